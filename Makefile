@@ -1,0 +1,61 @@
+# make = help. Knobs: make run API_PORT=8071 WORKERS=3
+API_PORT  ?= 8070
+ETCD_PORT ?= 2379
+WORKERS   ?= 2
+DATA      ?= .run
+RID       ?= linux-x64
+export API_PORT ETCD_PORT WORKERS DATA
+export DOTNET_CLI_TELEMETRY_OPTOUT = 1
+export DOTNET_NOLOGO = 1
+
+NATIVE  := .artifacts/native
+SOURCES := $(shell git ls-files -co --exclude-standard -- common master worker '*.props' '*.targets' global.json 2>/dev/null)
+PUBLISH  = dotnet publish $(1) -c Release -r $(RID) -p:PublishAot=true -p:DtsFramework=$$(cat $(NATIVE)/framework) \
+           -p:ArtifactsPath=$(CURDIR)/$(NATIVE) -p:SqliteArchive=$$(cc -print-file-name=libsqlite3.a) -v quiet
+
+.PHONY: help run test build publish bench clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make run      everything on this host: etcd, a master with the console on 127.0.0.1:$(API_PORT), $(WORKERS) workers'
+	@echo 'make test     every test, on the native executables where it matters'
+	@echo 'make build    all projects, for development'
+	@echo 'make publish  out/dts-master and out/dts-worker, native, one file each'
+	@echo 'make bench    the published figures, measured here'
+	@echo 'make clean    removes what was built and the data of make run'
+
+run: out/dts-master out/dts-worker
+	@.ci/need etcd
+	@exec .ci/run-local
+
+test: out/dts-master out/dts-worker
+	@.ci/need dotnet etcd croniter
+	@dotnet build tests -v quiet
+	@DTS_BIN=$(CURDIR)/out .artifacts/bin/Dts.Tests/debug/Dts.Tests $(ARGS)
+
+build:
+	@.ci/need dotnet
+	@dotnet build dts.slnx -v quiet
+
+publish: out/dts-master out/dts-worker
+	@ls -l out/dts-master out/dts-worker
+
+out/dts-%: $(NATIVE)/framework $(SOURCES)
+	@echo "publishing dts-$* for $(RID), $$(cat $(NATIVE)/framework); this takes a minute"
+	@$(call PUBLISH,$*)
+	@mkdir -p out && cp $(NATIVE)/publish/Dts.$(if $(filter master,$*),Master,Worker)/release_$(RID)/dts-$* $@ && touch $@
+
+# net10.0 where its native runtime pack can be had, else net9.0.
+$(NATIVE)/framework:
+	@.ci/need dotnet clang zlib sqlite
+	@mkdir -p $(NATIVE)
+	@dotnet restore worker -r $(RID) -p:PublishAot=true -p:ArtifactsPath=$(CURDIR)/$(NATIVE)/probe -v quiet >/dev/null 2>&1 \
+	  && echo net10.0 > $@ || echo net9.0 > $@
+	@echo "native executables are built with $$(cat $@)"
+
+bench: out/dts-master out/dts-worker
+	@.ci/need dotnet etcd
+	@DTS_BIN=$(CURDIR)/out dotnet run -c Release --project tests/bench -- $(ARGS)
+
+clean:
+	rm -rf .artifacts out .run BenchmarkDotNet.Artifacts
