@@ -1,0 +1,178 @@
+using System.Globalization;
+using System.Numerics;
+
+namespace Dts.Common.Cron;
+
+/// <summary>Says a schedule in plain English: exactly, so that two schedules with one description have the same times.</summary>
+/// <remarks>Made from the values that are in force, not from the text, so <c>H</c> shows what it came to.</remarks>
+internal static class CronDescription
+{
+    private const ulong EverySixty = (1UL << 60) - 1;
+    private const uint EveryHour = (1u << 24) - 1;
+    private const int TimesListedMax = 6;
+
+    private static readonly string[] Weekdays = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+    private static readonly string[] Ordinals = ["first", "second", "third", "fourth", "fifth"];
+
+    public static string Of(Schedule schedule, CronZone zone) => schedule switch
+    {
+        EverySchedule every => $"every {CronText.Duration(every.Period)}, counted from 1970-01-01 00:00 UTC",
+        AtSchedule at => $"at {Join(at.Instants.Select(CronText.Instant))}, {(at.Instants.Count == 1 ? "once" : "once each")}",
+        FieldSchedule fields => string.Join(' ', Clauses(fields.Times)) + (zone == CronZone.Utc ? ", UTC" : $", {zone} time"),
+        _ => throw new System.Diagnostics.UnreachableException(),
+    };
+
+    private static IEnumerable<string> Clauses(WallTimes times)
+    {
+        var isListed = times.TimesPerDay <= TimesListedMax;
+        yield return isListed ? $"at {Join(times.ListTimes().Select(time => CronText.Time(time)))}" : Frequency(times);
+
+        if (!times.Dates.Days.IsEveryDay)
+        {
+            yield return string.Join(" or ", DayClauses(times.Dates.Days));
+        }
+        else if (isListed)
+        {
+            yield return "every day";
+        }
+
+        if (times.Dates.Months != DateSet.EveryMonth)
+        {
+            yield return $"in {Join(Runs(times.Dates.Months, 12, month => CultureInfo.InvariantCulture.DateTimeFormat.GetMonthName(month + 1)))}";
+        }
+
+        if (times.Dates.Years is not null)
+        {
+            var years = Enumerable.Range(0, CronField.Year.Size).Where(times.Dates.Includes);
+            yield return $"in {Join(Runs([.. years], year => $"{Calendar.FirstYear + year}"))}";
+        }
+    }
+
+    private static string Frequency(WallTimes times)
+    {
+        var hours = times.Hours == EveryHour ? "" : $" {Hours(times.Hours)}";
+        if (BitOperations.PopCount(times.Minutes) == 1 && BitOperations.PopCount(times.Seconds) == 1)
+        {
+            var first = CronText.Time(times.ListTimes().First());
+            return Step(times.Hours, 24) is > 1 and var everyHours
+                ? $"every {everyHours} hours from {first}"
+                : (first.EndsWith(":00", StringComparison.Ordinal) && first.Length == 5 ? "every hour on the hour" : $"every hour at {first[3..]} past") + hours;
+        }
+
+        if (times.Seconds == 1)
+        {
+            return Every("minute", times.Minutes) + (times.Hours == EveryHour && Step(times.Minutes, 60) == 0 ? " of every hour" : "") + hours;
+        }
+
+        var seconds = Every("second", times.Seconds);
+        return seconds + (Step(times.Seconds, 60) == 0 ? " of every minute" : "") + (times.Minutes == EverySixty ? "" : $" during {Some("minute", times.Minutes)}") + hours;
+    }
+
+    private static string Every(string unit, ulong values) => Step(values, 60) switch
+    {
+        1 => $"every {unit}",
+        > 1 and var step => $"every {step} {unit}s",
+        _ => $"at {Some(unit, values)}",
+    };
+
+    private static string Hours(uint hours)
+    {
+        var starts = hours & ~((hours << 1) | (hours >> 23)); // the hours that follow one that is not in the set
+        var first = BitOperations.TrailingZeroCount(starts);
+        var last = (first + BitOperations.PopCount(hours) - 1) % 24;
+        return BitOperations.PopCount(starts) == 1 ? $"from {first:00}:00 to {last:00}:59" : $"during {Some("hour", hours)}";
+    }
+
+    /// <summary>The step with which the values go round their whole circle evenly, from 0 (hours: from anywhere), or 0.</summary>
+    private static int Step(ulong values, int size)
+    {
+        var count = BitOperations.PopCount(values);
+        var step = size / count;
+        var even = 0UL;
+        for (var value = size == 24 ? BitOperations.TrailingZeroCount(values) : 0; value < size; value += step)
+        {
+            even |= 1UL << value;
+        }
+
+        return count > 1 && even == values ? step : 0;
+    }
+
+    private static IEnumerable<string> DayClauses(DaySet days)
+    {
+        const string ofMonth = "of the month";
+        if (days.DaysOfMonth != 0)
+        {
+            yield return $"on {Some("day", (ulong)days.DaysOfMonth << 1)} {ofMonth}";
+        }
+
+        foreach (var before in Bits(days.LastDays))
+        {
+            yield return before == 0 ? $"on the last day {ofMonth}" : $"on the day {before} {Plural("day", before)} before the last {ofMonth}";
+        }
+
+        foreach (var day in Bits(days.NearestWeekdays))
+        {
+            yield return $"on the weekday nearest day {day + 1} {ofMonth}";
+        }
+
+        foreach (var before in Bits(days.NearestLastWeekdays))
+        {
+            yield return before == 0 ? $"on the last weekday {ofMonth}" : $"on the weekday nearest {before} {Plural("day", before)} before the last {ofMonth}";
+        }
+
+        if (days.DaysOfWeek != 0)
+        {
+            var mondayFirst = (days.DaysOfWeek >> 1) | ((days.DaysOfWeek & 1) << 6);
+            yield return $"on {Join(Runs(mondayFirst, 7, day => Weekdays[day]))}";
+        }
+
+        foreach (var day in Bits(days.LastDaysOfWeek))
+        {
+            yield return $"on the last {Weekdays[(day + 6) % 7]} {ofMonth}";
+        }
+
+        foreach (var nth in Bits(days.NthDaysOfWeek))
+        {
+            yield return $"on the {Ordinals[nth / 7]} {Weekdays[(nth + 6) % 7]} {ofMonth}";
+        }
+    }
+
+    private static string Some(string unit, ulong values) =>
+        $"{Plural(unit, BitOperations.PopCount(values))} {Join(Runs(values, 64, value => value.ToString(CultureInfo.InvariantCulture)))}";
+
+    private static string Plural(string unit, int count) => count == 1 ? unit : unit + "s";
+
+    private static IEnumerable<int> Bits(ulong values) => Enumerable.Range(0, 64).Where(bit => ((values >> bit) & 1) != 0);
+
+    private static List<string> Runs(ulong values, int size, Func<int, string> name) => Runs([.. Bits(values).Where(bit => bit < size)], name);
+
+    /// <summary>Names the values, three and more in a row as a range.</summary>
+    private static List<string> Runs(List<int> values, Func<int, string> name)
+    {
+        List<string> runs = [];
+        for (var i = 0; i < values.Count;)
+        {
+            var end = i;
+            while (end + 1 < values.Count && values[end + 1] == values[end] + 1)
+            {
+                end++;
+            }
+
+            if (end - i < 2)
+            {
+                end = i;
+            }
+
+            runs.Add(end == i ? name(values[i]) : $"{name(values[i])} to {name(values[end])}");
+            i = end + 1;
+        }
+
+        return runs;
+    }
+
+    private static string Join(IEnumerable<string> parts)
+    {
+        var all = parts.ToList();
+        return all.Count == 1 ? all[0] : $"{string.Join(", ", all[..^1])} and {all[^1]}";
+    }
+}

@@ -1,0 +1,224 @@
+using System.Globalization;
+
+namespace Dts.Common.Cron;
+
+/// <summary>Reads a schedule's text: the number of fields, the names that begin with @, and what never fires.</summary>
+internal static class CronParser
+{
+    private const int LengthMax = 4096;
+    private const long PeriodMax = 3650L * Calendar.SecondsPerDay;
+
+    private static readonly CronField[] Fields =
+        [CronField.Second, CronField.Minute, CronField.Hour, CronField.DayOfMonth, CronField.Month, CronField.DayOfWeek, CronField.Year];
+
+    /// <summary>What a text means, or why it means nothing: <see cref="Error"/> is set exactly when there is no schedule.</summary>
+    public readonly record struct Result(Schedule? Schedule, string Text, bool IsHashed, string Error);
+
+    public static Result Parse(string text, string hashKey)
+    {
+        if (text.Length > LengthMax)
+        {
+            return Fail($"the schedule has {text.Length} characters; {LengthMax} are allowed");
+        }
+
+        Span<char> upper = stackalloc char[text.Length];
+        upper = upper[..Canonicalize(text, upper)];
+        if (upper.Length == 0)
+        {
+            return Fail("the schedule is empty; write 5 fields such as 0 3 * * *, or a name such as @daily");
+        }
+
+        return upper[0] == '@' ? ParseNamed(upper, hashKey) : ParseFields(text, upper, hashKey);
+    }
+
+    /// <summary>Upper case, one space between fields, none around.</summary>
+    private static int Canonicalize(string text, Span<char> upper)
+    {
+        var length = 0;
+        foreach (var c in text)
+        {
+            if (c is not (' ' or '\t' or '\r' or '\n'))
+            {
+                upper[length++] = c is >= 'a' and <= 'z' ? (char)(c - 32) : c;
+            }
+            else if (length > 0 && upper[length - 1] != ' ')
+            {
+                upper[length++] = ' ';
+            }
+        }
+
+        return length > 0 && upper[length - 1] == ' ' ? length - 1 : length;
+    }
+
+    private static Result ParseFields(string original, ReadOnlySpan<char> text, string hashKey)
+    {
+        if (text.Contains('|'))
+        {
+            return Fail("| is reserved; a job has one schedule");
+        }
+
+        var count = text.Count(' ') + 1;
+        if (count is < 5 or > 7)
+        {
+            return Fail($"{count} field{(count == 1 ? "" : "s")}; a schedule has 5 (minute first), 6 (second first) or 7 (second first, year last)");
+        }
+
+        if (count == 6 && LooksLikeYear(text[(text.LastIndexOf(' ') + 1)..]))
+        {
+            var meant = $"0 {text}";
+            return Fail("6 fields are second first; for a year write 7" + (Parse(meant, hashKey).Schedule is null ? "" : $": {meant}"));
+        }
+
+        Span<ulong> values = [1, 0, 0, 0, 0, 0];
+        var isRepeating = false;
+        var isHashed = false;
+        ulong[]? years = null;
+        var days = new FieldParser(CronField.DayOfMonth, 0, "", 0, "");
+        var weekdays = days;
+        var start = 0;
+        for (var i = 0; i < count; i++)
+        {
+            var index = count == 5 ? i + 1 : i;
+            var length = text[start..].IndexOf(' ');
+            var field = new FieldParser(Fields[index], i + 1, length < 0 ? text[start..] : text.Slice(start, length), start, hashKey);
+            if (!field.Parse())
+            {
+                return Fail(field.Error);
+            }
+
+            start += length + 1;
+            isRepeating |= Fields[index].IsTime && field.IsRepeating;
+            isHashed |= field.IsHashed;
+            switch (index)
+            {
+                case 3: days = field; break;
+                case 5: weekdays = field; break;
+                case 6: years = field.IsAny ? null : field.Years; break;
+                default: break;
+            }
+
+            if (index < 6)
+            {
+                values[index] = field.Values;
+            }
+        }
+
+        var set = new DaySet(
+            days.IsAny && !weekdays.IsAny ? 0 : (uint)days.Values,
+            days.LastDays,
+            days.NearestWeekdays,
+            days.NearestLastWeekdays,
+            weekdays.IsAny ? 0 : (uint)weekdays.Values,
+            weekdays.LastDaysOfWeek,
+            weekdays.NthDaysOfWeek);
+        var times = new WallTimes(values[0], values[1], (uint)values[2], new DateSet(set, (uint)values[4], years));
+        return times.Next(0) == Schedule.Never
+            ? Fail("the schedule never fires: no year from 1970 to 2099 has such a day")
+            : Succeed(new FieldSchedule(times, hasFixedTimes: !isRepeating), original, text, isHashed);
+    }
+
+    private static bool LooksLikeYear(ReadOnlySpan<char> field) =>
+        field.Length >= 4
+        && int.TryParse(field[..4], NumberStyles.None, CultureInfo.InvariantCulture, out var year)
+        && year is >= Calendar.FirstYear and <= Calendar.LastYear;
+
+    private static Result ParseNamed(ReadOnlySpan<char> text, string hashKey)
+    {
+        var space = text.IndexOf(' ');
+        var name = space < 0 ? text : text[..space];
+        var rest = space < 0 ? "" : text[(space + 1)..];
+        switch (name)
+        {
+            case "@EVERY": return ParseEvery(rest);
+            case "@AT": return ParseAt(rest);
+            case "@REBOOT": return Fail("@reboot is refused: a job belongs to the cluster, not to one host's boot; use a systemd unit for that");
+            default: break;
+        }
+
+        var fields = name switch
+        {
+            "@YEARLY" or "@ANNUALLY" => "0 0 1 1 *",
+            "@MONTHLY" => "0 0 1 * *",
+            "@WEEKLY" => "0 0 * * 0",
+            "@DAILY" or "@MIDNIGHT" => "0 0 * * *",
+            "@HOURLY" => "0 * * * *",
+            "@MINUTELY" => "* * * * *",
+            _ => "",
+        };
+        if (fields.Length == 0)
+        {
+            return Fail($"{CronText.Quote(Lower(name))} is not known; there are @yearly @monthly @weekly @daily @hourly @minutely, @every 90s and @at 2026-12-24T18:00:00Z");
+        }
+
+        return rest.Length > 0
+            ? Fail($"{Lower(name)} stands alone; {CronText.Quote(rest)} is too much")
+            : Parse(fields, hashKey) with { Text = Lower(name) };
+    }
+
+    private static Result ParseEvery(ReadOnlySpan<char> text)
+    {
+        const string example = "write a whole number with each unit: 90s, 15m, 1h30m, 7d";
+        var period = 0L;
+        for (var at = 0; at < text.Length;)
+        {
+            var digits = text[at..].IndexOfAnyExceptInRange('0', '9');
+            if (digits is < 1 or > 9)
+            {
+                return Fail($"@every {CronText.Quote(Lower(text))} is not a duration; {example}");
+            }
+
+            var size = text[at + digits] switch { 'S' => 1, 'M' => 60, 'H' => 3600, 'D' => 86400, 'W' => 604800, _ => 0 };
+            if (size == 0 || text[(at + digits)..].StartsWith("MS"))
+            {
+                return Fail($"@every {CronText.Quote(Lower(text))} is not a duration; {example}; plan times are whole seconds");
+            }
+
+            period += long.Parse(text.Slice(at, digits), NumberStyles.None, CultureInfo.InvariantCulture) * size;
+            at += digits + 1;
+            if (period > PeriodMax)
+            {
+                return Fail($"@every {CronText.Quote(Lower(text))} is above {PeriodMax / Calendar.SecondsPerDay}d");
+            }
+        }
+
+        return period > 0
+            ? new Result(new EverySchedule(period), $"@every {CronText.Duration(period)}", false, "")
+            : Fail($"@every needs a duration of at least 1s; {example}");
+    }
+
+    private static Result ParseAt(ReadOnlySpan<char> text)
+    {
+        var instants = new SortedSet<long>();
+        foreach (var range in text.Split(','))
+        {
+            var item = text[range].Trim(' ');
+            if (item.Length >= 16 && !item.EndsWith("Z") && !item[16..].ContainsAny('+', '-'))
+            {
+                return Fail($"@at {CronText.Quote(item)} has no zone; end it with Z for UTC, or with an offset such as +01:00");
+            }
+
+            if (!DateTimeOffset.TryParseExact(
+                item, ["yyyy-MM-dd'T'HH:mm:ssK", "yyyy-MM-dd'T'HH:mmK"], CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var instant))
+            {
+                return Fail($"@at {CronText.Quote(item)} is not an instant; write 2026-12-24T18:00:00Z, and commas between several");
+            }
+
+            if (instant.UtcDateTime.Year is < Calendar.FirstYear or > Calendar.LastYear)
+            {
+                return Fail($"@at {CronText.Quote(item)} is outside {Calendar.FirstYear} to {Calendar.LastYear}");
+            }
+
+            instants.Add(instant.ToUnixTimeSeconds());
+        }
+
+        var canonical = "@at " + string.Join(',', instants.Select(CronText.Instant));
+        return new Result(new AtSchedule([.. instants]), canonical, false, "");
+    }
+
+    private static Result Succeed(Schedule schedule, string original, ReadOnlySpan<char> canonical, bool isHashed) =>
+        new(schedule, canonical.SequenceEqual(original) ? original : canonical.ToString(), isHashed, "");
+
+    private static string Lower(ReadOnlySpan<char> text) => text.ToString().ToLowerInvariant();
+
+    private static Result Fail(string error) => new(null, "", false, error);
+}

@@ -1,0 +1,85 @@
+using System.Globalization;
+using System.Numerics;
+
+namespace Dts.Common.Cron;
+
+/// <summary>What is legal in a schedule and may yet surprise whoever wrote it.</summary>
+internal static class CronWarnings
+{
+    private const long Ahead = 366L * Calendar.SecondsPerDay;
+
+    public static IEnumerable<string> List(string text, FieldSchedule schedule, CronZone zone, long now) =>
+    [
+        .. OfFields(text.Split(' ')),
+        .. OfDays(schedule.Times.Dates, text),
+        .. OfClockChanges(schedule, zone, now),
+    ];
+
+    private static IEnumerable<string> OfFields(string[] fields)
+    {
+        if (fields.Length == 6 && fields[5] is "*" or "?" && CronParser.Parse(string.Join(' ', fields[..5]), "-").Schedule is { } other)
+        {
+            var reading = CronDescription.Of(other, CronZone.Utc);
+            yield return $"6 fields are second first here; a system whose sixth field is a year reads: {reading[..^5]}";
+        }
+
+        CronField[] times = fields.Length == 5 ? [CronField.Minute, CronField.Hour] : [CronField.Second, CronField.Minute, CronField.Hour];
+        for (var i = 0; i < times.Length && i < fields.Length; i++)
+        {
+            if (fields[i].StartsWith("*/", StringComparison.Ordinal)
+                && int.TryParse(fields[i][2..], NumberStyles.None, CultureInfo.InvariantCulture, out var step)
+                && times[i].Size % step != 0)
+            {
+                var last = times[i].Size / step * step;
+                yield return $"{fields[i]} in {times[i].Name} starts again at 0: from {last} to 0 it is only {times[i].Size - last}; for an even pace write @every {step}{times[i].Unit}";
+            }
+        }
+    }
+
+    private static IEnumerable<string> OfDays(DateSet dates, string text)
+    {
+        var days = dates.Days;
+        var byMonth = days.DaysOfMonth | days.LastDays | days.NearestWeekdays | days.NearestLastWeekdays;
+        var byWeek = days.DaysOfWeek | days.LastDaysOfWeek | days.NthDaysOfWeek;
+        if (byMonth != 0 && byWeek != 0)
+        {
+            yield return "day of month and day of week are both set: the job runs on days that match either"
+                + (text.Contains("*/", StringComparison.Ordinal) ? "; a crontab that takes */n for a star asks for both" : "");
+        }
+
+        var shortest = byMonth == days.DaysOfMonth && byWeek == 0 ? BitOperations.TrailingZeroCount(days.DaysOfMonth) + 1 : 0;
+        if (shortest > 28 && Enumerable.Range(0, 12).Any(month => ((dates.Months >> month) & 1) != 0 && Calendar.FirstDayOf(month + 1) - Calendar.FirstDayOf(month) < shortest))
+        {
+            yield return $"months without day {shortest} are left out; L is the last day of any month";
+        }
+    }
+
+    /// <summary>One line for each change of the clocks in the next 366 days that the schedule falls into.</summary>
+    private static IEnumerable<string> OfClockChanges(FieldSchedule schedule, CronZone zone, long now)
+    {
+        if (!schedule.HasFixedTimes && BitOperations.PopCount(schedule.Times.Hours) == 24)
+        {
+            yield break; // Every so often round the clock: nobody expects otherwise than real time.
+        }
+
+        for (var i = zone.SegmentAt(now) + 1; i < zone.SegmentCount && zone[i].Start <= now + Ahead; i++)
+        {
+            var before = zone[i].Start + zone[i - 1].Offset;
+            var after = zone[i].Start + zone[i].Offset;
+            var wall = schedule.Times.Next(Math.Min(before, after));
+            if (wall >= Math.Max(before, after))
+            {
+                continue;
+            }
+
+            var fate = (schedule.HasFixedTimes, after > before) switch
+            {
+                (true, true) => $"{CronText.Time(wall)} does not exist and runs at {CronText.Time(after)}",
+                (true, false) => $"{CronText.Time(wall)} comes twice and runs the first time only",
+                (false, true) => "what is planned between does not run",
+                (false, false) => "what is planned between runs twice",
+            };
+            yield return $"{CronText.Date(before)}: the clocks of {zone} go from {CronText.Time(before)} to {CronText.Time(after)}; {fate}";
+        }
+    }
+}
