@@ -1,0 +1,52 @@
+namespace Dts.Common.Etcd;
+
+/// <summary>What kind of answer etcd gave when it was not the one asked for.</summary>
+public enum EtcdError
+{
+    /// <summary>No endpoint answered, there is no leader, or no answer came in time. The request may or may not have been carried out.</summary>
+    Unavailable,
+
+    /// <summary>The revision asked for is compacted away: list again.</summary>
+    Compacted,
+
+    /// <summary>The lease has expired or was revoked.</summary>
+    LeaseNotFound,
+
+    /// <summary>User or password are wrong, or the token has expired.</summary>
+    Unauthenticated,
+
+    /// <summary>The user has no right to these keys.</summary>
+    PermissionDenied,
+
+    /// <summary>etcd's space quota is used up, or it asks for fewer requests.</summary>
+    Exhausted,
+
+    /// <summary>etcd refuses the request as such; repeating it is no use.</summary>
+    Refused,
+}
+
+/// <summary>A call to etcd that did not give its answer.</summary>
+public sealed class EtcdException(EtcdError error, string message, Exception? cause = null) : Exception(message, cause)
+{
+    public EtcdError Error { get; } = error;
+
+    /// <summary>Reads a gRPC status (https://grpc.io/docs/guides/status-codes) with etcd's own texts (rpctypes/error.go).</summary>
+    internal static EtcdException From(int grpcStatus, string grpcMessage)
+    {
+        var message = Uri.UnescapeDataString(grpcMessage);
+        var error = grpcStatus switch
+        {
+            1 or 4 or 14 => EtcdError.Unavailable,
+            5 when message.Contains("lease", StringComparison.Ordinal) => EtcdError.LeaseNotFound,
+            7 => EtcdError.PermissionDenied,
+            8 => EtcdError.Exhausted,
+            11 => EtcdError.Compacted,
+            16 => EtcdError.Unauthenticated,
+            3 when message.Contains("auth store is old", StringComparison.Ordinal) => EtcdError.Unauthenticated,
+            3 when message.Contains("authentication failed", StringComparison.Ordinal) => EtcdError.Unauthenticated,
+            2 or 13 when message.Contains("leader", StringComparison.Ordinal) => EtcdError.Unavailable,
+            _ => EtcdError.Refused,
+        };
+        return new EtcdException(error, message.Length > 0 ? message : $"gRPC status {grpcStatus}");
+    }
+}

@@ -1,0 +1,59 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Dts.Common.Etcd;
+
+/// <summary>Where etcd is and how to speak to it.</summary>
+/// <param name="CallTimeout">How long one call may take, failover included.</param>
+/// <param name="AuthorityFile">PEM file of the authorities to trust; null = the system's.</param>
+/// <param name="CertificateFile">PEM file of our own certificate; null = none is shown.</param>
+public sealed record EtcdOptions(
+    IReadOnlyList<Uri> Endpoints,
+    TimeSpan CallTimeout,
+    string? User = null,
+    string? Password = null,
+    string? AuthorityFile = null,
+    string? CertificateFile = null,
+    string? KeyFile = null)
+{
+    internal SocketsHttpHandler CreateHandler()
+    {
+        var handler = new SocketsHttpHandler
+        {
+            ConnectTimeout = CallTimeout,
+            EnableMultipleHttp2Connections = true,
+            PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
+            UseProxy = false,
+            UseCookies = false,
+
+            // A peer that vanished without a word is noticed by these; etcd refuses pings more often than every 5 s.
+            KeepAlivePingDelay = TimeSpan.FromSeconds(6),
+            KeepAlivePingTimeout = TimeSpan.FromSeconds(4),
+            KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
+        };
+
+        if (CertificateFile is not null)
+        {
+            handler.SslOptions.ClientCertificates = [X509Certificate2.CreateFromPemFile(CertificateFile, KeyFile)];
+        }
+
+        if (AuthorityFile is not null)
+        {
+            var authorities = new X509Certificate2Collection();
+            authorities.ImportFromPemFile(AuthorityFile);
+            if (authorities.Count == 0)
+            {
+                throw new CryptographicException($"{AuthorityFile} has no certificate in PEM form");
+            }
+
+            handler.SslOptions.CertificateChainPolicy = new X509ChainPolicy
+            {
+                TrustMode = X509ChainTrustMode.CustomRootTrust,
+                RevocationMode = X509RevocationMode.NoCheck,
+            };
+            handler.SslOptions.CertificateChainPolicy.CustomTrustStore.AddRange(authorities);
+        }
+
+        return handler;
+    }
+}

@@ -1,0 +1,35 @@
+namespace Dts.Common.Etcd;
+
+/// <summary>A lease that is kept alive: the lifetime of what this process claims in etcd.</summary>
+/// <remarks>
+/// Whether it still holds is judged here, not by asking: until the last answer's sending time + TTL, by our own monotonic clock, no
+/// one else can have been told that it ended. After that it is in doubt, until etcd answers again or says that it is gone.
+/// </remarks>
+public sealed class Session
+{
+    private readonly TimeProvider _time;
+    private readonly TimeSpan _ttl;
+    private long _heldFrom;
+    private volatile bool _lost;
+
+    internal Session(LeaseId lease, TimeSpan ttl, long grantedAt, TimeProvider time)
+    {
+        Lease = lease;
+        _ttl = ttl;
+        _heldFrom = grantedAt;
+        _time = time;
+    }
+
+    public LeaseId Lease { get; }
+
+    /// <summary>etcd has said that the lease is gone.</summary>
+    public bool IsLost => _lost;
+
+    /// <summary>No one can have declared us lost yet: what was claimed may be started.</summary>
+    public bool Holds => !_lost && _time.GetElapsedTime(Volatile.Read(ref _heldFrom)) < _ttl;
+
+    /// <param name="sentAt">When the request was sent whose answer prolonged it.</param>
+    internal void Prolong(long sentAt) => Volatile.Write(ref _heldFrom, sentAt);
+
+    internal void End() => _lost = true;
+}

@@ -1,0 +1,143 @@
+using Dts.Common.Etcd.Wire;
+using Microsoft.Extensions.Logging;
+
+namespace Dts.Common.Etcd;
+
+/// <summary>Keeps this process registered under one key: opens a session, prolongs it, and opens a new one when it is lost.</summary>
+/// <param name="key">The registration's key.</param>
+/// <param name="registration">The registration's value.</param>
+/// <param name="isDead">Whether the value found at the key is of a process that certainly lives no more, so that its place can be taken at once.</param>
+/// <param name="opened">Called with each new session before it is published. Must not throw.</param>
+public sealed class SessionKeeper(
+    EtcdClient etcd, string key, TimeSpan ttl, string registration, Func<string, bool> isDead, Func<Session, Task> opened, ILogger log)
+{
+    private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(300);
+
+    private volatile Session? _current;
+
+    /// <summary>The session now; null before the first one and while a new one is being opened.</summary>
+    public Session? Current => _current;
+
+    /// <summary>Runs until cancelled, then gives the lease back, so that others need not wait for it to expire.</summary>
+    public async Task RunAsync(CancellationToken cancel)
+    {
+        for (var refused = false; !cancel.IsCancellationRequested;)
+        {
+            try
+            {
+                if (await OpenAsync(cancel) is { } session)
+                {
+                    refused = false;
+                    await opened(session);
+                    _current = session;
+                    await KeepAsync(session, cancel);
+                }
+            }
+            catch (EtcdException failure)
+            {
+                // That it is unavailable, the client has logged.
+                if (failure.Error != EtcdError.Unavailable && !refused)
+                {
+                    log.EtcdRefused(failure.Message);
+                    refused = true;
+                }
+            }
+            catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+            {
+                break;
+            }
+
+            await PauseAsync(RetryPause, cancel);
+        }
+
+        if (_current is { } last)
+        {
+            await TryRevokeAsync(last.Lease);
+            _current = null;
+            last.End();
+        }
+    }
+
+    private async Task<Session?> OpenAsync(CancellationToken cancel)
+    {
+        var sentAt = etcd.Time.GetTimestamp();
+        var lease = await etcd.GrantAsync(ttl, cancel);
+        var register = Txn.If(Txn.Missing(key)).Then(Txn.Put(key, registration, lease)).Else(Txn.Get(key));
+        var answer = await etcd.TxnAsync(register, cancel: cancel);
+        if (answer.Succeeded)
+        {
+            log.SessionOpened(lease.ToString(), key, ttl.TotalSeconds);
+            return new Session(lease, ttl, sentAt, etcd.Time);
+        }
+
+        await TryRevokeAsync(lease);
+        await GiveWayAsync(answer.Responses[0].ResponseRange.Kvs[0], cancel);
+        return null;
+    }
+
+    /// <summary>Ends the registration found in our place if its process is dead, else waits until it may have ended by itself.</summary>
+    private async Task GiveWayAsync(KeyValue found, CancellationToken cancel)
+    {
+        var holder = found.Value.ToStringUtf8();
+        if (holder == registration || isDead(holder))
+        {
+            // Ours, from a request whose answer was lost, or of a process that was ended before it could give it back.
+            await etcd.RevokeAsync(new LeaseId(found.Lease), cancel);
+            return;
+        }
+
+        log.SessionTaken(key, holder);
+        await PauseAsync(ttl / 2, cancel);
+    }
+
+    private async Task KeepAsync(Session session, CancellationToken cancel)
+    {
+        var pause = ttl / 3;
+        while (!cancel.IsCancellationRequested)
+        {
+            await PauseAsync(pause, cancel);
+            try
+            {
+                var sentAt = etcd.Time.GetTimestamp();
+                if (!await etcd.KeepAliveAsync(session.Lease, cancel) || !await IsRegisteredAsync(session, cancel))
+                {
+                    _current = null;
+                    session.End();
+                    log.SessionLost(session.Lease.ToString());
+                    return;
+                }
+
+                session.Prolong(sentAt);
+                pause = ttl / 3;
+            }
+            catch (EtcdException)
+            {
+                pause = RetryPause;
+            }
+        }
+    }
+
+    /// <summary>The registration may have been deleted by hand; without it every claim is refused.</summary>
+    private async Task<bool> IsRegisteredAsync(Session session, CancellationToken cancel)
+    {
+        var register = Txn.If(Txn.Missing(key)).Then(Txn.Put(key, registration, session.Lease)).Else(Txn.Get(key));
+        return await etcd.FindAsync(key, cancel: cancel) is { } found
+            ? found.Lease == session.Lease.Value
+            : (await etcd.TxnAsync(register, cancel: cancel)).Succeeded;
+    }
+
+    private async Task TryRevokeAsync(LeaseId lease)
+    {
+        try
+        {
+            await etcd.RevokeAsync(lease);
+        }
+        catch (EtcdException)
+        {
+            // It expires by itself.
+        }
+    }
+
+    private async Task PauseAsync(TimeSpan pause, CancellationToken cancel) =>
+        await Task.Delay(pause, etcd.Time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+}

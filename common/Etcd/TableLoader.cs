@@ -1,0 +1,87 @@
+using Dts.Common.Etcd.Wire;
+using Google.Protobuf;
+
+namespace Dts.Common.Etcd;
+
+/// <summary>Reads all keys under a prefix at one revision, however many there are.</summary>
+/// <remarks>
+/// <para>Constraint: etcd counts the rest of the range on every page of a read with <c>limit</c>, so paging is quadratic.</para>
+/// <para>Scheme: a range that holds more than <see cref="KeysAtOnce"/> keys is split by its next byte, first in halves and then
+/// below a single byte, until the parts are small; counting is cheap. The parts are read a few at a time.</para>
+/// </remarks>
+internal static class TableLoader
+{
+    private const int KeysAtOnce = 10_000;
+    private const int ReadsInFlight = 4;
+
+    public static async Task<(List<KeyValue> Keys, long Revision)> LoadAsync(EtcdClient etcd, string prefix, CancellationToken cancel)
+    {
+        var whole = new RangeRequest { Key = Txn.Bytes(prefix), RangeEnd = Txn.EndOf(prefix), CountOnly = true };
+        var counted = await etcd.RangeAsync(whole, cancel);
+        var revision = counted.Header.Revision;
+        var parts = new List<RangeRequest>();
+        await SplitAsync(etcd, new Part(Txn.Bytes(prefix).ToByteArray(), 0, 256), counted.Count, revision, parts, cancel);
+
+        var keys = new List<KeyValue>((int)counted.Count);
+        foreach (var reads in parts.Chunk(ReadsInFlight))
+        {
+            foreach (var answer in await Task.WhenAll(reads.Select(part => etcd.RangeAsync(part, cancel))))
+            {
+                keys.AddRange(answer.Kvs);
+            }
+        }
+
+        return (keys, revision);
+    }
+
+    private static async Task SplitAsync(
+        EtcdClient etcd, Part part, long count, long revision, List<RangeRequest> parts, CancellationToken cancel)
+    {
+        if (count <= KeysAtOnce)
+        {
+            if (count > 0)
+            {
+                parts.Add(part.Read(revision));
+            }
+
+            return;
+        }
+
+        foreach (var smaller in part.Split())
+        {
+            var request = smaller.Read(revision);
+            request.CountOnly = true;
+            var counted = await etcd.RangeAsync(request, cancel);
+            await SplitAsync(etcd, smaller, counted.Count, revision, parts, cancel);
+        }
+    }
+
+    /// <summary>The keys that begin with <paramref name="Stem"/> and a byte from <paramref name="Low"/> to below <paramref name="High"/>; from 0 on, the stem itself too.</summary>
+    private readonly record struct Part(byte[] Stem, int Low, int High)
+    {
+        public IEnumerable<Part> Split()
+        {
+            if (High - Low == 1)
+            {
+                return new Part([.. Stem, (byte)Low], 0, 256).Split();
+            }
+
+            var middle = (Low + High) / 2;
+            return [this with { High = middle }, this with { Low = middle }];
+        }
+
+        public RangeRequest Read(long revision) => new()
+        {
+            Key = Low == 0 ? ByteString.CopyFrom(Stem) : ByteString.CopyFrom([.. Stem, (byte)Low]),
+            RangeEnd = High < 256 ? ByteString.CopyFrom([.. Stem, (byte)High]) : AfterAll(Stem),
+            Revision = revision,
+        };
+
+        private static ByteString AfterAll(byte[] stem)
+        {
+            var end = stem.AsSpan().TrimEnd((byte)0xFF).ToArray();
+            end[^1]++;
+            return ByteString.CopyFrom(end);
+        }
+    }
+}

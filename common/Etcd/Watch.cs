@@ -1,0 +1,193 @@
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+using Dts.Common.Etcd.Wire;
+
+namespace Dts.Common.Etcd;
+
+/// <summary>Follows all keys under a prefix: first what is there, then each change, for ever.</summary>
+/// <remarks>
+/// <para>Constraints: a watch ends with its connection, with its member's leader, and when it asks for compacted history; etcd 3.4
+/// and 3.5 can drop events around a compaction (etcd issues 18089, 19179).</para>
+/// <para>Scheme: after a cut it resumes at the last revision + 1; after a compaction, and every <see cref="RelistEvery"/> even when all
+/// looks well, the table is listed again and the difference to what was delivered is delivered. Callers see changes only.</para>
+/// </remarks>
+public sealed class Watch(EtcdClient etcd, string prefix)
+{
+    /// <summary>How often the table is listed again although the watch looks healthy.</summary>
+    public static readonly TimeSpan RelistEvery = TimeSpan.FromMinutes(10);
+
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
+
+    private readonly Dictionary<string, long> _delivered = []; // key -> mod revision
+    private long _revision;
+
+    public async IAsyncEnumerable<ChangeBatch> ReadAsync([EnumeratorCancellation] CancellationToken cancel)
+    {
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        var batches = Channel.CreateBounded<ChangeBatch>(16); // full: the watch waits, and etcd keeps the events for it
+        var pump = PumpAsync(batches.Writer, ended.Token);
+        try
+        {
+            await foreach (var batch in batches.Reader.ReadAllAsync(CancellationToken.None))
+            {
+                yield return batch;
+            }
+        }
+        finally
+        {
+            await ended.CancelAsync();
+            await pump;
+        }
+    }
+
+    private async Task PumpAsync(ChannelWriter<ChangeBatch> batches, CancellationToken cancel)
+    {
+        try
+        {
+            await FollowForEverAsync(batches, cancel);
+            batches.Complete();
+        }
+        catch (Exception bug)
+        {
+            batches.Complete(bug); // Its reader ends with it.
+        }
+    }
+
+    private async Task FollowForEverAsync(ChannelWriter<ChangeBatch> batches, CancellationToken cancel)
+    {
+        var listed = false;
+        for (var failures = 0; !cancel.IsCancellationRequested;)
+        {
+            try
+            {
+                await ListAsync(batches, first: !listed, cancel);
+                listed = true;
+                failures = 0;
+                await FollowAsync(batches, cancel);
+            }
+            catch (EtcdException failure)
+            {
+                await PauseAsync(failure, ++failures, cancel);
+            }
+            catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+            {
+                // Told to end.
+            }
+        }
+    }
+
+    private async Task ListAsync(ChannelWriter<ChangeBatch> batches, bool first, CancellationToken cancel)
+    {
+        var (keys, revision) = await TableLoader.LoadAsync(etcd, prefix, cancel);
+        var changes = new List<KeyChange>();
+        var gone = new HashSet<string>(_delivered.Keys);
+        foreach (var pair in keys)
+        {
+            var put = ToPut(pair);
+            gone.Remove(put.Key);
+            if (!_delivered.TryGetValue(put.Key, out var known) || known != put.ModRevision)
+            {
+                changes.Add(put);
+            }
+        }
+
+        changes.AddRange(gone.Select(key => new KeyChange.Deleted(key, revision)));
+        _revision = revision;
+        if (first || changes.Count > 0)
+        {
+            await DeliverAsync(batches, new ChangeBatch(changes, Listed: true), cancel);
+        }
+
+        if (!first && changes.Count > 0)
+        {
+            etcd.Logger.WatchRepaired(prefix, changes.Count);
+        }
+    }
+
+    /// <summary>Returns when the table is to be listed again.</summary>
+    private async Task FollowAsync(ChannelWriter<ChangeBatch> batches, CancellationToken cancel)
+    {
+        using var listAgain = new CancellationTokenSource(RelistEvery, etcd.Time);
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel, listAgain.Token);
+        for (var failures = 0; !ended.IsCancellationRequested;)
+        {
+            try
+            {
+                await foreach (var answer in etcd.WatchOnceAsync(prefix, _revision + 1, ended.Token))
+                {
+                    failures = answer.Canceled ? failures : 0;
+                    if (answer.Canceled && answer.CompactRevision > 0)
+                    {
+                        etcd.Logger.WatchRelisted(prefix, _delivered.Count);
+                        return;
+                    }
+
+                    if (answer.Canceled)
+                    {
+                        etcd.ForgetToken();
+                        throw new EtcdException(EtcdError.Refused, answer.CancelReason);
+                    }
+
+                    await DeliverAsync(batches, new ChangeBatch([.. answer.Events.Select(ToChange)], Listed: false), cancel);
+                    _revision = RevisionAfter(answer);
+                }
+
+                throw new EtcdException(EtcdError.Unavailable, "etcd ended the watch");
+            }
+            catch (EtcdException failure) when (failure.Error != EtcdError.Compacted)
+            {
+                await PauseAsync(failure, ++failures, ended.Token);
+            }
+            catch (OperationCanceledException) when (listAgain.IsCancellationRequested && !cancel.IsCancellationRequested)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Up to where all has been delivered. The header of a new watch's first answer says more than that.</summary>
+    private long RevisionAfter(WatchResponse answer) => answer switch
+    {
+        { Created: true } or { Fragment: true } => _revision,
+        { Events.Count: > 0 } => answer.Events[^1].Kv.ModRevision,
+        _ => Math.Max(_revision, answer.Header.Revision),
+    };
+
+    private async Task DeliverAsync(ChannelWriter<ChangeBatch> batches, ChangeBatch batch, CancellationToken cancel)
+    {
+        foreach (var change in batch.Changes)
+        {
+            if (change is KeyChange.Put)
+            {
+                _delivered[change.Key] = change.ModRevision;
+            }
+            else
+            {
+                _delivered.Remove(change.Key);
+            }
+        }
+
+        if (batch.Changes.Count > 0 || batch.Listed)
+        {
+            await batches.WriteAsync(batch, cancel);
+        }
+    }
+
+    private async Task PauseAsync(EtcdException failure, int failures, CancellationToken cancel)
+    {
+        if (failure.Error is not (EtcdError.Unavailable or EtcdError.Compacted) && failures == 1)
+        {
+            etcd.Logger.EtcdRefused(failure.Message);
+        }
+
+        var pause = TimeSpan.FromMilliseconds(Math.Min(50 << Math.Min(failures, 8), LongestPause.TotalMilliseconds));
+        await Task.Delay(pause, etcd.Time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private static KeyChange ToChange(Event change) => change.Type == Event.Types.EventType.Put
+        ? ToPut(change.Kv)
+        : new KeyChange.Deleted(change.Kv.Key.ToStringUtf8(), change.Kv.ModRevision);
+
+    private static KeyChange.Put ToPut(KeyValue pair) =>
+        new(pair.Key.ToStringUtf8(), pair.ModRevision, pair.CreateRevision, new LeaseId(pair.Lease), pair.Value);
+}
