@@ -1,0 +1,23 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+
+namespace Dts.Common;
+
+/// <summary>All JSON that is stored or sent.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(Job))]
+[JsonSerializable(typeof(RunInFlight))]
+[JsonSerializable(typeof(RunRecord))]
+[JsonSerializable(typeof(WorkerRegistration))]
+[JsonSerializable(typeof(IReadOnlyList<Job>))]
+[JsonSerializable(typeof(IReadOnlyList<RunRecord>))]
+[JsonSerializable(typeof(IReadOnlyList<string>))]
+[JsonSerializable(typeof(IReadOnlyDictionary<string, WorkerRegistration>))]
+public sealed partial class DtsJson : JsonSerializerContext
+{
+    /// <summary>The one to use. Texts stay readable in etcd, in the log and in curl: only what JSON itself forbids is escaped.</summary>
+    public static DtsJson Readable => field ??= new(new JsonSerializerOptions(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+}

@@ -1,0 +1,165 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace Dts.Common.Hosting;
+
+/// <summary>Reads settings by name: JSON file, then environment <c>DTS_*</c>, then arguments <c>--key value</c>; later ones win.</summary>
+/// <remarks>Names are the same in all three and their case does not matter; in the environment etcdEndpoints is DTS_ETCDENDPOINTS.
+/// A wrong value throws a <see cref="SettingsException"/> that names key, value, source and what was expected.</remarks>
+public sealed class SettingsReader
+{
+    private readonly Dictionary<string, Setting> _given = new(StringComparer.OrdinalIgnoreCase);
+    private readonly HashSet<string> _known = new(StringComparer.OrdinalIgnoreCase);
+    private readonly List<string> _effective = [];
+
+    private SettingsReader()
+    {
+    }
+
+    /// <summary>All settings read so far, one <c>key=value</c> each, secrets masked.</summary>
+    public string Effective => string.Join(' ', _effective);
+
+    /// <param name="defaultFile">Read if it exists and no --config is given.</param>
+    public static SettingsReader Load(string[] arguments, string defaultFile)
+    {
+        var reader = new SettingsReader();
+        var fromArguments = ParseArguments(arguments);
+        var file = fromArguments.GetValueOrDefault("config") ?? Environment.GetEnvironmentVariable("DTS_CONFIG");
+        if (file is not null || File.Exists(defaultFile))
+        {
+            reader.AddFile(file ?? defaultFile);
+        }
+
+        foreach (System.Collections.DictionaryEntry variable in Environment.GetEnvironmentVariables())
+        {
+            var name = (string)variable.Key;
+            if (name.StartsWith("DTS_", StringComparison.OrdinalIgnoreCase))
+            {
+                reader._given[name[4..]] = new Setting((string?)variable.Value ?? "", $"environment {name}", MustBeKnown: false);
+            }
+        }
+
+        foreach (var (key, value) in fromArguments)
+        {
+            reader._given[key] = new Setting(value, $"argument --{key}", MustBeKnown: true);
+        }
+
+        reader._known.Add("config");
+        return reader;
+    }
+
+    public string Text(string key, string fallback, Func<string, bool>? isValid = null, string expected = "")
+    {
+        var value = Read(key, fallback);
+        return isValid is null || isValid(value) ? value : throw Wrong(key, value, expected);
+    }
+
+    /// <summary>A text that is never printed.</summary>
+    public string Secret(string key)
+    {
+        _known.Add(key);
+        var value = _given.GetValueOrDefault(key)?.Value ?? "";
+        _effective.Add($"{key}={(value.Length > 0 ? "***" : "")}");
+        return value;
+    }
+
+    public int Number(string key, int fallback, int min, int max)
+    {
+        var value = Read(key, fallback.ToString(CultureInfo.InvariantCulture));
+        return int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && number >= min && number <= max
+            ? number
+            : throw Wrong(key, value, $"a whole number from {min} to {max}");
+    }
+
+    public TimeSpan Milliseconds(string key, int fallback, int min = 1, int max = 3_600_000) =>
+        TimeSpan.FromMilliseconds(Number(key, fallback, min, max));
+
+    public TimeSpan Seconds(string key, int fallback, int min = 0, int max = 86_400) => TimeSpan.FromSeconds(Number(key, fallback, min, max));
+
+    /// <summary>A list: a JSON array in the file, else texts separated by commas.</summary>
+    public IReadOnlyList<string> List(string key, string fallback) =>
+        Read(key, fallback).Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+
+    public SettingsException Wrong(string key, string value, string expected) =>
+        new($"setting {key}: \"{Display.Line(value)}\" ({_given.GetValueOrDefault(key)?.Source ?? "default"}); expected {expected}");
+
+    /// <summary>Refuses arguments, and names the file's keys, that nothing has asked for. Keys outside ASCII are comments in the original's files.</summary>
+    public IReadOnlyList<string> FindUnknown()
+    {
+        var unknown = _given.Where(setting => !_known.Contains(setting.Key)).ToList();
+        if (unknown.FirstOrDefault(setting => setting.Value.MustBeKnown) is { Key: not null } wrong)
+        {
+            throw new SettingsException($"{wrong.Value.Source}: there is no such setting; known are {string.Join(", ", _known.Order())}");
+        }
+
+        return [.. unknown.Where(setting => setting.Key.All(char.IsAscii)).Select(setting => $"{setting.Key} ({setting.Value.Source})")];
+    }
+
+    private static Dictionary<string, string> ParseArguments(string[] arguments)
+    {
+        var parsed = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
+        for (var i = 0; i < arguments.Length; i++)
+        {
+            var key = arguments[i].TrimStart('-');
+            if (key.Length == arguments[i].Length || key.Length == 0)
+            {
+                throw new SettingsException($"argument \"{Display.Line(arguments[i])}\": expected --key value");
+            }
+
+            if (key.Split('=', 2) is [var name, var joined])
+            {
+                parsed[name] = joined;
+            }
+            else if (++i < arguments.Length)
+            {
+                parsed[key] = arguments[i];
+            }
+            else
+            {
+                throw new SettingsException($"argument --{key} has no value; expected --key value");
+            }
+        }
+
+        return parsed;
+    }
+
+    private void AddFile(string path)
+    {
+        try
+        {
+            var options = new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
+            using var document = JsonDocument.Parse(File.ReadAllBytes(path), options);
+            foreach (var member in document.RootElement.EnumerateObject())
+            {
+                _given[member.Name] = new Setting(AsText(member.Value), path, MustBeKnown: false);
+            }
+        }
+        catch (Exception wrong) when (wrong is IOException or UnauthorizedAccessException)
+        {
+            throw new SettingsException($"settings file {path} cannot be read: {wrong.Message}");
+        }
+        catch (Exception wrong) when (wrong is JsonException or InvalidOperationException)
+        {
+            throw new SettingsException($"settings file {path} is not a JSON object: {wrong.Message}");
+        }
+    }
+
+    private static string AsText(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.String => value.GetString() ?? "",
+        JsonValueKind.Array => string.Join(',', value.EnumerateArray().Select(AsText)),
+        JsonValueKind.Null => "",
+        _ => value.GetRawText(),
+    };
+
+    private string Read(string key, string fallback)
+    {
+        _known.Add(key);
+        var value = _given.GetValueOrDefault(key)?.Value ?? fallback;
+        _effective.Add(value.Contains(' ') ? $"{key}=\"{Display.Line(value)}\"" : $"{key}={Display.Line(value)}");
+        return value;
+    }
+
+    /// <param name="Source">Where it was given, for messages.</param>
+    private sealed record Setting(string Value, string Source, bool MustBeKnown);
+}

@@ -1,0 +1,31 @@
+using System.Runtime.InteropServices;
+
+namespace Dts.Common.Hosting;
+
+/// <summary>SIGTERM (systemd) and SIGINT (Ctrl-C) as a token: the service ends in order.</summary>
+public sealed class StopSignal : IDisposable
+{
+    private readonly CancellationTokenSource _asked = new();
+    private readonly PosixSignalRegistration[] _registrations;
+
+    public StopSignal() =>
+        _registrations = [PosixSignalRegistration.Create(PosixSignal.SIGTERM, Ask), PosixSignalRegistration.Create(PosixSignal.SIGINT, Ask)];
+
+    public CancellationToken Token => _asked.Token;
+
+    public void Dispose()
+    {
+        foreach (var registration in _registrations)
+        {
+            registration.Dispose();
+        }
+
+        _asked.Dispose();
+    }
+
+    private void Ask(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        _asked.Cancel();
+    }
+}

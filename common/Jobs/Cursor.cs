@@ -1,0 +1,37 @@
+using System.Globalization;
+
+namespace Dts.Common.Jobs;
+
+/// <summary>The value of a key under fired/: the latest plan time that has been dealt with, and by whom.</summary>
+/// <remarks>The plan time comes first and has a fixed width, so that etcd's byte order is time order. The words after it are for people, and for
+/// a worker that lost the answer to its claim and has to recognise its own.</remarks>
+public readonly record struct Cursor(DateTimeOffset PlanTime, string By, string Session, string What)
+{
+    public const string Claimed = "claimed";
+    public const string Skipped = "skipped";
+    public const string Missed = "missed";
+    public const string Moved = "moved";
+
+    private const string TimeFormat = "yyyy-MM-dd'T'HH:mm:ss'Z'";
+    private const int TimeLength = 20;
+
+    /// <summary>A plan time as it stands in a cursor: what claims are compared with.</summary>
+    public static string Text(DateTimeOffset planTime) => planTime.UtcDateTime.ToString(TimeFormat, CultureInfo.InvariantCulture);
+
+    public static bool TryParse(string text, out Cursor cursor)
+    {
+        cursor = default;
+        if (text.Length < TimeLength
+            || !DateTimeOffset.TryParseExact(
+                text[..TimeLength], TimeFormat, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var planTime))
+        {
+            return false;
+        }
+
+        var words = text[TimeLength..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        cursor = new Cursor(planTime, words.ElementAtOrDefault(0) ?? "", words.ElementAtOrDefault(1) ?? "", words.ElementAtOrDefault(2) ?? "");
+        return true;
+    }
+
+    public override string ToString() => $"{Text(PlanTime)} {By} {Session} {What}";
+}

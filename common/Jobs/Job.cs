@@ -1,0 +1,57 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Dts.Common.Jobs;
+
+/// <summary>A job as it stands in etcd. A job of name, command and cronExpr alone behaves as crontab's would.</summary>
+/// <param name="TimeZone">IANA id; empty = the worker's default.</param>
+/// <param name="StartDeadlineSeconds">How late a fire may still start; after that it ends as missed.</param>
+/// <param name="TimeoutSeconds">How long a run may take; 0 = as long as it likes.</param>
+/// <param name="KillGraceSeconds">What a run has between SIGTERM and SIGKILL.</param>
+/// <param name="Shell">The shell that gets the command with -c; empty = the worker's default.</param>
+/// <param name="Cwd">Where the command starts; empty = the worker's home.</param>
+/// <param name="OutputLimitBytes">How much output a record keeps, head and tail; 0 = the worker's default.</param>
+/// <param name="RetentionDays">How long records are kept; 0 = the default of the log.</param>
+public sealed record Job(
+    string Name,
+    string Command,
+    string CronExpr,
+    string Description = "",
+    bool Enabled = true,
+    string TimeZone = "",
+    IReadOnlyDictionary<string, string>? Labels = null,
+    JobMode Mode = JobMode.One,
+    Target? Target = null,
+    Overlap Overlap = Overlap.Forbid,
+    Misfire Misfire = Misfire.Skip,
+    int StartDeadlineSeconds = 60,
+    int TimeoutSeconds = 0,
+    int KillGraceSeconds = 5,
+    Retry? Retry = null,
+    OnWorkerLost OnWorkerLost = OnWorkerLost.Record,
+    OnDisconnect OnDisconnect = OnDisconnect.Continue,
+    string User = "",
+    string Cwd = "",
+    IReadOnlyDictionary<string, string>? Env = null,
+    string Shell = "",
+    int OutputLimitBytes = 0,
+    int RetentionDays = 0,
+    IReadOnlyList<string>? Then = null)
+{
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = Labels ?? new Dictionary<string, string>();
+
+    public Target Target { get; init; } = Target ?? new Target();
+
+    public Retry Retry { get; init; } = Retry ?? new Retry();
+
+    public IReadOnlyDictionary<string, string> Env { get; init; } = Env ?? new Dictionary<string, string>();
+
+    public IReadOnlyList<string> Then { get; init; } = Then ?? [];
+
+    /// <summary>Members that this version does not know. They survive a save.</summary>
+    [JsonExtensionData]
+    public Dictionary<string, JsonElement>? Unknown { get; set; }
+
+    /// <summary>The same times in the same zone.</summary>
+    public bool HasScheduleOf(Job other) => CronExpr == other.CronExpr && TimeZone == other.TimeZone;
+}

@@ -1,0 +1,121 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
+
+namespace Dts.Common.Jobs;
+
+/// <summary>Reads a job's JSON so that what is wrong with it is said in one line: the field, the value, what was expected.</summary>
+public static class JobJson
+{
+    private static readonly string[] Needed = ["name", "command", "cronExpr"];
+
+    private static readonly Dictionary<string, string> Expected = new()
+    {
+        ["enabled"] = "true or false",
+        ["labels"] = "an object of texts",
+        ["mode"] = "one or all",
+        ["target"] = "an object {workers: [ids], labels: {…}}",
+        ["overlap"] = "forbid, allow or replace",
+        ["misfire"] = "skip, once or all",
+        ["startDeadlineSeconds"] = "a whole number of seconds",
+        ["timeoutSeconds"] = "a whole number of seconds",
+        ["killGraceSeconds"] = "a whole number of seconds",
+        ["retry"] = "an object {max, delaySeconds, backoff, maxDelaySeconds, elsewhere}",
+        ["onWorkerLost"] = "record or rerun",
+        ["onDisconnect"] = "continue or kill",
+        ["env"] = "an object of texts",
+        ["outputLimitBytes"] = "a whole number of bytes",
+        ["retentionDays"] = "a whole number of days",
+        ["then"] = "a list of job names",
+    };
+
+    public static string ToJson(Job job) => JsonSerializer.Serialize(job, DtsJson.Readable.Job);
+
+    /// <summary>Reads a job without judging it; see <see cref="JobRules"/>.</summary>
+    public static bool TryParse(ReadOnlyMemory<byte> utf8, [NotNullWhen(true)] out Job? job, out string error)
+    {
+        job = null;
+        try
+        {
+            using var document = JsonDocument.Parse(utf8);
+            error = FindMissing(document.RootElement) ?? FindNull(document.RootElement) ?? "";
+            if (error.Length == 0)
+            {
+                job = ParseMembers(document.RootElement, out error);
+            }
+        }
+        catch (InvalidOperationException wrong)
+        {
+            error = $"job has text that is not Unicode ({Display.Line(wrong.Message)}); expected UTF-8 without lone surrogates";
+        }
+        catch (JsonException wrong)
+        {
+            error = $"job is not JSON (line {wrong.LineNumber + 1}, byte {wrong.BytePositionInLine + 1}); expected {{\"name\":…,\"command\":…,\"cronExpr\":…}}";
+        }
+
+        return job is not null;
+    }
+
+    private static string? FindMissing(JsonElement root)
+    {
+        if (root.ValueKind != JsonValueKind.Object)
+        {
+            return $"job is {Show(root)}; expected an object with name, command and cronExpr";
+        }
+
+        foreach (var field in Needed)
+        {
+            if (!root.TryGetProperty(field, out var value))
+            {
+                return $"{field} is missing; expected a text";
+            }
+
+            if (value.ValueKind != JsonValueKind.String)
+            {
+                return $"{field} is {Show(value)}; expected a text";
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>A null inside a list or an object, which the serializer would let through.</summary>
+    private static string? FindNull(JsonElement root)
+    {
+        foreach (var (field, expected) in Expected)
+        {
+            if (root.TryGetProperty(field, out var value) && HasNull(value))
+            {
+                return $"{field} is {Show(value)}; expected {expected}";
+            }
+        }
+
+        return null;
+    }
+
+    private static bool HasNull(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Null => true,
+        JsonValueKind.Array => value.EnumerateArray().Any(HasNull),
+        JsonValueKind.Object => value.EnumerateObject().Any(member => HasNull(member.Value)),
+        _ => false,
+    };
+
+    private static Job? ParseMembers(JsonElement root, out string error)
+    {
+        error = "";
+        try
+        {
+            return root.Deserialize(DtsJson.Readable.Job);
+        }
+        catch (JsonException wrong)
+        {
+            var field = (wrong.Path ?? "").Replace("$.", "", StringComparison.Ordinal).Split('.', '[')[0];
+            error = root.TryGetProperty(field, out var value)
+                ? $"{field} is {Show(value)}; expected {Expected.GetValueOrDefault(field, "a text")}"
+                : "job is not what was expected: an object with name, command and cronExpr";
+            return null;
+        }
+    }
+
+    private static string Show(JsonElement value) => Display.Line(value.GetRawText());
+}

@@ -1,0 +1,54 @@
+using System.Text;
+
+namespace Dts.Common.Jobs;
+
+/// <summary>A job's name: 1 to 200 bytes of UTF-8, any letters, no '/' (it becomes part of an etcd key) and no control characters.</summary>
+public readonly record struct JobName
+{
+    public const int MaxBytes = 200;
+
+    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    private JobName(string value) => Value = value;
+
+    public string Value { get; }
+
+    /// <exception cref="FormatException">The text is no job name; the message says why.</exception>
+    public static JobName Parse(string text) => TryParse(text, out var name, out var error) ? name : throw new FormatException(error);
+
+    public static bool TryParse(string text, out JobName name, out string error)
+    {
+        name = new JobName(text);
+        error = Check(text);
+        return error.Length == 0;
+    }
+
+    public override string ToString() => Value;
+
+    private static string Check(string text)
+    {
+        if (text.Length == 0)
+        {
+            return "name is empty; expected 1 to 200 bytes of UTF-8";
+        }
+
+        if (text.Contains('/'))
+        {
+            return $"name \"{Display.Line(text)}\" has a '/'; expected any letters without '/'";
+        }
+
+        if (text.Any(char.IsControl))
+        {
+            return $"name \"{Display.Line(text)}\" has a control character; expected printable text";
+        }
+
+        try
+        {
+            return Strict.GetByteCount(text) is var bytes and > MaxBytes ? $"name has {bytes} bytes of UTF-8; expected at most {MaxBytes}" : "";
+        }
+        catch (EncoderFallbackException)
+        {
+            return $"name \"{Display.Line(text)}\" is not valid Unicode; expected 1 to 200 bytes of UTF-8";
+        }
+    }
+}

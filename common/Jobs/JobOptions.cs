@@ -1,0 +1,84 @@
+using System.Text.Json.Serialization;
+
+namespace Dts.Common.Jobs;
+
+/// <summary>On how many workers a fire runs.</summary>
+[JsonConverter(typeof(WordsOnly<JobMode>))]
+public enum JobMode
+{
+    [JsonStringEnumMemberName("one")]
+    One,
+
+    [JsonStringEnumMemberName("all")]
+    All,
+}
+
+/// <summary>What happens when a fire is due while a run of the job is still in flight.</summary>
+[JsonConverter(typeof(WordsOnly<Overlap>))]
+public enum Overlap
+{
+    /// <summary>The fire ends as skipped.</summary>
+    [JsonStringEnumMemberName("forbid")]
+    Forbid,
+
+    /// <summary>It runs beside the other.</summary>
+    [JsonStringEnumMemberName("allow")]
+    Allow,
+
+    /// <summary>The old run is killed first.</summary>
+    [JsonStringEnumMemberName("replace")]
+    Replace,
+}
+
+/// <summary>What is done about fires that nobody could start in time.</summary>
+[JsonConverter(typeof(WordsOnly<Misfire>))]
+public enum Misfire
+{
+    /// <summary>They are recorded as missed.</summary>
+    [JsonStringEnumMemberName("skip")]
+    Skip,
+
+    /// <summary>The latest of them runs.</summary>
+    [JsonStringEnumMemberName("once")]
+    Once,
+
+    /// <summary>Each of them runs, up to a limit.</summary>
+    [JsonStringEnumMemberName("all")]
+    All,
+}
+
+/// <summary>What follows when a run's worker is lost.</summary>
+[JsonConverter(typeof(WordsOnly<OnWorkerLost>))]
+public enum OnWorkerLost
+{
+    [JsonStringEnumMemberName("record")]
+    Record,
+
+    [JsonStringEnumMemberName("rerun")]
+    Rerun,
+}
+
+/// <summary>What a worker that is cut off from etcd does with a running command.</summary>
+[JsonConverter(typeof(WordsOnly<OnDisconnect>))]
+public enum OnDisconnect
+{
+    [JsonStringEnumMemberName("continue")]
+    Continue,
+
+    [JsonStringEnumMemberName("kill")]
+    Kill,
+}
+
+/// <summary>Which workers may run a job; empty = all.</summary>
+public sealed record Target(IReadOnlyList<string>? Workers = null, IReadOnlyDictionary<string, string>? Labels = null)
+{
+    public IReadOnlyList<string> Workers { get; init; } = Workers ?? [];
+
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = Labels ?? new Dictionary<string, string>();
+
+    [JsonIgnore]
+    public bool IsAnyone => Workers.Count == 0 && Labels.Count == 0;
+}
+
+/// <summary>How often and when a failed run is tried again.</summary>
+public sealed record Retry(int Max = 0, int DelaySeconds = 10, double Backoff = 2, int MaxDelaySeconds = 3600, bool Elsewhere = false);

@@ -1,0 +1,132 @@
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+using Microsoft.Extensions.Logging;
+
+namespace Dts.Common;
+
+/// <summary>Every line that DTS can print, in one place. Ids: 1xx etcd and watch, 2xx schedule, 3xx claim, 4xx run, 5xx record, 6xx http, 9xx process.</summary>
+public static partial class Log
+{
+    [LoggerMessage(101, LogLevel.Warning, "etcd is unreachable ({Reason}); nothing new is claimed until it is back, running commands go on")]
+    public static partial void EtcdLost(this ILogger log, string reason);
+
+    [LoggerMessage(102, LogLevel.Information, "etcd is back at {Endpoint} after {Seconds:F1} s")]
+    public static partial void EtcdBack(this ILogger log, Uri endpoint, double seconds);
+
+    [LoggerMessage(103, LogLevel.Warning, "etcd endpoint {Endpoint} failed ({Reason}); using {Next}")]
+    public static partial void EtcdFailover(this ILogger log, Uri endpoint, string reason, Uri next);
+
+    [LoggerMessage(104, LogLevel.Information, "watch of {Prefix} was behind etcd's compaction; {Keys} keys listed again")]
+    public static partial void WatchRelisted(this ILogger log, string prefix, int keys);
+
+    [LoggerMessage(105, LogLevel.Warning, "watch of {Prefix} had missed {Changes} changes; they were found by listing and applied")]
+    public static partial void WatchRepaired(this ILogger log, string prefix, int changes);
+
+    [LoggerMessage(106, LogLevel.Error, "etcd refuses us ({Reason}); check etcdUser, etcdPassword and the rights on the key prefix; trying again")]
+    public static partial void EtcdRefused(this ILogger log, string reason);
+
+    [LoggerMessage(110, LogLevel.Information, "session {Session} opened for {Key}, {TtlSeconds} s to live")]
+    public static partial void SessionOpened(this ILogger log, string session, string key, double ttlSeconds);
+
+    [LoggerMessage(111, LogLevel.Warning, "session {Session} has expired; opening a new one")]
+    public static partial void SessionLost(this ILogger log, string session);
+
+    [LoggerMessage(112, LogLevel.Warning, "{Key} belongs to a live session of {Holder}; waiting for it to end (two workers need two ids: set workerId)")]
+    public static partial void SessionTaken(this ILogger log, string key, string holder);
+
+    [LoggerMessage(201, LogLevel.Warning, "{Job} cannot run: {Why}; it has no schedule until it is put right")]
+    public static partial void JobIgnored(this ILogger log, string job, string why);
+
+    [LoggerMessage(202, LogLevel.Information, "{Job} has no plan time left; its schedule has ended")]
+    public static partial void ScheduleEnded(this ILogger log, JobName job);
+
+    [LoggerMessage(301, LogLevel.Error, "etcd refused a request of {Fires} claims ({Reason}); trying again")]
+    public static partial void ClaimRefused(this ILogger log, string reason, int fires);
+
+    [LoggerMessage(401, LogLevel.Information, "{Job} started for {PlanTime} as pid {Pid}, {LagMs:F1} ms after its time")]
+    public static partial void Started(this ILogger log, JobName job, string planTime, int pid, double lagMs);
+
+    /// <summary>One line for the end of a run: a warning unless it succeeded.</summary>
+    public static void Ended(this ILogger log, RunRecord record)
+    {
+        var planTime = Cursor.Text(DateTimeOffset.FromUnixTimeMilliseconds(record.PlanTime));
+        var took = record.EndTime - record.StartTime;
+        if (record.Status == RunStatus.Succeeded)
+        {
+            log.Succeeded(record.JobName, planTime, took);
+        }
+        else
+        {
+            log.Failed(record.JobName, record.Status.Word(), planTime, took, record.Err);
+        }
+    }
+
+    [LoggerMessage(402, LogLevel.Information, "{Job} succeeded for {PlanTime} after {TookMs} ms")]
+    private static partial void Succeeded(this ILogger log, string job, string planTime, long tookMs);
+
+    [LoggerMessage(403, LogLevel.Warning, "{Job} {Status} for {PlanTime} after {TookMs} ms: {Why}")]
+    private static partial void Failed(this ILogger log, string job, string status, string planTime, long tookMs, string why);
+
+    /// <summary>A planned fire ended without a run.</summary>
+    public static void NotRun(this ILogger log, string job, string planTime, RunStatus status, string why) => log.EndedUnstarted(job, status.Word(), planTime, why);
+
+    [LoggerMessage(404, LogLevel.Warning, "{Job} {Status} for {PlanTime}: {Why}")]
+    private static partial void EndedUnstarted(this ILogger log, string job, string status, string planTime, string why);
+
+    [LoggerMessage(405, LogLevel.Warning, "{Job}/{RunId} lost: worker {Worker}, {Why}")]
+    public static partial void RunLost(this ILogger log, JobName job, string runId, string worker, string why);
+
+    [LoggerMessage(406, LogLevel.Information, "{Job}/{RunId} taken along to the new session")]
+    public static partial void RunTakenBack(this ILogger log, JobName job, string runId);
+
+    [LoggerMessage(407, LogLevel.Warning, "{Run} was left behind by the process before this one; its {Processes} processes were killed")]
+    public static partial void LeftBehindKilled(this ILogger log, string run, int processes);
+
+    [LoggerMessage(409, LogLevel.Warning, "{Key} is no run of ours and would hold up its job; removed")]
+    public static partial void AlienRun(this ILogger log, string key);
+
+    [LoggerMessage(408, LogLevel.Error, "{Path} cannot be written ({Reason}); after a crash of this worker its commands may not be found; free space on its disk")]
+    public static partial void LedgerFailed(this ILogger log, string path, string reason);
+
+    [LoggerMessage(501, LogLevel.Warning, "log store unavailable ({Reason}); {Waiting} records wait in the spool, runs go on")]
+    public static partial void StoreLost(this ILogger log, string reason, long waiting);
+
+    [LoggerMessage(502, LogLevel.Information, "log store is back after {Seconds:F1} s and {Failures} tries")]
+    public static partial void StoreBack(this ILogger log, double seconds, int failures);
+
+    [LoggerMessage(503, LogLevel.Warning, "log store unavailable at the end; {Waiting} records stay in the spool for the next start")]
+    public static partial void StoreLeft(this ILogger log, long waiting);
+
+    [LoggerMessage(504, LogLevel.Warning, "spool segment {Path} has {Bytes} bytes that are no record, torn by a crash or damaged on the disk; skipped")]
+    public static partial void SpoolTorn(this ILogger log, string path, long bytes);
+
+    [LoggerMessage(505, LogLevel.Warning, "spool {Folder} above its quota of {QuotaBytes} bytes: {Full}; while it is, records are kept without their output")]
+    public static partial void SpoolFull(this ILogger log, bool full, string folder, long quotaBytes);
+
+    [LoggerMessage(506, LogLevel.Error, "spool cannot be written ({Reason}); {Waiting} records wait in memory, trying again; free space on its disk")]
+    public static partial void SpoolFailed(this ILogger log, string reason, int waiting);
+
+    [LoggerMessage(507, LogLevel.Information, "spool can be written again")]
+    public static partial void SpoolBack(this ILogger log);
+
+    [LoggerMessage(508, LogLevel.Warning, "expired records could not be removed ({Reason}); trying again later")]
+    public static partial void SweepFailed(this ILogger log, string reason);
+
+    [LoggerMessage(601, LogLevel.Information, "listening on http://{Address}:{Port}")]
+    public static partial void Listening(this ILogger log, System.Net.IPAddress address, int port);
+
+    [LoggerMessage(602, LogLevel.Error, "request {Path} failed")]
+    public static partial void RequestFailed(this ILogger log, string path, Exception bug);
+
+    [LoggerMessage(901, LogLevel.Information, "{Service} {Version} starting with {Settings}")]
+    public static partial void Starting(this ILogger log, string service, string version, string settings);
+
+    [LoggerMessage(902, LogLevel.Warning, "there is no setting {Setting}; ignored")]
+    public static partial void UnknownSetting(this ILogger log, string setting);
+
+    [LoggerMessage(904, LogLevel.Information, "ready, {Jobs} jobs planned")]
+    public static partial void Ready(this ILogger log, int jobs);
+
+    [LoggerMessage(903, LogLevel.Information, "{Service} stopped")]
+    public static partial void Stopped(this ILogger log, string service);
+}

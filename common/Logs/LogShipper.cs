@@ -1,0 +1,98 @@
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+
+namespace Dts.Common.Logs;
+
+/// <summary>Moves records from the spool to the log store in batches.</summary>
+/// <param name="appended">Says that there are new records; completed when there will be no more.</param>
+/// <param name="batchSize">A batch goes when there are this many records …</param>
+/// <param name="commitTimeout">… or when its first one has waited this long.</param>
+public sealed class LogShipper(
+    Spool spool, ILogStore store, ChannelReader<bool> appended, int batchSize, TimeSpan commitTimeout, TimeProvider time, ILogger log)
+{
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
+
+    /// <summary>Runs until there is nothing more to come; then the rest goes at once, as far as the store takes it.</summary>
+    public async Task RunAsync()
+    {
+        long lostAt = 0;
+        for (var failures = 0; ;)
+        {
+            var noneToCome = appended.Completion.IsCompleted;
+            try
+            {
+                var shipped = await ShipAsync();
+                if (failures > 0)
+                {
+                    log.StoreBack(time.GetElapsedTime(lostAt).TotalSeconds, failures);
+                    failures = 0;
+                }
+
+                if (shipped == 0 && noneToCome)
+                {
+                    return;
+                }
+
+                if (shipped < batchSize)
+                {
+                    await WaitForBatchAsync();
+                }
+            }
+            catch (Exception failure) when (failure is LogStoreException or IOException or UnauthorizedAccessException)
+            {
+                if (++failures == 1)
+                {
+                    lostAt = time.GetTimestamp();
+                    log.StoreLost(failure.Message, spool.Waiting);
+                }
+
+                if (noneToCome)
+                {
+                    log.StoreLeft(spool.Waiting);
+                    return; // They stay in the spool; the next start ships them.
+                }
+
+                var pause = TimeSpan.FromMilliseconds(Math.Min(100 << Math.Min(failures, 6), LongestPause.TotalMilliseconds));
+                await WaitAsync(pause, enough: long.MaxValue);
+            }
+        }
+    }
+
+    /// <summary>Ships one batch and returns how many records it had.</summary>
+    private async Task<int> ShipAsync()
+    {
+        var batch = spool.Read(batchSize);
+        if (batch.Records.Count > 0)
+        {
+            await store.WriteAsync(batch.Records, CancellationToken.None);
+        }
+
+        spool.Acknowledge(batch);
+        return batch.Records.Count;
+    }
+
+    private async Task WaitForBatchAsync()
+    {
+        if (spool.Waiting > 0 || await appended.WaitToReadAsync())
+        {
+            await WaitAsync(commitTimeout, enough: batchSize);
+        }
+    }
+
+    /// <summary>Waits for a time, or until so many records wait, or until no more will come.</summary>
+    private async Task WaitAsync(TimeSpan most, long enough)
+    {
+        using var timeout = new CancellationTokenSource(most, time);
+        try
+        {
+            while (spool.Waiting < enough && await appended.WaitToReadAsync(timeout.Token))
+            {
+                appended.TryRead(out _);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Time is up.
+        }
+    }
+}

@@ -1,0 +1,42 @@
+using System.Text.Json.Serialization;
+
+namespace Dts.Common.Logs;
+
+/// <summary>What is kept of one planned fire. The first eight members are the original's, with its names and units.</summary>
+/// <param name="Err">Empty = success.</param>
+/// <param name="Output">stdout and stderr as they came.</param>
+/// <param name="PlanTime">Milliseconds since the epoch, as all times here; 0 = it never came to that.</param>
+/// <param name="ScheduleTime">When it was claimed.</param>
+/// <param name="Id"><c>job/runId</c>: writing a record twice is harmless.</param>
+/// <param name="FencingToken">The revision of the claim: never goes down for a job.</param>
+/// <param name="OutputBytes">What the command wrote, before anything was cut.</param>
+/// <param name="MissedCount">For a missed record that stands for several planned fires: how many, the last at PlanTime.</param>
+/// <param name="ExpireAt">When the record may be removed.</param>
+public sealed record RunRecord(
+    string JobName,
+    string Command,
+    string Err,
+    string Output,
+    long PlanTime,
+    long ScheduleTime,
+    long StartTime,
+    long EndTime,
+    [property: JsonPropertyName("_id")] string Id,
+    RunStatus Status,
+    int? ExitCode = null,
+    int? Signal = null,
+    string Worker = "",
+    string Host = "",
+    int Attempt = 1,
+    string Trigger = RunRecord.Scheduled,
+    long JobRevision = 0,
+    long FencingToken = 0,
+    long CpuMs = 0,
+    long MaxRssKb = 0,
+    long OutputBytes = 0,
+    bool OutputTruncated = false,
+    long MissedCount = 0,
+    DateTimeOffset ExpireAt = default)
+{
+    public const string Scheduled = "schedule";
+}

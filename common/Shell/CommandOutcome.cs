@@ -1,0 +1,61 @@
+using System.Globalization;
+
+namespace Dts.Common.Shell;
+
+/// <summary>How a command ended, as an operator would say it.</summary>
+public abstract record CommandOutcome
+{
+    private static readonly string[] SignalNames =
+    [
+        "", "SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGKILL", "SIGUSR1",
+        "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGSTKFLT", "SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP",
+        "SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU", "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO", "SIGPWR", "SIGSYS",
+    ];
+
+    private CommandOutcome()
+    {
+    }
+
+    /// <summary>Empty for success, else one line.</summary>
+    public string Error => Describe();
+
+    private protected abstract string Describe();
+
+    /// <summary>It ended by itself; 0 is success.</summary>
+    public sealed record Exited(int Status) : CommandOutcome
+    {
+        private protected override string Describe() => Status == 0 ? "" : $"exit status {Status}";
+    }
+
+    /// <summary>A signal that was not ours ended it.</summary>
+    public sealed record Signaled(int Signal) : CommandOutcome
+    {
+        private protected override string Describe() =>
+            $"killed by {(Signal < SignalNames.Length ? SignalNames[Signal] : $"signal {Signal}")}";
+    }
+
+    /// <summary>It was killed because its time was up.</summary>
+    public sealed record TimedOut(TimeSpan After) : CommandOutcome
+    {
+        private protected override string Describe() =>
+            string.Create(CultureInfo.InvariantCulture, $"timed out after {After.TotalSeconds:0.###} s");
+    }
+
+    /// <summary>It was killed because somebody asked for it.</summary>
+    public sealed record Killed(string Reason) : CommandOutcome
+    {
+        private protected override string Describe() => $"killed: {Reason}";
+    }
+
+    /// <summary>It never ran: no such shell or directory, or no process, memory or descriptor to be had.</summary>
+    public sealed record NotStarted(string Why) : CommandOutcome
+    {
+        private protected override string Describe() => $"cannot start: {Why}";
+    }
+
+    /// <summary>Our own failure to look after it; it was killed as far as possible.</summary>
+    public sealed record Abandoned(string Why) : CommandOutcome
+    {
+        private protected override string Describe() => $"abandoned: {Why}";
+    }
+}

@@ -1,0 +1,146 @@
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Dts.Common.Shell;
+
+/// <summary>A command with all done that can be done before its time: starting it is one system call.</summary>
+/// <remarks>Not thread-safe. It holds two descriptors and native memory until it is started or disposed.</remarks>
+public sealed unsafe class PreparedCommand : IDisposable
+{
+    private readonly byte* _block;
+    private readonly byte* _shell;
+    private readonly byte** _arguments;
+    private readonly byte** _environment;
+    private int _output = -1;
+    private bool _disposed;
+
+    internal PreparedCommand(ShellCommand command)
+    {
+        Command = command;
+        Error = FindFault(command);
+        if (Error is not null)
+        {
+            return;
+        }
+
+        if (Native.OpenPipe(out var readEnd, out var writeEnd) is < 0 and var error)
+        {
+            Error = $"no pipe for its output: {Native.Describe(-error)}";
+            return;
+        }
+
+        (Input, _output) = (readEnd, writeEnd);
+        _block = Build(command, out _shell, out _arguments, out _environment);
+    }
+
+    internal ShellCommand Command { get; }
+
+    /// <summary>Why it cannot be started, if that is known already.</summary>
+    internal string? Error { get; private set; }
+
+    /// <summary>Our end of the pipe that the command writes to.</summary>
+    internal int Input { get; private set; } = -1;
+
+    /// <summary>Frees what was prepared; nothing to do once it is started.</summary>
+    public void Dispose()
+    {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
+        if (_block is not null)
+        {
+            Native.DestroySpawnFileActions(_block);
+            NativeMemory.Free(_block);
+            Native.Close(_output);
+            if (Input >= 0)
+            {
+                Native.Close(Input);
+            }
+        }
+    }
+
+    /// <summary>Executes the shell: its pid, or 0 and <see cref="Error"/> says why.</summary>
+    internal int Spawn(SpawnAttributes attributes)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (Error is not null)
+        {
+            return 0;
+        }
+
+        var pid = attributes.Spawn(_shell, _block, _arguments, _environment);
+        if (pid > 0)
+        {
+            return pid;
+        }
+
+        var entering = Command.Cwd is null ? 0 : Native.CheckDirectory(Command.Cwd);
+        Error = entering < 0
+            ? $"{Command.Cwd}: {Native.Describe(-entering)}"
+            : $"{Command.Shell}: {Native.Describe(-pid)}";
+        return 0;
+    }
+
+    /// <summary>Gives <see cref="Input"/> away: its new owner closes it.</summary>
+    internal int TakeInput()
+    {
+        var input = Input;
+        Input = -1;
+        return input;
+    }
+
+    private static string? FindFault(ShellCommand command)
+    {
+        if (HasZero(command.Script) || HasZero(command.Shell) || HasZero(command.Cwd ?? ""))
+        {
+            return "a zero character in the script, the shell or the directory";
+        }
+
+        foreach (var (name, value) in command.Environment)
+        {
+            if (name.Length == 0 || name.Contains('=', StringComparison.Ordinal) || HasZero(name) || HasZero(value))
+            {
+                return $"environment variable \"{name.Replace('\0', '?')}\": no '=' in a name and no zero character anywhere";
+            }
+        }
+
+        return null;
+    }
+
+    private static bool HasZero(string text) => text.Contains('\0', StringComparison.Ordinal);
+
+    // One block: file actions, then the pointers of argv and envp, then the strings they point at.
+    private byte* Build(ShellCommand command, out byte* shell, out byte** arguments, out byte** environment)
+    {
+        string?[] strings =
+        [
+            command.Shell, "-c", command.Script, null,
+            .. command.Environment.Select(pair => $"{pair.Key}={pair.Value}"), null,
+            command.Cwd,
+        ];
+        var textStart = Native.SpawnFileActionsSize + (strings.Length * sizeof(byte*));
+        var size = textStart + strings.Sum(text => text is null ? 0 : Encoding.UTF8.GetByteCount(text) + 1);
+        var block = (byte*)NativeMemory.Alloc((nuint)size);
+        var pointers = (byte**)(block + Native.SpawnFileActionsSize);
+        var next = block + textStart;
+        for (var i = 0; i < strings.Length; i++)
+        {
+            pointers[i] = null;
+            if (strings[i] is { } text)
+            {
+                pointers[i] = next;
+                next += Encoding.UTF8.GetBytes(text, new Span<byte>(next, (int)(block + size - next)));
+                *next++ = 0;
+            }
+        }
+
+        shell = pointers[0];
+        arguments = pointers;
+        environment = pointers + 4;
+        _ = Native.InitSpawnFileActions(block, _output, directory: pointers[strings.Length - 1]);
+        return block;
+    }
+}

