@@ -1,0 +1,23 @@
+using Dts.Common.Jobs;
+
+namespace Dts.Worker;
+
+/// <summary>What the scheduler asks of the claimer.</summary>
+internal abstract record FireOrder
+{
+    private FireOrder()
+    {
+    }
+
+    /// <summary>Claim this.</summary>
+    public sealed record Claim(Fire Fire) : FireOrder;
+
+    /// <summary>The job is gone as of a revision: forget its fires, cancel what was claimed before and has not started.</summary>
+    public sealed record Withdraw(JobName Name, long Revision, string Why) : FireOrder;
+
+    /// <param name="RunId">Empty = all runs of the job.</param>
+    public sealed record Kill(JobName Name, string RunId, long Revision) : FireOrder;
+
+    /// <summary>Time has passed, or an answer has come.</summary>
+    public sealed record Tick : FireOrder;
+}

@@ -1,0 +1,82 @@
+using System.Text.Json;
+using Dts.Common;
+using Dts.Common.Etcd;
+using Dts.Common.Etcd.Wire;
+using Dts.Common.Jobs;
+using Dts.Common.Shell;
+using Microsoft.Extensions.Logging;
+
+namespace Dts.Worker;
+
+/// <summary>Looks after the runs that stand in etcd under this worker's id but not under its session: from before a restart, or before the session was lost.</summary>
+internal sealed class FormerRuns(
+    EtcdClient etcd, Keys keys, string workerId, RunsInFlight runs, LostRuns lost, TimeProvider time, ILogger log)
+{
+    private static readonly TimeSpan AnswersComeWithin = TimeSpan.FromMinutes(1);
+
+    /// <summary>Ends what an earlier process of this worker started and left behind: nobody is there any more to hear how it ends.</summary>
+    public void KillLeftBehind(LaunchLedger ledger)
+    {
+        foreach (var key in ledger.Former)
+        {
+            var slash = key.LastIndexOf('/');
+            var mark = new Dictionary<string, string> { ["DTS_JOB"] = key[..slash], ["DTS_RUN_ID"] = key[(slash + 1)..], ["DTS_WORKER"] = workerId };
+            if (FormerCommand.Kill(mark) is > 0 and var processes)
+            {
+                log.LeftBehindKilled(key, processes);
+            }
+        }
+    }
+
+    /// <summary>Takes runs that are still ours along to a new session, and ends as lost those that nobody follows any more.</summary>
+    public async Task SettleAsync(Session session)
+    {
+        try
+        {
+            foreach (var pair in await etcd.ListAsync(keys.AllRuns))
+            {
+                if (LostRuns.Parse(pair) is { } inFlight && inFlight.Worker == workerId)
+                {
+                    await SettleAsync(pair, inFlight, session);
+                }
+            }
+        }
+        catch (EtcdException)
+        {
+            // The reaper finds them: their session is gone.
+        }
+    }
+
+    private async Task SettleAsync(KeyValue pair, RunInFlight inFlight, Session session)
+    {
+        var key = pair.Key.ToStringUtf8();
+        if (keys.TryParseRun(key) is not var (name, runId))
+        {
+            return; // The reaper removes it.
+        }
+
+        var isOfThisSession = inFlight.Session == session.Lease.ToString();
+        if (runs.Find(name, runId) is not { } run)
+        {
+            if (!isOfThisSession || time.GetUtcNow() - inFlight.Claimed > AnswersComeWithin)
+            {
+                await lost.EndAsync(pair, inFlight, isOfThisSession ? "it never heard that its claim was granted" : "it was restarted");
+            }
+
+            return;
+        }
+
+        if (isOfThisSession)
+        {
+            return;
+        }
+
+        var ours = JsonSerializer.Serialize(inFlight with { Session = session.Lease.ToString() }, DtsJson.Readable.RunInFlight);
+        var answer = await etcd.TxnAsync(Txn.If(Txn.Unchanged(key, run.HeldAt)).Then(Txn.Put(key, ours)));
+        if (answer.Succeeded)
+        {
+            run.TakeAlong(session.Lease, answer.Header.Revision);
+            log.RunTakenBack(name, runId);
+        }
+    }
+}

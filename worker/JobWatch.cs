@@ -1,0 +1,154 @@
+using System.Threading.Channels;
+using Dts.Common;
+using Dts.Common.Cron;
+using Dts.Common.Etcd;
+using Dts.Common.Jobs;
+using Microsoft.Extensions.Logging;
+
+namespace Dts.Worker;
+
+/// <summary>Turns what changes in etcd into messages for the scheduler: jobs, kill requests, workers.</summary>
+internal sealed class JobWatch(EtcdClient etcd, Keys keys, CronZone defaultZone, ChannelWriter<ScheduleMessage> inbox, ILogger log)
+{
+    // Jobs of equal text and zone share one schedule, which is most of what a job costs in memory.
+    private readonly Dictionary<(string Text, CronZone Zone), JobSchedule> _shared = [];
+
+    public async Task RunAsync(CancellationToken stop)
+    {
+        await foreach (var ended in Task.WhenEach(WatchWorkersAsync(stop), WatchJobsAsync(stop), WatchKillersAsync(stop)))
+        {
+            await ended;
+        }
+
+        inbox.Complete();
+    }
+
+    private async Task WatchJobsAsync(CancellationToken stop)
+    {
+        var cursors = await LoadCursorsAsync(stop);
+        await foreach (var batch in new Watch(etcd, keys.Jobs).ReadAsync(stop))
+        {
+            foreach (var change in batch.Changes)
+            {
+                if (!Keys.TryParseName(change.Key, keys.Jobs, out var name))
+                {
+                    log.JobIgnored(Display.Line(change.Key), "its name is none: expected 1 to 200 bytes of UTF-8 without '/' and control characters");
+                    continue;
+                }
+
+                await inbox.WriteAsync(Read(name.Value, change, cursors), CancellationToken.None);
+            }
+
+            if (cursors is not null)
+            {
+                cursors = null;
+                await inbox.WriteAsync(new ScheduleMessage.JobsListed(), CancellationToken.None);
+            }
+        }
+    }
+
+    /// <summary>The cursors as they stand at the start, by job key.</summary>
+    private async Task<Dictionary<string, (Cursor Cursor, long Revision)>?> LoadCursorsAsync(CancellationToken stop)
+    {
+        var cursors = new Dictionary<string, (Cursor, long)>();
+        await foreach (var batch in new Watch(etcd, keys.AllFired).ReadAsync(stop))
+        {
+            foreach (var put in batch.Changes.OfType<KeyChange.Put>())
+            {
+                if (Cursor.TryParse(put.Value.ToStringUtf8(), out var cursor))
+                {
+                    cursors[keys.Jobs + put.Key[keys.AllFired.Length..]] = (cursor, put.ModRevision);
+                }
+            }
+
+            break; // The first batch is the whole table; claims bring the cursors from here on.
+        }
+
+        return cursors;
+    }
+
+    private ScheduleMessage Read(JobName name, KeyChange change, Dictionary<string, (Cursor Cursor, long Revision)>? cursors)
+    {
+        if (change is not KeyChange.Put put)
+        {
+            return new ScheduleMessage.JobGone(name, change.ModRevision, "deleted");
+        }
+
+        if (Parse(name, put, out var why) is not { } plan)
+        {
+            return new ScheduleMessage.JobGone(name, put.ModRevision, why);
+        }
+
+        // A job that is newer than its cursor was put by hand: its past is unknown.
+        var dealtWith = cursors?.TryGetValue(put.Key, out var found) == true && found.Revision >= put.ModRevision ? found.Cursor.PlanTime : (DateTimeOffset?)null;
+        return new ScheduleMessage.JobPut(name, plan, dealtWith);
+    }
+
+    private JobPlan? Parse(JobName name, KeyChange.Put put, out string why)
+    {
+        if (JobJson.TryParse(put.Value.Memory, out var job, out why) && TryMakeRunnable(name, job, out var schedule, out why))
+        {
+            if (!job.Enabled)
+            {
+                why = "paused";
+                return null;
+            }
+
+            if (!schedule.Expression.DependsOnHashKey)
+            {
+                schedule = Share(schedule);
+            }
+
+            return new JobPlan(schedule, put.ModRevision, job.Overlap == Overlap.Allow, TimeSpan.FromSeconds(job.StartDeadlineSeconds));
+        }
+
+        log.JobIgnored(name.Value, why);
+        return null;
+    }
+
+    private bool TryMakeRunnable(JobName name, Job job, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out JobSchedule? schedule, out string why)
+    {
+        schedule = null;
+        why = job.Name != name.Value
+            ? $"its name says \"{Display.Line(job.Name)}\", its key says otherwise; expected the same"
+            : JobRules.FindUnrunnable(job) ?? "";
+        return why.Length == 0 && JobSchedule.TryParse(job, defaultZone, out schedule, out why);
+    }
+
+    private JobSchedule Share(JobSchedule schedule)
+    {
+        var key = (schedule.Expression.Text, schedule.Zone);
+        if (!_shared.TryGetValue(key, out var shared))
+        {
+            _shared[key] = shared = schedule;
+        }
+
+        return shared;
+    }
+
+    private async Task WatchKillersAsync(CancellationToken stop)
+    {
+        await foreach (var batch in new Watch(etcd, keys.Killers).ReadAsync(stop))
+        {
+            foreach (var put in batch.Changes.OfType<KeyChange.Put>())
+            {
+                if (Keys.TryParseName(put.Key, keys.Killers, out var name))
+                {
+                    await inbox.WriteAsync(new ScheduleMessage.KillAsked(name.Value, put.Value.ToStringUtf8(), put.ModRevision), CancellationToken.None);
+                }
+            }
+        }
+    }
+
+    private async Task WatchWorkersAsync(CancellationToken stop)
+    {
+        await foreach (var batch in new Watch(etcd, keys.Workers).ReadAsync(stop))
+        {
+            foreach (var change in batch.Changes)
+            {
+                var id = keys.WorkerOf(change.Key);
+                await inbox.WriteAsync(change is KeyChange.Put ? new ScheduleMessage.WorkerCame(id) : new ScheduleMessage.WorkerLeft(id), CancellationToken.None);
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+using System.Globalization;
+using System.Text;
+using Dts.Common;
+using Dts.Common.Hosting;
+using Dts.Common.Shell;
+using Microsoft.Extensions.Logging;
+
+namespace Dts.Worker;
+
+/// <summary>What this worker may have started: so that after a kill -9 the next process under its id knows what to look for.</summary>
+/// <remarks>
+/// One line for each step, appended before the step: <c>launching job/runId</c>, <c>launched job/runId pid startTicks</c>, <c>ended job/runId</c>. It needs no fsync:
+/// a crash of the host ends the commands, too. Thread-safe.
+/// </remarks>
+internal sealed class LaunchLedger : IDisposable
+{
+    private const int LinesMax = 20_000;
+
+    private readonly string _path;
+    private readonly ILogger _log;
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, string> _open = [];
+    private FileStream _file;
+    private int _lines;
+
+    private bool _failing;
+
+    private LaunchLedger(string path, ILogger log)
+    {
+        (_path, _log) = (path, log);
+        Former = File.Exists(path) ? ReadOpen(path) : [];
+        _file = Rewrite();
+    }
+
+    /// <summary>The runs, as job/runId, that the process before this one may have started and did not see end.</summary>
+    public IReadOnlyList<string> Former { get; }
+
+    public static LaunchLedger Open(string folder, ILogger log) =>
+        DataFault.Guard(folder, () => new LaunchLedger(Path.Combine(folder, "launches"), log));
+
+    public void Launching(Run run) => Write(run, "launching", "");
+
+    public void Launched(Run run, RunningCommand command) =>
+        Write(run, "launched", string.Create(CultureInfo.InvariantCulture, $" {command.Pid} {command.StartTicks}"));
+
+    public void Ended(Run run)
+    {
+        Write(run, "ended", "");
+        lock (_gate)
+        {
+            _open.Remove(KeyOf(run));
+            if (!_failing && _lines > LinesMax + _open.Count)
+            {
+                Shorten();
+            }
+        }
+    }
+
+    public void Dispose() => _file.Dispose();
+
+    private static string KeyOf(Run run) => $"{run.Name}/{run.Id}";
+
+    private static List<string> ReadOpen(string path)
+    {
+        var open = new List<string>();
+        foreach (var line in File.ReadLines(path))
+        {
+            // A name may have spaces; the first word and the last slash are what can be relied on.
+            if (line.Split(' ', 2) is not [var step, var rest] || rest.LastIndexOf('/') is not (> 0 and var slash))
+            {
+                continue;
+            }
+
+            var end = rest.IndexOf(' ', slash);
+            var key = end < 0 ? rest : rest[..end];
+            open.Remove(key);
+            if (step != "ended")
+            {
+                open.Add(key);
+            }
+        }
+
+        return open;
+    }
+
+    private void Write(Run run, string step, string more)
+    {
+        var line = $"{step} {KeyOf(run)}{more}\n";
+        lock (_gate)
+        {
+            _open[KeyOf(run)] = line;
+            Guard(() =>
+            {
+                _file.Write(Encoding.UTF8.GetBytes(line));
+                _lines++;
+            });
+        }
+    }
+
+    private void Shorten() => Guard(() =>
+    {
+        var shorter = Rewrite();
+        _file.Dispose();
+        _file = shorter;
+    });
+
+    /// <summary>Running goes on when the disk is full.</summary>
+    private void Guard(Action write)
+    {
+        try
+        {
+            write();
+            _failing = false;
+        }
+        catch (IOException failure)
+        {
+            if (!_failing)
+            {
+                _log.LedgerFailed(_path, failure.Message);
+            }
+
+            _failing = true;
+        }
+    }
+
+    private FileStream Rewrite()
+    {
+        var draft = _path + ".new";
+        File.WriteAllText(draft, string.Concat(_open.Values));
+        File.Move(draft, _path, overwrite: true);
+        _lines = _open.Count;
+        return new FileStream(_path, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
+    }
+}

@@ -1,0 +1,322 @@
+using System.Threading.Channels;
+using Dts.Common;
+using Dts.Common.Etcd;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+using Dts.Common.Shell;
+using Dts.Common.Time;
+using Microsoft.Extensions.Logging;
+
+namespace Dts.Worker;
+
+/// <summary>Starts claimed runs at their plan time, follows them to their end, and ends them when asked.</summary>
+/// <remarks>Not thread-safe: one loop, one inbox. All that can be done ahead of the plan time is done when the order comes.</remarks>
+internal sealed class Launcher(
+    WorkerSettings settings,
+    SessionKeeper sessions,
+    Slots slots,
+    RunsInFlight runs,
+    CommandRunner commands,
+    CommandStarter starter,
+    LaunchLedger ledger,
+    RecordWriter recorder,
+    Channel<RunOrder> inbox,
+    ChannelWriter<Ending> endings,
+    Alarm alarm,
+    TimeProvider time,
+    ILogger log)
+{
+    private static readonly TimeSpan InDoubtPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan CancelsStand = TimeSpan.FromMinutes(2); // Longer than any claim's answer can take.
+
+    private readonly Dictionary<JobName, Cancelled> _cancelled = [];
+    private readonly Dictionary<Run, Waiting> _waiting = [];
+    private readonly TimerWheel<Waiting> _wheel = new(time.GetUtcNow().ToUnixTimeMilliseconds());
+    private readonly List<Waiting> _due = [];
+    private readonly List<Waiting> _ready = []; // Their time has come; they wait for a slot when all are taken.
+    private readonly List<Waiting> _starting = [];
+    private readonly HashSet<Task> _followed = [];
+
+    /// <summary>Runs until there are no more orders; then what was claimed still starts, and running commands get the drain timeout.</summary>
+    public async Task RunAsync()
+    {
+        slots.Freed += () => inbox.Writer.TryWrite(new RunOrder.Tick()); // full: the loop looks after each message anyway
+        await foreach (var order in inbox.Reader.ReadAllAsync())
+        {
+            await TakeAsync(order);
+            await StartDueAsync();
+            await ForgetFollowedAsync();
+            alarm.Set(_wheel.NextDue);
+        }
+
+        await DrainAsync();
+        endings.Complete();
+    }
+
+    private async Task TakeAsync(RunOrder order)
+    {
+        switch (order)
+        {
+            case RunOrder.Start(var run):
+                await PrepareAsync(run);
+                break;
+            case RunOrder.Cancel(var name, var revision, var why):
+                Remember(name, new Cancelled(revision, "", why, time.GetUtcNow()));
+                await CancelWaitingAsync(name);
+                break;
+            case RunOrder.Kill(var name, var runId, var revision):
+                Remember(name, new Cancelled(revision, runId, "killed by request before it started", time.GetUtcNow()));
+                await CancelWaitingAsync(name);
+                KillRunning(name, runId, revision);
+                break;
+        }
+    }
+
+    private async Task PrepareAsync(Run run)
+    {
+        if (FindCancelled(run) is { } cancelled)
+        {
+            await EndAsync(run, RunStatus.Cancelled, cancelled.Why);
+            return;
+        }
+
+        ledger.Launching(run);
+        var waiting = new Waiting(run, commands.Prepare(MakeCommand(run)));
+        _waiting[run] = waiting;
+        waiting.Timer = _wheel.Add(run.PlanTime.ToUnixTimeMilliseconds(), waiting);
+    }
+
+    private async Task StartDueAsync()
+    {
+        _due.Clear();
+        _wheel.Advance(time.GetUtcNow().ToUnixTimeMilliseconds(), _due);
+        _ready.AddRange(_due.Except(_ready));
+        _starting.Clear();
+        foreach (var waiting in _ready.ToList())
+        {
+            if (!_waiting.ContainsKey(waiting.Run))
+            {
+                _ready.Remove(waiting); // Cancelled meanwhile.
+            }
+            else if (time.GetUtcNow() > waiting.Deadline)
+            {
+                _ready.Remove(waiting);
+                Drop(waiting);
+                await EndAsync(waiting.Run, RunStatus.Missed, $"not started within {waiting.Run.Job.StartDeadlineSeconds} s: this worker was full, stalled or cut off from etcd");
+            }
+            else if (slots.TryTake())
+            {
+                _ready.Remove(waiting);
+                if (await MayStartAsync(waiting))
+                {
+                    _starting.Add(waiting);
+                }
+                else
+                {
+                    slots.Release();
+                }
+            }
+            else if (waiting.Timer is null || waiting.Timer.DueMs <= time.GetUtcNow().ToUnixTimeMilliseconds())
+            {
+                waiting.Timer = _wheel.Add(waiting.Deadline.ToUnixTimeMilliseconds() + 1, waiting);
+            }
+        }
+
+        await StartTogetherAsync();
+    }
+
+    /// <summary>What is to be written about a start comes after all of them.</summary>
+    private async Task StartTogetherAsync()
+    {
+        if (_starting.Count == 0)
+        {
+            return;
+        }
+
+        var started = await starter.StartAsync([.. _starting.Select(waiting => waiting.Command)]);
+        foreach (var (waiting, running) in _starting.Zip(started))
+        {
+            var run = waiting.Run;
+            run.Command = running;
+            ledger.Launched(run, running);
+            log.Started(run.Name, Cursor.Text(run.PlanTime), running.Pid, (running.StartedAt - run.PlanTime).TotalMilliseconds);
+            _followed.Add(FollowAsync(run, running));
+        }
+    }
+
+    private async Task<bool> MayStartAsync(Waiting waiting)
+    {
+        var run = waiting.Run;
+        if (sessions.Current is not { Holds: true } session)
+        {
+            // Others may have declared it lost by now. It starts when etcd says that they have not.
+            waiting.Timer = _wheel.Add((time.GetUtcNow() + InDoubtPause).ToUnixTimeMilliseconds(), waiting);
+            return false;
+        }
+
+        if (run.Session != session.Lease)
+        {
+            Drop(waiting);
+            await EndAsync(run, RunStatus.Lost, "the session under which it was claimed expired before it could start");
+            return false;
+        }
+
+        if (waiting.Timer is { } timer)
+        {
+            _wheel.Cancel(timer);
+        }
+
+        _waiting.Remove(run);
+        return true;
+    }
+
+    private async Task FollowAsync(Run run, RunningCommand running)
+    {
+        var ending = await running.Ended;
+        ledger.Ended(run);
+        var record = recorder.Ran(run, ending);
+        log.Ended(record);
+        await endings.WriteAsync(new Ending(record, run));
+        slots.Release();
+    }
+
+    /// <summary>An exception out of a follower is a bug and ends the worker.</summary>
+    private async Task ForgetFollowedAsync()
+    {
+        foreach (var ended in _followed.Where(task => task.IsCompleted).ToList())
+        {
+            _followed.Remove(ended);
+            await ended;
+        }
+    }
+
+    /// <summary>Ends a run that never started.</summary>
+    private async Task EndAsync(Run run, RunStatus status, string why)
+    {
+        log.NotRun(run.Name.Value, Cursor.Text(run.PlanTime), status, why);
+        await endings.WriteAsync(new Ending(recorder.NotStarted(run, status, why, time.GetUtcNow()), run));
+    }
+
+    private void Drop(Waiting waiting)
+    {
+        if (waiting.Timer is { } timer)
+        {
+            _wheel.Cancel(timer);
+        }
+
+        _waiting.Remove(waiting.Run);
+        waiting.Command.Dispose();
+        ledger.Ended(waiting.Run);
+    }
+
+    /// <summary>A claim's answer may come after the word that the job is gone, so the word is kept for a while.</summary>
+    private void Remember(JobName name, Cancelled cancelled)
+    {
+        foreach (var (old, entry) in _cancelled)
+        {
+            if (cancelled.At - entry.At > CancelsStand)
+            {
+                _cancelled.Remove(old);
+            }
+        }
+
+        _cancelled[name] = cancelled;
+    }
+
+    private Cancelled? FindCancelled(Run run) =>
+        _cancelled.TryGetValue(run.Name, out var cancelled)
+        && run.FencingToken < cancelled.Revision
+        && (cancelled.RunId.Length == 0 || cancelled.RunId == run.Id)
+            ? cancelled
+            : null;
+
+    private async Task CancelWaitingAsync(JobName name)
+    {
+        foreach (var waiting in _waiting.Values.Where(waiting => waiting.Run.Name == name).ToList())
+        {
+            if (FindCancelled(waiting.Run) is { } cancelled)
+            {
+                Drop(waiting);
+                await EndAsync(waiting.Run, RunStatus.Cancelled, cancelled.Why);
+            }
+        }
+    }
+
+    private void KillRunning(JobName name, string runId, long revision)
+    {
+        foreach (var run in runs.All.Where(run => run.Name == name && run.FencingToken < revision && (runId.Length == 0 || runId == run.Id)))
+        {
+            run.KillRevision = revision;
+            run.Command?.Kill("by request");
+        }
+    }
+
+    private async Task DrainAsync()
+    {
+        var until = time.GetUtcNow() + settings.DrainTimeout;
+        while (_waiting.Count > 0 && time.GetUtcNow() < until)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(1), time);
+            await StartDueAsync();
+        }
+
+        foreach (var waiting in _waiting.Values.ToList())
+        {
+            Drop(waiting);
+            await EndAsync(waiting.Run, RunStatus.Cancelled, "the worker was told to stop before it could start");
+        }
+
+        var all = Task.WhenAll(_followed);
+        var left = until - time.GetUtcNow();
+        await Task.WhenAny(all, Task.Delay(left > TimeSpan.Zero ? left : TimeSpan.Zero, time));
+        foreach (var run in runs.All)
+        {
+            run.Command?.Kill($"the worker was told to stop and the command had not ended within its drainTimeout of {settings.DrainTimeout.TotalSeconds:0} s");
+        }
+
+        await all;
+    }
+
+    private ShellCommand MakeCommand(Run run)
+    {
+        var job = run.Job;
+        var shell = job.Shell.Length > 0 ? job.Shell : settings.Shell;
+        var environment = CommandEnvironment.Clean(shell);
+        foreach (var (name, value) in job.Env)
+        {
+            environment[name] = value;
+        }
+
+        environment["DTS_JOB"] = job.Name;
+        environment["DTS_RUN_ID"] = run.Id;
+        environment["DTS_PLAN_TIME"] = Cursor.Text(run.PlanTime);
+        environment["DTS_ATTEMPT"] = $"{run.Attempt}";
+        environment["DTS_TRIGGER"] = RunRecord.Scheduled;
+        environment["DTS_WORKER"] = settings.WorkerId;
+        environment["DTS_FENCING_TOKEN"] = $"{run.FencingToken}";
+        return new ShellCommand
+        {
+            Script = job.Command,
+            Environment = environment,
+            Shell = shell,
+            Cwd = job.Cwd.Length > 0 ? job.Cwd : environment["HOME"],
+            OutputLimitBytes = job.OutputLimitBytes > 0 ? job.OutputLimitBytes : settings.OutputLimitBytes,
+            Timeout = TimeSpan.FromSeconds(job.TimeoutSeconds),
+            KillGrace = TimeSpan.FromSeconds(job.KillGraceSeconds),
+        };
+    }
+
+    private sealed class Waiting(Run run, PreparedCommand command)
+    {
+        public Run Run { get; } = run;
+
+        public PreparedCommand Command { get; } = command;
+
+        public DateTimeOffset Deadline { get; } = run.PlanTime + TimeSpan.FromSeconds(run.Job.StartDeadlineSeconds);
+
+        public TimerWheel<Waiting>.Entry? Timer { get; set; }
+    }
+
+    /// <summary>What was claimed of a job before a revision is not to be started.</summary>
+    private sealed record Cancelled(long Revision, string RunId, string Why, DateTimeOffset At);
+}

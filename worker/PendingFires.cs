@@ -1,0 +1,117 @@
+using Dts.Common.Jobs;
+using Dts.Common.Time;
+
+namespace Dts.Worker;
+
+/// <summary>The fires that are not settled yet, and when each is to be tried next.</summary>
+/// <remarks>
+/// <para>Not thread-safe. The claimer's loop owns it.</para>
+/// <para>Scheme: of one job one fire is pending, and later ones wait behind it. It keeps its place until it is settled or the next one's time has
+/// come; then the next one's claim accounts for it. Only one that may be ours without our knowing (its answer was lost) stays until that is found out.</para>
+/// </remarks>
+internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
+{
+    private const int LastRank = 7; // Those behind it keep its time.
+
+    private static readonly TimeSpan RankStep = TimeSpan.FromMilliseconds(250);
+
+    private readonly Dictionary<JobName, Fire> _pending = [];
+    private readonly TimerWheel<Fire> _wheel = new(time.GetUtcNow().ToUnixTimeMilliseconds());
+    private readonly List<Fire> _due = [];
+    private readonly List<Fire> _abstained = []; // For want of a slot, the oldest first.
+
+    /// <summary>When <see cref="TakeDue"/> has something to give again, in Unix milliseconds.</summary>
+    public long? NextDue => _wheel.NextDue;
+
+    public Fire? Find(JobName name) => _pending.GetValueOrDefault(name);
+
+    public void Add(Fire fire)
+    {
+        if (_pending.TryAdd(fire.Name, fire))
+        {
+            TryAt(fire, fire.PlanTime - claimAhead + (RankStep * Math.Min(fire.Rank, LastRank)));
+        }
+        else
+        {
+            Queue(fire, behind: _pending[fire.Name]);
+        }
+    }
+
+    public void TryAt(Fire fire, DateTimeOffset moment)
+    {
+        var latest = fire.Next is { } next && next.PlanTime < moment ? next.PlanTime : moment;
+        fire.Timer = _wheel.Add(latest.ToUnixTimeMilliseconds(), fire);
+    }
+
+    public void TryIn(Fire fire, TimeSpan pause) => TryAt(fire, time.GetUtcNow() + pause);
+
+    /// <summary>Leaves a fire to others for want of a slot; it is tried again when there is room, and after a pause, for others may have taken it.</summary>
+    public void Abstain(Fire fire, TimeSpan pause)
+    {
+        fire.HasAbstained = true;
+        _abstained.Add(fire);
+        TryIn(fire, pause);
+    }
+
+    /// <summary>The fire is settled, or somebody else's business.</summary>
+    public void Forget(Fire fire)
+    {
+        Unschedule(fire);
+        _pending.Remove(fire.Name);
+        if (fire.Next is { } next)
+        {
+            Add(next);
+        }
+    }
+
+    /// <summary>The fires that are to be tried now.</summary>
+    /// <param name="room">How many of those that abstained there is room for now.</param>
+    public List<Fire> TakeDue(int room)
+    {
+        _due.Clear();
+        _wheel.Advance(time.GetUtcNow().ToUnixTimeMilliseconds(), _due);
+        _due.ForEach(Unschedule);
+        var again = _abstained.Take(Math.Max(0, room)).ToList();
+        again.ForEach(Unschedule);
+        var overtaken = _due.Concat(again).Where(IsOvertaken).ToList();
+        var due = _due.Concat(again).Except(overtaken).ToList();
+        overtaken.ForEach(Forget);
+        return due;
+    }
+
+    /// <summary>Later fires wait in a row; one whose successor's time has come is dropped.</summary>
+    private void Queue(Fire fire, Fire behind)
+    {
+        var now = time.GetUtcNow();
+        while (behind.Next is { Next: { } later } && later.PlanTime <= now)
+        {
+            behind.Next = later;
+        }
+
+        var last = behind;
+        while (last.Next is { } next)
+        {
+            last = next;
+        }
+
+        last.Next = fire;
+        if (behind.Timer is { } timer && timer.DueMs > behind.Next!.PlanTime.ToUnixTimeMilliseconds())
+        {
+            _wheel.Cancel(timer);
+            TryAt(behind, behind.Next.PlanTime);
+        }
+    }
+
+    private bool IsOvertaken(Fire fire) => !fire.IsUncertain && fire.Next is { } next && next.PlanTime <= time.GetUtcNow();
+
+    private void Unschedule(Fire fire)
+    {
+        if (fire.Timer is { } timer)
+        {
+            _wheel.Cancel(timer);
+        }
+
+        fire.Timer = null;
+        _abstained.Remove(fire);
+    }
+}

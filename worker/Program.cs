@@ -1,0 +1,79 @@
+using System.Net;
+using System.Threading.Channels;
+using Dts.Common;
+using Dts.Common.Etcd;
+using Dts.Common.Hosting;
+using Dts.Common.Logs;
+using Dts.Common.Shell;
+using Dts.Common.Time;
+using Dts.Worker;
+using Microsoft.Extensions.Logging;
+
+return await Service.RunAsync(async () =>
+{
+    var reader = SettingsReader.Load(args, "worker.json");
+    var settings = WorkerSettings.Read(reader);
+    using var loggers = Service.CreateLoggers(reader, "dts-worker", out var log);
+    using var stop = new StopSignal();
+    var (id, keys, zone, host, time) = (settings.WorkerId, settings.Keys, settings.DefaultZone, Dns.GetHostName(), TimeProvider.System);
+
+    using var folder = DataFolder.Open(settings.DataFolder);
+    using var spool = Spool.Open(folder.Spool, settings.SpoolQuotaBytes, log);
+    using var ledger = LaunchLedger.Open(folder.Path, log);
+    using var etcd = new EtcdClient(settings.Etcd, time, log);
+    using var store = new SqliteLogStore(settings.LogFile);
+    using var commands = new CommandRunner();
+    using var starter = new CommandStarter(commands);
+
+    var inbox = Channel.CreateBounded<ScheduleMessage>(1024); // full: the watches wait
+    var fires = Channel.CreateBounded<FireOrder>(1024);       // full: the scheduler waits
+    var starts = Channel.CreateBounded<RunOrder>(1024);       // full: the claimer waits
+    var endings = Channel.CreateBounded<Ending>(1024);        // full: ended runs keep their slots a little longer
+    var completed = Channel.CreateBounded<Run>(1024);         // full: the recorder waits
+    var appended = Channel.CreateBounded<bool>(1);            // full: the shipper has been told
+    using var planAlarm = new Alarm(_ => inbox.Writer.TryWrite(new ScheduleMessage.Tick())); // full: the loop looks at the time after each message
+    using var claimAlarm = new Alarm(_ => fires.Writer.TryWrite(new FireOrder.Tick()));      // full: as above
+    using var startAlarm = new Alarm(_ => starts.Writer.TryWrite(new RunOrder.Tick()));      // full: as above
+
+    var slots = new Slots(settings.Slots);
+    var runs = new RunsInFlight();
+    var recorder = new RecordWriter(id, host, settings.LogRetention);
+    var lost = new LostRuns(etcd, keys, recorder, endings.Writer, time, log);
+    var former = new FormerRuns(etcd, keys, id, runs, lost, time, log);
+    former.KillLeftBehind(ledger);
+    var registration = Registration.Describe(host, settings.Slots, time.GetUtcNow());
+    var sessions = new SessionKeeper(etcd, keys.Worker(id), settings.SessionTtl, registration, Registration.IsOfDeadProcess, former.SettleAsync, log);
+    var accounts = new Accounts(recorder, endings.Writer, zone, time, log);
+
+    using var end = new CancellationTokenSource(); // For what must outlive the last run.
+    Task[] keeping = [sessions.RunAsync(end.Token), new Reaper(etcd, keys, id, sessions, former, lost, store, time, log).RunAsync(end.Token)];
+    Task[] stages =
+    [
+        new JobWatch(etcd, keys, zone, inbox.Writer, log).RunAsync(stop.Token),
+        new Scheduler(id, settings.ClaimAhead, inbox.Reader, fires.Writer, planAlarm, jobs => Ready(log, jobs), time, log).RunAsync(),
+        new Claimer(etcd, keys, id, sessions, settings.ClaimAhead, zone, slots, runs, accounts, fires, starts.Writer, claimAlarm, time, log).RunAsync(),
+        new Launcher(settings, sessions, slots, runs, commands, starter, ledger, recorder, starts, endings.Writer, startAlarm, time, log).RunAsync(),
+        new Recorder(endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
+        new Completer(etcd, keys, runs, completed.Reader, time).RunAsync(),
+        new LogShipper(spool, store, appended.Reader, settings.LogBatchSize, settings.LogCommitTimeout, time, log).RunAsync(),
+    ];
+
+    stop.Token.Register(SystemdNotifier.Stopping);
+    await foreach (var ended in Task.WhenEach([.. stages, .. keeping]))
+    {
+        await ended; // A stage ends when the one before it completes. An exception is a bug: exit, and systemd restarts us.
+        if (stages.All(stage => stage.IsCompleted))
+        {
+            await end.CancelAsync();
+        }
+    }
+
+    log.Stopped("dts-worker");
+    return 0;
+});
+
+static void Ready(ILogger log, int jobs)
+{
+    log.Ready(jobs);
+    SystemdNotifier.Ready();
+}

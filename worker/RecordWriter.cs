@@ -1,0 +1,62 @@
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+using Dts.Common.Shell;
+
+namespace Dts.Worker;
+
+/// <summary>Makes the records of this worker, one way for each way in which a planned fire ends.</summary>
+internal sealed class RecordWriter(string workerId, string host, TimeSpan retention)
+{
+    /// <summary>The command ran.</summary>
+    public RunRecord Ran(Run run, CommandEnding ending) => NotStarted(run, StatusOf(ending.Outcome), Explain(ending), ending.StartedAt) with
+    {
+        Output = ending.Output,
+        EndTime = ending.EndedAt.ToUnixTimeMilliseconds(),
+        ExitCode = ending.ExitCode,
+        Signal = ending.Signal,
+        CpuMs = ending.CpuMs,
+        MaxRssKb = ending.MaxRssKb ?? 0,
+        OutputBytes = ending.OutputBytes,
+        OutputTruncated = ending.OutputTruncated,
+    };
+
+    /// <summary>The fire was claimed, and then came to nothing.</summary>
+    public RunRecord NotStarted(Run run, RunStatus status, string why, DateTimeOffset now) => Make(run.Job, run.Id, run.PlanTime, status, why, now) with
+    {
+        ScheduleTime = run.ClaimedAt.ToUnixTimeMilliseconds(),
+        Attempt = run.Attempt,
+        JobRevision = run.JobRevision,
+        FencingToken = run.FencingToken,
+    };
+
+    /// <summary>The fire was closed without a claim. Never started: start and end are the time of that decision.</summary>
+    public RunRecord Closed(Job job, long jobRevision, DateTimeOffset planTime, RunStatus status, string why, DateTimeOffset now) =>
+        Make(job, RunId.Of(planTime), planTime, status, why, now) with { ScheduleTime = now.ToUnixTimeMilliseconds(), JobRevision = jobRevision };
+
+    private static RunStatus StatusOf(CommandOutcome outcome) => outcome switch
+    {
+        CommandOutcome.Exited(0) => RunStatus.Succeeded,
+        CommandOutcome.TimedOut => RunStatus.TimedOut,
+        CommandOutcome.Killed => RunStatus.Killed,
+        _ => RunStatus.Failed,
+    };
+
+    private static string Explain(CommandEnding ending) => ending.Leftovers.Count == 0
+        ? ending.Error
+        : $"{ending.Error}; left behind: {string.Join(", ", ending.Leftovers.Select(process => $"{process.Comm} ({process.Pid})"))}";
+
+    private RunRecord Make(Job job, string runId, DateTimeOffset planTime, RunStatus status, string why, DateTimeOffset now) => new(
+        JobName: job.Name,
+        Command: job.Command,
+        Err: why,
+        Output: "",
+        PlanTime: planTime.ToUnixTimeMilliseconds(),
+        ScheduleTime: 0,
+        StartTime: now.ToUnixTimeMilliseconds(),
+        EndTime: now.ToUnixTimeMilliseconds(),
+        Id: $"{job.Name}/{runId}",
+        Status: status,
+        Worker: workerId,
+        Host: host,
+        ExpireAt: now + (job.RetentionDays > 0 ? TimeSpan.FromDays(job.RetentionDays) : retention));
+}

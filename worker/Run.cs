@@ -1,0 +1,55 @@
+using Dts.Common.Etcd;
+using Dts.Common.Jobs;
+using Dts.Common.Shell;
+
+namespace Dts.Worker;
+
+/// <summary>A run that this worker has claimed, until its completion stands in etcd.</summary>
+/// <param name="job">The definition as it was when the run was claimed.</param>
+/// <param name="fencingToken">The revision of the claim.</param>
+/// <param name="session">The session under which it was claimed.</param>
+internal sealed class Run(JobName name, Job job, long jobRevision, DateTimeOffset planTime, DateTimeOffset claimedAt, long fencingToken, LeaseId session)
+{
+    private long _session = session.Value;
+    private long _heldAt = fencingToken;
+    private long _killRevision;
+
+    public JobName Name { get; } = name;
+
+    public Job Job { get; } = job;
+
+    public long JobRevision { get; } = jobRevision;
+
+    public DateTimeOffset PlanTime { get; } = planTime;
+
+    public DateTimeOffset ClaimedAt { get; } = claimedAt;
+
+    public long FencingToken { get; } = fencingToken;
+
+    public string Id { get; } = RunId.Of(planTime);
+
+    public int Attempt { get; } = 1;
+
+    /// <summary>Set when it has started.</summary>
+    public RunningCommand? Command { get; set; }
+
+    /// <summary>The session that holds it: the claim's, or the one that took it along.</summary>
+    public LeaseId Session => new(Volatile.Read(ref _session));
+
+    /// <summary>The revision at which its key was last written by us: the claim's, or that of the session that took it along.</summary>
+    public long HeldAt => Volatile.Read(ref _heldAt);
+
+    /// <summary>The revision of the kill request that ended it; 0 = none.</summary>
+    public long KillRevision
+    {
+        get => Volatile.Read(ref _killRevision);
+        set => Volatile.Write(ref _killRevision, value);
+    }
+
+    /// <summary>Its key was written under a new session.</summary>
+    public void TakeAlong(LeaseId to, long revision)
+    {
+        Volatile.Write(ref _heldAt, revision);
+        Volatile.Write(ref _session, to.Value);
+    }
+}

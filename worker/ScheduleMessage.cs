@@ -1,0 +1,30 @@
+using Dts.Common.Jobs;
+
+namespace Dts.Worker;
+
+/// <summary>What can change the schedule: the scheduler's one inbox.</summary>
+internal abstract record ScheduleMessage
+{
+    private ScheduleMessage()
+    {
+    }
+
+    /// <summary>A job was put, and can run.</summary>
+    /// <param name="DealtWithUntil">The cursor found at the start of this worker; null = the past is unknown or of no interest.</param>
+    public sealed record JobPut(JobName Name, JobPlan Plan, DateTimeOffset? DealtWithUntil) : ScheduleMessage;
+
+    /// <summary>A job was deleted, paused, or put so that it cannot run.</summary>
+    public sealed record JobGone(JobName Name, long Revision, string Why) : ScheduleMessage;
+
+    /// <summary>All jobs that there were at the start have been put.</summary>
+    public sealed record JobsListed : ScheduleMessage;
+
+    public sealed record KillAsked(JobName Name, string RunId, long Revision) : ScheduleMessage;
+
+    public sealed record WorkerCame(string Id) : ScheduleMessage;
+
+    public sealed record WorkerLeft(string Id) : ScheduleMessage;
+
+    /// <summary>Time has passed, or the clock was stepped.</summary>
+    public sealed record Tick : ScheduleMessage;
+}

@@ -1,0 +1,54 @@
+using System.Net;
+using Dts.Common;
+using Dts.Common.Cron;
+using Dts.Common.Etcd;
+using Dts.Common.Hosting;
+using Dts.Common.Logs;
+
+namespace Dts.Worker;
+
+/// <param name="WorkerId">Unique in the cluster; the host's name unless set.</param>
+/// <param name="DataFolder">Where spool and launch ledger live. Two workers need two.</param>
+/// <param name="Slots">How many runs at a time.</param>
+/// <param name="ClaimAhead">How long before its plan time a fire is claimed.</param>
+/// <param name="DrainTimeout">How long running commands may go on when the worker is told to end.</param>
+/// <param name="LogRetention">How long records are kept, unless the job says otherwise.</param>
+internal sealed record WorkerSettings(
+    string WorkerId,
+    string DataFolder,
+    int Slots,
+    string Shell,
+    int OutputLimitBytes,
+    TimeSpan ClaimAhead,
+    TimeSpan SessionTtl,
+    TimeSpan DrainTimeout,
+    int LogBatchSize,
+    TimeSpan LogCommitTimeout,
+    long SpoolQuotaBytes,
+    TimeSpan LogRetention,
+    CronZone DefaultZone,
+    EtcdOptions Etcd,
+    Keys Keys,
+    string LogFile)
+{
+    public static WorkerSettings Read(SettingsReader settings) => new(
+        WorkerId: settings.Text("workerId", Dns.GetHostName(), IsId, "1 to 100 letters, digits, '.', '_' or '-'"),
+        DataFolder: settings.Text("dataFolder", "/var/lib/dts/worker", Path.IsPathRooted, "an absolute path"),
+        Slots: settings.Number("slots", 4 * Environment.ProcessorCount, 1, 10_000),
+        Shell: settings.Text("shell", "/bin/bash", File.Exists, "the path of a shell that exists"),
+        OutputLimitBytes: settings.Number("outputLimit", 256 << 10, 1024, 8 << 20),
+        ClaimAhead: settings.Milliseconds("claimAhead", 1100, min: 100, max: 10_000),
+        SessionTtl: settings.Seconds("sessionTtl", 10, min: 2, max: 300),
+        DrainTimeout: settings.Seconds("drainTimeout", 60),
+        LogBatchSize: settings.Number("jobLogBatchSize", 100, 1, 100_000),
+        LogCommitTimeout: settings.Milliseconds("jobLogCommitTimeout", 1000),
+        SpoolQuotaBytes: (long)settings.Number("spoolQuotaMb", 1024, 1, 1 << 20) << 20,
+        LogRetention: TimeSpan.FromDays(settings.Number("logRetentionDays", 30, 1, 36_500)),
+        DefaultZone: ZoneSetting.Read(settings),
+        Etcd: EtcdSettings.Read(settings),
+        Keys: EtcdSettings.ReadKeys(settings),
+        LogFile: LogSettings.ReadPath(settings));
+
+    private static bool IsId(string text) =>
+        text.Length is >= 1 and <= 100 && text.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-');
+}
