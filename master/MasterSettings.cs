@@ -1,0 +1,56 @@
+using System.Net;
+using Dts.Common;
+using Dts.Common.Cron;
+using Dts.Common.Etcd;
+using Dts.Common.Hosting;
+using Dts.Common.Logs;
+
+namespace Dts.Master;
+
+/// <param name="ReadTimeout">How long a request may take to arrive.</param>
+/// <param name="WriteTimeout">How long an answer may take.</param>
+/// <param name="ApiToken">What clients must show; empty = nothing, which only loopback may have.</param>
+/// <param name="AllowedOrigins">Web origins other than our own address whose pages may change jobs, e.g. https://dts.example.com.</param>
+/// <param name="DefaultZone">The zone of jobs that name none.</param>
+internal sealed record MasterSettings(
+    IPAddress Listen,
+    int ApiPort,
+    TimeSpan ReadTimeout,
+    TimeSpan WriteTimeout,
+    string ApiToken,
+    IReadOnlyList<string> AllowedOrigins,
+    CronZone DefaultZone,
+    EtcdOptions Etcd,
+    Keys Keys,
+    string LogFile)
+{
+    private const int TokenLengthMin = 16;
+
+    public static MasterSettings Read(SettingsReader settings)
+    {
+        var listen = settings.Text("listen", "127.0.0.1", text => IPAddress.TryParse(text, out _), "an IP address");
+        var token = settings.Secret("apiToken");
+        if (token.Length is > 0 and < TokenLengthMin)
+        {
+            throw new SettingsException($"setting apiToken has {token.Length} characters; expected at least {TokenLengthMin}");
+        }
+
+        if (token.Length == 0 && !IPAddress.IsLoopback(IPAddress.Parse(listen)))
+        {
+            throw settings.Wrong("listen", listen, "a loopback address, or a setting apiToken: whoever reaches this port can run commands on every worker");
+        }
+
+        settings.Text("webroot", ""); // The original's: the console is built in.
+        return new MasterSettings(
+            IPAddress.Parse(listen),
+            settings.Number("apiPort", 8070, 1, 65535),
+            settings.Milliseconds("apiReadTimeout", 5000),
+            settings.Milliseconds("apiWriteTimeout", 5000),
+            token,
+            settings.List("allowedOrigins", ""),
+            ZoneSetting.Read(settings),
+            EtcdSettings.Read(settings),
+            EtcdSettings.ReadKeys(settings),
+            LogSettings.ReadPath(settings));
+    }
+}
