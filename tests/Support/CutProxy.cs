@@ -1,0 +1,186 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Dts.Tests.Support;
+
+/// <summary>A TCP proxy whose connections can be cut or stalled.</summary>
+internal sealed class CutProxy : IAsyncDisposable
+{
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly IPEndPoint _target;
+    private readonly Lock _gate = new();
+    private readonly HashSet<Socket> _open = [];
+    private readonly Task _accepting;
+    private TaskCompletionSource _requestsFlow = Open();
+    private TaskCompletionSource _answersFlow = Open();
+    private long _connections;
+    private bool _isCut;
+
+    public CutProxy(IPEndPoint target)
+    {
+        _target = target;
+        _listener.Start();
+        Endpoint = new Uri($"http://{_listener.LocalEndpoint}");
+        _accepting = AcceptAsync();
+    }
+
+    public Uri Endpoint { get; }
+
+    /// <summary>How many connections have been asked for.</summary>
+    public long Connections => Interlocked.Read(ref _connections);
+
+    /// <summary>Closes all connections, and new ones at once, until <see cref="Mend"/>.</summary>
+    public void Cut()
+    {
+        lock (_gate)
+        {
+            _isCut = true;
+        }
+
+        Reset();
+    }
+
+    /// <summary>Closes the connections there are; new ones are served.</summary>
+    public void Reset()
+    {
+        Socket[] open;
+        lock (_gate)
+        {
+            open = [.. _open];
+            _open.Clear();
+        }
+
+        foreach (var socket in open)
+        {
+            socket.Close(timeout: 0);
+        }
+    }
+
+    /// <summary>Lets everything through again.</summary>
+    public void Mend()
+    {
+        lock (_gate)
+        {
+            _isCut = false;
+            _requestsFlow.TrySetResult();
+            _answersFlow.TrySetResult();
+        }
+    }
+
+    /// <summary>Keeps back what comes from either side; connections stay open.</summary>
+    public void Stall()
+    {
+        StallAnswers();
+        lock (_gate)
+        {
+            _requestsFlow = Closed(_requestsFlow);
+        }
+    }
+
+    /// <summary>Forwards requests and keeps back what is answered.</summary>
+    public void StallAnswers()
+    {
+        lock (_gate)
+        {
+            _answersFlow = Closed(_answersFlow);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _listener.Dispose();
+        Cut();
+        Mend();
+        await _accepting;
+    }
+
+    private static TaskCompletionSource Open()
+    {
+        var flow = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        flow.SetResult();
+        return flow;
+    }
+
+    private static TaskCompletionSource Closed(TaskCompletionSource flow) =>
+        flow.Task.IsCompleted ? new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously) : flow;
+
+    private async Task AcceptAsync()
+    {
+        var served = new List<Task>();
+        try
+        {
+            while (true)
+            {
+                var client = await _listener.AcceptSocketAsync();
+                Interlocked.Increment(ref _connections);
+                served.RemoveAll(task => task.IsCompleted);
+                served.Add(ServeAsync(client));
+            }
+        }
+        catch (Exception ended) when (ended is SocketException or ObjectDisposedException)
+        {
+            Reset();
+            await Task.WhenAll(served);
+        }
+    }
+
+    private async Task ServeAsync(Socket client)
+    {
+        using var server = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        using (client)
+        {
+            client.NoDelay = true;
+            lock (_gate)
+            {
+                if (_isCut)
+                {
+                    return;
+                }
+
+                _open.Add(client);
+                _open.Add(server);
+            }
+
+            try
+            {
+                await server.ConnectAsync(_target);
+                await await Task.WhenAny(PumpAsync(client, server, () => _requestsFlow), PumpAsync(server, client, () => _answersFlow));
+            }
+            catch (Exception broken) when (broken is SocketException or ObjectDisposedException)
+            {
+                // Either side is gone, or it was cut.
+            }
+
+            lock (_gate)
+            {
+                _open.Remove(client);
+                _open.Remove(server);
+            }
+        }
+    }
+
+    private async Task PumpAsync(Socket from, Socket to, Func<TaskCompletionSource> flow)
+    {
+        var buffer = new byte[16 << 10];
+        try
+        {
+            while (await from.ReceiveAsync(buffer) is > 0 and var length)
+            {
+                await Current(flow).Task;
+                await to.SendAsync(buffer.AsMemory(0, length));
+            }
+        }
+        catch (Exception broken) when (broken is SocketException or ObjectDisposedException)
+        {
+            // As above; the other direction ends with this one.
+        }
+    }
+
+    private TaskCompletionSource Current(Func<TaskCompletionSource> flow)
+    {
+        lock (_gate)
+        {
+            return flow();
+        }
+    }
+}

@@ -1,0 +1,157 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Dts.Common.Etcd;
+using Microsoft.Extensions.Logging;
+using Xunit;
+
+namespace Dts.Tests.Support;
+
+/// <summary>A real etcd on loopback ports of its own. Its data and ports stay through a stop and a start.</summary>
+public sealed class EtcdServer : IAsyncLifetime
+{
+    private const string Ready = "ready to serve client requests";
+    private const int StartTries = 5;
+
+    private readonly ScratchFolder _folder = new();
+    private readonly string _scheme;
+    private readonly string[] _more;
+    private Process? _process;
+    private int _clientPort;
+    private int _peerPort;
+
+    public EtcdServer()
+        : this("http")
+    {
+    }
+
+    internal EtcdServer(string scheme, params string[] moreArguments) => (_scheme, _more) = (scheme, moreArguments);
+
+    internal Uri Endpoint => new(ClientUrl);
+
+    internal IPEndPoint Address => new(IPAddress.Loopback, _clientPort);
+
+    private string ClientUrl => $"{_scheme}://127.0.0.1:{_clientPort}";
+
+    private string PeerUrl => $"http://127.0.0.1:{_peerPort}";
+
+    private string LogFile => _folder.File("etcd.log");
+
+    public async ValueTask InitializeAsync() => await StartAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        await KillAsync();
+        _folder.Dispose();
+    }
+
+    internal static async Task<EtcdServer> StartNewAsync(string scheme = "http", params string[] moreArguments)
+    {
+        var server = new EtcdServer(scheme, moreArguments);
+        await server.StartAsync();
+        return server;
+    }
+
+    /// <summary>Starts it for the first time, or again where it was.</summary>
+    internal async Task StartAsync()
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            if (_clientPort == 0 || attempt > 1)
+            {
+                (_clientPort, _peerPort) = (FindFreePort(), FindFreePort());
+            }
+
+            var before = File.Exists(LogFile) ? new FileInfo(LogFile).Length : 0;
+            _process = Launch();
+            await Patience.Until(() => _process.HasExited || ReadLog(before).Contains(Ready, StringComparison.Ordinal), () => ReadLog(before));
+            if (!_process.HasExited)
+            {
+                return;
+            }
+
+            Assert.True(attempt < StartTries && before == 0, $"etcd does not start: {ReadLog(before)}"); // Somebody else took a port.
+        }
+    }
+
+    /// <summary>Ends it in order, as systemd would.</summary>
+    internal Task StopAsync() => EndAsync(process => Tool.RunAsync("kill", "-TERM", $"{process.Id}"));
+
+    /// <summary>Ends it as a power cut would.</summary>
+    internal Task KillAsync() => EndAsync(process =>
+    {
+        process.Kill();
+        return Task.CompletedTask;
+    });
+
+    internal EtcdOptions Options(params Uri[] endpoints) => new(endpoints.Length > 0 ? endpoints : [Endpoint], TimeSpan.FromSeconds(5));
+
+    internal EtcdClient Connect(ILogger log) => new(Options(), TimeProvider.System, log);
+
+    internal Task<string> RunCtlAsync(params string[] arguments) => Tool.RunAsync("etcdctl", ["--endpoints", ClientUrl, .. arguments]);
+
+    internal async Task CompactAsync(long revision) => await RunCtlAsync("compaction", $"{revision}");
+
+    /// <summary>The last of what it said, for a test that failed.</summary>
+    internal string LogTail() => string.Join('\n', ReadLog(0).Split('\n').TakeLast(40));
+
+    private static int FindFreePort()
+    {
+        while (true)
+        {
+            // Below the ports that the kernel hands out, so that nobody's connection sits on it when we start again.
+            var port = Random.Shared.Next(15_000, 32_000);
+            using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                probe.Bind(new IPEndPoint(IPAddress.Loopback, port));
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Taken.
+            }
+        }
+    }
+
+    private Process Launch()
+    {
+        string[] etcd =
+        [
+            "etcd",
+            "--data-dir", _folder.File("data"),
+            "--listen-client-urls", ClientUrl,
+            "--advertise-client-urls", ClientUrl,
+            "--listen-peer-urls", PeerUrl,
+            "--initial-advertise-peer-urls", PeerUrl,
+            "--initial-cluster", $"default={PeerUrl}",
+            .. _more,
+        ];
+        return Process.Start(new ProcessStartInfo("/bin/sh", ["-c", "log=$1; shift; exec \"$@\" >>\"$log\" 2>&1", "sh", LogFile, .. etcd]))!;
+    }
+
+    private async Task EndAsync(Func<Process, Task> end)
+    {
+        if (_process is { HasExited: false } process)
+        {
+            await end(process);
+            await process.WaitForExitAsync().WaitAsync(Patience.Limit);
+        }
+
+        _process?.Dispose();
+        _process = null;
+    }
+
+    private string ReadLog(long from)
+    {
+        if (!File.Exists(LogFile))
+        {
+            return "";
+        }
+
+        using var file = new FileStream(LogFile, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        file.Position = from;
+        using var reader = new StreamReader(file);
+        return reader.ReadToEnd();
+    }
+}

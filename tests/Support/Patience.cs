@@ -1,0 +1,38 @@
+using Xunit;
+
+namespace Dts.Tests.Support;
+
+/// <summary>Deadlines for what a test waits for: long enough for a busy machine, short enough to end a hopeless wait.</summary>
+internal static class Patience
+{
+    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+
+    /// <summary>Waits for a task; a <see cref="TimeoutException"/> tells what did not come.</summary>
+    public static async Task<T> Soon<T>(this Task<T> task, Func<string>? state = null)
+    {
+        try
+        {
+            return await task.WaitAsync(Limit);
+        }
+        catch (TimeoutException)
+        {
+            throw new TimeoutException($"nothing after {Limit}: {state?.Invoke() ?? "no state"}");
+        }
+    }
+
+    /// <summary>Waits until a condition holds, looking every few milliseconds.</summary>
+    public static async Task Until(Func<bool> condition, Func<string> state)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
+        var deadline = Environment.TickCount64 + (long)Limit.TotalMilliseconds;
+        while (!condition())
+        {
+            if (Environment.TickCount64 >= deadline)
+            {
+                Assert.Fail($"not true after {Limit}: {state()}");
+            }
+
+            _ = await timer.WaitForNextTickAsync();
+        }
+    }
+}

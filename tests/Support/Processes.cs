@@ -1,0 +1,65 @@
+using System.Diagnostics;
+
+namespace Dts.Tests.Support;
+
+/// <summary>What the kernel says of processes, read independently of the product.</summary>
+internal static class Processes
+{
+    /// <summary>Whether a process of that number exists and is not a zombie.</summary>
+    public static bool IsAlive(int pid) => StateOf(pid) is not (null or "Z" or "X");
+
+    /// <summary>The living processes that have this entry ("NAME=value") in their environment.</summary>
+    public static List<int> With(string environmentEntry) =>
+        [.. Directory.GetDirectories("/proc")
+            .Select(Path.GetFileName)
+            .Select(name => int.TryParse(name, out var pid) ? pid : 0)
+            .Where(pid => pid > 0 && EnvironmentOf(pid).Contains(environmentEntry) && IsAlive(pid))];
+
+    /// <summary>Kills one that a test left behind on purpose.</summary>
+    public static void Kill(int pid)
+    {
+        using var process = Process.GetProcessById(pid);
+        process.Kill();
+    }
+
+    /// <summary>The letter of a process's state (proc(5)), or null when it is gone.</summary>
+    public static string? StateOf(int pid)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{pid}/stat").Split(") ")[^1][..1];
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>A process in a line, for the message of a test that failed.</summary>
+    public static string Describe(int pid)
+    {
+        try
+        {
+            var status = File.ReadAllLines($"/proc/{pid}/status").Where(line => line.StartsWith("Name", StringComparison.Ordinal)
+                || line.StartsWith("State", StringComparison.Ordinal) || line.StartsWith("Sig", StringComparison.Ordinal)
+                || line.StartsWith("PPid", StringComparison.Ordinal) || line.StartsWith("ShdPnd", StringComparison.Ordinal));
+            return $"{pid} {string.Join(' ', status).Replace('\t', ' ')} {File.ReadAllText($"/proc/{pid}/cmdline").Replace('\0', ' ')}";
+        }
+        catch (IOException)
+        {
+            return $"{pid} gone";
+        }
+    }
+
+    private static string[] EnvironmentOf(int pid)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{pid}/environ").Split('\0');
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
+}

@@ -1,0 +1,55 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Dts.Tests.Support;
+
+/// <summary>An authority of a test's own and what it has certified, as PEM files.</summary>
+internal sealed class TlsFiles : IDisposable
+{
+    private readonly ScratchFolder _scratch = new();
+    private readonly ECDsa _authorityKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+    private readonly X509Certificate2 _authority;
+
+    public TlsFiles()
+    {
+        var request = new CertificateRequest("CN=test authority", _authorityKey, HashAlgorithmName.SHA256);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, false, 0, critical: true));
+        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign, critical: true));
+        _authority = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        File.WriteAllText(AuthorityFile, _authority.ExportCertificatePem());
+        Certify("server");
+        Certify("client");
+    }
+
+    public string AuthorityFile => _scratch.File("ca.pem");
+
+    public string ServerFile => _scratch.File("server.pem");
+
+    public string ServerKeyFile => _scratch.File("server.key");
+
+    public string ClientFile => _scratch.File("client.pem");
+
+    public string ClientKeyFile => _scratch.File("client.key");
+
+    public void Dispose()
+    {
+        _authority.Dispose();
+        _authorityKey.Dispose();
+        _scratch.Dispose();
+    }
+
+    private void Certify(string name)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddIpAddress(IPAddress.Loopback);
+        names.AddDnsName("localhost");
+        request.CertificateExtensions.Add(names.Build());
+        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1"), new Oid("1.3.6.1.5.5.7.3.2")], critical: false));
+        using var certificate = request.Create(_authority, DateTimeOffset.UtcNow.AddHours(-1), DateTimeOffset.UtcNow.AddHours(20), RandomNumberGenerator.GetBytes(8));
+        File.WriteAllText(_scratch.File($"{name}.pem"), certificate.ExportCertificatePem());
+        File.WriteAllText(_scratch.File($"{name}.key"), key.ExportPkcs8PrivateKeyPem());
+    }
+}

@@ -1,0 +1,57 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Dts.Bench;
+
+/// <summary>The machine that figures are taken on, and whether somebody else is using it.</summary>
+internal static class ClusterMachine
+{
+    public const double TicksPerSecond = 100; // proc(5), USER_HZ
+
+    private const double Calm = 0.2; // of a core, over two seconds
+
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10); // for the whole run
+    private static readonly Stopwatch Waited = new();
+
+    public static async Task<string> DescribeAsync()
+    {
+        using var etcd = Process.Start(new ProcessStartInfo("etcd", ["--version"]) { RedirectStandardOutput = true })!;
+        var version = (await etcd.StandardOutput.ReadToEndAsync()).Split('\n')[0];
+        var kernel = File.ReadAllText("/proc/sys/kernel/osrelease").Trim();
+        await etcd.WaitForExitAsync();
+        var model = File.ReadLines("/proc/cpuinfo").FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))?.Split(": ")[^1];
+        return $"{Environment.ProcessorCount} cores ({model}), Linux {kernel}, {version.Replace(" Version:", "", StringComparison.Ordinal)}, {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC, load {ReadLoad()}.";
+    }
+
+    /// <summary>Waits until the processors are idle; if they never are, says so, and the figures are what they are.</summary>
+    public static async Task CalmAsync()
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(2));
+        Waited.Start();
+        double busy;
+        do
+        {
+            var before = ReadBusy();
+            await timer.WaitForNextTickAsync();
+            busy = (ReadBusy() - before) / 2;
+        }
+        while (busy > Calm && Waited.Elapsed < Patience);
+
+        Waited.Stop();
+        if (busy > Calm)
+        {
+            await Console.Error.WriteLineAsync($"this machine is not idle: {busy:F1} of its {Environment.ProcessorCount} cores are in use by others, load {ReadLoad()}");
+        }
+    }
+
+    /// <summary>Seconds of processor time that have been used by everybody, hypervisor included.</summary>
+    public static double ReadBusy()
+    {
+        // proc(5): user, nice, system, idle, iowait, irq, softirq, steal; what follows is contained in these.
+        var ticks = File.ReadLines("/proc/stat").First().Split(' ', StringSplitOptions.RemoveEmptyEntries)[1..9]
+            .Select(number => double.Parse(number, CultureInfo.InvariantCulture)).ToArray();
+        return (ticks.Sum() - ticks[3] - ticks[4]) / TicksPerSecond;
+    }
+
+    private static string ReadLoad() => File.ReadAllText("/proc/loadavg").Split(' ')[0];
+}

@@ -1,0 +1,71 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Dts.Bench;
+
+/// <summary>One process that figures are taken of: its output is in a file, what it uses is what the kernel says.</summary>
+internal sealed class ClusterProcess : IDisposable
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+
+    private readonly Process _process;
+    private readonly Stopwatch _sinceStart;
+
+    private ClusterProcess(Process process, Stopwatch sinceStart, string logFile) => (_process, _sinceStart, LogFile) = (process, sinceStart, logFile);
+
+    public string LogFile { get; }
+
+    public static ClusterProcess Start(string logFile, string program, params string[] arguments)
+    {
+        File.Delete(logFile); // of one of the same name before
+        var sinceStart = Stopwatch.StartNew();
+        string[] command = ["-c", "log=$1; shift; exec \"$@\" >\"$log\" 2>&1 </dev/null", "sh", logFile, program, .. arguments];
+        return new ClusterProcess(Process.Start(new ProcessStartInfo("/bin/sh", command))!, sinceStart, logFile);
+    }
+
+    /// <summary>The time from its start until its log has a text.</summary>
+    public async Task<TimeSpan> LogsAsync(string text)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(1));
+        while (!File.Exists(LogFile) || !(await File.ReadAllTextAsync(LogFile)).Contains(text, StringComparison.Ordinal))
+        {
+            if (_process.HasExited || _sinceStart.Elapsed > Limit)
+            {
+                throw new TimeoutException($"no \"{text}\" in {LogFile}:\n{await File.ReadAllTextAsync(LogFile)}");
+            }
+
+            await timer.WaitForNextTickAsync();
+        }
+
+        return _sinceStart.Elapsed;
+    }
+
+    /// <summary>Resident memory in MB: now, and the most it has been.</summary>
+    public string DescribeMemory()
+    {
+        var lines = File.ReadLines($"/proc/{_process.Id}/status").Select(line => line.Split(':')).ToDictionary(line => line[0], line => line[1]);
+        return $"{Megabytes("VmRSS"):F1} ({Megabytes("VmHWM"):F1})";
+
+        double Megabytes(string name) => Number(lines[name].Replace("kB", "", StringComparison.Ordinal)) / 1024;
+    }
+
+    /// <summary>Seconds of processor time: its own, and that of its children which have been reaped.</summary>
+    public (double Own, double Children) ReadCpu()
+    {
+        var fields = File.ReadAllText($"/proc/{_process.Id}/stat").Split(") ")[^1].Split(' '); // proc(5): the first one here is the 3rd, state
+        return ((Number(fields[11]) + Number(fields[12])) / ClusterMachine.TicksPerSecond, (Number(fields[13]) + Number(fields[14])) / ClusterMachine.TicksPerSecond);
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+            _process.WaitForExit(Limit);
+        }
+
+        _process.Dispose();
+    }
+
+    private static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);
+}

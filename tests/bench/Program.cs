@@ -1,0 +1,23 @@
+using BenchmarkDotNet.Columns;
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Diagnosers;
+using BenchmarkDotNet.Jobs;
+using BenchmarkDotNet.Running;
+using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using Dts.Bench;
+using Perfolizer.Horology;
+
+if (args is [] or ["cluster"])
+{
+    await ClusterFigures.RunAsync();
+}
+
+if (args is not ["cluster"])
+{
+    // Many short iterations in this process: the fastest of them is the figure that a busy machine leaves alone.
+    var config = DefaultConfig.Instance
+        .AddJob(Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithWarmupCount(5).WithIterationCount(30).WithIterationTime(TimeInterval.FromMilliseconds(20)))
+        .AddColumn(StatisticColumn.Min, StatisticColumn.Median)
+        .AddDiagnoser(MemoryDiagnoser.Default);
+    BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args is [] ? ["--filter", "*.CronBenchmarks.*"] : args, config);
+}

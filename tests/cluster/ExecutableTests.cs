@@ -1,0 +1,38 @@
+using System.Text;
+using System.Text.RegularExpressions;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Cluster;
+
+public sealed class ExecutableTests
+{
+    [Theory]
+    [InlineData("dts-master")]
+    [InlineData("dts-worker")]
+    public void An_executable_has_at_most_16_MB_and_asks_for_nothing_newer_than_CentOS_Stream_9_has(string name)
+    {
+        var bytes = File.ReadAllBytes(Path.Combine(NativeProcess.Folder, name));
+        var versions = Regex.Matches(Encoding.Latin1.GetString(bytes), @"GLIBC_(\d+)\.(\d+)\b").Select(match => (int.Parse(match.Groups[1].Value), int.Parse(match.Groups[2].Value)));
+
+        Assert.InRange(bytes.Length, 1, 16_000_000);
+        Assert.InRange(versions.Max(), (2, 2), (2, 34));
+    }
+
+    [Theory]
+    [InlineData("dts-master", "--apiPort",       "eighty",    "setting apiPort: \"eighty\" (argument --apiPort); expected a whole number from 1 to 65535")]
+    [InlineData("dts-master", "--listen",        "0.0.0.0",   "setting listen: \"0.0.0.0\" (argument --listen); expected a loopback address, or a setting apiToken")]
+    [InlineData("dts-worker", "--slots",         "0",         "setting slots: \"0\" (argument --slots); expected a whole number from 1 to 10000")]
+    [InlineData("dts-worker", "--timeZone",      "Mars/Base", "setting timeZone: \"Mars/Base\" (argument --timeZone); expected a time zone's IANA id")]
+    [InlineData("dts-worker", "--etcdEndpoint",  "x:1",       "argument --etcdEndpoint: there is no such setting")]
+    public async Task A_wrong_setting_is_one_line_and_exit_code_78(string executable, string key, string value, string expected)
+    {
+        using var folder = new ScratchFolder();
+        await using var process = NativeProcess.Start(executable, folder.File("log"), key, value);
+
+        var exitCode = await process.WaitAsync();
+
+        Assert.Equal(78, exitCode);
+        Assert.StartsWith(expected, Assert.Single(process.ReadLog().TrimEnd('\n').Split('\n')));
+    }
+}

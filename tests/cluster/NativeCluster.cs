@@ -1,0 +1,147 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+using Dts.Tests.Support;
+
+namespace Dts.Tests.Cluster;
+
+/// <summary>etcd, a master and workers, as an operator has them: the published executables, spoken to over HTTP.</summary>
+internal sealed class NativeCluster : IAsyncDisposable
+{
+    private readonly ScratchFolder _folder = new();
+    private readonly HttpClient _http = new();
+    private readonly List<NativeProcess> _processes = [];
+    private readonly SqliteLogStore _log;
+    private string[] _workerArguments = [];
+
+    private NativeCluster() => _log = new SqliteLogStore(_folder.File("log.db"));
+
+    public EtcdServer Etcd { get; } = new();
+
+    public NativeProcess Master { get; private set; } = null!;
+
+    public Dictionary<string, NativeProcess> Workers { get; } = [];
+
+    /// <summary>A file to which the commands of a test append: what really started, whatever our records say.</summary>
+    public string Witness => _folder.File("witness");
+
+    private string Mark => _folder.Path;
+
+    /// <summary>The processes of commands of this cluster, whatever has become of their worker.</summary>
+    public List<int> CommandsAlive() => Processes.With($"MARK={Mark}");
+
+    public static async Task<NativeCluster> StartAsync(int workers, params string[] workerArguments)
+    {
+        var cluster = new NativeCluster { _workerArguments = workerArguments };
+        await cluster.Etcd.InitializeAsync();
+        await cluster.StartMasterAsync();
+        for (var n = 1; n <= workers; n++)
+        {
+            await cluster.StartWorkerAsync($"w{n}");
+        }
+
+        return cluster;
+    }
+
+    public async Task<NativeProcess> StartWorkerAsync(string id)
+    {
+        var worker = Add(NativeProcess.Start("dts-worker", _folder.File($"{id}-{_processes.Count}.log"), [
+            "--workerId", id, "--dataFolder", _folder.File(id), "--jobLogCommitTimeout", "100", .. Common(), .. _workerArguments]));
+        Workers[id] = worker;
+        await worker.LogsSoon("ready, ");
+        return worker;
+    }
+
+    /// <summary>Saves a job and fails the test if it is refused.</summary>
+    public async Task SaveAsync(string name, string command, string cronExpr, object? more = null)
+    {
+        var job = more is null ? [] : JsonSerializer.SerializeToNode(more)!.AsObject();
+        job["name"] = name;
+        job["command"] = command;
+        job["cronExpr"] = cronExpr;
+        job["env"] = new JsonObject { ["MARK"] = Mark };
+        var answer = await PostAsync("/job/save", "job", job.ToJsonString());
+        Xunit.Assert.True((int)answer["errno"]! == 0, $"{answer}");
+    }
+
+    public async Task<JsonNode> PostAsync(string path, string field, string value)
+    {
+        using var form = new FormUrlEncodedContent([new(field, value)]);
+        using var response = await _http.PostAsync(path, form);
+        return JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
+    }
+
+    public async Task<JsonNode> GetAsync(string path) => JsonNode.Parse(await _http.GetStringAsync(path))!;
+
+    public Task<IReadOnlyList<RunRecord>> RecordsAsync(string job) => _log.ListAsync(JobName.Parse(job), 0, 100_000, CancellationToken.None);
+
+    /// <summary>Waits until the records of a job are as they should be, and returns them.</summary>
+    public async Task<IReadOnlyList<RunRecord>> RecordsSoon(string job, Func<IReadOnlyList<RunRecord>, bool> isEnough)
+    {
+        IReadOnlyList<RunRecord> records = [];
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
+        var deadline = Environment.TickCount64 + (long)Patience.Limit.TotalMilliseconds;
+        while (!isEnough(records = await RecordsAsync(job)))
+        {
+            if (Environment.TickCount64 >= deadline)
+            {
+                Xunit.Assert.Fail($"records of {job}: {string.Join('\n', records)}\n{Describe()}");
+            }
+
+            await timer.WaitForNextTickAsync();
+        }
+
+        return records;
+    }
+
+    /// <summary>The witness's lines, split into words.</summary>
+    public IReadOnlyList<string[]> ReadWitness() =>
+        File.Exists(Witness) ? [.. File.ReadAllLines(Witness).Select(line => line.Split(' '))] : [];
+
+    public string Describe() => string.Join('\n', Workers.Select(worker => $"--- {worker.Key}\n{worker.Value.ReadLog()}"));
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var process in _processes)
+        {
+            await process.DisposeAsync();
+        }
+
+        foreach (var pid in CommandsAlive())
+        {
+            Processes.Kill(pid);
+        }
+
+        await Etcd.DisposeAsync();
+        _log.Dispose();
+        _http.Dispose();
+        _folder.Dispose();
+    }
+
+    private async Task StartMasterAsync()
+    {
+        var port = FindFreePort();
+        _http.BaseAddress = new Uri($"http://127.0.0.1:{port}");
+        Master = Add(NativeProcess.Start("dts-master", _folder.File("master.log"), ["--apiPort", port.ToString(CultureInfo.InvariantCulture), .. Common()]));
+        await Master.LogsSoon("listening on");
+    }
+
+    private string[] Common() => ["--etcdEndpoints", Etcd.Endpoint.Authority, "--logFile", _folder.File("log.db")];
+
+    private NativeProcess Add(NativeProcess process)
+    {
+        _processes.Add(process);
+        return process;
+    }
+
+    private static int FindFreePort()
+    {
+        using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return ((IPEndPoint)probe.LocalEndPoint!).Port;
+    }
+}

@@ -1,0 +1,73 @@
+using Dts.Common.Etcd;
+using Dts.Common.Etcd.Wire;
+using Dts.Tests.Support;
+using Google.Protobuf;
+using Xunit;
+
+namespace Dts.Tests.Integration.Etcd;
+
+public sealed class TableLoaderTests(EtcdServer server) : EtcdTest(server), IClassFixture<EtcdServer>
+{
+    private readonly HashSet<ByteString> _put = [];
+
+    [Fact]
+    public async Task A_large_table_of_a_long_common_prefix_and_any_bytes_comes_whole_and_each_key_once()
+    {
+        // All but a few share a stem; some keys are stems of others, and some bytes are the highest there are.
+        var random = Some.Random();
+        var stem = ByteString.CopyFromUtf8($"{Keys.Jobs}a common stem/");
+        for (var n = 0; n < 24_000; n++)
+        {
+            var tail = new byte[random.Next(1, 9)];
+            random.NextBytes(tail);
+            tail[0] = random.Next(3) switch { 0 => 0xFF, 1 => 0x00, _ => (byte)random.Next(256) };
+            Add(stem, tail);
+        }
+
+        for (var n = 0; n < 1000; n++)
+        {
+            Add(ByteString.CopyFromUtf8(Keys.Jobs), ByteString.CopyFromUtf8($"备份-{n}").ToByteArray());
+        }
+
+        Add(stem, []);
+        Add(ByteString.CopyFromUtf8(Keys.Jobs), []);
+        Add(ByteString.CopyFromUtf8(Keys.Jobs), [0xFF]);
+        Add(ByteString.CopyFromUtf8(Keys.Jobs), [0xFF, 0xFF, 0xFF]);
+        await PutAllAsync();
+        await Etcd.PutAsync(Keys.Jobs[..^1], "before it");
+        await Etcd.PutAsync(Keys.Jobs[..^1] + "0", "after it");
+
+        var (keys, revision) = await TableLoader.LoadAsync(Etcd, Keys.Jobs, CancellationToken.None);
+
+        Assert.Equal(_put.Count, keys.Count);
+        Assert.Equal(_put, keys.Select(pair => pair.Key).ToHashSet());
+        Assert.True(keys.All(pair => pair.ModRevision <= revision));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task A_small_table_comes_too(int count)
+    {
+        for (var n = 0; n < count; n++)
+        {
+            await Etcd.PutAsync(Keys.Worker($"{n}"), "");
+        }
+
+        var (keys, revision) = await TableLoader.LoadAsync(Etcd, Keys.Workers, CancellationToken.None);
+
+        Assert.Equal(count, keys.Count);
+        Assert.True(revision > 0);
+    }
+
+    private void Add(ByteString stem, byte[] tail) => _put.Add(ByteString.CopyFrom([.. stem.Span, .. tail]));
+
+    private async Task PutAllAsync()
+    {
+        foreach (var requests in _put.Chunk(100).Chunk(8))
+        {
+            await Task.WhenAll(requests.Select(keys => Etcd.TxnAsync(Txn.All(
+                keys.Select(key => new RequestOp { RequestPut = new PutRequest { Key = key } })))));
+        }
+    }
+}

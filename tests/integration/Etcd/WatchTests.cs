@@ -1,0 +1,271 @@
+using Dts.Common.Etcd;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Integration.Etcd;
+
+public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
+{
+    private readonly CutProxy _proxy;
+    private readonly CancellationTokenSource _stop = new();
+
+    public WatchTests(EtcdServer server)
+        : base(server)
+    {
+        Own(_stop);
+        _proxy = Own(new CutProxy(server.Address));
+    }
+
+    [Fact]
+    public async Task The_first_batch_is_what_is_there_and_then_each_change_comes()
+    {
+        await PutAsync("a", "1");
+        await PutAsync("b", "1");
+        await Etcd.PutAsync(Keys.Workers[..^1] + "0", "not under it");
+        var follower = Follow();
+        await SoonAsync(follower, ("a", "1"), ("b", "1"));
+        Assert.Equal(1, follower.Listings);
+
+        await PutAsync("c", "1");
+        await PutAsync("a", "2");
+        await DeleteAsync("b");
+
+        await SoonAsync(follower, ("a", "2"), ("c", "1"));
+        Assert.Equal(["put a 1", "put b 1", "put c 1", "put a 2", "delete b"], follower.Seen);
+        Assert.Equal(1, follower.Listings);
+    }
+
+    [Fact]
+    public async Task An_empty_table_has_a_first_batch_too()
+    {
+        var follower = Follow();
+
+        await Patience.Until(() => follower.Listings == 1, () => $"{Log}");
+        Assert.Empty(follower.Seen);
+    }
+
+    [Fact]
+    public async Task Quick_edits_of_one_key_come_each_and_in_order()
+    {
+        var follower = Follow();
+        await Patience.Until(() => follower.Listings == 1, () => $"{Log}");
+
+        await Etcd.PutAsync(Keys.Worker("a"), "1");
+        await Etcd.PutAsync(Keys.Worker("a"), "2");
+        await Etcd.DeleteAsync(Keys.Worker("a"));
+        await Etcd.PutAsync(Keys.Worker("a"), "3");
+
+        await SoonAsync(follower, ("a", "3"));
+        Assert.Equal(["put a 1", "put a 2", "delete a", "put a 3"], follower.Seen);
+    }
+
+    [Fact]
+    public async Task A_cut_connection_is_not_seen_and_what_happened_meanwhile_comes_once()
+    {
+        await PutAsync("a", "1");
+        await PutAsync("b", "1");
+        var follower = Follow();
+        await SoonAsync(follower, ("a", "1"), ("b", "1"));
+
+        _proxy.Cut();
+        await PutAsync("a", "2");
+        await DeleteAsync("b");
+        await PutAsync("c", "1");
+        _proxy.Mend();
+
+        await SoonAsync(follower, ("a", "2"), ("c", "1"));
+        Assert.Equal(["put a 1", "put b 1", "put a 2", "delete b", "put c 1"], follower.Seen);
+        Assert.Equal(1, follower.Listings);
+    }
+
+    [Fact]
+    public async Task Many_cuts_and_many_changes_lose_and_repeat_nothing()
+    {
+        var follower = Follow();
+        await Patience.Until(() => follower.Listings == 1, () => $"{Log}");
+        for (var round = 0; round < 10; round++)
+        {
+            for (var n = 0; n < 20; n++)
+            {
+                await PutAsync($"{n % 7}", $"{round}.{n}");
+            }
+
+            _proxy.Reset();
+        }
+
+        await PutAsync("end", "1");
+        await Patience.Until(() => follower.Seen.Contains("put end 1"), () => $"{follower.Seen.Count} changes\n{Log}");
+        Assert.Equal(Enumerable.Range(0, 200).Select(i => $"put {i % 20 % 7} {i / 20}.{i % 20}").Append("put end 1"), follower.Seen);
+    }
+
+    [Fact]
+    public async Task What_was_compacted_away_meanwhile_is_found_by_listing_deletions_included()
+    {
+        await PutAsync("stays", "1");
+        await PutAsync("changes", "1");
+        await PutAsync("goes", "1");
+        var follower = Follow();
+        await SoonAsync(follower, ("stays", "1"), ("changes", "1"), ("goes", "1"));
+
+        _proxy.Cut();
+        await DeleteAsync("goes");
+        await PutAsync("changes", "2");
+        await PutAsync("comes", "1");
+        var last = (await Etcd.PutAsync(Keys.Lock("elsewhere"), "")).Header.Revision;
+        await Server.CompactAsync(last);
+        _proxy.Mend();
+
+        await SoonAsync(follower, ("stays", "1"), ("changes", "2"), ("comes", "1"));
+        Assert.Equal(1, follower.Seen.Count(seen => seen.StartsWith("put stays", StringComparison.Ordinal)));
+        Assert.Equal((1, 2), (Log.CountOf("was behind etcd's compaction"), follower.Listings));
+        await PutAsync("stays", "2");
+        await SoonAsync(follower, ("stays", "2"), ("changes", "2"), ("comes", "1"));
+    }
+
+    [Fact]
+    public async Task It_survives_an_etcd_that_is_stopped_and_one_that_is_killed()
+    {
+        var server = Own(await EtcdServer.StartNewAsync());
+        var etcd = Own(server.Connect(Log));
+        await etcd.PutAsync(Keys.Worker("a"), "1");
+        var follower = Follow(etcd);
+        await SoonAsync(follower, ("a", "1"));
+
+        await server.StopAsync();
+        await server.StartAsync();
+        var writer = Own(server.Connect(Log));
+        await writer.PutAsync(Keys.Worker("b"), "1");
+        await SoonAsync(follower, ("a", "1"), ("b", "1"));
+
+        await server.KillAsync();
+        await server.StartAsync();
+        var second = Own(server.Connect(Log));
+        await second.DeleteAsync(Keys.Worker("a"));
+        await SoonAsync(follower, ("b", "1"));
+
+        Assert.Equal(["put a 1", "put b 1", "delete a"], follower.Seen);
+    }
+
+    [Fact]
+    public async Task It_waits_for_an_etcd_that_is_not_there_yet()
+    {
+        _proxy.Cut();
+        await PutAsync("a", "1");
+        var follower = Follow();
+        await Patience.Until(() => Log.CountOf("etcd is unreachable") == 1, () => $"{Log}");
+
+        _proxy.Mend();
+
+        await SoonAsync(follower, ("a", "1"));
+    }
+
+    [Fact]
+    public async Task Told_to_stop_it_ends_also_while_etcd_is_away()
+    {
+        var follower = Follow();
+        await Patience.Until(() => follower.Listings == 1, () => $"{Log}");
+        _proxy.Cut();
+
+        await _stop.CancelAsync();
+
+        await follower.Ended.WaitAsync(Patience.Limit);
+    }
+
+    private Follower Follow() => Follow(Own(new EtcdClient(Server.Options(_proxy.Endpoint), TimeProvider.System, Log)));
+
+    private Follower Follow(EtcdClient etcd) => Own(new Follower(etcd, Keys.Workers, _stop));
+
+    private async Task PutAsync(string id, string value) => await Etcd.PutAsync(Keys.Worker(id), value);
+
+    private async Task DeleteAsync(string id) => await Etcd.DeleteAsync(Keys.Worker(id));
+
+    private Task SoonAsync(Follower follower, params (string Key, string Value)[] table) => Patience.Until(
+        () => follower.Table.SetEquals(table),
+        () => $"{string.Join(", ", follower.Table)} instead of {string.Join(", ", table)}\n{Log}");
+
+    /// <summary>Does with a watch what all do: keeps a table by it.</summary>
+    private sealed class Follower : IAsyncDisposable
+    {
+        private readonly Lock _gate = new();
+        private readonly Dictionary<string, string> _table = [];
+        private readonly List<string> _seen = [];
+        private readonly CancellationTokenSource _stop;
+        private int _listings;
+
+        public Follower(EtcdClient etcd, string prefix, CancellationTokenSource stop)
+        {
+            _stop = stop;
+            Ended = FollowAsync(etcd, prefix);
+        }
+
+        public Task Ended { get; }
+
+        public HashSet<(string Key, string Value)> Table
+        {
+            get
+            {
+                lock (_gate)
+                {
+                    return [.. _table.Select(pair => (pair.Key, pair.Value))];
+                }
+            }
+        }
+
+        public IReadOnlyList<string> Seen
+        {
+            get
+            {
+                lock (_gate)
+                {
+                    return [.. _seen];
+                }
+            }
+        }
+
+        public int Listings
+        {
+            get
+            {
+                lock (_gate)
+                {
+                    return _listings;
+                }
+            }
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await _stop.CancelAsync();
+            await Ended.WaitAsync(Patience.Limit);
+        }
+
+        private async Task FollowAsync(EtcdClient etcd, string prefix)
+        {
+            await foreach (var batch in new Watch(etcd, prefix).ReadAsync(_stop.Token))
+            {
+                lock (_gate)
+                {
+                    _listings += batch.Listed ? 1 : 0;
+                    foreach (var change in batch.Changes)
+                    {
+                        Apply(change, change.Key[prefix.Length..]);
+                    }
+                }
+            }
+        }
+
+        private void Apply(KeyChange change, string key)
+        {
+            if (change is KeyChange.Put put)
+            {
+                _table[key] = put.Value.ToStringUtf8();
+                _seen.Add($"put {key} {_table[key]}");
+            }
+            else
+            {
+                _table.Remove(key);
+                _seen.Add($"delete {key}");
+            }
+        }
+    }
+}

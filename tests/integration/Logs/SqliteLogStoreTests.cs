@@ -1,0 +1,74 @@
+using Dts.Common.Logs;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Integration.Logs;
+
+public sealed class SqliteLogStoreTests : LogStoreContract
+{
+    private readonly ScratchFolder _scratch = new();
+
+    private string Path => _scratch.File("log.db");
+
+    [Fact]
+    public async Task It_survives_its_process()
+    {
+        using (var first = new SqliteLogStore(Path))
+        {
+            await WriteAsync(first, Some.Record(0));
+        }
+
+        Assert.Single(await ListAsync(Open()));
+    }
+
+    [Fact]
+    public async Task Its_folder_is_made_when_it_is_first_needed()
+    {
+        using var store = new SqliteLogStore(_scratch.File("new/folder/log.db"));
+        Assert.False(Directory.Exists(_scratch.File("new")));
+
+        await WriteAsync(store, Some.Record(0));
+
+        Assert.Single(await ListAsync(store));
+    }
+
+    [Theory]
+    [InlineData("/proc/no-such-folder/log.db")]
+    [InlineData("/dev/null/log.db")]
+    public async Task A_place_where_it_cannot_be_is_told(string path)
+    {
+        using var store = new SqliteLogStore(path);
+
+        var failure = await Assert.ThrowsAsync<LogStoreException>(() => WriteAsync(store, Some.Record(0)));
+
+        Assert.StartsWith($"log file {path}: ", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_file_that_is_no_log_is_told_and_left_as_it_is()
+    {
+        var text = new string('x', 5000);
+        await File.WriteAllTextAsync(Path, text);
+
+        await Assert.ThrowsAsync<LogStoreException>(() => WriteAsync(Open(), Some.Record(0)));
+
+        Assert.Equal(text, await File.ReadAllTextAsync(Path));
+    }
+
+    [Fact]
+    public async Task It_works_once_its_place_has_been_put_right()
+    {
+        var store = Open();
+        Directory.CreateDirectory(Path); // where the file should be
+        await Assert.ThrowsAsync<LogStoreException>(() => ListAsync(store));
+        Directory.Delete(Path);
+
+        await WriteAsync(store, Some.Record(0));
+
+        Assert.Single(await ListAsync(store));
+    }
+
+    protected override ILogStore OpenStore() => new SqliteLogStore(Path);
+
+    protected override void Clean() => _scratch.Dispose();
+}

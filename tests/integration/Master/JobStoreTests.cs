@@ -1,0 +1,163 @@
+using Dts.Common.Etcd;
+using Dts.Common.Jobs;
+using Dts.Master;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Integration.Master;
+
+public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
+{
+    private static readonly JobName Hello = JobName.Parse("hello");
+
+    private readonly ManualTime _time = new();
+    private readonly JobStore _jobs;
+
+    public JobStoreTests(EtcdServer server)
+        : base(server) => _jobs = new JobStore(Etcd, Keys, _time);
+
+    [Fact]
+    public async Task A_save_returns_the_job_that_it_replaced()
+    {
+        var first = Some.Job();
+        var second = first with { Command = "echo more" };
+
+        Assert.Null(await SaveAsync(first));
+        Assert.Equal("echo hello", (await SaveAsync(second))!.Command);
+        Assert.Equal("echo more", (await SaveAsync(first))!.Command);
+        Assert.Equal(["echo hello"], (await _jobs.ListAsync(CancellationToken.None)).Select(job => job.Command));
+    }
+
+    [Fact]
+    public async Task A_list_has_what_can_be_read_in_the_order_of_the_names_bytes()
+    {
+        foreach (var name in new[] { "b", "备份", "a", "B", "a b" })
+        {
+            await SaveAsync(Some.Job(name));
+        }
+
+        await Etcd.PutAsync(Keys.Jobs + "a1", "not JSON");
+
+        Assert.Equal(["B", "a", "a b", "b", "备份"], (await _jobs.ListAsync(CancellationToken.None)).Select(job => job.Name));
+    }
+
+    [Fact]
+    public async Task The_cursor_is_made_with_the_job_at_now_and_in_one_transaction()
+    {
+        await SaveAsync(Some.Job());
+
+        var (job, cursor) = (await Etcd.FindAsync(Keys.Job(Hello)), await Etcd.FindAsync(Keys.Fired(Hello)));
+        Assert.Equal($"{Cursor.Text(_time.GetUtcNow())} master - moved", cursor!.Value.ToStringUtf8());
+        Assert.Equal(job!.ModRevision, cursor.ModRevision);
+    }
+
+    [Fact]
+    public async Task A_new_schedule_moves_the_cursor_forward_to_now()
+    {
+        await CursorAfterAsync(Some.Job(), Some.Job(cronExpr: "*/2 * * * * *"), stays: false);
+        await CursorAfterAsync(Some.Job(), Some.Job() with { TimeZone = "Europe/Berlin" }, stays: false);
+    }
+
+    [Fact]
+    public async Task Enabling_a_job_moves_the_cursor_forward_to_now_for_pausing_is_not_missing() =>
+        await CursorAfterAsync(Some.Job() with { Enabled = false }, Some.Job(), stays: false);
+
+    [Fact]
+    public async Task Any_other_edit_leaves_the_cursor_but_writes_it_again()
+    {
+        await CursorAfterAsync(Some.Job(), Some.Job() with { Command = "echo more" }, stays: true);
+        await CursorAfterAsync(Some.Job(), Some.Job() with { Enabled = false }, stays: true);
+        await CursorAfterAsync(Some.Job(), Some.Job(), stays: true);
+    }
+
+    [Fact]
+    public async Task The_cursor_is_never_moved_back()
+    {
+        await SaveAsync(Some.Job());
+        var ahead = new Cursor(_time.GetUtcNow().AddSeconds(1), "w1", "5f3", Cursor.Claimed).ToString();
+        await Etcd.PutAsync(Keys.Fired(Hello), ahead);
+
+        await SaveAsync(Some.Job(cronExpr: "*/2 * * * * *"));
+        Assert.Equal(ahead, await ReadAsync(Keys.Fired(Hello)));
+
+        await _jobs.DeleteAsync(Hello, CancellationToken.None);
+        await SaveAsync(Some.Job());
+        Assert.Equal(ahead, await ReadAsync(Keys.Fired(Hello)));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("written by hand, and not well")]
+    public async Task A_cursor_that_cannot_be_read_is_put_right(string cursor)
+    {
+        await SaveAsync(Some.Job());
+        await Etcd.PutAsync(Keys.Fired(Hello), cursor);
+
+        await SaveAsync(Some.Job() with { Command = "echo more" });
+
+        Assert.Equal($"{Cursor.Text(_time.GetUtcNow())} master - moved", await ReadAsync(Keys.Fired(Hello)));
+    }
+
+    [Fact]
+    public async Task A_delete_returns_the_job_and_leaves_its_cursor()
+    {
+        await SaveAsync(Some.Job());
+        var cursor = await ReadAsync(Keys.Fired(Hello));
+
+        Assert.Equal("hello", (await _jobs.DeleteAsync(Hello, CancellationToken.None))!.Name);
+        Assert.Null(await _jobs.DeleteAsync(Hello, CancellationToken.None));
+        Assert.Null(await ReadAsync(Keys.Job(Hello)));
+        Assert.Equal(cursor, await ReadAsync(Keys.Fired(Hello)));
+    }
+
+    [Fact]
+    public async Task A_kill_request_stands_for_a_minute()
+    {
+        await _jobs.KillAsync(Hello, CancellationToken.None);
+
+        var request = await Etcd.FindAsync(Keys.Killer(Hello));
+        Assert.Equal("", request!.Value.ToStringUtf8());
+        var lease = await Server.RunCtlAsync("lease", "timetolive", new LeaseId(request.Lease).ToString());
+        Assert.Contains("granted with TTL(60s)", lease, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Saves_at_once_and_a_cursor_that_is_claimed_all_the_while_leave_neither_lost()
+    {
+        await SaveAsync(Some.Job());
+        using var done = new CancellationTokenSource();
+        var claims = 0;
+        var claiming = Task.Run(async () =>
+        {
+            while (!done.IsCancellationRequested)
+            {
+                await Etcd.PutAsync(Keys.Fired(Hello), new Cursor(_time.GetUtcNow().AddSeconds(++claims), "w1", "5f3", Cursor.Claimed).ToString());
+                await Etcd.FindAsync(Keys.Job(Hello));
+            }
+        });
+
+        var saves = await Task.WhenAll(Enumerable.Range(0, 5).Select(n => Record.ExceptionAsync(() => SaveAsync(Some.Job() with { Command = $"echo {n}" })).AsTask()));
+        await done.CancelAsync();
+        await claiming;
+
+        Assert.All(saves, failure => Assert.True(failure is null or EtcdException { Error: EtcdError.Unavailable }, $"{failure}"));
+        Assert.True(Cursor.TryParse((await ReadAsync(Keys.Fired(Hello)))!, out var cursor));
+        Assert.Equal(_time.GetUtcNow().AddSeconds(claims), cursor.PlanTime);
+    }
+
+    private Task<Job?> SaveAsync(Job job) => _jobs.SaveAsync(job, CancellationToken.None);
+
+    private async Task CursorAfterAsync(Job before, Job after, bool stays)
+    {
+        await SaveAsync(before);
+        var cursor = new Cursor(_time.GetUtcNow(), "w1", "5f3", Cursor.Claimed).ToString();
+        await Etcd.PutAsync(Keys.Fired(Hello), cursor);
+        _time.Advance(TimeSpan.FromMinutes(10));
+
+        await SaveAsync(after);
+
+        var (job, found) = (await Etcd.FindAsync(Keys.Job(Hello)), await Etcd.FindAsync(Keys.Fired(Hello)));
+        Assert.Equal(stays ? cursor : $"{Cursor.Text(_time.GetUtcNow())} master - moved", found!.Value.ToStringUtf8());
+        Assert.Equal(job!.ModRevision, found.ModRevision); // So it is never older than the job.
+    }
+}

@@ -1,0 +1,38 @@
+using System.Net;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Integration.Master;
+
+public sealed class MasterWithoutEtcdTests(MasterProcess master) : IClassFixture<MasterProcess>
+{
+    [Fact]
+    public async Task Without_etcd_each_answer_says_so_in_one_line_and_with_etcd_back_all_is_well()
+    {
+        await master.LogStore.WriteAsync([Some.Record(0)], CancellationToken.None);
+        await master.Server.StopAsync();
+
+        foreach (var path in new[] { "/job/list", "/worker/list" })
+        {
+            var answer = await master.Http.GetStringAsync(path);
+            Assert.StartsWith("""{"errno":-1,"msg":"etcd: """, answer, StringComparison.Ordinal);
+            Assert.EndsWith("""; nothing may have changed, try again","data":null}""", answer, StringComparison.Ordinal);
+            Assert.DoesNotContain("\\n", answer, StringComparison.Ordinal);
+        }
+
+        using var form = new FormUrlEncodedContent([new("job", """{"name":"a","command":"b","cronExpr":"* * * * *"}""")]);
+        using var save = await master.Http.PostAsync("/job/save", form);
+        Assert.StartsWith("""{"errno":-1,"msg":"etcd: """, await save.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        using var ready = await master.Http.GetAsync("/readyz");
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
+        Assert.Equal("ok\n", await master.Http.GetStringAsync("/healthz"));
+        Assert.Contains("hello/20261122T100000Z", await master.Http.GetStringAsync("/job/log?name=hello"), StringComparison.Ordinal);
+
+        await master.Server.StartAsync();
+
+        var list = "";
+        await Patience.Until(
+            () => (list = master.Http.GetStringAsync("/job/list").GetAwaiter().GetResult()) == """{"errno":0,"msg":"success","data":[]}""",
+            () => $"{list}\n{master.Said()}");
+    }
+}

@@ -1,0 +1,101 @@
+using System.Threading.Channels;
+using Dts.Common;
+using Dts.Common.Cron;
+using Dts.Common.Etcd;
+using Dts.Common.Time;
+using Dts.Tests.Support;
+using Dts.Worker;
+
+namespace Dts.Tests.Integration.Worker;
+
+/// <summary>A worker's claimer with a session of its own; what it would start and record is kept instead.</summary>
+internal sealed class ClaimingWorker : IAsyncDisposable
+{
+    private readonly Channel<FireOrder> _inbox = Channel.CreateBounded<FireOrder>(1024);
+    private readonly Channel<RunOrder> _starts = Channel.CreateUnbounded<RunOrder>();
+    private readonly Channel<Ending> _endings = Channel.CreateUnbounded<Ending>();
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Lock _gate = new();
+    private readonly List<Run> _started = [];
+    private readonly List<Ending> _recorded = [];
+    private readonly Alarm _alarm;
+    private readonly Task _all;
+    private readonly Task _keeping;
+
+    public ClaimingWorker(EtcdClient etcd, Keys keys, string id, RecordedLog log, int slots = 100, TimeSpan? ttl = null)
+    {
+        _alarm = new Alarm(_ => _inbox.Writer.TryWrite(new FireOrder.Tick()));
+        Sessions = new SessionKeeper(etcd, keys.Worker(id), ttl ?? TimeSpan.FromSeconds(30), id, _ => false, _ => Task.CompletedTask, log);
+        _keeping = Sessions.RunAsync(_stop.Token);
+        var accounts = new Accounts(new RecordWriter(id, "host", TimeSpan.FromDays(30)), _endings.Writer, CronZone.Utc, TimeProvider.System, log);
+        var claimer = new Claimer(
+            etcd, keys, id, Sessions, TimeSpan.FromSeconds(1), CronZone.Utc, new Slots(slots), Runs, accounts, _inbox, _starts.Writer, _alarm, TimeProvider.System, log);
+        _all = Task.WhenAll(claimer.RunAsync(), KeepStartsAsync(), KeepRecordsAsync());
+    }
+
+    public RunsInFlight Runs { get; } = new();
+
+    public SessionKeeper Sessions { get; }
+
+    public IReadOnlyList<Run> Started
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _started];
+            }
+        }
+    }
+
+    public IReadOnlyList<Ending> Recorded
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _recorded];
+            }
+        }
+    }
+
+    public Task SessionSoonAsync() => Patience.Until(() => Sessions.Current is { Holds: true }, () => "no session");
+
+    public ValueTask OrderAsync(FireOrder order) => _inbox.Writer.WriteAsync(order);
+
+    public async ValueTask DisposeAsync()
+    {
+        _inbox.Writer.TryComplete();
+        await _all.WaitAsync(Patience.Limit);
+        await _stop.CancelAsync();
+        await _keeping.WaitAsync(Patience.Limit);
+        _alarm.Dispose();
+    }
+
+    private async Task KeepStartsAsync()
+    {
+        await foreach (var order in _starts.Reader.ReadAllAsync())
+        {
+            if (order is RunOrder.Start(var run))
+            {
+                lock (_gate)
+                {
+                    _started.Add(run);
+                }
+            }
+        }
+
+        _endings.Writer.Complete();
+    }
+
+    private async Task KeepRecordsAsync()
+    {
+        await foreach (var ending in _endings.Reader.ReadAllAsync())
+        {
+            lock (_gate)
+            {
+                _recorded.Add(ending);
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+using Dts.Common.Etcd;
+using Xunit;
+
+namespace Dts.Tests.Unit.Etcd;
+
+/// <remarks>The texts are those of etcd 3.4 to 3.6, api/v3rpc/rpctypes/error.go.</remarks>
+public sealed class EtcdExceptionTests
+{
+    [Theory]
+    // away, for now
+    [InlineData(14, "etcdserver: no leader",                                                    EtcdError.Unavailable)]
+    [InlineData(14, "etcdserver: request timed out",                                            EtcdError.Unavailable)]
+    [InlineData(4,  "context deadline exceeded",                                                EtcdError.Unavailable)]
+    [InlineData(1,  "grpc: the client connection is closing",                                   EtcdError.Unavailable)]
+    [InlineData(2,  "etcdserver: leader changed",                                               EtcdError.Unavailable)]
+    // gone
+    [InlineData(11, "etcdserver: mvcc: required revision has been compacted",                   EtcdError.Compacted)]
+    [InlineData(5,  "etcdserver: requested lease not found",                                    EtcdError.LeaseNotFound)]
+    // who we are
+    [InlineData(16, "etcdserver: invalid auth token",                                           EtcdError.Unauthenticated)]
+    [InlineData(3,  "etcdserver: authentication failed, invalid user ID or password",           EtcdError.Unauthenticated)]
+    [InlineData(3,  "etcdserver: revision of auth store is old",                                EtcdError.Unauthenticated)]
+    [InlineData(7,  "etcdserver: permission denied",                                            EtcdError.PermissionDenied)]
+    // too much
+    [InlineData(8,  "etcdserver: mvcc: database space exceeded",                                EtcdError.Exhausted)]
+    [InlineData(8,  "etcdserver: too many requests",                                            EtcdError.Exhausted)]
+    // no use
+    [InlineData(3,  "etcdserver: duplicate key given in txn request",                           EtcdError.Refused)]
+    [InlineData(3,  "etcdserver: user name is empty",                                           EtcdError.Refused)]
+    [InlineData(5,  "etcdserver: member not found",                                             EtcdError.Refused)]
+    [InlineData(12, "unknown service etcdserverpb.KV",                                          EtcdError.Refused)]
+    public void A_status_of_gRPC_says_what_kind_of_failure_it_is(int status, string message, EtcdError error)
+    {
+        var failure = EtcdException.From(status, message);
+
+        Assert.Equal((error, message), (failure.Error, failure.Message));
+    }
+
+    [Fact]
+    public void A_message_comes_percent_encoded_or_not_at_all()
+    {
+        Assert.Equal("etcdserver: 100% “no”", EtcdException.From(3, "etcdserver: 100%25 %E2%80%9Cno%E2%80%9D").Message);
+        Assert.Equal("gRPC status 3", EtcdException.From(3, "").Message);
+    }
+}

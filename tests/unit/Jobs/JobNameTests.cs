@@ -1,0 +1,53 @@
+using Dts.Common.Jobs;
+using Xunit;
+
+namespace Dts.Tests.Unit.Jobs;
+
+public sealed class JobNameTests
+{
+    [Theory]
+    [InlineData("backup")]
+    [InlineData("a")]
+    [InlineData("备份")]
+    [InlineData("резервная копия")]
+    [InlineData("with space, \"quotes\" and <tags>")]
+    [InlineData("..")]
+    [InlineData("-rf")]
+    [InlineData("🕐")]
+    public void Any_letters_make_a_name(string text)
+    {
+        Assert.True(JobName.TryParse(text, out var name, out var error), error);
+        Assert.Equal(text, name.Value);
+    }
+
+    [Theory]
+    [InlineData("",        "name is empty; expected 1 to 200 bytes of UTF-8")]
+    [InlineData("a/b",     "name \"a/b\" has a '/'; expected any letters without '/'")]
+    [InlineData("a\nb",    "name \"a?b\" has a control character; expected printable text")]
+    [InlineData("a\0",     "name \"a?\" has a control character; expected printable text")]
+    [InlineData("\u0085",  "name \"?\" has a control character; expected printable text")]
+    public void A_refused_name_is_told_why(string text, string error)
+    {
+        Assert.False(JobName.TryParse(text, out _, out var told));
+        Assert.Equal(error, told);
+        Assert.Equal(error, Assert.Throws<FormatException>(() => JobName.Parse(text)).Message);
+    }
+
+    [Fact]
+    public void Half_a_surrogate_pair_is_no_name()
+    {
+        Assert.False(JobName.TryParse("a\ud83d", out _, out var error));
+        Assert.EndsWith("is not valid Unicode; expected 1 to 200 bytes of UTF-8", error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData('a',  200, true)]
+    [InlineData('a',  201, false)]
+    [InlineData('份', 66,  true)] // 198 bytes
+    [InlineData('份', 67,  false)]
+    public void The_limit_counts_bytes_of_UTF8(char letter, int count, bool fits)
+    {
+        Assert.Equal(fits, JobName.TryParse(new string(letter, count), out _, out var error));
+        Assert.True(fits || error.StartsWith("name has 201 bytes of UTF-8; expected at most 200", StringComparison.Ordinal), error);
+    }
+}

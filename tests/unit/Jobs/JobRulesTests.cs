@@ -1,0 +1,135 @@
+using Dts.Common.Cron;
+using Dts.Common.Jobs;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Unit.Jobs;
+
+public sealed class JobRulesTests
+{
+    private static readonly Dictionary<string, (Job Job, string Fault)> NotYet = new()
+    {
+        ["mode"] = (Some.Job() with { Mode = JobMode.All }, "not supported yet: mode \"all\"; expected one"),
+        ["target workers"] = (Some.Job() with { Target = new Target(["w1"]) }, "not supported yet: target \"workers or labels\"; expected no target: any worker"),
+        ["target labels"] = (
+            Some.Job() with { Target = new Target(Labels: new Dictionary<string, string> { ["a"] = "b" }) },
+            "not supported yet: target \"workers or labels\"; expected no target: any worker"),
+        ["overlap"] = (Some.Job() with { Overlap = Overlap.Replace }, "not supported yet: overlap \"replace\"; expected forbid or allow"),
+        ["misfire once"] = (Some.Job() with { Misfire = Misfire.Once }, "not supported yet: misfire \"once or all\"; expected skip"),
+        ["misfire all"] = (Some.Job() with { Misfire = Misfire.All }, "not supported yet: misfire \"once or all\"; expected skip"),
+        ["retry"] = (Some.Job() with { Retry = new Retry(Max: 1) }, "not supported yet: retry \"max above 0\"; expected max 0"),
+        ["onWorkerLost"] = (Some.Job() with { OnWorkerLost = OnWorkerLost.Rerun }, "not supported yet: onWorkerLost \"rerun\"; expected record"),
+        ["onDisconnect"] = (Some.Job() with { OnDisconnect = OnDisconnect.Kill }, "not supported yet: onDisconnect \"kill\"; expected continue"),
+        ["user"] = (Some.Job() with { User = "www" }, "not supported yet: user \"www\"; expected no user: the worker's own"),
+        ["then"] = (Some.Job() with { Then = ["next"] }, "not supported yet: then \"job names\"; expected an empty list"),
+    };
+
+    private static readonly Dictionary<string, (Func<int, Job> Make, int Min, int Max)> Ranges = new()
+    {
+        ["startDeadlineSeconds"] = (value => Some.Job() with { StartDeadlineSeconds = value }, 1, 86_400),
+        ["timeoutSeconds"] = (value => Some.Job() with { TimeoutSeconds = value }, 0, 31_536_000),
+        ["killGraceSeconds"] = (value => Some.Job() with { KillGraceSeconds = value }, 0, 3600),
+        ["retentionDays"] = (value => Some.Job() with { RetentionDays = value }, 0, 36_500),
+        ["outputLimitBytes"] = (value => Some.Job() with { OutputLimitBytes = value }, 1024, 8_388_608),
+    };
+
+    public static TheoryData<string> NotYetFields => [.. NotYet.Keys];
+
+    public static TheoryData<string> RangeFields => [.. Ranges.Keys];
+
+    [Fact]
+    public void An_ordinary_job_has_no_fault() => Assert.Null(FaultOf(Some.Job()));
+
+    [Fact]
+    public void What_is_supported_besides_is_accepted() => Assert.Null(FaultOf(Some.Job() with
+    {
+        Description = "says\nmore",
+        Enabled = false,
+        TimeZone = "Europe/Berlin",
+        Labels = new Dictionary<string, string> { ["team"] = "x" },
+        Overlap = Overlap.Allow,
+        Cwd = "/tmp",
+        Env = new Dictionary<string, string> { ["PATH"] = "/bin", ["_x1"] = "" },
+        Shell = "/bin/sh",
+        OutputLimitBytes = 0,
+    }));
+
+    [Theory]
+    [MemberData(nameof(NotYetFields))]
+    public void What_is_not_supported_yet_is_refused_and_never_ignored(string field)
+    {
+        var (job, fault) = NotYet[field];
+
+        Assert.Equal(fault, FaultOf(job));
+        Assert.Equal(fault, JobRules.FindUnrunnable(job));
+    }
+
+    [Theory]
+    [MemberData(nameof(RangeFields))]
+    public void A_number_has_its_range(string field)
+    {
+        var (make, min, max) = Ranges[field];
+
+        Assert.Null(FaultOf(make(min)));
+        Assert.Null(FaultOf(make(max)));
+        Assert.Equal($"{field} is {min - 1}; expected {min} to {max}", FaultOf(make(min - 1)));
+        Assert.Equal($"{field} is {max + 1}; expected {min} to {max}", FaultOf(make(max + 1)));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(" \n\t")]
+    public void A_command_says_something(string command) =>
+        Assert.Equal("command is empty; expected a shell command", FaultOf(Some.Job() with { Command = command }));
+
+    [Fact]
+    public void A_command_fits_into_one_argument_of_a_process()
+    {
+        Assert.Null(FaultOf(Some.Job() with { Command = new string('x', 100_000) }));
+        Assert.Equal("command has 100002 bytes; expected at most 100000", FaultOf(Some.Job() with { Command = new string('份', 33_334) }));
+        Assert.Equal("command has a NUL character; expected text without", FaultOf(Some.Job() with { Command = "a\0b" }));
+    }
+
+    [Fact]
+    public void Paths_are_absolute()
+    {
+        Assert.Equal("cwd \"tmp\" is not absolute; expected a path that begins with '/'", FaultOf(Some.Job() with { Cwd = "tmp" }));
+        Assert.Equal("shell \"bash\" is not absolute; expected a path that begins with '/'", FaultOf(Some.Job() with { Shell = "bash" }));
+    }
+
+    [Theory]
+    [InlineData("",          "x", "env \"\" is no variable's name; expected letters, digits and '_'")]
+    [InlineData("1A",        "x", "env \"1A\" is no variable's name; expected letters, digits and '_'")]
+    [InlineData("A=B",       "x", "env \"A=B\" is no variable's name; expected letters, digits and '_'")]
+    [InlineData("变量",      "x", "env \"变量\" is no variable's name; expected letters, digits and '_'")]
+    [InlineData("DTS_JOB",   "x", "env \"DTS_JOB\" begins with DTS_, which DTS sets itself; expected another name")]
+    [InlineData("DTS_ANY",   "x", "env \"DTS_ANY\" begins with DTS_, which DTS sets itself; expected another name")]
+    [InlineData("A",     "x\0y", "env A has a NUL character; expected text without")]
+    public void A_variable_of_the_environment_can_be_set(string name, string value, string fault) =>
+        Assert.Equal(fault, FaultOf(Some.Job() with { Env = new Dictionary<string, string> { ["GOOD"] = "1", [name] = value } }));
+
+    [Fact]
+    public void A_name_is_judged_first() => Assert.StartsWith("name \"a/b\" has a '/'", FaultOf(Some.Job("a/b") with { Command = "" }), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("61 * * * *")]
+    [InlineData("* * *")]
+    [InlineData("")]
+    public void An_expression_that_cannot_be_read_is_shown(string cronExpr) =>
+        Assert.StartsWith($"cronExpr \"{cronExpr}\": ", FaultOf(Some.Job(cronExpr: cronExpr)), StringComparison.Ordinal);
+
+    [Fact]
+    public void An_expression_that_is_over_is_refused_at_save_and_stays_runnable_in_etcd()
+    {
+        var over = Some.Job(cronExpr: "0 0 0 1 1 * 2020");
+
+        Assert.Equal("cronExpr \"0 0 0 1 1 * 2020\" never fires from now on; expected an expression that does", FaultOf(over));
+        Assert.Null(JobRules.FindUnrunnable(over));
+    }
+
+    [Fact]
+    public void A_zone_that_is_none_is_named() =>
+        Assert.StartsWith("timeZone: ", FaultOf(Some.Job() with { TimeZone = "Europe/Atlantis" }), StringComparison.Ordinal);
+
+    private static string? FaultOf(Job job) => JobRules.FindFault(job, CronZone.Utc, Some.Now);
+}

@@ -1,0 +1,176 @@
+using System.Threading.Channels;
+using Dts.Common.Logs;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Unit.Logs;
+
+public sealed class LogShipperTests : IDisposable
+{
+    private const int BatchSize = 3;
+
+    private static readonly TimeSpan CommitTimeout = TimeSpan.FromSeconds(1);
+
+    private readonly ScratchFolder _scratch = new();
+    private readonly RecordedLog _log = new();
+    private readonly ManualTime _time = new();
+    private readonly BrokenStore _store = new();
+    private readonly Channel<bool> _appended = Channel.CreateBounded<bool>(1);
+    private readonly Spool _spool;
+    private int _next;
+
+    public LogShipperTests() => _spool = OpenSpool();
+
+    public void Dispose()
+    {
+        _spool.Dispose();
+        _scratch.Dispose();
+    }
+
+    [Fact]
+    public async Task A_batch_goes_when_it_is_full()
+    {
+        var running = Run();
+        Append(BatchSize);
+
+        await BatchesSoon(1);
+        Assert.Equal(Ids(0, 3), _store.Ids);
+        await End(running);
+    }
+
+    [Fact]
+    public async Task A_batch_goes_when_its_first_record_has_waited_long_enough_and_not_before()
+    {
+        var running = Run();
+        _appended.Writer.TryWrite(true);
+        await Patience.Until(() => _time.TimersSet == 1, State); // So it has looked, and waits.
+        Append(1);
+        _time.Advance(CommitTimeout - TimeSpan.FromMilliseconds(1));
+        Append(1);
+        Assert.Empty(_store.Batches);
+
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+
+        await BatchesSoon(1);
+        Assert.Equal(Ids(0, 2), _store.Ids);
+        await End(running);
+    }
+
+    [Fact]
+    public async Task What_an_earlier_process_left_goes_at_once()
+    {
+        Append(2);
+        _spool.Dispose();
+        using var spool = OpenSpool();
+
+        var running = Run(spool);
+
+        await BatchesSoon(1);
+        Assert.Equal(Ids(0, 2), _store.Ids);
+        await End(running);
+    }
+
+    [Fact]
+    public async Task A_store_that_is_away_and_comes_back_has_all_in_order_and_the_log_says_both_once()
+    {
+        _store.IsBroken = true;
+        var running = Run();
+        for (var tries = 1; tries <= 8; tries++)
+        {
+            Append(2);
+            await AdvanceUntil(() => _store.Refusals >= tries);
+        }
+
+        _store.IsBroken = false;
+        await AdvanceUntil(() => _store.Ids.Count == 16);
+        Append(BatchSize);
+        await AdvanceUntil(() => _store.Ids.Count == 19);
+
+        Assert.Equal(Ids(0, 19), _store.Ids);
+        Assert.All(_store.Batches, batch => Assert.InRange(batch.Count, 1, BatchSize));
+        Assert.Equal((1, 1), (_log.CountOf("log store unavailable"), _log.CountOf("log store is back")));
+        await End(running);
+    }
+
+    [Fact]
+    public async Task Told_that_no_more_will_come_it_drains_at_once()
+    {
+        var running = Run();
+        await Patience.Until(() => !running.IsCompleted, State);
+        for (var i = 0; i < 4; i++)
+        {
+            _spool.Append([Some.Record(_next++), Some.Record(_next++)]);
+        }
+
+        _appended.Writer.TryWrite(true);
+        await End(running);
+
+        Assert.Equal(Ids(0, 8), _store.Ids);
+        Assert.Equal(0, _spool.Waiting);
+    }
+
+    [Fact]
+    public async Task A_store_that_is_back_just_before_the_end_has_all()
+    {
+        _store.IsBroken = true;
+        var running = Run();
+        Append(BatchSize * 3 + 1);
+        await TriesSoon(1);
+        await Patience.Until(() => _time.TimersSet == 1, State);
+
+        _store.IsBroken = false;
+        await End(running);
+
+        Assert.Equal(Ids(0, 10), _store.Ids);
+    }
+
+    [Fact]
+    public async Task With_the_store_away_at_the_end_the_rest_stays_in_the_spool()
+    {
+        _store.IsBroken = true;
+        var running = Run();
+        Append(BatchSize + 1);
+        await TriesSoon(1);
+
+        await End(running);
+
+        Assert.Equal(1, _log.CountOf("4 records stay in the spool"));
+        _spool.Dispose();
+        using var next = OpenSpool();
+        Assert.Equal(Ids(0, 4), next.Read(100).Records.Select(record => record.Id));
+    }
+
+    private static IEnumerable<string> Ids(int from, int to) => Enumerable.Range(from, to - from).Select(n => Some.Record(n).Id);
+
+    private Spool OpenSpool() => Spool.Open(_scratch.File("spool"), 1 << 30, _log);
+
+    private Task Run(Spool? spool = null) =>
+        Task.Run(new LogShipper(spool ?? _spool, _store, _appended.Reader, BatchSize, CommitTimeout, _time, _log).RunAsync);
+
+    private void Append(int count)
+    {
+        _spool.Append([.. Enumerable.Range(_next, count).Select(n => Some.Record(n))]);
+        _next += count;
+        _appended.Writer.TryWrite(true);
+    }
+
+    private Task BatchesSoon(int count) => Patience.Until(() => _store.Batches.Count >= count, State);
+
+    private Task TriesSoon(int count) => Patience.Until(() => _store.Refusals >= count, State);
+
+    private Task AdvanceUntil(Func<bool> condition) => Patience.Until(
+        () =>
+        {
+            _time.Advance(CommitTimeout);
+            return condition();
+        },
+        State);
+
+    private async Task End(Task running)
+    {
+        _appended.Writer.Complete();
+        await running.WaitAsync(Patience.Limit);
+    }
+
+    private string State() => $"{_store.Batches.Count} batches, {_store.Refusals} refusals, {_spool.Waiting} waiting, {_time.TimersSet} timers\n{_log}";
+}

@@ -1,0 +1,260 @@
+using Dts.Common.Logs;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Unit.Logs;
+
+public sealed class SpoolTests : IDisposable
+{
+    private const long Plenty = 1 << 30;
+
+    private readonly ScratchFolder _scratch = new();
+    private readonly RecordedLog _log = new();
+    private readonly List<Spool> _open = [];
+
+    public void Dispose()
+    {
+        _open.ForEach(spool => spool.Dispose());
+        _scratch.Dispose();
+    }
+
+    [Fact]
+    public void Records_come_back_whole_and_in_the_order_in_which_they_went_in()
+    {
+        var spool = Open();
+        var records = Enumerable.Range(0, 5).Select(n => Some.Record(n, output: $"line {n}\n\0 备份 \ud83d\udd50")).ToList();
+        spool.Append(records[..2]);
+        spool.Append(records[2..]);
+
+        Assert.Equal(5, spool.Waiting);
+        Assert.Equal(records, spool.Read(100).Records);
+        Assert.Equal(records[..3], spool.Read(3).Records);
+    }
+
+    [Fact]
+    public void What_was_not_acknowledged_is_read_again_also_by_the_next_process()
+    {
+        var spool = Open();
+        spool.Append(Records(0, 5));
+        spool.Acknowledge(spool.Read(2));
+        Assert.Equal(Ids(2, 5), IdsOf(spool.Read(100)));
+        Assert.Equal(Ids(2, 5), IdsOf(spool.Read(100)));
+
+        var next = OpenAfter(spool);
+        next.Append(Records(5, 7));
+
+        Assert.Equal(Ids(2, 7), IdsOf(next.Read(100)));
+        Assert.Equal(2, next.Waiting); // Those of its own.
+        next.Acknowledge(next.Read(100));
+        Assert.Equal(0, next.Waiting);
+        Assert.Empty(IdsOf(OpenAfter(next).Read(100)));
+    }
+
+    [Fact]
+    public void What_was_acknowledged_is_not_read_again_when_it_is_opened_twice_in_a_row()
+    {
+        var spool = Open();
+        spool.Append(Records(0, 3));
+        spool.Acknowledge(spool.Read(3));
+
+        var second = OpenAfter(spool);
+        var third = OpenAfter(second);
+
+        Assert.Empty(IdsOf(third.Read(100)));
+        third.Append(Records(3, 4));
+        Assert.Equal(Ids(3, 4), IdsOf(OpenAfter(third).Read(100)));
+    }
+
+    [Fact]
+    public void Opened_twice_in_a_row_without_reading_nothing_is_lost()
+    {
+        var spool = Open();
+        spool.Append(Records(0, 3));
+
+        Assert.Equal(Ids(0, 3), IdsOf(OpenAfter(OpenAfter(OpenAfter(spool))).Read(100)));
+    }
+
+    [Theory]
+    [InlineData(1)]   // all but one byte of its last entry
+    [InlineData(40)]  // in the middle of it
+    public void A_torn_tail_is_skipped_and_the_rest_is_kept(int missing)
+    {
+        var spool = Open();
+        spool.Append(Records(0, 3));
+        spool.Dispose();
+        using (var file = new FileStream(Segments().Single(), FileMode.Open))
+        {
+            file.SetLength(file.Length - missing);
+        }
+
+        var next = Open();
+        next.Append(Records(3, 5));
+
+        Assert.Equal([.. Ids(0, 2), .. Ids(3, 5)], IdsOf(next.Read(100)));
+        Assert.Equal(1, _log.CountOf("that are no record"));
+        next.Acknowledge(next.Read(100));
+        Assert.Single(Segments());
+        Assert.Empty(IdsOf(OpenAfter(next).Read(100)));
+    }
+
+    [Theory]
+    [InlineData(3)]
+    [InlineData(9)]
+    public void A_tail_of_zeroes_or_of_half_a_head_is_skipped(int bytes)
+    {
+        var spool = Open();
+        spool.Append(Records(0, 2));
+        spool.Dispose();
+        using (var file = new FileStream(Segments().Single(), FileMode.Append))
+        {
+            file.Write(new byte[bytes]);
+        }
+
+        Assert.Equal(Ids(0, 2), IdsOf(Open().Read(100)));
+    }
+
+    [Fact]
+    public void A_flipped_bit_costs_its_own_record_alone()
+    {
+        var spool = Open();
+        spool.Append(Records(0, 1));
+        var first = new FileInfo(Segments().Single()).Length;
+        spool.Append(Records(1, 4));
+        spool.Dispose();
+        Flip(first + 60);
+
+        var next = Open();
+
+        Assert.Equal([.. Ids(0, 1), .. Ids(2, 4)], IdsOf(next.Read(100)));
+        Assert.Equal(1, _log.CountOf("that are no record"));
+    }
+
+    [Fact]
+    public void A_damaged_length_costs_what_is_behind_it_but_nothing_that_comes_later()
+    {
+        var spool = Open();
+        spool.Append(Records(0, 1));
+        var first = new FileInfo(Segments().Single()).Length;
+        spool.Append(Records(1, 4));
+        Flip(first + 3);
+
+        spool.Acknowledge(spool.Read(100));
+        Assert.Equal(0, spool.Waiting);
+        spool.Append(Records(4, 6));
+
+        Assert.Equal(Ids(4, 6), IdsOf(spool.Read(100)));
+        Assert.Equal(Ids(4, 6), IdsOf(OpenAfter(spool).Read(100)));
+    }
+
+    [Fact]
+    public void Segments_that_were_shipped_are_deleted()
+    {
+        var spool = Open();
+        var large = new string('x', 3 << 20);
+        for (var n = 0; n < 9; n++)
+        {
+            spool.Append([Some.Record(n, output: large)]);
+        }
+
+        Assert.Equal(3, Segments().Length); // 8 MB and a little each
+        spool.Acknowledge(spool.Read(4));
+        Assert.Equal(2, Segments().Length);
+        spool.Acknowledge(spool.Read(100));
+        Assert.Single(Segments()); // the one that is written
+        Assert.Empty(IdsOf(OpenAfter(spool).Read(100)));
+    }
+
+    [Fact]
+    public void Above_its_quota_records_are_kept_without_their_output()
+    {
+        var spool = Open(quotaBytes: 10_000);
+        var output = new string('x', 12_000);
+        spool.Append([Some.Record(0, output: output)]);
+        spool.Append([Some.Record(1, output: output)]);
+        spool.Append([Some.Record(2, output: "")]);
+
+        var kept = spool.Read(100);
+        spool.Acknowledge(kept);
+
+        Assert.Equal(Ids(0, 3), IdsOf(kept));
+        Assert.Equal([(output, false), ("", true), ("", false)], kept.Records.Select(record => (record.Output, record.OutputTruncated)));
+        Assert.Equal(1, _log.CountOf("above its quota"));
+    }
+
+    [Fact]
+    public void Below_its_quota_again_records_are_kept_whole()
+    {
+        var spool = Open(quotaBytes: 9 << 20);
+        var large = new string('x', 5 << 20);
+        spool.Append([Some.Record(0, output: large)]);
+        spool.Append([Some.Record(1, output: large)]);
+        spool.Append([Some.Record(2, output: large)]);
+        spool.Acknowledge(spool.Read(2));
+        spool.Append([Some.Record(3, output: large)]);
+
+        Assert.Equal([0, large.Length], spool.Read(100).Records.Select(record => record.Output.Length));
+    }
+
+    [Fact]
+    public async Task One_thread_appends_while_another_reads_and_nothing_is_lost_repeated_or_out_of_order()
+    {
+        const int total = 3000;
+        var random = Some.Random();
+        var (appends, reads) = (new Random(random.Next()), new Random(random.Next()));
+        var spool = Open();
+        var read = new List<string>();
+        var appending = Task.Run(() =>
+        {
+            for (var n = 0; n < total;)
+            {
+                var count = Math.Min(appends.Next(1, 60), total - n);
+                spool.Append([.. Enumerable.Range(n, count).Select(i => Some.Record(i, output: new string('x', appends.Next(0, 30_000))))]);
+                n += count;
+            }
+        });
+
+        while (!appending.IsCompleted || spool.Waiting > 0)
+        {
+            var batch = spool.Read(reads.Next(1, 100));
+            if (reads.Next(4) > 0) // else it could not be shipped this time
+            {
+                read.AddRange(IdsOf(batch));
+                spool.Acknowledge(batch);
+            }
+        }
+
+        await appending;
+        Assert.Equal(Ids(0, total), read);
+        Assert.Single(Segments());
+    }
+
+    private static List<RunRecord> Records(int from, int to) => [.. Enumerable.Range(from, to - from).Select(n => Some.Record(n))];
+
+    private static IEnumerable<string> Ids(int from, int to) => Records(from, to).Select(record => record.Id);
+
+    private static IEnumerable<string> IdsOf(Spool.Batch batch) => batch.Records.Select(record => record.Id);
+
+    private Spool Open(long quotaBytes = Plenty)
+    {
+        var spool = Spool.Open(_scratch.File("spool"), quotaBytes, _log);
+        _open.Add(spool);
+        return spool;
+    }
+
+    private Spool OpenAfter(Spool earlier)
+    {
+        earlier.Dispose();
+        return Open();
+    }
+
+    private string[] Segments() => Directory.GetFiles(_scratch.File("spool"), "*.spool");
+
+    private void Flip(long offset)
+    {
+        using var file = new FileStream(Segments().Single(), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        file.Position = offset;
+        var flipped = (byte)(file.ReadByte() ^ 0x40);
+        file.Position = offset;
+        file.WriteByte(flipped);
+    }
+}
