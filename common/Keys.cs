@@ -6,12 +6,16 @@ namespace Dts.Common;
 /// <summary>The key space: every etcd key that DTS uses is built and parsed here.</summary>
 /// <remarks>
 /// <code>
-/// jobs/{name}           the job definition, JSON                                        no lease
-/// fired/{name}          the cursor, "2026-11-22T10:00:00Z worker ..."                     no lease
-/// runs/{name}/{runId}   a run in flight, JSON                                             no lease
-/// killer/{name}         a kill request: empty = the whole job, else a run id              60 s
-/// workers/{id}          a worker's registration, JSON                                     the session's
-/// lock/{what}           a lock for cluster chores: the holder's id                        the session's
+/// jobs/{name}             the job definition, JSON                                        no lease
+/// fired/{name}            the cursor, "2026-11-22T10:00:00Z worker ..."                     no lease
+/// fired/{name}/{worker}   the same for one worker of a job in mode all                    no lease
+/// runs/{name}/{runId}     a run in flight, JSON                                             no lease
+/// queue/{name}/{runId}    a run that is asked for and not yet claimed, JSON                 no lease
+/// owed/{name}/{runId}     an ending that is decided and not yet recorded, JSON              no lease
+/// killer/{name}           a kill request, see KillRequest                                   60 s, or none when something is in flight
+/// history/{name}          the latest changes of the schedule, JSON                          no lease
+/// workers/{id}            a worker's registration, JSON                                     the session's
+/// lock/{what}             a lock for cluster chores: the holder's id                        the session's
 /// </code>
 /// The original's keys are jobs, killer, lock and workers.
 /// </remarks>
@@ -25,19 +29,35 @@ public sealed class Keys(string prefix)
 
     public string AllRuns { get; } = prefix + "runs/";
 
+    public string AllQueued { get; } = prefix + "queue/";
+
+    public string AllOwed { get; } = prefix + "owed/";
+
     public string Killers { get; } = prefix + "killer/";
+
+    public string AllHistory { get; } = prefix + "history/";
 
     public string Workers { get; } = prefix + "workers/";
 
     public string Job(JobName name) => Jobs + name.Value;
 
-    public string Fired(JobName name) => AllFired + name.Value;
+    /// <param name="worker">Empty = the job's own cursor, that of mode one.</param>
+    public string Fired(JobName name, string worker = "") => AllFired + name.Value + (worker.Length > 0 ? $"/{worker}" : "");
+
+    /// <summary>The cursors of all workers of a job in mode all.</summary>
+    public string FiredByWorkers(JobName name) => $"{AllFired}{name.Value}/";
 
     public string Runs(JobName name) => $"{AllRuns}{name.Value}/";
 
     public string Run(JobName name, string runId) => $"{AllRuns}{name.Value}/{runId}";
 
+    public string Queued(JobName name, string runId) => $"{AllQueued}{name.Value}/{runId}";
+
+    public string Owed(JobName name, string runId) => $"{AllOwed}{name.Value}/{runId}";
+
     public string Killer(JobName name) => Killers + name.Value;
+
+    public string History(JobName name) => AllHistory + name.Value;
 
     public string Worker(string id) => Workers + id;
 
@@ -51,7 +71,8 @@ public sealed class Keys(string prefix)
 
     public string WorkerOf(string key) => key[Workers.Length..];
 
-    /// <summary>The job and the run id of a key under runs/; null = it is none of ours. A run id has no '/', and neither has a name.</summary>
-    public (JobName Name, string RunId)? TryParseRun(string key) =>
-        key[AllRuns.Length..].Split('/', 2) is [var job, { Length: > 0 } runId] && JobName.TryParse(job, out var name, out _) ? (name, runId) : null;
+    /// <summary>The job and the run id of a key under runs/, queue/ or owed/; null = it is none of ours. A run id has no '/', and neither has a name.</summary>
+    /// <param name="under">One of the prefixes of this key space.</param>
+    public static (JobName Name, string RunId)? TryParseRun(string key, string under) =>
+        key[under.Length..].Split('/', 2) is [var job, { Length: > 0 } runId] && JobName.TryParse(job, out var name, out _) ? (name, runId) : null;
 }

@@ -40,6 +40,15 @@ public static partial class Log
     [LoggerMessage(202, LogLevel.Information, "{Job} has no plan time left; its schedule has ended")]
     public static partial void ScheduleEnded(this ILogger log, JobName job);
 
+    [LoggerMessage(302, LogLevel.Error, "this host's clock is {Seconds:F1} s off the other workers'; nothing is claimed here until it is within {Limit} s: check its time service (chronyc tracking)")]
+    public static partial void ClockOff(this ILogger log, double seconds, double limit);
+
+    [LoggerMessage(303, LogLevel.Information, "this host's clock agrees with the other workers' again; claiming")]
+    public static partial void ClockRight(this ILogger log);
+
+    [LoggerMessage(304, LogLevel.Warning, "clocks differ: ours is {Seconds:F1} s ahead of another worker's (negative: behind); check the time service of both hosts")]
+    public static partial void ClocksDiffer(this ILogger log, double seconds);
+
     [LoggerMessage(301, LogLevel.Error, "etcd refused a request of {Fires} claims ({Reason}); trying again")]
     public static partial void ClaimRefused(this ILogger log, string reason, int fires);
 
@@ -68,10 +77,10 @@ public static partial class Log
     private static partial void Failed(this ILogger log, string job, string status, string planTime, long tookMs, string why);
 
     /// <summary>A planned fire ended without a run.</summary>
-    public static void NotRun(this ILogger log, string job, string planTime, RunStatus status, string why) => log.EndedUnstarted(job, status.Word(), planTime, why);
+    public static void NotRun(this ILogger log, string job, string runId, RunStatus status, string why) => log.EndedUnstarted(job, runId, status.Word(), why);
 
-    [LoggerMessage(404, LogLevel.Warning, "{Job} {Status} for {PlanTime}: {Why}")]
-    private static partial void EndedUnstarted(this ILogger log, string job, string status, string planTime, string why);
+    [LoggerMessage(404, LogLevel.Warning, "{Job}/{RunId} {Status}: {Why}")]
+    private static partial void EndedUnstarted(this ILogger log, string job, string runId, string status, string why);
 
     [LoggerMessage(405, LogLevel.Warning, "{Job}/{RunId} lost: worker {Worker}, {Why}")]
     public static partial void RunLost(this ILogger log, JobName job, string runId, string worker, string why);
@@ -81,6 +90,12 @@ public static partial class Log
 
     [LoggerMessage(407, LogLevel.Warning, "{Run} was left behind by the process before this one; its {Processes} processes were killed")]
     public static partial void LeftBehindKilled(this ILogger log, string run, int processes);
+
+    [LoggerMessage(410, LogLevel.Warning, "{Job}/{RunId} had been declared lost while this worker was cut off; {Then}")]
+    public static partial void RunHadBeenLost(this ILogger log, JobName job, string runId, string then);
+
+    [LoggerMessage(411, LogLevel.Information, "{Job}/{RunId} queued after {Cause}: {Trigger}")]
+    public static partial void FollowUp(this ILogger log, JobName job, string runId, string cause, string trigger);
 
     [LoggerMessage(409, LogLevel.Warning, "{Key} is no run of ours and would hold up its job; removed")]
     public static partial void AlienRun(this ILogger log, string key);

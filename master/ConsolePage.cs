@@ -1,19 +1,15 @@
-using Dts.Common;
-
 namespace Dts.Master;
 
-/// <summary>The web console: three files inside the executable, and what they need beyond the original's paths.</summary>
+/// <summary>The web console: three files inside the executable.</summary>
 internal static class ConsolePage
 {
     private const string Policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-    public static void Map(IEndpointRouteBuilder routes, WorkerList workers)
+    public static void Map(IEndpointRouteBuilder routes)
     {
         routes.MapGet("/", Serve("index.html", "text/html; charset=utf-8"));
         routes.MapGet("/console.js", Serve("console.js", "text/javascript; charset=utf-8"));
         routes.MapGet("/console.css", Serve("console.css", "text/css; charset=utf-8"));
-        routes.MapGet("/api/v1/workers", (RequestDelegate)(async http =>
-            await Answer.SucceedAsync(http, await workers.ListAsync(http.RequestAborted), DtsJson.Readable.IReadOnlyDictionaryStringWorkerRegistration)));
     }
 
     private static RequestDelegate Serve(string file, string type)

@@ -1,14 +1,19 @@
+using System.Security.Cryptography;
+using System.Text.Json;
 using Dts.Common;
+using Dts.Common.Cron;
 using Dts.Common.Etcd;
 using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
+using Dts.Common.Logs;
 
 namespace Dts.Master;
 
 /// <summary>The jobs as they stand in etcd.</summary>
-internal sealed class JobStore(EtcdClient etcd, Keys keys, TimeProvider time)
+internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone, TimeProvider time)
 {
-    private const int SaveTries = 20;
+    private const int Tries = 20;
+    private const int ChangesKept = 100;
     private const string By = "master";
 
     // Fires are claimed seconds ahead; a cursor beyond this was put by a clock that was wrong, and would hold up the job until then.
@@ -20,60 +25,194 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, TimeProvider time)
     public async Task<IReadOnlyList<Job>> ListAsync(CancellationToken cancel) =>
         [.. (await etcd.ListAsync(keys.Jobs, cancel)).Select(Parse).OfType<Job>()];
 
+    /// <summary>Null = there is none, or none that can be read.</summary>
+    public async Task<Job?> FindAsync(JobName name, CancellationToken cancel) => await etcd.FindAsync(keys.Job(name), cancel: cancel) is { } pair ? Parse(pair) : null;
+
     /// <summary>Creates or replaces a job and returns the one it replaced.</summary>
-    /// <remarks>
-    /// The cursor is put in the same transaction, always: moved forward to now when the schedule changed or the job was enabled, for neither
-    /// makes missed fires, else as it stood. So a job that is newer than its cursor was put by hand, and its past is unknown.
-    /// </remarks>
+    /// <exception cref="FormatException">A job that it names is none, or they would run each other for ever.</exception>
     public async Task<Job?> SaveAsync(Job job, CancellationToken cancel)
     {
-        var name = JobName.Parse(job.Name);
-        for (var attempt = 1; ; attempt++)
-        {
-            var found = await etcd.TxnAsync(Txn.All([Txn.Get(keys.Job(name)), Txn.Get(keys.Fired(name))]), repeatable: true, cancel);
-            var oldJob = found.Responses[0].ResponseRange.Kvs.FirstOrDefault();
-            var oldCursor = found.Responses[1].ResponseRange.Kvs.FirstOrDefault();
-            var previous = oldJob is null ? null : Parse(oldJob);
-            var save = Txn
-                .If(Txn.Unchanged(keys.Job(name), oldJob?.ModRevision ?? 0), Txn.Unchanged(keys.Fired(name), oldCursor?.ModRevision ?? 0))
-                .Then(Txn.Put(keys.Job(name), JobJson.ToJson(job)), Txn.Put(keys.Fired(name), NextCursor(previous, job, oldCursor)));
-            if ((await etcd.TxnAsync(save, cancel: cancel)).Succeeded)
-            {
-                return previous;
-            }
-
-            if (attempt == SaveTries)
-            {
-                throw new EtcdException(EtcdError.Unavailable, $"job {name} was changed by others {SaveTries} times while it was saved; try again");
-            }
-        }
+        (Compare, RequestOp)? dependents = job.Dependents.Any() ? await CheckDependentsAsync(job, cancel) : null;
+        return await ChangeAsync(JobName.Parse(job.Name), _ => job, dependents, cancel);
     }
+
+    /// <summary>Pauses or resumes a job and returns it as it was; null = there is none.</summary>
+    public Task<Job?> EnableAsync(JobName name, bool enabled, CancellationToken cancel) =>
+        ChangeAsync(name, job => job is null ? null : job with { Enabled = enabled }, null, cancel);
 
     /// <summary>Removes a job and returns it; null = there was none. Its cursor stays for a while, so that a job of the same name starts no fire twice.</summary>
-    public async Task<Job?> DeleteAsync(JobName name, CancellationToken cancel)
+    public Task<Job?> DeleteAsync(JobName name, CancellationToken cancel) => ChangeAsync(name, _ => null, null, cancel);
+
+    /// <summary>Asks for the end of what runs of a job. The request stands until nothing that it was meant for is in flight, for workers that are cut off now.</summary>
+    public async Task KillAsync(JobName name, KillRequest request, CancellationToken cancel)
     {
-        var answer = await etcd.DeleteAsync(keys.Job(name), cancel);
-        return answer.PrevKvs.Count > 0 ? Parse(answer.PrevKvs[0]) : null;
+        // With nothing in flight it is meant for what is just being claimed, and must not stay for ever.
+        var inFlight = await etcd.RangeAsync(new RangeRequest { Key = Txn.Bytes(keys.Runs(name)), RangeEnd = Txn.EndOf(keys.Runs(name)), CountOnly = true }, cancel);
+        var lease = inFlight.Count > 0 ? default : await etcd.GrantAsync(KillStandsFor, cancel);
+        await etcd.PutAsync(keys.Killer(name), request == KillRequest.All ? "" : request.ToString(), lease, cancel);
     }
 
-    /// <summary>Asks for the end of what runs of a job. The request stands for a minute, for workers that are cut off now.</summary>
-    public async Task KillAsync(JobName name, CancellationToken cancel)
+    /// <summary>Puts a run of a job into the queue and returns its id; null = there is no such job.</summary>
+    /// <param name="worker">The only worker that may run it; empty = any that the job's target names.</param>
+    public async Task<string?> RunAsync(JobName name, string worker, IReadOnlyDictionary<string, string>? env, CancellationToken cancel)
     {
-        var lease = await etcd.GrantAsync(KillStandsFor, cancel);
-        await etcd.PutAsync(keys.Killer(name), "", lease, cancel);
+        var now = time.GetUtcNow();
+        var origin = $"manual-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}";
+        var run = new RunSpec(DateTimeOffset.FromUnixTimeSeconds(now.ToUnixTimeSeconds()), RunSpec.Manual, now, Origin: origin, Worker: worker, Env: env);
+        var put = Txn.If(Txn.Exists(keys.Job(name))).Then(Txn.Put(keys.Queued(name, run.Id), JsonSerializer.Serialize(run, DtsJson.Readable.RunSpec)));
+        return (await etcd.TxnAsync(put, repeatable: true, cancel)).Succeeded ? run.Id : null;
     }
+
+    /// <summary>What the schedule of a job has been, the oldest first; empty = nothing is known of it (put by hand).</summary>
+    public async Task<IReadOnlyList<ScheduleChange>> ListChangesAsync(JobName name, CancellationToken cancel) => ParseChanges(await etcd.FindAsync(keys.History(name), cancel: cancel));
 
     private static Job? Parse(KeyValue pair) => JobJson.TryParse(pair.Value.Memory, out var job, out _) ? job : null;
 
-    private string NextCursor(Job? previous, Job job, KeyValue? oldCursor)
+    private static List<ScheduleChange> ParseChanges(KeyValue? pair) =>
+        pair is null ? [] : [.. JsonSerializer.Deserialize(pair.Value.Span, DtsJson.Readable.IReadOnlyListScheduleChange) ?? []];
+
+    /// <summary>Puts a job in the place of another, and with it all that the change means for its schedule; returns the former one.</summary>
+    /// <remarks>
+    /// The cursors are put in the same transaction, always: moved forward to now when the schedule changed or the job was enabled, for neither
+    /// makes missed fires, else as they stood. So a job that is newer than its cursor was put by hand, and its past is unknown. What the former
+    /// schedule had, and nobody claimed, before it ended is owed as missed.
+    /// </remarks>
+    /// <param name="change">From the former job to the next; null = there is none.</param>
+    /// <param name="also">A condition and what to put under it, for the whole.</param>
+    private async Task<Job?> ChangeAsync(JobName name, Func<Job?, Job?> change, (Compare If, RequestOp Then)? also, CancellationToken cancel)
+    {
+        for (var attempt = 1; attempt <= Tries; attempt++)
+        {
+            var state = await etcd.TxnAsync(
+                Txn.All([Txn.Get(keys.Job(name)), Txn.Get(keys.Fired(name)), Txn.List(keys.FiredByWorkers(name)), Txn.Get(keys.History(name))]), repeatable: true, cancel);
+            var found = state.Responses.Select(response => response.ResponseRange.Kvs).ToList();
+            var former = found[0].FirstOrDefault();
+            var previous = former is null ? null : Parse(former);
+            var next = change(previous);
+            if (former is null && next is null)
+            {
+                return null;
+            }
+
+            var txn = Txn.If(Txn.Unchanged(keys.Job(name), former?.ModRevision ?? 0));
+            txn.Then(next is null ? Txn.Delete(keys.Job(name)) : Txn.Put(keys.Job(name), JobJson.ToJson(next)));
+            var end = MoveCursors(txn, name, previous, next, [found[1].FirstOrDefault(), .. found[2]]);
+            NoteChange(txn, name, previous, next, found[3].FirstOrDefault(), end);
+            if (also is var (condition, operation))
+            {
+                txn.Compare.Add(condition);
+                txn.Then(operation);
+            }
+
+            if ((await etcd.TxnAsync(txn, cancel: cancel)).Succeeded)
+            {
+                return previous;
+            }
+        }
+
+        throw new EtcdException(EtcdError.Unavailable, $"job {name} was changed by others {Tries} times while it was saved; try again");
+    }
+
+    /// <summary>Puts the cursors of a job, owes what was missed before them, and returns where its former schedule ends.</summary>
+    /// <param name="cursors">The job's own, or null, then those of its workers.</param>
+    private DateTimeOffset MoveCursors(TxnRequest txn, JobName name, Job? previous, Job? next, IReadOnlyList<KeyValue?> cursors)
     {
         var now = time.GetUtcNow();
-        var moved = previous is null || !previous.HasScheduleOf(job) || (job.Enabled && !previous.Enabled);
-        return oldCursor is not null
-            && Cursor.TryParse(oldCursor.Value.ToStringUtf8(), out var cursor)
-            && cursor.PlanTime < now + FurthestAhead
-            && (!moved || cursor.PlanTime >= now)
-                ? oldCursor.Value.ToStringUtf8()
-                : new Cursor(now, By, "-", Cursor.Moved).ToString();
+        var ends = previous is { Enabled: true } && !(next is { Enabled: true } && next.HasScheduleOf(previous));
+        var begins = next is { Enabled: true } && (previous is not { Enabled: true } || ends);
+        var end = now;
+        foreach (var pair in cursors)
+        {
+            var key = pair?.Key.ToStringUtf8() ?? keys.Fired(name);
+            txn.Compare.Add(Txn.Unchanged(key, pair?.ModRevision ?? 0));
+            var isSound = Cursor.TryParse(pair?.Value.ToStringUtf8() ?? "", out var cursor) && cursor.PlanTime < now + FurthestAhead;
+            var stands = isSound && (cursor.PlanTime >= now || !(begins || ends));
+            end = stands && cursor.PlanTime > end ? cursor.PlanTime : end;
+            txn.Then(stands ? Txn.Put(key, pair!.Value) : Txn.Put(key, new Cursor(now, By, "-", Cursor.Moved).ToString()));
+            if (ends && isSound && !stands && FindMissed(previous!, cursor, key, name, now) is { } owed)
+            {
+                txn.Then(Txn.Put(keys.Owed(name, owed.Run.Id), JsonSerializer.Serialize(owed, DtsJson.Readable.OwedEnding)));
+            }
+        }
+
+        return end;
+    }
+
+    private OwedEnding? FindMissed(Job job, Cursor cursor, string cursorKey, JobName name, DateTimeOffset now)
+    {
+        if (!JobSchedule.TryParse(job, defaultZone, out var schedule, out _)
+            || schedule.CountBetween(cursor.PlanTime, now.AddTicks(1)) is not (> 0 and var count)
+            || (job.Mode == JobMode.All) != (cursorKey != keys.Fired(name)))
+        {
+            return null;
+        }
+
+        var run = RunSpec.Scheduled(schedule.Latest(now)!.Value) with { Worker = cursorKey[keys.Fired(name).Length..].TrimStart('/') };
+        return new OwedEnding(By, "-", run, RunStatus.Missed, "no worker had claimed it when its schedule was changed", now, count, cursor.PlanTime);
+    }
+
+    private void NoteChange(TxnRequest txn, JobName name, Job? previous, Job? next, KeyValue? history, DateTimeOffset end)
+    {
+        txn.Compare.Add(Txn.Unchanged(keys.History(name), history?.ModRevision ?? 0));
+        var (before, after) = (ChangeOf(previous, end), ChangeOf(next, end));
+        if (history is null || before != after)
+        {
+            var changes = ParseChanges(history).Append(after).TakeLast(ChangesKept).ToList();
+            txn.Then(Txn.Put(keys.History(name), JsonSerializer.Serialize(changes, DtsJson.Readable.IReadOnlyListScheduleChange)));
+        }
+    }
+
+    private static ScheduleChange ChangeOf(Job? job, DateTimeOffset after) =>
+        job is { Enabled: true } ? new ScheduleChange(after, job.CronExpr, job.TimeZone) : new ScheduleChange(after, "", "");
+
+    /// <summary>Checks what a job names as its dependents; the result makes the save fail if somebody else saves dependents meanwhile.</summary>
+    private async Task<(Compare If, RequestOp Then)> CheckDependentsAsync(Job job, CancellationToken cancel)
+    {
+        var mark = keys.Lock("dependents");
+        var revision = (await etcd.FindAsync(mark, cancel: cancel))?.ModRevision ?? 0;
+        var jobs = (await ListAsync(cancel)).ToDictionary(other => other.Name);
+        jobs[job.Name] = job;
+        if (job.Dependents.FirstOrDefault(name => !jobs.ContainsKey(name)) is { } missing)
+        {
+            throw new FormatException($"then, onFailure or always names \"{Display.Line(missing)}\", which is no job; expected jobs that are saved");
+        }
+
+        if (FindCycle(job.Name, jobs) is { } cycle)
+        {
+            throw new FormatException($"then, onFailure or always lead back to the job itself ({Display.Line(string.Join(" > ", cycle))}); expected no circle");
+        }
+
+        return (Txn.Unchanged(mark, revision), Txn.Put(mark, By));
+    }
+
+    /// <summary>A way from a job along its dependents back to it; null = there is none.</summary>
+    private static List<string>? FindCycle(string start, Dictionary<string, Job> jobs)
+    {
+        var cameFrom = new Dictionary<string, string>();
+        var next = new Queue<string>([start]);
+        while (next.TryDequeue(out var name))
+        {
+            foreach (var dependent in jobs.GetValueOrDefault(name)?.Dependents ?? [])
+            {
+                if (dependent == start)
+                {
+                    List<string> way = [start, name];
+                    while (name != start)
+                    {
+                        way.Add(name = cameFrom[name]);
+                    }
+
+                    way.Reverse();
+                    return way;
+                }
+
+                if (cameFrom.TryAdd(dependent, name))
+                {
+                    next.Enqueue(dependent);
+                }
+            }
+        }
+
+        return null;
     }
 }

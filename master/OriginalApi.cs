@@ -1,6 +1,6 @@
 using System.Text;
 using Dts.Common;
-using Dts.Common.Etcd;
+using Dts.Common.Cron;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Microsoft.AspNetCore.Http.Features;
@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Dts.Master;
 
 /// <summary>The six paths of the original system, with its forms, its envelope and its status 200 whatever happens.</summary>
-internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore store, MasterSettings settings, TimeProvider time, ILogger log)
+internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore store, RequestGate gate, CronZone defaultZone, TimeProvider time)
 {
     /// <summary>Beyond this the connection is cut: nobody sends that by mistake.</summary>
     public const long BodyBytesReadMax = 64 << 20;
@@ -21,7 +21,7 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore s
 
     public void Map(IEndpointRouteBuilder routes)
     {
-        routes.Map("/job/save", Guard(async http =>
+        routes.Map("/job/save", gate.Guard(async http =>
         {
             var text = await ReadFieldAsync(http, "job");
             if (!JobJson.TryParse(Encoding.UTF8.GetBytes(text), out var job, out var error))
@@ -29,7 +29,7 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore s
                 throw new FormatException(error);
             }
 
-            if (JobRules.FindFault(job, settings.DefaultZone, time.GetUtcNow()) is { } fault)
+            if (JobRules.FindFault(job, defaultZone, time.GetUtcNow()) is { } fault)
             {
                 throw new FormatException(fault);
             }
@@ -37,22 +37,22 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore s
             await Answer.SucceedAsync(http, await jobs.SaveAsync(job, http.RequestAborted), DtsJson.Readable.Job!);
         }));
 
-        routes.Map("/job/delete", Guard(async http =>
+        routes.Map("/job/delete", gate.Guard(async http =>
         {
             var name = JobName.Parse(await ReadFieldAsync(http, "name"));
             await Answer.SucceedAsync(http, await jobs.DeleteAsync(name, http.RequestAborted), DtsJson.Readable.Job!);
         }));
 
-        routes.Map("/job/kill", Guard(async http =>
+        routes.Map("/job/kill", gate.Guard(async http =>
         {
-            await jobs.KillAsync(JobName.Parse(await ReadFieldAsync(http, "name")), http.RequestAborted);
+            await jobs.KillAsync(JobName.Parse(await ReadFieldAsync(http, "name")), KillRequest.All, http.RequestAborted);
             await Answer.SucceedAsync(http);
         }));
 
-        routes.Map("/job/list", Guard(async http =>
+        routes.Map("/job/list", gate.Guard(async http =>
             await Answer.SucceedAsync(http, await jobs.ListAsync(http.RequestAborted), DtsJson.Readable.IReadOnlyListJob)));
 
-        routes.Map("/job/log", Guard(async http =>
+        routes.Map("/job/log", gate.Guard(async http =>
         {
             var form = await ReadFormAsync(http);
             var name = JobName.Parse(Find(http, form, "name"));
@@ -62,47 +62,9 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore s
             await Answer.SucceedAsync(http, records, DtsJson.Readable.IReadOnlyListRunRecord);
         }));
 
-        routes.Map("/worker/list", Guard(async http =>
+        routes.Map("/worker/list", gate.Guard(async http =>
             await Answer.SucceedAsync(http, await workers.ListAddressesAsync(http.RequestAborted), DtsJson.Readable.IReadOnlyListString)));
     }
-
-    /// <summary>Turns what goes wrong into the envelope: one line for the caller.</summary>
-    private RequestDelegate Guard(RequestDelegate handle) => async http =>
-    {
-        var asked = http.RequestAborted;
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(asked);
-        deadline.CancelAfter(settings.ReadTimeout + settings.WriteTimeout);
-        http.RequestAborted = deadline.Token;
-        try
-        {
-            await handle(http);
-        }
-        catch (OperationCanceledException) when (!asked.IsCancellationRequested)
-        {
-            await Answer.FailAsync(http, $"no answer in {(settings.ReadTimeout + settings.WriteTimeout).TotalSeconds:0.#} s; try again");
-        }
-        catch (FormatException wrong)
-        {
-            await Answer.FailAsync(http, wrong.Message);
-        }
-        catch (BadHttpRequestException wrong)
-        {
-            await Answer.FailAsync(http, $"request cannot be read: {wrong.Message}");
-        }
-        catch (EtcdException failure)
-        {
-            await Answer.FailAsync(http, $"etcd: {failure.Message}; nothing may have changed, try again");
-        }
-        catch (LogStoreException failure)
-        {
-            await Answer.FailAsync(http, $"{failure.Message}; runs go on, try again");
-        }
-        catch (Exception bug) when (bug is not OperationCanceledException)
-        {
-            log.RequestFailed(http.Request.Path, bug);
-            await Answer.FailAsync(http, "internal error: the master's log has the details");
-        }
-    };
 
     private static async Task<string> ReadFieldAsync(HttpContext http, string field)
     {

@@ -6,6 +6,11 @@ using Dts.Common.Logs;
 using Dts.Master;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
+if (args is [LedgerCommand.Name, ..])
+{
+    return await Service.RunAsync(() => LedgerCommand.RunAsync(args[1..]));
+}
+
 return await Service.RunAsync(async () =>
 {
     var reader = SettingsReader.Load(args, "master.json");
@@ -15,7 +20,7 @@ return await Service.RunAsync(async () =>
     using var etcd = new EtcdClient(settings.Etcd, TimeProvider.System, log);
     using var store = new SqliteLogStore(settings.LogFile);
     var workers = new WorkerList(etcd, settings.Keys);
-    var jobs = new JobStore(etcd, settings.Keys, TimeProvider.System);
+    var jobs = new JobStore(etcd, settings.Keys, settings.DefaultZone, TimeProvider.System);
 
     var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
     builder.Services.AddSingleton(loggers);
@@ -31,8 +36,10 @@ return await Service.RunAsync(async () =>
     await using var app = builder.Build();
     app.Use(new RequestGuard(settings).CheckAsync);
     app.UseRouting();
-    new OriginalApi(jobs, workers, store, settings, TimeProvider.System, log).Map(app);
-    ConsolePage.Map(app, workers);
+    var gate = new RequestGate(settings, log);
+    new OriginalApi(jobs, workers, store, gate, settings.DefaultZone, TimeProvider.System).Map(app);
+    new JobApi(jobs, workers, new RunList(etcd, settings.Keys), store, gate, settings.DefaultZone, TimeProvider.System).Map(app);
+    ConsolePage.Map(app);
     Health.Map(app, etcd, settings.Keys);
 
     try

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Dts.Common;
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
@@ -18,24 +17,12 @@ internal sealed class WorkerList(EtcdClient etcd, Keys keys)
         var workers = new SortedDictionary<string, WorkerRegistration>(StringComparer.Ordinal);
         foreach (var pair in await etcd.ListAsync(keys.Workers, cancel))
         {
-            if (TryParse(pair.Value.Span) is { } registration)
+            if (WorkerRegistration.Parse(pair.Value.Span) is { } registration)
             {
                 workers[keys.WorkerOf(pair.Key.ToStringUtf8())] = registration;
             }
         }
 
         return workers;
-    }
-
-    private static WorkerRegistration? TryParse(ReadOnlySpan<byte> json)
-    {
-        try
-        {
-            return JsonSerializer.Deserialize(json, DtsJson.Readable.WorkerRegistration);
-        }
-        catch (JsonException)
-        {
-            return null; // Not one of ours.
-        }
     }
 }

@@ -1,6 +1,5 @@
 using System.Threading.Channels;
 using Dts.Common;
-using Dts.Common.Cron;
 using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
@@ -8,39 +7,27 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker;
 
-/// <summary>Sees to it that planned fires which did not become runs have their ending in the log, too.</summary>
-internal sealed class Accounts(RecordWriter recorder, ChannelWriter<Ending> endings, CronZone defaultZone, TimeProvider time, ILogger log)
+/// <summary>Records the endings that stand as owed in etcd: of planned fires that did not become runs, and of lost runs.</summary>
+internal sealed class Accounts(Keys keys, RecordWriter recorder, ChannelWriter<Ending> endings, ILogger log)
 {
-    /// <summary>Records a fire that this worker closed without a run, and what was missed before it.</summary>
-    public async Task ClosedAsync(Job job, ClaimAnswer.Closed closed, Fire fire)
+    /// <param name="pair">The job's definition; null = it is gone.</param>
+    /// <param name="owed">Null = nothing is.</param>
+    public async Task RecordAsync(JobName name, KeyValue? pair, OwedEnding? owed)
     {
-        await MissedBeforeAsync(job, closed.Job, closed.OldCursor, fire.PlanTime);
-        var (status, why) = closed.What == Cursor.Skipped
-            ? (RunStatus.Skipped, "the previous run was still going")
-            : (RunStatus.Missed, $"no worker could start it within {fire.Plan.StartDeadline.TotalSeconds:0} s");
-        await RecordAsync(job, closed.Job.ModRevision, fire.PlanTime, status, why, count: 0);
-    }
-
-    /// <summary>Records what the schedule had between the cursor that was replaced and a fire: nobody claimed it.</summary>
-    public async Task MissedBeforeAsync(Job job, KeyValue pair, KeyValue? oldCursor, DateTimeOffset planTime)
-    {
-        if (oldCursor is null
-            || oldCursor.ModRevision < pair.ModRevision // Put by hand since: its past is unknown.
-            || !Cursor.TryParse(oldCursor.Value.ToStringUtf8(), out var cursor)
-            || !JobSchedule.TryParse(job, defaultZone, out var schedule, out _)
-            || schedule.CountBetween(cursor.PlanTime, planTime) is not (> 0 and var count))
+        if (owed is not null)
         {
-            return;
+            log.NotRun(name.Value, owed.Run.Id, owed.Status, owed.Why);
+            await endings.WriteAsync(new Ending(Make(name, pair, owed), null, keys.Owed(name, owed.Run.Id)));
         }
-
-        var why = count == 1 ? "no worker claimed it" : $"no worker claimed them: {count} fires since {Cursor.Text(cursor.PlanTime)}";
-        await RecordAsync(job, pair.ModRevision, schedule.Latest(planTime.AddSeconds(-1))!.Value, RunStatus.Missed, why, count);
     }
 
-    private async Task RecordAsync(Job job, long jobRevision, DateTimeOffset planTime, RunStatus status, string why, long count)
+    /// <summary>The same from where nothing may wait: false when there is no room now, and then somebody finds it in etcd later.</summary>
+    public bool TryRecord(JobName name, KeyValue? pair, OwedEnding owed) =>
+        endings.TryWrite(new Ending(Make(name, pair, owed), null, keys.Owed(name, owed.Run.Id)));
+
+    private RunRecord Make(JobName name, KeyValue? pair, OwedEnding owed)
     {
-        log.NotRun(job.Name, Cursor.Text(planTime), status, why);
-        var record = recorder.Closed(job, jobRevision, planTime, status, why, time.GetUtcNow());
-        await endings.WriteAsync(new Ending(record with { MissedCount = count }, null));
+        var job = pair is not null && JobJson.TryParse(pair.Value.Memory, out var parsed, out _) ? parsed : new Job(name.Value, "", "");
+        return recorder.Owed(job, pair?.ModRevision ?? 0, owed);
     }
 }

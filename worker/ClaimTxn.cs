@@ -3,94 +3,146 @@ using Dts.Common;
 using Dts.Common.Etcd;
 using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
+using Dts.Common.Logs;
 
 namespace Dts.Worker;
 
 /// <summary>The claim: what is asked of etcd for a fire, and what its answer says.</summary>
 /// <remarks>
 /// <code>
-/// if   the job is at the revision it was planned with, and its cursor is before P, and (overlap: forbid) no run of it is in flight
-/// then read cursor and job, put the cursor at P, put the run                                        -> mine
-/// else if the first two hold and P has come: read cursor and job, put the cursor at P, "skipped"     -> skipped by me
-/// else read cursor, job and the runs in flight                                                     -> somebody else's, changed, or in the way
+/// if   the job is at the revision it was planned with, its cursor is before P and not before the plan time that precedes P,
+///      and (overlap: forbid or replace) no run of it is in flight
+/// then read the job, put the cursor at P, put the run                                             -> mine
+/// else if all but the last hold and P has come: put the cursor at P, put what is owed, "skipped"   -> closed by me
+/// else read cursor, job and the runs in flight                                                    -> somebody else's, changed, or in the way
 /// </code>
-/// All is compared with the state before the request (etcd evaluates a tree of transactions so), so one request carries many claims, but never
-/// two of one job. Around them stands the condition that our session is the one registered.
+/// <para>When the cursor is further back, a claim over the gap compares it with the value that was read, and puts with the rest what becomes of
+/// the plan times between: endings owed, runs queued. So the account is as durable as the claim, and made once.</para>
+/// <para>A run out of the queue is claimed alike: its key there, unchanged, stands for the cursor, and is deleted.</para>
+/// <para>All is compared with the state before the request (etcd evaluates a tree of transactions so), so one request carries many claims, but never
+/// two of one job's schedule. Around them stands the condition that our session is the one registered.</para>
 /// </remarks>
 internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
 {
     private readonly string _session = session.Lease.ToString();
 
+    /// <summary>How many operations a request's claim may have beside others: etcd counts 128 along a path of nested transactions.</summary>
+    public const int OperationsBesideOthers = 12;
+
+    /// <summary>How many operations the claim of a fire takes, at most.</summary>
+    public static int CountOperations(Fire fire) => 4 + (fire.Gap is { } gap ? gap.Again.Count + 1 : 0);
+
     /// <summary>One request for many claims.</summary>
     public TxnRequest Around(IEnumerable<TxnRequest> claims)
     {
-        var ourSession = new Compare
-        {
-            Key = Txn.Put(keys.Worker(workerId), "").RequestPut.Key,
-            Target = Compare.Types.CompareTarget.Lease,
-            Result = Compare.Types.CompareResult.Equal,
-            Lease = session.Lease.Value,
-        };
+        var ourSession = Txn.HasLease(keys.Worker(workerId), session.Lease);
         return Txn.If(ourSession).Then([.. claims.Select(Txn.Nested)]);
     }
 
     public TxnRequest Claim(Fire fire, DateTimeOffset now)
     {
         var claim = Txn.If(StillOpen(fire));
-        if (!fire.Plan.MayOverlap)
+        var mayOverlap = fire.Plan.Overlap == Overlap.Allow || fire.Run.Worker.Length > 0 && fire.Plan.Mode == JobMode.All; // Of one worker in mode all: its own affair.
+        if (!mayOverlap)
         {
             claim.Compare.Add(Txn.NoneUnder(keys.Runs(fire.Name)));
         }
 
-        claim.Then(
-            Txn.Get(keys.Fired(fire.Name)),
+        claim.Then([
             Txn.Get(keys.Job(fire.Name)),
-            PutCursor(fire, Cursor.Claimed),
-            Txn.Put(keys.Run(fire.Name, fire.RunId), Describe(fire, now)));
+            Take(fire, Cursor.Claimed),
+            Txn.Put(keys.Run(fire.Name, fire.RunId), JsonSerializer.Serialize(new RunInFlight(workerId, _session, now, fire.Run), DtsJson.Readable.RunInFlight)),
+            .. Account(fire.Gap, fire.Name)]);
 
-        return now < fire.PlanTime
+        return fire.IsQueued || now < fire.PlanTime || mayOverlap || fire.Plan.Overlap == Overlap.Replace
             ? claim.Else(LookAround(fire))
-            : claim.Else(Txn.Nested(Close(fire, Cursor.Skipped).Else(LookAround(fire))));
+            : claim.Else(Txn.Nested(Close(fire, RunStatus.Skipped, "the previous run was still going", now)));
     }
 
-    /// <summary>Claims a fire whose time is over, only to be the one who records it as missed.</summary>
-    public TxnRequest ClaimMissed(Fire fire) => Close(fire, Cursor.Missed).Else(LookAround(fire));
+    /// <summary>Takes a fire only to end it without a run.</summary>
+    public TxnRequest Close(Fire fire, RunStatus status, string why, DateTimeOffset now)
+    {
+        fire.Closing = Owe(fire.Run, status, why, now);
+        return Txn.If(StillOpen(fire)).Then([
+            Take(fire, status == RunStatus.Skipped ? Cursor.Skipped : Cursor.Missed),
+            Put(fire.Name, fire.Closing),
+            Txn.Get(keys.Job(fire.Name)),
+            .. Account(fire.Gap, fire.Name)]).Else(LookAround(fire));
+    }
+
+    /// <summary>Takes a fire of the past, whose gap has it, too: all that is to be done is to account for it.</summary>
+    public TxnRequest CloseMisfired(Fire fire) =>
+        Txn.If(StillOpen(fire)).Then([Take(fire, Cursor.Missed), Txn.Get(keys.Job(fire.Name)), .. Account(fire.Gap, fire.Name)]).Else(LookAround(fire));
+
+    /// <summary>Takes a run out of the queue whose job is gone, or cannot run.</summary>
+    public TxnRequest CloseUnplanned(Fire fire, string why, DateTimeOffset now)
+    {
+        fire.Closing = Owe(fire.Run, RunStatus.Cancelled, why, now);
+        return Txn.If(Txn.Unchanged(keys.Queued(fire.Name, fire.RunId), fire.QueueRevision))
+            .Then(Take(fire, ""), Put(fire.Name, fire.Closing), Txn.Get(keys.Job(fire.Name)))
+            .Else(LookAround(fire));
+    }
+
+    /// <summary>Puts one queued run in the place of another: for each worker of a job in mode all.</summary>
+    public TxnRequest HandOver(Fire fire) => Txn.If(StillOpen(fire)).Then([
+        Take(fire, Cursor.Moved),
+        Txn.Get(keys.Job(fire.Name)),
+        .. fire.HandTo.Select((worker, index) => Put(fire.Name, fire.Run with { Worker = worker, ShardIndex = index, ShardTotal = fire.HandTo.Count }))]).Else(LookAround(fire));
+
+    public OwedEnding Owe(RunSpec run, RunStatus status, string why, DateTimeOffset now, long count = 0, DateTimeOffset? since = null) =>
+        new(workerId, _session, run, status, why, now, count, since);
 
     /// <summary>Reads one claim's answer.</summary>
     /// <param name="revision">The request's revision.</param>
     public ClaimAnswer Read(TxnResponse answer, long revision) => answer switch
     {
-        { Succeeded: true, Responses.Count: 4 } => new ClaimAnswer.Mine(First(answer, 1)!, First(answer, 0), revision, session.Lease),
-        { Succeeded: true } => new ClaimAnswer.Closed(First(answer, 1)!, First(answer, 0), Cursor.Missed),
-        { Responses: [{ ResponseTxn: { Succeeded: true } skip }] } => new ClaimAnswer.Closed(First(skip, 1)!, First(skip, 0), Cursor.Skipped),
+        { Succeeded: true, Responses: [{ ResponseRange: { } job }, ..] } => new ClaimAnswer.Mine(job.Kvs[0], revision, session.Lease),
+        { Succeeded: true } => new ClaimAnswer.Closed(FindJob(answer)),
+        { Responses: [{ ResponseTxn: { Succeeded: true } closed }] } => new ClaimAnswer.Closed(FindJob(closed)),
         { Responses: [{ ResponseTxn: { } otherwise }] } => ReadOtherwise(otherwise),
         _ => ReadOtherwise(answer),
     };
 
-    private static ClaimAnswer.NotMine ReadOtherwise(TxnResponse answer) =>
-        new(First(answer, 0), First(answer, 1), answer.Responses[2].ResponseRange.Count > 0);
+    private static KeyValue? FindJob(TxnResponse closed) => closed.Responses.FirstOrDefault(response => response.ResponseRange is not null)?.ResponseRange.Kvs.FirstOrDefault();
+
+    private static ClaimAnswer.NotMine ReadOtherwise(TxnResponse answer) => new(
+        Place: First(answer, 0),
+        Job: First(answer, 1),
+        InTheWay: [.. answer.Responses[2].ResponseRange.Kvs.Select(run => run.Key.ToStringUtf8())]);
 
     private static KeyValue? First(TxnResponse answer, int index) => answer.Responses[index].ResponseRange.Kvs.FirstOrDefault();
 
-    /// <summary>Puts the cursor at the plan time without a run.</summary>
-    private TxnRequest Close(Fire fire, string what) =>
-        Txn.If(StillOpen(fire)).Then(Txn.Get(keys.Fired(fire.Name)), Txn.Get(keys.Job(fire.Name)), PutCursor(fire, what));
+    private Compare[] StillOpen(Fire fire) => (fire, fire.Gap) switch
+    {
+        ({ IsQueued: true }, _) => [Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision), Txn.Unchanged(keys.Queued(fire.Name, fire.RunId), fire.QueueRevision)],
+        (_, { } gap) => [Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision), Txn.ValueIs(CursorOf(fire), gap.Cursor), Txn.ValueBelow(CursorOf(fire), Cursor.Text(fire.PlanTime))],
+        _ =>
+        [
+            Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision),
+            Txn.ValueBelow(CursorOf(fire), Cursor.Text(fire.PlanTime)),
+            Txn.ValueAbove(CursorOf(fire), Cursor.JustBefore(fire.Plan.Schedule.Latest(fire.PlanTime.AddSeconds(-1)))),
+        ],
+    };
 
-    private Compare[] StillOpen(Fire fire) =>
-    [
-        Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision),
-        Txn.ValueBelow(keys.Fired(fire.Name), Cursor.Text(fire.PlanTime)),
-    ];
+    /// <summary>Moves the cursor to the fire, or takes it out of the queue.</summary>
+    private RequestOp Take(Fire fire, string what) => fire.IsQueued
+        ? Txn.Delete(keys.Queued(fire.Name, fire.RunId))
+        : Txn.Put(CursorOf(fire), new Cursor(fire.PlanTime, workerId, _session, what).ToString());
 
-    private RequestOp PutCursor(Fire fire, string what) =>
-        Txn.Put(keys.Fired(fire.Name), new Cursor(fire.PlanTime, workerId, _session, what).ToString());
+    private IEnumerable<RequestOp> Account(Gap? gap, JobName name) => gap is null
+        ? []
+        : gap.Again.Select(run => Put(name, run)).Concat(gap.Missed is { } missed ? [Put(name, missed)] : []);
+
+    private RequestOp Put(JobName name, OwedEnding owed) => Txn.Put(keys.Owed(name, owed.Run.Id), JsonSerializer.Serialize(owed, DtsJson.Readable.OwedEnding));
+
+    private RequestOp Put(JobName name, RunSpec run) => Txn.Put(keys.Queued(name, run.Id), JsonSerializer.Serialize(run, DtsJson.Readable.RunSpec));
 
     private RequestOp[] LookAround(Fire fire) =>
-        [Txn.Get(keys.Fired(fire.Name)), Txn.Get(keys.Job(fire.Name)), Txn.List(keys.Runs(fire.Name), keysOnly: true)];
+    [
+        Txn.Get(fire.IsQueued ? keys.Queued(fire.Name, fire.RunId) : CursorOf(fire)),
+        Txn.Get(keys.Job(fire.Name)),
+        Txn.List(keys.Runs(fire.Name), keysOnly: true),
+    ];
 
-    private string Describe(Fire fire, DateTimeOffset now)
-    {
-        var run = new RunInFlight(workerId, _session, fire.PlanTime, Attempt: 1, Common.Logs.RunRecord.Scheduled, now);
-        return JsonSerializer.Serialize(run, DtsJson.Readable.RunInFlight);
-    }
+    private string CursorOf(Fire fire) => keys.Fired(fire.Name, fire.Run.Worker);
 }

@@ -5,6 +5,7 @@ using Dts.Common.Cron;
 using Dts.Common.Etcd;
 using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
+using Dts.Common.Logs;
 using Dts.Common.Time;
 using Microsoft.Extensions.Logging;
 
@@ -26,6 +27,7 @@ internal sealed class Claimer(
     CronZone defaultZone,
     Slots slots,
     RunsInFlight runs,
+    ClockCheck clocks,
     Accounts accounts,
     Channel<FireOrder> inbox,
     ChannelWriter<RunOrder> starts,
@@ -38,6 +40,7 @@ internal sealed class Claimer(
 
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan ShortlyBefore = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LookForRoom = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan BetweenRanks = TimeSpan.FromMilliseconds(20);
 
     private readonly PendingFires _pending = new(claimAhead, time);
@@ -73,16 +76,24 @@ internal sealed class Claimer(
                 _pending.Add(fire);
                 break;
             case FireOrder.Withdraw(var name, var revision, var why):
-                if (_pending.Find(name) is { IsAsked: false, IsUncertain: false } pending)
-                {
-                    _pending.Forget(pending);
-                }
-
+                Drop(_pending.FindScheduled(name));
                 await starts.WriteAsync(new RunOrder.Cancel(name, revision, why));
                 break;
-            case FireOrder.Kill(var name, var runId, var revision):
-                await starts.WriteAsync(new RunOrder.Kill(name, runId, revision));
+            case FireOrder.Taken(var name, var runId):
+                Drop(_pending.FindQueued(name, runId));
                 break;
+            case FireOrder.Kill(var name, var request, var revision):
+                await starts.WriteAsync(new RunOrder.Kill(name, request, revision));
+                break;
+        }
+    }
+
+    /// <summary>Forgets a fire that others have dealt with, unless we may be those others.</summary>
+    private void Drop(Fire? fire)
+    {
+        if (fire is { IsAsked: false, IsUncertain: false })
+        {
+            _pending.Forget(fire);
         }
     }
 
@@ -90,7 +101,7 @@ internal sealed class Claimer(
     {
         foreach (var fire in _pending.TakeDue(RoomNow()))
         {
-            (fire.Rank > 0 || fire.IsUncertain || fire.HasAbstained ? _toLook : _toClaim).Enqueue(fire);
+            (fire.Rank > 0 || fire.IsUncertain || fire.HasAbstained || fire.IsMisfire || fire.NobodyMatches ? _toLook : _toClaim).Enqueue(fire);
         }
     }
 
@@ -122,7 +133,7 @@ internal sealed class Claimer(
 
         while (_requests.Count < RequestsInFlight && _toClaim.Count > 0)
         {
-            if (sessions.Current is { Holds: true } session)
+            if (sessions.Current is { Holds: true } session && clocks.MayClaim)
             {
                 SendClaims(session);
             }
@@ -136,13 +147,25 @@ internal sealed class Claimer(
     private List<Fire> TakeBatch(Queue<Fire> queue)
     {
         var batch = new List<Fire>();
-        while (batch.Count < ClaimsInRequest && queue.TryDequeue(out var fire))
+        while (batch.Count < ClaimsInRequest && queue.TryPeek(out var fire))
         {
-            // One that was forgotten while it waited here stays forgotten: etcd refuses a request with two claims of one job.
-            if (_pending.Find(fire.Name) == fire && !fire.IsAsked)
+            var isLarge = ClaimTxn.CountOperations(fire) > ClaimTxn.OperationsBesideOthers;
+            if (isLarge && batch.Count > 0)
+            {
+                break; // It gets a request of its own.
+            }
+
+            queue.Dequeue();
+
+            // One that was forgotten while it waited here stays forgotten: etcd refuses a request with two claims of one job's schedule.
+            if (_pending.Has(fire) && !fire.IsAsked)
             {
                 fire.IsAsked = true;
                 batch.Add(fire);
+                if (isLarge)
+                {
+                    break;
+                }
             }
         }
 
@@ -158,25 +181,29 @@ internal sealed class Claimer(
         var requests = new List<TxnRequest>();
         foreach (var fire in TakeBatch(_toClaim))
         {
-            if (now > fire.Deadline)
+            if (AskWithoutRoom(fire, claims, now) is { } request)
             {
-                requests.Add(claims.ClaimMissed(fire));
+                requests.Add(request);
+                asked.Add(fire);
             }
-            else if ((now < fire.PlanTime ? roomAhead : roomNow) > 0)
+            else if (IsHinderedHere(fire))
+            {
+                fire.IsAsked = false;
+                WaitForRunsInTheWay(fire, now);
+            }
+            else if ((now < fire.Run.NotBefore ? roomAhead : roomNow) > 0)
             {
                 (roomNow, roomAhead) = (roomNow - 1, roomAhead - 1);
                 _claimsAsked++;
                 fire.TakesRoom = true;
                 requests.Add(claims.Claim(fire, now));
+                asked.Add(fire);
             }
             else
             {
                 fire.IsAsked = false;
                 _pending.Abstain(fire, RetryPause);
-                continue;
             }
-
-            asked.Add(fire);
         }
 
         if (asked.Count > 0)
@@ -184,6 +211,29 @@ internal sealed class Claimer(
             _requests.Add(ClaimAsync(claims, requests, asked));
         }
     }
+
+    /// <summary>What is asked for a fire that is not to be started here: it ends without a run, or is handed on; null = it is to be started.</summary>
+    private TxnRequest? AskWithoutRoom(Fire fire, ClaimTxn claims, DateTimeOffset now)
+    {
+        var deadline = $"within {fire.Plan.StartDeadline.TotalSeconds:0} s";
+        return fire switch
+        {
+            { Unplanned: { } why } => claims.CloseUnplanned(fire, why, now),
+            { HandTo.Count: > 0 } => claims.HandOver(fire),
+            { IsMisfire: true } => claims.CloseMisfired(fire),
+            { NobodyMatches: true } => claims.Close(fire, RunStatus.Missed, $"no live worker matches its target ({Display.Line(TargetOf(fire))}) {deadline}", now),
+            { IsHindered: true } when now > fire.Deadline => claims.Close(fire, RunStatus.Skipped, $"a run of the job was still going {deadline}", now),
+            _ when now > fire.Deadline => claims.Close(fire, RunStatus.Missed, $"no worker could start it {deadline}", now),
+            { IsQueued: false, Plan.Overlap: Overlap.Forbid } when now >= fire.PlanTime && IsHinderedHere(fire) => claims.Close(fire, RunStatus.Skipped, "the previous run was still going", now),
+            _ => null,
+        };
+    }
+
+    private static string TargetOf(Fire fire) => fire.Run.Worker.Length > 0 ? fire.Run.Worker : fire.Plan.Target.ToString();
+
+    /// <summary>In mode all overlap is each worker's own affair.</summary>
+    private bool IsHinderedHere(Fire fire) =>
+        fire.Plan is { Mode: JobMode.All, Overlap: not Overlap.Allow } && fire.Run.Worker.Length > 0 && runs.All.Any(run => run.Name == fire.Name);
 
     private async Task ClaimAsync(ClaimTxn claims, List<TxnRequest> requests, List<Fire> fires)
     {
@@ -214,7 +264,7 @@ internal sealed class Claimer(
     {
         try
         {
-            var answer = await etcd.TxnAsync(Txn.All(fires.Select(fire => Txn.Get(keys.Fired(fire.Name)))), repeatable: true);
+            var answer = await etcd.TxnAsync(Txn.All(fires.Select(fire => Txn.Get(PlaceOf(fire)))), repeatable: true);
             for (var i = 0; i < fires.Count; i++)
             {
                 _answers.Enqueue((fires[i], new ClaimAnswer.Looked(answer.Responses[i].ResponseRange.Kvs.FirstOrDefault())));
@@ -227,6 +277,8 @@ internal sealed class Claimer(
 
         Wake();
     }
+
+    private string PlaceOf(Fire fire) => fire.IsQueued ? keys.Queued(fire.Name, fire.RunId) : keys.Fired(fire.Name, fire.Run.Worker);
 
     /// <summary>An answer waits. When the inbox is full the loop has still to come by.</summary>
     private void Wake() => inbox.Writer.TryWrite(new FireOrder.Tick());
@@ -255,26 +307,36 @@ internal sealed class Claimer(
                 await StartAsync(fire, mine);
                 _pending.Forget(fire);
                 break;
-            case ClaimAnswer.Closed closed:
-                await accounts.ClosedAsync(ParseClaimed(closed.Job), closed, fire);
+            case ClaimAnswer.Closed(var job):
+                await accounts.RecordAsync(fire.Name, job, fire.Gap?.Missed);
+                await accounts.RecordAsync(fire.Name, job, fire.Closing);
                 _pending.Forget(fire);
                 break;
             case ClaimAnswer.Failed failed:
                 fire.IsUncertain |= failed.MayBeDone;
                 _pending.TryIn(fire, RetryPause);
                 break;
-            case ClaimAnswer.Looked(var pair):
-                SettleLook(fire, Parse(pair));
+            case ClaimAnswer.Looked(var place) when fire.IsQueued:
+                SettleQueued(fire, place);
+                break;
+            case ClaimAnswer.Looked(var place):
+                SettleLook(fire, place);
+                break;
+            case ClaimAnswer.NotMine notMine when fire.IsQueued:
+                SettleQueued(fire, notMine);
                 break;
             case ClaimAnswer.NotMine notMine:
                 Settle(fire, notMine);
                 break;
+            case ClaimAnswer.Gone:
+                _pending.Forget(fire);
+                break;
         }
     }
 
-    private void SettleLook(Fire fire, Cursor? cursor)
+    private void SettleLook(Fire fire, KeyValue? place)
     {
-        if (cursor is { } found && found.PlanTime >= fire.PlanTime)
+        if (Parse(place) is { } found && found.PlanTime >= fire.PlanTime)
         {
             SettlePassed(fire, found);
         }
@@ -284,42 +346,149 @@ internal sealed class Claimer(
         }
         else
         {
+            fire.IsUncertain = false;
+            FindGap(fire, place);
             _toClaim.Enqueue(fire);
         }
     }
 
     private void Settle(Fire fire, ClaimAnswer.NotMine answer)
     {
-        var now = time.GetUtcNow();
+        var cursor = Parse(answer.Place);
         if (answer.Job is null)
         {
             _pending.Forget(fire);
         }
-        else if (Parse(answer.Cursor) is { } cursor && cursor.PlanTime >= fire.PlanTime)
+        else if (cursor is { } reached && reached.PlanTime >= fire.PlanTime)
         {
-            SettlePassed(fire, cursor);
+            SettlePassed(fire, reached);
         }
         else if (answer.Job.ModRevision != fire.Plan.Revision)
         {
             Replan(fire, answer.Job);
         }
-        else if (answer.Cursor is null)
+        else if (cursor is null)
         {
             _requests.Add(CreateCursorAsync(fire));
         }
-        else if (answer.InTheWay && now < fire.PlanTime - ShortlyBefore)
+        else if (FindGap(fire, answer.Place))
         {
-            _pending.TryAt(fire, fire.PlanTime - ShortlyBefore);
+            _toClaim.Enqueue(fire);
         }
-        else if (answer.InTheWay && now < fire.PlanTime)
+        else if (answer.InTheWay.Count > 0)
         {
-            _pending.TryAt(fire, fire.PlanTime + (BetweenRanks * fire.Rank));
+            WaitForRunsInTheWay(fire, time.GetUtcNow());
         }
         else
         {
             _pending.TryIn(fire, BetweenRanks); // It changed while the request was on its way.
         }
     }
+
+    private void SettleQueued(Fire fire, KeyValue? place)
+    {
+        if (place?.ModRevision == fire.QueueRevision)
+        {
+            fire.IsUncertain = false;
+            _toClaim.Enqueue(fire);
+        }
+        else if (fire.IsUncertain && sessions.Current is { } session)
+        {
+            fire.IsAsked = true;
+            _requests.Add(RecoverAsync(fire, session));
+        }
+        else
+        {
+            _pending.Forget(fire);
+        }
+    }
+
+    private void SettleQueued(Fire fire, ClaimAnswer.NotMine answer)
+    {
+        if (answer.Place?.ModRevision != fire.QueueRevision)
+        {
+            SettleQueued(fire, answer.Place);
+        }
+        else if (answer.Job is null)
+        {
+            fire.Unplanned = "its job is deleted";
+            _toClaim.Enqueue(fire);
+        }
+        else if (answer.Job.ModRevision != fire.Plan.Revision)
+        {
+            Replan(fire, answer.Job);
+        }
+        else if (answer.InTheWay.Count > 0)
+        {
+            WaitForRunsInTheWay(fire, time.GetUtcNow());
+        }
+        else
+        {
+            _pending.TryIn(fire, BetweenRanks);
+        }
+    }
+
+    /// <summary>A previous run may end in time; with overlap: replace its end is asked for when the time has come.</summary>
+    private void WaitForRunsInTheWay(Fire fire, DateTimeOffset now)
+    {
+        fire.IsHindered = true;
+        if (now >= fire.Run.NotBefore && fire.Plan.Overlap == Overlap.Replace && !fire.HasKilled)
+        {
+            fire.HasKilled = true;
+            _requests.Add(KillInTheWayAsync(fire));
+        }
+
+        if (now < fire.Run.NotBefore - ShortlyBefore)
+        {
+            _pending.TryAt(fire, fire.Run.NotBefore - ShortlyBefore);
+        }
+        else if (now < fire.Run.NotBefore)
+        {
+            _pending.TryAt(fire, fire.Run.NotBefore + (BetweenRanks * fire.Rank));
+        }
+        else
+        {
+            _pending.TryIn(fire, LookForRoom);
+        }
+    }
+
+    private async Task KillInTheWayAsync(Fire fire)
+    {
+        try
+        {
+            await etcd.PutAsync(keys.Killer(fire.Name), new KillRequest("", $"replaced by the run for {Cursor.Text(fire.PlanTime)}").ToString());
+        }
+        catch (EtcdException)
+        {
+            fire.HasKilled = false; // Asked for again at the next try.
+        }
+    }
+
+    /// <summary>Whether the cursor is further back than the plan time before this one, by another distance than was known.</summary>
+    private bool FindGap(Fire fire, KeyValue? place)
+    {
+        if (place is null || Parse(place) is not { } cursor || fire.Gap?.Cursor == place.Value)
+        {
+            return false;
+        }
+
+        var isCandidate = fire.IsMisfire || string.CompareOrdinal(place.Value.ToStringUtf8(), Cursor.JustBefore(fire.Plan.Schedule.Latest(fire.PlanTime.AddSeconds(-1)))) <= 0;
+        if (!isCandidate)
+        {
+            fire.Gap = null;
+            return false;
+        }
+
+        // Put by hand since, or paused: its past is unknown, or is none.
+        fire.Gap = place.ModRevision < fire.Plan.Revision || sessions.Current is not { } session
+            ? Gap.None(place.Value)
+            : Gap.Find(fire, place.Value, (cursor.PlanTime, fire.IsMisfire ? fire.PlanTime.AddSeconds(1) : fire.PlanTime), time.GetUtcNow(), (run, count) =>
+                new ClaimTxn(keys, workerId, session).Owe(run, RunStatus.Missed, WhyMissed(count, cursor), time.GetUtcNow(), count, cursor.PlanTime));
+        return true;
+    }
+
+    private static string WhyMissed(long count, Cursor cursor) =>
+        count == 1 ? "no worker claimed it" : $"no worker claimed them: {count} fires since {Cursor.Text(cursor.PlanTime)}";
 
     /// <summary>The cursor has reached the fire: another worker has it, or we have, and the answer was lost.</summary>
     private void SettlePassed(Fire fire, Cursor cursor)
@@ -328,10 +497,10 @@ internal sealed class Claimer(
         if (fire.IsUncertain
             && runs.Find(fire.Name, fire.RunId) is null
             && sessions.Current is { } session
-            && ClaimRecovery.IsOurs(cursor, fire, workerId, session))
+            && cursor.PlanTime == fire.PlanTime && cursor.By == workerId && cursor.Session == session.Lease.ToString())
         {
             fire.IsAsked = true;
-            _requests.Add(RecoverAsync(fire, session, cursor));
+            _requests.Add(RecoverAsync(fire, session));
         }
         else
         {
@@ -340,16 +509,16 @@ internal sealed class Claimer(
     }
 
     /// <summary>Reads the claim that was ours out of etcd's history, as its answer would have been.</summary>
-    private async Task RecoverAsync(Fire fire, Session session, Cursor cursor)
+    private async Task RecoverAsync(Fire fire, Session session)
     {
         ClaimAnswer answer;
         try
         {
-            answer = await new ClaimRecovery(etcd, keys, workerId, session).FindAsync(fire, cursor) ?? new ClaimAnswer.NotMine(null, null, false);
+            answer = await new ClaimRecovery(etcd, keys, workerId, session).FindAsync(fire) is { } mine ? mine : new ClaimAnswer.Gone();
         }
         catch (EtcdException failure) when (failure.Error == EtcdError.Compacted)
         {
-            answer = new ClaimAnswer.NotMine(null, null, false); // Its run is reaped with the session.
+            answer = new ClaimAnswer.Gone(); // Its run is reaped with the session.
         }
         catch (EtcdException)
         {
@@ -360,16 +529,22 @@ internal sealed class Claimer(
         Wake();
     }
 
-    /// <summary>The job was put anew since it was planned. If it still fires at this time, the new definition is the one to claim.</summary>
+    /// <summary>The job was put anew since it was planned. If it still fires at this time, or was asked for, the new definition is the one to claim.</summary>
     private void Replan(Fire fire, KeyValue pair)
     {
-        if (JobJson.TryParse(pair.Value.Memory, out var job, out _)
-            && job.Enabled
-            && JobRules.FindUnrunnable(job) is null
-            && JobSchedule.TryParse(job, defaultZone, out var schedule, out _)
-            && schedule.Has(fire.PlanTime))
+        JobSchedule? schedule = null;
+        if (JobJson.TryParse(pair.Value.Memory, out var job, out var why)
+            && (why = JobRules.FindUnrunnable(job) ?? "").Length == 0
+            && JobSchedule.TryParse(job, defaultZone, out schedule, out why)
+            && (fire.IsQueued || (job.Enabled && schedule.Has(fire.PlanTime))))
         {
-            fire.Plan = new JobPlan(schedule, pair.ModRevision, job.Overlap == Overlap.Allow, TimeSpan.FromSeconds(job.StartDeadlineSeconds));
+            fire.Plan = JobPlan.Of(job, schedule, pair.ModRevision);
+            fire.Gap = null;
+            _toClaim.Enqueue(fire);
+        }
+        else if (fire.IsQueued)
+        {
+            fire.Unplanned = $"its job cannot run: {why}";
             _toClaim.Enqueue(fire);
         }
         else
@@ -378,15 +553,16 @@ internal sealed class Claimer(
         }
     }
 
-    /// <summary>A job that was put by hand has no cursor: it begins now, just before this fire.</summary>
+    /// <summary>A job that was put by hand has no cursor, nor has a worker that is new to a job in mode all: it begins now, just before this fire.</summary>
     private async Task CreateCursorAsync(Fire fire)
     {
         fire.IsAsked = true;
-        var cursor = new Cursor(fire.PlanTime.AddSeconds(-1), workerId, "-", Cursor.Moved);
+        var before = fire.Plan.Schedule.Latest(fire.PlanTime.AddSeconds(-1)) ?? fire.PlanTime.AddSeconds(-1);
+        var cursor = new Cursor(before, workerId, "-", Cursor.Moved);
         try
         {
-            await etcd.TxnAsync(Txn.If(Txn.Missing(keys.Fired(fire.Name))).Then(Txn.Put(keys.Fired(fire.Name), cursor.ToString())), repeatable: true);
-            _answers.Enqueue((fire, new ClaimAnswer.Looked(null)));
+            await etcd.TxnAsync(Txn.If(Txn.Missing(PlaceOf(fire))).Then(Txn.Put(PlaceOf(fire), cursor.ToString())), repeatable: true);
+            _answers.Enqueue((fire, new ClaimAnswer.Looked(await etcd.FindAsync(PlaceOf(fire)))));
         }
         catch (EtcdException)
         {
@@ -398,13 +574,13 @@ internal sealed class Claimer(
 
     private async Task StartAsync(Fire fire, ClaimAnswer.Mine mine)
     {
-        var run = new Run(fire.Name, ParseClaimed(mine.Job), mine.Job.ModRevision, fire.PlanTime, time.GetUtcNow(), mine.Revision, mine.Session);
+        var run = new Run(fire.Name, ParseClaimed(mine.Job), mine.Job.ModRevision, fire.Run, time.GetUtcNow(), mine.Revision, mine.Session);
         if (!runs.TryAdd(run))
         {
             throw new InvalidOperationException($"{run.Name}/{run.Id} was claimed twice");
         }
 
-        await accounts.MissedBeforeAsync(run.Job, mine.Job, mine.OldCursor, fire.PlanTime);
+        await accounts.RecordAsync(fire.Name, mine.Job, fire.Gap?.Missed);
         await starts.WriteAsync(new RunOrder.Start(run));
     }
 

@@ -1,11 +1,16 @@
+using System.Text.Json;
 using System.Threading.Channels;
 using Dts.Common;
 using Dts.Common.Etcd;
+using Dts.Common.Etcd.Wire;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker;
 
-/// <summary>Takes ended runs, whose records are in the spool, out of etcd: many in one transaction.</summary>
-internal sealed class Completer(EtcdClient etcd, Keys keys, RunsInFlight runs, ChannelReader<Run> completed, TimeProvider time)
+/// <summary>Takes what is recorded out of etcd, many in one transaction: ended runs, with which goes what follows from them, and endings owed.</summary>
+internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, RunsInFlight runs, ChannelReader<Ending> completed, TimeProvider time, ILogger log)
 {
     private const int AtOnce = 100;
     private const int TriesAtTheEnd = 3;
@@ -14,18 +19,19 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, RunsInFlight runs, C
 
     public async Task RunAsync()
     {
-        var batch = new List<Run>();
+        var batch = new List<Ending>();
         while (await completed.WaitToReadAsync())
         {
-            while (batch.Count < AtOnce && completed.TryRead(out var run))
+            while (batch.Count < AtOnce && completed.TryRead(out var ending))
             {
-                batch.Add(run);
+                batch.Add(ending);
             }
 
-            if (await DeleteAsync(batch))
+            if (await CompleteAsync(batch))
             {
-                batch.ForEach(runs.Remove);
-                await AnswerKillsAsync(batch);
+                var ended = batch.Select(ending => ending.Run).OfType<Run>().ToList();
+                ended.ForEach(runs.Remove);
+                await AnswerKillsAsync(ended);
             }
 
             batch.Clear();
@@ -33,16 +39,19 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, RunsInFlight runs, C
     }
 
     /// <summary>False when etcd could not be reached and the worker is ending: the next one under this id finds them.</summary>
-    private async Task<bool> DeleteAsync(List<Run> batch)
+    private async Task<bool> CompleteAsync(List<Ending> batch)
     {
-        for (var failures = 0; ;)
+        var left = batch.DistinctBy(ending => ending.OwedKey ?? ending.Record.Id).ToList();
+        for (var failures = 0; left.Count > 0;)
         {
             try
             {
-                await etcd.TxnAsync(Txn.All(batch.Select(run => Txn.Delete(keys.Run(run.Name, run.Id)))), repeatable: true);
-                return true;
+                // Sent twice it is harmless: what it deletes is compared with the revision it was written at.
+                var next = left.Select(ending => ending.Run is { } run ? FollowUpsOf(run) : []).ToList();
+                var answer = await etcd.TxnAsync(Txn.All(left.Zip(next, Complete)), repeatable: true);
+                left = [.. left.Where((ending, i) => ending.Run is { } run && !IsSettled(run, answer.Responses[i].ResponseTxn, next[i]))];
             }
-            catch (EtcdException)
+            catch (EtcdException failure) when (failure.Error != EtcdError.Refused)
             {
                 if (++failures >= TriesAtTheEnd && completed.Completion.IsCompleted)
                 {
@@ -52,12 +61,53 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, RunsInFlight runs, C
                 await Task.Delay(RetryPause, time);
             }
         }
+
+        return true;
+    }
+
+    private IReadOnlyList<(JobName Job, RunSpec Run)> FollowUpsOf(Run run) =>
+        FollowUps.After(run.Job, run.Spec, run.Status ?? RunStatus.Cancelled, workerId, run.KillRevision > 0, time.GetUtcNow(), Random.Shared.NextDouble());
+
+    /// <summary>Only if the run is still ours: what follows from one that was declared lost has followed by then.</summary>
+    private RequestOp Complete(Ending ending, IReadOnlyList<(JobName Job, RunSpec Run)> next)
+    {
+        if (ending.Run is not { } run)
+        {
+            return Txn.Delete(ending.OwedKey!);
+        }
+
+        var key = keys.Run(run.Name, run.Id);
+        return Txn.Nested(Txn.If(Txn.Unchanged(key, run.HeldAt)).Then([
+            Txn.Delete(key),
+            .. next.Select(follow => Txn.Put(keys.Queued(follow.Job, follow.Run.Id), JsonSerializer.Serialize(follow.Run, DtsJson.Readable.RunSpec)))]).Else(Txn.Get(key)));
+    }
+
+    /// <summary>False when the key is still ours, though not as we knew it: it was taken along to a new session meanwhile.</summary>
+    private bool IsSettled(Run run, TxnResponse answer, IReadOnlyList<(JobName Job, RunSpec Run)> next)
+    {
+        if (answer.Succeeded)
+        {
+            foreach (var (job, spec) in next)
+            {
+                log.FollowUp(job, spec.Id, $"{run.Name}/{run.Id}", spec.Trigger);
+            }
+
+            return true;
+        }
+
+        if (answer.Responses[0].ResponseRange.Kvs.FirstOrDefault() is { } pair && LostRuns.Parse(pair)?.Worker == workerId && pair.CreateRevision == run.FencingToken)
+        {
+            run.TakeAlong(run.Session, pair.ModRevision);
+            return false;
+        }
+
+        return true;
     }
 
     /// <summary>A kill request is answered when nothing of the job is in flight any more.</summary>
-    private async Task AnswerKillsAsync(List<Run> batch)
+    private async Task AnswerKillsAsync(List<Run> ended)
     {
-        foreach (var run in batch.Where(run => run.KillRevision > 0))
+        foreach (var run in ended.Where(run => run.KillRevision > 0))
         {
             try
             {
@@ -67,7 +117,7 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, RunsInFlight runs, C
             }
             catch (EtcdException)
             {
-                // It expires by itself.
+                // The reaper sees to it.
             }
         }
     }

@@ -3,15 +3,31 @@ using Dts.Common.Time;
 
 namespace Dts.Worker;
 
-/// <summary>A plan time of a job that is to be claimed.</summary>
+/// <summary>A run that is to be claimed: a plan time of the schedule, or one out of the queue.</summary>
 /// <remarks>Not thread-safe. The claimer's loop owns it.</remarks>
-internal sealed class Fire(JobName name, DateTimeOffset planTime, JobPlan plan, int rank)
+internal sealed class Fire(JobName name, RunSpec run, JobPlan plan, int rank)
 {
+    /// <summary>A plan time of the schedule, in mode one.</summary>
+    public Fire(JobName name, DateTimeOffset planTime, JobPlan plan, int rank)
+        : this(name, RunSpec.Scheduled(planTime), plan, rank)
+    {
+    }
+
     public JobName Name { get; } = name;
 
-    public DateTimeOffset PlanTime { get; } = planTime;
+    public RunSpec Run { get; } = run;
 
-    public string RunId { get; } = Common.Jobs.RunId.Of(planTime);
+    public DateTimeOffset PlanTime => Run.PlanTime;
+
+    public string RunId { get; } = run.Id;
+
+    /// <summary>The revision of its key under queue/; 0 = it is the schedule's.</summary>
+    public long QueueRevision { get; init; }
+
+    public bool IsQueued => QueueRevision > 0;
+
+    /// <summary>Names what waits its turn: the job for the schedule's own, of which there is one at a time; else the very run.</summary>
+    public (JobName, string) Place => (Name, IsQueued ? RunId : "");
 
     /// <summary>The definition it was planned with; replaced when the claim says that there is a newer one.</summary>
     public JobPlan Plan { get; set; } = plan;
@@ -19,7 +35,26 @@ internal sealed class Fire(JobName name, DateTimeOffset planTime, JobPlan plan, 
     /// <summary>This worker's place among those who may claim it.</summary>
     public int Rank { get; } = rank;
 
-    public DateTimeOffset Deadline => PlanTime + Plan.StartDeadline;
+    /// <summary>No live worker may run it: it is here only to be recorded as missed when its time is over.</summary>
+    public bool NobodyMatches { get; init; }
+
+    /// <summary>Its time had passed, and more than a little, when it was found: the misfire policy says what becomes of it.</summary>
+    public bool IsMisfire { get; init; }
+
+    /// <summary>The workers that a queued run of a job in mode all is to be handed to; empty = this one claims it itself.</summary>
+    public IReadOnlyList<string> HandTo { get; init; } = [];
+
+    /// <summary>The earliest plan time that waits with it to be dealt with: it may have been pushed out of its place by a later one.</summary>
+    public DateTimeOffset OwedSince { get; set; } = run.PlanTime;
+
+    /// <summary>How late it may start; if nobody may run it at all, when that is recorded.</summary>
+    public DateTimeOffset Deadline => (NobodyMatches && !IsQueued ? OwedSince : Run.NotBefore) + Plan.StartDeadline;
+
+    /// <summary>What the schedule has between the cursor and this, when the cursor is further back than the plan time before this one.</summary>
+    public Gap? Gap { get; set; }
+
+    /// <summary>The endings that the request under way decides, if it closes the fire without a run.</summary>
+    public OwedEnding? Closing { get; set; }
 
     /// <summary>A request is under way.</summary>
     public bool IsAsked { get; set; }
@@ -32,6 +67,15 @@ internal sealed class Fire(JobName name, DateTimeOffset planTime, JobPlan plan, 
 
     /// <summary>A claim was sent whose answer was lost: it may be ours already.</summary>
     public bool IsUncertain { get; set; }
+
+    /// <summary>Runs of the job were in its way when it was last tried.</summary>
+    public bool IsHindered { get; set; }
+
+    /// <summary>Why this queued run cannot be run at all; null = it can.</summary>
+    public string? Unplanned { get; set; }
+
+    /// <summary>The end of the runs in its way was asked for (overlap: replace).</summary>
+    public bool HasKilled { get; set; }
 
     /// <summary>A later fire of the job, which waits until this one is settled, or its own plan time has come.</summary>
     public Fire? Next { get; set; }

@@ -15,8 +15,10 @@ internal abstract record FireOrder
     /// <summary>The job is gone as of a revision: forget its fires, cancel what was claimed before and has not started.</summary>
     public sealed record Withdraw(JobName Name, long Revision, string Why) : FireOrder;
 
-    /// <param name="RunId">Empty = all runs of the job.</param>
-    public sealed record Kill(JobName Name, string RunId, long Revision) : FireOrder;
+    /// <summary>A run has left the queue.</summary>
+    public sealed record Taken(JobName Name, string RunId) : FireOrder;
+
+    public sealed record Kill(JobName Name, KillRequest Request, long Revision) : FireOrder;
 
     /// <summary>Time has passed, or an answer has come.</summary>
     public sealed record Tick : FireOrder;

@@ -28,17 +28,28 @@ internal sealed class FormerRuns(
         }
     }
 
-    /// <summary>Takes runs that are still ours along to a new session, and ends as lost those that nobody follows any more.</summary>
+    /// <summary>
+    /// Takes runs that are still ours along to a new session, ends as lost those that nobody follows any more, and sees to those that go on here
+    /// although others have declared them lost.
+    /// </summary>
     public async Task SettleAsync(Session session)
     {
         try
         {
-            foreach (var pair in await etcd.ListAsync(keys.AllRuns))
+            var held = runs.All.ToList(); // Before etcd is asked: one that is claimed now is none of these.
+            var pairs = await etcd.ListAsync(keys.AllRuns);
+            foreach (var pair in pairs)
             {
                 if (LostRuns.Parse(pair) is { } inFlight && inFlight.Worker == workerId)
                 {
                     await SettleAsync(pair, inFlight, session);
                 }
+            }
+
+            var inEtcd = pairs.Select(pair => pair.Key.ToStringUtf8()).ToHashSet();
+            foreach (var run in held.Where(run => run.Session != session.Lease && run.Status is null && !inEtcd.Contains(keys.Run(run.Name, run.Id))))
+            {
+                SettleReaped(run);
             }
         }
         catch (EtcdException)
@@ -47,10 +58,30 @@ internal sealed class FormerRuns(
         }
     }
 
+    /// <summary>Declared lost while we were cut off. If it was put up for a rerun it must not go on beside that; any other goes on, and its true ending is recorded.</summary>
+    private void SettleReaped(Run run)
+    {
+        if (run.LostAtMs > 0)
+        {
+            return;
+        }
+
+        run.LostAtMs = time.GetUtcNow().ToUnixTimeMilliseconds();
+        if (run.Job.OnWorkerLost == OnWorkerLost.Rerun && run.Command is { } command)
+        {
+            log.RunHadBeenLost(run.Name, run.Id, "it runs again elsewhere, and is killed here");
+            command.Kill("declared lost while this worker was cut off from etcd, and run again");
+        }
+        else
+        {
+            log.RunHadBeenLost(run.Name, run.Id, "it goes on, and its true ending will be recorded");
+        }
+    }
+
     private async Task SettleAsync(KeyValue pair, RunInFlight inFlight, Session session)
     {
         var key = pair.Key.ToStringUtf8();
-        if (keys.TryParseRun(key) is not var (name, runId))
+        if (Keys.TryParseRun(key, keys.AllRuns) is not var (name, runId))
         {
             return; // The reaper removes it.
         }
@@ -60,7 +91,7 @@ internal sealed class FormerRuns(
         {
             if (!isOfThisSession || time.GetUtcNow() - inFlight.Claimed > AnswersComeWithin)
             {
-                await lost.EndAsync(pair, inFlight, isOfThisSession ? "it never heard that its claim was granted" : "it was restarted");
+                await lost.EndAsync(pair, inFlight, session, isOfThisSession ? "it never heard that its claim was granted" : "it was restarted");
             }
 
             return;

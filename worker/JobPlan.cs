@@ -4,4 +4,12 @@ namespace Dts.Worker;
 
 /// <summary>What planning needs of a job; the rest of the definition comes with the claim.</summary>
 /// <param name="Revision">The revision of the definition that this was read from.</param>
-internal sealed record JobPlan(JobSchedule Schedule, long Revision, bool MayOverlap, TimeSpan StartDeadline);
+/// <param name="IsPaused">It has no plan times of its own now, but may be run by hand or as a dependent.</param>
+internal sealed record JobPlan(
+    JobSchedule Schedule, long Revision, JobMode Mode, Overlap Overlap, Misfire Misfire, TimeSpan StartDeadline, Target Target, bool IsPaused)
+{
+    private static readonly Target Anyone = new();
+
+    public static JobPlan Of(Job job, JobSchedule schedule, long revision) => new(
+        schedule, revision, job.Mode, job.Overlap, job.Misfire, TimeSpan.FromSeconds(job.StartDeadlineSeconds), job.Target.IsAnyone ? Anyone : job.Target, !job.Enabled);
+}

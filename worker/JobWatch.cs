@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Threading.Channels;
 using Dts.Common;
 using Dts.Common.Cron;
@@ -7,15 +8,16 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker;
 
-/// <summary>Turns what changes in etcd into messages for the scheduler: jobs, kill requests, workers.</summary>
-internal sealed class JobWatch(EtcdClient etcd, Keys keys, CronZone defaultZone, ChannelWriter<ScheduleMessage> inbox, ILogger log)
+/// <summary>Turns what changes in etcd into messages for the scheduler: jobs, the queue, kill requests, workers.</summary>
+internal sealed class JobWatch(
+    EtcdClient etcd, Keys keys, string workerId, CronZone defaultZone, ClockCheck clocks, ChannelWriter<ScheduleMessage> inbox, ILogger log)
 {
     // Jobs of equal text and zone share one schedule, which is most of what a job costs in memory.
     private readonly Dictionary<(string Text, CronZone Zone), JobSchedule> _shared = [];
 
     public async Task RunAsync(CancellationToken stop)
     {
-        await foreach (var ended in Task.WhenEach(WatchWorkersAsync(stop), WatchJobsAsync(stop), WatchKillersAsync(stop)))
+        await foreach (var ended in Task.WhenEach(WatchWorkersAsync(stop), WatchJobsAsync(stop), WatchQueueAsync(stop), WatchKillersAsync(stop)))
         {
             await ended;
         }
@@ -47,7 +49,7 @@ internal sealed class JobWatch(EtcdClient etcd, Keys keys, CronZone defaultZone,
         }
     }
 
-    /// <summary>The cursors as they stand at the start, by job key.</summary>
+    /// <summary>The cursors as they stand at the start, by key.</summary>
     private async Task<Dictionary<string, (Cursor Cursor, long Revision)>?> LoadCursorsAsync(CancellationToken stop)
     {
         var cursors = new Dictionary<string, (Cursor, long)>();
@@ -57,7 +59,7 @@ internal sealed class JobWatch(EtcdClient etcd, Keys keys, CronZone defaultZone,
             {
                 if (Cursor.TryParse(put.Value.ToStringUtf8(), out var cursor))
                 {
-                    cursors[keys.Jobs + put.Key[keys.AllFired.Length..]] = (cursor, put.ModRevision);
+                    cursors[put.Key] = (cursor, put.ModRevision);
                 }
             }
 
@@ -80,7 +82,8 @@ internal sealed class JobWatch(EtcdClient etcd, Keys keys, CronZone defaultZone,
         }
 
         // A job that is newer than its cursor was put by hand: its past is unknown.
-        var dealtWith = cursors?.TryGetValue(put.Key, out var found) == true && found.Revision >= put.ModRevision ? found.Cursor.PlanTime : (DateTimeOffset?)null;
+        var cursorKey = plan.Mode == JobMode.All ? keys.Fired(name, workerId) : keys.Fired(name);
+        var dealtWith = cursors?.TryGetValue(cursorKey, out var found) == true && found.Revision >= put.ModRevision ? found.Cursor.PlanTime : (DateTimeOffset?)null;
         return new ScheduleMessage.JobPut(name, plan, dealtWith);
     }
 
@@ -88,18 +91,7 @@ internal sealed class JobWatch(EtcdClient etcd, Keys keys, CronZone defaultZone,
     {
         if (JobJson.TryParse(put.Value.Memory, out var job, out why) && TryMakeRunnable(name, job, out var schedule, out why))
         {
-            if (!job.Enabled)
-            {
-                why = "paused";
-                return null;
-            }
-
-            if (!schedule.Expression.DependsOnHashKey)
-            {
-                schedule = Share(schedule);
-            }
-
-            return new JobPlan(schedule, put.ModRevision, job.Overlap == Overlap.Allow, TimeSpan.FromSeconds(job.StartDeadlineSeconds));
+            return JobPlan.Of(job, schedule.Expression.DependsOnHashKey ? schedule : Share(schedule), put.ModRevision);
         }
 
         log.JobIgnored(name.Value, why);
@@ -126,6 +118,45 @@ internal sealed class JobWatch(EtcdClient etcd, Keys keys, CronZone defaultZone,
         return shared;
     }
 
+    private async Task WatchQueueAsync(CancellationToken stop)
+    {
+        await foreach (var batch in new Watch(etcd, keys.AllQueued).ReadAsync(stop))
+        {
+            foreach (var change in batch.Changes)
+            {
+                if (Keys.TryParseRun(change.Key, keys.AllQueued) is not var (name, runId))
+                {
+                    continue; // None of ours.
+                }
+
+                if (change is not KeyChange.Put put)
+                {
+                    await inbox.WriteAsync(new ScheduleMessage.RunTaken(name, runId), CancellationToken.None);
+                }
+                else if (TryParseRun(put) is { } run && run.Id == runId)
+                {
+                    await inbox.WriteAsync(new ScheduleMessage.RunAsked(name, run, put.ModRevision), CancellationToken.None);
+                }
+                else
+                {
+                    log.JobIgnored($"{name}/{runId}", "the value of its key in the queue is no run");
+                }
+            }
+        }
+    }
+
+    private static RunSpec? TryParseRun(KeyChange.Put put)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(put.Value.Span, DtsJson.Readable.RunSpec);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
     private async Task WatchKillersAsync(CancellationToken stop)
     {
         await foreach (var batch in new Watch(etcd, keys.Killers).ReadAsync(stop))
@@ -134,7 +165,7 @@ internal sealed class JobWatch(EtcdClient etcd, Keys keys, CronZone defaultZone,
             {
                 if (Keys.TryParseName(put.Key, keys.Killers, out var name))
                 {
-                    await inbox.WriteAsync(new ScheduleMessage.KillAsked(name.Value, put.Value.ToStringUtf8(), put.ModRevision), CancellationToken.None);
+                    await inbox.WriteAsync(new ScheduleMessage.KillAsked(name.Value, KillRequest.Parse(put.Value.ToStringUtf8()), put.ModRevision), CancellationToken.None);
                 }
             }
         }
@@ -147,7 +178,16 @@ internal sealed class JobWatch(EtcdClient etcd, Keys keys, CronZone defaultZone,
             foreach (var change in batch.Changes)
             {
                 var id = keys.WorkerOf(change.Key);
-                await inbox.WriteAsync(change is KeyChange.Put ? new ScheduleMessage.WorkerCame(id) : new ScheduleMessage.WorkerLeft(id), CancellationToken.None);
+                if (change is not KeyChange.Put put)
+                {
+                    clocks.Forget(id);
+                    await inbox.WriteAsync(new ScheduleMessage.WorkerLeft(id), CancellationToken.None);
+                    continue;
+                }
+
+                var registration = WorkerRegistration.Parse(put.Value.Span);
+                clocks.Observe(id, registration?.Clock ?? default, isFresh: batch.IsLive);
+                await inbox.WriteAsync(new ScheduleMessage.WorkerCame(id, registration?.Labels ?? new Dictionary<string, string>()), CancellationToken.None);
             }
         }
     }

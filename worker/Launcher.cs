@@ -64,10 +64,10 @@ internal sealed class Launcher(
                 Remember(name, new Cancelled(revision, "", why, time.GetUtcNow()));
                 await CancelWaitingAsync(name);
                 break;
-            case RunOrder.Kill(var name, var runId, var revision):
-                Remember(name, new Cancelled(revision, runId, "killed by request before it started", time.GetUtcNow()));
+            case RunOrder.Kill(var name, var request, var revision):
+                Remember(name, new Cancelled(revision, request.RunId, $"killed before it started: {request.Reason}", time.GetUtcNow()));
                 await CancelWaitingAsync(name);
-                KillRunning(name, runId, revision);
+                KillRunning(name, request, revision);
                 break;
         }
     }
@@ -83,7 +83,7 @@ internal sealed class Launcher(
         ledger.Launching(run);
         var waiting = new Waiting(run, commands.Prepare(MakeCommand(run)));
         _waiting[run] = waiting;
-        waiting.Timer = _wheel.Add(run.PlanTime.ToUnixTimeMilliseconds(), waiting);
+        waiting.Timer = _wheel.Add(run.Spec.NotBefore.ToUnixTimeMilliseconds(), waiting);
     }
 
     private async Task StartDueAsync()
@@ -139,7 +139,7 @@ internal sealed class Launcher(
             var run = waiting.Run;
             run.Command = running;
             ledger.Launched(run, running);
-            log.Started(run.Name, Cursor.Text(run.PlanTime), running.Pid, (running.StartedAt - run.PlanTime).TotalMilliseconds);
+            log.Started(run.Name, run.Id, running.Pid, (running.StartedAt - run.Spec.NotBefore).TotalMilliseconds);
             _followed.Add(FollowAsync(run, running));
         }
     }
@@ -175,6 +175,7 @@ internal sealed class Launcher(
         var ending = await running.Ended;
         ledger.Ended(run);
         var record = recorder.Ran(run, ending);
+        run.Status = record.Status;
         log.Ended(record);
         await endings.WriteAsync(new Ending(record, run));
         slots.Release();
@@ -193,7 +194,8 @@ internal sealed class Launcher(
     /// <summary>Ends a run that never started.</summary>
     private async Task EndAsync(Run run, RunStatus status, string why)
     {
-        log.NotRun(run.Name.Value, Cursor.Text(run.PlanTime), status, why);
+        log.NotRun(run.Name.Value, run.Id, status, why);
+        run.Status = status;
         await endings.WriteAsync(new Ending(recorder.NotStarted(run, status, why, time.GetUtcNow()), run));
     }
 
@@ -242,12 +244,12 @@ internal sealed class Launcher(
         }
     }
 
-    private void KillRunning(JobName name, string runId, long revision)
+    private void KillRunning(JobName name, KillRequest request, long revision)
     {
-        foreach (var run in runs.All.Where(run => run.Name == name && run.FencingToken < revision && (runId.Length == 0 || runId == run.Id)))
+        foreach (var run in runs.All.Where(run => run.Name == name && run.FencingToken < revision && request.Covers(run.Id)))
         {
             run.KillRevision = revision;
-            run.Command?.Kill("by request");
+            run.Command?.Kill(request.Reason);
         }
     }
 
@@ -282,18 +284,24 @@ internal sealed class Launcher(
         var job = run.Job;
         var shell = job.Shell.Length > 0 ? job.Shell : settings.Shell;
         var environment = CommandEnvironment.Clean(shell);
-        foreach (var (name, value) in job.Env)
+        foreach (var (name, value) in job.Env.Concat(run.Spec.Env ?? new Dictionary<string, string>()))
         {
             environment[name] = value;
         }
 
         environment["DTS_JOB"] = job.Name;
         environment["DTS_RUN_ID"] = run.Id;
-        environment["DTS_PLAN_TIME"] = Cursor.Text(run.PlanTime);
-        environment["DTS_ATTEMPT"] = $"{run.Attempt}";
-        environment["DTS_TRIGGER"] = RunRecord.Scheduled;
+        environment["DTS_PLAN_TIME"] = Cursor.Text(run.Spec.PlanTime);
+        environment["DTS_ATTEMPT"] = $"{run.Spec.Attempt}";
+        environment["DTS_TRIGGER"] = run.Spec.Trigger;
         environment["DTS_WORKER"] = settings.WorkerId;
         environment["DTS_FENCING_TOKEN"] = $"{run.FencingToken}";
+        if (run.Spec.ShardTotal > 0)
+        {
+            environment["DTS_SHARD_INDEX"] = $"{run.Spec.ShardIndex}";
+            environment["DTS_SHARD_TOTAL"] = $"{run.Spec.ShardTotal}";
+        }
+
         return new ShellCommand
         {
             Script = job.Command,
@@ -312,7 +320,7 @@ internal sealed class Launcher(
 
         public PreparedCommand Command { get; } = command;
 
-        public DateTimeOffset Deadline { get; } = run.PlanTime + TimeSpan.FromSeconds(run.Job.StartDeadlineSeconds);
+        public DateTimeOffset Deadline { get; } = run.Spec.NotBefore + TimeSpan.FromSeconds(run.Job.StartDeadlineSeconds);
 
         public TimerWheel<Waiting>.Entry? Timer { get; set; }
     }

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Threading.Channels;
 using Dts.Common;
 using Dts.Common.Etcd;
 using Dts.Common.Etcd.Wire;
@@ -9,12 +8,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker;
 
-/// <summary>Ends runs as lost.</summary>
-/// <remarks>
-/// The record goes first: should this worker die between the two, the run is found again and recorded again, which is harmless. Should
-/// its worker live after all, the true ending replaces this one.
-/// </remarks>
-internal sealed class LostRuns(EtcdClient etcd, Keys keys, RecordWriter recorder, ChannelWriter<Ending> endings, TimeProvider time, ILogger log)
+/// <summary>Ends runs as lost: with the run's key goes what follows from it, and its ending stands as owed until it is recorded.</summary>
+/// <remarks>Should the run's worker live after all, the true ending replaces this one.</remarks>
+internal sealed class LostRuns(EtcdClient etcd, Keys keys, string workerId, Accounts accounts, TimeProvider time, ILogger log)
 {
     public static RunInFlight? Parse(KeyValue pair)
     {
@@ -28,47 +24,43 @@ internal sealed class LostRuns(EtcdClient etcd, Keys keys, RecordWriter recorder
         }
     }
 
-    public async Task EndAsync(KeyValue pair, RunInFlight inFlight, string why)
+    /// <param name="session">Ours, whose business the record is then.</param>
+    public async Task EndAsync(KeyValue pair, RunInFlight inFlight, Session session, string why)
     {
         var key = pair.Key.ToStringUtf8();
-        if (keys.TryParseRun(key) is not var (name, runId))
+        if (Keys.TryParseRun(key, keys.AllRuns) is not var (name, runId))
         {
             return;
         }
 
-        var job = await FindDefinitionAsync(name, pair.CreateRevision);
-        var record = recorder.Closed(job, 0, inFlight.PlanTime, RunStatus.Lost, $"worker {inFlight.Worker} lost: {why}", time.GetUtcNow()) with
+        var now = time.GetUtcNow();
+        var definition = await FindDefinitionAsync(name, pair.CreateRevision);
+        var owed = new OwedEnding(workerId, session.Lease.ToString(), inFlight.Run, RunStatus.Lost, $"worker {inFlight.Worker} lost: {why}", now, Token: pair.CreateRevision);
+        var wasKilled = await etcd.FindAsync(keys.Killer(name)) is { } killer && killer.ModRevision > pair.CreateRevision && KillRequest.Parse(killer.Value.ToStringUtf8()).Covers(runId);
+        var next = definition is not null && JobJson.TryParse(definition.Value.Memory, out var job, out _)
+            ? FollowUps.After(job, inFlight.Run, RunStatus.Lost, inFlight.Worker, wasKilled, now, Random.Shared.NextDouble())
+            : [];
+        var end = Txn.If(Txn.Unchanged(key, pair.ModRevision)).Then([
+            Txn.Delete(key),
+            Txn.Put(keys.Owed(name, runId), JsonSerializer.Serialize(owed, DtsJson.Readable.OwedEnding)),
+            .. next.Select(run => Txn.Put(keys.Queued(run.Job, run.Run.Id), JsonSerializer.Serialize(run.Run, DtsJson.Readable.RunSpec)))]);
+        if ((await etcd.TxnAsync(end)).Succeeded)
         {
-            Id = $"{name}/{runId}",
-            ScheduleTime = inFlight.Claimed.ToUnixTimeMilliseconds(),
-            Worker = inFlight.Worker,
-            Host = "",
-            Attempt = inFlight.Attempt,
-            Trigger = inFlight.Trigger,
-            FencingToken = pair.CreateRevision,
-        };
-        if (!endings.TryWrite(new Ending(record, null)))
-        {
-            return; // full, or the worker is ending: the next look finds it again
+            log.RunLost(name, runId, inFlight.Worker, why);
+            accounts.TryRecord(name, definition, owed);
         }
-
-        await etcd.TxnAsync(Txn.If(Txn.Unchanged(key, pair.ModRevision)).Then(Txn.Delete(key)));
-        log.RunLost(name, runId, inFlight.Worker, why);
     }
 
-    /// <summary>The definition as it was when the run was claimed; when that is gone, as it is; when the job is gone, its name.</summary>
-    private async Task<Job> FindDefinitionAsync(JobName name, long revision)
+    /// <summary>The definition as it was when the run was claimed; when that is compacted away, as it is; null = the job is gone.</summary>
+    private async Task<KeyValue?> FindDefinitionAsync(JobName name, long revision)
     {
-        KeyValue? pair;
         try
         {
-            pair = await etcd.FindAsync(keys.Job(name), revision);
+            return await etcd.FindAsync(keys.Job(name), revision);
         }
         catch (EtcdException compacted) when (compacted.Error == EtcdError.Compacted)
         {
-            pair = await etcd.FindAsync(keys.Job(name));
+            return await etcd.FindAsync(keys.Job(name));
         }
-
-        return pair is not null && JobJson.TryParse(pair.Value.Memory, out var job, out _) ? job : new Job(name.Value, "", "");
     }
 }

@@ -6,8 +6,9 @@ namespace Dts.Worker;
 /// <summary>The fires that are not settled yet, and when each is to be tried next.</summary>
 /// <remarks>
 /// <para>Not thread-safe. The claimer's loop owns it.</para>
-/// <para>Scheme: of one job one fire is pending, and later ones wait behind it. It keeps its place until it is settled or the next one's time has
-/// come; then the next one's claim accounts for it. Only one that may be ours without our knowing (its answer was lost) stays until that is found out.</para>
+/// <para>Scheme: of one job's schedule one fire is pending, and later ones wait behind it. It keeps its place until it is settled or the next one's time has
+/// come; then the next one's claim accounts for it. Only one that may be ours without our knowing (its answer was lost) stays until that is found out.
+/// A run out of the queue has a place of its own until it is settled.</para>
 /// </remarks>
 internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
 {
@@ -15,7 +16,7 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
 
     private static readonly TimeSpan RankStep = TimeSpan.FromMilliseconds(250);
 
-    private readonly Dictionary<JobName, Fire> _pending = [];
+    private readonly Dictionary<(JobName, string), Fire> _pending = [];
     private readonly TimerWheel<Fire> _wheel = new(time.GetUtcNow().ToUnixTimeMilliseconds());
     private readonly List<Fire> _due = [];
     private readonly List<Fire> _abstained = []; // For want of a slot, the oldest first.
@@ -23,17 +24,24 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
     /// <summary>When <see cref="TakeDue"/> has something to give again, in Unix milliseconds.</summary>
     public long? NextDue => _wheel.NextDue;
 
-    public Fire? Find(JobName name) => _pending.GetValueOrDefault(name);
+    /// <summary>The pending fire of a job's schedule.</summary>
+    public Fire? FindScheduled(JobName name) => _pending.GetValueOrDefault((name, ""));
+
+    public Fire? FindQueued(JobName name, string runId) => _pending.GetValueOrDefault((name, runId));
+
+    public bool Has(Fire fire) => _pending.GetValueOrDefault(fire.Place) == fire;
 
     public void Add(Fire fire)
     {
-        if (_pending.TryAdd(fire.Name, fire))
+        if (_pending.TryAdd(fire.Place, fire))
         {
-            TryAt(fire, fire.PlanTime - claimAhead + (RankStep * Math.Min(fire.Rank, LastRank)));
+            var first = fire.NobodyMatches ? fire.Deadline : fire.Run.NotBefore - claimAhead;
+            var now = time.GetUtcNow();
+            TryAt(fire, (first > now ? first : now) + (RankStep * Math.Min(fire.Rank, LastRank)));
         }
-        else
+        else if (!fire.IsQueued)
         {
-            Queue(fire, behind: _pending[fire.Name]);
+            Queue(fire, behind: _pending[fire.Place]);
         }
     }
 
@@ -57,7 +65,7 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
     public void Forget(Fire fire)
     {
         Unschedule(fire);
-        _pending.Remove(fire.Name);
+        _pending.Remove(fire.Place);
         if (fire.Next is { } next)
         {
             Add(next);
@@ -75,7 +83,12 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
         again.ForEach(Unschedule);
         var overtaken = _due.Concat(again).Where(IsOvertaken).ToList();
         var due = _due.Concat(again).Except(overtaken).ToList();
-        overtaken.ForEach(Forget);
+        foreach (var fire in overtaken)
+        {
+            fire.Next!.OwedSince = fire.OwedSince;
+            Forget(fire);
+        }
+
         return due;
     }
 

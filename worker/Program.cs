@@ -15,7 +15,7 @@ return await Service.RunAsync(async () =>
     var settings = WorkerSettings.Read(reader);
     using var loggers = Service.CreateLoggers(reader, "dts-worker", out var log);
     using var stop = new StopSignal();
-    var (id, keys, zone, host, time) = (settings.WorkerId, settings.Keys, settings.DefaultZone, Dns.GetHostName(), TimeProvider.System);
+    var (id, keys, zone, host, time) = (settings.WorkerId, settings.Keys, settings.DefaultZone, Dns.GetHostName(), TestClock.Choose());
 
     using var folder = DataFolder.Open(settings.DataFolder);
     using var spool = Spool.Open(folder.Spool, settings.SpoolQuotaBytes, log);
@@ -29,32 +29,39 @@ return await Service.RunAsync(async () =>
     var fires = Channel.CreateBounded<FireOrder>(1024);       // full: the scheduler waits
     var starts = Channel.CreateBounded<RunOrder>(1024);       // full: the claimer waits
     var endings = Channel.CreateBounded<Ending>(1024);        // full: ended runs keep their slots a little longer
-    var completed = Channel.CreateBounded<Run>(1024);         // full: the recorder waits
+    var completed = Channel.CreateBounded<Ending>(1024);      // full: the recorder waits
     var appended = Channel.CreateBounded<bool>(1);            // full: the shipper has been told
-    using var planAlarm = new Alarm(_ => inbox.Writer.TryWrite(new ScheduleMessage.Tick())); // full: the loop looks at the time after each message
-    using var claimAlarm = new Alarm(_ => fires.Writer.TryWrite(new FireOrder.Tick()));      // full: as above
-    using var startAlarm = new Alarm(_ => starts.Writer.TryWrite(new RunOrder.Tick()));      // full: as above
+    using var planAlarm = new Alarm(_ => inbox.Writer.TryWrite(new ScheduleMessage.Tick()), time); // full: the loop looks at the time after each message
+    using var claimAlarm = new Alarm(_ => fires.Writer.TryWrite(new FireOrder.Tick()), time);      // full: as above
+    using var startAlarm = new Alarm(_ => starts.Writer.TryWrite(new RunOrder.Tick()), time);      // full: as above
 
     var slots = new Slots(settings.Slots);
     var runs = new RunsInFlight();
     var recorder = new RecordWriter(id, host, settings.LogRetention);
-    var lost = new LostRuns(etcd, keys, recorder, endings.Writer, time, log);
+    var accounts = new Accounts(keys, recorder, endings.Writer, log);
+    var lost = new LostRuns(etcd, keys, id, accounts, time, log);
     var former = new FormerRuns(etcd, keys, id, runs, lost, time, log);
     former.KillLeftBehind(ledger);
-    var registration = Registration.Describe(host, settings.Slots, time.GetUtcNow());
-    var sessions = new SessionKeeper(etcd, keys.Worker(id), settings.SessionTtl, registration, Registration.IsOfDeadProcess, former.SettleAsync, log);
-    var accounts = new Accounts(recorder, endings.Writer, zone, time, log);
+    using var clocks = new ClockCheck(id, time, log);
+    var started = time.GetUtcNow();
+    var sessions = new SessionKeeper(
+        etcd, keys.Worker(id), settings.SessionTtl, () => Registration.Describe(host, settings, started, time.GetUtcNow(), clocks.Refusal), Registration.IsOver, former.SettleAsync, log);
 
     using var end = new CancellationTokenSource(); // For what must outlive the last run.
-    Task[] keeping = [sessions.RunAsync(end.Token), new Reaper(etcd, keys, id, sessions, former, lost, store, time, log).RunAsync(end.Token)];
+    Task[] keeping =
+    [
+        sessions.RunAsync(end.Token),
+        new Reaper(etcd, keys, id, sessions, former, lost, accounts, store, time, log).RunAsync(end.Token),
+        new CutOff(sessions, runs, settings.SessionTtl, time).RunAsync(end.Token),
+    ];
     Task[] stages =
     [
-        new JobWatch(etcd, keys, zone, inbox.Writer, log).RunAsync(stop.Token),
-        new Scheduler(id, settings.ClaimAhead, inbox.Reader, fires.Writer, planAlarm, jobs => Ready(log, jobs), time, log).RunAsync(),
-        new Claimer(etcd, keys, id, sessions, settings.ClaimAhead, zone, slots, runs, accounts, fires, starts.Writer, claimAlarm, time, log).RunAsync(),
+        new JobWatch(etcd, keys, id, zone, clocks, inbox.Writer, log).RunAsync(stop.Token),
+        new Scheduler(id, new Roster(id, settings.Labels), settings.ClaimAhead, inbox.Reader, fires.Writer, planAlarm, jobs => Ready(log, jobs), time, log).RunAsync(),
+        new Claimer(etcd, keys, id, sessions, settings.ClaimAhead, zone, slots, runs, clocks, accounts, fires, starts.Writer, claimAlarm, time, log).RunAsync(),
         new Launcher(settings, sessions, slots, runs, commands, starter, ledger, recorder, starts, endings.Writer, startAlarm, time, log).RunAsync(),
         new Recorder(endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
-        new Completer(etcd, keys, runs, completed.Reader, time).RunAsync(),
+        new Completer(etcd, keys, id, runs, completed.Reader, time, log).RunAsync(),
         new LogShipper(spool, store, appended.Reader, settings.LogBatchSize, settings.LogCommitTimeout, time, log).RunAsync(),
     ];
 

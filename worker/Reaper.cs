@@ -1,19 +1,23 @@
+using System.Text.Json;
 using Dts.Common;
 using Dts.Common.Etcd;
+using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Google.Protobuf.Collections;
 using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker;
 
-/// <summary>The chores that one worker does for all, whoever holds the lock: ends the runs of lost workers, removes old cursors and expired records.</summary>
+/// <summary>The chores that one worker does for all, whoever holds the lock: ends the runs of lost workers, records what others left owed, removes what is over.</summary>
 internal sealed class Reaper(
-    EtcdClient etcd, Keys keys, string workerId, SessionKeeper sessions, FormerRuns former, LostRuns lost, ILogStore store, TimeProvider time, ILogger log)
+    EtcdClient etcd, Keys keys, string workerId, SessionKeeper sessions, FormerRuns former, LostRuns lost, Accounts accounts, ILogStore store, TimeProvider time, ILogger log)
 {
-    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan SweepEvery = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan SettleEvery = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan CursorOutlivesJob = TimeSpan.FromDays(1);
+    private static readonly TimeSpan RecordsComeWithin = TimeSpan.FromMinutes(2);
 
     private readonly LeaseLock _lock = new(etcd, keys.Lock("reaper"));
     private DateTimeOffset _swept = time.GetUtcNow();
@@ -31,7 +35,7 @@ internal sealed class Reaper(
                     continue;
                 }
 
-                if (time.GetUtcNow() - _settled > SettleEvery)
+                if ((time.GetUtcNow() - _settled).Duration() > SettleEvery)
                 {
                     _settled = time.GetUtcNow();
                     await former.SettleAsync(session);
@@ -39,7 +43,7 @@ internal sealed class Reaper(
 
                 if (await _lock.TryAcquireAsync(session, workerId, stop))
                 {
-                    await ReapAsync();
+                    await ReapAsync(session);
                     await SweepAsync(stop);
                 }
             }
@@ -58,29 +62,67 @@ internal sealed class Reaper(
         }
     }
 
-    private async Task ReapAsync()
+    private async Task ReapAsync(Session session)
     {
-        var state = await etcd.TxnAsync(Txn.All([Txn.List(keys.AllRuns), Txn.List(keys.Workers, keysOnly: true)]), repeatable: true);
-        var sessionsAlive = state.Responses[1].ResponseRange.Kvs.Select(worker => new LeaseId(worker.Lease).ToString()).ToHashSet();
-        foreach (var pair in state.Responses[0].ResponseRange.Kvs)
+        var state = await etcd.TxnAsync(
+            Txn.All([Txn.List(keys.AllRuns), Txn.List(keys.Workers, keysOnly: true), Txn.List(keys.AllOwed), Txn.List(keys.Killers)]), repeatable: true);
+        var sessionsAlive = ListOf(state, 1).Select(worker => new LeaseId(worker.Lease).ToString()).ToHashSet();
+        foreach (var pair in ListOf(state, 0))
         {
             var key = pair.Key.ToStringUtf8();
-            if (LostRuns.Parse(pair) is not { } run || keys.TryParseRun(key) is null)
+            if (LostRuns.Parse(pair) is not { } run || Keys.TryParseRun(key, keys.AllRuns) is null)
             {
                 log.AlienRun(Display.Line(key));
-                await etcd.TxnAsync(Txn.If(Txn.Unchanged(key, pair.ModRevision)).Then(Txn.Delete(key)));
+                await DeleteUnchangedAsync(pair);
             }
             else if (!sessionsAlive.Contains(run.Session))
             {
-                await lost.EndAsync(pair, run, "its session has expired");
+                await lost.EndAsync(pair, run, session, "its session has expired");
             }
+        }
+
+        foreach (var pair in ListOf(state, 2))
+        {
+            await RecordOwedAsync(pair, sessionsAlive);
+        }
+
+        var running = ListOf(state, 0).Select(pair => Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllRuns)?.Name.Value).ToHashSet();
+        foreach (var pair in ListOf(state, 3).Where(killer => killer.Lease == 0 && !running.Contains(killer.Key.ToStringUtf8()[keys.Killers.Length..])))
+        {
+            await DeleteUnchangedAsync(pair); // Answered: nothing that it was meant for is in flight any more.
+        }
+    }
+
+    /// <summary>Records what its decider did not: it is gone, or the answer to its decision was lost, and it does not know.</summary>
+    private async Task RecordOwedAsync(KeyValue pair, HashSet<string> sessionsAlive)
+    {
+        if (Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllOwed) is not var (name, _) || TryParseOwed(pair) is not { } owed)
+        {
+            log.AlienRun(Display.Line(pair.Key.ToStringUtf8()));
+            await DeleteUnchangedAsync(pair);
+        }
+        else if (!sessionsAlive.Contains(owed.Session) || time.GetUtcNow() - owed.Decided > RecordsComeWithin)
+        {
+            accounts.TryRecord(name, await etcd.FindAsync(keys.Job(name)), owed);
+        }
+    }
+
+    private static OwedEnding? TryParseOwed(KeyValue pair)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(pair.Value.Span, DtsJson.Readable.OwedEnding);
+        }
+        catch (JsonException)
+        {
+            return null;
         }
     }
 
     private async Task SweepAsync(CancellationToken stop)
     {
         var now = time.GetUtcNow();
-        if (now - _swept < SweepEvery)
+        if ((now - _swept).Duration() < SweepEvery)
         {
             return;
         }
@@ -93,19 +135,30 @@ internal sealed class Reaper(
         }
     }
 
-    /// <summary>A cursor outlives its job, so that a job deleted and saved again within a second starts no fire twice; but not for ever.</summary>
+    /// <summary>
+    /// A cursor outlives its job, so that a job deleted and saved again within a second starts no fire twice, and with it the job's history; but not
+    /// for ever. Nor does that of a worker, in mode all, which is gone.
+    /// </summary>
     private async Task RemoveOldCursorsAsync(DateTimeOffset now)
     {
-        var state = await etcd.TxnAsync(Txn.All([Txn.List(keys.AllFired), Txn.List(keys.Jobs, keysOnly: true)]), repeatable: true);
-        var jobs = state.Responses[1].ResponseRange.Kvs.Select(job => job.Key.ToStringUtf8()[keys.Jobs.Length..]).ToHashSet();
-        foreach (var pair in state.Responses[0].ResponseRange.Kvs)
+        var state = await etcd.TxnAsync(
+            Txn.All([Txn.List(keys.AllFired), Txn.List(keys.Jobs, keysOnly: true), Txn.List(keys.Workers, keysOnly: true)]), repeatable: true);
+        var jobs = ListOf(state, 1).Select(job => job.Key.ToStringUtf8()[keys.Jobs.Length..]).ToHashSet();
+        var workers = ListOf(state, 2).Select(worker => keys.WorkerOf(worker.Key.ToStringUtf8())).ToHashSet();
+        foreach (var pair in ListOf(state, 0))
         {
-            var key = pair.Key.ToStringUtf8();
-            var name = key[keys.AllFired.Length..];
-            if (!jobs.Contains(name) && Cursor.TryParse(pair.Value.ToStringUtf8(), out var cursor) && now - cursor.PlanTime > CursorOutlivesJob)
+            var place = pair.Key.ToStringUtf8()[keys.AllFired.Length..].Split('/', 2);
+            var isOver = !jobs.Contains(place[0]) || (place.Length > 1 && !workers.Contains(place[1]));
+            if (isOver && Cursor.TryParse(pair.Value.ToStringUtf8(), out var cursor) && now - cursor.PlanTime > CursorOutlivesJob)
             {
-                await etcd.TxnAsync(Txn.If(Txn.Unchanged(key, pair.ModRevision), Txn.Missing(keys.Jobs + name)).Then(Txn.Delete(key)));
+                var remove = Txn.If(Txn.Unchanged(pair.Key.ToStringUtf8(), pair.ModRevision)).Then(Txn.Delete(pair.Key.ToStringUtf8()));
+                await etcd.TxnAsync(jobs.Contains(place[0]) ? remove : remove.Then(Txn.Delete(keys.AllHistory + place[0])));
             }
         }
     }
+
+    private Task<TxnResponse> DeleteUnchangedAsync(KeyValue pair) =>
+        etcd.TxnAsync(Txn.If(Txn.Unchanged(pair.Key.ToStringUtf8(), pair.ModRevision)).Then(Txn.Delete(pair.Key.ToStringUtf8())));
+
+    private static RepeatedField<KeyValue> ListOf(TxnResponse state, int index) => state.Responses[index].ResponseRange.Kvs;
 }

@@ -20,18 +20,26 @@ internal sealed class RecordWriter(string workerId, string host, TimeSpan retent
         OutputTruncated = ending.OutputTruncated,
     };
 
-    /// <summary>The fire was claimed, and then came to nothing.</summary>
-    public RunRecord NotStarted(Run run, RunStatus status, string why, DateTimeOffset now) => Make(run.Job, run.Id, run.PlanTime, status, why, now) with
+    /// <summary>The run was claimed, and then came to nothing.</summary>
+    public RunRecord NotStarted(Run run, RunStatus status, string why, DateTimeOffset now) => Make(run.Job, run.Spec, status, why, now) with
     {
         ScheduleTime = run.ClaimedAt.ToUnixTimeMilliseconds(),
-        Attempt = run.Attempt,
         JobRevision = run.JobRevision,
         FencingToken = run.FencingToken,
+        LostAt = run.LostAtMs,
     };
 
-    /// <summary>The fire was closed without a claim. Never started: start and end are the time of that decision.</summary>
-    public RunRecord Closed(Job job, long jobRevision, DateTimeOffset planTime, RunStatus status, string why, DateTimeOffset now) =>
-        Make(job, RunId.Of(planTime), planTime, status, why, now) with { ScheduleTime = now.ToUnixTimeMilliseconds(), JobRevision = jobRevision };
+    /// <summary>An ending that was decided without a run, or without its worker. Never started, as far as is known: start and end are the time of that decision.</summary>
+    public RunRecord Owed(Job job, long jobRevision, OwedEnding owed) => Make(job, owed.Run, owed.Status, owed.Why, owed.Decided) with
+    {
+        ScheduleTime = owed.Decided.ToUnixTimeMilliseconds(),
+        JobRevision = jobRevision,
+        FencingToken = owed.Token,
+        Worker = owed.Worker,
+        Host = owed.Worker == workerId ? host : "",
+        MissedCount = owed.Count,
+        MissedSince = owed.Since?.ToUnixTimeMilliseconds() ?? 0,
+    };
 
     private static RunStatus StatusOf(CommandOutcome outcome) => outcome switch
     {
@@ -45,18 +53,20 @@ internal sealed class RecordWriter(string workerId, string host, TimeSpan retent
         ? ending.Error
         : $"{ending.Error}; left behind: {string.Join(", ", ending.Leftovers.Select(process => $"{process.Comm} ({process.Pid})"))}";
 
-    private RunRecord Make(Job job, string runId, DateTimeOffset planTime, RunStatus status, string why, DateTimeOffset now) => new(
+    private RunRecord Make(Job job, RunSpec run, RunStatus status, string why, DateTimeOffset now) => new(
         JobName: job.Name,
         Command: job.Command,
         Err: why,
         Output: "",
-        PlanTime: planTime.ToUnixTimeMilliseconds(),
+        PlanTime: run.PlanTime.ToUnixTimeMilliseconds(),
         ScheduleTime: 0,
         StartTime: now.ToUnixTimeMilliseconds(),
         EndTime: now.ToUnixTimeMilliseconds(),
-        Id: $"{job.Name}/{runId}",
+        Id: $"{job.Name}/{run.Id}",
         Status: status,
         Worker: workerId,
         Host: host,
+        Attempt: run.Attempt,
+        Trigger: run.Trigger,
         ExpireAt: now + (job.RetentionDays > 0 ? TimeSpan.FromDays(job.RetentionDays) : retention));
 }

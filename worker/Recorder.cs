@@ -5,9 +5,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker;
 
-/// <summary>Puts endings into the spool, many with one fsync, and passes on the runs that are complete with it.</summary>
+/// <summary>Puts endings into the spool, many with one fsync, and passes on what is complete with it.</summary>
 internal sealed class Recorder(
-    ChannelReader<Ending> endings, Spool spool, ChannelWriter<bool> appended, ChannelWriter<Run> completed, TimeProvider time, ILogger log)
+    ChannelReader<Ending> endings, Spool spool, ChannelWriter<bool> appended, ChannelWriter<Ending> completed, TimeProvider time, ILogger log)
 {
     private const int AtOnce = 256;
     private const int TriesAtTheEnd = 3;
@@ -30,9 +30,9 @@ internal sealed class Recorder(
             }
 
             appended.TryWrite(true); // full: the shipper has yet to look, and will see these, too
-            foreach (var run in batch.Select(ending => ending.Run).OfType<Run>())
+            foreach (var ending in batch)
             {
-                await completed.WriteAsync(run);
+                await completed.WriteAsync(ending);
             }
 
             batch.Clear();

@@ -1,5 +1,6 @@
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
+using System.Text;
 using System.Text.Json;
 using Dts.Common;
 using Dts.Common.Hosting;
@@ -11,24 +12,18 @@ namespace Dts.Worker;
 /// <summary>Writes this worker's registration and reads others'.</summary>
 internal static class Registration
 {
-    public static string Describe(string host, int slots, DateTimeOffset started)
+    private static readonly Lazy<string> Address = new(FindAddress);
+
+    public static string Describe(string host, WorkerSettings settings, DateTimeOffset started, DateTimeOffset now, string refusal)
     {
-        var registration = new WorkerRegistration(host, FindAddress(), Service.Version, ProcessIdentity.Current, slots, started);
+        var registration = new WorkerRegistration(
+            host, Address.Value, Service.Version, ProcessIdentity.Current, settings.Slots, started, settings.Labels, Clock: now, Refuses: refusal);
         return JsonSerializer.Serialize(registration, DtsJson.Readable.WorkerRegistration);
     }
 
-    /// <summary>Whether a registration is of a process of this host that lives no more.</summary>
-    public static bool IsOfDeadProcess(string json)
-    {
-        try
-        {
-            return JsonSerializer.Deserialize(json, DtsJson.Readable.WorkerRegistration)?.Process.IsCertainlyDead == true;
-        }
-        catch (JsonException)
-        {
-            return false; // Not one of ours: its lease will tell.
-        }
-    }
+    /// <summary>Whether a registration is of a process of this host that lives no more, or of this very process, whose session is over.</summary>
+    public static bool IsOver(string json) =>
+        WorkerRegistration.Parse(Encoding.UTF8.GetBytes(json)) is { } registration && (registration.Process == ProcessIdentity.Current || registration.Process.IsCertainlyDead);
 
     private static string FindAddress() => NetworkInterface.GetAllNetworkInterfaces()
         .Where(link => link.OperationalStatus == OperationalStatus.Up && link.NetworkInterfaceType != NetworkInterfaceType.Loopback)

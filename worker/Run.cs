@@ -1,5 +1,6 @@
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
+using Dts.Common.Logs;
 using Dts.Common.Shell;
 
 namespace Dts.Worker;
@@ -8,11 +9,12 @@ namespace Dts.Worker;
 /// <param name="job">The definition as it was when the run was claimed.</param>
 /// <param name="fencingToken">The revision of the claim.</param>
 /// <param name="session">The session under which it was claimed.</param>
-internal sealed class Run(JobName name, Job job, long jobRevision, DateTimeOffset planTime, DateTimeOffset claimedAt, long fencingToken, LeaseId session)
+internal sealed class Run(JobName name, Job job, long jobRevision, RunSpec spec, DateTimeOffset claimedAt, long fencingToken, LeaseId session)
 {
     private long _session = session.Value;
     private long _heldAt = fencingToken;
     private long _killRevision;
+    private long _lostAtMs;
 
     public JobName Name { get; } = name;
 
@@ -20,18 +22,19 @@ internal sealed class Run(JobName name, Job job, long jobRevision, DateTimeOffse
 
     public long JobRevision { get; } = jobRevision;
 
-    public DateTimeOffset PlanTime { get; } = planTime;
+    public RunSpec Spec { get; } = spec;
 
     public DateTimeOffset ClaimedAt { get; } = claimedAt;
 
     public long FencingToken { get; } = fencingToken;
 
-    public string Id { get; } = RunId.Of(planTime);
-
-    public int Attempt { get; } = 1;
+    public string Id { get; } = spec.Id;
 
     /// <summary>Set when it has started.</summary>
     public RunningCommand? Command { get; set; }
+
+    /// <summary>Set when it has ended.</summary>
+    public RunStatus? Status { get; set; }
 
     /// <summary>The session that holds it: the claim's, or the one that took it along.</summary>
     public LeaseId Session => new(Volatile.Read(ref _session));
@@ -44,6 +47,13 @@ internal sealed class Run(JobName name, Job job, long jobRevision, DateTimeOffse
     {
         get => Volatile.Read(ref _killRevision);
         set => Volatile.Write(ref _killRevision, value);
+    }
+
+    /// <summary>When it turned out that others had declared it lost, in Unix milliseconds; 0 = they have not.</summary>
+    public long LostAtMs
+    {
+        get => Volatile.Read(ref _lostAtMs);
+        set => Volatile.Write(ref _lostAtMs, value);
     }
 
     /// <summary>Its key was written under a new session.</summary>

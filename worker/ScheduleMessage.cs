@@ -9,19 +9,25 @@ internal abstract record ScheduleMessage
     {
     }
 
-    /// <summary>A job was put, and can run.</summary>
+    /// <summary>A job was put, and can run; paused or not.</summary>
     /// <param name="DealtWithUntil">The cursor found at the start of this worker; null = the past is unknown or of no interest.</param>
     public sealed record JobPut(JobName Name, JobPlan Plan, DateTimeOffset? DealtWithUntil) : ScheduleMessage;
 
-    /// <summary>A job was deleted, paused, or put so that it cannot run.</summary>
+    /// <summary>A job was deleted, or put so that it cannot run.</summary>
     public sealed record JobGone(JobName Name, long Revision, string Why) : ScheduleMessage;
 
     /// <summary>All jobs that there were at the start have been put.</summary>
     public sealed record JobsListed : ScheduleMessage;
 
-    public sealed record KillAsked(JobName Name, string RunId, long Revision) : ScheduleMessage;
+    /// <summary>A run was put into the queue.</summary>
+    public sealed record RunAsked(JobName Name, RunSpec Run, long Revision) : ScheduleMessage;
 
-    public sealed record WorkerCame(string Id) : ScheduleMessage;
+    /// <summary>A run has left the queue.</summary>
+    public sealed record RunTaken(JobName Name, string RunId) : ScheduleMessage;
+
+    public sealed record KillAsked(JobName Name, KillRequest Request, long Revision) : ScheduleMessage;
+
+    public sealed record WorkerCame(string Id, IReadOnlyDictionary<string, string> Labels) : ScheduleMessage;
 
     public sealed record WorkerLeft(string Id) : ScheduleMessage;
 

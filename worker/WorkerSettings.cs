@@ -9,6 +9,7 @@ namespace Dts.Worker;
 
 /// <param name="WorkerId">Unique in the cluster; the host's name unless set.</param>
 /// <param name="DataFolder">Where spool and launch ledger live. Two workers need two.</param>
+/// <param name="Labels">What jobs may ask for in their target.</param>
 /// <param name="Slots">How many runs at a time.</param>
 /// <param name="ClaimAhead">How long before its plan time a fire is claimed.</param>
 /// <param name="DrainTimeout">How long running commands may go on when the worker is told to end.</param>
@@ -16,6 +17,7 @@ namespace Dts.Worker;
 internal sealed record WorkerSettings(
     string WorkerId,
     string DataFolder,
+    IReadOnlyDictionary<string, string> Labels,
     int Slots,
     string Shell,
     int OutputLimitBytes,
@@ -34,6 +36,7 @@ internal sealed record WorkerSettings(
     public static WorkerSettings Read(SettingsReader settings) => new(
         WorkerId: settings.Text("workerId", Dns.GetHostName(), IsId, "1 to 100 letters, digits, '.', '_' or '-'"),
         DataFolder: settings.Text("dataFolder", "/var/lib/dts/worker", Path.IsPathRooted, "an absolute path"),
+        Labels: ReadLabels(settings),
         Slots: settings.Number("slots", 4 * Environment.ProcessorCount, 1, 10_000),
         Shell: settings.Text("shell", "/bin/bash", File.Exists, "the path of a shell that exists"),
         OutputLimitBytes: settings.Number("outputLimit", 256 << 10, 1024, 8 << 20),
@@ -48,6 +51,20 @@ internal sealed record WorkerSettings(
         Etcd: EtcdSettings.Read(settings),
         Keys: EtcdSettings.ReadKeys(settings),
         LogFile: LogSettings.ReadPath(settings));
+
+    private static Dictionary<string, string> ReadLabels(SettingsReader settings)
+    {
+        var labels = new Dictionary<string, string>();
+        foreach (var text in settings.List("labels", ""))
+        {
+            if (text.Split('=', 2) is not [{ Length: > 0 } name, var value] || !labels.TryAdd(name, value))
+            {
+                throw settings.Wrong("labels", text, "a list of name=value, each name once");
+            }
+        }
+
+        return labels;
+    }
 
     private static bool IsId(string text) =>
         text.Length is >= 1 and <= 100 && text.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-');

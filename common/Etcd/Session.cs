@@ -25,8 +25,11 @@ public sealed class Session
     /// <summary>etcd has said that the lease is gone.</summary>
     public bool IsLost => _lost;
 
+    /// <summary>How long it is certain to hold from now on; zero or less = it is in doubt, or lost.</summary>
+    public TimeSpan HoldsFor => _lost ? TimeSpan.Zero : _ttl - _time.GetElapsedTime(Volatile.Read(ref _heldFrom));
+
     /// <summary>No one can have declared us lost yet: what was claimed may be started.</summary>
-    public bool Holds => !_lost && _time.GetElapsedTime(Volatile.Read(ref _heldFrom)) < _ttl;
+    public bool Holds => HoldsFor > TimeSpan.Zero;
 
     /// <param name="sentAt">When the request was sent whose answer prolonged it.</param>
     internal void Prolong(long sentAt) => Volatile.Write(ref _heldFrom, sentAt);

@@ -5,15 +5,18 @@ namespace Dts.Common.Etcd;
 
 /// <summary>Keeps this process registered under one key: opens a session, prolongs it, and opens a new one when it is lost.</summary>
 /// <param name="key">The registration's key.</param>
-/// <param name="registration">The registration's value.</param>
-/// <param name="isDead">Whether the value found at the key is of a process that certainly lives no more, so that its place can be taken at once.</param>
+/// <param name="describe">Gives the registration's value, which is written anew every ten seconds.</param>
+/// <param name="isOver">Whether the value found at the key is of a process that certainly lives no more, or of a former session of this one, so that its place can be taken at once.</param>
 /// <param name="opened">Called with each new session before it is published. Must not throw.</param>
 public sealed class SessionKeeper(
-    EtcdClient etcd, string key, TimeSpan ttl, string registration, Func<string, bool> isDead, Func<Session, Task> opened, ILogger log)
+    EtcdClient etcd, string key, TimeSpan ttl, Func<string> describe, Func<string, bool> isOver, Func<Session, Task> opened, ILogger log)
 {
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(300);
 
+    private static readonly TimeSpan DescribeEvery = TimeSpan.FromSeconds(10);
+
     private volatile Session? _current;
+    private long _describedAt;
 
     /// <summary>The session now; null before the first one and while a new one is being opened.</summary>
     public Session? Current => _current;
@@ -62,8 +65,7 @@ public sealed class SessionKeeper(
     {
         var sentAt = etcd.Time.GetTimestamp();
         var lease = await etcd.GrantAsync(ttl, cancel);
-        var register = Txn.If(Txn.Missing(key)).Then(Txn.Put(key, registration, lease)).Else(Txn.Get(key));
-        var answer = await etcd.TxnAsync(register, cancel: cancel);
+        var answer = await etcd.TxnAsync(Register(lease), cancel: cancel);
         if (answer.Succeeded)
         {
             log.SessionOpened(lease.ToString(), key, ttl.TotalSeconds);
@@ -75,11 +77,17 @@ public sealed class SessionKeeper(
         return null;
     }
 
+    private TxnRequest Register(LeaseId lease)
+    {
+        _describedAt = etcd.Time.GetTimestamp();
+        return Txn.If(Txn.Missing(key)).Then(Txn.Put(key, describe(), lease)).Else(Txn.Get(key));
+    }
+
     /// <summary>Ends the registration found in our place if its process is dead, else waits until it may have ended by itself.</summary>
     private async Task GiveWayAsync(KeyValue found, CancellationToken cancel)
     {
         var holder = found.Value.ToStringUtf8();
-        if (holder == registration || isDead(holder))
+        if (isOver(holder))
         {
             // Ours, from a request whose answer was lost, or of a process that was ended before it could give it back.
             await etcd.RevokeAsync(new LeaseId(found.Lease), cancel);
@@ -109,6 +117,7 @@ public sealed class SessionKeeper(
 
                 session.Prolong(sentAt);
                 pause = ttl / 3;
+                await DescribeAsync(session, cancel);
             }
             catch (EtcdException)
             {
@@ -118,12 +127,18 @@ public sealed class SessionKeeper(
     }
 
     /// <summary>The registration may have been deleted by hand; without it every claim is refused.</summary>
-    private async Task<bool> IsRegisteredAsync(Session session, CancellationToken cancel)
-    {
-        var register = Txn.If(Txn.Missing(key)).Then(Txn.Put(key, registration, session.Lease)).Else(Txn.Get(key));
-        return await etcd.FindAsync(key, cancel: cancel) is { } found
+    private async Task<bool> IsRegisteredAsync(Session session, CancellationToken cancel) =>
+        await etcd.FindAsync(key, cancel: cancel) is { } found
             ? found.Lease == session.Lease.Value
-            : (await etcd.TxnAsync(register, cancel: cancel)).Succeeded;
+            : (await etcd.TxnAsync(Register(session.Lease), cancel: cancel)).Succeeded;
+
+    private async Task DescribeAsync(Session session, CancellationToken cancel)
+    {
+        if (etcd.Time.GetElapsedTime(_describedAt) >= DescribeEvery)
+        {
+            _describedAt = etcd.Time.GetTimestamp();
+            await etcd.TxnAsync(Txn.If(Txn.HasLease(key, session.Lease)).Then(Txn.Put(key, describe(), session.Lease)), cancel: cancel);
+        }
     }
 
     private async Task TryRevokeAsync(LeaseId lease)

@@ -49,6 +49,22 @@ public static class Txn
         CreateRevision = 0,
     };
 
+    /// <summary>The key is attached to this lease; false when it is missing.</summary>
+    public static Compare HasLease(string key, LeaseId lease) => new()
+    {
+        Key = Bytes(key),
+        Target = Compare.Types.CompareTarget.Lease,
+        Result = Compare.Types.CompareResult.Equal,
+        Lease = lease.Value,
+    };
+
+    public static Compare Exists(string key)
+    {
+        var compare = Missing(key);
+        compare.Result = Compare.Types.CompareResult.Greater;
+        return compare;
+    }
+
     /// <summary>True exactly when there is no key under the prefix.</summary>
     public static Compare NoneUnder(string prefix)
     {
@@ -58,13 +74,12 @@ public static class Txn
     }
 
     /// <summary>Byte order; false when the key is missing.</summary>
-    public static Compare ValueBelow(string key, string value) => new()
-    {
-        Key = Bytes(key),
-        Target = Compare.Types.CompareTarget.Value,
-        Result = Compare.Types.CompareResult.Less,
-        Value = Bytes(value),
-    };
+    public static Compare ValueBelow(string key, string value) => CompareValue(key, Compare.Types.CompareResult.Less, Bytes(value));
+
+    /// <summary>Byte order; false when the key is missing.</summary>
+    public static Compare ValueAbove(string key, string value) => CompareValue(key, Compare.Types.CompareResult.Greater, Bytes(value));
+
+    public static Compare ValueIs(string key, ByteString value) => CompareValue(key, Compare.Types.CompareResult.Equal, value);
 
     public static RequestOp Get(string key) => new() { RequestRange = new RangeRequest { Key = Bytes(key) } };
 
@@ -80,10 +95,18 @@ public static class Txn
 
     public static RequestOp Nested(TxnRequest txn) => new() { RequestTxn = txn };
 
-    internal static ByteString Bytes(string text) => ByteString.CopyFromUtf8(text);
+    private static Compare CompareValue(string key, Compare.Types.CompareResult result, ByteString value) => new()
+    {
+        Key = Bytes(key),
+        Target = Compare.Types.CompareTarget.Value,
+        Result = result,
+        Value = value,
+    };
+
+    public static ByteString Bytes(string text) => ByteString.CopyFromUtf8(text);
 
     /// <summary>The first key after all that begin with the prefix. Prefixes end in ASCII here, so its last byte can be raised.</summary>
-    internal static ByteString EndOf(string prefix)
+    public static ByteString EndOf(string prefix)
     {
         var end = Bytes(prefix).ToByteArray();
         end[^1]++;

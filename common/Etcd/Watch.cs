@@ -95,7 +95,7 @@ public sealed class Watch(EtcdClient etcd, string prefix)
         _revision = revision;
         if (first || changes.Count > 0)
         {
-            await DeliverAsync(batches, new ChangeBatch(changes, Listed: true), cancel);
+            await DeliverAsync(batches, new ChangeBatch(changes, Listed: true, IsLive: false), cancel);
         }
 
         if (!first && changes.Count > 0)
@@ -113,6 +113,7 @@ public sealed class Watch(EtcdClient etcd, string prefix)
         {
             try
             {
+                var toldAfterwards = long.MaxValue; // Up to which revision it happened before this watch was there.
                 await foreach (var answer in etcd.WatchOnceAsync(prefix, _revision + 1, ended.Token))
                 {
                     failures = answer.Canceled ? failures : 0;
@@ -128,7 +129,9 @@ public sealed class Watch(EtcdClient etcd, string prefix)
                         throw new EtcdException(EtcdError.Refused, answer.CancelReason);
                     }
 
-                    await DeliverAsync(batches, new ChangeBatch([.. answer.Events.Select(ToChange)], Listed: false), cancel);
+                    toldAfterwards = answer.Created ? answer.Header.Revision : toldAfterwards;
+                    var isLive = answer.Events.All(change => change.Kv.ModRevision > toldAfterwards);
+                    await DeliverAsync(batches, new ChangeBatch([.. answer.Events.Select(ToChange)], Listed: false, isLive), cancel);
                     _revision = RevisionAfter(answer);
                 }
 

@@ -18,6 +18,9 @@ public readonly record struct Cursor(DateTimeOffset PlanTime, string By, string 
     /// <summary>A plan time as it stands in a cursor: what claims are compared with.</summary>
     public static string Text(DateTimeOffset planTime) => planTime.UtcDateTime.ToString(TimeFormat, CultureInfo.InvariantCulture);
 
+    /// <summary>A text that is below every cursor at this plan time or later and above every earlier one; of none, below all.</summary>
+    public static string JustBefore(DateTimeOffset? planTime) => planTime is { } at ? Text(at.AddSeconds(-1)) + "~" : "";
+
     public static bool TryParse(string text, out Cursor cursor)
     {
         cursor = default;

@@ -12,6 +12,9 @@ namespace Dts.Common.Jobs;
 /// <param name="Cwd">Where the command starts; empty = the worker's home.</param>
 /// <param name="OutputLimitBytes">How much output a record keeps, head and tail; 0 = the worker's default.</param>
 /// <param name="RetentionDays">How long records are kept; 0 = the default of the log.</param>
+/// <param name="Then">Jobs that run when a run of this one has succeeded.</param>
+/// <param name="OnFailure">Jobs that run when one has failed for good: failed, timedOut or lost, with no retry or rerun left.</param>
+/// <param name="Always">Jobs that run when one has ended in either way, or was killed.</param>
 public sealed record Job(
     string Name,
     string Command,
@@ -36,7 +39,9 @@ public sealed record Job(
     string Shell = "",
     int OutputLimitBytes = 0,
     int RetentionDays = 0,
-    IReadOnlyList<string>? Then = null)
+    IReadOnlyList<string>? Then = null,
+    IReadOnlyList<string>? OnFailure = null,
+    IReadOnlyList<string>? Always = null)
 {
     public IReadOnlyDictionary<string, string> Labels { get; init; } = Labels ?? new Dictionary<string, string>();
 
@@ -48,10 +53,18 @@ public sealed record Job(
 
     public IReadOnlyList<string> Then { get; init; } = Then ?? [];
 
+    public IReadOnlyList<string> OnFailure { get; init; } = OnFailure ?? [];
+
+    public IReadOnlyList<string> Always { get; init; } = Always ?? [];
+
+    /// <summary>The jobs that run when a run of this one has ended, one way or the other.</summary>
+    [JsonIgnore]
+    public IEnumerable<string> Dependents => Then.Concat(OnFailure).Concat(Always);
+
     /// <summary>Members that this version does not know. They survive a save.</summary>
     [JsonExtensionData]
     public Dictionary<string, JsonElement>? Unknown { get; set; }
 
-    /// <summary>The same times in the same zone.</summary>
-    public bool HasScheduleOf(Job other) => CronExpr == other.CronExpr && TimeZone == other.TimeZone;
+    /// <summary>The same times in the same zone and mode.</summary>
+    public bool HasScheduleOf(Job other) => CronExpr == other.CronExpr && TimeZone == other.TimeZone && Mode == other.Mode;
 }

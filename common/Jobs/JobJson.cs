@@ -26,6 +26,8 @@ public static class JobJson
         ["outputLimitBytes"] = "a whole number of bytes",
         ["retentionDays"] = "a whole number of days",
         ["then"] = "a list of job names",
+        ["onFailure"] = "a list of job names",
+        ["always"] = "a list of job names",
     };
 
     public static string ToJson(Job job) => JsonSerializer.Serialize(job, DtsJson.Readable.Job);

@@ -30,7 +30,7 @@ public enum Overlap
     Replace,
 }
 
-/// <summary>What is done about fires that nobody could start in time.</summary>
+/// <summary>What is done about fires that came due while no worker was there to start them, found more than ten seconds late.</summary>
 [JsonConverter(typeof(WordsOnly<Misfire>))]
 public enum Misfire
 {
@@ -38,11 +38,11 @@ public enum Misfire
     [JsonStringEnumMemberName("skip")]
     Skip,
 
-    /// <summary>The latest of them runs.</summary>
+    /// <summary>The latest of them runs, if that is still within the start deadline; the others are recorded as missed.</summary>
     [JsonStringEnumMemberName("once")]
     Once,
 
-    /// <summary>Each of them runs, up to a limit.</summary>
+    /// <summary>Each of them runs, as far as it is within the start deadline, the latest hundred at most; the others are recorded as missed.</summary>
     [JsonStringEnumMemberName("all")]
     All,
 }
@@ -78,6 +78,12 @@ public sealed record Target(IReadOnlyList<string>? Workers = null, IReadOnlyDict
 
     [JsonIgnore]
     public bool IsAnyone => Workers.Count == 0 && Labels.Count == 0;
+
+    /// <summary>Whether a worker may run the job: it is one of those named, and has all the labels.</summary>
+    public bool Matches(string workerId, IReadOnlyDictionary<string, string> labels) =>
+        (Workers.Count == 0 || Workers.Contains(workerId)) && Labels.All(label => labels.GetValueOrDefault(label.Key) == label.Value);
+
+    public override string ToString() => string.Join(' ', Workers.Concat(Labels.Select(label => $"{label.Key}={label.Value}")));
 }
 
 /// <summary>How often and when a failed run is tried again.</summary>

@@ -10,6 +10,7 @@ public static class JobRules
     private const int OutputLimitMin = 1024;
     private const int OutputLimitMax = 8 << 20;
     private const int DayInSeconds = 86_400;
+    private const int DependentsMax = 20; // They are put in one transaction with the end of the run.
 
     /// <summary>The first thing that is wrong with a job that is to be saved; null = nothing.</summary>
     public static string? FindFault(Job job, CronZone defaultZone, DateTimeOffset now) =>
@@ -28,26 +29,40 @@ public static class JobRules
         ?? FindBadText("description", job.Description, CommandBytesMax)
         ?? FindBadPath("cwd", job.Cwd)
         ?? FindBadPath("shell", job.Shell)
-        ?? OutOfRange("startDeadlineSeconds", job.StartDeadlineSeconds, 1, DayInSeconds)
+        ?? OutOfRange("startDeadlineSeconds", job.StartDeadlineSeconds, 1, 30 * DayInSeconds)
         ?? OutOfRange("timeoutSeconds", job.TimeoutSeconds, 0, 365 * DayInSeconds)
         ?? OutOfRange("killGraceSeconds", job.KillGraceSeconds, 0, 3600)
         ?? OutOfRange("retentionDays", job.RetentionDays, 0, 36_500)
         ?? (job.OutputLimitBytes == 0 ? null : OutOfRange("outputLimitBytes", job.OutputLimitBytes, OutputLimitMin, OutputLimitMax))
-        ?? job.Env.Select(variable => FindBadVariable(variable.Key, variable.Value)).FirstOrDefault(fault => fault is not null);
+        ?? FindBadRetry(job.Retry)
+        ?? FindBadDependents(job)
+        ?? FindBadEnv(job.Env);
+
+    /// <summary>What is wrong with variables for a command; null = nothing.</summary>
+    public static string? FindBadEnv(IReadOnlyDictionary<string, string> env) =>
+        env.Select(variable => FindBadVariable(variable.Key, variable.Value)).FirstOrDefault(fault => fault is not null);
 
     private static string? FindUnsupported(Job job) =>
-        Unsupported("mode", "all", job.Mode != JobMode.One, "one")
-        ?? Unsupported("target", "workers or labels", !job.Target.IsAnyone, "no target: any worker")
-        ?? Unsupported("overlap", "replace", job.Overlap == Overlap.Replace, "forbid or allow")
-        ?? Unsupported("misfire", "once or all", job.Misfire != Misfire.Skip, "skip")
-        ?? Unsupported("retry", "max above 0", job.Retry.Max != 0, "max 0")
-        ?? Unsupported("onWorkerLost", "rerun", job.OnWorkerLost != OnWorkerLost.Record, "record")
-        ?? Unsupported("onDisconnect", "kill", job.OnDisconnect != OnDisconnect.Continue, "continue")
-        ?? Unsupported("user", job.User, job.User.Length > 0, "no user: the worker's own")
-        ?? Unsupported("then", "job names", job.Then.Count > 0, "an empty list");
+        job.User.Length > 0 ? $"not supported yet: user \"{Display.Line(job.User)}\"; expected no user: the worker's own" : null;
 
-    private static string? Unsupported(string field, string value, bool asked, string expected) =>
-        asked ? $"not supported yet: {field} \"{Display.Line(value)}\"; expected {expected}" : null;
+    private static string? FindBadRetry(Retry retry) =>
+        OutOfRange("retry.max", retry.Max, 0, 100)
+        ?? OutOfRange("retry.delaySeconds", retry.DelaySeconds, 0, DayInSeconds)
+        ?? OutOfRange("retry.maxDelaySeconds", retry.MaxDelaySeconds, 0, 30 * DayInSeconds)
+        ?? (retry.Backoff is >= 1 and <= 100 ? null : $"retry.backoff is {retry.Backoff.ToString(System.Globalization.CultureInfo.InvariantCulture)}; expected 1 to 100");
+
+    private static string? FindBadDependents(Job job)
+    {
+        foreach (var (field, names) in new[] { ("then", job.Then), ("onFailure", job.OnFailure), ("always", job.Always) })
+        {
+            if (names.FirstOrDefault(name => !JobName.TryParse(name, out _, out _)) is { } wrong)
+            {
+                return $"{field} has \"{Display.Line(wrong)}\", which is no job's name; expected names of jobs";
+            }
+        }
+
+        return job.Dependents.Distinct().Count() is var count and > DependentsMax ? $"then, onFailure and always name {count} jobs; expected at most {DependentsMax}" : null;
+    }
 
     private static string? OutOfRange(string field, int value, int min, int max) =>
         value >= min && value <= max ? null : $"{field} is {value}; expected {min} to {max}";

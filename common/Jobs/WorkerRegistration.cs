@@ -1,8 +1,37 @@
+using System.Text.Json;
 using Dts.Common.Shell;
 
 namespace Dts.Common.Jobs;
 
-/// <summary>What a worker says of itself under workers/, as long as its session lasts.</summary>
+/// <summary>What a worker says of itself under workers/, as long as its session lasts; said anew from time to time.</summary>
 /// <param name="Address">Its first IPv4 address that is not loopback: what the original lists.</param>
 /// <param name="Slots">How many runs at a time.</param>
-public sealed record WorkerRegistration(string Host, string Address, string Version, ProcessIdentity Process, int Slots, DateTimeOffset Started);
+/// <param name="Labels">What jobs may ask for in their target.</param>
+/// <param name="Clock">Its wall clock when it wrote this, by which others measure how far theirs is off.</param>
+/// <param name="Refuses">Why it claims nothing now; empty = it does.</param>
+public sealed record WorkerRegistration(
+    string Host,
+    string Address,
+    string Version,
+    ProcessIdentity Process,
+    int Slots,
+    DateTimeOffset Started,
+    IReadOnlyDictionary<string, string>? Labels = null,
+    DateTimeOffset Clock = default,
+    string Refuses = "")
+{
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = Labels ?? new Dictionary<string, string>();
+
+    /// <summary>Null = it is not one of ours.</summary>
+    public static WorkerRegistration? Parse(ReadOnlySpan<byte> json)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(json, DtsJson.Readable.WorkerRegistration);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+}

@@ -16,6 +16,10 @@ public interface ILogStore : IDisposable
     /// <exception cref="LogStoreException">The store cannot be reached or cannot answer now.</exception>
     Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel);
 
+    /// <summary>A job's records of the plan times in a span, and those that stand for several plan times of which one is in it; in the order of their plan times.</summary>
+    /// <exception cref="LogStoreException">The store cannot be reached or cannot answer now.</exception>
+    Task<IReadOnlyList<RunRecord>> ListPlannedAsync(JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel);
+
     /// <summary>Removes up to a thousand records that have expired, and returns how many it was.</summary>
     /// <exception cref="LogStoreException">The store cannot be reached or cannot answer now.</exception>
     Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel);

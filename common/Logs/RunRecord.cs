@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Dts.Common.Jobs;
 
 namespace Dts.Common.Logs;
 
@@ -11,6 +12,8 @@ namespace Dts.Common.Logs;
 /// <param name="FencingToken">The revision of the claim: never goes down for a job.</param>
 /// <param name="OutputBytes">What the command wrote, before anything was cut.</param>
 /// <param name="MissedCount">For a missed record that stands for several planned fires: how many, the last at PlanTime.</param>
+/// <param name="MissedSince">They came after this.</param>
+/// <param name="LostAt">When others had declared it lost, although its worker saw it to its end; 0 = nobody had.</param>
 /// <param name="ExpireAt">When the record may be removed.</param>
 public sealed record RunRecord(
     string JobName,
@@ -28,7 +31,7 @@ public sealed record RunRecord(
     string Worker = "",
     string Host = "",
     int Attempt = 1,
-    string Trigger = RunRecord.Scheduled,
+    string Trigger = RunSpec.Schedule,
     long JobRevision = 0,
     long FencingToken = 0,
     long CpuMs = 0,
@@ -36,7 +39,6 @@ public sealed record RunRecord(
     long OutputBytes = 0,
     bool OutputTruncated = false,
     long MissedCount = 0,
-    DateTimeOffset ExpireAt = default)
-{
-    public const string Scheduled = "schedule";
-}
+    long MissedSince = 0,
+    long LostAt = 0,
+    DateTimeOffset ExpireAt = default);

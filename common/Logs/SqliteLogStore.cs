@@ -13,17 +13,21 @@ public sealed class SqliteLogStore : ILogStore
             jobName text not null,
             status text not null,
             startTime integer not null,
+            planTime integer not null,
+            missedSince integer not null,
             expireAt integer not null,
             record text not null
         );
         create index if not exists log_job on log (jobName, startTime desc, _id);
         create index if not exists log_start on log (startTime desc, _id);
         create index if not exists log_status on log (status, startTime desc, _id);
+        create index if not exists log_plan on log (jobName, planTime);
+        create index if not exists log_missed on log (jobName, missedSince, planTime) where missedSince > 0;
         create index if not exists log_expire on log (expireAt);
         """;
 
     private const string Upsert = """
-        insert into log (_id, jobName, status, startTime, expireAt, record) values ($id, $job, $status, $start, $expire, $record)
+        insert into log (_id, jobName, status, startTime, planTime, missedSince, expireAt, record) values ($id, $job, $status, $start, $plan, $since, $expire, $record)
         on conflict (_id) do update set
             status = excluded.status, startTime = excluded.startTime, expireAt = excluded.expireAt, record = excluded.record
         where excluded.status <> 'lost'
@@ -49,6 +53,8 @@ public sealed class SqliteLogStore : ILogStore
             command.Parameters.AddWithValue("$job", record.JobName);
             command.Parameters.AddWithValue("$status", record.Status.Word());
             command.Parameters.AddWithValue("$start", record.StartTime);
+            command.Parameters.AddWithValue("$plan", record.PlanTime);
+            command.Parameters.AddWithValue("$since", record.MissedSince);
             command.Parameters.AddWithValue("$expire", record.ExpireAt.ToUnixTimeMilliseconds());
             command.Parameters.AddWithValue("$record", JsonSerializer.Serialize(record, DtsJson.Readable.RunRecord));
             command.ExecuteNonQuery();
@@ -58,13 +64,37 @@ public sealed class SqliteLogStore : ILogStore
         return records.Count;
     });
 
-    public Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel) => Locked<IReadOnlyList<RunRecord>>(connection =>
+    public Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel) => Query(
+        "select record from log where jobName = $job order by startTime desc, _id desc limit $limit offset $skip",
+        ("$job", job.Value), ("$limit", limit), ("$skip", skip));
+
+    public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => Query(
+        """
+        select record from log where jobName = $job and planTime >= $from and planTime < $to
+        union all
+        select record from log where jobName = $job and missedSince > 0 and missedSince < $to and planTime >= $to
+        """,
+        ("$job", job.Value), ("$from", from.ToUnixTimeMilliseconds()), ("$to", until.ToUnixTimeMilliseconds()));
+
+    public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) => Locked(connection =>
     {
         using var command = connection.CreateCommand();
-        command.CommandText = "select record from log where jobName = $job order by startTime desc, _id desc limit $limit offset $skip";
-        command.Parameters.AddWithValue("$job", job.Value);
-        command.Parameters.AddWithValue("$limit", limit);
-        command.Parameters.AddWithValue("$skip", skip);
+        command.CommandText = "delete from log where rowid in (select rowid from log where expireAt < $now limit 1000)";
+        command.Parameters.AddWithValue("$now", now.ToUnixTimeMilliseconds());
+        return command.ExecuteNonQuery();
+    });
+
+    public void Dispose() => _open?.Dispose();
+
+    private Task<IReadOnlyList<RunRecord>> Query(string sql, params (string Name, object Value)[] parameters) => Locked<IReadOnlyList<RunRecord>>(connection =>
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        foreach (var (name, value) in parameters)
+        {
+            command.Parameters.AddWithValue(name, value);
+        }
+
         using var rows = command.ExecuteReader();
         var records = new List<RunRecord>();
         while (rows.Read())
@@ -77,16 +107,6 @@ public sealed class SqliteLogStore : ILogStore
 
         return records;
     });
-
-    public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) => Locked(connection =>
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = "delete from log where rowid in (select rowid from log where expireAt < $now limit 1000)";
-        command.Parameters.AddWithValue("$now", now.ToUnixTimeMilliseconds());
-        return command.ExecuteNonQuery();
-    });
-
-    public void Dispose() => _open?.Dispose();
 
     private static void Execute(SqliteConnection connection, string sql)
     {

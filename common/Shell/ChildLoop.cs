@@ -98,10 +98,10 @@ internal sealed class ChildLoop
                     _children.Add(child.Pid, child);
                     Guard(child, OnStarted);
                     break;
-                case ChildMessage.KillAsked(var running, var reason):
+                case ChildMessage.KillAsked(var running, var reason, var grace):
                     if (_children.TryGetValue(running.Pid, out var condemned) && condemned.Running == running)
                     {
-                        Condemn(condemned, new CommandOutcome.Killed(reason));
+                        Condemn(condemned, new CommandOutcome.Killed(reason), grace);
                     }
 
                     break;
@@ -242,11 +242,11 @@ internal sealed class ChildLoop
         }
     }
 
-    private void Condemn(Child child, CommandOutcome outcome)
+    private void Condemn(Child child, CommandOutcome outcome, TimeSpan? grace = null)
     {
         if (child.Kill is null)
         {
-            child.Kill = new KillSequence(child.Running, child.Command, outcome);
+            child.Kill = new KillSequence(child.Running, child.Command, outcome, grace ?? child.Command.KillGrace);
             _condemned.Add(child);
         }
     }

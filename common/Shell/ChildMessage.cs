@@ -9,7 +9,7 @@ internal abstract record ChildMessage
 
     public sealed record Started(Child Child) : ChildMessage;
 
-    public sealed record KillAsked(RunningCommand Running, string Reason) : ChildMessage;
+    public sealed record KillAsked(RunningCommand Running, string Reason, TimeSpan? Grace) : ChildMessage;
 
     public sealed record Stop : ChildMessage;
 }

@@ -5,7 +5,7 @@ namespace Dts.Common.Shell;
 /// Not thread-safe. The child loop is its only caller. While it goes on, the command's own process is not reaped
 /// (see <see cref="ProcessTree"/>). Times are milliseconds of the loop's monotonic clock.
 /// </remarks>
-internal sealed class KillSequence(RunningCommand running, ShellCommand command, CommandOutcome outcome)
+internal sealed class KillSequence(RunningCommand running, ShellCommand command, CommandOutcome outcome, TimeSpan grace)
 {
     private const int FirstPauseMs = 5;
     private const int PauseMaxMs = 200;
@@ -14,7 +14,7 @@ internal sealed class KillSequence(RunningCommand running, ShellCommand command,
 
     private readonly int _pid = running.Pid;
     private readonly ProcessTree _tree = new(running.Pid, running.StartTicks, command);
-    private readonly long _graceMs = (long)command.KillGrace.TotalMilliseconds;
+    private readonly long _graceMs = (long)grace.TotalMilliseconds;
     private readonly HashSet<int> _terminated = []; // the process groups that were sent SIGTERM
     private List<ProcessEntry> _others = []; // its living descendants, as of the last look
     private int _pauseMs = FirstPauseMs;

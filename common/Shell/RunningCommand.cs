@@ -5,9 +5,9 @@ namespace Dts.Common.Shell;
 public sealed class RunningCommand
 {
     private readonly TaskCompletionSource<CommandEnding> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Action<RunningCommand, string>? _kill;
+    private readonly Action<RunningCommand, string, TimeSpan?>? _kill;
 
-    internal RunningCommand(int pid, long startTicks, DateTimeOffset startedAt, Action<RunningCommand, string> kill)
+    internal RunningCommand(int pid, long startTicks, DateTimeOffset startedAt, Action<RunningCommand, string, TimeSpan?> kill)
     {
         (Pid, StartTicks, StartedAt, _kill) = (pid, startTicks, startedAt, kill);
     }
@@ -37,11 +37,12 @@ public sealed class RunningCommand
     /// Ends it and everything that descends from it: SIGTERM, the command's grace, SIGKILL. Returns at once; the ending comes
     /// by <see cref="Ended"/>. Of several kills the first counts, and one that comes too late does nothing.
     /// </summary>
-    public void Kill(string reason)
+    /// <param name="grace">Null = the command's own.</param>
+    public void Kill(string reason, TimeSpan? grace = null)
     {
         if (!Ended.IsCompleted)
         {
-            _kill?.Invoke(this, reason);
+            _kill?.Invoke(this, reason, grace);
         }
     }
 

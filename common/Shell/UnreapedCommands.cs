@@ -9,15 +9,16 @@ namespace Dts.Common.Shell;
 /// </remarks>
 internal static class UnreapedCommands
 {
-    private const int LockTimeoutMs = 20;
-
-    private static readonly ReaderWriterLockSlim Spawning = new();
     private static readonly ConcurrentDictionary<int, RunningCommand> ByPid = new();
+
+    private static int _spawning; // how many spawns are under way
+    private static int _spawns;   // how many have begun, ever
 
     /// <summary>Spawns with <paramref name="spawn"/>, which answers null if it cannot; nothing is reaped as an orphan meanwhile.</summary>
     public static RunningCommand? Spawn(Func<RunningCommand?> spawn)
     {
-        Spawning.EnterReadLock();
+        Interlocked.Increment(ref _spawning);
+        Interlocked.Increment(ref _spawns);
         try
         {
             var running = spawn();
@@ -30,7 +31,7 @@ internal static class UnreapedCommands
         }
         finally
         {
-            Spawning.ExitReadLock();
+            Interlocked.Decrement(ref _spawning);
         }
     }
 
@@ -43,48 +44,39 @@ internal static class UnreapedCommands
     /// </summary>
     public static bool ReapOrphans()
     {
-        var pid = Native.FindEnded();
-        if (!IsOrphan(pid) || !Spawning.TryEnterWriteLock(0))
+        while (true)
         {
-            return pid != -Native.ECHILD;
-        }
-
-        try
-        {
-            while (IsOrphan(pid))
+            var calm = FindCalm();
+            var pid = Native.FindEnded();
+            if (!IsCertainlyOrphan(pid, calm))
             {
-                _ = Native.Reap(pid);
-                pid = Native.FindEnded();
+                return pid != -Native.ECHILD;
             }
 
-            return pid != -Native.ECHILD;
-        }
-        finally
-        {
-            Spawning.ExitWriteLock();
+            _ = Native.Reap(pid);
         }
     }
 
-    /// <summary>Reaps these of a command that was killed, which have become our orphans, if they have ended.</summary>
+    /// <summary>Reaps these of a command that was killed, which have become our orphans, if they have ended; what is left the next sweep gets.</summary>
     public static void ReapOrphans(IEnumerable<int> descendants)
     {
-        if (!Spawning.TryEnterWriteLock(LockTimeoutMs))
+        var calm = FindCalm();
+        foreach (var pid in descendants.Where(pid => IsCertainlyOrphan(pid, calm)))
         {
-            return; // The next sweep gets them.
-        }
-
-        try
-        {
-            foreach (var pid in descendants.Where(IsOrphan))
-            {
-                _ = Native.Reap(pid);
-            }
-        }
-        finally
-        {
-            Spawning.ExitWriteLock();
+            _ = Native.Reap(pid);
         }
     }
+
+    // No lock: a real-time thread spawns, and must not wait for an ordinary one that was put aside while it held one. Instead: when no spawn was
+    // under way at a moment and none has begun since, every process of ours that there is has its entry in the table.
+    private static int? FindCalm()
+    {
+        var spawns = Volatile.Read(ref _spawns);
+        return Volatile.Read(ref _spawning) == 0 && Volatile.Read(ref _spawns) == spawns ? spawns : null;
+    }
+
+    private static bool IsCertainlyOrphan(int pid, int? calm) =>
+        calm is { } spawns && Interlocked.CompareExchange(ref _spawns, 0, 0) == spawns && IsOrphan(pid);
 
     // A child in our own session is neither a command nor an orphan of one: whoever started it will reap it.
     private static bool IsOrphan(int pid) =>

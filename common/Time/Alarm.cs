@@ -16,19 +16,26 @@ public sealed class Alarm : IDisposable
     private readonly Action<bool> _ring;
     private readonly Thread _thread;
     private readonly int _timer;
+    private readonly TestClock? _testClock;
     private long _dueMs = NeverMs;
     private bool _stepped;
     private bool _ended;
 
     /// <summary>Starts the thread; the alarm is not set yet, and rings for clock steps only.</summary>
     /// <exception cref="IOException">The kernel has no timer to give.</exception>
-    public Alarm(Action<bool> ring)
+    public Alarm(Action<bool> ring, TimeProvider? time = null)
     {
         _ring = ring;
+        _testClock = time as TestClock;
         _timer = Native.OpenClockTimer();
         if (_timer < 0)
         {
             throw new IOException($"no timer for the alarm: {Native.Describe(-_timer)}");
+        }
+
+        if (_testClock is not null)
+        {
+            _testClock.Stepped += NoticeStep;
         }
 
         Set(null);
@@ -77,14 +84,17 @@ public sealed class Alarm : IDisposable
         lock (_lock)
         {
             _stepped = true;
-            _ = Native.SetClockTimer(_timer, 1);
+            if (!_ended)
+            {
+                _ = Native.SetClockTimer(_timer, 1);
+            }
         }
     }
 
     private void Arm(long unixMs)
     {
         // In nanoseconds, and never 0, which would mean "unset".
-        if (Native.SetClockTimer(_timer, (Math.Max(unixMs, 0) * 1_000_000) + 1) == -Native.ECANCELED)
+        if (Native.SetClockTimer(_timer, (Math.Max(unixMs - (_testClock?.OffsetMs ?? 0), 0) * 1_000_000) + 1) == -Native.ECANCELED)
         {
             NoticeStep();
         }
@@ -107,7 +117,7 @@ public sealed class Alarm : IDisposable
 
                 stepped = _stepped || woken == -Native.ECANCELED;
                 _stepped = false;
-                if (!stepped && DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() < _dueMs)
+                if (!stepped && (_testClock?.GetUtcNow() ?? DateTimeOffset.UtcNow).ToUnixTimeMilliseconds() < _dueMs)
                 {
                     continue; // It was set anew between the waking and the lock.
                 }

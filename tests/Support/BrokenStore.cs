@@ -45,6 +45,8 @@ internal sealed class BrokenStore : ILogStore
         return Task.FromResult<IReadOnlyList<RunRecord>>([.. Batches.SelectMany(batch => batch).Where(record => record.JobName == job.Value).Skip(skip).Take(limit)]);
     }
 
+    public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => throw new NotSupportedException();
+
     public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel)
     {
         ThrowIfBroken();

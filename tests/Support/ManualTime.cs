@@ -5,7 +5,8 @@ internal sealed class ManualTime : TimeProvider
 {
     private readonly Lock _gate = new();
     private readonly List<Timer> _timers = [];
-    private DateTimeOffset _now = new(2026, 1, 5, 0, 0, 0, TimeSpan.Zero);
+    private DateTimeOffset _now = new(2026, 1, 5, 0, 0, 0, TimeSpan.Zero); // As the monotonic clock has it, and the timers.
+    private TimeSpan _stepped;
 
     /// <summary>How many timers are set.</summary>
     public int TimersSet
@@ -25,11 +26,26 @@ internal sealed class ManualTime : TimeProvider
     {
         lock (_gate)
         {
-            return _now;
+            return _now + _stepped;
         }
     }
 
-    public override long GetTimestamp() => GetUtcNow().Ticks;
+    public override long GetTimestamp()
+    {
+        lock (_gate)
+        {
+            return _now.Ticks;
+        }
+    }
+
+    /// <summary>Steps the wall clock; no time passes.</summary>
+    public void Step(TimeSpan by)
+    {
+        lock (_gate)
+        {
+            _stepped += by;
+        }
+    }
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {

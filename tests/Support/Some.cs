@@ -16,7 +16,7 @@ internal static class Some
     public static JobPlan Plan(Job job, long revision)
     {
         Assert.True(JobSchedule.TryParse(job, CronZone.Utc, out var schedule, out var error), error);
-        return new JobPlan(schedule, revision, job.Overlap == Overlap.Allow, TimeSpan.FromSeconds(job.StartDeadlineSeconds));
+        return JobPlan.Of(job, schedule, revision);
     }
 
     /// <summary>The record of a job's n-th run, one a minute.</summary>

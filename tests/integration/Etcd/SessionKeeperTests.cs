@@ -131,7 +131,7 @@ public sealed class SessionKeeperTests : EtcdTest, IClassFixture<EtcdServer>
     {
         _proxy.StallAnswers();
         var etcd = await ConnectAsync(_proxy.Endpoint);
-        var kept = Own(new Kept(etcd, Key, "me", TimeSpan.FromMinutes(10), _ => false, Log));
+        var kept = Own(new Kept(etcd, Key, "me", TimeSpan.FromMinutes(10), holder => holder == "me", Log));
         await Patience.Until(() => _proxy.Connections > 0, () => $"{Log}");
         await Etcd.PutAsync(Key, "me", await Etcd.GrantAsync(TimeSpan.FromMinutes(10)));
         _proxy.Mend();
@@ -164,7 +164,7 @@ public sealed class SessionKeeperTests : EtcdTest, IClassFixture<EtcdServer>
         public Kept(EtcdClient etcd, string key, string registration, TimeSpan ttl, Func<string, bool> isDead, RecordedLog log)
         {
             _log = log;
-            Keeper = new SessionKeeper(etcd, key, ttl, registration, isDead, NoteAsync, log);
+            Keeper = new SessionKeeper(etcd, key, ttl, () => registration, isDead, NoteAsync, log);
             _running = Keeper.RunAsync(_stop.Token);
         }
 

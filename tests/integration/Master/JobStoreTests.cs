@@ -1,5 +1,9 @@
+using System.Text.Json;
+using Dts.Common;
+using Dts.Common.Cron;
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
+using Dts.Common.Logs;
 using Dts.Master;
 using Dts.Tests.Support;
 using Xunit;
@@ -14,7 +18,7 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
     private readonly JobStore _jobs;
 
     public JobStoreTests(EtcdServer server)
-        : base(server) => _jobs = new JobStore(Etcd, Keys, _time);
+        : base(server) => _jobs = new JobStore(Etcd, Keys, CronZone.Utc, _time);
 
     [Fact]
     public async Task A_save_returns_the_job_that_it_replaced()
@@ -66,8 +70,50 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
     public async Task Any_other_edit_leaves_the_cursor_but_writes_it_again()
     {
         await CursorAfterAsync(Some.Job(), Some.Job() with { Command = "echo more" }, stays: true);
-        await CursorAfterAsync(Some.Job(), Some.Job() with { Enabled = false }, stays: true);
         await CursorAfterAsync(Some.Job(), Some.Job(), stays: true);
+    }
+
+    [Fact]
+    public async Task Pausing_a_job_moves_the_cursor_forward_to_now_and_owes_what_was_missed_until_then()
+    {
+        await CursorAfterAsync(Some.Job(), Some.Job() with { Enabled = false }, stays: false);
+
+        var owed = Assert.Single(await Etcd.ListAsync(Keys.AllOwed));
+        var ending = JsonSerializer.Deserialize(owed.Value.Span, DtsJson.Readable.OwedEnding)!;
+        Assert.Equal((RunStatus.Missed, 600L, _time.GetUtcNow()), (ending.Status, ending.Count, ending.Run.PlanTime));
+    }
+
+    [Fact]
+    public async Task What_the_schedule_was_is_kept_with_the_moments_of_its_changes()
+    {
+        var start = _time.GetUtcNow();
+        await SaveAsync(Some.Job());
+        _time.Advance(TimeSpan.FromMinutes(1));
+        await SaveAsync(Some.Job() with { Command = "echo more" });
+        await SaveAsync(Some.Job(cronExpr: "*/5 * * * * *"));
+        _time.Advance(TimeSpan.FromMinutes(1));
+        await _jobs.EnableAsync(Hello, enabled: false, CancellationToken.None);
+        await _jobs.DeleteAsync(Hello, CancellationToken.None);
+
+        Assert.Equal(
+            [new ScheduleChange(start, "* * * * * *", ""), new(start.AddMinutes(1), "*/5 * * * * *", ""), new(start.AddMinutes(2), "", "")],
+            await _jobs.ListChangesAsync(Hello, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Jobs_that_would_run_each_other_for_ever_are_refused_and_so_is_a_dependent_that_is_no_job()
+    {
+        await SaveAsync(Some.Job("c"));
+        await SaveAsync(Some.Job("b") with { OnFailure = ["c"] });
+        await SaveAsync(Some.Job("a") with { Then = ["b"] });
+
+        var circle = await Assert.ThrowsAsync<FormatException>(() => SaveAsync(Some.Job("c") with { Always = ["a"] }));
+        var itself = await Assert.ThrowsAsync<FormatException>(() => SaveAsync(Some.Job("d") with { Then = ["d"] }));
+        var missing = await Assert.ThrowsAsync<FormatException>(() => SaveAsync(Some.Job("a") with { Then = ["x"] }));
+
+        Assert.Equal("then, onFailure or always lead back to the job itself (c > a > b > c); expected no circle", circle.Message);
+        Assert.Equal("then, onFailure or always lead back to the job itself (d > d); expected no circle", itself.Message);
+        Assert.Equal("then, onFailure or always names \"x\", which is no job; expected jobs that are saved", missing.Message);
     }
 
     [Fact]
@@ -111,9 +157,20 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task A_kill_request_stands_for_a_minute()
+    public async Task A_kill_request_stands_until_it_is_answered_when_something_is_in_flight()
     {
-        await _jobs.KillAsync(Hello, CancellationToken.None);
+        await Etcd.PutAsync(Keys.Run(Hello, "20260105T000000Z"), "{}");
+
+        await _jobs.KillAsync(Hello, KillRequest.All with { RunId = "20260105T000000Z" }, CancellationToken.None);
+
+        var request = await Etcd.FindAsync(Keys.Killer(Hello));
+        Assert.Equal(("20260105T000000Z by request", 0L), (request!.Value.ToStringUtf8(), request.Lease));
+    }
+
+    [Fact]
+    public async Task A_kill_request_stands_for_a_minute_when_nothing_is_in_flight()
+    {
+        await _jobs.KillAsync(Hello, KillRequest.All, CancellationToken.None);
 
         var request = await Etcd.FindAsync(Keys.Killer(Hello));
         Assert.Equal("", request!.Value.ToStringUtf8());

@@ -18,7 +18,7 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
     private string ThreeFields => $$"""{"name":"{{_name}}","command":"echo hello","cronExpr":"*/2 * * * * *"}""";
 
     private string AllFields =>
-        $$$"""{"name":"{{{_name}}}","command":"echo hello","cronExpr":"*/2 * * * * *","description":"","enabled":true,"timeZone":"","mode":"one","overlap":"forbid","misfire":"skip","startDeadlineSeconds":60,"timeoutSeconds":0,"killGraceSeconds":5,"onWorkerLost":"record","onDisconnect":"continue","user":"","cwd":"","shell":"","outputLimitBytes":0,"retentionDays":0,"labels":{},"target":{"workers":[],"labels":{}},"retry":{"max":0,"delaySeconds":10,"backoff":2,"maxDelaySeconds":3600,"elsewhere":false},"env":{},"then":[]}""";
+        $$$"""{"name":"{{{_name}}}","command":"echo hello","cronExpr":"*/2 * * * * *","description":"","enabled":true,"timeZone":"","mode":"one","overlap":"forbid","misfire":"skip","startDeadlineSeconds":60,"timeoutSeconds":0,"killGraceSeconds":5,"onWorkerLost":"record","onDisconnect":"continue","user":"","cwd":"","shell":"","outputLimitBytes":0,"retentionDays":0,"labels":{},"target":{"workers":[],"labels":{}},"retry":{"max":0,"delaySeconds":10,"backoff":2,"maxDelaySeconds":3600,"elsewhere":false},"env":{},"then":[],"onFailure":[],"always":[]}""";
 
     [Fact]
     public async Task Save_answers_null_for_a_new_job_and_then_the_job_it_replaced()
@@ -120,7 +120,7 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
     [InlineData("""{"name":"a/b","command":"x","cronExpr":"* * * * *"}""", "name \\\"a/b\\\" has a '/'; expected any letters without '/'")]
     [InlineData("""{"name":"a","command":" ","cronExpr":"* * * * *"}""", "command is empty; expected a shell command")]
     [InlineData("""{"name":"a","cronExpr":"* * * * *"}""", "command is missing; expected a text")]
-    [InlineData("""{"name":"a","command":"x","cronExpr":"* * * * *","mode":"all"}""", "not supported yet: mode \\\"all\\\"; expected one")]
+    [InlineData("""{"name":"a","command":"x","cronExpr":"* * * * *","user":"www"}""", "not supported yet: user \\\"www\\\"; expected no user: the worker's own")]
     [InlineData("""{"name":"a","command":"x","cronExpr":"* * * * *","env":{"A":null}}""", "env is {\\\"A\\\":null}; expected an object of texts")]
     [InlineData("nonsense", "job is not JSON (line 1, byte 2); expected {\\\"name\\\":…,\\\"command\\\":…,\\\"cronExpr\\\":…}")]
     public async Task A_job_that_cannot_be_is_refused_in_one_line_and_not_stored(string job, string message)

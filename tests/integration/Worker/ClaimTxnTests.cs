@@ -3,6 +3,7 @@ using Dts.Common;
 using Dts.Common.Etcd;
 using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
+using Dts.Common.Logs;
 using Dts.Tests.Support;
 using Dts.Worker;
 using Xunit;
@@ -15,15 +16,13 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
     private static readonly DateTimeOffset Ahead = P.AddSeconds(-1);
 
     [Fact]
-    public async Task A_claim_moves_the_cursor_puts_the_run_and_brings_the_job_and_the_cursor_it_replaced()
+    public async Task A_claim_moves_the_cursor_puts_the_run_and_brings_the_job()
     {
         var worker = await RegisterAsync("w1");
         var fire = await PutJobAsync(Some.Job());
-        var before = (await Etcd.FindAsync(Keys.Fired(fire.Name)))!;
 
         var mine = Assert.IsType<ClaimAnswer.Mine>(await worker.ClaimAsync(fire, Ahead));
 
-        Assert.Equal(before, mine.OldCursor);
         Assert.Equal((fire.Plan.Revision, worker.Session.Lease), (mine.Job.ModRevision, mine.Session));
         Assert.True(JobJson.TryParse(mine.Job.Value.Memory, out var job, out _));
         Assert.Equal("echo hello", job.Command);
@@ -31,7 +30,7 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
         var run = (await Etcd.FindAsync(Keys.Run(fire.Name, "20261122T100000Z")))!;
         Assert.Equal((mine.Revision, 0L), (run.ModRevision, run.Lease));
         Assert.Equal(
-            new RunInFlight("w1", worker.Session.Lease.ToString(), P, 1, "schedule", Ahead),
+            new RunInFlight("w1", worker.Session.Lease.ToString(), Ahead, RunSpec.Scheduled(P)),
             JsonSerializer.Deserialize(run.Value.Span, DtsJson.Readable.RunInFlight));
     }
 
@@ -46,8 +45,8 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
         foreach (var again in new[] { await second.ClaimAsync(fire, Ahead), await first.ClaimAsync(fire, Ahead), await second.ClaimAsync(fire, P), await second.ClaimMissedAsync(fire) })
         {
             var notMine = Assert.IsType<ClaimAnswer.NotMine>(again);
-            Assert.StartsWith("2026-11-22T10:00:00Z w1 ", notMine.Cursor!.Value.ToStringUtf8(), StringComparison.Ordinal);
-            Assert.False(notMine.InTheWay);
+            Assert.StartsWith("2026-11-22T10:00:00Z w1 ", notMine.Place!.Value.ToStringUtf8(), StringComparison.Ordinal);
+            Assert.Empty(notMine.InTheWay);
         }
     }
 
@@ -95,7 +94,8 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
 
         var answer = Assert.IsType<ClaimAnswer.NotMine>(await worker.ClaimAsync(fire, P));
 
-        Assert.Equal((null, false), (answer.Cursor, answer.InTheWay));
+        Assert.Null(answer.Place);
+        Assert.Empty(answer.InTheWay);
         Assert.NotNull(answer.Job);
     }
 
@@ -107,12 +107,12 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
         Assert.IsType<ClaimAnswer.Mine>(await first.ClaimAsync(fire, Ahead));
         var next = At(fire, 1);
 
-        Assert.True(Assert.IsType<ClaimAnswer.NotMine>(await second.ClaimAsync(next, next.PlanTime.AddMilliseconds(-1))).InTheWay);
+        Assert.Equal([Keys.Run(fire.Name, fire.RunId)], Assert.IsType<ClaimAnswer.NotMine>(await second.ClaimAsync(next, next.PlanTime.AddMilliseconds(-1))).InTheWay);
         Assert.StartsWith("2026-11-22T10:00:00Z w1 ", await ReadAsync(Keys.Fired(fire.Name)), StringComparison.Ordinal);
 
-        var skipped = Assert.IsType<ClaimAnswer.Closed>(await second.ClaimAsync(next, next.PlanTime));
-        Assert.Equal(Cursor.Skipped, skipped.What);
-        Assert.StartsWith("2026-11-22T10:00:00Z w1 ", skipped.OldCursor!.Value.ToStringUtf8(), StringComparison.Ordinal);
+        Assert.IsType<ClaimAnswer.Closed>(await second.ClaimAsync(next, next.PlanTime));
+        Assert.Equal(next.Closing, await OwedAsync(next));
+        Assert.Equal(RunStatus.Skipped, next.Closing!.Status);
         Assert.Equal($"2026-11-22T10:00:01Z w2 {second.Session.Lease} skipped", await ReadAsync(Keys.Fired(fire.Name)));
         Assert.Single(await Etcd.ListAsync(Keys.Runs(fire.Name)));
 
@@ -147,8 +147,7 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
 
         var closed = Assert.IsType<ClaimAnswer.Closed>(await first.ClaimMissedAsync(fire));
 
-        Assert.Equal(Cursor.Missed, closed.What);
-        Assert.Equal(fire.Plan.Revision, closed.Job.ModRevision);
+        Assert.Equal((RunStatus.Missed, fire.Plan.Revision), ((await OwedAsync(fire))!.Status, closed.Job!.ModRevision));
         Assert.Equal($"2026-11-22T10:00:00Z w1 {first.Session.Lease} missed", await ReadAsync(Keys.Fired(fire.Name)));
         Assert.Empty(await Etcd.ListAsync(Keys.AllRuns));
         Assert.IsType<ClaimAnswer.NotMine>(await second.ClaimMissedAsync(fire));
@@ -164,7 +163,7 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
             fires.Add(await PutJobAsync(Some.Job($"job-{n:D2}")));
         }
 
-        await other.ClaimAsync(At(fires[1], -5), Ahead); // in the way
+        await Etcd.PutAsync(Keys.Run(fires[1].Name, "20200101T000000Z"), "{}"); // in the way
         await other.ClaimAsync(fires[2], Ahead); // taken
         await Etcd.DeleteAsync(Keys.Job(fires[3].Name)); // gone
         await Etcd.DeleteAsync(Keys.Fired(fires[4].Name)); // without a cursor
@@ -172,10 +171,10 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
 
         var answers = await me.ClaimAllAsync(fires, P);
 
-        Assert.Equal(Cursor.Skipped, Assert.IsType<ClaimAnswer.Closed>(answers[1]).What);
-        Assert.NotNull(Assert.IsType<ClaimAnswer.NotMine>(answers[2]).Cursor);
+        Assert.IsType<ClaimAnswer.Closed>(answers[1]);
+        Assert.NotNull(Assert.IsType<ClaimAnswer.NotMine>(answers[2]).Place);
         Assert.Null(Assert.IsType<ClaimAnswer.NotMine>(answers[3]).Job);
-        Assert.Null(Assert.IsType<ClaimAnswer.NotMine>(answers[4]).Cursor);
+        Assert.Null(Assert.IsType<ClaimAnswer.NotMine>(answers[4]).Place);
         Assert.Equal(before, Assert.IsType<ClaimAnswer.Mine>(answers[0]).Job);
         for (var n = 5; n < 60; n++)
         {
@@ -224,13 +223,16 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
         Assert.Equal(200, (await Etcd.ListAsync(Keys.AllRuns)).Count);
     }
 
+    private async Task<OwedEnding?> OwedAsync(Fire fire) =>
+        await Etcd.FindAsync(Keys.Owed(fire.Name, fire.RunId)) is { } pair ? JsonSerializer.Deserialize(pair.Value.Span, DtsJson.Readable.OwedEnding) : null;
+
     private static Fire At(Fire fire, int seconds) => new(fire.Name, fire.PlanTime.AddSeconds(seconds), fire.Plan, 0);
 
     /// <summary>Puts a job and its cursor, as a save does, and plans it for P.</summary>
     private async Task<Fire> PutJobAsync(Job job)
     {
         var name = JobName.Parse(job.Name);
-        var cursor = new Cursor(P.AddHours(-1), "master", "-", Cursor.Moved);
+        var cursor = new Cursor(P.AddSeconds(-1), "master", "-", Cursor.Moved);
         var put = await Etcd.TxnAsync(Txn.All([Txn.Put(Keys.Job(name), JobJson.ToJson(job)), Txn.Put(Keys.Fired(name), cursor.ToString())]));
         return new Fire(name, P, Some.Plan(job, put.Header.Revision), 0);
     }
@@ -247,7 +249,7 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
     {
         public async Task<ClaimAnswer> ClaimAsync(Fire fire, DateTimeOffset now) => (await ClaimAllAsync([fire], now))[0];
 
-        public async Task<ClaimAnswer> ClaimMissedAsync(Fire fire) => (await SendAsync([Claims.ClaimMissed(fire)]))![0];
+        public async Task<ClaimAnswer> ClaimMissedAsync(Fire fire) => (await SendAsync([Claims.Close(fire, RunStatus.Missed, "nobody", P)]))![0];
 
         public async Task<IReadOnlyList<ClaimAnswer>> ClaimAllAsync(IEnumerable<Fire> fires, DateTimeOffset now)
         {

@@ -19,17 +19,19 @@ internal sealed class ClaimingWorker : IAsyncDisposable
     private readonly List<Run> _started = [];
     private readonly List<Ending> _recorded = [];
     private readonly Alarm _alarm;
+    private readonly ClockCheck _clocks;
     private readonly Task _all;
     private readonly Task _keeping;
 
     public ClaimingWorker(EtcdClient etcd, Keys keys, string id, RecordedLog log, int slots = 100, TimeSpan? ttl = null)
     {
         _alarm = new Alarm(_ => _inbox.Writer.TryWrite(new FireOrder.Tick()));
-        Sessions = new SessionKeeper(etcd, keys.Worker(id), ttl ?? TimeSpan.FromSeconds(30), id, _ => false, _ => Task.CompletedTask, log);
+        Sessions = new SessionKeeper(etcd, keys.Worker(id), ttl ?? TimeSpan.FromSeconds(30), () => id, _ => false, _ => Task.CompletedTask, log);
         _keeping = Sessions.RunAsync(_stop.Token);
-        var accounts = new Accounts(new RecordWriter(id, "host", TimeSpan.FromDays(30)), _endings.Writer, CronZone.Utc, TimeProvider.System, log);
+        _clocks = new ClockCheck(id, TimeProvider.System, log);
+        var accounts = new Accounts(keys, new RecordWriter(id, "host", TimeSpan.FromDays(30)), _endings.Writer, log);
         var claimer = new Claimer(
-            etcd, keys, id, Sessions, TimeSpan.FromSeconds(1), CronZone.Utc, new Slots(slots), Runs, accounts, _inbox, _starts.Writer, _alarm, TimeProvider.System, log);
+            etcd, keys, id, Sessions, TimeSpan.FromSeconds(1), CronZone.Utc, new Slots(slots), Runs, _clocks, accounts, _inbox, _starts.Writer, _alarm, TimeProvider.System, log);
         _all = Task.WhenAll(claimer.RunAsync(), KeepStartsAsync(), KeepRecordsAsync());
     }
 
@@ -70,6 +72,7 @@ internal sealed class ClaimingWorker : IAsyncDisposable
         await _stop.CancelAsync();
         await _keeping.WaitAsync(Patience.Limit);
         _alarm.Dispose();
+        _clocks.Dispose();
     }
 
     private async Task KeepStartsAsync()

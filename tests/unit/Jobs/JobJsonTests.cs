@@ -36,7 +36,7 @@ public sealed class JobJsonTests
             "startDeadlineSeconds":7,"timeoutSeconds":8,"killGraceSeconds":9,
             "retry":{"max":1,"delaySeconds":2,"backoff":1.5,"maxDelaySeconds":4,"elsewhere":true},
             "onWorkerLost":"rerun","onDisconnect":"kill","user":"www","cwd":"/tmp","env":{"A":"1"},"shell":"/bin/sh",
-            "outputLimitBytes":2048,"retentionDays":3,"then":["next"]}
+            "outputLimitBytes":2048,"retentionDays":3,"then":["next"],"onFailure":["mend"],"always":["tidy"]}
             """;
 
         var written = JsonNode.Parse(JobJson.ToJson(Read(text)));

@@ -9,27 +9,18 @@ public sealed class JobRulesTests
 {
     private static readonly Dictionary<string, (Job Job, string Fault)> NotYet = new()
     {
-        ["mode"] = (Some.Job() with { Mode = JobMode.All }, "not supported yet: mode \"all\"; expected one"),
-        ["target workers"] = (Some.Job() with { Target = new Target(["w1"]) }, "not supported yet: target \"workers or labels\"; expected no target: any worker"),
-        ["target labels"] = (
-            Some.Job() with { Target = new Target(Labels: new Dictionary<string, string> { ["a"] = "b" }) },
-            "not supported yet: target \"workers or labels\"; expected no target: any worker"),
-        ["overlap"] = (Some.Job() with { Overlap = Overlap.Replace }, "not supported yet: overlap \"replace\"; expected forbid or allow"),
-        ["misfire once"] = (Some.Job() with { Misfire = Misfire.Once }, "not supported yet: misfire \"once or all\"; expected skip"),
-        ["misfire all"] = (Some.Job() with { Misfire = Misfire.All }, "not supported yet: misfire \"once or all\"; expected skip"),
-        ["retry"] = (Some.Job() with { Retry = new Retry(Max: 1) }, "not supported yet: retry \"max above 0\"; expected max 0"),
-        ["onWorkerLost"] = (Some.Job() with { OnWorkerLost = OnWorkerLost.Rerun }, "not supported yet: onWorkerLost \"rerun\"; expected record"),
-        ["onDisconnect"] = (Some.Job() with { OnDisconnect = OnDisconnect.Kill }, "not supported yet: onDisconnect \"kill\"; expected continue"),
         ["user"] = (Some.Job() with { User = "www" }, "not supported yet: user \"www\"; expected no user: the worker's own"),
-        ["then"] = (Some.Job() with { Then = ["next"] }, "not supported yet: then \"job names\"; expected an empty list"),
     };
 
     private static readonly Dictionary<string, (Func<int, Job> Make, int Min, int Max)> Ranges = new()
     {
-        ["startDeadlineSeconds"] = (value => Some.Job() with { StartDeadlineSeconds = value }, 1, 86_400),
+        ["startDeadlineSeconds"] = (value => Some.Job() with { StartDeadlineSeconds = value }, 1, 2_592_000),
         ["timeoutSeconds"] = (value => Some.Job() with { TimeoutSeconds = value }, 0, 31_536_000),
         ["killGraceSeconds"] = (value => Some.Job() with { KillGraceSeconds = value }, 0, 3600),
         ["retentionDays"] = (value => Some.Job() with { RetentionDays = value }, 0, 36_500),
+        ["retry.max"] = (value => Some.Job() with { Retry = new Retry(Max: value) }, 0, 100),
+        ["retry.delaySeconds"] = (value => Some.Job() with { Retry = new Retry(DelaySeconds: value) }, 0, 86_400),
+        ["retry.maxDelaySeconds"] = (value => Some.Job() with { Retry = new Retry(MaxDelaySeconds: value) }, 0, 2_592_000),
         ["outputLimitBytes"] = (value => Some.Job() with { OutputLimitBytes = value }, 1024, 8_388_608),
     };
 
@@ -47,7 +38,16 @@ public sealed class JobRulesTests
         Enabled = false,
         TimeZone = "Europe/Berlin",
         Labels = new Dictionary<string, string> { ["team"] = "x" },
-        Overlap = Overlap.Allow,
+        Mode = JobMode.All,
+        Target = new Target(["w1"], new Dictionary<string, string> { ["zone"] = "a" }),
+        Overlap = Overlap.Replace,
+        Misfire = Misfire.Once,
+        Retry = new Retry(Max: 3, Elsewhere: true),
+        OnWorkerLost = OnWorkerLost.Rerun,
+        OnDisconnect = OnDisconnect.Kill,
+        Then = ["next"],
+        OnFailure = ["mend"],
+        Always = ["tidy"],
         Cwd = "/tmp",
         Env = new Dictionary<string, string> { ["PATH"] = "/bin", ["_x1"] = "" },
         Shell = "/bin/sh",
@@ -75,6 +75,17 @@ public sealed class JobRulesTests
         Assert.Equal($"{field} is {min - 1}; expected {min} to {max}", FaultOf(make(min - 1)));
         Assert.Equal($"{field} is {max + 1}; expected {min} to {max}", FaultOf(make(max + 1)));
     }
+
+    [Fact]
+    public void Dependents_are_names_of_jobs_and_not_too_many()
+    {
+        Assert.Equal("onFailure has \"a/b\", which is no job's name; expected names of jobs", FaultOf(Some.Job() with { OnFailure = ["a/b"] }));
+        Assert.Equal("then, onFailure and always name 21 jobs; expected at most 20", FaultOf(Some.Job() with { Then = [.. Enumerable.Range(0, 21).Select(n => $"job-{n}")] }));
+    }
+
+    [Fact]
+    public void A_retry_never_comes_sooner_than_the_one_before() =>
+        Assert.Equal("retry.backoff is 0.5; expected 1 to 100", FaultOf(Some.Job() with { Retry = new Retry(Max: 1, Backoff: 0.5) }));
 
     [Theory]
     [InlineData("")]

@@ -26,8 +26,8 @@ public sealed class KeysTests
 
         Assert.True(Keys.TryParseName(Keys.Job(name), Keys.Jobs, out var parsed));
         Assert.Equal(name, parsed);
-        Assert.Equal((name, "20261122T100000Z"), Keys.TryParseRun(Keys.Run(name, "20261122T100000Z")));
-        Assert.Null(Keys.TryParseRun("/cron/runs/it"));
+        Assert.Equal((name, "20261122T100000Z"), Keys.TryParseRun(Keys.Run(name, "20261122T100000Z"), Keys.AllRuns));
+        Assert.Null(Keys.TryParseRun("/cron/runs/it", Keys.AllRuns));
         Assert.Equal("w1", Keys.WorkerOf(Keys.Worker("w1")));
     }
 

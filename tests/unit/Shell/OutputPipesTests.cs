@@ -14,7 +14,7 @@ public sealed class OutputPipesTests
         Assert.Equal(0, Native.OpenPipe(out var readEnd, out var writeEnd));
         using var writer = new FileStream(new SafeFileHandle(writeEnd, ownsHandle: true), FileAccess.Write, bufferSize: 0);
         var child = new Child(
-            new RunningCommand(pid: 1, startTicks: 1, DateTimeOffset.UtcNow, (_, _) => { }),
+            new RunningCommand(pid: 1, startTicks: 1, DateTimeOffset.UtcNow, (_, _, _) => { }),
             new ShellCommand { Script = "", Environment = new Dictionary<string, string>() },
             pidFd: -1,
             input: readEnd,

@@ -1,0 +1,53 @@
+using Dts.Common.Cron;
+using Dts.Common.Jobs;
+
+namespace Dts.Common.Logs;
+
+/// <summary>The answer to "why did it not run at 03:00?": every plan time of a job in a span, with its endings.</summary>
+public static class Ledger
+{
+    /// <summary>How many plan times are listed at the most.</summary>
+    public const int LinesMax = 100_000;
+
+    /// <param name="changes">What the schedule was, the oldest first.</param>
+    /// <param name="current">The job now; null = it is deleted. Its schedule stands for the time before the first change.</param>
+    public static IReadOnlyList<LedgerLine> List(
+        IReadOnlyList<ScheduleChange> changes, Job? current, IReadOnlyList<RunRecord> records, CronZone defaultZone, DateTimeOffset from, DateTimeOffset to)
+    {
+        var byPlanTime = records.Where(IsOfSchedule).ToLookup(record => record.PlanTime);
+        var summaries = records.Where(record => record.MissedSince > 0).ToList();
+        return [.. PlanTimes(changes, current, defaultZone, from, to).Take(LinesMax).Select(planTime => Line(planTime, byPlanTime, summaries))];
+    }
+
+    private static LedgerLine Line(DateTimeOffset planTime, ILookup<long, RunRecord> byPlanTime, List<RunRecord> summaries)
+    {
+        var ms = planTime.ToUnixTimeMilliseconds();
+        var own = byPlanTime[ms].OrderBy(record => record.Attempt).ToList();
+        var endings = own.Concat(summaries.Where(record => record.MissedSince < ms && ms < record.PlanTime)).Select(record =>
+            new LedgerEnding(record.Status, record.Attempt, record.Worker, record.Err, RunIdOf(record)));
+        return new LedgerLine(planTime, [.. endings]);
+    }
+
+    private static bool IsOfSchedule(RunRecord record) => record.Trigger is RunSpec.Schedule or RunSpec.Misfire
+        || (record.Trigger is RunSpec.Retry or RunSpec.Rerun && !RunIdOf(record).Contains("-manual-", StringComparison.Ordinal) && !RunIdOf(record).Contains("-after-", StringComparison.Ordinal));
+
+    private static string RunIdOf(RunRecord record) => record.Id[(record.JobName.Length + 1)..];
+
+    private static IEnumerable<DateTimeOffset> PlanTimes(IReadOnlyList<ScheduleChange> changes, Job? current, CronZone defaultZone, DateTimeOffset from, DateTimeOffset to)
+    {
+        var all = changes.Count > 0 || current is null ? changes : new List<ScheduleChange> { new(DateTimeOffset.MinValue, current.CronExpr, current.TimeZone) };
+        for (var i = 0; i < all.Count; i++)
+        {
+            var end = i + 1 < all.Count ? all[i + 1].After : DateTimeOffset.MaxValue;
+            var schedule = Parse(all[i], current?.Name ?? "", defaultZone);
+            var after = all[i].After > from.AddTicks(-1) ? all[i].After : from.AddTicks(-1);
+            for (var next = schedule?.Next(after); next is { } planTime && planTime <= end && planTime < to; next = schedule!.Next(planTime))
+            {
+                yield return planTime;
+            }
+        }
+    }
+
+    private static JobSchedule? Parse(ScheduleChange change, string name, CronZone defaultZone) =>
+        change.CronExpr.Length > 0 && JobSchedule.TryParse(new Job(name, "", change.CronExpr, TimeZone: change.TimeZone), defaultZone, out var schedule, out _) ? schedule : null;
+}

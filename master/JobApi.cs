@@ -1,0 +1,91 @@
+using System.Text.Json;
+using Dts.Common;
+using Dts.Common.Cron;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+
+namespace Dts.Master;
+
+/// <summary>What the original's paths have no room for: run now, kill one run, pause, resume, the ledger, and what is in flight.</summary>
+internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, ILogStore store, RequestGate gate, CronZone defaultZone, TimeProvider time)
+{
+    private const string Everything = "";
+
+    private static readonly TimeSpan LedgerSpan = TimeSpan.FromDays(1);
+
+    public void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapPost("/api/v1/jobs/{name}/run", gate.Guard(async http =>
+        {
+            var request = await ReadRequestAsync(http);
+            var runId = await jobs.RunAsync(NameOf(http), request.Worker, request.Env, http.RequestAborted);
+            await Answer.SucceedAsync(http, runId ?? throw NoSuchJob(http), DtsJson.Readable.String);
+        }));
+
+        routes.MapPost("/api/v1/jobs/{name}/kill", gate.Guard(async http =>
+        {
+            var request = KillRequest.All with { RunId = http.Request.Query["runId"].FirstOrDefault() ?? Everything };
+            await jobs.KillAsync(NameOf(http), request, http.RequestAborted);
+            await Answer.SucceedAsync(http);
+        }));
+
+        routes.MapPost("/api/v1/jobs/{name}/pause", Enable(false));
+        routes.MapPost("/api/v1/jobs/{name}/resume", Enable(true));
+
+        routes.MapDelete("/api/v1/jobs/{name}", gate.Guard(async http =>
+        {
+            var deleted = await jobs.DeleteAsync(NameOf(http), http.RequestAborted);
+            if (http.Request.Query["kill"] == "true")
+            {
+                await jobs.KillAsync(NameOf(http), KillRequest.All, http.RequestAborted);
+            }
+
+            await Answer.SucceedAsync(http, deleted, DtsJson.Readable.Job!);
+        }));
+
+        routes.MapGet("/api/v1/jobs/{name}/ledger", gate.Guard(async http =>
+        {
+            var to = Moment(http, "to", time.GetUtcNow());
+            var lines = await ReadLedgerAsync(jobs, store, defaultZone, NameOf(http), Moment(http, "from", to - LedgerSpan), to, http.RequestAborted);
+            await Answer.SucceedAsync(http, lines, DtsJson.Readable.IReadOnlyListLedgerLine);
+        }));
+
+        routes.MapGet("/api/v1/runs", gate.Guard(async http =>
+            await Answer.SucceedAsync(http, await runs.ListAsync(http.RequestAborted), DtsJson.Readable.IReadOnlyListRunInSight)));
+        routes.MapGet("/api/v1/workers", gate.Guard(async http =>
+            await Answer.SucceedAsync(http, await workers.ListAsync(http.RequestAborted), DtsJson.Readable.IReadOnlyDictionaryStringWorkerRegistration)));
+    }
+
+    public static async Task<IReadOnlyList<LedgerLine>> ReadLedgerAsync(
+        JobStore jobs, ILogStore store, CronZone zone, JobName name, DateTimeOffset from, DateTimeOffset to, CancellationToken cancel) =>
+        Ledger.List(
+            await jobs.ListChangesAsync(name, cancel), await jobs.FindAsync(name, cancel), await store.ListPlannedAsync(name, from, to, cancel), zone, from, to);
+
+    private RequestDelegate Enable(bool enabled) => gate.Guard(async http =>
+        await Answer.SucceedAsync(http, await jobs.EnableAsync(NameOf(http), enabled, http.RequestAborted) ?? throw NoSuchJob(http), DtsJson.Readable.Job));
+
+    private static JobName NameOf(HttpContext http) => JobName.Parse((string?)http.Request.RouteValues["name"] ?? "");
+
+    private static FormatException NoSuchJob(HttpContext http) => new($"name \"{Display.Line(NameOf(http).Value)}\" is no job; expected one that is saved");
+
+    private static DateTimeOffset Moment(HttpContext http, string field, DateTimeOffset fallback)
+    {
+        var text = http.Request.Query[field].FirstOrDefault();
+        return text is null ? fallback : LedgerCommand.ParseMoment(text) ?? throw new FormatException($"{field} is \"{Display.Line(text)}\"; expected a time such as 2026-11-22T10:00:00Z");
+    }
+
+    private static async Task<RunRequest> ReadRequestAsync(HttpContext http)
+    {
+        using var body = new StreamReader(http.Request.Body);
+        var text = await body.ReadToEndAsync(http.RequestAborted);
+        try
+        {
+            var request = text.Length == 0 ? new RunRequest() : JsonSerializer.Deserialize(text, DtsJson.Readable.RunRequest) ?? new RunRequest();
+            return JobRules.FindBadEnv(request.Env ?? new Dictionary<string, string>()) is { } fault ? throw new FormatException(fault) : request;
+        }
+        catch (JsonException)
+        {
+            throw new FormatException($"body is {Display.Line(text)}; expected nothing, or {{\"worker\":\"an id\",\"env\":{{\"NAME\":\"value\"}}}}");
+        }
+    }
+}

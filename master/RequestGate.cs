@@ -1,0 +1,46 @@
+using Dts.Common;
+using Dts.Common.Etcd;
+using Dts.Common.Logs;
+
+namespace Dts.Master;
+
+/// <summary>Gives every request its deadline, and turns what goes wrong into the envelope: one line for the caller.</summary>
+internal sealed class RequestGate(MasterSettings settings, ILogger log)
+{
+    public RequestDelegate Guard(RequestDelegate handle) => async http =>
+    {
+        var asked = http.RequestAborted;
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(asked);
+        deadline.CancelAfter(settings.ReadTimeout + settings.WriteTimeout);
+        http.RequestAborted = deadline.Token;
+        try
+        {
+            await handle(http);
+        }
+        catch (OperationCanceledException) when (!asked.IsCancellationRequested)
+        {
+            await Answer.FailAsync(http, $"no answer in {(settings.ReadTimeout + settings.WriteTimeout).TotalSeconds:0.#} s; try again");
+        }
+        catch (FormatException wrong)
+        {
+            await Answer.FailAsync(http, wrong.Message);
+        }
+        catch (BadHttpRequestException wrong)
+        {
+            await Answer.FailAsync(http, $"request cannot be read: {wrong.Message}");
+        }
+        catch (EtcdException failure)
+        {
+            await Answer.FailAsync(http, $"etcd: {failure.Message}; nothing may have changed, try again");
+        }
+        catch (LogStoreException failure)
+        {
+            await Answer.FailAsync(http, $"{failure.Message}; runs go on, try again");
+        }
+        catch (Exception bug) when (bug is not OperationCanceledException)
+        {
+            log.RequestFailed(http.Request.Path, bug);
+            await Answer.FailAsync(http, "internal error: the master's log has the details");
+        }
+    };
+}

@@ -1,0 +1,51 @@
+using System.Text.Json;
+using Dts.Common;
+using Dts.Common.Etcd;
+using Dts.Common.Etcd.Wire;
+using Dts.Common.Jobs;
+
+namespace Dts.Master;
+
+/// <summary>The runs that have not ended: in flight, or in the queue.</summary>
+internal sealed class RunList(EtcdClient etcd, Keys keys)
+{
+    public async Task<IReadOnlyList<RunInSight>> ListAsync(CancellationToken cancel)
+    {
+        var state = await etcd.TxnAsync(Txn.All([Txn.List(keys.AllRuns), Txn.List(keys.AllQueued), Txn.List(keys.Killers)]), repeatable: true, cancel);
+        var kills = state.Responses[2].ResponseRange.Kvs.ToDictionary(pair => pair.Key.ToStringUtf8()[keys.Killers.Length..]);
+        return [
+            .. state.Responses[0].ResponseRange.Kvs.Select(pair => InFlight(pair, kills)).OfType<RunInSight>(),
+            .. state.Responses[1].ResponseRange.Kvs.Select(Queued).OfType<RunInSight>()];
+    }
+
+    private RunInSight? InFlight(KeyValue pair, Dictionary<string, KeyValue> kills)
+    {
+        if (Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllRuns) is not var (name, runId) || !TryParse(() => JsonSerializer.Deserialize(pair.Value.Span, DtsJson.Readable.RunInFlight), out var run))
+        {
+            return null;
+        }
+
+        var isKillAsked = kills.TryGetValue(name.Value, out var kill) && kill.ModRevision > pair.CreateRevision && KillRequest.Parse(kill.Value.ToStringUtf8()).Covers(runId);
+        return new RunInSight(name.Value, runId, run!.Run, run.Worker, run.Claimed, isKillAsked);
+    }
+
+    private RunInSight? Queued(KeyValue pair) =>
+        Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllQueued) is var (name, runId) && TryParse(() => JsonSerializer.Deserialize(pair.Value.Span, DtsJson.Readable.RunSpec), out var run)
+            ? new RunInSight(name.Value, runId, run!, "", null, IsKillAsked: false)
+            : null;
+
+    private static bool TryParse<T>(Func<T?> parse, out T? value)
+        where T : class
+    {
+        try
+        {
+            value = parse();
+            return value is not null;
+        }
+        catch (JsonException)
+        {
+            value = null; // None of ours.
+            return false;
+        }
+    }
+}
