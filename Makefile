@@ -43,7 +43,7 @@ publish: out/dts-master out/dts-worker
 out/dts-%: $(NATIVE)/framework $(SOURCES)
 	@echo "publishing dts-$* for $(RID), $$(cat $(NATIVE)/framework); this takes a minute"
 	@$(call PUBLISH,$*)
-	@mkdir -p out && cp $(NATIVE)/publish/Dts.$(if $(filter master,$*),Master,Worker)/release_$(RID)/dts-$* $@ && touch $@
+	@mkdir -p out && cp $(NATIVE)/publish/Dts.$(if $(filter master,$*),Master,Worker)/release_$(RID)/dts-$* $@.new && mv $@.new $@ && touch $@
 
 # net10.0 where its native runtime pack can be had, else net9.0.
 $(NATIVE)/framework:

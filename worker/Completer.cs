@@ -27,21 +27,24 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, Run
                 batch.Add(ending);
             }
 
-            if (await CompleteAsync(batch))
+            // Etcd refuses a request that puts and deletes one key, as what is owed and then recorded at once would.
+            while (batch.DistinctBy(ending => ending.Record.Id).ToList() is { Count: > 0 } together)
             {
-                var ended = batch.Select(ending => ending.Run).OfType<Run>().ToList();
-                ended.ForEach(runs.Remove);
-                await AnswerKillsAsync(ended);
-            }
+                if (await CompleteAsync(together))
+                {
+                    var ended = together.Select(ending => ending.Run).OfType<Run>().ToList();
+                    ended.ForEach(runs.Remove);
+                    await AnswerKillsAsync(ended);
+                }
 
-            batch.Clear();
+                together.ForEach(ending => batch.Remove(ending));
+            }
         }
     }
 
     /// <summary>False when etcd could not be reached and the worker is ending: the next one under this id finds them.</summary>
-    private async Task<bool> CompleteAsync(List<Ending> batch)
+    private async Task<bool> CompleteAsync(List<Ending> left)
     {
-        var left = batch.DistinctBy(ending => ending.OwedKey ?? ending.Record.Id).ToList();
         for (var failures = 0; left.Count > 0;)
         {
             try
@@ -79,7 +82,15 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, Run
         var key = keys.Run(run.Name, run.Id);
         return Txn.Nested(Txn.If(Txn.Unchanged(key, run.HeldAt)).Then([
             Txn.Delete(key),
+            .. ending.OwedKey is { } owedKey ? [Txn.Put(owedKey, Owe(run, ending.Record))] : Array.Empty<RequestOp>(),
             .. next.Select(follow => Txn.Put(keys.Queued(follow.Job, follow.Run.Id), JsonSerializer.Serialize(follow.Run, DtsJson.Readable.RunSpec)))]).Else(Txn.Get(key)));
+    }
+
+    private string Owe(Run run, RunRecord record)
+    {
+        var owed = new OwedEnding(
+            workerId, run.Session.ToString(), run.Spec, record.Status, record.Err, DateTimeOffset.FromUnixTimeMilliseconds(record.EndTime), Token: run.FencingToken);
+        return JsonSerializer.Serialize(owed, DtsJson.Readable.OwedEnding);
     }
 
     /// <summary>False when the key is still ours, though not as we knew it: it was taken along to a new session meanwhile.</summary>

@@ -10,7 +10,7 @@ namespace Dts.Worker;
 
 /// <summary>Ends runs as lost: with the run's key goes what follows from it, and its ending stands as owed until it is recorded.</summary>
 /// <remarks>Should the run's worker live after all, the true ending replaces this one.</remarks>
-internal sealed class LostRuns(EtcdClient etcd, Keys keys, string workerId, Accounts accounts, TimeProvider time, ILogger log)
+internal sealed class LostRuns(EtcdClient etcd, Keys keys, Accounts accounts, TimeProvider time, ILogger log)
 {
     public static RunInFlight? Parse(KeyValue pair)
     {
@@ -35,7 +35,7 @@ internal sealed class LostRuns(EtcdClient etcd, Keys keys, string workerId, Acco
 
         var now = time.GetUtcNow();
         var definition = await FindDefinitionAsync(name, pair.CreateRevision);
-        var owed = new OwedEnding(workerId, session.Lease.ToString(), inFlight.Run, RunStatus.Lost, $"worker {inFlight.Worker} lost: {why}", now, Token: pair.CreateRevision);
+        var owed = new OwedEnding(inFlight.Worker, session.Lease.ToString(), inFlight.Run, RunStatus.Lost, $"worker {inFlight.Worker} lost: {why}", now, Token: pair.CreateRevision);
         var wasKilled = await etcd.FindAsync(keys.Killer(name)) is { } killer && killer.ModRevision > pair.CreateRevision && KillRequest.Parse(killer.Value.ToStringUtf8()).Covers(runId);
         var next = definition is not null && JobJson.TryParse(definition.Value.Memory, out var job, out _)
             ? FollowUps.After(job, inFlight.Run, RunStatus.Lost, inFlight.Worker, wasKilled, now, Random.Shared.NextDouble())

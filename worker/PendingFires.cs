@@ -39,6 +39,12 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
             var now = time.GetUtcNow();
             TryAt(fire, (first > now ? first : now) + (RankStep * Math.Min(fire.Rank, LastRank)));
         }
+        else if (!fire.IsQueued && _pending[fire.Place] is { IsAsked: false, IsUncertain: false } pending && pending.PlanTime > fire.PlanTime)
+        {
+            pending.Next = null; // Of a time that is to come again: the clock was stepped back.
+            Forget(pending);
+            Add(fire);
+        }
         else if (!fire.IsQueued)
         {
             Queue(fire, behind: _pending[fire.Place]);

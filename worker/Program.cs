@@ -39,7 +39,7 @@ return await Service.RunAsync(async () =>
     var runs = new RunsInFlight();
     var recorder = new RecordWriter(id, host, settings.LogRetention);
     var accounts = new Accounts(keys, recorder, endings.Writer, log);
-    var lost = new LostRuns(etcd, keys, id, accounts, time, log);
+    var lost = new LostRuns(etcd, keys, accounts, time, log);
     var former = new FormerRuns(etcd, keys, id, runs, lost, time, log);
     former.KillLeftBehind(ledger);
     using var clocks = new ClockCheck(id, time, log);
@@ -60,7 +60,7 @@ return await Service.RunAsync(async () =>
         new Scheduler(id, new Roster(id, settings.Labels), settings.ClaimAhead, inbox.Reader, fires.Writer, planAlarm, jobs => Ready(log, jobs), time, log).RunAsync(),
         new Claimer(etcd, keys, id, sessions, settings.ClaimAhead, zone, slots, runs, clocks, accounts, fires, starts.Writer, claimAlarm, time, log).RunAsync(),
         new Launcher(settings, sessions, slots, runs, commands, starter, ledger, recorder, starts, endings.Writer, startAlarm, time, log).RunAsync(),
-        new Recorder(endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
+        new Recorder(keys, endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
         new Completer(etcd, keys, id, runs, completed.Reader, time, log).RunAsync(),
         new LogShipper(spool, store, appended.Reader, settings.LogBatchSize, settings.LogCommitTimeout, time, log).RunAsync(),
     ];

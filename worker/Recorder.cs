@@ -6,70 +6,91 @@ using Microsoft.Extensions.Logging;
 namespace Dts.Worker;
 
 /// <summary>Puts endings into the spool, many with one fsync, and passes on what is complete with it.</summary>
+/// <remarks>
+/// When the disk does not take them, they wait in memory, and their runs are completed all the same: their endings are put into etcd as owed, so
+/// that the job goes on, and that there is an ending even if this worker dies before there is room.
+/// </remarks>
 internal sealed class Recorder(
-    ChannelReader<Ending> endings, Spool spool, ChannelWriter<bool> appended, ChannelWriter<Ending> completed, TimeProvider time, ILogger log)
+    Keys keys, ChannelReader<Ending> endings, Spool spool, ChannelWriter<bool> appended, ChannelWriter<Ending> completed, TimeProvider time, ILogger log)
 {
     private const int AtOnce = 256;
+    private const int WaitingMax = 10_000; // More, and ended runs keep their slots.
     private const int TriesAtTheEnd = 3;
 
-    private static readonly TimeSpan RetryPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
+
+    private readonly List<Ending> _waiting = [];
+    private int _passedOn; // How many of them, from the first on, have been completed as owed.
 
     public async Task RunAsync()
     {
-        var batch = new List<Ending>();
-        while (await endings.WaitToReadAsync())
+        for (var failures = 0; _waiting.Count > 0 || await endings.WaitToReadAsync();)
         {
-            while (batch.Count < AtOnce && endings.TryRead(out var ending))
+            while (_waiting.Count < (failures > 0 ? WaitingMax : AtOnce) && endings.TryRead(out var ending))
             {
-                batch.Add(ending);
+                _waiting.Add(ending);
             }
 
-            if (!await TryAppendAsync([.. batch.Select(ending => ending.Record)]))
+            if (await TryAppendAsync(failures))
             {
-                break; // Their runs stay in etcd, and are found there.
+                failures = 0;
             }
-
-            appended.TryWrite(true); // full: the shipper has yet to look, and will see these, too
-            foreach (var ending in batch)
+            else if (endings.Completion.IsCompleted && ++failures > TriesAtTheEnd)
             {
-                await completed.WriteAsync(ending);
+                break; // They stand as owed in etcd, and are found there.
             }
-
-            batch.Clear();
+            else
+            {
+                failures++;
+                await PassOnAsOwedAsync();
+                await Task.Delay(RetryPause, time);
+            }
         }
 
         appended.Complete();
         completed.Complete();
     }
 
-    /// <summary>False when the disk does not take them and the worker is ending.</summary>
-    private async Task<bool> TryAppendAsync(IReadOnlyList<RunRecord> records)
+    private async Task<bool> TryAppendAsync(int failures)
     {
-        for (var failures = 0; ; failures++)
+        var batch = _waiting.Take(AtOnce).ToList();
+        try
         {
-            try
+            spool.Append([.. batch.Select(ending => ending.Record)]);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            if (failures == 0)
             {
-                spool.Append(records);
-                if (failures > 0)
-                {
-                    log.SpoolBack();
-                }
-
-                return true;
+                log.SpoolFailed(failure.Message, endings.Count + _waiting.Count);
             }
-            catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+
+            return false;
+        }
+
+        if (failures > 0)
+        {
+            log.SpoolBack();
+        }
+
+        appended.TryWrite(true); // full: the shipper has yet to look, and will see these, too
+        for (var i = 0; i < batch.Count; i++)
+        {
+            await completed.WriteAsync(i < _passedOn && batch[i].Run is { } run ? new Ending(batch[i].Record, null, keys.Owed(run.Name, run.Id)) : batch[i]);
+        }
+
+        _waiting.RemoveRange(0, batch.Count);
+        _passedOn = Math.Max(0, _passedOn - batch.Count);
+        return true;
+    }
+
+    private async Task PassOnAsOwedAsync()
+    {
+        for (; _passedOn < _waiting.Count; _passedOn++)
+        {
+            if (_waiting[_passedOn] is { Run: { } run } ending)
             {
-                if (failures == 0)
-                {
-                    log.SpoolFailed(failure.Message, endings.Count + records.Count);
-                }
-
-                if (endings.Completion.IsCompleted && failures >= TriesAtTheEnd)
-                {
-                    return false;
-                }
-
-                await Task.Delay(RetryPause, time);
+                await completed.WriteAsync(ending with { OwedKey = keys.Owed(run.Name, run.Id) });
             }
         }
     }

@@ -19,6 +19,7 @@ internal sealed class Scheduler(
     // A fire found later than this was due while nobody was there to start it: the misfire policy's business. Below it, it is only late.
     private static readonly TimeSpan LateAtMost = TimeSpan.FromSeconds(10);
 
+    private static readonly TimeSpan StepBack = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
     private static readonly JobPlan Unknown = JobPlan.Of(new Job("-", "-", "@yearly"), new JobSchedule(CronExpression.Parse("@yearly"), CronZone.Utc), revision: 0);
@@ -29,6 +30,7 @@ internal sealed class Scheduler(
     private readonly TimerWheel<Asked> _queue = new(time.GetUtcNow().ToUnixTimeMilliseconds());
     private readonly List<Planned> _duePlans = [];
     private readonly List<Asked> _dueAsked = [];
+    private DateTimeOffset _lookedAt;
 
     public async Task RunAsync()
     {
@@ -121,6 +123,21 @@ internal sealed class Scheduler(
         }
     }
 
+    /// <summary>The clock was stepped back: what was handed on for a time that is to come again is planned again, and it is for the cursors to say what is new.</summary>
+    private void PlanAnew(DateTimeOffset now)
+    {
+        foreach (var planned in _planned.Values.Where(planned => !planned.Plan.IsPaused).ToList())
+        {
+            if (planned.Timer is { } timer)
+            {
+                _plans.Cancel(timer);
+            }
+
+            planned.HandedOn = DateTimeOffset.MinValue;
+            Plan(planned, now);
+        }
+    }
+
     private void Ask(Asked asked)
     {
         _asked[(asked.Name, asked.Run.Id)] = asked;
@@ -130,6 +147,12 @@ internal sealed class Scheduler(
     private async Task HandOnDueAsync()
     {
         var now = time.GetUtcNow();
+        if (now + StepBack < _lookedAt)
+        {
+            PlanAnew(now);
+        }
+
+        _lookedAt = now;
         _duePlans.Clear();
         _plans.Advance(now.ToUnixTimeMilliseconds(), _duePlans);
         foreach (var planned in _duePlans)

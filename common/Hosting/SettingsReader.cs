@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Dts.Common.Time;
 
 namespace Dts.Common.Hosting;
 
@@ -33,7 +34,7 @@ public sealed class SettingsReader
         foreach (System.Collections.DictionaryEntry variable in Environment.GetEnvironmentVariables())
         {
             var name = (string)variable.Key;
-            if (name.StartsWith("DTS_", StringComparison.OrdinalIgnoreCase))
+            if (name.StartsWith("DTS_", StringComparison.OrdinalIgnoreCase) && name != TestClock.Variable)
             {
                 reader._given[name[4..]] = new Setting((string?)variable.Value ?? "", $"environment {name}", MustBeKnown: false);
             }

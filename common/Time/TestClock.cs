@@ -6,6 +6,9 @@ namespace Dts.Common.Time;
 /// <remarks>It is there only when the environment names that file in DTS_TEST_CLOCK: milliseconds, looked at every 50 ms. Thread-safe.</remarks>
 public sealed class TestClock : TimeProvider, IDisposable
 {
+    /// <summary>The variable of the environment that names the file.</summary>
+    public const string Variable = "DTS_TEST_CLOCK";
+
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(50);
 
     private readonly string _path;
@@ -25,7 +28,7 @@ public sealed class TestClock : TimeProvider, IDisposable
     public long OffsetMs => Volatile.Read(ref _offsetMs);
 
     /// <summary>The clock to use: the system's, unless a fault test asks for this one.</summary>
-    public static TimeProvider Choose() => Environment.GetEnvironmentVariable("DTS_TEST_CLOCK") is { Length: > 0 } path ? new TestClock(path) : System;
+    public static TimeProvider Choose() => Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } path ? new TestClock(path) : System;
 
     public override DateTimeOffset GetUtcNow() => base.GetUtcNow().AddMilliseconds(OffsetMs);
 

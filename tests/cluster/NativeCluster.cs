@@ -29,6 +29,8 @@ internal sealed class NativeCluster : IAsyncDisposable
     /// <summary>A file to which the commands of a test append: what really started, whatever our records say.</summary>
     public string Witness => _folder.File("witness");
 
+    public string Folder => _folder.Path;
+
     private string Mark => _folder.Path;
 
     /// <summary>The processes of commands of this cluster, whatever has become of their worker.</summary>
@@ -37,23 +39,44 @@ internal sealed class NativeCluster : IAsyncDisposable
     public static async Task<NativeCluster> StartAsync(int workers, params string[] workerArguments)
     {
         var cluster = new NativeCluster { _workerArguments = workerArguments };
-        await cluster.Etcd.InitializeAsync();
-        await cluster.StartMasterAsync();
-        for (var n = 1; n <= workers; n++)
+        try
         {
-            await cluster.StartWorkerAsync($"w{n}");
-        }
+            await cluster.Etcd.InitializeAsync();
+            await cluster.StartMasterAsync();
+            for (var n = 1; n <= workers; n++)
+            {
+                await cluster.StartWorkerAsync($"w{n}");
+            }
 
-        return cluster;
+            return cluster;
+        }
+        catch (Exception)
+        {
+            await cluster.DisposeAsync(); // Or it would outlive the test.
+            throw;
+        }
     }
 
-    public async Task<NativeProcess> StartWorkerAsync(string id)
+    public async Task<NativeProcess> StartWorkerAsync(string id, params string[] more)
     {
-        var worker = Add(NativeProcess.Start("dts-worker", _folder.File($"{id}-{_processes.Count}.log"), [
-            "--workerId", id, "--dataFolder", _folder.File(id), "--jobLogCommitTimeout", "100", .. Common(), .. _workerArguments]));
+        var worker = Add(NativeProcess.StartBehind(["env", $"DTS_TEST_CLOCK={ClockOf(id)}"], "dts-worker", _folder.File($"{id}-{_processes.Count}.log"), [
+            "--workerId", id, "--dataFolder", _folder.File(id), "--jobLogCommitTimeout", "100", .. Common(), .. _workerArguments, .. more]));
         Workers[id] = worker;
         await worker.LogsSoon("ready, ");
         return worker;
+    }
+
+    /// <summary>Steps the clock of a worker: by so much it differs from the true one from now on.</summary>
+    public void StepClock(string id, TimeSpan offset) => File.WriteAllText(ClockOf(id), $"{(long)offset.TotalMilliseconds}");
+
+    /// <summary>Posts to the API and returns what it answers as data; fails the test if it refuses.</summary>
+    public async Task<JsonNode?> CallAsync(string path, object? body = null)
+    {
+        using var content = new StringContent(body is null ? "" : JsonSerializer.Serialize(body));
+        using var response = await _http.PostAsync(path, content);
+        var answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
+        Xunit.Assert.True((int)answer["errno"]! == 0, $"{path}: {answer}");
+        return answer["data"];
     }
 
     /// <summary>Saves a job and fails the test if it is refused.</summary>
@@ -75,9 +98,22 @@ internal sealed class NativeCluster : IAsyncDisposable
         return JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
     }
 
+    public Task<HttpResponseMessage> DeleteAsync(string path) => _http.DeleteAsync(path);
+
     public async Task<JsonNode> GetAsync(string path) => JsonNode.Parse(await _http.GetStringAsync(path))!;
 
     public Task<IReadOnlyList<RunRecord>> RecordsAsync(string job) => _log.ListAsync(JobName.Parse(job), 0, 100_000, CancellationToken.None);
+
+    /// <summary>Takes a record out of the log behind the product's back.</summary>
+    public async Task ForgetAsync(string recordId)
+    {
+        await using var file = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={_folder.File("log.db")};Pooling=False");
+        await file.OpenAsync();
+        await using var command = file.CreateCommand();
+        command.CommandText = "delete from log where _id = $id";
+        command.Parameters.AddWithValue("$id", recordId);
+        Xunit.Assert.Equal(1, await command.ExecuteNonQueryAsync());
+    }
 
     /// <summary>Waits until the records of a job are as they should be, and returns them.</summary>
     public async Task<IReadOnlyList<RunRecord>> RecordsSoon(string job, Func<IReadOnlyList<RunRecord>, bool> isEnough)
@@ -130,7 +166,9 @@ internal sealed class NativeCluster : IAsyncDisposable
         await Master.LogsSoon("listening on");
     }
 
-    private string[] Common() => ["--etcdEndpoints", Etcd.Endpoint.Authority, "--logFile", _folder.File("log.db")];
+    private string ClockOf(string id) => _folder.File($"{id}.clock");
+
+    public string[] Common() => ["--etcdEndpoints", Etcd.Endpoint.Authority, "--logFile", _folder.File("log.db")];
 
     private NativeProcess Add(NativeProcess process)
     {

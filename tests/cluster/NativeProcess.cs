@@ -20,9 +20,12 @@ internal sealed class NativeProcess : IAsyncDisposable
 
     public bool HasExited => _process.HasExited;
 
-    public static NativeProcess Start(string executable, string logFile, params string[] arguments)
+    public static NativeProcess Start(string executable, string logFile, params string[] arguments) => StartBehind([], executable, logFile, arguments);
+
+    /// <param name="front">A command that executes another, such as env or ip netns exec, and its arguments.</param>
+    public static NativeProcess StartBehind(IEnumerable<string> front, string executable, string logFile, params string[] arguments)
     {
-        string[] command = ["-c", "log=$1; shift; exec \"$@\" >>\"$log\" 2>&1 </dev/null", "sh", logFile, Path.Combine(Folder, executable), .. arguments];
+        string[] command = ["-c", "log=$1; shift; exec \"$@\" >>\"$log\" 2>&1 </dev/null", "sh", logFile, .. front, Path.Combine(Folder, executable), .. arguments];
         return new NativeProcess(Process.Start(new ProcessStartInfo("/bin/sh", command))!, logFile);
     }
 
@@ -39,6 +42,13 @@ internal sealed class NativeProcess : IAsyncDisposable
         {
             return await WaitAsync();
         }
+    }
+
+    /// <summary>Stops it where it is, as a stalled host would, or lets it go on.</summary>
+    public void Signal(string signal)
+    {
+        using var kill = Process.Start("kill", [$"-{signal}", $"{Pid}"]);
+        kill.WaitForExit();
     }
 
     public async Task<int> KillAsync()
