@@ -4,6 +4,8 @@ ETCD_PORT ?= 2379
 WORKERS   ?= 2
 DATA      ?= .run
 RID       ?= linux-x64
+MINUTES   ?= 30
+SEED      ?= $(shell date +%s)
 export API_PORT ETCD_PORT WORKERS DATA
 export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
@@ -13,7 +15,7 @@ SOURCES := $(shell git ls-files -co --exclude-standard -- common master worker '
 PUBLISH  = dotnet publish $(1) -c Release -r $(RID) -p:PublishAot=true -p:DtsFramework=$$(cat $(NATIVE)/framework) \
            -p:ArtifactsPath=$(CURDIR)/$(NATIVE) -p:SqliteArchive=$$(cc -print-file-name=libsqlite3.a) -v quiet
 
-.PHONY: help run test build publish bench clean
+.PHONY: help run test build publish bench chaos chaos-judge clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +24,8 @@ help:
 	@echo 'make build    all projects, for development'
 	@echo 'make publish  out/dts-master and out/dts-worker, native, one file each'
 	@echo 'make bench    the published figures, measured here'
+	@echo 'make chaos    the fault test for long: make chaos MINUTES=30 SEED=7'
+	@echo 'make chaos-judge   shows that the fault test notices broken promises'
 	@echo 'make clean    removes what was built and the data of make run'
 
 run: out/dts-master out/dts-worker
@@ -29,7 +33,7 @@ run: out/dts-master out/dts-worker
 	@exec .ci/run-local
 
 test: out/dts-master out/dts-worker
-	@.ci/need dotnet etcd croniter
+	@.ci/need dotnet etcd croniter ip
 	@dotnet build tests -v quiet
 	@DTS_BIN=$(CURDIR)/out .artifacts/bin/Dts.Tests/debug/Dts.Tests $(ARGS)
 
@@ -52,6 +56,25 @@ $(NATIVE)/framework:
 	@dotnet restore worker -r $(RID) -p:PublishAot=true -p:ArtifactsPath=$(CURDIR)/$(NATIVE)/probe -v quiet >/dev/null 2>&1 \
 	  && echo net10.0 > $@ || echo net9.0 > $@
 	@echo "native executables are built with $$(cat $@)"
+
+CHAOS = DTS_BIN=$(CURDIR)/out CHAOS_MINUTES=$(MINUTES) CHAOS_SEED=$(SEED) .artifacts/bin/Dts.Tests/debug/Dts.Tests -class Dts.Tests.Cluster.Chaos.ChaosTests
+
+chaos: out/dts-master out/dts-worker
+	@.ci/need dotnet etcd ip
+	@dotnet build tests -v quiet
+	@$(CHAOS)
+
+# Each of these must fail.
+chaos-judge: MINUTES = 1.5
+chaos-judge: out/dts-master out/dts-worker
+	@.ci/need dotnet etcd ip
+	@dotnet build tests -v quiet
+	@dotnet publish worker -c Release -r $(RID) -p:DtsSabotage=true -p:DtsFramework=$$(cat $(NATIVE)/framework) --self-contained \
+	   -p:ArtifactsPath=$(CURDIR)/.artifacts/sabotage -o .artifacts/sabotage/out -v quiet
+	@for promise in cursor session spool; do \
+	   if CHAOS_WORKER=$(CURDIR)/.artifacts/sabotage/out/dts-worker DTS_SABOTAGE=$$promise $(CHAOS) >.artifacts/sabotage/$$promise.log 2>&1; \
+	   then echo "without its $$promise a worker was found in order: the judge is blind"; exit 1; \
+	   else echo "without its $$promise: $$(grep -m1 -o '[0-9]* faults, seed [0-9]*' .artifacts/sabotage/$$promise.log || tail -n 3 .artifacts/sabotage/$$promise.log)"; fi; done
 
 bench: out/dts-master out/dts-worker
 	@.ci/need dotnet etcd

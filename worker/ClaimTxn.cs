@@ -114,6 +114,9 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
 
     private Compare[] StillOpen(Fire fire) => (fire, fire.Gap) switch
     {
+#if SABOTAGE
+        ({ IsQueued: false }, _) when Common.Hosting.Sabotage.OfCursor => [Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision)],
+#endif
         ({ IsQueued: true }, _) => [Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision), Txn.Unchanged(keys.Queued(fire.Name, fire.RunId), fire.QueueRevision)],
         (_, { } gap) => [Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision), Txn.ValueIs(CursorOf(fire), gap.Cursor), Txn.ValueBelow(CursorOf(fire), Cursor.Text(fire.PlanTime))],
         _ =>

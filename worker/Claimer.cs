@@ -336,6 +336,13 @@ internal sealed class Claimer(
 
     private void SettleLook(Fire fire, KeyValue? place)
     {
+#if SABOTAGE
+        if (Common.Hosting.Sabotage.OfCursor)
+        {
+            _toClaim.Enqueue(fire);
+            return;
+        }
+#endif
         if (Parse(place) is { } found && found.PlanTime >= fire.PlanTime)
         {
             SettlePassed(fire, found);

@@ -147,6 +147,13 @@ internal sealed class Launcher(
     private async Task<bool> MayStartAsync(Waiting waiting)
     {
         var run = waiting.Run;
+#if SABOTAGE
+        if (Common.Hosting.Sabotage.OfSession)
+        {
+            _waiting.Remove(run);
+            return true;
+        }
+#endif
         if (sessions.Current is not { Holds: true } session)
         {
             // Others may have declared it lost by now. It starts when etcd says that they have not.

@@ -36,6 +36,9 @@ public sealed class Spool : IDisposable
     private long _appended;
     private long _acknowledged;
     private bool _full;
+#if SABOTAGE
+    private IReadOnlyList<RunRecord> _late = [];
+#endif
 
     private Spool(string folder, long quotaBytes, ILogger log)
     {
@@ -64,6 +67,12 @@ public sealed class Spool : IDisposable
     /// <exception cref="IOException">The disk does not take them; none of them counts as written.</exception>
     public void Append(IReadOnlyList<RunRecord> records)
     {
+#if SABOTAGE
+        if (Hosting.Sabotage.OfSpool)
+        {
+            (records, _late) = (_late, [.. records]);
+        }
+#endif
         if (_length >= SegmentBytes)
         {
             var next = OpenSegment(_writing + 1);

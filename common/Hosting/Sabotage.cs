@@ -1,0 +1,18 @@
+#if SABOTAGE
+namespace Dts.Common.Hosting;
+
+/// <summary>Breaks one promise on purpose, so that the fault test can show that it would notice. Only in an executable built for that (make chaos-judge).</summary>
+public static class Sabotage
+{
+    private static readonly string? Chosen = Environment.GetEnvironmentVariable("DTS_SABOTAGE");
+
+    /// <summary>Claims do not compare the cursor.</summary>
+    public static bool OfCursor => Chosen == "cursor";
+
+    /// <summary>Runs start without a look at the session.</summary>
+    public static bool OfSession => Chosen == "session";
+
+    /// <summary>Records are called written before they are.</summary>
+    public static bool OfSpool => Chosen == "spool";
+}
+#endif

@@ -1,0 +1,65 @@
+using Dts.Tests.Support;
+
+namespace Dts.Tests.Cluster.Chaos;
+
+/// <summary>Hosts on a network of the test's own: a network namespace each, joined by a bridge in another; each can be cut off as a pulled plug does.</summary>
+/// <remarks>It takes root and ip(8). The test's own end is <c>10.213.N.1</c>; nothing routes out of it.</remarks>
+internal sealed class ChaosNetwork : IAsyncDisposable
+{
+    private readonly string _name = $"dts{Random.Shared.Next(0x10000):x}";
+    private readonly int _net = Random.Shared.Next(1, 255);
+    private readonly List<string> _hosts = [];
+
+    private string Hub => $"{_name}-hub";
+
+    public static async Task<ChaosNetwork> CreateAsync()
+    {
+        var network = new ChaosNetwork();
+        await Ip("netns", "add", network.Hub);
+        await Ip("-n", network.Hub, "link", "add", "br0", "type", "bridge");
+        await Ip("-n", network.Hub, "link", "set", "br0", "up");
+        await Ip("link", "add", network._name, "type", "veth", "peer", "name", "root", "netns", network.Hub);
+        await Ip("-n", network.Hub, "link", "set", "root", "master", "br0", "up");
+        await Ip("addr", "add", $"10.213.{network._net}.1/24", "dev", network._name);
+        await Ip("link", "set", network._name, "up");
+        return network;
+    }
+
+    /// <summary>Makes a host and returns its address.</summary>
+    public async Task<string> AddAsync(string host)
+    {
+        var space = SpaceOf(host);
+        var address = $"10.213.{_net}.{10 + _hosts.Count}";
+        _hosts.Add(host);
+        await Ip("netns", "add", space);
+        await Ip("-n", Hub, "link", "add", host, "type", "veth", "peer", "name", "eth0", "netns", space);
+        await Ip("-n", Hub, "link", "set", host, "master", "br0", "up");
+        await Ip("-n", space, "addr", "add", $"{address}/24", "dev", "eth0");
+        await Ip("-n", space, "link", "set", "eth0", "up");
+        await Ip("-n", space, "link", "set", "lo", "up");
+        return address;
+    }
+
+    /// <summary>What executes a command on a host.</summary>
+    public string[] On(string host) => ["ip", "netns", "exec", SpaceOf(host)];
+
+    /// <summary>Pulls the plug.</summary>
+    public Task CutAsync(string host) => Ip("-n", Hub, "link", "set", host, "down");
+
+    public Task MendAsync(string host) => Ip("-n", Hub, "link", "set", host, "up");
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var host in _hosts)
+        {
+            await Ip("netns", "del", SpaceOf(host));
+        }
+
+        await Ip("link", "del", _name);
+        await Ip("netns", "del", Hub);
+    }
+
+    private string SpaceOf(string host) => $"{_name}-{host}";
+
+    private static Task<string> Ip(params string[] arguments) => Tool.RunAsync("ip", arguments);
+}
