@@ -72,9 +72,9 @@ chaos-judge: out/dts-master out/dts-worker
 	@dotnet publish worker -c Release -r $(RID) -p:DtsSabotage=true -p:DtsFramework=$$(cat $(NATIVE)/framework) --self-contained \
 	   -p:ArtifactsPath=$(CURDIR)/.artifacts/sabotage -o .artifacts/sabotage/out -v quiet
 	@for promise in cursor session spool; do \
-	   if CHAOS_WORKER=$(CURDIR)/.artifacts/sabotage/out/dts-worker DTS_SABOTAGE=$$promise $(CHAOS) >.artifacts/sabotage/$$promise.log 2>&1; \
-	   then echo "without its $$promise a worker was found in order: the judge is blind"; exit 1; \
-	   else echo "without its $$promise: $$(grep -m1 -o '[0-9]* faults, seed [0-9]*' .artifacts/sabotage/$$promise.log || tail -n 3 .artifacts/sabotage/$$promise.log)"; fi; done
+	   CHAOS_WORKER=$(CURDIR)/.artifacts/sabotage/out/dts-worker DTS_SABOTAGE=$$promise $(CHAOS) >.artifacts/sabotage/$$promise.log 2>&1; \
+	   if found=$$(grep -m1 -o '[0-9]* faults, seed [0-9]*' .artifacts/sabotage/$$promise.log); then echo "without its $$promise: $$found"; \
+	   else echo "without its $$promise nothing was found: the judge is blind; see .artifacts/sabotage/$$promise.log" >&2; exit 1; fi; done
 
 bench: out/dts-master out/dts-worker
 	@.ci/need dotnet etcd

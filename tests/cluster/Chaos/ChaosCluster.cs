@@ -107,7 +107,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
             try
             {
                 var status = await Tool.RunAsync("timeout", "3", "etcdctl", "--endpoints", $"{_addresses[Member(n)]}:2379", "endpoint", "status", "-w", "fields");
-                var fields = status.Split('\n').Select(line => line.Split(" : ")).Where(pair => pair.Length == 2).ToDictionary(pair => pair[0].Trim('"'), pair => pair[1]);
+                var fields = status.Split('\n').Select(line => line.Split(" : ")).Where(pair => pair.Length == 2).DistinctBy(pair => pair[0]).ToDictionary(pair => pair[0].Trim('"'), pair => pair[1]);
                 if (fields["Leader"] == fields["MemberID"])
                 {
                     return n;
