@@ -6,6 +6,7 @@ DATA      ?= .run
 RID       ?= linux-x64
 MINUTES   ?= 30
 SEED      ?= $(shell date +%s)
+FAULTS    ?=
 export API_PORT ETCD_PORT WORKERS DATA
 export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
@@ -62,7 +63,7 @@ CHAOS = DTS_BIN=$(CURDIR)/out CHAOS_MINUTES=$(MINUTES) CHAOS_SEED=$(SEED) .artif
 chaos: out/dts-master out/dts-worker
 	@.ci/need dotnet etcd ip
 	@dotnet build tests -v quiet
-	@$(CHAOS)
+	@CHAOS_FAULTS="$(FAULTS)" $(CHAOS)
 
 # Each of these must fail.
 chaos-judge: MINUTES = 1.5
@@ -72,7 +73,8 @@ chaos-judge: out/dts-master out/dts-worker
 	@dotnet publish worker -c Release -r $(RID) -p:DtsSabotage=true -p:DtsFramework=$$(cat $(NATIVE)/framework) --self-contained \
 	   -p:ArtifactsPath=$(CURDIR)/.artifacts/sabotage -o .artifacts/sabotage/out -v quiet
 	@for promise in cursor session spool; do \
-	   CHAOS_WORKER=$(CURDIR)/.artifacts/sabotage/out/dts-worker DTS_SABOTAGE=$$promise $(CHAOS) >.artifacts/sabotage/$$promise.log 2>&1; \
+	   case $$promise in session) faults=stall ;; spool) faults=kill ;; *) faults= ;; esac; \
+	   CHAOS_WORKER=$(CURDIR)/.artifacts/sabotage/out/dts-worker DTS_SABOTAGE=$$promise CHAOS_FAULTS=$$faults $(CHAOS) >.artifacts/sabotage/$$promise.log 2>&1; \
 	   if found=$$(grep -m1 -o '[0-9]* faults, seed [0-9]*' .artifacts/sabotage/$$promise.log); then echo "without its $$promise: $$found"; \
 	   else echo "without its $$promise nothing was found: the judge is blind; see .artifacts/sabotage/$$promise.log" >&2; exit 1; fi; done
 

@@ -5,15 +5,19 @@ using Xunit;
 
 namespace Dts.Tests.Cluster.Chaos;
 
-/// <summary>The promise under every fault. CHAOS_MINUTES and CHAOS_SEED choose how long, and which faults; CHAOS_KEEP names a folder for the logs.</summary>
+/// <summary>The promise under every fault. CHAOS_MINUTES, CHAOS_SEED and CHAOS_FAULTS choose how long, and which faults; CHAOS_KEEP names a folder for the logs.</summary>
 public sealed class ChaosTests
 {
     private const string Witness = "echo \"$DTS_JOB $DTS_RUN_ID $DTS_PLAN_TIME $DTS_ATTEMPT $DTS_FENCING_TOKEN $DTS_WORKER $EPOCHREALTIME\" >> $WITNESSES/$DTS_WORKER; ";
+
+    private const int EverySecond = 6;
 
     private static readonly TimeSpan BackToNormalWithin = TimeSpan.FromSeconds(15);
 
     private static readonly double Minutes = double.Parse(Environment.GetEnvironmentVariable("CHAOS_MINUTES") ?? "3", CultureInfo.InvariantCulture);
     private static readonly int Seed = int.Parse(Environment.GetEnvironmentVariable("CHAOS_SEED") ?? $"{Random.Shared.Next(1000, 10_000)}", CultureInfo.InvariantCulture);
+
+    private static readonly string[] Faults = (Environment.GetEnvironmentVariable("CHAOS_FAULTS") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries);
 
     [Fact]
     public async Task Whatever_fails_nothing_starts_twice_and_every_planned_time_has_its_ending()
@@ -49,7 +53,7 @@ public sealed class ChaosTests
             await cluster.SaveAsync(job);
         }
 
-        await new Nemesis(cluster, jobs, new Random(Seed), said.Add).RunAsync(from.AddMinutes(Minutes));
+        await new Nemesis(cluster, jobs, Faults, new Random(Seed), said.Add).RunAsync(from.AddMinutes(Minutes));
         foreach (var job in jobs)
         {
             await InsistAsync(() => cluster.SaveAsync(job)); // As at first, whatever was done to it.
@@ -84,7 +88,7 @@ public sealed class ChaosTests
     private static List<Job> MakeJobs(ChaosCluster cluster)
     {
         List<Job> jobs = [];
-        for (var n = 0; n < 4; n++)
+        for (var n = 0; n < EverySecond; n++)
         {
             Add($"second-{n}", "* * * * * *", "true");
             Add($"beside-{n}", "* * * * * *", "true", job => job with { Overlap = Overlap.Allow });
@@ -153,7 +157,7 @@ public sealed class ChaosTests
         }
 
         var recent = cluster.ReadWitness().Where(start => start.At > DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000.0 - 3).ToList();
-        var silent = Enumerable.Range(0, 4).SelectMany(n => new[] { $"second-{n}", $"beside-{n}" }).Except(recent.Select(start => start.Job)).ToList();
+        var silent = Enumerable.Range(0, EverySecond).SelectMany(n => new[] { $"second-{n}", $"beside-{n}" }).Except(recent.Select(start => start.Job)).ToList();
         var idle = Enumerable.Range(0, ChaosCluster.Workers).Select(ChaosCluster.Worker).Except(recent.Select(start => start.Worker)).ToList();
         return silent.Count > 0 ? $"{string.Join(' ', silent)} do not run" : idle.Count > 0 ? $"{string.Join(' ', idle)} run nothing" : "";
     }

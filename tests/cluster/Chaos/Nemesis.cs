@@ -4,8 +4,13 @@ using Dts.Common.Jobs;
 namespace Dts.Tests.Cluster.Chaos;
 
 /// <summary>Harms a cluster, one fault after the other, and mends what it did; the same seed gives the same faults.</summary>
-internal sealed class Nemesis(ChaosCluster cluster, IReadOnlyList<Job> jobs, Random random, Action<string> say)
+/// <param name="faults">Which faults, by the names below; empty = all.</param>
+internal sealed class Nemesis(ChaosCluster cluster, IReadOnlyList<Job> jobs, IReadOnlyList<string> faults, Random random, Action<string> say)
 {
+    // Some twice: they come twice as often.
+    private static readonly string[] All =
+        ["kill", "kill", "stall", "cut", "cut", "cut-member", "kill-leader", "compact", "hold-store", "step-clock", "restart", "kill-master", "meddle"];
+
     private readonly HashSet<string> _paused = [];
 
     /// <summary>Goes on until the time is over; then everything has been mended.</summary>
@@ -14,7 +19,8 @@ internal sealed class Nemesis(ChaosCluster cluster, IReadOnlyList<Job> jobs, Ran
         while (DateTimeOffset.UtcNow < until)
         {
             // Drawn whole before anything happens, so that what the cluster does to a fault does not change the next.
-            var (kind, target, other, length) = (random.Next(13), random.Next(1000), random.Next(1000), random.NextDouble());
+            var kinds = faults.Count > 0 ? faults : All;
+            var (kind, target, other, length) = (kinds[random.Next(kinds.Count)], random.Next(1000), random.Next(1000), random.NextDouble());
             var pause = 1 + (3 * random.NextDouble());
             await HarmAsync(kind, target, other, length);
             await Task.Delay(TimeSpan.FromSeconds(pause));
@@ -26,22 +32,23 @@ internal sealed class Nemesis(ChaosCluster cluster, IReadOnlyList<Job> jobs, Ran
         }
     }
 
-    private Task HarmAsync(int kind, int target, int other, double length)
+    private Task HarmAsync(string kind, int target, int other, double length)
     {
         var (worker, member, job) = (target % ChaosCluster.Workers, target % ChaosCluster.Members, jobs[target % jobs.Count]);
         return kind switch
         {
-            0 or 1 => KillWorkerAsync(worker, 1 + (7 * length)),
-            2 => StallWorkerAsync(worker, 3 + (7 * length)),
-            3 or 4 => CutWorkerAsync(worker, 3 + (10 * length)),
-            5 => CutMemberAsync(member, 2 + (6 * length)),
-            6 => KillLeaderAsync(1 + (4 * length)),
-            7 => CompactAsync(),
-            8 => HoldStoreAsync(4 + (6 * length)),
-            9 => StepClockAsync(worker, other, 5 + (8 * length)),
-            10 => RestartWorkerAsync(worker),
-            11 => KillMasterAsync(target % 2, 1 + (3 * length)),
-            _ => MeddleAsync(job, other),
+            "kill" => KillWorkerAsync(worker, 1 + (7 * length)),
+            "stall" => StallWorkerAsync(worker, 3 + (7 * length)),
+            "cut" => CutWorkerAsync(worker, 3 + (10 * length)),
+            "cut-member" => CutMemberAsync(member, 2 + (6 * length)),
+            "kill-leader" => KillLeaderAsync(1 + (4 * length)),
+            "compact" => CompactAsync(),
+            "hold-store" => HoldStoreAsync(4 + (6 * length)),
+            "step-clock" => StepClockAsync(worker, other, 5 + (8 * length)),
+            "restart" => RestartWorkerAsync(worker),
+            "kill-master" => KillMasterAsync(target % 2, 1 + (3 * length)),
+            "meddle" => MeddleAsync(job, other),
+            _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, $"expected one of {string.Join(' ', All.Distinct())}"),
         };
     }
 
