@@ -12,7 +12,8 @@ namespace Dts.Common;
 /// runs/{name}/{runId}     a run in flight, JSON                                             no lease
 /// queue/{name}/{runId}    a run that is asked for and not yet claimed, JSON                 no lease
 /// owed/{name}/{runId}     an ending that is decided and not yet recorded, JSON              no lease
-/// killer/{name}           a kill request, see KillRequest                                   60 s, or none when something is in flight
+/// killer/{name}           a request to end all runs of the job; the value: why, or empty    60 s, or none when something is in flight
+/// killer/{name}/{runId}   the same for one run                                              none
 /// history/{name}          the latest changes of the schedule, JSON                          no lease
 /// workers/{id}            a worker's registration, JSON                                     the session's
 /// lock/{what}             a lock for cluster chores: the holder's id                        the session's
@@ -51,11 +52,18 @@ public sealed class Keys(string prefix)
 
     public string Run(JobName name, string runId) => $"{AllRuns}{name.Value}/{runId}";
 
+    public string QueueOf(JobName name) => $"{AllQueued}{name.Value}/";
+
     public string Queued(JobName name, string runId) => $"{AllQueued}{name.Value}/{runId}";
 
     public string Owed(JobName name, string runId) => $"{AllOwed}{name.Value}/{runId}";
 
-    public string Killer(JobName name) => Killers + name.Value;
+    /// <param name="runId">Empty = all runs of the job.</param>
+    public string Killer(JobName name, string runId = "") => Killers + name.Value + (runId.Length > 0 ? $"/{runId}" : "");
+
+    /// <summary>The job and the run that a key under killer/ is about; an empty run id = all. Null = it is none of ours.</summary>
+    public (JobName Name, string RunId)? TryParseKiller(string key) =>
+        key[Killers.Length..].Split('/', 2) is [var job, .. var rest] && JobName.TryParse(job, out var name, out _) ? (name, rest.FirstOrDefault() ?? "") : null;
 
     public string History(JobName name) => AllHistory + name.Value;
 

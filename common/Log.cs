@@ -97,6 +97,12 @@ public static partial class Log
     [LoggerMessage(411, LogLevel.Information, "{Job}/{RunId} queued after {Cause}: {Trigger}")]
     public static partial void FollowUp(this ILogger log, JobName job, string runId, string cause, string trigger);
 
+    [LoggerMessage(412, LogLevel.Error, "etcd refuses the completion of {Run} ({Reason}); it is recorded, and what should follow from it does not")]
+    public static partial void CompletionRefused(this ILogger log, string run, string reason);
+
+    [LoggerMessage(413, LogLevel.Error, "{Key} cannot be dealt with ({Reason}); left as it is")]
+    public static partial void ChoreRefused(this ILogger log, string key, string reason);
+
     [LoggerMessage(409, LogLevel.Warning, "{Key} is no run of ours and would hold up its job; removed")]
     public static partial void AlienRun(this ILogger log, string key);
 
@@ -126,6 +132,12 @@ public static partial class Log
 
     [LoggerMessage(508, LogLevel.Warning, "expired records could not be removed ({Reason}); trying again later")]
     public static partial void SweepFailed(this ILogger log, string reason);
+
+    [LoggerMessage(509, LogLevel.Warning, "indexes of the log cannot be made ({Reason}); lists may be slow and records may not expire: give the user of mongodbUri the role readWrite on database cron")]
+    public static partial void IndexesMissing(this ILogger log, string reason);
+
+    [LoggerMessage(510, LogLevel.Warning, "output of {Run} is not shown while it runs ({Reason}); its record will have it")]
+    public static partial void LiveOutputFailed(this ILogger log, string run, string reason);
 
     [LoggerMessage(601, LogLevel.Information, "listening on http://{Address}:{Port}")]
     public static partial void Listening(this ILogger log, System.Net.IPAddress address, int port);

@@ -24,7 +24,8 @@ internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, IL
 
         routes.MapPost("/api/v1/jobs/{name}/kill", gate.Guard(async http =>
         {
-            var request = KillRequest.All with { RunId = http.Request.Query["runId"].FirstOrDefault() ?? Everything };
+            var runId = http.Request.Query["runId"].FirstOrDefault() ?? Everything;
+            var request = KillRequest.All with { RunId = runId.Contains('/') ? throw new FormatException($"runId is \"{Display.Line(runId)}\"; expected a run's id") : runId };
             await jobs.KillAsync(NameOf(http), request, http.RequestAborted);
             await Answer.SucceedAsync(http);
         }));
@@ -81,7 +82,7 @@ internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, IL
         try
         {
             var request = text.Length == 0 ? new RunRequest() : JsonSerializer.Deserialize(text, DtsJson.Readable.RunRequest) ?? new RunRequest();
-            return JobRules.FindBadEnv(request.Env ?? new Dictionary<string, string>()) is { } fault ? throw new FormatException(fault) : request;
+            return JobRules.FindBadRequestEnv(request.Env ?? new Dictionary<string, string>()) is { } fault ? throw new FormatException(fault) : request;
         }
         catch (JsonException)
         {

@@ -14,10 +14,8 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
 {
     private const int Tries = 20;
     private const int ChangesKept = 100;
+    private const int CursorsMax = 40;
     private const string By = "master";
-
-    // Fires are claimed seconds ahead; a cursor beyond this was put by a clock that was wrong, and would hold up the job until then.
-    private static readonly TimeSpan FurthestAhead = TimeSpan.FromMinutes(5);
 
     private static readonly TimeSpan KillStandsFor = TimeSpan.FromSeconds(60);
 
@@ -46,10 +44,30 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     /// <summary>Asks for the end of what runs of a job. The request stands until nothing that it was meant for is in flight, for workers that are cut off now.</summary>
     public async Task KillAsync(JobName name, KillRequest request, CancellationToken cancel)
     {
+        var state = await etcd.TxnAsync(Txn.All([Txn.List(keys.Runs(name), keysOnly: true), Txn.List(keys.QueueOf(name))]), repeatable: true, cancel);
+        foreach (var waiting in state.Responses[1].ResponseRange.Kvs)
+        {
+            await CancelQueuedAsync(name, waiting, request, cancel);
+        }
+
         // With nothing in flight it is meant for what is just being claimed, and must not stay for ever.
-        var inFlight = await etcd.RangeAsync(new RangeRequest { Key = Txn.Bytes(keys.Runs(name)), RangeEnd = Txn.EndOf(keys.Runs(name)), CountOnly = true }, cancel);
-        var lease = inFlight.Count > 0 ? default : await etcd.GrantAsync(KillStandsFor, cancel);
-        await etcd.PutAsync(keys.Killer(name), request == KillRequest.All ? "" : request.ToString(), lease, cancel);
+        var inFlight = state.Responses[0].ResponseRange.Kvs.Any(run => request.Covers(run.Key.ToStringUtf8()[keys.Runs(name).Length..]));
+        var lease = inFlight ? default : await etcd.GrantAsync(KillStandsFor, cancel);
+        await etcd.PutAsync(keys.Killer(name, request.RunId), request == KillRequest.All ? "" : request.Reason, lease, cancel);
+    }
+
+    /// <summary>What waits in the queue ends there.</summary>
+    private async Task CancelQueuedAsync(JobName name, KeyValue waiting, KillRequest request, CancellationToken cancel)
+    {
+        var key = waiting.Key.ToStringUtf8();
+        if (request.Covers(key[keys.QueueOf(name).Length..]) && JsonSerializer.Deserialize(waiting.Value.Span, DtsJson.Readable.RunSpec) is { } run)
+        {
+            var owed = new OwedEnding(By, "-", run, RunStatus.Cancelled, $"killed before it started: {request.Reason}", time.GetUtcNow());
+            await etcd.TxnAsync(
+                Txn.If(Txn.Unchanged(key, waiting.ModRevision))
+                    .Then(Txn.Delete(key), Txn.Put(keys.Owed(name, run.Id), JsonSerializer.Serialize(owed, DtsJson.Readable.OwedEnding))),
+                cancel: cancel);
+        }
     }
 
     /// <summary>Puts a run of a job into the queue and returns its id; null = there is no such job.</summary>
@@ -60,7 +78,7 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
         var origin = $"manual-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}";
         var run = new RunSpec(DateTimeOffset.FromUnixTimeSeconds(now.ToUnixTimeSeconds()), RunSpec.Manual, now, Origin: origin, Worker: worker, Env: env);
         var put = Txn.If(Txn.Exists(keys.Job(name))).Then(Txn.Put(keys.Queued(name, run.Id), JsonSerializer.Serialize(run, DtsJson.Readable.RunSpec)));
-        return (await etcd.TxnAsync(put, repeatable: true, cancel)).Succeeded ? run.Id : null;
+        return (await etcd.TxnAsync(put, cancel: cancel)).Succeeded ? run.Id : null; // Not repeatable: it may have been claimed by then, and would run again.
     }
 
     /// <summary>What the schedule of a job has been, the oldest first; empty = nothing is known of it (put by hand).</summary>
@@ -84,7 +102,7 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
         for (var attempt = 1; attempt <= Tries; attempt++)
         {
             var state = await etcd.TxnAsync(
-                Txn.All([Txn.Get(keys.Job(name)), Txn.Get(keys.Fired(name)), Txn.List(keys.FiredByWorkers(name)), Txn.Get(keys.History(name))]), repeatable: true, cancel);
+                Txn.All([Txn.Get(keys.Job(name)), Txn.Get(keys.Fired(name)), Txn.List(keys.FiredByWorkers(name)), Txn.Get(keys.History(name)), Txn.List(keys.Workers)]), repeatable: true, cancel);
             var found = state.Responses.Select(response => response.ResponseRange.Kvs).ToList();
             var former = found[0].FirstOrDefault();
             var previous = former is null ? null : Parse(former);
@@ -96,7 +114,7 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
 
             var txn = Txn.If(Txn.Unchanged(keys.Job(name), former?.ModRevision ?? 0));
             txn.Then(next is null ? Txn.Delete(keys.Job(name)) : Txn.Put(keys.Job(name), JobJson.ToJson(next)));
-            var end = MoveCursors(txn, name, previous, next, [found[1].FirstOrDefault(), .. found[2]]);
+            var end = MoveCursors(txn, name, previous, next, [found[1].FirstOrDefault(), .. OfLiveWorkers(found[2], found[4], name, previous)]);
             NoteChange(txn, name, previous, next, found[3].FirstOrDefault(), end);
             if (also is var (condition, operation))
             {
@@ -113,6 +131,20 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
         throw new EtcdException(EtcdError.Unavailable, $"job {name} was changed by others {Tries} times while it was saved; try again");
     }
 
+    /// <summary>
+    /// The cursors of the workers that are there to run a job in mode all; etcd takes so many operations at once. Any other is older than the job after the save,
+    /// and so says nothing of the past any more.
+    /// </summary>
+    private IEnumerable<KeyValue> OfLiveWorkers(IEnumerable<KeyValue> cursors, IEnumerable<KeyValue> workers, JobName name, Job? job)
+    {
+        var matching = workers
+            .Select(worker => (Id: keys.WorkerOf(worker.Key.ToStringUtf8()), Registration: WorkerRegistration.Parse(worker.Value.Span)))
+            .Where(worker => job?.Target.Matches(worker.Id, worker.Registration?.Labels ?? new Dictionary<string, string>()) == true)
+            .Select(worker => keys.Fired(name, worker.Id))
+            .ToHashSet();
+        return cursors.Where(cursor => matching.Contains(cursor.Key.ToStringUtf8())).Take(CursorsMax);
+    }
+
     /// <summary>Puts the cursors of a job, owes what was missed before them, and returns where its former schedule ends.</summary>
     /// <param name="cursors">The job's own, or null, then those of its workers.</param>
     private DateTimeOffset MoveCursors(TxnRequest txn, JobName name, Job? previous, Job? next, IReadOnlyList<KeyValue?> cursors)
@@ -125,7 +157,7 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
         {
             var key = pair?.Key.ToStringUtf8() ?? keys.Fired(name);
             txn.Compare.Add(Txn.Unchanged(key, pair?.ModRevision ?? 0));
-            var isSound = Cursor.TryParse(pair?.Value.ToStringUtf8() ?? "", out var cursor) && cursor.PlanTime < now + FurthestAhead;
+            var isSound = Cursor.TryParse(pair?.Value.ToStringUtf8() ?? "", out var cursor);
             var stands = isSound && (cursor.PlanTime >= now || !(begins || ends));
             end = stands && cursor.PlanTime > end ? cursor.PlanTime : end;
             txn.Then(stands ? Txn.Put(key, pair!.Value) : Txn.Put(key, new Cursor(now, By, "-", Cursor.Moved).ToString()));

@@ -12,7 +12,7 @@ internal sealed class RunList(EtcdClient etcd, Keys keys)
     public async Task<IReadOnlyList<RunInSight>> ListAsync(CancellationToken cancel)
     {
         var state = await etcd.TxnAsync(Txn.All([Txn.List(keys.AllRuns), Txn.List(keys.AllQueued), Txn.List(keys.Killers)]), repeatable: true, cancel);
-        var kills = state.Responses[2].ResponseRange.Kvs.ToDictionary(pair => pair.Key.ToStringUtf8()[keys.Killers.Length..]);
+        var kills = state.Responses[2].ResponseRange.Kvs.ToDictionary(pair => pair.Key.ToStringUtf8());
         return [
             .. state.Responses[0].ResponseRange.Kvs.Select(pair => InFlight(pair, kills)).OfType<RunInSight>(),
             .. state.Responses[1].ResponseRange.Kvs.Select(Queued).OfType<RunInSight>()];
@@ -25,7 +25,7 @@ internal sealed class RunList(EtcdClient etcd, Keys keys)
             return null;
         }
 
-        var isKillAsked = kills.TryGetValue(name.Value, out var kill) && kill.ModRevision > pair.CreateRevision && KillRequest.Parse(kill.Value.ToStringUtf8()).Covers(runId);
+        var isKillAsked = new[] { keys.Killer(name), keys.Killer(name, runId) }.Any(key => kills.TryGetValue(key, out var kill) && kill.ModRevision > pair.CreateRevision);
         return new RunInSight(name.Value, runId, run!.Run, run.Worker, run.Claimed, isKillAsked);
     }
 

@@ -29,8 +29,10 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
     /// <summary>How many operations a request's claim may have beside others: etcd counts 128 along a path of nested transactions.</summary>
     public const int OperationsBesideOthers = 12;
 
+    private const int AccountedTwiceMax = 40; // What becomes of a gap stands in both branches, which lie on one path.
+
     /// <summary>How many operations the claim of a fire takes, at most.</summary>
-    public static int CountOperations(Fire fire) => 4 + (fire.Gap is { } gap ? gap.Again.Count + 1 : 0);
+    public static int CountOperations(Fire fire) => 4 + (fire.Gap is { } gap ? 2 * (gap.Again.Count + 1) : 0) + fire.HandTo.Count + fire.Plan.AfterFailure.Count;
 
     /// <summary>One request for many claims.</summary>
     public TxnRequest Around(IEnumerable<TxnRequest> claims)
@@ -54,7 +56,7 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
             Txn.Put(keys.Run(fire.Name, fire.RunId), JsonSerializer.Serialize(new RunInFlight(workerId, _session, now, fire.Run), DtsJson.Readable.RunInFlight)),
             .. Account(fire.Gap, fire.Name)]);
 
-        return fire.IsQueued || now < fire.PlanTime || mayOverlap || fire.Plan.Overlap == Overlap.Replace
+        return fire.IsQueued || now < fire.PlanTime || mayOverlap || fire.Plan.Overlap == Overlap.Replace || fire.Gap is { Again.Count: > AccountedTwiceMax }
             ? claim.Else(LookAround(fire))
             : claim.Else(Txn.Nested(Close(fire, RunStatus.Skipped, "the previous run was still going", now)));
     }
@@ -67,6 +69,7 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
             Take(fire, status == RunStatus.Skipped ? Cursor.Skipped : Cursor.Missed),
             Put(fire.Name, fire.Closing),
             Txn.Get(keys.Job(fire.Name)),
+            .. GiveUp(fire, now),
             .. Account(fire.Gap, fire.Name)]).Else(LookAround(fire));
     }
 
@@ -78,8 +81,8 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
     public TxnRequest CloseUnplanned(Fire fire, string why, DateTimeOffset now)
     {
         fire.Closing = Owe(fire.Run, RunStatus.Cancelled, why, now);
-        return Txn.If(Txn.Unchanged(keys.Queued(fire.Name, fire.RunId), fire.QueueRevision))
-            .Then(Take(fire, ""), Put(fire.Name, fire.Closing), Txn.Get(keys.Job(fire.Name)))
+        return Txn.If(StillOpen(fire))
+            .Then([Take(fire, ""), Put(fire.Name, fire.Closing), Txn.Get(keys.Job(fire.Name)), .. GiveUp(fire, now)])
             .Else(LookAround(fire));
     }
 
@@ -131,6 +134,9 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
     private RequestOp Take(Fire fire, string what) => fire.IsQueued
         ? Txn.Delete(keys.Queued(fire.Name, fire.RunId))
         : Txn.Put(CursorOf(fire), new Cursor(fire.PlanTime, workerId, _session, what).ToString());
+
+    private IEnumerable<RequestOp> GiveUp(Fire fire, DateTimeOffset now) =>
+        FollowUps.AfterGivenUp(fire.Name, fire.Run, fire.Plan.AfterFailure, now).Select(next => Put(next.Job, next.Run));
 
     private IEnumerable<RequestOp> Account(Gap? gap, JobName name) => gap is null
         ? []

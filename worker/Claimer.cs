@@ -79,6 +79,9 @@ internal sealed class Claimer(
                 Drop(_pending.FindScheduled(name));
                 await starts.WriteAsync(new RunOrder.Cancel(name, revision, why));
                 break;
+            case FireOrder.Matched(var name):
+                Drop(_pending.FindScheduled(name) is { NobodyMatches: true } waiting ? waiting : null);
+                break;
             case FireOrder.Taken(var name, var runId):
                 Drop(_pending.FindQueued(name, runId));
                 break;
@@ -189,7 +192,7 @@ internal sealed class Claimer(
             else if (IsHinderedHere(fire))
             {
                 fire.IsAsked = false;
-                WaitForRunsInTheWay(fire, now);
+                WaitForRunsInTheWay(fire, [], now);
             }
             else if ((now < fire.Run.NotBefore ? roomAhead : roomNow) > 0)
             {
@@ -353,7 +356,6 @@ internal sealed class Claimer(
         }
         else
         {
-            fire.IsUncertain = false;
             FindGap(fire, place);
             _toClaim.Enqueue(fire);
         }
@@ -384,7 +386,7 @@ internal sealed class Claimer(
         }
         else if (answer.InTheWay.Count > 0)
         {
-            WaitForRunsInTheWay(fire, time.GetUtcNow());
+            WaitForRunsInTheWay(fire, answer.InTheWay, time.GetUtcNow());
         }
         else
         {
@@ -396,10 +398,9 @@ internal sealed class Claimer(
     {
         if (place?.ModRevision == fire.QueueRevision)
         {
-            fire.IsUncertain = false;
             _toClaim.Enqueue(fire);
         }
-        else if (fire.IsUncertain && sessions.Current is { } session)
+        else if (fire.IsUncertain && runs.Find(fire.Name, fire.RunId) is null && sessions.Current is { } session)
         {
             fire.IsAsked = true;
             _requests.Add(RecoverAsync(fire, session));
@@ -418,6 +419,7 @@ internal sealed class Claimer(
         }
         else if (answer.Job is null)
         {
+            fire.Plan = fire.Plan with { Revision = 0 }; // Which is what etcd says of a key that is not there.
             fire.Unplanned = "its job is deleted";
             _toClaim.Enqueue(fire);
         }
@@ -427,7 +429,7 @@ internal sealed class Claimer(
         }
         else if (answer.InTheWay.Count > 0)
         {
-            WaitForRunsInTheWay(fire, time.GetUtcNow());
+            WaitForRunsInTheWay(fire, answer.InTheWay, time.GetUtcNow());
         }
         else
         {
@@ -436,13 +438,12 @@ internal sealed class Claimer(
     }
 
     /// <summary>A previous run may end in time; with overlap: replace its end is asked for when the time has come.</summary>
-    private void WaitForRunsInTheWay(Fire fire, DateTimeOffset now)
+    private void WaitForRunsInTheWay(Fire fire, IReadOnlyList<string> inTheWay, DateTimeOffset now)
     {
         fire.IsHindered = true;
-        if (now >= fire.Run.NotBefore && fire.Plan.Overlap == Overlap.Replace && !fire.HasKilled)
+        if (now >= fire.Run.NotBefore && fire is { Plan.Overlap: Overlap.Replace, Run.Trigger: RunSpec.Schedule or RunSpec.Manual or RunSpec.Dependent })
         {
-            fire.HasKilled = true;
-            _requests.Add(KillInTheWayAsync(fire));
+            EndRunsInTheWay(fire, inTheWay);
         }
 
         if (now < fire.Run.NotBefore - ShortlyBefore)
@@ -459,15 +460,33 @@ internal sealed class Claimer(
         }
     }
 
-    private async Task KillInTheWayAsync(Fire fire)
+    /// <summary>Asks for the end of the runs that this one replaces: here, in mode all, else by etcd, each once and only if it is still going.</summary>
+    private void EndRunsInTheWay(Fire fire, IReadOnlyList<string> inTheWay)
+    {
+        var reason = $"replaced by the run for {Cursor.Text(fire.PlanTime)}";
+        if (IsHinderedHere(fire))
+        {
+            foreach (var run in runs.All.Where(run => run.Name == fire.Name))
+            {
+                run.Command?.Kill(reason);
+            }
+        }
+        else if (inTheWay is [var key, ..] && fire.Replaces != key && Keys.TryParseRun(key, keys.AllRuns) is var (name, runId))
+        {
+            fire.Replaces = key;
+            _requests.Add(AskForEndAsync(fire, Txn.If(Txn.Exists(key)).Then(Txn.Put(keys.Killer(name, runId), reason))));
+        }
+    }
+
+    private async Task AskForEndAsync(Fire fire, TxnRequest ask)
     {
         try
         {
-            await etcd.PutAsync(keys.Killer(fire.Name), new KillRequest("", $"replaced by the run for {Cursor.Text(fire.PlanTime)}").ToString());
+            await etcd.TxnAsync(ask);
         }
         catch (EtcdException)
         {
-            fire.HasKilled = false; // Asked for again at the next try.
+            fire.Replaces = null; // Asked for again at the next try.
         }
     }
 
@@ -486,8 +505,8 @@ internal sealed class Claimer(
             return false;
         }
 
-        // Put by hand since, or paused: its past is unknown, or is none.
-        fire.Gap = place.ModRevision < fire.Plan.Revision || sessions.Current is not { } session
+        // Put by hand since, or paused: its past is unknown, or is none. In mode all each worker accounts for its own.
+        fire.Gap = place.ModRevision < fire.Plan.Revision || (fire.NobodyMatches && fire.Plan.Mode == JobMode.All) || sessions.Current is not { } session
             ? Gap.None(place.Value)
             : Gap.Find(fire, place.Value, (cursor.PlanTime, fire.IsMisfire ? fire.PlanTime.AddSeconds(1) : fire.PlanTime), time.GetUtcNow(), (run, count) =>
                 new ClaimTxn(keys, workerId, session).Owe(run, RunStatus.Missed, WhyMissed(count, cursor), time.GetUtcNow(), count, cursor.PlanTime));
@@ -547,10 +566,12 @@ internal sealed class Claimer(
         {
             fire.Plan = JobPlan.Of(job, schedule, pair.ModRevision);
             fire.Gap = null;
+            fire.Unplanned = fire.IsQueued && !job.Enabled && fire.Run.Trigger != RunSpec.Manual ? "its job is paused" : null;
             _toClaim.Enqueue(fire);
         }
         else if (fire.IsQueued)
         {
+            fire.Plan = fire.Plan with { Revision = pair.ModRevision };
             fire.Unplanned = $"its job cannot run: {why}";
             _toClaim.Enqueue(fire);
         }

@@ -30,7 +30,7 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, Run
             // Etcd refuses a request that puts and deletes one key, as what is owed and then recorded at once would.
             while (batch.DistinctBy(ending => ending.Record.Id).ToList() is { Count: > 0 } together)
             {
-                if (await CompleteAsync(together))
+                if (await CompleteAsync([.. together]))
                 {
                     var ended = together.Select(ending => ending.Run).OfType<Run>().ToList();
                     ended.ForEach(runs.Remove);
@@ -54,7 +54,21 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, Run
                 var answer = await etcd.TxnAsync(Txn.All(left.Zip(next, Complete)), repeatable: true);
                 left = [.. left.Where((ending, i) => ending.Run is { } run && !IsSettled(run, answer.Responses[i].ResponseTxn, next[i]))];
             }
-            catch (EtcdException failure) when (failure.Error != EtcdError.Refused)
+            catch (EtcdException failure) when (failure.Error == EtcdError.Refused && left.Count > 1)
+            {
+                foreach (var ending in left)
+                {
+                    await CompleteAsync([ending]); // So that one that etcd does not take keeps back no other.
+                }
+
+                return true;
+            }
+            catch (EtcdException failure) when (failure.Error == EtcdError.Refused)
+            {
+                log.CompletionRefused(left[0].Record.Id, failure.Message);
+                return true; // Its key is ended as lost in a minute.
+            }
+            catch (EtcdException)
             {
                 if (++failures >= TriesAtTheEnd && completed.Completion.IsCompleted)
                 {
@@ -69,7 +83,7 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, Run
     }
 
     private IReadOnlyList<(JobName Job, RunSpec Run)> FollowUpsOf(Run run) =>
-        FollowUps.After(run.Job, run.Spec, run.Status ?? RunStatus.Cancelled, workerId, run.KillRevision > 0, time.GetUtcNow(), Random.Shared.NextDouble());
+        FollowUps.After(run.Name, run.Job, run.Spec, run.Status ?? RunStatus.Cancelled, workerId, run.KillRevision > 0, time.GetUtcNow(), Random.Shared.NextDouble());
 
     /// <summary>Only if the run is still ours: what follows from one that was declared lost has followed by then.</summary>
     private RequestOp Complete(Ending ending, IReadOnlyList<(JobName Job, RunSpec Run)> next)
@@ -115,16 +129,15 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, Run
         return true;
     }
 
-    /// <summary>A kill request is answered when nothing of the job is in flight any more.</summary>
+    /// <summary>A kill request for a run is answered by its end; one for the job when nothing of it is in flight any more.</summary>
     private async Task AnswerKillsAsync(List<Run> ended)
     {
         foreach (var run in ended.Where(run => run.KillRevision > 0))
         {
             try
             {
-                await etcd.TxnAsync(Txn
-                    .If(Txn.Unchanged(keys.Killer(run.Name), run.KillRevision), Txn.NoneUnder(keys.Runs(run.Name)))
-                    .Then(Txn.Delete(keys.Killer(run.Name))));
+                var answered = Txn.If(Txn.Unchanged(keys.Killer(run.Name), run.KillRevision), Txn.NoneUnder(keys.Runs(run.Name))).Then(Txn.Delete(keys.Killer(run.Name)));
+                await etcd.TxnAsync(Txn.All([Txn.Nested(answered), Txn.Delete(keys.Killer(run.Name, run.Id))]));
             }
             catch (EtcdException)
             {

@@ -74,8 +74,8 @@ internal sealed class Fire(JobName name, RunSpec run, JobPlan plan, int rank)
     /// <summary>Why this queued run cannot be run at all; null = it can.</summary>
     public string? Unplanned { get; set; }
 
-    /// <summary>The end of the runs in its way was asked for (overlap: replace).</summary>
-    public bool HasKilled { get; set; }
+    /// <summary>The key of the run whose end was asked for (overlap: replace).</summary>
+    public string? Replaces { get; set; }
 
     /// <summary>A later fire of the job, which waits until this one is settled, or its own plan time has come.</summary>
     public Fire? Next { get; set; }

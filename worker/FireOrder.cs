@@ -15,6 +15,9 @@ internal abstract record FireOrder
     /// <summary>The job is gone as of a revision: forget its fires, cancel what was claimed before and has not started.</summary>
     public sealed record Withdraw(JobName Name, long Revision, string Why) : FireOrder;
 
+    /// <summary>There is a worker again that may run the job.</summary>
+    public sealed record Matched(JobName Name) : FireOrder;
+
     /// <summary>A run has left the queue.</summary>
     public sealed record Taken(JobName Name, string RunId) : FireOrder;
 

@@ -47,7 +47,7 @@ internal sealed class FormerRuns(
             }
 
             var inEtcd = pairs.Select(pair => pair.Key.ToStringUtf8()).ToHashSet();
-            foreach (var run in held.Where(run => run.Session != session.Lease && run.Status is null && !inEtcd.Contains(keys.Run(run.Name, run.Id))))
+            foreach (var run in held.Where(run => run.Status is null && !inEtcd.Contains(keys.Run(run.Name, run.Id))))
             {
                 SettleReaped(run);
             }
@@ -67,10 +67,10 @@ internal sealed class FormerRuns(
         }
 
         run.LostAtMs = time.GetUtcNow().ToUnixTimeMilliseconds();
-        if (run.Job.OnWorkerLost == OnWorkerLost.Rerun && run.Command is { } command)
+        if (run.IsRunElsewhere)
         {
             log.RunHadBeenLost(run.Name, run.Id, "it runs again elsewhere, and is killed here");
-            command.Kill("declared lost while this worker was cut off from etcd, and run again");
+            run.Command?.Kill(Run.RunElsewhere);
         }
         else
         {

@@ -14,6 +14,7 @@ internal sealed class JobWatch(
 {
     // Jobs of equal text and zone share one schedule, which is most of what a job costs in memory.
     private readonly Dictionary<(string Text, CronZone Zone), JobSchedule> _shared = [];
+    private readonly TaskCompletionSource _workersListed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public async Task RunAsync(CancellationToken stop)
     {
@@ -27,6 +28,7 @@ internal sealed class JobWatch(
 
     private async Task WatchJobsAsync(CancellationToken stop)
     {
+        await _workersListed.Task; // Who runs a job, and in which shard, is told by who is there.
         var cursors = await LoadCursorsAsync(stop);
         await foreach (var batch in new Watch(etcd, keys.Jobs).ReadAsync(stop))
         {
@@ -163,9 +165,9 @@ internal sealed class JobWatch(
         {
             foreach (var put in batch.Changes.OfType<KeyChange.Put>())
             {
-                if (Keys.TryParseName(put.Key, keys.Killers, out var name))
+                if (keys.TryParseKiller(put.Key) is var (name, runId))
                 {
-                    await inbox.WriteAsync(new ScheduleMessage.KillAsked(name.Value, KillRequest.Parse(put.Value.ToStringUtf8()), put.ModRevision), CancellationToken.None);
+                    await inbox.WriteAsync(new ScheduleMessage.KillAsked(name, KillRequest.Of(runId, put.Value.ToStringUtf8()), put.ModRevision), CancellationToken.None);
                 }
             }
         }
@@ -189,6 +191,10 @@ internal sealed class JobWatch(
                 clocks.Observe(id, registration?.Clock ?? default, isFresh: batch.IsLive);
                 await inbox.WriteAsync(new ScheduleMessage.WorkerCame(id, registration?.Labels ?? new Dictionary<string, string>()), CancellationToken.None);
             }
+
+            _workersListed.TrySetResult();
         }
+
+        _workersListed.TrySetResult();
     }
 }

@@ -27,6 +27,7 @@ internal sealed class Launcher(
     ILogger log)
 {
     private static readonly TimeSpan InDoubtPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan StepBack = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan CancelsStand = TimeSpan.FromMinutes(2); // Longer than any claim's answer can take.
 
     private readonly Dictionary<JobName, Cancelled> _cancelled = [];
@@ -36,6 +37,8 @@ internal sealed class Launcher(
     private readonly List<Waiting> _ready = []; // Their time has come; they wait for a slot when all are taken.
     private readonly List<Waiting> _starting = [];
     private readonly HashSet<Task> _followed = [];
+    private DateTimeOffset _lookedAt;
+    private DateTimeOffset _prunedAt;
 
     /// <summary>Runs until there are no more orders; then what was claimed still starts, and running commands get the drain timeout.</summary>
     public async Task RunAsync()
@@ -88,9 +91,16 @@ internal sealed class Launcher(
 
     private async Task StartDueAsync()
     {
+        var now = time.GetUtcNow();
         _due.Clear();
-        _wheel.Advance(time.GetUtcNow().ToUnixTimeMilliseconds(), _due);
-        _ready.AddRange(_due.Except(_ready));
+        _wheel.Advance(now.ToUnixTimeMilliseconds(), _due);
+        if (now + StepBack < _lookedAt)
+        {
+            _due.AddRange(_waiting.Values); // The clock was stepped back. They were about to start: they do, or the job would wait for their time to come again.
+        }
+
+        _lookedAt = now;
+        _ready.AddRange(_due.Distinct().Except(_ready).ToList());
         _starting.Clear();
         foreach (var waiting in _ready.ToList())
         {
@@ -140,6 +150,11 @@ internal sealed class Launcher(
             run.Command = running;
             ledger.Launched(run, running);
             log.Started(run.Name, run.Id, running.Pid, (running.StartedAt - run.Spec.NotBefore).TotalMilliseconds);
+            if (run.IsRunElsewhere)
+            {
+                running.Kill(Run.RunElsewhere); // It was declared lost while it was being started.
+            }
+
             _followed.Add(FollowAsync(run, running));
         }
     }
@@ -221,12 +236,10 @@ internal sealed class Launcher(
     /// <summary>A claim's answer may come after the word that the job is gone, so the word is kept for a while.</summary>
     private void Remember(JobName name, Cancelled cancelled)
     {
-        foreach (var (old, entry) in _cancelled)
+        if ((cancelled.At - _prunedAt).Duration() > CancelsStand)
         {
-            if (cancelled.At - entry.At > CancelsStand)
-            {
-                _cancelled.Remove(old);
-            }
+            _prunedAt = cancelled.At;
+            _cancelled.Where(entry => cancelled.At - entry.Value.At > CancelsStand).Select(entry => entry.Key).ToList().ForEach(old => _cancelled.Remove(old));
         }
 
         _cancelled[name] = cancelled;

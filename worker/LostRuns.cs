@@ -36,9 +36,10 @@ internal sealed class LostRuns(EtcdClient etcd, Keys keys, Accounts accounts, Ti
         var now = time.GetUtcNow();
         var definition = await FindDefinitionAsync(name, pair.CreateRevision);
         var owed = new OwedEnding(inFlight.Worker, session.Lease.ToString(), inFlight.Run, RunStatus.Lost, $"worker {inFlight.Worker} lost: {why}", now, Token: pair.CreateRevision);
-        var wasKilled = await etcd.FindAsync(keys.Killer(name)) is { } killer && killer.ModRevision > pair.CreateRevision && KillRequest.Parse(killer.Value.ToStringUtf8()).Covers(runId);
+        var killers = await etcd.TxnAsync(Txn.All([Txn.Get(keys.Killer(name)), Txn.Get(keys.Killer(name, runId))]), repeatable: true);
+        var wasKilled = killers.Responses.SelectMany(response => response.ResponseRange.Kvs).Any(killer => killer.ModRevision > pair.CreateRevision);
         var next = definition is not null && JobJson.TryParse(definition.Value.Memory, out var job, out _)
-            ? FollowUps.After(job, inFlight.Run, RunStatus.Lost, inFlight.Worker, wasKilled, now, Random.Shared.NextDouble())
+            ? FollowUps.After(name, job, inFlight.Run, RunStatus.Lost, inFlight.Worker, wasKilled, now, Random.Shared.NextDouble())
             : [];
         var end = Txn.If(Txn.Unchanged(key, pair.ModRevision)).Then([
             Txn.Delete(key),

@@ -14,11 +14,13 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
 {
     private const int LastRank = 7; // Those behind it keep its time.
 
+    private static readonly TimeSpan StepBack = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan RankStep = TimeSpan.FromMilliseconds(250);
 
     private readonly Dictionary<(JobName, string), Fire> _pending = [];
     private readonly TimerWheel<Fire> _wheel = new(time.GetUtcNow().ToUnixTimeMilliseconds());
     private readonly List<Fire> _due = [];
+    private DateTimeOffset _lookedAt;
     private readonly List<Fire> _abstained = []; // For want of a slot, the oldest first.
 
     /// <summary>When <see cref="TakeDue"/> has something to give again, in Unix milliseconds.</summary>
@@ -82,8 +84,15 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
     /// <param name="room">How many of those that abstained there is room for now.</param>
     public List<Fire> TakeDue(int room)
     {
+        var now = time.GetUtcNow();
         _due.Clear();
-        _wheel.Advance(time.GetUtcNow().ToUnixTimeMilliseconds(), _due);
+        _wheel.Advance(now.ToUnixTimeMilliseconds(), _due);
+        if (now + StepBack < _lookedAt)
+        {
+            ForgetOfTheFuture(now);
+        }
+
+        _lookedAt = now;
         _due.ForEach(Unschedule);
         var again = _abstained.Take(Math.Max(0, room)).ToList();
         again.ForEach(Unschedule);
@@ -96,6 +105,23 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
         }
 
         return due;
+    }
+
+    /// <summary>The clock was stepped back: what is far ahead now is planned again when its time comes. What may be ours already is looked up.</summary>
+    private void ForgetOfTheFuture(DateTimeOffset now)
+    {
+        foreach (var fire in _pending.Values.Where(fire => !fire.IsAsked && !fire.IsQueued && fire.PlanTime > now + claimAhead + StepBack).ToList())
+        {
+            if (fire.IsUncertain)
+            {
+                _due.Add(fire);
+            }
+            else
+            {
+                fire.Next = null;
+                Forget(fire);
+            }
+        }
     }
 
     /// <summary>Later fires wait in a row; one whose successor's time has come is dropped.</summary>

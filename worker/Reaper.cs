@@ -20,6 +20,7 @@ internal sealed class Reaper(
     private static readonly TimeSpan RecordsComeWithin = TimeSpan.FromMinutes(2);
 
     private readonly LeaseLock _lock = new(etcd, keys.Lock("reaper"));
+    private readonly Dictionary<string, long> _recorded = [];
     private DateTimeOffset _swept = time.GetUtcNow();
     private DateTimeOffset _settled = time.GetUtcNow();
 
@@ -69,27 +70,52 @@ internal sealed class Reaper(
         var sessionsAlive = ListOf(state, 1).Select(worker => new LeaseId(worker.Lease).ToString()).ToHashSet();
         foreach (var pair in ListOf(state, 0))
         {
-            var key = pair.Key.ToStringUtf8();
-            if (LostRuns.Parse(pair) is not { } run || Keys.TryParseRun(key, keys.AllRuns) is null)
-            {
-                log.AlienRun(Display.Line(key));
-                await DeleteUnchangedAsync(pair);
-            }
-            else if (!sessionsAlive.Contains(run.Session))
-            {
-                await lost.EndAsync(pair, run, session, "its session has expired");
-            }
+            await GuardAsync(pair, () => ReapAsync(pair, sessionsAlive, session));
         }
 
-        foreach (var pair in ListOf(state, 2))
+        var owed = ListOf(state, 2);
+        foreach (var pair in owed)
         {
-            await RecordOwedAsync(pair, sessionsAlive);
+            await GuardAsync(pair, () => RecordOwedAsync(pair, sessionsAlive));
         }
 
-        var running = ListOf(state, 0).Select(pair => Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllRuns)?.Name.Value).ToHashSet();
-        foreach (var pair in ListOf(state, 3).Where(killer => killer.Lease == 0 && !running.Contains(killer.Key.ToStringUtf8()[keys.Killers.Length..])))
+        _recorded.Keys.Except(owed.Select(pair => pair.Key.ToStringUtf8())).ToList().ForEach(key => _recorded.Remove(key));
+        var running = ListOf(state, 0).Select(pair => Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllRuns)).OfType<(JobName Name, string RunId)>().ToList();
+        foreach (var pair in ListOf(state, 3).Where(killer => killer.Lease == 0))
         {
-            await DeleteUnchangedAsync(pair); // Answered: nothing that it was meant for is in flight any more.
+            var isMeantForSomething = keys.TryParseKiller(pair.Key.ToStringUtf8()) is var (name, runId)
+                && running.Any(run => run.Name == name && (runId.Length == 0 || run.RunId == runId));
+            if (!isMeantForSomething)
+            {
+                await DeleteUnchangedAsync(pair); // Answered: nothing that it was meant for is in flight any more.
+            }
+        }
+    }
+
+    private async Task ReapAsync(KeyValue pair, HashSet<string> sessionsAlive, Session session)
+    {
+        var key = pair.Key.ToStringUtf8();
+        if (LostRuns.Parse(pair) is not { } run || Keys.TryParseRun(key, keys.AllRuns) is null)
+        {
+            log.AlienRun(Display.Line(key));
+            await DeleteUnchangedAsync(pair);
+        }
+        else if (!sessionsAlive.Contains(run.Session))
+        {
+            await lost.EndAsync(pair, run, session, "its session has expired");
+        }
+    }
+
+    /// <summary>One key that etcd does not let us deal with keeps back no other.</summary>
+    private async Task GuardAsync(KeyValue pair, Func<Task> chore)
+    {
+        try
+        {
+            await chore();
+        }
+        catch (EtcdException failure) when (failure.Error == EtcdError.Refused)
+        {
+            log.ChoreRefused(Display.Line(pair.Key.ToStringUtf8()), failure.Message);
         }
     }
 
@@ -103,7 +129,13 @@ internal sealed class Reaper(
         }
         else if (!sessionsAlive.Contains(owed.Session) || time.GetUtcNow() - owed.Decided > RecordsComeWithin)
         {
-            accounts.TryRecord(name, await etcd.FindAsync(keys.Job(name)), owed);
+            // Once, and again only if it is still there much later: our own may have to wait for room on our disk.
+            var key = pair.Key.ToStringUtf8();
+            if (!_recorded.TryGetValue(key, out var recorded) || time.GetElapsedTime(recorded) > RecordsComeWithin)
+            {
+                _recorded[key] = time.GetTimestamp();
+                accounts.TryRecord(name, await etcd.FindAsync(keys.Job(name)), owed);
+            }
         }
     }
 

@@ -7,6 +7,8 @@ namespace Dts.Worker;
 /// <summary>Makes the records of this worker, one way for each way in which a planned fire ends.</summary>
 internal sealed class RecordWriter(string workerId, string host, TimeSpan retention)
 {
+    private const int RetentionDaysMax = 36_500; // A job put by hand may say anything.
+
     /// <summary>The command ran.</summary>
     public RunRecord Ran(Run run, CommandEnding ending) => NotStarted(run, StatusOf(ending.Outcome), Explain(ending), ending.StartedAt) with
     {
@@ -68,5 +70,5 @@ internal sealed class RecordWriter(string workerId, string host, TimeSpan retent
         Host: host,
         Attempt: run.Attempt,
         Trigger: run.Trigger,
-        ExpireAt: now + (job.RetentionDays > 0 ? TimeSpan.FromDays(job.RetentionDays) : retention));
+        ExpireAt: now + (job.RetentionDays > 0 ? TimeSpan.FromDays(Math.Min(job.RetentionDays, RetentionDaysMax)) : retention));
 }

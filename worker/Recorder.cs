@@ -15,6 +15,7 @@ internal sealed class Recorder(
 {
     private const int AtOnce = 256;
     private const int WaitingMax = 10_000; // More, and ended runs keep their slots.
+    private const int OutputKeptMax = 256; // Of those that wait; later ones wait without their output.
     private const int TriesAtTheEnd = 3;
 
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
@@ -88,6 +89,12 @@ internal sealed class Recorder(
     {
         for (; _passedOn < _waiting.Count; _passedOn++)
         {
+            if (_waiting.Count > OutputKeptMax)
+            {
+                var record = _waiting[_passedOn].Record; // Memory is not for ever, either.
+                _waiting[_passedOn] = _waiting[_passedOn] with { Record = record with { Output = "", OutputTruncated = record.OutputTruncated || record.Output.Length > 0 } };
+            }
+
             if (_waiting[_passedOn] is { Run: { } run } ending)
             {
                 await completed.WriteAsync(ending with { OwedKey = keys.Owed(run.Name, run.Id) });

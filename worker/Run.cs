@@ -11,6 +11,9 @@ namespace Dts.Worker;
 /// <param name="session">The session under which it was claimed.</param>
 internal sealed class Run(JobName name, Job job, long jobRevision, RunSpec spec, DateTimeOffset claimedAt, long fencingToken, LeaseId session)
 {
+    /// <summary>Why a run is killed that others have declared lost and run again.</summary>
+    public const string RunElsewhere = "declared lost while this worker was cut off from etcd, and run again";
+
     private long _session = session.Value;
     private long _heldAt = fencingToken;
     private long _killRevision;
@@ -55,6 +58,9 @@ internal sealed class Run(JobName name, Job job, long jobRevision, RunSpec spec,
         get => Volatile.Read(ref _lostAtMs);
         set => Volatile.Write(ref _lostAtMs, value);
     }
+
+    /// <summary>Others have declared it lost, and run it again.</summary>
+    public bool IsRunElsewhere => LostAtMs > 0 && Job.OnWorkerLost == OnWorkerLost.Rerun;
 
     /// <summary>Its key was written under a new session.</summary>
     public void TakeAlong(LeaseId to, long revision)

@@ -31,6 +31,7 @@ internal sealed class Scheduler(
     private readonly List<Planned> _duePlans = [];
     private readonly List<Asked> _dueAsked = [];
     private DateTimeOffset _lookedAt;
+    private bool _isListed;
 
     public async Task RunAsync()
     {
@@ -56,6 +57,7 @@ internal sealed class Scheduler(
                 await orders.WriteAsync(new FireOrder.Withdraw(name, revision, why));
                 break;
             case ScheduleMessage.JobsListed:
+                _isListed = true;
                 ready(_planned.Count);
                 break;
             case ScheduleMessage.RunAsked(var name, var run, var revision):
@@ -74,6 +76,7 @@ internal sealed class Scheduler(
                 break;
             case ScheduleMessage.WorkerCame(var id, var labels):
                 roster.Add(id, labels);
+                await ForgetMatchedAsync(id, labels);
                 break;
             case ScheduleMessage.WorkerLeft(var id):
                 roster.Remove(id);
@@ -83,13 +86,22 @@ internal sealed class Scheduler(
         }
     }
 
+    /// <summary>What was only waiting to be recorded as missed, because nobody matched, is the new worker's business now.</summary>
+    private async Task ForgetMatchedAsync(string id, IReadOnlyDictionary<string, string> labels)
+    {
+        foreach (var planned in _planned.Values.Where(planned => !planned.Plan.Target.IsAnyone && planned.Plan.Target.Matches(id, labels)))
+        {
+            await orders.WriteAsync(new FireOrder.Matched(planned.Name));
+        }
+    }
+
     private async Task PutAsync(JobName name, JobPlan plan, DateTimeOffset? dealtWithUntil)
     {
         var now = time.GetUtcNow();
         var handedOn = Remove(name)?.HandedOn ?? DateTimeOffset.MinValue;
         if (plan.IsPaused)
         {
-            _planned[name] = new Planned(name, plan) { HandedOn = handedOn };
+            _planned[name] = new Planned(name, plan); // Resumed within a moment, it is planned anew.
             await orders.WriteAsync(new FireOrder.Withdraw(name, plan.Revision, "paused"));
             return;
         }
@@ -123,7 +135,7 @@ internal sealed class Scheduler(
         }
     }
 
-    /// <summary>The clock was stepped back: what was handed on for a time that is to come again is planned again, and it is for the cursors to say what is new.</summary>
+    /// <summary>The clock was stepped back: what was handed on for a time that is to come again is planned again, and it is for etcd to say what is new.</summary>
     private void PlanAnew(DateTimeOffset now)
     {
         foreach (var planned in _planned.Values.Where(planned => !planned.Plan.IsPaused).ToList())
@@ -135,6 +147,16 @@ internal sealed class Scheduler(
 
             planned.HandedOn = DateTimeOffset.MinValue;
             Plan(planned, now);
+        }
+
+        foreach (var asked in _asked.Values)
+        {
+            if (asked.Timer is { } timer)
+            {
+                _queue.Cancel(timer);
+            }
+
+            asked.Timer = _queue.Add(now.ToUnixTimeMilliseconds(), asked);
         }
     }
 
@@ -206,7 +228,7 @@ internal sealed class Scheduler(
     {
         var (name, run) = (asked.Name, asked.Run);
         var plan = _planned.GetValueOrDefault(name)?.Plan;
-        if (plan is null && now < run.NotBefore + LateAtMost)
+        if (!_isListed || (plan is null && now < run.NotBefore + LateAtMost))
         {
             asked.Timer = _queue.Add((now + LookAgain).ToUnixTimeMilliseconds(), asked); // Its job may be on its way.
             return;

@@ -44,7 +44,7 @@ public sealed class EtcdException(EtcdError error, string message, Exception? ca
             16 => EtcdError.Unauthenticated,
             3 when message.Contains("auth store is old", StringComparison.Ordinal) => EtcdError.Unauthenticated,
             3 when message.Contains("authentication failed", StringComparison.Ordinal) => EtcdError.Unauthenticated,
-            2 or 13 when message.Contains("leader", StringComparison.Ordinal) => EtcdError.Unavailable,
+            2 or 13 => EtcdError.Unavailable, // What etcd has no name for, such as a proposal dropped by an election, comes so; it passes.
             _ => EtcdError.Refused,
         };
         return new EtcdException(error, message.Length > 0 ? message : $"gRPC status {grpcStatus}");

@@ -12,9 +12,8 @@ public static class FollowUps
     /// <param name="worker">Where it ran.</param>
     /// <param name="chance">From 0 to below 1, for the jitter of a retry.</param>
     public static IReadOnlyList<(JobName Job, RunSpec Run)> After(
-        Job job, RunSpec run, RunStatus status, string worker, bool wasKilled, DateTimeOffset now, double chance)
+        JobName name, Job job, RunSpec run, RunStatus status, string worker, bool wasKilled, DateTimeOffset now, double chance)
     {
-        var name = JobName.Parse(job.Name);
         if (status is RunStatus.Failed or RunStatus.TimedOut && run.Attempt <= job.Retry.Max)
         {
             var delay = RetryDelay.After(run.Attempt, job.Retry, chance);
@@ -31,10 +30,23 @@ public static class FollowUps
             RunStatus.Succeeded => job.Then.Concat(job.Always),
             RunStatus.Failed or RunStatus.TimedOut or RunStatus.Lost => job.OnFailure.Concat(job.Always),
             RunStatus.Killed => job.Always,
+            _ when IsRepeat(run) => job.OnFailure.Concat(job.Always),
             _ => [],
         };
-        var origin = "after-" + Digest($"{job.Name}/{run.Id}");
-        return [.. next.Distinct().Select(dependent => (JobName.Parse(dependent), new RunSpec(run.PlanTime, RunSpec.Dependent, now, Origin: origin)))];
+        return Dependents(name, run, next, now);
+    }
+
+    /// <summary>What follows when a run is given up before it started: nothing, unless it was to make up for one that failed. Then that failure stands.</summary>
+    /// <param name="dependents">The jobs that run on failure, and always.</param>
+    public static IReadOnlyList<(JobName Job, RunSpec Run)> AfterGivenUp(JobName name, RunSpec run, IReadOnlyList<string> dependents, DateTimeOffset now) =>
+        IsRepeat(run) ? Dependents(name, run, dependents, now) : [];
+
+    private static bool IsRepeat(RunSpec run) => run.Trigger is RunSpec.Retry or RunSpec.Rerun;
+
+    private static List<(JobName Job, RunSpec Run)> Dependents(JobName name, RunSpec run, IEnumerable<string> dependents, DateTimeOffset now)
+    {
+        var next = new RunSpec(run.PlanTime, RunSpec.Dependent, now, Origin: "after-" + Digest($"{name}/{run.Id}"));
+        return [.. dependents.Distinct().Where(dependent => JobName.TryParse(dependent, out _, out _)).Select(dependent => (JobName.Parse(dependent), next))];
     }
 
     /// <summary>The same for the same cause, so that one cause makes one run, however often it is dealt with.</summary>

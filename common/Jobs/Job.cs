@@ -65,6 +65,7 @@ public sealed record Job(
     [JsonExtensionData]
     public Dictionary<string, JsonElement>? Unknown { get; set; }
 
-    /// <summary>The same times in the same zone and mode.</summary>
-    public bool HasScheduleOf(Job other) => CronExpr == other.CronExpr && TimeZone == other.TimeZone && Mode == other.Mode;
+    /// <summary>The same times in the same zone and mode; in mode all also on the same workers, for each has its own account.</summary>
+    public bool HasScheduleOf(Job other) =>
+        CronExpr == other.CronExpr && TimeZone == other.TimeZone && Mode == other.Mode && (Mode == JobMode.One || $"{Target}" == $"{other.Target}");
 }

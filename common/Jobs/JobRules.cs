@@ -7,6 +7,7 @@ namespace Dts.Common.Jobs;
 public static class JobRules
 {
     private const int CommandBytesMax = 100_000; // Linux takes 128 KiB for one argument, MAX_ARG_STRLEN in execve(2).
+    private const int RequestEnvBytesMax = 32 << 10;
     private const int OutputLimitMin = 1024;
     private const int OutputLimitMax = 8 << 20;
     private const int DayInSeconds = 86_400;
@@ -38,8 +39,13 @@ public static class JobRules
         ?? FindBadDependents(job)
         ?? FindBadEnv(job.Env);
 
-    /// <summary>What is wrong with variables for a command; null = nothing.</summary>
-    public static string? FindBadEnv(IReadOnlyDictionary<string, string> env) =>
+    /// <summary>What is wrong with variables that come with a request to run; null = nothing. They go through etcd with the run.</summary>
+    public static string? FindBadRequestEnv(IReadOnlyDictionary<string, string> env) => FindBadEnv(env)
+        ?? (env.Sum(variable => Encoding.UTF8.GetByteCount(variable.Key) + Encoding.UTF8.GetByteCount(variable.Value)) is var bytes and > RequestEnvBytesMax
+            ? $"env has {bytes} bytes; expected at most {RequestEnvBytesMax}"
+            : null);
+
+    private static string? FindBadEnv(IReadOnlyDictionary<string, string> env) =>
         env.Select(variable => FindBadVariable(variable.Key, variable.Value)).FirstOrDefault(fault => fault is not null);
 
     private static string? FindUnsupported(Job job) =>

@@ -1,22 +1,14 @@
 namespace Dts.Common.Jobs;
 
-/// <summary>The value of a key under killer/: empty, as the original has it, or a run id (or <c>*</c> for the whole job), and why.</summary>
+/// <summary>What a key under killer/ asks for: the end of all runs of a job, or of one; its value says why, or is empty, as the original has it.</summary>
 /// <param name="RunId">Empty = all runs of the job.</param>
 public readonly record struct KillRequest(string RunId, string Reason)
 {
-    private const string Everything = "*";
+    private const string ByRequest = "by request";
 
-    public static KillRequest All { get; } = new("", "by request");
+    public static KillRequest All { get; } = new("", ByRequest);
 
-    public static KillRequest Parse(string value) => value.Split(' ', 2) switch
-    {
-        [""] => All,
-        [var runId] => new(runId == Everything ? "" : runId, "by request"),
-        [var runId, var reason] => new(runId == Everything ? "" : runId, reason),
-        _ => All,
-    };
+    public static KillRequest Of(string runId, string value) => new(runId, value.Length > 0 ? value : ByRequest);
 
     public bool Covers(string runId) => RunId.Length == 0 || RunId == runId;
-
-    public override string ToString() => $"{(RunId.Length > 0 ? RunId : Everything)} {Reason}";
 }

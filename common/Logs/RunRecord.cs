@@ -11,6 +11,8 @@ namespace Dts.Common.Logs;
 /// <param name="Id"><c>job/runId</c>: writing a record twice is harmless.</param>
 /// <param name="FencingToken">The revision of the claim: never goes down for a job.</param>
 /// <param name="OutputBytes">What the command wrote, before anything was cut.</param>
+/// <param name="OutputTruncated">The record keeps only head and tail of it.</param>
+/// <param name="OutputStored">How many bytes of it, from the first on, are kept as chunks; 0 = what the record has is all there is.</param>
 /// <param name="MissedCount">For a missed record that stands for several planned fires: how many, the last at PlanTime.</param>
 /// <param name="MissedSince">They came after this.</param>
 /// <param name="LostAt">When others had declared it lost, although its worker saw it to its end; 0 = nobody had.</param>
@@ -38,6 +40,7 @@ public sealed record RunRecord(
     long MaxRssKb = 0,
     long OutputBytes = 0,
     bool OutputTruncated = false,
+    long OutputStored = 0,
     long MissedCount = 0,
     long MissedSince = 0,
     long LostAt = 0,

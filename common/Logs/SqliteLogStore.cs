@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using Dts.Common.Jobs;
 using Microsoft.Data.Sqlite;
@@ -18,12 +20,15 @@ public sealed class SqliteLogStore : ILogStore
             expireAt integer not null,
             record text not null
         );
-        create index if not exists log_job on log (jobName, startTime desc, _id);
-        create index if not exists log_start on log (startTime desc, _id);
-        create index if not exists log_status on log (status, startTime desc, _id);
+        create index if not exists log_job on log (jobName, startTime desc, _id desc);
+        create index if not exists log_start on log (startTime desc, _id desc);
+        create index if not exists log_status on log (status, startTime desc, _id desc);
         create index if not exists log_plan on log (jobName, planTime);
         create index if not exists log_missed on log (jobName, missedSince, planTime) where missedSince > 0;
         create index if not exists log_expire on log (expireAt);
+        create table if not exists output (run text, offset integer, expireAt integer not null, data blob not null, primary key (run, offset)) without rowid;
+        create index if not exists output_expire on output (expireAt);
+        create table if not exists stats (jobName text, day text, key text, n integer not null, primary key (jobName, day, key)) without rowid;
         """;
 
     private const string Upsert = """
@@ -32,6 +37,9 @@ public sealed class SqliteLogStore : ILogStore
             status = excluded.status, startTime = excluded.startTime, expireAt = excluded.expireAt, record = excluded.record
         where excluded.status <> 'lost'
         """;
+
+    private const string Count = "insert into stats (jobName, day, key, n) values ($job, $day, $key, $n) on conflict (jobName, day, key) do update set n = n + excluded.n";
+    private const string CountMost = "insert into stats (jobName, day, key, n) values ($job, $day, $key, $n) on conflict (jobName, day, key) do update set n = max(n, excluded.n)";
 
     private readonly string _path;
     private readonly Lock _gate = new();
@@ -43,30 +51,107 @@ public sealed class SqliteLogStore : ILogStore
     public Task WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel) => Locked(connection =>
     {
         using var transaction = connection.BeginTransaction(deferred: false);
-        using var command = connection.CreateCommand();
-        command.Transaction = transaction;
-        command.CommandText = Upsert;
+        var counts = new Dictionary<(string Job, string Day, string Key), long>();
+        using var find = Prepare(connection, "select record from log where _id = $id", "$id");
+        using var upsert = Prepare(connection, Upsert, "$id", "$job", "$status", "$start", "$plan", "$since", "$expire", "$record");
         foreach (var record in records)
         {
-            command.Parameters.Clear();
-            command.Parameters.AddWithValue("$id", record.Id);
-            command.Parameters.AddWithValue("$job", record.JobName);
-            command.Parameters.AddWithValue("$status", record.Status.Word());
-            command.Parameters.AddWithValue("$start", record.StartTime);
-            command.Parameters.AddWithValue("$plan", record.PlanTime);
-            command.Parameters.AddWithValue("$since", record.MissedSince);
-            command.Parameters.AddWithValue("$expire", record.ExpireAt.ToUnixTimeMilliseconds());
-            command.Parameters.AddWithValue("$record", JsonSerializer.Serialize(record, DtsJson.Readable.RunRecord));
-            command.ExecuteNonQuery();
+            find.Parameters[0].Value = record.Id;
+            var former = find.ExecuteScalar() is string json ? Parse(json) : null;
+            if (former is not null && record.Status == RunStatus.Lost)
+            {
+                continue;
+            }
+
+            object[] values =
+            [
+                record.Id, record.JobName, record.Status.Word(), record.StartTime, record.PlanTime, record.MissedSince,
+                record.ExpireAt.ToUnixTimeMilliseconds(), JsonSerializer.Serialize(record, DtsJson.Readable.RunRecord),
+            ];
+            for (var i = 0; i < values.Length; i++)
+            {
+                upsert.Parameters[i].Value = values[i];
+            }
+
+            upsert.ExecuteNonQuery();
+            Add(counts, former, -1);
+            Add(counts, record, 1);
         }
 
+        WriteCounts(connection, counts);
         transaction.Commit();
         return records.Count;
     });
 
+    public Task WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => Locked(connection =>
+    {
+        using var transaction = connection.BeginTransaction(deferred: false);
+        using var insert = Prepare(connection, "insert or ignore into output (run, offset, expireAt, data) values ($run, $offset, $expire, $data)", "$run", "$offset", "$expire", "$data");
+        foreach (var chunk in chunks)
+        {
+            insert.Parameters[0].Value = chunk.Run;
+            insert.Parameters[1].Value = chunk.Offset;
+            insert.Parameters[2].Value = chunk.ExpireAt.ToUnixTimeMilliseconds();
+            insert.Parameters[3].Value = chunk.Data.ToArray();
+            insert.ExecuteNonQuery();
+        }
+
+        transaction.Commit();
+        return chunks.Count;
+    });
+
+    public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(string run, long offset, int bytesMax, CancellationToken cancel) => Locked(connection =>
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = "select offset, data from output where run = $run and offset >= coalesce((select max(offset) from output where run = $run and offset <= $offset), 0) order by offset";
+        command.Parameters.AddWithValue("$run", run);
+        command.Parameters.AddWithValue("$offset", offset);
+        using var rows = command.ExecuteReader();
+        var chunks = new List<OutputChunk>();
+        for (var bytes = 0; bytes < bytesMax && rows.Read();)
+        {
+            chunks.Add(new OutputChunk(run, rows.GetInt64(0), (byte[])rows[1], default));
+            bytes += chunks[^1].Data.Length;
+        }
+
+        return OutputChunk.Join(chunks, offset);
+    });
+
+    public async Task<RunRecord?> FindAsync(string id, CancellationToken cancel) => await Query("select record from log where _id = $id", ("$id", id)) is [var record] ? record : null;
+
     public Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel) => Query(
         "select record from log where jobName = $job order by startTime desc, _id desc limit $limit offset $skip",
         ("$job", job.Value), ("$limit", limit), ("$skip", skip));
+
+    public async Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel)
+    {
+        var sql = new StringBuilder("select record from log where true");
+        var parameters = new List<(string, object)> { ("$limit", query.Limit + 1) };
+        Where("jobName = $job", "$job", query.Job);
+        Where("status = $status", "$status", query.Status?.Word());
+        Where("record ->> 'worker' = $worker", "$worker", query.Worker);
+        Where("record ->> 'trigger' = $trigger", "$trigger", query.Trigger);
+        Where("startTime >= $from", "$from", query.From?.ToUnixTimeMilliseconds());
+        Where("startTime < $until", "$until", query.Until?.ToUnixTimeMilliseconds());
+        Where("(record ->> 'command' like $text escape '\\' or record ->> 'err' like $text escape '\\')", "$text", query.Text is null ? null : $"%{EscapeLike(query.Text)}%");
+        if (query.After is { } after)
+        {
+            Where("(startTime, _id) < ($afterStart, $afterId)", "$afterStart", after.StartTime);
+            parameters.Add(("$afterId", after.Id));
+        }
+
+        sql.Append(" order by startTime desc, _id desc limit $limit");
+        return LogPage.Of(await Query(sql.ToString(), [.. parameters]), query.Limit);
+
+        void Where(string condition, string name, object? value)
+        {
+            if (value is not null)
+            {
+                sql.Append(" and ").Append(condition);
+                parameters.Add((name, value));
+            }
+        }
+    }
 
     public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => Query(
         """
@@ -76,15 +161,74 @@ public sealed class SqliteLogStore : ILogStore
         """,
         ("$job", job.Value), ("$from", from.ToUnixTimeMilliseconds()), ("$to", until.ToUnixTimeMilliseconds()));
 
+    public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) => Locked<IReadOnlyList<DayStats>>(connection =>
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = "select day, key, n from stats where jobName = $job and day >= $from";
+        command.Parameters.AddWithValue("$job", job.Value);
+        command.Parameters.AddWithValue("$from", TextOf(from));
+        using var rows = command.ExecuteReader();
+        var days = new SortedDictionary<string, Dictionary<string, long>>(StringComparer.Ordinal);
+        while (rows.Read())
+        {
+            var counts = days.TryGetValue(rows.GetString(0), out var known) ? known : days[rows.GetString(0)] = [];
+            counts[rows.GetString(1)] = rows.GetInt64(2);
+        }
+
+        return [.. days.Select(day => new DayStats(DateOnly.ParseExact(day.Key, "yyyy-MM-dd", CultureInfo.InvariantCulture), day.Value))];
+    });
+
     public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) => Locked(connection =>
     {
         using var command = connection.CreateCommand();
-        command.CommandText = "delete from log where rowid in (select rowid from log where expireAt < $now limit 1000)";
         command.Parameters.AddWithValue("$now", now.ToUnixTimeMilliseconds());
-        return command.ExecuteNonQuery();
+        command.CommandText = "delete from output where (run, offset) in (select run, offset from output where expireAt < $now limit 1000)";
+        var chunks = command.ExecuteNonQuery();
+        command.CommandText = "delete from log where rowid in (select rowid from log where expireAt < $now limit 1000)";
+        return Math.Max(chunks, command.ExecuteNonQuery());
     });
 
     public void Dispose() => _open?.Dispose();
+
+    private static RunRecord? Parse(string json) => JsonSerializer.Deserialize(json, DtsJson.Readable.RunRecord);
+
+    private static string TextOf(DateOnly day) => day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+
+    private static string EscapeLike(string text) =>
+        text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("%", "\\%", StringComparison.Ordinal).Replace("_", "\\_", StringComparison.Ordinal);
+
+    private static void Add(Dictionary<(string Job, string Day, string Key), long> counts, RunRecord? record, int sign)
+    {
+        foreach (var (key, count) in record is null ? [] : DayStats.Of(record))
+        {
+            var place = (record!.JobName, TextOf(DayStats.DayOf(record)), key);
+            counts[place] = key == DayStats.Longest ? Math.Max(count, counts.GetValueOrDefault(place)) : counts.GetValueOrDefault(place) + (sign * count);
+        }
+    }
+
+    private static void WriteCounts(SqliteConnection connection, Dictionary<(string Job, string Day, string Key), long> counts)
+    {
+        using var add = Prepare(connection, Count, "$job", "$day", "$key", "$n");
+        using var most = Prepare(connection, CountMost, "$job", "$day", "$key", "$n");
+        foreach (var ((job, day, key), count) in counts)
+        {
+            var command = key == DayStats.Longest ? most : add;
+            (command.Parameters[0].Value, command.Parameters[1].Value, command.Parameters[2].Value, command.Parameters[3].Value) = (job, day, key, count);
+            command.ExecuteNonQuery();
+        }
+    }
+
+    private static SqliteCommand Prepare(SqliteConnection connection, string sql, params string[] parameters)
+    {
+        var command = connection.CreateCommand();
+        command.CommandText = sql;
+        foreach (var parameter in parameters)
+        {
+            command.Parameters.Add(new SqliteParameter { ParameterName = parameter });
+        }
+
+        return command;
+    }
 
     private Task<IReadOnlyList<RunRecord>> Query(string sql, params (string Name, object Value)[] parameters) => Locked<IReadOnlyList<RunRecord>>(connection =>
     {
@@ -99,7 +243,7 @@ public sealed class SqliteLogStore : ILogStore
         var records = new List<RunRecord>();
         while (rows.Read())
         {
-            if (JsonSerializer.Deserialize(rows.GetString(0), DtsJson.Readable.RunRecord) is { } record)
+            if (Parse(rows.GetString(0)) is { } record)
             {
                 records.Add(record);
             }

@@ -45,6 +45,20 @@ internal sealed class BrokenStore : ILogStore
         return Task.FromResult<IReadOnlyList<RunRecord>>([.. Batches.SelectMany(batch => batch).Where(record => record.JobName == job.Value).Skip(skip).Take(limit)]);
     }
 
+    public Task WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel)
+    {
+        ThrowIfBroken();
+        return Task.CompletedTask;
+    }
+
+    public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(string run, long offset, int bytesMax, CancellationToken cancel) => throw new NotSupportedException();
+
+    public Task<RunRecord?> FindAsync(string id, CancellationToken cancel) => throw new NotSupportedException();
+
+    public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => throw new NotSupportedException();
+
+    public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) => throw new NotSupportedException();
+
     public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => throw new NotSupportedException();
 
     public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel)

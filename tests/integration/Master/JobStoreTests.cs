@@ -163,8 +163,8 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
 
         await _jobs.KillAsync(Hello, KillRequest.All with { RunId = "20260105T000000Z" }, CancellationToken.None);
 
-        var request = await Etcd.FindAsync(Keys.Killer(Hello));
-        Assert.Equal(("20260105T000000Z by request", 0L), (request!.Value.ToStringUtf8(), request.Lease));
+        var request = await Etcd.FindAsync(Keys.Killer(Hello, "20260105T000000Z"));
+        Assert.Equal(("by request", 0L), (request!.Value.ToStringUtf8(), request.Lease));
     }
 
     [Fact]

@@ -60,8 +60,21 @@ public sealed class FollowUpsTests
 
         var (name, again) = Assert.Single(After(job, Run, RunStatus.Lost));
         Assert.Equal(("a", 2, RunSpec.Rerun, Some.Now), (name.Value, again.Attempt, again.Trigger, again.NotBefore));
-        Assert.Equal(["mend", "tidy"], FollowUps.After(job, Run, RunStatus.Lost, "w1", wasKilled: true, Some.Now, 0.5).Select(follow => follow.Job.Value));
+        Assert.Equal(["mend", "tidy"], FollowUps.After(JobName.Parse(job.Name), job, Run, RunStatus.Lost, "w1", wasKilled: true, Some.Now, 0.5).Select(follow => follow.Job.Value));
         Assert.Equal(["mend", "tidy"], After(job, Run with { Attempt = 21 }, RunStatus.Lost).Select(follow => follow.Job.Value));
+    }
+
+    [Theory]
+    [InlineData(RunStatus.Skipped)]
+    [InlineData(RunStatus.Missed)]
+    [InlineData(RunStatus.Cancelled)]
+    public void A_retry_that_is_given_up_leaves_the_failure_standing_and_what_depends_on_it_runs(RunStatus status)
+    {
+        var retry = Run.Again(RunSpec.Retry, Some.Now);
+
+        Assert.Equal(["mend", "tidy"], After(Plain, retry, status).Select(follow => follow.Job.Value));
+        Assert.Equal(["mend", "tidy"], FollowUps.AfterGivenUp(JobName.Parse("a"), retry, ["mend", "tidy"], Some.Now).Select(follow => follow.Job.Value));
+        Assert.Empty(FollowUps.AfterGivenUp(JobName.Parse("a"), Run, ["mend", "tidy"], Some.Now));
     }
 
     [Theory]
@@ -77,5 +90,5 @@ public sealed class FollowUpsTests
         Assert.Equal(seconds, RetryDelay.After(failures, new Retry(DelaySeconds: 10, Backoff: 2, MaxDelaySeconds: 60), chance).TotalSeconds, 6);
 
     private static IReadOnlyList<(JobName Job, RunSpec Run)> After(Job job, RunSpec run, RunStatus status) =>
-        FollowUps.After(job, run, status, "w1", wasKilled: false, Some.Now, chance: 0.5);
+        FollowUps.After(JobName.Parse(job.Name), job, run, status, "w1", wasKilled: false, Some.Now, chance: 0.5);
 }

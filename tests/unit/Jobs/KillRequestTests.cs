@@ -1,3 +1,4 @@
+using Dts.Common;
 using Dts.Common.Jobs;
 using Xunit;
 
@@ -5,22 +6,20 @@ namespace Dts.Tests.Unit.Jobs;
 
 public sealed class KillRequestTests
 {
-    [Theory]
-    // the value of a key under killer/ -> the run it is meant for, why
-    [InlineData("",                                "",                 "by request")] // the original's
-    [InlineData("20261122T100000Z",                "20261122T100000Z", "by request")]
-    [InlineData("20261122T100000Z by request",     "20261122T100000Z", "by request")]
-    [InlineData("* replaced by the run for later", "",                 "replaced by the run for later")]
-    public void A_request_says_what_is_to_end_and_why(string value, string runId, string reason) =>
-        Assert.Equal(new KillRequest(runId, reason), KillRequest.Parse(value));
+    private static readonly Keys Keys = new(Keys.DefaultPrefix);
 
-    [Fact]
-    public void What_is_written_is_read()
+    [Theory]
+    // a key under killer/ and its value -> the run it is meant for, why
+    [InlineData("a",                  "",         "",                 "by request")] // the original's
+    [InlineData("a",                  "no more",  "",                 "no more")]
+    [InlineData("a/20261122T100000Z", "",         "20261122T100000Z", "by request")]
+    [InlineData("a/20261122T100000Z", "replaced", "20261122T100000Z", "replaced")]
+    public void A_request_says_what_is_to_end_and_why(string key, string value, string runId, string reason)
     {
-        foreach (var request in new[] { KillRequest.All, new KillRequest("20261122T100000Z", "no more") })
-        {
-            Assert.Equal(request, KillRequest.Parse(request.ToString()));
-        }
+        var (name, asked) = Keys.TryParseKiller($"/cron/killer/{key}")!.Value;
+
+        Assert.Equal((JobName.Parse("a"), new KillRequest(runId, reason)), (name, KillRequest.Of(asked, value)));
+        Assert.Equal($"/cron/killer/{key}", Keys.Killer(name, asked));
     }
 
     [Fact]

@@ -1,0 +1,53 @@
+using System.Buffers.Text;
+using System.Globalization;
+using System.Text;
+
+namespace Dts.Common.Logs;
+
+/// <summary>What a page of records is asked for. What is null does not matter.</summary>
+/// <param name="From">Starts at this moment or later …</param>
+/// <param name="Until">… and before this one.</param>
+/// <param name="Text">In the command or in the error, in any case of its letters.</param>
+/// <param name="After">Where the page before this one ended: its <see cref="LogPage.Next"/>.</param>
+public sealed record LogQuery(
+    string? Job = null,
+    RunStatus? Status = null,
+    string? Worker = null,
+    string? Trigger = null,
+    DateTimeOffset? From = null,
+    DateTimeOffset? Until = null,
+    string? Text = null,
+    LogCursor? After = null,
+    int Limit = 50);
+
+/// <summary>A place between two records in the order of lists: latest start first, and of one start the greater id first.</summary>
+public readonly record struct LogCursor(long StartTime, string Id)
+{
+    public static LogCursor? Parse(string text)
+    {
+        try
+        {
+            return Encoding.UTF8.GetString(Base64Url.DecodeFromChars(text)).Split(' ', 2) is [var start, { Length: > 0 } id]
+                && long.TryParse(start, CultureInfo.InvariantCulture, out var startTime)
+                    ? new LogCursor(startTime, id)
+                    : null;
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
+    }
+
+    public override string ToString() => Base64Url.EncodeToString(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{StartTime} {Id}")));
+}
+
+/// <param name="Next">Asks for what follows; null = there is nothing more.</param>
+public sealed record LogPage(IReadOnlyList<RunRecord> Records, string? Next)
+{
+    /// <summary>Makes a page of what was found with one record more than was asked for.</summary>
+    internal static LogPage Of(IReadOnlyList<RunRecord> found, int limit)
+    {
+        var records = found.Take(limit).ToList();
+        return new LogPage(records, found.Count > limit ? new LogCursor(records[^1].StartTime, records[^1].Id).ToString() : null);
+    }
+}

@@ -1,0 +1,349 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Dts.Common.Jobs;
+using Microsoft.Extensions.Logging;
+
+namespace Dts.Common.Logs.Mongo;
+
+/// <summary>The log in MongoDB: collections <c>log</c> (a document a run), <c>output</c> (chunks) and <c>stats</c> (a document a job and day) of database <c>cron</c>.</summary>
+/// <remarks>
+/// <para>Thread-safe. The first eight fields of a document in <c>log</c> are the original's, with its names and types. An older shape, whose times stand in seconds
+/// in <c>timePoint</c> and whose output is <c>content</c>, is read, too.</para>
+/// <para>Batches are unordered inserts with our own <c>_id</c>, so writing twice does nothing; a document that is there already is replaced by a later writing, never
+/// by one that says lost. New documents are counted after that: a worker that dies between the two leaves at most a batch uncounted.</para>
+/// </remarks>
+public sealed partial class MongoLogStore : ILogStore
+{
+    private const string Database = "cron";
+    private const int DuplicateKey = 11000;
+
+    private readonly nint _pool;
+    private readonly string _where;
+    private readonly string _writeConcern;
+    private readonly ILogger _log;
+    private readonly Lock _gate = new();
+    private Task? _indexing;
+    private int _disposed;
+
+    /// <summary>Connects when it is first needed.</summary>
+    /// <exception cref="FormatException">The text is no MongoDB URI, or the driver is missing; the message says what is wrong.</exception>
+    public MongoLogStore(string uri, TimeSpan connectTimeout, ILogger log)
+    {
+        _log = log;
+        try
+        {
+            LibMongoc.Initialize();
+        }
+        catch (DllNotFoundException missing)
+        {
+            throw new FormatException((missing.InnerException ?? missing).Message);
+        }
+
+        _pool = LibMongoc.OpenPool(WithTimeouts(uri, connectTimeout), "dts", out var error);
+        if (_pool == 0)
+        {
+            throw new FormatException(error);
+        }
+
+        _where = $"MongoDB at {HostsOf(uri)}";
+        _writeConcern = WriteConcernPattern().Match(uri) is { Success: true } match ? match.Groups[1].Value : "majority";
+    }
+
+    public Task WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel) => RunAsync(() =>
+    {
+        // The last writing of each counts; two of one id in a batch would disturb each other.
+        var latest = records.GroupBy(record => record.Id).Select(same => same.LastOrDefault(record => record.Status != RunStatus.Lost) ?? same.Last()).ToList();
+        var duplicates = Insert("log", latest.Count, (documents, i) => RunDocument.Write(documents, latest[i]));
+        Replace([.. duplicates.Select(i => latest[i]).Where(record => record.Status != RunStatus.Lost)]);
+        Count([.. latest.Where((_, i) => !duplicates.Contains(i))]);
+        return 0;
+    });
+
+    public Task WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => RunAsync(() => Insert("output", chunks.Count, (documents, i) => documents.Document(chunk => chunk
+        .Text("_id", string.Create(CultureInfo.InvariantCulture, $"{chunks[i].Run}:{chunks[i].Offset:D12}"))
+        .Text("run", chunks[i].Run)
+        .Long("offset", chunks[i].Offset)
+        .Bytes("data", chunks[i].Data.Span)
+        .Date("expireAt", chunks[i].ExpireAt))));
+
+    public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(string run, long offset, int bytesMax, CancellationToken cancel) => RunAsync(() =>
+    {
+        // The chunk that the offset lies in begins at it or before.
+        var first = Find("output", filter => filter.Text("run", run).Document("offset", at => at.Long("$lte", offset)), sort => sort.Int("run", 1).Int("offset", -1), limit: 1);
+        var from = first.Count > 0 ? first[0]["offset"].AsLong : offset;
+        var most = Math.Max(1, bytesMax / OutputBytesUsual) + 1;
+        var chunks = Find("output", filter => filter.Text("run", run).Document("offset", at => at.Long("$gte", from)), sort => sort.Int("run", 1).Int("offset", 1), limit: most)
+            .Select(chunk => new OutputChunk(run, chunk["offset"].AsLong, chunk["data"].AsBytes, default));
+        return OutputChunk.Join(chunks, offset);
+    });
+
+    public Task<RunRecord?> FindAsync(string id, CancellationToken cancel) => RunAsync(() =>
+        Find("log", filter => filter.Text("_id", id), sort => sort.Int("_id", 1), limit: 1) is [var found] ? RunDocument.Read(found) : null);
+
+    public Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(() =>
+        [.. Find("log", filter => filter.Text("jobName", job.Value), LatestFirst, limit, skip).Select(RunDocument.Read)]);
+
+    public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => RunAsync(() =>
+        LogPage.Of([.. Find("log", filter => WriteFilter(filter, query), LatestFirst, query.Limit + 1).Select(RunDocument.Read)], query.Limit));
+
+    public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(() =>
+    {
+        var (first, end) = (from.ToUnixTimeMilliseconds(), until.ToUnixTimeMilliseconds());
+        var planned = Find("log", filter => filter.Text("jobName", job.Value).Document("planTime", at => at.Long("$gte", first).Long("$lt", end)), ByPlanTime, limit: 0);
+        var summaries = Find(
+            "log",
+            filter => filter.Text("jobName", job.Value).Document("planTime", at => at.Long("$gte", end)).Document("missedSince", since => since.Long("$gt", 0).Long("$lt", end)),
+            ByPlanTime,
+            limit: 0);
+        return [.. planned.Concat(summaries).Select(RunDocument.Read)];
+    });
+
+    public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) => RunAsync<IReadOnlyList<DayStats>>(() =>
+        [.. Find("stats", filter => filter.Text("jobName", job.Value).Document("day", day => day.Text("$gte", TextOf(from))), sort => sort.Int("jobName", 1).Int("day", 1), limit: 0)
+            .Select(day => new DayStats(
+                DateOnly.ParseExact(day["day"].AsText, "yyyy-MM-dd", CultureInfo.InvariantCulture),
+                day["n"].Elements.ToDictionary(count => count.Name, count => count.Value.AsLong)))]);
+
+    /// <summary>MongoDB removes what has expired by itself: TTL indexes.</summary>
+    public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) => Task.FromResult(0);
+
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) == 0)
+        {
+            LibMongoc.ClosePool(_pool);
+        }
+    }
+
+    private const int OutputBytesUsual = 64 << 10;
+
+    private static void LatestFirst(BsonWriter sort) => sort.Int("startTime", -1).Int("_id", -1);
+
+    private static void ByPlanTime(BsonWriter sort) => sort.Int("planTime", 1);
+
+    private static string TextOf(DateOnly day) => day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+
+    private static void WriteFilter(BsonWriter filter, LogQuery query)
+    {
+        foreach (var (field, value) in new[] { ("jobName", query.Job), ("status", query.Status?.Word()), ("worker", query.Worker), ("trigger", query.Trigger) })
+        {
+            if (value is not null)
+            {
+                filter.Text(field, value);
+            }
+        }
+
+        if (query.From is not null || query.Until is not null || query.After is not null)
+        {
+            filter.Document("startTime", start =>
+            {
+                start.Long("$gte", query.From?.ToUnixTimeMilliseconds() ?? 0);
+                var (until, after) = (query.Until?.ToUnixTimeMilliseconds() - 1 ?? long.MaxValue, query.After?.StartTime ?? long.MaxValue);
+                start.Long("$lte", Math.Min(until, after));
+            });
+        }
+
+        if (query.After is { } cursor)
+        {
+            filter.Array("$or", either => either
+                .Document(before => before.Document("startTime", start => start.Long("$lt", cursor.StartTime)))
+                .Document(same => same.Long("startTime", cursor.StartTime).Document("_id", id => id.Text("$lt", cursor.Id))));
+        }
+
+        if (query.Text is { } text)
+        {
+            void Matches(BsonWriter field) => field.Text("$regex", Regex.Escape(text)).Text("$options", "i");
+            filter.Array("$and", all => all.Document(both => both.Array("$or", either => either
+                .Document(command => command.Document("command", Matches))
+                .Document(err => err.Document("err", Matches)))));
+        }
+    }
+
+    /// <summary>Inserts documents and returns the places of those that were there already.</summary>
+    private HashSet<int> Insert(string collection, int count, Action<BsonWriter, int> write)
+    {
+        if (count == 0)
+        {
+            return [];
+        }
+
+        var command = new BsonWriter().Text("insert", collection).Bool("ordered", false);
+        WriteConcern(command).Array("documents", documents =>
+        {
+            for (var i = 0; i < count; i++)
+            {
+                write(documents, i);
+            }
+        });
+        var duplicates = new HashSet<int>();
+        foreach (var (_, error) in Run(command)["writeErrors"].Elements)
+        {
+            if (error["code"].AsLong != DuplicateKey)
+            {
+                throw Unavailable($"a document is refused: {error["errmsg"].AsText}");
+            }
+
+            duplicates.Add((int)error["index"].AsLong);
+        }
+
+        return duplicates;
+    }
+
+    private void Replace(List<RunRecord> records)
+    {
+        if (records.Count > 0)
+        {
+            Update("log", records.Count, (update, i) => update
+                .Document("q", filter => filter.Text("_id", records[i].Id))
+                .Document("u", document => RunDocument.WriteFields(document, records[i])));
+        }
+    }
+
+    private void Count(List<RunRecord> records)
+    {
+        var days = records.GroupBy(record => (record.JobName, Day: TextOf(DayStats.DayOf(record)))).ToList();
+        if (days.Count == 0)
+        {
+            return;
+        }
+
+        Update("stats", days.Count, (update, i) =>
+        {
+            var counts = days[i].SelectMany(DayStats.Of).GroupBy(count => count.Key, count => count.Count).ToList();
+            update.Document("q", filter => filter.Text("_id", $"{days[i].Key.JobName}/{days[i].Key.Day}"));
+            update.Document("u", change =>
+            {
+                change.Document("$set", set => set.Text("jobName", days[i].Key.JobName).Text("day", days[i].Key.Day));
+                change.Document("$inc", add => counts.Where(count => count.Key != DayStats.Longest).ToList().ForEach(count => add.Long($"n.{count.Key}", count.Sum())));
+                foreach (var longest in counts.Where(count => count.Key == DayStats.Longest))
+                {
+                    change.Document("$max", most => most.Long($"n.{DayStats.Longest}", longest.Max()));
+                }
+            });
+            update.Bool("upsert", true);
+        });
+    }
+
+    private void Update(string collection, int count, Action<BsonWriter, int> write)
+    {
+        var command = new BsonWriter().Text("update", collection).Bool("ordered", false);
+        WriteConcern(command).Array("updates", updates =>
+        {
+            for (var i = 0; i < count; i++)
+            {
+                updates.Document(update => write(update, i));
+            }
+        });
+        if (Run(command)["writeErrors"].Elements.Select(error => error.Value["errmsg"].AsText).FirstOrDefault() is { } refused)
+        {
+            throw Unavailable($"an update is refused: {refused}");
+        }
+    }
+
+    private BsonWriter WriteConcern(BsonWriter command) => command.Document("writeConcern", concern => _ = int.TryParse(_writeConcern, CultureInfo.InvariantCulture, out var nodes)
+        ? concern.Int("w", nodes)
+        : concern.Text("w", _writeConcern));
+
+    /// <param name="limit">0 = all.</param>
+    private List<BsonValue> Find(string collection, Action<BsonWriter> filter, Action<BsonWriter> sort, int limit, int skip = 0)
+    {
+        var command = new BsonWriter().Text("find", collection).Document("filter", filter).Document("sort", sort).Int("limit", limit);
+        command = skip > 0 ? command.Int("skip", skip) : command;
+        var cursor = Run(limit > 0 ? command.Int("batchSize", limit) : command)["cursor"];
+        var found = cursor["firstBatch"].Elements.Select(element => element.Value).ToList();
+        for (var id = cursor["id"].AsLong; id != 0 && (limit == 0 || found.Count < limit);)
+        {
+            cursor = Run(new BsonWriter().Long("getMore", id).Text("collection", collection))["cursor"];
+            found.AddRange(cursor["nextBatch"].Elements.Select(element => element.Value));
+            id = cursor["id"].AsLong;
+        }
+
+        return found;
+    }
+
+    private BsonValue Run(BsonWriter command) =>
+        LibMongoc.RunCommand(_pool, Database, command.ToArray(), out var error) is { } answer ? BsonValue.Of(answer) : throw Unavailable(error);
+
+    private LogStoreException Unavailable(string why) => new($"{_where}: {why}", new IOException(why));
+
+    /// <summary>The driver's calls block: they run on a thread of the pool. With the first one the indexes are made, in the background.</summary>
+    private Task<T> RunAsync<T>(Func<T> call)
+    {
+        lock (_gate)
+        {
+            _indexing ??= Task.Run(MakeIndexes);
+        }
+
+        return Task.Run(call);
+    }
+
+    private void MakeIndexes()
+    {
+        try
+        {
+            MakeIndexes("log", [
+                ("dts_job", keys => keys.Int("jobName", 1).Int("startTime", -1).Int("_id", -1), false),
+                ("dts_start", keys => keys.Int("startTime", -1).Int("_id", -1), false),
+                ("dts_status", keys => keys.Int("status", 1).Int("startTime", -1).Int("_id", -1), false),
+                ("dts_plan", keys => keys.Int("jobName", 1).Int("planTime", 1), false),
+                ("dts_expire", keys => keys.Int("expireAt", 1), true)]);
+            MakeIndexes("output", [
+                ("dts_run", keys => keys.Int("run", 1).Int("offset", 1), false),
+                ("dts_expire", keys => keys.Int("expireAt", 1), true)]);
+            MakeIndexes("stats", [("dts_job", keys => keys.Int("jobName", 1).Int("day", 1), false)]);
+        }
+        catch (LogStoreException failure)
+        {
+            lock (_gate)
+            {
+                _indexing = null; // Tried again with the next call.
+            }
+
+            _log.IndexesMissing(failure.Message);
+        }
+    }
+
+    private void MakeIndexes(string collection, (string Name, Action<BsonWriter> Keys, bool Expires)[] indexes)
+    {
+        // A command on a collection that does not exist is refused by some servers.
+        LibMongoc.RunCommand(_pool, Database, new BsonWriter().Text("create", collection).ToArray(), out _);
+        var command = new BsonWriter().Text("createIndexes", collection).Array("indexes", all =>
+        {
+            foreach (var (name, keys, expires) in indexes)
+            {
+                all.Document(index =>
+                {
+                    index.Text("name", name).Document("key", keys);
+                    if (expires)
+                    {
+                        index.Int("expireAfterSeconds", 0);
+                    }
+                });
+            }
+        });
+        _ = Run(command);
+    }
+
+    private static string WithTimeouts(string uri, TimeSpan timeout)
+    {
+        var ms = ((long)timeout.TotalMilliseconds).ToString(CultureInfo.InvariantCulture);
+        foreach (var option in new[] { "connectTimeoutMS", "serverSelectionTimeoutMS" })
+        {
+            if (!uri.Contains($"{option}=", StringComparison.OrdinalIgnoreCase))
+            {
+                uri += (uri.Contains('?') ? "&" : uri.LastIndexOf('/') > uri.IndexOf("://", StringComparison.Ordinal) + 2 ? "?" : "/?") + $"{option}={ms}";
+            }
+        }
+
+        return uri;
+    }
+
+    /// <summary>What may be shown of a URI: neither user nor password.</summary>
+    private static string HostsOf(string uri) => HostsPattern().Match(uri) is { Success: true } match ? match.Groups[1].Value : "an unknown host";
+
+    [GeneratedRegex(@"^mongodb(?:\+srv)?://(?:[^@/]*@)?([^/?]+)")]
+    private static partial Regex HostsPattern();
+
+    [GeneratedRegex(@"[?&]w=([^&]+)")]
+    private static partial Regex WriteConcernPattern();
+}
