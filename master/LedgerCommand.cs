@@ -23,7 +23,7 @@ internal static class LedgerCommand
         reader.FindUnknown();
 
         using var etcd = new EtcdClient(settings.Etcd, TimeProvider.System, NullLogger.Instance);
-        using var store = new SqliteLogStore(settings.LogFile);
+        using var store = settings.Log.Open(NullLogger.Instance);
         var jobs = new JobStore(etcd, settings.Keys, settings.DefaultZone, TimeProvider.System);
         try
         {

@@ -22,7 +22,7 @@ internal sealed record MasterSettings(
     CronZone DefaultZone,
     EtcdOptions Etcd,
     Keys Keys,
-    string LogFile)
+    LogSettings Log)
 {
     private const int TokenLengthMin = 16;
 
@@ -51,6 +51,6 @@ internal sealed record MasterSettings(
             ZoneSetting.Read(settings),
             EtcdSettings.Read(settings),
             EtcdSettings.ReadKeys(settings),
-            LogSettings.ReadPath(settings));
+            LogSettings.Read(settings));
     }
 }

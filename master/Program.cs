@@ -2,7 +2,6 @@ using System.Net.Sockets;
 using Dts.Common;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
-using Dts.Common.Logs;
 using Dts.Master;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
@@ -18,7 +17,7 @@ return await Service.RunAsync(async () =>
     using var loggers = Service.CreateLoggers(reader, "dts-master", out var log);
 
     using var etcd = new EtcdClient(settings.Etcd, TimeProvider.System, log);
-    using var store = new SqliteLogStore(settings.LogFile);
+    using var store = settings.Log.Open(log);
     var workers = new WorkerList(etcd, settings.Keys);
     var jobs = new JobStore(etcd, settings.Keys, settings.DefaultZone, TimeProvider.System);
 
@@ -39,6 +38,8 @@ return await Service.RunAsync(async () =>
     var gate = new RequestGate(settings, log);
     new OriginalApi(jobs, workers, store, gate, settings.DefaultZone, TimeProvider.System).Map(app);
     new JobApi(jobs, workers, new RunList(etcd, settings.Keys), store, gate, settings.DefaultZone, TimeProvider.System).Map(app);
+    new LogApi(store, gate, TimeProvider.System).Map(app);
+    new OutputApi(store, etcd, settings.Keys, TimeProvider.System).Map(app);
     ConsolePage.Map(app);
     Health.Map(app, etcd, settings.Keys);
 

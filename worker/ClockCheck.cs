@@ -18,7 +18,7 @@ internal sealed class ClockCheck : IDisposable
     private static readonly TimeSpan FarOff = TimeSpan.FromMinutes(1); // Beyond the age of any registration of a live worker.
     private static readonly TimeSpan Pulse = TimeSpan.FromMilliseconds(500);
 
-    private readonly ConcurrentDictionary<string, (TimeSpan Latest, TimeSpan Before)> _readings = new();
+    private readonly ConcurrentDictionary<string, Reading> _readings = new();
     private readonly string _workerId;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
@@ -61,11 +61,11 @@ internal sealed class ClockCheck : IDisposable
         var reading = clock - DateTimeOffset.UnixEpoch - Monotonic();
         if (isFresh)
         {
-            _readings.AddOrUpdate(workerId, _ => (reading, reading), (_, former) => (reading, former.Latest));
+            _readings.AddOrUpdate(workerId, _ => new Reading(reading, reading, IsOld: false), (_, former) => new Reading(reading, former.IsOld ? reading : former.Latest, IsOld: false));
         }
-        else if (OffsetOf((reading, reading)).Duration() > FarOff)
+        else
         {
-            _readings.TryAdd(workerId, (reading, reading));
+            _readings.TryAdd(workerId, new Reading(reading, reading, IsOld: true));
         }
     }
 
@@ -75,9 +75,12 @@ internal sealed class ClockCheck : IDisposable
 
     private TimeSpan Monotonic() => _time.GetElapsedTime(0);
 
-    /// <summary>How far our clock is ahead of the other's.</summary>
-    private TimeSpan OffsetOf((TimeSpan Latest, TimeSpan Before) reading) =>
-        _time.GetUtcNow() - DateTimeOffset.UnixEpoch - Monotonic() - (reading.Latest > reading.Before ? reading.Latest : reading.Before);
+    /// <summary>How far our clock is ahead of the other's, as far as can be told.</summary>
+    private TimeSpan OffsetOf(Reading reading)
+    {
+        var offset = _time.GetUtcNow() - DateTimeOffset.UnixEpoch - Monotonic() - (reading.Latest > reading.Before ? reading.Latest : reading.Before);
+        return reading.IsOld && offset.Duration() < FarOff ? TimeSpan.Zero : offset;
+    }
 
     private void Note(TimeSpan ours, TimeSpan largest)
     {
@@ -103,4 +106,8 @@ internal sealed class ClockCheck : IDisposable
 
         _differs = differs;
     }
+
+    /// <summary>The other's wall clock less our monotonic one.</summary>
+    /// <param name="IsOld">We did not see it as it was written.</param>
+    private readonly record struct Reading(TimeSpan Latest, TimeSpan Before, bool IsOld);
 }

@@ -15,6 +15,8 @@ internal sealed class DataFolder : IDisposable
 
     public string Path { get; }
 
+    public string Output => System.IO.Path.Combine(Path, "output");
+
     public string Spool => System.IO.Path.Combine(Path, "spool");
 
     /// <exception cref="SettingsException">It cannot be made, or another worker has it.</exception>

@@ -20,6 +20,7 @@ internal sealed class Launcher(
     CommandStarter starter,
     LaunchLedger ledger,
     RecordWriter recorder,
+    LiveOutput outputs,
     Channel<RunOrder> inbox,
     ChannelWriter<Ending> endings,
     Alarm alarm,
@@ -84,6 +85,7 @@ internal sealed class Launcher(
         }
 
         ledger.Launching(run);
+        run.Output = outputs.Begin(run);
         var waiting = new Waiting(run, commands.Prepare(MakeCommand(run)));
         _waiting[run] = waiting;
         waiting.Timer = _wheel.Add(run.Spec.NotBefore.ToUnixTimeMilliseconds(), waiting);
@@ -197,6 +199,7 @@ internal sealed class Launcher(
         var ending = await running.Ended;
         ledger.Ended(run);
         var record = recorder.Ran(run, ending);
+        outputs.End(run.Output!); // After the record was made, which says how much of it there is.
         run.Status = record.Status;
         log.Ended(record);
         await endings.WriteAsync(new Ending(record, run));
@@ -229,6 +232,7 @@ internal sealed class Launcher(
         }
 
         _waiting.Remove(waiting.Run);
+        outputs.End(waiting.Run.Output!);
         waiting.Command.Dispose();
         ledger.Ended(waiting.Run);
     }
@@ -328,6 +332,7 @@ internal sealed class Launcher(
             Environment = environment,
             Shell = shell,
             Cwd = job.Cwd.Length > 0 ? job.Cwd : environment["HOME"],
+            OutputFile = run.Output,
             OutputLimitBytes = job.OutputLimitBytes > 0 ? job.OutputLimitBytes : settings.OutputLimitBytes,
             Timeout = TimeSpan.FromSeconds(job.TimeoutSeconds),
             KillGrace = TimeSpan.FromSeconds(job.KillGraceSeconds),

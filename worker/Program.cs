@@ -21,7 +21,8 @@ return await Service.RunAsync(async () =>
     using var spool = Spool.Open(folder.Spool, settings.SpoolQuotaBytes, log);
     using var ledger = LaunchLedger.Open(folder.Path, log);
     using var etcd = new EtcdClient(settings.Etcd, time, log);
-    using var store = new SqliteLogStore(settings.LogFile);
+    using var store = settings.Log.Open(log);
+    using var outputs = new LiveOutput(folder.Output, store, settings.OutputStoreLimitBytes, settings.LogRetention, time, log);
     using var commands = new CommandRunner();
     using var starter = new CommandStarter(commands);
 
@@ -52,6 +53,7 @@ return await Service.RunAsync(async () =>
     [
         sessions.RunAsync(end.Token),
         new Reaper(etcd, keys, id, sessions, former, lost, accounts, store, time, log).RunAsync(end.Token),
+        outputs.RunAsync(end.Token),
         new CutOff(sessions, runs, settings.SessionTtl, time).RunAsync(end.Token),
     ];
     Task[] stages =
@@ -59,7 +61,7 @@ return await Service.RunAsync(async () =>
         new JobWatch(etcd, keys, id, zone, clocks, inbox.Writer, log).RunAsync(stop.Token),
         new Scheduler(id, new Roster(id, settings.Labels), settings.ClaimAhead, inbox.Reader, fires.Writer, planAlarm, jobs => Ready(log, jobs), time, log).RunAsync(),
         new Claimer(etcd, keys, id, sessions, settings.ClaimAhead, zone, slots, runs, clocks, accounts, fires, starts.Writer, claimAlarm, time, log).RunAsync(),
-        new Launcher(settings, sessions, slots, runs, commands, starter, ledger, recorder, starts, endings.Writer, startAlarm, time, log).RunAsync(),
+        new Launcher(settings, sessions, slots, runs, commands, starter, ledger, recorder, outputs, starts, endings.Writer, startAlarm, time, log).RunAsync(),
         new Recorder(keys, endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
         new Completer(etcd, keys, id, runs, completed.Reader, time, log).RunAsync(),
         new LogShipper(spool, store, appended.Reader, settings.LogBatchSize, settings.LogCommitTimeout, time, log).RunAsync(),

@@ -21,6 +21,7 @@ internal sealed record WorkerSettings(
     int Slots,
     string Shell,
     int OutputLimitBytes,
+    long OutputStoreLimitBytes,
     TimeSpan ClaimAhead,
     TimeSpan SessionTtl,
     TimeSpan DrainTimeout,
@@ -31,7 +32,7 @@ internal sealed record WorkerSettings(
     CronZone DefaultZone,
     EtcdOptions Etcd,
     Keys Keys,
-    string LogFile)
+    LogSettings Log)
 {
     public static WorkerSettings Read(SettingsReader settings) => new(
         WorkerId: settings.Text("workerId", Dns.GetHostName(), IsId, "1 to 100 letters, digits, '.', '_' or '-'"),
@@ -40,6 +41,7 @@ internal sealed record WorkerSettings(
         Slots: settings.Number("slots", 4 * Environment.ProcessorCount, 1, 10_000),
         Shell: settings.Text("shell", "/bin/bash", File.Exists, "the path of a shell that exists"),
         OutputLimitBytes: settings.Number("outputLimit", 256 << 10, 1024, 8 << 20),
+        OutputStoreLimitBytes: settings.Number("outputStoreLimit", 16 << 20, 0, 1 << 30),
         ClaimAhead: settings.Milliseconds("claimAhead", 1100, min: 100, max: 10_000),
         SessionTtl: settings.Seconds("sessionTtl", 10, min: 2, max: 300),
         DrainTimeout: settings.Seconds("drainTimeout", 60),
@@ -50,7 +52,7 @@ internal sealed record WorkerSettings(
         DefaultZone: ZoneSetting.Read(settings),
         Etcd: EtcdSettings.Read(settings),
         Keys: EtcdSettings.ReadKeys(settings),
-        LogFile: LogSettings.ReadPath(settings));
+        Log: LogSettings.Read(settings));
 
     private static Dictionary<string, string> ReadLabels(SettingsReader settings)
     {

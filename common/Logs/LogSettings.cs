@@ -1,19 +1,29 @@
 using Dts.Common.Hosting;
+using Dts.Common.Logs.Mongo;
+using Microsoft.Extensions.Logging;
 
 namespace Dts.Common.Logs;
 
-/// <summary>The settings that both services need to reach the log store.</summary>
-public static class LogSettings
+/// <summary>Where the log is: MongoDB if its URI is set, else the embedded store's file, which only processes of one host can share.</summary>
+/// <param name="MongoUri">Empty = none.</param>
+/// <param name="File">The embedded store's path.</param>
+public sealed record LogSettings(string MongoUri, TimeSpan ConnectTimeout, string File)
 {
-    /// <summary>Reads where the log is: the path of the embedded store's file.</summary>
-    public static string ReadPath(SettingsReader settings)
-    {
-        settings.Milliseconds("mongodbConnectTimeout", 5000);
-        if (settings.Secret("mongodbUri").Length > 0)
-        {
-            throw settings.Wrong("mongodbUri", "***", "no value: MongoDB is not supported yet; the log is the file that logFile names");
-        }
+    public static LogSettings Read(SettingsReader settings) => new(
+        settings.Secret("mongodbUri"),
+        settings.Milliseconds("mongodbConnectTimeout", 5000),
+        settings.Text("logFile", "/var/lib/dts/log.db", Path.IsPathRooted, "an absolute path"));
 
-        return settings.Text("logFile", "/var/lib/dts/log.db", path => Path.IsPathRooted(path), "an absolute path");
+    /// <exception cref="SettingsException">mongodbUri is no URI, or the driver is not installed.</exception>
+    public ILogStore Open(ILogger log)
+    {
+        try
+        {
+            return MongoUri.Length > 0 ? new MongoLogStore(MongoUri, ConnectTimeout, log) : new SqliteLogStore(File);
+        }
+        catch (FormatException wrong)
+        {
+            throw new SettingsException($"setting mongodbUri: {wrong.Message}");
+        }
     }
 }

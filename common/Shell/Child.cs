@@ -18,7 +18,7 @@ internal sealed class Child(RunningCommand running, ShellCommand command, int pi
     /// <summary>Our end of its output pipe; <see cref="OutputPipes"/> closes it.</summary>
     public int Input { get; } = input;
 
-    public OutputCapture Output { get; } = new(command.OutputLimitBytes);
+    public OutputCapture Output { get; } = new(command.OutputLimitBytes, command.OutputFile);
 
     /// <summary>Our own peak of memory when it was spawned, which its figure begins with.</summary>
     public long MaxRssFloorKb { get; } = maxRssFloorKb;

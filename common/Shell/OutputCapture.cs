@@ -8,7 +8,7 @@ namespace Dts.Common.Shell;
 /// Not thread-safe. Takes memory as bytes come, in pieces of 4 KiB, never more than the limit. The first half of the limit
 /// keeps the head; the other half is a ring, in which the newest bytes replace the oldest.
 /// </remarks>
-internal sealed class OutputCapture(int limitBytes)
+internal sealed class OutputCapture(int limitBytes, OutputFile? file = null)
 {
     private const int PieceSize = 4096;
     private const int MarkerSizeMax = 48; // "\n[... 18446744073709551615 bytes cut ...]\n"
@@ -22,6 +22,7 @@ internal sealed class OutputCapture(int limitBytes)
 
     public void Append(ReadOnlySpan<byte> bytes)
     {
+        file?.Append(bytes);
         while (bytes.Length > 0)
         {
             // What would be written over by the rest of these bytes need not be written at all.

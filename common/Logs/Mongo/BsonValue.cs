@@ -69,7 +69,7 @@ internal readonly struct BsonValue(byte type, ReadOnlyMemory<byte> bytes)
     /// <summary>The bytes of a document, for what takes one.</summary>
     public ReadOnlyMemory<byte> Raw => bytes;
 
-    private static int SizeOf(byte type, ReadOnlySpan<byte> value) => type switch
+    internal static int SizeOf(byte type, ReadOnlySpan<byte> value) => type switch
     {
         0x01 or 0x09 or 0x11 or 0x12 => 8,
         0x02 or 0x0D or 0x0E => 4 + BinaryPrimitives.ReadInt32LittleEndian(value),

@@ -20,7 +20,11 @@ internal static unsafe partial class LibMongoc
     static LibMongoc() => NativeLibrary.SetDllImportResolver(typeof(LibMongoc).Assembly, Resolve);
 
     /// <exception cref="DllNotFoundException">The driver is not installed; the message says how to.</exception>
-    public static void Initialize() => mongoc_init();
+    public static void Initialize()
+    {
+        mongoc_log_set_handler(0, 0); // It would write to stderr by itself; what it has to say we get with each call.
+        mongoc_init();
+    }
 
     /// <summary>A pool of connections to what a URI names; null and the reason if it is no URI.</summary>
     public static nint OpenPool(string uri, string applicationName, out string error)
@@ -101,6 +105,9 @@ internal static unsafe partial class LibMongoc
 
     [LibraryImport(Mongoc)]
     private static partial void mongoc_init();
+
+    [LibraryImport(Mongoc)]
+    private static partial void mongoc_log_set_handler(nint handler, nint userData);
 
     [LibraryImport(Mongoc, StringMarshalling = StringMarshalling.Utf8)]
     private static partial nint mongoc_uri_new_with_error(string uri, byte* error);

@@ -81,7 +81,7 @@ public sealed partial class MongoLogStore : ILogStore
         Find("log", filter => filter.Text("_id", id), sort => sort.Int("_id", 1), limit: 1) is [var found] ? RunDocument.Read(found) : null);
 
     public Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(() =>
-        [.. Find("log", filter => filter.Text("jobName", job.Value), LatestFirst, limit, skip).Select(RunDocument.Read)]);
+        limit == 0 ? [] : [.. Find("log", filter => filter.Text("jobName", job.Value), LatestFirst, limit, skip).Select(RunDocument.Read)]);
 
     public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => RunAsync(() =>
         LogPage.Of([.. Find("log", filter => WriteFilter(filter, query), LatestFirst, query.Limit + 1).Select(RunDocument.Read)], query.Limit));
@@ -111,6 +111,7 @@ public sealed partial class MongoLogStore : ILogStore
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
+            _indexing?.GetAwaiter().GetResult(); // It uses the pool, and catches what it meets.
             LibMongoc.ClosePool(_pool);
         }
     }

@@ -119,16 +119,132 @@ public abstract class LogStoreContract : IDisposable
     }
 
     [Fact]
-    public async Task Expired_records_go_a_thousand_at_a_time_and_others_stay()
+    public async Task Pages_follow_each_other_without_a_gap_or_a_repetition_while_records_arrive()
     {
         var store = Open();
-        await WriteAsync(store, [.. Enumerable.Range(0, 1500).Select(n => Some.Record(n) with { ExpireAt = Some.Now.AddSeconds(-1) })]);
-        await WriteAsync(store, Some.Record(2000) with { ExpireAt = Some.Now.AddSeconds(1) });
+        await WriteAsync(store, [.. Enumerable.Range(0, 25).Select(n => Some.Record(n))]);
+        await WriteAsync(store, [.. Enumerable.Range(10, 3).Select(n => Some.Record(n, "other") with { StartTime = Some.Record(12).StartTime })]); // Of one start, several.
 
-        Assert.Equal(1000, await store.RemoveExpiredAsync(Some.Now, CancellationToken.None));
-        Assert.Equal(500, await store.RemoveExpiredAsync(Some.Now, CancellationToken.None));
-        Assert.Equal(0, await store.RemoveExpiredAsync(Some.Now, CancellationToken.None));
-        Assert.Equal([Some.Record(2000).Id], (await ListAsync(store)).Select(record => record.Id));
+        List<string> seen = [];
+        for (LogCursor? after = null; ;)
+        {
+            var page = await store.SearchAsync(new LogQuery(After: after, Limit: 4), CancellationToken.None);
+            seen.AddRange(page.Records.Select(record => record.Id));
+            await WriteAsync(store, Some.Record(1000 + seen.Count)); // Newer than all: on no later page.
+            if (page.Next is null)
+            {
+                break;
+            }
+
+            after = LogCursor.Parse(page.Next);
+        }
+
+        Assert.Equal(28, seen.Count);
+        Assert.Equal(seen.Count, seen.Distinct().Count());
+    }
+
+    [Fact]
+    public async Task Records_are_found_by_what_they_are()
+    {
+        var store = Open();
+        RunRecord[] records =
+        [
+            Some.Record(0),
+            Some.Record(1, status: RunStatus.Failed) with { Err = "exit status 3: disk FULL (100%)" },
+            Some.Record(2, "other") with { Worker = "w2", Command = "rsync -a /srv/100%_done" },
+            Some.Record(3) with { Trigger = RunSpec.Manual },
+        ];
+        await WriteAsync(store, records);
+
+        await FoundAsync(new LogQuery(Job: "other"), 2);
+        await FoundAsync(new LogQuery(Status: RunStatus.Failed), 1);
+        await FoundAsync(new LogQuery(Worker: "w2"), 2);
+        await FoundAsync(new LogQuery(Trigger: "manual"), 3);
+        await FoundAsync(new LogQuery(Text: "disk full"), 1);
+        await FoundAsync(new LogQuery(Text: "100%_"), 2);
+        await FoundAsync(new LogQuery(Text: "100%"), 2, 1);
+        await FoundAsync(new LogQuery(Text: ".*"));
+        await FoundAsync(new LogQuery(Job: "hello", Status: RunStatus.Succeeded), 3, 0);
+        await FoundAsync(new LogQuery(From: Started(1), Until: Started(3)), 2, 1);
+
+        async Task FoundAsync(LogQuery query, params int[] expected) => Assert.Equal(
+            expected.Select(n => records[n].Id), (await store.SearchAsync(query, CancellationToken.None)).Records.Select(record => record.Id));
+
+        DateTimeOffset Started(int n) => DateTimeOffset.FromUnixTimeMilliseconds(records[n].StartTime);
+    }
+
+    [Fact]
+    public async Task A_record_is_found_by_its_id()
+    {
+        var store = Open();
+        await WriteAsync(store, Some.Record(0));
+
+        Assert.Equal(Some.Record(0), await store.FindAsync(Some.Record(0).Id, CancellationToken.None));
+        Assert.Null(await store.FindAsync(Some.Record(1).Id, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task The_records_of_a_span_of_plan_times_are_those_in_it_and_the_summaries_that_reach_into_it()
+    {
+        var store = Open();
+        var summary = Some.Record(9, status: RunStatus.Missed) with { MissedCount = 5, MissedSince = Some.Record(4).PlanTime };
+        await WriteAsync(store, [.. Enumerable.Range(0, 5).Select(n => Some.Record(n)), summary, Some.Record(12), Some.Record(3, "other")]);
+
+        var found = await store.ListPlannedAsync(JobName.Parse("hello"), Some.Now.AddMinutes(3), Some.Now.AddMinutes(6), CancellationToken.None);
+
+        Assert.Equal([Some.Record(3).Id, Some.Record(4).Id, summary.Id], found.Select(record => record.Id).Order());
+    }
+
+    [Fact]
+    public async Task Output_comes_back_from_any_offset_without_holes_and_overlaps_and_writing_it_twice_is_harmless()
+    {
+        var store = Open();
+        var bytes = new byte[300_000];
+        Some.Random().NextBytes(bytes);
+        var chunks = new[] { (0, 1000), (1000, 65_536), (66_536, 33_464), (100_000, 200_000) }.Select(part => Chunk("hello/1", part.Item1, bytes.AsMemory(part.Item1, part.Item2))).ToList();
+        await store.WriteOutputAsync(chunks, CancellationToken.None);
+        await store.WriteOutputAsync([.. chunks, Chunk("hello/1", 500, bytes.AsMemory(500, 3000)), Chunk("hello/2", 0, new byte[] { 1, 2, 3 })], CancellationToken.None);
+
+        foreach (var from in new[] { 0, 1, 999, 1000, 1500, 99_999, 100_000, 299_999 })
+        {
+            List<byte> read = [];
+            while (await store.ReadOutputAsync("hello/1", from + read.Count, 70_000, CancellationToken.None) is { Count: > 0 } more)
+            {
+                Assert.Equal(from + read.Count, more[0].Offset);
+                read.AddRange(more.SelectMany(chunk => chunk.Data.ToArray()));
+            }
+
+            Assert.Equal(bytes[from..], read);
+        }
+
+        Assert.Empty(await store.ReadOutputAsync("hello/1", 300_000, 1000, CancellationToken.None));
+        Assert.Empty(await store.ReadOutputAsync("hello/3", 0, 1000, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Runs_are_counted_by_job_and_day_once_however_often_they_are_written()
+    {
+        var store = Open();
+        RunRecord[] records =
+        [
+            .. Enumerable.Range(0, 90).Select(n => Took(Some.Record(n), 10)),
+            .. Enumerable.Range(90, 10).Select(n => Took(Some.Record(n, status: RunStatus.Failed), 5000)),
+            Some.Record(1500, status: RunStatus.Missed) with { MissedCount = 40 }, // The day after.
+        ];
+        await WriteAsync(store, records);
+        await WriteAsync(store, records);
+
+        var days = await store.ListStatsAsync(JobName.Parse("hello"), new DateOnly(2026, 11, 22), CancellationToken.None);
+
+        Assert.Equal([new DateOnly(2026, 11, 22), new DateOnly(2026, 11, 23)], days.Select(day => day.Day));
+        Assert.Equal((90L, 10L, 5000L), (days[0].Counts["succeeded"], days[0].Counts["failed"], days[0].Counts[DayStats.Longest]));
+        Assert.Equal(40, days[1].Counts["missed"]);
+        Assert.InRange(DayStats.Percentile(days, 'd', 0.5)!.Value, 10, 12);
+        Assert.InRange(DayStats.Percentile(days, 'd', 0.95)!.Value, 5000, 6000);
+        Assert.InRange(DayStats.Percentile(days, 'l', 0.99)!.Value, 2, 3);
+        Assert.Single(await store.ListStatsAsync(JobName.Parse("hello"), new DateOnly(2026, 11, 23), CancellationToken.None));
+
+        static RunRecord Took(RunRecord record, long ms) => record with { EndTime = record.StartTime + ms };
     }
 
     [Fact]
@@ -192,6 +308,8 @@ public abstract class LogStoreContract : IDisposable
 
     /// <summary>Removes it.</summary>
     protected abstract void Clean();
+
+    private static OutputChunk Chunk(string run, long offset, ReadOnlyMemory<byte> data) => new(run, offset, data, Some.Now.AddYears(50));
 
     private protected static Task WriteAsync(ILogStore store, params RunRecord[] records) => store.WriteAsync(records, CancellationToken.None);
 

@@ -68,6 +68,19 @@ public sealed class SqliteLogStoreTests : LogStoreContract
         Assert.Single(await ListAsync(store));
     }
 
+    [Fact]
+    public async Task Expired_records_go_a_thousand_at_a_time_and_others_stay()
+    {
+        var store = Open();
+        await WriteAsync(store, [.. Enumerable.Range(0, 1500).Select(n => Some.Record(n) with { ExpireAt = Some.Now.AddSeconds(-1) })]);
+        await WriteAsync(store, Some.Record(2000) with { ExpireAt = Some.Now.AddSeconds(1) });
+
+        Assert.Equal(1000, await store.RemoveExpiredAsync(Some.Now, CancellationToken.None));
+        Assert.Equal(500, await store.RemoveExpiredAsync(Some.Now, CancellationToken.None));
+        Assert.Equal(0, await store.RemoveExpiredAsync(Some.Now, CancellationToken.None));
+        Assert.Equal([Some.Record(2000).Id], (await ListAsync(store)).Select(record => record.Id));
+    }
+
     protected override ILogStore OpenStore() => new SqliteLogStore(Path);
 
     protected override void Clean() => _scratch.Dispose();

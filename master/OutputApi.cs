@@ -1,0 +1,173 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using System.Text.Unicode;
+using Dts.Common;
+using Dts.Common.Etcd;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+
+namespace Dts.Master;
+
+/// <summary>A run's output: whole, to be saved, or as server-sent events while it is written.</summary>
+/// <remarks>Any master serves it, out of the log store; what a reader has missed it asks for by its offset. A stream ends when the run has ended.</remarks>
+internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, TimeProvider time)
+{
+    private const int BytesAtOnce = 256 << 10;
+    private const int Utf8SizeMax = 4;
+
+    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan SayEvery = TimeSpan.FromSeconds(15);      // So that proxies do not take the stream for dead.
+    private static readonly TimeSpan AppearsWithin = TimeSpan.FromSeconds(10); // A run that is just being claimed, or its record on its way.
+
+    public void Map(IEndpointRouteBuilder routes) => routes.MapGet("/api/v1/runs/{job}/{runId}/output", (RequestDelegate)ServeAsync);
+
+    private async Task ServeAsync(HttpContext http)
+    {
+        var (job, runId) = ((string)http.Request.RouteValues["job"]!, (string)http.Request.RouteValues["runId"]!);
+        var given = http.Request.Headers["Last-Event-ID"].FirstOrDefault() ?? http.Request.Query["offset"].FirstOrDefault();
+        if (!JobName.TryParse(job, out var name, out var error) || !TryReadOffset(given, out var offset, ref error))
+        {
+            http.Response.StatusCode = StatusCodes.Status400BadRequest;
+            await Answer.FailAsync(http, error);
+            return;
+        }
+
+        var reader = new OutputReader(store, $"{name}/{runId}", offset);
+        try
+        {
+            await (http.Request.Query["follow"] == "true" ? FollowAsync(http, reader, keys.Run(name, runId)) : SendAsync(http, reader, runId));
+        }
+        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        {
+            // The reader has gone.
+        }
+        catch (Exception failure) when (failure is LogStoreException or EtcdException)
+        {
+            if (http.Response.HasStarted)
+            {
+                await SayAsync(http, "error", failure.Message); // It asks again from where it is.
+            }
+            else
+            {
+                http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+                await Answer.FailAsync(http, $"{failure.Message}; try again");
+            }
+        }
+    }
+
+    private static bool TryReadOffset(string? text, out long offset, ref string error)
+    {
+        offset = 0;
+        error = "offset is not a whole number of bytes; expected 0 or more";
+        return text is null || (long.TryParse(text, CultureInfo.InvariantCulture, out offset) && offset >= 0);
+    }
+
+    /// <summary>All there is, as a file.</summary>
+    private static async Task SendAsync(HttpContext http, OutputReader reader, string runId)
+    {
+        var record = await reader.FindRecordAsync(http.RequestAborted);
+        var headers = http.Response.Headers;
+        http.Response.ContentType = "application/octet-stream";
+        headers.ContentDisposition = $"attachment; filename=\"{Uri.EscapeDataString(runId)}.log\"";
+        headers.XContentTypeOptions = "nosniff";
+        if (record is not null)
+        {
+            headers["DTS-Output-Bytes"] = record.OutputBytes.ToString(CultureInfo.InvariantCulture);
+            headers["DTS-Output-Cut"] = CutOf(record);
+        }
+
+        while (await reader.ReadAsync(record, BytesAtOnce, http.RequestAborted) is { Length: > 0 } bytes)
+        {
+            await http.Response.Body.WriteAsync(bytes, http.RequestAborted);
+        }
+    }
+
+    /// <summary>What is missing of a run's output, and where.</summary>
+    private static string CutOf(RunRecord record) => record switch
+    {
+        { OutputStored: > 0 } when record.OutputStored < record.OutputBytes => $"{record.OutputBytes - record.OutputStored} bytes from byte {record.OutputStored} on; the record has the tail",
+        { OutputStored: 0, OutputTruncated: true } => "in the middle, where it says so",
+        _ => "nothing",
+    };
+
+    private async Task FollowAsync(HttpContext http, OutputReader reader, string runKey)
+    {
+        http.Response.ContentType = "text/event-stream";
+        http.Response.Headers.CacheControl = "no-cache";
+        http.Response.Headers["X-Accel-Buffering"] = "no"; // nginx passes each event on at once.
+        var (begun, said) = (time.GetTimestamp(), time.GetTimestamp());
+        byte[] rest = [];
+        await SayAsync(http, comment: "following");
+        while (true)
+        {
+            // The record is looked for first: what was written before it is there then.
+            var record = await reader.FindRecordAsync(http.RequestAborted);
+            if (await reader.ReadAsync(record, BytesAtOnce, http.RequestAborted) is { Length: > 0 } bytes)
+            {
+                rest = await SendEventAsync(http, [.. rest, .. bytes], reader.Offset - rest.Length - bytes.Length, isLast: false);
+                said = time.GetTimestamp();
+                continue;
+            }
+
+            if (record is not null && reader.Offset >= record.OutputStored)
+            {
+                await SendEventAsync(http, rest, reader.Offset - rest.Length, isLast: true);
+                await SayAsync(http, "end", $"{record.Status.Word()}; {record.OutputBytes} bytes written; cut: {CutOf(record)}");
+                return;
+            }
+
+            if (record is null && time.GetElapsedTime(begun) > AppearsWithin && await etcd.FindAsync(runKey, cancel: http.RequestAborted) is null && time.GetElapsedTime(said) > AppearsWithin)
+            {
+                await (reader.IsLost ? SayAsync(http, "end", "lost; what its worker had brought is here") : SayAsync(http, "error", "there is no such run in flight, and no record of it"));
+                return;
+            }
+
+            if (time.GetElapsedTime(said) > SayEvery)
+            {
+                await SayAsync(http, comment: "nothing new");
+                said = time.GetTimestamp();
+            }
+
+            await Task.Delay(LookEvery, time, http.RequestAborted);
+        }
+    }
+
+    /// <summary>Sends bytes but for a character that is not whole yet, and returns those.</summary>
+    private static async Task<byte[]> SendEventAsync(HttpContext http, byte[] bytes, long offset, bool isLast)
+    {
+        var whole = isLast ? bytes.Length : WholeCharacters(bytes);
+        if (whole > 0)
+        {
+            var text = Utf8.IsValid(bytes.AsSpan(0, whole)) ? Encoding.UTF8.GetString(bytes, 0, whole) : null;
+            var output = new OutputEvent(offset, whole, text, text is null ? Convert.ToBase64String(bytes, 0, whole) : null);
+            var data = JsonSerializer.Serialize(output, DtsJson.Readable.OutputEvent);
+            await http.Response.WriteAsync($"id: {(offset + whole).ToString(CultureInfo.InvariantCulture)}\ndata: {data}\n\n", http.RequestAborted);
+            await http.Response.Body.FlushAsync(http.RequestAborted);
+        }
+
+        return bytes[whole..];
+    }
+
+    /// <summary>How many bytes there are without the beginning of a character at the end.</summary>
+    private static int WholeCharacters(byte[] bytes)
+    {
+        for (var back = 1; back < Utf8SizeMax && back <= bytes.Length; back++)
+        {
+            var start = bytes[^back];
+            if (start < 0x80 || start >= 0xC0)
+            {
+                var size = start switch { >= 0xF0 => 4, >= 0xE0 => 3, >= 0xC0 => 2, _ => 1 };
+                return size > back ? bytes.Length - back : bytes.Length;
+            }
+        }
+
+        return bytes.Length;
+    }
+
+    private static async Task SayAsync(HttpContext http, string? name = null, string data = "", string? comment = null)
+    {
+        await http.Response.WriteAsync(comment is not null ? $": {comment}\n\n" : $"event: {name}\ndata: {data.ReplaceLineEndings(" ")}\n\n", http.RequestAborted);
+        await http.Response.Body.FlushAsync(http.RequestAborted);
+    }
+}

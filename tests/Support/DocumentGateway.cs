@@ -1,0 +1,294 @@
+using System.Buffers.Binary;
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Dts.Common.Logs.Mongo;
+using Npgsql;
+
+namespace Dts.Tests.Support;
+
+/// <summary>Speaks MongoDB's wire protocol to drivers, and SQL to DocumentDB, whose functions take whole command documents.</summary>
+/// <remarks>https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol: OP_MSG, and OP_QUERY, with which drivers say hello. One connection behind for each in front.</remarks>
+internal sealed class DocumentGateway : IAsyncDisposable
+{
+    private const int OpReply = 1;
+    private const int OpQuery = 2004;
+    private const int OpMsg = 2013;
+    private const int DuplicateKeyThere = 319_029_277; // DocumentDB's number for it,
+    private const int DuplicateKeyHere = 11_000;       // and MongoDB's.
+
+    private static readonly string[] OfTheProtocol = ["lsid", "$db", "$clusterTime", "txnNumber", "$readPreference", "writeConcern", "readConcern", "apiVersion"];
+
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly ConcurrentDictionary<long, string> _continuations = new();
+    private readonly NpgsqlDataSource _database;
+    private readonly Task _accepting;
+    private readonly ConcurrentBag<Task> _serving = [];
+
+    public DocumentGateway(string connectionString)
+    {
+        _database = NpgsqlDataSource.Create(connectionString);
+        _listener.Start();
+        _accepting = AcceptAsync();
+    }
+
+    public string Uri => $"mongodb://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}/?directConnection=true";
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        _listener.Stop();
+        await _accepting;
+        await Task.WhenAll(_serving);
+        await _database.DisposeAsync();
+        _stop.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                _serving.Add(ServeAsync(await _listener.AcceptTcpClientAsync(_stop.Token)));
+            }
+        }
+        catch (Exception ended) when (ended is OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            // Told to end.
+        }
+    }
+
+    private async Task ServeAsync(TcpClient client)
+    {
+        await Task.Yield();
+        try
+        {
+            using var _ = client;
+            client.NoDelay = true;
+            await using var stream = client.GetStream();
+            await using var database = await _database.OpenConnectionAsync(_stop.Token);
+            var head = new byte[16];
+            while (await stream.ReadAtLeastAsync(head, 16, throwOnEndOfStream: false, _stop.Token) == 16)
+            {
+                var body = new byte[BinaryPrimitives.ReadInt32LittleEndian(head) - 16];
+                await stream.ReadExactlyAsync(body, _stop.Token);
+                var request = BinaryPrimitives.ReadInt32LittleEndian(head.AsSpan(4));
+                var isQuery = BinaryPrimitives.ReadInt32LittleEndian(head.AsSpan(12)) == OpQuery;
+                var answer = await AnswerAsync(database, isQuery ? ReadQuery(body) : ReadMessage(body));
+                await stream.WriteAsync(isQuery ? Reply(OpReply, request, new byte[20], answer, count: true) : Reply(OpMsg, request, new byte[5], answer, count: false), _stop.Token);
+            }
+        }
+        catch (Exception ended) when (ended is OperationCanceledException or IOException or SocketException or NpgsqlException)
+        {
+            // The driver or the server is gone; the other hears of it by the connection's end.
+        }
+    }
+
+    private static List<Element> ReadQuery(byte[] body)
+    {
+        var collectionEnd = Array.IndexOf(body, (byte)0, 4);
+        return Element.ReadAll(body.AsMemory(collectionEnd + 1 + 8));
+    }
+
+    /// <summary>The command, with what came in sections of their own (the documents of an insert) put into it as arrays.</summary>
+    private static List<Element> ReadMessage(byte[] body)
+    {
+        List<Element> command = [];
+        for (var at = 4; at < body.Length;)
+        {
+            var kind = body[at++];
+            var size = BinaryPrimitives.ReadInt32LittleEndian(body.AsSpan(at));
+            if (kind == 0)
+            {
+                command.InsertRange(0, Element.ReadAll(body.AsMemory(at, size)));
+            }
+            else
+            {
+                var nameEnd = Array.IndexOf(body, (byte)0, at + 4);
+                command.Add(Element.Array(Encoding.UTF8.GetString(body.AsSpan(at + 4, nameEnd - at - 4)), body.AsMemory(nameEnd + 1, at + size - nameEnd - 1)));
+            }
+
+            at += size;
+        }
+
+        return command;
+    }
+
+    private async Task<byte[]> AnswerAsync(NpgsqlConnection database, List<Element> command)
+    {
+        var name = command[0].Name;
+        var target = command.FirstOrDefault(element => element.Name == "$db")?.Text ?? "admin";
+        var spec = Hex(Element.WriteAll(command.Where(element => !OfTheProtocol.Contains(element.Name))));
+        try
+        {
+            return name.ToLowerInvariant() switch
+            {
+                "hello" or "ismaster" => Hello(),
+                "ping" or "endsessions" or "killcursors" => new BsonWriter().Int("ok", 1).ToArray(),
+                "buildinfo" => new BsonWriter().Text("version", "7.0.0").Int("ok", 1).ToArray(),
+                "insert" or "update" or "delete" => await CallAsync(database, $"select p_result::text, null::text from documentdb_api.{name}($1, $2::documentdb_core.bson)", target, spec),
+                "find" => await CursorAsync(database, "find_cursor_first_page", target, spec),
+                "aggregate" => await CursorAsync(database, "aggregate_cursor_first_page", target, spec),
+                "listindexes" => await CursorAsync(database, "list_indexes_cursor_first_page", target, spec),
+                "listcollections" => await CursorAsync(database, "list_collections_cursor_first_page", target, spec),
+                "getmore" => await GetMoreAsync(database, target, spec, command[0].Long),
+                "createindexes" => await CallAsync(database, "select retval::text, null::text from documentdb_api.create_indexes_background($1, $2::documentdb_core.bson)", target, spec),
+                "create" => await DoAsync(database, "select documentdb_api.create_collection($1, $2)", target, command[0].Text),
+                "drop" => await DoAsync(database, "select documentdb_api.drop_collection($1, $2)", target, command[0].Text),
+                "count" => await CallAsync(database, "select documentdb_api.count_query($1, $2::documentdb_core.bson)::text, null::text", target, spec),
+                "distinct" => await CallAsync(database, "select documentdb_api.distinct_query($1, $2::documentdb_core.bson)::text, null::text", target, spec),
+                _ => Failure(59, $"no such command: {name}"),
+            };
+        }
+        catch (PostgresException refused)
+        {
+            return Failure(1, $"{refused.MessageText} ({refused.SqlState})");
+        }
+    }
+
+    private static byte[] Hello() => new BsonWriter()
+        .Bool("ismaster", true).Bool("isWritablePrimary", true).Bool("helloOk", true)
+        .Int("maxBsonObjectSize", 16 << 20).Int("maxMessageSizeBytes", 48_000_000).Int("maxWriteBatchSize", 100_000)
+        .Int("minWireVersion", 0).Int("maxWireVersion", 17).Int("logicalSessionTimeoutMinutes", 30).Int("ok", 1).ToArray();
+
+    private static byte[] Failure(int code, string message) => new BsonWriter().Int("ok", 0).Int("code", code).Text("errmsg", message).ToArray();
+
+    private async Task<byte[]> CursorAsync(NpgsqlConnection database, string function, string target, string spec)
+    {
+        await using var query = new NpgsqlCommand($"select cursorpage::text, continuation::text from documentdb_api.{function}($1, $2::documentdb_core.bson)", database);
+        query.Parameters.AddWithValue(target);
+        query.Parameters.AddWithValue(spec);
+        return await ReadAsync(query);
+    }
+
+    private async Task<byte[]> GetMoreAsync(NpgsqlConnection database, string target, string spec, long cursor)
+    {
+        if (!_continuations.TryRemove(cursor, out var continuation))
+        {
+            return Failure(43, $"cursor {cursor} is not there");
+        }
+
+        await using var query = new NpgsqlCommand("select cursorpage::text, continuation::text from documentdb_api.cursor_get_more($1, $2::documentdb_core.bson, $3::documentdb_core.bson)", database);
+        query.Parameters.AddWithValue(target);
+        query.Parameters.AddWithValue(spec);
+        query.Parameters.AddWithValue(continuation);
+        return await ReadAsync(query);
+    }
+
+    private async Task<byte[]> CallAsync(NpgsqlConnection database, string sql, string target, string spec)
+    {
+        await using var query = new NpgsqlCommand(sql, database);
+        query.Parameters.AddWithValue(target);
+        query.Parameters.AddWithValue(spec);
+        return await ReadAsync(query);
+    }
+
+    private async Task<byte[]> ReadAsync(NpgsqlCommand query)
+    {
+        await using var rows = await query.ExecuteReaderAsync(_stop.Token);
+        await rows.ReadAsync(_stop.Token);
+        var answer = Convert.FromHexString(rows.GetString(0).AsSpan("BSONHEX".Length));
+        if (!rows.IsDBNull(1) && BsonValue.Of(answer)["cursor"]["id"].AsLong is not 0 and var cursor)
+        {
+            _continuations[cursor] = rows.GetString(1);
+        }
+
+        ReplaceNumber(answer, DuplicateKeyThere, DuplicateKeyHere);
+        return answer;
+    }
+
+    private static async Task<byte[]> DoAsync(NpgsqlConnection database, string sql, string target, string collection)
+    {
+        await using var query = new NpgsqlCommand(sql, database);
+        query.Parameters.AddWithValue(target);
+        query.Parameters.AddWithValue(collection);
+        await query.ExecuteNonQueryAsync();
+        return new BsonWriter().Int("ok", 1).ToArray();
+    }
+
+    private static string Hex(byte[] document) => "BSONHEX" + Convert.ToHexString(document);
+
+    private static void ReplaceNumber(Span<byte> document, int from, int to)
+    {
+        Span<byte> pattern = stackalloc byte[4];
+        BinaryPrimitives.WriteInt32LittleEndian(pattern, from);
+        for (int at; (at = document.IndexOf(pattern)) >= 0;)
+        {
+            BinaryPrimitives.WriteInt32LittleEndian(document[at..], to);
+        }
+    }
+
+    private static byte[] Reply(int opCode, int responseTo, byte[] head, byte[] document, bool count)
+    {
+        var reply = new byte[16 + head.Length + document.Length];
+        BinaryPrimitives.WriteInt32LittleEndian(reply, reply.Length);
+        BinaryPrimitives.WriteInt32LittleEndian(reply.AsSpan(8), responseTo);
+        BinaryPrimitives.WriteInt32LittleEndian(reply.AsSpan(12), opCode);
+        head.CopyTo(reply.AsSpan(16));
+        if (count)
+        {
+            BinaryPrimitives.WriteInt32LittleEndian(reply.AsSpan(16 + 16), 1); // documents returned
+        }
+
+        document.CopyTo(reply.AsSpan(16 + head.Length));
+        return reply;
+    }
+
+    /// <summary>An element of a document as it stands there.</summary>
+    private sealed record Element(byte Type, string Name, ReadOnlyMemory<byte> Value)
+    {
+        public string Text => Type == 0x02 ? Encoding.UTF8.GetString(Value.Span[4..^1]) : "";
+
+        public long Long => Type == 0x12 ? BinaryPrimitives.ReadInt64LittleEndian(Value.Span) : BinaryPrimitives.ReadInt32LittleEndian(Value.Span);
+
+        public static List<Element> ReadAll(ReadOnlyMemory<byte> document)
+        {
+            List<Element> elements = [];
+            for (var at = 4; document.Span[at] != 0;)
+            {
+                var type = document.Span[at++];
+                var nameEnd = at + document.Span[at..].IndexOf((byte)0);
+                var size = BsonValue.SizeOf(type, document.Span[(nameEnd + 1)..]);
+                elements.Add(new Element(type, Encoding.UTF8.GetString(document.Span[at..nameEnd]), document.Slice(nameEnd + 1, size)));
+                at = nameEnd + 1 + size;
+            }
+
+            return elements;
+        }
+
+        /// <summary>An array of the documents that follow each other in a section.</summary>
+        public static Element Array(string name, ReadOnlyMemory<byte> documents)
+        {
+            List<Element> elements = [];
+            for (var at = 0; at < documents.Length;)
+            {
+                var size = BinaryPrimitives.ReadInt32LittleEndian(documents.Span[at..]);
+                elements.Add(new Element(0x03, $"{elements.Count}", documents.Slice(at, size)));
+                at += size;
+            }
+
+            return new Element(0x04, name, WriteAll(elements));
+        }
+
+        public static byte[] WriteAll(IEnumerable<Element> elements)
+        {
+            using var document = new MemoryStream();
+            document.Write(new byte[4]);
+            foreach (var element in elements)
+            {
+                document.WriteByte(element.Type);
+                document.Write(Encoding.UTF8.GetBytes(element.Name));
+                document.WriteByte(0);
+                document.Write(element.Value.Span);
+            }
+
+            document.WriteByte(0);
+            var bytes = document.ToArray();
+            BinaryPrimitives.WriteInt32LittleEndian(bytes, bytes.Length);
+            return bytes;
+        }
+    }
+}

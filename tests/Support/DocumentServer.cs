@@ -1,0 +1,109 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.CompilerServices;
+using Xunit;
+
+namespace Dts.Tests.Support;
+
+/// <summary>A server that MongoDB's drivers can speak to: the one that MONGODB_URI names, a mongod, or DocumentDB behind a gateway (see .ci/documentdb).</summary>
+public sealed class DocumentServer : IAsyncLifetime
+{
+    private readonly ScratchFolder _folder = new();
+    private DocumentGateway? _gateway;
+    private Process? _mongod;
+    private string _root = "";
+    private string _data = "";
+    private int _port;
+
+    public string Uri { get; private set; } = "";
+
+    /// <summary>Which of the three it is.</summary>
+    public string Kind { get; private set; } = "";
+
+    public async ValueTask InitializeAsync()
+    {
+        _root = (await Tool.RunAsync("bash", Script())).Trim();
+        switch (_root)
+        {
+            case "uri":
+                (Kind, Uri) = ("MONGODB_URI", Environment.GetEnvironmentVariable("MONGODB_URI")!);
+                break;
+            case "mongod":
+                _port = FindFreePort();
+                Kind = "mongod";
+                Uri = $"mongodb://127.0.0.1:{_port}/?directConnection=true";
+                _mongod = Process.Start("mongod", ["--dbpath", _folder.Path, "--port", $"{_port}", "--bind_ip", "127.0.0.1", "--quiet"]);
+                break;
+            default:
+                await StartDocumentDbAsync();
+                Kind = "DocumentDB";
+                break;
+        }
+
+        TestContext.Current.SendDiagnosticMessage($"document database: {Kind} at {Uri}");
+    }
+
+    /// <summary>Ends the server (DocumentDB and mongod only) as a crash would; connections to it break.</summary>
+    public async Task StopAsync()
+    {
+        if (_gateway is not null)
+        {
+            await PostgresAsync("stop -m immediate");
+        }
+        else if (_mongod is not null)
+        {
+            _mongod.Kill();
+            await _mongod.WaitForExitAsync();
+        }
+    }
+
+    public async Task StartAgainAsync()
+    {
+        if (_gateway is not null)
+        {
+            await PostgresAsync($"-o '-p {_port}' -l {_data}/log -w start");
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_gateway is not null)
+        {
+            await _gateway.DisposeAsync();
+            await PostgresAsync("-m immediate -w stop");
+            await Tool.RunAsync("rm", "-rf", _root + _data);
+        }
+
+        if (_mongod is not null)
+        {
+            _mongod.Kill();
+            await _mongod.WaitForExitAsync();
+            _mongod.Dispose();
+        }
+
+        _folder.Dispose();
+    }
+
+    private async Task StartDocumentDbAsync()
+    {
+        _port = FindFreePort();
+        _data = $"/pg/{Guid.NewGuid():N}";
+        await Tool.RunAsync("cp", "-a", $"{_root}/pg/template", _root + _data);
+        await PostgresAsync($"-o '-p {_port}' -l {_data}/log -w start");
+        _gateway = new DocumentGateway($"Host=127.0.0.1;Port={_port};Username=postgres;Database=postgres;Maximum Pool Size=90");
+        Uri = _gateway.Uri;
+    }
+
+    private Task<string> PostgresAsync(string what) =>
+        Tool.RunAsync("chroot", _root, "su", "postgres", "-s", "/bin/sh", "-c", $"/usr/lib/postgresql/18/bin/pg_ctl -D {_data} {what} >/dev/null 2>&1 </dev/null");
+
+    private static string Script([CallerFilePath] string here = "") => Path.Combine(Path.GetDirectoryName(here)!, "../../.ci/documentdb");
+
+    private static int FindFreePort()
+    {
+        using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return ((IPEndPoint)probe.LocalEndPoint!).Port;
+    }
+}

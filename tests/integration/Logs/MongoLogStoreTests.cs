@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using Dts.Common.Logs;
+using Dts.Common.Logs.Mongo;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Integration.Logs;
+
+public sealed class MongoLogStoreTests : LogStoreContract, IClassFixture<DocumentServer>
+{
+    private readonly DocumentServer _server;
+    private readonly RecordedLog _log = new();
+
+    public MongoLogStoreTests(DocumentServer server)
+    {
+        _server = server;
+        Clean();
+    }
+
+    [Fact]
+    public async Task Another_language_s_official_client_reads_the_documents_and_agrees_on_shape_and_types()
+    {
+        await WriteAsync(Open(), Some.Record(0, output: "备份\n"));
+
+        var printed = await PythonAsync("""
+            d = c.cron.log.find_one()
+            for k in ['_id','jobName','command','err','output','planTime','scheduleTime','startTime','endTime','status','attempt','exitCode','expireAt']: print(k, type(d[k]).__name__, d[k])
+            print(sorted(i['name'] for i in c.cron.log.list_indexes()))
+            """);
+
+        var record = Some.Record(0);
+        Assert.Equal(
+            [
+                "_id str hello/20261122T100000Z", "jobName str hello", "command str echo hello", "err str ", "output str 备份", "",
+                $"planTime Int64 {record.PlanTime}", $"scheduleTime Int64 {record.ScheduleTime}", $"startTime Int64 {record.StartTime}", $"endTime Int64 {record.EndTime}",
+                "status str succeeded", "attempt int 1", "exitCode NoneType None", "expireAt datetime 2026-12-22 10:00:00",
+                "['_id_', 'dts_expire', 'dts_job', 'dts_plan', 'dts_start', 'dts_status']",
+            ],
+            printed.TrimEnd().Split('\n'));
+    }
+
+    [Fact]
+    public async Task The_original_s_records_and_those_of_its_older_shape_are_read()
+    {
+        await PythonAsync("""
+            c.cron.log.insert_one({'jobName':'hello','command':'date','err':'','output':'new','planTime':Int64(5000),'scheduleTime':Int64(5001),'startTime':Int64(5002),'endTime':Int64(5003)})
+            c.cron.log.insert_one({'jobName':'hello','command':'date','err':'boom','content':'old','timePoint':{'startTime':Int64(7),'endTime':Int64(8)}})
+            """);
+
+        var records = await ListAsync(Open());
+
+        Assert.Equal(
+            [("new", RunStatus.Succeeded, 5002L, 5003L), ("old", RunStatus.Failed, 7000L, 8000L)],
+            records.Select(record => (record.Output, record.Status, record.StartTime, record.EndTime)).OrderBy(record => record.Output));
+    }
+
+    [Fact]
+    public async Task What_is_not_there_is_told_with_its_place_and_without_its_password()
+    {
+        using var store = new MongoLogStore("mongodb://somebody:secret@127.0.0.1:1/", TimeSpan.FromMilliseconds(500), _log);
+
+        var failure = await Assert.ThrowsAsync<LogStoreException>(() => WriteAsync(store, Some.Record(0)));
+
+        Assert.StartsWith("MongoDB at 127.0.0.1:1: ", failure.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret", $"{failure.Message} {_log}", StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("http://127.0.0.1/")]
+    [InlineData("mongodb://")]
+    public void A_text_that_is_no_URI_is_told(string uri) => Assert.Throws<FormatException>(() => new MongoLogStore(uri, TimeSpan.FromSeconds(1), _log));
+
+    protected override ILogStore OpenStore() => new MongoLogStore(_server.Uri, TimeSpan.FromSeconds(5), _log);
+
+    protected override void Clean() => PythonAsync("c.cron.log.drop(); c.cron.output.drop(); c.cron.stats.drop()").GetAwaiter().GetResult();
+
+    private async Task<string> PythonAsync(string script)
+    {
+        var whole = $"from pymongo import MongoClient\nfrom bson.int64 import Int64\nc = MongoClient('{_server.Uri}')\n{script}";
+        var start = new ProcessStartInfo("/usr/bin/python3", ["-c", whole]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        using var python = Process.Start(start)!;
+        var (output, error) = (python.StandardOutput.ReadToEndAsync(), python.StandardError.ReadToEndAsync());
+        await python.WaitForExitAsync().WaitAsync(Patience.Limit);
+        Assert.True(python.ExitCode == 0, await error);
+        return await output;
+    }
+}
