@@ -12,7 +12,7 @@ namespace Dts.Worker;
 /// <remarks>Thread-safe. A command that ends within a second with little output has no file, and no chunks: its record has it all.</remarks>
 internal sealed class LiveOutput : IDisposable
 {
-    private const int BytesAtOnce = 1 << 20;
+    private const int BytesAtOnce = 256 << 10;
 
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);

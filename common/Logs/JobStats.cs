@@ -26,14 +26,16 @@ public sealed record JobStats(
         var longest = days.Select(day => day.Counts.GetValueOrDefault(DayStats.Longest, -1)).DefaultIfEmpty(-1).Max();
         return new JobStats(
             counts,
-            DayStats.Percentile(days, 'd', 0.5),
-            DayStats.Percentile(days, 'd', 0.95),
+            AtMost(DayStats.Percentile(days, 'd', 0.5), longest),
+            AtMost(DayStats.Percentile(days, 'd', 0.95), longest),
             longest >= 0 ? longest : null,
             DayStats.Percentile(days, 'l', 0.99),
             await LastAsync(store, job, RunStatus.Succeeded, cancel),
             await LastAsync(store, job, RunStatus.Failed, cancel),
             days);
     }
+
+    private static long? AtMost(long? percentile, long longest) => percentile is { } value ? Math.Min(value, longest) : null;
 
     private static async Task<DateTimeOffset?> LastAsync(ILogStore store, JobName job, RunStatus status, CancellationToken cancel) =>
         (await store.SearchAsync(new LogQuery(Job: job.Value, Status: status, Limit: 1), cancel)).Records is [var last] ? DateTimeOffset.FromUnixTimeMilliseconds(last.StartTime) : null;

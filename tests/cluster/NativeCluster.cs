@@ -5,7 +5,9 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Common.Logs.Mongo;
 using Dts.Tests.Support;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dts.Tests.Cluster;
 
@@ -15,16 +17,20 @@ internal sealed class NativeCluster : IAsyncDisposable
     private readonly ScratchFolder _folder = new();
     private readonly HttpClient _http = new();
     private readonly List<NativeProcess> _processes = [];
-    private readonly SqliteLogStore _log;
+    private readonly ILogStore _log;
+    private readonly string _mongodbUri;
     private string[] _workerArguments = [];
 
-    private NativeCluster() => _log = new SqliteLogStore(_folder.File("log.db"));
+    private NativeCluster(string mongodbUri) => (_mongodbUri, _log) = (
+        mongodbUri, mongodbUri.Length > 0 ? new MongoLogStore(mongodbUri, TimeSpan.FromSeconds(5), NullLogger.Instance) : new SqliteLogStore(_folder.File("log.db")));
 
     public EtcdServer Etcd { get; } = new();
 
     public NativeProcess Master { get; private set; } = null!;
 
     public Dictionary<string, NativeProcess> Workers { get; } = [];
+
+    public Uri MasterUri => _http.BaseAddress!;
 
     /// <summary>A file to which the commands of a test append: what really started, whatever our records say.</summary>
     public string Witness => _folder.File("witness");
@@ -36,9 +42,12 @@ internal sealed class NativeCluster : IAsyncDisposable
     /// <summary>The processes of commands of this cluster, whatever has become of their worker.</summary>
     public List<int> CommandsAlive() => Processes.With($"MARK={Mark}");
 
-    public static async Task<NativeCluster> StartAsync(int workers, params string[] workerArguments)
+    public static Task<NativeCluster> StartAsync(int workers, params string[] workerArguments) => StartWithAsync("", workers, workerArguments);
+
+    /// <param name="mongodbUri">Where the log is; empty = in the embedded store.</param>
+    public static async Task<NativeCluster> StartWithAsync(string mongodbUri, int workers, params string[] workerArguments)
     {
-        var cluster = new NativeCluster { _workerArguments = workerArguments };
+        var cluster = new NativeCluster(mongodbUri) { _workerArguments = workerArguments };
         try
         {
             await cluster.Etcd.InitializeAsync();
@@ -98,6 +107,14 @@ internal sealed class NativeCluster : IAsyncDisposable
         return JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
     }
 
+    /// <summary>Fetches bytes, waiting until there are so many: what is still on its way to the store comes with the next second.</summary>
+    public async Task<byte[]> BytesAsync(string path, int count)
+    {
+        byte[] bytes = [];
+        await Patience.Until(() => (bytes = _http.GetByteArrayAsync(path).Result).Length >= count, () => $"{path}: {bytes.Length} bytes");
+        return bytes;
+    }
+
     public Task<HttpResponseMessage> DeleteAsync(string path) => _http.DeleteAsync(path);
 
     public async Task<JsonNode> GetAsync(string path) => JsonNode.Parse(await _http.GetStringAsync(path))!;
@@ -121,7 +138,7 @@ internal sealed class NativeCluster : IAsyncDisposable
         IReadOnlyList<RunRecord> records = [];
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
         var deadline = Environment.TickCount64 + (long)Patience.Limit.TotalMilliseconds;
-        while (!isEnough(records = await RecordsAsync(job)))
+        while (!isEnough(records = await TryReadAsync(job) ?? records))
         {
             if (Environment.TickCount64 >= deadline)
             {
@@ -132,6 +149,19 @@ internal sealed class NativeCluster : IAsyncDisposable
         }
 
         return records;
+    }
+
+    /// <summary>Null = the store is away.</summary>
+    private async Task<IReadOnlyList<RunRecord>?> TryReadAsync(string job)
+    {
+        try
+        {
+            return await RecordsAsync(job);
+        }
+        catch (LogStoreException)
+        {
+            return null;
+        }
     }
 
     /// <summary>The witness's lines, split into words.</summary>
@@ -168,7 +198,7 @@ internal sealed class NativeCluster : IAsyncDisposable
 
     private string ClockOf(string id) => _folder.File($"{id}.clock");
 
-    public string[] Common() => ["--etcdEndpoints", Etcd.Endpoint.Authority, "--logFile", _folder.File("log.db")];
+    public string[] Common() => ["--etcdEndpoints", Etcd.Endpoint.Authority, "--logFile", _folder.File("log.db"), "--mongodbUri", _mongodbUri];
 
     private NativeProcess Add(NativeProcess process)
     {

@@ -250,7 +250,7 @@ public sealed partial class MongoLogStore : ILogStore
     {
         var command = new BsonWriter().Text("find", collection).Document("filter", filter).Document("sort", sort).Int("limit", limit);
         command = skip > 0 ? command.Int("skip", skip) : command;
-        var cursor = Run(limit > 0 ? command.Int("batchSize", limit) : command)["cursor"];
+        var cursor = Read((limit > 0 ? command.Int("batchSize", limit) : command).ToArray())["cursor"];
         var found = cursor["firstBatch"].Elements.Select(element => element.Value).ToList();
         for (var id = cursor["id"].AsLong; id != 0 && (limit == 0 || found.Count < limit);)
         {
@@ -262,8 +262,22 @@ public sealed partial class MongoLogStore : ILogStore
         return found;
     }
 
-    private BsonValue Run(BsonWriter command) =>
-        LibMongoc.RunCommand(_pool, Database, command.ToArray(), out var error) is { } answer ? BsonValue.Of(answer) : throw Unavailable(error);
+    private BsonValue Run(BsonWriter command) => Run(command.ToArray());
+
+    private BsonValue Run(byte[] command) => LibMongoc.RunCommand(_pool, Database, command, out var error) is { } answer ? BsonValue.Of(answer) : throw Unavailable(error);
+
+    /// <summary>A question that fails is asked once more: by then the pool has noticed that its connection was broken by a restart of the server.</summary>
+    private BsonValue Read(byte[] command)
+    {
+        try
+        {
+            return Run(command);
+        }
+        catch (LogStoreException)
+        {
+            return Run(command);
+        }
+    }
 
     private LogStoreException Unavailable(string why) => new($"{_where}: {why}", new IOException(why));
 

@@ -73,15 +73,32 @@ public sealed class ClockCheckTests : IDisposable
         Assert.True(_clocks.MayClaim);
     }
 
-    [Fact]
-    public void An_old_registration_says_something_only_when_it_is_far_off()
+    [Theory]
+    // An old registration is only known to be not much older than a minute.
+    [InlineData(-30, true)]
+    [InlineData(30, true)]
+    [InlineData(-3600, false)]
+    [InlineData(3600, false)]
+    public void An_old_registration_says_something_only_when_it_is_far_off(int seconds, bool mayClaim)
     {
-        _clocks.Observe("old", _time.GetUtcNow().AddSeconds(-30), isFresh: false);
-        _clocks.Observe("older", _time.GetUtcNow().AddSeconds(-30), isFresh: false);
-        Assert.True(_clocks.MayClaim);
+        foreach (var other in new[] { "w2", "w3" })
+        {
+            _clocks.Observe(other, _time.GetUtcNow().AddSeconds(seconds), isFresh: false);
+        }
 
-        _clocks.Observe("far", _time.GetUtcNow().AddHours(1), isFresh: false);
-        _clocks.Observe("farther", _time.GetUtcNow().AddHours(1), isFresh: false);
+        Assert.Equal(mayClaim, _clocks.MayClaim);
+    }
+
+    [Fact]
+    public void A_worker_that_has_just_started_notices_a_step_of_its_clock_by_what_it_found()
+    {
+        foreach (var other in new[] { "w2", "w3" })
+        {
+            _clocks.Observe(other, _time.GetUtcNow().AddSeconds(-8), isFresh: false);
+        }
+
+        _time.Step(TimeSpan.FromHours(1));
+
         Assert.False(_clocks.MayClaim);
     }
 
