@@ -12,7 +12,11 @@ if (args is [] or ["cluster"])
     await ClusterFigures.RunAsync();
 }
 
-if (args is not ["cluster"])
+if (args is ["log", ..])
+{
+    await LogFigures.RunAsync(args is [_, var rows] ? long.Parse(rows, System.Globalization.CultureInfo.InvariantCulture) : 1_000_000);
+}
+else if (args is not ["cluster"])
 {
     // Many short iterations in this process: the fastest of them is the figure that a busy machine leaves alone.
     var config = DefaultConfig.Instance

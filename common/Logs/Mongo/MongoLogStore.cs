@@ -59,6 +59,9 @@ public sealed partial class MongoLogStore : ILogStore
         return 0;
     });
 
+    /// <summary>Only inserts: what a benchmark holds the writing against.</summary>
+    internal Task InsertBareAsync(IReadOnlyList<RunRecord> records) => RunAsync(() => Insert("log", records.Count, (documents, i) => RunDocument.Write(documents, records[i])));
+
     public Task WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => RunAsync(() => Insert("output", chunks.Count, (documents, i) => documents.Document(chunk => chunk
         .Text("_id", string.Create(CultureInfo.InvariantCulture, $"{chunks[i].Run}:{chunks[i].Offset:D12}"))
         .Text("run", chunks[i].Run)

@@ -97,6 +97,11 @@ public sealed class CroniterTests
             return "a list of all days";
         }
 
+        if (theirs == "CroniterBadDateError" && weekday != "*" && !CronExpression.TryParse($"0 0 {day} {fields[3]} *", "", out _, out _))
+        {
+            return "a day that its months never have, beside a weekday";
+        }
+
         var zone = CronZone.Get(c.Zone);
         if (HasDayAfter28(day) && ours.Split(' ').Except(theirs.Split(' ')).Any(time => DayOf(time, zone) is >= 1 and <= 3))
         {

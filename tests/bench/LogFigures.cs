@@ -1,0 +1,156 @@
+using System.Diagnostics;
+using System.Globalization;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+using Dts.Common.Logs.Mongo;
+using Dts.Tests.Support;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Dts.Bench;
+
+/// <summary>How quick the log is: writing, draining, and lists and statistics when it has grown. <c>make bench ARGS="log 10000000"</c></summary>
+internal static class LogFigures
+{
+    private const int Jobs = 1000;
+    private const int BatchSize = 1000;
+    private const int Questions = 300;
+    private const int PageSize = 50;
+
+    private static readonly DateTimeOffset First = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    public static async Task RunAsync(long rows)
+    {
+        var folder = Directory.CreateTempSubdirectory("dts-bench-log-");
+        await using var server = new DocumentServer();
+        await server.InitializeAsync();
+        try
+        {
+            Console.WriteLine($"{Environment.ProcessorCount} cores, {DateTimeOffset.UtcNow:yyyy-MM-dd HH:mm} UTC, document database: {server.Kind}, {rows:N0} records\n");
+            using var sqlite = new SqliteLogStore(Path.Combine(folder.FullName, "log.db"));
+            using var mongo = new MongoLogStore(server.Uri, TimeSpan.FromSeconds(30), NullLogger.Instance);
+            await WritingAsync(mongo);
+            await DrainAsync(folder.FullName, "SQLite", sqlite);
+            await DrainAsync(folder.FullName, server.Kind, mongo);
+            Console.WriteLine("\n| store | records | written, a second | first page p50 / p99, ms | page 1,000 | of one job | failed ones | statistics of 30 days |\n|---|--:|--:|--:|--:|--:|--:|--:|");
+            await GrownAsync("SQLite", sqlite, rows);
+            await GrownAsync(server.Kind, mongo, rows);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>What the store's writing reaches of the bare insert of the same documents by the same driver.</summary>
+    private static async Task WritingAsync(MongoLogStore mongo)
+    {
+        Console.WriteLine("| batch | bare insert, records a second | store | ratio |\n|--:|--:|--:|--:|");
+        var offset = 0L;
+        foreach (var size in new[] { 100, 1000, 5000 })
+        {
+            var (bare, whole) = (new List<double>(), new List<double>());
+            for (var round = 0; round < 6; round++, offset += 4L * size)
+            {
+                // Turn about, so that what else goes on falls on both alike.
+                bare.Add(await RateAsync(size, () => mongo.InsertBareAsync(Batch(offset, size))));
+                offset += size;
+                whole.Add(await RateAsync(size, () => mongo.WriteAsync(Batch(offset, size), CancellationToken.None)));
+                offset += size;
+            }
+
+            var (bareBest, wholeBest) = (bare.Max(), whole.Max());
+            Console.WriteLine(Invariant($"| {size} | {bareBest:N0} | {wholeBest:N0} | {wholeBest / bareBest:F2} |"));
+        }
+    }
+
+    /// <summary>What ten minutes at 200 records a second have left in the spool goes when the store is back.</summary>
+    private static async Task DrainAsync(string folder, string name, ILogStore store)
+    {
+        const int waiting = 120_000;
+        using var spool = Spool.Open(Path.Combine(folder, $"spool-{name}"), 4L << 30, NullLogger.Instance);
+        for (var n = 0; n < waiting; n += 250)
+        {
+            spool.Append(Batch(1_000_000_000L + n, 250));
+        }
+
+        var appended = System.Threading.Channels.Channel.CreateBounded<bool>(1);
+        appended.Writer.Complete();
+        var watch = Stopwatch.StartNew();
+        await new LogShipper(spool, store, appended.Reader, BatchSize, TimeSpan.FromSeconds(1), TimeProvider.System, NullLogger.Instance).RunAsync();
+        Console.WriteLine(Invariant($"\n{name}: {waiting:N0} records that waited in the spool drained in {watch.Elapsed.TotalSeconds:F1} s"));
+    }
+
+    private static async Task GrownAsync(string name, ILogStore store, long rows)
+    {
+        var watch = Stopwatch.StartNew();
+        for (var n = 0L; n < rows; n += BatchSize * 5)
+        {
+            await store.WriteAsync(Batch(n, BatchSize * 5), CancellationToken.None);
+        }
+
+        var rate = rows / watch.Elapsed.TotalSeconds;
+        var deep = await StartOfPageAsync(store, 1000);
+        var random = new Random(1);
+        var figures = new[]
+        {
+            await AskAsync(() => store.SearchAsync(new LogQuery(Limit: PageSize), CancellationToken.None)),
+            await AskAsync(() => store.SearchAsync(new LogQuery(Limit: PageSize, After: deep), CancellationToken.None)),
+            await AskAsync(() => store.SearchAsync(new LogQuery(Job: JobOf(random.Next(Jobs)), Limit: PageSize), CancellationToken.None)),
+            await AskAsync(() => store.SearchAsync(new LogQuery(Status: RunStatus.Failed, Limit: PageSize), CancellationToken.None)),
+            await AskAsync(() => store.ListStatsAsync(JobName.Parse(JobOf(random.Next(Jobs))), DateOnly.FromDateTime(First.UtcDateTime.AddSeconds(rows / 10.0)).AddDays(-30), CancellationToken.None)),
+        };
+        Console.WriteLine($"| {name} | {rows:N0} | {rate:N0} | {string.Join(" | ", figures)} |");
+    }
+
+    private static async Task<LogCursor?> StartOfPageAsync(ILogStore store, int page)
+    {
+        LogCursor? after = null;
+        for (var n = 1; n < page; n += 20)
+        {
+            var next = (await store.SearchAsync(new LogQuery(Limit: PageSize * 20, After: after), CancellationToken.None)).Next;
+            after = next is null ? after : LogCursor.Parse(next);
+        }
+
+        return after;
+    }
+
+    private static async Task<string> AskAsync<T>(Func<Task<T>> ask)
+    {
+        await ask();
+        var times = new List<double>();
+        for (var n = 0; n < Questions; n++)
+        {
+            var watch = Stopwatch.StartNew();
+            await ask();
+            times.Add(watch.Elapsed.TotalMilliseconds);
+        }
+
+        times.Sort();
+        return Invariant($"{times[Questions / 2]:F1} / {times[Questions * 99 / 100]:F1}");
+    }
+
+    private static async Task<double> RateAsync(int size, Func<Task> write)
+    {
+        var watch = Stopwatch.StartNew();
+        await write();
+        return size / watch.Elapsed.TotalSeconds;
+    }
+
+    /// <summary>Records as short runs leave them, ten a second, of a thousand jobs.</summary>
+    private static List<RunRecord> Batch(long from, int count) => [.. Enumerable.Range(0, count).Select(n => Record(from + n))];
+
+    private static RunRecord Record(long n)
+    {
+        var planTime = First.AddSeconds(n / 10);
+        var ms = planTime.ToUnixTimeMilliseconds();
+        var failed = n % 50 == 0;
+        return new RunRecord(
+            JobOf((int)(n % Jobs)), "echo hello $DTS_JOB", failed ? "exit status 1" : "", "hello\n", ms, ms - 1100, ms + 1, ms + 4 + (n % 7),
+            $"{JobOf((int)(n % Jobs))}/{RunId.Of(planTime)}-{n}", failed ? RunStatus.Failed : RunStatus.Succeeded, ExitCode: failed ? 1 : 0,
+            Worker: $"worker-{n % 5}", Host: "host", JobRevision: 5, FencingToken: n, OutputBytes: 6, ExpireAt: DateTimeOffset.UtcNow.AddDays(3650));
+    }
+
+    private static string JobOf(int n) => $"job-{n:D4}";
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
