@@ -16,10 +16,11 @@ internal static class LogFigures
     private const int Questions = 300;
     private const int PageSize = 50;
 
-    private static readonly DateTimeOffset First = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private static DateTimeOffset _first; // So that the last of the records are of now.
 
     public static async Task RunAsync(long rows)
     {
+        _first = DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds() - (rows / 10));
         var folder = Directory.CreateTempSubdirectory("dts-bench-log-");
         await using var server = new DocumentServer();
         await server.InitializeAsync();
@@ -97,7 +98,7 @@ internal static class LogFigures
             await AskAsync(() => store.SearchAsync(new LogQuery(Limit: PageSize, After: deep), CancellationToken.None)),
             await AskAsync(() => store.SearchAsync(new LogQuery(Job: JobOf(random.Next(Jobs)), Limit: PageSize), CancellationToken.None)),
             await AskAsync(() => store.SearchAsync(new LogQuery(Status: RunStatus.Failed, Limit: PageSize), CancellationToken.None)),
-            await AskAsync(() => store.ListStatsAsync(JobName.Parse(JobOf(random.Next(Jobs))), DateOnly.FromDateTime(First.UtcDateTime.AddSeconds(rows / 10.0)).AddDays(-30), CancellationToken.None)),
+            await AskAsync(() => store.ListStatsAsync(JobName.Parse(JobOf(random.Next(Jobs))), DateOnly.FromDateTime(DateTime.UtcNow).AddDays(-30), CancellationToken.None)),
         };
         Console.WriteLine($"| {name} | {rows:N0} | {rate:N0} | {string.Join(" | ", figures)} |");
     }
@@ -141,7 +142,7 @@ internal static class LogFigures
 
     private static RunRecord Record(long n)
     {
-        var planTime = First.AddSeconds(n / 10);
+        var planTime = _first.AddSeconds(n / 10);
         var ms = planTime.ToUnixTimeMilliseconds();
         var failed = n % 50 == 0;
         return new RunRecord(

@@ -16,6 +16,10 @@ public sealed partial class MongoLogStore : ILogStore
 {
     private const string Database = "cron";
     private const int DuplicateKey = 11000;
+    private const int SpanGrowth = 8;
+
+    private static readonly TimeSpan FirstSpan = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan LongestSpan = TimeSpan.FromDays(1000);
 
     private readonly nint _pool;
     private readonly string _where;
@@ -87,7 +91,7 @@ public sealed partial class MongoLogStore : ILogStore
         limit == 0 ? [] : [.. Find("log", filter => filter.Text("jobName", job.Value), LatestFirst, limit, skip).Select(RunDocument.Read)]);
 
     public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => RunAsync(() =>
-        LogPage.Of([.. Find("log", filter => WriteFilter(filter, query), LatestFirst, query.Limit + 1).Select(RunDocument.Read)], query.Limit));
+        LogPage.Of([.. FindLatest(query).Select(RunDocument.Read)], query.Limit));
 
     public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(() =>
     {
@@ -124,6 +128,25 @@ public sealed partial class MongoLogStore : ILogStore
     private static void LatestFirst(BsonWriter sort) => sort.Int("startTime", -1).Int("_id", -1);
 
     private static void ByPlanTime(BsonWriter sort) => sort.Int("planTime", 1);
+
+    /// <summary>The latest documents that fit, and one more than were asked for.</summary>
+    /// <remarks>
+    /// Not every server that speaks this protocol takes a list's order from an index: some sort all that fits. So it is asked for in spans of time that grow,
+    /// back from where the page begins; most pages lie in the first or the second.
+    /// </remarks>
+    private List<BsonValue> FindLatest(LogQuery query)
+    {
+        var begins = query.After is { } after ? DateTimeOffset.FromUnixTimeMilliseconds(after.StartTime) : query.Until ?? DateTimeOffset.UtcNow;
+        for (var span = FirstSpan; ; span *= SpanGrowth)
+        {
+            var isWhole = span > LongestSpan || begins - span <= query.From;
+            var found = Find("log", filter => WriteFilter(filter, isWhole ? query : query with { From = begins - span }), LatestFirst, query.Limit + 1);
+            if (found.Count > query.Limit || isWhole)
+            {
+                return found;
+            }
+        }
+    }
 
     private static string TextOf(DateOnly day) => day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 
