@@ -1,8 +1,11 @@
 using System.Net;
 using Dts.Common.Hosting;
+using Dts.Common.Logs;
+using Dts.Common.Logs.Mongo;
 using Dts.Master;
 using Dts.Tests.Support;
 using Dts.Worker;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Dts.Tests.Unit.Hosting;
@@ -47,16 +50,25 @@ public sealed class ServiceSettingsTests : IDisposable
         Assert.Equal("setting apiToken has 8 characters; expected at least 16", refusal);
     }
 
-    [Fact]
-    public void A_log_in_MongoDB_is_refused_and_its_password_is_not_repeated()
+    [Theory]
+    [InlineData("redis://root:hunter2@10.0.0.1")]
+    [InlineData("mongodb://root:hunter2@")]
+    public void A_URI_that_is_none_of_MongoDB_s_is_refused_and_its_password_is_not_repeated(string uri)
     {
-        foreach (var refusal in new[] { Refusal(() => Master("--mongodbUri", "mongodb://root:hunter2@10.0.0.1")), Refusal(() => Worker("--mongodbUri", "mongodb://root:hunter2@10.0.0.1")) })
-        {
-            Assert.StartsWith("setting mongodbUri: ", refusal, StringComparison.Ordinal);
-            Assert.EndsWith(
-                "(argument --mongodbUri); expected no value: MongoDB is not supported yet; the log is the file that logFile names", refusal, StringComparison.Ordinal);
-            Assert.DoesNotContain("hunter2", refusal, StringComparison.Ordinal);
-        }
+        var refusal = Refusal(() => new LogSettings(uri, TimeSpan.FromSeconds(1), "/tmp/log.db").Open(NullLogger.Instance));
+
+        Assert.StartsWith("setting mongodbUri: ", refusal, StringComparison.Ordinal);
+        Assert.DoesNotContain("hunter2", refusal, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Where_a_URI_is_set_the_log_is_in_MongoDB_and_its_password_is_not_printed()
+    {
+        var reader = SettingsReader.Load(["--mongodbUri", "mongodb://root:hunter2@10.0.0.1"], "");
+        using var store = LogSettings.Read(reader).Open(NullLogger.Instance);
+
+        Assert.IsType<MongoLogStore>(store);
+        Assert.DoesNotContain("hunter2", reader.Effective, StringComparison.Ordinal);
     }
 
     [Fact]
