@@ -48,6 +48,11 @@ return await Service.RunAsync(async () =>
     var sessions = new SessionKeeper(
         etcd, keys.Worker(id), settings.SessionTtl, () => Registration.Describe(host, settings, started, time.GetUtcNow(), clocks.Refusal), Registration.IsOver, former.SettleAsync, log);
 
+    var pending = new PendingFires(settings.ClaimAhead, time);
+    var inTheWay = new RunsInTheWay(etcd, keys, runs, pending);
+    var requests = new ClaimRequests(
+        etcd, keys, id, sessions, settings.ClaimAhead, slots, runs, clocks, pending, inTheWay, () => fires.Writer.TryWrite(new FireOrder.Tick()), time, log);
+
     using var end = new CancellationTokenSource(); // For what must outlive the last run.
     Task[] keeping =
     [
@@ -60,7 +65,7 @@ return await Service.RunAsync(async () =>
     [
         new JobWatch(etcd, keys, id, zone, clocks, inbox.Writer, log).RunAsync(stop.Token),
         new Scheduler(id, new Roster(id, settings.Labels), settings.ClaimAhead, inbox.Reader, fires.Writer, planAlarm, jobs => Ready(log, jobs), time, log).RunAsync(),
-        new Claimer(etcd, keys, id, sessions, settings.ClaimAhead, zone, slots, runs, clocks, accounts, fires, starts.Writer, claimAlarm, time, log).RunAsync(),
+        new Claimer(pending, requests, inTheWay, keys, id, sessions, zone, slots, runs, accounts, fires, starts.Writer, claimAlarm, time).RunAsync(),
         new Launcher(settings, sessions, slots, runs, commands, starter, ledger, recorder, outputs, starts, endings.Writer, startAlarm, time, log).RunAsync(),
         new Recorder(keys, endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
         new Completer(etcd, keys, id, runs, completed.Reader, time, log).RunAsync(),

@@ -30,8 +30,13 @@ internal sealed class ClaimingWorker : IAsyncDisposable
         _keeping = Sessions.RunAsync(_stop.Token);
         _clocks = new ClockCheck(id, TimeProvider.System, log);
         var accounts = new Accounts(keys, new RecordWriter(id, "host", TimeSpan.FromDays(30)), _endings.Writer, log);
+        var (slotsHere, ahead) = (new Slots(slots), TimeSpan.FromSeconds(1));
+        var pending = new PendingFires(ahead, TimeProvider.System);
+        var inTheWay = new RunsInTheWay(etcd, keys, Runs, pending);
+        var requests = new ClaimRequests(
+            etcd, keys, id, Sessions, ahead, slotsHere, Runs, _clocks, pending, inTheWay, () => _inbox.Writer.TryWrite(new FireOrder.Tick()), TimeProvider.System, log);
         var claimer = new Claimer(
-            etcd, keys, id, Sessions, TimeSpan.FromSeconds(1), CronZone.Utc, new Slots(slots), Runs, _clocks, accounts, _inbox, _starts.Writer, _alarm, TimeProvider.System, log);
+            pending, requests, inTheWay, keys, id, Sessions, CronZone.Utc, slotsHere, Runs, accounts, _inbox, _starts.Writer, _alarm, TimeProvider.System);
         _all = Task.WhenAll(claimer.RunAsync(), KeepStartsAsync(), KeepRecordsAsync());
     }
 
