@@ -34,7 +34,7 @@ run: out/dts-master out/dts-worker
 	@exec .ci/run-local
 
 test: out/dts-master out/dts-worker
-	@.ci/need dotnet etcd croniter ip mongoc pymongo nginx
+	@.ci/need dotnet etcd croniter ip mongoc pymongo nginx systemd
 	@.ci/documentdb >/dev/null
 	@dotnet build tests -v quiet
 	@DTS_BIN=$(CURDIR)/out .artifacts/bin/Dts.Tests/debug/Dts.Tests $(ARGS)
