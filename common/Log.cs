@@ -52,29 +52,29 @@ public static partial class Log
     [LoggerMessage(301, LogLevel.Error, "etcd refused a request of {Fires} claims ({Reason}); trying again")]
     public static partial void ClaimRefused(this ILogger log, string reason, int fires);
 
-    [LoggerMessage(401, LogLevel.Information, "{Job} started for {PlanTime} as pid {Pid}, {LagMs:F1} ms after its time")]
-    public static partial void Started(this ILogger log, JobName job, string planTime, int pid, double lagMs);
+    [LoggerMessage(401, LogLevel.Information, "{Job} started for {RunId} as pid {Pid}, {LagMs:F1} ms after its time")]
+    public static partial void Started(this ILogger log, JobName job, string runId, int pid, double lagMs);
 
     /// <summary>One line for the end of a run: a warning unless it succeeded.</summary>
     public static void Ended(this ILogger log, RunRecord record)
     {
-        var planTime = Cursor.Text(DateTimeOffset.FromUnixTimeMilliseconds(record.PlanTime));
+        var runId = record.Id[(record.JobName.Length + 1)..];
         var took = record.EndTime - record.StartTime;
         if (record.Status == RunStatus.Succeeded)
         {
-            log.Succeeded(record.JobName, planTime, took);
+            log.Succeeded(record.JobName, runId, took);
         }
         else
         {
-            log.Failed(record.JobName, record.Status.Word(), planTime, took, record.Err);
+            log.Failed(record.JobName, record.Status.Word(), runId, took, record.Err);
         }
     }
 
-    [LoggerMessage(402, LogLevel.Information, "{Job} succeeded for {PlanTime} after {TookMs} ms")]
-    private static partial void Succeeded(this ILogger log, string job, string planTime, long tookMs);
+    [LoggerMessage(402, LogLevel.Information, "{Job} succeeded for {RunId} after {TookMs} ms")]
+    private static partial void Succeeded(this ILogger log, string job, string runId, long tookMs);
 
-    [LoggerMessage(403, LogLevel.Warning, "{Job} {Status} for {PlanTime} after {TookMs} ms: {Why}")]
-    private static partial void Failed(this ILogger log, string job, string status, string planTime, long tookMs, string why);
+    [LoggerMessage(403, LogLevel.Warning, "{Job} {Status} for {RunId} after {TookMs} ms: {Why}")]
+    private static partial void Failed(this ILogger log, string job, string status, string runId, long tookMs, string why);
 
     /// <summary>A planned fire ended without a run.</summary>
     public static void NotRun(this ILogger log, string job, string runId, RunStatus status, string why) => log.EndedUnstarted(job, runId, status.Word(), why);
