@@ -101,7 +101,7 @@ internal static partial class ClusterFigures
         let match = StartedLine().Match(line)
         where match.Success
         let plan = match.Groups[2].Value
-        let planMs = DateTimeOffset.Parse(plan, CultureInfo.InvariantCulture).ToUnixTimeMilliseconds()
+        let planMs = DateTimeOffset.ParseExact(plan, "yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal).ToUnixTimeMilliseconds()
         where planMs >= first && planMs < end
         select (match.Groups[1].Value, plan, Number(match.Groups[3].Value));
 
