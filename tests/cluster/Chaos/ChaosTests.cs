@@ -176,6 +176,25 @@ public sealed class ChaosTests
         }
         while (left.Length > 0);
 
-        await Task.Delay(TimeSpan.FromSeconds(2)); // The shippers' last batches.
+        // The shippers' last batches; what has no record by then is for the judge.
+        var started = cluster.ReadWitness();
+        for (deadline = DateTimeOffset.UtcNow + BackToNormalWithin; DateTimeOffset.UtcNow < deadline && !await AreRecordedAsync(cluster, started);)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(250));
+        }
+    }
+
+    private static async Task<bool> AreRecordedAsync(ChaosCluster cluster, IReadOnlyList<Start> starts)
+    {
+        foreach (var job in starts.GroupBy(start => start.Job))
+        {
+            var recorded = (await cluster.RecordsAsync(job.Key)).Select(record => record.Id).ToHashSet();
+            if (job.Any(start => !recorded.Contains($"{start.Job}/{start.RunId}")))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 }
