@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 
 namespace Dts.Common.Cron;
 
@@ -38,6 +39,7 @@ public sealed class CronExpression
     }
 
     /// <summary>The first plan time after <paramref name="from"/>, in UTC; null when none is left.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public DateTimeOffset? GetNextOccurrence(DateTimeOffset from, CronZone zone, bool inclusive = false) =>
         ToInstant(_schedule.Next(inclusive ? Ceiling(from) : from.ToUnixTimeSeconds() + 1, zone));
 
@@ -89,6 +91,7 @@ public sealed class CronExpression
     }
 
     /// <remarks>Two returns rather than one conditional: that would be built aside and copied, which takes as long as all the rest.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static DateTimeOffset? ToInstant(long seconds)
     {
         if (seconds is Schedule.Never or Schedule.NotYet)
@@ -96,6 +99,6 @@ public sealed class CronExpression
             return null;
         }
 
-        return DateTimeOffset.FromUnixTimeSeconds(seconds);
+        return new DateTimeOffset((seconds * TimeSpan.TicksPerSecond) + DateTime.UnixEpoch.Ticks, TimeSpan.Zero);
     }
 }

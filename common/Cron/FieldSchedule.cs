@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Dts.Common.Cron;
 
 /// <summary>Cron fields in a time zone: carries the wall times over to real time, through every change of the clocks.</summary>
@@ -14,6 +16,7 @@ internal sealed class FieldSchedule(WallTimes times, bool hasFixedTimes) : Sched
 
     public bool HasFixedTimes => hasFixedTimes;
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public override long Next(long from, CronZone zone)
     {
         if (zone.SegmentCount > 1)
@@ -21,8 +24,9 @@ internal sealed class FieldSchedule(WallTimes times, bool hasFixedTimes) : Sched
             return hasFixedTimes ? NextFixed(from, zone) : NextReal(from, zone);
         }
 
-        var wall = times.Next(from + zone[0].Offset);
-        return wall == Never ? Never : wall - zone[0].Offset;
+        var offset = zone[0].Offset;
+        var wall = times.Next(from + offset);
+        return wall == Never ? Never : wall - offset;
     }
 
     public override long Count(long from, long to, CronZone zone)

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace Dts.Common.Cron;
 
@@ -8,12 +9,17 @@ namespace Dts.Common.Cron;
 /// Scheme: a wall time is seconds since 1970-01-01 as the clock on the wall counts. Each field is a mask, and the next
 /// value of a field is the lowest bit at or above the present one. A month is one mask of days, so that the rarest
 /// expression (a fifth Monday in February) looks at one month a year. Few branches: from an arbitrary instant they cannot
-/// be foreseen, and a wrong guess of the processor costs more than all the arithmetic.
+/// be foreseen, and a wrong guess of the processor costs more than all the arithmetic. The steps are inlined by name:
+/// a pair that is returned goes through memory, and half of the time went there.
 /// </remarks>
 internal sealed class WallTimes(ulong seconds, ulong minutes, uint hours, DateSet dates)
 {
+    private const uint End = (uint)Calendar.EndDay * Calendar.SecondsPerDay; // 32 bits are enough until 2106
+
     private readonly bool _isEveryDay = dates.IsEveryDay;
-    private readonly int _firstTime = FirstTime(hours, minutes, seconds);
+    private readonly int _firstInMinute = BitOperations.TrailingZeroCount(seconds);
+    private readonly int _firstInHour = (BitOperations.TrailingZeroCount(minutes) * 60) + BitOperations.TrailingZeroCount(seconds);
+    private readonly int _firstTime = (BitOperations.TrailingZeroCount(hours) * 3600) + (BitOperations.TrailingZeroCount(minutes) * 60) + BitOperations.TrailingZeroCount(seconds);
     private readonly int _lastTime = (BitOperations.Log2(hours) * 3600) + (BitOperations.Log2(minutes) * 60) + BitOperations.Log2(seconds);
 
     public ulong Seconds => seconds;
@@ -29,9 +35,20 @@ internal sealed class WallTimes(ulong seconds, ulong minutes, uint hours, DateSe
     private int TimesPerHour => BitOperations.PopCount(minutes) * BitOperations.PopCount(seconds);
 
     /// <summary>The earliest wall time in the set at <paramref name="from"/> or after it, or <see cref="Schedule.Never"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public long Next(long from)
     {
-        var (day, time) = Split(from);
+        if ((ulong)from >= End)
+        {
+            if (from > 0)
+            {
+                return Schedule.Never;
+            }
+
+            from = 0;
+        }
+
+        var (day, time) = Split((uint)from);
         var isOver = time > _lastTime ? 1 : 0;
         day += isOver;
         time &= isOver - 1;
@@ -49,8 +66,8 @@ internal sealed class WallTimes(ulong seconds, ulong minutes, uint hours, DateSe
             return 0;
         }
 
-        var (firstDay, firstTime) = Split(from);
-        var (lastDay, lastTime) = Split(to);
+        var (firstDay, firstTime) = Split((uint)Math.Clamp(from, 0, End));
+        var (lastDay, lastTime) = Split((uint)Math.Clamp(to, 0, End));
         return (dates.Count(firstDay, lastDay) * TimesPerDay)
             - (dates.Next(firstDay) == firstDay ? CountBefore(firstTime) : 0)
             + (dates.Next(lastDay) == lastDay ? CountBefore(lastTime) : 0);
@@ -70,6 +87,7 @@ internal sealed class WallTimes(ulong seconds, ulong minutes, uint hours, DateSe
     }
 
     /// <summary>The first time of day in the set at <paramref name="time"/> or after it; there must be one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private int NextTime(int time)
     {
         var (hour, minute, second) = SplitTime(time);
@@ -84,15 +102,12 @@ internal sealed class WallTimes(ulong seconds, ulong minutes, uint hours, DateSe
             var laterMinutes = minutes & (ulong.MaxValue << (minute + 1));
             if (laterMinutes != 0)
             {
-                return (hour * 3600) + (BitOperations.TrailingZeroCount(laterMinutes) * 60) + BitOperations.TrailingZeroCount(seconds);
+                return (hour * 3600) + (BitOperations.TrailingZeroCount(laterMinutes) * 60) + _firstInMinute;
             }
         }
 
-        return FirstTime(hours & (uint.MaxValue << (hour + 1)), minutes, seconds);
+        return (BitOperations.TrailingZeroCount(hours & (uint.MaxValue << (hour + 1))) * 3600) + _firstInHour;
     }
-
-    private static int FirstTime(uint hours, ulong minutes, ulong seconds) =>
-        (BitOperations.TrailingZeroCount(hours) * 3600) + (BitOperations.TrailingZeroCount(minutes) * 60) + BitOperations.TrailingZeroCount(seconds);
 
     private long CountBefore(int time)
     {
@@ -105,13 +120,14 @@ internal sealed class WallTimes(ulong seconds, ulong minutes, uint hours, DateSe
     /// <summary>How many values of a field are less than <paramref name="value"/>.</summary>
     private static int Below(ulong values, int value) => BitOperations.PopCount(values & ((1UL << value) - 1));
 
-    private static (int Day, int Time) Split(long wall)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (int Day, int Time) Split(uint wall)
     {
-        var seconds = (uint)Math.Clamp(wall, 0, (long)Calendar.EndDay * Calendar.SecondsPerDay); // 32 bits are enough until 2106
-        var day = seconds / Calendar.SecondsPerDay;
-        return ((int)day, (int)(seconds - (day * Calendar.SecondsPerDay)));
+        var day = wall / Calendar.SecondsPerDay;
+        return ((int)day, (int)(wall - (day * Calendar.SecondsPerDay)));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static (int Hour, int Minute, int Second) SplitTime(int time)
     {
         var hour = (uint)time / 3600;
