@@ -26,6 +26,7 @@ internal static unsafe partial class Native
     private const int O_RDWR = 2;
     private const int O_NONBLOCK = 0x800;
     private const int O_CLOEXEC = 0x80000;
+    private const int O_PATH = 0x200000;
     private const int F_SETFL = 4;
     private const int X_OK = 1;
     private const int FIONREAD = 0x541B;
@@ -59,6 +60,8 @@ internal static unsafe partial class Native
 
     /// <summary>Room for a posix_spawn_file_actions_t, which takes 80 bytes.</summary>
     public const int SpawnFileActionsSize = 128;
+
+    private static readonly int O_DIRECTORY = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 0x10000 : 0x4000;
 
     // struct epoll_event is packed on x86-64, and there alone.
     private static readonly int EpollEventSize = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 12 : 16;
@@ -142,6 +145,12 @@ internal static unsafe partial class Native
     }
 
     public static void Close(int fd) => _ = close(fd);
+
+    /// <summary>Leaves a folder to its owner alone.</summary>
+    public static int CloseToOthers(string folder) => Checked(chmod(folder, 0x1C0)); // 0700
+
+    /// <summary>A descriptor that stands for a folder, by which what is in it can be named shortly.</summary>
+    public static int OpenFolder(string path) => Checked(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0));
 
     /// <summary>0 when a directory can be entered, else -errno (access(2), with X_OK).</summary>
     public static int CheckDirectory(string path) =>
@@ -364,6 +373,8 @@ internal static unsafe partial class Native
     private static int Checked(int result) => result >= 0 ? result : -Marshal.GetLastPInvokeError();
 
     [LibraryImport("libc", SetLastError = true)] private static partial int open(byte* path, int flags, int mode);
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int open(string path, int flags, int mode);
     [LibraryImport("libc", SetLastError = true)] private static partial int close(int fd);
     [LibraryImport("libc", SetLastError = true)] private static partial nint read(int fd, byte* buffer, nuint count);
     [LibraryImport("libc", SetLastError = true)] private static partial nint write(int fd, byte* buffer, nuint count);
@@ -372,6 +383,8 @@ internal static unsafe partial class Native
     [LibraryImport("libc", SetLastError = true)] private static partial int ioctl(int fd, nuint request, int* argument);
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int access(string path, int mode);
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int chmod(string path, uint mode);
     [LibraryImport("libc", SetLastError = true)] private static partial int eventfd(uint count, int flags);
     [LibraryImport("libc", SetLastError = true)] private static partial int epoll_create1(int flags);
     [LibraryImport("libc", SetLastError = true)] private static partial int epoll_ctl(int epoll, int operation, int fd, byte* entry);

@@ -5,12 +5,13 @@ using Dts.Common.Etcd;
 using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Common.Shell;
 using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker;
 
 /// <summary>Takes what is recorded out of etcd, many in one transaction: ended runs, with which goes what follows from them, and endings owed.</summary>
-internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, RunsInFlight runs, ChannelReader<Ending> completed, TimeProvider time, ILogger log)
+internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, RunsInFlight runs, HeldCommands commands, ChannelReader<Ending> completed, TimeProvider time, ILogger log)
 {
     private const int AtOnce = 100;
     private const int TriesAtTheEnd = 3;
@@ -34,6 +35,7 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, Run
                 {
                     var ended = together.Select(ending => ending.Run).OfType<Run>().ToList();
                     ended.ForEach(runs.Remove);
+                    ended.ForEach(run => commands.Forget(run.Key));
                     await AnswerKillsAsync(ended);
                 }
 

@@ -1,11 +1,12 @@
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
+using Dts.Common.Shell;
 
 namespace Dts.Worker;
 
 /// <summary>Ends the runs whose jobs must not overlap whatever happens (onDisconnect: kill) before others may take over from a worker that is cut off from etcd.</summary>
 /// <remarks>Others may after the session's local deadline. The kill begins early enough to be over by then: with the command's grace, or what there is time for.</remarks>
-internal sealed class CutOff(SessionKeeper sessions, RunsInFlight runs, TimeSpan ttl, TimeProvider time)
+internal sealed class CutOff(SessionKeeper sessions, RunsInFlight runs, HeldCommands commands, TimeSpan ttl, TimeProvider time)
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(250);
     // The session is prolonged every third of its time to live; what is kept here must be well within the other two.
@@ -27,6 +28,10 @@ internal sealed class CutOff(SessionKeeper sessions, RunsInFlight runs, TimeSpan
                     if (holdsFor < grace + _surelyOver)
                     {
                         run.Command?.Kill("this worker is cut off from etcd, and the job says onDisconnect: kill", holdsFor > TimeSpan.Zero ? grace : TimeSpan.Zero);
+                    }
+                    else
+                    {
+                        commands.KillAfter(run.Key, holdsFor - grace - _surelyOver, "its worker is gone, and the job says onDisconnect: kill", grace);
                     }
                 }
             }

@@ -15,6 +15,9 @@ internal sealed class DataFolder : IDisposable
 
     public string Path { get; }
 
+    /// <summary>Where the processes that hold commands have their sockets.</summary>
+    public string Holders => System.IO.Path.Combine(Path, "holders");
+
     public string Output => System.IO.Path.Combine(Path, "output");
 
     public string Spool => System.IO.Path.Combine(Path, "spool");

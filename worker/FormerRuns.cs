@@ -14,14 +14,32 @@ internal sealed class FormerRuns(
 {
     private static readonly TimeSpan AnswersComeWithin = TimeSpan.FromMinutes(1);
 
-    /// <summary>Ends what an earlier process of this worker started and left behind: nobody is there any more to hear how it ends.</summary>
+    /// <summary>Adopts what an earlier process of this worker started and a holder still holds, or has left the ending of.</summary>
+    public void Adopt(HeldCommands commands, LaunchLedger ledger, LiveOutput outputs)
+    {
+        foreach (var former in commands.Former)
+        {
+            if (HeldRun.TryRead(former) is not { } run || !runs.TryAdd(run))
+            {
+                former.Running.Kill("it was started by another version of this worker, and cannot be followed any more");
+                commands.Forget(former.Id);
+                continue;
+            }
+
+            ledger.Launched(run, former.Running);
+            outputs.GoOn(run, run.Output!);
+            log.Adopted(run.Name, run.Id, former.Running.Pid, former.Running.Ended.IsCompleted ? "it has ended meanwhile" : "it goes on");
+        }
+    }
+
+    /// <summary>Ends what an earlier process of this worker started and nobody holds: there is no one to hear how it ends.</summary>
     public void KillLeftBehind(LaunchLedger ledger)
     {
-        foreach (var key in ledger.Former)
+        foreach (var key in ledger.Former.Where(key => !runs.All.Any(run => run.Key == key)))
         {
             var slash = key.LastIndexOf('/');
             var mark = new Dictionary<string, string> { ["DTS_JOB"] = key[..slash], ["DTS_RUN_ID"] = key[(slash + 1)..], ["DTS_WORKER"] = workerId };
-            if (FormerCommand.Kill(mark) is > 0 and var processes)
+            if (LeftBehind.Kill(mark) is > 0 and var processes)
             {
                 log.LeftBehindKilled(key, processes);
             }
@@ -97,13 +115,13 @@ internal sealed class FormerRuns(
             return;
         }
 
-        if (isOfThisSession)
+        if (isOfThisSession || pair.CreateRevision != run.FencingToken)
         {
             return;
         }
 
         var ours = JsonSerializer.Serialize(inFlight with { Session = session.Lease.ToString() }, DtsJson.Readable.RunInFlight);
-        var answer = await etcd.TxnAsync(Txn.If(Txn.Unchanged(key, run.HeldAt)).Then(Txn.Put(key, ours)));
+        var answer = await etcd.TxnAsync(Txn.If(Txn.Unchanged(key, pair.ModRevision)).Then(Txn.Put(key, ours)));
         if (answer.Succeeded)
         {
             run.TakeAlong(session.Lease, answer.Header.Revision);

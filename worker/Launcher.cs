@@ -16,8 +16,7 @@ internal sealed class Launcher(
     SessionKeeper sessions,
     Slots slots,
     RunsInFlight runs,
-    CommandRunner commands,
-    CommandStarter starter,
+    HeldCommands commands,
     LaunchLedger ledger,
     RecordWriter recorder,
     LiveOutput outputs,
@@ -38,12 +37,14 @@ internal sealed class Launcher(
     private readonly List<Waiting> _ready = []; // Their time has come; they wait for a slot when all are taken.
     private readonly List<Waiting> _starting = [];
     private readonly HashSet<Task> _followed = [];
+    private readonly TaskCompletionSource _leaving = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private DateTimeOffset _lookedAt;
     private DateTimeOffset _prunedAt;
 
-    /// <summary>Runs until there are no more orders; then what was claimed still starts, and running commands get the drain timeout.</summary>
+    /// <summary>Runs until there are no more orders; then what was claimed still starts, and running commands are left to the next process, or get the drain timeout.</summary>
     public async Task RunAsync()
     {
+        TakeFormer();
         slots.Freed += () => inbox.Writer.TryWrite(new RunOrder.Tick()); // full: the loop looks after each message anyway
         await foreach (var order in inbox.Reader.ReadAllAsync())
         {
@@ -55,6 +56,16 @@ internal sealed class Launcher(
 
         await DrainAsync();
         endings.Complete();
+    }
+
+    /// <summary>Follows on what a process of this worker before this one started.</summary>
+    private void TakeFormer()
+    {
+        foreach (var run in runs.All.Where(run => run.Command is not null).ToList())
+        {
+            slots.Take();
+            _followed.Add(FollowAsync(run, run.Command!));
+        }
     }
 
     private async Task TakeAsync(RunOrder order)
@@ -86,7 +97,8 @@ internal sealed class Launcher(
 
         ledger.Launching(run);
         run.Output = outputs.Begin(run);
-        var waiting = new Waiting(run, commands.Prepare(MakeCommand(run)));
+        commands.Prepare(run.Key, HeldRun.ToTag(run), MakeCommand(run));
+        var waiting = new Waiting(run);
         _waiting[run] = waiting;
         waiting.Timer = _wheel.Add(run.Spec.NotBefore.ToUnixTimeMilliseconds(), waiting);
     }
@@ -145,7 +157,7 @@ internal sealed class Launcher(
             return;
         }
 
-        var started = await starter.StartAsync([.. _starting.Select(waiting => waiting.Command)]);
+        var started = await commands.StartAsync([.. _starting.Select(waiting => waiting.Run.Key)], sessions.Current?.HoldsFor ?? TimeSpan.Zero);
         foreach (var (waiting, running) in _starting.Zip(started))
         {
             var run = waiting.Run;
@@ -196,10 +208,15 @@ internal sealed class Launcher(
 
     private async Task FollowAsync(Run run, RunningCommand running)
     {
+        if (await Task.WhenAny(running.Ended, _leaving.Task) != running.Ended)
+        {
+            return;
+        }
+
         var ending = await running.Ended;
         ledger.Ended(run);
         var record = recorder.Ran(run, ending);
-        outputs.End(run.Output!); // After the record was made, which says how much of it there is.
+        outputs.End(run.Output!, ending);
         run.Status = record.Status;
         log.Ended(record);
         await endings.WriteAsync(new Ending(record, run));
@@ -233,7 +250,7 @@ internal sealed class Launcher(
 
         _waiting.Remove(waiting.Run);
         outputs.End(waiting.Run.Output!);
-        waiting.Command.Dispose();
+        commands.Drop(waiting.Run.Key);
         ledger.Ended(waiting.Run);
     }
 
@@ -292,10 +309,20 @@ internal sealed class Launcher(
             await EndAsync(waiting.Run, RunStatus.Cancelled, "the worker was told to stop before it could start");
         }
 
+        if (!settings.Drain)
+        {
+            _leaving.SetResult();
+            var left = runs.All.Count(run => run is { Command: not null, Status: null });
+            if (left > 0)
+            {
+                log.LeftRunning(left);
+            }
+        }
+
         var all = Task.WhenAll(_followed);
-        var left = until - time.GetUtcNow();
-        await Task.WhenAny(all, Task.Delay(left > TimeSpan.Zero ? left : TimeSpan.Zero, time));
-        foreach (var run in runs.All)
+        var remaining = until - time.GetUtcNow();
+        await Task.WhenAny(all, Task.Delay(remaining > TimeSpan.Zero ? remaining : TimeSpan.Zero, time));
+        foreach (var run in settings.Drain ? runs.All : [])
         {
             run.Command?.Kill($"the worker was told to stop and the command had not ended within its drainTimeout of {settings.DrainTimeout.TotalSeconds:0} s");
         }
@@ -332,18 +359,16 @@ internal sealed class Launcher(
             Environment = environment,
             Shell = shell,
             Cwd = job.Cwd.Length > 0 ? job.Cwd : environment["HOME"],
-            OutputFile = run.Output,
+            OutputTarget = run.Output,
             OutputLimitBytes = job.OutputLimitBytes > 0 ? job.OutputLimitBytes : settings.OutputLimitBytes,
             Timeout = TimeSpan.FromSeconds(job.TimeoutSeconds),
             KillGrace = TimeSpan.FromSeconds(job.KillGraceSeconds),
         };
     }
 
-    private sealed class Waiting(Run run, PreparedCommand command)
+    private sealed class Waiting(Run run)
     {
         public Run Run { get; } = run;
-
-        public PreparedCommand Command { get; } = command;
 
         public DateTimeOffset Deadline { get; } = run.Spec.NotBefore + TimeSpan.FromSeconds(run.Job.StartDeadlineSeconds);
 

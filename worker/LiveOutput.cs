@@ -17,7 +17,7 @@ internal sealed class LiveOutput : IDisposable
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
 
-    private readonly ConcurrentDictionary<OutputFile, Shipment> _shipments = new();
+    private readonly ConcurrentDictionary<string, Shipment> _shipments = new(); // by the file's path
     private readonly string _folder;
     private readonly ILogStore _store;
     private readonly long _limitBytes;
@@ -34,39 +34,49 @@ internal sealed class LiveOutput : IDisposable
         DataFault.Guard(folder, () =>
         {
             Directory.CreateDirectory(folder);
-            foreach (var path in Directory.EnumerateFiles(folder, "*.out"))
-            {
-                if (OutputFile.Reopen(path) is { } left)
-                {
-                    _shipments[left] = new Shipment(left, time.GetUtcNow() + retention) { HasEnded = true };
-                }
-                else
-                {
-                    File.Delete(path); // Torn before it said whose it is.
-                }
-            }
-
             return folder;
         });
     }
 
     /// <summary>Where a run's command is to put its output.</summary>
-    public OutputFile Begin(Run run)
+    public OutputTarget Begin(Run run)
     {
-        var retention = run.Job.RetentionDays > 0 ? TimeSpan.FromDays(run.Job.RetentionDays) : _retention;
         var path = Path.Combine(_folder, string.Create(CultureInfo.InvariantCulture, $"{Interlocked.Increment(ref _number)}.out"));
-        var output = new OutputFile(path, $"{run.Name}/{run.Id}", _limitBytes);
-        _shipments[output] = new Shipment(output, _time.GetUtcNow() + retention);
+        var output = new OutputTarget(path, run.Key, _limitBytes);
+        GoOn(run, output);
         return output;
     }
 
-    /// <summary>The command is over: what is left goes with the next round.</summary>
-    public void End(OutputFile output)
+    /// <summary>Follows the output of a run that an earlier process of this worker began.</summary>
+    public void GoOn(Run run, OutputTarget output)
     {
-        if (_shipments.TryGetValue(output, out var shipment))
+        var retention = run.Job.RetentionDays > 0 ? TimeSpan.FromDays(run.Job.RetentionDays) : _retention;
+        _shipments[output.Path] = new Shipment(output.Path, _time.GetUtcNow() + retention);
+    }
+
+    /// <summary>What else an earlier process left is all that there will be of it. To be called after <see cref="GoOn"/>, before <see cref="RunAsync"/>.</summary>
+    public void TakeLeft() => DataFault.Guard(_folder, () =>
+    {
+        foreach (var path in Directory.EnumerateFiles(_folder, "*.out").Where(path => !_shipments.ContainsKey(path)))
+        {
+            _shipments[path] = new Shipment(path, _time.GetUtcNow() + _retention) { HasEnded = true };
+        }
+
+        return _folder;
+    });
+
+    /// <summary>The command is over: what is left goes with the next round.</summary>
+    public void End(OutputTarget output, CommandEnding? ending = null)
+    {
+        if (ending is { OutputBytes: var written, OutputStored: var stored } && stored < Math.Min(written, output.LimitBytes) && (stored > 0 || written > OutputTarget.KeptInMemory))
+        {
+            _log.LiveOutputFailed(output.Run, string.Create(CultureInfo.InvariantCulture, $"the disk took {stored} of its {written} bytes"));
+        }
+
+        if (_shipments.TryGetValue(output.Path, out var shipment))
         {
             shipment.HasEnded = true;
-            if (output.Stored == 0)
+            if (!File.Exists(output.Path))
             {
                 Forget(shipment);
             }
@@ -86,9 +96,9 @@ internal sealed class LiveOutput : IDisposable
 
     public void Dispose()
     {
-        foreach (var output in _shipments.Keys)
+        foreach (var shipment in _shipments.Values)
         {
-            output.Dispose();
+            shipment.Output?.Dispose();
         }
     }
 
@@ -107,7 +117,7 @@ internal sealed class LiveOutput : IDisposable
             return false;
         }
 
-        foreach (var shipment in _shipments.Values.Where(shipment => shipment.HasEnded && shipment.Shipped >= shipment.Output.Stored))
+        foreach (var shipment in _shipments.Values.Where(shipment => shipment is { HasEnded: true, IsRead: true }))
         {
             Forget(shipment);
         }
@@ -119,66 +129,54 @@ internal sealed class LiveOutput : IDisposable
     {
         List<(Shipment, OutputChunk)> chunks = [];
         var bytes = 0;
-        foreach (var shipment in _shipments.Values.Where(shipment => shipment.IsDue(_time)))
+        foreach (var shipment in _shipments.Values)
         {
-            shipment.Output.Show();
             try
             {
-                for (var next = shipment.Shipped; bytes < BytesAtOnce && shipment.Output.Read(next) is { Length: > 0 } data; next += data.Length)
+                var hasEnded = shipment.HasEnded; // Before the last look.
+                shipment.Output ??= StoredOutput.TryOpen(shipment.Path);
+                var next = shipment.Shipped;
+                for (; bytes < BytesAtOnce && shipment.Output?.Read(next) is { Length: > 0 } data; next += data.Length)
                 {
                     chunks.Add((shipment, new OutputChunk(shipment.Output.Run, next, data, shipment.ExpireAt)));
                     bytes += data.Length;
                 }
+
+                shipment.IsRead = hasEnded && next == shipment.Shipped && (shipment.Output is null || next >= shipment.Output.Length);
             }
             catch (IOException failure)
             {
-                GiveUp(shipment, failure.Message);
-            }
-
-            if (shipment.Output.Failure is { } why && !shipment.IsGivenUp)
-            {
-                GiveUp(shipment, why);
+                _log.LiveOutputFailed(shipment.Path, failure.Message);
+                Forget(shipment);
             }
         }
 
         return chunks;
     }
 
-    private void GiveUp(Shipment shipment, string why)
-    {
-        shipment.IsGivenUp = true;
-        _log.LiveOutputFailed(shipment.Output.Run, why);
-    }
-
     private void Forget(Shipment shipment)
     {
-        if (_shipments.TryRemove(shipment.Output, out _))
+        if (_shipments.TryRemove(shipment.Path, out _))
         {
-            shipment.Output.Dispose();
-            File.Delete(shipment.Output.Path);
+            shipment.Output?.Dispose();
+            File.Delete(shipment.Path);
         }
     }
 
-    private sealed class Shipment(OutputFile output, DateTimeOffset expireAt)
+    private sealed class Shipment(string path, DateTimeOffset expireAt)
     {
-        private long? _firstSeen;
-
-        public OutputFile Output { get; } = output;
+        public string Path { get; } = path;
 
         public DateTimeOffset ExpireAt { get; } = expireAt;
+
+        /// <summary>Null = there is none as yet.</summary>
+        public StoredOutput? Output { get; set; }
 
         public long Shipped { get; set; }
 
         public bool HasEnded { get; set; }
 
-        public bool IsGivenUp { get; set; }
-
-        /// <summary>From the second look on: what is over by then is short.</summary>
-        public bool IsDue(TimeProvider time)
-        {
-            var isFirst = _firstSeen is null;
-            _firstSeen ??= time.GetTimestamp();
-            return !isFirst || HasEnded || Output.Stored > 0;
-        }
+        /// <summary>All of it is in the store.</summary>
+        public bool IsRead { get; set; }
     }
 }

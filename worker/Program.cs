@@ -9,6 +9,11 @@ using Dts.Common.Time;
 using Dts.Worker;
 using Microsoft.Extensions.Logging;
 
+if (args is ["hold", { } socket])
+{
+    return Holder.Run(socket);
+}
+
 return await Service.RunAsync(async () =>
 {
     var reader = SettingsReader.Load(args, "worker.json");
@@ -23,8 +28,7 @@ return await Service.RunAsync(async () =>
     using var etcd = new EtcdClient(settings.Etcd, time, log);
     using var store = settings.Log.Open(log);
     using var outputs = new LiveOutput(folder.Output, store, settings.OutputStoreLimitBytes, settings.LogRetention, time, log);
-    using var commands = new CommandRunner();
-    using var starter = new CommandStarter(commands);
+    using var commands = await HeldCommands.OpenAsync(folder.Holders, Service.Invocation("hold"));
 
     var inbox = Channel.CreateBounded<ScheduleMessage>(1024); // full: the watches wait
     var fires = Channel.CreateBounded<FireOrder>(1024);       // full: the scheduler waits
@@ -42,11 +46,13 @@ return await Service.RunAsync(async () =>
     var accounts = new Accounts(keys, recorder, endings.Writer, log);
     var lost = new LostRuns(etcd, keys, accounts, time, log);
     var former = new FormerRuns(etcd, keys, id, runs, lost, time, log);
+    former.Adopt(commands, ledger, outputs);
     former.KillLeftBehind(ledger);
+    outputs.TakeLeft();
     using var clocks = new ClockCheck(id, time, log);
     var started = time.GetUtcNow();
     var sessions = new SessionKeeper(
-        etcd, keys.Worker(id), settings.SessionTtl, () => Registration.Describe(host, settings, started, time.GetUtcNow(), clocks.Refusal), Registration.IsOver, former.SettleAsync, log);
+        etcd, keys.Worker(id), settings.SessionTtl, () => Registration.Describe(host, settings, started, time.GetUtcNow(), clocks.Refusal), Registration.IsOver, former.SettleAsync, () => runs.All.Any(), log);
 
     var pending = new PendingFires(settings.ClaimAhead, time);
     var inTheWay = new RunsInTheWay(etcd, keys, runs, pending);
@@ -59,16 +65,17 @@ return await Service.RunAsync(async () =>
         sessions.RunAsync(end.Token),
         new Reaper(etcd, keys, id, sessions, former, lost, accounts, store, time, log).RunAsync(end.Token),
         outputs.RunAsync(end.Token),
-        new CutOff(sessions, runs, settings.SessionTtl, time).RunAsync(end.Token),
+        commands.RunAsync(end.Token),
+        new CutOff(sessions, runs, commands, settings.SessionTtl, time).RunAsync(end.Token),
     ];
     Task[] stages =
     [
         new JobWatch(etcd, keys, id, zone, clocks, inbox.Writer, log).RunAsync(stop.Token),
         new Scheduler(id, new Roster(id, settings.Labels), settings.ClaimAhead, inbox.Reader, fires.Writer, planAlarm, jobs => Ready(log, jobs), time, log).RunAsync(),
         new Claimer(pending, requests, inTheWay, keys, id, sessions, zone, slots, runs, accounts, fires, starts.Writer, claimAlarm, time).RunAsync(),
-        new Launcher(settings, sessions, slots, runs, commands, starter, ledger, recorder, outputs, starts, endings.Writer, startAlarm, time, log).RunAsync(),
+        new Launcher(settings, sessions, slots, runs, commands, ledger, recorder, outputs, starts, endings.Writer, startAlarm, time, log).RunAsync(),
         new Recorder(keys, endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
-        new Completer(etcd, keys, id, runs, completed.Reader, time, log).RunAsync(),
+        new Completer(etcd, keys, id, runs, commands, completed.Reader, time, log).RunAsync(),
         new LogShipper(spool, store, appended.Reader, settings.LogBatchSize, settings.LogCommitTimeout, time, log).RunAsync(),
     ];
 

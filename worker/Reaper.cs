@@ -67,10 +67,11 @@ internal sealed class Reaper(
     {
         var state = await etcd.TxnAsync(
             Txn.All([Txn.List(keys.AllRuns), Txn.List(keys.Workers, keysOnly: true), Txn.List(keys.AllOwed), Txn.List(keys.Killers)]), repeatable: true);
+        var workers = ListOf(state, 1).Select(worker => keys.WorkerOf(worker.Key.ToStringUtf8())).ToHashSet();
         var sessionsAlive = ListOf(state, 1).Select(worker => new LeaseId(worker.Lease).ToString()).ToHashSet();
         foreach (var pair in ListOf(state, 0))
         {
-            await GuardAsync(pair, () => ReapAsync(pair, sessionsAlive, session));
+            await GuardAsync(pair, () => ReapAsync(pair, workers, sessionsAlive, session));
         }
 
         var owed = ListOf(state, 2);
@@ -92,7 +93,7 @@ internal sealed class Reaper(
         }
     }
 
-    private async Task ReapAsync(KeyValue pair, HashSet<string> sessionsAlive, Session session)
+    private async Task ReapAsync(KeyValue pair, HashSet<string> workers, HashSet<string> sessionsAlive, Session session)
     {
         var key = pair.Key.ToStringUtf8();
         if (LostRuns.Parse(pair) is not { } run || Keys.TryParseRun(key, keys.AllRuns) is null)
@@ -100,7 +101,7 @@ internal sealed class Reaper(
             log.AlienRun(Display.Line(key));
             await DeleteUnchangedAsync(pair);
         }
-        else if (!sessionsAlive.Contains(run.Session))
+        else if (!sessionsAlive.Contains(run.Session) && !workers.Contains(run.Worker)) // A worker that is back sees to its former runs itself.
         {
             await lost.EndAsync(pair, run, session, "its session has expired");
         }

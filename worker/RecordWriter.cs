@@ -20,7 +20,7 @@ internal sealed class RecordWriter(string workerId, string host, TimeSpan retent
         MaxRssKb = ending.MaxRssKb ?? 0,
         OutputBytes = ending.OutputBytes,
         OutputTruncated = ending.OutputTruncated,
-        OutputStored = run.Output?.Stored ?? 0,
+        OutputStored = ending.OutputStored,
     };
 
     /// <summary>The run was claimed, and then came to nothing.</summary>

@@ -33,11 +33,14 @@ internal sealed class Run(JobName name, Job job, long jobRevision, RunSpec spec,
 
     public string Id { get; } = spec.Id;
 
+    /// <summary>The record's id, <c>job/runId</c>.</summary>
+    public string Key { get; } = $"{name}/{spec.Id}";
+
     /// <summary>Set when it has started.</summary>
     public RunningCommand? Command { get; set; }
 
     /// <summary>Where its command puts its output, besides.</summary>
-    public OutputFile? Output { get; set; }
+    public OutputTarget? Output { get; set; }
 
     /// <summary>Set when it has ended.</summary>
     public RunStatus? Status { get; set; }

@@ -21,6 +21,9 @@ internal sealed class Slots(int total)
         return false;
     }
 
+    /// <summary>For what runs already, be there room or not.</summary>
+    public void Take() => Interlocked.Increment(ref _taken);
+
     public void Release()
     {
         Interlocked.Decrement(ref _taken);

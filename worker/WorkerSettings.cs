@@ -12,7 +12,8 @@ namespace Dts.Worker;
 /// <param name="Labels">What jobs may ask for in their target.</param>
 /// <param name="Slots">How many runs at a time.</param>
 /// <param name="ClaimAhead">How long before its plan time a fire is claimed.</param>
-/// <param name="DrainTimeout">How long running commands may go on when the worker is told to end.</param>
+/// <param name="DrainTimeout">How long running commands may go on when the worker is told to end and is to drain.</param>
+/// <param name="Drain">Whether it then waits for them, rather than leave them to the process that follows it.</param>
 /// <param name="LogRetention">How long records are kept, unless the job says otherwise.</param>
 internal sealed record WorkerSettings(
     string WorkerId,
@@ -25,6 +26,7 @@ internal sealed record WorkerSettings(
     TimeSpan ClaimAhead,
     TimeSpan SessionTtl,
     TimeSpan DrainTimeout,
+    bool Drain,
     int LogBatchSize,
     TimeSpan LogCommitTimeout,
     long SpoolQuotaBytes,
@@ -45,6 +47,7 @@ internal sealed record WorkerSettings(
         ClaimAhead: settings.Milliseconds("claimAhead", 1100, min: 100, max: 10_000),
         SessionTtl: settings.Seconds("sessionTtl", 10, min: 2, max: 300),
         DrainTimeout: settings.Seconds("drainTimeout", 60),
+        Drain: settings.Flag("drain"),
         LogBatchSize: settings.Number("jobLogBatchSize", 100, 1, 100_000),
         LogCommitTimeout: settings.Milliseconds("jobLogCommitTimeout", 1000),
         SpoolQuotaBytes: (long)settings.Number("spoolQuotaMb", 1024, 1, 1 << 20) << 20,

@@ -7,9 +7,10 @@ namespace Dts.Common.Etcd;
 /// <param name="key">The registration's key.</param>
 /// <param name="describe">Gives the registration's value, which is written anew every ten seconds.</param>
 /// <param name="isOver">Whether the value found at the key is of a process that certainly lives no more, or of a former session of this one, so that its place can be taken at once.</param>
+/// <param name="isLeft">Whether, at the end, something is left that the next process is to find under this session: then it expires by itself.</param>
 /// <param name="opened">Called with each new session before it is published. Must not throw.</param>
 public sealed class SessionKeeper(
-    EtcdClient etcd, string key, TimeSpan ttl, Func<string> describe, Func<string, bool> isOver, Func<Session, Task> opened, ILogger log)
+    EtcdClient etcd, string key, TimeSpan ttl, Func<string> describe, Func<string, bool> isOver, Func<Session, Task> opened, Func<bool> isLeft, ILogger log)
 {
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(300);
 
@@ -21,7 +22,7 @@ public sealed class SessionKeeper(
     /// <summary>The session now; null before the first one and while a new one is being opened.</summary>
     public Session? Current => _current;
 
-    /// <summary>Runs until cancelled, then gives the lease back, so that others need not wait for it to expire.</summary>
+    /// <summary>Runs until cancelled, then gives the lease back, so that others need not wait for it to expire, unless something is left under it.</summary>
     public async Task RunAsync(CancellationToken cancel)
     {
         for (var refused = false; !cancel.IsCancellationRequested;)
@@ -55,7 +56,11 @@ public sealed class SessionKeeper(
 
         if (_current is { } last)
         {
-            await TryRevokeAsync(last.Lease);
+            if (!isLeft())
+            {
+                await TryRevokeAsync(last.Lease);
+            }
+
             _current = null;
             last.End();
         }
@@ -72,8 +77,19 @@ public sealed class SessionKeeper(
             return new Session(lease, ttl, sentAt, etcd.Time);
         }
 
+        var found = answer.Responses[0].ResponseRange.Kvs[0];
+        if (isOver(found.Value.ToStringUtf8()) && (await etcd.TxnAsync(Txn.If(Txn.Unchanged(key, found.ModRevision)).Then(Txn.Put(key, describe(), lease)), cancel: cancel)).Succeeded)
+        {
+            // It was ours, from a request whose answer was lost, or of a process that ended before it could give it back. No moment lies
+            // between the two in which this worker would be missing, and its runs be taken for lost.
+            await TryRevokeAsync(new LeaseId(found.Lease));
+            log.SessionOpened(lease.ToString(), key, ttl.TotalSeconds);
+            return new Session(lease, ttl, sentAt, etcd.Time);
+        }
+
         await TryRevokeAsync(lease);
-        await GiveWayAsync(answer.Responses[0].ResponseRange.Kvs[0], cancel);
+        log.SessionTaken(key, found.Value.ToStringUtf8());
+        await PauseAsync(ttl / 2, cancel);
         return null;
     }
 
@@ -81,21 +97,6 @@ public sealed class SessionKeeper(
     {
         _describedAt = etcd.Time.GetTimestamp();
         return Txn.If(Txn.Missing(key)).Then(Txn.Put(key, describe(), lease)).Else(Txn.Get(key));
-    }
-
-    /// <summary>Ends the registration found in our place if its process is dead, else waits until it may have ended by itself.</summary>
-    private async Task GiveWayAsync(KeyValue found, CancellationToken cancel)
-    {
-        var holder = found.Value.ToStringUtf8();
-        if (isOver(holder))
-        {
-            // Ours, from a request whose answer was lost, or of a process that was ended before it could give it back.
-            await etcd.RevokeAsync(new LeaseId(found.Lease), cancel);
-            return;
-        }
-
-        log.SessionTaken(key, holder);
-        await PauseAsync(ttl / 2, cancel);
     }
 
     private async Task KeepAsync(Session session, CancellationToken cancel)

@@ -10,6 +10,13 @@ public static class Service
     public static string Version { get; } =
         Assembly.GetEntryAssembly()?.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0";
 
+    /// <summary>What runs this program once more, with these arguments.</summary>
+    public static IReadOnlyList<string> Invocation(params string[] arguments)
+    {
+        var program = Environment.ProcessPath!;
+        return Path.GetFileNameWithoutExtension(program) == "dotnet" ? [program, Environment.GetCommandLineArgs()[0], .. arguments] : [program, .. arguments];
+    }
+
     /// <summary>Runs the service. A wrong setting, or something else that only the operator can mend, is one line and its exit code.</summary>
     public static async Task<int> RunAsync(Func<Task<int>> service)
     {

@@ -9,6 +9,8 @@ namespace Dts.Common.Hosting;
 /// A wrong value throws a <see cref="SettingsException"/> that names key, value, source and what was expected.</remarks>
 public sealed class SettingsReader
 {
+    private static readonly HashSet<string> Flags = new(StringComparer.OrdinalIgnoreCase) { "drain" }; // As arguments they have no value, or one behind a "=".
+
     private readonly Dictionary<string, Setting> _given = new(StringComparer.OrdinalIgnoreCase);
     private readonly HashSet<string> _known = new(StringComparer.OrdinalIgnoreCase);
     private readonly List<string> _effective = [];
@@ -72,6 +74,14 @@ public sealed class SettingsReader
             : throw Wrong(key, value, $"a whole number from {min} to {max}");
     }
 
+    /// <summary>Yes or no; as an argument its name alone is yes.</summary>
+    public bool Flag(string key) => Read(key, "false") switch
+    {
+        "true" => true,
+        "false" => false,
+        var value => throw Wrong(key, value, "true or false"),
+    };
+
     public TimeSpan Milliseconds(string key, int fallback, int min = 1, int max = 3_600_000) =>
         TimeSpan.FromMilliseconds(Number(key, fallback, min, max));
 
@@ -110,6 +120,10 @@ public sealed class SettingsReader
             if (key.Split('=', 2) is [var name, var joined])
             {
                 parsed[name] = joined;
+            }
+            else if (Flags.Contains(key))
+            {
+                parsed[key] = "true";
             }
             else if (++i < arguments.Length)
             {

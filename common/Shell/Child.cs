@@ -18,10 +18,13 @@ internal sealed class Child(RunningCommand running, ShellCommand command, int pi
     /// <summary>Our end of its output pipe; <see cref="OutputPipes"/> closes it.</summary>
     public int Input { get; } = input;
 
-    public OutputCapture Output { get; } = new(command.OutputLimitBytes, command.OutputFile);
+    public OutputCapture Output { get; } = new(command.OutputLimitBytes, command.OutputTarget is { } target ? new OutputFile(target) : null);
 
     /// <summary>Our own peak of memory when it was spawned, which its figure begins with.</summary>
     public long MaxRssFloorKb { get; } = maxRssFloorKb;
+
+    /// <summary>When it started, in the loop's milliseconds.</summary>
+    public long StartedAtMs { get; set; }
 
     /// <summary>When its time is up, in the loop's milliseconds.</summary>
     public long TimesOutAtMs { get; set; } = long.MaxValue;
@@ -48,6 +51,7 @@ internal sealed class Child(RunningCommand running, ShellCommand command, int pi
             Output: text,
             OutputBytes: Output.TotalBytes,
             OutputTruncated: truncated,
+            OutputStored: Output.CloseFile(),
             Leftovers: Kill?.Leftovers ?? []);
     }
 

@@ -31,6 +31,7 @@ internal sealed class ChildLoop
     private readonly Thread _thread;
     private List<ProcessEntry>? _table; // what runs on this host, as of this round
     private long _sweepAtMs = long.MaxValue;
+    private long _showAtMs;
     private bool _stopped;
 
     public ChildLoop()
@@ -73,6 +74,7 @@ internal sealed class ChildLoop
             var now = Environment.TickCount64;
             ServeTimers(now);
             KillCondemned(now);
+            ShowOutput(now);
             if (count > 0 || now >= _sweepAtMs)
             {
                 SweepOrphans(now);
@@ -179,6 +181,7 @@ internal sealed class ChildLoop
         }
 
         var now = Environment.TickCount64;
+        child.StartedAtMs = now;
         if (child.Command.Timeout > TimeSpan.Zero)
         {
             child.TimesOutAtMs = now + (long)Math.Ceiling(child.Command.Timeout.TotalMilliseconds);
@@ -332,6 +335,21 @@ internal sealed class ChildLoop
     // Nothing tells of their end, so this is asked after every batch of events, and once a second while we have children.
     private void SweepOrphans(long now) =>
         _sweepAtMs = UnreapedCommands.ReapOrphans() ? now + SweepIntervalMs : long.MaxValue;
+
+    /// <summary>What goes on for long is to be readable while it does; what is short needs no file.</summary>
+    private void ShowOutput(long now)
+    {
+        if (now < _showAtMs || _children.Count == 0)
+        {
+            return;
+        }
+
+        _showAtMs = now + SweepIntervalMs;
+        foreach (var child in _children.Values.Where(child => child.StartedAtMs <= now - SweepIntervalMs))
+        {
+            child.Output.Show();
+        }
+    }
 
     // Commands that still run are left alone.
     private void LetGo()

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Dts.Common.Shell;
 
 /// <summary>All that is known of a command once it is over.</summary>
@@ -17,6 +19,7 @@ namespace Dts.Common.Shell;
 /// </param>
 /// <param name="OutputBytes">How many bytes it wrote, kept or not.</param>
 /// <param name="OutputTruncated">Whether bytes were cut from the middle of the output.</param>
+/// <param name="OutputStored">How many bytes of it are in the file that takes the whole output; 0 = there is none.</param>
 /// <param name="Leftovers">What survived a kill; normally empty.</param>
 public sealed record CommandEnding(
     CommandOutcome Outcome,
@@ -29,9 +32,11 @@ public sealed record CommandEnding(
     string Output,
     long OutputBytes,
     bool OutputTruncated,
+    long OutputStored,
     IReadOnlyList<Leftover> Leftovers)
 {
     /// <summary>Empty for success, else one line.</summary>
+    [JsonIgnore]
     public string Error => Outcome.Error;
 
     internal static CommandEnding NotStarted(string why, DateTimeOffset at) => Empty(new CommandOutcome.NotStarted(why), at, at);
@@ -50,6 +55,7 @@ public sealed record CommandEnding(
         Output: "",
         OutputBytes: 0,
         OutputTruncated: false,
+        OutputStored: 0,
         Leftovers: []);
 }
 

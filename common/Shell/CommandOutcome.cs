@@ -1,8 +1,16 @@
 using System.Globalization;
+using System.Text.Json.Serialization;
 
 namespace Dts.Common.Shell;
 
 /// <summary>How a command ended, as an operator would say it.</summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "is")]
+[JsonDerivedType(typeof(Exited), "exited")]
+[JsonDerivedType(typeof(Signaled), "signaled")]
+[JsonDerivedType(typeof(TimedOut), "timedOut")]
+[JsonDerivedType(typeof(Killed), "killed")]
+[JsonDerivedType(typeof(NotStarted), "notStarted")]
+[JsonDerivedType(typeof(Abandoned), "abandoned")]
 public abstract record CommandOutcome
 {
     private static readonly string[] SignalNames =
@@ -17,6 +25,7 @@ public abstract record CommandOutcome
     }
 
     /// <summary>Empty for success, else one line.</summary>
+    [JsonIgnore]
     public string Error => Describe();
 
     private protected abstract string Describe();

@@ -20,6 +20,16 @@ internal sealed class OutputCapture(int limitBytes, OutputFile? file = null)
     /// <summary>How many bytes were written, kept or not.</summary>
     public long TotalBytes { get; private set; }
 
+    /// <summary>Makes what there is so far readable for others.</summary>
+    public void Show() => file?.Show();
+
+    /// <summary>Ends the file besides: how many bytes are in it.</summary>
+    public long CloseFile()
+    {
+        file?.Dispose();
+        return file?.Stored ?? 0;
+    }
+
     public void Append(ReadOnlySpan<byte> bytes)
     {
         file?.Append(bytes);

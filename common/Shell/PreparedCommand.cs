@@ -62,6 +62,24 @@ public sealed unsafe class PreparedCommand : IDisposable
         }
     }
 
+    /// <summary>Starts a program in a session of its own, which writes where this process does and outlives it. Its environment has nothing that is secret.</summary>
+    /// <exception cref="IOException">It cannot be started.</exception>
+    internal static void Launch(IReadOnlyList<string> program)
+    {
+        string?[] strings = [.. program, null, .. CommandEnvironment.Clean().Select(pair => $"{pair.Key}={pair.Value}"), null];
+        var actions = stackalloc byte[Native.SpawnFileActionsSize];
+        var block = Lay(strings, headSize: 0, out var pointers);
+        using var attributes = new SpawnAttributes();
+        _ = Native.InitSpawnFileActions(actions, output: 2, directory: null);
+        var pid = attributes.Spawn(pointers[0], actions, pointers, pointers + program.Count + 1);
+        Native.DestroySpawnFileActions(actions);
+        NativeMemory.Free(block);
+        if (pid <= 0)
+        {
+            throw new IOException($"{program[0]}: {Native.Describe(-pid)}");
+        }
+    }
+
     /// <summary>Executes the shell: its pid, or 0 and <see cref="Error"/> says why.</summary>
     internal int Spawn(SpawnAttributes attributes)
     {
@@ -121,11 +139,22 @@ public sealed unsafe class PreparedCommand : IDisposable
             .. command.Environment.Select(pair => $"{pair.Key}={pair.Value}"), null,
             command.Cwd,
         ];
-        var textStart = Native.SpawnFileActionsSize + (strings.Length * sizeof(byte*));
+        var block = Lay(strings, Native.SpawnFileActionsSize, out var pointers);
+        shell = pointers[0];
+        arguments = pointers;
+        environment = pointers + 4;
+        _ = Native.InitSpawnFileActions(block, _output, directory: pointers[strings.Length - 1]);
+        return block;
+    }
+
+    /// <summary>Lays texts, each ended by a zero, into one block behind a head and the pointers to them.</summary>
+    private static byte* Lay(string?[] strings, int headSize, out byte** pointers)
+    {
+        var textStart = headSize + (strings.Length * sizeof(byte*));
         var size = textStart + strings.Sum(text => text is null ? 0 : Encoding.UTF8.GetByteCount(text) + 1);
         var block = (byte*)NativeMemory.Alloc((nuint)size);
-        var pointers = (byte**)(block + Native.SpawnFileActionsSize);
         var next = block + textStart;
+        pointers = (byte**)(block + headSize);
         for (var i = 0; i < strings.Length; i++)
         {
             pointers[i] = null;
@@ -137,10 +166,6 @@ public sealed unsafe class PreparedCommand : IDisposable
             }
         }
 
-        shell = pointers[0];
-        arguments = pointers;
-        environment = pointers + 4;
-        _ = Native.InitSpawnFileActions(block, _output, directory: pointers[strings.Length - 1]);
         return block;
     }
 }

@@ -18,6 +18,9 @@ public sealed class RunningCommand
         _ended.SetResult(ending);
     }
 
+    /// <summary>One that never ran.</summary>
+    internal static RunningCommand NotStarted(string why) => new(CommandEnding.NotStarted(why, DateTimeOffset.UtcNow));
+
     /// <summary>The shell's process, which is also its session and its process group; 0 when it could not be started.</summary>
     public int Pid { get; }
 

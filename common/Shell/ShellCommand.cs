@@ -22,8 +22,8 @@ public sealed record ShellCommand
     /// <summary>How many bytes of output are kept, half from the beginning and half from the end.</summary>
     public int OutputLimitBytes { get; init; } = 256 * 1024;
 
-    /// <summary>Takes the whole output besides, up to its own limit; null = nothing does.</summary>
-    public OutputFile? OutputFile { get; init; }
+    /// <summary>Where the whole output goes besides, up to its own limit; null = nowhere.</summary>
+    public OutputTarget? OutputTarget { get; init; }
 
     /// <summary>How long it may run before it is killed; zero is for ever.</summary>
     public TimeSpan Timeout { get; init; }

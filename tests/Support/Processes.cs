@@ -15,6 +15,13 @@ internal static class Processes
             .Select(name => int.TryParse(name, out var pid) ? pid : 0)
             .Where(pid => pid > 0 && EnvironmentOf(pid).Contains(environmentEntry) && IsAlive(pid))];
 
+    /// <summary>The living processes whose command line has this in it.</summary>
+    public static List<int> Running(string text) =>
+        [.. Directory.GetDirectories("/proc")
+            .Select(Path.GetFileName)
+            .Select(name => int.TryParse(name, out var pid) ? pid : 0)
+            .Where(pid => pid > 0 && Describe(pid).Contains(text, StringComparison.Ordinal) && IsAlive(pid))];
+
     /// <summary>Kills one that a test left behind on purpose.</summary>
     public static void Kill(int pid)
     {

@@ -153,7 +153,7 @@ public sealed class MainJobTests
     [Fact]
     public async Task A_run_that_finds_no_slot_until_its_deadline_ends_as_missed_and_a_drain_does_not_wait_for_it()
     {
-        await using var cluster = await NativeCluster.StartAsync(workers: 1, "--slots", "1", "--drainTimeout", "1");
+        await using var cluster = await NativeCluster.StartAsync(workers: 1, "--slots", "1", "--drain", "--drainTimeout", "1");
         await cluster.SaveAsync("hog", "sleep 300", "* * * * * *");
         await cluster.Workers["w1"].LogsSoon("hog started");
 
@@ -181,9 +181,9 @@ public sealed class MainJobTests
     }
 
     [Fact]
-    public async Task Told_to_end_a_worker_lets_its_command_finish_records_it_and_hands_back_its_session()
+    public async Task Told_to_end_a_worker_that_drains_lets_its_command_finish_records_it_and_hands_back_its_session()
     {
-        await using var cluster = await NativeCluster.StartAsync(workers: 1);
+        await using var cluster = await NativeCluster.StartAsync(workers: 1, "--drain");
         await cluster.SaveAsync("slow", "sleep 2; echo done", "* * * * * *");
         await cluster.Workers["w1"].LogsSoon("slow started");
 

@@ -164,7 +164,7 @@ public sealed class SessionKeeperTests : EtcdTest, IClassFixture<EtcdServer>
         public Kept(EtcdClient etcd, string key, string registration, TimeSpan ttl, Func<string, bool> isDead, RecordedLog log)
         {
             _log = log;
-            Keeper = new SessionKeeper(etcd, key, ttl, () => registration, isDead, NoteAsync, log);
+            Keeper = new SessionKeeper(etcd, key, ttl, () => registration, isDead, NoteAsync, () => false, log);
             _running = Keeper.RunAsync(_stop.Token);
         }
 

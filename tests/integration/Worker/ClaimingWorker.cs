@@ -26,7 +26,7 @@ internal sealed class ClaimingWorker : IAsyncDisposable
     public ClaimingWorker(EtcdClient etcd, Keys keys, string id, RecordedLog log, int slots = 100, TimeSpan? ttl = null)
     {
         _alarm = new Alarm(_ => _inbox.Writer.TryWrite(new FireOrder.Tick()));
-        Sessions = new SessionKeeper(etcd, keys.Worker(id), ttl ?? TimeSpan.FromSeconds(30), () => id, _ => false, _ => Task.CompletedTask, log);
+        Sessions = new SessionKeeper(etcd, keys.Worker(id), ttl ?? TimeSpan.FromSeconds(30), () => id, _ => false, _ => Task.CompletedTask, () => false, log);
         _keeping = Sessions.RunAsync(_stop.Token);
         _clocks = new ClockCheck(id, TimeProvider.System, log);
         var accounts = new Accounts(keys, new RecordWriter(id, "host", TimeSpan.FromDays(30)), _endings.Writer, log);

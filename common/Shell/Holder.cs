@@ -1,0 +1,243 @@
+using System.Net.Sockets;
+using System.Threading.Channels;
+
+namespace Dts.Common.Shell;
+
+/// <summary>The process that starts a worker's commands and holds them: their pipes, their ends, their time limits. It outlives the worker, so that they do.</summary>
+/// <remarks>
+/// <para>A worker speaks to it over a Unix socket (<see cref="HolderMessage"/>), one at a time: the next is heard when all that the one before said has been
+/// done. When the worker is gone the commands go on; what was only prepared is dropped. Once all have ended and nobody came for them, their endings are left
+/// in a file and the process ends.</para>
+/// <para>Constraint: the thread that hears the worker is the one that starts commands, and runs before all ordinary ones where it may: a start costs one message.
+/// So it never waits for anything but the worker's next word.</para>
+/// </remarks>
+public sealed class Holder : IDisposable
+{
+    /// <summary>What a holder's socket and the file of what it leaves are called, behind a name of its own.</summary>
+    internal const string SocketSuffix = ".sock", EndingsSuffix = ".ended";
+
+    private const int LookEveryMs = 100;
+
+    private readonly CommandRunner _runner = new();
+    private readonly string _path;
+    private readonly Socket _listener;
+    private readonly Dictionary<string, (PreparedCommand Command, string Tag)> _prepared = [];
+    private readonly Dictionary<string, Command> _held = []; // guarded by _gate
+    private readonly Lock _gate = new();
+    private readonly Timer _deadlines;
+    private Channel<HolderMessage>? _outbox; // guarded by _gate; null: no worker is there
+
+    /// <param name="socketPath">Where it listens; in a folder that nobody else may enter.</param>
+    private Holder(string socketPath)
+    {
+        _path = socketPath;
+        _listener = HolderFolder.Listen(socketPath);
+        _deadlines = new Timer(_ => KillOverdue(), null, LookEveryMs, LookEveryMs);
+    }
+
+    /// <summary>Holds commands until there are none and no worker is there.</summary>
+    public static int Run(string socketPath)
+    {
+        using var holder = new Holder(socketPath);
+        CommandRunner.TryHurryThisThread();
+        holder.Run();
+        return 0;
+    }
+
+    public void Dispose()
+    {
+        _deadlines.Dispose();
+        _listener.Dispose();
+        _runner.Dispose();
+    }
+
+    private void Run()
+    {
+        do
+        {
+            using var socket = _listener.Accept();
+            Serve(new HolderLine(socket));
+        }
+        while (WaitForWorker());
+
+        LeaveEndings();
+    }
+
+    private void Serve(HolderLine line)
+    {
+        var outbox = Channel.CreateUnbounded<HolderMessage>(new() { SingleReader = true }); // At most a start and an ending for each command.
+        lock (_gate)
+        {
+            outbox.Writer.TryWrite(new HolderMessage.Holds([.. _held.Values.Select(command => command.ToHeld())]));
+            _outbox = outbox;
+        }
+
+        var sending = Task.Run(async () =>
+        {
+            await foreach (var message in outbox.Reader.ReadAllAsync())
+            {
+                line.Send(message);
+            }
+        });
+
+        while (line.Receive() is { } message)
+        {
+            Take(message);
+        }
+
+        lock (_gate)
+        {
+            _outbox = null;
+        }
+
+        outbox.Writer.Complete();
+        sending.Wait(); // The worker is gone, so that nothing is waited for.
+        line.Dispose();
+        foreach (var (command, _) in _prepared.Values)
+        {
+            command.Dispose(); // Nobody will say that it is to start.
+        }
+
+        _prepared.Clear();
+    }
+
+    /// <summary>False once there is nothing to wait for.</summary>
+    private bool WaitForWorker()
+    {
+        while (!_listener.Poll(TimeSpan.FromMilliseconds(LookEveryMs), SelectMode.SelectRead))
+        {
+            lock (_gate)
+            {
+                if (_held.Values.All(command => command.Ending is not null))
+                {
+                    return false;
+                }
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>First the file, then the socket: whoever finds no one at the socket finds the file.</summary>
+    private void LeaveEndings()
+    {
+        if (_held.Count > 0)
+        {
+            // When the disk does not take it, an exception ends us, and the runs are lost as those of a host that went down.
+            var file = Path.ChangeExtension(_path, EndingsSuffix);
+            File.WriteAllBytes(file + ".new", HolderLine.ToBytes(new HolderMessage.Holds([.. _held.Values.Select(command => command.ToHeld())])));
+            File.Move(file + ".new", file);
+        }
+
+        _listener.Dispose();
+        File.Delete(_path);
+    }
+
+    private void Take(HolderMessage message)
+    {
+        switch (message)
+        {
+            case HolderMessage.Prepare(var id, var tag, var command):
+                _prepared[id] = (_runner.Prepare(command), tag);
+                break;
+            case HolderMessage.Drop(var id) when _prepared.Remove(id, out var dropped):
+                dropped.Command.Dispose();
+                break;
+            case HolderMessage.Start(var ids, var notAfterMs):
+                Start(ids, notAfterMs);
+                break;
+            case HolderMessage.Kill(var id, var reason, var graceMs):
+                Find(id)?.Running.Kill(reason, graceMs is { } ms ? TimeSpan.FromMilliseconds(ms) : null);
+                break;
+            case HolderMessage.KillAt(var id, var atMs, var reason, var graceMs) when Find(id) is { } command:
+                command.Deadline = (atMs, reason, TimeSpan.FromMilliseconds(graceMs));
+                break;
+            case HolderMessage.Forget(var id):
+                lock (_gate)
+                {
+                    _held.Remove(id);
+                }
+
+                break;
+        }
+    }
+
+    /// <summary>What is to be said about a start comes after all of them.</summary>
+    private void Start(IReadOnlyList<string> ids, long notAfterMs)
+    {
+        var started = new List<Command>(ids.Count);
+        foreach (var id in ids)
+        {
+            if (!_prepared.Remove(id, out var prepared))
+            {
+                started.Add(new Command(id, "", RunningCommand.NotStarted("it was not prepared")));
+            }
+            else if (Environment.TickCount64 > notAfterMs)
+            {
+                prepared.Command.Dispose();
+                started.Add(new Command(id, prepared.Tag, RunningCommand.NotStarted("the word to start came when others might have taken it for lost: this host was stalled")));
+            }
+            else
+            {
+                started.Add(new Command(id, prepared.Tag, _runner.Start(prepared.Command)));
+            }
+        }
+
+        lock (_gate)
+        {
+            started.ForEach(command => _held[command.Id] = command);
+            _outbox?.Writer.TryWrite(new HolderMessage.Started([.. started.Select(command => command.ToHeld())]));
+        }
+
+        started.ForEach(command => command.Following = FollowAsync(command));
+    }
+
+    private async Task FollowAsync(Command command)
+    {
+        var ending = await command.Running.Ended;
+        lock (_gate)
+        {
+            command.Ending = ending;
+            _outbox?.Writer.TryWrite(new HolderMessage.Ended(command.Id, ending));
+        }
+    }
+
+    private void KillOverdue()
+    {
+        List<Command> overdue;
+        lock (_gate)
+        {
+            overdue = [.. _held.Values.Where(command => command.Ending is null && command.Deadline is { AtMs: var atMs } && Environment.TickCount64 >= atMs)];
+        }
+
+        foreach (var command in overdue)
+        {
+            var (_, reason, grace) = command.Deadline!.Value;
+            command.Running.Kill(reason, grace);
+        }
+    }
+
+    private Command? Find(string id)
+    {
+        lock (_gate)
+        {
+            return _held.GetValueOrDefault(id);
+        }
+    }
+
+    private sealed class Command(string id, string tag, RunningCommand running)
+    {
+        public string Id { get; } = id;
+
+        public RunningCommand Running { get; } = running;
+
+        /// <summary>Set, under the gate, when the worker is to be told of it.</summary>
+        public CommandEnding? Ending { get; set; }
+
+        public (long AtMs, string Reason, TimeSpan Grace)? Deadline { get; set; }
+
+        public Task? Following { get; set; }
+
+        public HolderMessage.Held ToHeld() => new(Id, tag, Running.Pid, Running.StartTicks, Running.StartedAt, Ending);
+    }
+}

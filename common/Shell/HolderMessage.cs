@@ -1,0 +1,60 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Dts.Common.Shell;
+
+/// <summary>What a worker and a holder tell each other: one JSON object a line, over a Unix socket.</summary>
+/// <remarks>They may be of different versions: what is new here must have a default, and what one does not know it passes over.</remarks>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "is")]
+[JsonDerivedType(typeof(Prepare), "prepare")]
+[JsonDerivedType(typeof(Drop), "drop")]
+[JsonDerivedType(typeof(Start), "start")]
+[JsonDerivedType(typeof(Kill), "kill")]
+[JsonDerivedType(typeof(KillAt), "killAt")]
+[JsonDerivedType(typeof(Forget), "forget")]
+[JsonDerivedType(typeof(Holds), "holds")]
+[JsonDerivedType(typeof(Started), "started")]
+[JsonDerivedType(typeof(Ended), "ended")]
+internal abstract record HolderMessage
+{
+    private HolderMessage()
+    {
+    }
+
+    /// <summary>To be started soon.</summary>
+    /// <param name="Tag">What the next worker will want to know of it.</param>
+    public sealed record Prepare(string Id, string Tag, ShellCommand Command) : HolderMessage;
+
+    /// <summary>Not to be started after all.</summary>
+    public sealed record Drop(string Id) : HolderMessage;
+
+    /// <param name="NotAfterMs">Later than that, by this host's monotonic clock, none of them is started.</param>
+    public sealed record Start(IReadOnlyList<string> Ids, long NotAfterMs) : HolderMessage;
+
+    public sealed record Kill(string Id, string Reason, double? GraceMs) : HolderMessage;
+
+    /// <summary>To be killed at a moment of this host's monotonic clock, unless told otherwise before, also when the worker is gone by then.</summary>
+    public sealed record KillAt(string Id, long AtMs, string Reason, double GraceMs) : HolderMessage;
+
+    /// <summary>Its ending is recorded.</summary>
+    public sealed record Forget(string Id) : HolderMessage;
+
+    /// <summary>The first word to a worker: what was started before it.</summary>
+    public sealed record Holds(IReadOnlyList<Held> Commands) : HolderMessage;
+
+    /// <summary>The answer to a <see cref="Start"/>, in its order.</summary>
+    public sealed record Started(IReadOnlyList<Held> Commands) : HolderMessage;
+
+    public sealed record Ended(string Id, CommandEnding Ending) : HolderMessage;
+
+    /// <summary>A command that was started, or could not be: then it has its ending at once.</summary>
+    public sealed record Held(string Id, string Tag, int Pid, long StartTicks, DateTimeOffset StartedAt, CommandEnding? Ending);
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(HolderMessage))]
+internal sealed partial class HolderJson : JsonSerializerContext
+{
+    public static HolderJson Readable => field ??= new(new JsonSerializerOptions(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+}

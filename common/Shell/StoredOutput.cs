@@ -1,0 +1,53 @@
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+
+namespace Dts.Common.Shell;
+
+/// <summary>Reads what an <see cref="OutputFile"/> has written, while it writes and later.</summary>
+public sealed class StoredOutput : IDisposable
+{
+    private const int PieceMax = 64 << 10;
+    private const int HeadMax = 1024; // A name has up to 200 bytes, a run id less than 200.
+
+    private readonly SafeFileHandle _file;
+    private readonly int _headLength;
+
+    private StoredOutput(SafeFileHandle file, string run, int headLength) => (_file, Run, _headLength) = (file, run, headLength);
+
+    /// <summary>The record's id, <c>job/runId</c>.</summary>
+    public string Run { get; }
+
+    /// <summary>How many bytes there are by now.</summary>
+    public long Length => RandomAccess.GetLength(_file) - _headLength;
+
+    /// <summary>Null when there is none, or none that says as yet whose it is.</summary>
+    /// <exception cref="IOException">The disk does not give it.</exception>
+    public static StoredOutput? TryOpen(string path)
+    {
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+
+        var file = File.OpenHandle(path, share: FileShare.ReadWrite | FileShare.Delete);
+        Span<byte> head = stackalloc byte[HeadMax];
+        var size = head[..RandomAccess.Read(file, head, 0)].IndexOf((byte)'\n');
+        if (size <= 0)
+        {
+            file.Dispose();
+            return null;
+        }
+
+        return new StoredOutput(file, Encoding.UTF8.GetString(head[..size]), size + 1);
+    }
+
+    /// <summary>Reads from an offset on, up to a piece.</summary>
+    /// <exception cref="IOException">The disk does not give it.</exception>
+    public byte[] Read(long offset)
+    {
+        var bytes = new byte[Math.Clamp(Length - offset, 0, PieceMax)];
+        return bytes[..(bytes.Length == 0 ? 0 : RandomAccess.Read(_file, bytes, _headLength + offset))];
+    }
+
+    public void Dispose() => _file.Dispose();
+}

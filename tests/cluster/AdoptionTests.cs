@@ -1,0 +1,131 @@
+using Dts.Common.Logs;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Cluster;
+
+/// <summary>Running commands outlive their worker's process, and the next one takes them over.</summary>
+public sealed class AdoptionTests
+{
+    private const string Counts = "for i in $(seq 40); do echo $i; sleep 0.1; done";
+    private static readonly string AllCounted = string.Concat(Enumerable.Range(1, 40).Select(n => $"{n}\n"));
+
+    [Theory]
+    [InlineData("restarted")]
+    [InlineData("killed -9")]
+    public async Task A_command_goes_on_when_its_worker_is_restarted_and_its_run_and_output_are_whole(string how)
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 1);
+        await cluster.SaveAsync("counts", $"echo x >> {cluster.Witness}; {Counts}", "@at " + Soon());
+        await cluster.Workers["w1"].LogsSoon("counts started");
+
+        await StopAsync(cluster, how);
+        var next = await cluster.StartWorkerAsync("w1");
+        var record = Assert.Single(await cluster.RecordsSoon("counts", records => records.Count > 0));
+
+        Assert.Equal(1, next.CountInLog("adopted from the process before this one"));
+        Assert.Equal((RunStatus.Succeeded, AllCounted), (record.Status, record.Output));
+        Assert.Single(cluster.ReadWitness());
+        Assert.Equal(AllCounted.Length, (await cluster.BytesAsync($"/api/v1/runs/{record.Id}/output", AllCounted.Length)).Length);
+        Assert.Equal("", await cluster.Etcd.RunCtlAsync("get", "--prefix", "/cron/runs/"));
+    }
+
+    [Theory]
+    [InlineData("restarted")]
+    [InlineData("killed -9")]
+    public async Task A_command_that_ends_while_no_worker_is_there_has_its_true_ending_once_one_is(string how)
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 1);
+        await cluster.SaveAsync("short", "sleep 1; echo done; exit 3", "@at " + Soon());
+        await cluster.Workers["w1"].LogsSoon("short started");
+
+        await StopAsync(cluster, how);
+        await Patience.Until(() => Directory.GetFiles(Path.Combine(cluster.Folder, "w1", "holders"), "*.ended").Length == 1, () => "the holder left no endings");
+        await cluster.StartWorkerAsync("w1");
+        var record = Assert.Single(await cluster.RecordsSoon("short", records => records.Count > 0));
+
+        Assert.Equal((RunStatus.Failed, "exit status 3", "done\n"), (record.Status, record.Err, record.Output));
+        Assert.InRange(record.EndTime - record.StartTime, 1000, 2000);
+        await Patience.Until(() => Directory.GetFiles(Path.Combine(cluster.Folder, "w1", "holders"), "*.ended").Length == 0, () => "the endings stay");
+    }
+
+    [Fact]
+    public async Task A_run_that_others_declared_lost_meanwhile_goes_on_and_its_true_ending_replaces_lost()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 2, "--sessionTtl", "2");
+        await cluster.SaveAsync("long", "sleep 12; echo done", "@at " + Soon(), new { target = new { workers = new[] { "w1" } } });
+        await cluster.Workers["w1"].LogsSoon("long started");
+
+        await cluster.Workers["w1"].KillAsync();
+        await cluster.RecordsSoon("long", records => records.Any(record => record.Status == RunStatus.Lost));
+        await cluster.StartWorkerAsync("w1");
+        var record = Assert.Single(await cluster.RecordsSoon("long", records => records.All(record => record.Status != RunStatus.Lost)));
+
+        Assert.Equal((RunStatus.Succeeded, "done\n"), (record.Status, record.Output));
+        Assert.True(record.LostAt > 0);
+    }
+
+    [Fact]
+    public async Task Of_a_worker_that_is_gone_what_must_not_overlap_is_killed_before_others_may_take_over()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 1, "--sessionTtl", "4");
+        await cluster.SaveAsync("careful", "sleep 300", "@at " + Soon(), new { onDisconnect = "kill", killGraceSeconds = 1 });
+        await cluster.SaveAsync("other", "sleep 300", "@at " + Soon());
+        await cluster.Workers["w1"].LogsSoon("careful started");
+        await cluster.Workers["w1"].LogsSoon("other started");
+        await Patience.Until(() => cluster.CommandsAlive().Count == 2, () => cluster.Describe());
+
+        var gone = DateTimeOffset.UtcNow;
+        await cluster.Workers["w1"].KillAsync();
+        await Patience.Until(() => cluster.CommandsAlive().Count == 1, () => "the careful one is still there");
+
+        Assert.True(DateTimeOffset.UtcNow - gone < TimeSpan.FromSeconds(4));
+    }
+
+    [Fact]
+    public async Task An_adopted_run_is_killed_when_asked()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 1);
+        await cluster.SaveAsync("hangs", "echo begun; sleep 300", "@at " + Soon());
+        await cluster.Workers["w1"].LogsSoon("hangs started");
+
+        await cluster.Workers["w1"].KillAsync();
+        await cluster.StartWorkerAsync("w1");
+        await cluster.CallAsync("/api/v1/jobs/hangs/kill");
+        var record = Assert.Single(await cluster.RecordsSoon("hangs", records => records.Count > 0));
+
+        Assert.Equal((RunStatus.Killed, "begun\n"), (record.Status, record.Output));
+        Assert.Empty(cluster.CommandsAlive());
+    }
+
+    [Fact]
+    public async Task Without_the_process_that_holds_its_commands_a_worker_ends_and_the_next_one_ends_them_too()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 1);
+        await cluster.SaveAsync("hangs", "sleep 300", "@at " + Soon());
+        await cluster.Workers["w1"].LogsSoon("hangs started");
+
+        Processes.Kill(Assert.Single(Processes.Running($"hold {cluster.Folder}")));
+        Assert.NotEqual(0, await cluster.Workers["w1"].WaitAsync());
+        await cluster.StartWorkerAsync("w1");
+
+        var record = Assert.Single(await cluster.RecordsSoon("hangs", records => records.Count > 0));
+        Assert.NotEqual(RunStatus.Succeeded, record.Status);
+        Assert.Empty(cluster.CommandsAlive());
+    }
+
+    /// <summary>So long ahead that the worker has heard of it by then.</summary>
+    private static string Soon() => DateTimeOffset.UtcNow.AddSeconds(3).ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture);
+
+    private static async Task StopAsync(NativeCluster cluster, string how)
+    {
+        if (how == "restarted")
+        {
+            Assert.Equal(0, await cluster.Workers["w1"].StopAsync());
+        }
+        else
+        {
+            await cluster.Workers["w1"].KillAsync();
+        }
+    }
+}
