@@ -99,7 +99,7 @@ public sealed class HeldCommands : IDisposable
     }
 
     /// <summary>Leaves what still runs to its holders.</summary>
-    public void Dispose() => _all.ForEach(link => link.Line.Dispose());
+    public void Dispose() => _all.ForEach(link => link.Leave());
 
     private async Task TryTakeOverAsync(string path)
     {
@@ -153,7 +153,7 @@ public sealed class HeldCommands : IDisposable
             {
                 _own = new Link(new HolderLine(socket));
                 _all.Add(_own);
-                _own.Hear();
+                _own.Hear(isOwn: true);
                 return;
             }
 
@@ -169,6 +169,7 @@ public sealed class HeldCommands : IDisposable
         private readonly ConcurrentDictionary<string, RunningCommand> _commands = new();
         private readonly ConcurrentDictionary<string, TaskCompletionSource<RunningCommand>> _expected = new();
         private readonly HolderLine? _line;
+        private volatile bool _isLeft;
         private readonly string? _file;
         private readonly HashSet<string> _inFile = [];
 
@@ -211,9 +212,16 @@ public sealed class HeldCommands : IDisposable
             }
         }
 
-        public void Hear() => Hearing = HearAsync();
+        /// <summary>What still runs goes on.</summary>
+        public void Leave()
+        {
+            _isLeft = true;
+            Line.Dispose();
+        }
 
-        private async Task HearAsync()
+        public void Hear(bool isOwn = false) => Hearing = HearAsync(isOwn);
+
+        private async Task HearAsync(bool isOwn)
         {
             while (await Line.ReceiveAsync() is { } message)
             {
@@ -233,8 +241,18 @@ public sealed class HeldCommands : IDisposable
                 }
             }
 
-            foreach (var (_, running) in _commands)
+            foreach (var (_, running) in _isLeft ? [] : _commands)
             {
+                if (ProcessTable.Find(running.Pid)?.StartTicks == running.StartTicks)
+                {
+                    _ = Native.SendSignalToGroup(running.Pid, Native.SIGKILL); // Nobody would hear how it ends.
+                }
+
+                if (isOwn)
+                {
+                    continue; // This worker ends, and the next one sees to all that descends from it.
+                }
+
                 running.Complete(CommandEnding.Abandoned("the process that held it is gone", running.StartedAt, DateTimeOffset.UtcNow));
             }
         }

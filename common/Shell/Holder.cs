@@ -121,16 +121,22 @@ public sealed class Holder : IDisposable
     /// <summary>First the file, then the socket: whoever finds no one at the socket finds the file.</summary>
     private void LeaveEndings()
     {
-        if (_held.Count > 0)
+        try
         {
-            // When the disk does not take it, an exception ends us, and the runs are lost as those of a host that went down.
-            var file = Path.ChangeExtension(_path, EndingsSuffix);
-            File.WriteAllBytes(file + ".new", HolderLine.ToBytes(new HolderMessage.Holds([.. _held.Values.Select(command => command.ToHeld())])));
-            File.Move(file + ".new", file);
-        }
+            if (_held.Count > 0)
+            {
+                var file = Path.ChangeExtension(_path, EndingsSuffix);
+                File.WriteAllBytes(file + ".new", HolderLine.ToBytes(new HolderMessage.Holds([.. _held.Values.Select(command => command.ToHeld())])));
+                File.Move(file + ".new", file);
+            }
 
-        _listener.Dispose();
-        File.Delete(_path);
+            _listener.Dispose();
+            File.Delete(_path);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            Console.Error.WriteLine($"the endings of {_held.Count} commands are lost with their worker's folder: {failure.Message}");
+        }
     }
 
     private void Take(HolderMessage message)
@@ -149,8 +155,8 @@ public sealed class Holder : IDisposable
             case HolderMessage.Kill(var id, var reason, var graceMs):
                 Find(id)?.Running.Kill(reason, graceMs is { } ms ? TimeSpan.FromMilliseconds(ms) : null);
                 break;
-            case HolderMessage.KillAt(var id, var atMs, var reason, var graceMs) when Find(id) is { } command:
-                command.Deadline = (atMs, reason, TimeSpan.FromMilliseconds(graceMs));
+            case HolderMessage.KillAt killAt when Find(killAt.Id) is { } command:
+                command.KillAt = killAt;
                 break;
             case HolderMessage.Forget(var id):
                 lock (_gate)
@@ -207,13 +213,13 @@ public sealed class Holder : IDisposable
         List<Command> overdue;
         lock (_gate)
         {
-            overdue = [.. _held.Values.Where(command => command.Ending is null && command.Deadline is { AtMs: var atMs } && Environment.TickCount64 >= atMs)];
+            overdue = [.. _held.Values.Where(command => command.Ending is null && Environment.TickCount64 >= command.KillAt?.AtMs)];
         }
 
         foreach (var command in overdue)
         {
-            var (_, reason, grace) = command.Deadline!.Value;
-            command.Running.Kill(reason, grace);
+            var (_, _, reason, graceMs) = command.KillAt!;
+            command.Running.Kill(reason, TimeSpan.FromMilliseconds(graceMs));
         }
     }
 
@@ -234,7 +240,7 @@ public sealed class Holder : IDisposable
         /// <summary>Set, under the gate, when the worker is to be told of it.</summary>
         public CommandEnding? Ending { get; set; }
 
-        public (long AtMs, string Reason, TimeSpan Grace)? Deadline { get; set; }
+        public HolderMessage.KillAt? KillAt { get; set; }
 
         public Task? Following { get; set; }
 

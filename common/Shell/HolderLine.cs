@@ -90,6 +90,7 @@ internal sealed class HolderLine : IDisposable
         }
         catch (Exception unknown) when (unknown is JsonException or NotSupportedException)
         {
+            Console.Error.WriteLine($"passed over what the other side of a holder's socket says: {Display.Line(unknown.Message)}");
             return null;
         }
     }

@@ -52,7 +52,7 @@ internal abstract record HolderMessage
     public sealed record Held(string Id, string Tag, int Pid, long StartTicks, DateTimeOffset StartedAt, CommandEnding? Ending);
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(HolderMessage))]
 internal sealed partial class HolderJson : JsonSerializerContext
 {
