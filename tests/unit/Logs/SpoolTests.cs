@@ -201,10 +201,8 @@ public sealed class SpoolTests : IDisposable
     {
         var spool = Open(quotaBytes: 100_000);
         var output = new string('x', 6_000);
-        spool.Append([Some.Record(0, output: output)]);
-        spool.Append([Some.Record(1, output: output)]);
-        spool.Append([Some.Record(2, output: output)]);
-        var batch = spool.Read(2);
+        spool.Append([.. Enumerable.Range(0, 3).Select(n => Some.Record(n, output: output))]);
+        var batch = spool.Read(2); // It stops within their segment.
         for (var n = 3; n < 30; n++)
         {
             spool.Append([Some.Record(n, output: output)]);
