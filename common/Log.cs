@@ -127,8 +127,14 @@ public static partial class Log
     [LoggerMessage(504, LogLevel.Warning, "spool segment {Path} has {Bytes} bytes that are no record, torn by a crash or damaged on the disk; skipped")]
     public static partial void SpoolTorn(this ILogger log, string path, long bytes);
 
-    [LoggerMessage(505, LogLevel.Warning, "spool {Folder} above its quota of {QuotaBytes} bytes: {Full}; while it is, records are kept without their output")]
-    public static partial void SpoolFull(this ILogger log, bool full, string folder, long quotaBytes);
+    [LoggerMessage(505, LogLevel.Warning, "spool {Folder} has reached its quota of {QuotaBytes} bytes; the outputs of records that wait in it are shortened, the oldest first")]
+    public static partial void SpoolFull(this ILogger log, string folder, long quotaBytes);
+
+    [LoggerMessage(511, LogLevel.Information, "spool {Folder} is half empty again; the outputs of {Shortened} records were shortened")]
+    public static partial void SpoolEased(this ILogger log, string folder, int shortened);
+
+    [LoggerMessage(512, LogLevel.Warning, "spool {Folder} has {Bytes} bytes, above its quota of {QuotaBytes}: there is no output left to shorten, and no record is dropped; bring the log store back")]
+    public static partial void SpoolAbove(this ILogger log, string folder, long bytes, long quotaBytes);
 
     [LoggerMessage(506, LogLevel.Error, "spool cannot be written ({Reason}); {Waiting} records wait in memory, trying again; free space on its disk")]
     public static partial void SpoolFailed(this ILogger log, string reason, int waiting);

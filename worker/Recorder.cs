@@ -15,7 +15,7 @@ internal sealed class Recorder(
 {
     private const int AtOnce = 256;
     private const int WaitingMax = 10_000; // More, and ended runs keep their slots.
-    private const int OutputKeptMax = 256; // Of those that wait; later ones wait without their output.
+    private const int OutputKeptMax = 256; // Of those that wait; later ones wait with a short one.
     private const int TriesAtTheEnd = 3;
 
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
@@ -91,8 +91,7 @@ internal sealed class Recorder(
         {
             if (_waiting.Count > OutputKeptMax)
             {
-                var record = _waiting[_passedOn].Record; // Memory is not for ever, either.
-                _waiting[_passedOn] = _waiting[_passedOn] with { Record = record with { Output = "", OutputTruncated = record.OutputTruncated || record.Output.Length > 0 } };
+                _waiting[_passedOn] = _waiting[_passedOn] with { Record = _waiting[_passedOn].Record.Shortened() }; // Memory is not for ever, either.
             }
 
             if (_waiting[_passedOn] is { Run: { } run } ending)

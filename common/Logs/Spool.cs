@@ -1,7 +1,4 @@
-using System.Buffers.Binary;
 using System.Globalization;
-using System.Numerics;
-using System.Text.Json;
 using Dts.Common.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
@@ -12,16 +9,18 @@ namespace Dts.Common.Logs;
 /// <remarks>
 /// <para>Constraints: a record is on disk before its run is completed in etcd; a kill -9 at any moment loses nothing that
 /// <see cref="Append"/> returned for; a record may be shipped twice, never not at all.</para>
-/// <para>Scheme: numbered segment files of entries, each a length, a CRC-32C (four bytes each, little-endian) and the record's JSON. A start opens
-/// a new segment, so a torn tail is never written behind. A damaged entry is skipped, and what follows it in its segment only where its length is
+/// <para>Scheme: numbered segment files, see <see cref="SpoolSegment"/>. A start opens a new segment, so a torn tail is never written behind. A damaged entry is skipped, and what follows it in its segment only where its length is
 /// damaged, too. What has been shipped is noted in the file <c>shipped</c>, without haste; whole segments that have been shipped are deleted.</para>
+/// <para>Quota: when it is full, whoever appends writes the oldest segments that the reader has not come to anew, with the outputs cut, each to a new file that then takes
+/// the old one's place. A segment belongs to the reader from its first look into it, so no place that it has noted moves. With nothing left to shorten, new records
+/// go with short outputs, too, and at last above the quota: none is dropped.</para>
 /// <para>One thread appends, one reads.</para>
 /// </remarks>
 public sealed class Spool : IDisposable
 {
-    private const int EntryHead = 8;
-    private const long SegmentBytes = 8 << 20;
-    private const int LongestEntry = 64 << 20;
+    private const string Unfinished = ".new"; // Behind the name of a file that is not in its place yet.
+    private const long SegmentBytesMax = 8 << 20;
+    private const int SegmentsInQuota = 16; // At least, so that there are old ones to be shortened.
 
     private readonly string _folder;
     private readonly long _quotaBytes;
@@ -35,7 +34,11 @@ public sealed class Spool : IDisposable
     private Position _shipped;
     private long _appended;
     private long _acknowledged;
-    private bool _full;
+    private long _readUpTo; // The reader has been in this segment and those before it.
+    private long _shortenedUpTo;
+    private int _shortened; // Records, since it was full.
+    private bool _isFull;
+    private bool _isAbove;
 #if SABOTAGE
     private IReadOnlyList<RunRecord> _late = [];
 #endif
@@ -44,6 +47,11 @@ public sealed class Spool : IDisposable
     {
         (_folder, _quotaBytes, _log) = (folder, quotaBytes, log);
         Directory.CreateDirectory(folder);
+        foreach (var path in Directory.EnumerateFiles(folder, "*" + Unfinished))
+        {
+            File.Delete(path); // What it was to replace is still there.
+        }
+
         foreach (var path in Directory.EnumerateFiles(folder, "*.spool"))
         {
             if (long.TryParse(Path.GetFileNameWithoutExtension(path), CultureInfo.InvariantCulture, out var number))
@@ -53,6 +61,7 @@ public sealed class Spool : IDisposable
         }
 
         _shipped = ReadShipped();
+        _readUpTo = _shipped.Segment;
         _firstOwn = _writing = Math.Max(_segments.Keys.LastOrDefault(), _shipped.Segment) + 1;
         _file = OpenSegment(_writing);
     }
@@ -63,7 +72,7 @@ public sealed class Spool : IDisposable
     /// <exception cref="SettingsException">The folder cannot be made or read.</exception>
     public static Spool Open(string folder, long quotaBytes, ILogger log) => DataFault.Guard(folder, () => new Spool(folder, quotaBytes, log));
 
-    /// <summary>Writes records; they survive a crash of process and host when it returns. Above the quota they go without their output.</summary>
+    /// <summary>Writes records; they survive a crash of process and host when it returns.</summary>
     /// <exception cref="IOException">The disk does not take them; none of them counts as written.</exception>
     public void Append(IReadOnlyList<RunRecord> records)
     {
@@ -73,18 +82,22 @@ public sealed class Spool : IDisposable
             (records, _late) = (_late, [.. records]);
         }
 #endif
-        if (_length >= SegmentBytes)
+        if (_length >= Math.Min(SegmentBytesMax, _quotaBytes / SegmentsInQuota))
         {
             var next = OpenSegment(_writing + 1);
             _file.Dispose();
             (_file, _writing, _length) = (next, _writing + 1, 0);
         }
 
-        var shorten = IsAboveQuota();
         using var entries = new MemoryStream();
-        foreach (var record in records)
+        Encode(records, entries);
+        var shortened = 0;
+        if (!TryMakeRoom(entries.Length))
         {
-            WriteEntry(entries, shorten ? record with { Output = "", OutputTruncated = record.OutputTruncated || record.Output.Length > 0 } : record);
+            var shorter = records.Select(record => record.Shortened()).ToList();
+            shortened = shorter.Where((record, i) => !ReferenceEquals(record, records[i])).Count();
+            entries.SetLength(0);
+            Encode(shorter, entries);
         }
 
         // Written at a fixed place: what a failed attempt left there is overwritten by the next.
@@ -97,6 +110,8 @@ public sealed class Spool : IDisposable
         }
 
         Interlocked.Add(ref _appended, records.Count);
+        _shortened += shortened;
+        SayHowFull();
     }
 
     /// <summary>The oldest records that are not shipped, up to a number of them; none = all is shipped.</summary>
@@ -108,7 +123,7 @@ public sealed class Spool : IDisposable
         while (records.Count < most && FindNext(position) is var (segment, offset, length))
         {
             position = new Position(segment, offset);
-            var (record, size) = ReadEntry(position, length);
+            var (record, size) = SpoolSegment.ReadEntry(SegmentPath(segment), offset, length);
             if (record is not null)
             {
                 records.Add(record);
@@ -164,32 +179,7 @@ public sealed class Spool : IDisposable
         Interlocked.Exchange(ref _acknowledged, FindNext(_shipped) is null ? Math.Max(acknowledged, appended) : acknowledged);
     }
 
-    private static void WriteEntry(MemoryStream entries, RunRecord record)
-    {
-        var json = JsonSerializer.SerializeToUtf8Bytes(record, DtsJson.Readable.RunRecord);
-        Span<byte> head = stackalloc byte[EntryHead];
-        BinaryPrimitives.WriteInt32LittleEndian(head, json.Length);
-        BinaryPrimitives.WriteUInt32LittleEndian(head[4..], Checksum(json));
-        entries.Write(head);
-        entries.Write(json);
-    }
-
-    private static uint Checksum(ReadOnlySpan<byte> bytes)
-    {
-        var crc = uint.MaxValue;
-        for (; bytes.Length >= sizeof(ulong); bytes = bytes[sizeof(ulong)..])
-        {
-            crc = BitOperations.Crc32C(crc, BinaryPrimitives.ReadUInt64LittleEndian(bytes));
-        }
-
-        foreach (var rest in bytes)
-        {
-            crc = BitOperations.Crc32C(crc, rest);
-        }
-
-        return ~crc;
-    }
-
+    /// <summary>The next entry's place. From now on its segment is the reader's, and is not written anew.</summary>
     private (long Segment, long Offset, long Length)? FindNext(Position from)
     {
         lock (_gate)
@@ -199,6 +189,7 @@ public sealed class Spool : IDisposable
                 var offset = number == from.Segment ? from.Offset : 0;
                 if (number >= from.Segment && offset < length)
                 {
+                    _readUpTo = Math.Max(_readUpTo, number);
                     return (number, offset, length);
                 }
             }
@@ -207,52 +198,94 @@ public sealed class Spool : IDisposable
         return null;
     }
 
-    /// <summary>The record at a place and the bytes it takes. Without a record: how many bytes are no use, one entry's where its length can be believed.</summary>
-    private (RunRecord? Record, long Size) ReadEntry(Position at, long length)
+    private static void Encode(IEnumerable<RunRecord> records, MemoryStream entries)
     {
-        using var file = File.OpenHandle(SegmentPath(at.Segment), FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
-        Span<byte> head = stackalloc byte[EntryHead];
-        if (RandomAccess.Read(file, head, at.Offset) < EntryHead)
+        foreach (var record in records)
         {
-            return (null, length - at.Offset);
+            SpoolSegment.WriteEntry(entries, record);
         }
-
-        var size = BinaryPrimitives.ReadInt32LittleEndian(head);
-        if (size is <= 0 or > LongestEntry || at.Offset + EntryHead + size > length)
-        {
-            return (null, length - at.Offset);
-        }
-
-        var json = new byte[size];
-        return RandomAccess.Read(file, json, at.Offset + EntryHead) == size && Checksum(json) == BinaryPrimitives.ReadUInt32LittleEndian(head[4..])
-            ? (TryParse(json), EntryHead + size)
-            : (null, EntryHead + size);
     }
 
-    private static RunRecord? TryParse(byte[] json)
+    /// <summary>Shortens what waits, the oldest first, until so many bytes fit into the quota; false = there is nothing left to shorten.</summary>
+    private bool TryMakeRoom(long bytes)
     {
+        while (!Fits(bytes))
+        {
+            if (!_isFull)
+            {
+                _isFull = true;
+                _log.SpoolFull(_folder, _quotaBytes);
+            }
+
+            if (FindUnshortened() is not { } number)
+            {
+                return false;
+            }
+
+            _shortenedUpTo = number;
+            _shortened += Shorten(number);
+        }
+
+        return true;
+    }
+
+    private int Shorten(long number)
+    {
+        var (path, shorter) = (SegmentPath(number), SegmentPath(number) + Unfinished);
         try
         {
-            return JsonSerializer.Deserialize(json, DtsJson.Readable.RunRecord);
+            var shortened = SpoolSegment.Shorten(path, shorter);
+            lock (_gate)
+            {
+                if (shortened > 0 && _readUpTo < number)
+                {
+                    File.Move(shorter, path, overwrite: true);
+                    _segments[number] = new FileInfo(path).Length;
+                    return shortened;
+                }
+            }
         }
-        catch (JsonException)
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            return null; // Of another version.
+            // No room to make room, or it has been shipped meanwhile. It stays as it is.
         }
+
+        File.Delete(shorter);
+        return 0;
     }
 
-    private bool IsAboveQuota()
+    /// <summary>The oldest segment that is neither being read nor being written and was not shortened yet.</summary>
+    private long? FindUnshortened()
     {
         lock (_gate)
         {
-            var full = _segments.Values.Sum() > _quotaBytes;
-            if (full != _full)
-            {
-                _full = full;
-                _log.SpoolFull(full, _folder, _quotaBytes);
-            }
+            var from = Math.Max(_shortenedUpTo, _readUpTo);
+            return _segments.Keys.Where(number => number > from && number < _writing).Select(number => (long?)number).FirstOrDefault();
+        }
+    }
 
-            return full;
+    private bool Fits(long bytes) => CountBytes() + bytes <= _quotaBytes;
+
+    private long CountBytes()
+    {
+        lock (_gate)
+        {
+            return _segments.Values.Sum();
+        }
+    }
+
+    private void SayHowFull()
+    {
+        var bytes = CountBytes();
+        if (bytes > _quotaBytes && !_isAbove)
+        {
+            _isAbove = true;
+            _log.SpoolAbove(_folder, bytes, _quotaBytes);
+        }
+        else if (_isFull && bytes < _quotaBytes / 2)
+        {
+            _log.SpoolEased(_folder, _shortened);
+            (_isFull, _isAbove, _shortened) = (false, false, 0);
         }
     }
 
@@ -284,8 +317,8 @@ public sealed class Spool : IDisposable
 
     private void WriteShipped()
     {
-        File.WriteAllText(ShippedPath() + ".new", string.Create(CultureInfo.InvariantCulture, $"{_shipped.Segment} {_shipped.Offset}"));
-        File.Move(ShippedPath() + ".new", ShippedPath(), overwrite: true);
+        File.WriteAllText(ShippedPath() + Unfinished, string.Create(CultureInfo.InvariantCulture, $"{_shipped.Segment} {_shipped.Offset}"));
+        File.Move(ShippedPath() + Unfinished, ShippedPath(), overwrite: true);
     }
 
     /// <summary>Records in the order in which they were appended, and the place behind them.</summary>

@@ -278,18 +278,24 @@ public sealed class SqliteLogStore : ILogStore
         }
     }
 
-    private Task<T> Locked<T>(Func<SqliteConnection, T> action) => Task.Run(() =>
+    /// <summary>On a thread of its own: it blocks, and the pool, for which starts wait, has few.</summary>
+    private Task<T> Locked<T>(Func<SqliteConnection, T> action)
     {
-        try
+        return Task.Factory.StartNew(Act, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+        T Act()
         {
-            lock (_gate)
+            try
             {
-                return action(_open ??= Open());
+                lock (_gate)
+                {
+                    return action(_open ??= Open());
+                }
+            }
+            catch (Exception failure) when (failure is SqliteException or IOException or UnauthorizedAccessException)
+            {
+                throw new LogStoreException($"log file {_path}: {failure.Message}", failure);
             }
         }
-        catch (Exception failure) when (failure is SqliteException or IOException or UnauthorizedAccessException)
-        {
-            throw new LogStoreException($"log file {_path}: {failure.Message}", failure);
-        }
-    });
+    }
 }

@@ -10,9 +10,9 @@ namespace Dts.Common.Shell;
 /// </remarks>
 internal sealed class OutputCapture(int limitBytes, OutputFile? file = null)
 {
-    private const int PieceSize = 4096;
-    private const int MarkerSizeMax = 48; // "\n[... 18446744073709551615 bytes cut ...]\n"
+    public const int MarkerSizeMax = 48; // "\n[... 18446744073709551615 bytes cut ...]\n"
 
+    private const int PieceSize = 4096;
     private readonly int _limit = Math.Max(limitBytes, 0);
     private readonly int _headSize = Math.Max(limitBytes, 0) / 2;
     private byte[]?[]? _pieces;
@@ -29,6 +29,9 @@ internal sealed class OutputCapture(int limitBytes, OutputFile? file = null)
         file?.Dispose();
         return file?.Stored ?? 0;
     }
+
+    /// <summary>What stands where something was cut.</summary>
+    public static string Marker(long bytesCut) => string.Create(CultureInfo.InvariantCulture, $"\n[... {bytesCut} bytes cut ...]\n");
 
     public void Append(ReadOnlySpan<byte> bytes)
     {
@@ -78,7 +81,7 @@ internal sealed class OutputCapture(int limitBytes, OutputFile? file = null)
         var budget = _limit - MarkerSizeMax;
         var front = Utf8Cut.Front(head, budget / 2);
         var back = Utf8Cut.Back(tail, budget - (budget / 2));
-        var marker = string.Create(CultureInfo.InvariantCulture, $"\n[... {TotalBytes - front.Length - back.Length} bytes cut ...]\n");
+        var marker = Marker(TotalBytes - front.Length - back.Length);
         return (Encoding.UTF8.GetString(front) + marker + Encoding.UTF8.GetString(back), true);
     }
 

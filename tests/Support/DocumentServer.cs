@@ -62,7 +62,8 @@ public sealed class DocumentServer : IAsyncLifetime
     {
         if (_gateway is not null)
         {
-            await PostgresAsync($"-o '-p {_port}' -l {_data}/log -w start");
+            // Its indexes and the removal of what is over are chores of pg_cron, which would look for the server at the port it was set up with.
+        await PostgresAsync($"-o '-p {_port} -c cron.use_background_workers=on -c max_worker_processes=24' -l {_data}/log -w start");
         }
     }
 

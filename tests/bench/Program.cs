@@ -12,7 +12,15 @@ if (args is [] or ["cluster"])
     await ClusterFigures.RunAsync();
 }
 
-if (args is ["log", ..])
+if (args is ["log-writing"])
+{
+    await LogFigures.WriteAsync();
+}
+else if (args is ["log-lag"])
+{
+    await LagFigures.RunAsync();
+}
+else if (args is ["log", ..])
 {
     await LogFigures.RunAsync(args is [_, var rows] ? long.Parse(rows, System.Globalization.CultureInfo.InvariantCulture) : 1_000_000);
 }

@@ -101,8 +101,12 @@ public sealed class MainJobTests
         await cluster.PostAsync("/job/delete", "name", "long");
         await cluster.PostAsync("/job/kill", "name", "long");
         await cluster.RecordsSoon("long", all => all.Any(record => record.Status == RunStatus.Killed));
-        await cluster.StartWorkerAsync(holder); // It ends what its former process left behind.
-        Assert.Empty(cluster.CommandsAlive());
+        var back = await cluster.StartWorkerAsync(holder);
+
+        // What goes on there is still followed, as that of a worker that was only cut off would be.
+        await back.LogsSoon("adopted from the process before this one");
+        await back.LogsSoon("it goes on, and its true ending will be recorded");
+        Assert.Single(cluster.CommandsAlive());
     }
 
     [Theory]

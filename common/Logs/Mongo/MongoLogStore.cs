@@ -17,6 +17,7 @@ public sealed partial class MongoLogStore : ILogStore
     private const string Database = "cron";
     private const int DuplicateKey = 11000;
     private const int SpanGrowth = 8;
+    private const int LanesFrom = 200; // Records in a batch; below it two requests cost more than they save.
 
     private static readonly TimeSpan FirstSpan = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan LongestSpan = TimeSpan.FromDays(1000);
@@ -53,15 +54,12 @@ public sealed partial class MongoLogStore : ILogStore
         _writeConcern = WriteConcernPattern().Match(uri) is { Success: true } match ? match.Groups[1].Value : "majority";
     }
 
-    public Task WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel) => RunAsync(() =>
+    public Task WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel)
     {
-        // The last writing of each counts; two of one id in a batch would disturb each other.
-        var latest = records.GroupBy(record => record.Id).Select(same => same.LastOrDefault(record => record.Status != RunStatus.Lost) ?? same.Last()).ToList();
-        var duplicates = Insert("log", latest.Count, (documents, i) => RunDocument.Write(documents, latest[i]));
-        Replace([.. duplicates.Select(i => latest[i]).Where(record => record.Status != RunStatus.Lost)]);
-        Count([.. latest.Where((_, i) => !duplicates.Contains(i))]);
-        return 0;
-    });
+        // Two lanes, so that one is being counted while the other is being inserted. A job keeps to its lane: they meet in no document.
+        var lanes = records.Count < LanesFrom ? [records] : records.GroupBy(record => record.JobName.GetHashCode(StringComparison.Ordinal) & 1).Select(lane => (IReadOnlyList<RunRecord>)[.. lane]);
+        return Task.WhenAll(lanes.Select(lane => RunAsync(() => Write(lane))));
+    }
 
     /// <summary>Only inserts: what a benchmark holds the writing against.</summary>
     internal Task InsertBareAsync(IReadOnlyList<RunRecord> records) => RunAsync(() => Insert("log", records.Count, (documents, i) => RunDocument.Write(documents, records[i])));
@@ -186,6 +184,16 @@ public sealed partial class MongoLogStore : ILogStore
         }
     }
 
+    private int Write(IReadOnlyList<RunRecord> records)
+    {
+        // The last writing of each counts; two of one id in a batch would disturb each other.
+        var latest = records.GroupBy(record => record.Id).Select(same => same.LastOrDefault(record => record.Status != RunStatus.Lost) ?? same.Last()).ToList();
+        var duplicates = Insert("log", latest.Count, (documents, i) => RunDocument.Write(documents, latest[i]));
+        Replace([.. duplicates.Select(i => latest[i]).Where(record => record.Status != RunStatus.Lost)]);
+        Count([.. latest.Where((_, i) => !duplicates.Contains(i))]);
+        return latest.Count;
+    }
+
     /// <summary>Inserts documents and returns the places of those that were there already.</summary>
     private HashSet<int> Insert(string collection, int count, Action<BsonWriter, int> write)
     {
@@ -228,7 +236,8 @@ public sealed partial class MongoLogStore : ILogStore
 
     private void Count(List<RunRecord> records)
     {
-        var days = records.GroupBy(record => (record.JobName, Day: TextOf(DayStats.DayOf(record)))).ToList();
+        // In order, so that two writers, of a server that keeps what a command has changed locked until its end, never wait for each other.
+        var days = records.GroupBy(record => (record.JobName, Day: DayStats.DayOf(record))).OrderBy(day => day.Key.JobName, StringComparer.Ordinal).ThenBy(day => day.Key.Day).ToList();
         if (days.Count == 0)
         {
             return;
@@ -237,10 +246,11 @@ public sealed partial class MongoLogStore : ILogStore
         Update("stats", days.Count, (update, i) =>
         {
             var counts = days[i].SelectMany(DayStats.Of).GroupBy(count => count.Key, count => count.Count).ToList();
-            update.Document("q", filter => filter.Text("_id", $"{days[i].Key.JobName}/{days[i].Key.Day}"));
+            var day = TextOf(days[i].Key.Day);
+            update.Document("q", filter => filter.Text("_id", $"{days[i].Key.JobName}/{day}"));
             update.Document("u", change =>
             {
-                change.Document("$set", set => set.Text("jobName", days[i].Key.JobName).Text("day", days[i].Key.Day));
+                change.Document("$set", set => set.Text("jobName", days[i].Key.JobName).Text("day", day));
                 change.Document("$inc", add => counts.Where(count => count.Key != DayStats.Longest).ToList().ForEach(count => add.Long($"n.{count.Key}", count.Sum())));
                 foreach (var longest in counts.Where(count => count.Key == DayStats.Longest))
                 {
@@ -307,7 +317,7 @@ public sealed partial class MongoLogStore : ILogStore
 
     private LogStoreException Unavailable(string why) => new($"{_where}: {why}", new IOException(why));
 
-    /// <summary>The driver's calls block: they run on a thread of the pool. With the first one the indexes are made, in the background.</summary>
+    /// <summary>The driver's calls block: each runs on a thread of its own, for the pool has few, and starts wait for those. With the first one the indexes are made, in the background.</summary>
     private Task<T> RunAsync<T>(Func<T> call)
     {
         lock (_gate)
@@ -315,7 +325,7 @@ public sealed partial class MongoLogStore : ILogStore
             _indexing ??= Task.Run(MakeIndexes);
         }
 
-        return Task.Run(call);
+        return Task.Factory.StartNew(call, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     private void MakeIndexes()

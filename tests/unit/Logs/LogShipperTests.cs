@@ -140,6 +140,33 @@ public sealed class LogShipperTests : IDisposable
         Assert.Equal(Ids(0, 4), next.Read(100).Records.Select(record => record.Id));
     }
 
+    [Fact]
+    public async Task A_store_that_was_away_longer_than_the_quota_lasts_gets_every_record_once_the_older_ones_shortened()
+    {
+        const int all = 100;
+        var output = new string('x', 5_000);
+        using var spool = Spool.Open(_scratch.File("small"), 200_000, _log);
+        _store.IsBroken = true;
+        var running = Run(spool);
+        for (var n = 0; n < all; n++)
+        {
+            spool.Append([Some.Record(n, output: output)]);
+            _appended.Writer.TryWrite(true);
+        }
+
+        await TriesSoon(1);
+        _store.IsBroken = false;
+        await AdvanceUntil(() => _store.Ids.Count == all);
+        await End(running);
+
+        var records = _store.Batches.SelectMany(batch => batch).ToList();
+        Assert.Equal(Ids(0, all), records.Select(record => record.Id));
+        Assert.True(records.Count(record => record.OutputTruncated) > all / 2, State());
+        Assert.Equal(output, records[^1].Output);
+        Assert.All(records, record => Assert.True(record.Output == output || (record.OutputTruncated && record.Output.Contains("bytes cut", StringComparison.Ordinal))));
+        Assert.Equal(1, _log.CountOf("has reached its quota"));
+    }
+
     private static IEnumerable<string> Ids(int from, int to) => Enumerable.Range(from, to - from).Select(n => Some.Record(n).Id);
 
     private Spool OpenSpool() => Spool.Open(_scratch.File("spool"), 1 << 30, _log);

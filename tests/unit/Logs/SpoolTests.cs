@@ -165,43 +165,135 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
-    public void Above_its_quota_records_are_kept_without_their_output()
+    public void At_its_quota_the_oldest_outputs_are_shortened_and_every_record_is_there_once()
     {
-        var spool = Open(quotaBytes: 10_000);
-        var output = new string('x', 12_000);
-        spool.Append([Some.Record(0, output: output)]);
-        spool.Append([Some.Record(1, output: output)]);
-        spool.Append([Some.Record(2, output: "")]);
+        var spool = Open(quotaBytes: 100_000); // So segments of 6 to 12 kB.
+        var output = "the first line\n" + new string('x', 6_000) + "\nthe last line";
+        for (var n = 0; n < 30; n++)
+        {
+            spool.Append([Some.Record(n, output: output)]);
+        }
+
+        Assert.InRange(FolderBytes(), 80_000, 100_000);
+        var kept = spool.Read(100).Records;
+        Assert.Equal(Ids(0, 30), kept.Select(record => record.Id));
+        var whole = kept.Count(record => record.Output == output);
+        Assert.InRange(whole, 8, 16);
+        Assert.All(kept.Take(30 - whole), record =>
+        {
+            Assert.True(record.OutputTruncated);
+            Assert.StartsWith("the first line\n", record.Output, StringComparison.Ordinal);
+            Assert.Contains($"[... {output.Length - 512} bytes cut ...]", record.Output, StringComparison.Ordinal);
+            Assert.EndsWith("\nthe last line", record.Output, StringComparison.Ordinal);
+        });
+        Assert.All(kept.Skip(30 - whole), record => Assert.False(record.OutputTruncated));
+        Assert.Equal((1, 0), (_log.CountOf("has reached its quota"), _log.CountOf("no output left")));
+
+        spool.Acknowledge(spool.Read(100));
+        spool.Append([Some.Record(30, output: output)]);
+
+        Assert.Equal(output, Assert.Single(spool.Read(100).Records).Output);
+        Assert.Equal(1, _log.CountOf($"the outputs of {30 - whole} records were shortened"));
+    }
+
+    [Fact]
+    public void What_the_reader_has_looked_into_is_left_as_it_is()
+    {
+        var spool = Open(quotaBytes: 100_000);
+        var output = new string('x', 6_000);
+        spool.Append([.. Enumerable.Range(0, 3).Select(n => Some.Record(n, output: output))]);
+        var batch = spool.Read(2); // It stops within their segment.
+        for (var n = 3; n < 30; n++)
+        {
+            spool.Append([Some.Record(n, output: output)]);
+        }
+
+        spool.Acknowledge(batch);
+
+        Assert.All(batch.Records, record => Assert.Equal(output, record.Output));
+        Assert.Equal(Ids(2, 30), IdsOf(spool.Read(100)));
+        Assert.Equal(Ids(2, 30), IdsOf(OpenAfter(spool).Read(100)));
+    }
+
+    [Fact]
+    public void With_nothing_left_to_shorten_new_records_go_short_and_at_last_above_the_quota_and_none_is_dropped()
+    {
+        var spool = Open(quotaBytes: 20_000);
+        for (var n = 0; n < 50; n++)
+        {
+            spool.Append([Some.Record(n, output: "short")]);
+        }
+
+        spool.Append([Some.Record(50, output: new string('x', 10_000))]);
+        spool.Append(Records(51, 60));
+
+        var kept = spool.Read(100).Records;
+        Assert.Equal(Ids(0, 60), kept.Select(record => record.Id));
+        Assert.InRange(kept[50].Output.Length, 512, 560);
+        Assert.All(kept.Take(50), record => Assert.Equal("short", record.Output));
+        Assert.Equal((1, 1), (_log.CountOf("has reached its quota"), _log.CountOf("no output left")));
+    }
+
+    [Fact]
+    public void A_process_that_ended_at_any_step_of_a_shortening_has_lost_and_doubled_nothing()
+    {
+        var spool = Open(quotaBytes: 100_000);
+        var output = new string('x', 6_000);
+        for (var n = 0; n < 12; n++)
+        {
+            spool.Append([Some.Record(n, output: output)]);
+        }
+
+        spool.Dispose();
+        var before = Segments().ToDictionary(path => path, File.ReadAllBytes);
+        var next = Open(quotaBytes: 100_000);
+        for (var n = 12; n < 20; n++)
+        {
+            next.Append([Some.Record(n, output: output)]);
+        }
+
+        next.Dispose();
+        var shortened = before.Keys.First(path => new FileInfo(path).Length < before[path].Length);
+        var (place, whole) = (shortened + ".new", File.ReadAllBytes(shortened));
+        Assert.Equal(Ids(0, 20), IdsOf(Open().Read(100))); // It is in its place.
+
+        File.WriteAllBytes(shortened, before[shortened]);
+        File.WriteAllBytes(place, whole[..(whole.Length / 2)]);
+        Assert.Equal(Ids(0, 20), IdsOf(Open().Read(100))); // It was being written.
+        Assert.False(File.Exists(place));
+
+        File.WriteAllBytes(place, whole);
+        Assert.Equal(Ids(0, 20), IdsOf(Open().Read(100))); // It had been written.
+    }
+
+    [Fact]
+    public void A_shortening_leaves_what_is_damaged_as_it_is()
+    {
+        var spool = Open(quotaBytes: 100_000);
+        var output = new string('x', 3_000);
+        spool.Append([.. Enumerable.Range(0, 3).Select(n => Some.Record(n, output: output))]);
+        Flip(100);
+        for (var n = 3; n < 40; n++)
+        {
+            spool.Append([Some.Record(n, output: output)]);
+        }
 
         var kept = spool.Read(100);
-        spool.Acknowledge(kept);
 
-        Assert.Equal(Ids(0, 3), IdsOf(kept));
-        Assert.Equal([(output, false), ("", true), ("", false)], kept.Records.Select(record => (record.Output, record.OutputTruncated)));
-        Assert.Equal(1, _log.CountOf("above its quota"));
+        Assert.Equal(Ids(1, 40), IdsOf(kept));
+        Assert.True(kept.Records[0].OutputTruncated);
+        Assert.Equal(1, _log.CountOf("that are no record"));
     }
 
-    [Fact]
-    public void Below_its_quota_again_records_are_kept_whole()
-    {
-        var spool = Open(quotaBytes: 9 << 20);
-        var large = new string('x', 5 << 20);
-        spool.Append([Some.Record(0, output: large)]);
-        spool.Append([Some.Record(1, output: large)]);
-        spool.Append([Some.Record(2, output: large)]);
-        spool.Acknowledge(spool.Read(2));
-        spool.Append([Some.Record(3, output: large)]);
-
-        Assert.Equal([0, large.Length], spool.Read(100).Records.Select(record => record.Output.Length));
-    }
-
-    [Fact]
-    public async Task One_thread_appends_while_another_reads_and_nothing_is_lost_repeated_or_out_of_order()
+    [Theory]
+    [InlineData(Plenty)]
+    [InlineData(1 << 20)] // full most of the time
+    public async Task One_thread_appends_while_another_reads_and_nothing_is_lost_repeated_or_out_of_order(long quotaBytes)
     {
         const int total = 3000;
         var random = Some.Random();
         var (appends, reads) = (new Random(random.Next()), new Random(random.Next()));
-        var spool = Open();
+        var spool = Open(quotaBytes);
         var read = new List<string>();
         var appending = Task.Run(() =>
         {
@@ -246,6 +338,8 @@ public sealed class SpoolTests : IDisposable
         earlier.Dispose();
         return Open();
     }
+
+    private long FolderBytes() => Segments().Sum(path => new FileInfo(path).Length);
 
     private string[] Segments() => Directory.GetFiles(_scratch.File("spool"), "*.spool");
 

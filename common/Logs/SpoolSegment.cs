@@ -1,0 +1,112 @@
+using System.Buffers.Binary;
+using System.Numerics;
+using System.Text.Json;
+
+namespace Dts.Common.Logs;
+
+/// <summary>One file of a spool: entries, each a length, a CRC-32C (four bytes each, little-endian) and a record's JSON.</summary>
+internal static class SpoolSegment
+{
+    private const int EntryHead = 8;
+    private const int LongestEntry = 64 << 20;
+    private const int WorthShortening = 2048; // Shorter entries are taken over as they are.
+
+    public static void WriteEntry(Stream entries, RunRecord record)
+    {
+        var json = JsonSerializer.SerializeToUtf8Bytes(record, DtsJson.Readable.RunRecord);
+        Span<byte> head = stackalloc byte[EntryHead];
+        BinaryPrimitives.WriteInt32LittleEndian(head, json.Length);
+        BinaryPrimitives.WriteUInt32LittleEndian(head[4..], Checksum(json));
+        entries.Write(head);
+        entries.Write(json);
+    }
+
+    /// <summary>The record at a place and the bytes it takes. Without a record: how many bytes are no use, one entry's where its length can be believed.</summary>
+    public static (RunRecord? Record, long Size) ReadEntry(string path, long offset, long length)
+    {
+        using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        Span<byte> head = stackalloc byte[EntryHead];
+        if (RandomAccess.Read(file, head, offset) < EntryHead || !TryReadSize(head, length - offset, out var size))
+        {
+            return (null, length - offset);
+        }
+
+        var json = new byte[size];
+        var whole = RandomAccess.Read(file, json, offset + EntryHead) == size;
+        return (whole ? TryParse(head, json) : null, EntryHead + size);
+    }
+
+    /// <summary>Writes a segment anew, as another file that is on disk when this returns, with the long outputs cut to head and tail. What is damaged stays as it is.</summary>
+    /// <returns>How many records were shortened; 0 = there was none to shorten, and the file is worth nothing.</returns>
+    /// <exception cref="IOException">The segment cannot be read, or the disk does not take the file.</exception>
+    public static int Shorten(string path, string to)
+    {
+        using var from = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        using var into = new FileStream(to, FileMode.Create, FileAccess.Write);
+        Span<byte> head = stackalloc byte[EntryHead];
+        var shortened = 0;
+        while (from.ReadAtLeast(head, EntryHead, throwOnEndOfStream: false) is > 0 and var read)
+        {
+            if (read < EntryHead || !TryReadSize(head, from.Length - from.Position + EntryHead, out var size))
+            {
+                into.Write(head[..read]);
+                from.CopyTo(into);
+                break;
+            }
+
+            var json = new byte[size];
+            from.ReadExactly(json);
+            if (size > WorthShortening && TryParse(head, json) is { } record && record.Shortened() is var shorter && !ReferenceEquals(shorter, record))
+            {
+                WriteEntry(into, shorter);
+                shortened++;
+            }
+            else
+            {
+                into.Write(head);
+                into.Write(json);
+            }
+        }
+
+        if (shortened > 0)
+        {
+            into.Flush(flushToDisk: true);
+        }
+
+        return shortened;
+    }
+
+    private static bool TryReadSize(ReadOnlySpan<byte> head, long left, out int size)
+    {
+        size = BinaryPrimitives.ReadInt32LittleEndian(head);
+        return size is > 0 and <= LongestEntry && EntryHead + size <= left;
+    }
+
+    private static RunRecord? TryParse(ReadOnlySpan<byte> head, byte[] json)
+    {
+        try
+        {
+            return Checksum(json) == BinaryPrimitives.ReadUInt32LittleEndian(head[4..]) ? JsonSerializer.Deserialize(json, DtsJson.Readable.RunRecord) : null;
+        }
+        catch (JsonException)
+        {
+            return null; // Of another version.
+        }
+    }
+
+    private static uint Checksum(ReadOnlySpan<byte> bytes)
+    {
+        var crc = uint.MaxValue;
+        for (; bytes.Length >= sizeof(ulong); bytes = bytes[sizeof(ulong)..])
+        {
+            crc = BitOperations.Crc32C(crc, BinaryPrimitives.ReadUInt64LittleEndian(bytes));
+        }
+
+        foreach (var rest in bytes)
+        {
+            crc = BitOperations.Crc32C(crc, rest);
+        }
+
+        return ~crc;
+    }
+}
