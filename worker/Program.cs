@@ -13,7 +13,7 @@ return await Service.RunAsync(async () =>
 {
     var reader = SettingsReader.Load(args, "worker.json");
     var settings = WorkerSettings.Read(reader);
-    using var loggers = Service.CreateLoggers(reader, "dts-worker", out var log);
+    using var loggers = Service.CreateLoggers(reader, "dts-worker", out var log, settings.WorkerId);
     using var stop = new StopSignal();
     var (id, keys, zone, host, time) = (settings.WorkerId, settings.Keys, settings.DefaultZone, Dns.GetHostName(), TestClock.Choose());
 

@@ -25,11 +25,12 @@ public static class Service
     }
 
     /// <summary>Opens the log and says what starts with which settings; call it when all settings have been read.</summary>
-    /// <remarks>Lines for the journal (severity prefix, no time, for it has its own) where it reads us, else with the time in UTC.</remarks>
-    public static ILoggerFactory CreateLoggers(SettingsReader settings, string service, out ILogger log)
+    /// <remarks>Entries with fields where journald reads us; lines with a severity prefix and no time where it only seems to; else lines with the time in UTC.</remarks>
+    /// <param name="worker">Who we are, if we are a worker.</param>
+    public static ILoggerFactory CreateLoggers(SettingsReader settings, string service, out ILogger log, string worker = "")
     {
         var unknown = settings.FindUnknown();
-        var loggers = LoggerFactory.Create(Configure);
+        var loggers = LoggerFactory.Create(logging => Configure(logging, service, worker));
         log = loggers.CreateLogger(service);
         log.Starting(service, Version, settings.Effective);
         foreach (var setting in unknown)
@@ -40,11 +41,16 @@ public static class Service
         return loggers;
     }
 
-    private static void Configure(ILoggingBuilder logging)
+    private static void Configure(ILoggingBuilder logging, string service, string worker)
     {
         logging.AddFilter("Microsoft", LogLevel.Warning);
         logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None); // What it says, we say in one line.
-        if (Environment.GetEnvironmentVariable("JOURNAL_STREAM") is not null)
+        var journalStream = Environment.GetEnvironmentVariable("JOURNAL_STREAM");
+        if (Journal.ReadsUs(journalStream))
+        {
+            logging.AddProvider(new Journal(Journal.SocketPath, service, worker, LoggerFactory.Create(fallback => fallback.SetMinimumLevel(LogLevel.Trace).AddSystemdConsole())));
+        }
+        else if (journalStream is not null)
         {
             logging.AddSystemdConsole();
         }
