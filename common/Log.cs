@@ -158,6 +158,18 @@ public static partial class Log
     [LoggerMessage(904, LogLevel.Information, "ready, {Jobs} jobs planned")]
     public static partial void Ready(this ILogger log, int jobs);
 
+    [LoggerMessage(905, LogLevel.Information, "settings read again; taken over: {Changed}")]
+    public static partial void Reloaded(this ILogger log, string changed);
+
+    [LoggerMessage(906, LogLevel.Warning, "changed, and taken over only by a restart: {Changed}")]
+    public static partial void RestartNeeded(this ILogger log, string changed);
+
+    [LoggerMessage(907, LogLevel.Error, "{Wrong}; the settings before this reload go on")]
+    public static partial void ReloadRefused(this ILogger log, string wrong);
+
+    [LoggerMessage(908, LogLevel.Warning, "setting {Setting} is a secret and was given as an argument, which every user of this host can read; give it as a credential or in the environment")]
+    public static partial void SecretExposed(this ILogger log, string setting);
+
     [LoggerMessage(903, LogLevel.Information, "{Service} stopped")]
     public static partial void Stopped(this ILogger log, string service);
 }

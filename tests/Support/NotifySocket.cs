@@ -25,13 +25,13 @@ internal sealed class NotifySocket : IDisposable
     /// <summary>Reads on until a datagram has a certain text, and returns it.</summary>
     public Task<string> HearSoon(string text) => Task.Run(() =>
     {
-        var heard = "";
-        while (!heard.Contains(text, StringComparison.Ordinal))
+        while (true)
         {
-            heard = Encoding.UTF8.GetString(Read());
+            if (Encoding.UTF8.GetString(Read()) is var heard && heard.Contains(text, StringComparison.Ordinal))
+            {
+                return heard;
+            }
         }
-
-        return heard;
     }).Soon(() => $"no \"{text}\" was sent");
 
     /// <summary>How many datagrams wait; they are gone after that.</summary>
