@@ -1,9 +1,26 @@
 using System.Net.Sockets;
 using Dts.Common;
+using Dts.Common.Doctor;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Master;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+if (args is [DoctorCommand.Name, ..])
+{
+    return await Service.RunAsync(() => DoctorCommand.RunAsync(args[1..], "master.json", reader =>
+    {
+        var settings = MasterSettings.Read(reader);
+        return
+        [
+            .. EtcdChecks.Of(settings.Etcd, settings.Keys),
+            LogStoreChecks.Of(settings.Log),
+            HostChecks.TimeZones(settings.DefaultZone),
+            HostChecks.Unit("dts-master", TimeSpan.FromSeconds(30)),
+            HostChecks.Nginx(),
+        ];
+    }));
+}
 
 if (args is [LedgerCommand.Name, ..])
 {

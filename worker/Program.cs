@@ -1,12 +1,31 @@
 using System.Net;
 using System.Threading.Channels;
 using Dts.Common;
+using Dts.Common.Doctor;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Common.Logs;
 using Dts.Common.Shell;
 using Dts.Common.Time;
 using Dts.Worker;
+
+if (args is [DoctorCommand.Name, ..])
+{
+    return await Service.RunAsync(() => DoctorCommand.RunAsync(args[1..], "worker.json", reader =>
+    {
+        var settings = WorkerSettings.Read(reader);
+        return
+        [
+            .. EtcdChecks.Of(settings.Etcd, settings.Keys),
+            LogStoreChecks.Of(settings.Log),
+            HostChecks.SpoolRoom(settings.DataFolder, settings.SpoolQuotaBytes),
+            HostChecks.TimeZones(settings.DefaultZone),
+            HostChecks.Cgroup("dts-worker"),
+            HostChecks.UserSwitching(),
+            HostChecks.Unit("dts-worker", settings.DrainTimeout),
+        ];
+    }));
+}
 
 return await Service.RunAsync(async () =>
 {
