@@ -25,7 +25,7 @@ public static class EtcdChecks
             yield return new Check(Area, endpoint.Authority, $"systemctl status etcd; etcdctl --endpoints={endpoint} endpoint status (on that host; is its port open to this one?)", cancel => LookAsync(alone, keys, cancel));
         }
 
-        yield return new Check("workers", "registrations", "mend etcd first", async cancel =>
+        yield return new Check("workers", "registrations", "systemctl start etcd (on its members)", async cancel =>
         {
             using var etcd = Connect(options with { CallTimeout = TimeSpan.FromSeconds(2.5) });
             var found = (await etcd.ListAsync(keys.Workers, cancel)).Select(pair => (keys.WorkerOf(pair.Key.ToStringUtf8()), WorkerRegistration.Parse(pair.Value.Span)));

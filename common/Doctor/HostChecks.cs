@@ -67,11 +67,10 @@ public static class HostChecks
     });
 
     /// <param name="stopsWithin">How long the service may take to stop by its settings; the unit must give it more.</param>
-    public static Check Unit(string unit, TimeSpan stopsWithin) => new("unit", unit, $"systemctl status {unit}", async cancel =>
-    {
-        var shown = await RunAsync($"systemctl show {unit} -p LoadState -p ActiveState -p NeedDaemonReload -p TimeoutStopUSec -p LimitRTPRIO -p WatchdogUSec", cancel);
-        return [.. Judge(unit, stopsWithin, shown.ExitCode == 0 ? shown.Output : "")];
-    });
+    public static Check Unit(string unit, TimeSpan stopsWithin) => Check.Of("unit", unit, $"systemctl status {unit}", () =>
+        Question.Ask($"systemctl show {unit} -p LoadState -p ActiveState -p NeedDaemonReload -p TimeoutStopUSec -p LimitRTPRIO") is (0, var shown)
+            ? Judge(unit, stopsWithin, shown)
+            : Judge(unit, stopsWithin, ""));
 
     /// <param name="shown">What <c>systemctl show</c> says of it; empty = nothing.</param>
     internal static IEnumerable<Finding> Judge(string unit, TimeSpan stopsWithin, string shown)
@@ -107,7 +106,7 @@ public static class HostChecks
             : Finding.Ok("unit", $"{unit} is {state}");
     }
 
-    public static Check Nginx() => new("nginx", NginxFolders[0], "nginx -t", async cancel =>
+    public static Check Nginx() => Check.Of("nginx", NginxFolders[0], "nginx -t", () =>
     {
         var sites = NginxFolders.Where(Directory.Exists).SelectMany(Directory.EnumerateFiles)
             .Where(file => File.ReadAllText(file).Contains("dts_masters", StringComparison.Ordinal)).ToList();
@@ -116,12 +115,12 @@ public static class HostChecks
             return [Finding.Ok("nginx", "it has no configuration for DTS here")];
         }
 
-        var tested = await RunAsync("nginx -t", cancel);
+        var (exitCode, said) = Question.Ask("nginx -t");
         return
         [
             .. sites.Where(file => !File.ReadAllText(file).Contains("proxy_buffering off", StringComparison.Ordinal))
                 .Select(file => Finding.Error("nginx", $"{file} buffers: live output comes late, or not at all", $"cp /opt/dts/current/nginx/dts.conf {file} (its location of output has proxy_buffering off); systemctl reload nginx")),
-            tested.ExitCode == 0 ? Finding.Ok("nginx", $"{string.Join(", ", sites)}: nginx -t is content") : Finding.Error("nginx", $"nginx -t: {tested.Output.Trim()}", "nginx -t"),
+            exitCode == 0 ? Finding.Ok("nginx", $"{string.Join(", ", sites)}: nginx -t is content") : Finding.Error("nginx", $"nginx -t: {said.Trim()}", "nginx -t"),
         ];
     });
 
@@ -149,13 +148,5 @@ public static class HostChecks
         }
 
         return sum;
-    }
-
-    private static async Task<CommandEnding> RunAsync(string script, CancellationToken cancel)
-    {
-        using var commands = new CommandRunner();
-        var command = new ShellCommand { Script = script, Shell = "/bin/sh", Environment = CommandEnvironment.Clean("/bin/sh"), Timeout = TimeSpan.FromSeconds(2) };
-        using var prepared = commands.Prepare(command);
-        return await commands.Start(prepared).Ended.WaitAsync(cancel);
     }
 }
