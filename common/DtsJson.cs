@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Dts.Common.Doctor;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 
@@ -18,6 +19,7 @@ namespace Dts.Common;
 [JsonSerializable(typeof(LogPage))]
 [JsonSerializable(typeof(JobStats))]
 [JsonSerializable(typeof(OutputEvent))]
+[JsonSerializable(typeof(IReadOnlyList<Finding>))]
 [JsonSerializable(typeof(string))]
 [JsonSerializable(typeof(IReadOnlyList<ScheduleChange>))]
 [JsonSerializable(typeof(RunRecord))]

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Common;
 
-/// <summary>Every line that DTS can print, in one place. Ids: 1xx etcd and watch, 2xx schedule, 3xx claim, 4xx run, 5xx record, 6xx http, 9xx process.</summary>
+/// <summary>Every line that DTS can print, in one place. The names of parameters are those of the journal's fields: RunId is RUN_ID. Ids: 1xx etcd and watch, 2xx schedule, 3xx claim, 4xx run, 5xx record, 6xx http, 9xx process.</summary>
 public static partial class Log
 {
     [LoggerMessage(101, LogLevel.Warning, "etcd is unreachable ({Reason}); nothing new is claimed until it is back, running commands go on")]
@@ -52,8 +52,10 @@ public static partial class Log
     [LoggerMessage(301, LogLevel.Error, "etcd refused a request of {Fires} claims ({Reason}); trying again")]
     public static partial void ClaimRefused(this ILogger log, string reason, int fires);
 
-    [LoggerMessage(401, LogLevel.Information, "{Job} started for {RunId} as pid {Pid}, {LagMs:F1} ms after its time")]
-    public static partial void Started(this ILogger log, JobName job, string runId, int pid, double lagMs);
+    public static void Started(this ILogger log, JobName job, string runId, int pid, double lagMs) => log.Began(job, "started", runId, pid, lagMs);
+
+    [LoggerMessage(401, LogLevel.Information, "{Job} {Status} for {RunId} as pid {Pid}, {LagMs:F1} ms after its time")]
+    private static partial void Began(this ILogger log, JobName job, string status, string runId, int pid, double lagMs);
 
     /// <summary>One line for the end of a run: a warning unless it succeeded.</summary>
     public static void Ended(this ILogger log, RunRecord record)
@@ -62,7 +64,7 @@ public static partial class Log
         var took = record.EndTime - record.StartTime;
         if (record.Status == RunStatus.Succeeded)
         {
-            log.Succeeded(record.JobName, runId, took);
+            log.Succeeded(record.JobName, record.Status.Word(), runId, took);
         }
         else
         {
@@ -70,8 +72,8 @@ public static partial class Log
         }
     }
 
-    [LoggerMessage(402, LogLevel.Information, "{Job} succeeded for {RunId} after {TookMs} ms")]
-    private static partial void Succeeded(this ILogger log, string job, string runId, long tookMs);
+    [LoggerMessage(402, LogLevel.Information, "{Job} {Status} for {RunId} after {TookMs} ms")]
+    private static partial void Succeeded(this ILogger log, string job, string status, string runId, long tookMs);
 
     [LoggerMessage(403, LogLevel.Warning, "{Job} {Status} for {RunId} after {TookMs} ms: {Why}")]
     private static partial void Failed(this ILogger log, string job, string status, string runId, long tookMs, string why);
@@ -82,8 +84,10 @@ public static partial class Log
     [LoggerMessage(404, LogLevel.Warning, "{Job}/{RunId} {Status}: {Why}")]
     private static partial void EndedUnstarted(this ILogger log, string job, string runId, string status, string why);
 
-    [LoggerMessage(405, LogLevel.Warning, "{Job}/{RunId} lost: worker {Worker}, {Why}")]
-    public static partial void RunLost(this ILogger log, JobName job, string runId, string worker, string why);
+    public static void RunLost(this ILogger log, JobName job, string runId, string worker, string why) => log.EndedLost(job, runId, RunStatus.Lost.Word(), worker, why);
+
+    [LoggerMessage(405, LogLevel.Warning, "{Job}/{RunId} {Status}: worker {Worker}, {Why}")]
+    private static partial void EndedLost(this ILogger log, JobName job, string runId, string status, string worker, string why);
 
     [LoggerMessage(406, LogLevel.Information, "{Job}/{RunId} taken along to the new session")]
     public static partial void RunTakenBack(this ILogger log, JobName job, string runId);
@@ -165,6 +169,18 @@ public static partial class Log
 
     [LoggerMessage(904, LogLevel.Information, "ready, {Jobs} jobs planned")]
     public static partial void Ready(this ILogger log, int jobs);
+
+    [LoggerMessage(905, LogLevel.Information, "settings read again; taken over: {Changed}")]
+    public static partial void Reloaded(this ILogger log, string changed);
+
+    [LoggerMessage(906, LogLevel.Warning, "changed, and taken over only by a restart: {Changed}")]
+    public static partial void RestartNeeded(this ILogger log, string changed);
+
+    [LoggerMessage(907, LogLevel.Error, "{Wrong}; the settings before this reload go on")]
+    public static partial void ReloadRefused(this ILogger log, string wrong);
+
+    [LoggerMessage(908, LogLevel.Warning, "setting {Setting} is a secret and was given as an argument, which every user of this host can read; give it as a credential or in the environment")]
+    public static partial void SecretExposed(this ILogger log, string setting);
 
     [LoggerMessage(903, LogLevel.Information, "{Service} stopped")]
     public static partial void Stopped(this ILogger log, string service);

@@ -29,6 +29,7 @@ internal static unsafe partial class Native
     private const int O_PATH = 0x200000;
     private const int F_SETFL = 4;
     private const int X_OK = 1;
+    private const int W_OK = 2;
     private const int FIONREAD = 0x541B;
     private const int CLOCK_REALTIME = 0;
     private const int TFD_TIMER_ABSTIME = 1;
@@ -155,6 +156,9 @@ internal static unsafe partial class Native
     /// <summary>0 when a directory can be entered, else -errno (access(2), with X_OK).</summary>
     public static int CheckDirectory(string path) =>
         File.Exists(path) ? -ENOTDIR : Checked(access(path, X_OK));
+
+    /// <summary>0 when a file can be written, or files made in a directory, else -errno (access(2)).</summary>
+    public static int CheckWritable(string path) => Checked(access(path, Directory.Exists(path) ? W_OK | X_OK : W_OK));
 
     // ---- waiting
 

@@ -22,9 +22,13 @@ internal sealed record MasterSettings(
     CronZone DefaultZone,
     EtcdOptions Etcd,
     Keys Keys,
-    LogSettings Log)
+    LogSettings Log,
+    LogLevel LogLevel)
 {
     private const int TokenLengthMin = 16;
+
+    /// <summary>What a running master takes over from settings that are read again.</summary>
+    public static string[] Reloadable { get; } = ["allowedOrigins", "logLevel"];
 
     public static MasterSettings Read(SettingsReader settings)
     {
@@ -51,6 +55,7 @@ internal sealed record MasterSettings(
             ZoneSetting.Read(settings),
             EtcdSettings.Read(settings),
             EtcdSettings.ReadKeys(settings),
-            LogSettings.Read(settings));
+            LogSettings.Read(settings),
+            LogLevelSetting.Read(settings));
     }
 }

@@ -1,9 +1,26 @@
 using System.Net.Sockets;
 using Dts.Common;
+using Dts.Common.Doctor;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Master;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+if (args is [DoctorCommand.Name, ..])
+{
+    return await Service.RunAsync(() => DoctorCommand.RunAsync(args[1..], "master.json", reader =>
+    {
+        var settings = MasterSettings.Read(reader);
+        return
+        [
+            .. EtcdChecks.Of(settings.Etcd, settings.Keys),
+            LogStoreChecks.Of(settings.Log),
+            HostChecks.TimeZones(settings.DefaultZone),
+            HostChecks.Unit("dts-master", TimeSpan.FromSeconds(30)),
+            HostChecks.Nginx(),
+        ];
+    }));
+}
 
 if (args is [LedgerCommand.Name, ..])
 {
@@ -14,7 +31,10 @@ return await Service.RunAsync(async () =>
 {
     var reader = SettingsReader.Load(args, "master.json");
     var settings = MasterSettings.Read(reader);
-    using var loggers = Service.CreateLoggers(reader, "dts-master", out var log);
+    var current = settings; // What a reload changes is read from here.
+    using var loggers = Service.CreateLoggers(reader, "dts-master", () => current.LogLevel, out var log);
+    var systemd = SystemdNotifier.Find();
+    using var reload = new Reload(systemd);
 
     using var etcd = new EtcdClient(settings.Etcd, TimeProvider.System, log);
     using var store = settings.Log.Open(log);
@@ -33,7 +53,7 @@ return await Service.RunAsync(async () =>
     });
 
     await using var app = builder.Build();
-    app.Use(new RequestGuard(settings).CheckAsync);
+    app.Use(new RequestGuard(settings, () => current.AllowedOrigins).CheckAsync);
     app.UseRouting();
     var gate = new RequestGate(settings, log);
     new OriginalApi(jobs, workers, store, gate, settings.DefaultZone, TimeProvider.System).Map(app);
@@ -53,9 +73,23 @@ return await Service.RunAsync(async () =>
     }
 
     log.Listening(settings.Listen, settings.ApiPort);
-    SystemdNotifier.Ready();
+    systemd.Ready();
+    using var vitals = new Vitals(settings, etcd);
+    Task[] keeping =
+    [
+        new Heartbeat(systemd, vitals.ProveAsync, vitals.DescribeAsync, TimeProvider.System).RunAsync(app.Lifetime.ApplicationStopping),
+        reload.RunAsync(reader, () => SettingsReader.Load(args, "master.json"), MasterSettings.Reloadable, TakeOver, log, app.Lifetime.ApplicationStopping),
+    ];
+    app.Lifetime.ApplicationStopping.Register(systemd.Stopping);
     await app.WaitForShutdownAsync();
-    SystemdNotifier.Stopping();
+    await Task.WhenAll(keeping);
     log.Stopped("dts-master");
     return 0;
+
+    Task TakeOver(SettingsReader again)
+    {
+        var read = MasterSettings.Read(again);
+        current = settings with { AllowedOrigins = read.AllowedOrigins, LogLevel = read.LogLevel };
+        return Task.CompletedTask;
+    }
 });

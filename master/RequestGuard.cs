@@ -10,7 +10,7 @@ namespace Dts.Master;
 /// page of another origin: by Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) and by Origin (RFC 6454); curl sends neither header. And since a name
 /// of the attacker's own can lead to 127.0.0.1, without a token the host that is asked for must be a loopback name or be named in allowedOrigins.
 /// </remarks>
-internal sealed class RequestGuard(MasterSettings settings)
+internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<string>> allowedOrigins)
 {
     private readonly byte[] _token = Encoding.UTF8.GetBytes(settings.ApiToken);
 
@@ -73,7 +73,7 @@ internal sealed class RequestGuard(MasterSettings settings)
     private bool IsFromOurPages(HttpRequest request)
     {
         var origin = request.Headers.Origin.ToString();
-        if (settings.AllowedOrigins.Contains(origin, StringComparer.OrdinalIgnoreCase))
+        if (allowedOrigins().Contains(origin, StringComparer.OrdinalIgnoreCase))
         {
             return true;
         }
@@ -92,5 +92,5 @@ internal sealed class RequestGuard(MasterSettings settings)
     private bool IsOurHost(string host) =>
         host == "localhost"
         || (IPAddress.TryParse(host.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address))
-        || settings.AllowedOrigins.Any(origin => Uri.TryCreate(origin, UriKind.Absolute, out var allowed) && allowed.Host == host);
+        || allowedOrigins().Any(origin => Uri.TryCreate(origin, UriKind.Absolute, out var allowed) && allowed.Host == host);
 }

@@ -23,6 +23,8 @@ internal abstract record FireOrder
 
     public sealed record Kill(JobName Name, KillRequest Request, long Revision) : FireOrder;
 
+    public sealed record Beat(Pulse Pulse) : FireOrder;
+
     /// <summary>Time has passed, or an answer has come.</summary>
     public sealed record Tick : FireOrder;
 }

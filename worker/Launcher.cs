@@ -40,6 +40,7 @@ internal sealed class Launcher(
     private readonly TaskCompletionSource _leaving = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private DateTimeOffset _lookedAt;
     private DateTimeOffset _prunedAt;
+    private double? _lagMs; // Of the last start.
 
     /// <summary>Runs until there are no more orders; then what was claimed still starts, and running commands are left to the next process, or get the drain timeout.</summary>
     public async Task RunAsync()
@@ -83,6 +84,10 @@ internal sealed class Launcher(
                 Remember(name, new Cancelled(revision, request.RunId, $"killed before it started: {request.Reason}", time.GetUtcNow()));
                 await CancelWaitingAsync(name);
                 KillRunning(name, request, revision);
+                break;
+            case RunOrder.Beat(var pulse):
+                (pulse.Running, pulse.LagMs) = (_followed.Count, _lagMs);
+                pulse.ComeOut();
                 break;
         }
     }
@@ -163,7 +168,8 @@ internal sealed class Launcher(
             var run = waiting.Run;
             run.Command = running;
             ledger.Launched(run, running);
-            log.Started(run.Name, run.Id, running.Pid, (running.StartedAt - run.Spec.NotBefore).TotalMilliseconds);
+            _lagMs = (running.StartedAt - run.Spec.NotBefore).TotalMilliseconds;
+            log.Started(run.Name, run.Id, running.Pid, _lagMs.Value);
             if (run.IsRunElsewhere)
             {
                 running.Kill(Run.RunElsewhere); // It was declared lost while it was being started.

@@ -1,13 +1,31 @@
 using System.Net;
 using System.Threading.Channels;
 using Dts.Common;
+using Dts.Common.Doctor;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Common.Logs;
 using Dts.Common.Shell;
 using Dts.Common.Time;
 using Dts.Worker;
-using Microsoft.Extensions.Logging;
+
+if (args is [DoctorCommand.Name, ..])
+{
+    return await Service.RunAsync(() => DoctorCommand.RunAsync(args[1..], "worker.json", reader =>
+    {
+        var settings = WorkerSettings.Read(reader);
+        return
+        [
+            .. EtcdChecks.Of(settings.Etcd, settings.Keys),
+            LogStoreChecks.Of(settings.Log),
+            HostChecks.SpoolRoom(settings.DataFolder, settings.SpoolQuotaBytes),
+            HostChecks.TimeZones(settings.DefaultZone),
+            HostChecks.Cgroup("dts-worker"),
+            HostChecks.UserSwitching(),
+            HostChecks.Unit("dts-worker", settings.DrainTimeout),
+        ];
+    }));
+}
 
 if (args is ["hold", { } socket])
 {
@@ -18,8 +36,11 @@ return await Service.RunAsync(async () =>
 {
     var reader = SettingsReader.Load(args, "worker.json");
     var settings = WorkerSettings.Read(reader);
-    using var loggers = Service.CreateLoggers(reader, "dts-worker", out var log);
+    var current = settings; // What a reload changes is read from here.
+    using var loggers = Service.CreateLoggers(reader, "dts-worker", () => current.LogLevel, out var log, settings.WorkerId);
     using var stop = new StopSignal();
+    var systemd = SystemdNotifier.Find();
+    using var reload = new Reload(systemd);
     var (id, keys, zone, host, time) = (settings.WorkerId, settings.Keys, settings.DefaultZone, Dns.GetHostName(), TestClock.Choose());
 
     using var folder = DataFolder.Open(settings.DataFolder);
@@ -52,13 +73,14 @@ return await Service.RunAsync(async () =>
     using var clocks = new ClockCheck(id, time, log);
     var started = time.GetUtcNow();
     var sessions = new SessionKeeper(
-        etcd, keys.Worker(id), settings.SessionTtl, () => Registration.Describe(host, settings, started, time.GetUtcNow(), clocks.Refusal), Registration.IsOver, former.SettleAsync, () => runs.All.Any(), log);
+        etcd, keys.Worker(id), settings.SessionTtl, () => Registration.Describe(host, current, started, time.GetUtcNow(), clocks.Refusal), Registration.IsOver, former.SettleAsync, () => runs.All.Any(), log);
 
     var pending = new PendingFires(settings.ClaimAhead, time);
     var inTheWay = new RunsInTheWay(etcd, keys, runs, pending);
     var requests = new ClaimRequests(
         etcd, keys, id, sessions, settings.ClaimAhead, slots, runs, clocks, pending, inTheWay, () => fires.Writer.TryWrite(new FireOrder.Tick()), time, log);
 
+    var vitals = new Vitals(inbox.Writer, sessions, slots, spool);
     using var end = new CancellationTokenSource(); // For what must outlive the last run.
     Task[] keeping =
     [
@@ -67,11 +89,13 @@ return await Service.RunAsync(async () =>
         outputs.RunAsync(end.Token),
         commands.RunAsync(end.Token),
         new CutOff(sessions, runs, commands, settings.SessionTtl, time).RunAsync(end.Token),
+        new Heartbeat(systemd, vitals.ProveAsync, _ => Task.FromResult(vitals.Describe()), time).RunAsync(end.Token),
+        reload.RunAsync(reader, () => SettingsReader.Load(args, "worker.json"), WorkerSettings.Reloadable, TakeOverAsync, log, end.Token),
     ];
     Task[] stages =
     [
         new JobWatch(etcd, keys, id, zone, clocks, inbox.Writer, log).RunAsync(stop.Token),
-        new Scheduler(id, new Roster(id, settings.Labels), settings.ClaimAhead, inbox.Reader, fires.Writer, planAlarm, jobs => Ready(log, jobs), time, log).RunAsync(),
+        new Scheduler(id, new Roster(id, settings.Labels), settings.ClaimAhead, inbox.Reader, fires.Writer, planAlarm, jobs => Ready(jobs), time, log).RunAsync(),
         new Claimer(pending, requests, inTheWay, keys, id, sessions, zone, slots, runs, accounts, fires, starts.Writer, claimAlarm, time).RunAsync(),
         new Launcher(settings, sessions, slots, runs, commands, ledger, recorder, outputs, starts, endings.Writer, startAlarm, time, log).RunAsync(),
         new Recorder(keys, endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
@@ -79,7 +103,7 @@ return await Service.RunAsync(async () =>
         new LogShipper(spool, store, appended.Reader, settings.LogBatchSize, settings.LogCommitTimeout, time, log).RunAsync(),
     ];
 
-    stop.Token.Register(SystemdNotifier.Stopping);
+    stop.Token.Register(systemd.Stopping);
     await foreach (var ended in Task.WhenEach([.. stages, .. keeping]))
     {
         await ended; // A stage ends when the one before it completes. An exception is a bug: exit, and systemd restarts us.
@@ -91,10 +115,19 @@ return await Service.RunAsync(async () =>
 
     log.Stopped("dts-worker");
     return 0;
-});
 
-static void Ready(ILogger log, int jobs)
-{
-    log.Ready(jobs);
-    SystemdNotifier.Ready();
-}
+    Task TakeOverAsync(SettingsReader again)
+    {
+        var read = WorkerSettings.Read(again);
+        current = settings with { Labels = read.Labels, Slots = read.Slots, LogLevel = read.LogLevel };
+        slots.Total = read.Slots;
+        sessions.DescribeSoon();
+        return new ScheduleMessage.Relabelled(read.Labels).TrySendAsync(inbox.Writer, end.Token);
+    }
+
+    void Ready(int jobs)
+    {
+        log.Ready(jobs);
+        systemd.Ready();
+    }
+});

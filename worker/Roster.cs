@@ -6,11 +6,15 @@ namespace Dts.Worker;
 /// <remarks>Not thread-safe. The scheduler's loop owns it. This worker is always on it: it would not ask otherwise.</remarks>
 internal sealed class Roster(string me, IReadOnlyDictionary<string, string> myLabels)
 {
+    private IReadOnlyDictionary<string, string> _mine = myLabels;
     private readonly Dictionary<string, IReadOnlyDictionary<string, string>> _labels = new() { [me] = myLabels };
 
     public IReadOnlyCollection<string> All => _labels.Keys;
 
-    public void Add(string id, IReadOnlyDictionary<string, string> labels) => _labels[id] = id == me ? myLabels : labels;
+    public void Add(string id, IReadOnlyDictionary<string, string> labels) => _labels[id] = id == me ? _mine : labels;
+
+    /// <summary>This worker's own labels are others from now on.</summary>
+    public void Relabel(IReadOnlyDictionary<string, string> labels) => _labels[me] = _mine = labels;
 
     public void Remove(string id)
     {

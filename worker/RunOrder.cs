@@ -18,6 +18,8 @@ internal abstract record RunOrder
     /// <summary>End what was claimed before this revision.</summary>
     public sealed record Kill(JobName Name, KillRequest Request, long Revision) : RunOrder;
 
+    public sealed record Beat(Pulse Pulse) : RunOrder;
+
     /// <summary>Time has passed.</summary>
     public sealed record Tick : RunOrder;
 }

@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using Dts.Common.Jobs;
 
 namespace Dts.Worker;
@@ -7,6 +8,20 @@ internal abstract record ScheduleMessage
 {
     private ScheduleMessage()
     {
+    }
+
+    /// <summary>False = the worker is stopping, and takes no more.</summary>
+    public async Task<bool> TrySendAsync(ChannelWriter<ScheduleMessage> inbox, CancellationToken cancel)
+    {
+        while (await inbox.WaitToWriteAsync(cancel))
+        {
+            if (inbox.TryWrite(this))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>A job was put, and can run; paused or not.</summary>
@@ -30,6 +45,11 @@ internal abstract record ScheduleMessage
     public sealed record WorkerCame(string Id, IReadOnlyDictionary<string, string> Labels) : ScheduleMessage;
 
     public sealed record WorkerLeft(string Id) : ScheduleMessage;
+
+    /// <summary>This worker has other labels from now on.</summary>
+    public sealed record Relabelled(IReadOnlyDictionary<string, string> Labels) : ScheduleMessage;
+
+    public sealed record Beat(Pulse Pulse) : ScheduleMessage;
 
     /// <summary>Time has passed, or the clock was stepped.</summary>
     public sealed record Tick : ScheduleMessage;

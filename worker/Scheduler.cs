@@ -81,6 +81,14 @@ internal sealed class Scheduler(
             case ScheduleMessage.WorkerLeft(var id):
                 roster.Remove(id);
                 break;
+            case ScheduleMessage.Relabelled(var labels):
+                roster.Relabel(labels);
+                await ForgetMatchedAsync(workerId, labels);
+                break;
+            case ScheduleMessage.Beat(var pulse):
+                pulse.Jobs = _planned.Count;
+                await orders.WriteAsync(new FireOrder.Beat(pulse));
+                break;
             default:
                 break; // A tick: look at the time.
         }

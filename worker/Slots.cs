@@ -3,16 +3,26 @@ namespace Dts.Worker;
 /// <summary>How many commands this worker may run at a time. Thread-safe.</summary>
 internal sealed class Slots(int total)
 {
+    private volatile int _total = total;
     private int _taken;
 
     /// <summary>Raised when there is room again, on whatever thread made it.</summary>
     public event Action? Freed;
 
-    public int Total => total;
+    /// <summary>Fewer than are taken: those go on, and none is given until there is room.</summary>
+    public int Total
+    {
+        get => _total;
+        set
+        {
+            _total = value;
+            Freed?.Invoke();
+        }
+    }
 
     public bool TryTake()
     {
-        if (Interlocked.Increment(ref _taken) <= total)
+        if (Interlocked.Increment(ref _taken) <= _total)
         {
             return true;
         }

@@ -4,6 +4,7 @@ using Dts.Common.Cron;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Common.Logs;
+using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker;
 
@@ -34,8 +35,12 @@ internal sealed record WorkerSettings(
     CronZone DefaultZone,
     EtcdOptions Etcd,
     Keys Keys,
-    LogSettings Log)
+    LogSettings Log,
+    LogLevel LogLevel)
 {
+    /// <summary>What a running worker takes over from settings that are read again.</summary>
+    public static string[] Reloadable { get; } = ["labels", "slots", "logLevel"];
+
     public static WorkerSettings Read(SettingsReader settings) => new(
         WorkerId: settings.Text("workerId", Dns.GetHostName(), IsId, "1 to 100 letters, digits, '.', '_' or '-'"),
         DataFolder: settings.Text("dataFolder", "/var/lib/dts/worker", Path.IsPathRooted, "an absolute path"),
@@ -55,7 +60,8 @@ internal sealed record WorkerSettings(
         DefaultZone: ZoneSetting.Read(settings),
         Etcd: EtcdSettings.Read(settings),
         Keys: EtcdSettings.ReadKeys(settings),
-        Log: LogSettings.Read(settings));
+        Log: LogSettings.Read(settings),
+        LogLevel: LogLevelSetting.Read(settings));
 
     private static Dictionary<string, string> ReadLabels(SettingsReader settings)
     {

@@ -74,6 +74,10 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
     public Task RevokeAsync(LeaseId lease, CancellationToken cancel = default) =>
         CallAsync("/etcdserverpb.Lease/LeaseRevoke", new LeaseRevokeRequest { ID = lease.Value }, LeaseRevokeResponse.Parser, repeatable: true, cancel);
 
+    /// <summary>What the member itself says of how it stands.</summary>
+    public Task<StatusResponse> StatusAsync(CancellationToken cancel = default) =>
+        CallAsync("/etcdserverpb.Maintenance/Status", new StatusRequest(), StatusResponse.Parser, repeatable: true, cancel);
+
     /// <summary>The raw watch; <see cref="Watch"/> is the one that survives.</summary>
     internal async IAsyncEnumerable<WatchResponse> WatchOnceAsync(
         string prefix, long fromRevision, [EnumeratorCancellation] CancellationToken cancel)

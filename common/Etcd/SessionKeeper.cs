@@ -18,9 +18,13 @@ public sealed class SessionKeeper(
 
     private volatile Session? _current;
     private long _describedAt;
+    private volatile bool _isOutdated;
 
     /// <summary>The session now; null before the first one and while a new one is being opened.</summary>
     public Session? Current => _current;
+
+    /// <summary>What <c>describe</c> says has changed: it is written with the next keep-alive.</summary>
+    public void DescribeSoon() => _isOutdated = true;
 
     /// <summary>Runs until cancelled, then gives the lease back, so that others need not wait for it to expire, unless something is left under it.</summary>
     public async Task RunAsync(CancellationToken cancel)
@@ -135,8 +139,9 @@ public sealed class SessionKeeper(
 
     private async Task DescribeAsync(Session session, CancellationToken cancel)
     {
-        if (etcd.Time.GetElapsedTime(_describedAt) >= DescribeEvery)
+        if (_isOutdated || etcd.Time.GetElapsedTime(_describedAt) >= DescribeEvery)
         {
+            _isOutdated = false;
             _describedAt = etcd.Time.GetTimestamp();
             await etcd.TxnAsync(Txn.If(Txn.HasLease(key, session.Lease)).Then(Txn.Put(key, describe(), session.Lease)), cancel: cancel);
         }

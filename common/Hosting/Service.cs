@@ -32,11 +32,13 @@ public static class Service
     }
 
     /// <summary>Opens the log and says what starts with which settings; call it when all settings have been read.</summary>
-    /// <remarks>Lines for the journal (severity prefix, no time, for it has its own) where it reads us, else with the time in UTC.</remarks>
-    public static ILoggerFactory CreateLoggers(SettingsReader settings, string service, out ILogger log)
+    /// <remarks>Entries with fields where journald reads us; lines with a severity prefix and no time where it only seems to; else lines with the time in UTC.</remarks>
+    /// <param name="level">The least severe lines that are printed; asked for each line, so that it may change.</param>
+    /// <param name="worker">Who we are, if we are a worker.</param>
+    public static ILoggerFactory CreateLoggers(SettingsReader settings, string service, Func<LogLevel> level, out ILogger log, string worker = "")
     {
         var unknown = settings.FindUnknown();
-        var loggers = LoggerFactory.Create(Configure);
+        var loggers = LoggerFactory.Create(logging => Configure(logging, service, level, worker));
         log = loggers.CreateLogger(service);
         log.Starting(service, Version, settings.Effective);
         foreach (var setting in unknown)
@@ -44,14 +46,25 @@ public static class Service
             log.UnknownSetting(setting);
         }
 
+        foreach (var secret in settings.Exposed)
+        {
+            log.SecretExposed(secret);
+        }
+
         return loggers;
     }
 
-    private static void Configure(ILoggingBuilder logging)
+    private static void Configure(ILoggingBuilder logging, string service, Func<LogLevel> level, string worker)
     {
+        logging.SetMinimumLevel(LogLevel.Trace).AddFilter((_, lineLevel) => lineLevel >= level());
         logging.AddFilter("Microsoft", LogLevel.Warning);
         logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None); // What it says, we say in one line.
-        if (Environment.GetEnvironmentVariable("JOURNAL_STREAM") is not null)
+        var journalStream = Environment.GetEnvironmentVariable("JOURNAL_STREAM");
+        if (Journal.ReadsUs(journalStream))
+        {
+            logging.AddProvider(new Journal(Journal.SocketPath, service, worker, LoggerFactory.Create(fallback => fallback.SetMinimumLevel(LogLevel.Trace).AddSystemdConsole())));
+        }
+        else if (journalStream is not null)
         {
             logging.AddSystemdConsole();
         }

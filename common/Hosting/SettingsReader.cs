@@ -4,8 +4,8 @@ using Dts.Common.Time;
 
 namespace Dts.Common.Hosting;
 
-/// <summary>Reads settings by name: JSON file, then environment <c>DTS_*</c>, then arguments <c>--key value</c>; later ones win.</summary>
-/// <remarks>Names are the same in all three and their case does not matter; in the environment etcdEndpoints is DTS_ETCDENDPOINTS.
+/// <summary>Reads settings by name: JSON file, then systemd's credentials, then environment <c>DTS_*</c>, then arguments <c>--key value</c>; later ones win.</summary>
+/// <remarks>Names are the same in all and their case does not matter; in the environment, and as a credential, etcdEndpoints is DTS_ETCDENDPOINTS.
 /// A wrong value throws a <see cref="SettingsException"/> that names key, value, source and what was expected.</remarks>
 public sealed class SettingsReader
 {
@@ -14,6 +14,8 @@ public sealed class SettingsReader
     private readonly Dictionary<string, Setting> _given = new(StringComparer.OrdinalIgnoreCase);
     private readonly HashSet<string> _known = new(StringComparer.OrdinalIgnoreCase);
     private readonly List<string> _effective = [];
+    private readonly List<string> _exposed = [];
+    private readonly Dictionary<string, string> _values = new(StringComparer.OrdinalIgnoreCase);
 
     private SettingsReader()
     {
@@ -22,8 +24,15 @@ public sealed class SettingsReader
     /// <summary>All settings read so far, one <c>key=value</c> each, secrets masked.</summary>
     public string Effective => string.Join(' ', _effective);
 
+    /// <summary>The same by key, secrets as they are: to be compared, not shown.</summary>
+    public IReadOnlyDictionary<string, string> Values => _values;
+
+    /// <summary>Secrets that were given as arguments, which every user of the host can read.</summary>
+    public IReadOnlyList<string> Exposed => _exposed;
+
     /// <param name="defaultFile">Read if it exists and no --config is given.</param>
-    public static SettingsReader Load(string[] arguments, string defaultFile)
+    /// <param name="credentials">Where systemd has put them; null = where the environment says.</param>
+    public static SettingsReader Load(string[] arguments, string defaultFile, string? credentials = null)
     {
         var reader = new SettingsReader();
         var fromArguments = ParseArguments(arguments);
@@ -33,6 +42,7 @@ public sealed class SettingsReader
             reader.AddFile(file ?? defaultFile);
         }
 
+        reader.AddCredentials(credentials ?? Environment.GetEnvironmentVariable("CREDENTIALS_DIRECTORY"));
         foreach (System.Collections.DictionaryEntry variable in Environment.GetEnvironmentVariables())
         {
             var name = (string)variable.Key;
@@ -61,8 +71,15 @@ public sealed class SettingsReader
     public string Secret(string key)
     {
         _known.Add(key);
-        var value = _given.GetValueOrDefault(key)?.Value ?? "";
+        var given = _given.GetValueOrDefault(key);
+        var value = given?.Value ?? "";
+        if (value.Length > 0 && given is { MustBeKnown: true })
+        {
+            _exposed.Add(key);
+        }
+
         _effective.Add($"{key}={(value.Length > 0 ? "***" : "")}");
+        _values[key] = value;
         return value;
     }
 
@@ -138,6 +155,22 @@ public sealed class SettingsReader
         return parsed;
     }
 
+    /// <summary>What LoadCredential= of the unit gives us (systemd.exec(5)): a file each, named as the variable would be.</summary>
+    private void AddCredentials(string? folder)
+    {
+        try
+        {
+            foreach (var path in Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "DTS_*") : [])
+            {
+                _given[Path.GetFileName(path)[4..]] = new Setting(File.ReadAllText(path).TrimEnd('\r', '\n'), $"credential {path}", MustBeKnown: false);
+            }
+        }
+        catch (Exception wrong) when (wrong is IOException or UnauthorizedAccessException)
+        {
+            throw new SettingsException($"credentials in {folder} cannot be read: {wrong.Message}");
+        }
+    }
+
     private void AddFile(string path)
     {
         try
@@ -171,6 +204,7 @@ public sealed class SettingsReader
     {
         _known.Add(key);
         var value = _given.GetValueOrDefault(key)?.Value ?? fallback;
+        _values[key] = value;
         _effective.Add(value.Contains(' ') ? $"{key}=\"{Display.Line(value)}\"" : $"{key}={Display.Line(value)}");
         return value;
     }

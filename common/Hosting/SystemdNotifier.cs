@@ -1,26 +1,50 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 
 namespace Dts.Common.Hosting;
 
-/// <summary>Tells systemd how the service is, as sd_notify(3) does: one datagram to $NOTIFY_SOCKET. Without a socket it does nothing.</summary>
-public static class SystemdNotifier
+/// <summary>Tells systemd how the service is, as sd_notify(3) does, one datagram at a time. Without a socket it does nothing.</summary>
+/// <param name="Socket">Empty = nobody listens.</param>
+/// <param name="Watchdog">How long systemd waits for a sign of life before it restarts us; null = it waits for none of ours.</param>
+public sealed record SystemdNotifier(string Socket, TimeSpan? Watchdog)
 {
-    public static void Ready() => Send("READY=1");
+    public bool IsHeard => Socket.Length > 0;
 
-    public static void Stopping() => Send("STOPPING=1");
-
-    private static void Send(string state)
+    /// <summary>As the environment says: NOTIFY_SOCKET, and WATCHDOG_USEC if WATCHDOG_PID means us.</summary>
+    public static SystemdNotifier Find()
     {
-        if (Environment.GetEnvironmentVariable("NOTIFY_SOCKET") is not { Length: > 0 } path)
+        var pid = Environment.GetEnvironmentVariable("WATCHDOG_PID");
+        var isOurs = string.IsNullOrEmpty(pid) || pid == $"{Environment.ProcessId}";
+        var isSet = long.TryParse(Environment.GetEnvironmentVariable("WATCHDOG_USEC"), CultureInfo.InvariantCulture, out var microseconds) && microseconds > 0;
+        return new SystemdNotifier(Environment.GetEnvironmentVariable("NOTIFY_SOCKET") ?? "", isOurs && isSet ? TimeSpan.FromMicroseconds(microseconds) : null);
+    }
+
+    public void Ready() => Send("READY=1");
+
+    public void Stopping() => Send("STOPPING=1");
+
+    /// <summary>To be followed by <see cref="Ready"/>.</summary>
+    public void Reloading() =>
+        Send(string.Create(CultureInfo.InvariantCulture, $"RELOADING=1\nMONOTONIC_USEC={Stopwatch.GetTimestamp() / (Stopwatch.Frequency / 1_000_000)}"));
+
+    public void Alive() => Send("WATCHDOG=1");
+
+    /// <summary>One line for systemctl status.</summary>
+    public void Status(string status) => Send($"STATUS={status.ReplaceLineEndings(" ")}");
+
+    private void Send(string state)
+    {
+        if (!IsHeard)
         {
             return;
         }
 
         try
         {
-            using var socket = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
-            socket.SendTo(Encoding.UTF8.GetBytes(state), new UnixDomainSocketEndPoint(path[0] == '@' ? '\0' + path[1..] : path));
+            using var socket = new System.Net.Sockets.Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+            socket.SendTo(Encoding.UTF8.GetBytes(state), new UnixDomainSocketEndPoint(Socket[0] == '@' ? '\0' + Socket[1..] : Socket));
         }
         catch (SocketException)
         {

@@ -22,6 +22,20 @@ public sealed partial class MongoLogStore : ILogStore
     private static readonly TimeSpan FirstSpan = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan LongestSpan = TimeSpan.FromDays(1000);
 
+    private static readonly (string Collection, (string Name, Action<BsonWriter> Keys, bool Expires)[] Indexes)[] Indexes =
+    [
+        ("log", [
+            ("dts_job", keys => keys.Int("jobName", 1).Int("startTime", -1).Int("_id", -1), false),
+            ("dts_start", keys => keys.Int("startTime", -1).Int("_id", -1), false),
+            ("dts_status", keys => keys.Int("status", 1).Int("startTime", -1).Int("_id", -1), false),
+            ("dts_plan", keys => keys.Int("jobName", 1).Int("planTime", 1), false),
+            ("dts_expire", keys => keys.Int("expireAt", 1), true)]),
+        ("output", [
+            ("dts_run", keys => keys.Int("run", 1).Int("offset", 1), false),
+            ("dts_expire", keys => keys.Int("expireAt", 1), true)]),
+        ("stats", [("dts_job", keys => keys.Int("jobName", 1).Int("day", 1), false)]),
+    ];
+
     private readonly nint _pool;
     private readonly string _where;
     private readonly string _writeConcern;
@@ -111,6 +125,28 @@ public sealed partial class MongoLogStore : ILogStore
 
     /// <summary>MongoDB removes what has expired by itself: TTL indexes.</summary>
     public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) => Task.FromResult(0);
+
+    /// <summary>Who is asked, without its password.</summary>
+    internal string Where => _where;
+
+    /// <summary>Finds out, and changes nothing, why records could not be written (empty = they could), and which indexes are missing.</summary>
+    internal (string WhyNotWritable, IReadOnlyList<string> MissingIndexes) Examine()
+    {
+        Run(new BsonWriter().Int("ping", 1));
+        var why = "";
+        try
+        {
+            Update("log", 1, (update, _) => update // Of no document: it takes the right, and does nothing with it.
+                .Document("q", filter => filter.Text("_id", "no such record"))
+                .Document("u", change => change.Document("$set", set => set.Text("err", ""))));
+        }
+        catch (LogStoreException failure)
+        {
+            why = failure.Message;
+        }
+
+        return (why, [.. Indexes.SelectMany(collection => MissingOf(collection.Collection, collection.Indexes))]);
+    }
 
     public void Dispose()
     {
@@ -332,16 +368,10 @@ public sealed partial class MongoLogStore : ILogStore
     {
         try
         {
-            MakeIndexes("log", [
-                ("dts_job", keys => keys.Int("jobName", 1).Int("startTime", -1).Int("_id", -1), false),
-                ("dts_start", keys => keys.Int("startTime", -1).Int("_id", -1), false),
-                ("dts_status", keys => keys.Int("status", 1).Int("startTime", -1).Int("_id", -1), false),
-                ("dts_plan", keys => keys.Int("jobName", 1).Int("planTime", 1), false),
-                ("dts_expire", keys => keys.Int("expireAt", 1), true)]);
-            MakeIndexes("output", [
-                ("dts_run", keys => keys.Int("run", 1).Int("offset", 1), false),
-                ("dts_expire", keys => keys.Int("expireAt", 1), true)]);
-            MakeIndexes("stats", [("dts_job", keys => keys.Int("jobName", 1).Int("day", 1), false)]);
+            foreach (var (collection, indexes) in Indexes)
+            {
+                MakeIndexes(collection, indexes);
+            }
         }
         catch (LogStoreException failure)
         {
@@ -373,6 +403,14 @@ public sealed partial class MongoLogStore : ILogStore
             }
         });
         _ = Run(command);
+    }
+
+    private IEnumerable<string> MissingOf(string collection, (string Name, Action<BsonWriter> Keys, bool Expires)[] indexes)
+    {
+        // A collection that is not there yet is refused, and has none.
+        var answer = LibMongoc.RunCommand(_pool, Database, new BsonWriter().Text("listIndexes", collection).ToArray(), out _);
+        var there = answer is null ? [] : BsonValue.Of(answer)["cursor"]["firstBatch"].Elements.Select(index => index.Value["name"].AsText).ToHashSet();
+        return indexes.Where(index => !there.Contains(index.Name)).Select(index => $"{collection}.{index.Name}");
     }
 
     private static string WithTimeouts(string uri, TimeSpan timeout)

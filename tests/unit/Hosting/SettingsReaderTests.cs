@@ -178,6 +178,33 @@ public sealed class SettingsReaderTests : IDisposable
     }
 
     [Fact]
+    public void A_credential_of_systemd_is_a_setting_without_the_newline_at_its_end_and_the_environment_wins_over_it()
+    {
+        WriteFile("""{"testSecretA":"file","testSecretB":"file"}""");
+        File.WriteAllText(_scratch.File("DTS_TESTSECRETA"), "hunter2 \n");
+        File.WriteAllText(_scratch.File("DTS_TESTSECRETB"), "credential\n");
+        File.WriteAllText(_scratch.File("OTHER"), "not ours");
+        SetVariable("DTS_TESTSECRETB", "environment");
+        var settings = SettingsReader.Load([], _scratch.File("default.json"), _scratch.Path);
+
+        Assert.Equal(("hunter2 ", "environment"), (settings.Secret("testSecretA"), settings.Secret("testSecretB")));
+        Assert.DoesNotContain("hunter2", settings.Effective);
+        Assert.Empty(settings.Exposed);
+        Assert.Empty(OwnUnknown(settings));
+    }
+
+    [Fact]
+    public void A_secret_on_the_command_line_is_named()
+    {
+        var settings = Load("--apiToken", "hunter2hunter2hunter2", "--etcdPassword", "", "--shell", "/bin/sh");
+        settings.Secret("apiToken");
+        settings.Secret("etcdPassword");
+        settings.Text("shell", "");
+
+        Assert.Equal(["apiToken"], settings.Exposed);
+    }
+
+    [Fact]
     public void Null_in_the_file_is_as_good_as_an_empty_text()
     {
         WriteFile("""{"key":null,"flag":true}""");

@@ -95,7 +95,11 @@ public sealed class RequestGuardTests
     public async Task Health_checks_need_no_token(string path) =>
         Assert.Equal(200, (await AskAsync(Guard("--apiToken", Token), "GET", "h", null, null, path: path)).Status);
 
-    private static RequestGuard Guard(params string[] arguments) => new(MasterSettings.Read(SettingsReader.Load(arguments, "")));
+    private static RequestGuard Guard(params string[] arguments)
+    {
+        var settings = MasterSettings.Read(SettingsReader.Load(arguments, ""));
+        return new RequestGuard(settings, () => settings.AllowedOrigins);
+    }
 
     private static async Task<(int Status, string Body)> AskAsync(
         RequestGuard guard, string method, string host, string? origin, string? fetchSite, string? authorization = null, string path = "/job/save")

@@ -1,0 +1,59 @@
+using System.Text.Json;
+using Dts.Common.Hosting;
+
+namespace Dts.Common.Doctor;
+
+/// <summary><c>dts-master doctor</c>, <c>dts-worker doctor</c>: looks at all that the service needs, and changes nothing.</summary>
+public static class DoctorCommand
+{
+    public const string Name = "doctor";
+
+    private const string JsonFlag = "--json";
+    private const int Broken = 2;
+
+    private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(3);
+
+    /// <summary>0 = no errors (there may be warnings), 2 = errors.</summary>
+    /// <param name="examine">Reads the settings and says what is to be looked at.</param>
+    public static async Task<int> RunAsync(string[] arguments, string defaultFile, Func<SettingsReader, IReadOnlyList<Check>> examine)
+    {
+        var reader = SettingsReader.Load([.. arguments.Where(argument => argument != JsonFlag)], defaultFile);
+        var checks = examine(reader);
+        reader.FindUnknown();
+
+        // Together, so that the slowest says how long it takes; printed in their order.
+        var findings = (await Task.WhenAll(checks.Select(LookAsync))).SelectMany(found => found).ToList();
+        Console.WriteLine(arguments.Contains(JsonFlag)
+            ? JsonSerializer.Serialize<IReadOnlyList<Finding>>(findings, DtsJson.Readable.IReadOnlyListFinding)
+            : string.Join('\n', findings.Select(Describe)));
+        return findings.Any(finding => finding.Level == FindingLevel.Error) ? Broken : 0;
+    }
+
+    private static async Task<IReadOnlyList<Finding>> LookAsync(Check check)
+    {
+        using var inTime = new CancellationTokenSource(AnswerWithin);
+        try
+        {
+            return await Task.Run(() => check.Look(inTime.Token)).WaitAsync(AnswerWithin + TimeSpan.FromMilliseconds(200));
+        }
+        catch (Exception failure) when (failure is TimeoutException or OperationCanceledException)
+        {
+            return [Finding.Error(check.Area, $"{check.What}: no answer in {AnswerWithin.TotalSeconds:0} s", check.Remedy)];
+        }
+        catch (Exception failure) // Whatever it is, the others are still looked at.
+        {
+            return [Finding.Error(check.Area, $"{check.What}: {OneLine(failure.Message)}", check.Remedy)];
+        }
+    }
+
+    private static string Describe(Finding finding)
+    {
+        var level = finding.Level switch { FindingLevel.Ok => "ok", FindingLevel.Warning => "warning", _ => "error" };
+        var color = finding.Level switch { FindingLevel.Ok => "32", FindingLevel.Warning => "33", _ => "31" };
+        var padded = $"{level,-7}";
+        var shown = Console.IsOutputRedirected ? padded : $"\e[{color}m{padded}\e[0m";
+        return $"{shown}  {finding.Area,-10}  {OneLine(finding.What)}{(finding.Remedy.Length > 0 ? $"; mend it with: {OneLine(finding.Remedy)}" : "")}";
+    }
+
+    private static string OneLine(string text) => text.ReplaceLineEndings(" ");
+}

@@ -1,0 +1,129 @@
+using System.Globalization;
+using Dts.Common.Etcd;
+using Dts.Common.Etcd.Wire;
+using Dts.Common.Jobs;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Dts.Common.Doctor;
+
+/// <summary>etcd, each endpoint by itself, and the workers that are registered there.</summary>
+public static class EtcdChecks
+{
+    private const string Area = "etcd";
+    private const long DefaultQuotaBytes = 2L << 30;
+    private const long FewBytes = 100 << 20;
+    private const long MuchHistory = 1_000_000; // Revisions.
+
+    private static readonly TimeSpan ClockLimit = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan OldestClock = TimeSpan.FromSeconds(20); // Written every ten seconds or so.
+
+    public static IEnumerable<Check> Of(EtcdOptions options, Keys keys)
+    {
+        foreach (var endpoint in options.Endpoints)
+        {
+            var alone = options with { Endpoints = [endpoint], CallTimeout = TimeSpan.FromSeconds(2.5) };
+            yield return new Check(Area, endpoint.Authority, $"systemctl status etcd; etcdctl --endpoints={endpoint} endpoint status (on that host; is its port open to this one?)", cancel => LookAsync(alone, keys, cancel));
+        }
+
+        yield return new Check("workers", "registrations", "systemctl start etcd (on its members)", async cancel =>
+        {
+            using var etcd = Connect(options with { CallTimeout = TimeSpan.FromSeconds(2.5) });
+            var found = (await etcd.ListAsync(keys.Workers, cancel)).Select(pair => (keys.WorkerOf(pair.Key.ToStringUtf8()), WorkerRegistration.Parse(pair.Value.Span)));
+            return [.. Judge([.. found], DateTimeOffset.UtcNow)];
+        });
+    }
+
+    internal static IEnumerable<Finding> Judge(IReadOnlyList<(string Id, WorkerRegistration? Registration)> workers, DateTimeOffset now)
+    {
+        var off = workers.Where(worker => worker.Registration is { } it && it.Clock != default && (it.Clock - now > ClockLimit || now - it.Clock > OldestClock)).ToList();
+        foreach (var (id, registration) in off)
+        {
+            yield return Finding.Warning("workers", $"{id} wrote its time {(registration!.Clock - now).TotalSeconds:+0;-0} s from this host's clock", "chronyc tracking (on both hosts)");
+        }
+
+        foreach (var (id, registration) in workers.Where(worker => worker.Registration is { Refuses.Length: > 0 }))
+        {
+            yield return Finding.Error("workers", $"{id} claims nothing: {registration!.Refuses}", "chronyc makestep (on that host)");
+        }
+
+        yield return workers.Count == 0
+            ? Finding.Warning("workers", "none is registered", "systemctl start dts-worker (on its host)")
+            : Finding.Ok("workers", $"{workers.Count} registered{(off.Count == 0 ? ", clocks agree with this host's" : "")}");
+    }
+
+    /// <summary>What a member says of itself.</summary>
+    /// <param name="isRestricted">A user is set: etcd's own rights are in use.</param>
+    internal static IEnumerable<Finding> Judge(StatusResponse status, Uri endpoint, double latencyMs, bool isRestricted)
+    {
+        var name = endpoint.Authority;
+        var quota = status.DbSizeQuota > 0 ? status.DbSizeQuota : DefaultQuotaBytes;
+        var ctl = $"etcdctl --endpoints={endpoint}";
+        if (status.Leader == 0)
+        {
+            yield return Finding.Error(Area, $"{name} has no leader: the cluster has lost its quorum", "systemctl start etcd (on the other members)");
+        }
+
+        foreach (var alarm in status.Errors)
+        {
+            yield return Finding.Error(Area, $"{name} has raised an alarm: {alarm}", $"{ctl} compact {status.Header?.Revision}; {ctl} defrag; {ctl} alarm disarm");
+        }
+
+        if (status.DbSize > quota / 10 * 8)
+        {
+            yield return Finding.Warning(Area, $"{name} uses {Mb(status.DbSize)} of its quota of {Mb(quota)}; above it no write is taken", $"{ctl} compact {status.Header?.Revision}; {ctl} defrag");
+        }
+        else if (status.DbSize > FewBytes && status.DbSizeInUse > 0 && status.DbSizeInUse < status.DbSize / 2)
+        {
+            yield return Finding.Warning(Area, $"{name} uses {Mb(status.DbSizeInUse)} of a file of {Mb(status.DbSize)}", $"{ctl} defrag");
+        }
+
+        var isOld = !IsRecommended(status.Version);
+        if (isOld && isRestricted)
+        {
+            yield return Finding.Warning(Area, $"{name} has version {status.Version}, in which transactions can pass by the rights of a user (CVE-2026-33343)", "upgrade etcd to 3.5.33, 3.6.14, 3.7.1 or later");
+        }
+
+        yield return Finding.Ok(Area, string.Create(
+            CultureInfo.InvariantCulture,
+            $"{name} {status.Version}{(isOld && !isRestricted ? " (3.5.33 or later is better)" : "")}, {latencyMs:F1} ms{(status.Leader == status.Header?.MemberId ? ", leader" : "")}, {Mb(status.DbSize)}"));
+    }
+
+    internal static bool IsRecommended(string version) => Version.TryParse(version.Split('-')[0], out var it) && (it.Major, it.Minor) switch
+    {
+        (3, 5) => it.Build >= 33,
+        (3, 6) => it.Build >= 14,
+        (3, 7) => it.Build >= 1,
+        _ => it > new Version(3, 7),
+    };
+
+    private static async Task<IReadOnlyList<Finding>> LookAsync(EtcdOptions options, Keys keys, CancellationToken cancel)
+    {
+        using var etcd = Connect(options);
+        var status = await etcd.StatusAsync(cancel);
+        var sentAt = TimeProvider.System.GetTimestamp();
+        var answer = await etcd.RangeAsync(new RangeRequest { Key = Txn.Bytes(keys.Jobs) }, cancel); // Of one key, and through the leader: it takes a quorum.
+        List<Finding> found = [.. Judge(status, options.Endpoints[0], TimeProvider.System.GetElapsedTime(sentAt).TotalMilliseconds, options.User is not null)];
+        if (await KeepsAsync(etcd, keys, answer.Header.Revision - MuchHistory, cancel))
+        {
+            found.Add(Finding.Warning(Area, $"{options.Endpoints[0].Authority} keeps more than {MuchHistory:N0} revisions of history", "start etcd with --auto-compaction-mode=periodic --auto-compaction-retention=1h"));
+        }
+
+        return found;
+    }
+
+    private static async Task<bool> KeepsAsync(EtcdClient etcd, Keys keys, long revision, CancellationToken cancel)
+    {
+        try
+        {
+            return revision > 1 && await etcd.FindAsync(keys.Jobs, revision, cancel) is var _;
+        }
+        catch (EtcdException failure) when (failure.Error == EtcdError.Compacted)
+        {
+            return false;
+        }
+    }
+
+    private static EtcdClient Connect(EtcdOptions options) => new(options, TimeProvider.System, NullLogger.Instance);
+
+    private static string Mb(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:F1} MB");
+}

@@ -1,0 +1,91 @@
+using System.Text.Json.Nodes;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Cluster;
+
+public sealed class DoctorTests(EtcdServer etcd, DocumentServer documents) : IClassFixture<EtcdServer>, IClassFixture<DocumentServer>, IDisposable
+{
+    private const string DeadEndpoint = "127.0.0.1:1";
+
+    private readonly ScratchFolder _scratch = new();
+
+    public void Dispose() => _scratch.Dispose();
+
+    [Theory]
+    [InlineData("dts-master")]
+    [InlineData("dts-worker")]
+    public async Task Where_all_is_well_it_finds_no_error_and_changes_nothing(string executable)
+    {
+        var (exitCode, said) = await AskAsync(executable, etcd.Endpoint.Authority);
+
+        Assert.Equal(0, exitCode);
+        Assert.DoesNotContain("error", said);
+        Assert.Matches($@"(?m)^ok       etcd        {etcd.Endpoint.Authority} [0-9.]+ .*[0-9.]+ ms", said);
+        Assert.Matches("(?m)^ok       log store   .*log.db will be made", said);
+        Assert.Equal(["log"], Directory.EnumerateFileSystemEntries(_scratch.Path).Select(path => Path.GetFileName(path)));
+    }
+
+    [Fact]
+    public async Task A_dead_endpoint_is_named_with_what_to_do_and_all_else_is_still_looked_at()
+    {
+        var (exitCode, said) = await AskAsync("dts-master", $"{DeadEndpoint},{etcd.Endpoint.Authority}");
+
+        Assert.Equal(2, exitCode);
+        Assert.Matches($"(?m)^error    etcd        {DeadEndpoint}: .*; mend it with: systemctl status etcd", said);
+        Assert.Matches($"(?m)^ok       etcd        {etcd.Endpoint.Authority}", said);
+        Assert.Matches("(?m)^ok       time zones", said);
+    }
+
+    [Fact]
+    public async Task A_spool_that_cannot_be_written_is_an_error()
+    {
+        File.WriteAllText(_scratch.File("file"), "");
+        var (exitCode, said) = await AskAsync("dts-worker", etcd.Endpoint.Authority, "--dataFolder", _scratch.File("file/worker"));
+
+        Assert.Equal(2, exitCode);
+        Assert.Matches($"(?m)^error    spool       {_scratch.File("file")} cannot be written .*; mend it with: install -d", said);
+    }
+
+    [Fact]
+    public async Task For_scripts_there_is_JSON()
+    {
+        var (exitCode, said) = await AskAsync("dts-worker", DeadEndpoint, "--json");
+
+        var findings = JsonNode.Parse(said)!.AsArray();
+        Assert.Equal(2, exitCode);
+        Assert.Contains(findings, finding => (string?)finding!["level"] == "error" && (string?)finding["area"] == "etcd" && ((string?)finding["remedy"])!.Length > 0);
+        Assert.Contains(findings, finding => (string?)finding!["level"] == "ok" && (string?)finding["area"] == "time zones");
+    }
+
+    [Fact]
+    public async Task A_document_database_is_asked_for_its_indexes_and_one_that_is_away_is_an_error()
+    {
+        var (exitCode, said) = await AskAsync("dts-worker", etcd.Endpoint.Authority, "--mongodbUri", documents.Uri);
+        Assert.True(exitCode == 0, said);
+        Assert.Matches("(?m)^ok       log store   MongoDB at .* answers", said);
+
+        (exitCode, said) = await AskAsync("dts-worker", etcd.Endpoint.Authority, "--mongodbUri", "mongodb://dts:hunter2@127.0.0.1:1");
+        Assert.Equal(2, exitCode);
+        Assert.Matches("(?m)^error    log store   MongoDB", said);
+        Assert.DoesNotContain("hunter2", said);
+    }
+
+    [Fact]
+    public async Task A_wrong_setting_is_one_line_and_exit_code_78()
+    {
+        var (exitCode, said) = await AskAsync("dts-worker", etcd.Endpoint.Authority, "--slots", "0");
+
+        Assert.Equal(78, exitCode);
+        Assert.StartsWith("setting slots: \"0\"", said);
+    }
+
+    private async Task<(int ExitCode, string Said)> AskAsync(string executable, string endpoints, params string[] more)
+    {
+        string[] ofWorkers = executable == "dts-worker" && !more.Contains("--dataFolder") ? ["--dataFolder", _scratch.File("data")] : [];
+        File.Delete(_scratch.File("log"));
+        await using var process = NativeProcess.Start(
+            executable, _scratch.File("log"), ["doctor", "--etcdEndpoints", endpoints, "--logFile", _scratch.File("log.db"), .. ofWorkers, .. more]);
+        return (await process.WaitAsync(), process.ReadLog());
+    }
+}

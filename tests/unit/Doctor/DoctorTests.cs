@@ -1,0 +1,98 @@
+using Dts.Common.Doctor;
+using Dts.Common.Etcd.Wire;
+using Dts.Common.Jobs;
+using Dts.Common.Shell;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Unit.Doctor;
+
+public sealed class DoctorTests
+{
+    private static readonly Uri Endpoint = new("http://10.0.0.1:2379");
+
+    [Theory]
+    [InlineData("3.4.23",     false)]
+    [InlineData("3.5.32",     false)]
+    [InlineData("3.5.33",     true)]
+    [InlineData("3.6.13",     false)]
+    [InlineData("3.6.14",     true)]
+    [InlineData("3.7.0",      false)]
+    [InlineData("3.7.1-rc.1", true)]
+    [InlineData("3.10.0",     true)]
+    [InlineData("nonsense",   false)]
+    public void Versions_whose_transactions_keep_to_the_rights_of_a_user(string version, bool expected) => Assert.Equal(expected, EtcdChecks.IsRecommended(version));
+
+    [Fact]
+    public void A_member_that_is_well_is_one_line()
+    {
+        var finding = Assert.Single(EtcdChecks.Judge(Well(), Endpoint, 0.42, isRestricted: false));
+
+        Assert.Equal(Finding.Ok("etcd", "10.0.0.1:2379 3.5.33, 0.4 ms, leader, 1.0 MB"), finding);
+    }
+
+    [Fact]
+    public void An_old_version_is_a_warning_where_its_rights_are_in_use()
+    {
+        var old = Well();
+        old.Version = "3.4.23";
+
+        Assert.All(EtcdChecks.Judge(old, Endpoint, 1, isRestricted: false), finding => Assert.Equal(FindingLevel.Ok, finding.Level));
+        Assert.Contains(EtcdChecks.Judge(old, Endpoint, 1, isRestricted: true), finding => finding.Level == FindingLevel.Warning && finding.What.Contains("CVE-2026-33343"));
+    }
+
+    [Fact]
+    public void Lost_quorum_alarms_and_little_space_are_found_with_their_remedy()
+    {
+        var ill = Well();
+        (ill.Leader, ill.DbSize, ill.DbSizeInUse) = (0, 1_900_000_000, 1_800_000_000);
+        ill.Errors.Add("memberID:1 alarm:NOSPACE ");
+
+        var found = EtcdChecks.Judge(ill, Endpoint, 1, isRestricted: false).ToList();
+
+        Assert.Contains(found, finding => finding is { Level: FindingLevel.Error } && finding.What.Contains("no leader"));
+        Assert.Contains(found, finding => finding is { Level: FindingLevel.Error } && finding.What.Contains("NOSPACE") && finding.Remedy == "etcdctl --endpoints=http://10.0.0.1:2379/ compact 4711; etcdctl --endpoints=http://10.0.0.1:2379/ defrag; etcdctl --endpoints=http://10.0.0.1:2379/ alarm disarm");
+        Assert.Contains(found, finding => finding is { Level: FindingLevel.Warning } && finding.What.Contains("1900.0 MB of its quota of 2147.5 MB"));
+    }
+
+    [Theory]
+    [InlineData(0,    true)]
+    [InlineData(-15,  true)]
+    [InlineData(1.5,  true)]
+    [InlineData(4,    false)]
+    [InlineData(-120, false)]
+    public void A_worker_whose_clock_is_off_is_named(double seconds, bool agrees)
+    {
+        var worker = new WorkerRegistration("host", "10.0.0.2", "1", ProcessIdentity.Current, 8, Some.Now, Clock: Some.Now.AddSeconds(seconds));
+
+        var found = EtcdChecks.Judge([("w1", worker)], Some.Now).ToList();
+
+        Assert.Equal(!agrees, found.Any(finding => finding.Level == FindingLevel.Warning && finding.What.StartsWith("w1 wrote its time")));
+    }
+
+    [Theory]
+    [InlineData("",                                                                                      "Ok systemd does not run here")]
+    [InlineData("LoadState=not-found\nActiveState=inactive",                                             "Ok dts-worker is not installed here")]
+    [InlineData("LoadState=loaded\nActiveState=active\nTimeoutStopUSec=1min 30s\nLimitRTPRIO=1",          "Ok dts-worker is active")]
+    [InlineData("LoadState=loaded\nActiveState=active\nTimeoutStopUSec=infinity\nLimitRTPRIO=1",          "Ok dts-worker is active")]
+    [InlineData("LoadState=loaded\nActiveState=active\nTimeoutStopUSec=45s\nLimitRTPRIO=1",               "Error TimeoutStopSec of 45 s is not longer than the 60 s that dts-worker may take to stop")]
+    [InlineData("LoadState=loaded\nActiveState=active\nTimeoutStopUSec=1min 30s\nLimitRTPRIO=0",          "Warning LimitRTPRIO is 0: commands may start some milliseconds late on a busy host")]
+    [InlineData("LoadState=loaded\nActiveState=failed\nTimeoutStopUSec=1min 30s",                         "Error dts-worker has failed")]
+    [InlineData("LoadState=loaded\nActiveState=active\nNeedDaemonReload=yes\nTimeoutStopUSec=1min 30s",   "Warning dts-worker.service has changed since systemd read it")]
+    public void What_systemd_says_of_the_unit_is_judged(string shown, string expected)
+    {
+        var first = HostChecks.Judge("dts-worker", TimeSpan.FromSeconds(60), shown).First();
+
+        Assert.Equal(expected, $"{first.Level} {first.What}");
+        Assert.Equal(first.Level == FindingLevel.Ok, first.Remedy.Length == 0);
+    }
+
+    private static StatusResponse Well() => new()
+    {
+        Header = new ResponseHeader { MemberId = 1, Revision = 4711 },
+        Version = "3.5.33",
+        Leader = 1,
+        DbSize = 1_000_000,
+        DbSizeInUse = 900_000,
+    };
+}

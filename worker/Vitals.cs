@@ -1,0 +1,30 @@
+using System.Globalization;
+using System.Threading.Channels;
+using Dts.Common.Etcd;
+using Dts.Common.Logs;
+
+namespace Dts.Worker;
+
+/// <summary>How this worker stands, and the proof that its loops turn.</summary>
+internal sealed class Vitals(ChannelWriter<ScheduleMessage> inbox, SessionKeeper sessions, Slots slots, Spool spool)
+{
+    private Pulse _last = new();
+
+    /// <summary>Sends a pulse through the loops and waits until it comes out. When the worker is stopping there is nothing to prove: the loops end, or TimeoutStopSec is over.</summary>
+    public async Task ProveAsync(CancellationToken cancel)
+    {
+        var pulse = new Pulse();
+        if (await new ScheduleMessage.Beat(pulse).TrySendAsync(inbox, cancel))
+        {
+            await pulse.Out.WaitAsync(cancel);
+            _last = pulse;
+        }
+    }
+
+    public string Describe()
+    {
+        var session = sessions.Current switch { { Holds: true } => "session held", null => "no session", _ => "session in doubt: etcd does not answer" };
+        var lag = _last.LagMs is { } ms ? string.Create(CultureInfo.InvariantCulture, $"last start {ms:F1} ms late") : "no start yet";
+        return $"{_last.Jobs} jobs; {_last.Running} of {slots.Total} slots running; {lag}; {session}; {spool.Waiting} records wait in the spool";
+    }
+}
