@@ -48,6 +48,7 @@ run: out/dts-master out/dts-worker
 test: out/dts-master out/dts-worker
 	@.ci/need dotnet etcd croniter ip mongoc pymongo nginx systemd
 	@.ci/documentdb >/dev/null
+	@.ci/hosts >/dev/null || echo 'the deployment test will be skipped'
 	@dotnet build tests -v quiet
 	@DTS_BIN=$(CURDIR)/out .artifacts/bin/Dts.Tests/debug/Dts.Tests $(ARGS)
 
