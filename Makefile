@@ -7,6 +7,15 @@ RID       ?= linux-x64
 MINUTES   ?= 30
 SEED      ?= $(shell date +%s)
 FAULTS    ?=
+HOSTS     ?=
+ROLE      ?=
+ETCD      ?=
+SSH       ?= ssh
+BIN       ?= out
+FORCE     ?=
+WAIT      ?= 60
+# Whom ssh becomes on the hosts: make's USER counts on the command line only, for every shell has one of its own.
+DEPLOY_USER = $(if $(filter command,$(origin USER)),$(USER),root)
 export API_PORT ETCD_PORT WORKERS DATA
 export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
@@ -16,7 +25,7 @@ SOURCES := $(shell git ls-files -co --exclude-standard -- common master worker '
 PUBLISH  = dotnet publish $(1) -c Release -r $(RID) -p:PublishAot=true -p:DtsFramework=$$(cat $(NATIVE)/framework) \
            -p:ArtifactsPath=$(CURDIR)/$(NATIVE) -p:SqliteArchive=$$(cc -print-file-name=libsqlite3.a) -v quiet
 
-.PHONY: help run test build publish bench chaos chaos-judge clean
+.PHONY: help run test test-deploy build publish deploy rollback undeploy status bench chaos chaos-judge clean
 .DELETE_ON_ERROR:
 
 help:
@@ -24,6 +33,9 @@ help:
 	@echo 'make test     every test, on the native executables where it matters'
 	@echo 'make build    all projects, for development'
 	@echo 'make publish  out/dts-master and out/dts-worker, native, one file each'
+	@echo 'make deploy   on hosts, over ssh: make deploy HOSTS="a b" ROLE=worker [ETCD=host:2379] [USER=root]; so also:'
+	@echo 'make rollback, make undeploy, make status'
+	@echo 'make test-deploy   that, on three hosts booted here'
 	@echo 'make bench    the published figures, measured here'
 	@echo 'make chaos    the fault test for long: make chaos MINUTES=30 SEED=7'
 	@echo 'make chaos-judge   shows that the fault test notices broken promises'
@@ -36,6 +48,7 @@ run: out/dts-master out/dts-worker
 test: out/dts-master out/dts-worker
 	@.ci/need dotnet etcd croniter ip mongoc pymongo nginx systemd
 	@.ci/documentdb >/dev/null
+	@.ci/hosts >/dev/null || echo 'the deployment test will be skipped'
 	@dotnet build tests -v quiet
 	@DTS_BIN=$(CURDIR)/out .artifacts/bin/Dts.Tests/debug/Dts.Tests $(ARGS)
 
@@ -78,6 +91,21 @@ chaos-judge: out/dts-master out/dts-worker
 	   CHAOS_WORKER=$(CURDIR)/.artifacts/sabotage/out/dts-worker DTS_SABOTAGE=$$promise CHAOS_FAULTS=$$faults $(CHAOS) >.artifacts/sabotage/$$promise.log 2>&1; \
 	   if found=$$(grep -m1 -o '[0-9]* faults, seed [0-9]*' .artifacts/sabotage/$$promise.log); then echo "without its $$promise: $$found"; \
 	   else echo "without its $$promise nothing was found: the judge is blind; see .artifacts/sabotage/$$promise.log" >&2; exit 1; fi; done
+
+# Native executables on hosts; systemd/deploy says how, docs/operations.md for whom.
+DEPLOY = HOSTS="$(HOSTS)" ROLE="$(ROLE)" DEPLOY_USER="$(DEPLOY_USER)" ETCD="$(ETCD)" SSH="$(SSH)" BIN="$(BIN)" FORCE="$(FORCE)" WAIT="$(WAIT)" systemd/deploy
+
+deploy: $(if $(ROLE),$(BIN)/dts-$(ROLE))
+	@$(DEPLOY) deploy
+
+rollback undeploy status:
+	@$(DEPLOY) $@
+
+test-deploy: out/dts-master out/dts-worker
+	@.ci/need dotnet etcd nginx
+	@.ci/hosts >/dev/null
+	@dotnet build tests -v quiet
+	@DTS_BIN=$(CURDIR)/out .artifacts/bin/Dts.Tests/debug/Dts.Tests -class Dts.Tests.Cluster.DeployTests $(ARGS)
 
 bench: out/dts-master out/dts-worker
 	@.ci/need dotnet etcd

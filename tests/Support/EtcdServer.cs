@@ -27,11 +27,14 @@ public sealed class EtcdServer : IAsyncLifetime
 
     internal EtcdServer(string scheme, params string[] moreArguments) => (_scheme, _more) = (scheme, moreArguments);
 
+    /// <summary>Where it listens for clients; loopback unless hosts of their own are to reach it.</summary>
+    internal IPAddress Host { get; init; } = IPAddress.Loopback;
+
     internal Uri Endpoint => new(ClientUrl);
 
-    internal IPEndPoint Address => new(IPAddress.Loopback, _clientPort);
+    internal IPEndPoint Address => new(Host, _clientPort);
 
-    private string ClientUrl => $"{_scheme}://127.0.0.1:{_clientPort}";
+    private string ClientUrl => $"{_scheme}://{Host}:{_clientPort}";
 
     private string PeerUrl => $"http://127.0.0.1:{_peerPort}";
 
@@ -104,7 +107,7 @@ public sealed class EtcdServer : IAsyncLifetime
             using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
             try
             {
-                probe.Bind(new IPEndPoint(IPAddress.Loopback, port));
+                probe.Bind(new IPEndPoint(IPAddress.Any, port));
                 return port;
             }
             catch (SocketException)

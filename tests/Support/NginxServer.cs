@@ -4,15 +4,15 @@ using System.Net.Sockets;
 
 namespace Dts.Tests.Support;
 
-/// <summary>An nginx in front of a master, as operators have it: streams are not buffered.</summary>
+/// <summary>An nginx in front of masters, as operators have it: streams are not buffered.</summary>
 internal sealed class NginxServer : IAsyncDisposable
 {
     private readonly ScratchFolder _folder = new();
     private readonly Process _process;
 
-    private NginxServer(Uri target)
+    private NginxServer(int port, string site)
     {
-        Port = FindFreePort();
+        Port = port;
         File.WriteAllText(_folder.File("nginx.conf"), $$"""
             daemon off;
             worker_processes 1;
@@ -26,10 +26,7 @@ internal sealed class NginxServer : IAsyncDisposable
                 fastcgi_temp_path {{_folder.File("fastcgi")}};
                 uwsgi_temp_path {{_folder.File("uwsgi")}};
                 scgi_temp_path {{_folder.File("scgi")}};
-                server {
-                    listen 127.0.0.1:{{Port}};
-                    location / { proxy_pass http://{{target.Authority}}; proxy_buffering off; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_read_timeout 1h; }
-                }
+                {{site}}
             }
             """);
         _process = Process.Start(new ProcessStartInfo("nginx", ["-c", _folder.File("nginx.conf"), "-p", _folder.Path, "-e", _folder.File("error.log")]))!;
@@ -37,11 +34,27 @@ internal sealed class NginxServer : IAsyncDisposable
 
     public int Port { get; }
 
-    public static async Task<NginxServer> StartAsync(Uri target)
+    public static Task<NginxServer> StartAsync(Uri target)
     {
-        var server = new NginxServer(target);
-        await Patience.Until(server.Listens, () => File.Exists(server._folder.File("error.log")) ? File.ReadAllText(server._folder.File("error.log")) : "");
-        return server;
+        var port = FindFreePort();
+        return StartAsync(port, $$"""
+            server {
+                listen 127.0.0.1:{{port}};
+                location / { proxy_pass http://{{target.Authority}}; proxy_buffering off; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_read_timeout 1h; }
+            }
+            """);
+    }
+
+    /// <summary>The site of nginx/dts.conf as it stands, with our ports, masters and certificate put in.</summary>
+    public static Task<NginxServer> StartSiteAsync(string[] masters, TlsFiles tls, out int plainPort)
+    {
+        var port = FindFreePort();
+        plainPort = FindFreePort();
+        var site = File.ReadAllText(Tool.InRepository("nginx/dts.conf"))
+            .Replace("listen 80;", $"listen 127.0.0.1:{plainPort};").Replace("listen 443 ssl;", $"listen 127.0.0.1:{port} ssl;")
+            .Replace("127.0.0.1:8070", masters[0]).Replace("127.0.0.1:8071", masters[1])
+            .Replace("/etc/nginx/dts.crt", tls.ServerFile).Replace("/etc/nginx/dts.key", tls.ServerKeyFile);
+        return StartAsync(port, site);
     }
 
     public async ValueTask DisposeAsync()
@@ -50,6 +63,13 @@ internal sealed class NginxServer : IAsyncDisposable
         await _process.WaitForExitAsync().WaitAsync(Patience.Limit);
         _process.Dispose();
         _folder.Dispose();
+    }
+
+    private static async Task<NginxServer> StartAsync(int port, string site)
+    {
+        var server = new NginxServer(port, site);
+        await Patience.Until(server.Listens, () => File.Exists(server._folder.File("error.log")) ? File.ReadAllText(server._folder.File("error.log")) : "");
+        return server;
     }
 
     private bool Listens()

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Xunit;
 
 namespace Dts.Tests.Support;
@@ -6,6 +7,9 @@ namespace Dts.Tests.Support;
 /// <summary>Programs of the machine that a test uses as an operator would.</summary>
 internal static class Tool
 {
+    /// <summary>The full path of a file of the repository.</summary>
+    public static string InRepository(string path, [CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../..", path));
+
     /// <summary>Runs one to its end, which must be a good one, and returns what it printed.</summary>
     public static async Task<string> RunAsync(string program, params string[] arguments)
     {

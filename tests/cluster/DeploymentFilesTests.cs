@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using Dts.Tests.Support;
 using Xunit;
@@ -26,10 +25,19 @@ public sealed class DeploymentFilesTests : IDisposable
     }
 
     [Fact]
+    public void Every_warning_and_error_stands_with_its_remedy_in_operations()
+    {
+        var said = Regex.Matches(File.ReadAllText(Tool.InRepository("common/Log.cs")), @"LoggerMessage\((\d+), LogLevel\.(Warning|Error)").Select(match => match.Groups[1].Value);
+        var explained = File.ReadAllLines(Tool.InRepository("docs/operations.md")).SelectMany(line => Regex.Match(line, @"^\| (\d{3}(, \d{3})*) ").Groups[1].Value.Split(", "));
+
+        Assert.Empty(said.Except(explained));
+    }
+
+    [Fact]
     public async Task Nginx_takes_its_configuration_as_it_stands()
     {
         using var tls = new TlsFiles();
-        var site = File.ReadAllText(InRepository("nginx/dts.conf")).Replace("/etc/nginx/dts.crt", tls.ServerFile).Replace("/etc/nginx/dts.key", tls.ServerKeyFile);
+        var site = File.ReadAllText(Tool.InRepository("nginx/dts.conf")).Replace("/etc/nginx/dts.crt", tls.ServerFile).Replace("/etc/nginx/dts.key", tls.ServerKeyFile);
         File.WriteAllText(_scratch.File("dts.conf"), site);
         File.WriteAllText(_scratch.File("nginx.conf"), $"pid {_scratch.File("pid")};\nevents {{ }}\nhttp {{\ninclude {_scratch.File("dts.conf")};\n}}\n");
 
@@ -46,7 +54,7 @@ public sealed class DeploymentFilesTests : IDisposable
     {
         string[] ofThisTest = executable == "dts-master" ? ["--apiPort", "47110"] : ["--dataFolder", _scratch.File("data")];
         await using var process = NativeProcess.Start(
-            executable, _scratch.File("log"), ["--config", InRepository($"systemd/{file}"), "--etcdEndpoints", "127.0.0.1:1", "--logFile", _scratch.File("log.db"), .. ofThisTest]);
+            executable, _scratch.File("log"), ["--config", Tool.InRepository($"systemd/{file}"), "--etcdEndpoints", "127.0.0.1:1", "--logFile", _scratch.File("log.db"), .. ofThisTest]);
 
         await process.LogsSoon("etcdEndpoints=127.0.0.1:1");
         Assert.False(process.HasExited, process.ReadLog());
@@ -59,7 +67,7 @@ public sealed class DeploymentFilesTests : IDisposable
     private string UnitOf(string name)
     {
         var path = _scratch.File($"{name}.service");
-        File.WriteAllText(path, File.ReadAllText(InRepository($"systemd/{name}.service")).Replace("/opt/dts/current/", NativeProcess.Folder + "/"));
+        File.WriteAllText(path, File.ReadAllText(Tool.InRepository($"systemd/{name}.service")).Replace("/opt/dts/current/", NativeProcess.Folder + "/"));
         return path;
     }
 
@@ -72,6 +80,4 @@ public sealed class DeploymentFilesTests : IDisposable
         Assert.True(process.ExitCode == 0, $"{program}: {await output}{await error}");
         return await output + await error;
     }
-
-    private static string InRepository(string path, [CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../..", path));
 }

@@ -10,6 +10,9 @@ internal sealed class ChaosNetwork : IAsyncDisposable
     private readonly int _net = Random.Shared.Next(1, 255);
     private readonly List<string> _hosts = [];
 
+    /// <summary>The test's own address on it.</summary>
+    public string Here => $"10.213.{_net}.1";
+
     private string Hub => $"{_name}-hub";
 
     public static async Task<ChaosNetwork> CreateAsync()
@@ -20,7 +23,7 @@ internal sealed class ChaosNetwork : IAsyncDisposable
         await Ip("-n", network.Hub, "link", "set", "br0", "up");
         await Ip("link", "add", network._name, "type", "veth", "peer", "name", "root", "netns", network.Hub);
         await Ip("-n", network.Hub, "link", "set", "root", "master", "br0", "up");
-        await Ip("addr", "add", $"10.213.{network._net}.1/24", "dev", network._name);
+        await Ip("addr", "add", $"{network.Here}/24", "dev", network._name);
         await Ip("link", "set", network._name, "up");
         return network;
     }
@@ -43,6 +46,9 @@ internal sealed class ChaosNetwork : IAsyncDisposable
     /// <summary>What executes a command on a host.</summary>
     public string[] On(string host) => ["ip", "netns", "exec", SpaceOf(host)];
 
+    /// <summary>The name of a host's network namespace.</summary>
+    public string SpaceOf(string host) => $"{_name}-{host}";
+
     /// <summary>Pulls the plug.</summary>
     public Task CutAsync(string host) => Ip("-n", Hub, "link", "set", host, "down");
 
@@ -58,8 +64,6 @@ internal sealed class ChaosNetwork : IAsyncDisposable
         await Ip("link", "del", _name);
         await Ip("netns", "del", Hub);
     }
-
-    private string SpaceOf(string host) => $"{_name}-{host}";
 
     private static Task<string> Ip(params string[] arguments) => Tool.RunAsync("ip", arguments);
 }

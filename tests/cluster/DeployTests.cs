@@ -1,0 +1,194 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Security;
+using System.Security.Cryptography.X509Certificates;
+using System.Text.Json.Nodes;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Cluster;
+
+/// <summary>What operators do, on real hosts: masters on h1 and h2, workers on h2 and h3.</summary>
+public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts>
+{
+    private const string Token = "a-token-for-this-test";
+
+    private static readonly int[] Masters = [1, 2];
+    private static readonly int[] Workers = [2, 3];
+
+    // What is on each host, before it had anything of ours. The tests of a class run one after the other.
+    private static readonly string?[] Before = new string?[SystemdHosts.Count];
+    private static bool s_deployed;
+
+    [Fact]
+    public async Task A_job_saved_through_nginx_runs_on_a_worker_whose_journal_has_its_lines_and_a_master_may_be_down()
+    {
+        await DeployedAsync();
+        using var tls = new TlsFiles();
+        await using var nginx = await NginxServer.StartSiteAsync([.. Masters.Select(host => $"{hosts.AddressOf(host)}:8070")], tls, out var plainPort);
+        using var http = Connect(nginx.Port, tls);
+
+        var redirected = await http.GetAsync($"http://127.0.0.1:{plainPort}/job/list");
+        await SaveAsync(http, "h2", "h2");
+        await hosts.RunAsync(1, "systemctl stop dts-master");
+        await SaveAsync(http, "h3", "h3");
+        await hosts.RunAsync(1, "systemctl start dts-master");
+
+        Assert.Equal((HttpStatusCode.MovedPermanently, "https"), (redirected.StatusCode, redirected.Headers.Location?.Scheme));
+        foreach (var host in Workers)
+        {
+            await hosts.Soon(host, $"journalctl -q -u dts-worker | grep 'h{host} succeeded for'");
+        }
+    }
+
+    [Fact]
+    public async Task Settings_that_are_there_stay_a_sample_gets_its_etcd_and_status_has_a_line_for_each_service()
+    {
+        await DeployedAsync();
+
+        var (exitCode, table) = await hosts.MakeAsync("status", "", [1, 2, 3]);
+
+        Assert.Equal(0, exitCode);
+        Assert.Equal(
+            ["HOST ROLE STATE", "h1 master active", "h2 master active", "h2 worker active", "h3 worker active"],
+            table.TrimEnd().Split('\n').Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Select(words => $"{words[0]} {words[1]} {words[3]}"));
+        Assert.Contains("0.0.0.0", await hosts.RunAsync(1, "cat /etc/dts/master.json"));
+        Assert.Contains(hosts.Etcd.Endpoint.Authority, await hosts.RunAsync(3, "cat /etc/dts/worker.json"));
+        Assert.Equal("running\n", await hosts.RunAsync(2, "systemctl is-system-running"));
+    }
+
+    [Fact]
+    public async Task A_version_that_does_not_start_is_rolled_back_by_itself_and_the_hosts_after_it_stay_as_they_were()
+    {
+        await DeployedAsync();
+        var before = await VersionsAsync();
+        using var broken = new ScratchFolder();
+        File.WriteAllText(broken.File("dts-worker"), "#!/bin/sh\necho broken on purpose\nexit 1\n");
+        await Tool.RunAsync("chmod", "755", broken.File("dts-worker"));
+
+        var (exitCode, said) = await hosts.MakeAsync("deploy", "worker", Workers, $"BIN={broken.Path}");
+
+        Assert.NotEqual(0, exitCode);
+        Assert.Contains("h2:     broken on purpose", said);
+        Assert.Contains($"h2: rolled back: dts-worker {before[0]} is healthy", said);
+        Assert.Contains("deploy: stopped at h2; the hosts after it are as they were", said);
+        Assert.Equal(before, await VersionsAsync());
+        Assert.Equal("active\n", await hosts.RunAsync(2, "systemctl is-active dts-worker"));
+    }
+
+    [Fact]
+    public async Task A_new_version_takes_over_through_sudo_and_is_rolled_back_on_request()
+    {
+        await DeployedAsync();
+        var before = await VersionsAsync();
+        using var next = new ScratchFolder();
+        File.Copy(Path.Combine(NativeProcess.Folder, "dts-worker"), next.File("dts-worker"));
+        File.AppendAllText(next.File("dts-worker"), "\n"); // Another version by its content.
+
+        var (deployed, saidDeploy) = await hosts.MakeAsync("deploy", "worker", [3], $"BIN={next.Path}", "USER=deployer");
+        var between = await VersionsAsync();
+        var (rolledBack, saidRollback) = await hosts.MakeAsync("rollback", "worker", [3], "USER=deployer");
+
+        Assert.True(deployed == 0, saidDeploy);
+        Assert.NotEqual(before[1], between[1]);
+        Assert.True(rolledBack == 0, saidRollback);
+        Assert.Equal(before, await VersionsAsync());
+    }
+
+    [Fact]
+    public async Task What_is_wrong_with_a_host_is_said_with_its_remedy_before_any_host_is_changed()
+    {
+        await DeployedAsync();
+        var before = await hosts.RunAsync(2, "systemctl show -p InvocationID dts-worker");
+        await hosts.RunAsync(3, "mv /usr/bin/rsync /usr/bin/rsync.away; sed -i 's/etcdEndpoints.*/etcdEndpoints\": [\"127.0.0.1:1\"],/' /etc/dts/worker.json");
+
+        var (exitCode, said) = await hosts.MakeAsync("deploy", "worker", Workers);
+
+        await hosts.RunAsync(3, $"mv /usr/bin/rsync.away /usr/bin/rsync; sed -i 's/127.0.0.1:1/{hosts.Etcd.Endpoint.Authority}/' /etc/dts/worker.json");
+        Assert.NotEqual(0, exitCode);
+        Assert.Equal(
+            ["h3: rsync is missing; apt-get install -y rsync", "h3: no etcd at 127.0.0.1:1, which /etc/dts/worker.json names; correct it", "deploy: nothing was changed"],
+            said.Split('\n')[..3].Select(line => line.Split(", or open")[0]));
+        Assert.Equal(before, await hosts.RunAsync(2, "systemctl show -p InvocationID dts-worker"));
+    }
+
+    [Fact]
+    public async Task Undeploy_gives_up_no_record_unasked_and_leaves_nothing_but_logs()
+    {
+        await DeployedAsync();
+        await hosts.RunAsync(3, "systemctl stop dts-worker; rm -f /var/lib/dts/log.db*; mkdir /var/lib/dts/log.db; systemctl start dts-worker");
+        await hosts.Etcd.RunCtlAsync("put", "/cron/jobs/waits", """{"name":"waits","command":"true","cronExpr":"* * * * * *","target":{"workers":["h3"]}}""");
+        await hosts.Soon(3, "journalctl -q -u dts-worker | grep 'log store unavailable'");
+
+        var (refused, saidRefused) = await hosts.MakeAsync("undeploy", "worker", [3]);
+        await hosts.Soon(3, "systemctl is-active dts-worker");
+        var (forced, saidForced) = await hosts.MakeAsync("undeploy", "worker", [3], "FORCE=1");
+        await hosts.RunAsync(3, "rmdir /var/lib/dts/log.db /var/lib/dts");
+        var (workers, saidWorkers) = await hosts.MakeAsync("undeploy", "worker", [2]);
+        var (masters, saidMasters) = await hosts.MakeAsync("undeploy", "master", Masters);
+        s_deployed = false;
+
+        Assert.NotEqual(0, refused);
+        Assert.Contains("bytes of records have not reached the log store; started again, nothing was removed", saidRefused);
+        Assert.True((forced, workers, masters) == (0, 0, 0), saidForced + saidWorkers + saidMasters);
+        Assert.Contains("h2: dts-worker is removed; dts-master stays", saidWorkers);
+        for (var host = 1; host <= SystemdHosts.Count; host++)
+        {
+            Assert.Equal(Before[host - 1], await FilesAsync(host));
+            await hosts.RunAsync(host, "! id dts && ! pgrep dts && test -n \"$(journalctl -q -u 'dts-*')\"");
+        }
+    }
+
+    /// <summary>Sees to it that it is deployed, as a newcomer does it: masters with settings that wait for them, workers with the samples.</summary>
+    private async Task DeployedAsync()
+    {
+        Assert.SkipWhen(hosts.Missing is not null, hosts.Missing ?? "");
+        if (s_deployed)
+        {
+            return;
+        }
+
+        for (var host = 1; host <= SystemdHosts.Count; host++)
+        {
+            Before[host - 1] ??= await FilesAsync(host);
+        }
+
+        foreach (var host in Masters)
+        {
+            await hosts.RunAsync(host, $$"""
+                mkdir -p /etc/dts && echo '{ "listen": "0.0.0.0", "etcdEndpoints": ["{{hosts.Etcd.Endpoint.Authority}}"] }' >/etc/dts/master.json && (umask 077; echo DTS_APITOKEN={{Token}} >/etc/dts/master.env)
+                """);
+        }
+
+        foreach (var (role, on) in new[] { ("master", Masters), ("worker", Workers) })
+        {
+            var (exitCode, said) = await hosts.MakeAsync("deploy", role, on, $"ETCD={hosts.Etcd.Endpoint.Authority}");
+            Assert.True(exitCode == 0, said);
+        }
+
+        s_deployed = true;
+    }
+
+    /// <summary>Everything that a host keeps, logs and the run log of the embedded store aside.</summary>
+    private Task<string> FilesAsync(int host) => hosts.RunAsync(host, "find /etc /home /opt /root /srv /usr /var -xdev -not -path '/var/log/*' -not -path '/var/lib/dts*' -not -path '/var/tmp/*' '(' -not -type d -o -name '*dts*' ')' | sort");
+
+    private Task<string[]> VersionsAsync() => Task.WhenAll(Workers.Select(async host => (await hosts.RunAsync(host, "readlink /opt/dts/current/dts-worker")).Split('/')[1]));
+
+    private static HttpClient Connect(int port, TlsFiles tls)
+    {
+        var ours = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        ours.CustomTrustStore.ImportFromPemFile(tls.AuthorityFile);
+        var connection = new SocketsHttpHandler { AllowAutoRedirect = false, SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = ours } };
+        var http = new HttpClient(connection) { BaseAddress = new Uri($"https://127.0.0.1:{port}") };
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Token);
+        return http;
+    }
+
+    private static async Task SaveAsync(HttpClient http, string name, string worker)
+    {
+        var job = new JsonObject { ["name"] = name, ["command"] = "true", ["cronExpr"] = "* * * * * *", ["target"] = new JsonObject { ["workers"] = new JsonArray(worker) } };
+        using var form = new FormUrlEncodedContent([new("job", job.ToJsonString())]);
+        using var response = await http.PostAsync("/job/save", form);
+        Assert.Contains("\"errno\":0", await response.Content.ReadAsStringAsync());
+    }
+}
