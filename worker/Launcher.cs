@@ -13,6 +13,7 @@ namespace Dts.Worker;
 /// <remarks>Not thread-safe: one loop, one inbox. All that can be done ahead of the plan time is done when the order comes.</remarks>
 internal sealed class Launcher(
     WorkerSettings settings,
+    Func<bool> drains,
     SessionKeeper sessions,
     Slots slots,
     RunsInFlight runs,
@@ -315,7 +316,8 @@ internal sealed class Launcher(
             await EndAsync(waiting.Run, RunStatus.Cancelled, "the worker was told to stop before it could start");
         }
 
-        if (!settings.Drain)
+        var isDraining = drains();
+        if (!isDraining)
         {
             _leaving.SetResult();
             var left = runs.All.Count(run => run is { Command: not null, Status: null });
@@ -328,7 +330,7 @@ internal sealed class Launcher(
         var all = Task.WhenAll(_followed);
         var remaining = until - time.GetUtcNow();
         await Task.WhenAny(all, Task.Delay(remaining > TimeSpan.Zero ? remaining : TimeSpan.Zero, time));
-        foreach (var run in settings.Drain ? runs.All : [])
+        foreach (var run in isDraining ? runs.All : [])
         {
             run.Command?.Kill($"the worker was told to stop and the command had not ended within its drainTimeout of {settings.DrainTimeout.TotalSeconds:0} s");
         }

@@ -97,7 +97,7 @@ return await Service.RunAsync(async () =>
         new JobWatch(etcd, keys, id, zone, clocks, inbox.Writer, log).RunAsync(stop.Token),
         new Scheduler(id, new Roster(id, settings.Labels), settings.ClaimAhead, inbox.Reader, fires.Writer, planAlarm, jobs => Ready(jobs), time, log).RunAsync(),
         new Claimer(pending, requests, inTheWay, keys, id, sessions, zone, slots, runs, accounts, fires, starts.Writer, claimAlarm, time).RunAsync(),
-        new Launcher(settings, sessions, slots, runs, commands, ledger, recorder, outputs, starts, endings.Writer, startAlarm, time, log).RunAsync(),
+        new Launcher(settings, () => settings.Drain || stop.IsInterrupt, sessions, slots, runs, commands, ledger, recorder, outputs, starts, endings.Writer, startAlarm, time, log).RunAsync(),
         new Recorder(keys, endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
         new Completer(etcd, keys, id, runs, commands, completed.Reader, time, log).RunAsync(),
         new LogShipper(spool, store, appended.Reader, settings.LogBatchSize, settings.LogCommitTimeout, time, log).RunAsync(),

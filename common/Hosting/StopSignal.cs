@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Dts.Common.Hosting;
 
-/// <summary>SIGTERM (systemd) and SIGINT (Ctrl-C) as a token: the service ends in order.</summary>
+/// <summary>SIGTERM (systemd) and SIGINT (Ctrl-C) as a token: the service ends in order; by SIGINT with all that it does.</summary>
 public sealed class StopSignal : IDisposable
 {
     private readonly CancellationTokenSource _asked = new();
@@ -12,6 +12,9 @@ public sealed class StopSignal : IDisposable
         _registrations = [PosixSignalRegistration.Create(PosixSignal.SIGTERM, Ask), PosixSignalRegistration.Create(PosixSignal.SIGINT, Ask)];
 
     public CancellationToken Token => _asked.Token;
+
+    /// <summary>It was SIGINT: whoever is there to press Ctrl-C wants nothing to go on.</summary>
+    public bool IsInterrupt { get; private set; }
 
     public void Dispose()
     {
@@ -26,6 +29,7 @@ public sealed class StopSignal : IDisposable
     private void Ask(PosixSignalContext context)
     {
         context.Cancel = true;
+        IsInterrupt |= context.Signal == PosixSignal.SIGINT;
         _asked.Cancel();
     }
 }

@@ -42,6 +42,27 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
     }
 
     [Fact]
+    public async Task A_running_command_outlives_a_restart_and_a_kill_of_its_worker_and_the_journal_tells_its_story_by_fields()
+    {
+        await DeployedAsync();
+        const string counts = "for i in $(seq 30); do echo $i; sleep 0.3; done";
+        var soon = DateTimeOffset.UtcNow.AddSeconds(3).ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture);
+        var job = new JsonObject { ["name"] = "counts", ["command"] = counts, ["cronExpr"] = $"@at {soon}", ["target"] = new JsonObject { ["workers"] = new JsonArray("h3") } };
+        await hosts.Etcd.RunCtlAsync("put", "/cron/jobs/counts", job.ToJsonString());
+        await hosts.Soon(3, "journalctl -q JOB=counts | grep 'counts started'");
+
+        await hosts.RunAsync(3, "systemctl restart dts-worker");
+        await hosts.Soon(3, "test $(journalctl -q JOB=counts | grep -c 'adopted from the process before') = 1");
+        await hosts.RunAsync(3, "systemctl kill --kill-who=main -s KILL dts-worker");
+        await hosts.Soon(3, "test $(journalctl -q JOB=counts | grep -c 'adopted from the process before') = 2");
+        await hosts.Soon(3, "journalctl -q JOB=counts STATUS=succeeded WORKER=h3 | grep 'counts succeeded'");
+
+        Assert.Equal("1\n", await hosts.RunAsync(3, "journalctl -q JOB=counts | grep -c 'counts started'"));
+        Assert.Equal("", await hosts.RunAsync(3, "journalctl -q JOB=counts | grep lost || true"));
+        Assert.Contains("RUN_ID", await hosts.RunAsync(3, "journalctl -q -o json JOB=counts STATUS=succeeded"));
+    }
+
+    [Fact]
     public async Task Settings_that_are_there_stay_a_sample_gets_its_etcd_and_status_has_a_line_for_each_service()
     {
         await DeployedAsync();
