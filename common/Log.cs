@@ -95,10 +95,10 @@ public static partial class Log
     [LoggerMessage(407, LogLevel.Warning, "{Run} was left behind by the process before this one; its {Processes} processes were killed")]
     public static partial void LeftBehindKilled(this ILogger log, string run, int processes);
 
-    [LoggerMessage(408, LogLevel.Information, "{Job}/{RunId} adopted from the process before this one, pid {Pid}: {State}")]
+    [LoggerMessage(414, LogLevel.Information, "{Job}/{RunId} adopted from the process before this one, pid {Pid}: {State}")]
     public static partial void Adopted(this ILogger log, JobName job, string runId, int pid, string state);
 
-    [LoggerMessage(409, LogLevel.Information, "{Running} commands go on without this process; the next one of this worker adopts them")]
+    [LoggerMessage(415, LogLevel.Information, "{Running} commands go on without this process; the next one of this worker adopts them")]
     public static partial void LeftRunning(this ILogger log, int running);
 
     [LoggerMessage(410, LogLevel.Warning, "{Job}/{RunId} had been declared lost while this worker was cut off; {Then}")]

@@ -62,8 +62,7 @@ public sealed class DocumentServer : IAsyncLifetime
     {
         if (_gateway is not null)
         {
-            // Its indexes and the removal of what is over are chores of pg_cron, which would look for the server at the port it was set up with.
-        await PostgresAsync($"-o '-p {_port} -c cron.use_background_workers=on -c max_worker_processes=24' -l {_data}/log -w start");
+            await StartPostgresAsync();
         }
     }
 
@@ -91,10 +90,14 @@ public sealed class DocumentServer : IAsyncLifetime
         _port = FindFreePort();
         _data = $"/pg/{Guid.NewGuid():N}";
         await Tool.RunAsync("cp", "-a", $"{_root}/pg/template", _root + _data);
-        await PostgresAsync($"-o '-p {_port}' -l {_data}/log -w start");
+        await StartPostgresAsync();
         _gateway = new DocumentGateway($"Host=127.0.0.1;Port={_port};Username=postgres;Database=postgres;Maximum Pool Size=90");
         Uri = _gateway.Uri;
     }
+
+    // Its indexes and the removal of what is over are chores of pg_cron, which would look for the server at the port it was set up with.
+    private Task<string> StartPostgresAsync() =>
+        PostgresAsync($"-o '-p {_port} -c cron.use_background_workers=on -c max_worker_processes=24' -l {_data}/log -w start");
 
     private Task<string> PostgresAsync(string what) =>
         Tool.RunAsync("chroot", _root, "su", "postgres", "-s", "/bin/sh", "-c", $"/usr/lib/postgresql/18/bin/pg_ctl -D {_data} {what} >/dev/null 2>&1 </dev/null");

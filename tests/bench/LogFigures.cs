@@ -19,7 +19,8 @@ internal static class LogFigures
 
     private static DateTimeOffset _first = DateTimeOffset.UtcNow.AddDays(-1); // Set so that the last of the records are of now.
 
-    public static async Task RunAsync(long rows)
+    /// <param name="only">sqlite or documents: how that one is when it has grown, and nothing else; null = all.</param>
+    public static async Task RunAsync(long rows, string? only)
     {
         _first = DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds() - (rows / 10));
         var folder = Directory.CreateTempSubdirectory("dts-bench-log-");
@@ -30,12 +31,23 @@ internal static class LogFigures
             Console.WriteLine($"{Environment.ProcessorCount} cores, {DateTimeOffset.UtcNow:yyyy-MM-dd HH:mm} UTC, document database: {server.Kind}, {rows:N0} records\n");
             using var sqlite = new SqliteLogStore(Path.Combine(folder.FullName, "log.db"));
             using var mongo = new MongoLogStore(server.Uri, TimeSpan.FromSeconds(30), NullLogger.Instance);
-            await WritingAsync(mongo);
-            await DrainAsync(folder.FullName, "SQLite", sqlite);
-            await DrainAsync(folder.FullName, server.Kind, mongo);
+            if (only is null)
+            {
+                await WritingAsync(mongo);
+                await DrainAsync(folder.FullName, "SQLite", sqlite);
+                await DrainAsync(folder.FullName, server.Kind, mongo);
+            }
+
             Console.WriteLine("\n| store | records | written, a second | first page p50 / p99, ms | page 1,000 | of one job | failed ones | statistics of 30 days |\n|---|--:|--:|--:|--:|--:|--:|--:|");
-            await GrownAsync("SQLite", sqlite, rows);
-            await GrownAsync(server.Kind, mongo, rows);
+            if (only is null or "sqlite")
+            {
+                await GrownAsync("SQLite", sqlite, rows);
+            }
+
+            if (only is null or "documents")
+            {
+                await GrownAsync(server.Kind, mongo, rows);
+            }
         }
         finally
         {

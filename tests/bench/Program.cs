@@ -22,7 +22,7 @@ else if (args is ["log-lag"])
 }
 else if (args is ["log", ..])
 {
-    await LogFigures.RunAsync(args is [_, var rows] ? long.Parse(rows, System.Globalization.CultureInfo.InvariantCulture) : 1_000_000);
+    await LogFigures.RunAsync(args is [_, var rows, ..] ? long.Parse(rows, System.Globalization.CultureInfo.InvariantCulture) : 1_000_000, args is [_, _, var only] ? only : null);
 }
 else if (args is not ["cluster"])
 {
