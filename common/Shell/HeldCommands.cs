@@ -106,7 +106,14 @@ public sealed class HeldCommands : IDisposable
         if (HolderFolder.TryConnect(path) is { } socket)
         {
             var line = new HolderLine(socket);
-            if (await line.ReceiveAsync().WaitAsync(AnswersWithin) is HolderMessage.Holds holds)
+            var word = line.ReceiveAsync();
+            if (await Task.WhenAny(word, Task.Delay(AnswersWithin, TimeProvider.System)) != word)
+            {
+                line.Dispose(); // It hangs. Its commands are left behind, and ended as such.
+                return;
+            }
+
+            if (await word is HolderMessage.Holds holds)
             {
                 var link = new Link(line);
                 _all.Add(link);

@@ -18,6 +18,8 @@ public sealed class Holder : IDisposable
 
     private const int LookEveryMs = 100;
 
+    private static readonly TimeSpan FirstCallWithin = TimeSpan.FromSeconds(30); // Or the worker that started us is no more.
+
     private readonly CommandRunner _runner = new();
     private readonly string _path;
     private readonly Socket _listener;
@@ -53,12 +55,11 @@ public sealed class Holder : IDisposable
 
     private void Run()
     {
-        do
+        for (var isCalledFor = _listener.Poll(FirstCallWithin, SelectMode.SelectRead); isCalledFor; isCalledFor = WaitForWorker())
         {
             using var socket = _listener.Accept();
             Serve(new HolderLine(socket));
         }
-        while (WaitForWorker());
 
         LeaveEndings();
     }
