@@ -13,6 +13,7 @@ namespace Dts.Worker;
 /// <remarks>Not thread-safe: one loop, one inbox. All that can be done ahead of the plan time is done when the order comes.</remarks>
 internal sealed class Launcher(
     WorkerSettings settings,
+    RunAs runAs,
     SessionKeeper sessions,
     Slots slots,
     RunsInFlight runs,
@@ -84,9 +85,15 @@ internal sealed class Launcher(
             return;
         }
 
+        if (!runAs.TryFind(run.Job, out var user, out var refusal))
+        {
+            await EndAsync(run, RunStatus.Failed, refusal);
+            return;
+        }
+
         ledger.Launching(run);
         run.Output = outputs.Begin(run);
-        var waiting = new Waiting(run, commands.Prepare(MakeCommand(run)));
+        var waiting = new Waiting(run, commands.Prepare(MakeCommand(run, user)));
         _waiting[run] = waiting;
         waiting.Timer = _wheel.Add(run.Spec.NotBefore.ToUnixTimeMilliseconds(), waiting);
     }
@@ -303,11 +310,11 @@ internal sealed class Launcher(
         await all;
     }
 
-    private ShellCommand MakeCommand(Run run)
+    private ShellCommand MakeCommand(Run run, UserAccount? user)
     {
         var job = run.Job;
         var shell = job.Shell.Length > 0 ? job.Shell : settings.Shell;
-        var environment = CommandEnvironment.Clean(shell);
+        var environment = CommandEnvironment.Clean(shell, user);
         foreach (var (name, value) in job.Env.Concat(run.Spec.Env ?? new Dictionary<string, string>()))
         {
             environment[name] = value;
@@ -331,6 +338,7 @@ internal sealed class Launcher(
             Script = job.Command,
             Environment = environment,
             Shell = shell,
+            User = user,
             Cwd = job.Cwd.Length > 0 ? job.Cwd : environment["HOME"],
             OutputFile = run.Output,
             OutputLimitBytes = job.OutputLimitBytes > 0 ? job.OutputLimitBytes : settings.OutputLimitBytes,
