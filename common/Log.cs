@@ -113,6 +113,9 @@ public static partial class Log
     [LoggerMessage(413, LogLevel.Error, "{Key} cannot be dealt with ({Reason}); left as it is")]
     public static partial void ChoreRefused(this ILogger log, string key, string reason);
 
+    [LoggerMessage(420, LogLevel.Error, "jobs may run as {Users} here (runAs) and cannot, for this worker has no means to switch: {Missing}")]
+    public static partial void CannotSwitchUsers(this ILogger log, string users, string missing);
+
     [LoggerMessage(409, LogLevel.Warning, "{Key} is no run of ours and would hold up its job; removed")]
     public static partial void AlienRun(this ILogger log, string key);
 

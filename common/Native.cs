@@ -36,6 +36,11 @@ internal static unsafe partial class Native
     private const int TFD_TIMER_CANCEL_ON_SET = 2;
     private const int PR_SET_TIMERSLACK = 29;
     private const int PR_SET_CHILD_SUBREAPER = 36;
+    private const int PR_CAP_AMBIENT = 47;
+    private const int PR_CAP_AMBIENT_RAISE = 2;
+    private const int PR_CAP_AMBIENT_CLEAR_ALL = 4;
+    private const int CAP_SETGID = 6;
+    private const int CAP_SETUID = 7;
     private const int RUSAGE_SELF = 0;
     private const int P_ALL = 0;
     private const int P_PID = 1;
@@ -152,6 +157,9 @@ internal static unsafe partial class Native
 
     /// <summary>A descriptor that stands for a folder, by which what is in it can be named shortly.</summary>
     public static int OpenFolder(string path) => Checked(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0));
+
+    /// <summary>Lets other users open what a descriptor of ours stands for, by /dev/stdout or /dev/stderr, for writing (fchmod(2)).</summary>
+    public static void LetOthersWrite(int fd) => _ = fchmod(fd, 0x192); // rw--w--w-
 
     /// <summary>0 when a directory can be entered, else -errno (access(2), with X_OK).</summary>
     public static int CheckDirectory(string path) =>
@@ -312,6 +320,16 @@ internal static unsafe partial class Native
 
     public static void DestroySpawnAttributes(byte* attributes) => _ = posix_spawnattr_destroy(attributes);
 
+    /// <summary>Lets what this thread starts next change users, if we may ourselves (capabilities(7), ambient set).</summary>
+    public static void GrantUserSwitch()
+    {
+        _ = prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SETUID, 0, 0);
+        _ = prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SETGID, 0, 0);
+    }
+
+    /// <summary>Whatever this process was given to hand on, what this thread starts next gets none of it.</summary>
+    public static void GrantNothing() => _ = prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+
     /// <summary>Starts a program: its pid once it has been executed, or -errno of whatever step failed (posix_spawn(3)).</summary>
     public static int Spawn(byte* path, byte* actions, byte* attributes, byte** arguments, byte** environment)
     {
@@ -340,6 +358,19 @@ internal static unsafe partial class Native
         int status;
         var usage = stackalloc long[18];
         return wait4(pid, &status, WNOHANG, usage) == pid ? new Reaped(status, MillisecondsOf(usage), usage[4]) : null;
+    }
+
+    /// <summary>A user of this host, by whatever it asks for users (getpwnam_r(3)); null = there is none of that name.</summary>
+    public static (uint Uid, uint Gid, string Home)? FindUser(string name)
+    {
+        // struct passwd: name, password; uid, gid; comment, home, shell.
+        const int textMax = 16 << 10;
+        var entry = stackalloc byte*[8];
+        var text = stackalloc byte[textMax];
+        byte** found;
+        return getpwnam_r(name, entry, text, textMax, &found) == 0 && found is not null
+            ? (((uint*)entry)[4], ((uint*)entry)[5], Marshal.PtrToStringUTF8((nint)entry[4]) ?? "")
+            : null;
     }
 
     /// <summary>The most memory this process ever had, in KiB.</summary>
@@ -389,6 +420,9 @@ internal static unsafe partial class Native
     private static partial int access(string path, int mode);
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int chmod(string path, uint mode);
+    [LibraryImport("libc", SetLastError = true)] private static partial int fchmod(int fd, int mode);
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int getpwnam_r(string name, byte** entry, byte* text, nuint textMax, byte*** found);
     [LibraryImport("libc", SetLastError = true)] private static partial int eventfd(uint count, int flags);
     [LibraryImport("libc", SetLastError = true)] private static partial int epoll_create1(int flags);
     [LibraryImport("libc", SetLastError = true)] private static partial int epoll_ctl(int epoll, int operation, int fd, byte* entry);

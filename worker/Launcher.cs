@@ -14,6 +14,7 @@ namespace Dts.Worker;
 internal sealed class Launcher(
     WorkerSettings settings,
     Func<bool> drains,
+    RunAs runAs,
     SessionKeeper sessions,
     Slots slots,
     RunsInFlight runs,
@@ -101,9 +102,15 @@ internal sealed class Launcher(
             return;
         }
 
+        if (!runAs.TryFind(run.Job, out var user, out var refusal))
+        {
+            await EndAsync(run, RunStatus.Failed, refusal);
+            return;
+        }
+
         ledger.Launching(run);
         run.Output = outputs.Begin(run);
-        commands.Prepare(run.Key, HeldRun.ToTag(run), MakeCommand(run));
+        commands.Prepare(run.Key, HeldRun.ToTag(run), MakeCommand(run, user));
         var waiting = new Waiting(run);
         _waiting[run] = waiting;
         waiting.Timer = _wheel.Add(run.Spec.NotBefore.ToUnixTimeMilliseconds(), waiting);
@@ -338,11 +345,11 @@ internal sealed class Launcher(
         await all;
     }
 
-    private ShellCommand MakeCommand(Run run)
+    private ShellCommand MakeCommand(Run run, UserAccount? user)
     {
         var job = run.Job;
         var shell = job.Shell.Length > 0 ? job.Shell : settings.Shell;
-        var environment = CommandEnvironment.Clean(shell);
+        var environment = CommandEnvironment.Clean(shell, user);
         foreach (var (name, value) in job.Env.Concat(run.Spec.Env ?? new Dictionary<string, string>()))
         {
             environment[name] = value;
@@ -366,6 +373,7 @@ internal sealed class Launcher(
             Script = job.Command,
             Environment = environment,
             Shell = shell,
+            User = user,
             Cwd = job.Cwd.Length > 0 ? job.Cwd : environment["HOME"],
             OutputTarget = run.Output,
             OutputLimitBytes = job.OutputLimitBytes > 0 ? job.OutputLimitBytes : settings.OutputLimitBytes,

@@ -8,6 +8,7 @@ namespace Dts.Common.Jobs;
 /// <param name="StartDeadlineSeconds">How late a fire may still start; after that it ends as missed.</param>
 /// <param name="TimeoutSeconds">How long a run may take; 0 = as long as it likes.</param>
 /// <param name="KillGraceSeconds">What a run has between SIGTERM and SIGKILL.</param>
+/// <param name="User">As whom the command runs, if the worker's setting runAs allows it; empty = the worker's own user.</param>
 /// <param name="Shell">The shell that gets the command with -c; empty = the worker's default.</param>
 /// <param name="Cwd">Where the command starts; empty = the worker's home.</param>
 /// <param name="OutputLimitBytes">How much output a record keeps, head and tail; 0 = the worker's default.</param>

@@ -15,19 +15,17 @@ public static class JobRules
 
     /// <summary>The first thing that is wrong with a job that is to be saved; null = nothing.</summary>
     public static string? FindFault(Job job, CronZone defaultZone, DateTimeOffset now) =>
-        FindUnsound(job)
-        ?? FindUnsupported(job)
+        FindUnrunnable(job)
         ?? (JobSchedule.TryParse(job, defaultZone, out var schedule, out var error) ? null : error)
         ?? (schedule!.Next(now) is null ? $"cronExpr \"{Display.Line(job.CronExpr)}\" never fires from now on; expected an expression that does" : null);
 
     /// <summary>What keeps a job that stands in etcd from running here, other than its schedule; null = nothing.</summary>
-    public static string? FindUnrunnable(Job job) => FindUnsound(job) ?? FindUnsupported(job);
-
-    private static string? FindUnsound(Job job) =>
+    public static string? FindUnrunnable(Job job) =>
         (JobName.TryParse(job.Name, out _, out var error) ? null : error)
         ?? (string.IsNullOrWhiteSpace(job.Command) ? "command is empty; expected a shell command" : null)
         ?? FindBadText("command", job.Command, CommandBytesMax)
         ?? FindBadText("description", job.Description, CommandBytesMax)
+        ?? (IsUserName(job.User) ? null : $"user \"{Display.Line(job.User)}\" is no user's name; expected letters, digits, '.', '_', '-', '@' or '$', at most 100, the first no '-'")
         ?? FindBadPath("cwd", job.Cwd)
         ?? FindBadPath("shell", job.Shell)
         ?? OutOfRange("startDeadlineSeconds", job.StartDeadlineSeconds, 1, 30 * DayInSeconds)
@@ -48,8 +46,8 @@ public static class JobRules
     private static string? FindBadEnv(IReadOnlyDictionary<string, string> env) =>
         env.Select(variable => FindBadVariable(variable.Key, variable.Value)).FirstOrDefault(fault => fault is not null);
 
-    private static string? FindUnsupported(Job job) =>
-        job.User.Length > 0 ? $"not supported yet: user \"{Display.Line(job.User)}\"; expected no user: the worker's own" : null;
+    private static bool IsUserName(string name) =>
+        name.Length <= 100 && !name.StartsWith('-') && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-' or '@' or '$');
 
     private static string? FindBadRetry(Retry retry) =>
         OutOfRange("retry.max", retry.Max, 0, 100)

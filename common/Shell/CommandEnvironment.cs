@@ -6,10 +6,11 @@ public static class CommandEnvironment
     private const string DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
     /// <summary>PATH, HOME, LANG, SHELL, USER and LOGNAME, the worker's own where it has them; a new dictionary, to be added to.</summary>
-    public static Dictionary<string, string> Clean(string shell = "/bin/bash")
+    /// <param name="account">Whose HOME, USER and LOGNAME it has; null = the worker's own.</param>
+    public static Dictionary<string, string> Clean(string shell = "/bin/bash", UserAccount? account = null)
     {
-        var user = Inherited("USER", Environment.UserName);
-        var home = Inherited("HOME", Environment.GetFolderPath(Environment.SpecialFolder.UserProfile));
+        var user = account?.Name ?? Inherited("USER", Environment.UserName);
+        var home = account?.Home ?? Inherited("HOME", Environment.GetFolderPath(Environment.SpecialFolder.UserProfile));
         return new Dictionary<string, string>(StringComparer.Ordinal)
         {
             ["PATH"] = Inherited("PATH", DefaultPath),

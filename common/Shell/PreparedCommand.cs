@@ -8,7 +8,7 @@ namespace Dts.Common.Shell;
 public sealed unsafe class PreparedCommand : IDisposable
 {
     private readonly byte* _block;
-    private readonly byte* _shell;
+    private readonly byte* _program;
     private readonly byte** _arguments;
     private readonly byte** _environment;
     private int _output = -1;
@@ -30,7 +30,11 @@ public sealed unsafe class PreparedCommand : IDisposable
         }
 
         (Input, _output) = (readEnd, writeEnd);
-        _block = Build(command, out _shell, out _arguments, out _environment);
+        _block = Build(command, out _program, out _arguments, out _environment);
+        if (command.User is not null)
+        {
+            Native.LetOthersWrite(_output);
+        }
     }
 
     internal ShellCommand Command { get; }
@@ -71,7 +75,7 @@ public sealed unsafe class PreparedCommand : IDisposable
         var block = Lay(strings, headSize: 0, out var pointers);
         using var attributes = new SpawnAttributes();
         _ = Native.InitSpawnFileActions(actions, output: 2, directory: null);
-        var pid = attributes.Spawn(pointers[0], actions, pointers, pointers + program.Count + 1);
+        var pid = attributes.Spawn(pointers[0], actions, pointers, pointers + program.Count + 1, switchesUser: true); // It starts the commands, and has our rights for that.
         Native.DestroySpawnFileActions(actions);
         NativeMemory.Free(block);
         if (pid <= 0)
@@ -89,7 +93,7 @@ public sealed unsafe class PreparedCommand : IDisposable
             return 0;
         }
 
-        var pid = attributes.Spawn(_shell, _block, _arguments, _environment);
+        var pid = attributes.Spawn(_program, _block, _arguments, _environment, switchesUser: Command.User is not null);
         if (pid > 0)
         {
             return pid;
@@ -128,21 +132,31 @@ public sealed unsafe class PreparedCommand : IDisposable
         return null;
     }
 
+    private static bool IsOurOwn(string variable) => variable.StartsWith("DTS_", StringComparison.Ordinal);
+
     private static bool HasZero(string text) => text.Contains('\0', StringComparison.Ordinal);
 
     // One block: file actions, then the pointers of argv and envp, then the strings they point at.
-    private byte* Build(ShellCommand command, out byte* shell, out byte** arguments, out byte** environment)
+    private byte* Build(ShellCommand command, out byte* program, out byte** arguments, out byte** environment)
     {
+        var variables = command.Environment.Select(pair => $"{pair.Key}={pair.Value}").ToList();
+        List<string> front = [];
+        if (command.User is { } user)
+        {
+            front.AddRange(UserSwitch.Front(user, command.Cwd ?? user.Home, variables.Where(variable => !IsOurOwn(variable))));
+            variables.RemoveAll(variable => !IsOurOwn(variable));
+        }
+
         string?[] strings =
         [
-            command.Shell, "-c", command.Script, null,
-            .. command.Environment.Select(pair => $"{pair.Key}={pair.Value}"), null,
-            command.Cwd,
+            .. front, command.Shell, "-c", command.Script, null,
+            .. variables, null,
+            command.User is null ? command.Cwd : "/",
         ];
         var block = Lay(strings, Native.SpawnFileActionsSize, out var pointers);
-        shell = pointers[0];
+        program = pointers[0];
         arguments = pointers;
-        environment = pointers + 4;
+        environment = pointers + front.Count + 4;
         _ = Native.InitSpawnFileActions(block, _output, directory: pointers[strings.Length - 1]);
         return block;
     }

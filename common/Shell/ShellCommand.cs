@@ -19,6 +19,9 @@ public sealed record ShellCommand
     /// <summary>The directory to run in; null is the worker's own.</summary>
     public string? Cwd { get; init; }
 
+    /// <summary>The user to run as; null is the worker's own. See <see cref="UserSwitch"/>.</summary>
+    public UserAccount? User { get; init; }
+
     /// <summary>How many bytes of output are kept, half from the beginning and half from the end.</summary>
     public int OutputLimitBytes { get; init; } = 256 * 1024;
 

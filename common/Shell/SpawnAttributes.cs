@@ -29,15 +29,32 @@ internal sealed unsafe class SpawnAttributes : IDisposable
     }
 
     /// <summary>Starts a program, in a hurry if it may: its pid, or -errno.</summary>
-    public int Spawn(byte* path, byte* actions, byte** arguments, byte** environment) =>
-        _hurried is not null && Native.TryHurry(out var former)
+    /// <param name="switchesUser">It gets the right to change users, and is not hurried, for once it has done so we may not be allowed to end that.</param>
+    public int Spawn(byte* path, byte* actions, byte** arguments, byte** environment, bool switchesUser = false)
+    {
+        if (switchesUser)
+        {
+            return SpawnToSwitch(path, actions, arguments, environment);
+        }
+
+        Native.GrantNothing();
+        return _hurried is not null && Native.TryHurry(out var former)
             ? SpawnHurried(path, actions, arguments, environment, former)
             : Native.Spawn(path, actions, _ordinary, arguments, environment);
+    }
 
     public void Dispose()
     {
         Free(ref _ordinary);
         Free(ref _hurried);
+    }
+
+    private int SpawnToSwitch(byte* path, byte* actions, byte** arguments, byte** environment)
+    {
+        Native.GrantUserSwitch();
+        var pid = Native.Spawn(path, actions, _ordinary, arguments, environment);
+        Native.GrantNothing();
+        return pid;
     }
 
     // Nothing else may happen between the two: whatever thread or process were started here would be real-time for ever.

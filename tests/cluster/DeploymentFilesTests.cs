@@ -16,6 +16,15 @@ public sealed class DeploymentFilesTests : IDisposable
     public async Task Systemd_has_nothing_to_say_about_a_unit(string unit) => Assert.Equal("", await RunAsync("systemd-analyze", "verify", UnitOf(unit)));
 
     [Fact]
+    public async Task Systemd_has_nothing_to_say_about_the_drop_in_that_lets_jobs_run_as_other_users()
+    {
+        Directory.CreateDirectory(_scratch.File("dts-worker.service.d"));
+        File.Copy(Tool.InRepository("systemd/dts-worker-runas.conf"), _scratch.File("dts-worker.service.d/runas.conf"));
+
+        Assert.Equal("", await RunAsync("systemd-analyze", "verify", UnitOf("dts-worker")));
+    }
+
+    [Fact]
     public async Task The_master_is_closed_to_all_that_it_does_not_need()
     {
         var verdict = await RunAsync("systemd-analyze", "security", "--offline=true", UnitOf("dts-master"));

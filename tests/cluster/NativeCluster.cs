@@ -66,9 +66,13 @@ internal sealed class NativeCluster : IAsyncDisposable
         }
     }
 
-    public async Task<NativeProcess> StartWorkerAsync(string id, params string[] more)
+    public Task<NativeProcess> StartWorkerAsync(string id, params string[] more) => StartWorkerBehindAsync([], "dts-worker", id, more);
+
+    /// <param name="front">A command that executes another, and its arguments.</param>
+    /// <param name="executable">Its path, or its name where the executables are.</param>
+    public async Task<NativeProcess> StartWorkerBehindAsync(IEnumerable<string> front, string executable, string id, params string[] more)
     {
-        var worker = Add(NativeProcess.StartBehind(["env", $"DTS_TEST_CLOCK={ClockOf(id)}"], "dts-worker", _folder.File($"{id}-{_processes.Count}.log"), [
+        var worker = Add(NativeProcess.StartBehind(["env", $"DTS_TEST_CLOCK={ClockOf(id)}", .. front], executable, _folder.File($"{id}-{_processes.Count}.log"), [
             "--workerId", id, "--dataFolder", _folder.File(id), "--jobLogCommitTimeout", "100", .. Common(), .. _workerArguments, .. more]));
         Workers[id] = worker;
         await worker.LogsSoon("ready, ");

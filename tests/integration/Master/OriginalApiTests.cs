@@ -120,7 +120,7 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
     [InlineData("""{"name":"a/b","command":"x","cronExpr":"* * * * *"}""", "name \\\"a/b\\\" has a '/'; expected any letters without '/'")]
     [InlineData("""{"name":"a","command":" ","cronExpr":"* * * * *"}""", "command is empty; expected a shell command")]
     [InlineData("""{"name":"a","cronExpr":"* * * * *"}""", "command is missing; expected a text")]
-    [InlineData("""{"name":"a","command":"x","cronExpr":"* * * * *","user":"www"}""", "not supported yet: user \\\"www\\\"; expected no user: the worker's own")]
+    [InlineData("""{"name":"a","command":"x","cronExpr":"* * * * *","user":"-x"}""", "user \\\"-x\\\" is no user's name; expected letters, digits, '.', '_', '-', '@' or '$', at most 100, the first no '-'")]
     [InlineData("""{"name":"a","command":"x","cronExpr":"* * * * *","env":{"A":null}}""", "env is {\\\"A\\\":null}; expected an object of texts")]
     [InlineData("nonsense", "job is not JSON (line 1, byte 2); expected {\\\"name\\\":…,\\\"command\\\":…,\\\"cronExpr\\\":…}")]
     public async Task A_job_that_cannot_be_is_refused_in_one_line_and_not_stored(string job, string message)

@@ -1,3 +1,4 @@
+using Dts.Common;
 using Dts.Common.Cron;
 using Dts.Common.Jobs;
 using Dts.Tests.Support;
@@ -7,11 +8,6 @@ namespace Dts.Tests.Unit.Jobs;
 
 public sealed class JobRulesTests
 {
-    private static readonly Dictionary<string, (Job Job, string Fault)> NotYet = new()
-    {
-        ["user"] = (Some.Job() with { User = "www" }, "not supported yet: user \"www\"; expected no user: the worker's own"),
-    };
-
     private static readonly Dictionary<string, (Func<int, Job> Make, int Min, int Max)> Ranges = new()
     {
         ["startDeadlineSeconds"] = (value => Some.Job() with { StartDeadlineSeconds = value }, 1, 2_592_000),
@@ -23,8 +19,6 @@ public sealed class JobRulesTests
         ["retry.maxDelaySeconds"] = (value => Some.Job() with { Retry = new Retry(MaxDelaySeconds: value) }, 0, 2_592_000),
         ["outputLimitBytes"] = (value => Some.Job() with { OutputLimitBytes = value }, 1024, 8_388_608),
     };
-
-    public static TheoryData<string> NotYetFields => [.. NotYet.Keys];
 
     public static TheoryData<string> RangeFields => [.. Ranges.Keys];
 
@@ -48,6 +42,7 @@ public sealed class JobRulesTests
         Then = ["next"],
         OnFailure = ["mend"],
         Always = ["tidy"],
+        User = "www-data",
         Cwd = "/tmp",
         Env = new Dictionary<string, string> { ["PATH"] = "/bin", ["_x1"] = "" },
         Shell = "/bin/sh",
@@ -55,13 +50,16 @@ public sealed class JobRulesTests
     }));
 
     [Theory]
-    [MemberData(nameof(NotYetFields))]
-    public void What_is_not_supported_yet_is_refused_and_never_ignored(string field)
+    [InlineData("-x")]
+    [InlineData("a b")]
+    [InlineData("a:b")]
+    [InlineData("a\nb")]
+    public void A_user_is_a_name_that_a_user_can_have(string user)
     {
-        var (job, fault) = NotYet[field];
+        var fault = $"user \"{Display.Line(user)}\" is no user's name; expected letters, digits, '.', '_', '-', '@' or '$', at most 100, the first no '-'";
 
-        Assert.Equal(fault, FaultOf(job));
-        Assert.Equal(fault, JobRules.FindUnrunnable(job));
+        Assert.Equal(fault, FaultOf(Some.Job() with { User = user }));
+        Assert.Equal(fault, JobRules.FindUnrunnable(Some.Job() with { User = user }));
     }
 
     [Theory]

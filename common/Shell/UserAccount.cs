@@ -1,0 +1,11 @@
+namespace Dts.Common.Shell;
+
+/// <summary>A user of this host, as whom a command may run.</summary>
+/// <param name="Home">Its home, or / where that does not exist.</param>
+public sealed record UserAccount(string Name, uint Uid, uint Gid, string Home)
+{
+    /// <summary>Null = this host knows nobody of that name. Asks whatever the host asks: files, LDAP.</summary>
+    public static UserAccount? Find(string name) => Native.FindUser(name) is var (uid, gid, home)
+        ? new UserAccount(name, uid, gid, Directory.Exists(home) ? home : "/")
+        : null;
+}

@@ -1,0 +1,72 @@
+using System.Runtime.Versioning;
+using Dts.Common.Logs;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Cluster;
+
+[SupportedOSPlatform("linux")]
+public sealed class RunAsUserTests
+{
+    private const string Never = "0 0 0 1 1 * 2099";
+    private const string WhoAmI = "id -un; grep -E 'Cap(Prm|Eff|Amb)' /proc/self/status | cut -f 2 | sort -u; setpriv --reuid=root true 2>/dev/null && echo became root; true";
+    private const string NoCapability = "0000000000000000";
+
+    /// <summary>What the drop-in systemd/dts-worker-runas.conf gives to a worker that is not root.</summary>
+    private static readonly string[] AsTheDropInHasIt =
+        ["env", "HOME=/", "setpriv", "--reuid=daemon", "--regid=daemon", "--init-groups", "--inh-caps=+setuid,+setgid,+kill", "--ambient-caps=+setuid,+setgid,+kill", "--"];
+
+    [Fact]
+    public async Task A_worker_that_is_not_root_runs_jobs_as_the_users_it_allows_and_hands_on_none_of_its_rights()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 0);
+        await StartWorkerAsDaemonAsync(cluster);
+        await cluster.SaveAsync("as-nobody", WhoAmI, Never, new { user = "nobody" });
+        await cluster.SaveAsync("as-itself", WhoAmI, Never);
+        await cluster.SaveAsync("as-root", WhoAmI, Never, new { user = "root" });
+
+        var asNobody = await RunAsync(cluster, "as-nobody");
+        var asItself = await RunAsync(cluster, "as-itself");
+        var asRoot = await RunAsync(cluster, "as-root");
+
+        Assert.Equal(("", $"nobody\n{NoCapability}\n"), (asNobody.Err, asNobody.Output));
+        Assert.Equal(("", $"daemon\n{NoCapability}\n"), (asItself.Err, asItself.Output));
+        Assert.Equal((RunStatus.Failed, "user \"root\" is not allowed on worker w1: its setting runAs is \"nobody\"; expected that it names root"), (asRoot.Status, asRoot.Err));
+    }
+
+    [Fact]
+    public async Task A_kill_reaches_a_run_of_another_user_where_the_worker_is_not_root()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 0);
+        await StartWorkerAsDaemonAsync(cluster);
+        await cluster.SaveAsync("stubborn", "trap '' TERM; (trap '' TERM; setsid sleep 300) & sleep 301; sleep 302", Never, new { user = "nobody", killGraceSeconds = 1 });
+
+        await cluster.CallAsync("/api/v1/jobs/stubborn/run");
+        await Patience.Until(() => cluster.CommandsAlive().Count >= 3, cluster.Describe);
+        await cluster.CallAsync("/api/v1/jobs/stubborn/kill");
+        var record = Assert.Single(await cluster.RecordsSoon("stubborn", records => records.Count == 1));
+
+        Assert.Equal((RunStatus.Killed, 9), (record.Status, record.Signal));
+        Assert.DoesNotContain("left behind", record.Err);
+        Assert.Empty(cluster.CommandsAlive());
+    }
+
+    private static async Task StartWorkerAsDaemonAsync(NativeCluster cluster)
+    {
+        // A place where it may write and execute, and a log that it shares with us.
+        const UnixFileMode everything = (UnixFileMode)0b111_111_111;
+        File.SetUnixFileMode(cluster.Folder, everything);
+        var log = Path.Combine(cluster.Folder, "log.db");
+        File.WriteAllText(log, "");
+        File.SetUnixFileMode(log, everything);
+        var executable = Path.Combine(cluster.Folder, "dts-worker");
+        File.Copy(Path.Combine(NativeProcess.Folder, "dts-worker"), executable);
+        await cluster.StartWorkerBehindAsync(AsTheDropInHasIt, executable, "w1", "--runAs", "nobody");
+    }
+
+    private static async Task<RunRecord> RunAsync(NativeCluster cluster, string job)
+    {
+        await cluster.CallAsync($"/api/v1/jobs/{job}/run");
+        return Assert.Single(await cluster.RecordsSoon(job, records => records.Count == 1));
+    }
+}
