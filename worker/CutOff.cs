@@ -9,29 +9,37 @@ namespace Dts.Worker;
 internal sealed class CutOff(SessionKeeper sessions, RunsInFlight runs, HeldCommands commands, TimeSpan ttl, TimeProvider time)
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(250);
-    // The session is prolonged every third of its time to live; what is kept here must be well within the other two.
-    private readonly TimeSpan _graceMax = ttl / 4;
-    private readonly TimeSpan _surelyOver = ttl / 8; // After SIGKILL, and until the next look.
+
+    /// <summary>When a run is to be over at the latest, as its session stands now; null = it may go on.</summary>
+    public static KillDeadline? FindDeadline(Run run, Session? session, TimeSpan ttl)
+    {
+        if (run.Job.OnDisconnect != OnDisconnect.Kill)
+        {
+            return null;
+        }
+
+        // The session is prolonged every third of its time to live; what is kept here must be well within the other two.
+        var grace = TimeSpan.FromSeconds(Math.Min(run.Job.KillGraceSeconds, (ttl / 4).TotalSeconds));
+        var surelyOver = ttl / 8; // After SIGKILL, and until the next look.
+        var holdsFor = session?.Lease == run.Session ? session.HoldsFor : TimeSpan.Zero;
+        return new KillDeadline(
+            run.Key, holdsFor - grace - surelyOver, "this worker is cut off from etcd, or gone, and the job says onDisconnect: kill", holdsFor > TimeSpan.Zero ? grace : TimeSpan.Zero);
+    }
 
     public async Task RunAsync(CancellationToken stop)
     {
         using var timer = new PeriodicTimer(LookEvery, time);
         try
         {
-            while (await timer.WaitForNextTickAsync(stop))
+            for (var hadSession = false; await timer.WaitForNextTickAsync(stop);)
             {
-                var current = sessions.Current;
-                foreach (var run in runs.All.Where(run => run.Job.OnDisconnect == OnDisconnect.Kill && run is { Command: not null, Status: null }))
+                var session = sessions.Current;
+                hadSession |= session is not null; // Before the first one, what was adopted has the deadline that it came with.
+                foreach (var run in runs.All.Where(run => hadSession && run is { Command: not null, Status: null }))
                 {
-                    var grace = TimeSpan.FromSeconds(Math.Min(run.Job.KillGraceSeconds, _graceMax.TotalSeconds));
-                    var holdsFor = current?.Lease == run.Session ? current.HoldsFor : TimeSpan.Zero;
-                    if (holdsFor < grace + _surelyOver)
+                    if (FindDeadline(run, session, ttl) is { } deadline)
                     {
-                        run.Command?.Kill("this worker is cut off from etcd, and the job says onDisconnect: kill", holdsFor > TimeSpan.Zero ? grace : TimeSpan.Zero);
-                    }
-                    else
-                    {
-                        commands.KillAfter(run.Key, holdsFor - grace - _surelyOver, "its worker is gone, and the job says onDisconnect: kill", grace);
+                        commands.KillAfter(deadline);
                     }
                 }
             }

@@ -170,7 +170,9 @@ internal sealed class Launcher(
             return;
         }
 
-        var started = await commands.StartAsync([.. _starting.Select(waiting => waiting.Run.Key)], sessions.Current?.HoldsFor ?? TimeSpan.Zero);
+        var session = sessions.Current;
+        var deadlines = _starting.Select(waiting => CutOff.FindDeadline(waiting.Run, session, settings.SessionTtl)).OfType<KillDeadline>().ToList();
+        var started = await commands.StartAsync([.. _starting.Select(waiting => waiting.Run.Key)], session?.HoldsFor ?? TimeSpan.Zero, deadlines);
         foreach (var (waiting, running) in _starting.Zip(started))
         {
             var run = waiting.Run;

@@ -61,19 +61,20 @@ public sealed class HeldCommands : IDisposable
 
     /// <summary>Starts prepared commands back to back. One that cannot be started has ended already, with the reason.</summary>
     /// <param name="within">Later than that from now none of them is started.</param>
-    public async Task<IReadOnlyList<RunningCommand>> StartAsync(IReadOnlyList<string> ids, TimeSpan within)
+    /// <param name="deadlines">See <see cref="KillAfter"/>.</param>
+    public async Task<IReadOnlyList<RunningCommand>> StartAsync(IReadOnlyList<string> ids, TimeSpan within, IReadOnlyList<KillDeadline>? deadlines = null)
     {
         var started = ids.Select(_own!.Expect).ToList();
-        _own.Line.Send(new HolderMessage.Start(ids, Environment.TickCount64 + (long)within.TotalMilliseconds));
+        _own.Line.Send(new HolderMessage.Start(ids, Environment.TickCount64 + (long)within.TotalMilliseconds, deadlines?.Select(deadline => deadline.ToMessage()).ToList()));
         return await Task.WhenAll(started);
     }
 
     /// <summary>Has it killed after a time, even if this worker is gone by then, unless it is told another time before.</summary>
-    public void KillAfter(string id, TimeSpan time, string reason, TimeSpan grace)
+    public void KillAfter(KillDeadline deadline)
     {
-        if (_links.TryGetValue(id, out var link))
+        if (_links.TryGetValue(deadline.Id, out var link))
         {
-            link.Line.Send(new HolderMessage.KillAt(id, Environment.TickCount64 + (long)time.TotalMilliseconds, reason, grace.TotalMilliseconds));
+            link.Send(deadline.ToMessage());
         }
     }
 
@@ -206,6 +207,8 @@ public sealed class HeldCommands : IDisposable
 
         public Task<RunningCommand> Expect(string id) =>
             (_expected[id] = new TaskCompletionSource<RunningCommand>(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+
+        public void Send(HolderMessage message) => _line?.Send(message);
 
         public void Forget(string id)
         {

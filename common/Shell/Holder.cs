@@ -150,8 +150,13 @@ public sealed class Holder : IDisposable
             case HolderMessage.Drop(var id) when _prepared.Remove(id, out var dropped):
                 dropped.Command.Dispose();
                 break;
-            case HolderMessage.Start(var ids, var notAfterMs):
+            case HolderMessage.Start(var ids, var notAfterMs, var deadlines):
                 Start(ids, notAfterMs);
+                foreach (var deadline in deadlines ?? [])
+                {
+                    Take(deadline);
+                }
+
                 break;
             case HolderMessage.Kill(var id, var reason, var graceMs):
                 Find(id)?.Running.Kill(reason, graceMs is { } ms ? TimeSpan.FromMilliseconds(ms) : null);

@@ -30,7 +30,8 @@ internal abstract record HolderMessage
     public sealed record Drop(string Id) : HolderMessage;
 
     /// <param name="NotAfterMs">Later than that, by this host's monotonic clock, none of them is started.</param>
-    public sealed record Start(IReadOnlyList<string> Ids, long NotAfterMs) : HolderMessage;
+    /// <param name="Deadlines">For those of them that have one from the first moment.</param>
+    public sealed record Start(IReadOnlyList<string> Ids, long NotAfterMs, IReadOnlyList<KillAt>? Deadlines = null) : HolderMessage;
 
     public sealed record Kill(string Id, string Reason, double? GraceMs) : HolderMessage;
 

@@ -16,7 +16,7 @@ public sealed class AdoptionTests
     public async Task A_command_goes_on_when_its_worker_is_restarted_and_its_run_and_output_are_whole(string how)
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 1);
-        await cluster.SaveAsync("counts", $"echo x >> {cluster.Witness}; {Counts}", "@at " + Soon());
+        await cluster.SaveAsync("counts", $"echo x >> {cluster.Witness}; {Counts}", "@at " + Soon(), new { onDisconnect = "kill" });
         await cluster.Workers["w1"].LogsSoon("counts started");
 
         await StopAsync(cluster, how);

@@ -69,7 +69,7 @@ public sealed class HolderTests : IDisposable
         {
             first.Prepare("a/1", "one", Some("sleep 300"));
             await first.StartAsync(["a/1"], TimeSpan.FromMinutes(1));
-            first.KillAfter("a/1", TimeSpan.FromMilliseconds(500), "nobody is there", TimeSpan.Zero);
+            first.KillAfter(new KillDeadline("a/1", TimeSpan.FromMilliseconds(500), "nobody is there", TimeSpan.Zero));
         }
 
         await Patience.Until(() => Directory.GetFiles(_folder.Path, "*.ended").Length == 1, () => "it goes on");
