@@ -16,7 +16,7 @@ public sealed partial class MongoLogStore : ILogStore
 {
     private const string Database = "cron";
     private const int DuplicateKey = 11000;
-    private const int SpanGrowth = 8;
+    private const int SpanGrowth = 2;
     private const int LanesFrom = 200; // Records in a batch; below it two requests cost more than they save.
 
     private static readonly TimeSpan FirstSpan = TimeSpan.FromMinutes(1);
