@@ -14,6 +14,7 @@ namespace Dts.Worker;
 internal sealed class Launcher(
     WorkerSettings settings,
     RunAs runAs,
+    RunCgroups cgroups,
     SessionKeeper sessions,
     Slots slots,
     RunsInFlight runs,
@@ -85,13 +86,14 @@ internal sealed class Launcher(
             return;
         }
 
-        if (!runAs.TryFind(run.Job, out var user, out var refusal))
+        if (!runAs.TryFind(run.Job, out var user, out var refusal) || !cgroups.TryMake(run, out var cgroup, out refusal))
         {
             await EndAsync(run, RunStatus.Failed, refusal);
             return;
         }
 
         ledger.Launching(run);
+        run.Cgroup = cgroup;
         run.Output = outputs.Begin(run);
         var waiting = new Waiting(run, commands.Prepare(MakeCommand(run, user)));
         _waiting[run] = waiting;
@@ -205,7 +207,7 @@ internal sealed class Launcher(
     {
         var ending = await running.Ended;
         ledger.Ended(run);
-        var record = recorder.Ran(run, ending);
+        var record = recorder.Ran(run, ending, cgroups.End(run));
         outputs.End(run.Output!); // After the record was made, which says how much of it there is.
         run.Status = record.Status;
         log.Ended(record);
@@ -240,6 +242,7 @@ internal sealed class Launcher(
 
         _waiting.Remove(waiting.Run);
         outputs.End(waiting.Run.Output!);
+        _ = cgroups.End(waiting.Run);
         waiting.Command.Dispose();
         ledger.Ended(waiting.Run);
     }
@@ -339,6 +342,7 @@ internal sealed class Launcher(
             Environment = environment,
             Shell = shell,
             User = user,
+            Cgroup = run.Cgroup,
             Cwd = job.Cwd.Length > 0 ? job.Cwd : environment["HOME"],
             OutputFile = run.Output,
             OutputLimitBytes = job.OutputLimitBytes > 0 ? job.OutputLimitBytes : settings.OutputLimitBytes,

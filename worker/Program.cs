@@ -24,6 +24,7 @@ return await Service.RunAsync(async () =>
     using var store = settings.Log.Open(log);
     using var outputs = new LiveOutput(folder.Output, store, settings.OutputStoreLimitBytes, settings.LogRetention, time, log);
     var runAs = RunAs.Open(settings, log);
+    var cgroups = RunCgroups.Open(settings, log); // Before there is any other process in this one's cgroup.
     using var commands = new CommandRunner();
     using var starter = new CommandStarter(commands);
 
@@ -67,7 +68,7 @@ return await Service.RunAsync(async () =>
         new JobWatch(etcd, keys, id, zone, clocks, inbox.Writer, log).RunAsync(stop.Token),
         new Scheduler(id, new Roster(id, settings.Labels), settings.ClaimAhead, inbox.Reader, fires.Writer, planAlarm, jobs => Ready(log, jobs), time, log).RunAsync(),
         new Claimer(pending, requests, inTheWay, keys, id, sessions, zone, slots, runs, accounts, fires, starts.Writer, claimAlarm, time).RunAsync(),
-        new Launcher(settings, runAs, sessions, slots, runs, commands, starter, ledger, recorder, outputs, starts, endings.Writer, startAlarm, time, log).RunAsync(),
+        new Launcher(settings, runAs, cgroups, sessions, slots, runs, commands, starter, ledger, recorder, outputs, starts, endings.Writer, startAlarm, time, log).RunAsync(),
         new Recorder(keys, endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
         new Completer(etcd, keys, id, runs, completed.Reader, time, log).RunAsync(),
         new LogShipper(spool, store, appended.Reader, settings.LogBatchSize, settings.LogCommitTimeout, time, log).RunAsync(),
