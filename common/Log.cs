@@ -116,6 +116,9 @@ public static partial class Log
     [LoggerMessage(420, LogLevel.Error, "jobs may run as {Users} here (runAs) and cannot, for this worker has no means to switch: {Missing}")]
     public static partial void CannotSwitchUsers(this ILogger log, string users, string missing);
 
+    [LoggerMessage(421, LogLevel.Information, "jobs with memoryMax, cpuMax or pidsMax fail on this worker, all others run: {Why}")]
+    public static partial void NoLimits(this ILogger log, string why);
+
     [LoggerMessage(409, LogLevel.Warning, "{Key} is no run of ours and would hold up its job; removed")]
     public static partial void AlienRun(this ILogger log, string key);
 

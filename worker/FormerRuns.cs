@@ -15,7 +15,7 @@ internal sealed class FormerRuns(
     private static readonly TimeSpan AnswersComeWithin = TimeSpan.FromMinutes(1);
 
     /// <summary>Adopts what an earlier process of this worker started and a holder still holds, or has left the ending of.</summary>
-    public void Adopt(HeldCommands commands, LaunchLedger ledger, LiveOutput outputs)
+    public void Adopt(HeldCommands commands, LaunchLedger ledger, LiveOutput outputs, RunCgroups cgroups)
     {
         foreach (var former in commands.Former)
         {
@@ -26,6 +26,8 @@ internal sealed class FormerRuns(
                 continue;
             }
 
+            _ = cgroups.TryMake(run, out var cgroup, out _); // The one that it has: its limits are set anew, for systemd may have had to lift them.
+            run.Cgroup = cgroup;
             ledger.Launched(run, former.Running);
             outputs.GoOn(run, run.Output!);
             log.Adopted(run.Name, run.Id, former.Running.Pid, former.Running.Ended.IsCompleted ? "it has ended meanwhile" : "it goes on");

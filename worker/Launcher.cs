@@ -15,6 +15,7 @@ internal sealed class Launcher(
     WorkerSettings settings,
     Func<bool> drains,
     RunAs runAs,
+    RunCgroups cgroups,
     SessionKeeper sessions,
     Slots slots,
     RunsInFlight runs,
@@ -102,13 +103,14 @@ internal sealed class Launcher(
             return;
         }
 
-        if (!runAs.TryFind(run.Job, out var user, out var refusal))
+        if (!runAs.TryFind(run.Job, out var user, out var refusal) || !cgroups.TryMake(run, out var cgroup, out refusal))
         {
             await EndAsync(run, RunStatus.Failed, refusal);
             return;
         }
 
         ledger.Launching(run);
+        run.Cgroup = cgroup;
         run.Output = outputs.Begin(run);
         commands.Prepare(run.Key, HeldRun.ToTag(run), MakeCommand(run, user));
         var waiting = new Waiting(run);
@@ -231,7 +233,7 @@ internal sealed class Launcher(
 
         var ending = await running.Ended;
         ledger.Ended(run);
-        var record = recorder.Ran(run, ending);
+        var record = recorder.Ran(run, ending, cgroups.End(run));
         outputs.End(run.Output!, ending);
         run.Status = record.Status;
         log.Ended(record);
@@ -266,6 +268,7 @@ internal sealed class Launcher(
 
         _waiting.Remove(waiting.Run);
         outputs.End(waiting.Run.Output!);
+        _ = cgroups.End(waiting.Run);
         commands.Drop(waiting.Run.Key);
         ledger.Ended(waiting.Run);
     }
@@ -376,6 +379,7 @@ internal sealed class Launcher(
             Environment = environment,
             Shell = shell,
             User = user,
+            Cgroup = run.Cgroup,
             Cwd = job.Cwd.Length > 0 ? job.Cwd : environment["HOME"],
             OutputTarget = run.Output,
             OutputLimitBytes = job.OutputLimitBytes > 0 ? job.OutputLimitBytes : settings.OutputLimitBytes,

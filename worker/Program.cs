@@ -49,6 +49,7 @@ return await Service.RunAsync(async () =>
     using var etcd = new EtcdClient(settings.Etcd, time, log);
     using var store = settings.Log.Open(log);
     using var outputs = new LiveOutput(folder.Output, store, settings.OutputStoreLimitBytes, settings.LogRetention, time, log);
+    var cgroups = RunCgroups.Open(settings, log); // Before there is any other process in this one's cgroup.
     using var commands = await HeldCommands.OpenAsync(folder.Holders, Service.Invocation("hold"));
     var runAs = RunAs.Open(settings, log);
 
@@ -68,7 +69,7 @@ return await Service.RunAsync(async () =>
     var accounts = new Accounts(keys, recorder, endings.Writer, log);
     var lost = new LostRuns(etcd, keys, accounts, time, log);
     var former = new FormerRuns(etcd, keys, id, runs, lost, time, log);
-    former.Adopt(commands, ledger, outputs);
+    former.Adopt(commands, ledger, outputs, cgroups);
     former.KillLeftBehind(ledger);
     outputs.TakeLeft();
     using var clocks = new ClockCheck(id, time, log);
@@ -98,7 +99,7 @@ return await Service.RunAsync(async () =>
         new JobWatch(etcd, keys, id, zone, clocks, inbox.Writer, log).RunAsync(stop.Token),
         new Scheduler(id, new Roster(id, settings.Labels), settings.ClaimAhead, inbox.Reader, fires.Writer, planAlarm, jobs => Ready(jobs), time, log).RunAsync(),
         new Claimer(pending, requests, inTheWay, keys, id, sessions, zone, slots, runs, accounts, fires, starts.Writer, claimAlarm, time).RunAsync(),
-        new Launcher(settings, () => settings.Drain || stop.IsInterrupt, runAs, sessions, slots, runs, commands, ledger, recorder, outputs, starts, endings.Writer, startAlarm, time, log).RunAsync(),
+        new Launcher(settings, () => settings.Drain || stop.IsInterrupt, runAs, cgroups, sessions, slots, runs, commands, ledger, recorder, outputs, starts, endings.Writer, startAlarm, time, log).RunAsync(),
         new Recorder(keys, endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
         new Completer(etcd, keys, id, runs, commands, completed.Reader, time, log).RunAsync(),
         new LogShipper(spool, store, appended.Reader, settings.LogBatchSize, settings.LogCommitTimeout, time, log).RunAsync(),

@@ -10,14 +10,17 @@ internal sealed class RecordWriter(string workerId, string host, TimeSpan retent
     private const int RetentionDaysMax = 36_500; // A job put by hand may say anything.
 
     /// <summary>The command ran.</summary>
-    public RunRecord Ran(Run run, CommandEnding ending) => NotStarted(run, StatusOf(ending.Outcome), Explain(ending), ending.StartedAt) with
+    /// <param name="use">What its cgroup says; null = it had none.</param>
+    public RunRecord Ran(Run run, CommandEnding ending, CgroupUse? use) => NotStarted(run, StatusOf(ending.Outcome), Explain(run, ending, use), ending.StartedAt) with
     {
         Output = ending.Output,
         EndTime = ending.EndedAt.ToUnixTimeMilliseconds(),
         ExitCode = ending.ExitCode,
         Signal = ending.Signal,
-        CpuMs = ending.CpuMs,
+        CpuMs = Math.Max(ending.CpuMs, use?.CpuMs ?? 0),
         MaxRssKb = ending.MaxRssKb ?? 0,
+        PeakMemoryBytes = use?.PeakMemoryBytes ?? 0,
+        OomKilled = use?.OomKilled ?? false,
         OutputBytes = ending.OutputBytes,
         OutputTruncated = ending.OutputTruncated,
         OutputStored = ending.OutputStored,
@@ -52,7 +55,9 @@ internal sealed class RecordWriter(string workerId, string host, TimeSpan retent
         _ => RunStatus.Failed,
     };
 
-    private static string Explain(CommandEnding ending) => ending.Leftovers.Count == 0
+    private static string Explain(Run run, CommandEnding ending, CgroupUse? use) => use is { OomKilled: true } && StatusOf(ending.Outcome) == RunStatus.Failed
+        ? run.Job.MemoryMax.Bytes > 0 ? $"killed by the host: it used more memory than its limit of {run.Job.MemoryMax.Describe()}" : "killed by the host, which was out of memory"
+        : ending.Leftovers.Count == 0
         ? ending.Error
         : $"{ending.Error}; left behind: {string.Join(", ", ending.Leftovers.Select(process => $"{process.Comm} ({process.Pid})"))}";
 

@@ -39,6 +39,9 @@ internal sealed class Run(JobName name, Job job, long jobRevision, RunSpec spec,
     /// <summary>Set when it has started.</summary>
     public RunningCommand? Command { get; set; }
 
+    /// <summary>What keeps its limits; null = it has none of its own.</summary>
+    public RunCgroup? Cgroup { get; set; }
+
     /// <summary>Where its command puts its output, besides.</summary>
     public OutputTarget? Output { get; set; }
 

@@ -13,6 +13,7 @@ namespace Dts.Worker;
 /// <param name="Labels">What jobs may ask for in their target.</param>
 /// <param name="Slots">How many runs at a time.</param>
 /// <param name="RunAs">As whom jobs may ask to run; * = anyone but root.</param>
+/// <param name="CgroupPerRun">Whether runs without limits have a cgroup, too.</param>
 /// <param name="ClaimAhead">How long before its plan time a fire is claimed.</param>
 /// <param name="DrainTimeout">How long running commands may go on when the worker is told to end and is to drain.</param>
 /// <param name="Drain">Whether it then waits for them, rather than leave them to the process that follows it.</param>
@@ -23,6 +24,7 @@ internal sealed record WorkerSettings(
     IReadOnlyDictionary<string, string> Labels,
     int Slots,
     IReadOnlyList<string> RunAs,
+    bool CgroupPerRun,
     string Shell,
     int OutputLimitBytes,
     long OutputStoreLimitBytes,
@@ -49,6 +51,7 @@ internal sealed record WorkerSettings(
         Labels: ReadLabels(settings),
         Slots: settings.Number("slots", 4 * Environment.ProcessorCount, 1, 10_000),
         RunAs: settings.List("runAs", ""),
+        CgroupPerRun: settings.Text("cgroupPerRun", "false", text => text is "true" or "false", "true or false") == "true",
         Shell: settings.Text("shell", "/bin/bash", File.Exists, "the path of a shell that exists"),
         OutputLimitBytes: settings.Number("outputLimit", 256 << 10, 1024, 8 << 20),
         OutputStoreLimitBytes: settings.Number("outputStoreLimit", 16 << 20, 0, 1 << 30),

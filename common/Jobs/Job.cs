@@ -11,6 +11,9 @@ namespace Dts.Common.Jobs;
 /// <param name="User">As whom the command runs, if the worker's setting runAs allows it; empty = the worker's own user.</param>
 /// <param name="Shell">The shell that gets the command with -c; empty = the worker's default.</param>
 /// <param name="Cwd">Where the command starts; empty = the worker's home.</param>
+/// <param name="MemoryMax">The most memory that a run may have, with all its processes; 0 = as much as there is.</param>
+/// <param name="CpuMax">How many processor cores it may keep busy, such as 1.5; 0 = all.</param>
+/// <param name="PidsMax">How many processes and threads it may have at a time; 0 = as many as it likes.</param>
 /// <param name="OutputLimitBytes">How much output a record keeps, head and tail; 0 = the worker's default.</param>
 /// <param name="RetentionDays">How long records are kept; 0 = the default of the log.</param>
 /// <param name="Then">Jobs that run when a run of this one has succeeded.</param>
@@ -38,6 +41,9 @@ public sealed record Job(
     string Cwd = "",
     IReadOnlyDictionary<string, string>? Env = null,
     string Shell = "",
+    ByteSize MemoryMax = default,
+    double CpuMax = 0,
+    int PidsMax = 0,
     int OutputLimitBytes = 0,
     int RetentionDays = 0,
     IReadOnlyList<string>? Then = null,

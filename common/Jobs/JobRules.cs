@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using Dts.Common.Cron;
 
@@ -10,6 +11,11 @@ public static class JobRules
     private const int RequestEnvBytesMax = 32 << 10;
     private const int OutputLimitMin = 1024;
     private const int OutputLimitMax = 8 << 20;
+    private const long MemoryMin = 1 << 20;
+    private const long MemoryMost = 1L << 50;
+    private const double CpuMin = 0.01; // The kernel's least quota is a millisecond in a hundred.
+    private const double CpuMost = 10_000;
+    private const int PidsMost = 4_194_304; // PID_MAX_LIMIT
     private const int DayInSeconds = 86_400;
     private const int DependentsMax = 20; // They are put in one transaction with the end of the run.
 
@@ -33,6 +39,7 @@ public static class JobRules
         ?? OutOfRange("killGraceSeconds", job.KillGraceSeconds, 0, 3600)
         ?? OutOfRange("retentionDays", job.RetentionDays, 0, 36_500)
         ?? (job.OutputLimitBytes == 0 ? null : OutOfRange("outputLimitBytes", job.OutputLimitBytes, OutputLimitMin, OutputLimitMax))
+        ?? FindBadLimit(job)
         ?? FindBadRetry(job.Retry)
         ?? FindBadDependents(job)
         ?? FindBadEnv(job.Env);
@@ -48,6 +55,11 @@ public static class JobRules
 
     private static bool IsUserName(string name) =>
         name.Length <= 100 && !name.StartsWith('-') && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-' or '@' or '$');
+
+    private static string? FindBadLimit(Job job) =>
+        (job.MemoryMax.Bytes is 0 or (>= MemoryMin and <= MemoryMost) ? null : $"memoryMax is {job.MemoryMax}; expected {new ByteSize(MemoryMin)} to {new ByteSize(MemoryMost)}, or 0 for no limit")
+        ?? (job.CpuMax is 0 or (>= CpuMin and <= CpuMost) ? null : string.Create(CultureInfo.InvariantCulture, $"cpuMax is {job.CpuMax}; expected {CpuMin} to {CpuMost}, or 0 for no limit"))
+        ?? OutOfRange("pidsMax", job.PidsMax, 0, PidsMost);
 
     private static string? FindBadRetry(Retry retry) =>
         OutOfRange("retry.max", retry.Max, 0, 100)

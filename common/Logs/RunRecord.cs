@@ -12,6 +12,10 @@ namespace Dts.Common.Logs;
 /// <param name="ScheduleTime">When it was claimed.</param>
 /// <param name="Id"><c>job/runId</c>: writing a record twice is harmless.</param>
 /// <param name="FencingToken">The revision of the claim: never goes down for a job.</param>
+/// <param name="CpuMs">Processor time; of all its processes where the run had a cgroup, else of those that were waited for.</param>
+/// <param name="MaxRssKb">The largest of its processes that were waited for; 0 = not known.</param>
+/// <param name="PeakMemoryBytes">The most memory that all its processes had at one time; 0 = not known, for it had no cgroup.</param>
+/// <param name="OomKilled">The kernel killed it, or one of its processes, for want of memory.</param>
 /// <param name="OutputBytes">What the command wrote, before anything was cut.</param>
 /// <param name="OutputTruncated">The record keeps only head and tail of it.</param>
 /// <param name="OutputStored">How many bytes of it, from the first on, are kept as chunks; 0 = what the record has is all there is.</param>
@@ -40,6 +44,8 @@ public sealed record RunRecord(
     long FencingToken = 0,
     long CpuMs = 0,
     long MaxRssKb = 0,
+    long PeakMemoryBytes = 0,
+    bool OomKilled = false,
     long OutputBytes = 0,
     bool OutputTruncated = false,
     long OutputStored = 0,

@@ -85,6 +85,7 @@ internal sealed class KillSequence(RunningCommand running, ShellCommand command,
         }
 
         _pauseMs = _rounds++ == 0 ? FirstPauseMs : _pauseMs;
+        command.Cgroup?.Kill();
         foreach (var group in Groups())
         {
             Send(group, Native.SIGKILL);

@@ -102,7 +102,7 @@ public sealed unsafe class PreparedCommand : IDisposable
         var entering = Command.Cwd is null ? 0 : Native.CheckDirectory(Command.Cwd);
         Error = entering < 0
             ? $"{Command.Cwd}: {Native.Describe(-entering)}"
-            : $"{Command.Shell}: {Native.Describe(-pid)}";
+            : $"{Marshal.PtrToStringUTF8((nint)_program)}: {Native.Describe(-pid)}";
         return 0;
     }
 
@@ -140,7 +140,7 @@ public sealed unsafe class PreparedCommand : IDisposable
     private byte* Build(ShellCommand command, out byte* program, out byte** arguments, out byte** environment)
     {
         var variables = command.Environment.Select(pair => $"{pair.Key}={pair.Value}").ToList();
-        List<string> front = [];
+        List<string> front = [.. command.Cgroup?.Front ?? []];
         if (command.User is { } user)
         {
             front.AddRange(UserSwitch.Front(user, command.Cwd ?? user.Home, variables.Where(variable => !IsOurOwn(variable))));

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Dts.Common.Shell;
 
-/// <summary>What descends from one command, wherever it moved: children, the sessions they make, orphans with its mark.</summary>
+/// <summary>What descends from one command, wherever it moved: children, the sessions they make, its cgroup, orphans with its mark.</summary>
 /// <remarks>
 /// <para>Not thread-safe. Constraint: the command's own process is not reaped while this is used, dead or alive. So its
 /// number, which is that of a session and a group too, cannot have become a stranger's.</para>
@@ -17,12 +17,13 @@ internal sealed class ProcessTree
     private readonly HashSet<(int Pid, long StartTicks)> _seen = [];
     private readonly HashSet<int> _sessions;
     private readonly byte[][] _mark;
+    private readonly RunCgroup? _cgroup;
     private readonly int _pid;
     private readonly long _startTicks;
 
     public ProcessTree(int pid, long startTicks, ShellCommand command)
     {
-        (_pid, _startTicks, _sessions) = (pid, startTicks, [pid]);
+        (_pid, _startTicks, _sessions, _cgroup) = (pid, startTicks, [pid], command.Cgroup);
         _mark = command.Environment.ContainsKey("DTS_RUN_ID")
             ? [.. command.Environment.Where(IsMark).Select(pair => Encoding.UTF8.GetBytes($"{pair.Key}={pair.Value}"))]
             : [];
@@ -36,6 +37,7 @@ internal sealed class ProcessTree
     {
         var found = new List<ProcessEntry>();
         var pids = new HashSet<int> { _pid };
+        var members = _cgroup?.Members() ?? [];
         var rest = table.Where(process => process.IsAlive && process.Pid != _pid).ToList();
         int before;
         do
@@ -43,7 +45,7 @@ internal sealed class ProcessTree
             before = found.Count;
             rest.RemoveAll(process =>
             {
-                var isOurs = pids.Contains(process.Parent) || IsOurs(process);
+                var isOurs = pids.Contains(process.Parent) || (members.Contains(process.Pid) && process.Session != OwnSession) || IsOurs(process);
                 if (isOurs)
                 {
                     _ = pids.Add(process.Pid);

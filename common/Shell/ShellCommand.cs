@@ -22,6 +22,9 @@ public sealed record ShellCommand
     /// <summary>The user to run as; null is the worker's own. See <see cref="UserSwitch"/>.</summary>
     public UserAccount? User { get; init; }
 
+    /// <summary>The cgroup that it enters before its shell is executed; null = it stays in the worker's.</summary>
+    public RunCgroup? Cgroup { get; init; }
+
     /// <summary>How many bytes of output are kept, half from the beginning and half from the end.</summary>
     public int OutputLimitBytes { get; init; } = 256 * 1024;
 

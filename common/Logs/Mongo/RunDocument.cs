@@ -30,6 +30,8 @@ internal static class RunDocument
             .Long("fencingToken", record.FencingToken)
             .Long("cpuMs", record.CpuMs)
             .Long("maxRssKb", record.MaxRssKb)
+            .Long("peakMemoryBytes", record.PeakMemoryBytes)
+            .Bool("oomKilled", record.OomKilled)
             .Long("outputBytes", record.OutputBytes)
             .Bool("outputTruncated", record.OutputTruncated)
             .Long("outputStored", record.OutputStored)
@@ -63,6 +65,8 @@ internal static class RunDocument
             FencingToken: document["fencingToken"].AsLong,
             CpuMs: document["cpuMs"].AsLong,
             MaxRssKb: document["maxRssKb"].AsLong,
+            PeakMemoryBytes: document["peakMemoryBytes"].AsLong,
+            OomKilled: document["oomKilled"].AsBool,
             OutputBytes: document["outputBytes"].AsLong,
             OutputTruncated: document["outputTruncated"].AsBool,
             OutputStored: document["outputStored"].AsLong,

@@ -26,6 +26,8 @@ public abstract class LogStoreContract : IDisposable
             FencingToken = 7,
             CpuMs = 8,
             MaxRssKb = 9,
+            PeakMemoryBytes = 9_000_000_000,
+            OomKilled = true,
             OutputBytes = 10_000_000_000,
             OutputTruncated = true,
             MissedCount = 11,

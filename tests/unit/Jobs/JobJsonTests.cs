@@ -36,12 +36,46 @@ public sealed class JobJsonTests
             "startDeadlineSeconds":7,"timeoutSeconds":8,"killGraceSeconds":9,
             "retry":{"max":1,"delaySeconds":2,"backoff":1.5,"maxDelaySeconds":4,"elsewhere":true},
             "onWorkerLost":"rerun","onDisconnect":"kill","user":"www","cwd":"/tmp","env":{"A":"1"},"shell":"/bin/sh",
-            "outputLimitBytes":2048,"retentionDays":3,"then":["next"],"onFailure":["mend"],"always":["tidy"]}
+            "memoryMax":"512M","cpuMax":1.5,"pidsMax":64,"outputLimitBytes":2048,"retentionDays":3,"then":["next"],"onFailure":["mend"],"always":["tidy"]}
             """;
 
         var written = JsonNode.Parse(JobJson.ToJson(Read(text)));
 
         Assert.True(JsonNode.DeepEquals(JsonNode.Parse(text), written), $"{written}");
+    }
+
+    [Theory]
+    [InlineData("0",             0,             "0")]
+    [InlineData("1048576",       1 << 20,       "\"1M\"")]
+    [InlineData("1000000",       1_000_000,     "1000000")]
+    [InlineData("\"1000000\"",   1_000_000,     "1000000")]
+    [InlineData("\"512K\"",      512 << 10,     "\"512K\"")]
+    [InlineData("\"1536M\"",     1536L << 20,   "\"1536M\"")]
+    [InlineData("\"2048M\"",     2L << 30,      "\"2G\"")]
+    [InlineData("\"1T\"",        1L << 40,      "\"1T\"")]
+    public void A_size_is_a_number_of_bytes_or_a_text_with_a_unit(string text, long bytes, string written)
+    {
+        var job = Read(Three[..^1] + $",\"memoryMax\":{text}}}");
+
+        Assert.Equal(new ByteSize(bytes), job.MemoryMax);
+        Assert.Contains($"\"memoryMax\":{written},", JobJson.ToJson(job), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("\"512MB\"")]
+    [InlineData("\"\"")]
+    [InlineData("\"M\"")]
+    [InlineData("\"-1M\"")]
+    [InlineData("\"1.5G\"")]
+    [InlineData("\"9999999999T\"")]
+    [InlineData("1.5")]
+    [InlineData("null")]
+    [InlineData("true")]
+    public void What_is_no_size_is_shown(string text)
+    {
+        Assert.False(JobJson.TryParse(Encoding.UTF8.GetBytes(Three[..^1] + $",\"memoryMax\":{text}}}"), out _, out var error));
+
+        Assert.Equal($"memoryMax is {text}; expected a whole number of bytes, or a text such as \"512M\" (K, M, G or T)", error);
     }
 
     [Fact]

@@ -17,6 +17,7 @@ public sealed class JobRulesTests
         ["retry.max"] = (value => Some.Job() with { Retry = new Retry(Max: value) }, 0, 100),
         ["retry.delaySeconds"] = (value => Some.Job() with { Retry = new Retry(DelaySeconds: value) }, 0, 86_400),
         ["retry.maxDelaySeconds"] = (value => Some.Job() with { Retry = new Retry(MaxDelaySeconds: value) }, 0, 2_592_000),
+        ["pidsMax"] = (value => Some.Job() with { PidsMax = value }, 0, 4_194_304),
         ["outputLimitBytes"] = (value => Some.Job() with { OutputLimitBytes = value }, 1024, 8_388_608),
     };
 
@@ -47,7 +48,19 @@ public sealed class JobRulesTests
         Env = new Dictionary<string, string> { ["PATH"] = "/bin", ["_x1"] = "" },
         Shell = "/bin/sh",
         OutputLimitBytes = 0,
+        MemoryMax = new ByteSize(1 << 20),
+        CpuMax = 0.01,
+        PidsMax = 10,
     }));
+
+    [Theory]
+    [InlineData(1, 0,       "memoryMax is 1; expected 1M to 1024T, or 0 for no limit")]
+    [InlineData(1 << 19, 0, "memoryMax is 512K; expected 1M to 1024T, or 0 for no limit")]
+    [InlineData(-1, 0,      "memoryMax is -1; expected 1M to 1024T, or 0 for no limit")]
+    [InlineData(0, 0.001,   "cpuMax is 0.001; expected 0.01 to 10000, or 0 for no limit")]
+    [InlineData(0, -1,      "cpuMax is -1; expected 0.01 to 10000, or 0 for no limit")]
+    public void A_limit_is_one_that_the_kernel_can_keep(long memoryMax, double cpuMax, string fault) =>
+        Assert.Equal(fault, FaultOf(Some.Job() with { MemoryMax = new ByteSize(memoryMax), CpuMax = cpuMax }));
 
     [Theory]
     [InlineData("-x")]
