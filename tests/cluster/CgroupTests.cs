@@ -24,7 +24,7 @@ public sealed class CgroupTests : IDisposable
         var record = Assert.Single(await cluster.RecordsSoon("where", records => records.Count == 1));
 
         Assert.Matches($"^0::/{Path.GetFileName(_cgroup.Path)}/runs/{record.Id.Split('/')[1]}-[0-9a-f]{{16}}\n$", record.Output);
-        Assert.Equal([worker.Pid], CgroupFolder.PidsIn(_cgroup.File("worker")));
+        Assert.Contains(worker.Pid, CgroupFolder.PidsIn(_cgroup.File("worker"))); // With the process that holds its commands.
         await Patience.Until(() => Directory.GetDirectories(_cgroup.File("runs")).Length == 0, () => "the run's cgroup is still there");
         Assert.DoesNotContain("fail on this worker", worker.ReadLog());
     }
