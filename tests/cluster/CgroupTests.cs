@@ -79,7 +79,7 @@ public sealed class CgroupTests : IDisposable
     public async Task A_worker_that_shares_its_cgroup_leaves_it_as_it_is_and_says_what_cannot_be_had()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 0);
-        var worker = await cluster.StartWorkerBehindAsync([.. _cgroup.Front, "sh", "-c", "sleep 300 & exec \"$0\" \"$@\""], "dts-worker", "w1");
+        var worker = await cluster.StartWorkerBehindAsync([.. _cgroup.Front, "sh", "-c", "setsid sleep 300 & exec \"$0\" \"$@\""], "dts-worker", "w1");
         await cluster.SaveAsync("limited", "echo never", Never, new { pidsMax = 10 });
 
         await cluster.CallAsync("/api/v1/jobs/limited/run");
