@@ -44,6 +44,9 @@ public sealed class DocumentServer : IAsyncLifetime
         TestContext.Current.SendDiagnosticMessage($"document database: {Kind} at {Uri}");
     }
 
+    /// <summary>Whether DocumentDB builds the indexes that are asked for: a chore of pg_cron, which finds the server only if it is told to. Tests that drop a collection would meet it there.</summary>
+    public bool BuildsIndexes { get; init; }
+
     /// <summary>Ends the server (DocumentDB and mongod only) as a crash would; connections to it break.</summary>
     public async Task StopAsync()
     {
@@ -95,9 +98,8 @@ public sealed class DocumentServer : IAsyncLifetime
         Uri = _gateway.Uri;
     }
 
-    // Its indexes and the removal of what is over are chores of pg_cron, which would look for the server at the port it was set up with.
     private Task<string> StartPostgresAsync() =>
-        PostgresAsync($"-o '-p {_port} -c cron.use_background_workers=on -c max_worker_processes=24' -l {_data}/log -w start");
+        PostgresAsync($"-o '-p {_port}{(BuildsIndexes ? " -c cron.use_background_workers=on -c max_worker_processes=24" : "")}' -l {_data}/log -w start");
 
     private Task<string> PostgresAsync(string what) =>
         Tool.RunAsync("chroot", _root, "su", "postgres", "-s", "/bin/sh", "-c", $"/usr/lib/postgresql/18/bin/pg_ctl -D {_data} {what} >/dev/null 2>&1 </dev/null");

@@ -24,7 +24,7 @@ internal static class LagFigures
     public static async Task RunAsync()
     {
         var folder = Directory.CreateTempSubdirectory("dts-bench-lag-");
-        await using var server = new DocumentServer();
+        await using var server = new DocumentServer { BuildsIndexes = true };
         await server.InitializeAsync();
         try
         {

@@ -24,7 +24,7 @@ internal static class LogFigures
     {
         _first = DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds() - (rows / 10));
         var folder = Directory.CreateTempSubdirectory("dts-bench-log-");
-        await using var server = new DocumentServer();
+        await using var server = new DocumentServer { BuildsIndexes = true };
         await server.InitializeAsync();
         try
         {
@@ -58,7 +58,7 @@ internal static class LogFigures
     /// <summary>The writing alone, which is quickly asked. <c>make bench ARGS=log-writing</c></summary>
     public static async Task WriteAsync()
     {
-        await using var server = new DocumentServer();
+        await using var server = new DocumentServer { BuildsIndexes = true };
         await server.InitializeAsync();
         using var mongo = new MongoLogStore(server.Uri, TimeSpan.FromSeconds(30), NullLogger.Instance);
         await WritingAsync(mongo);
