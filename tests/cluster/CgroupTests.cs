@@ -86,7 +86,7 @@ public sealed class CgroupTests : IDisposable
         var record = Assert.Single(await cluster.RecordsSoon("limited", records => records.Count == 1));
 
         Assert.Matches($"^pidsMax is 10, which worker w1 cannot keep: this worker shares its cgroup {_cgroup.Path} with others \\(process [0-9]+\\)$", record.Err);
-        Assert.Contains($"jobs with memoryMax, cpuMax or pidsMax fail on this worker, all others run: this worker shares its cgroup {_cgroup.Path}", worker.ReadLog());
+        await worker.LogsSoon($"jobs with memoryMax, cpuMax or pidsMax fail on this worker, all others run: this worker shares its cgroup {_cgroup.Path}");
         Assert.Empty(Directory.GetDirectories(_cgroup.Path));
     }
 
