@@ -1,5 +1,6 @@
 using System.Globalization;
 using Dts.Common.Cron;
+using Dts.Common.Logs;
 using Dts.Common.Shell;
 
 namespace Dts.Common.Doctor;
@@ -57,23 +58,25 @@ public static class HostChecks
         }
 
         var free = new DriveInfo(there).AvailableFreeSpace;
-        var kept = Directory.Exists(spool) ? Directory.EnumerateFiles(spool, "*.spool").Sum(file => new FileInfo(file).Length) : 0;
+        var (kept, waiting) = Directory.Exists(spool) ? (Directory.EnumerateFiles(spool, "*.spool").Sum(file => new FileInfo(file).Length), Spool.CountWaiting(spool)) : (0, 0);
         return
         [
             free < quotaBytes - kept
                 ? Finding.Warning("spool", $"{free / 1e6:F0} MB are free at {there}, less than its quota of {quotaBytes / 1e6:F0} MB", $"df -h {there}; set spoolQuotaMb to less")
-                : Finding.Ok("spool", $"{spool}: {kept / 1e6:F1} MB kept, {free / 1e6:F0} MB free"),
+                : Finding.Ok("spool", $"{spool}: {waiting} records wait ({kept / 1e6:F1} MB), {free / 1e6:F0} MB free"),
         ];
     });
 
     /// <param name="stopsWithin">How long the service may take to stop by its settings; the unit must give it more.</param>
     public static Check Unit(string unit, TimeSpan stopsWithin) => Check.Of("unit", unit, $"systemctl status {unit}", () =>
-        Question.Ask($"systemctl show {unit} -p LoadState -p ActiveState -p NeedDaemonReload -p TimeoutStopUSec -p LimitRTPRIO") is (0, var shown)
-            ? Judge(unit, stopsWithin, shown)
-            : Judge(unit, stopsWithin, ""));
+    {
+        var shown = Question.Ask($"systemctl show {unit} -p LoadState -p ActiveState -p NeedDaemonReload -p TimeoutStopUSec -p LimitRTPRIO -p Delegate -p FragmentPath") is (0, var text) ? text : "";
+        return Judge(unit, stopsWithin, shown, Path.GetFullPath($"{Path.GetDirectoryName(Environment.ProcessPath)}/../{unit}.service"));
+    });
 
     /// <param name="shown">What <c>systemctl show</c> says of it; empty = nothing.</param>
-    internal static IEnumerable<Finding> Judge(string unit, TimeSpan stopsWithin, string shown)
+    /// <param name="ours">Where the unit is that came with this executable; there may be none.</param>
+    internal static IEnumerable<Finding> Judge(string unit, TimeSpan stopsWithin, string shown, string ours)
     {
         var facts = shown.Split('\n').Select(line => line.Split('=', 2)).Where(pair => pair.Length == 2).ToDictionary(pair => pair[0], pair => pair[1]);
         if (facts.GetValueOrDefault("LoadState") != "loaded")
@@ -87,42 +90,62 @@ public static class HostChecks
             yield return Finding.Warning("unit", $"{unit}.service has changed since systemd read it", $"systemctl daemon-reload; systemctl restart {unit}");
         }
 
+        var installed = facts.GetValueOrDefault("FragmentPath", "");
+        if (File.Exists(ours) && File.Exists(installed) && File.ReadAllText(ours) != File.ReadAllText(installed))
+        {
+            yield return Finding.Warning("unit", $"{installed} is not the unit that this version came with", $"install -m 644 {ours} {installed}; systemctl daemon-reload; systemctl restart {unit} (what you want otherwise belongs into systemctl edit {unit})");
+        }
+
+        if (unit == "dts-worker" && facts.GetValueOrDefault("Delegate") == "no")
+        {
+            yield return Finding.Warning("unit", "Delegate is no: jobs with memoryMax, cpuMax or pidsMax fail here", DropIn("delegate", "Delegate=yes") + "; systemctl restart dts-worker");
+        }
+
         if (ParseSpan(facts.GetValueOrDefault("TimeoutStopUSec", "infinity")) is { } timeout && timeout <= stopsWithin)
         {
             yield return Finding.Error(
                 "unit",
                 $"TimeoutStopSec of {timeout.TotalSeconds:0} s is not longer than the {stopsWithin.TotalSeconds:0} s that {unit} may take to stop",
-                $"mkdir -p /etc/systemd/system/{unit}.service.d; printf '[Service]\\nTimeoutStopSec={stopsWithin.TotalSeconds + 30:0}\\n' >/etc/systemd/system/{unit}.service.d/stop.conf; systemctl daemon-reload");
+                DropIn("stop", $"TimeoutStopSec={stopsWithin.TotalSeconds + 30:0}"));
         }
 
         if (unit == "dts-worker" && facts.GetValueOrDefault("LimitRTPRIO") == "0")
         {
-            yield return Finding.Warning("unit", "LimitRTPRIO is 0: commands may start some milliseconds late on a busy host", "mkdir -p /etc/systemd/system/dts-worker.service.d; printf '[Service]\\nLimitRTPRIO=1\\n' >/etc/systemd/system/dts-worker.service.d/rt.conf; systemctl daemon-reload; systemctl restart dts-worker");
+            yield return Finding.Warning("unit", "LimitRTPRIO is 0: commands may start some milliseconds late on a busy host", DropIn("rt", "LimitRTPRIO=1") + "; systemctl restart dts-worker");
         }
 
         var state = facts.GetValueOrDefault("ActiveState", "unknown");
         yield return state == "failed"
             ? Finding.Error("unit", $"{unit} has failed", $"journalctl -u {unit} -n 20; systemctl restart {unit}")
             : Finding.Ok("unit", $"{unit} is {state}");
+
+        string DropIn(string name, string setting) =>
+            $"mkdir -p /etc/systemd/system/{unit}.service.d; printf '[Service]\\n{setting}\\n' >/etc/systemd/system/{unit}.service.d/{name}.conf; systemctl daemon-reload";
     }
 
     public static Check Nginx() => Check.Of("nginx", NginxFolders[0], "nginx -t", () =>
     {
-        var sites = NginxFolders.Where(Directory.Exists).SelectMany(Directory.EnumerateFiles)
-            .Where(file => File.ReadAllText(file).Contains("dts_masters", StringComparison.Ordinal)).ToList();
-        if (sites.Count == 0)
+        var sites = NginxFolders.Where(Directory.Exists).SelectMany(Directory.EnumerateFiles).Select(file => (file, File.ReadAllText(file))).ToList();
+        return JudgeNginx(sites, () => Question.Ask("nginx -t"));
+    });
+
+    internal static IEnumerable<Finding> JudgeNginx(IEnumerable<(string File, string Text)> sites, Func<(int? ExitCode, string Said)> test)
+    {
+        var ours = sites.Where(site => site.Text.Contains("dts_masters", StringComparison.Ordinal)).ToList();
+        if (ours.Count == 0)
         {
-            return [Finding.Ok("nginx", "it has no configuration for DTS here")];
+            yield return Finding.Ok("nginx", "it has no configuration for DTS here");
+            yield break;
         }
 
-        var (exitCode, said) = Question.Ask("nginx -t");
-        return
-        [
-            .. sites.Where(file => !File.ReadAllText(file).Contains("proxy_buffering off", StringComparison.Ordinal))
-                .Select(file => Finding.Error("nginx", $"{file} buffers: live output comes late, or not at all", $"cp /opt/dts/current/nginx/dts.conf {file} (its location of output has proxy_buffering off); systemctl reload nginx")),
-            exitCode == 0 ? Finding.Ok("nginx", $"{string.Join(", ", sites)}: nginx -t is content") : Finding.Error("nginx", $"nginx -t: {said.Trim()}", "nginx -t"),
-        ];
-    });
+        foreach (var (file, _) in ours.Where(site => !site.Text.Contains("proxy_buffering off", StringComparison.Ordinal)))
+        {
+            yield return Finding.Error("nginx", $"{file} buffers: live output comes late, or not at all", $"put \"proxy_buffering off;\" and \"proxy_read_timeout 1d;\" into its location of output, as nginx/dts.conf has it; systemctl reload nginx");
+        }
+
+        var (exitCode, said) = test();
+        yield return exitCode == 0 ? Finding.Ok("nginx", $"{string.Join(", ", ours.Select(site => site.File))}: nginx -t is content") : Finding.Error("nginx", $"nginx -t: {said.Trim()}", "nginx -t");
+    }
 
     /// <summary>As systemctl prints it: "1min 30s". Null = for ever.</summary>
     internal static TimeSpan? ParseSpan(string text)

@@ -7,7 +7,7 @@ namespace Dts.Common.Logs;
 public interface ILogStore : IDisposable
 {
     /// <summary>
-    /// Writes records and counts the new ones; all are durable when it returns. A record that is there already is replaced by a later writing of it, except that
+    /// Writes records; all are durable when it returns, and the new ones counted within about a second. A record that is there already is replaced by a later writing of it, except that
     /// <see cref="RunStatus.Lost"/> never replaces another ending: who declares a run lost may be wrong, who saw its end is not.
     /// </summary>
     Task WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel);

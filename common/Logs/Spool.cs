@@ -60,7 +60,7 @@ public sealed class Spool : IDisposable
             }
         }
 
-        _shipped = ReadShipped();
+        _shipped = ReadShipped(folder);
         _readUpTo = _shipped.Segment;
         _firstOwn = _writing = Math.Max(_segments.Keys.LastOrDefault(), _shipped.Segment) + 1;
         _file = OpenSegment(_writing);
@@ -68,6 +68,16 @@ public sealed class Spool : IDisposable
 
     /// <summary>Records that were appended by this process and are not shipped yet, at least.</summary>
     public long Waiting => Interlocked.Read(ref _appended) - Interlocked.Read(ref _acknowledged);
+
+    /// <summary>Records in a folder that are not shipped yet, as far as its files tell; its owner may be at work.</summary>
+    public static long CountWaiting(string folder)
+    {
+        var shipped = ReadShipped(folder);
+        return Directory.EnumerateFiles(folder, "*.spool")
+            .Select(path => (Path: path, Number: long.TryParse(Path.GetFileNameWithoutExtension(path), CultureInfo.InvariantCulture, out var number) ? number : -1))
+            .Where(segment => segment.Number >= shipped.Segment)
+            .Sum(segment => SpoolSegment.CountEntries(segment.Path, segment.Number == shipped.Segment ? shipped.Offset : 0));
+    }
 
     /// <exception cref="SettingsException">The folder cannot be made or read.</exception>
     public static Spool Open(string folder, long quotaBytes, ILogger log) => DataFault.Guard(folder, () => new Spool(folder, quotaBytes, log));
@@ -302,11 +312,11 @@ public sealed class Spool : IDisposable
 
     private string SegmentPath(long number) => Path.Combine(_folder, $"{number:D12}.spool");
 
-    private string ShippedPath() => Path.Combine(_folder, "shipped");
+    private static string ShippedPath(string folder) => Path.Combine(folder, "shipped");
 
-    private Position ReadShipped()
+    private static Position ReadShipped(string folder)
     {
-        var path = ShippedPath();
+        var path = ShippedPath(folder);
         return File.Exists(path)
             && File.ReadAllText(path).Split(' ') is [var segment, var offset]
             && long.TryParse(segment, CultureInfo.InvariantCulture, out var number)
@@ -317,8 +327,9 @@ public sealed class Spool : IDisposable
 
     private void WriteShipped()
     {
-        File.WriteAllText(ShippedPath() + Unfinished, string.Create(CultureInfo.InvariantCulture, $"{_shipped.Segment} {_shipped.Offset}"));
-        File.Move(ShippedPath() + Unfinished, ShippedPath(), overwrite: true);
+        var path = ShippedPath(_folder);
+        File.WriteAllText(path + Unfinished, string.Create(CultureInfo.InvariantCulture, $"{_shipped.Segment} {_shipped.Offset}"));
+        File.Move(path + Unfinished, path, overwrite: true);
     }
 
     /// <summary>Records in the order in which they were appended, and the place behind them.</summary>

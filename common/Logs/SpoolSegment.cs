@@ -36,6 +36,22 @@ internal static class SpoolSegment
         return (whole ? TryParse(head, json) : null, EntryHead + size);
     }
 
+    /// <summary>How many entries there are from a place on, by their lengths alone.</summary>
+    public static long CountEntries(string path, long offset)
+    {
+        using var entries = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        entries.Position = offset;
+        Span<byte> head = stackalloc byte[EntryHead];
+        var count = 0L;
+        while (entries.ReadAtLeast(head, EntryHead, throwOnEndOfStream: false) == EntryHead && TryReadSize(head, entries.Length - entries.Position + EntryHead, out var size))
+        {
+            entries.Position += size;
+            count++;
+        }
+
+        return count;
+    }
+
     /// <summary>Writes a segment anew, as another file that is on disk when this returns, with the long outputs cut to head and tail. What is damaged stays as it is.</summary>
     /// <returns>How many records were shortened; 0 = there was none to shorten, and the file is worth nothing.</returns>
     /// <exception cref="IOException">The segment cannot be read, or the disk does not take the file.</exception>

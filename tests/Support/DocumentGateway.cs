@@ -36,6 +36,9 @@ internal sealed class DocumentGateway : IAsyncDisposable
 
     public string Uri => $"mongodb://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}/?directConnection=true";
 
+    /// <summary>Commands that its users have no right to, as MongoDB answers those.</summary>
+    public IReadOnlyCollection<string> Refuses { get; set; } = [];
+
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
@@ -122,6 +125,11 @@ internal sealed class DocumentGateway : IAsyncDisposable
         var name = command[0].Name;
         var target = command.FirstOrDefault(element => element.Name == "$db")?.Text ?? "admin";
         var spec = Hex(Element.WriteAll(command.Where(element => !OfTheProtocol.Contains(element.Name))));
+        if (Refuses.Contains(name))
+        {
+            return Failure(13, $"not authorized on {target} to execute command {name}");
+        }
+
         try
         {
             return name.ToLowerInvariant() switch

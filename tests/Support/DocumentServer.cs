@@ -47,6 +47,13 @@ public sealed class DocumentServer : IAsyncLifetime
     /// <summary>Whether DocumentDB builds the indexes that are asked for: a chore of pg_cron, which finds the server only if it is told to. Tests that drop a collection would meet it there.</summary>
     public bool BuildsIndexes { get; init; }
 
+    /// <summary>Takes the right to these commands from all its users, until it is given an empty list (DocumentDB only; false = this server cannot).</summary>
+    public bool TryRefuse(params string[] commands)
+    {
+        _gateway?.Refuses = commands;
+        return _gateway is not null;
+    }
+
     /// <summary>Ends the server (DocumentDB and mongod only) as a crash would; connections to it break.</summary>
     public async Task StopAsync()
     {

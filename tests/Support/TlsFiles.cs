@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
@@ -37,6 +38,15 @@ internal sealed class TlsFiles : IDisposable
         _authority.Dispose();
         _authorityKey.Dispose();
         _scratch.Dispose();
+    }
+
+    /// <summary>A client that trusts this authority alone, and follows no redirect.</summary>
+    public HttpClient Connect(Uri server)
+    {
+        var ours = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        ours.CustomTrustStore.ImportFromPemFile(AuthorityFile);
+        var connection = new SocketsHttpHandler { AllowAutoRedirect = false, SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = ours } };
+        return new HttpClient(connection) { BaseAddress = server };
     }
 
     private void Certify(string name)

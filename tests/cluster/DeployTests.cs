@@ -1,8 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
-using System.Net.Security;
-using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Dts.Tests.Support;
 using Xunit;
 
@@ -71,15 +70,38 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
     {
         await DeployedAsync();
 
+        await hosts.Etcd.RunCtlAsync("put", "/cron/jobs/often", """{"name":"often","command":"true","cronExpr":"* * * * * *","target":{"workers":["h3"]}}""");
+        await hosts.Soon(3, "systemctl show -p StatusText dts-worker | grep 'last start'");
+        await hosts.Etcd.RunCtlAsync("del", "/cron/jobs/often");
+
         var (exitCode, table) = await hosts.MakeAsync("status", "", [1, 2, 3]);
 
         Assert.Equal(0, exitCode);
-        Assert.Equal(
-            ["HOST ROLE STATE", "h1 master active", "h2 master active", "h2 worker active", "h3 worker active"],
-            table.TrimEnd().Split('\n').Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Select(words => $"{words[0]} {words[1]} {words[3]}"));
+        Assert.Collection(
+            table.TrimEnd().Split('\n'),
+            head => Assert.Matches("^HOST +ROLE +VERSION +STATE +RUNNING +LAG +RESTARTS +STATUS$", head),
+            h1 => Assert.Matches(@"^h1 +master +\S+ +active +- +- +\d+ +\d+ jobs; etcd answers$", h1),
+            h2 => Assert.Matches(@"^h2 +master +\S+ +active +- +- +\d+ +\d+ jobs; etcd answers$", h2),
+            h2 => Assert.Matches(@"^h2 +worker +\S+ +active +\d+ of \d+ +(-|[\d.]+ ms) +\d+ +\d+ jobs; ", h2),
+            h3 => Assert.Matches(@"^h3 +worker +\S+ +active +\d+ of \d+ +[\d.]+ ms +\d+ +\d+ jobs; .*; session held; ", h3));
         Assert.Contains("0.0.0.0", await hosts.RunAsync(1, "cat /etc/dts/master.json"));
         Assert.Contains(hosts.Etcd.Endpoint.Authority, await hosts.RunAsync(3, "cat /etc/dts/worker.json"));
         Assert.Equal("running\n", await hosts.RunAsync(2, "systemctl is-system-running"));
+    }
+
+    [Fact]
+    public async Task The_doctor_finds_nothing_wrong_with_a_host_as_it_was_deployed_and_finds_a_unit_that_was_changed()
+    {
+        await DeployedAsync();
+        const string doctor = "/opt/dts/current/dts-worker doctor --config /etc/dts/worker.json";
+
+        var well = await hosts.RunAsync(3, doctor);
+        var ill = await hosts.RunAsync(3, $"echo OOMPolicy=kill >>/etc/systemd/system/dts-worker.service; {doctor}");
+        await hosts.RunAsync(3, "sed -i '$d' /etc/systemd/system/dts-worker.service; systemctl daemon-reload");
+
+        Assert.Matches("(?m)^ok       unit        dts-worker is active", well);
+        Assert.Equal(["cgroup"], Regex.Matches(well, "(?m)^warning  (.+?)  ").Select(found => found.Groups[1].Value.Trim()));
+        Assert.Matches("(?m)^warning  unit        /etc/systemd/system/dts-worker.service is not the unit that this version came with; mend it with: install -m 644 /opt/dts/[^/]+/dts-worker.service ", ill);
     }
 
     [Fact]
@@ -127,14 +149,32 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         var before = await hosts.RunAsync(2, "systemctl show -p InvocationID dts-worker");
         await hosts.RunAsync(3, "mv /usr/bin/rsync /usr/bin/rsync.away; sed -i 's/etcdEndpoints.*/etcdEndpoints\": [\"127.0.0.1:1\"],/' /etc/dts/worker.json");
 
+        // An old host with a full disk and a wrong clock, as far as these tell.
+        await AnswersAsync("date", "echo $(($(/usr/bin/date +%s%N) + 5000000000))");
+        await AnswersAsync("uname", "echo aarch64");
+        await AnswersAsync("getconf", "echo glibc 2.28");
+        await AnswersAsync("systemctl", "[ \"$1\" != --version ] && exec /usr/bin/systemctl \"$@\"; echo 'systemd 239 (239-82.el8)'");
+        await AnswersAsync("df", "echo 'Filesystem 1024-blocks Used Available Capacity Mounted on'; echo '/dev/vda1 1000000 897600 102400 90% /'");
         var (exitCode, said) = await hosts.MakeAsync("deploy", "worker", Workers);
 
-        await hosts.RunAsync(3, $"mv /usr/bin/rsync.away /usr/bin/rsync; sed -i 's/127.0.0.1:1/{hosts.Etcd.Endpoint.Authority}/' /etc/dts/worker.json");
+        await hosts.RunAsync(3, $"rm /usr/local/bin/*; mv /usr/bin/rsync.away /usr/bin/rsync; sed -i 's/127.0.0.1:1/{hosts.Etcd.Endpoint.Authority}/' /etc/dts/worker.json");
         Assert.NotEqual(0, exitCode);
-        Assert.Equal(
-            ["h3: rsync is missing; apt-get install -y rsync", "h3: no etcd at 127.0.0.1:1, which /etc/dts/worker.json names; correct it", "deploy: nothing was changed"],
-            said.Split('\n')[..3].Select(line => line.Split(", or open")[0]));
+        Assert.Matches(
+            """
+            ^h3: clock is [45][0-9]{3} ms or more off this machine's; mend the host's time service: .*
+            h3: is aarch64, the executable is for x86_64; build for it with: make publish RID=linux-arm64
+            h3: glibc is 2.28; expected 2.34 or later: .*
+            h3: systemd is 239; expected 252 or later: .*
+            h3: /opt has 100 MB free; expected 200; see what fills it: .*
+            h3: /var/lib has 100 MB free; expected 1024; see what fills it: .*
+            h3: rsync is missing; apt-get install -y rsync
+            h3: no etcd at 127.0.0.1:1, which /etc/dts/worker.json names; correct it, or open the port .*
+            deploy: nothing was changed
+            """.ReplaceLineEndings("\n"),
+            said);
         Assert.Equal(before, await hosts.RunAsync(2, "systemctl show -p InvocationID dts-worker"));
+
+        Task AnswersAsync(string program, string script) => hosts.RunAsync(3, $"cat >/usr/local/bin/{program} <<'EOF'\n#!/bin/sh\n{script}\nEOF\nchmod 755 /usr/local/bin/{program}");
     }
 
     [Fact]
@@ -201,10 +241,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
 
     private static HttpClient Connect(int port, TlsFiles tls)
     {
-        var ours = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-        ours.CustomTrustStore.ImportFromPemFile(tls.AuthorityFile);
-        var connection = new SocketsHttpHandler { AllowAutoRedirect = false, SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = ours } };
-        var http = new HttpClient(connection) { BaseAddress = new Uri($"https://127.0.0.1:{port}") };
+        var http = tls.Connect(new Uri($"https://127.0.0.1:{port}"));
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Token);
         return http;
     }

@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
+using Dts.Common.Logs;
 using Dts.Tests.Support;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Dts.Tests.Cluster;
@@ -69,6 +71,38 @@ public sealed class DoctorTests(EtcdServer etcd, DocumentServer documents) : ICl
         Assert.Equal(2, exitCode);
         Assert.Matches("(?m)^error    log store   MongoDB", said);
         Assert.DoesNotContain("hunter2", said);
+    }
+
+    [Fact]
+    public async Task A_user_of_the_document_database_without_the_right_to_write_is_an_error_with_the_grant_that_is_missing()
+    {
+        Assert.SkipUnless(documents.TryRefuse("insert", "update", "createIndexes"), $"{documents.Kind} is nobody's to take rights from");
+        try
+        {
+            var (exitCode, said) = await AskAsync("dts-master", etcd.Endpoint.Authority, "--mongodbUri", documents.Uri);
+
+            Assert.Equal(2, exitCode);
+            Assert.Matches("(?m)^error    log store   records cannot be written: .*not authorized on cron to execute command update.*; mend it with: mongosh .*grantRolesToUser", said);
+        }
+        finally
+        {
+            documents.TryRefuse();
+        }
+    }
+
+    [Fact]
+    public async Task Records_that_wait_in_the_spool_are_counted()
+    {
+        using (var spool = Spool.Open(_scratch.File("data/spool"), 1 << 20, NullLogger.Instance))
+        {
+            spool.Append([Some.Record(1), Some.Record(2)]);
+            spool.Acknowledge(spool.Read(1));
+            spool.Append([Some.Record(3)]);
+        }
+
+        var (_, said) = await AskAsync("dts-worker", etcd.Endpoint.Authority);
+
+        Assert.Matches("(?m)^ok       spool       .*/data/spool: 2 records wait", said);
     }
 
     [Fact]

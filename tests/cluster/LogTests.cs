@@ -14,6 +14,9 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
     // The published figure is of two minutes; a shorter form shows the same every day.
     private static readonly int OutageSeconds = int.Parse(Environment.GetEnvironmentVariable("DTS_OUTAGE_SECONDS") ?? "12", CultureInfo.InvariantCulture);
 
+    // The same here: three minutes.
+    private static readonly int FollowedSeconds = int.Parse(Environment.GetEnvironmentVariable("DTS_FOLLOWED_SECONDS") ?? "36", CultureInfo.InvariantCulture);
+
     [Fact]
     public async Task Output_is_seen_line_by_line_through_nginx_and_resumed_at_an_offset_without_loss_or_repetition()
     {
@@ -22,14 +25,33 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
         await cluster.SaveAsync("lines", "for i in 1 2 3 4 5 6 7 8; do echo zeile $i äöü; sleep 1; done", Never);
         var url = $"http://127.0.0.1:{nginx.Port}/api/v1/runs/lines/{(string?)await cluster.CallAsync("/api/v1/jobs/lines/run")}/output?follow=true";
 
-        var first = await FollowAsync(url, untilBytes: 40);
-        var second = await FollowAsync($"{url}&offset={first.Offset}", untilBytes: long.MaxValue);
+        using var http = new HttpClient();
+        var first = await FollowAsync(http, url, untilBytes: 40);
+        var second = await FollowAsync(http, $"{url}&offset={first.Offset}", untilBytes: long.MaxValue);
 
         var whole = string.Concat(Enumerable.Range(1, 8).Select(i => $"zeile {i} äöü\n"));
         Assert.Equal(whole, first.Text + second.Text);
         Assert.StartsWith("succeeded;", second.End);
         Assert.True(first.Events + second.Events >= 5, $"{first.Events} and {second.Events} events: they came together");
         Assert.All(first.Delays.Concat(second.Delays), delay => Assert.InRange(delay.TotalSeconds, 0, 2.5));
+    }
+
+    [Fact]
+    public async Task Output_that_is_long_silent_is_followed_through_the_site_of_nginx_that_we_publish_without_a_cut()
+    {
+        const int silence = 16; // Seconds; the site gives up other answers after 15.
+        await using var cluster = await NativeCluster.StartAsync(workers: 1);
+        using var tls = new TlsFiles();
+        await using var nginx = await NginxServer.StartSiteAsync([cluster.MasterUri.Authority, cluster.MasterUri.Authority], tls, out _);
+        using var http = tls.Connect(new Uri($"https://127.0.0.1:{nginx.Port}"));
+        var lines = FollowedSeconds / silence;
+        await cluster.SaveAsync("slow", $"for i in $(seq {lines}); do echo line $i; sleep {silence}; done", Never);
+
+        var followed = await FollowAsync(http, $"/api/v1/runs/slow/{(string?)await cluster.CallAsync("/api/v1/jobs/slow/run")}/output?follow=true", untilBytes: long.MaxValue);
+
+        Assert.Equal(string.Concat(Enumerable.Range(1, lines).Select(i => $"line {i}\n")), followed.Text);
+        Assert.StartsWith("succeeded;", followed.End);
+        Assert.Equal(lines, followed.Events);
     }
 
     [Fact]
@@ -109,9 +131,8 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
     }
 
     /// <summary>Reads the stream as a browser would, until it ends or there are enough bytes, and then hangs up.</summary>
-    private static async Task<(string Text, long Offset, int Events, string End, List<TimeSpan> Delays)> FollowAsync(string url, long untilBytes)
+    private static async Task<(string Text, long Offset, int Events, string End, List<TimeSpan> Delays)> FollowAsync(HttpClient http, string url, long untilBytes)
     {
-        using var http = new HttpClient();
         using var response = await http.GetAsync(url, HttpCompletionOption.ResponseHeadersRead);
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
         var (text, offset, events, end, name, delays, watch) = ("", 0L, 0, "", "", new List<TimeSpan>(), Stopwatch.StartNew());

@@ -10,7 +10,9 @@ namespace Dts.Common.Logs.Mongo;
 /// <para>Thread-safe. The first eight fields of a document in <c>log</c> are the original's, with its names and types. An older shape, whose times stand in seconds
 /// in <c>timePoint</c> and whose output is <c>content</c>, is read, too.</para>
 /// <para>Batches are unordered inserts with our own <c>_id</c>, so writing twice does nothing; a document that is there already is replaced by a later writing, never
-/// by one that says lost. New documents are counted after that: a worker that dies between the two leaves at most a batch uncounted.</para>
+/// by one that says lost.</para>
+/// <para>New documents are counted after that, once a second for all of it, for a batch has records of many jobs, and each job's count is a document of its own. A worker
+/// that dies leaves at most that second uncounted; one whose connection breaks before the answer comes may count it twice.</para>
 /// </remarks>
 public sealed partial class MongoLogStore : ILogStore
 {
@@ -19,6 +21,7 @@ public sealed partial class MongoLogStore : ILogStore
     private const int SpanGrowth = 2;
     private const int LanesFrom = 200; // Records in a batch; below it two requests cost more than they save.
 
+    private static readonly TimeSpan BetweenCounts = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan FirstSpan = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan LongestSpan = TimeSpan.FromDays(1000);
 
@@ -41,6 +44,9 @@ public sealed partial class MongoLogStore : ILogStore
     private readonly string _writeConcern;
     private readonly ILogger _log;
     private readonly Lock _gate = new();
+    private readonly CancellationTokenSource _end = new();
+    private Dictionary<(string Job, DateOnly Day), Dictionary<string, long>> _uncounted = [];
+    private Task? _counting; // Null = nothing is to be counted.
     private Task? _indexing;
     private int _disposed;
 
@@ -70,9 +76,12 @@ public sealed partial class MongoLogStore : ILogStore
 
     public Task WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel)
     {
-        // Two lanes, so that one is being counted while the other is being inserted. A job keeps to its lane: they meet in no document.
-        var lanes = records.Count < LanesFrom ? [records] : records.GroupBy(record => record.JobName.GetHashCode(StringComparison.Ordinal) & 1).Select(lane => (IReadOnlyList<RunRecord>)[.. lane]);
-        return Task.WhenAll(lanes.Select(lane => RunAsync(() => Write(lane))));
+        // The last writing of each counts; two of one id in a batch would disturb each other.
+        var latest = records.GroupBy(record => record.Id).Select(same => same.LastOrDefault(record => record.Status != RunStatus.Lost) ?? same.Last()).ToList();
+        var half = latest.Count / 2;
+        return latest.Count < LanesFrom
+            ? RunAsync(() => Write(latest))
+            : Task.WhenAll(RunAsync(() => Write(latest[..half])), RunAsync(() => Write(latest[half..])));
     }
 
     /// <summary>Only inserts: what a benchmark holds the writing against.</summary>
@@ -152,7 +161,16 @@ public sealed partial class MongoLogStore : ILogStore
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
-            _indexing?.GetAwaiter().GetResult(); // It uses the pool, and catches what it meets.
+            Task? counting;
+            _end.Cancel();
+            lock (_gate)
+            {
+                counting = _counting;
+            }
+
+            counting?.GetAwaiter().GetResult(); // They use the pool, and catch what they meet.
+            _indexing?.GetAwaiter().GetResult();
+            _end.Dispose();
             LibMongoc.ClosePool(_pool);
         }
     }
@@ -220,14 +238,12 @@ public sealed partial class MongoLogStore : ILogStore
         }
     }
 
-    private int Write(IReadOnlyList<RunRecord> records)
+    private int Write(List<RunRecord> records)
     {
-        // The last writing of each counts; two of one id in a batch would disturb each other.
-        var latest = records.GroupBy(record => record.Id).Select(same => same.LastOrDefault(record => record.Status != RunStatus.Lost) ?? same.Last()).ToList();
-        var duplicates = Insert("log", latest.Count, (documents, i) => RunDocument.Write(documents, latest[i]));
-        Replace([.. duplicates.Select(i => latest[i]).Where(record => record.Status != RunStatus.Lost)]);
-        Count([.. latest.Where((_, i) => !duplicates.Contains(i))]);
-        return latest.Count;
+        var duplicates = Insert("log", records.Count, (documents, i) => RunDocument.Write(documents, records[i]));
+        Replace([.. duplicates.Select(i => records[i]).Where(record => record.Status != RunStatus.Lost)]);
+        CountSoon(records.Where((_, i) => !duplicates.Contains(i)));
+        return records.Count;
     }
 
     /// <summary>Inserts documents and returns the places of those that were there already.</summary>
@@ -270,31 +286,104 @@ public sealed partial class MongoLogStore : ILogStore
         }
     }
 
-    private void Count(List<RunRecord> records)
+    private void CountSoon(IEnumerable<RunRecord> records)
     {
-        // In order, so that two writers, of a server that keeps what a command has changed locked until its end, never wait for each other.
-        var days = records.GroupBy(record => (record.JobName, Day: DayStats.DayOf(record))).OrderBy(day => day.Key.JobName, StringComparer.Ordinal).ThenBy(day => day.Key.Day).ToList();
-        if (days.Count == 0)
+        lock (_gate)
         {
-            return;
+            foreach (var record in records)
+            {
+                Add(_uncounted, (record.JobName, DayStats.DayOf(record)), DayStats.Of(record));
+            }
+
+            _counting ??= CountAsync();
+        }
+    }
+
+    /// <summary>Counts at once, then what has come up within each second, until there is nothing more. When told to end it tries once more.</summary>
+    private async Task CountAsync()
+    {
+        await Task.Yield();
+        for (var failures = 0; ; await Task.Delay(BetweenCounts, _end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing))
+        {
+            var isLast = _end.IsCancellationRequested;
+            try
+            {
+                await RunAsync(Count);
+                failures = 0;
+            }
+            catch (LogStoreException failure)
+            {
+                if (++failures == 1)
+                {
+                    _log.CountsWait(failure.Message);
+                }
+            }
+
+            lock (_gate)
+            {
+                if (isLast || _uncounted.Count == 0)
+                {
+                    _counting = null;
+                    return;
+                }
+            }
+        }
+    }
+
+    private static void Add(Dictionary<(string Job, DateOnly Day), Dictionary<string, long>> days, (string Job, DateOnly Day) day, IEnumerable<(string Key, long Count)> counts)
+    {
+        var sums = days.TryGetValue(day, out var there) ? there : days[day] = [];
+        foreach (var (key, count) in counts)
+        {
+            var sum = sums.GetValueOrDefault(key);
+            sums[key] = key == DayStats.Longest ? Math.Max(sum, count) : sum + count;
+        }
+    }
+
+    private int Count()
+    {
+        Dictionary<(string Job, DateOnly Day), Dictionary<string, long>> uncounted;
+        lock (_gate)
+        {
+            (uncounted, _uncounted) = (_uncounted, []);
         }
 
-        Update("stats", days.Count, (update, i) =>
+        // In order, so that two writers, of a server that keeps what a command has changed locked until its end, never wait for each other.
+        var days = uncounted.OrderBy(day => day.Key.Job, StringComparer.Ordinal).ThenBy(day => day.Key.Day).ToList();
+        if (days.Count == 0)
         {
-            var counts = days[i].SelectMany(DayStats.Of).GroupBy(count => count.Key, count => count.Count).ToList();
-            var day = TextOf(days[i].Key.Day);
-            update.Document("q", filter => filter.Text("_id", $"{days[i].Key.JobName}/{day}"));
-            update.Document("u", change =>
+            return 0;
+        }
+
+        try
+        {
+            Update("stats", days.Count, (update, i) =>
             {
-                change.Document("$set", set => set.Text("jobName", days[i].Key.JobName).Text("day", day));
-                change.Document("$inc", add => counts.Where(count => count.Key != DayStats.Longest).ToList().ForEach(count => add.Long($"n.{count.Key}", count.Sum())));
-                foreach (var longest in counts.Where(count => count.Key == DayStats.Longest))
+                var ((job, date), counts) = days[i];
+                var day = TextOf(date);
+                update.Document("q", filter => filter.Text("_id", $"{job}/{day}"));
+                update.Document("u", change =>
                 {
-                    change.Document("$max", most => most.Long($"n.{DayStats.Longest}", longest.Max()));
-                }
+                    change.Document("$set", set => set.Text("jobName", job).Text("day", day));
+                    change.Document("$inc", add => counts.Where(count => count.Key != DayStats.Longest).ToList().ForEach(count => add.Long($"n.{count.Key}", count.Value)));
+                    if (counts.TryGetValue(DayStats.Longest, out var longest))
+                    {
+                        change.Document("$max", most => most.Long($"n.{DayStats.Longest}", longest));
+                    }
+                });
+                update.Bool("upsert", true);
             });
-            update.Bool("upsert", true);
-        });
+            return days.Count;
+        }
+        catch (LogStoreException)
+        {
+            lock (_gate)
+            {
+                days.ForEach(day => Add(_uncounted, day.Key, day.Value.Select(count => (count.Key, count.Value))));
+            }
+
+            throw;
+        }
     }
 
     private void Update(string collection, int count, Action<BsonWriter, int> write)

@@ -236,6 +236,8 @@ public abstract class LogStoreContract : IDisposable
         await WriteAsync(store, records);
         await WriteAsync(store, records);
 
+        store.Dispose(); // Which counts what is not counted yet.
+        store = Open();
         var days = await store.ListStatsAsync(JobName.Parse("hello"), new DateOnly(2026, 11, 22), CancellationToken.None);
 
         Assert.Equal([new DateOnly(2026, 11, 22), new DateOnly(2026, 11, 23)], days.Select(day => day.Day));

@@ -78,13 +78,41 @@ public sealed class DoctorTests
     [InlineData("LoadState=loaded\nActiveState=active\nTimeoutStopUSec=45s\nLimitRTPRIO=1",               "Error TimeoutStopSec of 45 s is not longer than the 60 s that dts-worker may take to stop")]
     [InlineData("LoadState=loaded\nActiveState=active\nTimeoutStopUSec=1min 30s\nLimitRTPRIO=0",          "Warning LimitRTPRIO is 0: commands may start some milliseconds late on a busy host")]
     [InlineData("LoadState=loaded\nActiveState=failed\nTimeoutStopUSec=1min 30s",                         "Error dts-worker has failed")]
+    [InlineData("LoadState=loaded\nActiveState=active\nTimeoutStopUSec=1min 30s\nLimitRTPRIO=1\nDelegate=no", "Warning Delegate is no: jobs with memoryMax, cpuMax or pidsMax fail here")]
     [InlineData("LoadState=loaded\nActiveState=active\nNeedDaemonReload=yes\nTimeoutStopUSec=1min 30s",   "Warning dts-worker.service has changed since systemd read it")]
     public void What_systemd_says_of_the_unit_is_judged(string shown, string expected)
     {
-        var first = HostChecks.Judge("dts-worker", TimeSpan.FromSeconds(60), shown).First();
+        var first = HostChecks.Judge("dts-worker", TimeSpan.FromSeconds(60), shown, "").First();
 
         Assert.Equal(expected, $"{first.Level} {first.What}");
         Assert.Equal(first.Level == FindingLevel.Ok, first.Remedy.Length == 0);
+    }
+
+    [Theory]
+    [InlineData("[Unit]\n", true)]
+    [InlineData("[Unit]\nOOMPolicy=kill\n", false)]
+    public void A_unit_that_is_not_the_one_of_this_version_is_found(string installed, bool isOurs)
+    {
+        using var scratch = new ScratchFolder();
+        File.WriteAllText(scratch.File("ours"), "[Unit]\n");
+        File.WriteAllText(scratch.File("installed"), installed);
+
+        var first = HostChecks.Judge("dts-master", TimeSpan.FromSeconds(30), $"LoadState=loaded\nActiveState=active\nFragmentPath={scratch.File("installed")}", scratch.File("ours")).First();
+
+        Assert.Equal(isOurs, first.Level == FindingLevel.Ok);
+        Assert.Equal(!isOurs, first.What.EndsWith("is not the unit that this version came with"));
+    }
+
+    [Theory]
+    [InlineData("upstream other { }",                             0, "Ok it has no configuration for DTS here")]
+    [InlineData("upstream dts_masters { } proxy_buffering off;",  0, "Ok /etc/nginx/conf.d/dts.conf: nginx -t is content")]
+    [InlineData("upstream dts_masters { }",                       0, "Error /etc/nginx/conf.d/dts.conf buffers: live output comes late, or not at all")]
+    [InlineData("upstream dts_masters { } proxy_buffering off;",  1, "Error nginx -t: unknown directive")]
+    public void A_site_of_nginx_that_buffers_or_is_wrong_is_found(string site, int exitCode, string expected)
+    {
+        var first = HostChecks.JudgeNginx([("/etc/nginx/conf.d/dts.conf", site)], () => (exitCode, "unknown directive\n")).First();
+
+        Assert.Equal(expected, $"{first.Level} {first.What}");
     }
 
     private static StatusResponse Well() => new()
