@@ -84,6 +84,7 @@ public sealed class HeldCommands : IDisposable
         if (_links.TryRemove(id, out var link))
         {
             link.Forget(id);
+            LeaveIfDone(link);
         }
     }
 
@@ -120,6 +121,7 @@ public sealed class HeldCommands : IDisposable
                 _all.Add(link);
                 TakeOver(holds, link);
                 link.Hear();
+                LeaveIfDone(link);
                 return;
             }
 
@@ -127,6 +129,15 @@ public sealed class HeldCommands : IDisposable
         }
 
         File.Delete(path);
+    }
+
+    /// <summary>A former worker's holder ends when there is nothing left to ask it.</summary>
+    private void LeaveIfDone(Link link)
+    {
+        if (link != _own && !_links.Values.Contains(link))
+        {
+            link.Leave();
+        }
     }
 
     private void TakeEndings(string path)
@@ -226,7 +237,7 @@ public sealed class HeldCommands : IDisposable
         public void Leave()
         {
             _isLeft = true;
-            Line.Dispose();
+            _line?.Dispose();
         }
 
         public void Hear(bool isOwn = false) => Hearing = HearAsync(isOwn);

@@ -136,6 +136,11 @@ public sealed class Holder : IDisposable
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
+            if (_held.Count == 0)
+            {
+                return;
+            }
+
             Console.Error.WriteLine($"the endings of {_held.Count} commands are lost with their worker's folder: {failure.Message}");
         }
     }

@@ -101,6 +101,28 @@ public sealed class HolderTests : IDisposable
         await Patience.Until(() => Directory.GetFiles(_folder.Path).Length == 0, () => string.Join(' ', Directory.GetFiles(_folder.Path)));
     }
 
+    [Fact]
+    public async Task The_holder_of_a_former_worker_ends_with_the_last_of_its_commands_though_the_worker_goes_on()
+    {
+        using (var first = await OpenAsync())
+        {
+            first.Prepare("a/1", "", Some("read x </dev/zero; sleep 300"));
+            await first.StartAsync(["a/1"], TimeSpan.FromMinutes(1));
+        }
+
+        using var second = await OpenAsync();
+        var former = Assert.Single(second.Former);
+        Assert.Equal(2, Holders());
+        former.Running.Kill("the test is over", TimeSpan.Zero);
+        await former.Running.Ended;
+        Assert.Equal(2, Holders());
+        second.Forget("a/1");
+
+        await Patience.Until(() => Holders() == 1, () => $"{Holders()} holders");
+
+        int Holders() => Processes.Running($"hold {_folder.Path}").Count;
+    }
+
     private static string Line(HolderMessage message) => System.Text.Encoding.UTF8.GetString(HolderLine.ToBytes(message)).TrimEnd('\n');
 
     private static ShellCommand Some(string script) => new() { Script = script, Environment = CommandEnvironment.Clean() };
