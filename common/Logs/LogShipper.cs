@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Dts.Common.Time;
 using Microsoft.Extensions.Logging;
 
 namespace Dts.Common.Logs;
@@ -61,7 +62,7 @@ public sealed class LogShipper(
     /// <summary>Ships one batch and returns how many records it had.</summary>
     private async Task<int> ShipAsync()
     {
-        var batch = spool.Read(batchSize);
+        var batch = await OwnThread.RunBehindAsync(() => spool.Read(batchSize));
         if (batch.Records.Count > 0)
         {
             await store.WriteAsync(batch.Records, CancellationToken.None);
