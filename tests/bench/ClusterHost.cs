@@ -62,7 +62,7 @@ internal sealed class ClusterHost : IDisposable
 
     public async Task<(ClusterProcess Worker, TimeSpan Ready)> StartWorkerAsync(string id)
     {
-        var worker = Add(id, Path.Combine(Bin, "dts-worker"), ["--workerId", id, "--dataFolder", PathOf(id), "--slots", "100", .. Common()]);
+        var worker = AddWith($"hold {PathOf(id)}/", id, Path.Combine(Bin, "dts-worker"), ["--workerId", id, "--dataFolder", PathOf(id), "--slots", "100", .. Common()]);
         return (worker, await worker.LogsAsync("ready, "));
     }
 
@@ -137,9 +137,11 @@ internal sealed class ClusterHost : IDisposable
 
     private string PathOf(string name) => Path.Combine(_folder, name);
 
-    private ClusterProcess Add(string name, string program, params string[] arguments)
+    private ClusterProcess Add(string name, string program, params string[] arguments) => AddWith(null, name, program, arguments);
+
+    private ClusterProcess AddWith(string? beside, string name, string program, params string[] arguments)
     {
-        var process = ClusterProcess.Start(PathOf($"{name}.out"), program, arguments);
+        var process = ClusterProcess.Start(PathOf($"{name}.out"), beside, program, arguments);
         _processes.Add(process);
         return process;
     }

@@ -1,9 +1,10 @@
 using System.Diagnostics;
 using System.Globalization;
+using Dts.Tests.Support;
 
 namespace Dts.Bench;
 
-/// <summary>One process that figures are taken of: its output is in a file, what it uses is what the kernel says.</summary>
+/// <summary>One service that figures are taken of, a worker with the process that holds its commands: its output is in a file, what it uses is what the kernel says.</summary>
 internal sealed class ClusterProcess : IDisposable
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
@@ -15,12 +16,15 @@ internal sealed class ClusterProcess : IDisposable
 
     public string LogFile { get; }
 
-    public static ClusterProcess Start(string logFile, string program, params string[] arguments)
+    /// <summary>In the command line of the processes beside it that belong to it; null = there are none.</summary>
+    public string? Beside { get; init; }
+
+    public static ClusterProcess Start(string logFile, string? beside, string program, params string[] arguments)
     {
         File.Delete(logFile); // of one of the same name before
         var sinceStart = Stopwatch.StartNew();
         string[] command = ["-c", "log=$1; shift; exec \"$@\" >\"$log\" 2>&1 </dev/null", "sh", logFile, program, .. arguments];
-        return new ClusterProcess(Process.Start(new ProcessStartInfo("/bin/sh", command))!, sinceStart, logFile);
+        return new ClusterProcess(Process.Start(new ProcessStartInfo("/bin/sh", command))!, sinceStart, logFile) { Beside = beside };
     }
 
     /// <summary>The time from its start until its log has a text.</summary>
@@ -43,17 +47,19 @@ internal sealed class ClusterProcess : IDisposable
     /// <summary>Resident memory in MB: now, and the most it has been.</summary>
     public string DescribeMemory()
     {
-        var lines = File.ReadLines($"/proc/{_process.Id}/status").Select(line => line.Split(':')).ToDictionary(line => line[0], line => line[1]);
-        return $"{Megabytes("VmRSS"):F1} ({Megabytes("VmHWM"):F1})";
+        var all = Pids().Select(pid => File.ReadLines($"/proc/{pid}/status").Select(line => line.Split(':')).ToDictionary(line => line[0], line => line[1])).ToList();
+        return string.Create(CultureInfo.InvariantCulture, $"{Megabytes("VmRSS"):F1} ({Megabytes("VmHWM"):F1})");
 
-        double Megabytes(string name) => Number(lines[name].Replace("kB", "", StringComparison.Ordinal)) / 1024;
+        double Megabytes(string name) => all.Sum(lines => Number(lines[name].Replace("kB", "", StringComparison.Ordinal))) / 1024;
     }
 
     /// <summary>Seconds of processor time: its own, and that of its children which have been reaped.</summary>
     public (double Own, double Children) ReadCpu()
     {
-        var fields = File.ReadAllText($"/proc/{_process.Id}/stat").Split(") ")[^1].Split(' '); // proc(5): the first one here is the 3rd, state
-        return ((Number(fields[11]) + Number(fields[12])) / ClusterMachine.TicksPerSecond, (Number(fields[13]) + Number(fields[14])) / ClusterMachine.TicksPerSecond);
+        var fields = Pids().Select(pid => File.ReadAllText($"/proc/{pid}/stat").Split(") ")[^1].Split(' ')).ToList(); // proc(5): the first one here is the 3rd, state
+        return (Sum(11), Sum(13));
+
+        double Sum(int first) => fields.Sum(each => Number(each[first]) + Number(each[first + 1])) / ClusterMachine.TicksPerSecond;
     }
 
     public void Dispose()
@@ -66,6 +72,8 @@ internal sealed class ClusterProcess : IDisposable
 
         _process.Dispose();
     }
+
+    private IEnumerable<int> Pids() => Beside is null ? [_process.Id] : [_process.Id, .. Processes.Running(Beside)];
 
     private static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);
 }
