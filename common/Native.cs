@@ -55,7 +55,6 @@ internal static unsafe partial class Native
     private const short POSIX_SPAWN_SETSIGMASK = 0x08;
     private const short POSIX_SPAWN_SETSCHEDULER = 0x20;
     private const short POSIX_SPAWN_SETSID = 0x80;
-    private const int PRIO_PROCESS = 0; // Of a thread, on Linux.
     private const int SCHED_OTHER = 0;
     private const int SCHED_RR = 2;
     private const int SCHED_RESET_ON_FORK = 0x40000000;
@@ -298,9 +297,6 @@ internal static unsafe partial class Native
     /// <summary>Makes this thread, but none that it starts, run before all ordinary ones (SCHED_RR); false if it must not.</summary>
     public static bool TryRunFirst() => SetPolicy(0, SCHED_RR | SCHED_RESET_ON_FORK);
 
-    /// <summary>Lets this thread run behind the ordinary ones for the rest of its life.</summary>
-    public static void GiveWay() => _ = setpriority(PRIO_PROCESS, 0, 10);
-
     /// <summary>
     /// Fills in the descriptors a command starts with (nothing to read, both outputs to one pipe, no others, whoever forgot
     /// to mark them) and its directory.
@@ -444,7 +440,6 @@ internal static unsafe partial class Native
     [LibraryImport("libc", SetLastError = true)] private static partial nint syscall(nint number, nint a, nint b, nint c, nint d);
     [LibraryImport("libc", SetLastError = true)] private static partial int sched_getscheduler(int pid);
     [LibraryImport("libc", SetLastError = true)] private static partial int sched_setscheduler(int pid, int policy, int* priority);
-    [LibraryImport("libc")] private static partial int setpriority(int which, int who, int priority);
     [LibraryImport("libc")] private static partial int posix_spawnattr_setschedpolicy(byte* attributes, int policy);
     [LibraryImport("libc")] private static partial int posix_spawnattr_setschedparam(byte* attributes, int* priority);
     [LibraryImport("libc")] private static partial int sigemptyset(byte* signals);

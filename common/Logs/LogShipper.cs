@@ -1,5 +1,4 @@
 using System.Threading.Channels;
-using Dts.Common.Time;
 using Microsoft.Extensions.Logging;
 
 namespace Dts.Common.Logs;
@@ -62,7 +61,7 @@ public sealed class LogShipper(
     /// <summary>Ships one batch and returns how many records it had.</summary>
     private async Task<int> ShipAsync()
     {
-        var batch = await OwnThread.RunBehindAsync(() => spool.Read(batchSize));
+        var batch = spool.Read(batchSize);
         if (batch.Records.Count > 0)
         {
             await store.WriteAsync(batch.Records, CancellationToken.None);

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Dts.Common.Jobs;
-using Dts.Common.Time;
 using Microsoft.Data.Sqlite;
 
 namespace Dts.Common.Logs;
@@ -49,7 +48,7 @@ public sealed class SqliteLogStore : ILogStore
     /// <summary>The file is opened, and made if it is missing, when it is first needed.</summary>
     public SqliteLogStore(string path) => _path = path;
 
-    public Task WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel) => LockedBehind(connection =>
+    public Task WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel) => Locked(connection =>
     {
         using var transaction = connection.BeginTransaction(deferred: false);
         var counts = new Dictionary<(string Job, string Day, string Key), long>();
@@ -84,7 +83,7 @@ public sealed class SqliteLogStore : ILogStore
         return records.Count;
     });
 
-    public Task WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => LockedBehind(connection =>
+    public Task WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => Locked(connection =>
     {
         using var transaction = connection.BeginTransaction(deferred: false);
         using var insert = Prepare(connection, "insert or ignore into output (run, offset, expireAt, data) values ($run, $offset, $expire, $data)", "$run", "$offset", "$expire", "$data");
@@ -179,7 +178,7 @@ public sealed class SqliteLogStore : ILogStore
         return [.. days.Select(day => new DayStats(DateOnly.ParseExact(day.Key, "yyyy-MM-dd", CultureInfo.InvariantCulture), day.Value))];
     });
 
-    public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) => LockedBehind(connection =>
+    public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) => Locked(connection =>
     {
         using var command = connection.CreateCommand();
         command.Parameters.AddWithValue("$now", now.ToUnixTimeMilliseconds());
@@ -279,22 +278,24 @@ public sealed class SqliteLogStore : ILogStore
         }
     }
 
-    private Task<T> Locked<T>(Func<SqliteConnection, T> action) => OwnThread.RunAsync(() => Act(action));
-
-    private Task<T> LockedBehind<T>(Func<SqliteConnection, T> action) => OwnThread.RunBehindAsync(() => Act(action));
-
-    private T Act<T>(Func<SqliteConnection, T> action)
+    /// <summary>On a thread of its own: it blocks, and the pool, for which starts wait, has few.</summary>
+    private Task<T> Locked<T>(Func<SqliteConnection, T> action)
     {
-        try
+        return Task.Factory.StartNew(Act, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+        T Act()
         {
-            lock (_gate)
+            try
             {
-                return action(_open ??= Open());
+                lock (_gate)
+                {
+                    return action(_open ??= Open());
+                }
             }
-        }
-        catch (Exception failure) when (failure is SqliteException or IOException or UnauthorizedAccessException)
-        {
-            throw new LogStoreException($"log file {_path}: {failure.Message}", failure);
+            catch (Exception failure) when (failure is SqliteException or IOException or UnauthorizedAccessException)
+            {
+                throw new LogStoreException($"log file {_path}: {failure.Message}", failure);
+            }
         }
     }
 }

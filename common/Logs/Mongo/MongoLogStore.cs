@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Dts.Common.Jobs;
-using Dts.Common.Time;
 using Microsoft.Extensions.Logging;
 
 namespace Dts.Common.Logs.Mongo;
@@ -81,14 +80,14 @@ public sealed partial class MongoLogStore : ILogStore
         var latest = records.GroupBy(record => record.Id).Select(same => same.LastOrDefault(record => record.Status != RunStatus.Lost) ?? same.Last()).ToList();
         var half = latest.Count / 2;
         return latest.Count < LanesFrom
-            ? RunBehindAsync(() => Write(latest))
-            : Task.WhenAll(RunBehindAsync(() => Write(latest[..half])), RunBehindAsync(() => Write(latest[half..])));
+            ? RunAsync(() => Write(latest))
+            : Task.WhenAll(RunAsync(() => Write(latest[..half])), RunAsync(() => Write(latest[half..])));
     }
 
     /// <summary>Only inserts: what a benchmark holds the writing against.</summary>
-    internal Task InsertBareAsync(IReadOnlyList<RunRecord> records) => RunBehindAsync(() => Insert("log", records.Count, (documents, i) => RunDocument.Write(documents, records[i])));
+    internal Task InsertBareAsync(IReadOnlyList<RunRecord> records) => RunAsync(() => Insert("log", records.Count, (documents, i) => RunDocument.Write(documents, records[i])));
 
-    public Task WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => RunBehindAsync(() => Insert("output", chunks.Count, (documents, i) => documents.Document(chunk => chunk
+    public Task WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => RunAsync(() => Insert("output", chunks.Count, (documents, i) => documents.Document(chunk => chunk
         .Text("_id", string.Create(CultureInfo.InvariantCulture, $"{chunks[i].Run}:{chunks[i].Offset:D12}"))
         .Text("run", chunks[i].Run)
         .Long("offset", chunks[i].Offset)
@@ -309,7 +308,7 @@ public sealed partial class MongoLogStore : ILogStore
             var isLast = _end.IsCancellationRequested;
             try
             {
-                await RunBehindAsync(Count);
+                await RunAsync(Count);
                 failures = 0;
             }
             catch (LogStoreException failure)
@@ -443,25 +442,15 @@ public sealed partial class MongoLogStore : ILogStore
 
     private LogStoreException Unavailable(string why) => new($"{_where}: {why}", new IOException(why));
 
+    /// <summary>The driver's calls block: each runs on a thread of its own, for the pool has few, and starts wait for those. With the first one the indexes are made, in the background.</summary>
     private Task<T> RunAsync<T>(Func<T> call)
-    {
-        MakeIndexesOnce();
-        return OwnThread.RunAsync(call);
-    }
-
-    private Task<T> RunBehindAsync<T>(Func<T> call)
-    {
-        MakeIndexesOnce();
-        return OwnThread.RunBehindAsync(call);
-    }
-
-    /// <summary>In the background, with the first call.</summary>
-    private void MakeIndexesOnce()
     {
         lock (_gate)
         {
             _indexing ??= Task.Run(MakeIndexes);
         }
+
+        return Task.Factory.StartNew(call, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     private void MakeIndexes()
