@@ -241,8 +241,8 @@ public sealed partial class MongoLogStore : ILogStore
     private int Write(List<RunRecord> records)
     {
         var duplicates = Insert("log", records.Count, (documents, i) => RunDocument.Write(documents, records[i]));
+        CountSoon(records.Where((_, i) => !duplicates.Contains(i))); // Before anything else can fail: at the next try they are no new ones.
         Replace([.. duplicates.Select(i => records[i]).Where(record => record.Status != RunStatus.Lost)]);
-        CountSoon(records.Where((_, i) => !duplicates.Contains(i)));
         return records.Count;
     }
 
@@ -263,7 +263,7 @@ public sealed partial class MongoLogStore : ILogStore
             }
         });
         var duplicates = new HashSet<int>();
-        foreach (var (_, error) in Run(command)["writeErrors"].Elements)
+        foreach (var (_, error) in RunWrite(command)["writeErrors"].Elements)
         {
             if (error["code"].AsLong != DuplicateKey)
             {
@@ -396,7 +396,7 @@ public sealed partial class MongoLogStore : ILogStore
                 updates.Document(update => write(update, i));
             }
         });
-        if (Run(command)["writeErrors"].Elements.Select(error => error.Value["errmsg"].AsText).FirstOrDefault() is { } refused)
+        if (RunWrite(command)["writeErrors"].Elements.Select(error => error.Value["errmsg"].AsText).FirstOrDefault() is { } refused)
         {
             throw Unavailable($"an update is refused: {refused}");
         }
@@ -421,6 +421,15 @@ public sealed partial class MongoLogStore : ILogStore
         }
 
         return found;
+    }
+
+    /// <summary>A write that is not on as many members as was asked for is no success: a primary that steps down would take it along.</summary>
+    private BsonValue RunWrite(BsonWriter command)
+    {
+        var answer = Run(command);
+        return answer["writeConcernError"].Elements.Any()
+            ? throw Unavailable($"the write concern is not met: {answer["writeConcernError"]["errmsg"].AsText}")
+            : answer;
     }
 
     private BsonValue Run(BsonWriter command) => Run(command.ToArray());
