@@ -16,9 +16,12 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
     private const int BytesAtOnce = 256 << 10;
     private const int Utf8SizeMax = 4;
 
+    private const string NoSuchRun = "there is no such run in flight, and no record of it";
+
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan AskEvery = TimeSpan.FromSeconds(2);       // Whether a silent run is in flight.
     private static readonly TimeSpan SayEvery = TimeSpan.FromSeconds(15);      // So that proxies do not take the stream for dead.
-    private static readonly TimeSpan AppearsWithin = TimeSpan.FromSeconds(10); // A run that is just being claimed, or its record on its way.
+    private static readonly TimeSpan AppearsWithin = TimeSpan.FromSeconds(10); // A run that is just being claimed, or its record or its last chunks on their way.
 
     public void Map(IEndpointRouteBuilder routes) => routes.MapGet("/api/v1/runs/{job}/{runId}/output", (RequestDelegate)ServeAsync);
 
@@ -36,7 +39,7 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
         var reader = new OutputReader(store, $"{name}/{runId}", offset);
         try
         {
-            await (http.Request.Query["follow"] == "true" ? FollowAsync(http, reader, keys.Run(name, runId)) : SendAsync(http, reader, runId));
+            await (http.Request.Query["follow"] == "true" ? FollowAsync(http, reader, keys.Run(name, runId)) : SendAsync(http, reader, keys.Run(name, runId)));
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
         {
@@ -63,23 +66,49 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
         return text is null || (long.TryParse(text, CultureInfo.InvariantCulture, out offset) && offset >= 0);
     }
 
-    /// <summary>All there is, as a file.</summary>
-    private static async Task SendAsync(HttpContext http, OutputReader reader, string runId)
+    /// <summary>All there is, as a file. Of a run that has ended it is as long as its record says, or breaks off so that the reader notices.</summary>
+    private async Task SendAsync(HttpContext http, OutputReader reader, string runKey)
     {
         var record = await reader.FindRecordAsync(http.RequestAborted);
+        var bytes = await reader.ReadAsync(record, BytesAtOnce, http.RequestAborted);
+        if (bytes.Length == 0 && record is null && !reader.IsLost && await etcd.FindAsync(runKey, cancel: http.RequestAborted) is null)
+        {
+            http.Response.StatusCode = StatusCodes.Status404NotFound;
+            await Answer.FailAsync(http, NoSuchRun);
+            return;
+        }
+
         var headers = http.Response.Headers;
         http.Response.ContentType = "application/octet-stream";
-        headers.ContentDisposition = $"attachment; filename=\"{Uri.EscapeDataString(runId)}.log\"";
+        headers.ContentDisposition = $"attachment; filename=\"{Uri.EscapeDataString(runKey[(runKey.LastIndexOf('/') + 1)..])}.log\"";
         headers.XContentTypeOptions = "nosniff";
         if (record is not null)
         {
             headers["DTS-Output-Bytes"] = record.OutputBytes.ToString(CultureInfo.InvariantCulture);
             headers["DTS-Output-Cut"] = CutOf(record);
+            http.Response.ContentLength = record.OutputStored > 0 ? Math.Max(0, record.OutputStored - (reader.Offset - bytes.Length)) : null;
         }
 
-        while (await reader.ReadAsync(record, BytesAtOnce, http.RequestAborted) is { Length: > 0 } bytes)
+        for (var asked = time.GetTimestamp(); ; bytes = await reader.ReadAsync(record, BytesAtOnce, http.RequestAborted))
         {
-            await http.Response.Body.WriteAsync(bytes, http.RequestAborted);
+            if (bytes.Length > 0)
+            {
+                await http.Response.Body.WriteAsync(bytes, http.RequestAborted);
+                asked = time.GetTimestamp();
+            }
+            else if (reader.Offset >= (record?.OutputStored ?? 0))
+            {
+                return;
+            }
+            else if (time.GetElapsedTime(asked) > AppearsWithin)
+            {
+                http.Abort();
+                return;
+            }
+            else
+            {
+                await Task.Delay(LookEvery, time, http.RequestAborted); // The record has come, and the last of the chunks are on their way.
+            }
         }
     }
 
@@ -96,30 +125,39 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
         http.Response.ContentType = "text/event-stream";
         http.Response.Headers.CacheControl = "no-cache";
         http.Response.Headers["X-Accel-Buffering"] = "no"; // nginx passes each event on at once.
-        var (begun, said) = (time.GetTimestamp(), time.GetTimestamp());
+        var (sign, said) = (time.GetTimestamp(), time.GetTimestamp()); // When the run last gave a sign that more will come, and we one to the reader.
         byte[] rest = [];
         await SayAsync(http, comment: "following");
         while (true)
         {
             // The record is looked for first: what was written before it is there then.
+            var hadRecord = reader.HasRecord;
             var record = await reader.FindRecordAsync(http.RequestAborted);
             if (await reader.ReadAsync(record, BytesAtOnce, http.RequestAborted) is { Length: > 0 } bytes)
             {
                 rest = await SendEventAsync(http, [.. rest, .. bytes], reader.Offset - rest.Length - bytes.Length, isLast: false);
-                said = time.GetTimestamp();
+                sign = said = time.GetTimestamp();
                 continue;
             }
 
-            if (record is not null && reader.Offset >= record.OutputStored)
+            if (reader.HasRecord != hadRecord || (record is null && time.GetElapsedTime(sign) > AskEvery && await etcd.FindAsync(runKey, cancel: http.RequestAborted) is not null))
+            {
+                sign = time.GetTimestamp();
+            }
+
+            var isSilent = time.GetElapsedTime(sign) > AppearsWithin;
+            if (record is not null && (isSilent || reader.Offset >= record.OutputStored))
             {
                 await SendEventAsync(http, rest, reader.Offset - rest.Length, isLast: true);
-                await SayAsync(http, "end", $"{record.Status.Word()}; {record.OutputBytes} bytes written; cut: {CutOf(record)}");
+                var missing = reader.Offset < record.OutputStored ? $"; bytes {reader.Offset} to {record.OutputStored} are not in the store, or not yet" : "";
+                await SayAsync(http, "end", $"{record.Status.Word()}; {record.OutputBytes} bytes written; cut: {CutOf(record)}{missing}");
                 return;
             }
 
-            if (record is null && time.GetElapsedTime(begun) > AppearsWithin && await etcd.FindAsync(runKey, cancel: http.RequestAborted) is null && time.GetElapsedTime(said) > AppearsWithin)
+            if (record is null && isSilent)
             {
-                await (reader.IsLost ? SayAsync(http, "end", "lost; what its worker had brought is here") : SayAsync(http, "error", "there is no such run in flight, and no record of it"));
+                await SendEventAsync(http, rest, reader.Offset - rest.Length, isLast: true);
+                await (reader.IsLost ? SayAsync(http, "end", "lost; what its worker had brought is here") : SayAsync(http, "error", NoSuchRun));
                 return;
             }
 

@@ -15,6 +15,8 @@ internal sealed class OutputReader(ILogStore store, string run, long offset)
     /// <summary>The run has been declared lost; its worker may still bring its true ending.</summary>
     public bool IsLost { get; private set; }
 
+    public bool HasRecord => _record is not null;
+
     /// <summary>The run's record; null = there is none yet, or only that it was lost.</summary>
     public async Task<RunRecord?> FindRecordAsync(CancellationToken cancel)
     {

@@ -24,6 +24,7 @@ internal sealed class LiveOutput : IDisposable
     private readonly TimeSpan _retention;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
+    private List<(Shipment Of, OutputChunk Chunk)> _unsent = []; // Tried again as they are: the store may have taken some of them.
     private long _number;
 
     /// <exception cref="SettingsException">The folder cannot be made or read.</exception>
@@ -43,16 +44,12 @@ internal sealed class LiveOutput : IDisposable
     {
         var path = Path.Combine(_folder, string.Create(CultureInfo.InvariantCulture, $"{Interlocked.Increment(ref _number)}.out"));
         var output = new OutputTarget(path, run.Key, _limitBytes);
-        GoOn(run, output);
+        _shipments[path] = new Shipment(path, ExpiryOf(run)) { IsPlaced = true };
         return output;
     }
 
     /// <summary>Follows the output of a run that an earlier process of this worker began.</summary>
-    public void GoOn(Run run, OutputTarget output)
-    {
-        var retention = run.Job.RetentionDays > 0 ? TimeSpan.FromDays(run.Job.RetentionDays) : _retention;
-        _shipments[output.Path] = new Shipment(output.Path, _time.GetUtcNow() + retention);
-    }
+    public void GoOn(Run run, OutputTarget output) => _shipments[output.Path] = new Shipment(output.Path, ExpiryOf(run));
 
     /// <summary>What else an earlier process left is all that there will be of it. To be called after <see cref="GoOn"/>, before <see cref="RunAsync"/>.</summary>
     public void TakeLeft() => DataFault.Guard(_folder, () =>
@@ -102,14 +99,22 @@ internal sealed class LiveOutput : IDisposable
         }
     }
 
+    private DateTimeOffset ExpiryOf(Run run) => _time.GetUtcNow() + (run.Job.RetentionDays > 0 ? TimeSpan.FromDays(run.Job.RetentionDays) : _retention);
+
     private async Task<bool> TryShipAsync()
     {
         try
         {
-            while (TakeChunks() is { Count: > 0 } chunks)
+            foreach (var shipment in _shipments.Values.Where(shipment => !shipment.IsPlaced))
             {
-                await _store.WriteOutputAsync([.. chunks.Select(chunk => chunk.Chunk)], CancellationToken.None);
-                chunks.ForEach(chunk => chunk.Of.Shipped = chunk.Chunk.End);
+                await PlaceAsync(shipment);
+            }
+
+            while (_unsent.Count > 0 || (_unsent = TakeChunks()).Count > 0)
+            {
+                await _store.WriteOutputAsync([.. _unsent.Select(chunk => chunk.Chunk)], CancellationToken.None);
+                _unsent.ForEach(chunk => chunk.Of.Shipped = chunk.Chunk.End);
+                _unsent = [];
             }
         }
         catch (LogStoreException)
@@ -123,6 +128,25 @@ internal sealed class LiveOutput : IDisposable
         }
 
         return true;
+    }
+
+    /// <summary>Goes on where the former process's chunks end: others of ours would begin where some of those do, and be taken for them.</summary>
+    private async Task PlaceAsync(Shipment shipment)
+    {
+        try
+        {
+            shipment.Output ??= StoredOutput.TryOpen(shipment.Path);
+            while (shipment.Output is { Run: var run } && await _store.ReadOutputAsync(run, shipment.Shipped, BytesAtOnce, CancellationToken.None) is [.., var last])
+            {
+                shipment.Shipped = last.End;
+            }
+        }
+        catch (IOException failure)
+        {
+            GiveUp(shipment, failure);
+        }
+
+        shipment.IsPlaced = true;
     }
 
     private List<(Shipment Of, OutputChunk Chunk)> TakeChunks()
@@ -146,12 +170,17 @@ internal sealed class LiveOutput : IDisposable
             }
             catch (IOException failure)
             {
-                _log.LiveOutputFailed(shipment.Path, failure.Message);
-                Forget(shipment);
+                GiveUp(shipment, failure);
             }
         }
 
         return chunks;
+    }
+
+    private void GiveUp(Shipment shipment, IOException failure)
+    {
+        _log.LiveOutputFailed(shipment.Path, failure.Message);
+        Forget(shipment);
     }
 
     private void Forget(Shipment shipment)
@@ -173,6 +202,9 @@ internal sealed class LiveOutput : IDisposable
         public StoredOutput? Output { get; set; }
 
         public long Shipped { get; set; }
+
+        /// <summary><see cref="Shipped"/> is what the store has.</summary>
+        public bool IsPlaced { get; set; }
 
         public bool HasEnded { get; set; }
 

@@ -1,11 +1,12 @@
 using System.Text;
+using System.Text.Unicode;
 using Microsoft.Win32.SafeHandles;
 
 namespace Dts.Common.Shell;
 
 /// <summary>Takes a command's whole output up to a limit, on disk while it runs, so that others can read it before the command ends and after a crash.</summary>
 /// <remarks>
-/// Not thread-safe. A short output stays in memory and never gets a file: that is made when there is more than fits into a piece, or when it is asked for. Its first
+/// Not thread-safe. A short text stays in memory and never gets a file: that is made when there is more than fits into a piece, when it is asked for, or at the end for what is no text. Its first
 /// line says whose it is. A disk that does not take it ends it: the record of the run has head and tail all the same.
 /// </remarks>
 internal sealed class OutputFile(OutputTarget target) : IDisposable
@@ -49,6 +50,17 @@ internal sealed class OutputFile(OutputTarget target) : IDisposable
         {
             MakeFile();
         }
+    }
+
+    /// <summary>Closes it, when what has no file needs none: it is text, of no more bytes than that.</summary>
+    public void End(int textBytesMax)
+    {
+        if (_pending is { } pending && (pending.Length > textBytesMax || !Utf8.IsValid(pending.GetBuffer().AsSpan(0, (int)pending.Length))))
+        {
+            MakeFile();
+        }
+
+        Dispose();
     }
 
     /// <summary>Closes it; the file stays.</summary>

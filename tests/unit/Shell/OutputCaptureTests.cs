@@ -1,5 +1,6 @@
 using System.Text;
 using Dts.Common.Shell;
+using Dts.Tests.Support;
 using Xunit;
 
 namespace Dts.Tests.Unit.Shell;
@@ -48,6 +49,23 @@ public sealed class OutputCaptureTests
 
         Assert.Equal(("", true), capture.ToText());
         Assert.Equal(1000, capture.TotalBytes);
+    }
+
+    [Theory]
+    [InlineData("text that fits", 100, 0)]
+    [InlineData("more text than fits", 10, 19)]
+    [InlineData("no text: \u00ff", 100, 10)]
+    public void Short_output_gets_a_file_at_its_end_when_its_text_does_not_say_it_byte_for_byte(string output, int limit, int stored)
+    {
+        using var scratch = new ScratchFolder();
+        var target = new OutputTarget(scratch.File("1.out"), "hello/1", 1000);
+        var bytes = Encoding.Latin1.GetBytes(output);
+        var capture = new OutputCapture(limit, new OutputFile(target));
+        capture.Append(bytes);
+
+        Assert.Equal(stored, capture.CloseFile());
+        using var file = StoredOutput.TryOpen(target.Path);
+        Assert.Equal(stored == 0 ? null : bytes, file?.Read(0));
     }
 
     [Fact]
