@@ -29,6 +29,7 @@ public readonly record struct LogCursor(long StartTime, string Id)
         {
             return Encoding.UTF8.GetString(Base64Url.DecodeFromChars(text)).Split(' ', 2) is [var start, { Length: > 0 } id]
                 && long.TryParse(start, CultureInfo.InvariantCulture, out var startTime)
+                && startTime >= 0 && startTime <= DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()
                     ? new LogCursor(startTime, id)
                     : null;
         }

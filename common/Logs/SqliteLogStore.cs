@@ -51,7 +51,7 @@ public sealed class SqliteLogStore : ILogStore
     public Task WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel) => Locked(connection =>
     {
         using var transaction = connection.BeginTransaction(deferred: false);
-        var counts = new Dictionary<(string Job, string Day, string Key), long>();
+        var counts = new DayCounts();
         using var find = Prepare(connection, "select record from log where _id = $id", "$id");
         using var upsert = Prepare(connection, Upsert, "$id", "$job", "$status", "$start", "$plan", "$since", "$expire", "$record");
         foreach (var record in records)
@@ -74,8 +74,11 @@ public sealed class SqliteLogStore : ILogStore
             }
 
             upsert.ExecuteNonQuery();
-            Add(counts, former, -1);
-            Add(counts, record, 1);
+            counts.Add(record);
+            if (former is not null)
+            {
+                counts.Subtract(former);
+            }
         }
 
         WriteCounts(connection, counts);
@@ -197,24 +200,18 @@ public sealed class SqliteLogStore : ILogStore
     private static string EscapeLike(string text) =>
         text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("%", "\\%", StringComparison.Ordinal).Replace("_", "\\_", StringComparison.Ordinal);
 
-    private static void Add(Dictionary<(string Job, string Day, string Key), long> counts, RunRecord? record, int sign)
-    {
-        foreach (var (key, count) in record is null ? [] : DayStats.Of(record))
-        {
-            var place = (record!.JobName, TextOf(DayStats.DayOf(record)), key);
-            counts[place] = key == DayStats.Longest ? Math.Max(count, counts.GetValueOrDefault(place)) : counts.GetValueOrDefault(place) + (sign * count);
-        }
-    }
-
-    private static void WriteCounts(SqliteConnection connection, Dictionary<(string Job, string Day, string Key), long> counts)
+    private static void WriteCounts(SqliteConnection connection, DayCounts counts)
     {
         using var add = Prepare(connection, Count, "$job", "$day", "$key", "$n");
         using var most = Prepare(connection, CountMost, "$job", "$day", "$key", "$n");
-        foreach (var ((job, day, key), count) in counts)
+        foreach (var (job, day, sums) in counts.InOrder)
         {
-            var command = key == DayStats.Longest ? most : add;
-            (command.Parameters[0].Value, command.Parameters[1].Value, command.Parameters[2].Value, command.Parameters[3].Value) = (job, day, key, count);
-            command.ExecuteNonQuery();
+            foreach (var (key, count) in sums.Where(sum => sum.Value != 0))
+            {
+                var command = key == DayStats.Longest ? most : add;
+                (command.Parameters[0].Value, command.Parameters[1].Value, command.Parameters[2].Value, command.Parameters[3].Value) = (job, TextOf(day), key, count);
+                command.ExecuteNonQuery();
+            }
         }
     }
 

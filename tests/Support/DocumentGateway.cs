@@ -12,6 +12,8 @@ namespace Dts.Tests.Support;
 /// <remarks>https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol: OP_MSG, and OP_QUERY, with which drivers say hello. One connection behind for each in front.</remarks>
 internal sealed class DocumentGateway : IAsyncDisposable
 {
+    private const int DocumentSizeMax = 16 << 20;
+    private const int CommandSizeMax = DocumentSizeMax + (16 << 10);
     private const int OpReply = 1;
     private const int OpQuery = 2004;
     private const int OpMsg = 2013;
@@ -80,7 +82,9 @@ internal sealed class DocumentGateway : IAsyncDisposable
                 await stream.ReadExactlyAsync(body, _stop.Token);
                 var request = BinaryPrimitives.ReadInt32LittleEndian(head.AsSpan(4));
                 var isQuery = BinaryPrimitives.ReadInt32LittleEndian(head.AsSpan(12)) == OpQuery;
-                var answer = await AnswerAsync(database, isQuery ? ReadQuery(body) : ReadMessage(body));
+                var answer = body.Length > CommandSizeMax
+                    ? Failure(10334, $"BSONObj size: {body.Length} is invalid. Size must be between 0 and {CommandSizeMax}")
+                    : await AnswerAsync(database, isQuery ? ReadQuery(body) : ReadMessage(body));
                 await stream.WriteAsync(isQuery ? Reply(OpReply, request, new byte[20], answer, count: true) : Reply(OpMsg, request, new byte[5], answer, count: false), _stop.Token);
             }
         }
@@ -159,7 +163,7 @@ internal sealed class DocumentGateway : IAsyncDisposable
 
     private static byte[] Hello() => new BsonWriter()
         .Bool("ismaster", true).Bool("isWritablePrimary", true).Bool("helloOk", true)
-        .Int("maxBsonObjectSize", 16 << 20).Int("maxMessageSizeBytes", 48_000_000).Int("maxWriteBatchSize", 100_000)
+        .Int("maxBsonObjectSize", DocumentSizeMax).Int("maxMessageSizeBytes", 48_000_000).Int("maxWriteBatchSize", 100_000)
         .Int("minWireVersion", 0).Int("maxWireVersion", 17).Int("logicalSessionTimeoutMinutes", 30).Int("ok", 1).ToArray();
 
     private static byte[] Failure(int code, string message) => new BsonWriter().Int("ok", 0).Int("code", code).Text("errmsg", message).ToArray();

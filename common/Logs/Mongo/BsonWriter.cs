@@ -14,6 +14,9 @@ internal sealed class BsonWriter
 
     public BsonWriter() => Open(isArray: false);
 
+    /// <summary>Bytes so far, of the whole document.</summary>
+    public int Length => _length;
+
     public BsonWriter Text(string name, string value)
     {
         Head(0x02, name);

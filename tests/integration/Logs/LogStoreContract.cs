@@ -252,6 +252,57 @@ public abstract class LogStoreContract : IDisposable
     }
 
     [Fact]
+    public async Task A_lost_run_of_which_somebody_saw_the_end_is_counted_as_what_it_came_to()
+    {
+        var store = Open();
+        await WriteAsync(store, Some.Record(0, status: RunStatus.Lost), Some.Record(1, status: RunStatus.Lost));
+        await WriteAsync(store, Some.Record(0));
+        await WriteAsync(store, Some.Record(0));
+
+        store.Dispose();
+        store = Open();
+        var day = Assert.Single(await store.ListStatsAsync(JobName.Parse("hello"), new DateOnly(2026, 11, 22), CancellationToken.None));
+
+        Assert.Equal((1, 1), (day.Counts["lost"], day.Counts["succeeded"]));
+    }
+
+    [Fact]
+    public async Task More_than_fits_into_a_document_database_s_command_is_written_all_the_same()
+    {
+        var store = Open();
+        var output = new string('x', 1 << 20);
+        RunRecord[] records = [.. Enumerable.Range(0, 25).Select(n => Some.Record(n, output: output))];
+        await WriteAsync(store, records);
+        await WriteAsync(store, [.. records.Select(record => record with { ExitCode = 1 })]);
+        await store.WriteOutputAsync([.. Enumerable.Range(0, 25).Select(n => Chunk("hello/1", n << 20, new byte[1 << 20]))], CancellationToken.None);
+
+        var found = await ListAsync(store);
+
+        Assert.Equal(records.Reverse().Select(record => (record.Id, 1, output.Length)), found.Select(record => (record.Id, record.ExitCode ?? 0, record.Output.Length)));
+        Assert.Equal(24 << 20, (await store.ReadOutputAsync("hello/1", 24 << 20, 1, CancellationToken.None))[0].Offset);
+    }
+
+    [Fact]
+    public async Task Small_chunks_are_read_many_at_a_time()
+    {
+        var store = Open();
+        await store.WriteOutputAsync([.. Enumerable.Range(0, 500).Select(n => Chunk("hello/1", n, new byte[] { (byte)n }))], CancellationToken.None);
+
+        Assert.Equal(500, (await store.ReadOutputAsync("hello/1", 0, 1 << 18, CancellationToken.None)).Count);
+    }
+
+    [Fact]
+    public async Task A_cursor_and_a_time_at_the_ends_of_what_can_be_are_taken()
+    {
+        var store = Open();
+        await WriteAsync(store, Some.Record(0));
+
+        Assert.Empty((await store.SearchAsync(new LogQuery(Until: DateTimeOffset.MinValue), CancellationToken.None)).Records);
+        Assert.Single((await store.SearchAsync(new LogQuery(From: DateTimeOffset.MinValue, Until: DateTimeOffset.MaxValue), CancellationToken.None)).Records);
+        Assert.Null(LogCursor.Parse(new LogCursor(long.MaxValue, "hello/1").ToString()));
+    }
+
+    [Fact]
     public async Task Nothing_to_write_is_no_failure()
     {
         var store = Open();

@@ -1,0 +1,136 @@
+using Microsoft.Extensions.Logging;
+
+namespace Dts.Common.Logs.Mongo;
+
+/// <summary>Counts records in the collection <c>stats</c> (a document a job and day), once a second for all that have come, for a batch has records of many jobs.</summary>
+/// <remarks>
+/// Thread-safe. A count that could not be written is kept and tried again each second. A worker that dies leaves at most its last second uncounted; one whose
+/// connection breaks before the answer comes may count a second twice.
+/// </remarks>
+internal sealed class MongoCounts(MongoDatabase database, ILogger log) : IDisposable
+{
+    private static readonly TimeSpan Every = TimeSpan.FromSeconds(1);
+
+    private readonly Lock _gate = new();
+    private readonly CancellationTokenSource _end = new();
+    private DayCounts _uncounted = new();
+    private Task? _counting; // Null = nothing is to be counted.
+
+    /// <summary>Counts records within about a second, and takes back what those that they replace had added.</summary>
+    public void Add(IReadOnlyCollection<RunRecord> records, IReadOnlyCollection<RunRecord> replaced)
+    {
+        if (records.Count == 0)
+        {
+            return;
+        }
+
+        lock (_gate)
+        {
+            foreach (var record in records)
+            {
+                _uncounted.Add(record);
+            }
+
+            foreach (var record in replaced)
+            {
+                _uncounted.Subtract(record);
+            }
+
+            _counting ??= CountAsync();
+        }
+    }
+
+    /// <summary>Counts what is left, with one more try.</summary>
+    public void Dispose()
+    {
+        Task? counting;
+        _end.Cancel();
+        lock (_gate)
+        {
+            counting = _counting;
+        }
+
+        counting?.GetAwaiter().GetResult();
+        _end.Dispose();
+    }
+
+    /// <summary>Counts at once, then what has come up within each second, until there is nothing more.</summary>
+    private async Task CountAsync()
+    {
+        await Task.Yield();
+        for (var failures = 0; ; await Task.Delay(Every, _end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing))
+        {
+            var isLast = _end.IsCancellationRequested;
+            try
+            {
+                await database.RunAsync(Count);
+                failures = 0;
+            }
+            catch (LogStoreException failure)
+            {
+                if (++failures == 1)
+                {
+                    log.CountsWait(failure.Message);
+                }
+            }
+
+            lock (_gate)
+            {
+                if (isLast || _uncounted.IsEmpty)
+                {
+                    _counting = null;
+                    return;
+                }
+            }
+        }
+    }
+
+    private int Count()
+    {
+        DayCounts uncounted;
+        lock (_gate)
+        {
+            (uncounted, _uncounted) = (_uncounted, new DayCounts());
+        }
+
+        try
+        {
+            // In order, so that two writers, of a server that keeps what a command has changed locked until its end, never wait for each other.
+            var days = uncounted.InOrder;
+            database.Update("stats", days.Count, (update, i) => Write(update, days[i].Job, days[i].Day, days[i].Counts));
+            return days.Count;
+        }
+        catch (LogStoreException)
+        {
+            lock (_gate)
+            {
+                _uncounted.Add(uncounted);
+            }
+
+            throw;
+        }
+    }
+
+    private static void Write(BsonWriter update, string job, DateOnly date, IReadOnlyDictionary<string, long> counts)
+    {
+        var day = MongoLogStore.TextOf(date);
+        update
+            .Document("q", filter => filter.Text("_id", $"{job}/{day}"))
+            .Document("u", change =>
+            {
+                change.Document("$set", set => set.Text("jobName", job).Text("day", day));
+                change.Document("$inc", add =>
+                {
+                    foreach (var (key, count) in counts.Where(count => count.Key != DayStats.Longest))
+                    {
+                        add.Long($"n.{key}", count);
+                    }
+                });
+                if (counts.TryGetValue(DayStats.Longest, out var longest))
+                {
+                    change.Document("$max", most => most.Long($"n.{DayStats.Longest}", longest));
+                }
+            })
+            .Bool("upsert", true);
+    }
+}
