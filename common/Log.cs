@@ -137,6 +137,9 @@ public static partial class Log
     [LoggerMessage(504, LogLevel.Warning, "spool segment {Path} has {Bytes} bytes that are no record, torn by a crash or damaged on the disk; skipped")]
     public static partial void SpoolTorn(this ILogger log, string path, long bytes);
 
+    [LoggerMessage(514, LogLevel.Error, "spool segment {Path} cannot be read: {Reason}; it is passed over and stays where it is, and the next start tries again")]
+    public static partial void SpoolUnreadable(this ILogger log, string path, string reason);
+
     [LoggerMessage(505, LogLevel.Warning, "spool {Folder} has reached its quota of {QuotaBytes} bytes; the outputs of records that wait in it are shortened, the oldest first")]
     public static partial void SpoolFull(this ILogger log, string folder, long quotaBytes);
 

@@ -16,39 +16,41 @@ public sealed class LogShipper(
     public async Task RunAsync()
     {
         long lostAt = 0;
+        Type? reason = null; // Of the last failure: the store, or our own disk.
         for (var failures = 0; ;)
         {
             var noneToCome = appended.Completion.IsCompleted;
             try
             {
-                var shipped = await ShipAsync();
+                var batch = await ShipAsync();
                 if (failures > 0)
                 {
                     log.StoreBack(time.GetElapsedTime(lostAt).TotalSeconds, failures);
                     failures = 0;
                 }
 
-                if (shipped == 0 && noneToCome)
+                if (batch.Records.Count == 0 && noneToCome)
                 {
                     return;
                 }
 
-                if (shipped < batchSize)
+                if (!batch.IsFull)
                 {
                     await WaitForBatchAsync();
                 }
             }
             catch (Exception failure) when (failure is LogStoreException or IOException or UnauthorizedAccessException)
             {
-                if (++failures == 1)
+                lostAt = ++failures == 1 ? time.GetTimestamp() : lostAt;
+                if (failures == 1 || failure.GetType() != reason)
                 {
-                    lostAt = time.GetTimestamp();
-                    log.StoreLost(failure.Message, spool.Waiting);
+                    reason = failure.GetType();
+                    log.StoreLost(failure.Message, spool.CountWaiting());
                 }
 
                 if (noneToCome)
                 {
-                    log.StoreLeft(spool.Waiting);
+                    log.StoreLeft(spool.CountWaiting());
                     return; // They stay in the spool; the next start ships them.
                 }
 
@@ -58,8 +60,7 @@ public sealed class LogShipper(
         }
     }
 
-    /// <summary>Ships one batch and returns how many records it had.</summary>
-    private async Task<int> ShipAsync()
+    private async Task<Spool.Batch> ShipAsync()
     {
         var batch = spool.Read(batchSize);
         if (batch.Records.Count > 0)
@@ -68,7 +69,7 @@ public sealed class LogShipper(
         }
 
         spool.Acknowledge(batch);
-        return batch.Records.Count;
+        return batch;
     }
 
     private async Task WaitForBatchAsync()

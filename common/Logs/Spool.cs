@@ -10,7 +10,8 @@ namespace Dts.Common.Logs;
 /// <para>Constraints: a record is on disk before its run is completed in etcd; a kill -9 at any moment loses nothing that
 /// <see cref="Append"/> returned for; a record may be shipped twice, never not at all.</para>
 /// <para>Scheme: numbered segment files, see <see cref="SpoolSegment"/>. A start opens a new segment, so a torn tail is never written behind. A damaged entry is skipped, and what follows it in its segment only where its length is
-/// damaged, too. What has been shipped is noted in the file <c>shipped</c>, without haste; whole segments that have been shipped are deleted.</para>
+/// damaged, too. What has been shipped is noted in the file <c>shipped</c>, without haste; whole segments that have been shipped are deleted. One that cannot be read is
+/// passed over and stays for the next start: whatever segment is there then has not been shipped, or may be once more.</para>
 /// <para>Quota: when it is full, whoever appends writes the oldest segments that the reader has not come to anew, with the outputs cut, each to a new file that then takes
 /// the old one's place. A segment belongs to the reader from its first look into it, so no place that it has noted moves. With nothing left to shorten, new records
 /// go with short outputs, too, and at last above the quota: none is dropped.</para>
@@ -21,6 +22,7 @@ public sealed class Spool : IDisposable
     private const string Unfinished = ".new"; // Behind the name of a file that is not in its place yet.
     private const long SegmentBytesMax = 8 << 20;
     private const int SegmentsInQuota = 16; // At least, so that there are old ones to be shortened.
+    private const int BatchBytesMax = 8 << 20;
 
     private readonly string _folder;
     private readonly long _quotaBytes;
@@ -28,9 +30,11 @@ public sealed class Spool : IDisposable
     private readonly Lock _gate = new();
     private readonly SortedDictionary<long, long> _segments = []; // number -> bytes that are on disk for sure
     private readonly long _firstOwn; // Segments before it were left by an earlier process.
+    private readonly HashSet<long> _unreadable = [];
     private SafeFileHandle _file;
     private long _writing;
     private long _length; // Of the segment being written.
+    private bool _hasFailed; // The last writing.
     private Position _shipped;
     private long _appended;
     private long _acknowledged;
@@ -60,23 +64,36 @@ public sealed class Spool : IDisposable
             }
         }
 
-        _shipped = ReadShipped(folder);
+        var shipped = ReadShipped(folder);
+        _shipped = _segments.Keys.FirstOrDefault(shipped.Segment) < shipped.Segment ? default : shipped;
         _readUpTo = _shipped.Segment;
-        _firstOwn = _writing = Math.Max(_segments.Keys.LastOrDefault(), _shipped.Segment) + 1;
+        _firstOwn = _writing = Math.Max(_segments.Keys.LastOrDefault(), shipped.Segment) + 1;
         _file = OpenSegment(_writing);
     }
 
     /// <summary>Records that were appended by this process and are not shipped yet, at least.</summary>
     public long Waiting => Interlocked.Read(ref _appended) - Interlocked.Read(ref _acknowledged);
 
+    /// <summary>Records that are not shipped yet, whoever appended them; it looks through the files.</summary>
+    public long CountWaiting()
+    {
+        try
+        {
+            return CountWaiting(_folder);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            return Waiting;
+        }
+    }
+
     /// <summary>Records in a folder that are not shipped yet, as far as its files tell; its owner may be at work.</summary>
     public static long CountWaiting(string folder)
     {
         var shipped = ReadShipped(folder);
         return Directory.EnumerateFiles(folder, "*.spool")
-            .Select(path => (Path: path, Number: long.TryParse(Path.GetFileNameWithoutExtension(path), CultureInfo.InvariantCulture, out var number) ? number : -1))
-            .Where(segment => segment.Number >= shipped.Segment)
-            .Sum(segment => SpoolSegment.CountEntries(segment.Path, segment.Number == shipped.Segment ? shipped.Offset : 0));
+            .Where(path => long.TryParse(Path.GetFileNameWithoutExtension(path), CultureInfo.InvariantCulture, out _))
+            .Sum(path => SpoolSegment.CountEntries(path, path == SegmentPath(folder, shipped.Segment) ? shipped.Offset : 0));
     }
 
     /// <exception cref="SettingsException">The folder cannot be made or read.</exception>
@@ -92,11 +109,13 @@ public sealed class Spool : IDisposable
             (records, _late) = (_late, [.. records]);
         }
 #endif
-        if (_length >= Math.Min(SegmentBytesMax, _quotaBytes / SegmentsInQuota))
+        // After a failure, too: on a disk that is full of what has been shipped, the segment being written is what has to go.
+        if (_length >= Math.Min(SegmentBytesMax, _quotaBytes / SegmentsInQuota) || (_hasFailed && _length > 0))
         {
             var next = OpenSegment(_writing + 1);
             _file.Dispose();
             (_file, _writing, _length) = (next, _writing + 1, 0);
+            DeleteShipped();
         }
 
         using var entries = new MemoryStream();
@@ -111,9 +130,11 @@ public sealed class Spool : IDisposable
         }
 
         // Written at a fixed place: what a failed attempt left there is overwritten by the next.
+        _hasFailed = true;
         RandomAccess.Write(_file, entries.GetBuffer().AsSpan(0, (int)entries.Length), _length);
         RandomAccess.FlushToDisk(_file);
         _length += entries.Length;
+        _hasFailed = false;
         lock (_gate)
         {
             _segments[_writing] = _length;
@@ -124,59 +145,63 @@ public sealed class Spool : IDisposable
         SayHowFull();
     }
 
-    /// <summary>The oldest records that are not shipped, up to a number of them; none = all is shipped.</summary>
+    /// <summary>The oldest records that are not shipped, up to a number of them, and to so many bytes that stores take them at a time; none = all is shipped.</summary>
     public Batch Read(int most)
     {
         var records = new List<RunRecord>();
         var own = 0;
+        var bytes = 0L;
         var position = _shipped;
-        while (records.Count < most && FindNext(position) is var (segment, offset, length))
+        while (records.Count < most && bytes < BatchBytesMax && FindNext(position) is var (segment, offset, length))
         {
             position = new Position(segment, offset);
-            var (record, size) = SpoolSegment.ReadEntry(SegmentPath(segment), offset, length);
-            if (record is not null)
+            try
             {
-                records.Add(record);
-                own += segment >= _firstOwn ? 1 : 0;
-            }
-            else
-            {
-                _log.SpoolTorn(SegmentPath(segment), size);
-            }
+                var (record, size) = SpoolSegment.ReadEntry(SegmentPath(segment), offset, length);
+                if (record is not null)
+                {
+                    records.Add(record);
+                    own += segment >= _firstOwn ? 1 : 0;
+                }
+                else
+                {
+                    _log.SpoolTorn(SegmentPath(segment), size);
+                }
 
-            position = position with { Offset = offset + size };
+                position = position with { Offset = offset + size };
+                bytes += size;
+            }
+            catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+            {
+                _log.SpoolUnreadable(SegmentPath(segment), failure.Message);
+                lock (_gate)
+                {
+                    _unreadable.Add(segment);
+                }
+
+                position = position with { Offset = length };
+            }
         }
 
-        return new Batch(records, own, position);
+        return new Batch(records, own, position, IsFull: records.Count >= most || bytes >= BatchBytesMax);
     }
 
     /// <summary>Marks a batch, and all before it, as shipped.</summary>
     public void Acknowledge(Batch batch)
     {
-        var end = batch.End;
-        if (end == _shipped)
+        if (batch.End == _shipped)
         {
             return;
         }
 
-        _shipped = end;
-        Acknowledge(batch.Own);
-        long[] done;
         lock (_gate)
         {
-            var last = _segments.Keys.Last(); // Still being written.
-            done = [.. _segments.Keys.Where(number => number < end.Segment || (number == end.Segment && number < last && end.Offset >= _segments[number]))];
-            foreach (var number in done)
-            {
-                _segments.Remove(number);
-            }
+            _shipped = batch.End;
         }
 
+        Acknowledge(batch.Own);
+        DeleteShipped(); // First, for it makes room; what is deleted and not noted as shipped is passed over.
         WriteShipped();
-        foreach (var number in done)
-        {
-            File.Delete(SegmentPath(number));
-        }
     }
 
     public void Dispose() => _file.Dispose();
@@ -206,6 +231,27 @@ public sealed class Spool : IDisposable
         }
 
         return null;
+    }
+
+    private void DeleteShipped()
+    {
+        long[] done;
+        lock (_gate)
+        {
+            var last = _segments.Keys.Last(); // Still being written.
+            done = [.. _segments.Keys.Where(number => number < _shipped.Segment || (number == _shipped.Segment && number < last && _shipped.Offset >= _segments[number]))];
+            foreach (var number in done)
+            {
+                _segments.Remove(number);
+            }
+
+            done = [.. done.Except(_unreadable)];
+        }
+
+        foreach (var number in done)
+        {
+            File.Delete(SegmentPath(number));
+        }
     }
 
     private static void Encode(IEnumerable<RunRecord> records, MemoryStream entries)
@@ -310,7 +356,9 @@ public sealed class Spool : IDisposable
         return file;
     }
 
-    private string SegmentPath(long number) => Path.Combine(_folder, $"{number:D12}.spool");
+    private string SegmentPath(long number) => SegmentPath(_folder, number);
+
+    private static string SegmentPath(string folder, long number) => Path.Combine(folder, $"{number:D12}.spool");
 
     private static string ShippedPath(string folder) => Path.Combine(folder, "shipped");
 
@@ -334,7 +382,8 @@ public sealed class Spool : IDisposable
 
     /// <summary>Records in the order in which they were appended, and the place behind them.</summary>
     /// <param name="Own">How many of them this process appended.</param>
-    public sealed record Batch(IReadOnlyList<RunRecord> Records, int Own, Position End);
+    /// <param name="IsFull">There may be more behind it.</param>
+    public sealed record Batch(IReadOnlyList<RunRecord> Records, int Own, Position End, bool IsFull);
 
     /// <summary>A place between two entries.</summary>
     public readonly record struct Position(long Segment, long Offset);

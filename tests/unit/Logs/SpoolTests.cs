@@ -160,8 +160,74 @@ public sealed class SpoolTests : IDisposable
         spool.Acknowledge(spool.Read(4));
         Assert.Equal(2, Segments().Length);
         spool.Acknowledge(spool.Read(100));
+        spool.Acknowledge(spool.Read(100));
         Assert.Single(Segments()); // the one that is written
         Assert.Empty(IdsOf(OpenAfter(spool).Read(100)));
+    }
+
+    [Fact]
+    public void A_batch_has_no_more_bytes_than_stores_take_but_one_record_at_least()
+    {
+        var spool = Open();
+        spool.Append([.. Enumerable.Range(0, 7).Select(n => Some.Record(n, output: new string('x', 3 << 20)))]);
+        spool.Append([Some.Record(7, output: new string('x', 9 << 20))]);
+
+        List<int> sizes = [];
+        for (var isFull = true; isFull;)
+        {
+            var batch = spool.Read(100);
+            sizes.Add(batch.Records.Count);
+            spool.Acknowledge(batch);
+            isFull = batch.IsFull;
+        }
+
+        Assert.Equal([3, 3, 2, 0], sizes);
+    }
+
+    [Fact]
+    public async Task A_disk_that_it_has_filled_itself_takes_records_again_once_all_is_shipped()
+    {
+        await using var disk = await SmallDisk.MountAsync(_scratch.File("spool"), kilobytes: 512);
+        using var spool = Open();
+        var taken = 0;
+        Assert.Throws<IOException>(() =>
+        {
+            for (; taken < 10_000; taken++)
+            {
+                spool.Append(Records(taken, taken + 1));
+            }
+        });
+
+        var batch = spool.Read(10_000);
+        Assert.Equal(Ids(0, taken), IdsOf(batch));
+        Assert.Throws<IOException>(() => spool.Acknowledge(batch)); // There is no room to note it.
+        spool.Append(Records(taken, taken + 3));
+
+        Assert.Equal(Ids(taken, taken + 3), IdsOf(spool.Read(100)));
+        Assert.Single(Segments());
+    }
+
+    [Fact]
+    public void A_segment_that_cannot_be_read_holds_up_no_other_and_is_shipped_by_a_start_that_can_read_it()
+    {
+        var spool = Open();
+        spool.Append(Records(0, 2));
+        spool = OpenAfter(spool);
+        spool.Append(Records(2, 4));
+        var unreadable = Segments().Order().First();
+        File.Move(unreadable, _scratch.File("aside"));
+        Directory.CreateDirectory(unreadable);
+
+        var batch = spool.Read(100);
+        spool.Acknowledge(batch);
+        spool.Append(Records(4, 5));
+
+        Assert.Equal(Ids(2, 4), IdsOf(batch));
+        Assert.Equal(Ids(4, 5), IdsOf(spool.Read(100)));
+        Assert.Equal(1, _log.CountOf($"spool segment {unreadable} cannot be read"));
+        Directory.Delete(unreadable);
+        File.Move(_scratch.File("aside"), unreadable);
+        Assert.Equal(Ids(0, 5), IdsOf(OpenAfter(spool).Read(100))); // Those of a segment that is not done are shipped once more.
     }
 
     [Fact]
