@@ -27,6 +27,8 @@ internal static unsafe partial class Native
     private const int O_NONBLOCK = 0x800;
     private const int O_CLOEXEC = 0x80000;
     private const int O_PATH = 0x200000;
+    private const int AT_FDCWD = -100;
+    private const uint STATX_INO = 0x100;
     private const int F_SETFL = 4;
     private const int X_OK = 1;
     private const int W_OK = 2;
@@ -380,6 +382,13 @@ internal static unsafe partial class Native
         return getrusage(RUSAGE_SELF, usage) == 0 ? usage[4] : 0;
     }
 
+    /// <summary>What file is found under a path, the same for all its names and for none that comes after it; zeroes when there is none. See statx(2).</summary>
+    public static (long Device, long Inode) FileIdentity(string path)
+    {
+        var status = stackalloc long[32];
+        return statx(AT_FDCWD, path, 0, STATX_INO, status) == 0 ? (status[17], status[4]) : default;
+    }
+
     /// <summary>What wait4 tells of a child: the wait status, processor time (user and system), the largest resident set.</summary>
     public readonly record struct Reaped(int Status, long CpuMs, long MaxRssKb)
     {
@@ -406,6 +415,9 @@ internal static unsafe partial class Native
     }
 
     private static int Checked(int result) => result >= 0 ? result : -Marshal.GetLastPInvokeError();
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int statx(int folder, string path, int flags, uint mask, long* status);
 
     [LibraryImport("libc", SetLastError = true)] private static partial int open(byte* path, int flags, int mode);
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]

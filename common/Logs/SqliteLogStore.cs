@@ -41,14 +41,12 @@ public sealed class SqliteLogStore : ILogStore
     private const string Count = "insert into stats (jobName, day, key, n) values ($job, $day, $key, $n) on conflict (jobName, day, key) do update set n = n + excluded.n";
     private const string CountMost = "insert into stats (jobName, day, key, n) values ($job, $day, $key, $n) on conflict (jobName, day, key) do update set n = max(n, excluded.n)";
 
-    private readonly string _path;
-    private readonly Lock _gate = new();
-    private SqliteConnection? _open;
+    private readonly SqliteFile _file;
 
     /// <summary>The file is opened, and made if it is missing, when it is first needed.</summary>
-    public SqliteLogStore(string path) => _path = path;
+    public SqliteLogStore(string path) => _file = new SqliteFile(path, Schema);
 
-    public Task WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel) => Locked(connection =>
+    public Task WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel) => _file.WriteAsync(connection =>
     {
         using var transaction = connection.BeginTransaction(deferred: false);
         var counts = new DayCounts();
@@ -86,7 +84,7 @@ public sealed class SqliteLogStore : ILogStore
         return records.Count;
     });
 
-    public Task WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => Locked(connection =>
+    public Task WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => _file.WriteAsync(connection =>
     {
         using var transaction = connection.BeginTransaction(deferred: false);
         using var insert = Prepare(connection, "insert or ignore into output (run, offset, expireAt, data) values ($run, $offset, $expire, $data)", "$run", "$offset", "$expire", "$data");
@@ -103,7 +101,7 @@ public sealed class SqliteLogStore : ILogStore
         return chunks.Count;
     });
 
-    public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(string run, long offset, int bytesMax, CancellationToken cancel) => Locked(connection =>
+    public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(string run, long offset, int bytesMax, CancellationToken cancel) => _file.ReadAsync(connection =>
     {
         using var command = connection.CreateCommand();
         command.CommandText = "select offset, data from output where run = $run and offset >= coalesce((select max(offset) from output where run = $run and offset <= $offset), 0) order by offset";
@@ -118,13 +116,14 @@ public sealed class SqliteLogStore : ILogStore
         }
 
         return OutputChunk.Join(chunks, offset);
-    });
+    }, cancel);
 
-    public async Task<RunRecord?> FindAsync(string id, CancellationToken cancel) => await Query("select record from log where _id = $id", ("$id", id)) is [var record] ? record : null;
+    public async Task<RunRecord?> FindAsync(string id, CancellationToken cancel) => await Query("select record from log where _id = $id", [("$id", id)], cancel) is [var record] ? record : null;
 
     public Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel) => Query(
         "select record from log where jobName = $job order by startTime desc, _id desc limit $limit offset $skip",
-        ("$job", job.Value), ("$limit", limit), ("$skip", skip));
+        [("$job", job.Value), ("$limit", limit), ("$skip", skip)],
+        cancel);
 
     public async Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel)
     {
@@ -144,7 +143,7 @@ public sealed class SqliteLogStore : ILogStore
         }
 
         sql.Append(" order by startTime desc, _id desc limit $limit");
-        return LogPage.Of(await Query(sql.ToString(), [.. parameters]), query.Limit);
+        return LogPage.Of(await Query(sql.ToString(), [.. parameters], cancel), query.Limit);
 
         void Where(string condition, string name, object? value)
         {
@@ -162,9 +161,10 @@ public sealed class SqliteLogStore : ILogStore
         union all
         select record from log where jobName = $job and missedSince > 0 and missedSince < $to and planTime >= $to
         """,
-        ("$job", job.Value), ("$from", from.ToUnixTimeMilliseconds()), ("$to", until.ToUnixTimeMilliseconds()));
+        [("$job", job.Value), ("$from", from.ToUnixTimeMilliseconds()), ("$to", until.ToUnixTimeMilliseconds())],
+        cancel);
 
-    public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) => Locked<IReadOnlyList<DayStats>>(connection =>
+    public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) => _file.ReadAsync<IReadOnlyList<DayStats>>(connection =>
     {
         using var command = connection.CreateCommand();
         command.CommandText = "select day, key, n from stats where jobName = $job and day >= $from";
@@ -179,9 +179,9 @@ public sealed class SqliteLogStore : ILogStore
         }
 
         return [.. days.Select(day => new DayStats(DateOnly.ParseExact(day.Key, "yyyy-MM-dd", CultureInfo.InvariantCulture), day.Value))];
-    });
+    }, cancel);
 
-    public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) => Locked(connection =>
+    public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) => _file.WriteAsync(connection =>
     {
         using var command = connection.CreateCommand();
         command.Parameters.AddWithValue("$now", now.ToUnixTimeMilliseconds());
@@ -191,7 +191,7 @@ public sealed class SqliteLogStore : ILogStore
         return Math.Max(chunks, command.ExecuteNonQuery());
     });
 
-    public void Dispose() => _open?.Dispose();
+    public void Dispose() => _file.Dispose();
 
     private static RunRecord? Parse(string json) => JsonSerializer.Deserialize(json, DtsJson.Readable.RunRecord);
 
@@ -227,7 +227,7 @@ public sealed class SqliteLogStore : ILogStore
         return command;
     }
 
-    private Task<IReadOnlyList<RunRecord>> Query(string sql, params (string Name, object Value)[] parameters) => Locked<IReadOnlyList<RunRecord>>(connection =>
+    private Task<IReadOnlyList<RunRecord>> Query(string sql, (string Name, object Value)[] parameters, CancellationToken cancel) => _file.ReadAsync<IReadOnlyList<RunRecord>>(connection =>
     {
         using var command = connection.CreateCommand();
         command.CommandText = sql;
@@ -247,52 +247,5 @@ public sealed class SqliteLogStore : ILogStore
         }
 
         return records;
-    });
-
-    private static void Execute(SqliteConnection connection, string sql)
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        command.ExecuteNonQuery();
-    }
-
-    private SqliteConnection Open()
-    {
-        Directory.CreateDirectory(Path.GetDirectoryName(_path)!);
-        var settings = new SqliteConnectionStringBuilder { DataSource = _path, Pooling = false, DefaultTimeout = 10 };
-        var connection = new SqliteConnection(settings.ToString());
-        try
-        {
-            connection.Open();
-            Execute(connection, "pragma journal_mode = wal; pragma synchronous = full;");
-            Execute(connection, Schema);
-            return connection;
-        }
-        catch (SqliteException)
-        {
-            connection.Dispose();
-            throw;
-        }
-    }
-
-    /// <summary>On a thread of its own: it blocks, and the pool, for which starts wait, has few.</summary>
-    private Task<T> Locked<T>(Func<SqliteConnection, T> action)
-    {
-        return Task.Factory.StartNew(Act, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-
-        T Act()
-        {
-            try
-            {
-                lock (_gate)
-                {
-                    return action(_open ??= Open());
-                }
-            }
-            catch (Exception failure) when (failure is SqliteException or IOException or UnauthorizedAccessException)
-            {
-                throw new LogStoreException($"log file {_path}: {failure.Message}", failure);
-            }
-        }
-    }
+    }, cancel);
 }

@@ -44,13 +44,13 @@ public sealed class MongoLogStore : ILogStore
         var latest = records.GroupBy(record => record.Id).Select(same => same.LastOrDefault(record => record.Status != RunStatus.Lost) ?? same.Last()).ToList();
         var half = latest.Count / 2;
         return latest.Count < LanesFrom
-            ? RunAsync(() => Write(latest))
-            : Task.WhenAll(RunAsync(() => Write(latest[..half])), RunAsync(() => Write(latest[half..])));
+            ? RunAsync(() => Write(latest), cancel)
+            : Task.WhenAll(RunAsync(() => Write(latest[..half]), cancel), RunAsync(() => Write(latest[half..]), cancel));
     }
 
     /// <summary>Only inserts: what a benchmark holds the writing against.</summary>
     internal Task InsertBareAsync(IReadOnlyList<RunRecord> records) => RunAsync(() =>
-        _database.Insert("log", records.Count, (documents, i) => RunDocument.Write(documents, records[i])).Sum(inserted => inserted.New.Count));
+        _database.Insert("log", records.Count, (documents, i) => RunDocument.Write(documents, records[i])).Sum(inserted => inserted.New.Count), CancellationToken.None);
 
     public Task WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => RunAsync(() =>
     {
@@ -61,7 +61,7 @@ public sealed class MongoLogStore : ILogStore
             .Bytes("data", chunks[i].Data.Span)
             .Date("expireAt", chunks[i].ExpireAt)));
         return results.FirstOrDefault(inserted => inserted.Refusal is not null) is { Refusal: var why } ? throw Refused(why!) : chunks.Count;
-    });
+    }, cancel);
 
     public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(string run, long offset, int bytesMax, CancellationToken cancel) => RunAsync(() =>
     {
@@ -77,16 +77,16 @@ public sealed class MongoLogStore : ILogStore
         }
 
         return OutputChunk.Join(chunks, offset);
-    });
+    }, cancel);
 
     public Task<RunRecord?> FindAsync(string id, CancellationToken cancel) => RunAsync(() =>
-        _database.Find("log", filter => filter.Text("_id", id), sort => sort.Int("_id", 1), limit: 1) is [var found] ? RunDocument.Read(found) : null);
+        _database.Find("log", filter => filter.Text("_id", id), sort => sort.Int("_id", 1), limit: 1) is [var found] ? RunDocument.Read(found) : null, cancel);
 
     public Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(() =>
-        limit == 0 ? [] : [.. _database.Find("log", filter => filter.Text("jobName", job.Value), LatestFirst, limit, skip).Select(RunDocument.Read)]);
+        limit == 0 ? [] : [.. _database.Find("log", filter => filter.Text("jobName", job.Value), LatestFirst, limit, skip).Select(RunDocument.Read)], cancel);
 
     public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => RunAsync(() =>
-        LogPage.Of([.. FindLatest(query).Select(RunDocument.Read)], query.Limit));
+        LogPage.Of([.. FindLatest(query).Select(RunDocument.Read)], query.Limit), cancel);
 
     public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(() =>
     {
@@ -98,13 +98,13 @@ public sealed class MongoLogStore : ILogStore
             ByPlanTime,
             limit: 0);
         return [.. planned.Concat(summaries).Select(RunDocument.Read)];
-    });
+    }, cancel);
 
     public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) => RunAsync<IReadOnlyList<DayStats>>(() =>
         [.. _database.Find("stats", filter => filter.Text("jobName", job.Value).Document("day", day => day.Text("$gte", TextOf(from))), sort => sort.Int("jobName", 1).Int("day", 1), limit: 0)
             .Select(day => new DayStats(
                 DateOnly.ParseExact(day["day"].AsText, "yyyy-MM-dd", CultureInfo.InvariantCulture),
-                day["n"].Elements.ToDictionary(count => count.Name, count => count.Value.AsLong)))]);
+                day["n"].Elements.ToDictionary(count => count.Name, count => count.Value.AsLong)))], cancel);
 
     /// <summary>MongoDB removes what has expired by itself: TTL indexes.</summary>
     public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) => Task.FromResult(0);
@@ -238,14 +238,14 @@ public sealed class MongoLogStore : ILogStore
     private LogStoreException Refused(string why) => _database.Failed($"a document is refused: {why}");
 
     /// <summary>With the first call the indexes are made, in the background.</summary>
-    private Task<T> RunAsync<T>(Func<T> call)
+    private Task<T> RunAsync<T>(Func<T> call, CancellationToken cancel)
     {
         lock (_gate)
         {
             _indexing ??= _database.RunAsync(MakeIndexes);
         }
 
-        return _database.RunAsync(call);
+        return _database.RunAsync(call).WaitAsync(cancel); // The driver's call goes on to its end.
     }
 
     private bool MakeIndexes()

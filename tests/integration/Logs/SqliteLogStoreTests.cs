@@ -68,6 +68,52 @@ public sealed class SqliteLogStoreTests : LogStoreContract
         Assert.Single(await ListAsync(store));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)] // mv, with another in its place
+    public async Task A_file_that_is_removed_or_moved_away_is_made_anew_and_no_record_goes_where_nobody_finds_it(bool isReplaced)
+    {
+        var (writer, reader) = (Open(), Open());
+        await WriteAsync(writer, Some.Record(0));
+        Assert.Single(await ListAsync(reader));
+
+        File.Move(Path, _scratch.File("moved.db"));
+        if (isReplaced)
+        {
+            using var another = new SqliteLogStore(Path);
+            await WriteAsync(another, Some.Record(1));
+        }
+
+        await WriteAsync(writer, Some.Record(2));
+
+        Assert.Equal(isReplaced ? [Some.Record(2), Some.Record(1)] : [Some.Record(2)], await ListAsync(reader));
+    }
+
+    [Fact]
+    public async Task A_question_that_nobody_waits_for_any_more_ends_and_others_are_answered_beside_it()
+    {
+        var store = Open();
+        await WriteAsync(store, Some.Record(0));
+        using var file = new SqliteFile(Path, "select 1");
+        using var gone = new CancellationTokenSource();
+        var asked = new TaskCompletionSource();
+        var endless = file.ReadAsync(
+            connection =>
+            {
+                using var command = connection.CreateCommand();
+                command.CommandText = "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n";
+                asked.SetResult();
+                return command.ExecuteScalar();
+            },
+            gone.Token);
+        await asked.Task;
+
+        Assert.Equal(1, await file.ReadAsync(_ => 1, CancellationToken.None).Soon());
+        await gone.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => endless.Soon());
+    }
+
     [Fact]
     public async Task Expired_records_go_a_thousand_at_a_time_and_others_stay()
     {
