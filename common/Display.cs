@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace Dts.Common;
@@ -7,7 +8,11 @@ public static class Display
 {
     private const int Longest = 60;
 
-    /// <summary>The text on one line without control characters, cut when it is long.</summary>
+    /// <summary>Characters that are not to be seen but change how what is around them looks: controls, ends of lines, and those that turn the direction of writing.</summary>
+    public static bool IsHidden(Rune rune) => Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
+        || rune.Value is (>= 0x202A and <= 0x202E) or (>= 0x2066 and <= 0x2069);
+
+    /// <summary>The text on one line without <see cref="IsHidden">hidden</see> characters, cut when it is long.</summary>
     public static string Line(string text)
     {
         var line = new StringBuilder();
@@ -18,7 +23,7 @@ public static class Display
                 return line.Append('…').ToString();
             }
 
-            line.Append(Rune.IsControl(rune) ? new Rune('?') : rune);
+            line.Append(IsHidden(rune) ? new Rune('?') : rune);
         }
 
         return line.ToString();

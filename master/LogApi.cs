@@ -42,7 +42,12 @@ internal sealed class LogApi(ILogStore store, RequestGate gate, TimeProvider tim
         After: Text(query, "after") is { } after ? LogCursor.Parse(after) ?? throw Wrong("after", after, "the \"next\" of the page before") : null,
         Limit: Number(query, "limit", 50, 1, LimitMax));
 
-    private static string? Text(IQueryCollection query, string field) => query[field].FirstOrDefault() is { Length: > 0 } text ? text : null;
+    private static string? Text(IQueryCollection query, string field) => query[field].FirstOrDefault() switch
+    {
+        null or "" => null,
+        var text when text.Contains('\0') => throw Wrong(field, text, "text without a NUL character"),
+        var text => text,
+    };
 
     private static RunStatus ParseStatus(string word)
     {

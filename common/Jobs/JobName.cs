@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Dts.Common.Jobs;
 
-/// <summary>A job's name: 1 to 200 bytes of UTF-8, any letters, no '/' (it becomes part of an etcd key) and no control characters.</summary>
+/// <summary>A job's name: 1 to 200 bytes of UTF-8, any letters, no '/' (it becomes part of an etcd key) and no character that is hidden.</summary>
 public readonly record struct JobName
 {
     public const int MaxBytes = 200;
@@ -37,9 +37,9 @@ public readonly record struct JobName
             return $"name \"{Display.Line(text)}\" has a '/'; expected any letters without '/'";
         }
 
-        if (text.Any(char.IsControl))
+        if (text.EnumerateRunes().Any(Display.IsHidden))
         {
-            return $"name \"{Display.Line(text)}\" has a control character; expected printable text";
+            return $"name \"{Display.Line(text)}\" has a hidden character; expected printable text";
         }
 
         try

@@ -93,9 +93,9 @@ public static class JobRules
         return Encoding.UTF8.GetByteCount(text) is var bytes && bytes > bytesMax ? $"{field} has {bytes} bytes; expected at most {bytesMax}" : null;
     }
 
-    private static string? FindBadPath(string field, string path) => path.Length == 0 || (path[0] == '/' && !path.Contains('\0'))
+    private static string? FindBadPath(string field, string path) => path.Length == 0 || (path[0] == '/' && !path.EnumerateRunes().Any(Display.IsHidden))
         ? null
-        : $"{field} \"{Display.Line(path)}\" is not absolute; expected a path that begins with '/'";
+        : $"{field} is \"{Display.Line(path)}\"; expected an absolute path of printable characters";
 
     private static string? FindBadVariable(string name, string value)
     {

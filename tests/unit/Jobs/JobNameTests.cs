@@ -23,9 +23,11 @@ public sealed class JobNameTests
     [Theory]
     [InlineData("",        "name is empty; expected 1 to 200 bytes of UTF-8")]
     [InlineData("a/b",     "name \"a/b\" has a '/'; expected any letters without '/'")]
-    [InlineData("a\nb",    "name \"a?b\" has a control character; expected printable text")]
-    [InlineData("a\0",     "name \"a?\" has a control character; expected printable text")]
-    [InlineData("\u0085",  "name \"?\" has a control character; expected printable text")]
+    [InlineData("a\nb",    "name \"a?b\" has a hidden character; expected printable text")]
+    [InlineData("a\0",     "name \"a?\" has a hidden character; expected printable text")]
+    [InlineData("a\u202eb", "name \"a?b\" has a hidden character; expected printable text")]
+    [InlineData("a\u2028b", "name \"a?b\" has a hidden character; expected printable text")]
+    [InlineData("\u0085",  "name \"?\" has a hidden character; expected printable text")]
     public void A_refused_name_is_told_why(string text, string error)
     {
         Assert.False(JobName.TryParse(text, out _, out var told));

@@ -115,8 +115,9 @@ public sealed class JobRulesTests
     [Fact]
     public void Paths_are_absolute()
     {
-        Assert.Equal("cwd \"tmp\" is not absolute; expected a path that begins with '/'", FaultOf(Some.Job() with { Cwd = "tmp" }));
-        Assert.Equal("shell \"bash\" is not absolute; expected a path that begins with '/'", FaultOf(Some.Job() with { Shell = "bash" }));
+        Assert.Equal("cwd is \"tmp\"; expected an absolute path of printable characters", FaultOf(Some.Job() with { Cwd = "tmp" }));
+        Assert.Equal("cwd is \"/tmp/?[31m\"; expected an absolute path of printable characters", FaultOf(Some.Job() with { Cwd = "/tmp/\e[31m" }));
+        Assert.Equal("shell is \"bash\"; expected an absolute path of printable characters", FaultOf(Some.Job() with { Shell = "bash" }));
     }
 
     [Theory]
