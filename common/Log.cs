@@ -113,6 +113,9 @@ public static partial class Log
     [LoggerMessage(413, LogLevel.Error, "{Key} cannot be dealt with ({Reason}); left as it is")]
     public static partial void ChoreRefused(this ILogger log, string key, string reason);
 
+    [LoggerMessage(416, LogLevel.Critical, "the process that holds this worker's commands is gone, and nobody would hear how they end; this one ends, and the next one kills what is left of them")]
+    public static partial void HolderGone(this ILogger log);
+
     [LoggerMessage(420, LogLevel.Error, "jobs may run as {Users} here (runAs) and cannot, for this worker has no means to switch: {Missing}")]
     public static partial void CannotSwitchUsers(this ILogger log, string users, string missing);
 

@@ -44,6 +44,7 @@ internal static unsafe partial class Native
     private const int CAP_SETGID = 6;
     private const int CAP_SETUID = 7;
     private const int RUSAGE_SELF = 0;
+    private const int RLIMIT_RTPRIO = 14;
     private const int P_ALL = 0;
     private const int P_PID = 1;
     private const int WNOHANG = 1;
@@ -299,6 +300,13 @@ internal static unsafe partial class Native
     /// <summary>Makes this thread, but none that it starts, run before all ordinary ones (SCHED_RR); false if it must not.</summary>
     public static bool TryRunFirst() => SetPolicy(0, SCHED_RR | SCHED_RESET_ON_FORK);
 
+    /// <summary>No process that is started from now on may become a real-time one; threads that are, stay so. See getrlimit(2), RLIMIT_RTPRIO.</summary>
+    public static void GiveUpHurry()
+    {
+        var none = stackalloc ulong[] { 0, 0 };
+        _ = setrlimit(RLIMIT_RTPRIO, none);
+    }
+
     /// <summary>
     /// Fills in the descriptors a command starts with (nothing to read, both outputs to one pipe, no others, whoever forgot
     /// to mark them) and its directory.
@@ -448,6 +456,7 @@ internal static unsafe partial class Native
     [LibraryImport("libc", SetLastError = true)] private static partial int getsid(int pid);
     [LibraryImport("libc", SetLastError = true)] private static partial int waitid(int kind, int pid, int* info, int options);
     [LibraryImport("libc", SetLastError = true)] private static partial int wait4(int pid, int* status, int options, long* usage);
+    [LibraryImport("libc", SetLastError = true)] private static partial int setrlimit(int resource, ulong* limits);
     [LibraryImport("libc", SetLastError = true)] private static partial int getrusage(int who, long* usage);
     [LibraryImport("libc", SetLastError = true)] private static partial nint syscall(nint number, nint a, nint b, nint c, nint d);
     [LibraryImport("libc", SetLastError = true)] private static partial int sched_getscheduler(int pid);

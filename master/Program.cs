@@ -22,6 +22,11 @@ if (args is [DoctorCommand.Name, ..])
     }));
 }
 
+if (Service.Answer(args, "dts-master", "serves the API and the console of the distributed crontab", ["dts-master ledger --job NAME --from TIME --to TIME    what was planned, and how each of it ended"]) is { } answered)
+{
+    return answered;
+}
+
 if (args is [LedgerCommand.Name, ..])
 {
     return await Service.RunAsync(() => LedgerCommand.RunAsync(args[1..]));

@@ -35,13 +35,14 @@ internal sealed class FormerRuns(
     }
 
     /// <summary>Ends what an earlier process of this worker started and nobody holds: there is no one to hear how it ends.</summary>
-    public void KillLeftBehind(LaunchLedger ledger)
+    public void KillLeftBehind(LaunchLedger ledger, RunCgroups cgroups)
     {
-        foreach (var key in ledger.Former.Where(key => !runs.All.Any(run => run.Key == key)))
+        foreach (var (key, pid, startTicks) in ledger.Former.Where(launch => !runs.All.Any(run => run.Key == launch.Key)))
         {
-            var slash = key.LastIndexOf('/');
-            var mark = new Dictionary<string, string> { ["DTS_JOB"] = key[..slash], ["DTS_RUN_ID"] = key[(slash + 1)..], ["DTS_WORKER"] = workerId };
-            if (LeftBehind.Kill(mark) is > 0 and var processes)
+            var (name, runId) = (key[..key.LastIndexOf('/')], key[(key.LastIndexOf('/') + 1)..]);
+            cgroups.KillLeft(name, runId);
+            var mark = new Dictionary<string, string> { ["DTS_JOB"] = name, ["DTS_RUN_ID"] = runId, ["DTS_WORKER"] = workerId };
+            if (LeftBehind.Kill(mark, pid, startTicks) is > 0 and var processes)
             {
                 log.LeftBehindKilled(key, processes);
             }

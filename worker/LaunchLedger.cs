@@ -9,12 +9,13 @@ namespace Dts.Worker;
 
 /// <summary>What this worker may have started: so that after a kill -9 the next process under its id knows what to look for.</summary>
 /// <remarks>
-/// One line for each step, appended before the step: <c>launching job/runId</c>, <c>launched job/runId pid startTicks</c>, <c>ended job/runId</c>. It needs no fsync:
-/// a crash of the host ends the commands, too. Thread-safe.
+/// One line for each step, appended before the step: <c>launching job/runId</c>, <c>launched job/runId pid startTicks</c>, <c>ended job/runId</c>; before them
+/// <c>boot id</c>. It needs no fsync: a crash of the host ends the commands, too. Thread-safe.
 /// </remarks>
 internal sealed class LaunchLedger : IDisposable
 {
     private const int LinesMax = 20_000;
+    private const string Boot = "boot";
 
     private readonly string _path;
     private readonly ILogger _log;
@@ -32,8 +33,8 @@ internal sealed class LaunchLedger : IDisposable
         _file = Rewrite();
     }
 
-    /// <summary>The runs, as job/runId, that the process before this one may have started and did not see end.</summary>
-    public IReadOnlyList<string> Former { get; }
+    /// <summary>What the process before this one may have started and did not see end.</summary>
+    public IReadOnlyList<Launch> Former { get; }
 
     public static LaunchLedger Open(string folder, ILogger log) =>
         DataFault.Guard(folder, () => new LaunchLedger(Path.Combine(folder, "launches"), log));
@@ -60,28 +61,38 @@ internal sealed class LaunchLedger : IDisposable
 
     private static string KeyOf(Run run) => $"{run.Name}/{run.Id}";
 
-    private static List<string> ReadOpen(string path)
+    private static List<Launch> ReadOpen(string path)
     {
-        var open = new List<string>();
+        var open = new List<Launch>();
         foreach (var line in File.ReadLines(path))
         {
             // A name may have spaces; the first word and the last slash are what can be relied on.
-            if (line.Split(' ', 2) is not [var step, var rest] || rest.LastIndexOf('/') is not (> 0 and var slash))
+            if (line.Split(' ', 2) is not [var step, var rest])
             {
                 continue;
             }
 
-            var end = rest.IndexOf(' ', slash);
-            var key = end < 0 ? rest : rest[..end];
-            open.Remove(key);
-            if (step != "ended")
+            if (step == Boot && rest != ProcessIdentity.Current.Boot)
             {
-                open.Add(key);
+                return []; // Nothing outlives its boot.
+            }
+
+            if (rest.LastIndexOf('/') is var slash and > 0)
+            {
+                var words = rest[slash..].Split(' ');
+                var key = rest[..slash] + words[0];
+                open.RemoveAll(launch => launch.Key == key);
+                if (step != "ended")
+                {
+                    open.Add(new Launch(key, (int)NumberAt(words, 1), NumberAt(words, 2)));
+                }
             }
         }
 
         return open;
     }
+
+    private static long NumberAt(string[] words, int at) => words.Length > at && long.TryParse(words[at], CultureInfo.InvariantCulture, out var number) ? number : 0;
 
     private void Write(Run run, string step, string more)
     {
@@ -126,9 +137,13 @@ internal sealed class LaunchLedger : IDisposable
     private FileStream Rewrite()
     {
         var draft = _path + ".new";
-        File.WriteAllText(draft, string.Concat(_open.Values));
+        File.WriteAllText(draft, $"{Boot} {ProcessIdentity.Current.Boot}\n{string.Concat(_open.Values)}");
         File.Move(draft, _path, overwrite: true);
         _lines = _open.Count;
         return new FileStream(_path, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
     }
+
+    /// <param name="Key">The run, as job/runId.</param>
+    /// <param name="Pid">0 = it was not known yet; with the start time it names the process.</param>
+    internal sealed record Launch(string Key, int Pid, long StartTicks);
 }

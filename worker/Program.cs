@@ -21,10 +21,15 @@ if (args is [DoctorCommand.Name, ..])
             HostChecks.SpoolRoom(settings.DataFolder, settings.SpoolQuotaBytes),
             HostChecks.TimeZones(settings.DefaultZone),
             HostChecks.Cgroup("dts-worker"),
-            HostChecks.UserSwitching(),
+            HostChecks.UserSwitching(settings.RunAs),
             HostChecks.Unit("dts-worker", settings.DrainTimeout),
         ];
     }));
+}
+
+if (Service.Answer(args, "dts-worker", "schedules and runs jobs of the distributed crontab", []) is { } answered)
+{
+    return answered;
 }
 
 if (args is ["hold", { } socket])
@@ -70,7 +75,7 @@ return await Service.RunAsync(async () =>
     var lost = new LostRuns(etcd, keys, accounts, time, log);
     var former = new FormerRuns(etcd, keys, id, runs, lost, time, log);
     former.Adopt(commands, ledger, outputs, cgroups);
-    former.KillLeftBehind(ledger);
+    former.KillLeftBehind(ledger, cgroups);
     outputs.TakeLeft();
     using var clocks = new ClockCheck(id, time, log);
     var started = time.GetUtcNow();
@@ -84,12 +89,13 @@ return await Service.RunAsync(async () =>
 
     var vitals = new Vitals(inbox.Writer, sessions, slots, spool);
     using var end = new CancellationTokenSource(); // For what must outlive the last run.
+    var holderGone = commands.HolderGoneAsync(end.Token);
     Task[] keeping =
     [
         sessions.RunAsync(end.Token),
         new Reaper(etcd, keys, id, sessions, former, lost, accounts, store, time, log).RunAsync(end.Token),
         outputs.RunAsync(end.Token),
-        commands.RunAsync(end.Token),
+        holderGone,
         new CutOff(sessions, runs, commands, settings.SessionTtl, time).RunAsync(end.Token),
         new Heartbeat(systemd, vitals.ProveAsync, _ => Task.FromResult(vitals.Describe()), time).RunAsync(end.Token),
         reload.RunAsync(reader, () => SettingsReader.Load(args, "worker.json"), WorkerSettings.Reloadable, TakeOverAsync, log, end.Token),
@@ -109,6 +115,12 @@ return await Service.RunAsync(async () =>
     await foreach (var ended in Task.WhenEach([.. stages, .. keeping]))
     {
         await ended; // A stage ends when the one before it completes. An exception is a bug: exit, and systemd restarts us.
+        if (ended == holderGone && !end.IsCancellationRequested)
+        {
+            log.HolderGone();
+            return 1;
+        }
+
         if (stages.All(stage => stage.IsCompleted))
         {
             await end.CancelAsync();

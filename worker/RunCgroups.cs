@@ -9,7 +9,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker;
 
-/// <summary>Makes the cgroup of a run that asks for limits, and of every run with cgroupPerRun, and removes it when it is empty.</summary>
+/// <summary>Makes the cgroup of a run that asks for limits or another user (whose processes show their marks to nobody else), and of every run with cgroupPerRun, and
+/// removes it when it is empty.</summary>
 /// <param name="folder">Where they are made; null = nowhere, for the reason given.</param>
 /// <param name="findMissing">Why runs cannot be limited by a controller here; null = they can.</param>
 /// <remarks>Thread-safe. A limit that cannot be kept fails the run that asks for it; no other run ever fails for what happens here.</remarks>
@@ -41,7 +42,7 @@ internal sealed class RunCgroups(string? folder, Func<string, string?> findMissi
     {
         var limits = LimitsOf(run.Job).ToList();
         refusal = "";
-        cgroup = folder is not null && (forEveryRun || limits.Count > 0) ? TryMake(NameOf(run), mustHold: limits.Count > 0) : null;
+        cgroup = folder is not null && (forEveryRun || run.Job.User.Length > 0 || limits.Count > 0) ? TryMake(NameOf(run.Name.Value, run.Id), mustHold: limits.Count > 0) : null;
         foreach (var limit in limits)
         {
             if (FindUnkept(limit, cgroup) is { } why)
@@ -81,6 +82,15 @@ internal sealed class RunCgroups(string? folder, Func<string, string?> findMissi
         return use;
     }
 
+    /// <summary>Ends all that is in the cgroup of a run that nobody holds, if it has one.</summary>
+    public void KillLeft(string job, string runId)
+    {
+        if (folder is not null)
+        {
+            new RunCgroup(Path.Combine(folder, NameOf(job, runId)), mustHold: false).Kill();
+        }
+    }
+
     private static IEnumerable<Limit> LimitsOf(Job job)
     {
         if (job.MemoryMax.Bytes > 0)
@@ -101,7 +111,7 @@ internal sealed class RunCgroups(string? folder, Func<string, string?> findMissi
     }
 
     /// <summary>The same for the same run, whichever process asks; a job's name may have what a cgroup's must not.</summary>
-    private static string NameOf(Run run) => $"{run.Id}-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(run.Name.Value)).AsSpan(0, 8))}";
+    private static string NameOf(string job, string runId) => $"{runId}-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(job)).AsSpan(0, 8))}";
 
     private string? FindUnkept(Limit limit, RunCgroup? cgroup) =>
         findMissing(limit.Controller) is { } why ? why

@@ -35,18 +35,42 @@ public static class HostChecks
             : [Finding.Ok("cgroup", $"v2: {controllers}{(Directory.Exists(own) ? $"; {unit} has its own" : "")}")];
     });
 
-    public static Check UserSwitching() => Check.Of("users", "setpriv", "apt-get install util-linux, or dnf install util-linux", () =>
+    /// <param name="runAs">As whom jobs may run here.</param>
+    public static Check UserSwitching(IReadOnlyList<string> runAs) => Check.Of("users", "setpriv", "apt-get install util-linux, or dnf install util-linux", () =>
+    {
+        var shown = Question.Ask("systemctl show dts-worker -p LoadState -p User -p AmbientCapabilities") is (0, var text) ? text : "";
+        var own = File.ReadLines("/proc/self/status").First(line => line.StartsWith("CapEff:", StringComparison.Ordinal))["CapEff:".Length..].Trim();
+        return [JudgeUsers(runAs, Setpriv.FirstOrDefault(File.Exists), ulong.Parse(own, NumberStyles.HexNumber, CultureInfo.InvariantCulture), shown)];
+    });
+
+    /// <param name="setpriv">Where it is; null = nowhere.</param>
+    /// <param name="own">The effective capabilities of this process; they count where the unit is not installed.</param>
+    /// <param name="shown">What <c>systemctl show</c> says of the unit; empty = nothing.</param>
+    internal static Finding JudgeUsers(IReadOnlyList<string> runAs, string? setpriv, ulong own, string shown)
     {
         const ulong SetGidAndUid = (1 << 6) | (1 << 7); // capabilities(7): CAP_SETGID, CAP_SETUID
-        var setpriv = Setpriv.FirstOrDefault(File.Exists);
-        var line = File.ReadLines("/proc/self/status").First(line => line.StartsWith("CapEff:", StringComparison.Ordinal));
-        var may = ulong.Parse(line["CapEff:".Length..].Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
-        return setpriv is null
-            ? [Finding.Error("users", "setpriv is not installed: no job can run as another user", "apt-get install util-linux, or dnf install util-linux")]
-            : (may & SetGidAndUid) != SetGidAndUid
-                ? [Finding.Warning("users", "this user may not switch to others: a job with a user is refused here", "sudo dts-worker doctor, or User=root in a drop-in of dts-worker.service")]
-                : [Finding.Ok("users", $"{setpriv} is there, and this user may switch to others")];
-    });
+        if (runAs.Count == 0)
+        {
+            return Finding.Ok("users", "no job may run as another user here (runAs is empty)");
+        }
+
+        if (setpriv is null)
+        {
+            return Finding.Error("users", $"setpriv is not installed: no job can run as {string.Join(", ", runAs)}", "apt-get install util-linux, or dnf install util-linux");
+        }
+
+        var facts = Facts(shown);
+        var given = facts.GetValueOrDefault("AmbientCapabilities", "");
+        var may = facts.GetValueOrDefault("LoadState") == "loaded"
+            ? facts.GetValueOrDefault("User", "") is "" or "root" || (given.Contains("cap_setuid", StringComparison.Ordinal) && given.Contains("cap_setgid", StringComparison.Ordinal))
+            : (own & SetGidAndUid) == SetGidAndUid;
+        return may
+            ? Finding.Ok("users", $"jobs may run as {string.Join(", ", runAs)}; {setpriv} is there, and the worker may switch")
+            : Finding.Error(
+                "users",
+                $"runAs is {string.Join(", ", runAs)}, and the worker has not the rights to switch users: such jobs are refused here",
+                DropIn("dts-worker", "runas", "AmbientCapabilities=CAP_SETUID CAP_SETGID CAP_KILL") + "; systemctl restart dts-worker");
+    }
 
     public static Check SpoolRoom(string dataFolder, long quotaBytes) => Check.Of("spool", dataFolder, $"install -d -o dts -g dts {dataFolder}", () =>
     {
@@ -70,19 +94,30 @@ public static class HostChecks
     /// <param name="stopsWithin">How long the service may take to stop by its settings; the unit must give it more.</param>
     public static Check Unit(string unit, TimeSpan stopsWithin) => Check.Of("unit", unit, $"systemctl status {unit}", () =>
     {
-        var shown = Question.Ask($"systemctl show {unit} -p LoadState -p ActiveState -p NeedDaemonReload -p TimeoutStopUSec -p LimitRTPRIO -p Delegate -p FragmentPath") is (0, var text) ? text : "";
-        return Judge(unit, stopsWithin, shown, Path.GetFullPath($"{Path.GetDirectoryName(Environment.ProcessPath)}/../{unit}.service"));
+        var shown = Question.Ask($"systemctl show {unit} -p LoadState -p ActiveState -p NeedDaemonReload -p TimeoutStopUSec -p LimitRTPRIO -p Delegate -p FragmentPath -p User") is (0, var text) ? text : "";
+        return Judge(unit, stopsWithin, shown, Environment.UserName, Path.GetFullPath($"{Path.GetDirectoryName(Environment.ProcessPath)}/../{unit}.service"));
     });
 
     /// <param name="shown">What <c>systemctl show</c> says of it; empty = nothing.</param>
+    /// <param name="asUser">As whom the doctor looks.</param>
     /// <param name="ours">Where the unit is that came with this executable; there may be none.</param>
-    internal static IEnumerable<Finding> Judge(string unit, TimeSpan stopsWithin, string shown, string ours)
+    internal static IEnumerable<Finding> Judge(string unit, TimeSpan stopsWithin, string shown, string asUser, string ours)
     {
-        var facts = shown.Split('\n').Select(line => line.Split('=', 2)).Where(pair => pair.Length == 2).ToDictionary(pair => pair[0], pair => pair[1]);
+        var facts = Facts(shown);
         if (facts.GetValueOrDefault("LoadState") != "loaded")
         {
             yield return Finding.Ok("unit", facts.Count == 0 ? "systemd does not run here" : $"{unit} is not installed here");
             yield break;
+        }
+
+        var user = facts.GetValueOrDefault("User", "") is { Length: > 0 } named ? named : "root";
+        if (user != asUser)
+        {
+            var role = unit["dts-".Length..];
+            yield return Finding.Warning(
+                "unit",
+                $"the doctor looks as {asUser}, and {unit} runs as {user}: rights are judged as {asUser}'s",
+                $"systemd-run -qP --wait --uid={user} -p EnvironmentFile=-/etc/dts/{role}.env /opt/dts/current/{unit} doctor --config /etc/dts/{role}.json");
         }
 
         if (facts.GetValueOrDefault("NeedDaemonReload") == "yes")
@@ -98,7 +133,7 @@ public static class HostChecks
 
         if (unit == "dts-worker" && facts.GetValueOrDefault("Delegate") == "no")
         {
-            yield return Finding.Warning("unit", "Delegate is no: jobs with memoryMax, cpuMax or pidsMax fail here", DropIn("delegate", "Delegate=yes") + "; systemctl restart dts-worker");
+            yield return Finding.Warning("unit", "Delegate is no: jobs with memoryMax, cpuMax or pidsMax fail here", DropIn(unit, "delegate", "Delegate=yes") + "; systemctl restart dts-worker");
         }
 
         if (ParseSpan(facts.GetValueOrDefault("TimeoutStopUSec", "infinity")) is { } timeout && timeout <= stopsWithin)
@@ -106,22 +141,26 @@ public static class HostChecks
             yield return Finding.Error(
                 "unit",
                 $"TimeoutStopSec of {timeout.TotalSeconds:0} s is not longer than the {stopsWithin.TotalSeconds:0} s that {unit} may take to stop",
-                DropIn("stop", $"TimeoutStopSec={stopsWithin.TotalSeconds + 30:0}"));
+                DropIn(unit, "stop", $"TimeoutStopSec={stopsWithin.TotalSeconds + 30:0}"));
         }
 
         if (unit == "dts-worker" && facts.GetValueOrDefault("LimitRTPRIO") == "0")
         {
-            yield return Finding.Warning("unit", "LimitRTPRIO is 0: commands may start some milliseconds late on a busy host", DropIn("rt", "LimitRTPRIO=1") + "; systemctl restart dts-worker");
+            yield return Finding.Warning("unit", "LimitRTPRIO is 0: commands may start some milliseconds late on a busy host", DropIn(unit, "rt", "LimitRTPRIO=1") + "; systemctl restart dts-worker");
         }
 
         var state = facts.GetValueOrDefault("ActiveState", "unknown");
         yield return state == "failed"
             ? Finding.Error("unit", $"{unit} has failed", $"journalctl -u {unit} -n 20; systemctl restart {unit}")
             : Finding.Ok("unit", $"{unit} is {state}");
-
-        string DropIn(string name, string setting) =>
-            $"mkdir -p /etc/systemd/system/{unit}.service.d; printf '[Service]\\n{setting}\\n' >/etc/systemd/system/{unit}.service.d/{name}.conf; systemctl daemon-reload";
     }
+
+    private static Dictionary<string, string> Facts(string shown) =>
+        shown.Split('\n').Select(line => line.Split('=', 2)).Where(pair => pair.Length == 2).ToDictionary(pair => pair[0], pair => pair[1]);
+
+    /// <summary>The command that sets something in a unit so that an upgrade leaves it.</summary>
+    private static string DropIn(string unit, string name, string setting) =>
+        $"mkdir -p /etc/systemd/system/{unit}.service.d; printf '[Service]\\n{setting}\\n' >/etc/systemd/system/{unit}.service.d/{name}.conf; systemctl daemon-reload";
 
     public static Check Nginx() => Check.Of("nginx", NginxFolders[0], "nginx -t", () =>
     {

@@ -17,6 +17,31 @@ public static class Service
         return Path.GetFileNameWithoutExtension(program) == "dotnet" ? [program, Environment.GetCommandLineArgs()[0], .. arguments] : [program, .. arguments];
     }
 
+    /// <summary>Answers what is only asked: --version and --help. The exit code; null = it is to run.</summary>
+    /// <param name="others">Lines for what else it can do.</param>
+    public static int? Answer(string[] arguments, string service, string purpose, IEnumerable<string> others)
+    {
+        switch (arguments)
+        {
+            case ["--version"]:
+                Console.WriteLine($"{service} {Version}");
+                return 0;
+            case ["--help" or "-h" or "help"]:
+                string[] lines =
+                [
+                    $"{service} {Version}: {purpose}",
+                    $"{service} [--config FILE] [--SETTING VALUE ...]    the service",
+                    $"{service} doctor [--json] [--config FILE]          looks at all that it needs, and changes nothing",
+                    .. others,
+                    "Settings are in the file (JSON), as DTS_SETTING in the environment, or arguments; the last one wins. a wrong name lists them all.",
+                ];
+                Console.WriteLine(string.Join('\n', lines));
+                return 0;
+            default:
+                return null;
+        }
+    }
+
     /// <summary>Runs the service. A wrong setting, or something else that only the operator can mend, is one line and its exit code.</summary>
     public static async Task<int> RunAsync(Func<Task<int>> service)
     {

@@ -88,17 +88,8 @@ public sealed class HeldCommands : IDisposable
         }
     }
 
-    /// <summary>Hears the holders, until the own one is gone: then nobody knows how its commands end, and the worker is best started anew.</summary>
-    public async Task RunAsync(CancellationToken stop)
-    {
-        var stopped = Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop);
-        if (await Task.WhenAny(_own!.Hearing, stopped) == stopped)
-        {
-            return;
-        }
-
-        throw new IOException("the process that holds this worker's commands is gone: they are ended, and the worker starts anew");
-    }
+    /// <summary>Completes when the own holder is gone: then nobody knows how its commands end, and the worker is best started anew.</summary>
+    public async Task HolderGoneAsync(CancellationToken stop) => await Task.WhenAny(_own!.Hearing, Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop));
 
     /// <summary>Leaves what still runs to its holders.</summary>
     public void Dispose() => _all.ForEach(link => link.Leave());

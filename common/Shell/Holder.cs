@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Threading.Channels;
 
 namespace Dts.Common.Shell;
@@ -40,9 +41,13 @@ public sealed class Holder : IDisposable
     /// <summary>Holds commands until there are none and no worker is there.</summary>
     public static int Run(string socketPath)
     {
+        // Who means the worker must not hit its commands: "systemctl kill" reaches all that is in the unit, and a worker that stops leaves them to the next one.
+        var registrations = new[] { PosixSignal.SIGTERM, PosixSignal.SIGINT, PosixSignal.SIGHUP }.Select(signal => PosixSignalRegistration.Create(signal, context => context.Cancel = true)).ToList();
         using var holder = new Holder(socketPath);
         CommandRunner.TryHurryThisThread();
+        Native.GiveUpHurry();
         holder.Run();
+        registrations.ForEach(registration => registration.Dispose());
         return 0;
     }
 

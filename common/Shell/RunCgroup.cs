@@ -29,7 +29,7 @@ public sealed class RunCgroup(string path, bool mustHold)
     internal HashSet<int> Members() => [.. ReadLines("cgroup.procs").Select(line => int.Parse(line, CultureInfo.InvariantCulture))];
 
     /// <summary>Kills all that is in it at once, also what is just being forked; kernels before 5.14 cannot.</summary>
-    internal void Kill()
+    public void Kill()
     {
         if (System.IO.File.Exists(File("cgroup.kill")))
         {

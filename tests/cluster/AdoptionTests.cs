@@ -106,7 +106,8 @@ public sealed class AdoptionTests
         await cluster.Workers["w1"].LogsSoon("hangs started");
 
         Processes.Kill(Assert.Single(Processes.Running($"hold {cluster.Folder}")));
-        Assert.NotEqual(0, await cluster.Workers["w1"].WaitAsync());
+        Assert.Equal(1, await cluster.Workers["w1"].WaitAsync());
+        await cluster.Workers["w1"].LogsSoon("the process that holds this worker's commands is gone");
         await cluster.StartWorkerAsync("w1");
 
         var record = Assert.Single(await cluster.RecordsSoon("hangs", records => records.Count > 0));

@@ -93,7 +93,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
     public async Task The_doctor_finds_nothing_wrong_with_a_host_as_it_was_deployed_and_finds_a_unit_that_was_changed()
     {
         await DeployedAsync();
-        const string doctor = "/opt/dts/current/dts-worker doctor --config /etc/dts/worker.json";
+        const string doctor = "systemd-run -qP --wait --uid=dts -p EnvironmentFile=-/etc/dts/worker.env /opt/dts/current/dts-worker doctor --config /etc/dts/worker.json";
 
         var well = await hosts.RunAsync(3, doctor);
         var ill = await hosts.RunAsync(3, $"echo OOMPolicy=kill >>/etc/systemd/system/dts-worker.service; {doctor}");

@@ -35,4 +35,15 @@ public sealed class ExecutableTests
         Assert.Equal(78, exitCode);
         Assert.StartsWith(expected, Assert.Single(process.ReadLog().TrimEnd('\n').Split('\n')));
     }
+
+    [Theory]
+    [InlineData("dts-master")]
+    [InlineData("dts-worker")]
+    public async Task It_says_its_version_and_what_it_can_do(string executable)
+    {
+        var path = Path.Combine(NativeProcess.Folder, executable);
+
+        Assert.Matches($"^{executable} [0-9].*\n$", await Tool.RunAsync(path, "--version"));
+        Assert.Contains($"{executable} doctor", await Tool.RunAsync(path, "--help"));
+    }
 }

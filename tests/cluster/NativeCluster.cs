@@ -112,11 +112,18 @@ internal sealed class NativeCluster : IAsyncDisposable
     }
 
     /// <summary>Fetches bytes, waiting until there are so many: what is still on its way to the store comes with the next second.</summary>
+    /// <summary>Waits until there are so many bytes; until a run that was asked for begins there is nothing.</summary>
     public async Task<byte[]> BytesAsync(string path, int count)
     {
         byte[] bytes = [];
-        await Patience.Until(() => (bytes = _http.GetByteArrayAsync(path).Result).Length >= count, () => $"{path}: {bytes.Length} bytes");
+        await Patience.Until(() => (bytes = Read().Result).Length >= count, () => $"{path}: {bytes.Length} bytes");
         return bytes;
+
+        async Task<byte[]> Read()
+        {
+            using var answer = await _http.GetAsync(path);
+            return answer.IsSuccessStatusCode ? await answer.Content.ReadAsByteArrayAsync() : [];
+        }
     }
 
     public Task<HttpResponseMessage> DeleteAsync(string path) => _http.DeleteAsync(path);

@@ -51,6 +51,25 @@ public sealed class RunAsUserTests
         Assert.Empty(cluster.CommandsAlive());
     }
 
+    [Fact]
+    public async Task A_run_of_another_user_that_lost_its_worker_and_its_holder_is_ended_by_the_next_worker()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 0);
+        await StartWorkerAsDaemonAsync(cluster);
+        await cluster.SaveAsync("left", "sleep 300 & sleep 301; sleep 302", Never, new { user = "nobody" });
+        await cluster.CallAsync("/api/v1/jobs/left/run");
+        await Patience.Until(() => cluster.CommandsAlive().Count >= 3, cluster.Describe);
+
+        var holder = Assert.Single(Processes.Running($"hold {cluster.Folder}"));
+        await cluster.Workers["w1"].KillAsync();
+        Processes.Kill(holder);
+        Assert.NotEmpty(cluster.CommandsAlive());
+        await cluster.StartWorkerBehindAsync(AsTheDropInHasIt, Path.Combine(cluster.Folder, "dts-worker"), "w1", "--runAs", "nobody");
+
+        Assert.Empty(cluster.CommandsAlive());
+        Assert.Equal(RunStatus.Lost, Assert.Single(await cluster.RecordsSoon("left", records => records.Count == 1)).Status);
+    }
+
     private static async Task StartWorkerAsDaemonAsync(NativeCluster cluster)
     {
         // A place where it may write and execute, and a log that it shares with us.

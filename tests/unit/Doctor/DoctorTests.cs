@@ -82,7 +82,7 @@ public sealed class DoctorTests
     [InlineData("LoadState=loaded\nActiveState=active\nNeedDaemonReload=yes\nTimeoutStopUSec=1min 30s",   "Warning dts-worker.service has changed since systemd read it")]
     public void What_systemd_says_of_the_unit_is_judged(string shown, string expected)
     {
-        var first = HostChecks.Judge("dts-worker", TimeSpan.FromSeconds(60), shown, "").First();
+        var first = HostChecks.Judge("dts-worker", TimeSpan.FromSeconds(60), shown, "root", "").First();
 
         Assert.Equal(expected, $"{first.Level} {first.What}");
         Assert.Equal(first.Level == FindingLevel.Ok, first.Remedy.Length == 0);
@@ -97,7 +97,7 @@ public sealed class DoctorTests
         File.WriteAllText(scratch.File("ours"), "[Unit]\n");
         File.WriteAllText(scratch.File("installed"), installed);
 
-        var first = HostChecks.Judge("dts-master", TimeSpan.FromSeconds(30), $"LoadState=loaded\nActiveState=active\nFragmentPath={scratch.File("installed")}", scratch.File("ours")).First();
+        var first = HostChecks.Judge("dts-master", TimeSpan.FromSeconds(30), $"LoadState=loaded\nActiveState=active\nFragmentPath={scratch.File("installed")}", "root", scratch.File("ours")).First();
 
         Assert.Equal(isOurs, first.Level == FindingLevel.Ok);
         Assert.Equal(!isOurs, first.What.EndsWith("is not the unit that this version came with"));
@@ -113,6 +113,35 @@ public sealed class DoctorTests
         var first = HostChecks.JudgeNginx([("/etc/nginx/conf.d/dts.conf", site)], () => (exitCode, "unknown directive\n")).First();
 
         Assert.Equal(expected, $"{first.Level} {first.What}");
+    }
+
+    [Fact]
+    public void Who_looks_with_other_rights_than_the_service_has_is_told_how_to_look_with_its()
+    {
+        var shown = "LoadState=loaded\nActiveState=active\nUser=dts";
+
+        var asRoot = HostChecks.Judge("dts-worker", TimeSpan.FromSeconds(1), shown, "root", "").First();
+
+        Assert.Equal((FindingLevel.Warning, "the doctor looks as root, and dts-worker runs as dts: rights are judged as root's"), (asRoot.Level, asRoot.What));
+        Assert.StartsWith("systemd-run -qP --wait --uid=dts -p EnvironmentFile=-/etc/dts/worker.env /opt/dts/current/dts-worker doctor", asRoot.Remedy);
+        Assert.Equal(FindingLevel.Ok, Assert.Single(HostChecks.Judge("dts-worker", TimeSpan.FromSeconds(1), shown, "dts", "")).Level);
+    }
+
+    [Theory]
+    [InlineData("",       false, 0UL,   "",                                                                               FindingLevel.Ok,    "runAs is empty")]
+    [InlineData("backup", false, 0xC0,  "",                                                                               FindingLevel.Error, "setpriv is not installed")]
+    [InlineData("backup", true,  0xC0,  "",                                                                               FindingLevel.Ok,    "may run as backup")]
+    [InlineData("backup", true,  0x40,  "",                                                                               FindingLevel.Error, "has not the rights")]
+    [InlineData("backup", true,  0xC0,  "LoadState=loaded\nUser=dts\nAmbientCapabilities=",                               FindingLevel.Error, "has not the rights")]
+    [InlineData("backup", true,  0UL,   "LoadState=loaded\nUser=dts\nAmbientCapabilities=cap_kill cap_setgid cap_setuid", FindingLevel.Ok,    "may run as backup")]
+    [InlineData("backup", true,  0UL,   "LoadState=loaded\nUser=\nAmbientCapabilities=",                                  FindingLevel.Ok,    "may run as backup")]
+    public void Switching_users_is_judged_by_what_the_worker_is_to_do_and_may_do(string runAs, bool hasSetpriv, ulong own, string shown, FindingLevel level, string says)
+    {
+        var finding = HostChecks.JudgeUsers(runAs.Length > 0 ? [runAs] : [], hasSetpriv ? "/usr/bin/setpriv" : null, own, shown);
+
+        Assert.Equal(level, finding.Level);
+        Assert.Contains(says, finding.What);
+        Assert.Equal(level == FindingLevel.Error, finding.Remedy.Length > 0);
     }
 
     private static StatusResponse Well() => new()

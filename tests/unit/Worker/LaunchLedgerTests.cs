@@ -1,4 +1,5 @@
 using Dts.Common.Jobs;
+using Dts.Common.Shell;
 using Dts.Tests.Support;
 using Dts.Worker;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -25,7 +26,7 @@ public sealed class LaunchLedgerTests : IDisposable
         }
 
         using var next = Open();
-        Assert.Equal(["with space/20261122T100000Z", "备份/20261122T100001Z"], next.Former);
+        Assert.Equal(["with space/20261122T100000Z", "备份/20261122T100001Z"], next.Former.Select(launch => launch.Key));
     }
 
     [Fact]
@@ -39,7 +40,7 @@ public sealed class LaunchLedgerTests : IDisposable
         }
 
         using var next = Open();
-        Assert.Equal(["ended x/20261122T100000Z"], next.Former);
+        Assert.Equal(["ended x/20261122T100000Z"], next.Former.Select(launch => launch.Key));
     }
 
     [Fact]
@@ -57,6 +58,26 @@ public sealed class LaunchLedgerTests : IDisposable
 
         using var third = Open();
         Assert.Empty(third.Former);
+    }
+
+    [Fact]
+    public void What_was_launched_is_known_by_its_process_until_the_host_has_booted_again()
+    {
+        using (var ledger = Open())
+        {
+            ledger.Launching(Run("a 1 2", 0));
+            ledger.Launched(Run("a 1 2", 0), new RunningCommand(4711, 815, Some.Now, (_, _, _) => { }));
+        }
+
+        var written = File.ReadAllText(_scratch.File("launches"));
+        using (var next = Open())
+        {
+            Assert.Equal([new LaunchLedger.Launch("a 1 2/20261122T100000Z", 4711, 815)], next.Former);
+        }
+
+        File.WriteAllText(_scratch.File("launches"), "boot another" + written[written.IndexOf('\n')..]);
+        using var after = Open();
+        Assert.Empty(after.Former);
     }
 
     [Theory]
@@ -86,7 +107,7 @@ public sealed class LaunchLedgerTests : IDisposable
         Assert.InRange(new FileInfo(_scratch.File("launches")).Length, 1, 20_001 * 40);
         ledger.Dispose();
         using var next = Open();
-        Assert.Equal(["long/20261122T100000Z"], next.Former);
+        Assert.Equal(["long/20261122T100000Z"], next.Former.Select(launch => launch.Key));
     }
 
     private static Run Run(string name, int second) => new(JobName.Parse(name), Some.Job(name), 1, RunSpec.Scheduled(Some.Now.AddSeconds(second)), Some.Now, 1, default);

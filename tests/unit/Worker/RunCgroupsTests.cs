@@ -24,9 +24,10 @@ public sealed class RunCgroupsTests : IDisposable
     }
 
     [Fact]
-    public void A_run_without_limits_has_a_cgroup_only_where_every_run_has_one()
+    public void A_run_without_limits_has_a_cgroup_only_where_every_run_has_one_or_when_it_is_another_user_s()
     {
         Assert.Null(Make(Some.Job()));
+        Assert.NotNull(Make(Some.Job() with { User = "nobody" }));
         Assert.NotNull(Make(Some.Job(), forEveryRun: true));
     }
 
@@ -88,6 +89,18 @@ public sealed class RunCgroupsTests : IDisposable
         File.WriteAllText(Path.Combine(cgroup!.Path, "memory.events"), "oom_kill 1\n");
 
         Assert.Equal((RunStatus.Killed, "killed: by hand", true), Record(run, new CommandOutcome.Killed("by hand")) is var record ? (record.Status, record.Err, record.OomKilled) : default);
+    }
+
+    [Fact]
+    public void What_is_left_of_a_run_is_killed_by_its_name_and_a_run_that_has_left_nothing_is_no_fault()
+    {
+        Assert.True(Cgroups().TryMake(Run(Some.Job() with { PidsMax = 7 }), out var cgroup, out _));
+        File.WriteAllText(Path.Combine(cgroup!.Path, "cgroup.kill"), "");
+
+        Cgroups().KillLeft("hello", Run(Some.Job()).Id);
+        Cgroups().KillLeft("another", "20261122T100000Z");
+
+        Assert.Equal("1", Read(cgroup, "cgroup.kill"));
     }
 
     private static string Read(RunCgroup cgroup, string file) => File.ReadAllText(Path.Combine(cgroup.Path, file));
