@@ -40,9 +40,9 @@ internal sealed class FormerRuns(
         foreach (var (key, pid, startTicks) in ledger.Former.Where(launch => !runs.All.Any(run => run.Key == launch.Key)))
         {
             var (name, runId) = (key[..key.LastIndexOf('/')], key[(key.LastIndexOf('/') + 1)..]);
-            cgroups.KillLeft(name, runId);
+            var inCgroup = cgroups.KillLeft(name, runId);
             var mark = new Dictionary<string, string> { ["DTS_JOB"] = name, ["DTS_RUN_ID"] = runId, ["DTS_WORKER"] = workerId };
-            if (LeftBehind.Kill(mark, pid, startTicks) is > 0 and var processes)
+            if (Math.Max(inCgroup, LeftBehind.Kill(mark, pid, startTicks)) is > 0 and var processes)
             {
                 log.LeftBehindKilled(key, processes);
             }

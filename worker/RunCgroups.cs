@@ -82,13 +82,18 @@ internal sealed class RunCgroups(string? folder, Func<string, string?> findMissi
         return use;
     }
 
-    /// <summary>Ends all that is in the cgroup of a run that nobody holds, if it has one.</summary>
-    public void KillLeft(string job, string runId)
+    /// <summary>Ends all that is in the cgroup of a run that nobody holds, if it has one, and returns how many processes it was.</summary>
+    public int KillLeft(string job, string runId)
     {
-        if (folder is not null)
+        if (folder is null)
         {
-            new RunCgroup(Path.Combine(folder, NameOf(job, runId)), mustHold: false).Kill();
+            return 0;
         }
+
+        var left = new RunCgroup(Path.Combine(folder, NameOf(job, runId)), mustHold: false);
+        var members = left.Members();
+        left.Kill();
+        return members.Count;
     }
 
     private static IEnumerable<Limit> LimitsOf(Job job)

@@ -96,9 +96,10 @@ public sealed class RunCgroupsTests : IDisposable
     {
         Assert.True(Cgroups().TryMake(Run(Some.Job() with { PidsMax = 7 }), out var cgroup, out _));
         File.WriteAllText(Path.Combine(cgroup!.Path, "cgroup.kill"), "");
+        File.WriteAllText(Path.Combine(cgroup.Path, "cgroup.procs"), "4711\n4712\n");
 
-        Cgroups().KillLeft("hello", Run(Some.Job()).Id);
-        Cgroups().KillLeft("another", "20261122T100000Z");
+        Assert.Equal(2, Cgroups().KillLeft("hello", Run(Some.Job()).Id));
+        Assert.Equal(0, Cgroups().KillLeft("another", "20261122T100000Z"));
 
         Assert.Equal("1", Read(cgroup, "cgroup.kill"));
     }
