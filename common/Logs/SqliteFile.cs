@@ -29,9 +29,18 @@ internal sealed class SqliteFile(string path, string schema) : IDisposable
                 _writer = null;
             }
 
-            _writer ??= Open();
-            var result = action(_writer.Connection);
-            return _writer.IsInPlace ? result : throw new IOException("it was removed or replaced while it was being written");
+            try
+            {
+                _writer ??= Open();
+                var result = action(_writer.Connection);
+                return _writer.IsInPlace ? result : throw new IOException("it was removed or replaced while it was being written");
+            }
+            catch (SqliteException)
+            {
+                _writer?.Dispose(); // It may be that it could only be opened to be read: the next try sees how things are then.
+                _writer = null;
+                throw;
+            }
         }
     });
 

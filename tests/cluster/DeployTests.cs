@@ -84,6 +84,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
             h2 => Assert.Matches(@"^h2 +master +\S+ +active +- +- +\d+ +\d+ jobs; etcd answers$", h2),
             h2 => Assert.Matches(@"^h2 +worker +\S+ +active +\d+ of \d+ +(-|[\d.]+ ms) +\d+ +\d+ jobs; ", h2),
             h3 => Assert.Matches(@"^h3 +worker +\S+ +active +\d+ of \d+ +[\d.]+ ms +\d+ +\d+ jobs; .*; session held; ", h3));
+        Assert.Equal("dts\n", await hosts.RunAsync(3, "stat -c %U /var/lib/dts/log.db"));
         Assert.Contains("0.0.0.0", await hosts.RunAsync(1, "cat /etc/dts/master.json"));
         Assert.Contains(hosts.Etcd.Endpoint.Authority, await hosts.RunAsync(3, "cat /etc/dts/worker.json"));
         Assert.Equal("running\n", await hosts.RunAsync(2, "systemctl is-system-running"));
@@ -128,6 +129,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
     {
         await DeployedAsync();
         var before = await VersionsAsync();
+        await hosts.RunAsync(3, "(umask 077; echo DTS_LOGLEVEL=warning >/etc/dts/worker.env)"); // Its journal does not say that it is well.
         using var next = new ScratchFolder();
         File.Copy(Path.Combine(NativeProcess.Folder, "dts-worker"), next.File("dts-worker"));
         File.AppendAllText(next.File("dts-worker"), "\n"); // Another version by its content.
@@ -135,6 +137,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         var (deployed, saidDeploy) = await hosts.MakeAsync("deploy", "worker", [3], $"BIN={next.Path}", "USER=deployer");
         var between = await VersionsAsync();
         var (rolledBack, saidRollback) = await hosts.MakeAsync("rollback", "worker", [3], "USER=deployer");
+        await hosts.RunAsync(3, "rm /etc/dts/worker.env; systemctl restart dts-worker");
 
         Assert.True(deployed == 0, saidDeploy);
         Assert.NotEqual(before[1], between[1]);
@@ -178,6 +181,25 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
     }
 
     [Fact]
+    public async Task Undeploy_leaves_no_command_behind_that_a_stopped_worker_had_left_to_its_holder()
+    {
+        await DeployedAsync();
+        var soon = DateTimeOffset.UtcNow.AddSeconds(3).ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture);
+        var job = new JsonObject { ["name"] = "stays", ["command"] = "exec sleep 4711", ["cronExpr"] = $"@at {soon}", ["target"] = new JsonObject { ["workers"] = new JsonArray("h3") } };
+        await hosts.Etcd.RunCtlAsync("put", "/cron/jobs/stays", job.ToJsonString());
+        await hosts.Soon(3, "journalctl -q JOB=stays | grep 'stays started'");
+        await hosts.RunAsync(3, "systemctl stop dts-worker");
+
+        var (refused, said) = await hosts.MakeAsync("undeploy", "worker", [3]);
+
+        Assert.NotEqual(0, refused);
+        Assert.Contains("h3: commands still run that no worker waited for, because it was stopped before; started again, so that it adopts them, nothing was removed", said);
+        await hosts.Soon(3, "journalctl -q JOB=stays | grep 'adopted from the process before'");
+        await hosts.RunAsync(3, "pkill -f 'sleep 4711'");
+        await hosts.Soon(3, "journalctl -q JOB=stays STATUS=failed | grep 'stays failed'");
+    }
+
+    [Fact]
     public async Task Undeploy_gives_up_no_record_unasked_and_leaves_nothing_but_logs()
     {
         await DeployedAsync();
@@ -189,8 +211,10 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         await hosts.Soon(3, "systemctl is-active dts-worker");
         var (forced, saidForced) = await hosts.MakeAsync("undeploy", "worker", [3], "FORCE=1");
         await hosts.RunAsync(3, "rmdir /var/lib/dts/log.db /var/lib/dts");
+        await hosts.RunAsync(2, """mkdir -p /srv/other/spool; sed -i 's|^{|{ // "dataFolder": "/srv/other"|' /etc/dts/worker.json"""); // No setting: it is in a comment.
         var (workers, saidWorkers) = await hosts.MakeAsync("undeploy", "worker", [2]);
         var (masters, saidMasters) = await hosts.MakeAsync("undeploy", "master", Masters);
+        await hosts.RunAsync(2, "rmdir /srv/other/spool /srv/other");
         s_deployed = false;
 
         Assert.NotEqual(0, refused);
@@ -225,6 +249,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
                 """);
         }
 
+        await hosts.RunAsync(3, "mkdir -p /var/lib/dts && touch /var/lib/dts/log.db"); // As an undeploy has left it: of root, for there is no user dts.
         foreach (var (role, on) in new[] { ("master", Masters), ("worker", Workers) })
         {
             var (exitCode, said) = await hosts.MakeAsync("deploy", role, on, $"ETCD={hosts.Etcd.Endpoint.Authority}");
