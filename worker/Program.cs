@@ -60,7 +60,7 @@ return await Service.RunAsync(async () =>
 
     var inbox = Channel.CreateBounded<ScheduleMessage>(1024); // full: the watches wait
     var fires = Channel.CreateBounded<FireOrder>(1024);       // full: the scheduler waits
-    var starts = Channel.CreateBounded<RunOrder>(1024);       // full: the claimer waits
+    var starts = Channel.CreateBounded<RunOrder>(new BoundedChannelOptions(1024) { AllowSynchronousContinuations = true }); // full: the claimer waits. The alarm's thread starts what is due itself: it runs before those of the pool.
     var endings = Channel.CreateBounded<Ending>(1024);        // full: ended runs keep their slots a little longer
     var completed = Channel.CreateBounded<Ending>(1024);      // full: the recorder waits
     var appended = Channel.CreateBounded<bool>(1);            // full: the shipper has been told

@@ -152,12 +152,20 @@ public sealed class Spool : IDisposable
         var own = 0;
         var bytes = 0L;
         var position = _shipped;
+        SafeFileHandle? file = null; // Of the segment that the position is in.
         while (records.Count < most && bytes < BatchBytesMax && FindNext(position) is var (segment, offset, length))
         {
+            if (segment != position.Segment)
+            {
+                file?.Dispose();
+                file = null;
+            }
+
             position = new Position(segment, offset);
             try
             {
-                var (record, size) = SpoolSegment.ReadEntry(SegmentPath(segment), offset, length);
+                file ??= SpoolSegment.OpenToRead(SegmentPath(segment));
+                var (record, size) = SpoolSegment.ReadEntry(file, offset, length);
                 if (record is not null)
                 {
                     records.Add(record);
@@ -183,6 +191,7 @@ public sealed class Spool : IDisposable
             }
         }
 
+        file?.Dispose();
         return new Batch(records, own, position, IsFull: records.Count >= most || bytes >= BatchBytesMax);
     }
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Numerics;
 using System.Text.Json;
+using Microsoft.Win32.SafeHandles;
 
 namespace Dts.Common.Logs;
 
@@ -21,10 +22,11 @@ internal static class SpoolSegment
         entries.Write(json);
     }
 
+    public static SafeFileHandle OpenToRead(string path) => File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+
     /// <summary>The record at a place and the bytes it takes. Without a record: how many bytes are no use, one entry's where its length can be believed.</summary>
-    public static (RunRecord? Record, long Size) ReadEntry(string path, long offset, long length)
+    public static (RunRecord? Record, long Size) ReadEntry(SafeFileHandle file, long offset, long length)
     {
-        using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
         Span<byte> head = stackalloc byte[EntryHead];
         if (RandomAccess.Read(file, head, offset) < EntryHead || !TryReadSize(head, length - offset, out var size))
         {

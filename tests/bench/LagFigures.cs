@@ -70,7 +70,7 @@ internal static class LagFigures
     /// <summary>Starts commands as the launcher does, and returns how late each was, in milliseconds, by our clock and by its own.</summary>
     private static async Task<List<(double Ours, double Own)>> StartAsync(HeldCommands commands, TimeSpan duration)
     {
-        var due = Channel.CreateBounded<bool>(1);
+        var due = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { AllowSynchronousContinuations = true });
         using var alarm = new Alarm(_ => due.Writer.TryWrite(true));
         var started = new List<(DateTimeOffset Plan, RunningCommand Command)>();
         var plan = DateTimeOffset.FromUnixTimeMilliseconds(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() + 100);
