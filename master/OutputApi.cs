@@ -93,7 +93,8 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
         {
             if (bytes.Length > 0)
             {
-                await http.Response.Body.WriteAsync(bytes, http.RequestAborted);
+                var beyond = record is { OutputStored: > 0 } ? Math.Max(0, reader.Offset - record.OutputStored) : 0; // What a full disk took of a last piece, and did not tell.
+                await http.Response.Body.WriteAsync(bytes.AsMemory(0, (int)Math.Max(0, bytes.Length - beyond)), http.RequestAborted);
                 asked = time.GetTimestamp();
             }
             else if (reader.Offset >= (record?.OutputStored ?? 0))

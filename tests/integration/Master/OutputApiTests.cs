@@ -44,6 +44,17 @@ public sealed class OutputApiTests(MasterProcess master) : IClassFixture<MasterP
     }
 
     [Fact]
+    public async Task A_download_is_no_longer_than_its_record_says()
+    {
+        await master.LogStore.WriteAsync([Record with { OutputBytes = 20, OutputStored = 6 }], CancellationToken.None);
+        await WriteAsync(0, "one\n");
+        await WriteAsync(4, "two\n");
+
+        Assert.Equal("one\ntw", await master.Http.GetStringAsync(Url));
+        Assert.Equal("w", await master.Http.GetStringAsync($"{Url}?offset=5"));
+    }
+
+    [Fact]
     public async Task Chunks_that_never_come_are_missed_and_not_waited_for_without_end()
     {
         await master.LogStore.WriteAsync([Record with { OutputBytes = 8, OutputStored = 8 }], CancellationToken.None);
