@@ -22,15 +22,8 @@ public sealed class LiveOutputTests : IDisposable
     [Fact]
     public async Task Whoever_goes_on_after_another_process_begins_where_that_one_s_chunks_end()
     {
-        OutputTarget target;
-        using (var outputs = Outputs())
-        {
-            target = outputs.Begin(_run);
-            using var file = Written(target, "one\n");
-            await ShipAsync(outputs, "one\n");
-        }
-
-        using var file2 = Written(target, "one\ntwo\nthree\n"); // What was written after its last look is in the same piece as the rest.
+        var target = await ShipFirstLineAsync();
+        using var file = Written(target, "one\ntwo\nthree\n"); // What was written after its last look is in the same piece as the rest.
         using var next = Outputs();
         next.GoOn(_run, target);
         await ShipAsync(next, "one\ntwo\nthree\n");
@@ -39,14 +32,7 @@ public sealed class LiveOutputTests : IDisposable
     [Fact]
     public async Task What_an_ended_run_left_is_brought_to_its_end_and_its_file_removed()
     {
-        OutputTarget target;
-        using (var outputs = Outputs())
-        {
-            target = outputs.Begin(_run);
-            using var file = Written(target, "one\n");
-            await ShipAsync(outputs, "one\n");
-        }
-
+        var target = await ShipFirstLineAsync();
         using (Written(target, "one\nand the rest\n"))
         {
         }
@@ -74,6 +60,16 @@ public sealed class LiveOutputTests : IDisposable
         await TickUntil(() => Stored() == "one\ntwo\n");
         await stop.CancelAsync();
         await running;
+    }
+
+    /// <summary>What a process before the tested one has done.</summary>
+    private async Task<OutputTarget> ShipFirstLineAsync()
+    {
+        using var outputs = Outputs();
+        var target = outputs.Begin(_run);
+        using var file = Written(target, "one\n");
+        await ShipAsync(outputs, "one\n");
+        return target;
     }
 
     private LiveOutput Outputs() => new(_scratch.Path, _store, LimitBytes, TimeSpan.FromDays(30), _time, new RecordedLog());
