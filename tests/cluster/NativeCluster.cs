@@ -111,8 +111,7 @@ internal sealed class NativeCluster : IAsyncDisposable
         return JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
     }
 
-    /// <summary>Fetches bytes, waiting until there are so many: what is still on its way to the store comes with the next second.</summary>
-    /// <summary>Waits until there are so many bytes; until a run that was asked for begins there is nothing.</summary>
+    /// <summary>Fetches bytes, waiting until there are so many: what is still on its way to the store comes with the next second, and until a run that was asked for begins there is nothing.</summary>
     public async Task<byte[]> BytesAsync(string path, int count)
     {
         byte[] bytes = [];
