@@ -25,6 +25,15 @@ public static partial class Log
     [LoggerMessage(106, LogLevel.Error, "etcd refuses us ({Reason}); check etcdUser, etcdPassword and the rights on the key prefix; trying again")]
     public static partial void EtcdRefused(this ILogger log, string reason);
 
+    [LoggerMessage(107, LogLevel.Error, "etcd is out of space ({Reason}): it takes no new or changed jobs, and no worker that starts; running workers go on; remedy, in this order: etcdctl compact REVISION, etcdctl defrag on each member, etcdctl alarm disarm")]
+    public static partial void EtcdFull(this ILogger log, string reason);
+
+    [LoggerMessage(108, LogLevel.Information, "etcd has space again and takes writes")]
+    public static partial void EtcdTakesWrites(this ILogger log);
+
+    [LoggerMessage(109, LogLevel.Warning, "etcd has come back with other data (restored or wiped): watch of {Prefix} forgets the {Former} keys it had and starts again from the {Keys} that are there")]
+    public static partial void WatchFoundOtherData(this ILogger log, string prefix, int former, int keys);
+
     [LoggerMessage(110, LogLevel.Information, "session {Session} opened for {Key}, {TtlSeconds} s to live")]
     public static partial void SessionOpened(this ILogger log, string session, string key, double ttlSeconds);
 

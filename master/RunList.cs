@@ -11,12 +11,15 @@ internal sealed class RunList(EtcdClient etcd, Keys keys)
 {
     public async Task<IReadOnlyList<RunInSight>> ListAsync(CancellationToken cancel)
     {
-        var state = await etcd.TxnAsync(Txn.All([Txn.List(keys.AllRuns), Txn.List(keys.AllQueued), Txn.List(keys.Killers)]), repeatable: true, cancel);
-        var kills = state.Responses[2].ResponseRange.Kvs.ToDictionary(pair => pair.Key.ToStringUtf8());
-        return [
-            .. state.Responses[0].ResponseRange.Kvs.Select(pair => InFlight(pair, kills)).OfType<RunInSight>(),
-            .. state.Responses[1].ResponseRange.Kvs.Select(Queued).OfType<RunInSight>()];
+        // The queue first: a run that is claimed between the reads is in both, not in none.
+        var queued = (await etcd.ListAsync(keys.AllQueued, cancel)).Select(Queued).OfType<RunInSight>().ToList();
+        var pairs = await etcd.ListAsync(keys.AllRuns, cancel);
+        var kills = (await etcd.ListAsync(keys.Killers, cancel)).ToDictionary(pair => pair.Key.ToStringUtf8());
+        var inFlight = pairs.Select(pair => InFlight(pair, kills)).OfType<RunInSight>().ToList();
+        return [.. inFlight, .. queued.ExceptBy(inFlight.Select(PlaceOf), PlaceOf)];
     }
+
+    private static (string, string) PlaceOf(RunInSight run) => (run.JobName, run.RunId);
 
     private RunInSight? InFlight(KeyValue pair, Dictionary<string, KeyValue> kills)
     {

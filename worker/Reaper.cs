@@ -174,11 +174,10 @@ internal sealed class Reaper(
     /// </summary>
     private async Task RemoveOldCursorsAsync(DateTimeOffset now)
     {
-        var state = await etcd.TxnAsync(
-            Txn.All([Txn.List(keys.AllFired), Txn.List(keys.Jobs, keysOnly: true), Txn.List(keys.Workers, keysOnly: true)]), repeatable: true);
-        var jobs = ListOf(state, 1).Select(job => job.Key.ToStringUtf8()[keys.Jobs.Length..]).ToHashSet();
-        var workers = ListOf(state, 2).Select(worker => keys.WorkerOf(worker.Key.ToStringUtf8())).ToHashSet();
-        foreach (var pair in ListOf(state, 0))
+        var cursors = await etcd.ListAsync(keys.AllFired); // First: what comes after it is only kept the longer.
+        var jobs = (await etcd.ListKeysAsync(keys.Jobs)).Select(job => job.Key.ToStringUtf8()[keys.Jobs.Length..]).ToHashSet();
+        var workers = (await etcd.ListKeysAsync(keys.Workers)).Select(worker => keys.WorkerOf(worker.Key.ToStringUtf8())).ToHashSet();
+        foreach (var pair in cursors)
         {
             var place = pair.Key.ToStringUtf8()[keys.AllFired.Length..].Split('/', 2);
             var isOver = !jobs.Contains(place[0]) || (place.Length > 1 && !workers.Contains(place[1]));

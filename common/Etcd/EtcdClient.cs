@@ -9,16 +9,23 @@ namespace Dts.Common.Etcd;
 /// <remarks>
 /// Every call has a deadline and moves on to the next endpoint when one fails. Reads are repeated there by themselves; a write is
 /// repeated only if it was certainly not sent, because only its caller knows whether carrying it out twice is harmless.
-/// That etcd went away and came back is logged here, once each, for all who use it.
+/// That etcd went away and came back, or is out of space, is logged here, once each, for all who use it. The password is sent only
+/// when etcd asks who we are, by one call for all that wait for the token.
 /// </remarks>
 public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger log) : IDisposable
 {
+    private const int TokensInCall = 2; // The first may expire, or be older than the latest change of rights, before it is used.
+
+    private static readonly TimeSpan AuthenticateWithin = TimeSpan.FromSeconds(1); // At first; an etcd without a leader never answers.
+
     private readonly GrpcTransport _transport = new(options);
     private readonly Lock _gate = new();
     private int _endpoint;
     private int _failures; // In a row, over all endpoints.
     private long _firstFailureAt;
-    private volatile string? _token;
+    private bool _isFull;
+    private volatile string? _token; // Null until etcd has asked for one.
+    private Task? _authenticating;
 
     public TimeSpan CallTimeout => options.CallTimeout;
 
@@ -34,8 +41,13 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
         return answer.Kvs.Count > 0 ? answer.Kvs[0] : null;
     }
 
+    /// <summary>All keys under a prefix at one revision, in the order of their bytes.</summary>
     public async Task<IReadOnlyList<KeyValue>> ListAsync(string prefix, CancellationToken cancel = default) =>
-        (await RangeAsync(new RangeRequest { Key = Txn.Bytes(prefix), RangeEnd = Txn.EndOf(prefix) }, cancel)).Kvs;
+        (await TableLoader.LoadAsync(this, prefix, cancel)).Keys;
+
+    /// <summary>The same without their values.</summary>
+    public async Task<IReadOnlyList<KeyValue>> ListKeysAsync(string prefix, CancellationToken cancel = default) =>
+        (await TableLoader.LoadAsync(this, prefix, cancel, keysOnly: true)).Keys;
 
     public Task<RangeResponse> RangeAsync(RangeRequest request, CancellationToken cancel = default) =>
         CallAsync("/etcdserverpb.KV/Range", request, RangeResponse.Parser, repeatable: true, cancel);
@@ -55,6 +67,11 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
     public Task<TxnResponse> TxnAsync(TxnRequest txn, bool repeatable = false, CancellationToken cancel = default) =>
         CallAsync("/etcdserverpb.KV/Txn", txn, TxnResponse.Parser, repeatable, cancel);
 
+    /// <summary>One whose repetition is harmless.</summary>
+    /// <param name="attempt">How long each endpoint has to answer.</param>
+    internal Task<TxnResponse> TxnAsync(TxnRequest txn, TimeSpan attempt, CancellationToken cancel) =>
+        CallAsync("/etcdserverpb.KV/Txn", txn, TxnResponse.Parser, repeatable: true, cancel, attempt);
+
     public async Task<LeaseId> GrantAsync(TimeSpan ttl, CancellationToken cancel = default)
     {
         var request = new LeaseGrantRequest { TTL = (long)Math.Ceiling(ttl.TotalSeconds) };
@@ -63,11 +80,13 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
     }
 
     /// <summary>Prolongs a lease. Returns false when it is gone.</summary>
-    public async Task<bool> KeepAliveAsync(LeaseId lease, CancellationToken cancel = default)
+    /// <param name="attempt">How long each endpoint has to answer; null = all together have the call's time.</param>
+    public async Task<bool> KeepAliveAsync(LeaseId lease, TimeSpan? attempt = null, CancellationToken cancel = default)
     {
         // LeaseKeepAlive is a stream in etcd's API; a stream of one message is a call.
         var request = new LeaseKeepAliveRequest { ID = lease.Value };
-        var answer = await CallAsync("/etcdserverpb.Lease/LeaseKeepAlive", request, LeaseKeepAliveResponse.Parser, repeatable: true, cancel);
+        var answer = await CallAsync(
+            "/etcdserverpb.Lease/LeaseKeepAlive", request, LeaseKeepAliveResponse.Parser, repeatable: true, cancel, attempt);
         return answer.TTL > 0;
     }
 
@@ -90,18 +109,35 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
             ProgressNotify = true,
             Fragment = true,
         };
-        var endpoint = CurrentEndpoint();
-        string? token;
-        try
+        for (var isRefused = false; ; isRefused = true)
         {
-            token = await TokenAsync(endpoint, cancel);
-        }
-        catch (Exception failure) when (AsEtcdException(failure, cancel) is { } translated)
-        {
-            NoteFailure(endpoint, translated, cancel);
-            throw translated;
-        }
+            var token = _token;
+            var asksForToken = false;
+            await foreach (var answer in StreamAsync(create, token, cancel))
+            {
+                // It says that the watch is refused, not that a token is missing or has expired.
+                asksForToken = answer is { Canceled: true, CompactRevision: 0 } && options.User is not null && !isRefused;
+                if (asksForToken)
+                {
+                    break;
+                }
 
+                yield return answer;
+            }
+
+            if (!asksForToken)
+            {
+                yield break;
+            }
+
+            await AuthenticateAsync(token, cancel);
+        }
+    }
+
+    private async IAsyncEnumerable<WatchResponse> StreamAsync(
+        WatchCreateRequest create, string? token, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var endpoint = CurrentEndpoint();
         var stream = _transport.StreamAsync(
             endpoint, "/etcdserverpb.Watch/Watch", new WatchRequest { CreateRequest = create }, WatchResponse.Parser, token, options.CallTimeout, cancel);
         await using var answers = stream.GetAsyncEnumerator(cancel);
@@ -114,9 +150,14 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
                     yield break;
                 }
             }
-            catch (Exception failure) when (AsEtcdException(failure, cancel) is { } translated)
+            catch (Exception failure) when (AsEtcdException(failure, endpoint, options.CallTimeout, cancel) is { } translated)
             {
                 NoteFailure(endpoint, translated, cancel);
+                if (AsksForToken(translated, token))
+                {
+                    await AuthenticateAsync(token, cancel);
+                }
+
                 throw translated;
             }
 
@@ -124,33 +165,42 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
         }
     }
 
+    /// <param name="attempt">How long one endpoint has to answer, and the whole call that for each of them; null = all together have the call's time.</param>
     private async Task<TAnswer> CallAsync<TAnswer>(
-        string method, IMessage request, MessageParser<TAnswer> parser, bool repeatable, CancellationToken cancel)
+        string method, IMessage request, MessageParser<TAnswer> parser, bool repeatable, CancellationToken cancel, TimeSpan? attempt = null)
         where TAnswer : IMessage<TAnswer>
     {
+        var within = attempt ?? options.CallTimeout;
+        var inAll = attempt * options.Endpoints.Count ?? options.CallTimeout;
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        deadline.CancelAfter(options.CallTimeout);
-        for (var attempt = 1; ; attempt++)
+        deadline.CancelAfter(inAll);
+        for (int tries = 1, tokens = 0; ; tries++)
         {
-            var endpoint = CurrentEndpoint();
+            var (endpoint, token) = (CurrentEndpoint(), _token);
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token);
+            limit.CancelAfter(within);
             try
             {
-                var token = await TokenAsync(endpoint, deadline.Token);
-                var answer = await _transport.CallAsync(endpoint, method, request, parser, token, deadline.Token);
-                NoteSuccess(endpoint);
+                var answer = await _transport.CallAsync(endpoint, method, request, parser, token, limit.Token);
+                NoteSuccess(endpoint, request);
                 return answer;
             }
-            catch (Exception failure) when (AsEtcdException(failure, cancel) is { } translated)
+            catch (Exception failure) when (AsEtcdException(failure, endpoint, within, cancel) is { } translated)
             {
-                var notSent = failure is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError };
-                var again = translated.Error switch
-                {
-                    EtcdError.Unavailable => (repeatable || notSent) && attempt < options.Endpoints.Count && !deadline.IsCancellationRequested,
-                    EtcdError.Unauthenticated => options.User is not null && attempt == 1,
-                    _ => false,
-                };
                 NoteFailure(endpoint, translated, cancel);
-                if (!again)
+                if (AsksForToken(translated, token) && tokens++ < TokensInCall)
+                {
+                    deadline.CancelAfter(Timeout.InfiniteTimeSpan);
+                    await AuthenticateAsync(token, cancel);
+                    deadline.CancelAfter(inAll);
+                    continue; // It was not carried out.
+                }
+
+                var notSent = failure is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError };
+                if (translated.Error != EtcdError.Unavailable
+                    || !(repeatable || notSent)
+                    || tries - tokens >= options.Endpoints.Count
+                    || deadline.IsCancellationRequested)
                 {
                     throw translated;
                 }
@@ -159,12 +209,12 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
     }
 
     /// <summary>What a failure of the transport means; null when the caller itself cancelled or it is not etcd's.</summary>
-    private EtcdException? AsEtcdException(Exception failure, CancellationToken cancel) => failure switch
+    private static EtcdException? AsEtcdException(Exception failure, Uri endpoint, TimeSpan within, CancellationToken cancel) => failure switch
     {
         EtcdException etcd => etcd,
         OperationCanceledException when cancel.IsCancellationRequested => null,
         OperationCanceledException =>
-            new EtcdException(EtcdError.Unavailable, $"no answer from {CurrentEndpoint()} in {options.CallTimeout.TotalSeconds:0.#} s", failure),
+            new EtcdException(EtcdError.Unavailable, $"no answer from {endpoint} in {within.TotalSeconds:0.#} s", failure),
         HttpRequestException or HttpIOException or IOException =>
             new EtcdException(EtcdError.Unavailable, (failure.InnerException ?? failure).Message, failure),
         _ => null,
@@ -172,14 +222,69 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
 
     private Uri CurrentEndpoint() => options.Endpoints[Volatile.Read(ref _endpoint) % options.Endpoints.Count];
 
-    /// <summary>The next call authenticates anew: a watch says only that it is refused, not that its token has expired.</summary>
-    internal void ForgetToken() => _token = null;
+    private bool AsksForToken(EtcdException failure, string? token) => options.User is not null && failure.Error switch
+    {
+        EtcdError.Unauthenticated => true,
+        EtcdError.PermissionDenied => token is null,
+        EtcdError.Refused => failure.Message.Contains("user name is empty", StringComparison.Ordinal),
+        _ => false,
+    };
+
+    /// <summary>Gets a token in the place of the one that was refused: one attempt for all callers that wait for it.</summary>
+    private Task AuthenticateAsync(string? refused, CancellationToken cancel)
+    {
+        lock (_gate)
+        {
+            if (_token != refused)
+            {
+                return Task.CompletedTask; // Another caller has got a newer one.
+            }
+
+            if (_authenticating is not { IsCompleted: false })
+            {
+                _authenticating = Task.Run(AskForTokenAsync, CancellationToken.None);
+            }
+
+            return _authenticating.WaitAsync(cancel);
+        }
+    }
+
+    /// <summary>Asks the endpoints in turn, longer each round, for as long as a call may take.</summary>
+    private async Task AskForTokenAsync()
+    {
+        using var deadline = new CancellationTokenSource(options.CallTimeout);
+        var request = new AuthenticateRequest { Name = options.User, Password = options.Password };
+        for (var tries = 1; ; tries++)
+        {
+            var endpoint = CurrentEndpoint();
+            var within = AuthenticateWithin * (1 << Math.Min((tries - 1) / options.Endpoints.Count, 8));
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token);
+            limit.CancelAfter(within);
+            try
+            {
+                var answer = await _transport.CallAsync(
+                    endpoint, "/etcdserverpb.Auth/Authenticate", request, AuthenticateResponse.Parser, token: null, limit.Token);
+                _token = answer.Token;
+                NoteSuccess(endpoint, request);
+                return;
+            }
+            catch (Exception failure) when (AsEtcdException(failure, endpoint, within, CancellationToken.None) is { } translated)
+            {
+                NoteFailure(endpoint, translated, CancellationToken.None);
+                var isWorthAnother = limit.IsCancellationRequested || tries < options.Endpoints.Count;
+                if (translated.Error != EtcdError.Unavailable || !isWorthAnother || deadline.IsCancellationRequested)
+                {
+                    throw translated;
+                }
+            }
+        }
+    }
 
     private void NoteFailure(Uri endpoint, EtcdException failure, CancellationToken cancel)
     {
-        if (failure.Error == EtcdError.Unauthenticated)
+        if (failure.IsOutOfSpace && !Interlocked.Exchange(ref _isFull, true))
         {
-            _token = null;
+            log.EtcdFull(failure.Message);
         }
 
         if (failure.Error != EtcdError.Unavailable || cancel.IsCancellationRequested)
@@ -199,7 +304,6 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
                 _firstFailureAt = time.GetTimestamp();
             }
 
-            _token = null;
             _endpoint = (_endpoint + 1) % options.Endpoints.Count;
             if (_failures < options.Endpoints.Count)
             {
@@ -212,8 +316,13 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
         }
     }
 
-    private void NoteSuccess(Uri endpoint)
+    private void NoteSuccess(Uri endpoint, IMessage request)
     {
+        if (Volatile.Read(ref _isFull) && TakesSpace(request) && Interlocked.Exchange(ref _isFull, false))
+        {
+            log.EtcdTakesWrites();
+        }
+
         if (Volatile.Read(ref _failures) == 0)
         {
             return;
@@ -230,15 +339,11 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
         }
     }
 
-    private async ValueTask<string?> TokenAsync(Uri endpoint, CancellationToken cancel)
+    /// <summary>What an etcd that is out of space refuses; it does not look into nested transactions.</summary>
+    private static bool TakesSpace(IMessage request) => request switch
     {
-        if (options.User is null || _token is { } token)
-        {
-            return _token;
-        }
-
-        var request = new AuthenticateRequest { Name = options.User, Password = options.Password };
-        var answer = await _transport.CallAsync(endpoint, "/etcdserverpb.Auth/Authenticate", request, AuthenticateResponse.Parser, token: null, cancel);
-        return _token = answer.Token;
-    }
+        PutRequest or LeaseGrantRequest => true,
+        TxnRequest txn => txn.Success.Concat(txn.Failure).Any(operation => operation.RequestPut is not null),
+        _ => false,
+    };
 }

@@ -14,6 +14,7 @@ namespace Dts.Common.Etcd;
 internal sealed class GrpcTransport(EtcdOptions options) : IDisposable
 {
     private const int FrameHead = 5;
+    private const int UnknownStatus = 2;
 
     private readonly HttpMessageInvoker _http = new(options.CreateHandler());
 
@@ -111,10 +112,10 @@ internal sealed class GrpcTransport(EtcdOptions options) : IDisposable
 
     private static void ThrowIfFailed(HttpResponseHeaders headers)
     {
-        if (headers.TryGetValues("grpc-status", out var values) && int.Parse(values.First()) is > 0 and var status)
+        if (headers.TryGetValues("grpc-status", out var values) && (int.TryParse(values.First(), out var status) ? status : UnknownStatus) > 0)
         {
             var message = headers.TryGetValues("grpc-message", out var texts) ? texts.First() : "";
-            throw EtcdException.From(status, message);
+            throw EtcdException.From(status > 0 ? status : UnknownStatus, message);
         }
     }
 

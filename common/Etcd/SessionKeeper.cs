@@ -16,9 +16,14 @@ public sealed class SessionKeeper(
 
     private static readonly TimeSpan DescribeEvery = TimeSpan.FromSeconds(10);
 
+    private static readonly TimeSpan RefusedPause = TimeSpan.FromSeconds(1);
+
+    // Two endpoints that do not answer must not cost the session.
+    private readonly TimeSpan _attempt = ttl / 4 < etcd.CallTimeout ? ttl / 4 : etcd.CallTimeout;
     private volatile Session? _current;
     private long _describedAt;
     private volatile bool _isOutdated;
+    private bool _isRefused;
 
     /// <summary>The session now; null before the first one and while a new one is being opened.</summary>
     public Session? Current => _current;
@@ -29,13 +34,14 @@ public sealed class SessionKeeper(
     /// <summary>Runs until cancelled, then gives the lease back, so that others need not wait for it to expire, unless something is left under it.</summary>
     public async Task RunAsync(CancellationToken cancel)
     {
-        for (var refused = false; !cancel.IsCancellationRequested;)
+        while (!cancel.IsCancellationRequested)
         {
+            var pause = RetryPause;
             try
             {
                 if (await OpenAsync(cancel) is { } session)
                 {
-                    refused = false;
+                    _isRefused = false;
                     await opened(session);
                     _current = session;
                     await KeepAsync(session, cancel);
@@ -43,19 +49,15 @@ public sealed class SessionKeeper(
             }
             catch (EtcdException failure)
             {
-                // That it is unavailable, the client has logged.
-                if (failure.Error != EtcdError.Unavailable && !refused)
-                {
-                    log.EtcdRefused(failure.Message);
-                    refused = true;
-                }
+                NoteRefusal(failure);
+                pause = failure.Error == EtcdError.Unavailable ? RetryPause : RefusedPause;
             }
             catch (OperationCanceledException) when (cancel.IsCancellationRequested)
             {
                 break;
             }
 
-            await PauseAsync(RetryPause, cancel);
+            await PauseAsync(pause, cancel);
         }
 
         if (_current is { } last)
@@ -112,7 +114,7 @@ public sealed class SessionKeeper(
             try
             {
                 var sentAt = etcd.Time.GetTimestamp();
-                if (!await etcd.KeepAliveAsync(session.Lease, cancel) || !await IsRegisteredAsync(session, cancel))
+                if (!await etcd.KeepAliveAsync(session.Lease, _attempt, cancel) || !await IsRegisteredAsync(session, cancel))
                 {
                     _current = null;
                     session.End();
@@ -123,19 +125,23 @@ public sealed class SessionKeeper(
                 session.Prolong(sentAt);
                 pause = ttl / 3;
                 await DescribeAsync(session, cancel);
+                _isRefused = false;
             }
-            catch (EtcdException)
+            catch (EtcdException failure)
             {
-                pause = RetryPause;
+                NoteRefusal(failure);
+                pause = failure.Error == EtcdError.Unavailable ? RetryPause : ttl / 3;
             }
         }
     }
 
     /// <summary>The registration may have been deleted by hand; without it every claim is refused.</summary>
-    private async Task<bool> IsRegisteredAsync(Session session, CancellationToken cancel) =>
-        await etcd.FindAsync(key, cancel: cancel) is { } found
-            ? found.Lease == session.Lease.Value
-            : (await etcd.TxnAsync(Register(session.Lease), cancel: cancel)).Succeeded;
+    private async Task<bool> IsRegisteredAsync(Session session, CancellationToken cancel)
+    {
+        var answer = await etcd.TxnAsync(Txn.If(Txn.HasLease(key, session.Lease)).Else(Txn.Get(key)), _attempt, cancel);
+        return answer.Succeeded
+            || (answer.Responses[0].ResponseRange.Kvs.Count == 0 && (await etcd.TxnAsync(Register(session.Lease), cancel: cancel)).Succeeded);
+    }
 
     private async Task DescribeAsync(Session session, CancellationToken cancel)
     {
@@ -143,7 +149,18 @@ public sealed class SessionKeeper(
         {
             _isOutdated = false;
             _describedAt = etcd.Time.GetTimestamp();
-            await etcd.TxnAsync(Txn.If(Txn.HasLease(key, session.Lease)).Then(Txn.Put(key, describe(), session.Lease)), cancel: cancel);
+            var put = Txn.If(Txn.HasLease(key, session.Lease)).Then(Txn.Put(key, describe(), session.Lease));
+            await etcd.TxnAsync(put, _attempt, cancel);
+        }
+    }
+
+    /// <summary>That etcd is unavailable, or out of space, the client has logged.</summary>
+    private void NoteRefusal(EtcdException failure)
+    {
+        if (failure.Error != EtcdError.Unavailable && !failure.IsOutOfSpace && !_isRefused)
+        {
+            _isRefused = true;
+            log.EtcdRefused(failure.Message);
         }
     }
 

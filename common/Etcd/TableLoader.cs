@@ -7,22 +7,29 @@ namespace Dts.Common.Etcd;
 /// <remarks>
 /// <para>Constraint: etcd counts the rest of the range on every page of a read with <c>limit</c>, so paging is quadratic.</para>
 /// <para>Scheme: a range that holds more than <see cref="KeysAtOnce"/> keys is split by its next byte, first in halves and then
-/// below a single byte, until the parts are small; counting is cheap. The parts are read a few at a time.</para>
+/// below a single byte, until the parts are small; counting is cheap. The parts are read a few at a time. A small table is one read.</para>
 /// </remarks>
 internal static class TableLoader
 {
     private const int KeysAtOnce = 10_000;
     private const int ReadsInFlight = 4;
 
-    public static async Task<(List<KeyValue> Keys, long Revision)> LoadAsync(EtcdClient etcd, string prefix, CancellationToken cancel)
+    public static async Task<(List<KeyValue> Keys, long Revision)> LoadAsync(
+        EtcdClient etcd, string prefix, CancellationToken cancel, bool keysOnly = false)
     {
-        var whole = new RangeRequest { Key = Txn.Bytes(prefix), RangeEnd = Txn.EndOf(prefix), CountOnly = true };
-        var counted = await etcd.RangeAsync(whole, cancel);
+        var first = new RangeRequest { Key = Txn.Bytes(prefix), RangeEnd = Txn.EndOf(prefix), KeysOnly = keysOnly, Limit = KeysAtOnce };
+        var counted = await etcd.RangeAsync(first, cancel);
+        if (counted.Count <= KeysAtOnce)
+        {
+            return ([.. counted.Kvs], counted.Header.Revision);
+        }
+
         var revision = counted.Header.Revision;
         var parts = new List<RangeRequest>();
         await SplitAsync(etcd, new Part(Txn.Bytes(prefix).ToByteArray(), 0, 256), counted.Count, revision, parts, cancel);
 
         var keys = new List<KeyValue>((int)counted.Count);
+        parts.ForEach(part => part.KeysOnly = keysOnly);
         foreach (var reads in parts.Chunk(ReadsInFlight))
         {
             foreach (var answer in await Task.WhenAll(reads.Select(part => etcd.RangeAsync(part, cancel))))

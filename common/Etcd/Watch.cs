@@ -9,7 +9,9 @@ namespace Dts.Common.Etcd;
 /// <para>Constraints: a watch ends with its connection, with its member's leader, and when it asks for compacted history; etcd 3.4
 /// and 3.5 can drop events around a compaction (etcd issues 18089, 19179).</para>
 /// <para>Scheme: after a cut it resumes at the last revision + 1; after a compaction, and every <see cref="RelistEvery"/> even when all
-/// looks well, the table is listed again and the difference to what was delivered is delivered. Callers see changes only.</para>
+/// looks well, the table is listed again and the difference to what was delivered is delivered. An etcd that returns with other data
+/// (restored or wiped) is found when the watch resumes: then all that was delivered is deleted, and all that is there is put.
+/// Callers see changes only.</para>
 /// </remarks>
 public sealed class Watch(EtcdClient etcd, string prefix)
 {
@@ -20,6 +22,8 @@ public sealed class Watch(EtcdClient etcd, string prefix)
 
     private readonly Dictionary<string, long> _delivered = []; // key -> mod revision
     private long _revision;
+    private ulong _cluster; // 0 = not known yet.
+    private bool _isOtherData;
 
     public async IAsyncEnumerable<ChangeBatch> ReadAsync([EnumeratorCancellation] CancellationToken cancel)
     {
@@ -80,6 +84,15 @@ public sealed class Watch(EtcdClient etcd, string prefix)
     {
         var (keys, revision) = await TableLoader.LoadAsync(etcd, prefix, cancel);
         var changes = new List<KeyChange>();
+        var isOtherData = _isOtherData || revision < _revision;
+        if (isOtherData)
+        {
+            etcd.Logger.WatchFoundOtherData(prefix, _delivered.Count, keys.Count);
+            changes.AddRange(_delivered.Keys.Select(key => new KeyChange.Deleted(key, revision)));
+            _delivered.Clear(); // Its revisions mean nothing there.
+            _isOtherData = false;
+        }
+
         var gone = new HashSet<string>(_delivered.Keys);
         foreach (var pair in keys)
         {
@@ -98,7 +111,7 @@ public sealed class Watch(EtcdClient etcd, string prefix)
             await DeliverAsync(batches, new ChangeBatch(changes, Listed: true, IsLive: false), cancel);
         }
 
-        if (!first && changes.Count > 0)
+        if (!first && !isOtherData && changes.Count > 0)
         {
             etcd.Logger.WatchRepaired(prefix, changes.Count);
         }
@@ -109,7 +122,7 @@ public sealed class Watch(EtcdClient etcd, string prefix)
     {
         using var listAgain = new CancellationTokenSource(RelistEvery, etcd.Time);
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel, listAgain.Token);
-        for (var failures = 0; !ended.IsCancellationRequested;)
+        for (var (failures, resumes) = (0, false); !ended.IsCancellationRequested; resumes = true)
         {
             try
             {
@@ -125,8 +138,13 @@ public sealed class Watch(EtcdClient etcd, string prefix)
 
                     if (answer.Canceled)
                     {
-                        etcd.ForgetToken();
                         throw new EtcdException(EtcdError.Refused, answer.CancelReason);
+                    }
+
+                    if (answer.Created && await HasOtherDataAsync(answer.Header, resumes, ended.Token))
+                    {
+                        _isOtherData = true;
+                        return;
                     }
 
                     toldAfterwards = answer.Created ? answer.Header.Revision : toldAfterwards;
@@ -145,6 +163,28 @@ public sealed class Watch(EtcdClient etcd, string prefix)
             {
                 return;
             }
+        }
+    }
+
+    /// <summary>Whether etcd does not have, at the revision up to which all was delivered, what was delivered.</summary>
+    private async Task<bool> HasOtherDataAsync(ResponseHeader created, bool resumes, CancellationToken cancel)
+    {
+        var isOtherCluster = _cluster != 0 && _cluster != created.ClusterId;
+        _cluster = created.ClusterId;
+        if (isOtherCluster || !(resumes || created.Revision < _revision))
+        {
+            return isOtherCluster;
+        }
+
+        try
+        {
+            // A member that lags behind, and one whose revision has come as far again, cannot be told by their revision. This read passes the leader.
+            var then = new RangeRequest { Key = Txn.Bytes(prefix), RangeEnd = Txn.EndOf(prefix), Revision = _revision, CountOnly = true };
+            return (await etcd.RangeAsync(then, cancel)).Count != _delivered.Count;
+        }
+        catch (EtcdException failure) when (failure.Error == EtcdError.Compacted)
+        {
+            return failure.Message.Contains("future", StringComparison.Ordinal);
         }
     }
 

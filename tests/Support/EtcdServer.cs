@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Dts.Common.Etcd;
@@ -10,6 +11,9 @@ namespace Dts.Tests.Support;
 /// <summary>A real etcd on loopback ports of its own. Its data and ports stay through a stop and a start.</summary>
 public sealed class EtcdServer : IAsyncLifetime
 {
+    /// <summary>Arguments for an etcd that a few values fill.</summary>
+    internal static readonly string[] Small = ["--quota-backend-bytes", $"{8 << 20}"];
+
     private const string Ready = "ready to serve client requests";
     private const int StartTries = 5;
 
@@ -86,6 +90,63 @@ public sealed class EtcdServer : IAsyncLifetime
         process.Kill();
         return Task.CompletedTask;
     });
+
+    /// <summary>Ends it and starts it again, at the same place, without its data.</summary>
+    internal async Task WipeAsync()
+    {
+        await KillAsync();
+        Directory.Delete(_folder.File("data"), recursive: true);
+        await StartAsync();
+    }
+
+    /// <summary>Saves a snapshot and returns its file.</summary>
+    internal async Task<string> SaveSnapshotAsync()
+    {
+        var file = _folder.File("snapshot.db");
+        await RunCtlAsync("snapshot", "save", file);
+        return file;
+    }
+
+    /// <summary>Ends it and starts it again, at the same place, with the data of a snapshot.</summary>
+    internal async Task RestoreAsync(string snapshot)
+    {
+        await KillAsync();
+        Directory.Delete(_folder.File("data"), recursive: true);
+        await RunCtlAsync(
+            "snapshot", "restore", snapshot, "--data-dir", _folder.File("data"),
+            "--initial-cluster", $"default={PeerUrl}", "--initial-advertise-peer-urls", PeerUrl);
+        await StartAsync();
+    }
+
+    /// <summary>How many calls of a method it has served since its start.</summary>
+    internal async Task<long> CallsAsync(string method)
+    {
+        using var http = new HttpClient();
+        var metrics = await http.GetStringAsync(new Uri(Endpoint, "/metrics"));
+        var line = metrics.Split('\n').Single(text => text.StartsWith("grpc_server_started_total", StringComparison.Ordinal) && text.Contains($"grpc_method=\"{method}\"", StringComparison.Ordinal));
+        return long.Parse(line[(line.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Puts values until an etcd that was given little space is out of it.</summary>
+    internal static async Task FillAsync(EtcdClient etcd)
+    {
+        var failure = await Assert.ThrowsAsync<EtcdException>(async () =>
+        {
+            for (var n = 0; n < 1000; n++)
+            {
+                await etcd.PutAsync("/filling", new string('x', 1 << 20));
+            }
+        });
+        Assert.Equal(EtcdError.Exhausted, failure.Error);
+    }
+
+    /// <summary>Gives it space again, as an operator would.</summary>
+    internal async Task MakeSpaceAsync(EtcdClient etcd)
+    {
+        await CompactAsync((await etcd.StatusAsync()).Header.Revision);
+        await RunCtlAsync("defrag");
+        await RunCtlAsync("alarm", "disarm");
+    }
 
     internal EtcdOptions Options(params Uri[] endpoints) => new(endpoints.Length > 0 ? endpoints : [Endpoint], TimeSpan.FromSeconds(5));
 

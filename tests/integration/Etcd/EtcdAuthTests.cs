@@ -9,17 +9,7 @@ public sealed class EtcdAuthTests : IAsyncLifetime
     private readonly RecordedLog _log = new();
     private EtcdServer _server = null!;
 
-    public async ValueTask InitializeAsync()
-    {
-        _server = await EtcdServer.StartNewAsync();
-        await _server.RunCtlAsync("user", "add", "root:secret");
-        await _server.RunCtlAsync("user", "add", "dts:secret");
-        await _server.RunCtlAsync("role", "add", "cron");
-        await _server.RunCtlAsync("role", "grant-permission", "cron", "--prefix=true", "readwrite", "/cron/");
-        await _server.RunCtlAsync("user", "grant-role", "dts", "cron");
-        await _server.RunCtlAsync("user", "grant-role", "root", "root");
-        await _server.RunCtlAsync("auth", "enable");
-    }
+    public async ValueTask InitializeAsync() => await EnableAsync(_server = await EtcdServer.StartNewAsync());
 
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 
@@ -73,6 +63,121 @@ public sealed class EtcdAuthTests : IAsyncLifetime
         Assert.Equal("/other/a", batches.Current.Changes.Single().Key);
         await stop.CancelAsync();
         Assert.False(await batches.MoveNextAsync().AsTask().Soon());
+    }
+
+    [Fact]
+    public async Task A_user_works_before_etcd_s_authentication_is_switched_on_and_after_it()
+    {
+        await using var server = await EtcdServer.StartNewAsync();
+        using var etcd = new EtcdClient(server.Options() with { User = "dts", Password = "secret" }, TimeProvider.System, _log);
+        using var stop = new CancellationTokenSource();
+        await using var batches = new Watch(etcd, "/cron/jobs/").ReadAsync(stop.Token).GetAsyncEnumerator(CancellationToken.None);
+        Assert.True(await batches.MoveNextAsync().AsTask().Soon(() => $"{_log}"));
+        await etcd.PutAsync("/cron/jobs/a", "1");
+        Assert.True(await batches.MoveNextAsync().AsTask().Soon(() => $"{_log}"));
+
+        await EnableAsync(server);
+
+        await etcd.PutAsync("/cron/jobs/b", "1");
+        Assert.True(await batches.MoveNextAsync().AsTask().Soon(() => $"{_log}"));
+        Assert.Equal("/cron/jobs/b", batches.Current.Changes.Single().Key);
+        await stop.CancelAsync();
+        Assert.Equal(0, _log.CountOf("etcd refuses us"));
+    }
+
+    [Fact]
+    public async Task After_a_restart_of_etcd_one_attempt_authenticates_for_all_callers()
+    {
+        using var etcd = Connect("dts", "secret");
+        await etcd.PutAsync("/cron/jobs/a", "1");
+        await _server.KillAsync();
+        await _server.StartAsync();
+
+        var found = await Task.WhenAll(Enumerable.Range(0, 30).Select(_ => FindSoonAsync(etcd)));
+
+        Assert.All(found, value => Assert.Equal("1", value));
+        Assert.Equal(1, await _server.CallsAsync("Authenticate"));
+    }
+
+    [Fact]
+    public async Task A_connection_that_breaks_does_not_cost_the_token()
+    {
+        await using var proxy = new CutProxy(_server.Address);
+        using var etcd = new EtcdClient(_server.Options(proxy.Endpoint) with { User = "dts", Password = "secret" }, TimeProvider.System, _log);
+        await etcd.PutAsync("/cron/jobs/a", "1");
+
+        proxy.Cut();
+        Assert.Equal(EtcdError.Unavailable, await ErrorOf(() => etcd.FindAsync("/cron/jobs/a")));
+        proxy.Mend();
+
+        Assert.Equal("1", await FindSoonAsync(etcd));
+        Assert.Equal(1, await _server.CallsAsync("Authenticate"));
+    }
+
+    [Fact]
+    public async Task Tokens_that_live_for_a_second_harm_neither_calls_nor_watches_nor_sessions()
+    {
+        await using var server = await EtcdServer.StartNewAsync("http", "--auth-token", "simple", "--auth-token-ttl", "1");
+        await EnableAsync(server);
+        await using var proxy = new CutProxy(server.Address);
+        using var etcd = new EtcdClient(server.Options(proxy.Endpoint) with { User = "dts", Password = "secret" }, TimeProvider.System, _log);
+        using var stop = new CancellationTokenSource();
+        await using var batches = new Watch(etcd, "/cron/jobs/").ReadAsync(stop.Token).GetAsyncEnumerator(CancellationToken.None);
+        Assert.True(await batches.MoveNextAsync().AsTask().Soon(() => $"{_log}"));
+        var keeper = new SessionKeeper(etcd, "/cron/workers/w", TimeSpan.FromSeconds(9), () => "w", _ => false, _ => Task.CompletedTask, () => false, _log);
+        var keeping = keeper.RunAsync(stop.Token);
+        await Patience.Until(() => keeper.Current is not null, () => $"{_log}");
+        var session = keeper.Current;
+
+        for (var n = 0; n < 2; n++)
+        {
+            var calls = await server.CallsAsync("LeaseKeepAlive"); // Three seconds apart: the token has expired between two of them.
+            await Patience.Until(() => server.CallsAsync("LeaseKeepAlive").GetAwaiter().GetResult() > calls, () => $"{_log}");
+            proxy.Reset(); // The watch opens its stream with a token that has expired.
+            await Task.WhenAll(Enumerable.Range(0, 10).Select(i => FindSoonAsync(etcd)));
+            await PutSoonAsync(etcd, $"/cron/jobs/{n}");
+            Assert.True(await batches.MoveNextAsync().AsTask().Soon(() => $"{_log}"));
+            Assert.Equal($"/cron/jobs/{n}", batches.Current.Changes[0].Key);
+        }
+
+        Assert.Same(session, keeper.Current);
+        Assert.Equal(0, _log.CountOf("etcd refuses us"));
+        await stop.CancelAsync();
+        await keeping.WaitAsync(Patience.Limit);
+    }
+
+    private static async Task EnableAsync(EtcdServer server)
+    {
+        await server.RunCtlAsync("user", "add", "root:secret");
+        await server.RunCtlAsync("user", "add", "dts:secret");
+        await server.RunCtlAsync("role", "add", "cron");
+        await server.RunCtlAsync("role", "grant-permission", "cron", "--prefix=true", "readwrite", "/cron/");
+        await server.RunCtlAsync("user", "grant-role", "dts", "cron");
+        await server.RunCtlAsync("user", "grant-role", "root", "root");
+        await server.RunCtlAsync("auth", "enable");
+    }
+
+    private static Task<string?> FindSoonAsync(EtcdClient etcd) =>
+        RepeatAsync(async () => (await etcd.FindAsync("/cron/jobs/a"))?.Value.ToStringUtf8());
+
+    private static Task<string?> PutSoonAsync(EtcdClient etcd, string key) =>
+        RepeatAsync(async () => (await etcd.PutAsync(key, "1")).ToString());
+
+    /// <summary>Calls again, as all callers do, while etcd is unavailable.</summary>
+    private static async Task<string?> RepeatAsync(Func<Task<string?>> call)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
+        while (true)
+        {
+            try
+            {
+                return await call();
+            }
+            catch (EtcdException failure) when (failure.Error == EtcdError.Unavailable)
+            {
+                await timer.WaitForNextTickAsync();
+            }
+        }
     }
 
     private static bool Works(EtcdClient etcd)

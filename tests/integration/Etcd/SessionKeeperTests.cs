@@ -81,6 +81,48 @@ public sealed class SessionKeeperTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
+    public async Task Two_endpoints_of_five_that_accept_and_never_answer_do_not_end_a_session()
+    {
+        var proxies = Enumerable.Range(0, 5).Select(_ => Own(new CutProxy(Server.Address))).ToList();
+        var etcd = Own(new EtcdClient(Server.Options([.. proxies.Select(proxy => proxy.Endpoint)]), TimeProvider.System, Log));
+        var ttl = TimeSpan.FromSeconds(6);
+        var kept = Own(new Kept(etcd, Key, "me", ttl, _ => false, Log));
+        var session = await kept.SessionSoonAsync();
+
+        proxies[0].Stall();
+        proxies[1].Stall();
+        await Patience.Until(() => session.IsLost || (proxies[2].Connections > 0 && session.HoldsFor > ttl * 0.6), () => $"{Log}");
+
+        Assert.False(session.IsLost, $"{Log}");
+        Assert.Same(session, kept.Keeper.Current);
+    }
+
+    [Fact]
+    public async Task An_etcd_out_of_space_is_named_once_and_so_is_that_it_has_space_again()
+    {
+        var server = Own(await EtcdServer.StartNewAsync("http", EtcdServer.Small));
+        var filler = Own(server.Connect(new RecordedLog()));
+        var running = Own(new Kept(Own(server.Connect(Log)), Key, "me", Ttl, _ => false, Log));
+        var session = await running.SessionSoonAsync();
+        await EtcdServer.FillAsync(filler);
+        running.Keeper.DescribeSoon();
+        await Patience.Until(() => Log.CountOf("etcd is out of space") == 1, () => $"{Log}");
+
+        var log = new RecordedLog();
+        var started = Own(new Kept(Own(server.Connect(log)), Keys.Worker("w2"), "me", Ttl, _ => false, log));
+        await Patience.Until(() => log.CountOf("etcd is out of space") == 1, () => $"{log}");
+        Assert.True(session.Holds);
+        await server.MakeSpaceAsync(filler);
+
+        await started.SessionSoonAsync();
+        running.Keeper.DescribeSoon();
+        await Patience.Until(() => Log.CountOf("has space again") == 1, () => $"{Log}");
+        Assert.Same(session, running.Keeper.Current);
+        Assert.Equal((1, 1), (Log.CountOf("etcd is out of space"), log.CountOf("has space again")));
+        Assert.Equal((0, 0), (Log.CountOf("etcd refuses us"), log.CountOf("etcd refuses us")));
+    }
+
+    [Fact]
     public async Task Etcd_back_before_it_forgot_the_session_holds_again()
     {
         var server = Own(await EtcdServer.StartNewAsync());

@@ -147,6 +147,71 @@ public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
+    public async Task An_etcd_that_returns_wiped_is_listed_again_at_once()
+    {
+        var server = Own(await EtcdServer.StartNewAsync());
+        var etcd = Own(server.Connect(Log));
+        await etcd.PutAsync(Keys.Worker("a"), "1");
+        await RaiseRevisionAsync(etcd);
+        await etcd.PutAsync(Keys.Worker("b"), "1");
+        var follower = Follow(etcd);
+        await SoonAsync(follower, ("a", "1"), ("b", "1"));
+
+        await server.WipeAsync();
+        var writer = Own(server.Connect(Log));
+        await writer.PutAsync(Keys.Worker("c"), "1");
+
+        await SoonAsync(follower, ("c", "1"));
+        await writer.PutAsync(Keys.Worker("c"), "2");
+        await SoonAsync(follower, ("c", "2"));
+        Assert.Equal(1, Log.CountOf("has come back with other data"));
+    }
+
+    [Fact]
+    public async Task An_etcd_that_returns_wiped_and_filled_beyond_the_old_revision_is_listed_again()
+    {
+        var server = Own(await EtcdServer.StartNewAsync());
+        var proxy = Own(new CutProxy(server.Address));
+        var writer = Own(server.Connect(Log));
+        await writer.PutAsync(Keys.Worker("a"), "1");
+        await writer.PutAsync(Keys.Worker("b"), "1");
+        var follower = Follow(Own(new EtcdClient(server.Options(proxy.Endpoint), TimeProvider.System, Log)));
+        await SoonAsync(follower, ("a", "1"), ("b", "1"));
+
+        proxy.Cut();
+        await server.WipeAsync();
+        var second = Own(server.Connect(Log));
+        await second.PutAsync(Keys.Worker("c"), "1");
+        await RaiseRevisionAsync(second);
+        proxy.Mend();
+
+        await SoonAsync(follower, ("c", "1"));
+    }
+
+    [Fact]
+    public async Task An_etcd_that_is_restored_from_a_snapshot_is_followed_from_what_the_snapshot_had()
+    {
+        var server = Own(await EtcdServer.StartNewAsync());
+        var etcd = Own(server.Connect(Log));
+        await etcd.PutAsync(Keys.Worker("a"), "1");
+        await etcd.PutAsync(Keys.Worker("b"), "1");
+        var snapshot = await server.SaveSnapshotAsync();
+        var follower = Follow(etcd);
+        await etcd.PutAsync(Keys.Worker("a"), "2");
+        await etcd.DeleteAsync(Keys.Worker("b"));
+        await RaiseRevisionAsync(etcd);
+        await etcd.PutAsync(Keys.Worker("c"), "1");
+        await SoonAsync(follower, ("a", "2"), ("c", "1"));
+
+        await server.RestoreAsync(snapshot);
+
+        await SoonAsync(follower, ("a", "1"), ("b", "1"));
+        var writer = Own(server.Connect(Log));
+        await writer.PutAsync(Keys.Worker("d"), "1");
+        await SoonAsync(follower, ("a", "1"), ("b", "1"), ("d", "1"));
+    }
+
+    [Fact]
     public async Task It_waits_for_an_etcd_that_is_not_there_yet()
     {
         _proxy.Cut();
@@ -169,6 +234,14 @@ public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
         await _stop.CancelAsync();
 
         await follower.Ended.WaitAsync(Patience.Limit);
+    }
+
+    private async Task RaiseRevisionAsync(EtcdClient etcd)
+    {
+        for (var n = 0; n < 20; n++)
+        {
+            await etcd.PutAsync(Keys.Lock("elsewhere"), $"{n}");
+        }
     }
 
     private Follower Follow() => Follow(Own(new EtcdClient(Server.Options(_proxy.Endpoint), TimeProvider.System, Log)));
