@@ -45,6 +45,12 @@ internal sealed record WorkerSettings(
     /// <summary>What a running worker takes over from settings that are read again.</summary>
     public static string[] Reloadable { get; } = ["labels", "slots", "logLevel"];
 
+    public EtcdOptions Etcd { get; init; } = Etcd.CallTimeout <= SessionTtl || Etcd.CallTimeout <= EtcdSettings.DefaultCallTimeout
+        ? Etcd
+        : throw new SettingsException(
+            $"settings etcdDialTimeout ({Etcd.CallTimeout.TotalMilliseconds:0} ms) and sessionTtl ({SessionTtl.TotalSeconds:0} s): "
+            + "a session ends while one call to etcd is waited for; expected an etcdDialTimeout of at most sessionTtl, or 5000 ms");
+
     public static WorkerSettings Read(SettingsReader settings) => new(
         WorkerId: settings.Text("workerId", Dns.GetHostName(), IsId, "1 to 100 letters, digits, '.', '_' or '-'"),
         DataFolder: settings.Text("dataFolder", "/var/lib/dts/worker", Path.IsPathRooted, "an absolute path"),

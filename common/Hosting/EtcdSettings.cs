@@ -6,6 +6,8 @@ namespace Dts.Common.Hosting;
 /// <summary>The settings that both services need to reach etcd.</summary>
 public static class EtcdSettings
 {
+    public static readonly TimeSpan DefaultCallTimeout = TimeSpan.FromSeconds(5);
+
     public static EtcdOptions Read(SettingsReader settings)
     {
         var tls = new
@@ -35,7 +37,7 @@ public static class EtcdSettings
 
         return Try(new EtcdOptions(
             endpoints,
-            settings.Milliseconds("etcdDialTimeout", 5000, min: 100),
+            settings.Milliseconds("etcdDialTimeout", (int)DefaultCallTimeout.TotalMilliseconds, min: 100),
             User: NullIfEmpty(user),
             Password: NullIfEmpty(password),
             AuthorityFile: NullIfEmpty(tls.Authority),

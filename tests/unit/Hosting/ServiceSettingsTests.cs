@@ -149,6 +149,19 @@ public sealed class ServiceSettingsTests : IDisposable
         Assert.Equal($"setting {key}: \"{value}\" (argument --{key}); expected {expected}", Refusal(() => Worker($"--{key}={value}")));
 
     [Fact]
+    public void A_session_that_ends_while_one_call_is_waited_for_is_refused_and_both_settings_are_named()
+    {
+        var refusal = Refusal(() => Worker("--sessionTtl", "2", "--etcdDialTimeout", "3600000"));
+
+        Assert.Equal(
+            "settings etcdDialTimeout (3600000 ms) and sessionTtl (2 s): a session ends while one call to etcd is waited for; "
+            + "expected an etcdDialTimeout of at most sessionTtl, or 5000 ms",
+            refusal);
+        Assert.Equal(TimeSpan.FromSeconds(2), Worker("--sessionTtl", "2").SessionTtl);
+        Assert.Equal(TimeSpan.FromSeconds(30), Worker("--sessionTtl", "30", "--etcdDialTimeout", "30000").Etcd.CallTimeout);
+    }
+
+    [Fact]
     public void A_zone_that_is_none_is_refused() =>
         Assert.StartsWith("setting timeZone: \"Mars/Olympus\" (argument --timeZone); expected a time zone's IANA id", Refusal(() => Worker("--timeZone", "Mars/Olympus")), StringComparison.Ordinal);
 
