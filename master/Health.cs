@@ -3,7 +3,7 @@ using Dts.Common.Etcd;
 
 namespace Dts.Master;
 
-/// <summary><c>/healthz</c>: the process answers. <c>/readyz</c>: it can serve, that is, etcd answers.</summary>
+/// <summary><c>/healthz</c>: the process answers. <c>/readyz</c>: it can serve, that is, etcd answers and takes writes.</summary>
 internal static class Health
 {
     public static void Map(IEndpointRouteBuilder routes, EtcdClient etcd, Keys keys)
@@ -14,7 +14,9 @@ internal static class Health
             try
             {
                 await etcd.FindAsync(keys.Jobs, cancel: http.RequestAborted);
-                await http.Response.WriteAsync("ready\n");
+                var alarms = (await etcd.StatusAsync(http.RequestAborted)).Errors;
+                http.Response.StatusCode = alarms.Count == 0 ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+                await http.Response.WriteAsync(alarms.Count == 0 ? "ready\n" : $"etcd: {Explain(alarms)}\n");
             }
             catch (EtcdException failure)
             {
@@ -22,5 +24,13 @@ internal static class Health
                 await http.Response.WriteAsync($"etcd: {failure.Message}\n");
             }
         }));
+    }
+
+    private static string Explain(IEnumerable<string> alarms)
+    {
+        var all = string.Join("; ", alarms.Select(alarm => alarm.Trim()));
+        return all.Contains("NOSPACE", StringComparison.Ordinal)
+            ? $"it is out of space and takes no writes ({all}); etcdctl compact REVISION, defrag each member, then alarm disarm"
+            : $"it has raised an alarm: {all}";
     }
 }

@@ -17,7 +17,7 @@ public sealed class MasterProcess : IAsyncLifetime
     private readonly List<string> _said = [];
     private Process? _process;
 
-    internal EtcdServer Server { get; } = new();
+    internal EtcdServer Server { get; init; } = new();
 
     internal EtcdClient Etcd { get; private set; } = null!;
 

@@ -35,4 +35,27 @@ public sealed class MasterWithoutEtcdTests(MasterProcess master) : IClassFixture
             () => (list = master.Http.GetStringAsync("/job/list").GetAwaiter().GetResult()) == """{"errno":0,"msg":"success","data":[]}""",
             () => $"{list}\n{master.Said()}");
     }
+
+    [Fact]
+    public async Task With_etcd_out_of_space_the_master_is_not_ready_and_says_why()
+    {
+        await using var full = new MasterProcess { Server = new EtcdServer("http", EtcdServer.Small) };
+        await full.InitializeAsync();
+        Assert.Equal("ready\n", await full.Http.GetStringAsync("/readyz"));
+
+        await EtcdServer.FillAsync(full.Etcd);
+        for (var n = 0; n < 2; n++)
+        {
+            using var form = new FormUrlEncodedContent([new("job", """{"name":"a","command":"b","cronExpr":"* * * * *"}""")]);
+            using var save = await full.Http.PostAsync("/job/save", form);
+            Assert.Contains("database space exceeded", await save.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        }
+
+        using var ready = await full.Http.GetAsync("/readyz");
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
+        Assert.StartsWith("etcd: it is out of space and takes no writes", await ready.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Equal(2, full.Said().Split("etcd is out of space").Length);
+        await full.Server.MakeSpaceAsync(full.Etcd);
+        Assert.Equal("ready\n", await full.Http.GetStringAsync("/readyz"));
+    }
 }
