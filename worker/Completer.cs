@@ -18,70 +18,80 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, Run
 
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(300);
 
+    private readonly List<Ending> _waiting = []; // While etcd is away; the recorder must not wait for it. Nothing is claimed then, so there are few.
+
     public async Task RunAsync()
     {
-        var batch = new List<Ending>();
-        while (await completed.WaitToReadAsync())
+        for (var failures = 0; _waiting.Count > 0 || await completed.WaitToReadAsync();)
         {
-            while (batch.Count < AtOnce && completed.TryRead(out var ending))
+            while (completed.TryRead(out var ending))
             {
-                batch.Add(ending);
+                _waiting.Add(ending with { Record = ending.Record with { Output = "" } }); // It is in the spool.
             }
 
             // Etcd refuses a request that puts and deletes one key, as what is owed and then recorded at once would.
-            while (batch.DistinctBy(ending => ending.Record.Id).ToList() is { Count: > 0 } together)
+            var together = _waiting.Take(AtOnce).DistinctBy(ending => ending.Record.Id).ToList();
+            if (await TryCompleteAsync([.. together]))
             {
-                if (await CompleteAsync([.. together]))
-                {
-                    var ended = together.Select(ending => ending.Run).OfType<Run>().ToList();
-                    ended.ForEach(runs.Remove);
-                    ended.ForEach(run => commands.Forget(run.Key));
-                    await AnswerKillsAsync(ended);
-                }
-
-                together.ForEach(ending => batch.Remove(ending));
+                failures = 0;
+                await ForgetAsync(together);
+            }
+            else if (++failures >= TriesAtTheEnd && completed.Completion.IsCompleted)
+            {
+                return; // The worker ends; the next one under this id finds them.
+            }
+            else
+            {
+                await Task.Delay(RetryPause, time);
             }
         }
     }
 
-    /// <summary>False when etcd could not be reached and the worker is ending: the next one under this id finds them.</summary>
-    private async Task<bool> CompleteAsync(List<Ending> left)
+    private async Task ForgetAsync(List<Ending> done)
     {
-        for (var failures = 0; left.Count > 0;)
+        var ended = done.Select(ending => ending.Run).OfType<Run>().ToList();
+        ended.ForEach(runs.Remove);
+        ended.ForEach(run => commands.Forget(run.Key));
+        done.ForEach(ending => _waiting.Remove(ending));
+        await AnswerKillsAsync(ended);
+    }
+
+    /// <summary>False when etcd could not be reached.</summary>
+    private async Task<bool> TryCompleteAsync(List<Ending> left)
+    {
+        try
         {
-            try
+            while (left.Count > 0)
             {
                 // Sent twice it is harmless: what it deletes is compared with the revision it was written at.
                 var next = left.Select(ending => ending.Run is { } run ? FollowUpsOf(run) : []).ToList();
                 var answer = await etcd.TxnAsync(Txn.All(left.Zip(next, Complete)), repeatable: true);
                 left = [.. left.Where((ending, i) => ending.Run is { } run && !IsSettled(run, answer.Responses[i].ResponseTxn, next[i]))];
             }
-            catch (EtcdException failure) when (failure.Error == EtcdError.Refused && left.Count > 1)
-            {
-                foreach (var ending in left)
-                {
-                    await CompleteAsync([ending]); // So that one that etcd does not take keeps back no other.
-                }
 
-                return true;
-            }
-            catch (EtcdException failure) when (failure.Error == EtcdError.Refused)
+            return true;
+        }
+        catch (EtcdException failure) when (failure.Error == EtcdError.Refused && left.Count > 1)
+        {
+            foreach (var ending in left)
             {
-                log.CompletionRefused(left[0].Record.Id, failure.Message);
-                return true; // Its key is ended as lost in a minute.
-            }
-            catch (EtcdException)
-            {
-                if (++failures >= TriesAtTheEnd && completed.Completion.IsCompleted)
+                if (!await TryCompleteAsync([ending])) // So that one that etcd does not take keeps back no other.
                 {
                     return false;
                 }
-
-                await Task.Delay(RetryPause, time);
             }
-        }
 
-        return true;
+            return true;
+        }
+        catch (EtcdException failure) when (failure.Error == EtcdError.Refused)
+        {
+            log.CompletionRefused(left[0].Record.Id, failure.Message);
+            return true; // Its key is ended as lost in a minute.
+        }
+        catch (EtcdException)
+        {
+            return false;
+        }
     }
 
     private IReadOnlyList<(JobName Job, RunSpec Run)> FollowUpsOf(Run run) =>

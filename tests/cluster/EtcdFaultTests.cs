@@ -1,0 +1,73 @@
+using Dts.Common.Logs;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Cluster;
+
+public sealed class EtcdFaultTests
+{
+    private const string EverySecond = "* * * * * *";
+
+    [Fact]
+    public async Task A_job_saved_after_etcd_was_wiped_starts_within_seconds()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 2);
+        await cluster.SaveAsync("former", "true", EverySecond);
+        await cluster.RecordsSoon("former", records => records.Count >= 5);
+
+        await cluster.Etcd.WipeAsync();
+        await SaveSoonAsync(cluster, "fresh");
+
+        await cluster.RecordsSoon("fresh", records => records.Count(record => record.Status == RunStatus.Succeeded) >= 3);
+        Assert.Contains("etcd has come back with other data", cluster.Describe(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_worker_told_to_stop_while_etcd_is_away_writes_all_endings_and_ends_in_time()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 1, "--drainTimeout", "5", "--slots", "60");
+        string[] jobs = [.. Enumerable.Range(1, 20).Select(n => $"job-{n}")];
+        foreach (var job in jobs)
+        {
+            await cluster.SaveAsync(job, "true", EverySecond);
+        }
+
+        var worker = cluster.Workers["w1"];
+        await Patience.Until(() => worker.CountInLog(" succeeded for ") > 40, cluster.Describe);
+        await cluster.Etcd.KillAsync();
+        await worker.LogsSoon("etcd is unreachable");
+        var before = worker.CountInLog(" succeeded for ");
+        await Patience.Until(() => worker.CountInLog(" succeeded for ") >= before + 10, cluster.Describe);
+
+        Assert.Equal(0, await worker.StopAsync());
+
+        var records = await ReadAsync(cluster, jobs);
+        Assert.Equal(worker.CountInLog(" succeeded for "), records.Count(record => record.Status == RunStatus.Succeeded));
+        await cluster.Etcd.StartAsync();
+        foreach (var job in jobs)
+        {
+            await cluster.DeleteAsync($"/api/v1/jobs/{job}");
+        }
+
+        Assert.NotEqual("", await cluster.Etcd.RunCtlAsync("get", "--prefix", "/cron/runs/"));
+        await cluster.StartWorkerAsync("w1");
+        await Patience.Until(() => cluster.Etcd.RunCtlAsync("get", "--prefix", "/cron/runs/").GetAwaiter().GetResult().Length == 0, cluster.Describe);
+        Assert.DoesNotContain(await ReadAsync(cluster, jobs), record => record.Status == RunStatus.Lost);
+    }
+
+    private static async Task<List<RunRecord>> ReadAsync(NativeCluster cluster, string[] jobs)
+    {
+        var all = new List<RunRecord>();
+        foreach (var job in jobs)
+        {
+            all.AddRange(await cluster.RecordsAsync(job));
+        }
+
+        return all;
+    }
+
+    /// <summary>Saves a job as soon as the master has found etcd again.</summary>
+    private static Task SaveSoonAsync(NativeCluster cluster, string name) => Patience.Until(
+        () => (int)cluster.PostAsync("/job/save", "job", $$"""{"name":"{{name}}","command":"true","cronExpr":"{{EverySecond}}"}""").GetAwaiter().GetResult()["errno"]! == 0,
+        cluster.Describe);
+}
