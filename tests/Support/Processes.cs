@@ -29,6 +29,13 @@ internal static class Processes
         process.Kill();
     }
 
+    /// <summary>Sends a signal ("STOP") to one that may be gone by now.</summary>
+    public static void Signal(int pid, string signal)
+    {
+        using var kill = Process.Start("kill", [$"-{signal}", $"{pid}"]);
+        kill.WaitForExit();
+    }
+
     /// <summary>The letter of a process's state (proc(5)), or null when it is gone.</summary>
     public static string? StateOf(int pid)
     {

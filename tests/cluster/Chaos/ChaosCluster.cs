@@ -1,8 +1,10 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dts.Common;
+using Dts.Common.Etcd;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Tests.Support;
@@ -10,11 +12,22 @@ using Microsoft.Data.Sqlite;
 
 namespace Dts.Tests.Cluster.Chaos;
 
+/// <summary>Whether etcd has users, and whose word a token is: the members' memory of it, or its signature. Both last five seconds.</summary>
+internal enum EtcdTokens
+{
+    None,
+    Simple,
+    Signed,
+}
+
 /// <summary>Three etcd members and five workers, each on a host of its own, two masters, and the means to harm them.</summary>
 internal sealed class ChaosCluster : IAsyncDisposable
 {
     public const int Workers = 5;
     public const int Members = 3;
+
+    private const string User = "dts";
+    private const string Password = "secret";
 
     private readonly ScratchFolder _folder = new();
     private readonly Dictionary<string, NativeProcess> _processes = [];
@@ -23,20 +36,28 @@ internal sealed class ChaosCluster : IAsyncDisposable
     private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(15) };
     private readonly ChaosNetwork _network;
     private readonly SqliteLogStore _log;
+    private readonly EtcdTokens _tokens;
+    private LostRunsSeen? _lost;
     private int _starts;
 
-    private ChaosCluster(ChaosNetwork network) => (_network, _log) = (network, new SqliteLogStore(_folder.File("log.db")));
+    private ChaosCluster(ChaosNetwork network, EtcdTokens tokens) => (_network, _tokens, _log) = (network, tokens, new SqliteLogStore(_folder.File("log.db")));
 
     /// <summary>The folder in which each worker has its own executable, where it is not the published one.</summary>
     public static string? WorkerExecutable { get; } = Environment.GetEnvironmentVariable("CHAOS_WORKER");
 
     public string Witnesses => _folder.File("witness");
 
+    public string Counters => _folder.File("counters");
+
     public ChaosNetwork Network => _network;
 
     private string Endpoints => string.Join(',', Enumerable.Range(0, Members).Select(n => $"{_addresses[Member(n)]}:2379"));
 
-    private int MasterPort(int n) => 20_000 + (_folder.Path.GetHashCode(StringComparison.Ordinal) & 0x1fff) + n;
+    private int MasterPort(int n) => 20_000 + (2 * _network.Number) + n;
+
+    private string[] AsRoot => _tokens == EtcdTokens.None ? [] : ["--user", $"root:{Password}"];
+
+    private string[] AsOurUser => _tokens == EtcdTokens.None ? [] : [$"DTS_ETCDUSER={User}", $"DTS_ETCDPASSWORD={Password}"];
 
     public static string Worker(int n) => $"w{n + 1}";
 
@@ -44,23 +65,24 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
     public static string Master(int n) => $"m{n + 1}";
 
-    public static async Task<ChaosCluster> StartAsync()
+    public static async Task<ChaosCluster> StartAsync(EtcdTokens tokens)
     {
-        var cluster = new ChaosCluster(await ChaosNetwork.CreateAsync());
+        var cluster = new ChaosCluster(await ChaosNetwork.CreateAsync(), tokens);
         try
         {
             Directory.CreateDirectory(cluster.Witnesses);
+            Directory.CreateDirectory(cluster.Counters);
             foreach (var host in Enumerable.Range(0, Members).Select(Member).Concat(Enumerable.Range(0, Workers).Select(Worker)))
             {
                 cluster._addresses[host] = await cluster._network.AddAsync(host);
             }
 
-            for (var n = 0; n < Members; n++)
-            {
-                cluster.StartMember(n);
-            }
-
-            await Patience.Until(() => cluster.CtlAsync("endpoint", "health").ContinueWith(health => health.IsCompletedSuccessfully).Result, () => "etcd does not come up");
+            await cluster.MembersUpAsync();
+            cluster._lost = new LostRunsSeen(new EtcdOptions(
+                [.. cluster.Endpoints.Split(',').Select(endpoint => new Uri($"http://{endpoint}"))],
+                TimeSpan.FromSeconds(3),
+                tokens == EtcdTokens.None ? null : User,
+                tokens == EtcdTokens.None ? null : Password));
             await Task.WhenAll([
                 .. Enumerable.Range(0, 2).Select(n => cluster.StartMaster(n).LogsSoon("listening on")),
                 .. Enumerable.Range(0, Workers).Select(n => cluster.StartWorker(n).LogsSoon("ready, "))]);
@@ -89,9 +111,18 @@ internal sealed class ChaosCluster : IAsyncDisposable
             .. _network.On(name), "etcd", "--name", name, "--data-dir", _folder.File(name), "--log-level", "error",
             "--listen-client-urls", $"http://{address}:2379", "--advertise-client-urls", $"http://{address}:2379",
             "--listen-peer-urls", $"http://{address}:2380", "--initial-advertise-peer-urls", $"http://{address}:2380", "--initial-cluster", all,
+            .. _tokens switch
+            {
+                EtcdTokens.Simple => ["--bcrypt-cost", "4", "--auth-token", "simple", "--auth-token-ttl", "5"],
+                EtcdTokens.Signed => ["--bcrypt-cost", "4", "--auth-token", $"jwt,pub-key={KeyFile("pub")},priv-key={KeyFile("key")},sign-method=RS256,ttl=5s"],
+                _ => Array.Empty<string>(),
+            },
         ];
         _etcds[name] = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", "log=$1; shift; exec \"$@\" >>\"$log\" 2>&1", "sh", _folder.File($"{name}.log"), .. etcd]))!;
     }
+
+    /// <summary>Stops a member where it is, as a stalled host would, or lets it go on.</summary>
+    public void SignalMember(int n, string signal) => Processes.Signal(_etcds[Member(n)].Id, signal);
 
     public async Task KillMemberAsync(int n)
     {
@@ -122,7 +153,10 @@ internal sealed class ChaosCluster : IAsyncDisposable
         return null;
     }
 
-    public Task<string> CtlAsync(params string[] arguments) => Tool.RunAsync("timeout", ["5", "etcdctl", "--endpoints", Endpoints, .. arguments]);
+    public Task<string> CtlAsync(params string[] arguments) => Tool.RunAsync("timeout", ["5", "etcdctl", "--endpoints", Endpoints, .. AsRoot, .. arguments]);
+
+    /// <summary>The processes that hold a worker's commands.</summary>
+    public List<int> HoldersOf(int n) => Processes.Running($"dts-worker hold {_folder.File(Worker(n))}/");
 
     public void StepClock(int n, TimeSpan offset) => File.WriteAllText(ClockOf(n), ((long)offset.TotalMilliseconds).ToString(CultureInfo.InvariantCulture));
 
@@ -164,8 +198,13 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
     public Task<IReadOnlyList<RunRecord>> RecordsAsync(string job) => _log.ListAsync(JobName.Parse(job), 0, 1_000_000, CancellationToken.None);
 
-    public IReadOnlyList<Start> ReadWitness() =>
-        [.. Directory.EnumerateFiles(Witnesses).SelectMany(File.ReadAllLines).Select(Judge.Parse)];
+    public IReadOnlyList<Start> ReadWitness() => Judge.ReadMarks(Directory.EnumerateFiles(Witnesses).SelectMany(File.ReadAllLines));
+
+    public IReadOnlyList<Count> ReadCounters() =>
+        [.. Directory.EnumerateFiles(Counters).SelectMany(file => Judge.ReadCounts(Path.GetFileName(file), File.ReadAllLines(file)))];
+
+    /// <summary>The runs ("job/runId") that were declared lost, whatever their records say.</summary>
+    public IReadOnlySet<string> LostRuns => _lost!.Ids;
 
     public List<int> CommandsAlive() => Processes.With($"MARK={_folder.Path}");
 
@@ -177,7 +216,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
     public void KeepAt(string path)
     {
         Directory.CreateDirectory(path);
-        foreach (var file in Directory.EnumerateFiles(_folder.Path, "*.log").Concat(Directory.EnumerateFiles(_folder.Path, "log.db*")).Concat(Directory.EnumerateFiles(Witnesses)))
+        foreach (var file in Directory.EnumerateFiles(_folder.Path, "*.log").Concat(Directory.EnumerateFiles(_folder.Path, "log.db*")).Concat(Directory.EnumerateFiles(Witnesses)).Concat(Directory.EnumerateFiles(Counters)))
         {
             File.Copy(file, Path.Combine(path, Path.GetFileName(file)), overwrite: true);
         }
@@ -185,6 +224,16 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (_lost is { } lost)
+        {
+            await lost.DisposeAsync();
+        }
+
+        foreach (var pid in Enumerable.Range(0, Workers).SelectMany(HoldersOf))
+        {
+            Processes.Signal(pid, "CONT");
+        }
+
         foreach (var process in _processes.Values)
         {
             process.Signal("CONT");
@@ -209,11 +258,42 @@ internal sealed class ChaosCluster : IAsyncDisposable
         _folder.Dispose();
     }
 
+    private string KeyFile(string kind) => _folder.File($"token.{kind}");
+
+    private async Task MembersUpAsync()
+    {
+        if (_tokens == EtcdTokens.Signed)
+        {
+            using var key = RSA.Create(2048);
+            File.WriteAllText(KeyFile("key"), key.ExportRSAPrivateKeyPem());
+            File.WriteAllText(KeyFile("pub"), key.ExportSubjectPublicKeyInfoPem());
+        }
+
+        for (var n = 0; n < Members; n++)
+        {
+            StartMember(n);
+        }
+
+        string[] anonymous = ["5", "etcdctl", "--endpoints", Endpoints];
+        await Patience.Until(
+            () => Tool.RunAsync("timeout", [.. anonymous, "endpoint", "health"]).ContinueWith(health => health.IsCompletedSuccessfully).Result, () => "etcd does not come up");
+        string[][] users =
+        [
+            ["user", "add", $"root:{Password}"], ["user", "grant-role", "root", "root"],
+            ["user", "add", $"{User}:{Password}"], ["role", "add", "cron"], ["role", "grant-permission", "cron", "--prefix=true", "readwrite", "/cron/"],
+            ["user", "grant-role", User, "cron"], ["auth", "enable"],
+        ];
+        foreach (var command in _tokens == EtcdTokens.None ? [] : users)
+        {
+            await Tool.RunAsync("timeout", [.. anonymous, .. command]);
+        }
+    }
+
     private string ClockOf(int n) => _folder.File($"{Worker(n)}.clock");
 
     private NativeProcess Start(string name, string[] front, string executable, params string[] arguments)
     {
-        var process = NativeProcess.StartBehind(front, executable, _folder.File($"{name}-{_starts++:D3}.log"), [
+        var process = NativeProcess.StartBehind(["env", .. AsOurUser, .. front], executable, _folder.File($"{name}-{_starts++:D3}.log"), [
             .. arguments, "--etcdEndpoints", Endpoints, "--etcdDialTimeout", "3000", "--logFile", _folder.File("log.db")]);
         _processes[name] = process;
         return process;

@@ -3,28 +3,37 @@ using Dts.Tests.Support;
 namespace Dts.Tests.Cluster.Chaos;
 
 /// <summary>Hosts on a network of the test's own: a network namespace each, joined by a bridge in another; each can be cut off as a pulled plug does.</summary>
-/// <remarks>It takes root and ip(8). The test's own end is <c>10.213.N.1</c>; nothing routes out of it.</remarks>
+/// <remarks>
+/// It takes root and ip(8). The test's own end is <c>10.213.N.1</c>; nothing routes out of it. N is taken by the name of a namespace, which the
+/// kernel gives once: so tests that run side by side have networks of their own.
+/// </remarks>
 internal sealed class ChaosNetwork : IAsyncDisposable
 {
-    private readonly string _name = $"dts{Random.Shared.Next(0x10000):x}";
-    private readonly int _net = Random.Shared.Next(1, 255);
+    private const int Networks = 254;
+
     private readonly List<string> _hosts = [];
 
-    /// <summary>The test's own address on it.</summary>
-    public string Here => $"10.213.{_net}.1";
+    private ChaosNetwork(int number) => Number = number;
 
-    private string Hub => $"{_name}-hub";
+    /// <summary>From 1; no other network of this machine has it.</summary>
+    public int Number { get; }
+
+    /// <summary>The test's own address on it.</summary>
+    public string Here => $"10.213.{Number}.1";
+
+    private string Name => $"dts{Number}";
+
+    private string Hub => HubOf(Number);
 
     public static async Task<ChaosNetwork> CreateAsync()
     {
-        var network = new ChaosNetwork();
-        await Ip("netns", "add", network.Hub);
+        var network = new ChaosNetwork(await TakeNumberAsync());
         await Ip("-n", network.Hub, "link", "add", "br0", "type", "bridge");
         await Ip("-n", network.Hub, "link", "set", "br0", "up");
-        await Ip("link", "add", network._name, "type", "veth", "peer", "name", "root", "netns", network.Hub);
+        await Ip("link", "add", network.Name, "type", "veth", "peer", "name", "root", "netns", network.Hub);
         await Ip("-n", network.Hub, "link", "set", "root", "master", "br0", "up");
-        await Ip("addr", "add", $"{network.Here}/24", "dev", network._name);
-        await Ip("link", "set", network._name, "up");
+        await Ip("addr", "add", $"{network.Here}/24", "dev", network.Name);
+        await Ip("link", "set", network.Name, "up");
         return network;
     }
 
@@ -32,7 +41,7 @@ internal sealed class ChaosNetwork : IAsyncDisposable
     public async Task<string> AddAsync(string host)
     {
         var space = SpaceOf(host);
-        var address = $"10.213.{_net}.{10 + _hosts.Count}";
+        var address = $"10.213.{Number}.{10 + _hosts.Count}";
         _hosts.Add(host);
         await Ip("netns", "add", space);
         await Ip("-n", Hub, "link", "add", host, "type", "veth", "peer", "name", "eth0", "netns", space);
@@ -47,7 +56,7 @@ internal sealed class ChaosNetwork : IAsyncDisposable
     public string[] On(string host) => ["ip", "netns", "exec", SpaceOf(host)];
 
     /// <summary>The name of a host's network namespace.</summary>
-    public string SpaceOf(string host) => $"{_name}-{host}";
+    public string SpaceOf(string host) => $"{Name}-{host}";
 
     /// <summary>Pulls the plug.</summary>
     public Task CutAsync(string host) => Ip("-n", Hub, "link", "set", host, "down");
@@ -61,8 +70,28 @@ internal sealed class ChaosNetwork : IAsyncDisposable
             await Ip("netns", "del", SpaceOf(host));
         }
 
-        await Ip("link", "del", _name);
+        await Ip("link", "del", Name);
         await Ip("netns", "del", Hub);
+    }
+
+    private static string HubOf(int number) => $"dts{number}-hub";
+
+    private static async Task<int> TakeNumberAsync()
+    {
+        var first = Random.Shared.Next(Networks);
+        for (var tries = 0; ; tries++)
+        {
+            var number = 1 + ((first + tries) % Networks);
+            try
+            {
+                await Ip("netns", "add", HubOf(number));
+                return number;
+            }
+            catch (Xunit.Sdk.XunitException taken) when (taken.Message.Contains("File exists", StringComparison.Ordinal) && tries < Networks)
+            {
+                // Another test has it, or left it behind.
+            }
+        }
     }
 
     private static Task<string> Ip(params string[] arguments) => Tool.RunAsync("ip", arguments);

@@ -6,24 +6,49 @@ using Xunit;
 namespace Dts.Tests.Cluster.Chaos;
 
 /// <summary>The promise under every fault. CHAOS_MINUTES, CHAOS_SEED and CHAOS_FAULTS choose how long, and which faults; CHAOS_KEEP names a folder for the logs.</summary>
+/// <remarks>With an odd seed etcd has users, with simple and signed tokens in turn; "auth-simple" and "auth-signed" among the faults choose.</remarks>
 public sealed class ChaosTests
 {
-    private const string Witness = "echo \"$DTS_JOB $DTS_RUN_ID $DTS_PLAN_TIME $DTS_ATTEMPT $DTS_FENCING_TOKEN $DTS_WORKER $EPOCHREALTIME\" >> $WITNESSES/$DTS_WORKER; ";
+    private const string Witness =
+        "mark() { echo \"$1 $DTS_JOB $DTS_RUN_ID $DTS_PLAN_TIME $DTS_ATTEMPT $DTS_FENCING_TOKEN $DTS_WORKER $EPOCHREALTIME\" >> $WITNESSES/$DTS_WORKER; }; mark start; trap 'mark end' EXIT; ";
+
+    /// <summary>
+    /// n=$(cat c); sleep; echo $((n+1)) >c, so that every overlap loses a count; with the fencing token at the file, so that only the run that a worker without a session
+    /// has left behind is refused. The file gets a line for each start and each count, so that a kill leaves no half of one.
+    /// </summary>
+    private const string CountUp = """
+        c=$COUNTERS/$DTS_JOB
+        last() { flock 9; read -r token n _ < <(tail -n 1 $c); [ "${token:-0}" -le $DTS_FENCING_TOKEN ] || exit 9; }
+        exec 9>>$c; last; n=${n:-0}; echo "$DTS_FENCING_TOKEN $n $DTS_RUN_ID start" >&9; flock -u 9
+        mine=$((n + 1)); sleep 0.5 9>&-
+        last; echo "$DTS_FENCING_TOKEN $mine $DTS_RUN_ID done" >&9
+        """;
+
+    private const string WithSimpleTokens = "auth-simple";
+    private const string WithSignedTokens = "auth-signed";
 
     private const int EverySecond = 6;
+    private const int Parents = 3;
 
     private static readonly TimeSpan BackToNormalWithin = TimeSpan.FromSeconds(15);
 
     private static readonly double Minutes = double.Parse(Environment.GetEnvironmentVariable("CHAOS_MINUTES") ?? "3", CultureInfo.InvariantCulture);
     private static readonly int Seed = int.Parse(Environment.GetEnvironmentVariable("CHAOS_SEED") ?? $"{Random.Shared.Next(1000, 10_000)}", CultureInfo.InvariantCulture);
 
-    private static readonly string[] Faults = (Environment.GetEnvironmentVariable("CHAOS_FAULTS") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries);
+    private static readonly string[] Chosen = (Environment.GetEnvironmentVariable("CHAOS_FAULTS") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries);
+    private static readonly string[] Faults = [.. Chosen.Except([WithSimpleTokens, WithSignedTokens])];
+
+    private static EtcdTokens Tokens =>
+        Chosen.Contains(WithSimpleTokens) ? EtcdTokens.Simple
+        : Chosen.Contains(WithSignedTokens) ? EtcdTokens.Signed
+        : Chosen.Length > 0 || Seed % 2 == 0 ? EtcdTokens.None
+        : Seed % 4 == 1 ? EtcdTokens.Simple : EtcdTokens.Signed;
 
     [Fact]
     public async Task Whatever_fails_nothing_starts_twice_and_every_planned_time_has_its_ending()
     {
-        List<string> said = [$"seed {Seed}, {Minutes} minutes"];
-        await using var cluster = await ChaosCluster.StartAsync();
+        List<string> said = [$"seed {Seed}, {Minutes} minutes{(Tokens == EtcdTokens.None ? "" : $", etcd with users and {Tokens} tokens of five seconds")}"];
+        await using var cluster = await ChaosCluster.StartAsync(Tokens);
         try
         {
             await RunAsync(cluster, said);
@@ -77,7 +102,13 @@ public sealed class ChaosTests
         }
 
         var starts = cluster.ReadWitness();
-        var faults = Judge.FindFaults(jobs, starts, ledgers, records);
+        var faults = Judge.FindFaults(new Evidence(jobs, starts, records)
+        {
+            Ledgers = ledgers,
+            Counters = jobs.Where(job => job.Command == Witness + CountUp).Select(job => job.Name).ToHashSet(),
+            Counts = cluster.ReadCounters(),
+            Lost = cluster.LostRuns,
+        });
 
         said.Add($"  planned {ledgers.Values.Sum(lines => lines.Count)}, runs started {starts.Count}, endings: "
             + string.Join(", ", records.GroupBy(record => record.Status).OrderBy(group => group.Key).Select(group => $"{group.Key.Word()} {group.Sum(record => Math.Max(1, record.MissedCount))}")));
@@ -98,18 +129,25 @@ public sealed class ChaosTests
         Add("long-allow", "*/2 * * * * *", "sleep 3", job => job with { Overlap = Overlap.Allow });
         Add("long-replace", "*/3 * * * * *", "sleep 5", job => job with { Overlap = Overlap.Replace, KillGraceSeconds = 1 });
         Add("retrying", "*/5 * * * * *", "exit $((RANDOM % 2))", job => job with { Overlap = Overlap.Allow, Retry = new Retry(Max: 2, DelaySeconds: 1, Elsewhere: true) });
-        Add("everywhere", "*/3 * * * * *", "true", job => job with { Mode = JobMode.All });
+        Add("everywhere", "*/3 * * * * *", "sleep 0.5", job => job with { Mode = JobMode.All });
         Add("rerun", "*/10 * * * * *", "sleep 8", job => job with { Overlap = Overlap.Allow, OnWorkerLost = OnWorkerLost.Rerun });
         Add("careful", "*/6 * * * * *", "sleep 4", job => job with { OnDisconnect = OnDisconnect.Kill, OnWorkerLost = OnWorkerLost.Rerun, KillGraceSeconds = 1 });
         Add("misfire-once", "*/4 * * * * *", "true", job => job with { Misfire = Misfire.Once });
         Add("misfire-all", "*/4 * * * * *", "true", job => job with { Misfire = Misfire.All, Overlap = Overlap.Allow });
         Add("dependent", "0 0 0 1 1 * 2099", "true", job => job with { Overlap = Overlap.Allow });
-        Add("cause", "*/4 * * * * *", "true", job => job with { Then = ["dependent"] });
+        Add("misfire-queue", "*/2 * * * * *", CountUp, job => job with { Misfire = Misfire.All });
+        Add("counter", "*/4 * * * * *", CountUp);
+        Add("joined", "0 0 0 1 1 * 2099", CountUp);
+        for (var n = 0; n < Parents; n++)
+        {
+            Add($"cause-{n}", "*/4 * * * * *", "true", job => job with { Then = ["dependent", "joined"] });
+        }
+
         return jobs;
 
         void Add(string name, string cronExpr, string command, Func<Job, Job>? more = null)
         {
-            var env = new Dictionary<string, string> { ["WITNESSES"] = cluster.Witnesses, ["MARK"] = cluster.Mark };
+            var env = new Dictionary<string, string> { ["WITNESSES"] = cluster.Witnesses, ["COUNTERS"] = cluster.Counters, ["MARK"] = cluster.Mark };
             var job = new Job(name, Witness + command, cronExpr, Env: env);
             jobs.Add(more?.Invoke(job) ?? job);
         }
@@ -189,7 +227,7 @@ public sealed class ChaosTests
         foreach (var job in starts.GroupBy(start => start.Job))
         {
             var recorded = (await cluster.RecordsAsync(job.Key)).Select(record => record.Id).ToHashSet();
-            if (job.Any(start => !recorded.Contains($"{start.Job}/{start.RunId}")))
+            if (job.Any(start => !recorded.Contains(start.Id)))
             {
                 return false;
             }

@@ -1,25 +1,36 @@
 using System.Globalization;
 using Dts.Common.Jobs;
+using Dts.Tests.Support;
 
 namespace Dts.Tests.Cluster.Chaos;
 
 /// <summary>Harms a cluster, one fault after the other, and mends what it did; the same seed gives the same faults.</summary>
-/// <param name="faults">Which faults, by the names below; empty = all.</param>
+/// <param name="faults">Which faults, by the names below; empty = all of them, now and then one of those that take longer than a session.</param>
 internal sealed class Nemesis(ChaosCluster cluster, IReadOnlyList<Job> jobs, IReadOnlyList<string> faults, Random random, Action<string> say)
 {
+    private const int LongOneIn = 12; // Two in three minutes.
+    private const int RunsInBurst = 6;
+
     // Some twice: they come twice as often.
-    private static readonly string[] All =
-        ["kill", "kill", "stall", "cut", "cut", "cut-member", "kill-leader", "compact", "hold-store", "step-clock", "restart", "kill-master", "meddle"];
+    private static readonly string[] Short =
+    [
+        "kill", "kill", "stall", "cut", "cut", "cut-member", "kill-leader", "compact", "hold-store", "step-clock", "restart", "kill-master", "meddle", "burst", "burst",
+    ];
+
+    private static readonly string[] Long = ["stall-all", "cut-all", "etcd-away", "stall-holder"];
 
     private readonly HashSet<string> _paused = [];
+
+    /// <summary>Jobs that are asked for many times at once: those whose runs must not overlap.</summary>
+    private readonly List<Job> _queueing = [.. jobs.Where(job => job.Overlap != Overlap.Allow)];
 
     /// <summary>Goes on until the time is over; then everything has been mended.</summary>
     public async Task RunAsync(DateTimeOffset until)
     {
-        while (DateTimeOffset.UtcNow < until)
+        for (var n = 1; DateTimeOffset.UtcNow < until; n++)
         {
             // Drawn whole before anything happens, so that what the cluster does to a fault does not change the next.
-            var kinds = faults.Count > 0 ? faults : All;
+            var kinds = faults.Count > 0 ? faults : n % LongOneIn == LongOneIn / 2 ? Long : Short;
             var (kind, target, other, length) = (kinds[random.Next(kinds.Count)], random.Next(1000), random.Next(1000), random.NextDouble());
             var pause = 1 + (3 * random.NextDouble());
             await HarmAsync(kind, target, other, length);
@@ -48,7 +59,12 @@ internal sealed class Nemesis(ChaosCluster cluster, IReadOnlyList<Job> jobs, IRe
             "restart" => RestartWorkerAsync(worker),
             "kill-master" => KillMasterAsync(target % 2, 1 + (3 * length)),
             "meddle" => MeddleAsync(job, other),
-            _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, $"expected one of {string.Join(' ', All.Distinct())}"),
+            "burst" => BurstAsync(_queueing[target % _queueing.Count]),
+            "stall-all" => StallAllAsync(12 + (2 * length), withHolders: other % 2 == 0),
+            "cut-all" => CutAllAsync(7 + (5 * length)),
+            "etcd-away" => TakeEtcdAwayAsync(7 + (5 * length), isKilled: other % 2 == 0),
+            "stall-holder" => StallHolderAsync(worker, 2 + (18 * length)),
+            _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, $"expected one of {string.Join(' ', Short.Concat(Long).Distinct())}"),
         };
     }
 
@@ -66,6 +82,71 @@ internal sealed class Nemesis(ChaosCluster cluster, IReadOnlyList<Job> jobs, IRe
         cluster.ProcessOf(ChaosCluster.Worker(n)).Signal("STOP");
         await Wait(seconds);
         cluster.ProcessOf(ChaosCluster.Worker(n)).Signal("CONT");
+    }
+
+    private async Task StallAllAsync(double seconds, bool withHolders)
+    {
+        var workers = Enumerable.Range(0, ChaosCluster.Workers).ToList();
+        List<int> stalled = [.. workers.Select(n => cluster.ProcessOf(ChaosCluster.Worker(n)).Pid), .. withHolders ? workers.SelectMany(cluster.HoldersOf) : []];
+        Say($"SIGSTOP of all workers{(withHolders ? " and what holds their commands" : "")} for {seconds:F1} s");
+        stalled.ForEach(pid => Processes.Signal(pid, "STOP"));
+        await Wait(seconds);
+        stalled.ForEach(pid => Processes.Signal(pid, "CONT"));
+        await StartEndedWorkersAsync();
+    }
+
+    private async Task StallHolderAsync(int n, double seconds)
+    {
+        var holders = cluster.HoldersOf(n);
+        Say($"SIGSTOP of what holds the commands of {ChaosCluster.Worker(n)} for {seconds:F1} s");
+        holders.ForEach(pid => Processes.Signal(pid, "STOP"));
+        await Wait(seconds);
+        holders.ForEach(pid => Processes.Signal(pid, "CONT"));
+        await StartEndedWorkersAsync();
+    }
+
+    /// <summary>As systemd would: a worker may give up when what holds its commands does not answer.</summary>
+    private async Task StartEndedWorkersAsync()
+    {
+        await Wait(1);
+        foreach (var n in Enumerable.Range(0, ChaosCluster.Workers).Where(n => cluster.ProcessOf(ChaosCluster.Worker(n)).HasExited))
+        {
+            Say($"  {ChaosCluster.Worker(n)} had ended, and is started again");
+            cluster.StartWorker(n);
+        }
+    }
+
+    private async Task CutAllAsync(double seconds)
+    {
+        var workers = Enumerable.Range(0, ChaosCluster.Workers).Select(ChaosCluster.Worker).ToList();
+        Say($"all workers cut off for {seconds:F1} s");
+        await Task.WhenAll(workers.Select(cluster.Network.CutAsync));
+        await Wait(seconds);
+        await Task.WhenAll(workers.Select(cluster.Network.MendAsync));
+    }
+
+    private async Task TakeEtcdAwayAsync(double seconds, bool isKilled)
+    {
+        var members = Enumerable.Range(0, ChaosCluster.Members).ToList();
+        Say($"{(isKilled ? "kill -9" : "SIGSTOP")} of all etcd members, back after {seconds:F1} s");
+        if (isKilled)
+        {
+            await Task.WhenAll(members.Select(cluster.KillMemberAsync));
+            await Wait(seconds);
+            members.ForEach(cluster.StartMember);
+        }
+        else
+        {
+            members.ForEach(n => cluster.SignalMember(n, "STOP"));
+            await Wait(seconds);
+            members.ForEach(n => cluster.SignalMember(n, "CONT"));
+        }
+    }
+
+    private async Task BurstAsync(Job job)
+    {
+        Say($"{job.Name} run by hand {RunsInBurst} times at once");
+        await Task.WhenAll(Enumerable.Range(0, RunsInBurst).Select(_ => TryAsync(() => cluster.AskAsync($"/api/v1/jobs/{job.Name}/run"))));
     }
 
     private async Task CutWorkerAsync(int n, double seconds)
