@@ -81,13 +81,14 @@ chaos: out/dts-master out/dts-worker
 
 # Each of these must fail.
 chaos-judge: MINUTES = 1.5
+chaos-judge: PROMISES ?= cursor session spool turns gap
 chaos-judge: out/dts-master out/dts-worker
 	@.ci/need dotnet etcd ip
 	@dotnet build tests -v quiet
 	@dotnet publish worker -c Release -r $(RID) -p:DtsSabotage=true -p:DtsFramework=$$(cat $(NATIVE)/framework) --self-contained \
 	   -p:ArtifactsPath=$(CURDIR)/.artifacts/sabotage -o .artifacts/sabotage/out -v quiet
-	@for promise in cursor session spool; do \
-	   case $$promise in session) faults=stall ;; spool) faults=kill ;; *) faults= ;; esac; \
+	@for promise in $(PROMISES); do \
+	   case $$promise in session) faults=stall ;; spool) faults=kill ;; turns) faults=burst ;; gap) faults=stall-all ;; *) faults= ;; esac; \
 	   CHAOS_WORKER=$(CURDIR)/.artifacts/sabotage/out/dts-worker DTS_SABOTAGE=$$promise CHAOS_FAULTS=$$faults $(CHAOS) >.artifacts/sabotage/$$promise.log 2>&1; \
 	   if found=$$(grep -m1 -o '[0-9]* faults, seed [0-9]*' .artifacts/sabotage/$$promise.log); then echo "without its $$promise: $$found"; \
 	   else echo "without its $$promise nothing was found: the judge is blind; see .artifacts/sabotage/$$promise.log" >&2; exit 1; fi; done

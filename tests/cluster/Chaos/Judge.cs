@@ -120,7 +120,7 @@ internal static class Judge
             {
                 yield return $"{record.Id} succeeded and has not counted";
             }
-            else if (record.Status == RunStatus.Failed && !evidence.Lost.Contains(record.Id))
+            else if (record is { Status: RunStatus.Failed, ExitCode: not null } && !evidence.Lost.Contains(record.Id))
             {
                 yield return $"{record.Id} found that a later run had started, although it was never declared lost";
             }
