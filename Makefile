@@ -7,6 +7,7 @@ RID       ?= linux-x64
 MINUTES   ?= 30
 SEED      ?= $(shell date +%s)
 FAULTS    ?=
+PROMISES  ?= cursor session spool turns gap
 HOSTS     ?=
 ROLE      ?=
 ETCD      ?=
@@ -81,7 +82,6 @@ chaos: out/dts-master out/dts-worker
 
 # Each of these must fail.
 chaos-judge: MINUTES = 1.5
-chaos-judge: PROMISES ?= cursor session spool turns gap
 chaos-judge: out/dts-master out/dts-worker
 	@.ci/need dotnet etcd ip
 	@dotnet build tests -v quiet
