@@ -43,6 +43,9 @@ public static partial class Log
     [LoggerMessage(112, LogLevel.Warning, "{Key} belongs to a live session of {Holder}; waiting for it to end (two workers need two ids: set workerId)")]
     public static partial void SessionTaken(this ILogger log, string key, string holder);
 
+    [LoggerMessage(107, LogLevel.Warning, "{Key} has a value that DTS cannot read ({Why}); it is skipped: delete the key")]
+    public static partial void DocumentSkipped(this ILogger log, string key, string why);
+
     [LoggerMessage(201, LogLevel.Warning, "{Job} cannot run: {Why}; it has no schedule until it is put right")]
     public static partial void JobIgnored(this ILogger log, string job, string why);
 
