@@ -31,9 +31,8 @@ internal sealed class Launcher(
 {
     private static readonly TimeSpan InDoubtPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan StepBack = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan CancelsStand = TimeSpan.FromMinutes(2); // Longer than any claim's answer can take.
 
-    private readonly Dictionary<JobName, Cancelled> _cancelled = [];
+    private readonly Cancellations _cancellations = new(); // A claim's answer may come after the word that the job is gone.
     private readonly Dictionary<Run, Waiting> _waiting = [];
     private readonly TimerWheel<Waiting> _wheel = new(time.GetUtcNow().ToUnixTimeMilliseconds());
     private readonly List<Waiting> _due = [];
@@ -42,7 +41,6 @@ internal sealed class Launcher(
     private readonly HashSet<Task> _followed = [];
     private readonly TaskCompletionSource _leaving = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private DateTimeOffset _lookedAt;
-    private DateTimeOffset _prunedAt;
     private double? _lagMs; // Of the last start.
 
     /// <summary>Runs until there are no more orders; then what was claimed still starts, and running commands are left to the next process, or get the drain timeout.</summary>
@@ -80,11 +78,11 @@ internal sealed class Launcher(
                 await PrepareAsync(run);
                 break;
             case RunOrder.Cancel(var name, var revision, var why):
-                Remember(name, new Cancelled(revision, "", why, time.GetUtcNow()));
+                _cancellations.Add(name, "", revision, why, time.GetUtcNow());
                 await CancelWaitingAsync(name);
                 break;
             case RunOrder.Kill(var name, var request, var revision):
-                Remember(name, new Cancelled(revision, request.RunId, $"killed before it started: {request.Reason}", time.GetUtcNow()));
+                _cancellations.Add(name, request.RunId, revision, $"killed before it started: {request.Reason}", time.GetUtcNow());
                 await CancelWaitingAsync(name);
                 KillRunning(name, request, revision);
                 break;
@@ -97,9 +95,9 @@ internal sealed class Launcher(
 
     private async Task PrepareAsync(Run run)
     {
-        if (FindCancelled(run) is { } cancelled)
+        if (_cancellations.FindWhy(run) is { } why)
         {
-            await EndAsync(run, RunStatus.Cancelled, cancelled.Why);
+            await EndAsync(run, RunStatus.Cancelled, why);
             return;
         }
 
@@ -273,33 +271,14 @@ internal sealed class Launcher(
         ledger.Ended(waiting.Run);
     }
 
-    /// <summary>A claim's answer may come after the word that the job is gone, so the word is kept for a while.</summary>
-    private void Remember(JobName name, Cancelled cancelled)
-    {
-        if ((cancelled.At - _prunedAt).Duration() > CancelsStand)
-        {
-            _prunedAt = cancelled.At;
-            _cancelled.Where(entry => cancelled.At - entry.Value.At > CancelsStand).Select(entry => entry.Key).ToList().ForEach(old => _cancelled.Remove(old));
-        }
-
-        _cancelled[name] = cancelled;
-    }
-
-    private Cancelled? FindCancelled(Run run) =>
-        _cancelled.TryGetValue(run.Name, out var cancelled)
-        && run.FencingToken < cancelled.Revision
-        && (cancelled.RunId.Length == 0 || cancelled.RunId == run.Id)
-            ? cancelled
-            : null;
-
     private async Task CancelWaitingAsync(JobName name)
     {
         foreach (var waiting in _waiting.Values.Where(waiting => waiting.Run.Name == name).ToList())
         {
-            if (FindCancelled(waiting.Run) is { } cancelled)
+            if (_cancellations.FindWhy(waiting.Run) is { } why)
             {
                 Drop(waiting);
-                await EndAsync(waiting.Run, RunStatus.Cancelled, cancelled.Why);
+                await EndAsync(waiting.Run, RunStatus.Cancelled, why);
             }
         }
     }
@@ -396,7 +375,4 @@ internal sealed class Launcher(
 
         public TimerWheel<Waiting>.Entry? Timer { get; set; }
     }
-
-    /// <summary>What was claimed of a job before a revision is not to be started.</summary>
-    private sealed record Cancelled(long Revision, string RunId, string Why, DateTimeOffset At);
 }

@@ -1,0 +1,34 @@
+using Dts.Common.Jobs;
+
+namespace Dts.Worker;
+
+/// <summary>What was claimed before a revision and must not start: all of a job, or one run. Each is kept for as long as the answer to such a claim may still come.</summary>
+/// <remarks>Not thread-safe. The launcher's loop owns it.</remarks>
+internal sealed class Cancellations
+{
+    private static readonly TimeSpan Stand = TimeSpan.FromMinutes(2); // Longer than any claim's answer can take.
+
+    private readonly Dictionary<(JobName Name, string RunId), (long Revision, string Why, DateTimeOffset At)> _kept = [];
+    private DateTimeOffset _prunedAt;
+
+    /// <param name="runId">Empty = all runs of the job.</param>
+    public void Add(JobName name, string runId, long revision, string why, DateTimeOffset now)
+    {
+        if ((now - _prunedAt).Duration() > Stand)
+        {
+            _prunedAt = now;
+            _kept.Where(entry => now - entry.Value.At > Stand).Select(entry => entry.Key).ToList().ForEach(old => _kept.Remove(old));
+        }
+
+        if (!_kept.TryGetValue((name, runId), out var known) || known.Revision < revision)
+        {
+            _kept[(name, runId)] = (revision, why, now);
+        }
+    }
+
+    /// <summary>Why a run must not start; null = it may.</summary>
+    public string? FindWhy(Run run) => FindWhy(run, runId: "") ?? FindWhy(run, run.Id);
+
+    private string? FindWhy(Run run, string runId) =>
+        _kept.TryGetValue((run.Name, runId), out var kept) && run.FencingToken < kept.Revision ? kept.Why : null;
+}
