@@ -43,14 +43,14 @@ public static partial class Log
     [LoggerMessage(112, LogLevel.Warning, "{Key} belongs to a live session of {Holder}; waiting for it to end (two workers need two ids: set workerId)")]
     public static partial void SessionTaken(this ILogger log, string key, string holder);
 
-    [LoggerMessage(107, LogLevel.Warning, "{Key} has a value that DTS cannot read ({Why}); it is skipped: delete the key")]
-    public static partial void DocumentSkipped(this ILogger log, string key, string why);
-
     [LoggerMessage(201, LogLevel.Warning, "{Job} cannot run: {Why}; it has no schedule until it is put right")]
     public static partial void JobIgnored(this ILogger log, string job, string why);
 
     [LoggerMessage(202, LogLevel.Information, "{Job} has no plan time left; its schedule has ended")]
     public static partial void ScheduleEnded(this ILogger log, JobName job);
+
+    [LoggerMessage(203, LogLevel.Warning, "{Key} has a value that DTS cannot read ({Why}); it is skipped: delete the key")]
+    public static partial void DocumentSkipped(this ILogger log, string key, string why);
 
     [LoggerMessage(302, LogLevel.Error, "this host's clock is {Seconds:F1} s off the other workers'; nothing is claimed here until it is within {Limit} s: check its time service (chronyc tracking)")]
     public static partial void ClockOff(this ILogger log, double seconds, double limit);
@@ -134,8 +134,8 @@ public static partial class Log
     [LoggerMessage(421, LogLevel.Information, "jobs with memoryMax, cpuMax or pidsMax fail on this worker, all others run: {Why}")]
     public static partial void NoLimits(this ILogger log, string why);
 
-    [LoggerMessage(409, LogLevel.Warning, "{Key} is no run of ours and would hold up its job; removed")]
-    public static partial void AlienRun(this ILogger log, string key);
+    [LoggerMessage(409, LogLevel.Warning, "{Key} has a value that DTS cannot read ({Why}) and would hold up its job; removed")]
+    public static partial void DocumentRemoved(this ILogger log, string key, string why);
 
     [LoggerMessage(408, LogLevel.Error, "{Path} cannot be written ({Reason}); after a crash of this worker its commands may not be found; free space on its disk")]
     public static partial void LedgerFailed(this ILogger log, string path, string reason);

@@ -1,6 +1,6 @@
-using System.Text.Json;
 using Dts.Common;
 using Dts.Common.Etcd;
+using Dts.Common.Jobs;
 
 namespace Dts.Worker;
 
@@ -12,8 +12,10 @@ internal sealed class ClaimRecovery(EtcdClient etcd, Keys keys, string workerId,
     public async Task<ClaimAnswer.Mine?> FindAsync(Fire fire)
     {
         var pair = await etcd.FindAsync(keys.Run(fire.Name, fire.RunId));
-        var run = pair is null ? null : JsonSerializer.Deserialize(pair.Value.Span, DtsJson.Readable.RunInFlight);
-        return run?.Worker == workerId && run.Session == session.Lease.ToString() && await etcd.FindAsync(keys.Job(fire.Name), pair!.CreateRevision) is { } job
+        return pair is not null
+            && Documents.TryReadInFlight(fire.RunId, pair.Value.Span, out var run, out _) // The reaper reports and removes any other.
+            && run.Worker == workerId && run.Session == session.Lease.ToString()
+            && await etcd.FindAsync(keys.Job(fire.Name), pair.CreateRevision) is { } job
             ? new ClaimAnswer.Mine(job, pair.CreateRevision, session.Lease)
             : null;
     }

@@ -9,7 +9,11 @@ using Microsoft.Extensions.Logging;
 namespace Dts.Worker;
 
 /// <summary>What the claimer asks of etcd, many fires in one request and a few requests at a time, and the answers that have come.</summary>
-/// <remarks>Not thread-safe but for the answers. The claimer's loop owns it; <paramref name="wake"/> tells it that there is an answer.</remarks>
+/// <remarks>
+/// <para>Not thread-safe but for the answers. The claimer's loop owns it; <paramref name="wake"/> tells it that there is an answer.</para>
+/// <para>Of one job one claim is under way at a time, whatever asked for its runs: two in one request would both find no run in flight and share a fencing
+/// token. A claim whose answer was lost counts as under way until it is found out. The job's other fires wait for their turn.</para>
+/// </remarks>
 internal sealed class ClaimRequests(
     EtcdClient etcd,
     Keys keys,
@@ -34,6 +38,7 @@ internal sealed class ClaimRequests(
     private readonly Queue<Fire> _toClaim = new();
     private readonly ConcurrentQueue<(Fire Fire, ClaimAnswer Answer)> _answers = new();
     private readonly HashSet<Task> _requests = [];
+    private readonly Dictionary<JobName, Turn> _turns = [];
     private int _claimsAsked;
 
     /// <summary>Asks where a fire stands before anything else.</summary>
@@ -96,9 +101,71 @@ internal sealed class ClaimRequests(
             }
             else
             {
-                pending.TryIn(_toClaim.Dequeue(), RetryPause);
+                var fire = _toClaim.Dequeue();
+                if (pending.Has(fire))
+                {
+                    pending.TryIn(fire, RetryPause);
+                }
+
+                EndTurn(fire);
             }
         }
+    }
+
+    /// <summary>Runs of the job are in a fire's way, and so in the way of those that were asked for and wait behind it: these need not ask, too.</summary>
+    public void WaitFor(Fire fire, IReadOnlyList<string> runsInTheWay)
+    {
+        var now = time.GetUtcNow();
+        inTheWay.WaitFor(fire, runsInTheWay, now);
+        if (_turns.GetValueOrDefault(fire.Name) is { } turn && turn.Fire == fire)
+        {
+            for (var left = turn.Behind.Count; left > 0; left--)
+            {
+                var other = turn.Behind.Dequeue();
+                if (!other.IsToStart(now) || ClaimTxn.MayOverlap(other))
+                {
+                    turn.Behind.Enqueue(other);
+                }
+                else if (pending.Has(other))
+                {
+                    inTheWay.WaitFor(other, [], now);
+                }
+            }
+        }
+    }
+
+    /// <summary>Lets the next fire of the job ask, unless this one's claim is under way, or may have been carried out unheard.</summary>
+    public void EndTurn(Fire fire)
+    {
+        if (fire.IsAsked || (fire.IsUncertain && pending.Has(fire)) || !_turns.TryGetValue(fire.Name, out var turn) || turn.Fire != fire)
+        {
+            return;
+        }
+
+        if (turn.TakeNext())
+        {
+            _toClaim.Enqueue(turn.Fire);
+        }
+        else
+        {
+            _turns.Remove(fire.Name);
+        }
+    }
+
+    private bool TryTakeTurn(Fire fire)
+    {
+        if (_turns.TryAdd(fire.Name, new Turn(fire)) || _turns[fire.Name].Fire == fire)
+        {
+            return true;
+        }
+#if SABOTAGE
+        if (Common.Hosting.Sabotage.OfTurns)
+        {
+            return true;
+        }
+#endif
+        _turns[fire.Name].Wait(fire);
+        return false;
     }
 
     /// <summary>Finds out whether a claim whose answer was lost has made a run ours.</summary>
@@ -108,10 +175,16 @@ internal sealed class ClaimRequests(
         _requests.Add(RecoverAsync(fire, session));
     }
 
-    public void CreateCursor(Fire fire)
+    /// <param name="found">A cursor that cannot be read; null = there is none.</param>
+    public void CreateCursor(Fire fire, KeyValue? found)
     {
+        if (found is not null)
+        {
+            log.DocumentRemoved(PlaceOf(fire), $"it is {Display.Line(found.Value.ToStringUtf8())}; expected a time such as 2026-11-22T10:00:00Z");
+        }
+
         fire.IsAsked = true;
-        _requests.Add(CreateCursorAsync(fire));
+        _requests.Add(CreateCursorAsync(fire, found?.ModRevision ?? 0));
     }
 
     private List<Fire> TakeBatch(Queue<Fire> queue)
@@ -119,7 +192,7 @@ internal sealed class ClaimRequests(
         var batch = new List<Fire>();
         while (batch.Count < ClaimsInRequest && queue.TryPeek(out var fire))
         {
-            var isLarge = ClaimTxn.CountOperations(fire) > ClaimTxn.OperationsBesideOthers;
+            var isLarge = fire.GoesAlone || ClaimTxn.CountOperations(fire) > ClaimTxn.OperationsBesideOthers;
             if (isLarge && batch.Count > 0)
             {
                 break; // It gets a request of its own.
@@ -127,8 +200,11 @@ internal sealed class ClaimRequests(
 
             queue.Dequeue();
 
-            // One that was forgotten while it waited here stays forgotten: etcd refuses a request with two claims of one job's schedule.
-            if (pending.Has(fire) && !fire.IsAsked)
+            if (!pending.Has(fire) || fire.IsAsked)
+            {
+                EndTurn(fire); // It was forgotten while it waited here, and stays forgotten.
+            }
+            else if (queue == _toLook || TryTakeTurn(fire))
             {
                 fire.IsAsked = true;
                 batch.Add(fire);
@@ -160,6 +236,7 @@ internal sealed class ClaimRequests(
             {
                 fire.IsAsked = false;
                 inTheWay.WaitFor(fire, [], now);
+                EndTurn(fire);
             }
             else if ((now < fire.Run.NotBefore ? roomAhead : roomNow) > 0)
             {
@@ -173,6 +250,7 @@ internal sealed class ClaimRequests(
             {
                 fire.IsAsked = false;
                 pending.Abstain(fire, RetryPause);
+                EndTurn(fire);
             }
         }
 
@@ -220,7 +298,8 @@ internal sealed class ClaimRequests(
                 log.ClaimRefused(failure.Message, fires.Count);
             }
 
-            fires.ForEach(fire => _answers.Enqueue((fire, new ClaimAnswer.Failed(MayBeDone: true))));
+            var failed = new ClaimAnswer.Failed(MayBeDone: failure.Error == EtcdError.Unavailable, IsRefused: failure.Error == EtcdError.Refused);
+            fires.ForEach(fire => _answers.Enqueue((fire, failed)));
         }
 
         wake();
@@ -266,13 +345,13 @@ internal sealed class ClaimRequests(
     }
 
     /// <summary>A job that was put by hand has no cursor, nor has a worker that is new to a job in mode all: it begins now, just before this fire.</summary>
-    private async Task CreateCursorAsync(Fire fire)
+    private async Task CreateCursorAsync(Fire fire, long found)
     {
         var before = fire.Plan.Schedule.Latest(fire.PlanTime.AddSeconds(-1)) ?? fire.PlanTime.AddSeconds(-1);
         var cursor = new Cursor(before, workerId, "-", Cursor.Moved);
         try
         {
-            await etcd.TxnAsync(Txn.If(Txn.Missing(PlaceOf(fire))).Then(Txn.Put(PlaceOf(fire), cursor.ToString())), repeatable: true);
+            await etcd.TxnAsync(Txn.If(Txn.Unchanged(PlaceOf(fire), found)).Then(Txn.Put(PlaceOf(fire), cursor.ToString())), repeatable: true);
             _answers.Enqueue((fire, new ClaimAnswer.Looked(await etcd.FindAsync(PlaceOf(fire)))));
         }
         catch (EtcdException)
@@ -284,4 +363,35 @@ internal sealed class ClaimRequests(
     }
 
     private string PlaceOf(Fire fire) => fire.IsQueued ? keys.Queued(fire.Name, fire.RunId) : keys.Fired(fire.Name, fire.Run.Worker);
+
+    /// <summary>Whose turn it is to claim among the fires of a job, and who waits.</summary>
+    private sealed class Turn(Fire fire)
+    {
+        private Fire? _planned; // The schedule's own goes first: it has a time to keep.
+
+        public Fire Fire { get; private set; } = fire;
+
+        /// <summary>Those that were asked for.</summary>
+        public Queue<Fire> Behind { get; } = new();
+
+        public void Wait(Fire fire)
+        {
+            if (fire.IsQueued)
+            {
+                Behind.Enqueue(fire);
+            }
+            else
+            {
+                _planned = fire; // One before it was forgotten: of a job's schedule one fire is pending.
+            }
+        }
+
+        /// <summary>False = nobody waits.</summary>
+        public bool TakeNext()
+        {
+            var next = _planned ?? (Behind.TryDequeue(out var first) ? first : null);
+            (Fire, _planned) = (next ?? Fire, null);
+            return next is not null;
+        }
+    }
 }

@@ -20,7 +20,7 @@ namespace Dts.Worker;
 /// the plan times between: endings owed, runs queued. So the account is as durable as the claim, and made once.</para>
 /// <para>A run out of the queue is claimed alike: its key there, unchanged, stands for the cursor, and is deleted.</para>
 /// <para>All is compared with the state before the request (etcd evaluates a tree of transactions so), so one request carries many claims, but never
-/// two of one job's schedule. Around them stands the condition that our session is the one registered.</para>
+/// two of one job. Around them stands the condition that our session is the one registered.</para>
 /// </remarks>
 internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
 {
@@ -34,6 +34,9 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
     /// <summary>How many operations the claim of a fire takes, at most.</summary>
     public static int CountOperations(Fire fire) => 4 + (fire.Gap is { } gap ? 2 * (gap.Again.Count + 1) : 0) + fire.HandTo.Count + fire.Plan.AfterFailure.Count;
 
+    /// <summary>etcd grants the claim beside other runs of the job. In mode all overlap is each worker's own affair.</summary>
+    public static bool MayOverlap(Fire fire) => fire.Plan.Overlap == Overlap.Allow || (fire.Run.Worker.Length > 0 && fire.Plan.Mode == JobMode.All);
+
     /// <summary>One request for many claims.</summary>
     public TxnRequest Around(IEnumerable<TxnRequest> claims)
     {
@@ -44,7 +47,7 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
     public TxnRequest Claim(Fire fire, DateTimeOffset now)
     {
         var claim = Txn.If(StillOpen(fire));
-        var mayOverlap = fire.Plan.Overlap == Overlap.Allow || fire.Run.Worker.Length > 0 && fire.Plan.Mode == JobMode.All; // Of one worker in mode all: its own affair.
+        var mayOverlap = MayOverlap(fire);
         if (!mayOverlap)
         {
             claim.Compare.Add(Txn.NoneUnder(keys.Runs(fire.Name)));
@@ -92,8 +95,7 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
         Txn.Get(keys.Job(fire.Name)),
         .. fire.HandTo.Select((worker, index) => Put(fire.Name, fire.Run with { Worker = worker, ShardIndex = index, ShardTotal = fire.HandTo.Count }))]).Else(LookAround(fire));
 
-    public OwedEnding Owe(RunSpec run, RunStatus status, string why, DateTimeOffset now, long count = 0, DateTimeOffset? since = null) =>
-        new(workerId, _session, run, status, why, now, count, since);
+    private OwedEnding Owe(RunSpec run, RunStatus status, string why, DateTimeOffset now) => new(workerId, _session, run, status, why, now);
 
     /// <summary>Reads one claim's answer.</summary>
     /// <param name="revision">The request's revision.</param>
@@ -138,9 +140,10 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
     private IEnumerable<RequestOp> GiveUp(Fire fire, DateTimeOffset now) =>
         FollowUps.AfterGivenUp(fire.Name, fire.Run, fire.Plan.AfterFailure, now).Select(next => Put(next.Job, next.Run));
 
+    /// <summary>The ending is this session's: the gap may have been found before there was one.</summary>
     private IEnumerable<RequestOp> Account(Gap? gap, JobName name) => gap is null
         ? []
-        : gap.Again.Select(run => Put(name, run)).Concat(gap.Missed is { } missed ? [Put(name, missed)] : []);
+        : gap.Again.Select(run => Put(name, run)).Concat(gap.Missed is { } missed ? [Put(name, missed with { Session = _session })] : []);
 
     private RequestOp Put(JobName name, OwedEnding owed) => Txn.Put(keys.Owed(name, owed.Run.Id), JsonSerializer.Serialize(owed, DtsJson.Readable.OwedEnding));
 

@@ -1,5 +1,4 @@
 using System.Threading.Channels;
-using Dts.Common;
 using Dts.Common.Cron;
 using Dts.Common.Etcd;
 using Dts.Common.Etcd.Wire;
@@ -19,8 +18,6 @@ namespace Dts.Worker;
 internal sealed class Claimer(
     PendingFires pending,
     ClaimRequests requests,
-    RunsInTheWay inTheWay,
-    Keys keys,
     string workerId,
     SessionKeeper sessions,
     CronZone defaultZone,
@@ -64,8 +61,8 @@ internal sealed class Claimer(
                 Drop(pending.FindScheduled(name));
                 await starts.WriteAsync(new RunOrder.Cancel(name, revision, why));
                 break;
-            case FireOrder.Matched(var name):
-                Drop(pending.FindScheduled(name) is { NobodyMatches: true } waiting ? waiting : null);
+            case FireOrder.Matched(var worker, var labels):
+                pending.LeaveTo(worker, labels);
                 break;
             case FireOrder.Taken(var name, var runId):
                 Drop(pending.FindQueued(name, runId));
@@ -111,6 +108,7 @@ internal sealed class Claimer(
         while (requests.TryTakeAnswer(out var fire, out var answer))
         {
             await SettleAsync(fire, answer);
+            requests.EndTurn(fire);
         }
     }
 
@@ -129,6 +127,7 @@ internal sealed class Claimer(
                 break;
             case ClaimAnswer.Failed failed:
                 fire.IsUncertain |= failed.MayBeDone;
+                fire.GoesAlone |= failed.IsRefused;
                 pending.TryIn(fire, RetryPause);
                 break;
             case ClaimAnswer.Looked(var place) when fire.IsQueued:
@@ -164,7 +163,7 @@ internal sealed class Claimer(
         }
         else if (fire.IsUncertain && fire.Next is not null)
         {
-            pending.Forget(fire); // It is not ours, and a later one waits, whose claim accounts for it.
+            pending.GiveWay(fire); // It is not ours, and a later one waits, whose claim accounts for it.
         }
         else
         {
@@ -190,7 +189,7 @@ internal sealed class Claimer(
         }
         else if (cursor is null)
         {
-            requests.CreateCursor(fire);
+            requests.CreateCursor(fire, answer.Place);
         }
         else if (FindGap(fire, answer.Place))
         {
@@ -198,7 +197,7 @@ internal sealed class Claimer(
         }
         else if (answer.InTheWay.Count > 0)
         {
-            inTheWay.WaitFor(fire, answer.InTheWay, time.GetUtcNow());
+            requests.WaitFor(fire, answer.InTheWay);
         }
         else
         {
@@ -240,7 +239,7 @@ internal sealed class Claimer(
         }
         else if (answer.InTheWay.Count > 0)
         {
-            inTheWay.WaitFor(fire, answer.InTheWay, time.GetUtcNow());
+            requests.WaitFor(fire, answer.InTheWay);
         }
         else
         {
@@ -263,16 +262,18 @@ internal sealed class Claimer(
             return false;
         }
 
-        // Put by hand since, or paused: its past is unknown, or is none. In mode all each worker accounts for its own.
-        fire.Gap = place.ModRevision < fire.Plan.Revision || (fire.NobodyMatches && fire.Plan.Mode == JobMode.All) || sessions.Current is not { } session
-            ? Gap.None(place.Value)
-            : Gap.Find(fire, place.Value, (cursor.PlanTime, fire.IsMisfire ? fire.PlanTime.AddSeconds(1) : fire.PlanTime), time.GetUtcNow(), (run, count) =>
-                new ClaimTxn(keys, workerId, session).Owe(run, RunStatus.Missed, WhyMissed(count, cursor), time.GetUtcNow(), count, cursor.PlanTime));
+        // Put by hand since, its past is unknown. In mode all each worker accounts for its own, and what is nobody's is known by what waits here.
+        var isPastKnown = place.ModRevision >= fire.Plan.Revision && !(fire.NobodyMatches && fire.Plan.Mode == JobMode.All);
+        var waitingFrom = fire.OwedSince.AddSeconds(-1);
+        var after = isPastKnown || cursor.PlanTime > waitingFrom ? cursor.PlanTime : waitingFrom;
+        var now = time.GetUtcNow();
+        fire.Gap = Gap.Find(fire, place.Value, (after, fire.IsMisfire ? fire.PlanTime.AddSeconds(1) : fire.PlanTime), now, (run, count) =>
+            new OwedEnding(workerId, "", run, RunStatus.Missed, WhyMissed(count, after), now, count, after)); // The claim's session is put in when it is sent.
         return true;
     }
 
-    private static string WhyMissed(long count, Cursor cursor) =>
-        count == 1 ? "no worker claimed it" : $"no worker claimed them: {count} fires since {Cursor.Text(cursor.PlanTime)}";
+    private static string WhyMissed(long count, DateTimeOffset after) =>
+        count == 1 ? "no worker claimed it" : $"no worker claimed them: {count} fires since {Cursor.Text(after)}";
 
     /// <summary>The cursor has reached the fire: another worker has it, or we have, and the answer was lost.</summary>
     private void SettlePassed(Fire fire, Cursor cursor)

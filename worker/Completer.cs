@@ -132,7 +132,8 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, Run
             return true;
         }
 
-        if (answer.Responses[0].ResponseRange.Kvs.FirstOrDefault() is { } pair && LostRuns.Parse(pair)?.Worker == workerId && pair.CreateRevision == run.FencingToken)
+        if (answer.Responses[0].ResponseRange.Kvs.FirstOrDefault() is { } pair && pair.CreateRevision == run.FencingToken
+            && Documents.TryReadInFlight(run.Id, pair.Value.Span, out var held, out _) && held.Worker == workerId)
         {
             run.TakeAlong(run.Session, pair.ModRevision);
             return false;

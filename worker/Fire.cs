@@ -62,6 +62,12 @@ internal sealed class Fire(JobName name, RunSpec run, JobPlan plan, int rank)
     /// <summary>It was left to others for want of a slot: they may have it.</summary>
     public bool HasAbstained { get; set; }
 
+    /// <summary>Its place among those that abstained and wait for a slot; null = it does not wait for one.</summary>
+    public LinkedListNode<Fire>? Abstention { get; set; }
+
+    /// <summary>etcd refused a request of several claims that this was one of: it is sent alone from now on.</summary>
+    public bool GoesAlone { get; set; }
+
     /// <summary>A claim is under way, and room is kept for it.</summary>
     public bool TakesRoom { get; set; }
 
@@ -81,4 +87,8 @@ internal sealed class Fire(JobName name, RunSpec run, JobPlan plan, int rank)
     public Fire? Next { get; set; }
 
     public TimerWheel<Fire>.Entry? Timer { get; set; }
+
+    /// <summary>A claim of it is to start it here, not to end it without a run or to hand it on.</summary>
+    public bool IsToStart(DateTimeOffset now) =>
+        this is { Unplanned: null, HandTo.Count: 0, IsMisfire: false, NobodyMatches: false } && now <= Deadline;
 }

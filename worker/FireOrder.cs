@@ -15,8 +15,8 @@ internal abstract record FireOrder
     /// <summary>The job is gone as of a revision: forget its fires, cancel what was claimed before and has not started.</summary>
     public sealed record Withdraw(JobName Name, long Revision, string Why) : FireOrder;
 
-    /// <summary>There is a worker again that may run the job.</summary>
-    public sealed record Matched(JobName Name) : FireOrder;
+    /// <summary>A worker came, or has other labels: it runs what nobody could before.</summary>
+    public sealed record Matched(string Worker, IReadOnlyDictionary<string, string> Labels) : FireOrder;
 
     /// <summary>A run has left the queue.</summary>
     public sealed record Taken(JobName Name, string RunId) : FireOrder;

@@ -61,9 +61,11 @@ internal sealed class FormerRuns(
             var pairs = await etcd.ListAsync(keys.AllRuns);
             foreach (var pair in pairs)
             {
-                if (LostRuns.Parse(pair) is { } inFlight && inFlight.Worker == workerId)
+                // The reaper reports and removes what cannot be read.
+                if (Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllRuns) is var (name, runId)
+                    && Documents.TryReadInFlight(runId, pair.Value.Span, out var inFlight, out _) && inFlight.Worker == workerId)
                 {
-                    await SettleAsync(pair, inFlight, session);
+                    await SettleAsync(pair, name, runId, inFlight, session);
                 }
             }
 
@@ -99,14 +101,9 @@ internal sealed class FormerRuns(
         }
     }
 
-    private async Task SettleAsync(KeyValue pair, RunInFlight inFlight, Session session)
+    private async Task SettleAsync(KeyValue pair, JobName name, string runId, RunInFlight inFlight, Session session)
     {
         var key = pair.Key.ToStringUtf8();
-        if (Keys.TryParseRun(key, keys.AllRuns) is not var (name, runId))
-        {
-            return; // The reaper removes it.
-        }
-
         var isOfThisSession = inFlight.Session == session.Lease.ToString();
         if (runs.Find(name, runId) is not { } run)
         {

@@ -12,8 +12,6 @@ internal sealed record Gap(ByteString Cursor, OwedEnding? Missed, IReadOnlyList<
     /// <summary>How many fires of an outage run after all, with misfire: all.</summary>
     public const int AgainMax = 100;
 
-    public static Gap None(ByteString cursor) => new(cursor, null, []);
-
     /// <summary>In bounded time, however long the outage was: the fires that run after all are looked up one by one, the others counted.</summary>
     /// <param name="fires">The fires strictly between these moments.</param>
     /// <param name="end">Makes the ending of the missed ones, for the last of them and their number.</param>

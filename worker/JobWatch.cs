@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Threading.Channels;
 using Dts.Common;
 using Dts.Common.Cron;
@@ -9,8 +8,9 @@ using Microsoft.Extensions.Logging;
 namespace Dts.Worker;
 
 /// <summary>Turns what changes in etcd into messages for the scheduler: jobs, the queue, kill requests, workers.</summary>
+/// <param name="left">Told when a worker has left: the reaper looks after its runs.</param>
 internal sealed class JobWatch(
-    EtcdClient etcd, Keys keys, string workerId, CronZone defaultZone, ClockCheck clocks, ChannelWriter<ScheduleMessage> inbox, ILogger log)
+    EtcdClient etcd, Keys keys, string workerId, CronZone defaultZone, ClockCheck clocks, ChannelWriter<ScheduleMessage> inbox, ChannelWriter<bool> left, ILogger log)
 {
     // Jobs of equal text and zone share one schedule, which is most of what a job costs in memory.
     private readonly Dictionary<(string Text, CronZone Zone), JobSchedule> _shared = [];
@@ -128,34 +128,21 @@ internal sealed class JobWatch(
             {
                 if (Keys.TryParseRun(change.Key, keys.AllQueued) is not var (name, runId))
                 {
-                    continue; // None of ours.
+                    log.DocumentSkipped(Display.Line(change.Key), "the key names no run of a job");
                 }
-
-                if (change is not KeyChange.Put put)
+                else if (change is not KeyChange.Put put)
                 {
                     await inbox.WriteAsync(new ScheduleMessage.RunTaken(name, runId), CancellationToken.None);
                 }
-                else if (TryParseRun(put) is { } run && run.Id == runId)
+                else if (Documents.TryReadQueued(runId, put.Value.Span, out var run, out var why))
                 {
                     await inbox.WriteAsync(new ScheduleMessage.RunAsked(name, run, put.ModRevision), CancellationToken.None);
                 }
                 else
                 {
-                    log.JobIgnored($"{name}/{runId}", "the value of its key in the queue is no run");
+                    log.DocumentSkipped(Display.Line(change.Key), why);
                 }
             }
-        }
-    }
-
-    private static RunSpec? TryParseRun(KeyChange.Put put)
-    {
-        try
-        {
-            return JsonSerializer.Deserialize(put.Value.Span, DtsJson.Readable.RunSpec);
-        }
-        catch (JsonException)
-        {
-            return null;
         }
     }
 
@@ -184,6 +171,7 @@ internal sealed class JobWatch(
                 {
                     clocks.Forget(id);
                     await inbox.WriteAsync(new ScheduleMessage.WorkerLeft(id), CancellationToken.None);
+                    left.TryWrite(true);
                     continue;
                 }
 

@@ -12,18 +12,6 @@ namespace Dts.Worker;
 /// <remarks>Should the run's worker live after all, the true ending replaces this one.</remarks>
 internal sealed class LostRuns(EtcdClient etcd, Keys keys, Accounts accounts, TimeProvider time, ILogger log)
 {
-    public static RunInFlight? Parse(KeyValue pair)
-    {
-        try
-        {
-            return JsonSerializer.Deserialize(pair.Value.Span, DtsJson.Readable.RunInFlight);
-        }
-        catch (JsonException)
-        {
-            return null;
-        }
-    }
-
     /// <param name="session">Ours, whose business the record is then.</param>
     public async Task EndAsync(KeyValue pair, RunInFlight inFlight, Session session, string why)
     {

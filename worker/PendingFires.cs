@@ -21,7 +21,7 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
     private readonly TimerWheel<Fire> _wheel = new(time.GetUtcNow().ToUnixTimeMilliseconds());
     private readonly List<Fire> _due = [];
     private DateTimeOffset _lookedAt;
-    private readonly List<Fire> _abstained = []; // For want of a slot, the oldest first.
+    private readonly LinkedList<Fire> _abstained = new(); // For want of a slot, the oldest first.
 
     /// <summary>When <see cref="TakeDue"/> has something to give again, in Unix milliseconds.</summary>
     public long? NextDue => _wheel.NextDue;
@@ -65,7 +65,7 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
     public void Abstain(Fire fire, TimeSpan pause)
     {
         fire.HasAbstained = true;
-        _abstained.Add(fire);
+        fire.Abstention = _abstained.AddLast(fire);
         TryIn(fire, pause);
     }
 
@@ -87,24 +87,67 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
         var now = time.GetUtcNow();
         _due.Clear();
         _wheel.Advance(now.ToUnixTimeMilliseconds(), _due);
+        _due.ForEach(Unschedule);
         if (now + StepBack < _lookedAt)
         {
             ForgetOfTheFuture(now);
         }
 
         _lookedAt = now;
-        _due.ForEach(Unschedule);
-        var again = _abstained.Take(Math.Max(0, room)).ToList();
-        again.ForEach(Unschedule);
-        var overtaken = _due.Concat(again).Where(IsOvertaken).ToList();
-        var due = _due.Concat(again).Except(overtaken).ToList();
-        foreach (var fire in overtaken)
+        for (; room > 0 && _abstained.First is { Value: var abstained }; room--)
         {
-            fire.Next!.OwedSince = fire.OwedSince;
-            Forget(fire);
+            Unschedule(abstained);
+            _due.Add(abstained);
+        }
+
+        var due = new List<Fire>(_due.Count);
+        foreach (var fire in _due)
+        {
+            if (IsOvertaken(fire))
+            {
+                GiveWay(fire);
+            }
+            else
+            {
+                due.Add(fire);
+            }
         }
 
         return due;
+    }
+
+    /// <summary>Leaves its place to the fire that waits behind it, whose claim accounts for both.</summary>
+    public void GiveWay(Fire fire)
+    {
+        fire.Next!.OwedSince = fire.OwedSince;
+        Forget(fire);
+    }
+
+    /// <summary>
+    /// Leaves to a worker that came what waited here only to be recorded as missed. In mode all it owes nothing of the time before it came, so what is over by now
+    /// is recorded now.
+    /// </summary>
+    public void LeaveTo(string worker, IReadOnlyDictionary<string, string> labels)
+    {
+        var now = time.GetUtcNow();
+        foreach (var fire in _pending.Values.Where(fire =>
+            fire is { NobodyMatches: true, IsQueued: false, IsAsked: false, IsUncertain: false } && fire.Plan.Target.Matches(worker, labels)).ToList())
+        {
+            while (fire.Next is { NobodyMatches: true } next)
+            {
+                fire.Next = next.Next;
+            }
+
+            if (fire.Plan.Mode == JobMode.All && fire.PlanTime <= now)
+            {
+                Unschedule(fire);
+                TryIn(fire, RankStep * Math.Min(fire.Rank, LastRank));
+            }
+            else
+            {
+                Forget(fire);
+            }
+        }
     }
 
     /// <summary>The clock was stepped back: what is far ahead now is planned again when its time comes. What may be ours already is looked up.</summary>
@@ -112,11 +155,12 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
     {
         foreach (var fire in _pending.Values.Where(fire => !fire.IsAsked && !fire.IsQueued && fire.PlanTime > now + claimAhead + StepBack).ToList())
         {
-            if (fire.IsUncertain)
+            if (fire is { IsUncertain: true, Timer: not null })
             {
+                Unschedule(fire);
                 _due.Add(fire);
             }
-            else
+            else if (!fire.IsUncertain)
             {
                 fire.Next = null;
                 Forget(fire);
@@ -128,8 +172,9 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
     private void Queue(Fire fire, Fire behind)
     {
         var now = time.GetUtcNow();
-        while (behind.Next is { Next: { } later } && later.PlanTime <= now)
+        while (behind.Next is { Next: { } later } dropped && later.PlanTime <= now)
         {
+            later.OwedSince = dropped.OwedSince;
             behind.Next = later;
         }
 
@@ -157,6 +202,11 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
         }
 
         fire.Timer = null;
-        _abstained.Remove(fire);
+        if (fire.Abstention is { } place)
+        {
+            _abstained.Remove(place);
+        }
+
+        fire.Abstention = null;
     }
 }

@@ -64,6 +64,7 @@ return await Service.RunAsync(async () =>
     var endings = Channel.CreateBounded<Ending>(1024);        // full: ended runs keep their slots a little longer
     var completed = Channel.CreateBounded<Ending>(1024);      // full: the recorder waits
     var appended = Channel.CreateBounded<bool>(1);            // full: the shipper has been told
+    var left = Channel.CreateBounded<bool>(1);                // full: the reaper has been told
     using var planAlarm = new Alarm(_ => inbox.Writer.TryWrite(new ScheduleMessage.Tick()), time); // full: the loop looks at the time after each message
     using var claimAlarm = new Alarm(_ => fires.Writer.TryWrite(new FireOrder.Tick()), time);      // full: as above
     using var startAlarm = new Alarm(_ => starts.Writer.TryWrite(new RunOrder.Tick()), time);      // full: as above
@@ -93,7 +94,7 @@ return await Service.RunAsync(async () =>
     Task[] keeping =
     [
         sessions.RunAsync(end.Token),
-        new Reaper(etcd, keys, id, sessions, former, lost, accounts, store, time, log).RunAsync(end.Token),
+        new Reaper(etcd, keys, id, sessions, former, lost, accounts, store, left.Reader, time, log).RunAsync(end.Token),
         outputs.RunAsync(end.Token),
         holderGone,
         new CutOff(sessions, runs, commands, settings.SessionTtl, time).RunAsync(end.Token),
@@ -102,9 +103,9 @@ return await Service.RunAsync(async () =>
     ];
     Task[] stages =
     [
-        new JobWatch(etcd, keys, id, zone, clocks, inbox.Writer, log).RunAsync(stop.Token),
+        new JobWatch(etcd, keys, id, zone, clocks, inbox.Writer, left.Writer, log).RunAsync(stop.Token),
         new Scheduler(id, new Roster(id, settings.Labels), settings.ClaimAhead, inbox.Reader, fires.Writer, planAlarm, jobs => Ready(jobs), time, log).RunAsync(),
-        new Claimer(pending, requests, inTheWay, keys, id, sessions, zone, slots, runs, accounts, fires, starts.Writer, claimAlarm, time).RunAsync(),
+        new Claimer(pending, requests, id, sessions, zone, slots, runs, accounts, fires, starts.Writer, claimAlarm, time).RunAsync(),
         new Launcher(settings, () => settings.Drain || stop.IsInterrupt, runAs, cgroups, sessions, slots, runs, commands, ledger, recorder, outputs, starts, endings.Writer, startAlarm, time, log).RunAsync(),
         new Recorder(keys, endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
         new Completer(etcd, keys, id, runs, commands, completed.Reader, time, log).RunAsync(),

@@ -1,34 +1,49 @@
-using System.Text.Json;
+using System.Threading.Channels;
 using Dts.Common;
 using Dts.Common.Etcd;
 using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
-using Google.Protobuf.Collections;
 using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker;
 
 /// <summary>The chores that one worker does for all, whoever holds the lock: ends the runs of lost workers, records what others left owed, removes what is over.</summary>
+/// <param name="left">Has something when a worker has left. The tables are read then, with each new session, and now and then in case a word of that was lost.</param>
 internal sealed class Reaper(
-    EtcdClient etcd, Keys keys, string workerId, SessionKeeper sessions, FormerRuns former, LostRuns lost, Accounts accounts, ILogStore store, TimeProvider time, ILogger log)
+    EtcdClient etcd,
+    Keys keys,
+    string workerId,
+    SessionKeeper sessions,
+    FormerRuns former,
+    LostRuns lost,
+    Accounts accounts,
+    ILogStore store,
+    ChannelReader<bool> left,
+    TimeProvider time,
+    ILogger log)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ReapEvery = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan SweepEvery = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan SettleEvery = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan CursorOutlivesJob = TimeSpan.FromDays(1);
     private static readonly TimeSpan RecordsComeWithin = TimeSpan.FromMinutes(2);
+    private const string NoRun = "the key names no run of a job";
 
     private readonly LeaseLock _lock = new(etcd, keys.Lock("reaper"));
     private readonly Dictionary<string, long> _recorded = [];
     private DateTimeOffset _swept = time.GetUtcNow();
     private DateTimeOffset _settled = time.GetUtcNow();
+    private long _reapedAt;
+    private Session? _reapedUnder; // Null = a look is due.
+    private Task<bool>? _told;
 
     public async Task RunAsync(CancellationToken stop)
     {
         while (!stop.IsCancellationRequested)
         {
-            await Task.Delay(Pause, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await PauseAsync(stop);
             try
             {
                 if (sessions.Current is not { Holds: true } session)
@@ -42,11 +57,18 @@ internal sealed class Reaper(
                     await former.SettleAsync(session);
                 }
 
+                if (_reapedUnder == session && time.GetElapsedTime(_reapedAt) < ReapEvery)
+                {
+                    continue;
+                }
+
                 if (await _lock.TryAcquireAsync(session, workerId, stop))
                 {
-                    await ReapAsync(session);
+                    await ReapAsync(session, stop);
                     await SweepAsync(stop);
                 }
+
+                (_reapedAt, _reapedUnder) = (time.GetTimestamp(), session);
             }
             catch (EtcdException)
             {
@@ -63,29 +85,44 @@ internal sealed class Reaper(
         }
     }
 
-    private async Task ReapAsync(Session session)
+    /// <summary>Until a worker has left, or for a moment: then it is looked at the session and the time.</summary>
+    private async Task PauseAsync(CancellationToken stop)
     {
-        var state = await etcd.TxnAsync(
-            Txn.All([Txn.List(keys.AllRuns), Txn.List(keys.Workers, keysOnly: true), Txn.List(keys.AllOwed), Txn.List(keys.Killers)]), repeatable: true);
-        var workers = ListOf(state, 1).Select(worker => keys.WorkerOf(worker.Key.ToStringUtf8())).ToHashSet();
-        var sessionsAlive = ListOf(state, 1).Select(worker => new LeaseId(worker.Lease).ToString()).ToHashSet();
-        foreach (var pair in ListOf(state, 0))
+        _told ??= left.WaitToReadAsync(stop).AsTask();
+        await Task.WhenAny(_told, Task.Delay(Pause, time, stop));
+        if (_told.IsCompleted)
+        {
+            _told = null;
+            _reapedUnder = left.TryRead(out _) ? null : _reapedUnder;
+        }
+    }
+
+    private async Task ReapAsync(Session session, CancellationToken stop)
+    {
+        // The workers last: one whose run is in the list was there before it. The kill requests first: what one is meant for is older than it.
+        var killers = await etcd.ListKeysAsync(keys.Killers, stop);
+        var inFlight = await etcd.ListAsync(keys.AllRuns, stop);
+        var owed = await etcd.ListAsync(keys.AllOwed, stop);
+        var registrations = await etcd.ListKeysAsync(keys.Workers, stop);
+        var workers = registrations.Select(worker => keys.WorkerOf(worker.Key.ToStringUtf8())).ToHashSet();
+        var sessionsAlive = registrations.Select(worker => new LeaseId(worker.Lease).ToString()).ToHashSet();
+        foreach (var pair in inFlight)
         {
             await GuardAsync(pair, () => ReapAsync(pair, workers, sessionsAlive, session));
         }
 
-        var owed = ListOf(state, 2);
         foreach (var pair in owed)
         {
             await GuardAsync(pair, () => RecordOwedAsync(pair, sessionsAlive));
         }
 
         _recorded.Keys.Except(owed.Select(pair => pair.Key.ToStringUtf8())).ToList().ForEach(key => _recorded.Remove(key));
-        var running = ListOf(state, 0).Select(pair => Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllRuns)).OfType<(JobName Name, string RunId)>().ToList();
-        foreach (var pair in ListOf(state, 3).Where(killer => killer.Lease == 0))
+        var running = inFlight.Select(pair => Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllRuns)).OfType<(JobName Name, string RunId)>().ToHashSet();
+        var jobsRunning = running.Select(run => run.Name).ToHashSet();
+        foreach (var pair in killers.Where(killer => killer.Lease == 0))
         {
             var isMeantForSomething = keys.TryParseKiller(pair.Key.ToStringUtf8()) is var (name, runId)
-                && running.Any(run => run.Name == name && (runId.Length == 0 || run.RunId == runId));
+                && (runId.Length == 0 ? jobsRunning.Contains(name) : running.Contains((name, runId)));
             if (!isMeantForSomething)
             {
                 await DeleteUnchangedAsync(pair); // Answered: nothing that it was meant for is in flight any more.
@@ -95,11 +132,13 @@ internal sealed class Reaper(
 
     private async Task ReapAsync(KeyValue pair, HashSet<string> workers, HashSet<string> sessionsAlive, Session session)
     {
-        var key = pair.Key.ToStringUtf8();
-        if (LostRuns.Parse(pair) is not { } run || Keys.TryParseRun(key, keys.AllRuns) is null)
+        if (Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllRuns) is not var (_, runId))
         {
-            log.AlienRun(Display.Line(key));
-            await DeleteUnchangedAsync(pair);
+            await RemoveAsync(pair, NoRun);
+        }
+        else if (!Documents.TryReadInFlight(runId, pair.Value.Span, out var run, out var why))
+        {
+            await RemoveAsync(pair, why);
         }
         else if (!sessionsAlive.Contains(run.Session) && !workers.Contains(run.Worker)) // A worker that is back sees to its former runs itself.
         {
@@ -107,7 +146,13 @@ internal sealed class Reaper(
         }
     }
 
-    /// <summary>One key that etcd does not let us deal with keeps back no other.</summary>
+    private async Task RemoveAsync(KeyValue pair, string why)
+    {
+        log.DocumentRemoved(Display.Line(pair.Key.ToStringUtf8()), why);
+        await DeleteUnchangedAsync(pair);
+    }
+
+    /// <summary>A key that etcd refuses must not block the others.</summary>
     private async Task GuardAsync(KeyValue pair, Func<Task> chore)
     {
         try
@@ -123,10 +168,13 @@ internal sealed class Reaper(
     /// <summary>Records what its decider did not: it is gone, or the answer to its decision was lost, and it does not know.</summary>
     private async Task RecordOwedAsync(KeyValue pair, HashSet<string> sessionsAlive)
     {
-        if (Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllOwed) is not var (name, _) || TryParseOwed(pair) is not { } owed)
+        if (Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllOwed) is not var (name, runId))
         {
-            log.AlienRun(Display.Line(pair.Key.ToStringUtf8()));
-            await DeleteUnchangedAsync(pair);
+            await RemoveAsync(pair, NoRun);
+        }
+        else if (!Documents.TryReadOwed(runId, pair.Value.Span, out var owed, out var why))
+        {
+            await RemoveAsync(pair, why);
         }
         else if (!sessionsAlive.Contains(owed.Session) || time.GetUtcNow() - owed.Decided > RecordsComeWithin)
         {
@@ -137,18 +185,6 @@ internal sealed class Reaper(
                 _recorded[key] = time.GetTimestamp();
                 accounts.TryRecord(name, await etcd.FindAsync(keys.Job(name)), owed);
             }
-        }
-    }
-
-    private static OwedEnding? TryParseOwed(KeyValue pair)
-    {
-        try
-        {
-            return JsonSerializer.Deserialize(pair.Value.Span, DtsJson.Readable.OwedEnding);
-        }
-        catch (JsonException)
-        {
-            return null;
         }
     }
 
@@ -191,6 +227,4 @@ internal sealed class Reaper(
 
     private Task<TxnResponse> DeleteUnchangedAsync(KeyValue pair) =>
         etcd.TxnAsync(Txn.If(Txn.Unchanged(pair.Key.ToStringUtf8(), pair.ModRevision)).Then(Txn.Delete(pair.Key.ToStringUtf8())));
-
-    private static RepeatedField<KeyValue> ListOf(TxnResponse state, int index) => state.Responses[index].ResponseRange.Kvs;
 }

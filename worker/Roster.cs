@@ -6,15 +6,24 @@ namespace Dts.Worker;
 /// <remarks>Not thread-safe. The scheduler's loop owns it. This worker is always on it: it would not ask otherwise.</remarks>
 internal sealed class Roster(string me, IReadOnlyDictionary<string, string> myLabels)
 {
-    private IReadOnlyDictionary<string, string> _mine = myLabels;
     private readonly Dictionary<string, IReadOnlyDictionary<string, string>> _labels = new() { [me] = myLabels };
 
     public IReadOnlyCollection<string> All => _labels.Keys;
 
-    public void Add(string id, IReadOnlyDictionary<string, string> labels) => _labels[id] = id == me ? _mine : labels;
+    /// <summary>True when the worker is new, or has other labels than before. A registration is written every ten seconds.</summary>
+    public bool Add(string id, IReadOnlyDictionary<string, string> labels)
+    {
+        if (id == me || (_labels.TryGetValue(id, out var known) && known.Count == labels.Count && known.All(labels.Contains)))
+        {
+            return false;
+        }
+
+        _labels[id] = labels;
+        return true;
+    }
 
     /// <summary>This worker's own labels are others from now on.</summary>
-    public void Relabel(IReadOnlyDictionary<string, string> labels) => _labels[me] = _mine = labels;
+    public void Relabel(IReadOnlyDictionary<string, string> labels) => _labels[me] = labels;
 
     public void Remove(string id)
     {

@@ -75,15 +75,18 @@ internal sealed class Scheduler(
                 await orders.WriteAsync(new FireOrder.Kill(name, request, revision));
                 break;
             case ScheduleMessage.WorkerCame(var id, var labels):
-                roster.Add(id, labels);
-                await ForgetMatchedAsync(id, labels);
+                if (roster.Add(id, labels))
+                {
+                    await orders.WriteAsync(new FireOrder.Matched(id, labels));
+                }
+
                 break;
             case ScheduleMessage.WorkerLeft(var id):
                 roster.Remove(id);
                 break;
             case ScheduleMessage.Relabelled(var labels):
                 roster.Relabel(labels);
-                await ForgetMatchedAsync(workerId, labels);
+                await orders.WriteAsync(new FireOrder.Matched(workerId, labels));
                 break;
             case ScheduleMessage.Beat(var pulse):
                 pulse.Jobs = _planned.Count;
@@ -91,15 +94,6 @@ internal sealed class Scheduler(
                 break;
             default:
                 break; // A tick: look at the time.
-        }
-    }
-
-    /// <summary>What was only waiting to be recorded as missed, because nobody matched, is the new worker's business now.</summary>
-    private async Task ForgetMatchedAsync(string id, IReadOnlyDictionary<string, string> labels)
-    {
-        foreach (var planned in _planned.Values.Where(planned => !planned.Plan.Target.IsAnyone && planned.Plan.Target.Matches(id, labels)))
-        {
-            await orders.WriteAsync(new FireOrder.Matched(planned.Name));
         }
     }
 
@@ -116,7 +110,7 @@ internal sealed class Scheduler(
 
         if (dealtWithUntil is { } until && plan.Schedule.Latest(now) is { } latest && latest > until)
         {
-            await HandOnAsync(name, plan, latest);
+            await HandOnAsync(name, plan, latest, since: latest);
         }
 
         Plan(new Planned(name, plan) { HandedOn = handedOn }, handedOn > now ? handedOn : now);
@@ -194,7 +188,7 @@ internal sealed class Scheduler(
             }
 
             planned.HandedOn = planTime;
-            await HandOnAsync(planned.Name, planned.Plan, planTime);
+            await HandOnAsync(planned.Name, planned.Plan, planTime, since: planned.Next.Value);
             Plan(planned, planTime);
         }
 
@@ -208,20 +202,21 @@ internal sealed class Scheduler(
     }
 
     /// <summary>A plan time of the schedule. Who may not run it leaves it to those who may; when there are none, all see to it that it is recorded.</summary>
-    private async Task HandOnAsync(JobName name, JobPlan plan, DateTimeOffset planTime)
+    /// <param name="since">The first of the plan times that passed unseen, when there are several: the latest stands for all.</param>
+    private async Task HandOnAsync(JobName name, JobPlan plan, DateTimeOffset planTime, DateTimeOffset since)
     {
         var candidates = roster.Matching(plan.Target);
         var isMisfire = time.GetUtcNow() - planTime > LateAtMost;
         if (candidates.Contains(workerId))
         {
             await orders.WriteAsync(new FireOrder.Claim(plan.Mode == JobMode.All
-                ? new Fire(name, OfShard(planTime, candidates), plan, rank: 0) { IsMisfire = isMisfire }
-                : new Fire(name, planTime, plan, Ranking.RankOf(workerId, candidates, name, planTime)) { IsMisfire = isMisfire }));
+                ? new Fire(name, OfShard(planTime, candidates), plan, rank: 0) { IsMisfire = isMisfire, OwedSince = since }
+                : new Fire(name, planTime, plan, Ranking.RankOf(workerId, candidates, name, planTime)) { IsMisfire = isMisfire, OwedSince = since }));
         }
         else if (candidates.Count == 0)
         {
             await orders.WriteAsync(new FireOrder.Claim(
-                new Fire(name, planTime, plan, Ranking.RankOf(workerId, roster.All, name, planTime)) { NobodyMatches = true }));
+                new Fire(name, planTime, plan, Ranking.RankOf(workerId, roster.All, name, planTime)) { NobodyMatches = true, OwedSince = since }));
         }
     }
 

@@ -42,6 +42,7 @@ public sealed class EtcdException(EtcdError error, string message, Exception? ca
             1 or 4 or 14 => EtcdError.Unavailable,
             5 when message.Contains("lease", StringComparison.Ordinal) => EtcdError.LeaseNotFound,
             7 => EtcdError.PermissionDenied,
+            8 when message.Contains("larger than max", StringComparison.Ordinal) => EtcdError.Refused, // The request is too large.
             8 => EtcdError.Exhausted,
             11 => EtcdError.Compacted,
             16 => EtcdError.Unauthenticated,

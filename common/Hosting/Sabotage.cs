@@ -9,6 +9,9 @@ public static class Sabotage
     /// <summary>Claims do not compare the cursor.</summary>
     public static bool OfCursor => Chosen == "cursor";
 
+    /// <summary>Claims of one job go together.</summary>
+    public static bool OfTurns => Chosen == "turns";
+
     /// <summary>Runs start without a look at the session.</summary>
     public static bool OfSession => Chosen == "session";
 

@@ -23,6 +23,74 @@ public sealed class LifeOfARunTests
         Assert.Equal("", await cluster.Etcd.RunCtlAsync("get", "--prefix", "/cron/queue/"));
     }
 
+    [Theory]
+    [InlineData("one", 6)]
+    [InlineData("all", 12)] // On each of two workers, with a file of its own.
+    public async Task Six_runs_that_were_asked_for_at_once_lose_no_update_where_overlap_is_forbidden(string mode, int runs)
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 2);
+        var file = Path.Combine(cluster.Folder, "c");
+        var name = mode == "one" ? file : file + "-$DTS_WORKER";
+        await cluster.SaveAsync("counted", $"touch {name}; n=$(cat {name}); sleep 1; echo $((n+1)) >{name}", Never, new { mode, startDeadlineSeconds = 60 });
+
+        for (var n = 0; n < 6; n++)
+        {
+            await cluster.CallAsync("/api/v1/jobs/counted/run");
+        }
+
+        var records = await cluster.RecordsSoon("counted", records => records.Count == runs);
+        Assert.All(records, record => Assert.Equal(RunStatus.Succeeded, record.Status));
+        Assert.Equal(runs, records.Select(record => record.FencingToken).Distinct().Count());
+        foreach (var ofOne in records.GroupBy(record => mode == "one" ? "" : record.Worker))
+        {
+            Assert.Equal(ofOne.OrderBy(record => record.StartTime).Select(record => record.FencingToken), ofOne.Select(record => record.FencingToken).Order());
+            Assert.Equal("6", File.ReadAllText(mode == "one" ? file : $"{file}-{ofOne.Key}").Trim());
+        }
+    }
+
+    [Fact]
+    public async Task What_two_parents_ask_for_at_once_runs_once_for_each_and_not_at_once()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 2);
+        await cluster.SaveAsync("child", "sleep 0.5", Never, new { startDeadlineSeconds = 60 });
+        foreach (var parent in new[] { "p1", "p2", "p3" })
+        {
+            await cluster.SaveAsync(parent, "true", Never, new { then = new[] { "child" } });
+        }
+
+        await Task.WhenAll(new[] { "p1", "p2", "p3" }.Select(parent => cluster.CallAsync($"/api/v1/jobs/{parent}/run")));
+
+        var records = (await cluster.RecordsSoon("child", records => records.Count == 3)).OrderBy(record => record.StartTime).ToList();
+        Assert.All(records.Zip(records.Skip(1)), pair => Assert.True(pair.First.EndTime <= pair.Second.StartTime && pair.First.FencingToken < pair.Second.FencingToken, $"{pair}"));
+    }
+
+    [Fact]
+    public async Task Values_that_DTS_did_not_write_harm_nothing_but_themselves()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 2);
+        await cluster.SaveAsync("hello", "echo hello", Never);
+        foreach (var (key, value) in new[]
+        {
+            ("runs/other/20200101T000000Z", "{}"),
+            ("runs/other/x", "garbage"),
+            ("owed/other/20200101T000000Z", "null"),
+            ("queue/hello/20200101T000000Z", """{"planTime":"2020-01-01T00:00:00Z","trigger":"manual","notBefore":"0001-01-01T00:00:00Z"}"""),
+            ("queue/hello/x", "garbage"),
+            ("queue/none", "garbage"),
+            ("killer/hello/x/y", ""),
+        })
+        {
+            await cluster.Etcd.RunCtlAsync("put", $"/cron/{key}", value);
+        }
+
+        await cluster.CallAsync("/api/v1/jobs/hello/run");
+        await cluster.RecordsSoon("hello", records => records.Count == 1);
+        await Patience.Until(() => cluster.Etcd.RunCtlAsync("get", "--prefix", "/cron/runs/").Result.Length == 0, cluster.Describe);
+
+        Assert.All(cluster.Workers.Values, worker => Assert.False(worker.HasExited, cluster.Describe()));
+        Assert.All(cluster.Workers.Values, worker => Assert.Equal(3, worker.CountInLog("queue/hello/x has a value") + worker.CountInLog("queue/none") + worker.CountInLog("queue/hello/2020")));
+    }
+
     [Fact]
     public async Task A_failed_run_is_tried_again_elsewhere_and_then_what_depends_on_its_failure_runs()
     {

@@ -272,12 +272,193 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         Assert.Single(worker.Started);
     }
 
+    [Theory]
+    [InlineData(Overlap.Forbid,  JobMode.One)]
+    [InlineData(Overlap.Replace, JobMode.One)]
+    [InlineData(Overlap.Forbid,  JobMode.All)]
+    [InlineData(Overlap.Replace, JobMode.All)]
+    public async Task Runs_of_a_job_that_may_not_overlap_start_one_after_the_other_however_many_are_asked_for_at_once(Overlap overlap, JobMode mode)
+    {
+        var worker = await StartWorkerAsync();
+        var fire = await PutJobAsync(Some.Job() with { Overlap = overlap, Mode = mode, StartDeadlineSeconds = 60 }, Soon());
+        foreach (var trigger in new[] { RunSpec.Manual, RunSpec.Dependent, RunSpec.Misfire, RunSpec.Retry, RunSpec.Rerun, RunSpec.Manual })
+        {
+            await worker.OrderAsync(new FireOrder.Claim(await PutQueuedAsync(fire, trigger, mode == JobMode.All ? "w1" : "")));
+        }
+
+        var tokens = new List<long>();
+        for (var n = 1; n <= 6; n++)
+        {
+            await StartedAsync(worker, n);
+            Assert.Single(await Etcd.ListAsync(Keys.Runs(fire.Name)));
+            Assert.Equal(n, worker.Started.Count);
+            tokens.Add(worker.Started[^1].FencingToken);
+            await EndAsync(worker, worker.Started[^1]);
+        }
+
+        Assert.Equal(tokens.Distinct().Order(), tokens);
+    }
+
+    [Fact]
+    public async Task A_planned_fire_and_a_run_that_was_asked_for_the_same_moment_start_one_after_the_other()
+    {
+        var worker = await StartWorkerAsync();
+        var fire = await PutJobAsync(Some.Job() with { StartDeadlineSeconds = 60 }, Soon());
+        var asked = await PutQueuedAsync(fire, RunSpec.Manual, notBefore: fire.PlanTime);
+        await worker.OrderAsync(new FireOrder.Claim(fire)); // First in the row, so it is not the one that would be skipped.
+        await worker.OrderAsync(new FireOrder.Claim(asked));
+
+        await StartedAsync(worker, 1);
+        await SettledAsync(worker);
+        Assert.Equal([fire.RunId], StartedBy(worker).Select(run => run.Id));
+        await EndAsync(worker, worker.Started[0]);
+
+        await Patience.Until(() => StartedBy(worker).Count() == 2, () => $"{Log}");
+    }
+
+    [Fact]
+    public async Task Two_claims_of_a_job_whose_runs_may_overlap_have_two_fencing_tokens()
+    {
+        var worker = await StartWorkerAsync();
+        var fire = await PutJobAsync(Some.Job() with { Overlap = Overlap.Allow }, Soon());
+        await worker.OrderAsync(new FireOrder.Claim(fire));
+        for (var n = 0; n < 5; n++)
+        {
+            await worker.OrderAsync(new FireOrder.Claim(await PutQueuedAsync(fire, RunSpec.Manual, notBefore: fire.PlanTime)));
+        }
+
+        await StartedAsync(worker, 6);
+        Assert.Equal(6, worker.Started.Select(run => run.FencingToken).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task Claims_that_are_too_large_for_one_request_are_made_one_by_one()
+    {
+        var worker = await StartWorkerAsync();
+        var soon = Soon();
+        var large = new Dictionary<string, string> { ["LARGE"] = new('x', 60_000) };
+        for (var n = 0; n < 40; n++)
+        {
+            await worker.OrderAsync(new FireOrder.Claim(
+                await PutQueuedAsync(await PutJobAsync(Some.Job($"job-{n}"), soon), RunSpec.Manual, notBefore: soon.AddSeconds(1), env: large)));
+        }
+
+        await StartedAsync(worker, 40);
+    }
+
+    [Fact]
+    public async Task A_claim_whose_answer_was_lost_keeps_the_other_runs_of_its_job_back_until_it_is_found_out()
+    {
+        var worker = await StartWorkerAsync(callTimeoutSeconds: 1);
+        var planned = await PutJobAsync(Some.Job() with { Mode = JobMode.All, StartDeadlineSeconds = 60 }, Soon());
+        var (first, second) = (await PutQueuedAsync(planned, RunSpec.Manual, "w1"), await PutQueuedAsync(planned, RunSpec.Manual, "w1"));
+        _proxy.StallAnswers();
+        await worker.OrderAsync(new FireOrder.Claim(first));
+        await KeySoonAsync(Keys.Run(first.Name, first.RunId), run => run is not null);
+        await worker.OrderAsync(new FireOrder.Claim(second));
+        await Patience.Until(() => Log.CountOf("etcd is unreachable") > 0, () => $"{Log}");
+        _proxy.Cut();
+        _proxy.Mend();
+
+        await StartedAsync(worker, 1);
+        await SettledAsync(worker);
+        Assert.Equal([first.RunId], StartedBy(worker).Select(run => run.Id));
+        await EndAsync(worker, worker.Started[0]);
+
+        await Patience.Until(() => StartedBy(worker).Count() == 2, () => $"{Log}");
+    }
+
+    [Fact]
+    public async Task What_nobody_claimed_is_accounted_for_also_when_it_was_found_while_there_was_no_session()
+    {
+        var worker = await StartWorkerAsync(ttl: TimeSpan.FromSeconds(3));
+        await Etcd.PutAsync(Keys.Worker("w1"), "a stranger"); // In the place of the registration.
+        await Patience.Until(() => worker.Sessions.Current is null, () => $"{Log}");
+        var planTime = Soon();
+        var planned = await PutJobAsync(Some.Job(), planTime, cursorAt: planTime.AddSeconds(-6));
+        var fire = new Fire(planned.Name, planTime, planned.Plan, rank: 1); // Which looks before it claims.
+        await worker.OrderAsync(new FireOrder.Claim(fire));
+        await Patience.Until(() => fire.Gap is not null, () => $"{Log}");
+        Assert.Null(worker.Sessions.Current);
+
+        await Etcd.DeleteAsync(Keys.Worker("w1"));
+
+        await Patience.Until(() => worker.Recorded.Count > 0 || worker.Started.Count > 0, () => $"{Log}");
+        await SettledAsync(worker);
+        var record = Assert.Single(worker.Recorded).Record;
+        Assert.Equal((RunStatus.Missed, 5L), (record.Status, record.MissedCount));
+        var owed = JsonSerializer.Deserialize((await Etcd.FindAsync(Keys.Owed(fire.Name, record.Id[6..])))!.Value.Span, DtsJson.Readable.OwedEnding)!;
+        Assert.Equal(worker.Sessions.Current!.Lease.ToString(), owed.Session); // Should this worker die before it has recorded it, others do.
+    }
+
+    [Fact]
+    public async Task When_nobody_may_run_a_job_in_mode_all_each_of_its_fires_has_an_ending()
+    {
+        var worker = await StartWorkerAsync();
+        var first = Soon().AddSeconds(-8);
+        var planned = await PutJobAsync(Some.Job() with { Mode = JobMode.All, StartDeadlineSeconds = 5 }, first, cursorAt: first.AddSeconds(-100));
+        for (var n = 0; n < 5; n++)
+        {
+            await worker.OrderAsync(new FireOrder.Claim(new Fire(planned.Name, first.AddSeconds(n), planned.Plan, 0) { NobodyMatches = true }));
+        }
+
+        await Patience.Until(() => worker.Recorded.Sum(ending => Math.Max(1, ending.Record.MissedCount)) >= 5, () => $"{Log}");
+        Assert.Equal(5, worker.Recorded.Sum(ending => Math.Max(1, ending.Record.MissedCount)));
+        Assert.Empty(worker.Started);
+    }
+
+    [Fact]
+    public async Task A_misfire_whose_job_was_put_by_hand_since_its_cursor_is_missed_and_not_forgotten()
+    {
+        var worker = await StartWorkerAsync();
+        var planTime = Soon().AddSeconds(-20);
+        await PutJobAsync(Some.Job(), planTime);
+        var put = await Etcd.PutAsync(Keys.Job(JobName.Parse("hello")), JobJson.ToJson(Some.Job()));
+
+        await worker.OrderAsync(new FireOrder.Claim(
+            new Fire(JobName.Parse("hello"), planTime, Some.Plan(Some.Job(), put.Header.Revision), 0) { IsMisfire = true }));
+
+        await KeySoonAsync(Keys.Fired(JobName.Parse("hello")), cursor => cursor!.EndsWith("missed", StringComparison.Ordinal));
+        await SettledAsync(worker);
+        Assert.Equal((RunStatus.Missed, 1L), (Assert.Single(worker.Recorded).Record.Status, worker.Recorded[0].Record.MissedCount));
+    }
+
+    [Fact]
+    public async Task A_cursor_that_is_none_is_replaced_and_the_job_runs()
+    {
+        var worker = await StartWorkerAsync();
+        var fire = await PutJobAsync(Some.Job(), Soon());
+        await Etcd.PutAsync(Keys.Fired(fire.Name), "garbage");
+
+        await worker.OrderAsync(new FireOrder.Claim(fire));
+
+        await StartedAsync(worker, 1);
+        Assert.Equal(1, Log.CountOf("cannot read"));
+    }
+
+    [Fact]
+    public async Task A_foreign_value_in_the_place_of_a_run_whose_claim_was_lost_ends_nothing()
+    {
+        var worker = await StartWorkerAsync(callTimeoutSeconds: 1);
+        var fire = await PutJobAsync(Some.Job(), Soon());
+        _proxy.StallAnswers();
+        await worker.OrderAsync(new FireOrder.Claim(fire));
+        await KeySoonAsync(Keys.Run(fire.Name, fire.RunId), run => run is not null);
+        await Etcd.PutAsync(Keys.Run(fire.Name, fire.RunId), "garbage");
+
+        _proxy.Cut();
+        _proxy.Mend();
+
+        await SettledAsync(worker);
+        Assert.Empty(StartedBy(worker));
+    }
+
     /// <summary>A plan time that is far enough for a claim ahead of it.</summary>
     private static DateTimeOffset Soon() => DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 2);
 
-    private async Task<ClaimingWorker> StartWorkerAsync(string id = "w1", int slots = 100, double callTimeoutSeconds = 5)
+    private async Task<ClaimingWorker> StartWorkerAsync(string id = "w1", int slots = 100, double callTimeoutSeconds = 5, TimeSpan? ttl = null)
     {
-        var worker = Own(new ClaimingWorker(await ConnectAsync(_proxy.Endpoint, callTimeoutSeconds), Keys, id, Log, slots));
+        var worker = Own(new ClaimingWorker(await ConnectAsync(_proxy.Endpoint, callTimeoutSeconds), Keys, id, Log, slots, ttl));
         await worker.SessionSoonAsync();
         return worker;
     }
@@ -288,6 +469,23 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         var cursor = new Cursor(cursorAt ?? planTime.AddSeconds(-1), "master", "-", Cursor.Moved);
         var put = await Etcd.TxnAsync(Txn.All([Txn.Put(Keys.Job(name), JobJson.ToJson(job)), Txn.Put(Keys.Fired(name), cursor.ToString())]));
         return new Fire(name, planTime, Some.Plan(job, put.Header.Revision), rank: 0);
+    }
+
+    /// <summary>Puts a run of a fire's job into the queue.</summary>
+    /// <param name="forWorker">The one that it is bound to; empty = any.</param>
+    private async Task<Fire> PutQueuedAsync(Fire planned, string trigger, string forWorker = "", DateTimeOffset? notBefore = null, IReadOnlyDictionary<string, string>? env = null)
+    {
+        var now = DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds());
+        var run = new RunSpec(now, trigger, notBefore ?? now, Origin: $"test-{Guid.NewGuid():N}", Worker: forWorker, Env: env);
+        var put = await Etcd.PutAsync(Keys.Queued(planned.Name, run.Id), JsonSerializer.Serialize(run, DtsJson.Readable.RunSpec));
+        return new Fire(planned.Name, run, planned.Plan, rank: 0) { QueueRevision = put.Header.Revision };
+    }
+
+    /// <summary>What the completion of a run does.</summary>
+    private async Task EndAsync(ClaimingWorker worker, Run run)
+    {
+        await Etcd.DeleteAsync(Keys.Run(run.Name, run.Id));
+        worker.Runs.Remove(run);
     }
 
     /// <summary>Without the fires by which a test sees that all others are settled.</summary>

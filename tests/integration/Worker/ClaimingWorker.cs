@@ -36,7 +36,7 @@ internal sealed class ClaimingWorker : IAsyncDisposable
         var requests = new ClaimRequests(
             etcd, keys, id, Sessions, ahead, slotsHere, Runs, _clocks, pending, inTheWay, () => _inbox.Writer.TryWrite(new FireOrder.Tick()), TimeProvider.System, log);
         var claimer = new Claimer(
-            pending, requests, inTheWay, keys, id, Sessions, CronZone.Utc, slotsHere, Runs, accounts, _inbox, _starts.Writer, _alarm, TimeProvider.System);
+            pending, requests, id, Sessions, CronZone.Utc, slotsHere, Runs, accounts, _inbox, _starts.Writer, _alarm, TimeProvider.System);
         _all = Task.WhenAll(claimer.RunAsync(), KeepStartsAsync(), KeepRecordsAsync());
     }
 

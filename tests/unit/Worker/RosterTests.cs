@@ -27,6 +27,15 @@ public sealed class RosterTests
         Assert.Equal(expected, string.Join(' ', _roster.Matching(TargetOf(workers, labels)).Order()));
 
     [Fact]
+    public void A_registration_that_is_written_again_says_nothing_new()
+    {
+        Assert.False(_roster.Add("w2", new Dictionary<string, string> { ["zone"] = "a" }));
+        Assert.True(_roster.Add("w2", new Dictionary<string, string> { ["zone"] = "b" }));
+        Assert.True(_roster.Add("w4", new Dictionary<string, string>()));
+        Assert.False(_roster.Add("w1", new Dictionary<string, string>())); // This one's own labels are known here.
+    }
+
+    [Fact]
     public void A_worker_that_is_gone_matches_no_more_and_this_one_never_goes()
     {
         _roster.Remove("w2");
