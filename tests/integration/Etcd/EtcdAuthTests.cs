@@ -86,17 +86,19 @@ public sealed class EtcdAuthTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task After_a_restart_of_etcd_one_attempt_authenticates_for_all_callers()
+    public async Task When_a_token_is_refused_one_attempt_authenticates_for_all_callers()
     {
         using var etcd = Connect("dts", "secret");
         await etcd.PutAsync("/cron/jobs/a", "1");
         await _server.KillAsync();
         await _server.StartAsync();
+        await _server.RunCtlAsync("--user", "root:secret", "user", "grant-role", "dts", "root"); // Etcd may know the token again from its own log; now it is too old.
+        var before = await _server.CallsAsync("Authenticate");
 
         var found = await Task.WhenAll(Enumerable.Range(0, 30).Select(_ => FindSoonAsync(etcd)));
 
         Assert.All(found, value => Assert.Equal("1", value));
-        Assert.Equal(1, await _server.CallsAsync("Authenticate"));
+        Assert.Equal(before + 1, await _server.CallsAsync("Authenticate"));
     }
 
     [Fact]
