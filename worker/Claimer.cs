@@ -262,6 +262,13 @@ internal sealed class Claimer(
             return false;
         }
 
+#if SABOTAGE
+        if (Common.Hosting.Sabotage.OfGap && sessions.Current is null)
+        {
+            fire.Gap = new Gap(place.Value, null, []);
+            return true;
+        }
+#endif
         // Put by hand since, its past is unknown. In mode all each worker accounts for its own, and what is nobody's is known by what waits here.
         var isPastKnown = place.ModRevision >= fire.Plan.Revision && !(fire.NobodyMatches && fire.Plan.Mode == JobMode.All);
         var waitingFrom = fire.OwedSince.AddSeconds(-1);

@@ -12,6 +12,9 @@ public static class Sabotage
     /// <summary>Claims of one job go together.</summary>
     public static bool OfTurns => Chosen == "turns";
 
+    /// <summary>A gap that is found without a session is taken for empty.</summary>
+    public static bool OfGap => Chosen == "gap";
+
     /// <summary>Runs start without a look at the session.</summary>
     public static bool OfSession => Chosen == "session";
 
