@@ -128,6 +128,18 @@ public static partial class Log
     [LoggerMessage(416, LogLevel.Critical, "the process that holds this worker's commands is gone, and nobody would hear how they end; this one ends, and the next one kills what is left of them")]
     public static partial void HolderGone(this ILogger log);
 
+    [LoggerMessage(430, LogLevel.Error, "the process that starts commands did not answer a start within {Seconds} s; its runs end as missed, and this worker claims nothing until it answers")]
+    public static partial void HolderSilent(this ILogger log, double seconds);
+
+    [LoggerMessage(431, LogLevel.Information, "the process that starts commands answers again")]
+    public static partial void HolderAnswers(this ILogger log);
+
+    [LoggerMessage(432, LogLevel.Error, "{Run} was started too late, as process {Pid}: its run is recorded as missed, so it is killed")]
+    public static partial void StartedTooLate(this ILogger log, string run, int pid);
+
+    [LoggerMessage(433, LogLevel.Warning, "commands that name no user run as {User}, as this worker does: they can read its settings, credentials, spool and outputs, and can end it; {Remedy}")]
+    public static partial void CommandsReachWorker(this ILogger log, string user, string remedy);
+
     [LoggerMessage(420, LogLevel.Error, "jobs may run as {Users} here (runAs) and cannot, for this worker has no means to switch: {Missing}")]
     public static partial void CannotSwitchUsers(this ILogger log, string users, string missing);
 

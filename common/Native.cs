@@ -20,22 +20,28 @@ internal static unsafe partial class Native
     public const int ECHILD = 10;
     public const int EAGAIN = 11;
     public const int ENOTDIR = 20;
+    public const int EMFILE = 24;
     public const int ECANCELED = 125;
 
     private const int O_RDONLY = 0;
+    private const int O_WRONLY = 1;
     private const int O_RDWR = 2;
+    private const int O_CREAT = 0x40;
+    private const int O_TRUNC = 0x200;
     private const int O_NONBLOCK = 0x800;
     private const int O_CLOEXEC = 0x80000;
     private const int O_PATH = 0x200000;
     private const int AT_FDCWD = -100;
     private const uint STATX_INO = 0x100;
     private const int F_SETFL = 4;
+    private const int F_DUPFD_CLOEXEC = 1030;
     private const int X_OK = 1;
     private const int W_OK = 2;
     private const int FIONREAD = 0x541B;
     private const int CLOCK_REALTIME = 0;
     private const int TFD_TIMER_ABSTIME = 1;
     private const int TFD_TIMER_CANCEL_ON_SET = 2;
+    private const int PR_SET_DUMPABLE = 4;
     private const int PR_SET_TIMERSLACK = 29;
     private const int PR_SET_CHILD_SUBREAPER = 36;
     private const int PR_CAP_AMBIENT = 47;
@@ -47,6 +53,12 @@ internal static unsafe partial class Native
     private const int RLIMIT_RTPRIO = 14;
     private const int P_ALL = 0;
     private const int P_PID = 1;
+    private const int SOL_SOCKET = 1;
+    private const int SCM_RIGHTS = 1;
+    private const int MSG_CTRUNC = 0x08;
+    private const int MSG_DONTWAIT = 0x40;
+    private const int MSG_NOSIGNAL = 0x4000;
+    private const int MSG_CMSG_CLOEXEC = 0x40000000;
     private const int WNOHANG = 1;
     private const int WEXITED = 4;
     private const int WNOWAIT = 0x01000000;
@@ -63,6 +75,9 @@ internal static unsafe partial class Native
     private const int SCHED_RESET_ON_FORK = 0x40000000;
 
     private const short SpawnFlags = POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
+
+    private const int ControlHeadSize = 16; // struct cmsghdr
+    private const int ControlSize = 64;
 
     /// <summary>Room for a posix_spawnattr_t, which takes 336 bytes.</summary>
     public const int SpawnAttributesSize = 512;
@@ -161,8 +176,20 @@ internal static unsafe partial class Native
     /// <summary>A descriptor that stands for a folder, by which what is in it can be named shortly.</summary>
     public static int OpenFolder(string path) => Checked(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0));
 
-    /// <summary>Lets other users open what a descriptor of ours stands for, by /dev/stdout or /dev/stderr, for writing (fchmod(2)).</summary>
-    public static void LetOthersWrite(int fd) => _ = fchmod(fd, 0x192); // rw--w--w-
+    /// <summary>Opens a file to be written, an empty one of ours alone where it is to be made; -errno if it cannot be.</summary>
+    public static int OpenForWriting(string path, bool make) => Checked(open(path, O_WRONLY | O_CLOEXEC | (make ? O_CREAT | O_TRUNC : 0), 0x180)); // 0600
+
+    /// <summary>Writes once: the number of bytes, or -errno.</summary>
+    public static int Write(int fd, ReadOnlySpan<byte> bytes)
+    {
+        fixed (byte* start = bytes)
+        {
+            return Checked((int)write(fd, start, (nuint)bytes.Length));
+        }
+    }
+
+    /// <summary>Another descriptor for the same, of a number that no list of inherited ones begins with.</summary>
+    public static int DuplicateHigh(int fd) => Checked(fcntl(fd, F_DUPFD_CLOEXEC, 64));
 
     /// <summary>0 when a directory can be entered, else -errno (access(2), with X_OK).</summary>
     public static int CheckDirectory(string path) =>
@@ -170,6 +197,55 @@ internal static unsafe partial class Native
 
     /// <summary>0 when a file can be written, or files made in a directory, else -errno (access(2)).</summary>
     public static int CheckWritable(string path) => Checked(access(path, Directory.Exists(path) ? W_OK | X_OK : W_OK));
+
+    // ---- sockets
+
+    /// <summary>Sends what the socket takes without waiting, with descriptors (unix(7), SCM_RIGHTS) beside the first byte: the number of bytes, or -errno.</summary>
+    public static int Send(int socket, ReadOnlySpan<byte> bytes, ReadOnlySpan<int> descriptors)
+    {
+        // struct msghdr: name and its length, the pieces and their number, control data and its length, flags. struct cmsghdr: length, level, type.
+        var control = stackalloc byte[ControlSize];
+        fixed (byte* start = bytes)
+        {
+            var piece = stackalloc nint[] { (nint)start, bytes.Length };
+            var message = stackalloc nint[] { 0, 0, (nint)piece, 1, 0, 0, 0 };
+            if (descriptors.Length > 0)
+            {
+                *(long*)control = ControlHeadSize + (descriptors.Length * sizeof(int));
+                (((int*)control)[2], ((int*)control)[3]) = (SOL_SOCKET, SCM_RIGHTS);
+                descriptors.CopyTo(new Span<int>(control + ControlHeadSize, descriptors.Length));
+                (message[4], message[5]) = ((nint)control, ControlHeadSize + ((((descriptors.Length * sizeof(int)) + 7) / 8) * 8));
+            }
+
+            return Checked((int)sendmsg(socket, message, MSG_DONTWAIT | MSG_NOSIGNAL));
+        }
+    }
+
+    /// <summary>Receives once, and adds the descriptors that came with it to a queue: the number of bytes, 0 at the end, or -errno.</summary>
+    public static int Receive(int socket, Span<byte> buffer, Queue<int> descriptors)
+    {
+        var control = stackalloc byte[ControlSize];
+        fixed (byte* start = buffer)
+        {
+            var piece = stackalloc nint[] { (nint)start, buffer.Length };
+            var message = stackalloc nint[] { 0, 0, (nint)piece, 1, (nint)control, ControlSize, 0 };
+            var count = Checked((int)recvmsg(socket, message, MSG_CMSG_CLOEXEC));
+            if ((message[6] & MSG_CTRUNC) != 0)
+            {
+                return -EMFILE; // Some are lost, and nobody could tell which.
+            }
+
+            if (count > 0 && message[5] >= ControlHeadSize && ((int*)control)[2] == SOL_SOCKET && ((int*)control)[3] == SCM_RIGHTS)
+            {
+                foreach (var fd in new Span<int>(control + ControlHeadSize, (int)(*(long*)control - ControlHeadSize) / sizeof(int)))
+                {
+                    descriptors.Enqueue(fd);
+                }
+            }
+
+            return count;
+        }
+    }
 
     // ---- waiting
 
@@ -251,6 +327,15 @@ internal static unsafe partial class Native
     /// <summary>Makes orphaned descendants our children instead of init's (PR_SET_CHILD_SUBREAPER).</summary>
     public static int AdoptOrphans() => Checked(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0));
 
+    /// <summary>Keeps this process's memory, environment and descriptors from other processes of its user (PR_SET_DUMPABLE); root may still look.</summary>
+    public static void HideFromOthers() => _ = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+
+    /// <summary>Which rights files that are made from now on do not have (umask(2)).</summary>
+    public static void SetFileModeMask(int mask) => _ = umask((uint)mask);
+
+    /// <summary>The effective user of this process.</summary>
+    public static uint OwnUid() => geteuid();
+
     /// <summary>Fills in what every command is spawned with: a session of its own, every signal at its default, none blocked.</summary>
     public static void InitSpawnAttributes(byte* attributes)
     {
@@ -307,11 +392,18 @@ internal static unsafe partial class Native
         _ = setrlimit(RLIMIT_RTPRIO, none);
     }
 
+    /// <summary>Lets processes that are started from now on become real-time ones, if we may give that away: an ordinary user has no other way to it.</summary>
+    public static void GrantHurry()
+    {
+        var one = stackalloc ulong[] { 1, 1 };
+        _ = setrlimit(RLIMIT_RTPRIO, one);
+    }
+
     /// <summary>
-    /// Fills in the descriptors a command starts with (nothing to read, both outputs to one pipe, no others, whoever forgot
-    /// to mark them) and its directory.
+    /// Fills in the descriptors a program starts with (nothing to read, both outputs to one pipe, from 3 on those that are handed over, and no others,
+    /// even if somebody forgot to mark them) and its directory.
     /// </summary>
-    public static int InitSpawnFileActions(byte* actions, int output, byte* directory)
+    public static int InitSpawnFileActions(byte* actions, int output, byte* directory, params ReadOnlySpan<int> handedOver)
     {
         var error = posix_spawn_file_actions_init(actions);
         fixed (byte* path = "/dev/null\0"u8)
@@ -321,7 +413,12 @@ internal static unsafe partial class Native
 
         error = error != 0 ? error : posix_spawn_file_actions_adddup2(actions, output, 1);
         error = error != 0 ? error : posix_spawn_file_actions_adddup2(actions, output, 2);
-        error = error != 0 ? error : posix_spawn_file_actions_addclosefrom_np(actions, 3);
+        for (var i = 0; i < handedOver.Length; i++)
+        {
+            error = error != 0 ? error : posix_spawn_file_actions_adddup2(actions, handedOver[i], 3 + i);
+        }
+
+        error = error != 0 ? error : posix_spawn_file_actions_addclosefrom_np(actions, 3 + handedOver.Length);
         error = error != 0 || directory is null ? error : posix_spawn_file_actions_addchdir_np(actions, directory);
         return -error;
     }
@@ -440,7 +537,10 @@ internal static unsafe partial class Native
     private static partial int access(string path, int mode);
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int chmod(string path, uint mode);
-    [LibraryImport("libc", SetLastError = true)] private static partial int fchmod(int fd, int mode);
+    [LibraryImport("libc", SetLastError = true)] private static partial nint sendmsg(int socket, nint* message, int flags);
+    [LibraryImport("libc", SetLastError = true)] private static partial nint recvmsg(int socket, nint* message, int flags);
+    [LibraryImport("libc")] private static partial uint umask(uint mask);
+    [LibraryImport("libc")] private static partial uint geteuid();
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int getpwnam_r(string name, byte** entry, byte* text, nuint textMax, byte*** found);
     [LibraryImport("libc", SetLastError = true)] private static partial int eventfd(uint count, int flags);

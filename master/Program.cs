@@ -6,6 +6,7 @@ using Dts.Common.Hosting;
 using Dts.Master;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
+Service.HideFromCommands();
 if (args is [DoctorCommand.Name, ..])
 {
     return await Service.RunAsync(() => DoctorCommand.RunAsync(args[1..], "master.json", reader =>

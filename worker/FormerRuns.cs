@@ -35,14 +35,17 @@ internal sealed class FormerRuns(
     }
 
     /// <summary>Ends what an earlier process of this worker started and nobody holds: there is no one to hear how it ends.</summary>
-    public void KillLeftBehind(LaunchLedger ledger, RunCgroups cgroups)
+    public async Task KillLeftBehindAsync(HeldCommands commands, LaunchLedger ledger, RunCgroups cgroups)
     {
-        foreach (var (key, pid, startTicks) in ledger.Former.Where(launch => !runs.All.Any(run => run.Key == launch.Key)))
+        foreach (var (key, pid, startTicks, userName) in ledger.Former.Where(launch => !runs.All.Any(run => run.Key == launch.Key)))
         {
             var (name, runId) = (key[..key.LastIndexOf('/')], key[(key.LastIndexOf('/') + 1)..]);
             var inCgroup = cgroups.KillLeft(name, runId);
             var mark = new Dictionary<string, string> { ["DTS_JOB"] = name, ["DTS_RUN_ID"] = runId, ["DTS_WORKER"] = workerId };
-            if (Math.Max(inCgroup, LeftBehind.Kill(mark, pid, startTicks)) is > 0 and var processes)
+            var found = userName.Length > 0 && UserAccount.Find(userName) is { } user
+                ? await commands.KillLeftAsync(user, mark, pid, startTicks) // Only that user may look into those processes.
+                : LeftBehind.Kill(mark, pid, startTicks);
+            if (Math.Max(inCgroup, found) is > 0 and var processes)
             {
                 log.LeftBehindKilled(key, processes);
             }

@@ -9,7 +9,7 @@ namespace Dts.Worker;
 
 /// <summary>What this worker may have started: so that after a kill -9 the next process under its id knows what to look for.</summary>
 /// <remarks>
-/// One line for each step, appended before the step: <c>launching job/runId</c>, <c>launched job/runId pid startTicks</c>, <c>ended job/runId</c>; before them
+/// One line for each step, appended before the step: <c>launching job/runId 0 0 user</c>, <c>launched job/runId pid startTicks user</c>, <c>ended job/runId</c>; before them
 /// <c>boot id</c>. It needs no fsync: a crash of the host ends the commands, too. Thread-safe.
 /// </remarks>
 internal sealed class LaunchLedger : IDisposable
@@ -39,10 +39,10 @@ internal sealed class LaunchLedger : IDisposable
     public static LaunchLedger Open(string folder, ILogger log) =>
         DataFault.Guard(folder, () => new LaunchLedger(Path.Combine(folder, "launches"), log));
 
-    public void Launching(Run run) => Write(run, "launching", "");
+    public void Launching(Run run) => Write(run, "launching", run.User.Length > 0 ? $" 0 0 {run.User}" : "");
 
     public void Launched(Run run, RunningCommand command) =>
-        Write(run, "launched", string.Create(CultureInfo.InvariantCulture, $" {command.Pid} {command.StartTicks}"));
+        Write(run, "launched", string.Create(CultureInfo.InvariantCulture, $" {command.Pid} {command.StartTicks} {run.User}").TrimEnd());
 
     public void Ended(Run run)
     {
@@ -84,7 +84,7 @@ internal sealed class LaunchLedger : IDisposable
                 open.RemoveAll(launch => launch.Key == key);
                 if (step != "ended")
                 {
-                    open.Add(new Launch(key, (int)NumberAt(words, 1), NumberAt(words, 2)));
+                    open.Add(new Launch(key, (int)NumberAt(words, 1), NumberAt(words, 2), words.Length > 3 ? words[3] : ""));
                 }
             }
         }
@@ -145,5 +145,6 @@ internal sealed class LaunchLedger : IDisposable
 
     /// <param name="Key">The run, as job/runId.</param>
     /// <param name="Pid">0 = it was not known yet; with the start time it names the process.</param>
-    internal sealed record Launch(string Key, int Pid, long StartTicks);
+    /// <param name="User">As whom it was started; empty = as the worker itself.</param>
+    internal sealed record Launch(string Key, int Pid, long StartTicks, string User = "");
 }

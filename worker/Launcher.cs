@@ -30,6 +30,8 @@ internal sealed class Launcher(
     ILogger log)
 {
     private static readonly TimeSpan InDoubtPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan EndsBeforeNext = TimeSpan.FromMilliseconds(400); // It takes a while to be noticed, recorded and taken out of etcd.
+    private static readonly TimeSpan LeastPatience = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan StepBack = TimeSpan.FromSeconds(2);
 
     private readonly Cancellations _cancellations = new(); // A claim's answer may come after the word that the job is gone.
@@ -107,11 +109,12 @@ internal sealed class Launcher(
             return;
         }
 
+        run.User = user?.Name ?? "";
         ledger.Launching(run);
         run.Cgroup = cgroup;
         run.Output = outputs.Begin(run);
         commands.Prepare(run.Key, HeldRun.ToTag(run), MakeCommand(run, user));
-        var waiting = new Waiting(run);
+        var waiting = new Waiting(run) { Next = FindNext(run) };
         _waiting[run] = waiting;
         waiting.Timer = _wheel.Add(run.Spec.NotBefore.ToUnixTimeMilliseconds(), waiting);
     }
@@ -172,14 +175,18 @@ internal sealed class Launcher(
 
         var session = sessions.Current;
         var deadlines = _starting.Select(waiting => CutOff.FindDeadline(waiting.Run, session, settings.SessionTtl)).OfType<KillDeadline>().ToList();
-        var started = await commands.StartAsync([.. _starting.Select(waiting => waiting.Run.Key)], session?.HoldsFor ?? TimeSpan.Zero, deadlines);
+        var started = await commands.StartAsync([.. _starting.Select(waiting => waiting.Run.Key)], FindPatience(session?.HoldsFor ?? TimeSpan.Zero), deadlines);
         foreach (var (waiting, running) in _starting.Zip(started))
         {
             var run = waiting.Run;
             run.Command = running;
             ledger.Launched(run, running);
             _lagMs = (running.StartedAt - run.Spec.NotBefore).TotalMilliseconds;
-            log.Started(run.Name, run.Id, running.Pid, _lagMs.Value);
+            if (running.Pid > 0)
+            {
+                log.Started(run.Name, run.Id, running.Pid, _lagMs.Value);
+            }
+
             if (run.IsRunElsewhere)
             {
                 running.Kill(Run.RunElsewhere); // It was declared lost while it was being started.
@@ -188,6 +195,18 @@ internal sealed class Launcher(
             _followed.Add(FollowAsync(run, running));
         }
     }
+
+    /// <summary>How long starts may take: while the session holds, and while a run that misses its own start would not be in the way of the job's next.</summary>
+    private TimeSpan FindPatience(TimeSpan holdsFor)
+    {
+        var untilNext = _starting.Min(waiting => waiting.Next ?? DateTimeOffset.MaxValue) - time.GetUtcNow() - EndsBeforeNext;
+        untilNext = untilNext > LeastPatience ? untilNext : LeastPatience;
+        return untilNext < holdsFor ? untilNext : holdsFor;
+    }
+
+    /// <summary>The job's next plan time, if a run that is still held then would be in its way.</summary>
+    private DateTimeOffset? FindNext(Run run) =>
+        run.Job.Overlap != Overlap.Allow && JobSchedule.TryParse(run.Job, settings.DefaultZone, out var schedule, out _) ? schedule.Next(run.Spec.NotBefore) : null;
 
     private async Task<bool> MayStartAsync(Waiting waiting)
     {
@@ -372,6 +391,9 @@ internal sealed class Launcher(
         public Run Run { get; } = run;
 
         public DateTimeOffset Deadline { get; } = run.Spec.NotBefore + TimeSpan.FromSeconds(run.Job.StartDeadlineSeconds);
+
+        /// <summary>See <see cref="FindNext"/>.</summary>
+        public DateTimeOffset? Next { get; init; }
 
         public TimerWheel<Waiting>.Entry? Timer { get; set; }
     }

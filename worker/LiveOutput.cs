@@ -73,7 +73,7 @@ internal sealed class LiveOutput : IDisposable
         if (_shipments.TryGetValue(output.Path, out var shipment))
         {
             shipment.HasEnded = true;
-            if (!File.Exists(output.Path))
+            if (new FileInfo(output.Path) is not { Exists: true, Length: > 0 })
             {
                 Forget(shipment);
             }

@@ -9,6 +9,7 @@ using Dts.Common.Shell;
 using Dts.Common.Time;
 using Dts.Worker;
 
+Service.HideFromCommands();
 if (args is [DoctorCommand.Name, ..])
 {
     return await Service.RunAsync(() => DoctorCommand.RunAsync(args[1..], "worker.json", reader =>
@@ -21,7 +22,8 @@ if (args is [DoctorCommand.Name, ..])
             HostChecks.SpoolRoom(settings.DataFolder, settings.SpoolQuotaBytes),
             HostChecks.TimeZones(settings.DefaultZone),
             HostChecks.Cgroup("dts-worker"),
-            HostChecks.UserSwitching(settings.RunAs),
+            HostChecks.JobUser(settings.JobUser),
+            HostChecks.UserSwitching(settings.JobUser.Length > 0 ? [settings.JobUser, .. settings.RunAs] : settings.RunAs),
             HostChecks.Unit("dts-worker", settings.DrainTimeout),
         ];
     }));
@@ -48,6 +50,7 @@ return await Service.RunAsync(async () =>
     using var reload = new Reload(systemd);
     var (id, keys, zone, host, time) = (settings.WorkerId, settings.Keys, settings.DefaultZone, Dns.GetHostName(), TestClock.Choose());
 
+    var runAs = RunAs.Open(settings, log);
     using var folder = DataFolder.Open(settings.DataFolder);
     using var spool = Spool.Open(folder.Spool, settings.SpoolQuotaBytes, log);
     using var ledger = LaunchLedger.Open(folder.Path, log);
@@ -55,8 +58,7 @@ return await Service.RunAsync(async () =>
     using var store = settings.Log.Open(log);
     using var outputs = new LiveOutput(folder.Output, store, settings.OutputStoreLimitBytes, settings.LogRetention, time, log);
     var cgroups = RunCgroups.Open(settings, log); // Before there is any other process in this one's cgroup.
-    using var commands = await HeldCommands.OpenAsync(folder.Holders, Service.Invocation("hold"));
-    var runAs = RunAs.Open(settings, log);
+    using var commands = await HeldCommands.OpenAsync(folder.Holders, Service.Invocation("hold"), runAs.JobUser, log);
 
     var inbox = Channel.CreateBounded<ScheduleMessage>(1024); // full: the watches wait
     var fires = Channel.CreateBounded<FireOrder>(1024);       // full: the scheduler waits
@@ -70,13 +72,14 @@ return await Service.RunAsync(async () =>
     using var startAlarm = new Alarm(_ => starts.Writer.TryWrite(new RunOrder.Tick()), time);      // full: as above
 
     var slots = new Slots(settings.Slots);
+    commands.AnswersChanged += () => slots.IsShut = !commands.Answers;
     var runs = new RunsInFlight();
     var recorder = new RecordWriter(id, host, settings.LogRetention);
     var accounts = new Accounts(keys, recorder, endings.Writer, log);
     var lost = new LostRuns(etcd, keys, accounts, time, log);
     var former = new FormerRuns(etcd, keys, id, runs, lost, time, log);
     former.Adopt(commands, ledger, outputs, cgroups);
-    former.KillLeftBehind(ledger, cgroups);
+    await former.KillLeftBehindAsync(commands, ledger, cgroups);
     outputs.TakeLeft();
     using var clocks = new ClockCheck(id, time, log);
     var started = time.GetUtcNow();
@@ -98,7 +101,7 @@ return await Service.RunAsync(async () =>
         outputs.RunAsync(end.Token),
         holderGone,
         new CutOff(sessions, runs, commands, settings.SessionTtl, time).RunAsync(end.Token),
-        new Heartbeat(systemd, vitals.ProveAsync, _ => Task.FromResult(vitals.Describe()), time).RunAsync(end.Token),
+        new Heartbeat(systemd, cancel => Task.WhenAll(vitals.ProveAsync(cancel), commands.AnswerAsync(cancel)), _ => Task.FromResult(vitals.Describe()), time).RunAsync(end.Token),
         reload.RunAsync(reader, () => SettingsReader.Load(args, "worker.json"), WorkerSettings.Reloadable, TakeOverAsync, log, end.Token),
     ];
     Task[] stages =

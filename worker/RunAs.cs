@@ -1,4 +1,5 @@
 using Dts.Common;
+using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Common.Shell;
 using Microsoft.Extensions.Logging;
@@ -6,27 +7,39 @@ using Microsoft.Extensions.Logging;
 namespace Dts.Worker;
 
 /// <summary>As whom jobs may run here: what the setting allows, the host knows, and this process has the rights for.</summary>
-internal sealed class RunAs(IReadOnlyList<string> allowed, string workerId, string? missing)
+/// <param name="jobUser">As whom jobs run that name no user; null = as the worker itself.</param>
+internal sealed class RunAs(IReadOnlyList<string> allowed, string workerId, string? missing, UserAccount? jobUser = null)
 {
     private const string Anyone = "*";
 
-    /// <summary>Says at once if what the setting allows cannot be had.</summary>
+    public UserAccount? JobUser => jobUser;
+
+    /// <summary>Says at once if what the settings allow cannot be had, and what commands can reach that run as this worker does.</summary>
+    /// <exception cref="SettingsException">Commands cannot run as jobUser. They must not run as the worker instead.</exception>
     public static RunAs Open(WorkerSettings settings, ILogger log)
     {
         var missing = UserSwitch.FindMissing();
+        var jobUser = settings.JobUser.Length > 0 ? FindJobUser(settings.JobUser, missing) : null;
+        if (jobUser is null)
+        {
+            log.CommandsReachWorker(Environment.UserName, missing is null
+                ? "name a user for them in jobUser"
+                : $"to run them as a user of their own, set jobUser and let this worker switch users: {missing}");
+        }
+
         if (settings.RunAs.Count > 0 && missing is not null)
         {
             log.CannotSwitchUsers(string.Join(',', settings.RunAs), missing);
         }
 
-        return new RunAs(settings.RunAs, settings.WorkerId, missing);
+        return new RunAs(settings.RunAs, settings.WorkerId, missing, jobUser);
     }
 
-    /// <summary>The user of a job, null if it names none; false = it must not or cannot run as that user here, and <paramref name="refusal"/> says why.</summary>
+    /// <summary>The user of a job, that of the setting if it names none; false = it must not or cannot run as that user here, and <paramref name="refusal"/> says why.</summary>
     public bool TryFind(Job job, out UserAccount? user, out string refusal)
     {
-        user = job.User.Length > 0 ? UserAccount.Find(job.User) : null;
-        refusal = job.User.Length > 0 ? FindRefusal(job.User, user) : "";
+        user = job.User.Length == 0 || job.User == jobUser?.Name ? jobUser : UserAccount.Find(job.User);
+        refusal = job.User.Length == 0 || job.User == jobUser?.Name ? "" : FindRefusal(job.User, user);
         return refusal.Length == 0;
     }
 
@@ -38,7 +51,15 @@ internal sealed class RunAs(IReadOnlyList<string> allowed, string workerId, stri
             ? $"user \"{name}\" is unknown on the host of worker {workerId}; expected one that getent passwd shows there"
         : user.Uid == 0 && !allowed.Contains(name)
             ? $"user \"{name}\" is not allowed on worker {workerId}: * in its setting runAs does not include root; expected that it names {name}"
+        : jobUser is not null && user.Uid != 0 && user.Uid == UserAccount.Own
+            ? $"user \"{name}\" is the user of worker {workerId} itself, as whom no command runs where jobUser is set; expected another one"
         : missing is not null
             ? $"user \"{name}\" is out of reach of worker {workerId}: {missing}"
         : "";
+
+    private static UserAccount FindJobUser(string name, string? missing) =>
+        missing is not null ? throw new SettingsException($"jobUser is \"{name}\", and this worker cannot switch users: {missing}")
+        : UserAccount.Find(name) is not { } user ? throw new SettingsException($"jobUser is \"{name}\"; expected a user of this host: useradd -r -s /sbin/nologin {name}")
+        : user.Uid == 0 || user.Uid == UserAccount.Own ? throw new SettingsException($"jobUser is \"{name}\"; expected a user other than root and {Environment.UserName}, as whom this worker runs: useradd -r -s /sbin/nologin dts-job")
+        : user;
 }

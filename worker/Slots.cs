@@ -4,6 +4,7 @@ namespace Dts.Worker;
 internal sealed class Slots(int total)
 {
     private volatile int _total = total;
+    private volatile bool _isShut;
     private int _taken;
 
     /// <summary>Raised when there is room again, on whatever thread made it.</summary>
@@ -12,10 +13,21 @@ internal sealed class Slots(int total)
     /// <summary>Fewer than are taken: those go on, and none is given until there is room.</summary>
     public int Total
     {
-        get => _total;
+        get => _isShut ? 0 : _total;
         set
         {
             _total = value;
+            Freed?.Invoke();
+        }
+    }
+
+    /// <summary>None is offered for now, to no run that is not claimed yet.</summary>
+    public bool IsShut
+    {
+        get => _isShut;
+        set
+        {
+            _isShut = value;
             Freed?.Invoke();
         }
     }

@@ -12,6 +12,7 @@ namespace Dts.Worker;
 /// <param name="DataFolder">Where spool and launch ledger live. Two workers need two.</param>
 /// <param name="Labels">What jobs may ask for in their target.</param>
 /// <param name="Slots">How many runs at a time.</param>
+/// <param name="JobUser">As whom commands run whose jobs name no user; empty = as the worker itself.</param>
 /// <param name="RunAs">As whom jobs may ask to run; * = anyone but root.</param>
 /// <param name="CgroupPerRun">Whether runs without limits have a cgroup, too.</param>
 /// <param name="ClaimAhead">How long before its plan time a fire is claimed.</param>
@@ -23,6 +24,7 @@ internal sealed record WorkerSettings(
     string DataFolder,
     IReadOnlyDictionary<string, string> Labels,
     int Slots,
+    string JobUser,
     IReadOnlyList<string> RunAs,
     bool CgroupPerRun,
     string Shell,
@@ -56,6 +58,7 @@ internal sealed record WorkerSettings(
         DataFolder: settings.Text("dataFolder", "/var/lib/dts/worker", Path.IsPathRooted, "an absolute path"),
         Labels: ReadLabels(settings),
         Slots: settings.Number("slots", 4 * Environment.ProcessorCount, 1, 10_000),
+        JobUser: settings.Text("jobUser", "", _ => true, "the name of a user"),
         RunAs: settings.List("runAs", ""),
         CgroupPerRun: settings.Text("cgroupPerRun", "false", text => text is "true" or "false", "true or false") == "true",
         Shell: settings.Text("shell", "/bin/bash", File.Exists, "the path of a shell that exists"),

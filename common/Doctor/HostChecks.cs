@@ -35,6 +35,18 @@ public static class HostChecks
             : [Finding.Ok("cgroup", $"v2: {controllers}{(Directory.Exists(own) ? $"; {unit} has its own" : "")}")];
     });
 
+    /// <param name="jobUser">As whom commands run whose jobs name no user.</param>
+    public static Check JobUser(string jobUser) => Check.Of("jobUser", jobUser, "getent passwd", () => [JudgeJobUser(jobUser, UserAccount.Find(jobUser))]);
+
+    internal static Finding JudgeJobUser(string jobUser, UserAccount? account)
+    {
+        const string Make = "useradd -r -s /sbin/nologin dts-job; \"jobUser\": \"dts-job\" in /etc/dts/worker.json; systemctl restart dts-worker";
+        return jobUser.Length == 0 ? Finding.Warning("jobUser", "commands that name no user run as the worker itself: they can read its settings, credentials, spool and outputs, and can end it", Make)
+            : account is null ? Finding.Error("jobUser", $"jobUser is {jobUser}, which this host does not know: the worker does not start", $"useradd -r -s /sbin/nologin {jobUser}")
+            : account.Uid == 0 ? Finding.Error("jobUser", $"jobUser is {jobUser}, which is root: the worker does not start", Make)
+            : Finding.Ok("jobUser", $"commands that name no user run as {jobUser}");
+    }
+
     /// <param name="runAs">As whom jobs may run here.</param>
     public static Check UserSwitching(IReadOnlyList<string> runAs) => Check.Of("users", "setpriv", "apt-get install util-linux, or dnf install util-linux", () =>
     {

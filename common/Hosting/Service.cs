@@ -42,6 +42,9 @@ public static class Service
         }
     }
 
+    /// <summary>Keeps environment and memory, where secrets are, from other processes of this user. To be called first.</summary>
+    public static void HideFromCommands() => Native.HideFromOthers();
+
     /// <summary>Runs the service. A wrong setting, or something else that only the operator can mend, is one line and its exit code.</summary>
     public static async Task<int> RunAsync(Func<Task<int>> service)
     {

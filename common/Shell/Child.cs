@@ -4,7 +4,7 @@ namespace Dts.Common.Shell;
 
 /// <summary>A started command as the child loop sees it, until its ending.</summary>
 /// <remarks>Not thread-safe. The child loop is its only user once it was handed over.</remarks>
-internal sealed class Child(RunningCommand running, ShellCommand command, int pidFd, int input, long maxRssFloorKb)
+internal sealed class Child(RunningCommand running, ShellCommand command, int pidFd, int input, CommandFiles files, long maxRssFloorKb)
 {
     public RunningCommand Running { get; } = running;
 
@@ -18,7 +18,9 @@ internal sealed class Child(RunningCommand running, ShellCommand command, int pi
     /// <summary>Our end of its output pipe; <see cref="OutputPipes"/> closes it.</summary>
     public int Input { get; } = input;
 
-    public OutputCapture Output { get; } = new(command.OutputLimitBytes, command.OutputTarget is { } target ? new OutputFile(target) : null);
+    public CommandFiles Files { get; } = files;
+
+    public OutputCapture Output { get; } = new(command.OutputLimitBytes, command.OutputTarget is { } target ? new OutputFile(target, files.Output) : null);
 
     /// <summary>Our own peak of memory when it was spawned, which its figure begins with.</summary>
     public long MaxRssFloorKb { get; } = maxRssFloorKb;

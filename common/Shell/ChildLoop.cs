@@ -55,6 +55,9 @@ internal sealed class ChildLoop
         Native.RingBell(_bell);
     }
 
+    /// <summary>Whether there are pipes that somebody may still write to.</summary>
+    public bool HasOpenPipes => _pipes.Count > 0;
+
     /// <summary>Waits for the thread to end, after <see cref="ChildMessage.Stop"/>.</summary>
     public void Join() => _thread.Join();
 
@@ -249,7 +252,7 @@ internal sealed class ChildLoop
     {
         if (child.Kill is null)
         {
-            child.Kill = new KillSequence(child.Running, child.Command, outcome, grace ?? child.Command.KillGrace);
+            child.Kill = new KillSequence(child, outcome, grace ?? child.Command.KillGrace);
             _condemned.Add(child);
         }
     }
@@ -320,6 +323,7 @@ internal sealed class ChildLoop
         }
 
         _pipes.Forget(child);
+        (child.Files with { Output = -1 }).Close(); // Its output's is the capture's.
         if (child.PidFd >= 0)
         {
             Native.Unwatch(_epoll, child.PidFd);

@@ -57,9 +57,10 @@ public abstract record CommandOutcome
     }
 
     /// <summary>It never ran: no such shell or directory, or no process, memory or descriptor to be had.</summary>
-    public sealed record NotStarted(string Why) : CommandOutcome
+    /// <param name="TooLate">Nothing is wrong with the command: its time was over.</param>
+    public sealed record NotStarted(string Why, bool TooLate = false) : CommandOutcome
     {
-        private protected override string Describe() => $"cannot start: {Why}";
+        private protected override string Describe() => TooLate ? Why : $"cannot start: {Why}";
     }
 
     /// <summary>Our own failure to look after it; it was killed as far as possible.</summary>

@@ -25,11 +25,17 @@ public sealed class CommandRunner : IDisposable
     /// </summary>
     public static bool TryHurryThisThread() => Native.TryRunFirst();
 
+    /// <summary>Whether commands that have ended left somebody behind that still may write to their output: it is read and thrown away as long as this runner is there.</summary>
+    public bool HasOpenPipes => _loop.HasOpenPipes;
+
     /// <summary>Does ahead of time what can be done: to be started, or disposed. What is wrong already shows when it is started.</summary>
-    public PreparedCommand Prepare(ShellCommand command)
+    public PreparedCommand Prepare(ShellCommand command) => Prepare(command, CommandFiles.Open(command));
+
+    /// <param name="files">They are the prepared command's from now on.</param>
+    internal PreparedCommand Prepare(ShellCommand command, CommandFiles files)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        return new PreparedCommand(command);
+        return new PreparedCommand(command, files);
     }
 
     /// <summary>
@@ -52,6 +58,7 @@ public sealed class CommandRunner : IDisposable
                 prepared.Command,
                 pidFd: Native.OpenPidFd(running.Pid),
                 input: prepared.TakeInput(),
+                files: prepared.TakeFiles(),
                 maxRssFloorKb: Native.OwnMaxRssKb())));
             return running;
         }

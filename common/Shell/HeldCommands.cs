@@ -1,45 +1,68 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dts.Common.Shell;
 
-/// <summary>A worker's commands, which a process beside it starts and holds (<see cref="Holder"/>), so that they outlive the worker; and those that its predecessors left.</summary>
-/// <remarks>Thread-safe.</remarks>
+/// <summary>A worker's commands, which processes beside it start and hold, one for each user (<see cref="Holder"/>), so that they outlive the worker; and those that its predecessors left.</summary>
+/// <remarks>Thread-safe, but for <see cref="Prepare"/> and <see cref="KillLeftAsync"/>, which start holders.</remarks>
 public sealed class HeldCommands : IDisposable
 {
+    private const string Stalled = "the process that starts commands does not answer";
+    private const int StartsAtOnce = 50; // Each of a message is to start in time, also where a start takes 20 ms.
+
     private static readonly TimeSpan AnswersWithin = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan StartsWithin = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan OnTheWay = TimeSpan.FromMilliseconds(200); // From the holder's look at the clock to the arrival of its answer.
+    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100);
+    private static readonly UserAccount WorkerItself = new("", uint.MaxValue, uint.MaxValue, "/");
 
     private readonly ConcurrentDictionary<string, Link> _links = new(); // by command
+    private readonly ConcurrentDictionary<UserAccount, Link> _own = new();
+    private readonly TaskCompletionSource _gone = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<Link> _all = [];
     private readonly List<FormerCommand> _former = [];
     private readonly string _folder;
-    private Link? _own;
+    private readonly IReadOnlyList<string> _program;
+    private readonly ILogger _log;
 
-    private HeldCommands(string folder) => _folder = folder;
+    private HeldCommands(string folder, IReadOnlyList<string> program, ILogger log) => (_folder, _program, _log) = (folder, program, log);
+
+    /// <summary>Raised when <see cref="Answers"/> may have changed, on the thread that noticed.</summary>
+    public event Action? AnswersChanged;
 
     /// <summary>What a worker before this one started and did not see to its record.</summary>
     public IReadOnlyList<FormerCommand> Former => _former;
 
+    /// <summary>False while a holder of this worker owes the answer to a start that is out of date by now.</summary>
+    public bool Answers => !_own.Values.Any(link => link.IsSilent);
+
     /// <summary>Finds the holders of former workers, and starts one for the commands of this one.</summary>
     /// <param name="folder">Where the holders of this worker have their sockets; nobody else may enter it.</param>
     /// <param name="program">What starts a holder, but for its socket: an executable and its arguments.</param>
+    /// <param name="user">As whom commands run in general; null = as the worker itself.</param>
     /// <exception cref="IOException">A holder cannot be started.</exception>
-    public static async Task<HeldCommands> OpenAsync(string folder, IReadOnlyList<string> program)
+    public static async Task<HeldCommands> OpenAsync(string folder, IReadOnlyList<string> program, UserAccount? user = null, ILogger? log = null)
     {
         HolderFolder.Make(folder);
-        var commands = new HeldCommands(folder);
+        var commands = new HeldCommands(folder, program, log ?? NullLogger.Instance);
         foreach (var path in Directory.GetFiles(folder, "*" + Holder.SocketSuffix))
         {
             await commands.TryTakeOverAsync(path);
         }
 
-        foreach (var path in Directory.GetFiles(folder, "*" + Holder.EndingsSuffix))
+        foreach (var path in Directory.GetFiles(folder, "*" + Holder.EndingsSuffix).Where(path => !File.Exists(Path.ChangeExtension(path, Holder.SocketSuffix))))
         {
             commands.TakeEndings(path);
         }
 
-        await commands.StartHolderAsync(program);
+        var first = commands.LinkOf(user);
+        if (await Task.WhenAny(first.Heard, Task.Delay(AnswersWithin, TimeProvider.System)) != first.Heard || first.Fault is not null)
+        {
+            throw new IOException($"the process that is to hold commands ({string.Join(' ', program)}) does not run: {first.Fault ?? $"it did not answer within {AnswersWithin.TotalSeconds:0} s"}");
+        }
+
         return commands;
     }
 
@@ -48,25 +71,59 @@ public sealed class HeldCommands : IDisposable
     /// <param name="tag">What the next worker will find in <see cref="Former"/>.</param>
     public void Prepare(string id, string tag, ShellCommand command)
     {
-        _links[id] = _own!;
-        _own!.Line.Send(new HolderMessage.Prepare(id, tag, command));
+        var link = LinkOf(command.User);
+        _links[id] = link;
+        var files = CommandFiles.Open(command);
+        link.Send(new HolderMessage.Prepare(id, tag, command, files), files);
     }
 
     /// <summary>It is not to be started after all.</summary>
     public void Drop(string id)
     {
-        _links.TryRemove(id, out _);
-        _own!.Line.Send(new HolderMessage.Drop(id));
+        if (_links.TryRemove(id, out var link))
+        {
+            link.Send(new HolderMessage.Drop(id));
+        }
     }
 
-    /// <summary>Starts prepared commands back to back. One that cannot be started has ended already, with the reason.</summary>
-    /// <param name="within">Later than that from now none of them is started.</param>
+    /// <summary>Starts prepared commands, many back to back. One that cannot be started has ended already, with the reason; so has one whose holder is stalled: it will not be started any more.</summary>
+    /// <param name="within">Later than that from now none of them is started; nor after two seconds without an answer.</param>
     /// <param name="deadlines">See <see cref="KillAfter"/>.</param>
     public async Task<IReadOnlyList<RunningCommand>> StartAsync(IReadOnlyList<string> ids, TimeSpan within, IReadOnlyList<KillDeadline>? deadlines = null)
     {
-        var started = ids.Select(_own!.Expect).ToList();
-        _own.Line.Send(new HolderMessage.Start(ids, Environment.TickCount64 + (long)within.TotalMilliseconds, deadlines?.Select(deadline => deadline.ToMessage()).ToList()));
-        return await Task.WhenAll(started);
+        var running = new List<RunningCommand>(ids.Count);
+        var from = Environment.TickCount64;
+        foreach (var chunk in ids.Chunk(StartsAtOnce))
+        {
+            running.AddRange(await StartAsync(chunk, within - TimeSpan.FromMilliseconds(Environment.TickCount64 - from), deadlines ?? []));
+        }
+
+        return running;
+    }
+
+    private async Task<RunningCommand[]> StartAsync(string[] ids, TimeSpan within, IReadOnlyList<KillDeadline> deadlines)
+    {
+        within = within < StartsWithin ? within : StartsWithin;
+        var notAfterMs = Environment.TickCount64 + (long)within.TotalMilliseconds;
+        var started = new Dictionary<string, Task<RunningCommand>>(ids.Length);
+        foreach (var together in ids.GroupBy(id => _links[id]))
+        {
+            together.Key.Start([.. together], notAfterMs, deadlines, started);
+        }
+
+        try
+        {
+            await Task.WhenAll(started.Values).WaitAsync((within > TimeSpan.Zero ? within : TimeSpan.Zero) + OnTheWay);
+        }
+        catch (TimeoutException)
+        {
+            foreach (var id in ids)
+            {
+                _links[id].GiveUp(id, within);
+            }
+        }
+
+        return await Task.WhenAll(ids.Select(id => started[id]));
     }
 
     /// <summary>Has it killed after a time, even if this worker is gone by then, unless it is told another time before.</summary>
@@ -88,8 +145,24 @@ public sealed class HeldCommands : IDisposable
         }
     }
 
-    /// <summary>Completes when the own holder is gone: then nobody knows how its commands end, and the worker is best started anew.</summary>
-    public async Task HolderGoneAsync(CancellationToken stop) => await Task.WhenAny(_own!.Hearing, Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop));
+    /// <summary>Ends what a holder that is gone left of a command of this user (<see cref="LeftBehind"/>), and returns how many processes it was.</summary>
+    public async Task<int> KillLeftAsync(UserAccount user, IReadOnlyDictionary<string, string> mark, int pid, long startTicks)
+    {
+        var counted = LinkOf(user).KillLeft(new HolderMessage.KillLeft(mark, pid, startTicks));
+        return await Task.WhenAny(counted, Task.Delay(AnswersWithin, TimeProvider.System)) == counted ? await counted : 0;
+    }
+
+    /// <summary>Completes when all holders answer.</summary>
+    public async Task AnswerAsync(CancellationToken stop)
+    {
+        while (!Answers)
+        {
+            await Task.Delay(LookEvery, TimeProvider.System, stop);
+        }
+    }
+
+    /// <summary>Completes when a holder of this worker is gone: then nobody knows how its commands end, and the worker is best restarted.</summary>
+    public async Task HolderGoneAsync(CancellationToken stop) => await Task.WhenAny(_gone.Task, Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop));
 
     /// <summary>Leaves what still runs to its holders.</summary>
     public void Dispose() => _all.ForEach(link => link.Leave());
@@ -108,7 +181,7 @@ public sealed class HeldCommands : IDisposable
 
             if (await word is HolderMessage.Holds holds)
             {
-                var link = new Link(line);
+                var link = new Link(this, line);
                 _all.Add(link);
                 TakeOver(holds, link);
                 link.Hear();
@@ -125,7 +198,7 @@ public sealed class HeldCommands : IDisposable
     /// <summary>A former worker's holder ends when there is nothing left to ask it.</summary>
     private void LeaveIfDone(Link link)
     {
-        if (link != _own && !_links.Values.Contains(link))
+        if (!_own.Values.Contains(link) && !_links.Values.Contains(link))
         {
             link.Leave();
         }
@@ -133,9 +206,9 @@ public sealed class HeldCommands : IDisposable
 
     private void TakeEndings(string path)
     {
-        if (HolderLine.Parse(File.ReadAllText(path)) is HolderMessage.Holds holds && holds.Commands.Count > 0)
+        if (File.ReadAllText(path) is { Length: > 0 } text && HolderLine.Parse(text) is HolderMessage.Holds holds && holds.Commands.Count > 0)
         {
-            TakeOver(holds, new Link(path, holds.Commands.Select(command => command.Id)));
+            TakeOver(holds, new Link(this, path, holds.Commands.Select(command => command.Id)));
         }
         else
         {
@@ -152,44 +225,67 @@ public sealed class HeldCommands : IDisposable
         }
     }
 
-    private async Task StartHolderAsync(IReadOnlyList<string> program)
+    /// <summary>The holder of a user's commands; it is started when there is none, and not waited for: what it is told before it runs waits in its socket.</summary>
+    private Link LinkOf(UserAccount? user)
     {
-        var path = Path.Combine(_folder, Guid.NewGuid().ToString("N")[..12] + Holder.SocketSuffix);
-        PreparedCommand.Launch([.. program, path]);
-        var waiting = Stopwatch.StartNew();
-        while (waiting.Elapsed < AnswersWithin)
+        if (_own.TryGetValue(user ?? WorkerItself, out var own) && own.Fault is null)
         {
-            if (File.Exists(path) && HolderFolder.TryConnect(path) is { } socket)
-            {
-                _own = new Link(new HolderLine(socket));
-                _all.Add(_own);
-                _own.Hear(isOwn: true);
-                return;
-            }
-
-            await Task.Delay(LookEvery, TimeProvider.System);
+            return own;
         }
 
-        throw new IOException($"the process that is to hold this worker's commands ({string.Join(' ', program)}) did not answer within {AnswersWithin.TotalSeconds:0} s");
+        var path = Path.Combine(_folder, Guid.NewGuid().ToString("N")[..12] + Holder.SocketSuffix);
+        using var listener = HolderFolder.Listen(path);
+        var link = new Link(this, new HolderLine(HolderFolder.TryConnect(path) ?? throw new IOException($"{path}: nobody can connect to it")));
+        var endings = Native.OpenForWriting(Path.ChangeExtension(path, Holder.EndingsSuffix), make: true);
+        int[] handedOver = [Native.DuplicateHigh((int)listener.Handle), Native.DuplicateHigh(endings)];
+        try
+        {
+            Native.GrantHurry();
+            PreparedCommand.Launch([.. _program, path], user, handedOver);
+            _all.Add(link);
+            link.Hear(isOwn: true);
+        }
+        catch (IOException failure)
+        {
+            link.Fail(failure.Message);
+        }
+        finally
+        {
+            Native.Close(endings);
+            Array.ForEach(handedOver, Native.Close);
+        }
+
+        _own[user ?? WorkerItself] = link;
+        return link;
     }
 
     /// <summary>One holder as the worker sees it: a process, or the file that it left.</summary>
     private sealed class Link
     {
+        private readonly HeldCommands _holders;
         private readonly ConcurrentDictionary<string, RunningCommand> _commands = new();
         private readonly ConcurrentDictionary<string, TaskCompletionSource<RunningCommand>> _expected = new();
         private readonly HolderLine? _line;
+        private readonly ConcurrentDictionary<string, bool> _overdue = new(); // Their start was given up.
+        private readonly ConcurrentQueue<TaskCompletionSource<int>> _counts = new();
+        private readonly TaskCompletionSource _heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private volatile bool _isLeft;
+        private volatile string? _fault;
         private readonly string? _file;
         private readonly HashSet<string> _inFile = [];
 
-        public Link(HolderLine line) => _line = line;
+        public Link(HeldCommands holders, HolderLine line) => (_holders, _line) = (holders, line);
 
-        public Link(string file, IEnumerable<string> ids) => (_file, _inFile) = (file, [.. ids]);
+        public Link(HeldCommands holders, string file, IEnumerable<string> ids) => (_holders, _file, _inFile) = (holders, file, [.. ids]);
 
-        public HolderLine Line => _line ?? throw new UnreachableException();
+        /// <summary>Completes with its first word, or when there will be none: then it has a fault.</summary>
+        public Task Heard => _heard.Task;
 
-        public Task Hearing { get; private set; } = Task.CompletedTask;
+        /// <summary>Why it never ran; null = it does, as far as is known.</summary>
+        public string? Fault => _fault;
+
+        /// <summary>It owes the answer to a start that was given up.</summary>
+        public bool IsSilent => !_overdue.IsEmpty;
 
         public RunningCommand Add(HolderMessage.Held held)
         {
@@ -207,10 +303,71 @@ public sealed class HeldCommands : IDisposable
             return running;
         }
 
-        public Task<RunningCommand> Expect(string id) =>
-            (_expected[id] = new TaskCompletionSource<RunningCommand>(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+        /// <param name="started">Gets the answers, by id.</param>
+        public void Start(IReadOnlyList<string> ids, long notAfterMs, IEnumerable<KillDeadline> deadlines, Dictionary<string, Task<RunningCommand>> started)
+        {
+            foreach (var id in ids)
+            {
+                started[id] = (_expected[id] = new TaskCompletionSource<RunningCommand>(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+            }
 
-        public void Send(HolderMessage message) => _line?.Send(message);
+            if (IsSilent)
+            {
+                foreach (var id in ids)
+                {
+                    Answer(id, RunningCommand.NotStarted(Stalled, tooLate: true));
+                    Send(new HolderMessage.Drop(id));
+                }
+            }
+            else if (_fault is not null)
+            {
+                AnswerWithFault();
+            }
+            else
+            {
+                Send(new HolderMessage.Start(ids, notAfterMs, [.. deadlines.Where(deadline => ids.Contains(deadline.Id)).Select(deadline => deadline.ToMessage())]));
+            }
+        }
+
+        /// <summary>The answer to a start is not waited for any more. By now it is refused if it has not been heard.</summary>
+        public void GiveUp(string id, TimeSpan after)
+        {
+            var spoke = !IsSilent;
+            _overdue[id] = true;
+            if (!Answer(id, RunningCommand.NotStarted(string.Create(CultureInfo.InvariantCulture, $"the process that starts commands did not answer within {after.TotalSeconds:0.#} s"), tooLate: true)))
+            {
+                _overdue.TryRemove(id, out _); // It has come just now.
+            }
+            else if (spoke)
+            {
+                _holders._log.HolderSilent(Math.Round(after.TotalSeconds, 1));
+                _holders.AnswersChanged?.Invoke();
+            }
+        }
+
+        public Task<int> KillLeft(HolderMessage.KillLeft left)
+        {
+            var count = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+            _counts.Enqueue(count);
+            Send(left);
+            if (_fault is not null)
+            {
+                AnswerWithFault();
+            }
+
+            return count.Task;
+        }
+
+        /// <summary>It never came to run.</summary>
+        public void Fail(string why)
+        {
+            _fault = why;
+            AnswerWithFault();
+            _heard.TrySetResult();
+            _line?.Dispose();
+        }
+
+        public void Send(HolderMessage message, CommandFiles? files = null) => _line?.Send(message, files);
 
         public void Forget(string id)
         {
@@ -231,26 +388,43 @@ public sealed class HeldCommands : IDisposable
             _line?.Dispose();
         }
 
-        public void Hear(bool isOwn = false) => Hearing = HearAsync(isOwn);
+        public void Hear(bool isOwn = false) => _ = HearAsync(isOwn);
 
         private async Task HearAsync(bool isOwn)
         {
-            while (await Line.ReceiveAsync() is { } message)
+            while (await _line!.ReceiveAsync() is { } message)
             {
+                _heard.TrySetResult();
                 switch (message)
                 {
                     case HolderMessage.Started(var commands):
                         foreach (var held in commands)
                         {
-                            var running = Add(held);
-                            _ = _expected.TryRemove(held.Id, out var expected) && expected.TrySetResult(running);
+                            if (!Answer(held.Id, Add(held)))
+                            {
+                                TakeLate(held);
+                            }
                         }
 
                         break;
                     case HolderMessage.Ended(var id, var ending) when _commands.TryRemove(id, out var ended):
                         ended.Complete(ending);
                         break;
+                    case HolderMessage.LeftKilled(var processes):
+                        _ = _counts.TryDequeue(out var count) && count.TrySetResult(processes);
+                        break;
                 }
+            }
+
+            if (isOwn && !Heard.IsCompleted)
+            {
+                Fail("it ended before it said a word");
+                return;
+            }
+
+            if (isOwn && !_isLeft)
+            {
+                _holders._gone.TrySetResult();
             }
 
             foreach (var (_, running) in _isLeft ? [] : _commands)
@@ -266,6 +440,37 @@ public sealed class HeldCommands : IDisposable
                 }
 
                 running.Complete(CommandEnding.Abandoned("the process that held it is gone", running.StartedAt, DateTimeOffset.UtcNow));
+            }
+        }
+
+        private bool Answer(string id, RunningCommand running) => _expected.TryRemove(id, out var expected) && expected.TrySetResult(running);
+
+        private void AnswerWithFault()
+        {
+            foreach (var id in _expected.Keys)
+            {
+                Answer(id, RunningCommand.NotStarted($"the process that is to start commands of this user does not run: {_fault}"));
+            }
+
+            while (_counts.TryDequeue(out var count))
+            {
+                count.TrySetResult(0);
+            }
+        }
+
+        /// <summary>The answer to a start that was given up. If the holder was stalled after its look at the clock, the command runs, and must not: its run is recorded as missed.</summary>
+        private void TakeLate(HolderMessage.Held held)
+        {
+            if (held.Ending is null)
+            {
+                _holders._log.StartedTooLate(held.Id, held.Pid);
+                Send(new HolderMessage.Kill(held.Id, Stalled, 0));
+            }
+
+            if (_overdue.TryRemove(held.Id, out _) && !IsSilent)
+            {
+                _holders._log.HolderAnswers();
+                _holders.AnswersChanged?.Invoke();
             }
         }
     }

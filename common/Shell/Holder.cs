@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Threading.Channels;
+using Microsoft.Win32.SafeHandles;
 
 namespace Dts.Common.Shell;
 
@@ -9,6 +10,8 @@ namespace Dts.Common.Shell;
 /// <para>A worker speaks to it over a Unix socket (<see cref="HolderMessage"/>), one at a time: the next is heard when all that the one before said has been
 /// done. When the worker is gone the commands go on; what was only prepared is dropped. Once all have ended and nobody came for them, their endings are left
 /// in a file and the process ends.</para>
+/// <para>It runs as the user of its commands, with no capability, and finds as descriptors the socket that the worker listens on for it and the file for what it leaves:
+/// nothing in the worker's folder is its own, but for a worker that cannot switch users.</para>
 /// <para>Constraint: the thread that hears the worker is the one that starts commands, and runs before all ordinary ones where it may: a start costs one message.
 /// So it never waits for anything but the worker's next word.</para>
 /// </remarks>
@@ -17,24 +20,29 @@ public sealed class Holder : IDisposable
     /// <summary>What a holder's socket and the file of what it leaves are called, behind a name of its own.</summary>
     internal const string SocketSuffix = ".sock", EndingsSuffix = ".ended";
 
-    private const int LookEveryMs = 100;
+    /// <summary>The descriptors that it is started with.</summary>
+    private const int Listener = 3, Endings = 4;
+
+    private const int LookEveryMs = 100, LookIdlyEveryMs = 1000;
+    private const int PermissionsOthersLack = 0x12; // 0022, as for any service: the worker's own files are closed to others, those of commands need not be.
 
     private static readonly TimeSpan FirstCallWithin = TimeSpan.FromSeconds(30); // Or the worker that started us is no more.
 
     private readonly CommandRunner _runner = new();
     private readonly string _path;
     private readonly Socket _listener;
+    private readonly SafeFileHandle _endings = new(Endings, ownsHandle: true);
     private readonly Dictionary<string, (PreparedCommand Command, string Tag)> _prepared = [];
     private readonly Dictionary<string, Command> _held = []; // guarded by _gate
     private readonly Lock _gate = new();
     private readonly Timer _deadlines;
     private Channel<HolderMessage>? _outbox; // guarded by _gate; null: no worker is there
 
-    /// <param name="socketPath">Where it listens; in a folder that nobody else may enter.</param>
+    /// <param name="socketPath">Where the worker finds it.</param>
     private Holder(string socketPath)
     {
         _path = socketPath;
-        _listener = HolderFolder.Listen(socketPath);
+        _listener = new Socket(new SafeSocketHandle(Listener, ownsHandle: true));
         _deadlines = new Timer(_ => KillOverdue(), null, LookEveryMs, LookEveryMs);
     }
 
@@ -43,6 +51,7 @@ public sealed class Holder : IDisposable
     {
         // Who means the worker must not hit its commands: "systemctl kill" reaches all that is in the unit, and a worker that stops leaves them to the next one.
         var registrations = new[] { PosixSignal.SIGTERM, PosixSignal.SIGINT, PosixSignal.SIGHUP }.Select(signal => PosixSignalRegistration.Create(signal, context => context.Cancel = true)).ToList();
+        Native.SetFileModeMask(PermissionsOthersLack);
         using var holder = new Holder(socketPath);
         CommandRunner.TryHurryThisThread();
         Native.GiveUpHurry();
@@ -55,6 +64,7 @@ public sealed class Holder : IDisposable
     {
         _deadlines.Dispose();
         _listener.Dispose();
+        _endings.Dispose();
         _runner.Dispose();
     }
 
@@ -63,7 +73,11 @@ public sealed class Holder : IDisposable
         for (var isCalledFor = _listener.Poll(FirstCallWithin, SelectMode.SelectRead); isCalledFor; isCalledFor = WaitForWorker())
         {
             using var socket = _listener.Accept();
-            Serve(new HolderLine(socket));
+            if (HolderFolder.PeerOf(socket) is var peer && (peer == 0 || peer == HolderFolder.PeerOf(_listener)))
+            {
+                _deadlines.Change(LookEveryMs, LookEveryMs);
+                Serve(new HolderLine(socket));
+            }
         }
 
         LeaveEndings();
@@ -88,7 +102,12 @@ public sealed class Holder : IDisposable
 
         while (line.Receive() is { } message)
         {
-            Take(message);
+            Take(message, line.Descriptors);
+        }
+
+        while (line.Descriptors.TryDequeue(out var unclaimed))
+        {
+            Native.Close(unclaimed);
         }
 
         lock (_gate)
@@ -110,52 +129,75 @@ public sealed class Holder : IDisposable
     /// <summary>False once there is nothing to wait for.</summary>
     private bool WaitForWorker()
     {
-        while (!_listener.Poll(TimeSpan.FromMilliseconds(LookEveryMs), SelectMode.SelectRead))
+        var hasLeft = false;
+        while (!_listener.Poll(TimeSpan.FromMilliseconds(hasLeft ? LookIdlyEveryMs : LookEveryMs), SelectMode.SelectRead))
         {
             lock (_gate)
             {
-                if (_held.Values.All(command => command.Ending is not null))
+                if (_held.Values.Any(command => command.Ending is null))
                 {
-                    return false;
+                    continue;
                 }
+            }
+
+            // What commands left in the background may still write to their output, and would die of it without a reader: it is read until they are gone.
+            if (!_runner.HasOpenPipes)
+            {
+                return false;
+            }
+
+            if (!hasLeft)
+            {
+                hasLeft = true;
+                WriteEndings();
+                _deadlines.Change(Timeout.Infinite, Timeout.Infinite);
             }
         }
 
         return true;
     }
 
-    /// <summary>First the file, then the socket: whoever finds no one at the socket finds the file.</summary>
+    /// <summary>First the file, then the socket: who finds nobody at the socket finds the file.</summary>
     private void LeaveEndings()
     {
+        WriteEndings();
+        _listener.Dispose();
         try
         {
-            if (_held.Count > 0)
-            {
-                var file = Path.ChangeExtension(_path, EndingsSuffix);
-                File.WriteAllBytes(file + ".new", HolderLine.ToBytes(new HolderMessage.Holds([.. _held.Values.Select(command => command.ToHeld())])));
-                File.Move(file + ".new", file);
-            }
-
-            _listener.Dispose();
             File.Delete(_path);
+            if (_held.Count == 0)
+            {
+                File.Delete(Path.ChangeExtension(_path, EndingsSuffix));
+            }
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            if (_held.Count == 0)
-            {
-                return;
-            }
-
-            Console.Error.WriteLine($"the endings of {_held.Count} commands are lost with their worker's folder: {failure.Message}");
+            // The folder is another user's, or gone; the next worker removes what it finds.
         }
     }
 
-    private void Take(HolderMessage message)
+    private void WriteEndings()
+    {
+        try
+        {
+            RandomAccess.SetLength(_endings, 0);
+            if (_held.Count > 0)
+            {
+                RandomAccess.Write(_endings, HolderLine.ToBytes(new HolderMessage.Holds([.. _held.Values.Select(command => command.ToHeld())])), 0);
+            }
+        }
+        catch (IOException failure)
+        {
+            Console.Error.WriteLine($"the endings of {_held.Count} commands are lost: {failure.Message}");
+        }
+    }
+
+    private void Take(HolderMessage message, Queue<int> descriptors)
     {
         switch (message)
         {
-            case HolderMessage.Prepare(var id, var tag, var command):
-                _prepared[id] = (_runner.Prepare(command), tag);
+            case HolderMessage.Prepare(var id, var tag, var command, var files):
+                _prepared[id] = (_runner.Prepare(command, files.Take(descriptors)), tag);
                 break;
             case HolderMessage.Drop(var id) when _prepared.Remove(id, out var dropped):
                 dropped.Command.Dispose();
@@ -164,7 +206,7 @@ public sealed class Holder : IDisposable
                 Start(ids, notAfterMs);
                 foreach (var deadline in deadlines ?? [])
                 {
-                    Take(deadline);
+                    Take(deadline, descriptors);
                 }
 
                 break;
@@ -175,9 +217,19 @@ public sealed class Holder : IDisposable
                 command.KillAt = killAt;
                 break;
             case HolderMessage.Forget(var id):
+                Command? forgotten;
                 lock (_gate)
                 {
-                    _held.Remove(id);
+                    _held.Remove(id, out forgotten);
+                }
+
+                forgotten?.Running.Kill("its run is over", TimeSpan.Zero); // It was started when nobody waited for it any more.
+                break;
+            case HolderMessage.KillLeft(var mark, var pid, var startTicks):
+                var answer = new HolderMessage.LeftKilled(LeftBehind.Kill(mark, pid, startTicks));
+                lock (_gate)
+                {
+                    _outbox?.Writer.TryWrite(answer);
                 }
 
                 break;
@@ -197,7 +249,7 @@ public sealed class Holder : IDisposable
             else if (Environment.TickCount64 > notAfterMs)
             {
                 prepared.Command.Dispose();
-                started.Add(new Command(id, prepared.Tag, RunningCommand.NotStarted("the word to start came when others might have taken it for lost: this host was stalled")));
+                started.Add(new Command(id, prepared.Tag, RunningCommand.NotStarted("the process that starts commands was stalled, and the word to start reached it too late", tooLate: true)));
             }
             else
             {

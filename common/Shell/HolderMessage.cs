@@ -13,6 +13,8 @@ namespace Dts.Common.Shell;
 [JsonDerivedType(typeof(Kill), "kill")]
 [JsonDerivedType(typeof(KillAt), "killAt")]
 [JsonDerivedType(typeof(Forget), "forget")]
+[JsonDerivedType(typeof(KillLeft), "killLeft")]
+[JsonDerivedType(typeof(LeftKilled), "leftKilled")]
 [JsonDerivedType(typeof(Holds), "holds")]
 [JsonDerivedType(typeof(Started), "started")]
 [JsonDerivedType(typeof(Ended), "ended")]
@@ -24,7 +26,8 @@ internal abstract record HolderMessage
 
     /// <summary>To be started soon.</summary>
     /// <param name="Tag">What the next worker will want to know of it.</param>
-    public sealed record Prepare(string Id, string Tag, ShellCommand Command) : HolderMessage;
+    /// <param name="Files">Which descriptors come with it.</param>
+    public sealed record Prepare(string Id, string Tag, ShellCommand Command, CommandFiles Files) : HolderMessage;
 
     /// <summary>Not to be started after all.</summary>
     public sealed record Drop(string Id) : HolderMessage;
@@ -38,8 +41,14 @@ internal abstract record HolderMessage
     /// <summary>To be killed at a moment of this host's monotonic clock, unless told otherwise before, also when the worker is gone by then.</summary>
     public sealed record KillAt(string Id, long AtMs, string Reason, double GraceMs) : HolderMessage;
 
-    /// <summary>Its ending is recorded.</summary>
+    /// <summary>Its ending is recorded; what still runs of it nevertheless is killed.</summary>
     public sealed record Forget(string Id) : HolderMessage;
+
+    /// <summary>What a holder that is gone left of a command is to be ended (<see cref="LeftBehind"/>).</summary>
+    public sealed record KillLeft(IReadOnlyDictionary<string, string> Mark, int Pid, long StartTicks) : HolderMessage;
+
+    /// <summary>The answer to a <see cref="KillLeft"/>, in their order.</summary>
+    public sealed record LeftKilled(int Processes) : HolderMessage;
 
     /// <summary>The first word to a worker: what was started before it.</summary>
     public sealed record Holds(IReadOnlyList<Held> Commands) : HolderMessage;

@@ -5,15 +5,15 @@ namespace Dts.Common.Shell;
 /// Not thread-safe. The child loop is its only caller. While it goes on, the command's own process is not reaped
 /// (see <see cref="ProcessTree"/>). Times are milliseconds of the loop's monotonic clock.
 /// </remarks>
-internal sealed class KillSequence(RunningCommand running, ShellCommand command, CommandOutcome outcome, TimeSpan grace)
+internal sealed class KillSequence(Child child, CommandOutcome outcome, TimeSpan grace)
 {
     private const int FirstPauseMs = 5;
     private const int PauseMaxMs = 200;
     private const int RoundsMax = 25; // with these pauses, about four seconds
     private const int LooksMax = 10; // or what escapes again and again would keep us here
 
-    private readonly int _pid = running.Pid;
-    private readonly ProcessTree _tree = new(running.Pid, running.StartTicks, command);
+    private readonly int _pid = child.Pid;
+    private readonly ProcessTree _tree = new(child.Pid, child.Running.StartTicks, child.Command);
     private readonly long _graceMs = (long)grace.TotalMilliseconds;
     private readonly HashSet<int> _terminated = []; // the process groups that were sent SIGTERM
     private List<ProcessEntry> _others = []; // its living descendants, as of the last look
@@ -85,7 +85,7 @@ internal sealed class KillSequence(RunningCommand running, ShellCommand command,
         }
 
         _pauseMs = _rounds++ == 0 ? FirstPauseMs : _pauseMs;
-        command.Cgroup?.Kill();
+        child.Files.KillCgroup();
         foreach (var group in Groups())
         {
             Send(group, Native.SIGKILL);

@@ -6,14 +6,15 @@ namespace Dts.Common.Shell;
 
 /// <summary>Takes a command's whole output up to a limit, on disk while it runs, so that others can read it before the command ends and after a crash.</summary>
 /// <remarks>
-/// Not thread-safe. A short text stays in memory and never gets a file: that is made when there is more than fits into a piece, when it is asked for, or at the end for what is no text. Its first
+/// Not thread-safe. A short text stays in memory and its file empty: that is written when there is more than fits into a piece, when it is asked for, or at the end for what is no text. Its first
 /// line says whose it is. A disk that does not take it ends it: the record of the run has head and tail all the same.
 /// </remarks>
-internal sealed class OutputFile(OutputTarget target) : IDisposable
+/// <param name="descriptor">The file, empty and open for writing; below 0 = it could not be had.</param>
+internal sealed class OutputFile(OutputTarget target, int descriptor) : IDisposable
 {
     private readonly byte[] _head = Encoding.UTF8.GetBytes(target.Run + "\n");
     private MemoryStream? _pending = new();
-    private SafeFileHandle? _file;
+    private readonly SafeFileHandle? _file = descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : null;
     private long _length;
     private bool _hasFailed;
 
@@ -67,7 +68,7 @@ internal sealed class OutputFile(OutputTarget target) : IDisposable
     public void Dispose()
     {
         _file?.Dispose();
-        (_file, _pending, _hasFailed) = (null, null, true);
+        (_pending, _hasFailed) = (null, true);
     }
 
     private void MakeFile()
@@ -76,11 +77,10 @@ internal sealed class OutputFile(OutputTarget target) : IDisposable
         _pending = null;
         try
         {
-            _file = File.OpenHandle(target.Path, FileMode.Create, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
-            RandomAccess.Write(_file, _head, 0);
+            RandomAccess.Write(_file ?? throw new IOException("there is no file"), _head, 0);
             Write(pending.GetBuffer().AsSpan(0, (int)pending.Length));
         }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        catch (IOException)
         {
             _hasFailed = true;
         }

@@ -11,8 +11,16 @@ internal sealed class OutputPipes
 
     private readonly Dictionary<int, Child?> _children = []; // by descriptor; null: its command is over
     private readonly byte[] _buffer = new byte[ReadSize];
+    private int _count;
 
-    public void Add(Child child) => _children.Add(child.Input, child);
+    /// <summary>How many are open. For any thread.</summary>
+    public int Count => Volatile.Read(ref _count);
+
+    public void Add(Child child) 
+    {
+        _children.Add(child.Input, child);
+        Volatile.Write(ref _count, _children.Count);
+    }
 
     /// <summary>The command whose output comes out of a pipe; null when it is over.</summary>
     public Child? FindChild(int pipe) => _children.GetValueOrDefault(pipe);
@@ -75,6 +83,7 @@ internal sealed class OutputPipes
         else if (count is not (-Native.EAGAIN or -Native.EINTR))
         {
             _ = _children.Remove(pipe);
+            Volatile.Write(ref _count, _children.Count);
             Native.Close(pipe);
         }
 

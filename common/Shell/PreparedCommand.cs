@@ -11,12 +11,14 @@ public sealed unsafe class PreparedCommand : IDisposable
     private readonly byte* _program;
     private readonly byte** _arguments;
     private readonly byte** _environment;
+    private CommandFiles _files;
     private int _output = -1;
     private bool _disposed;
 
-    internal PreparedCommand(ShellCommand command)
+    /// <param name="files">They are the prepared command's from now on.</param>
+    internal PreparedCommand(ShellCommand command, CommandFiles files)
     {
-        Command = command;
+        (Command, _files) = (command, files);
         Error = FindFault(command);
         if (Error is not null)
         {
@@ -31,10 +33,6 @@ public sealed unsafe class PreparedCommand : IDisposable
 
         (Input, _output) = (readEnd, writeEnd);
         _block = Build(command, out _program, out _arguments, out _environment);
-        if (command.User is not null)
-        {
-            Native.LetOthersWrite(_output);
-        }
     }
 
     internal ShellCommand Command { get; }
@@ -54,6 +52,7 @@ public sealed unsafe class PreparedCommand : IDisposable
         }
 
         _disposed = true;
+        _files.Close();
         if (_block is not null)
         {
             Native.DestroySpawnFileActions(_block);
@@ -67,15 +66,18 @@ public sealed unsafe class PreparedCommand : IDisposable
     }
 
     /// <summary>Starts a program in a session of its own, which writes where this process does and outlives it. Its environment has nothing that is secret.</summary>
+    /// <param name="user">The user that it becomes; null = it stays what we are.</param>
+    /// <param name="handedOver">The descriptors that it finds as 3, 4 and so on. They have numbers above those.</param>
     /// <exception cref="IOException">It cannot be started.</exception>
-    internal static void Launch(IReadOnlyList<string> program)
+    internal static void Launch(IReadOnlyList<string> program, UserAccount? user, params ReadOnlySpan<int> handedOver)
     {
-        string?[] strings = [.. program, null, .. CommandEnvironment.Clean().Select(pair => $"{pair.Key}={pair.Value}"), null];
+        program = [.. user is null ? [] : UserSwitch.Front(user), .. program];
+        string?[] strings = [.. program, null, .. CommandEnvironment.Clean(account: user).Select(pair => $"{pair.Key}={pair.Value}"), null];
         var actions = stackalloc byte[Native.SpawnFileActionsSize];
         var block = Lay(strings, headSize: 0, out var pointers);
         using var attributes = new SpawnAttributes();
-        _ = Native.InitSpawnFileActions(actions, output: 2, directory: null);
-        var pid = attributes.Spawn(pointers[0], actions, pointers, pointers + program.Count + 1, switchesUser: true); // It starts the commands, and has our rights for that.
+        _ = Native.InitSpawnFileActions(actions, output: 2, directory: null, handedOver);
+        var pid = attributes.SpawnUnhurried(pointers[0], actions, pointers, pointers + program.Count + 1, switchesUser: user is not null);
         Native.DestroySpawnFileActions(actions);
         NativeMemory.Free(block);
         if (pid <= 0)
@@ -93,7 +95,7 @@ public sealed unsafe class PreparedCommand : IDisposable
             return 0;
         }
 
-        var pid = attributes.Spawn(_program, _block, _arguments, _environment, switchesUser: Command.User is not null);
+        var pid = attributes.Spawn(_program, _block, _arguments, _environment);
         if (pid > 0)
         {
             return pid;
@@ -114,6 +116,14 @@ public sealed unsafe class PreparedCommand : IDisposable
         return input;
     }
 
+    /// <summary>Gives away what the command's output goes to, and what kills its cgroup: their new owner closes them.</summary>
+    internal CommandFiles TakeFiles()
+    {
+        var files = _files with { Cgroup = -1 };
+        _files = CommandFiles.None with { Cgroup = _files.Cgroup };
+        return files;
+    }
+
     private static string? FindFault(ShellCommand command)
     {
         if (HasZero(command.Script) || HasZero(command.Shell) || HasZero(command.Cwd ?? ""))
@@ -132,32 +142,26 @@ public sealed unsafe class PreparedCommand : IDisposable
         return null;
     }
 
-    private static bool IsOurOwn(string variable) => variable.StartsWith("DTS_", StringComparison.Ordinal);
+    // A shell takes what begins with these for its options; a space in front changes nothing for it (and "--" would be the command itself for fish).
+    private static string Guarded(string script) => script is ['-' or '+', ..] ? $" {script}" : script;
 
     private static bool HasZero(string text) => text.Contains('\0', StringComparison.Ordinal);
 
     // One block: file actions, then the pointers of argv and envp, then the strings they point at.
     private byte* Build(ShellCommand command, out byte* program, out byte** arguments, out byte** environment)
     {
-        var variables = command.Environment.Select(pair => $"{pair.Key}={pair.Value}").ToList();
         List<string> front = [.. command.Cgroup?.Front ?? []];
-        if (command.User is { } user)
-        {
-            front.AddRange(UserSwitch.Front(user, command.Cwd ?? user.Home, variables.Where(variable => !IsOurOwn(variable))));
-            variables.RemoveAll(variable => !IsOurOwn(variable));
-        }
-
         string?[] strings =
         [
-            .. front, command.Shell, "-c", command.Script, null,
-            .. variables, null,
-            command.User is null ? command.Cwd : "/",
+            .. front, command.Shell, "-c", Guarded(command.Script), null,
+            .. command.Environment.Select(pair => $"{pair.Key}={pair.Value}"), null,
+            command.Cwd,
         ];
         var block = Lay(strings, Native.SpawnFileActionsSize, out var pointers);
         program = pointers[0];
         arguments = pointers;
         environment = pointers + front.Count + 4;
-        _ = Native.InitSpawnFileActions(block, _output, directory: pointers[strings.Length - 1]);
+        _ = Native.InitSpawnFileActions(block, _output, directory: pointers[strings.Length - 1], _files.Cgroup >= 0 ? [_files.Cgroup] : []);
         return block;
     }
 

@@ -12,15 +12,19 @@ namespace Dts.Common.Shell;
 /// </remarks>
 public sealed class RunCgroup(string path, bool mustHold)
 {
-    private const string Enter = "echo 0 > \"$0\" || { echo 'dts: the cgroup that keeps the limits of this job cannot be entered'; exit 125; }; exec \"$@\"";
-    private const string TryEnter = "{ echo 0 > \"$0\"; } 2>/dev/null; exec \"$@\"";
+    private const string Enter = "echo 0 >&3 || { echo 'dts: the cgroup that keeps the limits of this job cannot be entered'; exit 125; }; exec \"$@\" 3>&-";
+    private const string TryEnter = "{ echo 0 >&3; } 2>/dev/null; exec \"$@\" 3>&-";
 
     public string Path { get; } = path;
 
     public bool MustHold { get; } = mustHold;
 
-    /// <summary>What stands in front of the command.</summary>
-    internal IEnumerable<string> Front => ["/bin/sh", "-c", MustHold ? Enter : TryEnter, File("cgroup.procs")];
+    /// <summary>What stands in front of the command, which has <see cref="Procs"/> open for writing as its descriptor 3: the kernel asks for the rights of who opened it.</summary>
+    internal IEnumerable<string> Front => ["/bin/sh", "-c", MustHold ? Enter : TryEnter, "dts"];
+
+    internal string Procs => File("cgroup.procs");
+
+    internal string KillSwitch => File("cgroup.kill");
 
     /// <summary>Sets a limit; false = the kernel does not take it.</summary>
     public bool TrySet(string file, string value) => TryDo(() => System.IO.File.WriteAllText(File(file), value));
@@ -31,7 +35,7 @@ public sealed class RunCgroup(string path, bool mustHold)
     /// <summary>Kills all that is in it at once, also what is just being forked; kernels before 5.14 cannot.</summary>
     public void Kill()
     {
-        if (System.IO.File.Exists(File("cgroup.kill")))
+        if (System.IO.File.Exists(KillSwitch))
         {
             _ = TrySet("cgroup.kill", "1");
         }

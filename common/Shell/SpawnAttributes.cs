@@ -28,15 +28,9 @@ internal sealed unsafe class SpawnAttributes : IDisposable
         }
     }
 
-    /// <summary>Starts a program, in a hurry if it may: its pid, or -errno.</summary>
-    /// <param name="switchesUser">It gets the right to change users, and is not hurried, for once it has done so we may not be allowed to end that.</param>
-    public int Spawn(byte* path, byte* actions, byte** arguments, byte** environment, bool switchesUser = false)
+    /// <summary>Starts a program, in a hurry if it may: its pid, or -errno. It has none of our capabilities.</summary>
+    public int Spawn(byte* path, byte* actions, byte** arguments, byte** environment)
     {
-        if (switchesUser)
-        {
-            return SpawnToSwitch(path, actions, arguments, environment);
-        }
-
         Native.GrantNothing();
         return _hurried is not null && Native.TryHurry(out var former)
             ? SpawnHurried(path, actions, arguments, environment, former)
@@ -49,9 +43,15 @@ internal sealed unsafe class SpawnAttributes : IDisposable
         Free(ref _hurried);
     }
 
-    private int SpawnToSwitch(byte* path, byte* actions, byte** arguments, byte** environment)
+    /// <param name="switchesUser">It gets the right to change users, which it gives up with that.</param>
+    public int SpawnUnhurried(byte* path, byte* actions, byte** arguments, byte** environment, bool switchesUser)
     {
-        Native.GrantUserSwitch();
+        Native.GrantNothing();
+        if (switchesUser)
+        {
+            Native.GrantUserSwitch();
+        }
+
         var pid = Native.Spawn(path, actions, _ordinary, arguments, environment);
         Native.GrantNothing();
         return pid;

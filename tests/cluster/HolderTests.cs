@@ -16,12 +16,14 @@ public sealed class HolderTests : IDisposable
         var ending = CommandEnding.NotStarted("no such shell", DateTimeOffset.UnixEpoch);
         HolderMessage[] messages =
         [
-            new HolderMessage.Prepare("a/1", "tag", new ShellCommand { Script = "echo 'ü\n'", Environment = new Dictionary<string, string> { ["A"] = "b" } }),
+            new HolderMessage.Prepare("a/1", "tag", new ShellCommand { Script = "echo 'ü\n'", Environment = new Dictionary<string, string> { ["A"] = "b" } }, new CommandFiles(7, -1, -1)),
             new HolderMessage.Drop("a/1"),
             new HolderMessage.Start(["a/1", "b/2"], 5),
             new HolderMessage.Kill("a/1", "why", null),
             new HolderMessage.KillAt("a/1", 7, "why", 500),
             new HolderMessage.Forget("a/1"),
+            new HolderMessage.KillLeft(new Dictionary<string, string> { ["DTS_RUN_ID"] = "1" }, 7, 8),
+            new HolderMessage.LeftKilled(3),
             new HolderMessage.Started([new("a/1", "tag", 7, 8, DateTimeOffset.UnixEpoch, null)]),
             new HolderMessage.Holds([new("a/1", "tag", 0, 0, DateTimeOffset.UnixEpoch, ending)]),
             new HolderMessage.Ended("a/1", ending),
@@ -41,7 +43,7 @@ public sealed class HolderTests : IDisposable
         commands.Prepare("a/1", "", Some("echo hello"));
         var running = Assert.Single(await commands.StartAsync(["a/1"], TimeSpan.FromMilliseconds(-1)));
 
-        Assert.IsType<CommandOutcome.NotStarted>((await running.Ended).Outcome);
+        Assert.True(Assert.IsType<CommandOutcome.NotStarted>((await running.Ended).Outcome).TooLate);
     }
 
     [Fact]
@@ -72,7 +74,7 @@ public sealed class HolderTests : IDisposable
             first.KillAfter(new KillDeadline("a/1", TimeSpan.FromMilliseconds(500), "nobody is there", TimeSpan.Zero));
         }
 
-        await Patience.Until(() => Directory.GetFiles(_folder.Path, "*.ended").Length == 1, () => "it goes on");
+        await Patience.Until(() => Directory.GetFiles(_folder.Path, "*.sock").Length == 0, () => "it goes on");
         using var second = await OpenAsync();
         Assert.Equal(new CommandOutcome.Killed("nobody is there"), (await Assert.Single(second.Former).Running.Ended).Outcome);
         second.Forget("a/1");
@@ -121,6 +123,109 @@ public sealed class HolderTests : IDisposable
         await Patience.Until(() => Holders() == 1, () => $"{Holders()} holders");
 
         int Holders() => Processes.Running($"hold {_folder.Path}").Count;
+    }
+
+    [Fact]
+    public async Task A_start_that_the_holder_does_not_answer_in_time_is_too_late_and_stays_so_when_the_holder_goes_on()
+    {
+        using var commands = await OpenAsync();
+        var holder = Assert.Single(Processes.Running($"hold {_folder.Path}"));
+        commands.Prepare("a/1", "", Some("echo never"));
+        commands.Prepare("b/2", "", Some("echo never"));
+        commands.Prepare("c/3", "", Some("echo hello"));
+
+        Signal(holder, "STOP");
+        var first = await (await commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1)))[0].Ended;
+        var second = await (await commands.StartAsync(["b/2"], TimeSpan.FromMinutes(1)))[0].Ended;
+        Assert.False(commands.Answers);
+        Signal(holder, "CONT");
+        await commands.AnswerAsync(TestContext.Current.CancellationToken).WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
+        var third = await (await commands.StartAsync(["c/3"], TimeSpan.FromMinutes(1)))[0].Ended;
+
+        Assert.Equal(new CommandOutcome.NotStarted("the process that starts commands did not answer within 2 s", TooLate: true), first.Outcome);
+        Assert.Equal(new CommandOutcome.NotStarted("the process that starts commands does not answer", TooLate: true), second.Outcome);
+        Assert.Equal("hello\n", third.Output);
+    }
+
+    [Fact]
+    public async Task A_command_that_was_started_though_its_start_was_given_up_is_killed()
+    {
+        // A holder that is stalled between its look at the clock and the start.
+        const string Stalled = """
+            import json, socket, sys
+            worker = socket.socket(fileno=3).accept()[0]
+            def say(word): worker.sendall(json.dumps(word).encode() + b'\n')
+            say({"is": "holds", "commands": []})
+            for line in worker.makefile():
+                word = json.loads(line)
+                open(sys.argv[1], 'a').write(word['is'] + ' ' + word.get('id', '') + '\n')
+                if word['is'] == 'drop':
+                    say({"is": "started", "commands": [{"id": "a/1", "tag": "", "pid": 4194305, "startTicks": 1, "startedAt": "2026-01-01T00:00:00Z"}]})
+            """;
+        var said = _folder.File("said");
+        var log = new RecordedLog();
+        using var commands = await HeldCommands.OpenAsync(_folder.File("holders"), ["/usr/bin/python3", "-c", Stalled, said], user: null, log);
+        commands.Prepare("a/1", "", Some("echo never"));
+        commands.Prepare("b/2", "", Some("echo never"));
+
+        await commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1));
+        commands.Drop("b/2");
+        await Patience.Until(() => File.ReadAllText(said).EndsWith("drop b/2\nkill a/1\n", StringComparison.Ordinal), () => File.ReadAllText(said));
+
+        Assert.Contains(log.Lines, line => line.Contains("a/1 was started too late, as process 4194305", StringComparison.Ordinal));
+        Assert.True(commands.Answers);
+    }
+
+    [Fact]
+    public async Task What_a_command_left_in_the_background_writes_on_when_its_worker_is_gone_and_the_holder_ends_with_it()
+    {
+        var ticks = _folder.File("ticks");
+        using (var commands = await OpenAsync())
+        {
+            commands.Prepare("a/1", "", Some($"(while :; do echo tick; echo x >>{ticks}; sleep 0.05; done) & echo $!"));
+            var ending = await (await commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1)))[0].Ended;
+            File.WriteAllText(_folder.File("pid"), ending.Output.Split('\n').First(line => line != "tick"));
+            commands.Forget("a/1");
+        }
+
+        var pid = int.Parse(File.ReadAllText(_folder.File("pid")), System.Globalization.CultureInfo.InvariantCulture);
+        var before = File.ReadAllLines(ticks).Length;
+        await Patience.Until(() => File.ReadAllLines(ticks).Length > before + 40 || !Processes.IsAlive(pid), () => "it is stuck");
+        Assert.True(Processes.IsAlive(pid));
+
+        using (var next = await OpenAsync())
+        {
+            Assert.Empty(next.Former);
+        }
+
+        Signal(pid, "KILL");
+        await Patience.Until(() => Processes.Running($"hold {_folder.Path}").Count == 0, () => "the holder goes on");
+    }
+
+    [Fact]
+    public async Task The_ending_of_a_command_that_left_somebody_in_the_background_is_in_the_file_though_the_holder_goes_on()
+    {
+        using (var first = await OpenAsync())
+        {
+            first.Prepare("a/1", "", Some("sleep 300 & echo $!; read x </dev/zero; exit 3"));
+            await first.StartAsync(["a/1"], TimeSpan.FromMinutes(1));
+        }
+
+        await Patience.Until(() => Directory.GetFiles(_folder.Path, "*.ended").Any(file => new FileInfo(file).Length > 0), () => "no endings");
+        var holder = Assert.Single(Processes.Running($"hold {_folder.Path}"));
+        Signal(holder, "KILL");
+        using var second = await OpenAsync();
+        var ending = await Assert.Single(second.Former).Running.Ended;
+        Signal(int.Parse(ending.Output, System.Globalization.CultureInfo.InvariantCulture), "KILL");
+
+        Assert.Equal("exit status 3", ending.Error);
+        second.Forget("a/1");
+    }
+
+    private static void Signal(int pid, string signal)
+    {
+        using var kill = System.Diagnostics.Process.Start("kill", [$"-{signal}", $"{pid}"]);
+        kill.WaitForExit();
     }
 
     private static string Line(HolderMessage message) => System.Text.Encoding.UTF8.GetString(HolderLine.ToBytes(message)).TrimEnd('\n');

@@ -46,6 +46,19 @@ public sealed class CommandRunnerTests : IDisposable
     }
 
     [Theory]
+    [InlineData("/bin/bash", "-x",       "-x: command not found")]
+    [InlineData("/bin/bash", "+x; true", "+x: command not found")]
+    [InlineData("/bin/bash", "--",       "--: command not found")]
+    [InlineData("/bin/dash", "-x",       "-x: not found")]
+    [InlineData("/bin/dash", "+e",       "+e: not found")]
+    public async Task A_command_that_begins_like_an_option_of_the_shell_is_a_command(string shell, string script, string said)
+    {
+        var ending = await Start(Command(script) with { Shell = shell }).Ended.Soon();
+
+        Assert.Contains(said, ending.Output);
+    }
+
+    [Theory]
     [InlineData("/no/such/shell", null,           "cannot start: /no/such/shell: No such file or directory")]
     [InlineData("/etc/passwd",    null,           "cannot start: /etc/passwd: Permission denied")]
     [InlineData("/bin/bash",      "/no/such/dir", "cannot start: /no/such/dir: No such file or directory")]

@@ -1,4 +1,5 @@
 using System.Text;
+using Dts.Common;
 using Dts.Common.Shell;
 using Dts.Tests.Support;
 using Xunit;
@@ -60,7 +61,7 @@ public sealed class OutputCaptureTests
         using var scratch = new ScratchFolder();
         var target = new OutputTarget(scratch.File("1.out"), "hello/1", 1000);
         var bytes = Encoding.Latin1.GetBytes(output);
-        var capture = new OutputCapture(limit, new OutputFile(target));
+        var capture = new OutputCapture(limit, new OutputFile(target, Native.OpenForWriting(target.Path, make: true)));
         capture.Append(bytes);
 
         Assert.Equal(stored, capture.CloseFile());

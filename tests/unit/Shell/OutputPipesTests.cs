@@ -18,6 +18,7 @@ public sealed class OutputPipesTests
             new ShellCommand { Script = "", Environment = new Dictionary<string, string>() },
             pidFd: -1,
             input: readEnd,
+            files: CommandFiles.None,
             maxRssFloorKb: 0);
         pipes.Add(child);
 

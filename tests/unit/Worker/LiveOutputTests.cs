@@ -1,4 +1,5 @@
 using System.Text;
+using Dts.Common;
 using Dts.Common.Jobs;
 using Dts.Common.Etcd;
 using Dts.Common.Shell;
@@ -76,7 +77,7 @@ public sealed class LiveOutputTests : IDisposable
 
     private static OutputFile Written(OutputTarget target, string text)
     {
-        var file = new OutputFile(target);
+        var file = new OutputFile(target, Native.OpenForWriting(target.Path, make: true));
         file.Append(Encoding.UTF8.GetBytes(text));
         file.Show();
         return file;

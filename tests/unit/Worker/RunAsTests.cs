@@ -1,3 +1,4 @@
+using Dts.Common.Shell;
 using Dts.Tests.Support;
 using Dts.Worker;
 using Xunit;
@@ -48,6 +49,20 @@ public sealed class RunAsTests
         Assert.True(Open("", "setpriv is not installed").TryFind(Some.Job(), out var account, out _));
 
         Assert.Null(account);
+    }
+
+    [Theory]
+    // jobUser, runAs, the job's user
+    [InlineData("nobody", "",       "",       "nobody")]
+    [InlineData("nobody", "",       "nobody", "nobody")]
+    [InlineData("nobody", "daemon", "daemon", "daemon")]
+    [InlineData("nobody", "root",   "root",   "root")]
+    public void Where_jobUser_is_set_a_job_without_a_user_runs_as_that_one(string jobUser, string setting, string user, string account)
+    {
+        var runAs = new RunAs([setting], "w1", missing: null, UserAccount.Find(jobUser));
+
+        Assert.True(runAs.TryFind(Some.Job() with { User = user }, out var found, out var refusal), refusal);
+        Assert.Equal(account, found!.Name);
     }
 
     private static RunAs Open(string setting, string? missing = null) => new(setting.Split(',', StringSplitOptions.RemoveEmptyEntries), "w1", missing);

@@ -1,0 +1,142 @@
+using System.Runtime.Versioning;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Cluster;
+
+/// <summary>A job that does what it can against its worker and against jobs of other users.</summary>
+[SupportedOSPlatform("linux")]
+public sealed class AttackTests
+{
+    private const string Never = "0 0 0 1 1 * 2099";
+    private const UnixFileMode OpenToAll = (UnixFileMode)0b111_111_111;
+
+    // Each line: what is tried, and whether it is had. Arguments: the worker's pid, its data folder, its file of credentials, a process and an output of another user, the log.
+    private const string Attack = """
+        set -- $ARGUMENTS
+        try() { what=$1; shift; if "$@" >/dev/null 2>&1; then echo "$what: had"; else echo "$what: refused"; fi; }
+        trace() { python3 -c 'import ctypes,sys; libc=ctypes.CDLL(None); sys.exit(libc.ptrace(16, int(sys.argv[1]), 0, 0) and 1)' $1; }
+        talk() { python3 -c 'import socket,sys; s=socket.socket(socket.AF_UNIX); s.settimeout(1); s.connect(sys.argv[1])' $1; }
+        try 'list the sockets' ls $2/holders
+        for socket in $SOCKETS; do try 'connect to a socket' talk $socket; done
+        try 'read the launch ledger' cat $2/launches
+        try 'forge the launch ledger' sh -c "echo launched x/y $1 1 >>$2/launches"
+        try 'read the spool' sh -c "cat $2/spool/*"
+        try 'read all outputs' sh -c "cat $2/output/*"
+        try 'read an output of another user' cat $5
+        try 'read the log' cat $6
+        try "read the worker's environment" cat /proc/$1/environ
+        try "read the worker's memory" head -c 1 /proc/$1/mem
+        try "list the worker's descriptors" ls /proc/$1/fd/
+        try 'read the credentials' cat $3
+        try 'trace the worker' trace $1
+        try 'signal the worker' kill -0 $1
+        try 'trace what starts commands' trace $PPID
+        try "read the environment of what starts commands" cat /proc/$PPID/environ
+        try "list the descriptors of what starts commands" ls /proc/$PPID/fd/
+        try 'signal a command of another user' kill -0 $4
+        try 'read the environment of a command of another user' cat /proc/$4/environ
+        """;
+
+    [Theory]
+    [InlineData("root")]
+    [InlineData("daemon")] // With the capabilities that the shipped unit gives.
+    public async Task A_job_gets_at_nothing_of_its_worker_nor_of_jobs_of_other_users(string workerUser)
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 0);
+        File.SetUnixFileMode(cluster.Folder, OpenToAll);
+        var (executable, log, credentials) = (Path.Combine(cluster.Folder, "dts-worker"), Path.Combine(cluster.Folder, "w1-log"), Path.Combine(cluster.Folder, "credentials"));
+        File.Copy(Path.Combine(NativeProcess.Folder, "dts-worker"), executable);
+        File.WriteAllText(credentials, "secret");
+        File.SetUnixFileMode(credentials, UnixFileMode.UserRead);
+        await Tool.RunAsync("chown", workerUser, credentials);
+        string[] front = workerUser == "root" ? [] : ["env", "HOME=/", "setpriv", $"--reuid={workerUser}", $"--regid={workerUser}", "--init-groups", "--inh-caps=+setuid,+setgid", "--ambient-caps=+setuid,+setgid", "--"];
+        var worker = await cluster.StartWorkerBehindAsync(
+            [.. front, "sh", "-c", "umask 077; exec \"$0\" \"$@\""], executable, "w1", "--jobUser", "nobody", "--runAs", "games", "--logFile", log);
+        var folder = Path.Combine(cluster.Folder, "w1");
+        var command = Path.Combine(cluster.Folder, "command");
+        await cluster.SaveAsync("other", $"echo $$ >{command}; echo begun; exec sleep 300", Never, new { user = "games" });
+        await cluster.CallAsync("/api/v1/jobs/other/run");
+        await Patience.Until(() => Directory.GetFiles(Path.Combine(folder, "output")).Any(file => new FileInfo(file).Length > 0), cluster.Describe);
+        var sockets = Directory.GetFiles(Path.Combine(folder, "holders"), "*.sock");
+        var arguments = $"{worker.Pid} {folder} {credentials} {File.ReadAllText(command).Trim()} {Directory.GetFiles(Path.Combine(folder, "output"))[0]} {log}";
+        var result = Path.Combine(cluster.Folder, "result");
+
+        await cluster.SaveAsync("attack", $"(ARGUMENTS='{arguments}' SOCKETS='{string.Join(' ', sockets)}'; {Attack}\n) >{result}.new 2>&1; mv {result}.new {result}", Never);
+        await cluster.CallAsync("/api/v1/jobs/attack/run");
+        await Patience.Until(() => File.Exists(result), cluster.Describe);
+
+        var lines = await File.ReadAllLinesAsync(result, TestContext.Current.CancellationToken);
+        Assert.Equal(2, sockets.Length);
+        Assert.Equal(18 + sockets.Length, lines.Length);
+        Assert.All(lines, line => Assert.EndsWith(": refused", line, StringComparison.Ordinal));
+        Assert.DoesNotContain("as this worker does", worker.ReadLog());
+    }
+
+    [Fact]
+    public async Task A_worker_without_jobUser_says_at_its_start_what_commands_can_reach()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 1);
+
+        await cluster.Workers["w1"].LogsSoon("commands that name no user run as root, as this worker does: they can read its settings, credentials, spool and outputs, and can end it; name a user for them in jobUser");
+    }
+
+    [Theory]
+    [InlineData("no-such-user", "expected a user of this host")]
+    [InlineData("root",         "expected a user other than root")]
+    public async Task A_worker_whose_jobUser_cannot_be_had_does_not_start(string jobUser, string reason)
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 0);
+        var log = Path.Combine(cluster.Folder, "refused.log");
+
+        await using var worker = NativeProcess.Start("dts-worker", log, ["--dataFolder", Path.Combine(cluster.Folder, "w9"), "--jobUser", jobUser, .. cluster.Common()]);
+
+        Assert.Equal(78, await worker.WaitAsync());
+        Assert.Contains($"jobUser is \"{jobUser}\"; {reason}", worker.ReadLog());
+    }
+
+    [Fact]
+    public async Task A_worker_that_cannot_switch_to_its_jobUser_does_not_start()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 0);
+        File.SetUnixFileMode(cluster.Folder, OpenToAll);
+        var executable = Path.Combine(cluster.Folder, "dts-worker");
+        File.Copy(Path.Combine(NativeProcess.Folder, "dts-worker"), executable);
+        var log = Path.Combine(cluster.Folder, "refused.log");
+
+        await using var worker = NativeProcess.StartBehind(
+            ["env", "HOME=/", "setpriv", "--reuid=daemon", "--regid=daemon", "--clear-groups", "--"], executable, log, ["--dataFolder", Path.Combine(cluster.Folder, "w9"), "--jobUser", "nobody", .. cluster.Common()]);
+
+        Assert.Equal(78, await worker.WaitAsync());
+        Assert.Contains("jobUser is \"nobody\", and this worker cannot switch users: it has neither root's rights nor CAP_SETUID and CAP_SETGID", worker.ReadLog());
+    }
+
+    [Fact]
+    public async Task A_worker_whose_process_for_commands_is_stalled_ends_its_starts_as_missed_and_leaves_the_rest_to_others()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 2);
+        for (var n = 1; n <= 8; n++)
+        {
+            await cluster.SaveAsync($"each-{n}", $"echo x >>{cluster.Witness}", "* * * * * *");
+        }
+
+        await Patience.Until(() => cluster.ReadWitness().Count > 16 && DateTime.UtcNow.Millisecond is > 500 and < 700, cluster.Describe); // What runs is over by then.
+        var (worker, other) = (cluster.Workers["w1"], cluster.Workers["w2"]);
+        var holder = Assert.Single(Processes.Running($"hold {cluster.Folder}/w1/"));
+        await Tool.RunAsync("kill", "-STOP", $"{holder}");
+        await worker.LogsSoon(" s; its runs end as missed, and this worker claims nothing until it answers");
+        var before = other.CountInLog("started");
+        await Patience.Until(() => other.CountInLog("started") >= before + 30, cluster.Describe); // All of them, for some seconds.
+        await Tool.RunAsync("kill", "-CONT", $"{holder}");
+        await worker.LogsSoon("the process that starts commands answers again");
+
+        var records = new List<Common.Logs.RunRecord>();
+        for (var n = 1; n <= 8; n++)
+        {
+            records.AddRange(await cluster.RecordsAsync($"each-{n}"));
+        }
+
+        Assert.All(records, record => Assert.True(record.Status is Common.Logs.RunStatus.Succeeded or Common.Logs.RunStatus.Missed, $"{record}"));
+        Assert.Contains(records, record => record.Err.StartsWith("the process that starts commands did not answer within ", StringComparison.Ordinal));
+    }
+}

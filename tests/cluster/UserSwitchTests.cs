@@ -1,0 +1,195 @@
+using System.Diagnostics;
+using System.Runtime.Versioning;
+using Dts.Common.Shell;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Cluster;
+
+/// <summary>These tests are run by root.</summary>
+[SupportedOSPlatform("linux")]
+public sealed class UserSwitchTests : IDisposable
+{
+    private static readonly UserAccount Nobody = UserAccount.Find("nobody")!;
+
+    private const UnixFileMode OpenToAll = (UnixFileMode)0b111_101_101;
+
+    private readonly ScratchFolder _scratch = new();
+    private HeldCommands? _commands;
+
+    public void Dispose()
+    {
+        _commands?.Dispose();
+        _scratch.Dispose();
+    }
+
+    [Fact]
+    public async Task It_runs_as_that_user_with_the_users_groups_and_no_capability()
+    {
+        var ending = await RunAsync("id -un; id -u; id -G; grep -E 'Cap(Inh|Prm|Eff|Amb)' /proc/self/status | cut -f 2 | sort -u; pwd; echo $HOME $USER $LOGNAME $SHELL");
+
+        Assert.Equal($"nobody\n{Nobody.Uid}\n{Nobody.Gid}\n0000000000000000\n/\n/ nobody nobody /bin/bash\n", ending.Output);
+        Assert.Equal("", ending.Error);
+    }
+
+    [Fact]
+    public async Task Its_variables_are_those_of_the_command_and_no_other_program_sees_them_before_it()
+    {
+        var environment = new Dictionary<string, string> { ["DTS_RUN_ID"] = "1", ["LD_PRELOAD"] = "/no/such.so", ["A"] = "b=c d\n\"e\"", ["PATH"] = "/usr/bin" };
+
+        var ending = await RunAsync("tr '\\0' '\\n' < /proc/$$/environ | sort", environment);
+
+        // The loader complains of each program that it cannot find the library for: of those that the user runs, and of no other.
+        var complaints = ending.Output.Split('\n').Where(line => line.StartsWith("ERROR: ld.so", StringComparison.Ordinal)).ToList();
+        Assert.NotEmpty(complaints);
+        Assert.InRange(complaints.Count, 1, 3); // bash, tr, sort
+        Assert.Equal(["\"e\"", "A=b=c d", "DTS_RUN_ID=1", "LD_PRELOAD=/no/such.so", "PATH=/usr/bin", ""], ending.Output.Split('\n').Except(complaints));
+    }
+
+    [Fact]
+    public async Task Its_directory_is_entered_as_that_user()
+    {
+        var closed = Directory.CreateDirectory(_scratch.File("closed"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
+
+        var ending = await RunAsync("echo never", cwd: closed);
+
+        Assert.Equal($"cannot start: {closed}: Permission denied", ending.Error);
+    }
+
+    [Fact]
+    public async Task It_may_write_to_its_output_by_name()
+    {
+        var ending = await RunAsync("echo one > /dev/stdout; echo two > /dev/stderr; echo three | tee /dev/fd/2 >/dev/null");
+
+        Assert.Equal("one\ntwo\nthree\n", ending.Output);
+    }
+
+    [Fact]
+    public async Task A_kill_reaches_what_descends_from_it()
+    {
+        var environment = CommandEnvironment.Clean(account: Nobody);
+        environment["DTS_RUN_ID"] = $"{Guid.NewGuid()}";
+        var running = await StartAsync("trap '' TERM; setsid sleep 300 & wait; sleep 300", environment, null);
+        await Patience.Until(() => Processes.With($"DTS_RUN_ID={environment["DTS_RUN_ID"]}").Count >= 2, () => "not started");
+
+        running.Kill("asked by a test", TimeSpan.FromMilliseconds(100));
+        var ending = await running.Ended.Soon();
+
+        Assert.Equal("killed: asked by a test", ending.Error);
+        Assert.Empty(ending.Leftovers);
+        Assert.Empty(Processes.With($"DTS_RUN_ID={environment["DTS_RUN_ID"]}"));
+    }
+
+    [Fact]
+    public async Task It_enters_a_cgroup_that_only_we_may_write_to_and_a_kill_of_the_cgroup_reaches_it()
+    {
+        using var folder = new CgroupFolder();
+        var cgroup = new RunCgroup(folder.Path, mustHold: true);
+        var running = await StartAsync("id -un; grep ^0:: /proc/self/cgroup; (env -i setsid sleep 300 &); sleep 301", CommandEnvironment.Clean(account: Nobody), "/", cgroup);
+        await Patience.Until(() => CgroupFolder.PidsIn(folder.Path).Length >= 3, () => "not started");
+
+        running.Kill("asked by a test", TimeSpan.FromMilliseconds(100));
+        var ending = await running.Ended.Soon();
+
+        Assert.Equal($"nobody\n0::/{Path.GetFileName(folder.Path)}\n", ending.Output);
+        Assert.Empty(CgroupFolder.PidsIn(folder.Path));
+    }
+
+    [Fact]
+    public async Task Its_whole_output_goes_to_a_file_that_it_may_neither_read_nor_write_by_name()
+    {
+        var output = new OutputTarget(_scratch.File("1.out"), "a/1", 1000);
+
+        var ending = await (await StartAsync($"echo one; sleep 2; cat {output.Path}; echo x >{output.Path}; ls -l /proc/self/fd", CommandEnvironment.Clean(account: Nobody), "/", output: output)).Ended.Soon();
+
+        Assert.DoesNotContain("1.out", ending.Output.Replace($"{output.Path}: Permission denied", "refused"));
+        using var stored = StoredOutput.TryOpen(output.Path);
+        Assert.Equal(ending.OutputBytes, stored!.Length);
+    }
+
+    [Fact]
+    public async Task Nobody_but_the_worker_and_root_is_heard_by_the_process_that_starts_its_commands()
+    {
+        using (var first = await OpenAsync())
+        {
+            first.Prepare("a/1", "", new ShellCommand { Script = "sleep 300", Environment = CommandEnvironment.Clean(account: Nobody), User = Nobody });
+            await first.StartAsync(["a/1"], TimeSpan.FromMinutes(1));
+        }
+
+        // Even one who got into the folder, which is closed.
+        File.SetUnixFileMode(_scratch.File("holders"), OpenToAll);
+        var socket = Directory.GetFiles(_scratch.File("holders"), "*.sock").Single();
+        File.SetUnixFileMode(socket, OpenToAll | UnixFileMode.OtherWrite);
+        var heard = Ask("daemon") + Ask("nobody") + Ask("root");
+        using var second = await OpenAsync();
+        Assert.Single(second.Former).Running.Kill("the test is over", TimeSpan.Zero);
+
+        Assert.Equal("daemon: 0\nnobody: 0\nroot: 1\n", heard);
+
+        string Ask(string user)
+        {
+            const string Connect = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect(sys.argv[1]); print('%s: %d' % (sys.argv[2], len(s.recv(1))))";
+            using var asking = Process.Start(new ProcessStartInfo("setpriv", [$"--reuid={user}", "--clear-groups", "python3", "-c", Connect, socket, user]) { RedirectStandardOutput = true })!;
+            return asking.StandardOutput.ReadToEnd();
+        }
+    }
+
+    [Fact]
+    public async Task Each_user_has_one_process_that_starts_its_commands_which_runs_as_that_user_without_capabilities_and_lets_nobody_look_in()
+    {
+        var daemon = UserAccount.Find("daemon")!;
+        _commands = await OpenAsync();
+        foreach (var (id, user) in new[] { ("a/1", Nobody), ("b/2", daemon), ("c/3", Nobody) })
+        {
+            _commands.Prepare(id, "", new ShellCommand
+            {
+                Script = "id -un; grep Cap[PE] /proc/$PPID/status | cut -f 2 | sort -u; cat /proc/$PPID/environ; stat -c %U /proc/$PPID/environ; echo $PPID >&2; umask",
+                Environment = CommandEnvironment.Clean(account: user),
+                User = user,
+            });
+        }
+
+        var endings = await Task.WhenAll((await _commands.StartAsync(["a/1", "b/2", "c/3"], TimeSpan.FromMinutes(1))).Select(running => running.Ended.Soon()));
+
+        Assert.All(endings, ending => Assert.Matches("^(nobody|daemon)\n0000000000000000\ncat: /proc/[0-9]+/environ: Permission denied\nroot\n[0-9]+\n0022\n$", ending.Output));
+        Assert.Equal(["nobody", "daemon", "nobody"], endings.Select(ending => ending.Output.Split('\n')[0]));
+        Assert.Equal(endings[0].Output, endings[2].Output);
+        Assert.Equal(2, endings.Select(ending => ending.Output).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task Where_no_process_can_be_started_for_a_user_its_commands_say_so_and_others_run()
+    {
+        _commands = await OpenAsync();
+        var stranger = new UserAccount("no-such-user", 4711, 4711, "/");
+        _commands.Prepare("a/1", "", new ShellCommand { Script = "echo one", Environment = CommandEnvironment.Clean(), User = stranger });
+        _commands.Prepare("b/2", "", new ShellCommand { Script = "echo two", Environment = CommandEnvironment.Clean(), User = Nobody });
+
+        var endings = await Task.WhenAll((await _commands.StartAsync(["a/1", "b/2"], TimeSpan.FromMinutes(1))).Select(running => running.Ended.Soon()));
+
+        Assert.Equal("cannot start: the process that is to start commands of this user does not run: it ended before it said a word", endings[0].Error);
+        Assert.Equal("two\n", endings[1].Output);
+    }
+
+    private async Task<HeldCommands> OpenAsync()
+    {
+        var worker = _scratch.File("dts-worker"); // Where that user may execute it.
+        if (!File.Exists(worker))
+        {
+            File.SetUnixFileMode(_scratch.Path, OpenToAll);
+            File.Copy(Path.Combine(NativeProcess.Folder, "dts-worker"), worker);
+        }
+
+        return await HeldCommands.OpenAsync(_scratch.File("holders"), [worker, "hold"], Nobody);
+    }
+
+    private async Task<CommandEnding> RunAsync(string script, Dictionary<string, string>? environment = null, string? cwd = null) =>
+        await (await StartAsync(script, environment ?? CommandEnvironment.Clean(account: Nobody), cwd)).Ended.Soon();
+
+    private async Task<RunningCommand> StartAsync(string script, Dictionary<string, string> environment, string? cwd, RunCgroup? cgroup = null, OutputTarget? output = null)
+    {
+        _commands ??= await OpenAsync();
+        _commands.Prepare("a/1", "", new ShellCommand { Script = script, Environment = environment, User = Nobody, Cwd = cwd ?? "/", Cgroup = cgroup, OutputTarget = output });
+        return Assert.Single(await _commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1)));
+    }
+}
