@@ -13,8 +13,9 @@ namespace Dts.Master;
 internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone, TimeProvider time)
 {
     private const int Tries = 20;
-    private const int ChangesKept = 100;
     private const int CursorsMax = 40;
+    private const int ComparedMax = 70; // Of the 128 that etcd takes, beside the job, its cursors and its history.
+    private const int GetsMax = 100;
     private const string By = "master";
 
     private static readonly TimeSpan KillStandsFor = TimeSpan.FromSeconds(60);
@@ -27,12 +28,12 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     public async Task<Job?> FindAsync(JobName name, CancellationToken cancel) => await etcd.FindAsync(keys.Job(name), cancel: cancel) is { } pair ? Parse(pair) : null;
 
     /// <summary>Creates or replaces a job and returns the one it replaced.</summary>
-    /// <exception cref="FormatException">A job that it names is none, or they would run each other for ever.</exception>
-    public async Task<Job?> SaveAsync(Job job, CancellationToken cancel)
-    {
-        (Compare, RequestOp)? dependents = job.Dependents.Any() ? await CheckDependentsAsync(job, cancel) : null;
-        return await ChangeAsync(JobName.Parse(job.Name), _ => job, dependents, cancel);
-    }
+    /// <exception cref="FormatException">Its schedule is over and was not before, or its dependents lead back to it.</exception>
+    public Task<Job?> SaveAsync(Job job, CancellationToken cancel) => ChangeAsync(
+        JobName.Parse(job.Name),
+        former => former?.HasScheduleOf(job) != true && JobRules.FindOver(job, defaultZone, time.GetUtcNow()) is { } over ? throw new FormatException(over) : job,
+        job.Dependents.Any() ? () => CheckDependentsAsync(job, cancel) : null,
+        cancel);
 
     /// <summary>Pauses or resumes a job and returns it as it was; null = there is none.</summary>
     public Task<Job?> EnableAsync(JobName name, bool enabled, CancellationToken cancel) =>
@@ -96,8 +97,8 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     /// schedule had, and nobody claimed, before it ended is owed as missed.
     /// </remarks>
     /// <param name="change">From the former job to the next; null = there is none.</param>
-    /// <param name="also">A condition and what to put under it, for the whole.</param>
-    private async Task<Job?> ChangeAsync(JobName name, Func<Job?, Job?> change, (Compare If, RequestOp Then)? also, CancellationToken cancel)
+    /// <param name="check">What else must hold when the change is made; asked again with each try.</param>
+    private async Task<Job?> ChangeAsync(JobName name, Func<Job?, Job?> change, Func<Task<IReadOnlyList<Compare>>>? check, CancellationToken cancel)
     {
         for (var attempt = 1; attempt <= Tries; attempt++)
         {
@@ -116,12 +117,7 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
             txn.Then(next is null ? Txn.Delete(keys.Job(name)) : Txn.Put(keys.Job(name), JobJson.ToJson(next)));
             var end = MoveCursors(txn, name, previous, next, [found[1].FirstOrDefault(), .. OfLiveWorkers(found[2], found[4], name, previous)]);
             NoteChange(txn, name, previous, next, found[3].FirstOrDefault(), end);
-            if (also is var (condition, operation))
-            {
-                txn.Compare.Add(condition);
-                txn.Then(operation);
-            }
-
+            txn.Compare.AddRange(check is null ? [] : await check());
             if ((await etcd.TxnAsync(txn, cancel: cancel)).Succeeded)
             {
                 return previous;
@@ -189,7 +185,7 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
         var (before, after) = (ChangeOf(previous, end), ChangeOf(next, end));
         if (history is null || before != after)
         {
-            var changes = ParseChanges(history).Append(after).TakeLast(ChangesKept).ToList();
+            var changes = ParseChanges(history).Append(after).TakeLast(ScheduleChange.Kept).ToList();
             txn.Then(Txn.Put(keys.History(name), JsonSerializer.Serialize(changes, DtsJson.Readable.IReadOnlyListScheduleChange)));
         }
     }
@@ -197,16 +193,33 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     private static ScheduleChange ChangeOf(Job? job, DateTimeOffset after) =>
         job is { Enabled: true } ? new ScheduleChange(after, job.CronExpr, job.TimeZone) : new ScheduleChange(after, "", "");
 
-    /// <summary>Checks what a job names as its dependents; the result makes the save fail if somebody else saves dependents meanwhile.</summary>
-    private async Task<(Compare If, RequestOp Then)> CheckDependentsAsync(Job job, CancellationToken cancel)
+    /// <summary>Refuses a job whose dependents lead back to it. The result makes the save fail if a job on their way is changed meanwhile.</summary>
+    /// <remarks>A dependent that does not exist is no fault: it may be saved later, and that save is checked in its turn.</remarks>
+    private async Task<IReadOnlyList<Compare>> CheckDependentsAsync(Job job, CancellationToken cancel)
     {
-        var mark = keys.Lock("dependents");
-        var revision = (await etcd.FindAsync(mark, cancel: cancel))?.ModRevision ?? 0;
-        var jobs = (await ListAsync(cancel)).ToDictionary(other => other.Name);
-        jobs[job.Name] = job;
-        if (job.Dependents.FirstOrDefault(name => !jobs.ContainsKey(name)) is { } missing)
+        var jobs = new Dictionary<string, Job> { [job.Name] = job };
+        var revisions = new Dictionary<string, long>();
+        var latest = 0L;
+        for (var next = job.Dependents.ToHashSet(); next.Count > 0;)
         {
-            throw new FormatException($"then, onFailure or always names \"{Display.Line(missing)}\", which is no job; expected jobs that are saved");
+            next.RemoveWhere(name => name == job.Name || revisions.ContainsKey(name));
+            var found = new List<Job>();
+            foreach (var names in next.Chunk(GetsMax))
+            {
+                var state = await etcd.TxnAsync(Txn.All(names.Select(name => Txn.Get(keys.Jobs + name, latest))), repeatable: true, cancel);
+                latest = latest == 0 ? state.Header.Revision : latest;
+                foreach (var (name, answer) in names.Zip(state.Responses))
+                {
+                    var pair = answer.ResponseRange.Kvs.FirstOrDefault();
+                    revisions[name] = pair?.ModRevision ?? 0;
+                    if (pair is not null && Parse(pair) is { } dependent)
+                    {
+                        found.Add(jobs[name] = dependent);
+                    }
+                }
+            }
+
+            next = [.. found.SelectMany(dependent => dependent.Dependents)];
         }
 
         if (FindCycle(job.Name, jobs) is { } cycle)
@@ -214,7 +227,9 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
             throw new FormatException($"then, onFailure or always lead back to the job itself ({Display.Line(string.Join(" > ", cycle))}); expected no circle");
         }
 
-        return (Txn.Unchanged(mark, revision), Txn.Put(mark, By));
+        return revisions.Count <= ComparedMax
+            ? [.. revisions.Select(known => Txn.Unchanged(keys.Jobs + known.Key, known.Value))]
+            : [Txn.NoneChangedUnder(keys.Jobs, latest)];
     }
 
     /// <summary>A way from a job along its dependents back to it; null = there is none.</summary>

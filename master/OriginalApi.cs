@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Dts.Master;
 
 /// <summary>The six paths of the original system, with its forms, its envelope and its status 200 whatever happens.</summary>
-internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore store, RequestGate gate, CronZone defaultZone, TimeProvider time)
+internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore store, RequestGate gate, CronZone defaultZone)
 {
     /// <summary>Beyond this the connection is cut: nobody sends that by mistake.</summary>
     public const long BodyBytesReadMax = 64 << 20;
@@ -29,7 +29,7 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore s
                 throw new FormatException(error);
             }
 
-            if (JobRules.FindFault(job, defaultZone, time.GetUtcNow()) is { } fault)
+            if (JobRules.FindFault(job, defaultZone) is { } fault)
             {
                 throw new FormatException(fault);
             }

@@ -62,7 +62,7 @@ return await Service.RunAsync(async () =>
     app.Use(new RequestGuard(settings, () => current.AllowedOrigins).CheckAsync);
     app.UseRouting();
     var gate = new RequestGate(settings, log);
-    new OriginalApi(jobs, workers, store, gate, settings.DefaultZone, TimeProvider.System).Map(app);
+    new OriginalApi(jobs, workers, store, gate, settings.DefaultZone).Map(app);
     new JobApi(jobs, workers, new RunList(etcd, settings.Keys), store, gate, settings.DefaultZone, TimeProvider.System).Map(app);
     new LogApi(store, gate, TimeProvider.System).Map(app);
     new OutputApi(store, etcd, settings.Keys, TimeProvider.System).Map(app);

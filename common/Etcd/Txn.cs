@@ -73,6 +73,15 @@ public static class Txn
         return compare;
     }
 
+    /// <summary>True exactly when no key under the prefix was put after a revision.</summary>
+    public static Compare NoneChangedUnder(string prefix, long revision)
+    {
+        var compare = Unchanged(prefix, revision + 1);
+        compare.Result = Compare.Types.CompareResult.Less;
+        compare.RangeEnd = EndOf(prefix);
+        return compare;
+    }
+
     /// <summary>Byte order; false when the key is missing.</summary>
     public static Compare ValueBelow(string key, string value) => CompareValue(key, Compare.Types.CompareResult.Less, Bytes(value));
 
@@ -81,7 +90,8 @@ public static class Txn
 
     public static Compare ValueIs(string key, ByteString value) => CompareValue(key, Compare.Types.CompareResult.Equal, value);
 
-    public static RequestOp Get(string key) => new() { RequestRange = new RangeRequest { Key = Bytes(key) } };
+    /// <param name="revision">As it was then; 0 = as it is.</param>
+    public static RequestOp Get(string key, long revision = 0) => new() { RequestRange = new RangeRequest { Key = Bytes(key), Revision = revision } };
 
     public static RequestOp List(string prefix, bool keysOnly = false) =>
         new() { RequestRange = new RangeRequest { Key = Bytes(prefix), RangeEnd = EndOf(prefix), KeysOnly = keysOnly } };

@@ -19,11 +19,15 @@ public static class JobRules
     private const int DayInSeconds = 86_400;
     private const int DependentsMax = 20; // They are put in one transaction with the end of the run.
 
-    /// <summary>The first thing that is wrong with a job that is to be saved; null = nothing.</summary>
-    public static string? FindFault(Job job, CronZone defaultZone, DateTimeOffset now) =>
-        FindUnrunnable(job)
-        ?? (JobSchedule.TryParse(job, defaultZone, out var schedule, out var error) ? null : error)
-        ?? (schedule!.Next(now) is null ? $"cronExpr \"{Display.Line(job.CronExpr)}\" never fires from now on; expected an expression that does" : null);
+    /// <summary>The first thing that is wrong with a job that is to be saved, whatever the time; null = nothing.</summary>
+    public static string? FindFault(Job job, CronZone defaultZone) =>
+        FindUnrunnable(job) ?? (JobSchedule.TryParse(job, defaultZone, out _, out var error) ? null : error);
+
+    /// <summary>What is wrong with a schedule that is to begin now and has no time left; null = nothing.</summary>
+    public static string? FindOver(Job job, CronZone defaultZone, DateTimeOffset now) =>
+        JobSchedule.TryParse(job, defaultZone, out var schedule, out var error)
+            ? schedule.Next(now) is null ? $"cronExpr \"{Display.Line(job.CronExpr)}\" never fires from now on; expected an expression that does" : null
+            : error;
 
     /// <summary>What keeps a job that stands in etcd from running here, other than its schedule; null = nothing.</summary>
     public static string? FindUnrunnable(Job job) =>

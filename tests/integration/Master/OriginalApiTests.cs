@@ -28,6 +28,19 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
     }
 
     [Fact]
+    public async Task A_job_whose_schedule_is_over_is_saved_again_and_a_new_one_is_refused()
+    {
+        var over = ThreeFields.Replace("*/2 * * * * *", "@at 2020-01-01T00:00:00Z", StringComparison.Ordinal);
+        Assert.Equal(
+            """{"errno":-1,"msg":"cronExpr \"@at 2020-01-01T00:00:00Z\" never fires from now on; expected an expression that does","data":null}""",
+            await PostAsync("/job/save", ("job", over)));
+
+        await master.Etcd.PutAsync(master.Keys.Job(JobName.Parse(_name)), over);
+
+        Assert.StartsWith("""{"errno":0,""", await PostAsync("/job/save", ("job", over.Replace("echo hello", "echo more", StringComparison.Ordinal))));
+    }
+
+    [Fact]
     public async Task Delete_answers_the_job_and_then_null()
     {
         await PostAsync("/job/save", ("job", ThreeFields));
