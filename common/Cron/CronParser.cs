@@ -21,6 +21,11 @@ internal static class CronParser
             return Fail($"the schedule has {text.Length} characters; {LengthMax} are allowed");
         }
 
+        if (FindOddBlank(text) is { } blank)
+        {
+            return Fail(blank);
+        }
+
         Span<char> upper = stackalloc char[text.Length];
         upper = upper[..Canonicalize(text, upper)];
         if (upper.Length == 0)
@@ -29,6 +34,27 @@ internal static class CronParser
         }
 
         return upper[0] == '@' ? ParseNamed(upper, hashKey) : ParseFields(text, upper, hashKey);
+    }
+
+    /// <summary>Names the first character that looks like a space, or like nothing, and is no blank here: they come with text that is copied from a page.</summary>
+    private static string? FindOddBlank(string text)
+    {
+        for (var i = 0; i < text.Length; i++)
+        {
+            if (text[i] is not (' ' or '\t' or '\r' or '\n') and (< '!' or > '~'))
+            {
+                var looks = text[i] == '\u00A0' ? ", a no-break space; write a plain space"
+                    : char.IsWhiteSpace(text[i]) ? ", which looks like a space; write a plain space"
+                    : char.GetUnicodeCategory(text[i]) == UnicodeCategory.Format ? ", which is invisible; remove it"
+                    : "";
+                if (looks.Length > 0)
+                {
+                    return $"character {i + 1} is {CronText.Show(text[i])}{looks}";
+                }
+            }
+        }
+
+        return null;
     }
 
     /// <summary>Upper case, one space between fields, none around.</summary>

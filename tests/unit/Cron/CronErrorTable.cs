@@ -15,6 +15,14 @@ public sealed class CronErrorTable
     [InlineData("0 12 32 1 * 2027",      "6 fields are second first; for a year write 7")]
     [InlineData("0 12 1 1 * 2027-2030", "6 fields are second first; for a year write 7: 0 0 12 1 1 * 2027-2030")]
 
+    // blanks that are none
+    [InlineData("0\u00A03 * * *",    "character 2 is U+00A0, a no-break space; write a plain space")]
+    [InlineData("*/5 * * * *\u00A0", "character 12 is U+00A0, a no-break space; write a plain space")]
+    [InlineData("0 3\u3000* * *",    "character 4 is U+3000, which looks like a space; write a plain space")]
+    [InlineData("0 3 *\v* *",        "character 6 is U+000B, which looks like a space; write a plain space")]
+    [InlineData("\uFEFF0 3 * * *",   "character 1 is U+FEFF, which is invisible; remove it")]
+    [InlineData("@every\u200B90s",   "character 7 is U+200B, which is invisible; remove it")]
+
     // values out of range
     [InlineData("60 * * * *",                   "60 is above 59 in minutes (field 1)")]
     [InlineData("* 24 * * *",                   "24 is above 23 in hours (field 2); midnight is 0")]
