@@ -75,7 +75,8 @@ return await Service.RunAsync(async () =>
     }
     catch (Exception failure) when (failure is IOException or SocketException)
     {
-        throw new SettingsException($"setting apiPort: cannot listen on {settings.Listen}:{settings.ApiPort} ({failure.Message}); expected an address of this host and a free port");
+        var wrong = $"settings listen, apiPort: cannot listen on {settings.Listen}:{settings.ApiPort} ({failure.Message}); expected an address of this host and a free port";
+        throw failure is SocketException { SocketErrorCode: SocketError.AccessDenied } ? new SettingsException(wrong) : new StartException(wrong);
     }
 
     log.Listening(settings.Listen, settings.ApiPort);

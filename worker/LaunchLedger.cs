@@ -21,7 +21,7 @@ internal sealed class LaunchLedger : IDisposable
     private readonly ILogger _log;
     private readonly Lock _gate = new();
     private readonly Dictionary<string, string> _open = [];
-    private FileStream _file;
+    private FileStream? _file; // Null = there is none yet: the disk was full at the start.
     private int _lines;
 
     private bool _failing;
@@ -30,7 +30,7 @@ internal sealed class LaunchLedger : IDisposable
     {
         (_path, _log) = (path, log);
         Former = File.Exists(path) ? ReadOpen(path) : [];
-        _file = Rewrite();
+        Guard(() => _file = Rewrite());
     }
 
     /// <summary>What the process before this one may have started and did not see end.</summary>
@@ -57,7 +57,7 @@ internal sealed class LaunchLedger : IDisposable
         }
     }
 
-    public void Dispose() => _file.Dispose();
+    public void Dispose() => _file?.Dispose();
 
     private static string KeyOf(Run run) => $"{run.Name}/{run.Id}";
 
@@ -102,8 +102,15 @@ internal sealed class LaunchLedger : IDisposable
             _open[KeyOf(run)] = line;
             Guard(() =>
             {
-                _file.Write(Encoding.UTF8.GetBytes(line));
-                _lines++;
+                if (_file is null)
+                {
+                    _file = Rewrite(); // With this line, and those before it.
+                }
+                else
+                {
+                    _file.Write(Encoding.UTF8.GetBytes(line));
+                    _lines++;
+                }
             });
         }
     }
@@ -111,7 +118,7 @@ internal sealed class LaunchLedger : IDisposable
     private void Shorten() => Guard(() =>
     {
         var shorter = Rewrite();
-        _file.Dispose();
+        _file?.Dispose();
         _file = shorter;
     });
 

@@ -49,7 +49,7 @@ public sealed class Reload : IDisposable
                     running[name] = reader.Values[name];
                 }
             }
-            catch (SettingsException wrong)
+            catch (Exception wrong) when (wrong is SettingsException or StartException)
             {
                 log.ReloadRefused(wrong.Message);
             }

@@ -57,6 +57,11 @@ public static class Service
             await Console.Error.WriteLineAsync(wrong.Message);
             return SettingsException.ExitCode;
         }
+        catch (StartException failure)
+        {
+            await Console.Error.WriteLineAsync(failure.Message);
+            return StartException.ExitCode;
+        }
     }
 
     /// <summary>Opens the log and says what starts with which settings; call it when all settings have been read.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using Dts.Common.Time;
 
@@ -167,7 +168,7 @@ public sealed class SettingsReader
         }
         catch (Exception wrong) when (wrong is IOException or UnauthorizedAccessException)
         {
-            throw new SettingsException($"credentials in {folder} cannot be read: {wrong.Message}");
+            throw DataFault.Of(wrong, $"credentials in {folder} cannot be read: {wrong.Message}");
         }
     }
 
@@ -176,7 +177,8 @@ public sealed class SettingsReader
         try
         {
             var options = new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
-            using var document = JsonDocument.Parse(File.ReadAllBytes(path), options);
+            var text = File.ReadAllBytes(path).AsMemory();
+            using var document = JsonDocument.Parse(text.Span.StartsWith(Encoding.UTF8.Preamble) ? text[Encoding.UTF8.Preamble.Length..] : text, options);
             foreach (var member in document.RootElement.EnumerateObject())
             {
                 _given[member.Name] = new Setting(AsText(member.Value), path, MustBeKnown: false);
@@ -184,7 +186,7 @@ public sealed class SettingsReader
         }
         catch (Exception wrong) when (wrong is IOException or UnauthorizedAccessException)
         {
-            throw new SettingsException($"settings file {path} cannot be read: {wrong.Message}");
+            throw DataFault.Of(wrong, $"settings file {path} cannot be read: {wrong.Message}");
         }
         catch (Exception wrong) when (wrong is JsonException or InvalidOperationException)
         {

@@ -142,6 +142,9 @@ public sealed class ServiceSettingsTests : IDisposable
     [InlineData("logFile",         "log.db",        "an absolute path")]
     [InlineData("etcdEndpoints",   "",              "at least one host:port")]
     [InlineData("etcdEndpoints",   "ftp://a:1",     "host:port, or a list of them")]
+    [InlineData("etcdEndpoints",   "10.0.0.1",      "host:port, or a list of them")]
+    [InlineData("etcdEndpoints",   "http://etcd1",  "host:port, or a list of them")]
+    [InlineData("etcdEndpoints",   "[::1]",         "host:port, or a list of them")]
     [InlineData("etcdEndpoints",   "a:1/path",      "host:port, or a list of them")]
     [InlineData("etcdPrefix",      "cron",          "a key prefix that begins and ends with '/'")]
     [InlineData("etcdCaFile",      "/no/such.pem",  "a PEM file that exists")]
@@ -172,6 +175,13 @@ public sealed class ServiceSettingsTests : IDisposable
 
         Assert.Equal([new Uri("https://etcd1:2379")], Worker("--etcdCaFile", files.AuthorityFile, "--etcdEndpoints", "etcd1:2379").Etcd.Endpoints);
     }
+
+    [Theory]
+    [InlineData("etcd1:80",              "http://etcd1:80")]
+    [InlineData("[::1]:2379",            "http://[::1]:2379")]
+    [InlineData("https://10.0.0.1:443/", "https://10.0.0.1:443")]
+    public void An_endpoint_has_its_port_also_when_it_is_the_usual_one(string text, string endpoint) =>
+        Assert.Equal([new Uri(endpoint)], Worker("--etcdEndpoints", text).Etcd.Endpoints);
 
     [Fact]
     public void Certificates_that_cannot_be_read_are_refused_in_one_line()

@@ -41,6 +41,14 @@ public sealed class SettingsReaderTests : IDisposable
         Assert.Empty(OwnUnknown(settings));
     }
 
+    [Fact]
+    public void A_file_that_an_editor_began_with_a_byte_order_mark_is_read()
+    {
+        WriteFile("\uFEFF{\"testByFile\":\"file\"}");
+
+        Assert.Equal("file", Load().Text("testByFile", "default"));
+    }
+
     [Theory]
     [InlineData("--key", "value")]
     [InlineData("-key", "value")]

@@ -94,6 +94,31 @@ public sealed class LaunchLedgerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_start_on_a_full_disk_is_told_and_what_is_launched_is_known_as_soon_as_there_is_room()
+    {
+        await using var disk = await SmallDisk.MountAsync(_scratch.Path, kilobytes: 64);
+        using (var former = Open())
+        {
+            former.Launching(Run("former", 0));
+        }
+
+        disk.Fill();
+        var log = new RecordedLog();
+        using (var ledger = LaunchLedger.Open(_scratch.Path, log))
+        {
+            Assert.Equal(["former/20261122T100000Z"], ledger.Former.Select(launch => launch.Key));
+            ledger.Launching(Run("unwritten", 1));
+            Assert.Equal(1, log.CountOf("launches cannot be written (No space left on device"));
+
+            disk.Free();
+            ledger.Launching(Run("written", 2));
+        }
+
+        using var next = Open();
+        Assert.Equal(["unwritten/20261122T100001Z", "written/20261122T100002Z"], next.Former.Select(launch => launch.Key));
+    }
+
+    [Fact]
     public void It_does_not_grow_for_ever()
     {
         using var ledger = Open();
