@@ -14,16 +14,26 @@ public sealed record LogSettings(string MongoUri, TimeSpan ConnectTimeout, strin
         settings.Milliseconds("mongodbConnectTimeout", 5000),
         settings.Text("logFile", "/var/lib/dts/log.db", Path.IsPathRooted, "an absolute path"));
 
-    /// <exception cref="SettingsException">mongodbUri is no URI, or the driver is not installed.</exception>
-    public ILogStore Open(ILogger log)
+    /// <exception cref="SettingsException">mongodbUri is no URI.</exception>
+    /// <exception cref="StartException">The driver is not installed.</exception>
+    public ILogStore Open(ILogger log) => Open(log, readOnly: false);
+
+    /// <summary>For who only asks: a file that is missing is not made.</summary>
+    public ILogStore OpenToRead(ILogger log) => Open(log, readOnly: true);
+
+    private ILogStore Open(ILogger log, bool readOnly)
     {
         try
         {
-            return MongoUri.Length > 0 ? new MongoLogStore(MongoUri, ConnectTimeout, log) : new SqliteLogStore(File);
+            return MongoUri.Length > 0 ? new MongoLogStore(MongoUri, ConnectTimeout, log) : new SqliteLogStore(File, readOnly);
         }
         catch (FormatException wrong)
         {
             throw new SettingsException($"setting mongodbUri: {wrong.Message}");
+        }
+        catch (DllNotFoundException missing)
+        {
+            throw new StartException($"setting mongodbUri: {missing.Message}");
         }
     }
 }

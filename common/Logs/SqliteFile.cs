@@ -8,7 +8,7 @@ namespace Dts.Common.Logs;
 /// Thread-safe. The file is opened, and made if it is missing, when it is first needed, and again when another file or none has come to be in its place: SQLite itself
 /// would write on into what nobody finds any more.
 /// </remarks>
-internal sealed class SqliteFile(string path, string schema) : IDisposable
+internal sealed class SqliteFile(string path, string schema, bool readOnly = false) : IDisposable
 {
     private const int IdleMax = 4; // Readers that are kept open.
     private const int Interrupted = 9; // SQLITE_INTERRUPT, https://sqlite.org/rescode.html.
@@ -108,13 +108,27 @@ internal sealed class SqliteFile(string path, string schema) : IDisposable
 
     private Opened Open()
     {
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, DefaultTimeout = 10 }.ToString());
+        if (!readOnly)
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        }
+        else if (!File.Exists(path))
+        {
+            throw new FileNotFoundException("there is no such file; expected the one that the workers of this host write");
+        }
+
+        var mode = readOnly ? SqliteOpenMode.ReadOnly : SqliteOpenMode.ReadWriteCreate;
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false, DefaultTimeout = 10 }.ToString());
         try
         {
             connection.Open();
-            Execute(connection, "pragma journal_mode = wal; pragma synchronous = full;");
-            Execute(connection, schema);
+            connection.CreateFunction("has", (string? text, string part) => text?.Contains(part, StringComparison.OrdinalIgnoreCase) == true, isDeterministic: true);
+            if (!readOnly)
+            {
+                Execute(connection, "pragma journal_mode = wal; pragma synchronous = full;");
+                Execute(connection, schema);
+            }
+
             return new Opened(connection, path, Native.FileIdentity(path));
         }
         catch (SqliteException)

@@ -44,7 +44,8 @@ public sealed class SqliteLogStore : ILogStore
     private readonly SqliteFile _file;
 
     /// <summary>The file is opened, and made if it is missing, when it is first needed.</summary>
-    public SqliteLogStore(string path) => _file = new SqliteFile(path, Schema);
+    /// <param name="readOnly">A missing file is an error.</param>
+    public SqliteLogStore(string path, bool readOnly = false) => _file = new SqliteFile(path, Schema, readOnly);
 
     public Task WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel) => _file.WriteAsync(connection =>
     {
@@ -135,7 +136,7 @@ public sealed class SqliteLogStore : ILogStore
         Where("record ->> 'trigger' = $trigger", "$trigger", query.Trigger);
         Where("startTime >= $from", "$from", query.From?.ToUnixTimeMilliseconds());
         Where("startTime < $until", "$until", query.Until?.ToUnixTimeMilliseconds());
-        Where("(record ->> 'command' like $text escape '\\' or record ->> 'err' like $text escape '\\')", "$text", query.Text is null ? null : $"%{EscapeLike(query.Text)}%");
+        Where("(has(record ->> 'command', $text) or has(record ->> 'err', $text))", "$text", query.Text);
         if (query.After is { } after)
         {
             Where("(startTime, _id) < ($afterStart, $afterId)", "$afterStart", after.StartTime);
@@ -196,9 +197,6 @@ public sealed class SqliteLogStore : ILogStore
     private static RunRecord? Parse(string json) => JsonSerializer.Deserialize(json, DtsJson.Readable.RunRecord);
 
     private static string TextOf(DateOnly day) => day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
-
-    private static string EscapeLike(string text) =>
-        text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("%", "\\%", StringComparison.Ordinal).Replace("_", "\\_", StringComparison.Ordinal);
 
     private static void WriteCounts(SqliteConnection connection, DayCounts counts)
     {

@@ -19,7 +19,8 @@ internal sealed partial class MongoDatabase : IDisposable
     private readonly CountdownEvent _calls = new(1); // And one for not being closed.
 
     /// <summary>Connects when it is first needed.</summary>
-    /// <exception cref="FormatException">The text is no MongoDB URI, or the driver is missing; the message says what is wrong.</exception>
+    /// <exception cref="FormatException">The text is no MongoDB URI; the message says what is wrong.</exception>
+    /// <exception cref="DllNotFoundException">The driver is not installed; the message says how to.</exception>
     public MongoDatabase(string uri, TimeSpan connectTimeout)
     {
         try
@@ -28,7 +29,7 @@ internal sealed partial class MongoDatabase : IDisposable
         }
         catch (DllNotFoundException missing)
         {
-            throw new FormatException((missing.InnerException ?? missing).Message);
+            throw new DllNotFoundException((missing.InnerException ?? missing).Message);
         }
 
         _pool = LibMongoc.OpenPool(WithTimeouts(uri, connectTimeout), "dts", out var error);

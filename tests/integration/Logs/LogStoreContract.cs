@@ -175,6 +175,23 @@ public abstract class LogStoreContract : IDisposable
         DateTimeOffset Started(int n) => DateTimeOffset.FromUnixTimeMilliseconds(records[n].StartTime);
     }
 
+    [Theory]
+    [InlineData("ÄRGER",   "tägliche Sicherung: viel Ärger")]
+    [InlineData("ärger",   "VIEL ÄRGER")]
+    [InlineData("ОШИБКА",  "ошибка диска")]
+    [InlineData("диска",   "ОШИБКА ДИСКА (100%)")]
+    [InlineData("ΣΊΣΥΦΟΣ", "σίσυφοσ")]
+    [InlineData("[a.]Ö*",  "x[A.]ö*")]
+    public async Task Text_is_found_in_any_case_of_its_letters(string sought, string text)
+    {
+        var store = Open();
+        await WriteAsync(store, Some.Record(0), Some.Record(1) with { Command = $"echo {text}" }, Some.Record(2) with { Err = text });
+
+        var found = await store.SearchAsync(new LogQuery(Text: sought), CancellationToken.None);
+
+        Assert.Equal([Some.Record(2).Id, Some.Record(1).Id], found.Records.Select(record => record.Id));
+    }
+
     [Fact]
     public async Task A_record_is_found_by_its_id()
     {
