@@ -11,8 +11,6 @@ internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, IL
 {
     private const string Everything = "";
 
-    private static readonly TimeSpan LedgerSpan = TimeSpan.FromDays(1);
-
     public void Map(IEndpointRouteBuilder routes)
     {
         routes.MapPost("/api/v1/jobs/{name}/run", gate.Guard(async http =>
@@ -46,8 +44,12 @@ internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, IL
 
         routes.MapGet("/api/v1/jobs/{name}/ledger", gate.Guard(async http =>
         {
-            var to = Moment(http, "to", time.GetUtcNow());
-            var lines = await ReadLedgerAsync(jobs, store, defaultZone, NameOf(http), Moment(http, "from", to - LedgerSpan), to, http.RequestAborted);
+            var now = time.GetUtcNow();
+            var to = Moment(http, "to", now);
+            var from = Moment(http, "from", Ledger.DayBefore(to));
+            var lines = Ledger.FindFault(from, to) is { } fault
+                ? throw new FormatException(fault)
+                : await ReadLedgerAsync(jobs, store, defaultZone, NameOf(http), from, to, now, http.RequestAborted);
             await Answer.SucceedAsync(http, lines, DtsJson.Readable.IReadOnlyListLedgerLine);
         }));
 
@@ -57,10 +59,15 @@ internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, IL
             await Answer.SucceedAsync(http, await workers.ListAsync(http.RequestAborted), DtsJson.Readable.IReadOnlyDictionaryStringWorkerRegistration)));
     }
 
+    /// <exception cref="FormatException">Nothing is known of such a job.</exception>
     public static async Task<IReadOnlyList<LedgerLine>> ReadLedgerAsync(
-        JobStore jobs, ILogStore store, CronZone zone, JobName name, DateTimeOffset from, DateTimeOffset to, CancellationToken cancel) =>
-        Ledger.List(
-            await jobs.ListChangesAsync(name, cancel), await jobs.FindAsync(name, cancel), await store.ListPlannedAsync(name, from, to, cancel), zone, from, to);
+        JobStore jobs, ILogStore store, CronZone zone, JobName name, DateTimeOffset from, DateTimeOffset to, DateTimeOffset now, CancellationToken cancel)
+    {
+        var (changes, job) = (await jobs.ListChangesAsync(name, cancel), await jobs.FindAsync(name, cancel));
+        return job is null && changes.Count == 0
+            ? throw new FormatException($"name \"{Display.Line(name.Value)}\" is no job; expected one that is saved, or was deleted less than a day ago")
+            : Ledger.List(name, changes, job, await store.ListPlannedAsync(name, from, to, cancel), zone, from, to, now);
+    }
 
     private RequestDelegate Enable(bool enabled) => gate.Guard(async http =>
         await Answer.SucceedAsync(http, await jobs.EnableAsync(NameOf(http), enabled, http.RequestAborted) ?? throw NoSuchJob(http), DtsJson.Readable.Job));
@@ -72,7 +79,7 @@ internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, IL
     private static DateTimeOffset Moment(HttpContext http, string field, DateTimeOffset fallback)
     {
         var text = http.Request.Query[field].FirstOrDefault();
-        return text is null ? fallback : LedgerCommand.ParseMoment(text) ?? throw new FormatException($"{field} is \"{Display.Line(text)}\"; expected a time such as 2026-11-22T10:00:00Z");
+        return text is null ? fallback : QueryTime.Parse(text) ?? throw new FormatException($"{field} is \"{Display.Line(text)}\"; expected {QueryTime.Expected}");
     }
 
     private static async Task<RunRequest> ReadRequestAsync(HttpContext http)

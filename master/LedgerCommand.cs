@@ -1,4 +1,3 @@
-using System.Globalization;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
@@ -12,42 +11,61 @@ internal static class LedgerCommand
 {
     public const string Name = "ledger";
 
-    /// <summary>1 = a planned time has no ending, or two; 2 = the ledger could not be read.</summary>
+    private const int Faults = 1;
+    private const int Unreadable = 2;
+
+    private static readonly string[] Usage =
+    [
+        "dts-master ledger --job NAME [--from TIME] [--to TIME] [--config FILE] [--SETTING VALUE ...]",
+        "Prints every planned time of a job in a span with its ending. It only reads.",
+        "TIME is 2026-11-22T10:00:00Z, with an offset such as +01:00, or 2026-11-22; without a zone it is UTC. Without --to: up to now; without --from: the day before --to.",
+        "exit code 0: each planned time that has come has its ending; 1: one has none, or two; 2: the ledger cannot be read, or the job is not known; 78: wrong settings or arguments.",
+    ];
+
     public static async Task<int> RunAsync(string[] arguments)
     {
+        if (arguments.Any(argument => argument is "--help" or "-h" or "help"))
+        {
+            Console.WriteLine(string.Join('\n', Usage));
+            return 0;
+        }
+
         var reader = SettingsReader.Load(arguments, "master.json");
         var job = reader.Text("job", "", text => JobName.TryParse(text, out _, out _), "a job's name");
-        var to = Moment(reader, "to", DateTimeOffset.UtcNow);
-        var from = Moment(reader, "from", to.AddDays(-1));
+        var now = TimeProvider.System.GetUtcNow();
+        var to = Moment(reader, "to", now);
+        var from = Moment(reader, "from", Ledger.DayBefore(to));
+        if (Ledger.FindFault(from, to) is { } fault)
+        {
+            throw new SettingsException(fault);
+        }
+
         var settings = MasterSettings.Read(reader);
         reader.FindUnknown();
 
         using var etcd = new EtcdClient(settings.Etcd, TimeProvider.System, NullLogger.Instance);
-        using var store = settings.Log.Open(NullLogger.Instance);
+        using var store = settings.Log.OpenToRead(NullLogger.Instance);
         var jobs = new JobStore(etcd, settings.Keys, settings.DefaultZone, TimeProvider.System);
         try
         {
-            var lines = await JobApi.ReadLedgerAsync(jobs, store, settings.DefaultZone, JobName.Parse(job), from, to, CancellationToken.None);
+            var lines = await JobApi.ReadLedgerAsync(jobs, store, settings.DefaultZone, JobName.Parse(job), from, to, now, CancellationToken.None);
             foreach (var line in lines)
             {
                 Console.WriteLine(line);
             }
 
-            var faults = lines.Count(line => line.Fault.Length > 0);
-            Console.WriteLine($"{lines.Count} planned, {lines.Count - faults} with one ending, {faults} without or with two{(lines.Count == Ledger.LinesMax ? "; there are more" : "")}");
-            return faults == 0 ? 0 : 1;
+            var (judged, toCome) = (lines.Where(line => line.Note.Length == 0).ToList(), lines.Count(line => line.Note == LedgerLine.ToCome));
+            var faults = judged.Count(line => line.Fault.Length > 0);
+            Console.WriteLine($"{judged.Count} planned, {judged.Count - faults} with one ending, {faults} without or with two{(toCome > 0 ? $"; {toCome} to come" : "")}");
+            return faults == 0 ? 0 : Faults;
         }
-        catch (Exception failure) when (failure is EtcdException or LogStoreException)
+        catch (Exception failure) when (failure is EtcdException or LogStoreException or FormatException)
         {
             await Console.Error.WriteLineAsync(failure.Message);
-            return 2;
+            return Unreadable;
         }
     }
 
-    /// <summary>Null = it is no time.</summary>
-    public static DateTimeOffset? ParseMoment(string text) =>
-        DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var moment) ? moment.ToUniversalTime() : null;
-
     private static DateTimeOffset Moment(SettingsReader reader, string name, DateTimeOffset fallback) =>
-        ParseMoment(reader.Text(name, Cursor.Text(fallback), text => ParseMoment(text) is not null, "a time such as 2026-11-22T10:00:00Z"))!.Value;
+        QueryTime.Parse(reader.Text(name, Cursor.Text(fallback), text => QueryTime.Parse(text) is not null, QueryTime.Expected))!.Value;
 }

@@ -58,7 +58,7 @@ internal sealed class LogApi(ILogStore store, RequestGate gate, TimeProvider tim
     }
 
     private static DateTimeOffset? Moment(IQueryCollection query, string field) =>
-        Text(query, field) is { } text ? LedgerCommand.ParseMoment(text) ?? throw Wrong(field, text, "a time such as 2026-11-22T10:00:00Z") : null;
+        Text(query, field) is { } text ? QueryTime.Parse(text) ?? throw Wrong(field, text, QueryTime.Expected) : null;
 
     private static int Number(IQueryCollection query, string field, int fallback, int min, int max) => Text(query, field) switch
     {

@@ -9,23 +9,63 @@ public static class Ledger
     /// <summary>How many plan times are listed at the most.</summary>
     public const int LinesMax = 100_000;
 
+    /// <summary>Between them lie the years that schedules have.</summary>
+    private static readonly DateTimeOffset First = new(1970, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private static readonly DateTimeOffset Last = new(2099, 12, 31, 23, 59, 59, TimeSpan.Zero);
+
+    /// <summary>Where a span begins that is only said to end at a moment.</summary>
+    public static DateTimeOffset DayBefore(DateTimeOffset to) => to > First ? to.AddDays(-1) : First;
+
+    /// <summary>What is wrong with a span that is asked for; null = nothing.</summary>
+    public static string? FindFault(DateTimeOffset from, DateTimeOffset to) =>
+        OutOfRange("to", to)
+        ?? OutOfRange("from", from)
+        ?? (from < to ? null : $"from is {Cursor.Text(from)}; expected a time before to, which is {Cursor.Text(to)}");
+
     /// <param name="changes">What the schedule was, the oldest first.</param>
     /// <param name="current">The job now; null = it is deleted. Its schedule stands for the time before the first change.</param>
     public static IReadOnlyList<LedgerLine> List(
-        IReadOnlyList<ScheduleChange> changes, Job? current, IReadOnlyList<RunRecord> records, CronZone defaultZone, DateTimeOffset from, DateTimeOffset to)
+        JobName name,
+        IReadOnlyList<ScheduleChange> changes,
+        Job? current,
+        IReadOnlyList<RunRecord> records,
+        CronZone defaultZone,
+        DateTimeOffset from,
+        DateTimeOffset to,
+        DateTimeOffset now)
     {
         var byPlanTime = records.Where(IsOfSchedule).ToLookup(record => record.PlanTime);
         var summaries = records.Where(record => record.MissedSince > 0).ToList();
-        return [.. PlanTimes(changes, current, defaultZone, from, to).Take(LinesMax).Select(planTime => Line(planTime, byPlanTime, summaries))];
+        var lines = new List<LedgerLine>();
+        if (changes.Count >= ScheduleChange.Kept && from < changes[0].After)
+        {
+            lines.Add(new LedgerLine(from, [], $"not known up to {Cursor.Text(changes[0].After)}: only the latest {ScheduleChange.Kept} changes of the schedule are kept"));
+        }
+
+        foreach (var planTime in PlanTimes(name, changes, current, defaultZone, from, to))
+        {
+            if (lines.Count >= LinesMax)
+            {
+                lines.Add(new LedgerLine(planTime, [], "more follow: ask again from here"));
+                break;
+            }
+
+            lines.Add(Line(planTime, byPlanTime, summaries, planTime > now ? LedgerLine.ToCome : ""));
+        }
+
+        return lines;
     }
 
-    private static LedgerLine Line(DateTimeOffset planTime, ILookup<long, RunRecord> byPlanTime, List<RunRecord> summaries)
+    private static string? OutOfRange(string field, DateTimeOffset moment) =>
+        moment >= First && moment <= Last ? null : $"{field} is {Cursor.Text(moment)}; expected a time from {Cursor.Text(First)} to {Cursor.Text(Last)}";
+
+    private static LedgerLine Line(DateTimeOffset planTime, ILookup<long, RunRecord> byPlanTime, List<RunRecord> summaries, string note)
     {
         var ms = planTime.ToUnixTimeMilliseconds();
         var own = byPlanTime[ms].OrderBy(record => record.Attempt).ToList();
         var endings = own.Concat(summaries.Where(record => record.MissedSince < ms && ms < record.PlanTime)).Select(record =>
             new LedgerEnding(record.Status, record.Attempt, record.Worker, record.Err, RunIdOf(record)));
-        return new LedgerLine(planTime, [.. endings]);
+        return new LedgerLine(planTime, [.. endings], note);
     }
 
     private static bool IsOfSchedule(RunRecord record) => record.Trigger is RunSpec.Schedule or RunSpec.Misfire
@@ -33,13 +73,14 @@ public static class Ledger
 
     private static string RunIdOf(RunRecord record) => record.Id[(record.JobName.Length + 1)..];
 
-    private static IEnumerable<DateTimeOffset> PlanTimes(IReadOnlyList<ScheduleChange> changes, Job? current, CronZone defaultZone, DateTimeOffset from, DateTimeOffset to)
+    private static IEnumerable<DateTimeOffset> PlanTimes(
+        JobName name, IReadOnlyList<ScheduleChange> changes, Job? current, CronZone defaultZone, DateTimeOffset from, DateTimeOffset to)
     {
         var all = changes.Count > 0 || current is null ? changes : new List<ScheduleChange> { new(DateTimeOffset.MinValue, current.CronExpr, current.TimeZone) };
         for (var i = 0; i < all.Count; i++)
         {
             var end = i + 1 < all.Count ? all[i + 1].After : DateTimeOffset.MaxValue;
-            var schedule = Parse(all[i], current?.Name ?? "", defaultZone);
+            var schedule = Parse(all[i], name.Value, defaultZone);
             var after = all[i].After > from.AddTicks(-1) ? all[i].After : from.AddTicks(-1);
             for (var next = schedule?.Next(after); next is { } planTime && planTime <= end && planTime < to; next = schedule!.Next(planTime))
             {

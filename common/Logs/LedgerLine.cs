@@ -3,15 +3,18 @@ using Dts.Common.Jobs;
 namespace Dts.Common.Logs;
 
 /// <summary>One planned time and how it ended: the last attempt's ending counts. In mode all there is one for each worker.</summary>
-public sealed record LedgerLine(DateTimeOffset PlanTime, IReadOnlyList<LedgerEnding> Endings)
+/// <param name="Note">What else there is to say: the time is still to come, or this line stands for a span that is not listed. Empty = it has come and is judged.</param>
+public sealed record LedgerLine(DateTimeOffset PlanTime, IReadOnlyList<LedgerEnding> Endings, string Note = "")
 {
-    /// <summary>What is wrong with it; empty = nothing: each attempt has ended once.</summary>
+    public const string ToCome = "to come";
+
+    /// <summary>What is wrong with it; empty = nothing: each attempt has ended once, or it is not judged.</summary>
     public string Fault => Endings.Count == 0
-        ? "no ending"
+        ? Note.Length == 0 ? "no ending" : ""
         : Endings.GroupBy(ending => (ending.Attempt, WorkerOf(ending))).Any(group => group.Count() > 1) ? "two endings" : "";
 
     public override string ToString() => $"{Cursor.Text(PlanTime)}  " + (Endings.Count == 0
-        ? "-"
+        ? Note.Length == 0 ? "-" : Note
         : string.Join("; ", Endings.Select(ending => $"{ending.Status.Word()} {ending.Worker}{(ending.Attempt > 1 ? $" attempt {ending.Attempt}" : "")}{(ending.Err.Length > 0 ? $" ({ending.Err})" : "")}")))
         + (Fault.Length > 0 ? $"  << {Fault}" : "");
 

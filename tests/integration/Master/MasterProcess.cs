@@ -25,6 +25,8 @@ public sealed class MasterProcess : IAsyncLifetime
 
     internal SqliteLogStore LogStore { get; private set; } = null!;
 
+    internal string LogFile => _scratch.File("log.db");
+
     internal HttpClient Http { get; } = new() { Timeout = Patience.Limit };
 
     public async ValueTask InitializeAsync()

@@ -73,8 +73,49 @@ public sealed class LedgerTests
         Assert.Equal([T, T.AddSeconds(120), T.AddSeconds(150)], lines.Select(line => line.PlanTime));
     }
 
+    [Fact]
+    public void The_plan_times_of_a_deleted_job_with_H_are_those_that_it_had()
+    {
+        var job = Some.Job("hashed", "H * * * * *");
+        Assert.True(JobSchedule.TryParse(job, CronZone.Utc, out var schedule, out _));
+        ScheduleChange[] changes = [new(T.AddMinutes(-10), job.CronExpr, ""), new(T.AddMinutes(2), "", "")];
+
+        var lines = Ledger.List(JobName.Parse("hashed"), changes, null, [], CronZone.Utc, T, T.AddMinutes(10), T.AddDays(1));
+
+        Assert.Equal([schedule!.Next(T.AddTicks(-1)), schedule.Next(T.AddMinutes(1).AddTicks(-1))], lines.Select(line => (DateTimeOffset?)line.PlanTime));
+    }
+
+    [Fact]
+    public void What_was_before_the_oldest_of_a_hundred_changes_is_said_to_be_unknown()
+    {
+        var changes = Enumerable.Range(0, ScheduleChange.Kept).Select(n => new ScheduleChange(T.AddSeconds(60 + n), "0 * * * * *", "")).ToList();
+
+        var lines = List(changes, Some.Job(cronExpr: "0 * * * * *"), []);
+
+        Assert.Equal((T, "not known up to 2026-11-22T10:01:00Z: only the latest 100 changes of the schedule are kept", ""), (lines[0].PlanTime, lines[0].Note, lines[0].Fault));
+        Assert.Equal([T.AddMinutes(2)], lines.Skip(1).Select(line => line.PlanTime));
+    }
+
+    [Fact]
+    public void A_plan_time_that_has_not_come_is_no_fault()
+    {
+        var lines = Ledger.List(JobName.Parse("hello"), [], Some.Job(cronExpr: "0 * * * * *"), [Some.Record(0)], CronZone.Utc, T, T.AddMinutes(3), T.AddSeconds(70));
+
+        Assert.Equal([("", ""), ("no ending", ""), ("", "to come")], lines.Select(line => (line.Fault, line.Note)));
+        Assert.Equal("2026-11-22T10:02:00Z  to come", $"{lines[2]}");
+    }
+
+    [Fact]
+    public void A_list_that_is_cut_says_so()
+    {
+        var lines = Ledger.List(JobName.Parse("hello"), [], Some.Job(), [], CronZone.Utc, T, T.AddDays(2), T);
+
+        Assert.Equal(Ledger.LinesMax + 1, lines.Count);
+        Assert.Equal((T.AddSeconds(Ledger.LinesMax), "more follow: ask again from here"), (lines[^1].PlanTime, lines[^1].Note));
+    }
+
     private static LedgerLine FirstOf(IReadOnlyList<RunRecord> records) => List([], Some.Job(cronExpr: "0 * * * * *"), records)[0];
 
     private static IReadOnlyList<LedgerLine> List(IReadOnlyList<ScheduleChange> changes, Job job, IReadOnlyList<RunRecord> records) =>
-        Ledger.List(changes, job, records, CronZone.Utc, T, T.AddMinutes(3));
+        Ledger.List(JobName.Parse(job.Name), changes, job, records, CronZone.Utc, T, T.AddMinutes(3), T.AddMinutes(3));
 }
