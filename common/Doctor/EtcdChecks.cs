@@ -28,20 +28,32 @@ public static class EtcdChecks
         yield return new Check("workers", "registrations", "systemctl start etcd (on its members)", async cancel =>
         {
             using var etcd = Connect(options with { CallTimeout = TimeSpan.FromSeconds(2.5) });
-            var found = (await etcd.ListAsync(keys.Workers, cancel)).Select(pair => (keys.WorkerOf(pair.Key.ToStringUtf8()), WorkerRegistration.Parse(pair.Value.Span)));
+            var found = (await etcd.ListAsync(keys.Workers, cancel))
+                .Select(pair => (keys.WorkerOf(pair.Key.ToStringUtf8()), WorkerRegistration.Parse(pair.Value.Span), pair.ModRevision));
             return [.. Judge([.. found], DateTimeOffset.UtcNow)];
         });
     }
 
-    internal static IEnumerable<Finding> Judge(IReadOnlyList<(string Id, WorkerRegistration? Registration)> workers, DateTimeOffset now)
+    /// <remarks>
+    /// An old time in a registration is a clock that is behind only if something that was written earlier has a later time. Else it may as well be a worker that no
+    /// longer writes: one that is stalled, or whose etcd takes no writes.
+    /// </remarks>
+    /// <param name="workers">With the revisions at which their registrations were written.</param>
+    internal static IEnumerable<Finding> Judge(IReadOnlyList<(string Id, WorkerRegistration? Registration, long Revision)> workers, DateTimeOffset now)
     {
         var off = workers.Where(worker => worker.Registration is { } it && it.Clock != default && (it.Clock - now > ClockLimit || now - it.Clock > OldestClock)).ToList();
-        foreach (var (id, registration) in off)
+        foreach (var (id, registration, revision) in off)
         {
-            yield return Finding.Warning("workers", $"{id} wrote its time {(registration!.Clock - now).TotalSeconds:+0;-0} s from this host's clock", "chronyc tracking (on both hosts)");
+            var clock = registration!.Clock;
+            yield return clock > now || workers.Any(other => other.Revision < revision && other.Registration?.Clock > clock + ClockLimit)
+                ? Finding.Warning("workers", $"{id} wrote its time {(clock - now).TotalSeconds:+0;-0} s from this host's clock", "chronyc tracking (on both hosts)")
+                : Finding.Warning(
+                    "workers",
+                    $"{id} has not renewed its registration for {(now - clock).TotalSeconds:0} s, if its clock is right",
+                    "journalctl -u dts-worker -n 20 (on its host: is it stalled, and can it write to etcd?); chronyc tracking");
         }
 
-        foreach (var (id, registration) in workers.Where(worker => worker.Registration is { Refuses.Length: > 0 }))
+        foreach (var (id, registration, _) in workers.Where(worker => worker.Registration is { Refuses.Length: > 0 }))
         {
             yield return Finding.Error("workers", $"{id} claims nothing: {registration!.Refuses}", "chronyc makestep (on that host)");
         }
@@ -65,7 +77,7 @@ public static class EtcdChecks
 
         foreach (var alarm in status.Errors)
         {
-            yield return Finding.Error(Area, $"{name} has raised an alarm: {alarm}", $"{ctl} compact {status.Header?.Revision}; {ctl} defrag; {ctl} alarm disarm");
+            yield return Finding.Error(Area, $"{name} has raised an alarm: {alarm.Trim()}{(IsFull(alarm) ? "; its quota is used up, and it takes no writes" : "")}", $"{ctl} compact {status.Header?.Revision}; {ctl} defrag; {ctl} alarm disarm");
         }
 
         if (status.DbSize > quota / 10 * 8)
@@ -87,6 +99,8 @@ public static class EtcdChecks
             CultureInfo.InvariantCulture,
             $"{name} {status.Version}{(isOld && !isRestricted ? " (3.5.33 or later is better)" : "")}, {latencyMs:F1} ms{(status.Leader == status.Header?.MemberId ? ", leader" : "")}, {Mb(status.DbSize)}"));
     }
+
+    private static bool IsFull(string alarm) => alarm.Contains("NOSPACE", StringComparison.Ordinal);
 
     internal static bool IsRecommended(string version) => Version.TryParse(version.Split('-')[0], out var it) && (it.Major, it.Minor) switch
     {

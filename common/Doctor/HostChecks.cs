@@ -14,17 +14,17 @@ public static class HostChecks
     private static readonly string[] Setpriv = ["/usr/bin/setpriv", "/bin/setpriv"];
     private static readonly string[] NginxFolders = ["/etc/nginx/conf.d", "/etc/nginx/sites-enabled"];
 
-    public static Check TimeZones(CronZone zone) => Check.Of("time zones", Zoneinfo, "apt-get install tzdata, or dnf install tzdata", () =>
+    public static Check TimeZones(CronZone zone) => Check.Of("time zones", Zoneinfo, Distribution.Here.Install("tzdata"), () =>
         [Directory.Exists(Environment.GetEnvironmentVariable("TZDIR") ?? Zoneinfo)
             ? Finding.Ok("time zones", $"tzdata is there; jobs that name no zone run in {zone.Id}")
-            : Finding.Error("time zones", "tzdata is not installed: only UTC is known", "apt-get install tzdata, or dnf install tzdata")]);
+            : Finding.Error("time zones", "tzdata is not installed: only UTC is known", Distribution.Here.Install("tzdata"))]);
 
     public static Check Cgroup(string unit) => Check.Of("cgroup", "/sys/fs/cgroup", "", () =>
     {
         const string Root = "/sys/fs/cgroup";
         if (!File.Exists($"{Root}/cgroup.controllers"))
         {
-            return [Finding.Warning("cgroup", "no cgroup v2 on this host: runs have no limits, and are killed process by process", "grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=1; reboot")];
+            return [Finding.Warning("cgroup", "no cgroup v2 on this host: runs have no limits, and are killed process by process", Distribution.Here.AddKernelArgument("systemd.unified_cgroup_hierarchy=1"))];
         }
 
         var controllers = File.ReadAllText($"{Root}/cgroup.controllers").Trim();
@@ -48,7 +48,7 @@ public static class HostChecks
     }
 
     /// <param name="runAs">As whom jobs may run here.</param>
-    public static Check UserSwitching(IReadOnlyList<string> runAs) => Check.Of("users", "setpriv", "apt-get install util-linux, or dnf install util-linux", () =>
+    public static Check UserSwitching(IReadOnlyList<string> runAs) => Check.Of("users", "setpriv", Distribution.Here.Install("util-linux"), () =>
     {
         var shown = Question.Ask("systemctl show dts-worker -p LoadState -p User -p AmbientCapabilities") is (0, var text) ? text : "";
         var own = File.ReadLines("/proc/self/status").First(line => line.StartsWith("CapEff:", StringComparison.Ordinal))["CapEff:".Length..].Trim();
@@ -68,7 +68,7 @@ public static class HostChecks
 
         if (setpriv is null)
         {
-            return Finding.Error("users", $"setpriv is not installed: no job can run as {string.Join(", ", runAs)}", "apt-get install util-linux, or dnf install util-linux");
+            return Finding.Error("users", $"setpriv is not installed: no job can run as {string.Join(", ", runAs)}", Distribution.Here.Install("util-linux"));
         }
 
         var facts = Facts(shown);

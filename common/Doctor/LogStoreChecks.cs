@@ -32,9 +32,25 @@ public static class LogStoreChecks
 
     private static Finding LookAtFile(string file)
     {
-        var folder = Folder.NearestExisting(file);
-        return Folder.WhyNotWritable(File.Exists(file) ? file : folder) is { } why
+        if (Directory.Exists(file))
+        {
+            return Finding.Error(Area, $"{file} is a folder; a file is expected there", $"mv {file} {file}.folder");
+        }
+
+        var isThere = File.Exists(file);
+        return Folder.WhyNotWritable(isThere ? file : Folder.NearestExisting(file)) is { } why
             ? Finding.Error(Area, $"{file} cannot be written ({why})", $"install -d -o dts -g dts {Path.GetDirectoryName(file)}; chown dts:dts {file}*")
-            : Finding.Ok(Area, File.Exists(file) ? $"{file}, {new FileInfo(file).Length / 1e6:F1} MB" : $"{file} will be made");
+            : !isThere ? Finding.Ok(Area, $"{file} will be made")
+            : IsDatabase(file) ? Finding.Ok(Area, $"{file}, {new FileInfo(file).Length / 1e6:F1} MB")
+            : Finding.Error(Area, $"{file} is not an SQLite database", $"mv {file} {file}.alien (the services make a new one)");
+    }
+
+    /// <summary>An empty file becomes one with the first write. See https://sqlite.org/fileformat.html#magic_header_string.</summary>
+    private static bool IsDatabase(string file)
+    {
+        using var stream = File.OpenRead(file);
+        var mark = "SQLite format 3\0"u8;
+        Span<byte> head = stackalloc byte[mark.Length];
+        return stream.ReadAtLeast(head, mark.Length, throwOnEndOfStream: false) is var read && (read == 0 || head[..read].SequenceEqual(mark));
     }
 }

@@ -1,6 +1,7 @@
 using Dts.Common.Doctor;
 using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
+using Dts.Common.Logs;
 using Dts.Common.Shell;
 using Dts.Tests.Support;
 using Xunit;
@@ -51,7 +52,7 @@ public sealed class DoctorTests
         var found = EtcdChecks.Judge(ill, Endpoint, 1, isRestricted: false).ToList();
 
         Assert.Contains(found, finding => finding is { Level: FindingLevel.Error } && finding.What.Contains("no leader"));
-        Assert.Contains(found, finding => finding is { Level: FindingLevel.Error } && finding.What.Contains("NOSPACE") && finding.Remedy == "etcdctl --endpoints=http://10.0.0.1:2379/ compact 4711; etcdctl --endpoints=http://10.0.0.1:2379/ defrag; etcdctl --endpoints=http://10.0.0.1:2379/ alarm disarm");
+        Assert.Contains(found, finding => finding is { Level: FindingLevel.Error } && finding.What.Contains("alarm:NOSPACE; its quota is used up, and it takes no writes") && finding.Remedy == "etcdctl --endpoints=http://10.0.0.1:2379/ compact 4711; etcdctl --endpoints=http://10.0.0.1:2379/ defrag; etcdctl --endpoints=http://10.0.0.1:2379/ alarm disarm");
         Assert.Contains(found, finding => finding is { Level: FindingLevel.Warning } && finding.What.Contains("1900.0 MB of its quota of 2147.5 MB"));
     }
 
@@ -65,9 +66,38 @@ public sealed class DoctorTests
     {
         var worker = new WorkerRegistration("host", "10.0.0.2", "1", ProcessIdentity.Current, 8, Some.Now, Clock: Some.Now.AddSeconds(seconds));
 
-        var found = EtcdChecks.Judge([("w1", worker)], Some.Now).ToList();
+        var before = worker with { Clock = Some.Now.AddSeconds(-1) };
+
+        var found = EtcdChecks.Judge([("w1", worker, 7), ("w2", before, 6)], Some.Now).ToList();
 
         Assert.Equal(!agrees, found.Any(finding => finding.Level == FindingLevel.Warning && finding.What.StartsWith("w1 wrote its time")));
+    }
+
+    [Fact]
+    public void A_registration_that_is_not_renewed_is_not_taken_for_a_wrong_clock()
+    {
+        var stale = new WorkerRegistration("host", "10.0.0.2", "1", ProcessIdentity.Current, 8, Some.Now, Clock: Some.Now.AddSeconds(-40));
+
+        // One that was written later and has a later time proves nothing.
+        var found = EtcdChecks.Judge([("w1", stale, 7), ("w2", stale with { Clock = Some.Now }, 8)], Some.Now).ToList();
+
+        Assert.Equal(
+            (FindingLevel.Warning, "w1 has not renewed its registration for 40 s, if its clock is right"), (found[0].Level, found[0].What));
+        Assert.Equal(Finding.Ok("workers", "2 registered"), found[1]);
+    }
+
+    [Theory]
+    [InlineData("ID=debian\nVERSION_ID=\"12\"",             "apt-get install x", "update-grub")]
+    [InlineData("ID=linuxmint\nID_LIKE=\"ubuntu debian\"",   "apt-get install x", "update-grub")]
+    [InlineData("ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"", "dnf install x",   "grubby")]
+    [InlineData("ID=\"opensuse-leap\"\nID_LIKE=\"suse opensuse\"", "zypper install x", "grub2-mkconfig")]
+    [InlineData("",                                        "install x",         "to the kernel's command line")]
+    public void A_remedy_is_a_command_of_the_host_s_distribution(string release, string install, string part)
+    {
+        var distribution = Distribution.Parse(release);
+
+        Assert.Equal(install, distribution.Install("x"));
+        Assert.Contains(part, distribution.AddKernelArgument("a=1"));
     }
 
     [Theory]
@@ -142,6 +172,31 @@ public sealed class DoctorTests
         Assert.Equal(level, finding.Level);
         Assert.Contains(says, finding.What);
         Assert.Equal(level == FindingLevel.Error, finding.Remedy.Length > 0);
+    }
+
+    [Fact]
+    public async Task A_log_file_that_is_no_database_or_is_a_folder_is_an_error()
+    {
+        using var scratch = new ScratchFolder();
+        File.WriteAllText(scratch.File("text"), "not a database, but longer than the mark of one");
+        Directory.CreateDirectory(scratch.File("folder"));
+        File.WriteAllText(scratch.File("empty"), "");
+        using (var store = new SqliteLogStore(scratch.File("log.db")))
+        {
+            await store.WriteAsync([Some.Record(0)], CancellationToken.None);
+        }
+
+        Assert.Equal((FindingLevel.Error, $"{scratch.File("text")} is not an SQLite database"), await JudgeLogFileAsync(scratch.File("text")));
+        Assert.Equal((FindingLevel.Error, $"{scratch.File("folder")} is a folder; a file is expected there"), await JudgeLogFileAsync(scratch.File("folder")));
+        Assert.Equal(FindingLevel.Ok, (await JudgeLogFileAsync(scratch.File("empty"))).Level);
+        Assert.Equal(FindingLevel.Ok, (await JudgeLogFileAsync(scratch.File("log.db"))).Level);
+    }
+
+    private static async Task<(FindingLevel Level, string What)> JudgeLogFileAsync(string file)
+    {
+        var finding = Assert.Single(await LogStoreChecks.Of(new LogSettings("", TimeSpan.FromSeconds(1), file)).Look(CancellationToken.None));
+        Assert.Equal(finding.Level == FindingLevel.Error, finding.Remedy.Length > 0);
+        return (finding.Level, finding.What);
     }
 
     private static StatusResponse Well() => new()
