@@ -161,8 +161,8 @@ public static partial class Log
     [LoggerMessage(503, LogLevel.Warning, "log store unavailable at the end; {Waiting} records stay in the spool for the next start")]
     public static partial void StoreLeft(this ILogger log, long waiting);
 
-    [LoggerMessage(504, LogLevel.Warning, "spool segment {Path} has {Bytes} bytes that are no record, torn by a crash or damaged on the disk; skipped")]
-    public static partial void SpoolTorn(this ILogger log, string path, long bytes);
+    [LoggerMessage(504, LogLevel.Warning, "spool segment {Path} has {Bytes} bytes that are no record, torn by a crash or damaged on the disk; skipped, they seem to be of {Run}")]
+    public static partial void SpoolTorn(this ILogger log, string path, long bytes, string run);
 
     [LoggerMessage(514, LogLevel.Error, "spool segment {Path} cannot be read: {Reason}; it is passed over and stays where it is, and the next start tries again")]
     public static partial void SpoolUnreadable(this ILogger log, string path, string reason);

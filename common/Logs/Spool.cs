@@ -165,7 +165,7 @@ public sealed class Spool : IDisposable
             try
             {
                 file ??= SpoolSegment.OpenToRead(SegmentPath(segment));
-                var (record, size) = SpoolSegment.ReadEntry(file, offset, length);
+                var (record, size, run) = SpoolSegment.ReadEntry(file, offset, length);
                 if (record is not null)
                 {
                     records.Add(record);
@@ -173,7 +173,7 @@ public sealed class Spool : IDisposable
                 }
                 else
                 {
-                    _log.SpoolTorn(SegmentPath(segment), size);
+                    _log.SpoolTorn(SegmentPath(segment), size, run);
                 }
 
                 position = position with { Offset = offset + size };

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Text;
 using System.Text.Json;
 using Microsoft.Win32.SafeHandles;
 
@@ -8,6 +9,7 @@ namespace Dts.Common.Logs;
 /// <summary>One file of a spool: entries, each a length, a CRC-32C (four bytes each, little-endian) and a record's JSON.</summary>
 internal static class SpoolSegment
 {
+    private const string Nobody = "a run that cannot be told";
     private const int EntryHead = 8;
     private const int LongestEntry = 64 << 20;
     private const int WorthShortening = 2048; // Shorter entries are taken over as they are.
@@ -24,18 +26,27 @@ internal static class SpoolSegment
 
     public static SafeFileHandle OpenToRead(string path) => File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
 
-    /// <summary>The record at a place and the bytes it takes. Without a record: how many bytes are no use, one entry's where its length can be believed.</summary>
-    public static (RunRecord? Record, long Size) ReadEntry(SafeFileHandle file, long offset, long length)
+    /// <summary>The record at a place and the bytes it takes. Without a record: how many bytes are no use, one entry's where its length can be believed, and whose they seem to be.</summary>
+    public static (RunRecord? Record, long Size, string Run) ReadEntry(SafeFileHandle file, long offset, long length)
     {
         Span<byte> head = stackalloc byte[EntryHead];
         if (RandomAccess.Read(file, head, offset) < EntryHead || !TryReadSize(head, length - offset, out var size))
         {
-            return (null, length - offset);
+            return (null, length - offset, Nobody);
         }
 
         var json = new byte[size];
         var whole = RandomAccess.Read(file, json, offset + EntryHead) == size;
-        return (whole ? TryParse(head, json) : null, EntryHead + size);
+        return (whole ? TryParse(head, json) : null, EntryHead + size, Whose(json));
+    }
+
+    /// <summary>The id in the text of a record, which may be damaged elsewhere.</summary>
+    private static string Whose(ReadOnlySpan<byte> json)
+    {
+        var name = "\"_id\":\""u8;
+        return json.IndexOf(name) is >= 0 and var at && json[(at + name.Length)..] is var rest && rest.IndexOf((byte)'"') is > 0 and var length
+            ? Display.Line(Encoding.UTF8.GetString(rest[..length]))
+            : Nobody;
     }
 
     /// <summary>How many entries there are from a place on, by their lengths alone.</summary>

@@ -330,6 +330,36 @@ public sealed class LifeOfARunTests
     }
 
     [Fact]
+    public async Task A_worker_that_starts_on_a_full_disk_runs_jobs_and_keeps_their_records_until_there_is_room()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 0);
+        await using var disk = await SmallDisk.MountAsync(Path.Combine(cluster.Folder, "small"), kilobytes: 512);
+        await cluster.StartWorkerAsync("w1", "--dataFolder", disk.Path);
+        await cluster.Workers["w1"].KillAsync();
+        disk.Fill();
+
+        await cluster.StartWorkerAsync("w1", "--dataFolder", disk.Path);
+        await cluster.SaveAsync("full", $"echo $DTS_PLAN_TIME >> {cluster.Witness}", "* * * * * *");
+        await Patience.Until(() => cluster.ReadWitness().Count >= 3, cluster.Describe);
+        disk.Free();
+        await cluster.Workers["w1"].LogsSoon("spool can be written again");
+        await cluster.CallAsync("/api/v1/jobs/full/pause");
+
+        await cluster.RecordsSoon("full", records => records.Count(record => record.Status == RunStatus.Succeeded) == cluster.ReadWitness().Count);
+    }
+
+    [Fact]
+    public async Task A_dependent_that_is_no_job_when_its_time_comes_is_recorded_as_cancelled()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 1);
+        await cluster.SaveAsync("parent", "true", Never, new { then = new[] { "later" } });
+
+        await cluster.CallAsync("/api/v1/jobs/parent/run");
+
+        await cluster.RecordsSoon("later", records => records.Any(record => record is { Status: RunStatus.Cancelled, Trigger: "dependent", Err: "it has no job that can run" }));
+    }
+
+    [Fact]
     public async Task The_ledger_command_lists_every_planned_time_and_finds_the_hole()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 1);

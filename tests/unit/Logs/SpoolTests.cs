@@ -127,6 +127,7 @@ public sealed class SpoolTests : IDisposable
 
         Assert.Equal([.. Ids(0, 1), .. Ids(2, 4)], IdsOf(next.Read(100)));
         Assert.Equal(1, _log.CountOf("that are no record"));
+        Assert.Equal(1, _log.CountOf($"they seem to be of {Ids(1, 2).Single()}"));
     }
 
     [Fact]
