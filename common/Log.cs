@@ -200,6 +200,9 @@ public static partial class Log
     [LoggerMessage(602, LogLevel.Error, "request {Path} failed")]
     public static partial void RequestFailed(this ILogger log, string path, Exception bug);
 
+    [LoggerMessage(603, LogLevel.Warning, "refused {Count} requests with a wrong apiToken, the latest from {Address}; their answers are delayed")]
+    public static partial void TokenRefused(this ILogger log, System.Net.IPAddress address, int count);
+
     [LoggerMessage(901, LogLevel.Information, "{Service} {Version} starting with {Settings}")]
     public static partial void Starting(this ILogger log, string service, string version, string settings);
 

@@ -44,6 +44,13 @@ internal sealed record MasterSettings(
             throw settings.Wrong("listen", listen, "a loopback address, or a setting apiToken: whoever reaches this port can run commands on every worker");
         }
 
+        var origins = settings.List("allowedOrigins", "");
+        if (token.Length == 0 && origins.FirstOrDefault(origin => !IsLoopback(origin)) is { } foreign)
+        {
+            const string expected = "loopback origins alone, or a setting apiToken: everybody who reaches that site could run commands on every worker";
+            throw settings.Wrong("allowedOrigins", foreign, expected);
+        }
+
         settings.Text("webroot", ""); // The original's: the console is built in.
         return new MasterSettings(
             IPAddress.Parse(listen),
@@ -51,11 +58,13 @@ internal sealed record MasterSettings(
             settings.Milliseconds("apiReadTimeout", 5000),
             settings.Milliseconds("apiWriteTimeout", 5000),
             token,
-            settings.List("allowedOrigins", ""),
+            origins,
             ZoneSetting.Read(settings),
             EtcdSettings.Read(settings),
             EtcdSettings.ReadKeys(settings),
             LogSettings.Read(settings),
             LogLevelSetting.Read(settings));
     }
+
+    private static bool IsLoopback(string origin) => Uri.TryCreate(origin, UriKind.Absolute, out var page) && RequestGuard.IsLoopback(page.DnsSafeHost);
 }

@@ -18,7 +18,7 @@ if (args is [DoctorCommand.Name, ..])
             LogStoreChecks.Of(settings.Log),
             HostChecks.TimeZones(settings.DefaultZone),
             HostChecks.Unit("dts-master", TimeSpan.FromSeconds(30)),
-            HostChecks.Nginx(),
+            HostChecks.Nginx(settings.ApiPort, settings.ApiToken.Length > 0),
         ];
     }));
 }
@@ -59,7 +59,8 @@ return await Service.RunAsync(async () =>
     });
 
     await using var app = builder.Build();
-    app.Use(new RequestGuard(settings, () => current.AllowedOrigins).CheckAsync);
+    using var refused = new RefusedTokens(TimeProvider.System, log);
+    app.Use(new RequestGuard(settings, () => current.AllowedOrigins, refused).CheckAsync);
     app.UseRouting();
     var gate = new RequestGate(settings, log);
     new OriginalApi(jobs, workers, store, gate, settings.DefaultZone).Map(app);

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
+using Dts.Common;
 
 namespace Dts.Master;
 
@@ -8,10 +9,13 @@ namespace Dts.Master;
 /// <remarks>
 /// A browser sends its user's credentials and reaches its user's loopback for any page. So what changes something is refused when it comes from a
 /// page of another origin: by Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) and by Origin (RFC 6454); curl sends neither header. And since a name
-/// of the attacker's own can lead to 127.0.0.1, without a token the host that is asked for must be a loopback name or be named in allowedOrigins.
+/// of the attacker's own can lead to 127.0.0.1, without a token the host that is asked for must be a loopback name. A proxy on this host reaches the loopback for
+/// everybody, and passes on any host it is told, so without a token nothing that came through one is answered.
 /// </remarks>
-internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<string>> allowedOrigins)
+internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<string>> allowedOrigins, RefusedTokens refused)
 {
+    private static readonly string[] ProxyHeaders = ["Forwarded", "Via", "X-Real-IP"];
+
     private readonly byte[] _token = Encoding.UTF8.GetBytes(settings.ApiToken);
 
     public async Task CheckAsync(HttpContext http, RequestDelegate next)
@@ -21,16 +25,27 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
         {
             await next(http);
         }
+        else if (_token.Length == 0 && http.Request.Headers.Keys.FirstOrDefault(IsFromProxy) is { } header)
+        {
+            http.Response.StatusCode = StatusCodes.Status403Forbidden;
+            var request = $"request came through a proxy (header {Display.Line(header)})";
+            await Answer.FailAsync(http, $"{request}, and this master has no apiToken; set apiToken (DTS_APITOKEN), at least 16 characters");
+        }
         else if (!HasToken(http.Request))
         {
+            if (!await RefuseSlowlyAsync(http))
+            {
+                return;
+            }
+
             http.Response.StatusCode = StatusCodes.Status401Unauthorized;
             http.Response.Headers.WWWAuthenticate = "Basic realm=\"DTS: any user, the apiToken as password\"";
             await Answer.FailAsync(http, "not authorized; expected Authorization: Bearer <apiToken>, or Basic with the apiToken as password");
         }
-        else if (_token.Length == 0 && !IsOurHost(http.Request.Host.Host))
+        else if (_token.Length == 0 && !IsLoopback(http.Request.Host.Host))
         {
             http.Response.StatusCode = StatusCodes.Status403Forbidden;
-            await Answer.FailAsync(http, $"host \"{http.Request.Host.Host}\" is not ours; expected a loopback name, an origin in allowedOrigins, or an apiToken");
+            await Answer.FailAsync(http, $"host \"{http.Request.Host.Host}\" is not ours; expected a loopback name; for any other set apiToken (DTS_APITOKEN)");
         }
         else if (IsChange(http.Request) && !IsFromOurPages(http.Request))
         {
@@ -40,8 +55,48 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
         else
         {
             await next(http);
+            if (http.Response is { StatusCode: StatusCodes.Status405MethodNotAllowed, HasStarted: false })
+            {
+                await Answer.FailAsync(http, $"method {Display.Line(http.Request.Method)} is not for this path; expected {http.Response.Headers.Allow}");
+            }
         }
     }
+
+    /// <summary>Waits before a wrong token is answered. False = it has been answered, or its sender has gone.</summary>
+    private async Task<bool> RefuseSlowlyAsync(HttpContext http)
+    {
+        if (http.Request.Headers.Authorization.Count == 0)
+        {
+            return true; // A browser asks so before it shows its dialog.
+        }
+
+        try
+        {
+            if (await refused.WaitAsync(AddressOf(http), http.RequestAborted))
+            {
+                return true;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+
+        http.Response.StatusCode = StatusCodes.Status429TooManyRequests;
+        await Answer.FailAsync(http, "too many requests with a wrong apiToken; try again later");
+        return false;
+    }
+
+    /// <summary>The peer's address; behind a proxy on this host the one that the proxy itself saw, which is the last it names.</summary>
+    private static IPAddress AddressOf(HttpContext http)
+    {
+        var peer = http.Connection.RemoteIpAddress ?? IPAddress.None;
+        var seen = http.Request.Headers["X-Forwarded-For"].ToString().Split(',')[^1].Trim();
+        return IPAddress.IsLoopback(peer) && IPAddress.TryParse(seen, out var client) ? client : peer;
+    }
+
+    private static bool IsFromProxy(string header) =>
+        header.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase) || ProxyHeaders.Contains(header, StringComparer.OrdinalIgnoreCase);
 
     private static bool IsChange(HttpRequest request) => !HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method);
 
@@ -54,8 +109,8 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
 
         var given = request.Headers.Authorization.ToString().Split(' ', 2) switch
         {
-            ["Bearer", var token] => token,
-            ["Basic", var encoded] => DecodePassword(encoded),
+            [var scheme, var token] when scheme.Equals("Bearer", StringComparison.OrdinalIgnoreCase) => token,
+            [var scheme, var encoded] when scheme.Equals("Basic", StringComparison.OrdinalIgnoreCase) => DecodePassword(encoded),
             _ => "",
         };
         return CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(given), _token);
@@ -86,11 +141,9 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
         return origin.Length == 0
             || (Uri.TryCreate(origin, UriKind.Absolute, out var page)
                 && string.Equals(page.Authority, request.Host.Value, StringComparison.OrdinalIgnoreCase)
-                && (_token.Length > 0 || IsOurHost(page.DnsSafeHost)));
+                && (_token.Length > 0 || IsLoopback(page.DnsSafeHost)));
     }
 
-    private bool IsOurHost(string host) =>
-        host == "localhost"
-        || (IPAddress.TryParse(host.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address))
-        || allowedOrigins().Any(origin => Uri.TryCreate(origin, UriKind.Absolute, out var allowed) && allowed.Host == host);
+    public static bool IsLoopback(string host) =>
+        host == "localhost" || (IPAddress.TryParse(host.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address));
 }

@@ -174,19 +174,31 @@ public static class HostChecks
     private static string DropIn(string unit, string name, string setting) =>
         $"mkdir -p /etc/systemd/system/{unit}.service.d; printf '[Service]\\n{setting}\\n' >/etc/systemd/system/{unit}.service.d/{name}.conf; systemctl daemon-reload";
 
-    public static Check Nginx() => Check.Of("nginx", NginxFolders[0], "nginx -t", () =>
+    /// <param name="apiPort">Where the master listens.</param>
+    /// <param name="hasToken">Whether the master has an apiToken.</param>
+    public static Check Nginx(int apiPort, bool hasToken) => Check.Of("nginx", NginxFolders[0], "nginx -t", () =>
     {
         var sites = NginxFolders.Where(Directory.Exists).SelectMany(Directory.EnumerateFiles).Select(file => (file, File.ReadAllText(file))).ToList();
-        return JudgeNginx(sites, () => Question.Ask("nginx -t"));
+        return JudgeNginx(sites, apiPort, hasToken, () => Question.Ask("nginx -t"));
     });
 
-    internal static IEnumerable<Finding> JudgeNginx(IEnumerable<(string File, string Text)> sites, Func<(int? ExitCode, string Said)> test)
+    internal static IEnumerable<Finding> JudgeNginx(
+        IEnumerable<(string File, string Text)> sites, int apiPort, bool hasToken, Func<(int? ExitCode, string Said)> test)
     {
-        var ours = sites.Where(site => site.Text.Contains("dts_masters", StringComparison.Ordinal)).ToList();
+        string[] masters = ["dts_masters", $"127.0.0.1:{apiPort}", $"localhost:{apiPort}", $"[::1]:{apiPort}"];
+        var ours = sites.Where(site => site.Text.Split('\n').Any(line => masters.Any(line.Split('#')[0].Contains))).ToList();
         if (ours.Count == 0)
         {
             yield return Finding.Ok("nginx", "it has no configuration for DTS here");
             yield break;
+        }
+
+        if (!hasToken)
+        {
+            yield return Finding.Error(
+                "nginx",
+                $"{string.Join(", ", ours.Select(site => site.File))} passes to a master without apiToken: everybody who reaches nginx could run commands",
+                "(umask 077; echo \"DTS_APITOKEN=$(cat /proc/sys/kernel/random/uuid)\" >>/etc/dts/master.env); systemctl restart dts-master");
         }
 
         foreach (var (file, _) in ours.Where(site => !site.Text.Contains("proxy_buffering off", StringComparison.Ordinal)))

@@ -7,6 +7,9 @@ namespace Dts.Tests.Support;
 /// <summary>An nginx in front of masters, as operators have it: streams are not buffered.</summary>
 internal sealed class NginxServer : IAsyncDisposable
 {
+    /// <summary>The name of the published site here: one that leads to the loopback, and that the certificates of tests have.</summary>
+    public const string SiteName = "localhost";
+
     private readonly ScratchFolder _folder = new();
     private readonly Process _process;
 
@@ -51,7 +54,7 @@ internal sealed class NginxServer : IAsyncDisposable
         var port = FindFreePort();
         plainPort = FindFreePort();
         var site = File.ReadAllText(Tool.InRepository("nginx/dts.conf"))
-            .Replace("listen 80;", $"listen 127.0.0.1:{plainPort};").Replace("listen 443 ssl;", $"listen 127.0.0.1:{port} ssl;")
+            .Replace("listen 80", $"listen 127.0.0.1:{plainPort}").Replace("listen 443", $"listen 127.0.0.1:{port}").Replace("dts.example.com", SiteName)
             .Replace("127.0.0.1:8070", masters[0]).Replace("127.0.0.1:8071", masters[1])
             .Replace("/etc/nginx/dts.crt", tls.ServerFile).Replace("/etc/nginx/dts.key", tls.ServerKeyFile);
         return StartAsync(port, site);

@@ -27,7 +27,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         await using var nginx = await NginxServer.StartSiteAsync([.. Masters.Select(host => $"{hosts.AddressOf(host)}:8070")], tls, out var plainPort);
         using var http = Connect(nginx.Port, tls);
 
-        var redirected = await http.GetAsync($"http://127.0.0.1:{plainPort}/job/list");
+        var redirected = await http.GetAsync($"http://{NginxServer.SiteName}:{plainPort}/job/list");
         await SaveAsync(http, "h2", "h2");
         await hosts.RunAsync(1, "systemctl stop dts-master");
         for (var request = 0; request < 4; request++) // In turn to both masters, as nginx does it.
@@ -266,7 +266,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
 
     private static HttpClient Connect(int port, TlsFiles tls)
     {
-        var http = tls.Connect(new Uri($"https://127.0.0.1:{port}"));
+        var http = tls.Connect(new Uri($"https://{NginxServer.SiteName}:{port}"));
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Token);
         return http;
     }

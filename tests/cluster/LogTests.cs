@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Dts.Tests.Support;
@@ -42,8 +43,11 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
         const int silence = 16; // Seconds; the site gives up other answers after 15.
         await using var cluster = await NativeCluster.StartAsync(workers: 1);
         using var tls = new TlsFiles();
-        await using var nginx = await NginxServer.StartSiteAsync([cluster.MasterUri.Authority, cluster.MasterUri.Authority], tls, out _);
-        using var http = tls.Connect(new Uri($"https://127.0.0.1:{nginx.Port}"));
+        const string token = "a-token-for-this-test";
+        var (_, master) = await cluster.StartMasterAsync("--apiToken", token);
+        await using var nginx = await NginxServer.StartSiteAsync([master.Authority, master.Authority], tls, out _);
+        using var http = tls.Connect(new Uri($"https://{NginxServer.SiteName}:{nginx.Port}"));
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
         var lines = FollowedSeconds / silence;
         await cluster.SaveAsync("slow", $"for i in $(seq {lines}); do echo line $i; sleep {silence}; done", Never);
 

@@ -51,7 +51,7 @@ internal sealed class NativeCluster : IAsyncDisposable
         try
         {
             await cluster.Etcd.InitializeAsync();
-            await cluster.StartMasterAsync();
+            (cluster.Master, cluster._http.BaseAddress) = await cluster.StartMasterAsync();
             for (var n = 1; n <= workers; n++)
             {
                 await cluster.StartWorkerAsync($"w{n}");
@@ -198,12 +198,14 @@ internal sealed class NativeCluster : IAsyncDisposable
         _folder.Dispose();
     }
 
-    private async Task StartMasterAsync()
+    /// <summary>Starts one more master, and returns where it listens.</summary>
+    public async Task<(NativeProcess Master, Uri Uri)> StartMasterAsync(params string[] more)
     {
         var port = FindFreePort();
-        _http.BaseAddress = new Uri($"http://127.0.0.1:{port}");
-        Master = Add(NativeProcess.Start("dts-master", _folder.File("master.log"), ["--apiPort", port.ToString(CultureInfo.InvariantCulture), .. Common()]));
-        await Master.LogsSoon("listening on");
+        var master = Add(NativeProcess.Start(
+            "dts-master", _folder.File($"master-{_processes.Count}.log"), ["--apiPort", port.ToString(CultureInfo.InvariantCulture), .. Common(), .. more]));
+        await master.LogsSoon("listening on");
+        return (master, new Uri($"http://127.0.0.1:{port}"));
     }
 
     private string ClockOf(string id) => _folder.File($"{id}.clock");

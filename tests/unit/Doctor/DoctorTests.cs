@@ -140,9 +140,24 @@ public sealed class DoctorTests
     [InlineData("upstream dts_masters { } proxy_buffering off;",  1, "Error nginx -t: unknown directive")]
     public void A_site_of_nginx_that_buffers_or_is_wrong_is_found(string site, int exitCode, string expected)
     {
-        var first = HostChecks.JudgeNginx([("/etc/nginx/conf.d/dts.conf", site)], () => (exitCode, "unknown directive\n")).First();
+        var first = HostChecks.JudgeNginx([("/etc/nginx/conf.d/dts.conf", site)], 8070, hasToken: true, () => (exitCode, "unknown directive\n")).First();
 
         Assert.Equal(expected, $"{first.Level} {first.What}");
+    }
+
+    [Theory]
+    [InlineData("upstream dts_masters { } proxy_buffering off;",                         true)]
+    [InlineData("location / { proxy_pass http://127.0.0.1:8070; }",                      true)]
+    [InlineData("location / {\n  proxy_pass http://localhost:8070/; # the master\n}",    true)]
+    [InlineData("location / {\n  # proxy_pass http://127.0.0.1:8070;\n}",               false)]
+    [InlineData("location / { proxy_pass http://127.0.0.1:9090; }",                      false)]
+    public void An_nginx_that_passes_to_a_master_without_a_token_is_an_error(string site, bool passes)
+    {
+        var without = HostChecks.JudgeNginx([("/etc/nginx/conf.d/any.conf", site)], 8070, hasToken: false, () => (0, "")).ToList();
+        var with = HostChecks.JudgeNginx([("/etc/nginx/conf.d/any.conf", site)], 8070, hasToken: true, () => (0, ""));
+
+        Assert.Equal(passes, without.Any(finding => finding.Level == FindingLevel.Error && finding.What.Contains("/etc/nginx/conf.d/any.conf passes to a master without apiToken") && finding.Remedy.Contains("DTS_APITOKEN")));
+        Assert.DoesNotContain(with, finding => finding.What.Contains("apiToken"));
     }
 
     [Fact]

@@ -1,14 +1,22 @@
+using System.Net;
 using System.Text;
 using Dts.Common.Hosting;
 using Dts.Master;
+using Dts.Tests.Support;
 using Microsoft.AspNetCore.Http;
 using Xunit;
 
 namespace Dts.Tests.Unit.Master;
 
-public sealed class RequestGuardTests
+public sealed class RequestGuardTests : IDisposable
 {
     private const string Token = "0123456789abcdef";
+
+    private readonly ManualTime _time = new();
+    private readonly RecordedLog _log = new();
+    private readonly RefusedTokens _refused;
+
+    public RequestGuardTests() => _refused = new RefusedTokens(_time, _log);
 
     [Theory]
     // what is not a page
@@ -46,11 +54,43 @@ public sealed class RequestGuardTests
     [InlineData("https://other.example", 403)]
     [InlineData("http://dts.example",    403)]
     public async Task An_origin_that_is_allowed_may(string origin, int status) =>
-        Assert.Equal(status, (await AskAsync(Guard("--allowedOrigins", "https://dts.example"), "POST", "127.0.0.1:8070", origin, "cross-site")).Status);
+        Assert.Equal(status, (await AskAsync(Guard("--allowedOrigins", "https://dts.example", "--apiToken", Token), "POST", "127.0.0.1:8070", origin, "cross-site", $"Bearer {Token}")).Status);
+
+    [Theory]
+    [InlineData("https://dts.example")]
+    [InlineData("http://localhost:3000,https://dts.example")]
+    [InlineData("https://localhost.evil.example")]
+    [InlineData("localhost:3000")]
+    public void Without_a_token_no_site_but_a_loopback_one_can_be_allowed(string origins)
+    {
+        Assert.StartsWith("setting allowedOrigins: ", Assert.Throws<SettingsException>(() => Guard("--allowedOrigins", origins)).Message, StringComparison.Ordinal);
+        Assert.NotNull(Guard("--allowedOrigins", "http://localhost:3000,http://127.0.0.1:3000,http://[::1]:3000"));
+    }
+
+    [Theory]
+    [InlineData("X-Forwarded-For")]
+    [InlineData("x-forwarded-proto")]
+    [InlineData("X-Forwarded-Host")]
+    [InlineData("Forwarded")]
+    [InlineData("Via")]
+    [InlineData("X-Real-IP")]
+    public async Task Without_a_token_nothing_that_came_through_a_proxy_is_answered(string header)
+    {
+        foreach (var method in new[] { "GET", "POST" })
+        {
+            var (status, body) = await AskAsync(Guard(), method, "localhost", null, null, headers: [(header, "203.0.113.7")]);
+
+            Assert.Equal(403, status);
+            Assert.Contains($"(header {header}), and this master has no apiToken; set apiToken", body, StringComparison.Ordinal);
+            Assert.Equal(200, (await AskAsync(Guard("--apiToken", Token), method, "dts.example", null, null, $"Bearer {Token}", headers: [(header, "203.0.113.7")])).Status);
+        }
+    }
 
     [Theory]
     [InlineData(null,                                                    401)]
     [InlineData("Bearer 0123456789abcdef",                               200)]
+    [InlineData("bearer 0123456789abcdef",                               200)]
+    [InlineData("BASIC OjAxMjM0NTY3ODlhYmNkZWY=",                        200)]
     [InlineData("Bearer 0123456789abcdeF",                               401)]
     [InlineData("Bearer 0123456789abcdef0",                              401)]
     [InlineData("Bearer ",                                               401)]
@@ -65,13 +105,18 @@ public sealed class RequestGuardTests
     {
         var guard = Guard("--apiToken", Token);
 
-        Assert.Equal(status, (await AskAsync(guard, "GET", "dts.example", null, null, authorization)).Status);
-        Assert.Equal(status, (await AskAsync(guard, "POST", "dts.example", null, null, authorization)).Status);
+        var answers = Task.WhenAll(AskAsync(guard, "GET", "dts.example", null, null, authorization), AskAsync(guard, "POST", "dts.example", null, null, authorization));
+        _time.Advance(TimeSpan.FromSeconds(5));
+        Assert.All(await answers.Soon(), answer => Assert.Equal(status, answer.Status));
     }
 
     [Fact]
-    public async Task A_password_of_any_length_is_only_wrong() =>
-        Assert.Equal(401, (await AskAsync(Guard("--apiToken", Token), "GET", "h", null, null, $"Basic {Convert.ToBase64String(new byte[5000])}")).Status);
+    public async Task A_password_of_any_length_is_only_wrong()
+    {
+        var answer = AskAsync(Guard("--apiToken", Token), "GET", "h", null, null, $"Basic {Convert.ToBase64String(new byte[5000])}");
+        _time.Advance(TimeSpan.FromSeconds(5));
+        Assert.Equal(401, (await answer.Soon()).Status);
+    }
 
     [Theory]
     [InlineData("https://dts.example", "dts.example", 200)] // its browser sends the password by itself
@@ -95,20 +140,103 @@ public sealed class RequestGuardTests
     public async Task Health_checks_need_no_token(string path) =>
         Assert.Equal(200, (await AskAsync(Guard("--apiToken", Token), "GET", "h", null, null, path: path)).Status);
 
-    private static RequestGuard Guard(params string[] arguments)
+    [Fact]
+    public async Task A_wrong_token_is_answered_later_each_time_and_a_right_one_at_once_wherever_it_comes_from()
+    {
+        var guard = Guard("--apiToken", Token);
+        foreach (var wait in new[] { 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5 })
+        {
+            var wrong = AskAsync(guard, "GET", "h", null, null, "Bearer wrong", peer: "203.0.113.7");
+            _time.Advance(TimeSpan.FromSeconds(wait - 0.001));
+            Assert.False(wrong.IsCompleted);
+            Assert.Equal(200, (await AskAsync(guard, "GET", "h", null, null, $"Bearer {Token}", peer: "203.0.113.7")).Status);
+            _time.Advance(TimeSpan.FromMilliseconds(1));
+            Assert.Equal(401, (await wrong.Soon()).Status);
+        }
+
+        var other = AskAsync(guard, "GET", "h", null, null, "Bearer wrong", peer: "203.0.113.8");
+        _time.Advance(TimeSpan.FromSeconds(0.1));
+        Assert.Equal(401, (await other.Soon()).Status);
+        Assert.Equal(401, (await AskAsync(guard, "GET", "h", null, null)).Status); // Without any: a browser, before it shows its dialog.
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1",    "10.9.9.9, 203.0.113.7", "203.0.113.7")] // nginx appends what it saw itself; what comes before is the client's word
+    [InlineData("198.51.100.1", "203.0.113.7",           "198.51.100.1")]
+    [InlineData("127.0.0.1",    "nonsense",              "127.0.0.1")]
+    public async Task A_refused_token_is_logged_with_its_address(string peer, string forwardedFor, string address)
+    {
+        var refused = AskAsync(Guard("--apiToken", Token), "GET", "h", null, null, "Bearer wrong", peer: peer, headers: [("X-Forwarded-For", forwardedFor)]);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await refused.Soon();
+
+        Assert.Contains($"Warning[603] refused 1 requests with a wrong apiToken, the latest from {address};", Assert.Single(_log.Lines), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Of_refused_tokens_there_is_at_most_a_line_a_second_and_each_is_counted()
+    {
+        var guard = Guard("--apiToken", Token);
+        List<Task<(int Status, string Body)>> asked = [];
+        for (var n = 0; n < 10; n++)
+        {
+            asked.AddRange(Enumerable.Range(0, 15).Select(_ => AskAsync(guard, "GET", "h", null, null, "Bearer wrong", peer: $"203.0.113.{n}")));
+            _time.Advance(TimeSpan.FromMilliseconds(50));
+        }
+
+        Assert.Single(_log.Lines);
+        _time.Advance(TimeSpan.FromMilliseconds(500)); // One second after the first.
+        Assert.Collection(_log.Lines, first => Assert.Contains("refused 1 requests", first), rest => Assert.Contains("refused 149 requests with a wrong apiToken, the latest from 203.0.113.9", rest));
+        _time.Advance(TimeSpan.FromSeconds(10));
+        Assert.All(await Task.WhenAll(asked).Soon(), answer => Assert.Equal(401, answer.Status));
+        Assert.Equal(2, _log.Lines.Count);
+    }
+
+    [Fact]
+    public async Task What_waits_and_what_is_remembered_of_wrong_tokens_is_limited()
+    {
+        var guard = Guard("--apiToken", Token);
+        var asked = Enumerable.Range(0, 3000)
+            .Select(n => AskAsync(guard, "GET", "h", null, null, "Bearer wrong", peer: $"2001:db8:{n:x}::1")).ToList();
+
+        Assert.Equal(RefusedTokens.AddressesMax, _refused.Addresses);
+        Assert.Equal(200, asked.Count(task => !task.IsCompleted));
+        Assert.Equal(200, (await AskAsync(guard, "GET", "h", null, null, $"Bearer {Token}")).Status);
+        _time.Advance(TimeSpan.FromSeconds(5));
+        var answers = await Task.WhenAll(asked).Soon();
+        Assert.Equal((200, 2800), (answers.Count(answer => answer.Status == 401), answers.Count(answer => answer.Status == 429)));
+    }
+
+    public void Dispose() => _refused.Dispose();
+
+    private RequestGuard Guard(params string[] arguments)
     {
         var settings = MasterSettings.Read(SettingsReader.Load(arguments, ""));
-        return new RequestGuard(settings, () => settings.AllowedOrigins);
+        return new RequestGuard(settings, () => settings.AllowedOrigins, _refused);
     }
 
     private static async Task<(int Status, string Body)> AskAsync(
-        RequestGuard guard, string method, string host, string? origin, string? fetchSite, string? authorization = null, string path = "/job/save")
+        RequestGuard guard,
+        string method,
+        string host,
+        string? origin,
+        string? fetchSite,
+        string? authorization = null,
+        string path = "/job/save",
+        string peer = "127.0.0.1",
+        (string Name, string Value)[]? headers = null)
     {
         using var body = new MemoryStream();
         var http = new DefaultHttpContext { Request = { Method = method, Host = new HostString(host), Path = path }, Response = { Body = body } };
         http.Request.Headers.Origin = origin;
         http.Request.Headers["Sec-Fetch-Site"] = fetchSite;
         http.Request.Headers.Authorization = authorization;
+        http.Connection.RemoteIpAddress = IPAddress.Parse(peer);
+        foreach (var (name, value) in headers ?? [])
+        {
+            http.Request.Headers[name] = value;
+        }
+
         var passed = false;
         await guard.CheckAsync(http, _ =>
         {

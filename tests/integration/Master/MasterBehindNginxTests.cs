@@ -1,0 +1,44 @@
+using System.Diagnostics;
+using Dts.Common.Jobs;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Integration.Master;
+
+/// <summary>A master with the default settings, so without a token, behind the site of nginx that we publish.</summary>
+public sealed class MasterBehindNginxTests(MasterProcess master) : IClassFixture<MasterProcess>
+{
+    private const string Job = """job={"name":"via-nginx","command":"id","cronExpr":"0 0 1 1 *"}""";
+
+    [Fact]
+    public async Task A_master_without_a_token_runs_nothing_for_those_who_come_through_nginx_whatever_host_they_name()
+    {
+        using var tls = new TlsFiles();
+        await using var nginx = await NginxServer.StartSiteAsync([master.Http.BaseAddress!.Authority, master.Http.BaseAddress.Authority], tls, out var plainPort);
+        var site = $"https://{NginxServer.SiteName}:{nginx.Port}/job/save";
+
+        foreach (var host in new[] { "localhost", NginxServer.SiteName, "127.0.0.1", "dts.example.com", "evil.example" })
+        {
+            var (_, byName) = await CurlAsync(site, "-H", $"Host: {host}", "--data-urlencode", Job);
+            var (byAddressExit, _) = await CurlAsync($"https://127.0.0.1:{nginx.Port}/job/save", "-H", $"Host: {host}", "--data-urlencode", Job);
+
+            Assert.True(byName.Length == 0 || byName.Contains("this master has no apiToken; set apiToken", StringComparison.Ordinal), byName);
+            Assert.NotEqual(0, byAddressExit); // No certificate for a name that is not the site's.
+        }
+
+        var (exit, refused) = await CurlAsync(site, "--data-urlencode", Job);
+        Assert.Equal(
+            (0, """{"errno":-1,"msg":"request came through a proxy (header X-Forwarded-For), and this master has no apiToken; set apiToken (DTS_APITOKEN), at least 16 characters","data":null}"""),
+            (exit, refused));
+        Assert.NotEqual(0, (await CurlAsync($"http://127.0.0.1:{plainPort}/job/list")).ExitCode);
+        Assert.Null(await master.Etcd.FindAsync(master.Keys.Job(JobName.Parse("via-nginx"))));
+    }
+
+    private static async Task<(int ExitCode, string Body)> CurlAsync(string url, params string[] more)
+    {
+        using var curl = Process.Start(new ProcessStartInfo("curl", ["-sk", .. more, url]) { RedirectStandardOutput = true })!;
+        var body = await curl.StandardOutput.ReadToEndAsync();
+        await curl.WaitForExitAsync().WaitAsync(Patience.Limit);
+        return (curl.ExitCode, body);
+    }
+}
