@@ -15,7 +15,6 @@ namespace Dts.Common;
 [JsonSerializable(typeof(OwedEnding))]
 [JsonSerializable(typeof(IReadOnlyList<LedgerLine>))]
 [JsonSerializable(typeof(IReadOnlyList<RunInSight>))]
-[JsonSerializable(typeof(RunRequest))]
 [JsonSerializable(typeof(LogPage))]
 [JsonSerializable(typeof(JobStats))]
 [JsonSerializable(typeof(OutputEvent))]

@@ -203,6 +203,9 @@ public static partial class Log
     [LoggerMessage(603, LogLevel.Warning, "refused {Count} requests with a wrong apiToken, the latest from {Address}; their answers are delayed")]
     public static partial void TokenRefused(this ILogger log, System.Net.IPAddress address, int count);
 
+    [LoggerMessage(604, LogLevel.Warning, "{Row} is left out of the answer to {Path}: {Why}")]
+    public static partial void RowSkipped(this ILogger log, string row, string path, string why);
+
     [LoggerMessage(901, LogLevel.Information, "{Service} {Version} starting with {Settings}")]
     public static partial void Starting(this ILogger log, string service, string version, string settings);
 

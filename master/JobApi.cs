@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Dts.Common;
 using Dts.Common.Cron;
 using Dts.Common.Jobs;
@@ -10,13 +9,14 @@ namespace Dts.Master;
 internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, ILogStore store, RequestGate gate, CronZone defaultZone, TimeProvider time)
 {
     private const string Everything = "";
+    private const int RunBytesMax = 64 << 10;
 
     public void Map(IEndpointRouteBuilder routes)
     {
         routes.MapPost("/api/v1/jobs/{name}/run", gate.Guard(async http =>
         {
             var request = await ReadRequestAsync(http);
-            var runId = await jobs.RunAsync(NameOf(http), request.Worker, request.Env, http.RequestAborted);
+            var runId = await jobs.RunAsync(await NameOfAsync(http), request.Worker, request.Env, http.RequestAborted);
             await Answer.SucceedAsync(http, runId ?? throw NoSuchJob(http), DtsJson.Readable.String);
         }));
 
@@ -24,7 +24,7 @@ internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, IL
         {
             var runId = http.Request.Query["runId"].FirstOrDefault() ?? Everything;
             var request = KillRequest.All with { RunId = runId.Contains('/') ? throw new FormatException($"runId is \"{Display.Line(runId)}\"; expected a run's id") : runId };
-            await jobs.KillAsync(NameOf(http), request, http.RequestAborted);
+            await jobs.KillAsync(await NameOfAsync(http), request, http.RequestAborted);
             await Answer.SucceedAsync(http);
         }));
 
@@ -33,10 +33,11 @@ internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, IL
 
         routes.MapDelete("/api/v1/jobs/{name}", gate.Guard(async http =>
         {
-            var deleted = await jobs.DeleteAsync(NameOf(http), http.RequestAborted);
+            var name = await NameOfAsync(http);
+            var deleted = await jobs.DeleteAsync(name, http.RequestAborted);
             if (http.Request.Query["kill"] == "true")
             {
-                await jobs.KillAsync(NameOf(http), KillRequest.All, http.RequestAborted);
+                await jobs.KillAsync(name, KillRequest.All, http.RequestAborted);
             }
 
             await Answer.SucceedAsync(http, deleted, DtsJson.Readable.Job!);
@@ -49,7 +50,7 @@ internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, IL
             var from = Moment(http, "from", Ledger.DayBefore(to));
             var lines = Ledger.FindFault(from, to) is { } fault
                 ? throw new FormatException(fault)
-                : await ReadLedgerAsync(jobs, store, defaultZone, NameOf(http), from, to, now, http.RequestAborted);
+                : await ReadLedgerAsync(jobs, store, defaultZone, await NameOfAsync(http), from, to, now, http.RequestAborted);
             await Answer.SucceedAsync(http, lines, DtsJson.Readable.IReadOnlyListLedgerLine);
         }));
 
@@ -70,7 +71,9 @@ internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, IL
     }
 
     private RequestDelegate Enable(bool enabled) => gate.Guard(async http =>
-        await Answer.SucceedAsync(http, await jobs.EnableAsync(NameOf(http), enabled, http.RequestAborted) ?? throw NoSuchJob(http), DtsJson.Readable.Job));
+        await Answer.SucceedAsync(http, await jobs.EnableAsync(await NameOfAsync(http), enabled, http.RequestAborted) ?? throw NoSuchJob(http), DtsJson.Readable.Job));
+
+    private Task<JobName> NameOfAsync(HttpContext http) => jobs.ResolveAsync(NameOf(http), http.RequestAborted);
 
     private static JobName NameOf(HttpContext http) => JobName.Parse((string?)http.Request.RouteValues["name"] ?? "");
 
@@ -84,16 +87,7 @@ internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, IL
 
     private static async Task<RunRequest> ReadRequestAsync(HttpContext http)
     {
-        using var body = new StreamReader(http.Request.Body);
-        var text = await body.ReadToEndAsync(http.RequestAborted);
-        try
-        {
-            var request = text.Length == 0 ? new RunRequest() : JsonSerializer.Deserialize(text, DtsJson.Readable.RunRequest) ?? new RunRequest();
-            return JobRules.FindBadRequestEnv(request.Env ?? new Dictionary<string, string>()) is { } fault ? throw new FormatException(fault) : request;
-        }
-        catch (JsonException)
-        {
-            throw new FormatException($"body is {Display.Line(text)}; expected nothing, or {{\"worker\":\"an id\",\"env\":{{\"NAME\":\"value\"}}}}");
-        }
+        using var body = await RequestBody.ReadAsync(http, RunBytesMax, "JSON");
+        return RunRequest.Parse(body.GetBuffer().AsMemory(0, (int)body.Length));
     }
 }

@@ -10,7 +10,7 @@ using Dts.Common.Logs;
 namespace Dts.Master;
 
 /// <summary>The jobs as they stand in etcd.</summary>
-internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone, TimeProvider time)
+internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone, TimeProvider time, ForeignValues foreign)
 {
     private const int Tries = 20;
     private const int CursorsMax = 40;
@@ -26,6 +26,42 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
 
     /// <summary>Null = there is none, or none that can be read.</summary>
     public async Task<Job?> FindAsync(JobName name, CancellationToken cancel) => await etcd.FindAsync(keys.Job(name), cancel: cancel) is { } pair ? Parse(pair) : null;
+
+    /// <summary>The name under which a job is stored: composed (NFC), unless an older version or etcdctl stored one under exactly this name.</summary>
+    public async Task<JobName> ResolveAsync(JobName name, CancellationToken cancel) =>
+        name.Composed is var composed && composed != name && await etcd.FindAsync(keys.Job(name), cancel: cancel) is null ? composed : name;
+
+    /// <summary>The job with its own name and those of its dependents as they are stored.</summary>
+    public async Task<Job> WithStoredNamesAsync(Job job, List<string> warnings, CancellationToken cancel)
+    {
+        var stored = job with
+        {
+            Name = await StoredAsync(job.Name),
+            Then = await AllStoredAsync(job.Then),
+            OnFailure = await AllStoredAsync(job.OnFailure),
+            Always = await AllStoredAsync(job.Always),
+        };
+        if (stored.Name != job.Name)
+        {
+            warnings.Add("name had letters and accents apart; it was saved in Unicode's composed form (NFC)");
+        }
+
+        return stored;
+
+        async Task<string> StoredAsync(string text) =>
+            JobName.TryParse(text, out var name, out _) ? (await ResolveAsync(name, cancel)).Value : text;
+
+        async Task<IReadOnlyList<string>> AllStoredAsync(IReadOnlyList<string> texts)
+        {
+            List<string> names = [];
+            foreach (var text in texts)
+            {
+                names.Add(await StoredAsync(text));
+            }
+
+            return names;
+        }
+    }
 
     /// <summary>Creates or replaces a job and returns the one it replaced.</summary>
     /// <exception cref="FormatException">Its schedule is over and was not before, or its dependents lead back to it.</exception>
@@ -61,7 +97,17 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     private async Task CancelQueuedAsync(JobName name, KeyValue waiting, KillRequest request, CancellationToken cancel)
     {
         var key = waiting.Key.ToStringUtf8();
-        if (request.Covers(key[keys.QueueOf(name).Length..]) && JsonSerializer.Deserialize(waiting.Value.Span, DtsJson.Readable.RunSpec) is { } run)
+        var runId = key[keys.QueueOf(name).Length..];
+        if (!request.Covers(runId))
+        {
+            return;
+        }
+
+        if (!Documents.TryReadQueued(runId, waiting.Value.Span, out var run, out var why))
+        {
+            foreign.Report(waiting, why);
+        }
+        else
         {
             var owed = new OwedEnding(By, "-", run, RunStatus.Cancelled, $"killed before it started: {request.Reason}", time.GetUtcNow());
             await etcd.TxnAsync(
@@ -85,10 +131,30 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     /// <summary>What the schedule of a job has been, the oldest first; empty = nothing is known of it (put by hand).</summary>
     public async Task<IReadOnlyList<ScheduleChange>> ListChangesAsync(JobName name, CancellationToken cancel) => ParseChanges(await etcd.FindAsync(keys.History(name), cancel: cancel));
 
-    private static Job? Parse(KeyValue pair) => JobJson.TryParse(pair.Value.Memory, out var job, out _) ? job : null;
+    private Job? Parse(KeyValue pair)
+    {
+        if (!JobJson.TryParse(pair.Value.Memory, out var job, out var why))
+        {
+            foreign.Report(pair, why);
+        }
 
-    private static List<ScheduleChange> ParseChanges(KeyValue? pair) =>
-        pair is null ? [] : [.. JsonSerializer.Deserialize(pair.Value.Span, DtsJson.Readable.IReadOnlyListScheduleChange) ?? []];
+        return job;
+    }
+
+    private IReadOnlyList<ScheduleChange> ParseChanges(KeyValue? pair)
+    {
+        if (pair is null)
+        {
+            return [];
+        }
+
+        if (!Documents.TryReadHistory(pair.Value.Span, out var changes, out var why))
+        {
+            foreign.Report(pair, why);
+        }
+
+        return changes ?? [];
+    }
 
     /// <summary>Puts a job in the place of another, and with it all that the change means for its schedule; returns the former one.</summary>
     /// <remarks>

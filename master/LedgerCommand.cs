@@ -45,7 +45,7 @@ internal static class LedgerCommand
 
         using var etcd = new EtcdClient(settings.Etcd, TimeProvider.System, NullLogger.Instance);
         using var store = settings.Log.OpenToRead(NullLogger.Instance);
-        var jobs = new JobStore(etcd, settings.Keys, settings.DefaultZone, TimeProvider.System);
+        var jobs = new JobStore(etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, new ForeignValues(NullLogger.Instance));
         try
         {
             var lines = await JobApi.ReadLedgerAsync(jobs, store, settings.DefaultZone, JobName.Parse(job), from, to, now, CancellationToken.None);

@@ -10,18 +10,18 @@ namespace Dts.Master;
 /// <summary>The six paths of the original system, with its forms, its envelope and its status 200 whatever happens.</summary>
 internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore store, RequestGate gate, CronZone defaultZone)
 {
-    /// <summary>Beyond this the connection is cut: nobody sends that by mistake.</summary>
-    public const long BodyBytesReadMax = 64 << 20;
-
     private const int BodyBytesMax = 1 << 20;
     private static readonly FormOptions Limits = new() { BufferBody = false, BufferBodyLengthLimit = BodyBytesMax, ValueLengthLimit = BodyBytesMax, KeyLengthLimit = 1024 };
+
+    // Those with a form. The original asked for no method, but found a form only in these.
+    private static readonly string[] Changing = ["POST", "PUT", "PATCH"];
 
     private const int DefaultLimit = 20;
     private const int LimitMax = 1000;
 
     public void Map(IEndpointRouteBuilder routes)
     {
-        routes.Map("/job/save", gate.Guard(async http =>
+        routes.MapMethods("/job/save", Changing, gate.Guard(async http =>
         {
             var text = await ReadFieldAsync(http, "job");
             if (!JobJson.TryParse(Encoding.UTF8.GetBytes(text), out var job, out var error))
@@ -29,42 +29,46 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore s
                 throw new FormatException(error);
             }
 
+            List<string> warnings = [];
+            job = JobRules.WithUnixLines(await jobs.WithStoredNamesAsync(job, warnings, http.RequestAborted), warnings);
             if (JobRules.FindFault(job, defaultZone) is { } fault)
             {
                 throw new FormatException(fault);
             }
 
-            await Answer.SucceedAsync(http, await jobs.SaveAsync(job, http.RequestAborted), DtsJson.Readable.Job!);
+            await Answer.SucceedAsync(http, await jobs.SaveAsync(job, http.RequestAborted), DtsJson.Readable.Job!, warnings);
         }));
 
-        routes.Map("/job/delete", gate.Guard(async http =>
+        routes.MapMethods("/job/delete", Changing, gate.Guard(async http =>
         {
-            var name = JobName.Parse(await ReadFieldAsync(http, "name"));
+            var name = await ReadNameAsync(http);
             await Answer.SucceedAsync(http, await jobs.DeleteAsync(name, http.RequestAborted), DtsJson.Readable.Job!);
         }));
 
-        routes.Map("/job/kill", gate.Guard(async http =>
+        routes.MapMethods("/job/kill", Changing, gate.Guard(async http =>
         {
-            await jobs.KillAsync(JobName.Parse(await ReadFieldAsync(http, "name")), KillRequest.All, http.RequestAborted);
+            await jobs.KillAsync(await ReadNameAsync(http), KillRequest.All, http.RequestAborted);
             await Answer.SucceedAsync(http);
         }));
 
         routes.Map("/job/list", gate.Guard(async http =>
-            await Answer.SucceedAsync(http, await jobs.ListAsync(http.RequestAborted), DtsJson.Readable.IReadOnlyListJob)));
+            await gate.AnswerAsync(http, await jobs.ListAsync(http.RequestAborted), DtsJson.Readable.Job, job => job.Name)));
 
         routes.Map("/job/log", gate.Guard(async http =>
         {
             var form = await ReadFormAsync(http);
-            var name = JobName.Parse(Find(http, form, "name"));
+            var name = await jobs.ResolveAsync(JobName.Parse(Find(http, form, "name")), http.RequestAborted);
             var skip = int.TryParse(Find(http, form, "skip"), out var skipped) ? Math.Max(skipped, 0) : 0;
             var limit = int.TryParse(Find(http, form, "limit"), out var limited) && limited > 0 ? Math.Min(limited, LimitMax) : DefaultLimit;
             var records = await store.ListAsync(name, skip, limit, http.RequestAborted);
-            await Answer.SucceedAsync(http, records, DtsJson.Readable.IReadOnlyListRunRecord);
+            await gate.AnswerAsync(http, records, DtsJson.Readable.RunRecord, record => record.Id);
         }));
 
         routes.Map("/worker/list", gate.Guard(async http =>
             await Answer.SucceedAsync(http, await workers.ListAddressesAsync(http.RequestAborted), DtsJson.Readable.IReadOnlyListString)));
     }
+
+    private async Task<JobName> ReadNameAsync(HttpContext http) => await jobs.ResolveAsync(JobName.Parse(await ReadFieldAsync(http, "name")), http.RequestAborted);
 
     private static async Task<string> ReadFieldAsync(HttpContext http, string field)
     {
@@ -81,17 +85,14 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore s
             return null;
         }
 
+        http.Request.Body = await RequestBody.ReadAsync(http, BodyBytesMax, "a form");
         try
         {
             return await http.Request.ReadFormAsync(Limits, http.RequestAborted);
         }
         catch (InvalidDataException wrong)
         {
-            // Read to the end, so that the client is there to read the answer.
-            await http.Request.Body.CopyToAsync(Stream.Null, http.RequestAborted);
-            throw new FormatException(http.Request.ContentLength > BodyBytesMax
-                ? $"body is larger than {BodyBytesMax} bytes; expected a form of at most that"
-                : $"form cannot be read ({wrong.Message}); expected at most {BodyBytesMax} bytes");
+            throw new FormatException($"form cannot be read ({wrong.Message}); expected at most {BodyBytesMax} bytes");
         }
     }
 

@@ -45,7 +45,8 @@ return await Service.RunAsync(async () =>
     using var etcd = new EtcdClient(settings.Etcd, TimeProvider.System, log);
     using var store = settings.Log.Open(log);
     var workers = new WorkerList(etcd, settings.Keys);
-    var jobs = new JobStore(etcd, settings.Keys, settings.DefaultZone, TimeProvider.System);
+    var foreign = new ForeignValues(log);
+    var jobs = new JobStore(etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, foreign);
 
     var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
     builder.Services.AddSingleton(loggers);
@@ -53,7 +54,7 @@ return await Service.RunAsync(async () =>
     builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
     {
         kestrel.AddServerHeader = false;
-        kestrel.Limits.MaxRequestBodySize = OriginalApi.BodyBytesReadMax;
+        kestrel.Limits.MaxRequestBodySize = RequestBody.BytesReadMax;
         kestrel.Limits.RequestHeadersTimeout = settings.ReadTimeout;
         kestrel.Listen(settings.Listen, settings.ApiPort, port => port.Protocols = HttpProtocols.Http1);
     });
@@ -64,7 +65,7 @@ return await Service.RunAsync(async () =>
     app.UseRouting();
     var gate = new RequestGate(settings, log);
     new OriginalApi(jobs, workers, store, gate, settings.DefaultZone).Map(app);
-    new JobApi(jobs, workers, new RunList(etcd, settings.Keys), store, gate, settings.DefaultZone, TimeProvider.System).Map(app);
+    new JobApi(jobs, workers, new RunList(etcd, settings.Keys, foreign), store, gate, settings.DefaultZone, TimeProvider.System).Map(app);
     new LogApi(store, gate, TimeProvider.System).Map(app);
     new OutputApi(store, etcd, settings.Keys, TimeProvider.System).Map(app);
     ConsolePage.Map(app);

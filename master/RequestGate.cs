@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization.Metadata;
 using Dts.Common;
 using Dts.Common.Etcd;
 using Dts.Common.Logs;
@@ -7,6 +8,14 @@ namespace Dts.Master;
 /// <summary>Gives every request its deadline, and turns what goes wrong into the envelope: one line for the caller.</summary>
 internal sealed class RequestGate(MasterSettings settings, ILogger log)
 {
+    /// <summary>Answers a list. A row that cannot be written is left out, and the log names it.</summary>
+    public Task AnswerAsync<T>(HttpContext http, IReadOnlyList<T> rows, JsonTypeInfo<T> type, Func<T, string> nameOf) =>
+        Answer.SucceedAsync(http, rows, type, (row, wrong) =>
+        {
+            var name = Display.Line(nameOf(row));
+            log.RowSkipped(name, http.Request.Path, wrong.Message);
+        });
+
     public RequestDelegate Guard(RequestDelegate handle) => async http =>
     {
         var asked = http.RequestAborted;

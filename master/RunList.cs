@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Dts.Common;
 using Dts.Common.Etcd;
 using Dts.Common.Etcd.Wire;
@@ -7,7 +6,7 @@ using Dts.Common.Jobs;
 namespace Dts.Master;
 
 /// <summary>The runs that have not ended: in flight, or in the queue.</summary>
-internal sealed class RunList(EtcdClient etcd, Keys keys)
+internal sealed class RunList(EtcdClient etcd, Keys keys, ForeignValues foreign)
 {
     public async Task<IReadOnlyList<RunInSight>> ListAsync(CancellationToken cancel)
     {
@@ -23,32 +22,34 @@ internal sealed class RunList(EtcdClient etcd, Keys keys)
 
     private RunInSight? InFlight(KeyValue pair, Dictionary<string, KeyValue> kills)
     {
-        if (Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllRuns) is not var (name, runId) || !TryParse(() => JsonSerializer.Deserialize(pair.Value.Span, DtsJson.Readable.RunInFlight), out var run))
+        if (Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllRuns) is not var (name, runId))
         {
             return null;
         }
 
+        if (!Documents.TryReadInFlight(runId, pair.Value.Span, out var run, out var why))
+        {
+            foreign.Report(pair, why);
+            return null;
+        }
+
         var isKillAsked = new[] { keys.Killer(name), keys.Killer(name, runId) }.Any(key => kills.TryGetValue(key, out var kill) && kill.ModRevision > pair.CreateRevision);
-        return new RunInSight(name.Value, runId, run!.Run, run.Worker, run.Claimed, isKillAsked);
+        return new RunInSight(name.Value, runId, run.Run, run.Worker, run.Claimed, isKillAsked);
     }
 
-    private RunInSight? Queued(KeyValue pair) =>
-        Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllQueued) is var (name, runId) && TryParse(() => JsonSerializer.Deserialize(pair.Value.Span, DtsJson.Readable.RunSpec), out var run)
-            ? new RunInSight(name.Value, runId, run!, "", null, IsKillAsked: false)
-            : null;
-
-    private static bool TryParse<T>(Func<T?> parse, out T? value)
-        where T : class
+    private RunInSight? Queued(KeyValue pair)
     {
-        try
+        if (Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllQueued) is not var (name, runId))
         {
-            value = parse();
-            return value is not null;
+            return null;
         }
-        catch (JsonException)
+
+        if (!Documents.TryReadQueued(runId, pair.Value.Span, out var run, out var why))
         {
-            value = null; // None of ours.
-            return false;
+            foreign.Report(pair, why);
+            return null;
         }
+
+        return new RunInSight(name.Value, runId, run, "", null, IsKillAsked: false);
     }
 }

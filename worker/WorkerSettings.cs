@@ -3,6 +3,7 @@ using Dts.Common;
 using Dts.Common.Cron;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
+using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Microsoft.Extensions.Logging;
 
@@ -54,7 +55,7 @@ internal sealed record WorkerSettings(
             + "a session ends while one call to etcd is waited for; expected an etcdDialTimeout of at most sessionTtl, or 5000 ms");
 
     public static WorkerSettings Read(SettingsReader settings) => new(
-        WorkerId: settings.Text("workerId", Dns.GetHostName(), IsId, "1 to 100 letters, digits, '.', '_' or '-'"),
+        WorkerId: settings.Text("workerId", Dns.GetHostName(), WorkerRegistration.IsId, WorkerRegistration.ExpectedId),
         DataFolder: settings.Text("dataFolder", "/var/lib/dts/worker", Path.IsPathRooted, "an absolute path"),
         Labels: ReadLabels(settings),
         Slots: settings.Number("slots", 4 * Environment.ProcessorCount, 1, 10_000),
@@ -91,7 +92,4 @@ internal sealed record WorkerSettings(
 
         return labels;
     }
-
-    private static bool IsId(string text) =>
-        text.Length is >= 1 and <= 100 && text.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-');
 }

@@ -1,4 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 
 namespace Dts.Common.Jobs;
@@ -42,15 +44,11 @@ public static class JobJson
         try
         {
             using var document = JsonDocument.Parse(utf8);
-            error = FindMissing(document.RootElement) ?? FindNull(document.RootElement) ?? "";
+            error = FindNotUnicode(document.RootElement) ?? FindMissing(document.RootElement) ?? FindNull(document.RootElement) ?? "";
             if (error.Length == 0)
             {
                 job = ParseMembers(document.RootElement, out error);
             }
-        }
-        catch (InvalidOperationException wrong)
-        {
-            error = $"job has text that is not Unicode ({Display.Line(wrong.Message)}); expected UTF-8 without lone surrogates";
         }
         catch (JsonException wrong)
         {
@@ -58,6 +56,56 @@ public static class JobJson
         }
 
         return job is not null;
+    }
+
+    /// <summary>A member, known or not, whose name or value has a lone surrogate or is not UTF-8: it could be read, and never be written again.</summary>
+    private static string? FindNotUnicode(JsonElement root)
+    {
+        if (root.ValueKind != JsonValueKind.Object)
+        {
+            return IsUnicode(root) ? null : "job has text that is not Unicode; expected an object with name, command and cronExpr";
+        }
+
+        foreach (var member in root.EnumerateObject())
+        {
+            if (!IsUnicode(member))
+            {
+                var name = Display.Line(Encoding.UTF8.GetString(JsonMarshal.GetRawUtf8PropertyName(member)));
+                return $"member {name} has text that is not Unicode; expected UTF-8 without lone surrogates";
+            }
+        }
+
+        return null;
+    }
+
+    private static bool IsUnicode(JsonProperty member)
+    {
+        try
+        {
+            return member.Name is not null && IsUnicode(member.Value);
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
+    }
+
+    private static bool IsUnicode(JsonElement value)
+    {
+        try
+        {
+            return value.ValueKind switch
+            {
+                JsonValueKind.String => value.GetString() is not null,
+                JsonValueKind.Array => value.EnumerateArray().All(IsUnicode),
+                JsonValueKind.Object => value.EnumerateObject().All(IsUnicode),
+                _ => true,
+            };
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
     }
 
     private static string? FindMissing(JsonElement root)

@@ -1,8 +1,10 @@
+using System.Globalization;
 using System.Text;
 
 namespace Dts.Common.Jobs;
 
 /// <summary>A job's name: 1 to 200 bytes of UTF-8, any letters, no '/' (it becomes part of an etcd key) and no character that is hidden.</summary>
+/// <remarks>A save also asks <see cref="FindConfusing"/>. Older versions did not, so jobs with such names can still be killed and deleted.</remarks>
 public readonly record struct JobName
 {
     public const int MaxBytes = 200;
@@ -12,6 +14,10 @@ public readonly record struct JobName
     private JobName(string value) => Value = value;
 
     public string Value { get; }
+
+    /// <summary>The same name in Unicode's composed form (NFC), so that one spelling is one job.</summary>
+    /// <exception cref="FormatException">In that form it is too long.</exception>
+    public JobName Composed => Parse(Nfc.Of(Value));
 
     /// <exception cref="FormatException">The text is no job name; the message says why.</exception>
     public static JobName Parse(string text) => TryParse(text, out var name, out var error) ? name : throw new FormatException(error);
@@ -24,6 +30,24 @@ public readonly record struct JobName
     }
 
     public override string ToString() => Value;
+
+    /// <summary>Why a job cannot be saved under a name that looks like another, or like none; null = it can.</summary>
+    public static string? FindConfusing(string text) =>
+        text is "." or ".." ? $"name is \"{text}\", which URLs take for a folder; expected another name"
+        : text.Length > 0 && (char.IsWhiteSpace(text[0]) || char.IsWhiteSpace(text[^1]))
+            ? $"name \"{Display.Line(text)}\" begins or ends with a blank; expected none there"
+        : text.EnumerateRunes().Where(IsInvisible).Select(rune => (int?)rune.Value).FirstOrDefault() is { } code
+            ? $"name \"{Display.Line(text)}\" has the invisible character U+{code.ToString("X4", CultureInfo.InvariantCulture)}; expected visible letters"
+        : null;
+
+    /// <summary>Every blank but the ordinary one, and all that Unicode lets a renderer leave out (Default_Ignorable_Code_Point).</summary>
+    private static bool IsInvisible(Rune rune) => Rune.GetUnicodeCategory(rune) switch
+    {
+        UnicodeCategory.SpaceSeparator => rune.Value != ' ',
+        UnicodeCategory.Format or UnicodeCategory.Control or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator => true,
+        _ => rune.Value is 0x034F or 0x115F or 0x1160 or 0x17B4 or 0x17B5 or (>= 0x180B and <= 0x180F) or 0x2065 or 0x2800 or 0x3164
+            or (>= 0xFE00 and <= 0xFE0F) or 0xFFA0 or (>= 0xFFF0 and <= 0xFFF8) or (>= 0xE0000 and <= 0xE0FFF),
+    };
 
     private static string Check(string text)
     {

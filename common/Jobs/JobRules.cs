@@ -8,6 +8,7 @@ namespace Dts.Common.Jobs;
 public static class JobRules
 {
     private const int CommandBytesMax = 100_000; // Linux takes 128 KiB for one argument, MAX_ARG_STRLEN in execve(2).
+    private const int EntryBytesMax = (128 << 10) - 1; // The same for NAME=VALUE, with its NUL.
     private const int RequestEnvBytesMax = 32 << 10;
     private const int OutputLimitMin = 1024;
     private const int OutputLimitMax = 8 << 20;
@@ -21,13 +22,25 @@ public static class JobRules
 
     /// <summary>The first thing that is wrong with a job that is to be saved, whatever the time; null = nothing.</summary>
     public static string? FindFault(Job job, CronZone defaultZone) =>
-        FindUnrunnable(job) ?? (JobSchedule.TryParse(job, defaultZone, out _, out var error) ? null : error);
+        FindUnrunnable(job) ?? JobName.FindConfusing(job.Name) ?? (JobSchedule.TryParse(job, defaultZone, out _, out var error) ? null : error);
 
     /// <summary>What is wrong with a schedule that is to begin now and has no time left; null = nothing.</summary>
     public static string? FindOver(Job job, CronZone defaultZone, DateTimeOffset now) =>
         JobSchedule.TryParse(job, defaultZone, out var schedule, out var error)
             ? schedule.Next(now) is null ? $"cronExpr \"{Display.Line(job.CronExpr)}\" never fires from now on; expected an expression that does" : null
             : error;
+
+    /// <summary>The job with the line ends that a shell expects: it would take the CR of a CRLF for part of a word.</summary>
+    public static Job WithUnixLines(Job job, List<string> warnings)
+    {
+        if (!job.Command.Contains("\r\n", StringComparison.Ordinal))
+        {
+            return job;
+        }
+
+        warnings.Add("command had Windows line ends (CRLF); they were saved as LF");
+        return job with { Command = job.Command.Replace("\r\n", "\n", StringComparison.Ordinal) };
+    }
 
     /// <summary>What keeps a job that stands in etcd from running here, other than its schedule; null = nothing.</summary>
     public static string? FindUnrunnable(Job job) =>
@@ -110,6 +123,9 @@ public static class JobRules
 
         return name.StartsWith("DTS_", StringComparison.Ordinal)
             ? $"env \"{Display.Line(name)}\" begins with DTS_, which DTS sets itself; expected another name"
-            : FindBadText($"env {name}", value, CommandBytesMax);
+            : FindBadText($"env {Display.Line(name)}", value, CommandBytesMax)
+                ?? (name.Length + 1 + Encoding.UTF8.GetByteCount(value) is var bytes and > EntryBytesMax
+                    ? $"env {Display.Line(name)} has {bytes} bytes with its name; expected at most {EntryBytesMax}"
+                    : null);
     }
 }

@@ -22,6 +22,12 @@ public sealed record WorkerRegistration(
 {
     public IReadOnlyDictionary<string, string> Labels { get; init; } = Labels ?? new Dictionary<string, string>();
 
+    public const string ExpectedId = "1 to 100 letters, digits, '.', '_' or '-'";
+
+    /// <summary>Whether a text can be a worker's id: it becomes part of keys.</summary>
+    public static bool IsId(string text) =>
+        text.Length is >= 1 and <= 100 && text.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-');
+
     /// <summary>Null = it is not one of ours.</summary>
     public static WorkerRegistration? Parse(ReadOnlySpan<byte> json)
     {

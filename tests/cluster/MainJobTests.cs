@@ -185,6 +185,18 @@ public sealed class MainJobTests
     }
 
     [Fact]
+    public async Task A_name_with_its_accents_apart_is_one_job_with_the_composed_one_in_the_executables_too()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 1);
+
+        await cluster.SaveAsync("e\u0301t\u00e9", "echo apart", "* * * * * *");
+        await cluster.SaveAsync("\u00e9t\u00e9", "echo composed", "* * * * * *");
+
+        await cluster.RecordsSoon("\u00e9t\u00e9", records => records.Any(record => record.Output == "composed\n"));
+        Assert.Equal("\u00e9t\u00e9", (string)Assert.Single((await cluster.GetAsync("/job/list"))["data"]!.AsArray())!["name"]!);
+    }
+
+    [Fact]
     public async Task Told_to_end_a_worker_that_drains_lets_its_command_finish_records_it_and_hands_back_its_session()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 1, "--drain");

@@ -6,6 +6,7 @@ using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Master;
 using Dts.Tests.Support;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Dts.Tests.Integration.Master;
@@ -18,7 +19,7 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
     private readonly JobStore _jobs;
 
     public JobStoreTests(EtcdServer server)
-        : base(server) => _jobs = new JobStore(Etcd, Keys, CronZone.Utc, _time);
+        : base(server) => _jobs = new JobStore(Etcd, Keys, CronZone.Utc, _time, new ForeignValues(NullLogger.Instance));
 
     [Fact]
     public async Task A_save_returns_the_job_that_it_replaced()

@@ -11,13 +11,44 @@ public sealed class JobNameTests
     [InlineData("备份")]
     [InlineData("резервная копия")]
     [InlineData("with space, \"quotes\" and <tags>")]
-    [InlineData("..")]
     [InlineData("-rf")]
     [InlineData("🕐")]
     public void Any_letters_make_a_name(string text)
     {
         Assert.True(JobName.TryParse(text, out var name, out var error), error);
         Assert.Equal(text, name.Value);
+    }
+
+    [Theory]
+    [InlineData("备份 резервная копия 백업 गोपनीय")]
+    [InlineData("...")]
+    [InlineData("🕐")]
+    [InlineData("e\u0301")]
+    public void Letters_that_can_be_seen_confuse_nobody(string text) => Assert.Null(JobName.FindConfusing(text));
+
+    [Theory]
+    [InlineData(".")]
+    [InlineData("..")]
+    [InlineData(" ")]
+    [InlineData(" a")]
+    [InlineData("a\u3000")]
+    [InlineData("a\u00a0b")]
+    [InlineData("a\u00adb")]
+    [InlineData("a\u034fb")]
+    [InlineData("a\u115fb")]
+    [InlineData("a\u200bb")]
+    [InlineData("a\u200db")]
+    [InlineData("a\u2060b")]
+    [InlineData("\u2800")]
+    [InlineData("\u3164")]
+    [InlineData("a\ufe0f")]
+    [InlineData("\ufeff")]
+    [InlineData("\uffa0")]
+    [InlineData("a\U000e0041")]
+    public void A_name_that_looks_like_another_or_like_none_is_for_no_new_job_and_still_a_key(string text)
+    {
+        Assert.NotNull(JobName.FindConfusing(text));
+        Assert.True(JobName.TryParse(text, out _, out var error), error);
     }
 
     [Theory]

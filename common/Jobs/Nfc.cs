@@ -1,0 +1,119 @@
+using System.Globalization;
+
+namespace Dts.Common.Jobs;
+
+/// <summary>Unicode's normalization form C (UAX #15). .NET cannot normalize under InvariantGlobalization: it returns every text unchanged.</summary>
+internal static class Nfc
+{
+    private const char FirstThatMayChange = '\u0300';
+    private const int HangulS = 0xAC00, HangulL = 0x1100, HangulV = 0x1161, HangulT = 0x11A7;
+    private const int CountS = 11172, CountL = 19, CountV = 21, CountT = 28;
+
+    private static readonly Dictionary<int, int[]> Parts = [];
+    private static readonly Dictionary<(int, int), int> Pairs = [];
+    private static readonly Dictionary<int, int> Classes = [];
+
+    static Nfc()
+    {
+        using var table = new StreamReader(typeof(Nfc).Assembly.GetManifestResourceStream("nfc.txt") ?? throw new FileNotFoundException("nfc.txt"));
+        while (table.ReadLine() is { } line)
+        {
+            if (line.Split('=') is [var whole, var parts] && line[0] != '#')
+            {
+                int[] codes = [.. parts.TrimEnd('!').Split(' ').Select(Hex)];
+                Parts.Add(Hex(whole), codes);
+                if (codes.Length == 2 && !parts.EndsWith('!'))
+                {
+                    Pairs.Add((codes[0], codes[1]), Hex(whole));
+                }
+            }
+            else if (line.Split('-', ':') is [var first, var last, var combining] && line[0] != '#')
+            {
+                for (var code = Hex(first); code <= Hex(last); code++)
+                {
+                    Classes.Add(code, int.Parse(combining, CultureInfo.InvariantCulture));
+                }
+            }
+        }
+    }
+
+    /// <param name="text">Without lone surrogates.</param>
+    public static string Of(string text)
+    {
+        if (text.All(letter => letter < FirstThatMayChange))
+        {
+            return text;
+        }
+
+        List<int> codes = [];
+        foreach (var rune in text.EnumerateRunes())
+        {
+            Decompose(rune.Value, codes);
+        }
+
+        return Compose(codes);
+    }
+
+    /// <summary>Appends the parts of a character, each combining mark behind those of its own and lower classes.</summary>
+    private static void Decompose(int code, List<int> codes)
+    {
+        if (code - HangulS is >= 0 and < CountS and var hangul)
+        {
+            codes.Add(HangulL + (hangul / (CountV * CountT)));
+            codes.Add(HangulV + (hangul % (CountV * CountT) / CountT));
+            if (hangul % CountT > 0)
+            {
+                codes.Add(HangulT + (hangul % CountT));
+            }
+        }
+        else if (Parts.TryGetValue(code, out var parts))
+        {
+            foreach (var part in parts)
+            {
+                Decompose(part, codes);
+            }
+        }
+        else
+        {
+            var (at, own) = (codes.Count, ClassOf(code));
+            while (own > 0 && at > 0 && ClassOf(codes[at - 1]) > own)
+            {
+                at--;
+            }
+
+            codes.Insert(at, code);
+        }
+    }
+
+    private static string Compose(List<int> codes)
+    {
+        List<int> composed = [];
+        var (starter, lastClass) = (-1, -1);
+        foreach (var code in codes)
+        {
+            var own = ClassOf(code);
+            if (starter >= 0 && lastClass < own && FindWhole(composed[starter], code) is { } whole)
+            {
+                composed[starter] = whole;
+                continue;
+            }
+
+            (starter, lastClass) = own == 0 ? (composed.Count, -1) : (starter, own);
+            composed.Add(code);
+        }
+
+        return string.Concat(composed.Select(char.ConvertFromUtf32));
+    }
+
+    private static int? FindWhole(int first, int second) =>
+        first - HangulL is >= 0 and < CountL and var l && second - HangulV is >= 0 and < CountV and var v
+            ? HangulS + (((l * CountV) + v) * CountT)
+        : first - HangulS is >= 0 and < CountS and var s && s % CountT == 0 && second - HangulT is > 0 and < CountT and var t
+            ? first + t
+        : Pairs.TryGetValue((first, second), out var whole) ? whole
+        : null;
+
+    private static int ClassOf(int code) => Classes.GetValueOrDefault(code);
+
+    private static int Hex(string text) => int.Parse(text, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+}
