@@ -173,6 +173,9 @@ internal static unsafe partial class Native
     /// <summary>Leaves a folder to its owner alone.</summary>
     public static int CloseToOthers(string folder) => Checked(chmod(folder, 0x1C0)); // 0700
 
+    /// <summary>Leaves a file to its owner alone.</summary>
+    public static int CloseFileToOthers(string file) => Checked(chmod(file, 0x180)); // 0600
+
     /// <summary>A descriptor that stands for a folder, by which what is in it can be named shortly.</summary>
     public static int OpenFolder(string path) => Checked(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0));
 

@@ -1,3 +1,4 @@
+using Dts.Common;
 using Dts.Common.Hosting;
 
 namespace Dts.Worker;
@@ -5,6 +6,8 @@ namespace Dts.Worker;
 /// <summary>The worker's folder on disk, held by one process at a time.</summary>
 internal sealed class DataFolder : IDisposable
 {
+    private static readonly EnumerationOptions OurOwn = new() { AttributesToSkip = FileAttributes.ReparsePoint }; // No link, whoever placed it there.
+
     private readonly FileStream _lock;
 
     private DataFolder(string path, FileStream held)
@@ -28,9 +31,26 @@ internal sealed class DataFolder : IDisposable
         return DataFault.Guard(path, () =>
         {
             Directory.CreateDirectory(path);
-            return new DataFolder(path, new FileStream(System.IO.Path.Combine(path, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+            var held = new FileStream(System.IO.Path.Combine(path, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            var folder = new DataFolder(path, held);
+            folder.CloseToOthers();
+            return folder;
         });
     }
 
     public void Dispose() => _lock.Dispose();
+
+    /// <summary>What an earlier version made, others could read. The folder itself may be the operator's, what is named here is ours.</summary>
+    private void CloseToOthers()
+    {
+        Native.CloseFileToOthers(_lock.Name);
+        foreach (var folder in new[] { Holders, Output, Spool }.Where(Directory.Exists))
+        {
+            Native.CloseToOthers(folder);
+            foreach (var file in Directory.EnumerateFiles(folder, "*", OurOwn))
+            {
+                Native.CloseFileToOthers(file);
+            }
+        }
+    }
 }

@@ -48,6 +48,7 @@ public static class Service
     /// <summary>Runs the service. A wrong setting, or something else that only the operator can mend, is one line and its exit code.</summary>
     public static async Task<int> RunAsync(Func<Task<int>> service)
     {
+        Native.SetFileModeMask(0b000_111_111); // Outputs and records may be secret: new files are 0600, new folders 0700.
         try
         {
             return await service();

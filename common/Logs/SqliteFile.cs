@@ -13,6 +13,8 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
     private const int IdleMax = 4; // Readers that are kept open.
     private const int Interrupted = 9; // SQLITE_INTERRUPT, https://sqlite.org/rescode.html.
 
+    private const UnixFileMode ReadByAll = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+
     private readonly Lock _gate = new();
     private readonly ConcurrentBag<Opened> _idle = [];
     private Opened? _writer;
@@ -127,6 +129,7 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
             {
                 Execute(connection, "pragma journal_mode = wal; pragma synchronous = full;");
                 Execute(connection, schema);
+                CloseToOthers();
             }
 
             return new Opened(connection, path, Native.FileIdentity(path));
@@ -135,6 +138,18 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
         {
             connection.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>An earlier version let everybody read it. Any other mode is the operator's choice.</summary>
+    private void CloseToOthers()
+    {
+        foreach (var file in new[] { path, path + "-wal", path + "-shm" })
+        {
+            if (!OperatingSystem.IsWindows() && File.Exists(file) && File.GetUnixFileMode(file) == ReadByAll)
+            {
+                _ = Native.CloseFileToOthers(file); // Not where it is another user's, which we may use all the same.
+            }
         }
     }
 
