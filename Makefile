@@ -15,9 +15,12 @@ SSH       ?= ssh
 BIN       ?= out
 FORCE     ?=
 WAIT      ?= 60
+ifneq ($(filter deploy rollback undeploy status,$(MAKECMDGOALS)),)
+$(if $(filter-out master worker,$(ROLE))$(word 2,$(ROLE)),$(error ROLE is "$(ROLE)"; expected ROLE=master or ROLE=worker))
+endif
 # Whom ssh becomes on the hosts: make's USER counts on the command line only, for every shell has one of its own.
 DEPLOY_USER = $(if $(filter command,$(origin USER)),$(USER),root)
-export API_PORT ETCD_PORT WORKERS DATA
+export API_PORT ETCD_PORT WORKERS DATA BIN
 export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
 
@@ -42,7 +45,7 @@ help:
 	@echo 'make chaos-judge   shows that the fault test notices broken promises'
 	@echo 'make clean    removes what was built and the data of make run'
 
-run: out/dts-master out/dts-worker
+run: $(BIN)/dts-master $(BIN)/dts-worker
 	@.ci/need etcd
 	@exec .ci/run-local
 

@@ -11,7 +11,7 @@ public static class UserSwitch
     /// <summary>Why users cannot be switched here; null = they can.</summary>
     public static string? FindMissing() =>
         Setpriv is null ? "setpriv is not installed; install util-linux"
-        : (OwnCapabilities() & Needed) != Needed ? "it has neither root's rights nor CAP_SETUID and CAP_SETGID; see systemd/dts-worker-runas.conf"
+        : (OwnCapabilities() & Needed) != Needed ? "it has neither root's rights nor CAP_SETUID and CAP_SETGID; the unit systemd/dts-worker.service gives these"
         : null;
 
     /// <summary>What stands in front of the program.</summary>

@@ -65,6 +65,115 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         Assert.Contains("RUN_ID", await hosts.RunAsync(3, "journalctl -q -o json JOB=counts STATUS=succeeded"));
     }
 
+    // Each line: what is tried, and whether it is had. Arguments: the worker, one of its user's holders, a command of another user.
+    private const string Attack = """
+        try() { what=$1; shift; if "$@" >/dev/null 2>&1; then echo "$what: had"; else echo "$what: refused"; fi; }
+        connect() { curl -sm 2 --unix-socket "$1" http://holder/; [ $? -ne 7 ]; }
+        data=/var/lib/dts/worker
+        try 'enter the data folder' cd /var/lib/dts
+        try 'list the sockets' ls $data/holders
+        try 'connect to a socket' connect $data/holders/$2
+        try 'read the launch ledger' cat $data/launches
+        try 'forge the launch ledger' sh -c "echo launched x/y 1 1 >>$data/launches"
+        try 'read the spool' sh -c "cat $data/spool/*"
+        try 'read outputs' sh -c "cat $data/output/*"
+        try 'read the log' cat /var/lib/dts/log.db
+        try 'read the settings' cat /etc/dts/worker.json
+        try 'read the passwords' cat /etc/dts/worker.env
+        try 'read the credentials' cat /run/credentials/dts-worker.service/DTS_SECRET
+        try "read the worker's environment" cat /proc/$1/environ
+        try "list the worker's descriptors" ls /proc/$1/fd/
+        try 'signal the worker' kill -0 $1
+        try 'signal a command of another user' kill -0 $3
+        try "read another user's environment" cat /proc/$3/environ
+        """;
+
+    [Fact]
+    public async Task A_job_gets_at_nothing_of_its_worker_and_files_are_closed_and_its_umask_is_the_usual_one()
+    {
+        await DeployedAsync();
+        await hosts.RunAsync(3, $"""
+            cat >/srv/attack <<'EOF'
+            {Attack}
+            EOF
+            (umask 077; echo secret >/etc/dts/secret; echo DTS_RUNAS=games >/etc/dts/worker.env)
+            mkdir -p /run/systemd/system/dts-worker.service.d
+            printf '[Service]\nLoadCredential=DTS_SECRET:/etc/dts/secret\n' >/run/systemd/system/dts-worker.service.d/secret.conf
+            chmod 644 /var/lib/dts/log.db; chmod -R go+rX /var/lib/dts
+            systemctl daemon-reload; systemctl restart dts-worker
+            """);
+        await PutOnceAsync("other", "echo $$ >/tmp/other; head -c 100000 /dev/zero; exec sleep 4712", user: "games");
+        await hosts.Soon(3, "test -s /tmp/other && test $(stat -c %s /var/lib/dts/worker/output/* | sort -n | tail -n 1) -gt 60000");
+        var arguments = (await hosts.RunAsync(3, "echo $(systemctl show -P MainPID dts-worker) $(basename $(ls /var/lib/dts/worker/holders/*.sock | head -n 1)) $(cat /tmp/other)")).Trim();
+
+        await PutOnceAsync("attack", $"id -un >/tmp/who; umask >>/tmp/who; pwd >>/tmp/who; ls >>/tmp/who; bash /srv/attack {arguments} >/tmp/attack.new 2>&1; mv /tmp/attack.new /tmp/attack");
+        await hosts.Soon(3, "test -e /tmp/attack");
+        var attacked = await hosts.RunAsync(3, "cat /tmp/attack");
+        var asRoot = await hosts.RunAsync(3, $"bash /srv/attack {arguments}");
+        var who = await hosts.RunAsync(3, "cat /tmp/who");
+        var open = await hosts.RunAsync(3, "find /var/lib/dts /var/lib/dts-job /etc/dts -perm /007");
+        var openFiles = await hosts.RunAsync(3, "find /var/lib/dts -perm /077");
+        await hosts.RunAsync(3, """
+            pkill -f 'sleep 4712'; rm -r /srv/attack /tmp/attack /tmp/who /tmp/other /etc/dts/secret /etc/dts/worker.env /run/systemd/system/dts-worker.service.d
+            systemctl daemon-reload; systemctl restart dts-worker
+            """);
+
+        Assert.Equal(16, attacked.Trim().Split('\n').Length);
+        Assert.All(attacked.Trim().Split('\n'), line => Assert.EndsWith(": refused", line, StringComparison.Ordinal));
+        Assert.All(asRoot.Trim().Split('\n'), line => Assert.EndsWith(": had", line, StringComparison.Ordinal)); // Or the attack would show nothing.
+        Assert.Equal("dts-job\n0022\n/var/lib/dts-job\n", who);
+        Assert.Equal(("", ""), (open, openFiles));
+    }
+
+    [Fact]
+    public async Task An_upgrade_of_a_worker_whose_settings_know_no_jobUser_names_one_and_says_so_once()
+    {
+        await DeployedAsync();
+        await hosts.RunAsync(3, "cp -p /etc/dts/worker.json /etc/dts/new.json; sed -i /jobUser/d /etc/dts/worker.json; systemctl restart dts-worker");
+
+        var (first, saidFirst) = await hosts.MakeAsync("deploy", "worker", [3]);
+        var (second, saidSecond) = await hosts.MakeAsync("deploy", "worker", [3]);
+        await PutOnceAsync("upgraded", "id -un >/tmp/upgraded.new; mv /tmp/upgraded.new /tmp/upgraded");
+        await hosts.Soon(3, "test -e /tmp/upgraded");
+        var who = await hosts.RunAsync(3, "cat /tmp/upgraded; stat -c %a /etc/dts/worker.env");
+        await hosts.RunAsync(3, "mv /etc/dts/new.json /etc/dts/worker.json; rm /etc/dts/worker.env /tmp/upgraded; systemctl restart dts-worker");
+
+        Assert.True((first, second) == (0, 0), saidFirst + saidSecond);
+        Assert.Contains("h3: jobs that name no user run as dts-job from now on (DTS_JOBUSER in /etc/dts/worker.env), no longer as dts", saidFirst);
+        Assert.DoesNotContain("dts-job", saidSecond);
+        Assert.Equal("dts-job\n600\n", who);
+    }
+
+    [Fact]
+    public async Task Status_of_a_host_that_is_dead_or_of_a_service_that_is_not_active_ends_badly_and_shows_the_others()
+    {
+        await DeployedAsync();
+        await hosts.RunAsync(1, "systemctl stop dts-master");
+
+        var (stopped, saidStopped) = await hosts.MakeAsync("status", "", [1, 3]);
+        await hosts.RunAsync(1, "systemctl start dts-master");
+        var (dead, saidDead) = await hosts.MakeAsync("status", "worker", [], "HOSTS=127.0.0.2", "SSH=ssh -p 1");
+        var (alive, saidAlive) = await hosts.MakeAsync("status", "worker", [3]);
+
+        Assert.NotEqual(0, stopped);
+        Assert.Matches("(?m)^h1 +master +.* +inactive ", saidStopped);
+        Assert.Matches("(?m)^h3 +worker +.* +active ", saidStopped);
+        Assert.NotEqual(0, dead);
+        Assert.Matches("(?m)^127.0.0.2 +worker +- +no answer over ssh ", saidDead);
+        Assert.True(alive == 0, saidAlive);
+    }
+
+    [Theory]
+    [InlineData("status")]
+    [InlineData("deploy")]
+    public async Task A_role_that_there_is_not_is_one_line(string verb)
+    {
+        var (exitCode, said) = await hosts.MakeAsync(verb, "wrker", []);
+
+        Assert.NotEqual(0, exitCode);
+        Assert.Contains("ROLE is \"wrker\"; expected ROLE=master or ROLE=worker", Assert.Single(said.Trim().Split('\n')));
+    }
+
     [Fact]
     public async Task Settings_that_are_there_stay_a_sample_gets_its_etcd_and_status_has_a_line_for_each_service()
     {
@@ -224,7 +333,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         for (var host = 1; host <= SystemdHosts.Count; host++)
         {
             Assert.Equal(Before[host - 1], await FilesAsync(host));
-            await hosts.RunAsync(host, "! id dts && ! pgrep dts && test -n \"$(journalctl -q -u 'dts-*')\"");
+            await hosts.RunAsync(host, "! id dts && ! id dts-job && ! pgrep dts && test -n \"$(journalctl -q -u 'dts-*')\"");
         }
     }
 
@@ -263,6 +372,14 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
     private Task<string> FilesAsync(int host) => hosts.RunAsync(host, "find /etc /home /opt /root /srv /usr /var -xdev -not -path '/var/log/*' -not -path '/var/lib/dts*' -not -path '/var/tmp/*' '(' -not -type d -o -name '*dts*' ')' | sort");
 
     private Task<string[]> VersionsAsync() => Task.WhenAll(Workers.Select(async host => (await hosts.RunAsync(host, "readlink /opt/dts/current/dts-worker")).Split('/')[1]));
+
+    /// <summary>A job that runs once on h3, soon.</summary>
+    private Task PutOnceAsync(string name, string command, string user = "")
+    {
+        var soon = DateTimeOffset.UtcNow.AddSeconds(3).ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture);
+        var job = new JsonObject { ["name"] = name, ["command"] = command, ["cronExpr"] = $"@at {soon}", ["user"] = user, ["target"] = new JsonObject { ["workers"] = new JsonArray("h3") } };
+        return hosts.Etcd.RunCtlAsync("put", $"/cron/jobs/{name}", job.ToJsonString());
+    }
 
     private static HttpClient Connect(int port, TlsFiles tls)
     {

@@ -16,15 +16,6 @@ public sealed class DeploymentFilesTests : IDisposable
     public async Task Systemd_has_nothing_to_say_about_a_unit(string unit) => Assert.Equal("", await RunAsync("systemd-analyze", "verify", UnitOf(unit)));
 
     [Fact]
-    public async Task Systemd_has_nothing_to_say_about_the_drop_in_that_lets_jobs_run_as_other_users()
-    {
-        Directory.CreateDirectory(_scratch.File("dts-worker.service.d"));
-        File.Copy(Tool.InRepository("systemd/dts-worker-runas.conf"), _scratch.File("dts-worker.service.d/runas.conf"));
-
-        Assert.Equal("", await RunAsync("systemd-analyze", "verify", UnitOf("dts-worker")));
-    }
-
-    [Fact]
     public async Task The_master_is_closed_to_all_that_it_does_not_need()
     {
         var verdict = await RunAsync("systemd-analyze", "security", "--offline=true", UnitOf("dts-master"));
@@ -61,7 +52,7 @@ public sealed class DeploymentFilesTests : IDisposable
     [InlineData("dts-worker", "worker.json")]
     public async Task The_sample_settings_are_taken(string executable, string file)
     {
-        string[] ofThisTest = executable == "dts-master" ? ["--apiPort", "47110"] : ["--dataFolder", _scratch.File("data")];
+        string[] ofThisTest = executable == "dts-master" ? ["--apiPort", "47110"] : ["--dataFolder", _scratch.File("data"), "--jobUser", "nobody"];
         await using var process = NativeProcess.Start(
             executable, _scratch.File("log"), ["--config", Tool.InRepository($"systemd/{file}"), "--etcdEndpoints", "127.0.0.1:1", "--logFile", _scratch.File("log.db"), .. ofThisTest]);
 

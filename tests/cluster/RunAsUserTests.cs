@@ -12,7 +12,7 @@ public sealed class RunAsUserTests
     private const string WhoAmI = "id -un; grep -E 'Cap(Prm|Eff|Amb)' /proc/self/status | cut -f 2 | sort -u; setpriv --reuid=root true 2>/dev/null && echo became root; true";
     private const string NoCapability = "0000000000000000";
 
-    /// <summary>What the drop-in systemd/dts-worker-runas.conf gives to a worker that is not root.</summary>
+    /// <summary>What a unit may give to a worker that is not root: more than the shipped one does.</summary>
     private static readonly string[] AsTheDropInHasIt =
         ["env", "HOME=/", "setpriv", "--reuid=daemon", "--regid=daemon", "--init-groups", "--inh-caps=+setuid,+setgid,+kill", "--ambient-caps=+setuid,+setgid,+kill", "--"];
 

@@ -1,0 +1,178 @@
+using System.Diagnostics;
+using System.Runtime.Versioning;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Cluster;
+
+/// <summary>What people try first: make run, kill -9, once more make run, Ctrl-C.</summary>
+[SupportedOSPlatform("linux")]
+public sealed class MakeRunTests : IDisposable
+{
+    private readonly ScratchFolder _scratch = new();
+    private readonly List<Process> _made = [];
+
+    private string Data => _scratch.File("data");
+
+    public void Dispose()
+    {
+        foreach (var make in _made)
+        {
+            make.Dispose();
+        }
+
+        foreach (var left in Processes.Running(_scratch.Path))
+        {
+            Processes.Kill(left);
+        }
+
+        _scratch.Dispose();
+    }
+
+    [Fact]
+    public async Task What_is_killed_is_started_again_what_keeps_dying_pauses_and_Ctrl_C_leaves_nothing()
+    {
+        var run = Start(out _);
+        await Soon("DTS is up");
+
+        foreach (var service in new[] { "etcd", "worker-1", "master" })
+        {
+            var killed = await KillAsync(service);
+            await Soon($"{service} was killed by signal 9; it is started again");
+            await Patience.Until(() => PidOf(service) is { } pid && pid != killed, Said);
+        }
+
+        await Patience.Until(() => Running("master").Count == 1, Said);
+        await KillAsync("master");
+        await Patience.Until(() => PidOf("master") is not null, Said);
+        await KillAsync("master");
+        await Soon($"master was killed by signal 9, the third end within 10 s; it starts again in 10 s. {Data}/master.log ends with: ");
+        await Patience.Until(() => PidOf("master") is not null, Said);
+        await Interrupt(run);
+
+        Assert.Empty(Processes.Running(Data));
+    }
+
+    [Fact]
+    public async Task Ctrl_C_ends_a_command_whose_worker_was_killed_just_before()
+    {
+        var run = Start(out var port);
+        await Soon("DTS is up");
+        using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
+        using var form = new FormUrlEncodedContent([new("job", $$"""{"name":"stays","command":"exec sleep 300","cronExpr":"0 0 0 1 1 * 2099","env":{"MARK":"{{Data}}"}}""")]);
+        using var saved = await http.PostAsync("/job/save", form);
+        using var asked = await http.PostAsync("/api/v1/jobs/stays/run", null);
+        await Patience.Until(() => Processes.With($"MARK={Data}").Count == 1, Said);
+
+        await KillAsync("worker-1");
+        await Interrupt(run);
+
+        Assert.Empty(Processes.Running(Data));
+        Assert.Empty(Processes.With($"MARK={Data}"));
+    }
+
+    [Fact]
+    public async Task A_second_make_run_on_the_same_data_says_so_at_once_and_what_a_killed_one_left_ends()
+    {
+        var run = Start(out _);
+        await Soon("DTS is up");
+        var script = int.Parse(await File.ReadAllTextAsync(Path.Combine(Data, "lock"), TestContext.Current.CancellationToken), System.Globalization.CultureInfo.InvariantCulture);
+
+        var second = Start(FindFreePorts(), "second");
+        await second.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
+        Processes.Kill(script);
+        await run.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
+        await Patience.Until(() => Processes.Running(Data).Count == 0, () => string.Join('\n', Processes.Running(Data).Select(Processes.Describe)));
+
+        Assert.NotEqual(0, second.ExitCode);
+        Assert.StartsWith($"make run is already running on {Data} (process {script}); end it there, or start another: make run DATA=", Said("second"));
+    }
+
+    [Fact]
+    public async Task A_user_other_than_root_runs_all_of_it_and_hears_of_a_folder_that_it_cannot_write()
+    {
+        // The repository may be where only root can go.
+        await Tool.RunAsync("cp", "-r", Tool.InRepository(".ci"), Tool.InRepository("Makefile"), _scratch.Path);
+        await Tool.RunAsync("cp", Path.Combine(NativeProcess.Folder, "dts-master"), Path.Combine(NativeProcess.Folder, "dts-worker"), _scratch.Path);
+        await Tool.RunAsync("chmod", "-R", "a+rX", _scratch.Path);
+        Directory.CreateDirectory(Data);
+        await Tool.RunAsync("chown", "nobody", Data);
+        string[] asNobody = ["setpriv", "--reuid=nobody", "--regid=65534", "--clear-groups", "env", "HOME=/nonexistent"];
+
+        var refused = Start(FindFreePorts(), "refused", asNobody, _scratch.Path, _scratch.File("other"));
+        await refused.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
+        var run = Start(FindFreePorts(), "run", asNobody, _scratch.Path);
+        await Soon("DTS is up");
+        await Interrupt(run);
+
+        Assert.NotEqual(0, refused.ExitCode);
+        Assert.StartsWith($"nobody cannot write the folder {_scratch.File("other")}; choose another: make run DATA=", Said("refused"));
+    }
+
+    private Process Start(out int port)
+    {
+        var ports = FindFreePorts();
+        port = ports.Api;
+        return Start(ports, "run");
+    }
+
+    /// <summary>In a session of its own, as in a terminal of its own.</summary>
+    private Process Start((int Api, int Etcd) ports, string said, string[]? front = null, string? repository = null, string? data = null)
+    {
+        var start = new ProcessStartInfo("setsid", ["sh", "-c", "out=$1; shift; exec \"$@\" >\"$out\" 2>&1 </dev/null", "sh", _scratch.File(said), .. front ?? [],
+            "make", "--no-print-directory", "-C", repository ?? Tool.InRepository("."), "run", $"BIN={(repository is null ? NativeProcess.Folder : repository)}",
+            $"DATA={data ?? Data}", $"API_PORT={ports.Api}", $"ETCD_PORT={ports.Etcd}", "WORKERS=1"]);
+        start.Environment.Remove("MAKEFLAGS"); // Those of the make that runs the tests.
+        var make = Process.Start(start)!;
+        _made.Add(make);
+        return make;
+    }
+
+    private static async Task Interrupt(Process make)
+    {
+        await Tool.RunAsync("kill", "-INT", "--", $"-{make.Id}");
+        await make.WaitForExitAsync().WaitAsync(Patience.Limit);
+    }
+
+    private string Said() => Said("run");
+
+    private string Said(string name) => File.Exists(_scratch.File(name)) ? File.ReadAllText(_scratch.File(name)) : "";
+
+    private Task Soon(string text) => Patience.Until(() => Said().Contains(text, StringComparison.Ordinal), Said);
+
+    private async Task<int> KillAsync(string service)
+    {
+        await Patience.Until(() => PidOf(service) is not null, Said);
+        var pid = PidOf(service)!.Value;
+        Processes.Kill(pid);
+        return pid;
+    }
+
+    private int? PidOf(string service) => Running(service) is [var pid] ? pid : null;
+
+    private List<int> Running(string service) =>
+        [.. Processes.Running(service switch { "etcd" => "etcd --data-dir", "master" => "dts-master --apiPort", _ => $"dts-worker --workerId {service} " })
+            .Where(pid => Processes.Describe(pid).Contains(Data, StringComparison.Ordinal))];
+
+    private static (int Api, int Etcd) FindFreePorts()
+    {
+        // Below the ports that the kernel gives to others; etcd takes two in a row.
+        for (var port = 20_000 + (Environment.ProcessId % 5_000); ; port += 3)
+        {
+            try
+            {
+                foreach (var candidate in new[] { port, port + 1, port + 2 })
+                {
+                    using var probe = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, candidate);
+                    probe.Start();
+                }
+
+                return (port, port + 1);
+            }
+            catch (System.Net.Sockets.SocketException)
+            {
+                // Taken.
+            }
+        }
+    }
+}
