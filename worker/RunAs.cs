@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 namespace Dts.Worker;
 
 /// <summary>As whom jobs may run here: what the setting allows, the host knows, and this process has the rights for.</summary>
-/// <param name="jobUser">As whom jobs run that name no user; null = as the worker itself.</param>
+/// <param name="jobUser">The user of jobs that name none; null = the worker's own.</param>
 internal sealed class RunAs(IReadOnlyList<string> allowed, string workerId, string? missing, UserAccount? jobUser = null)
 {
     private const string Anyone = "*";
@@ -52,7 +52,7 @@ internal sealed class RunAs(IReadOnlyList<string> allowed, string workerId, stri
         : user.Uid == 0 && !allowed.Contains(name)
             ? $"user \"{name}\" is not allowed on worker {workerId}: * in its setting runAs does not include root; expected that it names {name}"
         : jobUser is not null && user.Uid != 0 && user.Uid == UserAccount.Own
-            ? $"user \"{name}\" is the user of worker {workerId} itself, as whom no command runs where jobUser is set; expected another one"
+            ? $"user \"{name}\" is the user of worker {workerId} itself, and no command runs as that one where jobUser is set; expected another one"
         : missing is not null
             ? $"user \"{name}\" is out of reach of worker {workerId}: {missing}"
         : "";
@@ -60,6 +60,6 @@ internal sealed class RunAs(IReadOnlyList<string> allowed, string workerId, stri
     private static UserAccount FindJobUser(string name, string? missing) =>
         missing is not null ? throw new SettingsException($"jobUser is \"{name}\", and this worker cannot switch users: {missing}")
         : UserAccount.Find(name) is not { } user ? throw new SettingsException($"jobUser is \"{name}\"; expected a user of this host: useradd -r -s /sbin/nologin {name}")
-        : user.Uid == 0 || user.Uid == UserAccount.Own ? throw new SettingsException($"jobUser is \"{name}\"; expected a user other than root and {Environment.UserName}, as whom this worker runs: useradd -r -s /sbin/nologin dts-job")
+        : user.Uid == 0 || user.Uid == UserAccount.Own ? throw new SettingsException($"jobUser is \"{name}\"; expected a user other than root and {Environment.UserName}, this worker's own: useradd -r -s /sbin/nologin dts-job")
         : user;
 }

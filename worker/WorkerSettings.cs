@@ -13,7 +13,7 @@ namespace Dts.Worker;
 /// <param name="DataFolder">Where spool and launch ledger live. Two workers need two.</param>
 /// <param name="Labels">What jobs may ask for in their target.</param>
 /// <param name="Slots">How many runs at a time.</param>
-/// <param name="JobUser">As whom commands run whose jobs name no user; empty = as the worker itself.</param>
+/// <param name="JobUser">The user that commands run as when their job names none; empty = the worker's own.</param>
 /// <param name="RunAs">As whom jobs may ask to run; * = anyone but root.</param>
 /// <param name="CgroupPerRun">Whether runs without limits have a cgroup, too.</param>
 /// <param name="ClaimAhead">How long before its plan time a fire is claimed.</param>

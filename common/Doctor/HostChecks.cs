@@ -35,7 +35,7 @@ public static class HostChecks
             : [Finding.Ok("cgroup", $"v2: {controllers}{(Directory.Exists(own) ? $"; {unit} has its own" : "")}")];
     });
 
-    /// <param name="jobUser">As whom commands run whose jobs name no user.</param>
+    /// <param name="jobUser">The user that commands run as when their job names none.</param>
     public static Check JobUser(string jobUser) => Check.Of("jobUser", jobUser, "getent passwd", () => [JudgeJobUser(jobUser, UserAccount.Find(jobUser))]);
 
     internal static Finding JudgeJobUser(string jobUser, UserAccount? account)

@@ -461,7 +461,7 @@ public sealed class HeldCommands : IDisposable
         /// <summary>The answer to a start that was given up. If the holder was stalled after its look at the clock, the command runs, and must not: its run is recorded as missed.</summary>
         private void TakeLate(HolderMessage.Held held)
         {
-            if (held.Ending is null)
+            if (held.Pid > 0)
             {
                 _holders._log.StartedTooLate(held.Id, held.Pid);
                 Send(new HolderMessage.Kill(held.Id, Stalled, 0));
