@@ -124,7 +124,6 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
         try
         {
             connection.Open();
-            connection.CreateFunction("has", (string? text, string part) => text?.Contains(part, StringComparison.OrdinalIgnoreCase) == true, isDeterministic: true);
             if (!readOnly)
             {
                 Execute(connection, "pragma journal_mode = wal; pragma synchronous = full;");

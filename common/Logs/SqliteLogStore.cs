@@ -41,6 +41,11 @@ public sealed class SqliteLogStore : ILogStore
     private const string Count = "insert into stats (jobName, day, key, n) values ($job, $day, $key, $n) on conflict (jobName, day, key) do update set n = n + excluded.n";
     private const string CountMost = "insert into stats (jobName, day, key, n) values ($job, $day, $key, $n) on conflict (jobName, day, key) do update set n = max(n, excluded.n)";
 
+    private const int LettersEnd = 0x20000; // No letter above it has cases.
+
+    /// <summary>Of each letter, by its upper case, all that differ from it by case alone.</summary>
+    private static readonly Lazy<Dictionary<int, string>> Cases = new(FindCases);
+
     private readonly SqliteFile _file;
 
     /// <summary>The file is opened, and made if it is missing, when it is first needed.</summary>
@@ -136,7 +141,7 @@ public sealed class SqliteLogStore : ILogStore
         Where("record ->> 'trigger' = $trigger", "$trigger", query.Trigger);
         Where("startTime >= $from", "$from", query.From?.ToUnixTimeMilliseconds());
         Where("startTime < $until", "$until", query.Until?.ToUnixTimeMilliseconds());
-        Where("(has(record ->> 'command', $text) or has(record ->> 'err', $text))", "$text", query.Text);
+        Where("(record ->> 'command' glob $text or record ->> 'err' glob $text)", "$text", query.Text is { } text ? $"*{string.Concat(text.EnumerateRunes().Select(InAnyCase))}*" : null);
         if (query.After is { } after)
         {
             Where("(startTime, _id) < ($afterStart, $afterId)", "$afterStart", after.StartTime);
@@ -197,6 +202,24 @@ public sealed class SqliteLogStore : ILogStore
     private static RunRecord? Parse(string json) => JsonSerializer.Deserialize(json, DtsJson.Readable.RunRecord);
 
     private static string TextOf(DateOnly day) => day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+
+    /// <summary>A pattern of glob: like knows the cases of ASCII alone.</summary>
+    private static string InAnyCase(Rune rune) =>
+        Cases.Value.TryGetValue(Rune.ToUpperInvariant(rune).Value, out var cases) ? $"[{cases}]" : rune.Value is '*' or '?' or '[' ? $"[{rune}]" : $"{rune}";
+
+    private static Dictionary<int, string> FindCases()
+    {
+        var cases = new Dictionary<int, string>();
+        for (var value = 'a' + 0; value < LettersEnd; value++)
+        {
+            if (Rune.IsValid(value) && Rune.ToUpperInvariant(new Rune(value)).Value is var upper && upper != value)
+            {
+                cases[upper] = cases.GetValueOrDefault(upper, char.ConvertFromUtf32(upper)) + char.ConvertFromUtf32(value);
+            }
+        }
+
+        return cases;
+    }
 
     private static void WriteCounts(SqliteConnection connection, DayCounts counts)
     {
