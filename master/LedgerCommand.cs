@@ -44,10 +44,10 @@ internal static class LedgerCommand
         reader.FindUnknown();
 
         using var etcd = new EtcdClient(settings.Etcd, TimeProvider.System, NullLogger.Instance);
-        using var store = settings.Log.OpenToRead(NullLogger.Instance);
         var jobs = new JobStore(etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, new ForeignValues(NullLogger.Instance));
         try
         {
+            using var store = settings.Log.OpenToRead(NullLogger.Instance);
             var lines = await JobApi.ReadLedgerAsync(jobs, store, settings.DefaultZone, JobName.Parse(job), from, to, now, CancellationToken.None);
             foreach (var line in lines)
             {
@@ -59,7 +59,7 @@ internal static class LedgerCommand
             Console.WriteLine($"{judged.Count} planned, {judged.Count - faults} with one ending, {faults} without or with two{(toCome > 0 ? $"; {toCome} to come" : "")}");
             return faults == 0 ? 0 : Faults;
         }
-        catch (Exception failure) when (failure is EtcdException or LogStoreException or FormatException)
+        catch (Exception failure) when (failure is EtcdException or LogStoreException or StartException or FormatException)
         {
             await Console.Error.WriteLineAsync(failure.Message);
             return Unreadable;

@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.RegularExpressions;
 using Dts.Tests.Support;
@@ -35,6 +37,21 @@ public sealed class ExecutableTests
 
         Assert.Equal(78, exitCode);
         Assert.StartsWith(expected, Assert.Single(process.ReadLog().TrimEnd('\n').Split('\n')));
+    }
+
+    [Fact]
+    public async Task A_port_in_use_is_one_line_and_exit_code_1_so_that_systemd_tries_again()
+    {
+        using var folder = new ScratchFolder();
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        var port = ((IPEndPoint)other.LocalEndpoint).Port;
+        await using var process = NativeProcess.Start("dts-master", folder.File("log"), "--apiPort", $"{port}", "--logFile", folder.File("log.db"));
+
+        var exitCode = await process.WaitAsync();
+
+        Assert.Equal(1, exitCode);
+        Assert.StartsWith($"settings listen, apiPort: cannot listen on 127.0.0.1:{port} (", process.ReadLog().TrimEnd('\n').Split('\n')[^1]);
     }
 
     [Theory]
