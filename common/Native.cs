@@ -374,7 +374,7 @@ internal static unsafe partial class Native
     public static bool TryHurry(out int formerPolicy)
     {
         formerPolicy = sched_getscheduler(0);
-        return formerPolicy is SCHED_OTHER or (SCHED_RR | SCHED_RESET_ON_FORK) && SetPolicy(0, SCHED_RR);
+        return formerPolicy == SCHED_RR || (formerPolicy is SCHED_OTHER or (SCHED_RR | SCHED_RESET_ON_FORK) && SetPolicy(0, SCHED_RR));
     }
 
     /// <summary>Makes a new process (if above 0) an ordinary one, and this thread what it was.</summary>
@@ -382,11 +382,14 @@ internal static unsafe partial class Native
     {
         // Only the privileged may clear the flag; left set, it does an ordinary process next to nothing.
         _ = pid <= 0 || SetPolicy(pid, SCHED_OTHER) || SetPolicy(pid, SCHED_OTHER | SCHED_RESET_ON_FORK);
-        _ = SetPolicy(0, formerPolicy);
+        _ = formerPolicy == SCHED_RR || SetPolicy(0, formerPolicy);
     }
 
     /// <summary>Makes this thread, but none that it starts, run before all ordinary ones (SCHED_RR); false if it must not.</summary>
     public static bool TryRunFirst() => SetPolicy(0, SCHED_RR | SCHED_RESET_ON_FORK);
+
+    /// <summary>Makes this thread, and all that it starts, run before all ordinary ones until <see cref="EndHurry"/> is called for it; false if it must not.</summary>
+    public static bool TryStartFirst() => SetPolicy(0, SCHED_RR);
 
     /// <summary>No process that is started from now on may become a real-time one; threads that are, stay so. See getrlimit(2), RLIMIT_RTPRIO.</summary>
     public static void GiveUpHurry()

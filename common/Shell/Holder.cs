@@ -36,6 +36,7 @@ public sealed class Holder : IDisposable
     private readonly Dictionary<string, Command> _held = []; // guarded by _gate
     private readonly Lock _gate = new();
     private readonly Timer _deadlines;
+    private StartingThread? _starting; // null: this thread is privileged, and starts commands itself
     private Channel<HolderMessage>? _outbox; // guarded by _gate; null: no worker is there
 
     /// <param name="socketPath">Where the worker finds it.</param>
@@ -54,6 +55,7 @@ public sealed class Holder : IDisposable
         Native.SetFileModeMask(PermissionsOthersLack);
         using var holder = new Holder(socketPath);
         CommandRunner.TryHurryThisThread();
+        holder._starting = UserAccount.Own == 0 ? null : new StartingThread();
         Native.GiveUpHurry();
         holder.Run();
         registrations.ForEach(registration => registration.Dispose());
@@ -63,6 +65,7 @@ public sealed class Holder : IDisposable
     public void Dispose()
     {
         _deadlines.Dispose();
+        _starting?.Dispose();
         _listener.Dispose();
         _endings.Dispose();
         _runner.Dispose();
@@ -240,6 +243,26 @@ public sealed class Holder : IDisposable
     private void Start(IReadOnlyList<string> ids, long notAfterMs)
     {
         var started = new List<Command>(ids.Count);
+        if (_starting is null)
+        {
+            Start(ids, notAfterMs, started);
+        }
+        else
+        {
+            _starting.Do(() => Start(ids, notAfterMs, started));
+        }
+
+        lock (_gate)
+        {
+            started.ForEach(command => _held[command.Id] = command);
+            _outbox?.Writer.TryWrite(new HolderMessage.Started([.. started.Select(command => command.ToHeld())]));
+        }
+
+        started.ForEach(command => command.Following = FollowAsync(command));
+    }
+
+    private void Start(IReadOnlyList<string> ids, long notAfterMs, List<Command> started)
+    {
         foreach (var id in ids)
         {
             if (!_prepared.Remove(id, out var prepared))
@@ -256,14 +279,6 @@ public sealed class Holder : IDisposable
                 started.Add(new Command(id, prepared.Tag, _runner.Start(prepared.Command)));
             }
         }
-
-        lock (_gate)
-        {
-            started.ForEach(command => _held[command.Id] = command);
-            _outbox?.Writer.TryWrite(new HolderMessage.Started([.. started.Select(command => command.ToHeld())]));
-        }
-
-        started.ForEach(command => command.Following = FollowAsync(command));
     }
 
     private async Task FollowAsync(Command command)

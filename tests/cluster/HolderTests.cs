@@ -160,7 +160,7 @@ public sealed class HolderTests : IDisposable
                 word = json.loads(line)
                 open(sys.argv[1], 'a').write(word['is'] + ' ' + word.get('id', '') + '\n')
                 if word['is'] == 'drop':
-                    say({"is": "started", "commands": [{"id": "a/1", "tag": "", "pid": 4194305, "startTicks": 1, "startedAt": "2026-01-01T00:00:00Z"}]})
+                    say({"is": "started", "commands": [{"id": "a/1", "tag": "", "pid": 4194305, "startTicks": 1, "startedAt": "2026-01-01T00:00:00Z", "ending": None}]})
             """;
         var said = _folder.File("said");
         var log = new RecordedLog();
@@ -207,7 +207,7 @@ public sealed class HolderTests : IDisposable
     {
         using (var first = await OpenAsync())
         {
-            first.Prepare("a/1", "", Some("sleep 300 & echo $!; read x </dev/zero; exit 3"));
+            first.Prepare("a/1", "", Some("sleep 300 & echo $!; sleep 1; exit 3"));
             await first.StartAsync(["a/1"], TimeSpan.FromMinutes(1));
         }
 
