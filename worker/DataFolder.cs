@@ -42,13 +42,19 @@ internal sealed class DataFolder : IDisposable
     /// <summary>What an earlier version made, others could read. The folder itself may be the operator's, what is named here is ours.</summary>
     private void CloseToOthers()
     {
-        Native.CloseFileToOthers(_lock.Name);
+        if (OperatingSystem.IsWindows())
+        {
+            return;
+        }
+
+        const UnixFileMode closedFile = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        File.SetUnixFileMode(_lock.Name, closedFile);
         foreach (var folder in new[] { Holders, Output, Spool }.Where(Directory.Exists))
         {
-            Native.CloseToOthers(folder);
+            File.SetUnixFileMode(folder, closedFile | UnixFileMode.UserExecute);
             foreach (var file in Directory.EnumerateFiles(folder, "*", OurOwn))
             {
-                Native.CloseFileToOthers(file);
+                File.SetUnixFileMode(file, closedFile);
             }
         }
     }
