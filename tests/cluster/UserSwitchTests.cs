@@ -119,7 +119,7 @@ public sealed class UserSwitchTests : IDisposable
         // Even one who got into the folder, which is closed.
         File.SetUnixFileMode(_scratch.File("holders"), OpenToAll);
         var socket = Directory.GetFiles(_scratch.File("holders"), "*.sock").Single();
-        File.SetUnixFileMode(socket, OpenToAll | UnixFileMode.OtherWrite);
+        File.SetUnixFileMode(socket, OpenToAll | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite);
         var heard = Ask("daemon") + Ask("nobody") + Ask("root");
         using var second = await OpenAsync();
         Assert.Single(second.Former).Running.Kill("the test is over", TimeSpan.Zero);
