@@ -22,6 +22,7 @@ namespace Dts.Common;
 [JsonSerializable(typeof(string))]
 [JsonSerializable(typeof(IReadOnlyList<ScheduleChange>))]
 [JsonSerializable(typeof(RunRecord))]
+[JsonSerializable(typeof(Refused<RunRecord>))]
 [JsonSerializable(typeof(WorkerRegistration))]
 [JsonSerializable(typeof(IReadOnlyList<Job>))]
 [JsonSerializable(typeof(IReadOnlyList<RunRecord>))]

@@ -158,8 +158,20 @@ public static partial class Log
     [LoggerMessage(502, LogLevel.Information, "log store is back after {Seconds:F1} s and {Failures} tries")]
     public static partial void StoreBack(this ILogger log, double seconds, int failures);
 
-    [LoggerMessage(503, LogLevel.Warning, "log store unavailable at the end; {Waiting} records stay in the spool for the next start")]
-    public static partial void StoreLeft(this ILogger log, long waiting);
+    [LoggerMessage(503, LogLevel.Warning, "records could not be shipped before the end ({Reason}); {Waiting} of them stay in the spool for the next start")]
+    public static partial void StoreLeft(this ILogger log, string reason, long waiting);
+
+    public static void RecordRefused(this ILogger log, RunRecord record, string reason, string file) =>
+        log.RecordRefused(record.JobName, record.Id[(record.JobName.Length + 1)..], reason, file);
+
+    [LoggerMessage(515, LogLevel.Error, "{Job}/{RunId}: the log store refuses its record ({Reason}); it is kept in {File}, the others are shipped")]
+    private static partial void RecordRefused(this ILogger log, string job, string runId, string reason, string file);
+
+    [LoggerMessage(516, LogLevel.Error, "this host's disk holds up the shipping of records ({Reason}); {Waiting} wait in the spool, runs go on")]
+    public static partial void ShippingHeldUp(this ILogger log, string reason, long waiting);
+
+    [LoggerMessage(517, LogLevel.Information, "records are shipped again after {Seconds:F1} s and {Failures} tries")]
+    public static partial void ShippingGoesOn(this ILogger log, double seconds, int failures);
 
     [LoggerMessage(504, LogLevel.Warning, "spool segment {Path} has {Bytes} bytes that are no record, torn by a crash or damaged on the disk; skipped, they seem to be of {Run}")]
     public static partial void SpoolTorn(this ILogger log, string path, long bytes, string run);

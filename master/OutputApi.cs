@@ -19,9 +19,10 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
     private const string NoSuchRun = "there is no such run in flight, and no record of it";
 
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(300);
-    private static readonly TimeSpan AskEvery = TimeSpan.FromSeconds(2);       // Whether a silent run is in flight.
     private static readonly TimeSpan SayEvery = TimeSpan.FromSeconds(15);      // So that proxies do not take the stream for dead.
     private static readonly TimeSpan AppearsWithin = TimeSpan.FromSeconds(10); // A run that is just being claimed, or its record or its last chunks on their way.
+
+    private readonly FollowedRuns _followed = new(store, etcd, time);
 
     public void Map(IEndpointRouteBuilder routes) => routes.MapGet("/api/v1/runs/{job}/{runId}/output", (RequestDelegate)ServeAsync);
 
@@ -36,10 +37,10 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
             return;
         }
 
-        var reader = new OutputReader(store, $"{name}/{runId}", offset);
+        var (id, runKey) = ($"{name}/{runId}", keys.Run(name, runId));
         try
         {
-            await (http.Request.Query["follow"] == "true" ? FollowAsync(http, reader, keys.Run(name, runId)) : SendAsync(http, reader, keys.Run(name, runId)));
+            await (http.Request.Query["follow"] == "true" ? FollowAsync(http, id, offset, runKey) : SendAsync(http, new OutputReader(store, id, offset), runKey));
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
         {
@@ -121,44 +122,56 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
         _ => "nothing",
     };
 
-    private async Task FollowAsync(HttpContext http, OutputReader reader, string runKey)
+    private async Task FollowAsync(HttpContext http, string id, long offset, string runKey)
+    {
+        if (_followed.TryJoin(id, runKey, offset) is not { } run)
+        {
+            http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+            await Answer.FailAsync(http, $"{FollowedRuns.FollowersMax} readers follow outputs on this master already; try again later, or without follow=true");
+            return;
+        }
+
+        try
+        {
+            await FollowAsync(http, run, offset);
+        }
+        finally
+        {
+            _followed.Leave(run);
+        }
+    }
+
+    private async Task FollowAsync(HttpContext http, FollowedRun run, long offset)
     {
         http.Response.ContentType = "text/event-stream";
         http.Response.Headers.CacheControl = "no-cache";
         http.Response.Headers["X-Accel-Buffering"] = "no"; // nginx passes each event on at once.
-        var (sign, said) = (time.GetTimestamp(), time.GetTimestamp()); // When the run last gave a sign that more will come, and we one to the reader.
+        var said = time.GetTimestamp(); // When we last gave the reader a sign.
         byte[] rest = [];
         await SayAsync(http, comment: "following");
         while (true)
         {
-            // The record is looked for first: what was written before it is there then.
-            var hadRecord = reader.HasRecord;
-            var record = await reader.FindRecordAsync(http.RequestAborted);
-            if (await reader.ReadAsync(record, BytesAtOnce, http.RequestAborted) is { Length: > 0 } bytes)
+            if (await run.ReadAsync(offset, http.RequestAborted) is { Length: > 0 } bytes)
             {
-                rest = await SendEventAsync(http, [.. rest, .. bytes], reader.Offset - rest.Length - bytes.Length, isLast: false);
-                sign = said = time.GetTimestamp();
+                offset += bytes.Length;
+                rest = await SendEventAsync(http, [.. rest, .. bytes], offset - rest.Length - bytes.Length, isLast: false);
+                said = time.GetTimestamp();
                 continue;
             }
 
-            if (reader.HasRecord != hadRecord || (record is null && time.GetElapsedTime(sign) > AskEvery && await etcd.FindAsync(runKey, cancel: http.RequestAborted) is not null))
+            var isSilent = run.Silence > AppearsWithin;
+            if (run.Record is { } record && (isSilent || offset >= record.OutputStored))
             {
-                sign = time.GetTimestamp();
-            }
-
-            var isSilent = time.GetElapsedTime(sign) > AppearsWithin;
-            if (record is not null && (isSilent || reader.Offset >= record.OutputStored))
-            {
-                await SendEventAsync(http, rest, reader.Offset - rest.Length, isLast: true);
-                var missing = reader.Offset < record.OutputStored ? $"; bytes {reader.Offset} to {record.OutputStored} are not in the store, or not yet" : "";
+                await SendEventAsync(http, rest, offset - rest.Length, isLast: true);
+                var missing = offset < record.OutputStored ? $"; bytes {offset} to {record.OutputStored} are not in the store, or not yet" : "";
                 await SayAsync(http, "end", $"{record.Status.Word()}; {record.OutputBytes} bytes written; cut: {CutOf(record)}{missing}");
                 return;
             }
 
-            if (record is null && isSilent)
+            if (run.Record is null && isSilent)
             {
-                await SendEventAsync(http, rest, reader.Offset - rest.Length, isLast: true);
-                await (reader.IsLost ? SayAsync(http, "end", "lost; what its worker had brought is here") : SayAsync(http, "error", NoSuchRun));
+                await SendEventAsync(http, rest, offset - rest.Length, isLast: true);
+                await (run.IsLost ? SayAsync(http, "end", "lost; what its worker had brought is here") : SayAsync(http, "error", NoSuchRun));
                 return;
             }
 
@@ -167,8 +180,6 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
                 await SayAsync(http, comment: "nothing new");
                 said = time.GetTimestamp();
             }
-
-            await Task.Delay(LookEvery, time, http.RequestAborted);
         }
     }
 

@@ -43,7 +43,7 @@ return await Service.RunAsync(async () =>
     using var reload = new Reload(systemd);
 
     using var etcd = new EtcdClient(settings.Etcd, TimeProvider.System, log);
-    using var store = settings.Log.Open(log);
+    using var store = new StoreGate(settings.Log.Open(log), (settings.ReadTimeout + settings.WriteTimeout) * 0.9, TimeProvider.System); // Before a request's own deadline.
     var workers = new WorkerList(etcd, settings.Keys);
     var foreign = new ForeignValues(log);
     var jobs = new JobStore(etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, foreign);

@@ -28,6 +28,7 @@ internal sealed class RequestGate(MasterSettings settings, ILogger log)
         }
         catch (OperationCanceledException) when (!asked.IsCancellationRequested)
         {
+            SetUnavailable(http);
             await Answer.FailAsync(http, $"no answer in {(settings.ReadTimeout + settings.WriteTimeout).TotalSeconds:0.#} s; try again");
         }
         catch (FormatException wrong)
@@ -44,6 +45,7 @@ internal sealed class RequestGate(MasterSettings settings, ILogger log)
         }
         catch (LogStoreException failure)
         {
+            SetUnavailable(http);
             await Answer.FailAsync(http, $"{failure.Message}; runs go on, try again");
         }
         catch (Exception bug) when (bug is not OperationCanceledException)
@@ -52,4 +54,13 @@ internal sealed class RequestGate(MasterSettings settings, ILogger log)
             await Answer.FailAsync(http, "internal error: the master's log has the details");
         }
     };
+
+    /// <summary>The original's paths answer with status 200 in any case.</summary>
+    private static void SetUnavailable(HttpContext http)
+    {
+        if (http.Request.Path.StartsWithSegments("/api") && !http.Response.HasStarted)
+        {
+            http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+        }
+    }
 }

@@ -22,6 +22,9 @@ internal sealed class DataFolder : IDisposable
 
     public string Output => System.IO.Path.Combine(Path, "output");
 
+    /// <summary>Where records are kept that the log store refuses.</summary>
+    public string Refused => System.IO.Path.Combine(Path, "refused");
+
     public string Spool => System.IO.Path.Combine(Path, "spool");
 
     /// <exception cref="SettingsException">It cannot be made, or another worker has it.</exception>
@@ -42,11 +45,6 @@ internal sealed class DataFolder : IDisposable
     /// <summary>What an earlier version made, others could read. The folder itself may be the operator's, what is named here is ours.</summary>
     private void CloseToOthers()
     {
-        if (OperatingSystem.IsWindows())
-        {
-            return;
-        }
-
         const UnixFileMode closedFile = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         File.SetUnixFileMode(_lock.Name, closedFile);
         foreach (var folder in new[] { Holders, Output, Spool }.Where(Directory.Exists))

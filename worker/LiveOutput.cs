@@ -24,6 +24,7 @@ internal sealed class LiveOutput : IDisposable
     private readonly TimeSpan _retention;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
+    private readonly byte[][] _pieces = [.. Enumerable.Range(0, BytesAtOnce / StoredOutput.PieceMax).Select(_ => new byte[StoredOutput.PieceMax])]; // Reused by each batch.
     private List<(Shipment Of, OutputChunk Chunk)> _unsent = []; // Tried again as they are: the store may have taken some of them.
     private long _number;
 
@@ -112,8 +113,13 @@ internal sealed class LiveOutput : IDisposable
 
             while (_unsent.Count > 0 || (_unsent = TakeChunks()).Count > 0)
             {
-                await _store.WriteOutputAsync([.. _unsent.Select(chunk => chunk.Chunk)], CancellationToken.None);
+                var refused = await _store.WriteOutputAsync([.. _unsent.Select(chunk => chunk.Chunk)], CancellationToken.None);
                 _unsent.ForEach(chunk => chunk.Of.Shipped = chunk.Chunk.End);
+                foreach (var (chunk, reason) in refused.DistinctBy(chunk => chunk.What.Run))
+                {
+                    GiveUp(_unsent.Find(unsent => unsent.Chunk.Run == chunk.Run).Of, $"the log store refuses it: {reason}");
+                }
+
                 _unsent = [];
             }
         }
@@ -143,7 +149,7 @@ internal sealed class LiveOutput : IDisposable
         }
         catch (IOException failure)
         {
-            GiveUp(shipment, failure);
+            GiveUp(shipment, failure.Message);
         }
 
         shipment.IsPlaced = true;
@@ -153,6 +159,7 @@ internal sealed class LiveOutput : IDisposable
     {
         List<(Shipment, OutputChunk)> chunks = [];
         var bytes = 0;
+        var full = 0; // How many pieces are in use.
         foreach (var shipment in _shipments.Values)
         {
             try
@@ -160,26 +167,27 @@ internal sealed class LiveOutput : IDisposable
                 var hasEnded = shipment.HasEnded; // Before the last look.
                 shipment.Output ??= StoredOutput.TryOpen(shipment.Path);
                 var next = shipment.Shipped;
-                for (; bytes < BytesAtOnce && shipment.Output?.Read(next) is { Length: > 0 } data; next += data.Length)
+                for (; bytes < BytesAtOnce && shipment.Output?.Read(next, _pieces.ElementAtOrDefault(full)) is { Length: > 0 } data; next += data.Length)
                 {
                     chunks.Add((shipment, new OutputChunk(shipment.Output.Run, next, data, shipment.ExpireAt)));
                     bytes += data.Length;
+                    full += data == _pieces.ElementAtOrDefault(full) ? 1 : 0;
                 }
 
                 shipment.IsRead = hasEnded && next == shipment.Shipped && (shipment.Output is null || next >= shipment.Output.Length);
             }
             catch (IOException failure)
             {
-                GiveUp(shipment, failure);
+                GiveUp(shipment, failure.Message);
             }
         }
 
         return chunks;
     }
 
-    private void GiveUp(Shipment shipment, IOException failure)
+    private void GiveUp(Shipment shipment, string reason)
     {
-        _log.LiveOutputFailed(shipment.Path, failure.Message);
+        _log.LiveOutputFailed(shipment.Output?.Run ?? shipment.Path, reason);
         Forget(shipment);
     }
 

@@ -53,6 +53,7 @@ return await Service.RunAsync(async () =>
     var runAs = RunAs.Open(settings, log);
     using var folder = DataFolder.Open(settings.DataFolder);
     using var spool = Spool.Open(folder.Spool, settings.SpoolQuotaBytes, log);
+    var refused = new RefusedRecords(folder.Refused);
     using var ledger = LaunchLedger.Open(folder.Path, log);
     using var etcd = new EtcdClient(settings.Etcd, time, log);
     using var store = settings.Log.Open(log);
@@ -63,7 +64,7 @@ return await Service.RunAsync(async () =>
     var inbox = Channel.CreateBounded<ScheduleMessage>(1024); // full: the watches wait
     var fires = Channel.CreateBounded<FireOrder>(1024);       // full: the scheduler waits
     var starts = Channel.CreateBounded<RunOrder>(new BoundedChannelOptions(1024) { AllowSynchronousContinuations = true }); // full: the claimer waits. The alarm's thread starts what is due itself: it runs before those of the pool.
-    var endings = Channel.CreateBounded<Ending>(1024);        // full: ended runs keep their slots a little longer
+    var endings = new EndingChannel(1024);                    // full: ended runs keep their slots a little longer
     var completed = Channel.CreateBounded<Ending>(1024);      // full: the recorder waits
     var appended = Channel.CreateBounded<bool>(1);            // full: the shipper has been told
     var left = Channel.CreateBounded<bool>(1);                // full: the reaper has been told
@@ -91,7 +92,7 @@ return await Service.RunAsync(async () =>
     var requests = new ClaimRequests(
         etcd, keys, id, sessions, settings.ClaimAhead, slots, runs, clocks, pending, inTheWay, () => fires.Writer.TryWrite(new FireOrder.Tick()), time, log);
 
-    var vitals = new Vitals(inbox.Writer, sessions, slots, spool);
+    var vitals = new Vitals(inbox.Writer, sessions, slots, spool, refused);
     using var end = new CancellationTokenSource(); // For what must outlive the last run.
     var holderGone = commands.HolderGoneAsync(end.Token);
     Task[] keeping =
@@ -112,7 +113,7 @@ return await Service.RunAsync(async () =>
         new Launcher(settings, () => settings.Drain || stop.IsInterrupt, runAs, cgroups, sessions, slots, runs, commands, ledger, recorder, outputs, starts, endings.Writer, startAlarm, time, log).RunAsync(),
         new Recorder(keys, endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
         new Completer(etcd, keys, id, runs, commands, completed.Reader, time, log).RunAsync(),
-        new LogShipper(spool, store, appended.Reader, settings.LogBatchSize, settings.LogCommitTimeout, time, log).RunAsync(),
+        new LogShipper(spool, refused, store, appended.Reader, settings.LogBatchSize, settings.LogCommitTimeout, time, log).RunAsync(),
     ];
 
     stop.Token.Register(systemd.Stopping);

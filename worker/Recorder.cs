@@ -16,20 +16,23 @@ internal sealed class Recorder(
     private const int AtOnce = 256;
     private const int WaitingMax = 10_000; // More, and ended runs keep their slots.
     private const int OutputKeptMax = 256; // Of those that wait; later ones wait with a short one.
+    private const long OutputMax = 16 << 20; // Characters of output that wait, before the last of them.
     private const int TriesAtTheEnd = 3;
 
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
 
     private readonly List<Ending> _waiting = [];
+    private long _output; // Characters that wait.
     private int _passedOn; // How many of them, from the first on, have been completed as owed.
 
     public async Task RunAsync()
     {
         for (var failures = 0; _waiting.Count > 0 || await endings.WaitToReadAsync();)
         {
-            while (_waiting.Count < (failures > 0 ? WaitingMax : AtOnce) && endings.TryRead(out var ending))
+            while (_waiting.Count < (failures > 0 ? WaitingMax : AtOnce) && _output < OutputMax && endings.TryRead(out var ending))
             {
                 _waiting.Add(ending);
+                _output += ending.Record.Output.Length;
             }
 
             if (await TryAppendAsync(failures))
@@ -54,10 +57,10 @@ internal sealed class Recorder(
 
     private async Task<bool> TryAppendAsync(int failures)
     {
-        var batch = _waiting.Take(AtOnce).ToList();
+        int taken;
         try
         {
-            spool.Append([.. batch.Select(ending => ending.Record)]);
+            taken = spool.Append([.. _waiting.Take(AtOnce).Select(ending => ending.Record)]);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
@@ -75,13 +78,15 @@ internal sealed class Recorder(
         }
 
         appended.TryWrite(true); // full: the shipper has yet to look, and will see these, too
-        for (var i = 0; i < batch.Count; i++)
+        for (var i = 0; i < taken; i++)
         {
-            await completed.WriteAsync(i < _passedOn && batch[i].Run is { } run ? new Ending(batch[i].Record, null, keys.Owed(run.Name, run.Id)) : batch[i]);
+            var ending = WithoutOutput(_waiting[i]);
+            await completed.WriteAsync(i < _passedOn && ending.Run is { } run ? new Ending(ending.Record, null, keys.Owed(run.Name, run.Id)) : ending);
         }
 
-        _waiting.RemoveRange(0, batch.Count);
-        _passedOn = Math.Max(0, _passedOn - batch.Count);
+        _output -= _waiting.Take(taken).Sum(ending => (long)ending.Record.Output.Length);
+        _waiting.RemoveRange(0, taken);
+        _passedOn = Math.Max(0, _passedOn - taken);
         return true;
     }
 
@@ -89,15 +94,20 @@ internal sealed class Recorder(
     {
         for (; _passedOn < _waiting.Count; _passedOn++)
         {
-            if (_waiting.Count > OutputKeptMax)
+            if (_waiting.Count > OutputKeptMax || _output > OutputMax / 2)
             {
-                _waiting[_passedOn] = _waiting[_passedOn] with { Record = _waiting[_passedOn].Record.Shortened() }; // Memory is not for ever, either.
+                var whole = _waiting[_passedOn].Record; // Memory is not for ever, either.
+                _waiting[_passedOn] = _waiting[_passedOn] with { Record = whole.Shortened() };
+                _output -= whole.Output.Length - _waiting[_passedOn].Record.Output.Length;
             }
 
             if (_waiting[_passedOn] is { Run: { } run } ending)
             {
-                await completed.WriteAsync(ending with { OwedKey = keys.Owed(run.Name, run.Id) });
+                await completed.WriteAsync(WithoutOutput(ending) with { OwedKey = keys.Owed(run.Name, run.Id) });
             }
         }
     }
+
+    /// <summary>For the completer, which has no use for it.</summary>
+    private static Ending WithoutOutput(Ending ending) => ending.Record.Output.Length > 0 ? ending with { Record = ending.Record with { Output = "" } } : ending;
 }

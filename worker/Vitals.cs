@@ -6,7 +6,7 @@ using Dts.Common.Logs;
 namespace Dts.Worker;
 
 /// <summary>How this worker stands, and the proof that its loops turn.</summary>
-internal sealed class Vitals(ChannelWriter<ScheduleMessage> inbox, SessionKeeper sessions, Slots slots, Spool spool)
+internal sealed class Vitals(ChannelWriter<ScheduleMessage> inbox, SessionKeeper sessions, Slots slots, Spool spool, RefusedRecords refused)
 {
     private Pulse _last = new();
 
@@ -25,6 +25,7 @@ internal sealed class Vitals(ChannelWriter<ScheduleMessage> inbox, SessionKeeper
     {
         var session = sessions.Current switch { { Holds: true } => "session held", null => "no session", _ => "session in doubt: etcd does not answer" };
         var lag = _last.LagMs is { } ms ? string.Create(CultureInfo.InvariantCulture, $"last start {ms:F1} ms late") : "no start yet";
-        return $"{_last.Jobs} jobs; {_last.Running} of {slots.Total} slots running; {lag}; {session}; {spool.Waiting} records wait in the spool";
+        var held = refused.Files > 0 ? $"; {refused.Files} records that the log store refuses are in {refused.Folder}" : "";
+        return $"{_last.Jobs} jobs; {_last.Running} of {slots.Total} slots running; {lag}; {session}; {spool.Waiting} records wait in the spool{held}";
     }
 }

@@ -94,12 +94,16 @@ public static class HostChecks
         }
 
         var free = new DriveInfo(there).AvailableFreeSpace;
+        var refused = Logs.RefusedRecords.Count(Path.Combine(dataFolder, "refused"));
         var (kept, waiting) = Directory.Exists(spool) ? (Directory.EnumerateFiles(spool, "*.spool").Sum(file => new FileInfo(file).Length), Spool.CountWaiting(spool)) : (0, 0);
         return
         [
             free < quotaBytes - kept
                 ? Finding.Warning("spool", $"{free / 1e6:F0} MB are free at {there}, less than its quota of {quotaBytes / 1e6:F0} MB", $"df -h {there}; set spoolQuotaMb to less")
                 : Finding.Ok("spool", $"{spool}: {waiting} records wait ({kept / 1e6:F1} MB), {free / 1e6:F0} MB free"),
+            .. refused == 0
+                ? Array.Empty<Finding>()
+                : [Finding.Warning("spool", $"the log store refused {refused} records; they are in {dataFolder}/refused, with its reasons", $"ls {dataFolder}/refused; move the files away when their cause is mended")],
         ];
     });
 

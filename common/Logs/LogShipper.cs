@@ -8,7 +8,7 @@ namespace Dts.Common.Logs;
 /// <param name="batchSize">A batch goes when there are this many records …</param>
 /// <param name="commitTimeout">… or when its first one has waited this long.</param>
 public sealed class LogShipper(
-    Spool spool, ILogStore store, ChannelReader<bool> appended, int batchSize, TimeSpan commitTimeout, TimeProvider time, ILogger log)
+    Spool spool, RefusedRecords refused, ILogStore store, ChannelReader<bool> appended, int batchSize, TimeSpan commitTimeout, TimeProvider time, ILogger log)
 {
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
 
@@ -25,7 +25,7 @@ public sealed class LogShipper(
                 var batch = await ShipAsync();
                 if (failures > 0)
                 {
-                    log.StoreBack(time.GetElapsedTime(lostAt).TotalSeconds, failures);
+                    SayBack(reason!, time.GetElapsedTime(lostAt).TotalSeconds, failures);
                     failures = 0;
                 }
 
@@ -45,12 +45,12 @@ public sealed class LogShipper(
                 if (failures == 1 || failure.GetType() != reason)
                 {
                     reason = failure.GetType();
-                    log.StoreLost(failure.Message, spool.CountWaiting());
+                    SayLost(failure);
                 }
 
                 if (noneToCome)
                 {
-                    log.StoreLeft(spool.CountWaiting());
+                    log.StoreLeft(failure.Message, spool.CountWaiting());
                     return; // They stay in the spool; the next start ships them.
                 }
 
@@ -65,11 +65,41 @@ public sealed class LogShipper(
         var batch = spool.Read(batchSize);
         if (batch.Records.Count > 0)
         {
-            await store.WriteAsync(batch.Records, CancellationToken.None);
+            foreach (var record in await store.WriteAsync(batch.Records, CancellationToken.None))
+            {
+                if (refused.TryKeep(record) is { } file)
+                {
+                    log.RecordRefused(record.What, record.Reason, file);
+                }
+            }
         }
 
         spool.Acknowledge(batch);
         return batch;
+    }
+
+    private void SayLost(Exception failure)
+    {
+        if (failure is LogStoreException)
+        {
+            log.StoreLost(failure.Message, spool.CountWaiting());
+        }
+        else
+        {
+            log.ShippingHeldUp(failure.Message, spool.CountWaiting());
+        }
+    }
+
+    private void SayBack(Type reason, double seconds, int failures)
+    {
+        if (reason == typeof(LogStoreException))
+        {
+            log.StoreBack(seconds, failures);
+        }
+        else
+        {
+            log.ShippingGoesOn(seconds, failures);
+        }
     }
 
     private async Task WaitForBatchAsync()

@@ -22,7 +22,8 @@ public sealed class Spool : IDisposable
     private const string Unfinished = ".new"; // Behind the name of a file that is not in its place yet.
     private const long SegmentBytesMax = 8 << 20;
     private const int SegmentsInQuota = 16; // At least, so that there are old ones to be shortened.
-    private const int BatchBytesMax = 8 << 20;
+    private const int BatchBytesMax = 8 << 20; // Before its last record.
+    private const int EntriesKeptMax = 1 << 20;
 
     private readonly string _folder;
     private readonly long _quotaBytes;
@@ -31,6 +32,7 @@ public sealed class Spool : IDisposable
     private readonly SortedDictionary<long, long> _segments = []; // number -> bytes that are on disk for sure
     private readonly long _firstOwn; // Segments before it were left by an earlier process.
     private readonly HashSet<long> _unreadable = [];
+    private readonly MemoryStream _entries = new(); // Reused by each batch that is appended.
     private SafeFileHandle _file;
     private long _writing;
     private long _length; // Of the segment being written.
@@ -99,9 +101,9 @@ public sealed class Spool : IDisposable
     /// <exception cref="SettingsException">The folder cannot be made or read.</exception>
     public static Spool Open(string folder, long quotaBytes, ILogger log) => DataFault.Guard(folder, () => new Spool(folder, quotaBytes, log));
 
-    /// <summary>Writes records; they survive a crash of process and host when it returns.</summary>
+    /// <summary>Writes as many records as make a batch, from the first on, and returns how many; they survive a crash of process and host when it returns.</summary>
     /// <exception cref="IOException">The disk does not take them; none of them counts as written.</exception>
-    public void Append(IReadOnlyList<RunRecord> records)
+    public int Append(IReadOnlyList<RunRecord> records)
     {
 #if SABOTAGE
         if (Hosting.Sabotage.OfSpool)
@@ -118,31 +120,34 @@ public sealed class Spool : IDisposable
             DeleteShipped();
         }
 
-        using var entries = new MemoryStream();
-        Encode(records, entries);
+        var taken = Encode(records);
         var shortened = 0;
-        if (!TryMakeRoom(entries.Length))
+        if (!TryMakeRoom(_entries.Length))
         {
-            var shorter = records.Select(record => record.Shortened()).ToList();
+            var shorter = records.Take(taken).Select(record => record.Shortened()).ToList();
             shortened = shorter.Where((record, i) => !ReferenceEquals(record, records[i])).Count();
-            entries.SetLength(0);
-            Encode(shorter, entries);
+            Encode(shorter);
         }
 
         // Written at a fixed place: what a failed attempt left there is overwritten by the next.
         _hasFailed = true;
-        RandomAccess.Write(_file, entries.GetBuffer().AsSpan(0, (int)entries.Length), _length);
+        RandomAccess.Write(_file, _entries.GetBuffer().AsSpan(0, (int)_entries.Length), _length);
         RandomAccess.FlushToDisk(_file);
-        _length += entries.Length;
+        _length += _entries.Length;
         _hasFailed = false;
         lock (_gate)
         {
             _segments[_writing] = _length;
         }
 
-        Interlocked.Add(ref _appended, records.Count);
+        Interlocked.Add(ref _appended, taken);
         _shortened += shortened;
         SayHowFull();
+#if SABOTAGE
+        return Hosting.Sabotage.OfSpool ? _late.Count : taken;
+#else
+        return taken;
+#endif
     }
 
     /// <summary>The oldest records that are not shipped, up to a number of them, and to so many bytes that stores take them at a time; none = all is shipped.</summary>
@@ -213,7 +218,11 @@ public sealed class Spool : IDisposable
         WriteShipped();
     }
 
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        _file.Dispose();
+        _entries.Dispose();
+    }
 
     /// <summary>When nothing is left to be shipped, nothing waits: what was damaged on the disk does not either.</summary>
     private void Acknowledge(int own)
@@ -263,12 +272,18 @@ public sealed class Spool : IDisposable
         }
     }
 
-    private static void Encode(IEnumerable<RunRecord> records, MemoryStream entries)
+    /// <summary>Puts a batch of records into <see cref="_entries"/>, and returns how many make it.</summary>
+    private int Encode(IReadOnlyList<RunRecord> records)
     {
-        foreach (var record in records)
+        _entries.SetLength(0);
+        _entries.Capacity = Math.Min(_entries.Capacity, EntriesKeptMax);
+        var taken = 0;
+        for (; taken < records.Count && _entries.Length < BatchBytesMax; taken++)
         {
-            SpoolSegment.WriteEntry(entries, record);
+            SpoolSegment.WriteEntry(_entries, records[taken]);
         }
+
+        return taken;
     }
 
     /// <summary>Shortens what waits, the oldest first, until so many bytes fit into the quota; false = there is nothing left to shorten.</summary>

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Numerics;
 using System.Text;
@@ -14,14 +15,16 @@ internal static class SpoolSegment
     private const int LongestEntry = 64 << 20;
     private const int WorthShortening = 2048; // Shorter entries are taken over as they are.
 
-    public static void WriteEntry(Stream entries, RunRecord record)
+    /// <summary>Appends a record to entries that are at their end.</summary>
+    public static void WriteEntry(MemoryStream entries, RunRecord record)
     {
-        var json = JsonSerializer.SerializeToUtf8Bytes(record, DtsJson.Readable.RunRecord);
-        Span<byte> head = stackalloc byte[EntryHead];
+        var start = (int)entries.Length;
+        entries.Write(stackalloc byte[EntryHead]);
+        JsonSerializer.Serialize(entries, record, DtsJson.Readable.RunRecord);
+        var head = entries.GetBuffer().AsSpan(start, EntryHead);
+        var json = entries.GetBuffer().AsSpan(start + EntryHead, (int)entries.Length - start - EntryHead);
         BinaryPrimitives.WriteInt32LittleEndian(head, json.Length);
         BinaryPrimitives.WriteUInt32LittleEndian(head[4..], Checksum(json));
-        entries.Write(head);
-        entries.Write(json);
     }
 
     public static SafeFileHandle OpenToRead(string path) => File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
@@ -35,9 +38,17 @@ internal static class SpoolSegment
             return (null, length - offset, Nobody);
         }
 
-        var json = new byte[size];
-        var whole = RandomAccess.Read(file, json, offset + EntryHead) == size;
-        return (whole ? TryParse(head, json) : null, EntryHead + size, Whose(json));
+        var rented = ArrayPool<byte>.Shared.Rent(size);
+        try
+        {
+            var json = rented.AsSpan(0, size);
+            var whole = RandomAccess.Read(file, json, offset + EntryHead) == size;
+            return (whole ? TryParse(head, json) : null, EntryHead + size, Whose(json));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(rented);
+        }
     }
 
     /// <summary>The id in the text of a record, which may be damaged elsewhere.</summary>
@@ -87,7 +98,9 @@ internal static class SpoolSegment
             from.ReadExactly(json);
             if (size > WorthShortening && TryParse(head, json) is { } record && record.Shortened() is var shorter && !ReferenceEquals(shorter, record))
             {
-                WriteEntry(into, shorter);
+                using var entry = new MemoryStream();
+                WriteEntry(entry, shorter);
+                into.Write(entry.GetBuffer(), 0, (int)entry.Length);
                 shortened++;
             }
             else
@@ -111,7 +124,7 @@ internal static class SpoolSegment
         return size is > 0 and <= LongestEntry && EntryHead + size <= left;
     }
 
-    private static RunRecord? TryParse(ReadOnlySpan<byte> head, byte[] json)
+    private static RunRecord? TryParse(ReadOnlySpan<byte> head, ReadOnlySpan<byte> json)
     {
         try
         {

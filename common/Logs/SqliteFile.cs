@@ -20,6 +20,7 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
     private Opened? _writer;
     private volatile bool _isDisposed;
 
+    /// <summary>Performs an action in a transaction.</summary>
     /// <exception cref="LogStoreException">The file cannot be written.</exception>
     public Task<T> WriteAsync<T>(Func<SqliteConnection, T> action) => RunAsync(() =>
     {
@@ -34,12 +35,15 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
             try
             {
                 _writer ??= Open();
+                Execute(_writer.Connection, "begin immediate");
                 var result = action(_writer.Connection);
+                Execute(_writer.Connection, "commit");
                 return _writer.IsInPlace ? result : throw new IOException("it was removed or replaced while it was being written");
             }
-            catch (SqliteException)
+            catch (Exception)
             {
-                _writer?.Dispose(); // It may be that it could only be opened to be read: the next try sees how things are then.
+                // Closing rolls back; a rollback of our own would fail where SQLite has done so itself, and hide the reason. The next try opens the file as it is then.
+                _writer?.Dispose();
                 _writer = null;
                 throw;
             }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using Dts.Common.Jobs;
@@ -9,6 +10,11 @@ namespace Dts.Common.Logs;
 /// <summary>The log of a single host: one SQLite file in WAL mode, which several processes write and read at a time.</summary>
 public sealed class SqliteLogStore : ILogStore
 {
+    // Result codes that tell of the row and not of the file, https://sqlite.org/rescode.html.
+    private const int TooBig = 18;
+    private const int Constraint = 19;
+    private const int Mismatch = 20;
+
     private const string Schema = """
         create table if not exists log (
             _id text primary key,
@@ -52,10 +58,10 @@ public sealed class SqliteLogStore : ILogStore
     /// <param name="readOnly">A missing file is an error.</param>
     public SqliteLogStore(string path, bool readOnly = false) => _file = new SqliteFile(path, Schema, readOnly);
 
-    public Task WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel) => _file.WriteAsync(connection =>
+    public Task<IReadOnlyList<Refused<RunRecord>>> WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel) => _file.WriteAsync<IReadOnlyList<Refused<RunRecord>>>(connection =>
     {
-        using var transaction = connection.BeginTransaction(deferred: false);
         var counts = new DayCounts();
+        List<Refused<RunRecord>> refused = [];
         using var find = Prepare(connection, "select record from log where _id = $id", "$id");
         using var upsert = Prepare(connection, Upsert, "$id", "$job", "$status", "$start", "$plan", "$since", "$expire", "$record");
         foreach (var record in records)
@@ -67,17 +73,13 @@ public sealed class SqliteLogStore : ILogStore
                 continue;
             }
 
-            object[] values =
-            [
+            if (!TryExecute(upsert, record, refused, [
                 record.Id, record.JobName, record.Status.Word(), record.StartTime, record.PlanTime, record.MissedSince,
-                record.ExpireAt.ToUnixTimeMilliseconds(), JsonSerializer.Serialize(record, DtsJson.Readable.RunRecord),
-            ];
-            for (var i = 0; i < values.Length; i++)
+                record.ExpireAt.ToUnixTimeMilliseconds(), JsonSerializer.Serialize(record, DtsJson.Readable.RunRecord)]))
             {
-                upsert.Parameters[i].Value = values[i];
+                continue;
             }
 
-            upsert.ExecuteNonQuery();
             counts.Add(record);
             if (former is not null)
             {
@@ -86,25 +88,20 @@ public sealed class SqliteLogStore : ILogStore
         }
 
         WriteCounts(connection, counts);
-        transaction.Commit();
-        return records.Count;
+        return refused;
     });
 
-    public Task WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => _file.WriteAsync(connection =>
+    public Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => _file.WriteAsync<IReadOnlyList<Refused<OutputChunk>>>(connection =>
     {
-        using var transaction = connection.BeginTransaction(deferred: false);
+        List<Refused<OutputChunk>> refused = [];
         using var insert = Prepare(connection, "insert or ignore into output (run, offset, expireAt, data) values ($run, $offset, $expire, $data)", "$run", "$offset", "$expire", "$data");
         foreach (var chunk in chunks)
         {
-            insert.Parameters[0].Value = chunk.Run;
-            insert.Parameters[1].Value = chunk.Offset;
-            insert.Parameters[2].Value = chunk.ExpireAt.ToUnixTimeMilliseconds();
-            insert.Parameters[3].Value = chunk.Data.ToArray();
-            insert.ExecuteNonQuery();
+            var whole = MemoryMarshal.TryGetArray(chunk.Data, out var data) && data.Count == data.Array!.Length ? data.Array : chunk.Data.ToArray();
+            TryExecute(insert, chunk, refused, [chunk.Run, chunk.Offset, chunk.ExpireAt.ToUnixTimeMilliseconds(), whole]);
         }
 
-        transaction.Commit();
-        return chunks.Count;
+        return refused;
     });
 
     public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(string run, long offset, int bytesMax, CancellationToken cancel) => _file.ReadAsync(connection =>
@@ -200,6 +197,26 @@ public sealed class SqliteLogStore : ILogStore
     public void Dispose() => _file.Dispose();
 
     private static RunRecord? Parse(string json) => JsonSerializer.Deserialize(json, DtsJson.Readable.RunRecord);
+
+    /// <summary>Executes a statement that writes something; false = what it writes is refused.</summary>
+    private static bool TryExecute<T>(SqliteCommand command, T what, List<Refused<T>> refused, object[] values)
+    {
+        for (var i = 0; i < values.Length; i++)
+        {
+            command.Parameters[i].Value = values[i];
+        }
+
+        try
+        {
+            command.ExecuteNonQuery();
+            return true;
+        }
+        catch (SqliteException failure) when (failure.SqliteErrorCode is TooBig or Constraint or Mismatch)
+        {
+            refused.Add(new Refused<T>(what, failure.Message));
+            return false;
+        }
+    }
 
     private static string TextOf(DateOnly day) => day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
@@ -13,16 +14,15 @@ internal sealed class HolderLine : IDisposable
     private static readonly TimeSpan TryAgainAfter = TimeSpan.FromMilliseconds(10);
 
     private readonly DescriptorStream _stream;
-    private readonly StreamReader _reader;
     private readonly Lock _sending = new();
     private readonly Queue<(byte[] Bytes, CommandFiles Files)> _unsent = []; // guarded by _sending
     private bool _isGone; // guarded by _sending
+    private byte[] _buffer = ArrayPool<byte>.Shared.Rent(BufferSize); // What was received and not taken is in it from the one place to the other.
+    private int _from;
+    private int _to;
+    private int _seen; // Up to here there is no end of a line.
 
-    public HolderLine(Socket socket)
-    {
-        _stream = new DescriptorStream(socket);
-        _reader = new StreamReader(_stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), detectEncodingFromByteOrderMarks: false, BufferSize);
-    }
+    public HolderLine(Socket socket) => _stream = new DescriptorStream(socket);
 
     /// <summary>Does not wait: what the kernel does not take, because the other side is stalled, follows later. Errors are ignored: the receiver reports the closed connection.</summary>
     /// <param name="files">Descriptors that go along; they are closed here.</param>
@@ -46,11 +46,16 @@ internal sealed class HolderLine : IDisposable
     {
         try
         {
-            while (_reader.ReadLine() is { } line)
+            while (true)
             {
-                if (Parse(line) is { } message)
+                if (TryTake() is { } message)
                 {
                     return message;
+                }
+
+                if (!Took(_stream.Read(MakeRoom().Span)))
+                {
+                    return null;
                 }
             }
         }
@@ -67,11 +72,16 @@ internal sealed class HolderLine : IDisposable
     {
         try
         {
-            while (await _reader.ReadLineAsync() is { } line)
+            while (true)
             {
-                if (Parse(line) is { } message)
+                if (TryTake() is { } message)
                 {
                     return message;
+                }
+
+                if (!Took(await _stream.ReadAsync(MakeRoom())))
+                {
+                    return null;
                 }
             }
         }
@@ -92,8 +102,54 @@ internal sealed class HolderLine : IDisposable
         }
     }
 
+    /// <summary>The next message that is here as a whole; null = more has to be received.</summary>
+    private HolderMessage? TryTake()
+    {
+        while (_buffer.AsSpan(_seen, _to - _seen).IndexOf((byte)'\n') is >= 0 and var length)
+        {
+            var line = _buffer.AsSpan(_from, _seen + length - _from);
+            _from = _seen = _seen + length + 1;
+            if (Parse(line) is { } message)
+            {
+                return message;
+            }
+        }
+
+        _seen = _to;
+        return null;
+    }
+
+    /// <summary>Where the next bytes are to be put.</summary>
+    private Memory<byte> MakeRoom()
+    {
+        var waiting = _to - _from;
+        if (_from > 0 || _to == _buffer.Length)
+        {
+            var size = waiting == _buffer.Length ? 2 * waiting : Math.Max(BufferSize, waiting + 1);
+            var next = size > _buffer.Length || _buffer.Length > 2 * size ? ArrayPool<byte>.Shared.Rent(size) : _buffer;
+            _buffer.AsSpan(_from, waiting).CopyTo(next);
+            if (next != _buffer)
+            {
+                ArrayPool<byte>.Shared.Return(_buffer);
+                _buffer = next;
+            }
+
+            (_from, _to, _seen) = (0, waiting, waiting);
+        }
+
+        return _buffer.AsMemory(_to);
+    }
+
+    private bool Took(int count)
+    {
+        _to += count;
+        return count > 0;
+    }
+
     /// <summary>Null for what a later version says and this one does not know.</summary>
-    public static HolderMessage? Parse(string line)
+    public static HolderMessage? Parse(string line) => Parse(Encoding.UTF8.GetBytes(line));
+
+    private static HolderMessage? Parse(ReadOnlySpan<byte> line)
     {
         try
         {

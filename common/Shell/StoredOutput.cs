@@ -6,7 +6,8 @@ namespace Dts.Common.Shell;
 /// <summary>Reads what an <see cref="OutputFile"/> has written, while it writes and later.</summary>
 public sealed class StoredOutput : IDisposable
 {
-    private const int PieceMax = 64 << 10;
+    public const int PieceMax = 64 << 10;
+
     private const int HeadMax = 1024; // A name has up to 200 bytes, a run id less than 200.
 
     private readonly SafeFileHandle _file;
@@ -42,11 +43,14 @@ public sealed class StoredOutput : IDisposable
     }
 
     /// <summary>Reads from an offset on, up to a piece.</summary>
+    /// <param name="piece">The array to return if a whole piece is there.</param>
     /// <exception cref="IOException">The disk does not give it.</exception>
-    public byte[] Read(long offset)
+    public byte[] Read(long offset, byte[]? piece = null)
     {
-        var bytes = new byte[Math.Clamp(Length - offset, 0, PieceMax)];
-        return bytes[..(bytes.Length == 0 ? 0 : RandomAccess.Read(_file, bytes, _headLength + offset))];
+        var size = (int)Math.Clamp(Length - offset, 0, PieceMax);
+        var bytes = size == piece?.Length ? piece : new byte[size];
+        var read = size == 0 ? 0 : RandomAccess.Read(_file, bytes, _headLength + offset);
+        return read == size ? bytes : bytes[..read];
     }
 
     public void Dispose() => _file.Dispose();

@@ -10,11 +10,18 @@ internal sealed class BrokenStore : ILogStore
     private readonly List<IReadOnlyList<RunRecord>> _batches = [];
     private readonly SortedDictionary<(string Run, long Offset), OutputChunk> _output = [];
     private int _refusals;
+    private int _questions;
 
     public bool IsBroken { get; set; }
 
     /// <summary>It takes output and says that it did not: the connection breaks before the answer.</summary>
     public bool LosesAnswers { get; set; }
+
+    /// <summary>Why it refuses a record or a chunk for its content; null = it does not.</summary>
+    public Func<string, string?> Refuses { get; set; } = _ => null;
+
+    /// <summary>How often it was asked for a record or for output.</summary>
+    public int Questions => Volatile.Read(ref _questions);
 
     public int Refusals => Volatile.Read(ref _refusals);
 
@@ -41,15 +48,15 @@ internal sealed class BrokenStore : ILogStore
         }
     }
 
-    public Task WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel)
+    public Task<IReadOnlyList<Refused<RunRecord>>> WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel)
     {
         ThrowIfBroken();
         lock (_gate)
         {
-            _batches.Add([.. records]);
+            _batches.Add([.. records.Where(record => Refuses(record.Id) is null)]);
         }
 
-        return Task.CompletedTask;
+        return Task.FromResult<IReadOnlyList<Refused<RunRecord>>>([.. records.Where(record => Refuses(record.Id) is not null).Select(record => new Refused<RunRecord>(record, Refuses(record.Id)!))]);
     }
 
     public Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel)
@@ -58,22 +65,23 @@ internal sealed class BrokenStore : ILogStore
         return Task.FromResult<IReadOnlyList<RunRecord>>([.. Batches.SelectMany(batch => batch).Where(record => record.JobName == job.Value).Skip(skip).Take(limit)]);
     }
 
-    public Task WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel)
+    public Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel)
     {
         lock (_gate)
         {
-            foreach (var chunk in IsBroken ? [] : chunks)
+            foreach (var chunk in IsBroken ? [] : chunks.Where(chunk => Refuses(chunk.Run) is null))
             {
-                _output.TryAdd((chunk.Run, chunk.Offset), chunk);
+                _output.TryAdd((chunk.Run, chunk.Offset), chunk with { Data = chunk.Data.ToArray() }); // The caller reuses its arrays.
             }
         }
 
         ThrowIfBroken();
-        return Task.CompletedTask;
+        return Task.FromResult<IReadOnlyList<Refused<OutputChunk>>>([.. chunks.Where(chunk => Refuses(chunk.Run) is not null).Select(chunk => new Refused<OutputChunk>(chunk, Refuses(chunk.Run)!))]);
     }
 
     public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(string run, long offset, int bytesMax, CancellationToken cancel)
     {
+        Interlocked.Increment(ref _questions);
         ThrowIfBroken();
         lock (_gate)
         {
@@ -81,7 +89,12 @@ internal sealed class BrokenStore : ILogStore
         }
     }
 
-    public Task<RunRecord?> FindAsync(string id, CancellationToken cancel) => throw new NotSupportedException();
+    public Task<RunRecord?> FindAsync(string id, CancellationToken cancel)
+    {
+        Interlocked.Increment(ref _questions);
+        ThrowIfBroken();
+        return Task.FromResult(Batches.SelectMany(batch => batch).FirstOrDefault(record => record.Id == id));
+    }
 
     public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => throw new NotSupportedException();
 

@@ -41,6 +41,9 @@ internal sealed class DocumentGateway : IAsyncDisposable
     /// <summary>Commands that its users have no right to, as MongoDB answers those.</summary>
     public IReadOnlyCollection<string> Refuses { get; set; } = [];
 
+    /// <summary>A text that no document may contain: as a collection's validator refuses those; empty = all may be written.</summary>
+    public string Rejects { get; set; } = "";
+
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
@@ -127,6 +130,16 @@ internal sealed class DocumentGateway : IAsyncDisposable
     private async Task<byte[]> AnswerAsync(NpgsqlConnection database, List<Element> command)
     {
         var name = command[0].Name;
+        if (Rejects is { Length: > 0 } rejected && command.Find(element => element.Name is "documents" or "updates") is { } array)
+        {
+            var written = Element.ReadAll(array.Value);
+            var allowed = written.Where(element => element.Value.Span.IndexOf(Encoding.UTF8.GetBytes(rejected)) < 0).ToList();
+            if (allowed.Count < written.Count)
+            {
+                return await ValidateAsync(database, command, array, written, allowed);
+            }
+        }
+
         var target = command.FirstOrDefault(element => element.Name == "$db")?.Text ?? "admin";
         var spec = Hex(Element.WriteAll(command.Where(element => !OfTheProtocol.Contains(element.Name))));
         if (Refuses.Contains(name))
@@ -159,6 +172,31 @@ internal sealed class DocumentGateway : IAsyncDisposable
         {
             return Failure(1, $"{refused.MessageText} ({refused.SqlState})");
         }
+    }
+
+    /// <summary>Writes the documents that are allowed, and answers for all.</summary>
+    private async Task<byte[]> ValidateAsync(NpgsqlConnection database, List<Element> command, Element array, List<Element> written, List<Element> allowed)
+    {
+        var rest = new Element(array.Type, array.Name, Element.WriteAll(allowed.Select((element, i) => element with { Name = $"{i}" })));
+        var answer = allowed.Count == 0 ? default : BsonValue.Of(await AnswerAsync(database, [.. command.Select(element => element == array ? rest : element)]));
+        return new BsonWriter()
+            .Long("n", answer["n"].AsLong)
+            .Array("writeErrors", errors =>
+            {
+                foreach (var error in answer["writeErrors"].Elements.Select(error => error.Value))
+                {
+                    Write(errors, written.IndexOf(allowed[(int)error["index"].AsLong]), (int)error["code"].AsLong, error["errmsg"].AsText);
+                }
+
+                foreach (var element in written.Except(allowed))
+                {
+                    Write(errors, written.IndexOf(element), 121, "Document failed validation");
+                }
+            })
+            .Int("ok", 1)
+            .ToArray();
+
+        static void Write(BsonWriter errors, int index, int code, string why) => errors.Document(error => error.Int("index", index).Int("code", code).Text("errmsg", why));
     }
 
     private static byte[] Hello() => new BsonWriter()

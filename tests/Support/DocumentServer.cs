@@ -54,6 +54,13 @@ public sealed class DocumentServer : IAsyncLifetime
         return _gateway is not null;
     }
 
+    /// <summary>Refuses documents that have a text in them as a validator would, until it is given an empty one (DocumentDB only; false = this server cannot).</summary>
+    public bool TryReject(string text)
+    {
+        _gateway?.Rejects = text;
+        return _gateway is not null;
+    }
+
     /// <summary>Ends the server (DocumentDB and mongod only) as a crash would; connections to it break.</summary>
     public async Task StopAsync()
     {

@@ -46,7 +46,7 @@ internal static class LagFigures
         using var commands = await HeldCommands.OpenAsync(Path.Combine(folder, $"holders-{name}"), [Path.Combine(ClusterHost.Bin, "dts-worker"), "hold"]);
         using var spool = Spool.Open(Path.Combine(folder, $"spool-{name}"), 1L << 30, NullLogger.Instance);
         var appended = Channel.CreateBounded<bool>(1);
-        var shipping = new LogShipper(spool, store, appended.Reader, BatchSize, TimeSpan.FromSeconds(1), TimeProvider.System, NullLogger.Instance).RunAsync();
+        var shipping = new LogShipper(spool, new RefusedRecords(Path.Combine(folder, "refused")), store, appended.Reader, BatchSize, TimeSpan.FromSeconds(1), TimeProvider.System, NullLogger.Instance).RunAsync();
         var (idle, busy) = (new List<(double, double)>(), new List<(double, double)>());
         await StartAsync(commands, TimeSpan.FromSeconds(2)); // The first ones pay for what is loaded with them.
         var fed = 0L;

@@ -118,7 +118,7 @@ internal static class LogFigures
         var appended = System.Threading.Channels.Channel.CreateBounded<bool>(1);
         appended.Writer.Complete();
         var watch = Stopwatch.StartNew();
-        await new LogShipper(spool, store, appended.Reader, BatchSize, TimeSpan.FromSeconds(1), TimeProvider.System, NullLogger.Instance).RunAsync();
+        await new LogShipper(spool, new RefusedRecords(Path.Combine(folder, "refused")), store, appended.Reader, BatchSize, TimeSpan.FromSeconds(1), TimeProvider.System, NullLogger.Instance).RunAsync();
         Console.WriteLine(Invariant($"\n{name}: {waiting:N0} records that waited in the spool drained in {watch.Elapsed.TotalSeconds:F1} s"));
     }
 

@@ -10,7 +10,9 @@ internal static unsafe partial class LibMongoc
     private const string Mongoc = "mongoc";
     private const string Bson = "bson";
     private const int ErrorSize = 512;      // bson_error_t: two 32-bit numbers, then the message.
+    private const int ErrorCodeAt = 4;
     private const int ErrorMessageAt = 8;
+    private const int ServerErrors = 17;    // MONGOC_ERROR_SERVER: the domain of errors that the server answers with.
     private const int BsonSize = 128;       // bson_t, which is aligned to its size.
     private const int ErrorApiVersion2 = 2; // mongoc_errors(3): server errors come with the server's own codes.
 
@@ -56,9 +58,17 @@ internal static unsafe partial class LibMongoc
     /// <summary>Runs a command on the primary and returns its answer; null and the reason when it failed.</summary>
     /// <param name="database">The database it is for.</param>
     /// <param name="command">A BSON document.</param>
-    public static byte[]? RunCommand(nint pool, string database, ReadOnlySpan<byte> command, out string error)
+    /// <param name="code">The server's code for the failure; 0 = the server did not answer.</param>
+    public static byte[]? RunCommand(nint pool, string database, ReadOnlySpan<byte> command, out string error, out int code)
     {
+        code = 0;
         var client = mongoc_client_pool_pop(pool);
+        if (client == 0)
+        {
+            error = "all connections are in use, and none has come back in time";
+            return null;
+        }
+
         var reply = (byte*)NativeMemory.AlignedAlloc(BsonSize, BsonSize);
         var failure = stackalloc byte[ErrorSize];
         new Span<byte>(failure, ErrorSize).Clear();
@@ -70,6 +80,7 @@ internal static unsafe partial class LibMongoc
                 var succeeded = mongoc_client_command_simple(client, database, document, 0, reply, failure);
                 bson_destroy(document);
                 error = succeeded != 0 ? "" : MessageOf(failure);
+                code = *(int*)failure == ServerErrors ? *(int*)(failure + ErrorCodeAt) : 0;
                 var data = bson_get_data(reply);
                 var answer = succeeded != 0 ? new ReadOnlySpan<byte>(data, *(int*)data).ToArray() : null;
                 bson_destroy((nint)reply); // Made by the call, whether it succeeded or not.

@@ -97,8 +97,8 @@ internal sealed class MongoCounts(MongoDatabase database, ILogger log) : IDispos
         {
             // In order, so that two writers, of a server that keeps what a command has changed locked until its end, never wait for each other.
             var days = uncounted.InOrder;
-            database.Update("stats", days.Count, (update, i) => Write(update, days[i].Job, days[i].Day, days[i].Counts));
-            return days.Count;
+            var refused = database.Update("stats", days.Count, (update, i) => Write(update, days[i].Job, days[i].Day, days[i].Counts));
+            return refused.Count == 0 ? days.Count : throw database.Failed($"an update is refused: {refused[0].Reason}");
         }
         catch (LogStoreException)
         {

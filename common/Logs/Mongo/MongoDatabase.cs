@@ -9,10 +9,17 @@ internal sealed partial class MongoDatabase : IDisposable
 {
     private const string Name = "cron";
     private const int DuplicateKey = 11000;
+
+    // Errors for what a document says, https://www.mongodb.com/docs/manual/reference/error-codes: BadValue, FailedToParse, TypeMismatch, InvalidBSON, names of fields that are not taken,
+    // a validator (121), too large (10334, 17280, 17419, 17420), a key of an index that somebody else has made. All others may pass.
+    private static readonly HashSet<long> OfContent = [2, 9, 14, 22, 52, 55, 56, 57, 121, 10334, DuplicateKey, 16755, 17280, 17419, 17420];
+    private static readonly HashSet<long> OfSize = [10334, 17419, 17420]; // These may refuse a whole command.
+
     private const int DocumentsMax = 10_000; // In a command; servers take 100,000.
     private const int BytesMax = 6 << 20;    // In a command before its last document; that may have 8 MiB of output, and servers take 16 MiB.
 
     private static readonly TimeSpan CallsEndWithin = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan AnswersWithin = TimeSpan.FromSeconds(60); // Or the connection is given up, so that its thread comes back.
 
     private readonly nint _pool;
     private readonly string _writeConcern;
@@ -68,7 +75,7 @@ internal sealed partial class MongoDatabase : IDisposable
     public BsonValue Run(BsonWriter command) => Run(command.ToArray());
 
     /// <summary>Runs a command that may be refused; then its answer has no elements.</summary>
-    public BsonValue TryRun(BsonWriter command) => LibMongoc.RunCommand(_pool, Name, command.ToArray(), out _) is { } answer ? BsonValue.Of(answer) : default;
+    public BsonValue TryRun(BsonWriter command) => LibMongoc.RunCommand(_pool, Name, command.ToArray(), out _, out _) is { } answer ? BsonValue.Of(answer) : default;
 
     /// <param name="limit">0 = all.</param>
     public List<BsonValue> Find(string collection, Action<BsonWriter> filter, Action<BsonWriter> sort, int limit, int skip = 0)
@@ -93,24 +100,26 @@ internal sealed partial class MongoDatabase : IDisposable
         for (var next = 0; next < count;)
         {
             var from = next;
-            var errors = RunWrite("insert", collection, "documents", count, ref next, write).ToDictionary(error => (int)error["index"].AsLong + from);
+            var errors = RunWrite("insert", collection, "documents", count, ref next, write);
             yield return new Inserted(
-                New: [.. Enumerable.Range(from, next - from).Where(i => !errors.ContainsKey(i))],
-                Known: [.. errors.Where(error => error.Value["code"].AsLong == DuplicateKey).Select(error => error.Key)],
-                Refusal: errors.Values.Where(error => error["code"].AsLong != DuplicateKey).Select(error => error["errmsg"].AsText).FirstOrDefault());
+                New: [.. Enumerable.Range(from, next - from).Except(errors.Select(error => error.Index))],
+                Known: [.. errors.Where(error => error.IsSameId).Select(error => error.Index)],
+                Refused: [.. errors.Where(error => !error.IsSameId && OfContent.Contains(error.Code))],
+                Failure: errors.FirstOrDefault(error => !OfContent.Contains(error.Code))?.Reason);
         }
     }
 
-    public void Update(string collection, int count, Action<BsonWriter, int> write)
+    /// <summary>Updates documents, and returns what is refused for its content.</summary>
+    public List<WriteError> Update(string collection, int count, Action<BsonWriter, int> write)
     {
+        List<WriteError> refused = [];
         for (var next = 0; next < count;)
         {
             var errors = RunWrite("update", collection, "updates", count, ref next, (updates, i) => updates.Document(update => write(update, i)));
-            if (errors.Select(error => error["errmsg"].AsText).FirstOrDefault() is { } refused)
-            {
-                throw Failed($"an update is refused: {refused}");
-            }
+            refused.AddRange(errors.FirstOrDefault(error => !OfContent.Contains(error.Code)) is { } failure ? throw Failed($"an update is refused: {failure.Reason}") : errors);
         }
+
+        return refused;
     }
 
     public LogStoreException Failed(string why) => new($"{Where}: {why}", new IOException(why));
@@ -125,30 +134,50 @@ internal sealed partial class MongoDatabase : IDisposable
     }
 
     /// <summary>Writes as many documents as fit into a command, from one on, and returns what was wrong with some of them.</summary>
-    private List<BsonValue> RunWrite(string verb, string collection, string array, int count, ref int next, Action<BsonWriter, int> write)
+    private List<WriteError> RunWrite(string verb, string collection, string array, int count, ref int next, Action<BsonWriter, int> write, int most = DocumentsMax)
     {
-        var i = next;
+        var (from, i) = (next, next);
         var command = new BsonWriter().Text(verb, collection).Bool("ordered", false).Document("writeConcern", concern => _ = int.TryParse(_writeConcern, CultureInfo.InvariantCulture, out var nodes)
             ? concern.Int("w", nodes)
             : concern.Text("w", _writeConcern));
         command.Array(array, documents =>
         {
-            for (var end = Math.Min(count, i + DocumentsMax); i < end && documents.Length < BytesMax; i++)
+            for (var end = Math.Min(count, i + most); i < end && documents.Length < BytesMax; i++)
             {
                 write(documents, i);
             }
         });
-        var answer = Run(command);
+        if (LibMongoc.RunCommand(_pool, Name, command.ToArray(), out var error, out var code) is not { } reply)
+        {
+            if (!OfSize.Contains(code))
+            {
+                throw Failed(error);
+            }
+
+            if (i - from > 1)
+            {
+                return RunWrite(verb, collection, array, count, ref next, write, (i - from) / 2); // Until the one that is too large is alone.
+            }
+
+            next = i;
+            return [new WriteError(from, code, error, IsSameId: false)];
+        }
+
+        var answer = BsonValue.Of(reply);
         if (answer["writeConcernError"].Elements.Any())
         {
             throw Failed($"the write concern is not met: {answer["writeConcernError"]["errmsg"].AsText}"); // A primary that steps down would take it along.
         }
 
         next = i;
-        return [.. answer["writeErrors"].Elements.Select(error => error.Value)];
+        return [.. answer["writeErrors"].Elements.Select(element => element.Value).Select(refused => new WriteError(
+            from + (int)refused["index"].AsLong,
+            refused["code"].AsLong,
+            refused["errmsg"].AsText,
+            refused["code"].AsLong == DuplicateKey && refused["keyPattern"].Elements.All(key => key.Name == "_id")))];
     }
 
-    private BsonValue Run(byte[] command) => LibMongoc.RunCommand(_pool, Name, command, out var error) is { } answer ? BsonValue.Of(answer) : throw Failed(error);
+    private BsonValue Run(byte[] command) => LibMongoc.RunCommand(_pool, Name, command, out var error, out _) is { } answer ? BsonValue.Of(answer) : throw Failed(error);
 
     /// <summary>A question that fails is asked once more: by then the pool has noticed that its connection was broken by a restart of the server.</summary>
     private BsonValue Ask(byte[] command)
@@ -165,11 +194,11 @@ internal sealed partial class MongoDatabase : IDisposable
 
     private static string WithTimeouts(string uri, TimeSpan timeout)
     {
-        var ms = ((long)timeout.TotalMilliseconds).ToString(CultureInfo.InvariantCulture);
-        foreach (var option in new[] { "connectTimeoutMS", "serverSelectionTimeoutMS" })
+        foreach (var (option, span) in new[] { ("connectTimeoutMS", timeout), ("serverSelectionTimeoutMS", timeout), ("waitQueueTimeoutMS", timeout), ("socketTimeoutMS", AnswersWithin) })
         {
             if (!uri.Contains($"{option}=", StringComparison.OrdinalIgnoreCase))
             {
+                var ms = ((long)span.TotalMilliseconds).ToString(CultureInfo.InvariantCulture);
                 uri += (uri.Contains('?') ? "&" : uri.LastIndexOf('/') > uri.IndexOf("://", StringComparison.Ordinal) + 2 ? "?" : "/?") + $"{option}={ms}";
             }
         }
@@ -188,6 +217,11 @@ internal sealed partial class MongoDatabase : IDisposable
 
     /// <summary>What became of the documents of one command, by their places.</summary>
     /// <param name="Known">There was one with that id already.</param>
-    /// <param name="Refusal">Why others were not taken; null = there are none.</param>
-    public sealed record Inserted(IReadOnlyList<int> New, IReadOnlyList<int> Known, string? Refusal);
+    /// <param name="Refused">They are refused for their content.</param>
+    /// <param name="Failure">Why others were not taken; null = there are none.</param>
+    public sealed record Inserted(IReadOnlyList<int> New, IReadOnlyList<int> Known, IReadOnlyList<WriteError> Refused, string? Failure);
+
+    /// <summary>Why the document at an index was not written.</summary>
+    /// <param name="IsSameId">There is a document with its id already.</param>
+    public sealed record WriteError(int Index, long Code, string Reason, bool IsSameId);
 }

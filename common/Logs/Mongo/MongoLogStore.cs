@@ -38,30 +38,32 @@ public sealed class MongoLogStore : ILogStore
         _log = log;
     }
 
-    public Task WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel)
+    public async Task<IReadOnlyList<Refused<RunRecord>>> WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel)
     {
         // The last writing of each counts; two of one id in a batch would disturb each other.
         var latest = records.GroupBy(record => record.Id).Select(same => same.LastOrDefault(record => record.Status != RunStatus.Lost) ?? same.Last()).ToList();
         var half = latest.Count / 2;
         return latest.Count < LanesFrom
-            ? RunAsync(() => Write(latest), cancel)
-            : Task.WhenAll(RunAsync(() => Write(latest[..half]), cancel), RunAsync(() => Write(latest[half..]), cancel));
+            ? await RunAsync(() => Write(latest))
+            : [.. (await Task.WhenAll(RunAsync(() => Write(latest[..half])), RunAsync(() => Write(latest[half..])))).SelectMany(refused => refused)];
     }
 
     /// <summary>Only inserts: what a benchmark holds the writing against.</summary>
     internal Task InsertBareAsync(IReadOnlyList<RunRecord> records) => RunAsync(() =>
-        _database.Insert("log", records.Count, (documents, i) => RunDocument.Write(documents, records[i])).Sum(inserted => inserted.New.Count), CancellationToken.None);
+        _database.Insert("log", records.Count, (documents, i) => RunDocument.Write(documents, records[i])).Sum(inserted => inserted.New.Count));
 
-    public Task WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => RunAsync(() =>
+    public Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => RunAsync<IReadOnlyList<Refused<OutputChunk>>>(() =>
     {
         var results = _database.Insert("output", chunks.Count, (documents, i) => documents.Document(chunk => chunk
             .Text("_id", string.Create(CultureInfo.InvariantCulture, $"{chunks[i].Run}:{chunks[i].Offset:D12}"))
             .Text("run", chunks[i].Run)
             .Long("offset", chunks[i].Offset)
             .Bytes("data", chunks[i].Data.Span)
-            .Date("expireAt", chunks[i].ExpireAt)));
-        return results.FirstOrDefault(inserted => inserted.Refusal is not null) is { Refusal: var why } ? throw Refused(why!) : chunks.Count;
-    }, cancel);
+            .Date("expireAt", chunks[i].ExpireAt))).ToList();
+        return results.FirstOrDefault(inserted => inserted.Failure is not null) is { Failure: var why }
+            ? throw Failed(why!)
+            : [.. results.SelectMany(inserted => inserted.Refused).Select(error => new Refused<OutputChunk>(chunks[error.Index], error.Reason))];
+    });
 
     public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(string run, long offset, int bytesMax, CancellationToken cancel) => RunAsync(() =>
     {
@@ -77,16 +79,16 @@ public sealed class MongoLogStore : ILogStore
         }
 
         return OutputChunk.Join(chunks, offset);
-    }, cancel);
+    });
 
     public Task<RunRecord?> FindAsync(string id, CancellationToken cancel) => RunAsync(() =>
-        _database.Find("log", filter => filter.Text("_id", id), sort => sort.Int("_id", 1), limit: 1) is [var found] ? RunDocument.Read(found) : null, cancel);
+        _database.Find("log", filter => filter.Text("_id", id), sort => sort.Int("_id", 1), limit: 1) is [var found] ? RunDocument.Read(found) : null);
 
     public Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(() =>
-        limit == 0 ? [] : [.. _database.Find("log", filter => filter.Text("jobName", job.Value), LatestFirst, limit, skip).Select(RunDocument.Read)], cancel);
+        limit == 0 ? [] : [.. _database.Find("log", filter => filter.Text("jobName", job.Value), LatestFirst, limit, skip).Select(RunDocument.Read)]);
 
     public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => RunAsync(() =>
-        LogPage.Of([.. FindLatest(query).Select(RunDocument.Read)], query.Limit), cancel);
+        LogPage.Of([.. FindLatest(query).Select(RunDocument.Read)], query.Limit));
 
     public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(() =>
     {
@@ -98,13 +100,13 @@ public sealed class MongoLogStore : ILogStore
             ByPlanTime,
             limit: 0);
         return [.. planned.Concat(summaries).Select(RunDocument.Read)];
-    }, cancel);
+    });
 
     public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) => RunAsync<IReadOnlyList<DayStats>>(() =>
         [.. _database.Find("stats", filter => filter.Text("jobName", job.Value).Document("day", day => day.Text("$gte", TextOf(from))), sort => sort.Int("jobName", 1).Int("day", 1), limit: 0)
             .Select(day => new DayStats(
                 DateOnly.ParseExact(day["day"].AsText, "yyyy-MM-dd", CultureInfo.InvariantCulture),
-                day["n"].Elements.ToDictionary(count => count.Name, count => count.Value.AsLong)))], cancel);
+                day["n"].Elements.ToDictionary(count => count.Name, count => count.Value.AsLong)))]);
 
     /// <summary>MongoDB removes what has expired by itself: TTL indexes.</summary>
     public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) => Task.FromResult(0);
@@ -201,51 +203,55 @@ public sealed class MongoLogStore : ILogStore
         }
     }
 
-    private int Write(List<RunRecord> records)
+    private List<Refused<RunRecord>> Write(List<RunRecord> records)
     {
         List<RunRecord> known = [];
-        string? refusal = null;
+        List<Refused<RunRecord>> refused = [];
+        string? failure = null;
         foreach (var inserted in _database.Insert("log", records.Count, (documents, i) => RunDocument.Write(documents, records[i])))
         {
             _counts.Add([.. inserted.New.Select(i => records[i])], replaced: []); // Before anything else can fail: at the next try they are no new ones.
             known.AddRange(inserted.Known.Select(i => records[i]).Where(record => record.Status != RunStatus.Lost));
-            refusal ??= inserted.Refusal;
+            refused.AddRange(inserted.Refused.Select(error => new Refused<RunRecord>(records[error.Index], error.Reason)));
+            failure ??= inserted.Failure;
         }
 
-        Replace(known);
-        return refusal is null ? records.Count : throw Refused(refusal);
+        refused.AddRange(Replace(known));
+        return failure is null ? refused : throw Failed(failure);
     }
 
-    private void Replace(List<RunRecord> records)
+    private IReadOnlyList<Refused<RunRecord>> Replace(List<RunRecord> records)
     {
         if (records.Count == 0)
         {
-            return;
+            return [];
         }
 
         var lost = _database.Find("log", filter => filter.Text("status", RunStatus.Lost.Word()).Document("_id", id => id.Array("$in", ids => records.ForEach(record => ids.Text(record.Id)))), sort => sort.Int("_id", 1), limit: 0)
             .Select(RunDocument.Read).ToDictionary(record => record.Id);
-        _database.Update("log", records.Count, (update, i) => update
+        var refused = _database.Update("log", records.Count, (update, i) => update
             .Document("q", filter => filter.Text("_id", records[i].Id))
             .Document("u", document => RunDocument.WriteFields(document, records[i])));
-        _counts.Add([.. records.Where(record => lost.ContainsKey(record.Id))], replaced: lost.Values);
+        var replacing = records.Where((record, i) => lost.ContainsKey(record.Id) && refused.All(error => error.Index != i)).ToList();
+        _counts.Add(replacing, replaced: [.. replacing.Select(record => lost[record.Id])]);
+        return [.. refused.Select(error => new Refused<RunRecord>(records[error.Index], error.Reason))];
     }
 
     private List<OutputChunk> FindChunks(string run, long from, int most) =>
         [.. _database.Find("output", filter => filter.Text("run", run).Document("offset", at => at.Long("$gte", from)), sort => sort.Int("run", 1).Int("offset", 1), limit: most)
             .Select(chunk => new OutputChunk(run, chunk["offset"].AsLong, chunk["data"].AsBytes, default))];
 
-    private LogStoreException Refused(string why) => _database.Failed($"a document is refused: {why}");
+    private LogStoreException Failed(string why) => _database.Failed($"a document is refused: {why}");
 
     /// <summary>With the first call the indexes are made, in the background.</summary>
-    private Task<T> RunAsync<T>(Func<T> call, CancellationToken cancel)
+    private Task<T> RunAsync<T>(Func<T> call)
     {
         lock (_gate)
         {
             _indexing ??= _database.RunAsync(MakeIndexes);
         }
 
-        return _database.RunAsync(call).WaitAsync(cancel); // The driver's call goes on to its end.
+        return _database.RunAsync(call); // It cannot be cancelled, so the task ends when its thread does.
     }
 
     private bool MakeIndexes()

@@ -8,6 +8,8 @@ namespace Dts.Tests.Integration.Logs;
 /// <summary>What every log store does; a store's test class is a subclass that opens it.</summary>
 public abstract class LogStoreContract : IDisposable
 {
+    protected const string Refused = "refused";
+
     private readonly List<ILogStore> _open = [];
 
     [Fact]
@@ -56,6 +58,25 @@ public abstract class LogStoreContract : IDisposable
         await WriteAsync(store, Some.Record(0, status: RunStatus.Lost));
 
         Assert.Equal([Some.Record(0)], await ListAsync(store));
+    }
+
+    [Fact]
+    public async Task What_is_refused_for_its_content_is_named_and_all_else_is_written()
+    {
+        var store = Open();
+        await WriteAsync(store, Some.Record(0));
+        await store.WriteOutputAsync([Chunk("hello/1", 0, "a"u8.ToArray())], CancellationToken.None);
+        await RefuseAsync();
+
+        var records = await store.WriteAsync([Some.Record(1), Some.Record(2, Refused), Some.Record(0), Some.Record(3)], CancellationToken.None);
+        var chunks = await store.WriteOutputAsync([Chunk($"{Refused}/1", 0, "no"u8.ToArray()), Chunk("hello/1", 1, "b"u8.ToArray())], CancellationToken.None);
+
+        Assert.Equal(Some.Record(2, Refused), Assert.Single(records).What);
+        Assert.NotEmpty(records[0].Reason);
+        Assert.Equal($"{Refused}/1", Assert.Single(chunks).What.Run);
+        Assert.Equal([Some.Record(3), Some.Record(1), Some.Record(0)], await ListAsync(store));
+        Assert.Empty(await ListAsync(store, Refused));
+        Assert.Equal(2, (await store.ReadOutputAsync("hello/1", 0, 1000, CancellationToken.None)).Sum(chunk => chunk.Data.Length));
     }
 
     [Theory]
@@ -378,6 +399,9 @@ public abstract class LogStoreContract : IDisposable
 
     /// <summary>Opens the store that this test uses; more than once, as several processes would.</summary>
     protected abstract ILogStore OpenStore();
+
+    /// <summary>Has the store refuse whatever belongs to the job <see cref="Refused"/>.</summary>
+    protected abstract Task RefuseAsync();
 
     /// <summary>Removes it.</summary>
     protected abstract void Clean();

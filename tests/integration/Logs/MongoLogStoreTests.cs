@@ -70,9 +70,35 @@ public sealed class MongoLogStoreTests : LogStoreContract, IClassFixture<Documen
     [InlineData("mongodb://")]
     public void A_text_that_is_no_URI_is_told(string uri) => Assert.Throws<FormatException>(() => new MongoLogStore(uri, TimeSpan.FromSeconds(1), _log));
 
+    [Fact]
+    public async Task A_document_that_is_too_large_is_refused_and_those_beside_it_are_written()
+    {
+        var store = Open();
+        var large = Some.Record(2, output: new string('x', 17 << 20));
+
+        var refused = await store.WriteAsync([Some.Record(0), Some.Record(1), large, Some.Record(3)], CancellationToken.None);
+
+        Assert.Equal(large.Id, Assert.Single(refused).What.Id);
+        Assert.Equal([Some.Record(3), Some.Record(1), Some.Record(0)], await ListAsync(store));
+    }
+
+    protected override async Task RefuseAsync()
+    {
+        if (!_server.TryReject(Refused))
+        {
+            await PythonAsync(
+                $"c.cron.command('collMod', 'log', validator={{'jobName': {{'$ne': '{Refused}'}}}})\n" +
+                $"c.cron.command('collMod', 'output', validator={{'run': {{'$not': {{'$regex': '^{Refused}/'}}}}}})");
+        }
+    }
+
     protected override ILogStore OpenStore() => new MongoLogStore(_server.Uri, TimeSpan.FromSeconds(5), _log);
 
-    protected override void Clean() => PythonAsync("c.cron.log.drop(); c.cron.output.drop(); c.cron.stats.drop()").GetAwaiter().GetResult();
+    protected override void Clean()
+    {
+        _server.TryReject("");
+        PythonAsync("c.cron.log.drop(); c.cron.output.drop(); c.cron.stats.drop()").GetAwaiter().GetResult();
+    }
 
     private async Task<string> PythonAsync(string script)
     {

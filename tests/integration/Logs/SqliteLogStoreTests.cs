@@ -127,6 +127,35 @@ public sealed class SqliteLogStoreTests : LogStoreContract
         Assert.Equal([Some.Record(2000).Id], (await ListAsync(store)).Select(record => record.Id));
     }
 
+    [Fact]
+    public async Task A_full_disk_is_called_by_its_name()
+    {
+        await using var disk = await SmallDisk.MountAsync(_scratch.File("disk"), kilobytes: 512);
+        using var store = new SqliteLogStore(System.IO.Path.Combine(disk.Path, "log.db"));
+        await WriteAsync(store, Some.Record(0));
+        disk.Fill();
+
+        var failure = await Assert.ThrowsAsync<LogStoreException>(() => WriteAsync(store, [.. Enumerable.Range(1, 50).Select(n => Some.Record(n, output: new string('x', 10_000)))]));
+
+        Assert.Contains("database or disk is full", failure.Message, StringComparison.Ordinal);
+        disk.Free();
+        await WriteAsync(store, Some.Record(1));
+    }
+
+    protected override async Task RefuseAsync()
+    {
+        using var file = new SqliteFile(Path, "select 1");
+        await file.WriteAsync(connection =>
+        {
+            using var command = connection.CreateCommand();
+            command.CommandText = $"""
+                create trigger no_records before insert on log when new.jobName = '{Refused}' begin select raise(abort, 'no such job'); end;
+                create trigger no_output before insert on output when new.run like '{Refused}/%' begin select raise(abort, 'no such job'); end;
+                """;
+            return command.ExecuteNonQuery();
+        });
+    }
+
     protected override ILogStore OpenStore() => new SqliteLogStore(Path);
 
     protected override void Clean() => _scratch.Dispose();

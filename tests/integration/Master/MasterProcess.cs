@@ -19,6 +19,11 @@ public sealed class MasterProcess : IAsyncLifetime
 
     internal EtcdServer Server { get; init; } = new();
 
+    /// <summary>Settings besides those that every test needs.</summary>
+    internal string[] Settings { get; init; } = [];
+
+    internal int Pid => _process!.Id;
+
     internal EtcdClient Etcd { get; private set; } = null!;
 
     internal Keys Keys { get; } = new(Keys.DefaultPrefix);
@@ -81,6 +86,7 @@ public sealed class MasterProcess : IAsyncLifetime
             "--etcdDialTimeout", "2000",
             "--apiPort", $"{Http.BaseAddress!.Port}",
             "--logFile", _scratch.File("log.db"),
+            .. Settings,
         ];
         var process = new Process
         {

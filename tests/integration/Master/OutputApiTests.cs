@@ -4,6 +4,7 @@ using System.Text.Json;
 using Dts.Common;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master;
 using Dts.Tests.Support;
 using Xunit;
 
@@ -87,7 +88,34 @@ public sealed class OutputApiTests(MasterProcess master) : IClassFixture<MasterP
         Assert.Contains("event: end\ndata: succeeded; 6 bytes written; cut: nothing\n", rest);
     }
 
-    private Task WriteAsync(long offset, string text) =>
+    [Fact]
+    public async Task One_follower_too_many_is_refused_until_another_has_gone()
+    {
+        var key = master.Keys.Run(JobName.Parse(_job), Record.Id[(_job.Length + 1)..]);
+        await master.Etcd.PutAsync(key, JsonSerializer.Serialize(new RunInFlight("w1", "1", Some.Now, RunSpec.Scheduled(Some.Now)), DtsJson.Readable.RunInFlight));
+        var followers = await Task.WhenAll(Enumerable.Range(0, FollowedRuns.FollowersMax).Select(_ => FollowedAsync()));
+
+        using (var refused = await FollowedAsync())
+        {
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+            Assert.Contains("100 readers follow outputs on this master already; try again later, or without follow=true", await refused.Content.ReadAsStringAsync());
+        }
+
+        followers[0].Dispose();
+        await Patience.Until(
+            () =>
+            {
+                using var again = FollowedAsync().Result;
+                return again.StatusCode == HttpStatusCode.OK;
+            },
+            master.Said);
+        Array.ForEach(followers, follower => follower.Dispose());
+        await master.Etcd.DeleteAsync(key);
+
+        Task<HttpResponseMessage> FollowedAsync() => master.Http.GetAsync($"{Url}?follow=true", HttpCompletionOption.ResponseHeadersRead);
+    }
+
+    private Task<IReadOnlyList<Refused<OutputChunk>>> WriteAsync(long offset, string text) =>
         master.LogStore.WriteOutputAsync([new OutputChunk(Record.Id, offset, Encoding.UTF8.GetBytes(text), Record.ExpireAt)], CancellationToken.None);
 
     private Task<string> FollowAsync() => master.Http.GetStringAsync($"{Url}?follow=true");

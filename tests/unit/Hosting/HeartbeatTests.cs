@@ -86,7 +86,7 @@ public sealed class HeartbeatTests : IDisposable
         var inbox = Channel.CreateBounded<ScheduleMessage>(10);
         var orders = Channel.CreateBounded<FireOrder>(10);
         var sessions = new SessionKeeper(etcd, "/key", TimeSpan.FromSeconds(10), () => "", _ => false, _ => Task.CompletedTask, () => false, log);
-        var vitals = new Vitals(inbox.Writer, sessions, new Slots(8), spool);
+        var vitals = new Vitals(inbox.Writer, sessions, new Slots(8), spool, new RefusedRecords(scratch.File("refused")));
 
         var beforeTheSchedulerTurns = vitals.ProveAsync(_end.Token);
         using var alarm = new Alarm(_ => { });

@@ -17,9 +17,10 @@ public sealed class LogShipperTests : IDisposable
     private readonly BrokenStore _store = new();
     private readonly Channel<bool> _appended = Channel.CreateBounded<bool>(1);
     private readonly Spool _spool;
+    private readonly RefusedRecords _refused;
     private int _next;
 
-    public LogShipperTests() => _spool = OpenSpool();
+    public LogShipperTests() => (_spool, _refused) = (OpenSpool(), new RefusedRecords(_scratch.File("refused")));
 
     public void Dispose()
     {
@@ -167,12 +168,48 @@ public sealed class LogShipperTests : IDisposable
         Assert.Equal(1, _log.CountOf("has reached its quota"));
     }
 
+    [Fact]
+    public async Task A_record_that_the_store_refuses_is_put_aside_and_named_and_the_others_are_shipped()
+    {
+        var refused = Some.Record(1).Id;
+        _store.Refuses = id => id == refused ? "Document failed validation" : null;
+        var running = Run();
+        Append(BatchSize * 2);
+
+        await BatchesSoon(2);
+        await End(running);
+
+        Assert.Equal([.. Ids(0, 1), .. Ids(2, 6)], _store.Ids);
+        var file = Assert.Single(Directory.GetFiles(_refused.Folder));
+        Assert.Contains("Document failed validation", await File.ReadAllTextAsync(file));
+        Assert.Contains($"\"_id\":\"{refused}\"", await File.ReadAllTextAsync(file));
+        Assert.Equal(1, _log.CountOf($"{refused}: the log store refuses its record (Document failed validation); it is kept in {file}"));
+        Assert.Equal((1, 0, 0L), (_refused.Files, _log.CountOf("log store unavailable"), _spool.Waiting));
+    }
+
+    [Fact]
+    public async Task When_there_is_no_room_for_what_is_refused_nothing_is_dropped_and_this_host_s_disk_is_blamed()
+    {
+        await File.WriteAllTextAsync(_refused.Folder, "in the way");
+        _store.Refuses = id => id == Some.Record(1).Id ? "Document failed validation" : null;
+        var running = Run();
+        Append(BatchSize);
+        await AdvanceUntil(() => _log.CountOf("this host's disk holds up the shipping of records") == 1);
+        Assert.Equal(BatchSize, _spool.Waiting);
+
+        File.Delete(_refused.Folder);
+        await AdvanceUntil(() => _log.CountOf("records are shipped again") == 1);
+        await End(running);
+
+        Assert.Equal((1, 0, 0L), (_refused.Files, _log.CountOf("log store unavailable"), _spool.Waiting));
+    }
+
     private static IEnumerable<string> Ids(int from, int to) => Enumerable.Range(from, to - from).Select(n => Some.Record(n).Id);
 
     private Spool OpenSpool() => Spool.Open(_scratch.File("spool"), 1 << 30, _log);
 
     private Task Run(Spool? spool = null) =>
-        Task.Run(new LogShipper(spool ?? _spool, _store, _appended.Reader, BatchSize, CommitTimeout, _time, _log).RunAsync);
+        Task.Run(new LogShipper(spool ?? _spool, _refused, _store, _appended.Reader, BatchSize, CommitTimeout, _time, _log).RunAsync);
 
     private void Append(int count)
     {

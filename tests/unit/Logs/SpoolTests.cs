@@ -74,6 +74,19 @@ public sealed class SpoolTests : IDisposable
         Assert.Equal(Ids(0, 3), IdsOf(OpenAfter(OpenAfter(OpenAfter(spool))).Read(100)));
     }
 
+    [Fact]
+    public void Records_with_large_outputs_are_written_in_batches_that_are_bounded_in_bytes()
+    {
+        var spool = Open();
+        var records = Enumerable.Range(0, 20).Select(n => Some.Record(n, output: new string('x', 1 << 20))).ToList();
+
+        var first = spool.Append(records);
+
+        Assert.Equal(8, first);
+        Assert.Equal(8, spool.Append([.. records.Skip(first)]));
+        Assert.Equal(16, spool.Waiting);
+    }
+
     [Theory]
     [InlineData(1)]   // all but one byte of its last entry
     [InlineData(40)]  // in the middle of it

@@ -1,0 +1,80 @@
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+
+namespace Dts.Master;
+
+/// <summary>Asks a log store a limited number of questions at a time, each within a deadline: one that hangs costs a few threads, and its callers hear of it.</summary>
+/// <remarks>Thread-safe. A question that was given up keeps its place until the store is done with it.</remarks>
+internal sealed class StoreGate(ILogStore store, TimeSpan deadline, TimeProvider time) : ILogStore
+{
+    /// <summary>Questions that the store is asked at a time.</summary>
+    public const int AtOnce = 16;
+
+    /// <summary>Callers that wait for their turn.</summary>
+    public const int WaitingMax = 64;
+
+    private readonly SemaphoreSlim _room = new(AtOnce);
+    private int _callers;
+
+    public Task<IReadOnlyList<Refused<RunRecord>>> WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel) => AskAsync(stop => store.WriteAsync(records, stop), cancel);
+
+    public Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) =>
+        AskAsync(stop => store.WriteOutputAsync(chunks, stop), cancel);
+
+    public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(string run, long offset, int bytesMax, CancellationToken cancel) =>
+        AskAsync(stop => store.ReadOutputAsync(run, offset, bytesMax, stop), cancel);
+
+    public Task<RunRecord?> FindAsync(string id, CancellationToken cancel) => AskAsync(stop => store.FindAsync(id, stop), cancel);
+
+    public Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel) => AskAsync(stop => store.ListAsync(job, skip, limit, stop), cancel);
+
+    public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => AskAsync(stop => store.SearchAsync(query, stop), cancel);
+
+    public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) =>
+        AskAsync(stop => store.ListPlannedAsync(job, from, until, stop), cancel);
+
+    public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) => AskAsync(stop => store.ListStatsAsync(job, from, stop), cancel);
+
+    public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) => AskAsync(stop => store.RemoveExpiredAsync(now, stop), cancel);
+
+    public void Dispose() => store.Dispose();
+
+    private async Task<T> AskAsync<T>(Func<CancellationToken, Task<T>> ask, CancellationToken cancel)
+    {
+        using var late = new CancellationTokenSource(deadline, time);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel, late.Token);
+        try
+        {
+            if (Interlocked.Increment(ref _callers) > AtOnce + WaitingMax)
+            {
+                throw Unavailable($"{AtOnce} questions are being answered and {WaitingMax} wait");
+            }
+
+            await _room.WaitAsync(stop.Token);
+            var answer = AnswerAsync(ask, stop.Token);
+            return await answer.WaitAsync(stop.Token);
+        }
+        catch (OperationCanceledException) when (late.IsCancellationRequested && !cancel.IsCancellationRequested)
+        {
+            throw Unavailable($"no answer in {deadline.TotalSeconds:0.#} s");
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _callers);
+        }
+    }
+
+    private async Task<T> AnswerAsync<T>(Func<CancellationToken, Task<T>> ask, CancellationToken stop)
+    {
+        try
+        {
+            return await ask(stop);
+        }
+        finally
+        {
+            _room.Release();
+        }
+    }
+
+    private static LogStoreException Unavailable(string why) => new($"log store is too slow: {why}", new TimeoutException(why));
+}
