@@ -158,7 +158,7 @@ public static partial class Log
     [LoggerMessage(502, LogLevel.Information, "log store is back after {Seconds:F1} s and {Failures} tries")]
     public static partial void StoreBack(this ILogger log, double seconds, int failures);
 
-    [LoggerMessage(503, LogLevel.Warning, "records could not be shipped before the end ({Reason}); {Waiting} of them stay in the spool for the next start")]
+    [LoggerMessage(503, LogLevel.Warning, "shipping ended before the log store had all ({Reason}); {Waiting} records stay in the spool for the next start")]
     public static partial void StoreLeft(this ILogger log, string reason, long waiting);
 
     public static void RecordRefused(this ILogger log, RunRecord record, string reason, string file) =>
