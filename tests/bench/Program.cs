@@ -12,7 +12,11 @@ if (args is [] or ["cluster"])
     await ClusterFigures.RunAsync();
 }
 
-if (args is ["log-writing"])
+if (args is ["growth"])
+{
+    await GrowthFigures.RunAsync();
+}
+else if (args is ["log-writing"])
 {
     await LogFigures.WriteAsync();
 }
@@ -31,5 +35,5 @@ else if (args is not ["cluster"])
         .AddJob(Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithWarmupCount(5).WithIterationCount(30).WithIterationTime(TimeInterval.FromMilliseconds(20)))
         .AddColumn(StatisticColumn.Min, StatisticColumn.Median)
         .AddDiagnoser(MemoryDiagnoser.Default);
-    BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args is [] ? ["--filter", "*.CronBenchmarks.*"] : args, config);
+    BenchmarkSwitcher.FromAssembly(typeof(CronBenchmarks).Assembly).Run(args is [] ? ["--filter", "*.CronBenchmarks.*"] : args, config);
 }
