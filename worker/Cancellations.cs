@@ -2,7 +2,10 @@ using Dts.Common.Jobs;
 
 namespace Dts.Worker;
 
-/// <summary>What was claimed before a revision and must not start: all of a job, or one run. Each is kept for as long as the answer to such a claim may still come.</summary>
+/// <summary>
+/// What was claimed before a revision and must not start: all of a job, or one run. Each is kept for as long as
+/// the answer to such a claim may still come.
+/// </summary>
 /// <remarks>Not thread-safe. The launcher's loop owns it.</remarks>
 internal sealed class Cancellations
 {

@@ -11,8 +11,8 @@ namespace Dts.Worker;
 /// <summary>What the claimer asks of etcd, many fires in one request and a few requests at a time, and the answers that have come.</summary>
 /// <remarks>
 /// <para>Not thread-safe but for the answers. The claimer's loop owns it; <paramref name="wake"/> tells it that there is an answer.</para>
-/// <para>Of one job one claim is under way at a time, whatever asked for its runs: two in one request would both find no run in flight and share a fencing
-/// token. A claim whose answer was lost counts as under way until it is found out. The job's other fires wait for their turn.</para>
+/// <para>Of one job one claim is under way at a time, whatever asked for its runs: two in one request would both find no run in flight and
+/// share a fencing token. A claim whose answer was lost counts as under way until it is found out. The job's other fires wait for their turn.</para>
 /// </remarks>
 internal sealed class ClaimRequests(
     EtcdClient etcd,
@@ -112,7 +112,7 @@ internal sealed class ClaimRequests(
         }
     }
 
-    /// <summary>Runs of the job are in a fire's way, and so in the way of those that were asked for and wait behind it: these need not ask, too.</summary>
+    /// <summary>Runs of the job are in a fire's way, and so in the way of those that were asked for and wait behind it: these need not ask.</summary>
     public void WaitFor(Fire fire, IReadOnlyList<string> runsInTheWay)
     {
         var now = time.GetUtcNow();
@@ -180,7 +180,8 @@ internal sealed class ClaimRequests(
     {
         if (found is not null)
         {
-            log.DocumentRemoved(PlaceOf(fire), $"it is {Display.Line(found.Value.ToStringUtf8())}; expected a time such as 2026-11-22T10:00:00Z");
+            var value = Display.Line(found.Value.ToStringUtf8());
+            log.DocumentRemoved(PlaceOf(fire), $"it is \"{value}\"; expected a time such as 2026-11-22T10:00:00Z");
         }
 
         fire.IsAsked = true;
@@ -298,7 +299,8 @@ internal sealed class ClaimRequests(
                 log.ClaimRefused(failure.Message, fires.Count);
             }
 
-            var failed = new ClaimAnswer.Failed(MayBeDone: failure.Error == EtcdError.Unavailable, IsRefused: failure.Error == EtcdError.Refused);
+            var failed = new ClaimAnswer.Failed(
+                MayBeDone: failure.Error == EtcdError.Unavailable, IsRefused: failure.Error == EtcdError.Refused);
             fires.ForEach(fire => _answers.Enqueue((fire, failed)));
         }
 
@@ -351,7 +353,8 @@ internal sealed class ClaimRequests(
         var cursor = new Cursor(before, workerId, "-", Cursor.Moved);
         try
         {
-            await etcd.TxnAsync(Txn.If(Txn.Unchanged(PlaceOf(fire), found)).Then(Txn.Put(PlaceOf(fire), cursor.ToString())), repeatable: true);
+            var create = Txn.If(Txn.Unchanged(PlaceOf(fire), found)).Then(Txn.Put(PlaceOf(fire), cursor.ToString()));
+            await etcd.TxnAsync(create, repeatable: true);
             _answers.Enqueue((fire, new ClaimAnswer.Looked(await etcd.FindAsync(PlaceOf(fire)))));
         }
         catch (EtcdException)

@@ -35,7 +35,8 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
     public static int CountOperations(Fire fire) => 4 + (fire.Gap is { } gap ? 2 * (gap.Again.Count + 1) : 0) + fire.HandTo.Count + fire.Plan.AfterFailure.Count;
 
     /// <summary>etcd grants the claim beside other runs of the job. In mode all overlap is each worker's own affair.</summary>
-    public static bool MayOverlap(Fire fire) => fire.Plan.Overlap == Overlap.Allow || (fire.Run.Worker.Length > 0 && fire.Plan.Mode == JobMode.All);
+    public static bool MayOverlap(Fire fire) =>
+        fire.Plan.Overlap == Overlap.Allow || (fire.Run.Worker.Length > 0 && fire.Plan.Mode == JobMode.All);
 
     /// <summary>One request for many claims.</summary>
     public TxnRequest Around(IEnumerable<TxnRequest> claims)

@@ -269,13 +269,14 @@ internal sealed class Claimer(
             return true;
         }
 #endif
-        // Put by hand since, its past is unknown. In mode all each worker accounts for its own, and what is nobody's is known by what waits here.
+        // The past of a job that was put by hand since is unknown. In mode all each worker accounts for its own; what is nobody's waits here.
         var isPastKnown = place.ModRevision >= fire.Plan.Revision && !(fire.NobodyMatches && fire.Plan.Mode == JobMode.All);
         var waitingFrom = fire.OwedSince.AddSeconds(-1);
         var after = isPastKnown || cursor.PlanTime > waitingFrom ? cursor.PlanTime : waitingFrom;
         var now = time.GetUtcNow();
-        fire.Gap = Gap.Find(fire, place.Value, (after, fire.IsMisfire ? fire.PlanTime.AddSeconds(1) : fire.PlanTime), now, (run, count) =>
-            new OwedEnding(workerId, "", run, RunStatus.Missed, WhyMissed(count, after), now, count, after)); // The claim's session is put in when it is sent.
+        var before = fire.IsMisfire ? fire.PlanTime.AddSeconds(1) : fire.PlanTime;
+        fire.Gap = Gap.Find(fire, place.Value, (after, before), now, (run, count) => // It gets the claim's session when that is sent.
+            new OwedEnding(workerId, Session: "", run, RunStatus.Missed, WhyMissed(count, after), now, count, after));
         return true;
     }
 

@@ -10,7 +10,14 @@ namespace Dts.Worker;
 /// <summary>Turns what changes in etcd into messages for the scheduler: jobs, the queue, kill requests, workers.</summary>
 /// <param name="left">Told when a worker has left: the reaper looks after its runs.</param>
 internal sealed class JobWatch(
-    EtcdClient etcd, Keys keys, string workerId, CronZone defaultZone, ClockCheck clocks, ChannelWriter<ScheduleMessage> inbox, ChannelWriter<bool> left, ILogger log)
+    EtcdClient etcd,
+    Keys keys,
+    string workerId,
+    CronZone defaultZone,
+    ClockCheck clocks,
+    ChannelWriter<ScheduleMessage> inbox,
+    ChannelWriter<bool> left,
+    ILogger log)
 {
     // Jobs of equal text and zone share one schedule, which is most of what a job costs in memory.
     private readonly Dictionary<(string Text, CronZone Zone), JobSchedule> _shared = [];

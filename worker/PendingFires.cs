@@ -124,14 +124,15 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
     }
 
     /// <summary>
-    /// Leaves to a worker that came what waited here only to be recorded as missed. In mode all it owes nothing of the time before it came, so what is over by now
-    /// is recorded now.
+    /// Leaves to a worker that came what waited here only to be recorded as missed. In mode all it owes nothing of the time before it came,
+    /// so what is over by now is recorded now.
     /// </summary>
     public void LeaveTo(string worker, IReadOnlyDictionary<string, string> labels)
     {
         var now = time.GetUtcNow();
-        foreach (var fire in _pending.Values.Where(fire =>
-            fire is { NobodyMatches: true, IsQueued: false, IsAsked: false, IsUncertain: false } && fire.Plan.Target.Matches(worker, labels)).ToList())
+        var waiting = _pending.Values.Where(fire =>
+            fire is { NobodyMatches: true, IsQueued: false, IsAsked: false, IsUncertain: false } && fire.Plan.Target.Matches(worker, labels));
+        foreach (var fire in waiting.ToList())
         {
             while (fire.Next is { NobodyMatches: true } next)
             {

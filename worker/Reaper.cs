@@ -9,7 +9,9 @@ using Microsoft.Extensions.Logging;
 namespace Dts.Worker;
 
 /// <summary>The chores that one worker does for all, whoever holds the lock: ends the runs of lost workers, records what others left owed, removes what is over.</summary>
-/// <param name="left">Has something when a worker has left. The tables are read then, with each new session, and now and then in case a word of that was lost.</param>
+/// <param name="left">
+/// Has something when a worker has left. The tables are read then, with each new session, and now and then in case a word of that was lost.
+/// </param>
 internal sealed class Reaper(
     EtcdClient etcd,
     Keys keys,
@@ -85,7 +87,7 @@ internal sealed class Reaper(
         }
     }
 
-    /// <summary>Until a worker has left, or for a moment: then it is looked at the session and the time.</summary>
+    /// <summary>Waits until a worker has left, or for a moment: the session may be a new one, or the time for a look may have come.</summary>
     private async Task PauseAsync(CancellationToken stop)
     {
         _told ??= left.WaitToReadAsync(stop).AsTask();
@@ -99,7 +101,7 @@ internal sealed class Reaper(
 
     private async Task ReapAsync(Session session, CancellationToken stop)
     {
-        // The workers last: one whose run is in the list was there before it. The kill requests first: what one is meant for is older than it.
+        // The workers last: one whose run is in the list was there before it. The kill requests first: what they are meant for is older.
         var killers = await etcd.ListKeysAsync(keys.Killers, stop);
         var inFlight = await etcd.ListAsync(keys.AllRuns, stop);
         var owed = await etcd.ListAsync(keys.AllOwed, stop);
@@ -117,7 +119,8 @@ internal sealed class Reaper(
         }
 
         _recorded.Keys.Except(owed.Select(pair => pair.Key.ToStringUtf8())).ToList().ForEach(key => _recorded.Remove(key));
-        var running = inFlight.Select(pair => Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllRuns)).OfType<(JobName Name, string RunId)>().ToHashSet();
+        var places = inFlight.Select(pair => Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllRuns));
+        var running = places.OfType<(JobName Name, string RunId)>().ToHashSet();
         var jobsRunning = running.Select(run => run.Name).ToHashSet();
         foreach (var pair in killers.Where(killer => killer.Lease == 0))
         {

@@ -209,14 +209,15 @@ internal sealed class Scheduler(
         var isMisfire = time.GetUtcNow() - planTime > LateAtMost;
         if (candidates.Contains(workerId))
         {
-            await orders.WriteAsync(new FireOrder.Claim(plan.Mode == JobMode.All
-                ? new Fire(name, OfShard(planTime, candidates), plan, rank: 0) { IsMisfire = isMisfire, OwedSince = since }
-                : new Fire(name, planTime, plan, Ranking.RankOf(workerId, candidates, name, planTime)) { IsMisfire = isMisfire, OwedSince = since }));
+            var (run, rank) = plan.Mode == JobMode.All
+                ? (OfShard(planTime, candidates), 0)
+                : (RunSpec.Scheduled(planTime), Ranking.RankOf(workerId, candidates, name, planTime));
+            await orders.WriteAsync(new FireOrder.Claim(new Fire(name, run, plan, rank) { IsMisfire = isMisfire, OwedSince = since }));
         }
         else if (candidates.Count == 0)
         {
-            await orders.WriteAsync(new FireOrder.Claim(
-                new Fire(name, planTime, plan, Ranking.RankOf(workerId, roster.All, name, planTime)) { NobodyMatches = true, OwedSince = since }));
+            var rank = Ranking.RankOf(workerId, roster.All, name, planTime);
+            await orders.WriteAsync(new FireOrder.Claim(new Fire(name, planTime, plan, rank) { NobodyMatches = true, OwedSince = since }));
         }
     }
 

@@ -4,12 +4,18 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Dts.Common.Jobs;
 
-/// <summary>Reads the JSON values under runs/, queue/, owed/ and history/. A value that DTS did not write is refused with a reason, so its reader can report and skip it.</summary>
+/// <summary>
+/// Reads the JSON values under runs/, queue/, owed/ and history/. A value that DTS did not write is refused with a reason, so that
+/// its reader can report and skip it.
+/// </summary>
 /// <remarks>Jobs have a reader of their own: <see cref="JobJson"/>. A run must name the run id of its key.</remarks>
 public static class Documents
 {
-    private static readonly DtsJson Strict = new(
-        new JsonSerializerOptions(DtsJson.Readable.Options) { RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true });
+    private static readonly DtsJson Strict = new(new JsonSerializerOptions(DtsJson.Readable.Options)
+    {
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+    });
 
     // Times near the ends of the calendar overflow when an hour is added or subtracted.
     private static readonly DateTimeOffset Earliest = DateTimeOffset.UnixEpoch;
@@ -24,10 +30,17 @@ public static class Documents
     public static bool TryReadOwed(string runId, ReadOnlySpan<byte> json, [NotNullWhen(true)] out OwedEnding? owed, out string why) =>
         TryRead(json, Strict.OwedEnding, owed => FindWrong(owed.Run, runId), out owed, out why);
 
-    public static bool TryReadHistory(ReadOnlySpan<byte> json, [NotNullWhen(true)] out IReadOnlyList<ScheduleChange>? changes, out string why) =>
-        TryRead(json, Strict.IReadOnlyListScheduleChange, changes => changes.Contains(null!) ? "an entry is null; expected an object" : null, out changes, out why);
+    public static bool TryReadHistory(
+        ReadOnlySpan<byte> json, [NotNullWhen(true)] out IReadOnlyList<ScheduleChange>? changes, out string why) =>
+        TryRead(
+            json,
+            Strict.IReadOnlyListScheduleChange,
+            changes => changes.Contains(null!) ? "an entry is null; expected an object" : null,
+            out changes,
+            out why);
 
-    private static bool TryRead<T>(ReadOnlySpan<byte> json, JsonTypeInfo<T> type, Func<T, string?> findWrong, [NotNullWhen(true)] out T? document, out string why)
+    private static bool TryRead<T>(
+        ReadOnlySpan<byte> json, JsonTypeInfo<T> type, Func<T, string?> findWrong, [NotNullWhen(true)] out T? document, out string why)
         where T : class
     {
         document = null;
@@ -57,8 +70,12 @@ public static class Documents
             return "planTime or notBefore is before 1970 or after 9000";
         }
 
+        if (run.Env?.FirstOrDefault(entry => entry.Value is null).Key is { } variable)
+        {
+            return $"env has null for {Display.Line(variable)}; expected a text";
+        }
+
         return run.Attempt < 1 ? $"attempt is {run.Attempt}; expected 1 or more"
-            : run.Env?.FirstOrDefault(entry => entry.Value is null).Key is { } variable ? $"env has null for {Display.Line(variable)}; expected a text"
             : run.Id != runId ? $"it is run \"{Display.Line(run.Id)}\"; expected the run id of its key"
             : null;
     }
