@@ -9,13 +9,13 @@ internal sealed class ForeignValues(ILogger log)
     private const int RememberedMax = 1000;
 
     private readonly Lock _gate = new();
-    private readonly HashSet<long> _reported = [];
+    private readonly HashSet<string> _reported = [];
 
     public void Report(KeyValue pair, string why)
     {
         lock (_gate)
         {
-            if (!_reported.Add(pair.ModRevision))
+            if (!_reported.Add($"{pair.ModRevision}"))
             {
                 return;
             }

@@ -23,7 +23,7 @@ internal sealed class RefusedTokens : IDisposable
     private readonly ILogger _log;
     private readonly ITimer _sayRest;
     private readonly Lock _gate = new();
-    private readonly Dictionary<IPAddress, (int Count, long Latest)> _byAddress = [];
+    private readonly Dictionary<IPAddress, Attempts> _byAddress = [];
     private int _waiting;
     private int _unsaid;
     private long? _said;
@@ -86,27 +86,24 @@ internal sealed class RefusedTokens : IDisposable
     private TimeSpan Count(IPAddress network)
     {
         var now = _time.GetTimestamp();
-        var known = _byAddress.TryGetValue(network, out var before) && !IsForgotten(before.Latest);
+        var known = _byAddress.TryGetValue(network, out var before) && _time.GetElapsedTime(before.Latest) <= ForgottenAfter;
         if (!known && _byAddress.Count >= AddressesMax)
         {
-            foreach (var (old, _) in _byAddress.Where(entry => IsForgotten(entry.Value.Latest)).ToList())
+            var oldest = network;
+            var latest = long.MaxValue;
+            foreach (var (address, attempts) in _byAddress)
             {
-                _byAddress.Remove(old);
+                (oldest, latest) = attempts.Latest < latest ? (address, attempts.Latest) : (oldest, latest);
             }
 
-            if (_byAddress.Count >= AddressesMax)
-            {
-                _byAddress.Remove(_byAddress.MinBy(entry => entry.Value.Latest).Key);
-            }
+            _byAddress.Remove(oldest);
         }
 
-        var count = known ? before.Count + 1 : 1;
-        _byAddress[network] = (count, now);
+        var count = known ? before!.Count + 1 : 1;
+        _byAddress[network] = new Attempts(count, now);
         var delay = FirstDelay * (1 << Math.Min(count - 1, DoublingsMax));
         return delay < LongestDelay ? delay : LongestDelay;
     }
-
-    private bool IsForgotten(long latest) => _time.GetElapsedTime(latest) > ForgottenAfter;
 
     private void Say(IPAddress address)
     {
@@ -138,4 +135,6 @@ internal sealed class RefusedTokens : IDisposable
         _log.TokenRefused(_latest, _unsaid);
         (_said, _unsaid) = (_time.GetTimestamp(), 0);
     }
+
+    private sealed record Attempts(int Count, long Latest);
 }

@@ -36,9 +36,22 @@ public readonly record struct JobName
         text is "." or ".." ? $"name is \"{text}\", which URLs take for a folder; expected another name"
         : text.Length > 0 && (char.IsWhiteSpace(text[0]) || char.IsWhiteSpace(text[^1]))
             ? $"name \"{Display.Line(text)}\" begins or ends with a blank; expected none there"
-        : text.EnumerateRunes().Where(IsInvisible).Select(rune => (int?)rune.Value).FirstOrDefault() is { } code
+        : FindInvisible(text) is { } code
             ? $"name \"{Display.Line(text)}\" has the invisible character U+{code.ToString("X4", CultureInfo.InvariantCulture)}; expected visible letters"
         : null;
+
+    private static int? FindInvisible(string text)
+    {
+        foreach (var rune in text.EnumerateRunes())
+        {
+            if (IsInvisible(rune))
+            {
+                return rune.Value;
+            }
+        }
+
+        return null;
+    }
 
     /// <summary>Every blank but the ordinary one, and all that Unicode lets a renderer leave out (Default_Ignorable_Code_Point).</summary>
     private static bool IsInvisible(Rune rune) => Rune.GetUnicodeCategory(rune) switch

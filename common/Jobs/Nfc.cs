@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 
 namespace Dts.Common.Jobs;
 
@@ -9,9 +10,10 @@ internal static class Nfc
     private const int HangulS = 0xAC00, HangulL = 0x1100, HangulV = 0x1161, HangulT = 0x11A7;
     private const int CountS = 11172, CountL = 19, CountV = 21, CountT = 28;
 
-    private static readonly Dictionary<int, int[]> Parts = [];
-    private static readonly Dictionary<(int, int), int> Pairs = [];
-    private static readonly Dictionary<int, int> Classes = [];
+    // A pair of characters is one number. All three have one type, for each costs code in the executable.
+    private static readonly Dictionary<long, long> Parts = [];
+    private static readonly Dictionary<long, long> Pairs = [];
+    private static readonly Dictionary<long, long> Classes = [];
 
     static Nfc()
     {
@@ -20,11 +22,12 @@ internal static class Nfc
         {
             if (line.Split('=') is [var whole, var parts] && line[0] != '#')
             {
-                int[] codes = [.. parts.TrimEnd('!').Split(' ').Select(Hex)];
-                Parts.Add(Hex(whole), codes);
-                if (codes.Length == 2 && !parts.EndsWith('!'))
+                var codes = parts.TrimEnd('!').Split(' ');
+                var pair = Pair(Hex(codes[0]), codes.Length > 1 ? Hex(codes[1]) : 0);
+                Parts.Add(Hex(whole), pair);
+                if (codes.Length > 1 && !parts.EndsWith('!'))
                 {
-                    Pairs.Add((codes[0], codes[1]), Hex(whole));
+                    Pairs.Add(pair, Hex(whole));
                 }
             }
             else if (line.Split('-', ':') is [var first, var last, var combining] && line[0] != '#')
@@ -66,11 +69,12 @@ internal static class Nfc
                 codes.Add(HangulT + (hangul % CountT));
             }
         }
-        else if (Parts.TryGetValue(code, out var parts))
+        else if (Parts.TryGetValue(code, out var pair))
         {
-            foreach (var part in parts)
+            Decompose((int)(pair >> 32), codes);
+            if ((int)pair is > 0 and var second)
             {
-                Decompose(part, codes);
+                Decompose(second, codes);
             }
         }
         else
@@ -88,7 +92,7 @@ internal static class Nfc
     private static string Compose(List<int> codes)
     {
         List<int> composed = [];
-        var (starter, lastClass) = (-1, -1);
+        var (starter, lastClass) = (-1, -1L);
         foreach (var code in codes)
         {
             var own = ClassOf(code);
@@ -98,11 +102,17 @@ internal static class Nfc
                 continue;
             }
 
-            (starter, lastClass) = own == 0 ? (composed.Count, -1) : (starter, own);
+            (starter, lastClass) = own == 0 ? (composed.Count, -1L) : (starter, own);
             composed.Add(code);
         }
 
-        return string.Concat(composed.Select(char.ConvertFromUtf32));
+        var text = new StringBuilder();
+        foreach (var code in composed)
+        {
+            text.Append(char.ConvertFromUtf32(code));
+        }
+
+        return text.ToString();
     }
 
     private static int? FindWhole(int first, int second) =>
@@ -110,10 +120,12 @@ internal static class Nfc
             ? HangulS + (((l * CountV) + v) * CountT)
         : first - HangulS is >= 0 and < CountS and var s && s % CountT == 0 && second - HangulT is > 0 and < CountT and var t
             ? first + t
-        : Pairs.TryGetValue((first, second), out var whole) ? whole
+        : Pairs.TryGetValue(Pair(first, second), out var whole) ? (int)whole
         : null;
 
-    private static int ClassOf(int code) => Classes.GetValueOrDefault(code);
+    private static long ClassOf(int code) => Classes.GetValueOrDefault(code);
+
+    private static long Pair(int first, int second) => ((long)first << 32) | (uint)second;
 
     private static int Hex(string text) => int.Parse(text, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 }
