@@ -99,7 +99,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
             (umask 077; echo secret >/etc/dts/secret; echo DTS_RUNAS=games >/etc/dts/worker.env)
             mkdir -p /run/systemd/system/dts-worker.service.d
             printf '[Service]\nLoadCredential=DTS_SECRET:/etc/dts/secret\n' >/run/systemd/system/dts-worker.service.d/secret.conf
-            chmod 644 /var/lib/dts/log.db; chmod -R go+rX /var/lib/dts
+            chmod 644 /var/lib/dts/log.db; chmod -R go+rX /var/lib/dts; systemd-tmpfiles --create /etc/tmpfiles.d/dts.conf
             systemctl daemon-reload; systemctl restart dts-worker
             """);
         await PutOnceAsync("other", "echo $$ >/tmp/other; head -c 100000 /dev/zero; exec sleep 4712", user: "games");

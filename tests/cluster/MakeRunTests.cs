@@ -59,7 +59,7 @@ public sealed class MakeRunTests : IDisposable
         var run = Start(out var port);
         await Soon("DTS is up");
         using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
-        using var form = new FormUrlEncodedContent([new("job", $$"""{"name":"stays","command":"exec sleep 300","cronExpr":"0 0 0 1 1 * 2099","env":{"MARK":"{{Data}}"}}""")]);
+        using var form = new FormUrlEncodedContent([new("job", $$$"""{"name":"stays","command":"exec sleep 300","cronExpr":"0 0 0 1 1 * 2099","env":{"MARK":"{{{Data}}}"}}""")]);
         using var saved = await http.PostAsync("/job/save", form);
         using var asked = await http.PostAsync("/api/v1/jobs/stays/run", null);
         await Patience.Until(() => Processes.With($"MARK={Data}").Count == 1, Said);
