@@ -374,7 +374,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
     private Task<string[]> VersionsAsync() => Task.WhenAll(Workers.Select(async host => (await hosts.RunAsync(host, "readlink /opt/dts/current/dts-worker")).Split('/')[1]));
 
     /// <summary>A job that runs once on h3, soon.</summary>
-    private Task PutOnceAsync(string name, string command, string user = "")
+    private Task<string> PutOnceAsync(string name, string command, string user = "")
     {
         var soon = DateTimeOffset.UtcNow.AddSeconds(3).ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture);
         var job = new JsonObject { ["name"] = name, ["command"] = command, ["cronExpr"] = $"@at {soon}", ["user"] = user, ["target"] = new JsonObject { ["workers"] = new JsonArray("h3") } };
