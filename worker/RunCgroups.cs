@@ -9,7 +9,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker;
 
-/// <summary>Makes the cgroup of a run that asks for limits, and of every run with cgroupPerRun, and removes it when it is empty.</summary>
+/// <summary>Makes the cgroup of a run that asks for limits or another user (whose processes show their marks to nobody else), and of every run with cgroupPerRun, and
+/// removes it when it is empty.</summary>
 /// <param name="folder">Where they are made; null = nowhere, for the reason given.</param>
 /// <param name="findMissing">Why runs cannot be limited by a controller here; null = they can.</param>
 /// <remarks>Thread-safe. A limit that cannot be kept fails the run that asks for it; no other run ever fails for what happens here.</remarks>
@@ -41,7 +42,7 @@ internal sealed class RunCgroups(string? folder, Func<string, string?> findMissi
     {
         var limits = LimitsOf(run.Job).ToList();
         refusal = "";
-        cgroup = folder is not null && (forEveryRun || limits.Count > 0) ? TryMake(NameOf(run.Name.Value, run.Id), mustHold: limits.Count > 0) : null;
+        cgroup = folder is not null && (forEveryRun || run.Job.User.Length > 0 || limits.Count > 0) ? TryMake(NameOf(run.Name.Value, run.Id), mustHold: limits.Count > 0) : null;
         foreach (var limit in limits)
         {
             if (FindUnkept(limit, cgroup) is { } why)

@@ -32,8 +32,6 @@ public sealed class MasterProcess : IAsyncLifetime
 
     internal string LogFile => _scratch.File("log.db");
 
-    internal int Pid => _process!.Id;
-
     internal HttpClient Http { get; } = new() { Timeout = Patience.Limit };
 
     public async ValueTask InitializeAsync()
