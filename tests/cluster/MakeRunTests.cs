@@ -18,6 +18,9 @@ public sealed class MakeRunTests : IDisposable
     {
         foreach (var make in _made)
         {
+            using var kill = Process.Start("sh", ["-c", $"kill -KILL -- -{make.Id} 2>/dev/null || true"]); // After a failure: with what would start all again.
+            kill.WaitForExit();
+
             make.Dispose();
         }
 
@@ -76,7 +79,7 @@ public sealed class MakeRunTests : IDisposable
     {
         var run = Start(out _);
         await Soon("DTS is up");
-        var script = int.Parse(await File.ReadAllTextAsync(Path.Combine(Data, "lock"), TestContext.Current.CancellationToken), System.Globalization.CultureInfo.InvariantCulture);
+        var script = int.Parse(await Tool.RunAsync("cat", Path.Combine(Data, "lock")), System.Globalization.CultureInfo.InvariantCulture);
 
         var second = Start(FindFreePorts(), "second");
         await second.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
