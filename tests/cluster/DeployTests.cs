@@ -114,7 +114,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         var open = await hosts.RunAsync(3, "find /var/lib/dts /var/lib/dts-job /etc/dts -perm /007");
         var openFiles = await hosts.RunAsync(3, "find /var/lib/dts -perm /077");
         await hosts.RunAsync(3, """
-            pkill -f 'sleep 4712'; rm -r /srv/attack /tmp/attack /tmp/who /tmp/other /etc/dts/secret /etc/dts/worker.env /run/systemd/system/dts-worker.service.d
+            kill $(cat /tmp/other); rm -r /srv/attack /tmp/attack /tmp/who /tmp/other /etc/dts/secret /etc/dts/worker.env /run/systemd/system/dts-worker.service.d
             systemctl daemon-reload; systemctl restart dts-worker
             """);
 
