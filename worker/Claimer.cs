@@ -159,7 +159,7 @@ internal sealed class Claimer(
 #endif
         if (Parse(place) is { } found && found.PlanTime >= fire.PlanTime)
         {
-            SettlePassed(fire, found);
+            Leave(fire);
         }
         else if (fire.IsUncertain && fire.Next is not null)
         {
@@ -177,11 +177,11 @@ internal sealed class Claimer(
         var cursor = Parse(answer.Place);
         if (answer.Job is null)
         {
-            pending.Forget(fire);
+            Leave(fire);
         }
         else if (cursor is { } reached && reached.PlanTime >= fire.PlanTime)
         {
-            SettlePassed(fire, reached);
+            Leave(fire);
         }
         else if (answer.Job.ModRevision != fire.Plan.Revision)
         {
@@ -211,13 +211,9 @@ internal sealed class Claimer(
         {
             requests.Claim(fire);
         }
-        else if (fire.IsUncertain && runs.Find(fire.Name, fire.RunId) is null && sessions.Current is { } session)
-        {
-            requests.Recover(fire, session);
-        }
         else
         {
-            pending.Forget(fire);
+            Leave(fire);
         }
     }
 
@@ -283,14 +279,14 @@ internal sealed class Claimer(
     private static string WhyMissed(long count, DateTimeOffset after) =>
         count == 1 ? "no worker claimed it" : $"no worker claimed them: {count} fires since {Cursor.Text(after)}";
 
-    /// <summary>The cursor has reached the fire: another worker has it, or we have, and the answer was lost.</summary>
-    private void SettlePassed(Fire fire, Cursor cursor)
+    /// <summary>
+    /// Somebody has dealt with the fire: another worker, or this one by a claim whose answer was lost. By now the cursor may be further than
+    /// that claim put it: others skip the later fires of a job whose run is in flight. So the run itself is looked for.
+    /// </summary>
+    private void Leave(Fire fire)
     {
         // Looked up before etcd is asked: a run of ours that is not known here by now has either never been known, or its key is gone already.
-        if (fire.IsUncertain
-            && runs.Find(fire.Name, fire.RunId) is null
-            && sessions.Current is { } session
-            && cursor.PlanTime == fire.PlanTime && cursor.By == workerId && cursor.Session == session.Lease.ToString())
+        if (fire.IsUncertain && runs.Find(fire.Name, fire.RunId) is null && sessions.Current is { } session)
         {
             requests.Recover(fire, session);
         }

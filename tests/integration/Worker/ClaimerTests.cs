@@ -56,6 +56,23 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
+    public async Task A_claim_whose_answer_was_lost_is_found_also_when_others_have_skipped_later_fires()
+    {
+        var worker = await StartWorkerAsync(callTimeoutSeconds: 1, slots: 2);
+        var fire = await PutJobAsync(Some.Job(), Soon());
+        _proxy.StallAnswers();
+        await worker.OrderAsync(new FireOrder.Claim(fire));
+        await KeySoonAsync(Keys.Run(fire.Name, fire.RunId), run => run is not null);
+        await Etcd.PutAsync(Keys.Fired(fire.Name), $"{Cursor.Text(fire.PlanTime.AddSeconds(1))} w2 1 skipped");
+
+        _proxy.Cut();
+        _proxy.Mend();
+
+        await StartedAsync(worker, 1);
+        Assert.Equal(fire.RunId, worker.Started[0].Id);
+    }
+
+    [Fact]
     public async Task A_skip_whose_answer_was_lost_stays_owed_in_etcd_and_starts_nothing()
     {
         var worker = await StartWorkerAsync(callTimeoutSeconds: 1, slots: 1); // Which it gives back.
