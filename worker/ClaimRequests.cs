@@ -137,7 +137,7 @@ internal sealed class ClaimRequests(
     /// <summary>Lets the next fire of the job ask, unless this one's claim is under way, or may have been carried out unheard.</summary>
     public void EndTurn(Fire fire)
     {
-        if (fire.IsAsked || (fire.IsUncertain && pending.Has(fire)) || !_turns.TryGetValue(fire.Name, out var turn) || turn.Fire != fire)
+        if (fire.IsAsked || (fire.IsUnanswered && pending.Has(fire)) || !_turns.TryGetValue(fire.Name, out var turn) || turn.Fire != fire)
         {
             return;
         }

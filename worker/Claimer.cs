@@ -114,6 +114,7 @@ internal sealed class Claimer(
 
     private async Task SettleAsync(Fire fire, ClaimAnswer answer)
     {
+        fire.IsUnanswered &= answer is ClaimAnswer.Failed;
         switch (answer)
         {
             case ClaimAnswer.Mine mine:
@@ -127,6 +128,7 @@ internal sealed class Claimer(
                 break;
             case ClaimAnswer.Failed failed:
                 fire.IsUncertain |= failed.MayBeDone;
+                fire.IsUnanswered |= failed.MayBeDone;
                 fire.GoesAlone |= failed.IsRefused;
                 pending.TryIn(fire, RetryPause);
                 break;

@@ -14,15 +14,15 @@ namespace Dts.Worker;
 internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, RunsInFlight runs, HeldCommands commands, ChannelReader<Ending> completed, TimeProvider time, ILogger log)
 {
     private const int AtOnce = 100;
-    private const int TriesAtTheEnd = 3;
 
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan TriesAtTheEndTake = TimeSpan.FromSeconds(2); // One try, if etcd is silent: the worker is to end in time.
 
     private readonly List<Ending> _waiting = []; // While etcd is away; the recorder must not wait for it. Nothing is claimed then, so there are few.
 
     public async Task RunAsync()
     {
-        for (var failures = 0; _waiting.Count > 0 || await completed.WaitToReadAsync();)
+        for (long? failingSince = null; _waiting.Count > 0 || await completed.WaitToReadAsync();)
         {
             while (completed.TryRead(out var ending))
             {
@@ -31,17 +31,19 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, Run
 
             // Etcd refuses a request that puts and deletes one key, as what is owed and then recorded at once would.
             var together = _waiting.Take(AtOnce).DistinctBy(ending => ending.Record.Id).ToList();
+            var startedAt = time.GetTimestamp();
             if (await TryCompleteAsync([.. together]))
             {
-                failures = 0;
+                failingSince = null;
                 await ForgetAsync(together);
             }
-            else if (++failures >= TriesAtTheEnd && completed.Completion.IsCompleted)
+            else if (completed.Completion.IsCompleted && time.GetElapsedTime(failingSince ??= startedAt) > TriesAtTheEndTake)
             {
                 return; // The worker ends; the next one under this id finds them.
             }
             else
             {
+                failingSince ??= startedAt;
                 await Task.Delay(RetryPause, time);
             }
         }

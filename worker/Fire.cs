@@ -74,6 +74,9 @@ internal sealed class Fire(JobName name, RunSpec run, JobPlan plan, int rank)
     /// <summary>A claim was sent whose answer was lost: it may be ours already.</summary>
     public bool IsUncertain { get; set; }
 
+    /// <summary>Since such a claim etcd has not answered for this fire. Until it does, no other claim of the job may be sent.</summary>
+    public bool IsUnanswered { get; set; }
+
     /// <summary>Runs of the job were in its way when it was last tried.</summary>
     public bool IsHindered { get; set; }
 

@@ -386,6 +386,26 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
+    public async Task A_run_that_waits_and_whose_answer_was_lost_once_does_not_keep_planned_fires_from_being_skipped()
+    {
+        var worker = await StartWorkerAsync(callTimeoutSeconds: 1);
+        var planned = await PutJobAsync(Some.Job() with { StartDeadlineSeconds = 3600 }, Soon());
+        var waiting = await PutQueuedAsync(planned, RunSpec.Manual, "");
+        await Etcd.PutAsync(Keys.Run(planned.Name, "20200101T000000Z"), "{}"); // Somebody's run, which goes on.
+        await worker.OrderAsync(new FireOrder.Claim(waiting));
+        await Patience.Until(() => waiting.IsHindered, () => $"{Log}");
+        _proxy.StallAnswers();
+        await Patience.Until(() => waiting.IsUncertain, () => $"{Log}");
+        _proxy.Cut();
+        _proxy.Mend();
+
+        await worker.OrderAsync(new FireOrder.Claim(planned));
+
+        await Patience.Until(() => worker.Recorded.Count > 0, () => $"{Log}");
+        Assert.Equal(($"{planned.Name}/{planned.RunId}", RunStatus.Skipped), (worker.Recorded[0].Record.Id, worker.Recorded[0].Record.Status));
+    }
+
+    [Fact]
     public async Task What_nobody_claimed_is_accounted_for_also_when_it_was_found_while_there_was_no_session()
     {
         var worker = await StartWorkerAsync(ttl: TimeSpan.FromSeconds(3));
