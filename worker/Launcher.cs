@@ -175,8 +175,8 @@ internal sealed class Launcher(
 
         var session = sessions.Current;
         var deadlines = _starting.Select(waiting => CutOff.FindDeadline(waiting.Run, session, settings.SessionTtl)).OfType<KillDeadline>().ToList();
-        var started = await commands.StartAsync([.. _starting.Select(waiting => waiting.Run.Key)], FindPatience(session?.HoldsFor ?? TimeSpan.Zero), deadlines);
-        foreach (var (waiting, running) in _starting.Zip(started))
+        var started = await StartAsync(session?.HoldsFor ?? TimeSpan.Zero, deadlines);
+        foreach (var (waiting, running) in started)
         {
             var run = waiting.Run;
             run.Command = running;
@@ -196,10 +196,20 @@ internal sealed class Launcher(
         }
     }
 
-    /// <summary>How long starts may take: while the session holds, and while a run that misses its own start would not be in the way of the job's next.</summary>
-    private TimeSpan FindPatience(TimeSpan holdsFor)
+    /// <summary>Starts all at once. A run whose job is due again soon waits less for the holder, and does not shorten the time that the others have.</summary>
+    private async Task<IEnumerable<(Waiting, RunningCommand)>> StartAsync(TimeSpan holdsFor, List<KillDeadline> deadlines)
     {
-        var untilNext = _starting.Min(waiting => waiting.Next ?? DateTimeOffset.MaxValue) - time.GetUtcNow() - EndsBeforeNext;
+        var now = time.GetUtcNow();
+        var groups = _starting.GroupBy(waiting => waiting.Next is { } next && next - now < HeldCommands.StartsWithin + EndsBeforeNext).Select(group => group.ToList()).ToList();
+        var started = await Task.WhenAll(groups.Select(group =>
+            commands.StartAsync([.. group.Select(waiting => waiting.Run.Key)], FindPatience(group, holdsFor, now), deadlines)));
+        return groups.Zip(started, (group, running) => group.Zip(running)).SelectMany(pairs => pairs);
+    }
+
+    /// <summary>How long starts may take: while the session holds, and while a run that misses its own start would not be in the way of the job's next.</summary>
+    private static TimeSpan FindPatience(List<Waiting> starting, TimeSpan holdsFor, DateTimeOffset now)
+    {
+        var untilNext = starting.Min(waiting => waiting.Next ?? DateTimeOffset.MaxValue) - now - EndsBeforeNext;
         untilNext = untilNext > LeastPatience ? untilNext : LeastPatience;
         return untilNext < holdsFor ? untilNext : holdsFor;
     }

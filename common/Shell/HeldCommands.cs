@@ -12,8 +12,10 @@ public sealed class HeldCommands : IDisposable
     private const string Stalled = "the process that starts commands does not answer";
     private const int StartsAtOnce = 50; // Each of a message is to start in time, also where a start takes 20 ms.
 
+    /// <summary>How long the start of a command may take at most.</summary>
+    public static readonly TimeSpan StartsWithin = TimeSpan.FromSeconds(2);
+
     private static readonly TimeSpan AnswersWithin = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan StartsWithin = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan OnTheWay = TimeSpan.FromMilliseconds(200); // From the holder's look at the clock to the arrival of its answer.
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100);
     private static readonly UserAccount WorkerItself = new("", uint.MaxValue, uint.MaxValue, "/");

@@ -141,4 +141,24 @@ public sealed class AttackTests
         Assert.All(records, record => Assert.True(record.Status is Common.Logs.RunStatus.Succeeded or Common.Logs.RunStatus.Missed, $"{record}"));
         Assert.Contains(records, record => record.Err.StartsWith("the process that starts commands did not answer within ", StringComparison.Ordinal));
     }
+
+    [Fact]
+    public async Task A_run_that_starts_beside_one_of_a_more_frequent_job_survives_a_stall_that_only_that_job_cannot_wait_for()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 1);
+        await cluster.SaveAsync("frequent", "true", "* * * * * *");
+        await cluster.SaveAsync("rare", "true", "*/10 * * * * *");
+        await cluster.RecordsSoon("frequent", records => records.Count >= 2);
+        var holder = Assert.Single(Processes.Running($"hold {cluster.Folder}/w1/"));
+
+        await Patience.Until(() => DateTime.UtcNow is { Second: var second, Millisecond: > 700 and < 850 } && second % 10 == 9, cluster.Describe);
+        var planTime = DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 1);
+        await Tool.RunAsync("kill", "-STOP", $"{holder}");
+        await Patience.Until(() => DateTimeOffset.UtcNow > planTime.AddSeconds(1.1), cluster.Describe);
+        await Tool.RunAsync("kill", "-CONT", $"{holder}");
+
+        await cluster.RecordsSoon("rare", records => records.Any(record => record.PlanTime == planTime.ToUnixTimeMilliseconds()));
+        var run = Assert.Single(await cluster.RecordsAsync("rare"), record => record.PlanTime == planTime.ToUnixTimeMilliseconds());
+        Assert.Equal(Common.Logs.RunStatus.Succeeded, run.Status);
+    }
 }
