@@ -240,7 +240,6 @@ public sealed class HeldCommands : IDisposable
         int[] handedOver = [Native.DuplicateHigh((int)listener.Handle), Native.DuplicateHigh(endings)];
         try
         {
-            Native.GrantHurry();
             PreparedCommand.Launch([.. _program, path], user, handedOver);
             _all.Add(link);
             link.Hear(isOwn: true);
