@@ -393,8 +393,9 @@ internal static unsafe partial class Native
     /// <summary>Makes all threads of this process ordinary but its first, which is the caller.</summary>
     public static void EndHurryOfOthers()
     {
-        foreach (var thread in Directory.GetDirectories("/proc/self/task").Select(folder => int.Parse(Path.GetFileName(folder), CultureInfo.InvariantCulture)))
+        foreach (var folder in Directory.GetDirectories("/proc/self/task"))
         {
+            var thread = int.Parse(Path.GetFileName(folder), CultureInfo.InvariantCulture);
             _ = thread == Environment.ProcessId || SetPolicy(thread, SCHED_OTHER);
         }
     }

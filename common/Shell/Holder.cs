@@ -51,8 +51,8 @@ public sealed class Holder : IDisposable
     /// <summary>Holds commands until there are none and no worker is there.</summary>
     public static int Run(string socketPath)
     {
-        // The worker has us begin as a real-time process, where it may: so an ordinary user's needs no right to that. Only this thread and the one that starts
-        // commands stay so; what they make from here on is ordinary.
+        // The worker has us begin as a real-time process, where it may: so an ordinary user's needs no right to that. Only this thread and
+        // the one that starts commands stay so; what they make from here on is ordinary.
         Native.GiveUpHurry();
         Native.EndHurryOfOthers();
         var starting = UserAccount.Own == 0 ? null : new StartingThread();

@@ -44,7 +44,7 @@ internal sealed unsafe class SpawnAttributes : IDisposable
         Free(ref _hurried);
     }
 
-    /// <summary>Starts a program that begins as a real-time process, if we may do that, and then sees to it itself: its pid, or -errno.</summary>
+    /// <summary>Starts a program that begins as a real-time process, if we may, and sees to that itself: its pid, or -errno.</summary>
     /// <param name="switchesUser">It gets the right to change users, which it gives up with that.</param>
     public int SpawnHolder(byte* path, byte* actions, byte** arguments, byte** environment, bool switchesUser)
     {
