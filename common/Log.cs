@@ -128,7 +128,7 @@ public static partial class Log
     [LoggerMessage(416, LogLevel.Critical, "the process that holds this worker's commands is gone, and nobody would hear how they end; this one ends, and the next one kills what is left of them")]
     public static partial void HolderGone(this ILogger log);
 
-    [LoggerMessage(430, LogLevel.Error, "the process that starts commands did not answer a start within {Seconds} s; its runs end as missed, and this worker claims nothing until it answers")]
+    [LoggerMessage(430, LogLevel.Error, "the process that starts commands did not answer within {Seconds} s; its runs end as missed, and this worker claims nothing until it answers")]
     public static partial void HolderSilent(this ILogger log, double seconds);
 
     [LoggerMessage(431, LogLevel.Information, "the process that starts commands answers again")]

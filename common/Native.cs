@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace Dts.Common;
@@ -351,8 +352,9 @@ internal static unsafe partial class Native
         _ = posix_spawnattr_setsigdefault(attributes, signals);
     }
 
-    /// <summary>Makes a new process a real-time one, but none that it starts (sched(7)); false where glibc is laid out otherwise.</summary>
-    public static bool TryAddHurry(byte* attributes)
+    /// <summary>Makes a new process a real-time one (sched(7)); false where glibc is laid out otherwise.</summary>
+    /// <param name="handedOn">So are all threads and processes that it starts, until it says otherwise; or else none.</param>
+    public static bool TryAddHurry(byte* attributes, bool handedOn)
     {
         // glibc refuses the flag of the policy, so it is added where glibc keeps the policy: behind two ints and two signal sets of
         // 128 bytes, and the priority. Its layout is part of its ABI.
@@ -364,7 +366,7 @@ internal static unsafe partial class Native
             return false;
         }
 
-        *policy |= SCHED_RESET_ON_FORK;
+        *policy |= handedOn ? 0 : SCHED_RESET_ON_FORK;
         return posix_spawnattr_setflags(attributes, SpawnFlags | POSIX_SPAWN_SETSCHEDULER) == 0;
     }
 
@@ -388,21 +390,21 @@ internal static unsafe partial class Native
     /// <summary>Makes this thread, but none that it starts, run before all ordinary ones (SCHED_RR); false if it must not.</summary>
     public static bool TryRunFirst() => SetPolicy(0, SCHED_RR | SCHED_RESET_ON_FORK);
 
-    /// <summary>Makes this thread, and all that it starts, run before all ordinary ones until <see cref="EndHurry"/> is called for it; false if it must not.</summary>
-    public static bool TryStartFirst() => SetPolicy(0, SCHED_RR);
+    /// <summary>Makes all threads of this process ordinary but its first, which is the caller.</summary>
+    public static void EndHurryOfOthers()
+    {
+        foreach (var folder in Directory.GetDirectories("/proc/self/task"))
+        {
+            var thread = int.Parse(Path.GetFileName(folder), CultureInfo.InvariantCulture);
+            _ = thread == Environment.ProcessId || SetPolicy(thread, SCHED_OTHER);
+        }
+    }
 
     /// <summary>No process that is started from now on may become a real-time one; threads that are, stay so. See getrlimit(2), RLIMIT_RTPRIO.</summary>
     public static void GiveUpHurry()
     {
         var none = stackalloc ulong[] { 0, 0 };
         _ = setrlimit(RLIMIT_RTPRIO, none);
-    }
-
-    /// <summary>Lets processes that are started from now on become real-time ones, if we may give that away: an ordinary user has no other way to it.</summary>
-    public static void GrantHurry()
-    {
-        var one = stackalloc ulong[] { 1, 1 };
-        _ = setrlimit(RLIMIT_RTPRIO, one);
     }
 
     /// <summary>

@@ -18,6 +18,7 @@ public sealed class HeldCommands : IDisposable
     private static readonly TimeSpan AnswersWithin = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan OnTheWay = TimeSpan.FromMilliseconds(200); // From the holder's look at the clock to the arrival of its answer.
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan AskEvery = AnswersWithin / Link.QuestionsUnanswered;
     private static readonly UserAccount WorkerItself = new("", uint.MaxValue, uint.MaxValue, "/");
 
     private readonly ConcurrentDictionary<string, Link> _links = new(); // by command
@@ -28,8 +29,13 @@ public sealed class HeldCommands : IDisposable
     private readonly string _folder;
     private readonly IReadOnlyList<string> _program;
     private readonly ILogger _log;
+    private readonly Timer _asking;
 
-    private HeldCommands(string folder, IReadOnlyList<string> program, ILogger log) => (_folder, _program, _log) = (folder, program, log);
+    private HeldCommands(string folder, IReadOnlyList<string> program, ILogger log)
+    {
+        (_folder, _program, _log) = (folder, program, log);
+        _asking = new Timer(_ => Links.ToList().ForEach(link => link.Ask()), null, AskEvery, AskEvery);
+    }
 
     /// <summary>Raised when <see cref="Answers"/> may have changed, on the thread that noticed.</summary>
     public event Action? AnswersChanged;
@@ -37,8 +43,10 @@ public sealed class HeldCommands : IDisposable
     /// <summary>What a worker before this one started and did not see to its record.</summary>
     public IReadOnlyList<FormerCommand> Former => _former;
 
-    /// <summary>False while a holder of this worker owes the answer to a start that is out of date by now.</summary>
-    public bool Answers => !_own.Values.Any(link => link.IsSilent);
+    /// <summary>False while a holder owes the answer to a start that is out of date, or to the question whether it is there.</summary>
+    public bool Answers => !Links.Any(link => link.IsSilent);
+
+    private IEnumerable<Link> Links => _own.Values.Concat(_links.Values).Distinct();
 
     /// <summary>Finds the holders of former workers, and starts one for the commands of this one.</summary>
     /// <param name="folder">Where the holders of this worker have their sockets; nobody else may enter it.</param>
@@ -49,9 +57,11 @@ public sealed class HeldCommands : IDisposable
     {
         HolderFolder.Make(folder);
         var commands = new HeldCommands(folder, program, log ?? NullLogger.Instance);
-        foreach (var path in Directory.GetFiles(folder, "*" + Holder.SocketSuffix))
+        var tooLate = Task.Delay(AnswersWithin, TimeProvider.System); // For all of them: however many hang, a worker starts in time.
+        var met = Directory.GetFiles(folder, "*" + Holder.SocketSuffix).Select(path => (path, Greet(path))).ToList();
+        foreach (var (path, greeted) in met)
         {
-            await commands.TryTakeOverAsync(path);
+            await commands.TryTakeOverAsync(path, greeted, tooLate);
         }
 
         foreach (var path in Directory.GetFiles(folder, "*" + Holder.EndingsSuffix).Where(path => !File.Exists(Path.ChangeExtension(path, Holder.SocketSuffix))))
@@ -167,15 +177,24 @@ public sealed class HeldCommands : IDisposable
     public async Task HolderGoneAsync(CancellationToken stop) => await Task.WhenAny(_gone.Task, Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop));
 
     /// <summary>Leaves what still runs to its holders.</summary>
-    public void Dispose() => _all.ForEach(link => link.Leave());
-
-    private async Task TryTakeOverAsync(string path)
+    public void Dispose()
     {
-        if (HolderFolder.TryConnect(path) is { } socket)
+        _asking.Dispose();
+        _all.ForEach(link => link.Leave());
+    }
+
+    /// <summary>Its line and its first word to come; null when nobody is there.</summary>
+    private static (HolderLine Line, Task<HolderMessage?> Word)? Greet(string path)
+    {
+        var line = HolderFolder.TryConnect(path) is { } socket ? new HolderLine(socket) : null;
+        return line is null ? null : (line, line.ReceiveAsync());
+    }
+
+    private async Task TryTakeOverAsync(string path, (HolderLine Line, Task<HolderMessage?> Word)? greeted, Task tooLate)
+    {
+        if (greeted is var (line, word))
         {
-            var line = new HolderLine(socket);
-            var word = line.ReceiveAsync();
-            if (await Task.WhenAny(word, Task.Delay(AnswersWithin, TimeProvider.System)) != word)
+            if (await Task.WhenAny(word, tooLate) != word)
             {
                 line.Dispose(); // It hangs. Its commands are left behind, and ended as such.
                 return;
@@ -242,7 +261,6 @@ public sealed class HeldCommands : IDisposable
         int[] handedOver = [Native.DuplicateHigh((int)listener.Handle), Native.DuplicateHigh(endings)];
         try
         {
-            Native.GrantHurry();
             PreparedCommand.Launch([.. _program, path], user, handedOver);
             _all.Add(link);
             link.Hear(isOwn: true);
@@ -267,11 +285,18 @@ public sealed class HeldCommands : IDisposable
         private readonly HeldCommands _holders;
         private readonly ConcurrentDictionary<string, RunningCommand> _commands = new();
         private readonly ConcurrentDictionary<string, TaskCompletionSource<RunningCommand>> _expected = new();
+        /// <summary>Of the questions whether it is there, so many follow upon the first before it counts as stalled.</summary>
+        public const int QuestionsUnanswered = 5;
+
+        private const string Question = ""; // Its id among the starts; it is a start of nothing, which every version answers.
+
         private readonly HolderLine? _line;
         private readonly ConcurrentDictionary<string, bool> _overdue = new(); // Their start was given up.
         private readonly ConcurrentQueue<TaskCompletionSource<int>> _counts = new();
         private readonly TaskCompletionSource _heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private volatile bool _isLeft;
+        private volatile bool _isGone;
+        private int _asked; // 0: it owes no answer to the question
         private volatile string? _fault;
         private readonly string? _file;
         private readonly HashSet<string> _inFile = [];
@@ -287,7 +312,7 @@ public sealed class HeldCommands : IDisposable
         public string? Fault => _fault;
 
         /// <summary>It owes the answer to a start that was given up.</summary>
-        public bool IsSilent => !_overdue.IsEmpty;
+        public bool IsSilent => !_isGone && !_overdue.IsEmpty;
 
         public RunningCommand Add(HolderMessage.Held held)
         {
@@ -347,6 +372,27 @@ public sealed class HeldCommands : IDisposable
             }
         }
 
+        /// <summary>Has it show that it is there: one that is stalled while nothing is to be started holds its commands for ever.</summary>
+        public void Ask()
+        {
+            if (_line is null || _isGone || _isLeft || _fault is not null)
+            {
+                return;
+            }
+
+            switch (Interlocked.Increment(ref _asked))
+            {
+                case 1:
+                    Send(new HolderMessage.Start([], long.MaxValue));
+                    break;
+                case > QuestionsUnanswered when !IsSilent:
+                    _overdue[Question] = true;
+                    _holders._log.HolderSilent(AnswersWithin.TotalSeconds);
+                    _holders.AnswersChanged?.Invoke();
+                    break;
+            }
+        }
+
         public Task<int> KillLeft(HolderMessage.KillLeft left)
         {
             var count = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -399,6 +445,10 @@ public sealed class HeldCommands : IDisposable
                 _heard.TrySetResult();
                 switch (message)
                 {
+                    case HolderMessage.Started([]):
+                        _asked = 0;
+                        NoteAnswer(Question);
+                        break;
                     case HolderMessage.Started(var commands):
                         foreach (var held in commands)
                         {
@@ -418,6 +468,8 @@ public sealed class HeldCommands : IDisposable
                 }
             }
 
+            _isGone = true;
+            _holders.AnswersChanged?.Invoke();
             if (isOwn && !Heard.IsCompleted)
             {
                 Fail("it ended before it said a word");
@@ -469,7 +521,12 @@ public sealed class HeldCommands : IDisposable
                 Send(new HolderMessage.Kill(held.Id, Stalled, 0));
             }
 
-            if (_overdue.TryRemove(held.Id, out _) && !IsSilent)
+            NoteAnswer(held.Id);
+        }
+
+        private void NoteAnswer(string id)
+        {
+            if (_overdue.TryRemove(id, out _) && !IsSilent)
             {
                 _holders._log.HolderAnswers();
                 _holders.AnswersChanged?.Invoke();

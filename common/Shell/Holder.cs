@@ -36,13 +36,14 @@ public sealed class Holder : IDisposable
     private readonly Dictionary<string, Command> _held = []; // guarded by _gate
     private readonly Lock _gate = new();
     private readonly Timer _deadlines;
-    private StartingThread? _starting; // null: this thread is privileged, and starts commands itself
+    private readonly StartingThread? _starting; // null: this thread is privileged, and starts commands itself
     private Channel<HolderMessage>? _outbox; // guarded by _gate; null: no worker is there
 
     /// <param name="socketPath">Where the worker finds it.</param>
-    private Holder(string socketPath)
+    /// <param name="starting">It is the holder's from now on.</param>
+    private Holder(string socketPath, StartingThread? starting)
     {
-        _path = socketPath;
+        (_path, _starting) = (socketPath, starting);
         _listener = new Socket(new SafeSocketHandle(Listener, ownsHandle: true));
         _deadlines = new Timer(_ => KillOverdue(), null, LookEveryMs, LookEveryMs);
     }
@@ -50,13 +51,17 @@ public sealed class Holder : IDisposable
     /// <summary>Holds commands until there are none and no worker is there.</summary>
     public static int Run(string socketPath)
     {
+        // The worker has us begin as a real-time process, where it may: so an ordinary user's needs no right to that. Only this thread and
+        // the one that starts commands stay so; what they make from here on is ordinary.
+        Native.GiveUpHurry();
+        Native.EndHurryOfOthers();
+        var starting = UserAccount.Own == 0 ? null : new StartingThread();
+        CommandRunner.TryHurryThisThread();
+
         // Who means the worker must not hit its commands: "systemctl kill" reaches all that is in the unit, and a worker that stops leaves them to the next one.
         var registrations = new[] { PosixSignal.SIGTERM, PosixSignal.SIGINT, PosixSignal.SIGHUP }.Select(signal => PosixSignalRegistration.Create(signal, context => context.Cancel = true)).ToList();
         Native.SetFileModeMask(PermissionsOthersLack);
-        using var holder = new Holder(socketPath);
-        CommandRunner.TryHurryThisThread();
-        holder._starting = UserAccount.Own == 0 ? null : new StartingThread();
-        Native.GiveUpHurry();
+        using var holder = new Holder(socketPath, starting);
         holder.Run();
         registrations.ForEach(registration => registration.Dispose());
         return 0;

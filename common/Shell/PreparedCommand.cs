@@ -65,7 +65,7 @@ public sealed unsafe class PreparedCommand : IDisposable
         }
     }
 
-    /// <summary>Starts a program in a session of its own, which writes where this process does and outlives it. Its environment has nothing that is secret.</summary>
+    /// <summary>Starts a holder in a session of its own, which writes where this process does and outlives it. Its environment has nothing that is secret.</summary>
     /// <param name="user">The user that it becomes; null = it stays what we are.</param>
     /// <param name="handedOver">The descriptors that it finds as 3, 4 and so on. They have numbers above those.</param>
     /// <exception cref="IOException">It cannot be started.</exception>
@@ -75,9 +75,9 @@ public sealed unsafe class PreparedCommand : IDisposable
         string?[] strings = [.. program, null, .. CommandEnvironment.Clean(account: user).Select(pair => $"{pair.Key}={pair.Value}"), null];
         var actions = stackalloc byte[Native.SpawnFileActionsSize];
         var block = Lay(strings, headSize: 0, out var pointers);
-        using var attributes = new SpawnAttributes();
+        using var attributes = new SpawnAttributes(forHolder: true);
         _ = Native.InitSpawnFileActions(actions, output: 2, directory: null, handedOver);
-        var pid = attributes.SpawnUnhurried(pointers[0], actions, pointers, pointers + program.Count + 1, switchesUser: user is not null);
+        var pid = attributes.SpawnHolder(pointers[0], actions, pointers, pointers + program.Count + 1, switchesUser: user is not null);
         Native.DestroySpawnFileActions(actions);
         NativeMemory.Free(block);
         if (pid <= 0)

@@ -16,13 +16,14 @@ internal sealed unsafe class SpawnAttributes : IDisposable
     private byte* _ordinary;
     private byte* _hurried;
 
-    public SpawnAttributes()
+    /// <param name="forHolder">What is hurried stays so, and hands it on.</param>
+    public SpawnAttributes(bool forHolder = false)
     {
         _ordinary = (byte*)NativeMemory.AllocZeroed(Native.SpawnAttributesSize);
         Native.InitSpawnAttributes(_ordinary);
         _hurried = (byte*)NativeMemory.AllocZeroed(Native.SpawnAttributesSize);
         Native.InitSpawnAttributes(_hurried);
-        if (!Native.TryAddHurry(_hurried))
+        if (!Native.TryAddHurry(_hurried, handedOn: forHolder))
         {
             Free(ref _hurried);
         }
@@ -43,8 +44,9 @@ internal sealed unsafe class SpawnAttributes : IDisposable
         Free(ref _hurried);
     }
 
+    /// <summary>Starts a program that begins as a real-time process, if we may, and sees to that itself: its pid, or -errno.</summary>
     /// <param name="switchesUser">It gets the right to change users, which it gives up with that.</param>
-    public int SpawnUnhurried(byte* path, byte* actions, byte** arguments, byte** environment, bool switchesUser)
+    public int SpawnHolder(byte* path, byte* actions, byte** arguments, byte** environment, bool switchesUser)
     {
         Native.GrantNothing();
         if (switchesUser)
@@ -52,7 +54,8 @@ internal sealed unsafe class SpawnAttributes : IDisposable
             Native.GrantUserSwitch();
         }
 
-        var pid = Native.Spawn(path, actions, _ordinary, arguments, environment);
+        var pid = _hurried is null ? 0 : Native.Spawn(path, actions, _hurried, arguments, environment);
+        pid = pid > 0 ? pid : Native.Spawn(path, actions, _ordinary, arguments, environment);
         Native.GrantNothing();
         return pid;
     }

@@ -10,11 +10,8 @@ internal sealed class StartingThread : IDisposable
     private readonly AutoResetEvent _done = new(false);
     private Action? _work;
 
-    public StartingThread()
-    {
-        new Thread(Run) { IsBackground = true, Name = "dts-starts" }.Start();
-        Do(() => _ = Native.TryStartFirst());
-    }
+    /// <summary>It takes its priority from the thread that makes it.</summary>
+    public StartingThread() => new Thread(Run) { IsBackground = true, Name = "dts-starts" }.Start();
 
     /// <summary>Has it done, and waits for that.</summary>
     public void Do(Action work)

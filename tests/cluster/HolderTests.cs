@@ -148,6 +148,36 @@ public sealed class HolderTests : IDisposable
     }
 
     [Fact]
+    public async Task A_holder_that_is_stalled_while_nothing_is_to_be_started_is_noticed_and_so_is_that_it_goes_on()
+    {
+        using var commands = await OpenAsync();
+        commands.Prepare("a/1", "", Some("sleep 300"));
+        var running = Assert.Single(await commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1)));
+        var holder = Assert.Single(Processes.Running($"hold {_folder.Path}"));
+
+        Signal(holder, "STOP");
+        await Patience.Until(() => !commands.Answers, () => "nobody noticed");
+        Signal(holder, "CONT");
+        await commands.AnswerAsync(TestContext.Current.CancellationToken).WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
+        running.Kill("the test is over", TimeSpan.Zero);
+
+        Assert.Equal(new CommandOutcome.Killed("the test is over"), (await running.Ended.Soon()).Outcome);
+    }
+
+    [Fact]
+    public async Task However_many_holders_of_former_workers_hang_they_are_waited_for_together()
+    {
+        // One after the other, each for ten seconds, they would take longer than a test has patience.
+        var count = 1 + (int)(Patience.Limit / TimeSpan.FromSeconds(10));
+        var hung = Enumerable.Range(0, count).Select(i => HolderFolder.Listen(_folder.File($"{i}.sock"))).ToList();
+
+        using var commands = await OpenAsync().WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
+        hung.ForEach(listener => listener.Dispose());
+
+        Assert.Empty(commands.Former);
+    }
+
+    [Fact]
     public async Task A_command_that_was_started_though_its_start_was_given_up_is_killed()
     {
         // A holder that is stalled between its look at the clock and the start.
@@ -158,6 +188,9 @@ public sealed class HolderTests : IDisposable
             say({"is": "holds", "commands": []})
             for line in worker.makefile():
                 word = json.loads(line)
+                if word.get('ids') == []: # It is asked whether it is there.
+                    say({"is": "started", "commands": []})
+                    continue
                 open(sys.argv[1], 'a').write(word['is'] + ' ' + word.get('id', '') + '\n')
                 if word['is'] == 'drop':
                     say({"is": "started", "commands": [{"id": "a/1", "tag": "", "pid": 4194305, "startTicks": 1, "startedAt": "2026-01-01T00:00:00Z", "ending": None}]})
@@ -173,7 +206,7 @@ public sealed class HolderTests : IDisposable
         await Patience.Until(() => File.ReadAllText(said).EndsWith("drop b/2\nkill a/1\n", StringComparison.Ordinal), () => File.ReadAllText(said));
 
         Assert.Contains(log.Lines, line => line.Contains("a/1 was started too late, as process 4194305", StringComparison.Ordinal));
-        Assert.True(commands.Answers);
+        await commands.AnswerAsync(TestContext.Current.CancellationToken).WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
     }
 
     [Fact]

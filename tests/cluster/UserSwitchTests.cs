@@ -86,13 +86,16 @@ public sealed class UserSwitchTests : IDisposable
         using var folder = new CgroupFolder();
         var cgroup = new RunCgroup(folder.Path, mustHold: true);
         var running = await StartAsync("id -un; grep ^0:: /proc/self/cgroup; (env -i setsid sleep 300 &); sleep 301", CommandEnvironment.Clean(account: Nobody), "/", cgroup);
-        await Patience.Until(() => CgroupFolder.PidsIn(folder.Path).Count(pid => Processes.Describe(pid).Contains("sleep 30", StringComparison.Ordinal)) == 2, () => "not started");
+        await Patience.Until(() => CgroupFolder.PidsIn(folder.Path).Count(IsSleep) == 2, () => "not started");
 
         running.Kill("asked by a test", TimeSpan.FromMilliseconds(100));
         var ending = await running.Ended.Soon();
 
         Assert.Equal($"nobody\n0::/{Path.GetFileName(folder.Path)}\n", ending.Output);
         Assert.Empty(CgroupFolder.PidsIn(folder.Path));
+
+        // The shell's own text names them, too.
+        bool IsSleep(int pid) => Processes.Describe(pid) is var what && what.Contains("sleep 30", StringComparison.Ordinal) && !what.Contains("id -un", StringComparison.Ordinal);
     }
 
     [Fact]
@@ -155,6 +158,29 @@ public sealed class UserSwitchTests : IDisposable
         Assert.Equal(["nobody", "daemon", "nobody"], endings.Select(ending => ending.Output.Split('\n')[0]));
         Assert.Equal(endings[0].Output, endings[2].Output);
         Assert.Equal(2, endings.Select(ending => ending.Output).Distinct().Count());
+    }
+
+    [Theory]
+    [InlineData("nobody", "dts-starts dts-worker")]
+    [InlineData(null, "dts-worker")] // Root's: the thread that hears the worker starts commands, too.
+    public async Task Who_starts_commands_runs_before_all_ordinary_threads_as_the_worker_may_and_no_command_does(string? user, string hurried)
+    {
+        // Real-time priority and policy (proc(5), stat) of each thread of the holder; nice and these of the shell and of a child of it.
+        const string Script = """
+            for i in /proc/$PPID/task/*; do set -- $(sed 's/.*) /1 2 /' $i/stat); echo ${40} ${41} $(cat $i/comm); done | sort | grep -v '^0 0 '
+            sleep 0.1; for i in $$ self; do set -- $(cat /proc/$i/stat); echo ${19} ${40} ${41}; done; ulimit -r; ulimit -Hr
+            """;
+        var account = user is null ? null : Nobody;
+        var own = File.ReadAllText($"/proc/{Environment.ProcessId}/stat").Split(") ")[^1].Split(' ');
+        _commands = await OpenAsync();
+        _commands.Prepare("a/1", "", new ShellCommand { Script = Script, Environment = CommandEnvironment.Clean(account: account), User = account });
+
+        var ending = await Assert.Single(await _commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1))).Ended.Soon();
+
+        using var may = Process.Start("chrt", ["--rr", "1", "true"])!;
+        await may.WaitForExitAsync(TestContext.Current.CancellationToken);
+        var expected = string.Concat((may.ExitCode == 0 ? hurried.Split(' ') : []).Select(thread => $"1 2 {thread}\n"));
+        Assert.Equal($"{expected}{own[16]} 0 0\n{own[16]} 0 0\n0\n0\n", ending.Output);
     }
 
     [Fact]
