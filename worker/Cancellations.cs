@@ -23,15 +23,18 @@ internal sealed class Cancellations
             _kept.Where(entry => now - entry.Value.At > Stand).Select(entry => entry.Key).ToList().ForEach(old => _kept.Remove(old));
         }
 
-        if (!_kept.TryGetValue((name, runId), out var known) || known.Revision < revision)
+        if (!_kept.TryGetValue((name, runId), out var known) || known.Revision < revision || now - known.At > Stand)
         {
             _kept[(name, runId)] = (revision, why, now);
         }
     }
 
-    /// <summary>Why a run must not start; null = it may.</summary>
-    public string? FindWhy(Run run) => FindWhy(run, runId: "") ?? FindWhy(run, run.Id);
+    /// <summary>etcd has other data: revisions of the former cannot be compared with those of claims to come.</summary>
+    public void Clear() => _kept.Clear();
 
-    private string? FindWhy(Run run, string runId) =>
-        _kept.TryGetValue((run.Name, runId), out var kept) && run.FencingToken < kept.Revision ? kept.Why : null;
+    /// <summary>Why a run must not start; null = it may.</summary>
+    public string? FindWhy(Run run, DateTimeOffset now) => FindWhy(run, runId: "", now) ?? FindWhy(run, run.Id, now);
+
+    private string? FindWhy(Run run, string runId, DateTimeOffset now) =>
+        _kept.TryGetValue((run.Name, runId), out var kept) && run.FencingToken < kept.Revision && now - kept.At <= Stand ? kept.Why : null;
 }

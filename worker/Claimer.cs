@@ -70,6 +70,9 @@ internal sealed class Claimer(
             case FireOrder.Kill(var name, var request, var revision):
                 await starts.WriteAsync(new RunOrder.Kill(name, request, revision));
                 break;
+            case FireOrder.OtherData:
+                await starts.WriteAsync(new RunOrder.OtherData());
+                break;
             case FireOrder.Beat(var pulse):
                 await starts.WriteAsync(new RunOrder.Beat(pulse));
                 break;

@@ -52,7 +52,14 @@ internal sealed class DataFolder : IDisposable
             File.SetUnixFileMode(folder, closedFile | UnixFileMode.UserExecute);
             foreach (var file in Directory.EnumerateFiles(folder, "*", OurOwn))
             {
-                File.SetUnixFileMode(file, closedFile);
+                try
+                {
+                    File.SetUnixFileMode(file, closedFile);
+                }
+                catch (FileNotFoundException)
+                {
+                    // A former holder has just ended, and its socket with it.
+                }
             }
         }
     }

@@ -23,6 +23,9 @@ internal abstract record FireOrder
 
     public sealed record Kill(JobName Name, KillRequest Request, long Revision) : FireOrder;
 
+    /// <summary>See <see cref="RunOrder.OtherData"/>.</summary>
+    public sealed record OtherData : FireOrder;
+
     public sealed record Beat(Pulse Pulse) : FireOrder;
 
     /// <summary>Time has passed, or an answer has come.</summary>

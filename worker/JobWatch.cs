@@ -39,6 +39,7 @@ internal sealed class JobWatch(
         var cursors = await LoadCursorsAsync(stop);
         await foreach (var batch in new Watch(etcd, keys.Jobs).ReadAsync(stop))
         {
+            await TellOtherDataAsync(batch);
             foreach (var change in batch.Changes)
             {
                 if (!Keys.TryParseName(change.Key, keys.Jobs, out var name))
@@ -157,6 +158,7 @@ internal sealed class JobWatch(
     {
         await foreach (var batch in new Watch(etcd, keys.Killers).ReadAsync(stop))
         {
+            await TellOtherDataAsync(batch);
             foreach (var put in batch.Changes.OfType<KeyChange.Put>())
             {
                 if (keys.TryParseKiller(put.Key) is var (name, runId))
@@ -164,6 +166,15 @@ internal sealed class JobWatch(
                     await inbox.WriteAsync(new ScheduleMessage.KillAsked(name, KillRequest.Of(runId, put.Value.ToStringUtf8()), put.ModRevision), CancellationToken.None);
                 }
             }
+        }
+    }
+
+    /// <summary>Each watch finds it out by itself, and may deliver changes of the former data until then.</summary>
+    private async Task TellOtherDataAsync(ChangeBatch batch)
+    {
+        if (batch.IsOtherData)
+        {
+            await inbox.WriteAsync(new ScheduleMessage.OtherData(), CancellationToken.None);
         }
     }
 

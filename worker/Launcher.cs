@@ -88,6 +88,9 @@ internal sealed class Launcher(
                 await CancelWaitingAsync(name);
                 KillRunning(name, request, revision);
                 break;
+            case RunOrder.OtherData:
+                _cancellations.Clear();
+                break;
             case RunOrder.Beat(var pulse):
                 (pulse.Running, pulse.LagMs) = (_followed.Count, _lagMs);
                 pulse.ComeOut();
@@ -97,7 +100,7 @@ internal sealed class Launcher(
 
     private async Task PrepareAsync(Run run)
     {
-        if (_cancellations.FindWhy(run) is { } why)
+        if (_cancellations.FindWhy(run, time.GetUtcNow()) is { } why)
         {
             await EndAsync(run, RunStatus.Cancelled, why);
             return;
@@ -304,7 +307,7 @@ internal sealed class Launcher(
     {
         foreach (var waiting in _waiting.Values.Where(waiting => waiting.Run.Name == name).ToList())
         {
-            if (_cancellations.FindWhy(waiting.Run) is { } why)
+            if (_cancellations.FindWhy(waiting.Run, time.GetUtcNow()) is { } why)
             {
                 Drop(waiting);
                 await EndAsync(waiting.Run, RunStatus.Cancelled, why);

@@ -18,6 +18,9 @@ internal abstract record RunOrder
     /// <summary>End what was claimed before this revision.</summary>
     public sealed record Kill(JobName Name, KillRequest Request, long Revision) : RunOrder;
 
+    /// <summary>etcd was restored or wiped: cancellations and kills of its former data are over.</summary>
+    public sealed record OtherData : RunOrder;
+
     public sealed record Beat(Pulse Pulse) : RunOrder;
 
     /// <summary>Time has passed.</summary>

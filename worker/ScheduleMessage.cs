@@ -42,6 +42,9 @@ internal abstract record ScheduleMessage
 
     public sealed record KillAsked(JobName Name, KillRequest Request, long Revision) : ScheduleMessage;
 
+    /// <summary>etcd was restored or wiped; what follows is of its present data.</summary>
+    public sealed record OtherData : ScheduleMessage;
+
     public sealed record WorkerCame(string Id, IReadOnlyDictionary<string, string> Labels) : ScheduleMessage;
 
     public sealed record WorkerLeft(string Id) : ScheduleMessage;

@@ -74,6 +74,9 @@ internal sealed class Scheduler(
             case ScheduleMessage.KillAsked(var name, var request, var revision):
                 await orders.WriteAsync(new FireOrder.Kill(name, request, revision));
                 break;
+            case ScheduleMessage.OtherData:
+                await orders.WriteAsync(new FireOrder.OtherData());
+                break;
             case ScheduleMessage.WorkerCame(var id, var labels):
                 if (roster.Add(id, labels))
                 {

@@ -81,7 +81,7 @@ public static class HostChecks
             : Finding.Error(
                 "users",
                 $"runAs is {string.Join(", ", runAs)}, and the worker has not the rights to switch users: such jobs are refused here",
-                DropIn("dts-worker", "runas", "AmbientCapabilities=CAP_SETUID CAP_SETGID CAP_KILL") + "; systemctl restart dts-worker");
+                "systemctl cat dts-worker (its unit of this version gives it CAP_SETUID and CAP_SETGID: install that, or take out what overrides AmbientCapabilities); systemctl restart dts-worker");
     }
 
     public static Check SpoolRoom(string dataFolder, long quotaBytes) => Check.Of("spool", dataFolder, $"install -d -o dts -g dts {dataFolder}", () =>

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Dts.Common.Etcd.Wire;
+using Google.Protobuf;
 
 namespace Dts.Common.Etcd;
 
@@ -10,7 +11,8 @@ namespace Dts.Common.Etcd;
 /// and 3.5 can drop events around a compaction (etcd issues 18089, 19179).</para>
 /// <para>Scheme: after a cut it resumes at the last revision + 1; after a compaction, and every <see cref="RelistEvery"/> even when all
 /// looks well, the table is listed again and the difference to what was delivered is delivered. An etcd that returns with other data
-/// (restored or wiped) is found when the watch resumes: then all that was delivered is deleted, and all that is there is put.
+/// (restored or wiped) is found when the watch resumes: then all that was delivered is deleted, and all that is there is put. It is other data where
+/// the cluster has another id or has not reached the last revision, or where a key's revision has gone down; a table that only differs is listed again.
 /// Callers see changes only.</para>
 /// </remarks>
 public sealed class Watch(EtcdClient etcd, string prefix)
@@ -20,7 +22,7 @@ public sealed class Watch(EtcdClient etcd, string prefix)
 
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
-    private readonly Dictionary<string, long> _delivered = []; // key -> mod revision
+    private readonly Dictionary<ByteString, long> _delivered = []; // key -> mod revision; foreign keys need not be UTF-8
     private long _revision;
     private ulong _cluster; // 0 = not known yet.
     private bool _isOtherData;
@@ -84,31 +86,23 @@ public sealed class Watch(EtcdClient etcd, string prefix)
     {
         var (keys, revision) = await TableLoader.LoadAsync(etcd, prefix, cancel);
         var changes = new List<KeyChange>();
-        var isOtherData = _isOtherData || revision < _revision;
+        var isOtherData = _isOtherData || revision < _revision || keys.Any(pair => _delivered.TryGetValue(pair.Key, out var known) && known > pair.ModRevision);
         if (isOtherData)
         {
             etcd.Logger.WatchFoundOtherData(prefix, _delivered.Count, keys.Count);
-            changes.AddRange(_delivered.Keys.Select(key => new KeyChange.Deleted(key, revision)));
+            changes.AddRange(_delivered.Keys.Select(key => new KeyChange.Deleted(key.ToStringUtf8(), revision)));
             _delivered.Clear(); // Its revisions mean nothing there.
             _isOtherData = false;
         }
 
-        var gone = new HashSet<string>(_delivered.Keys);
-        foreach (var pair in keys)
-        {
-            var put = ToPut(pair);
-            gone.Remove(put.Key);
-            if (!_delivered.TryGetValue(put.Key, out var known) || known != put.ModRevision)
-            {
-                changes.Add(put);
-            }
-        }
-
-        changes.AddRange(gone.Select(key => new KeyChange.Deleted(key, revision)));
+        var gone = new HashSet<ByteString>(_delivered.Keys);
+        gone.ExceptWith(keys.Select(pair => pair.Key));
+        changes.AddRange(keys.Where(pair => !_delivered.TryGetValue(pair.Key, out var known) || known != pair.ModRevision).Select(Put));
+        changes.AddRange(gone.Select(key => Delete(key, revision)));
         _revision = revision;
-        if (first || changes.Count > 0)
+        if (first || isOtherData || changes.Count > 0)
         {
-            await DeliverAsync(batches, new ChangeBatch(changes, Listed: true, IsLive: false), cancel);
+            await batches.WriteAsync(new ChangeBatch(changes, Listed: true, IsLive: false, isOtherData), cancel);
         }
 
         if (!first && !isOtherData && changes.Count > 0)
@@ -141,15 +135,18 @@ public sealed class Watch(EtcdClient etcd, string prefix)
                         throw new EtcdException(EtcdError.Refused, answer.CancelReason);
                     }
 
-                    if (answer.Created && await HasOtherDataAsync(answer.Header, resumes, ended.Token))
+                    if (answer.Created && await IsAnotherTableAsync(answer.Header, resumes, ended.Token))
                     {
-                        _isOtherData = true;
                         return;
                     }
 
                     toldAfterwards = answer.Created ? answer.Header.Revision : toldAfterwards;
                     var isLive = answer.Events.All(change => change.Kv.ModRevision > toldAfterwards);
-                    await DeliverAsync(batches, new ChangeBatch([.. answer.Events.Select(ToChange)], Listed: false, isLive), cancel);
+                    if (answer.Events.Count > 0)
+                    {
+                        await batches.WriteAsync(new ChangeBatch([.. answer.Events.Select(Note)], Listed: false, isLive), cancel);
+                    }
+
                     _revision = RevisionAfter(answer);
                 }
 
@@ -166,14 +163,14 @@ public sealed class Watch(EtcdClient etcd, string prefix)
         }
     }
 
-    /// <summary>Whether etcd does not have, at the revision up to which all was delivered, what was delivered.</summary>
-    private async Task<bool> HasOtherDataAsync(ResponseHeader created, bool resumes, CancellationToken cancel)
+    /// <summary>Whether etcd does not have, at the revision up to which all was delivered, as many keys as were delivered. Notes whether that proves that it has other data.</summary>
+    private async Task<bool> IsAnotherTableAsync(ResponseHeader created, bool resumes, CancellationToken cancel)
     {
-        var isOtherCluster = _cluster != 0 && _cluster != created.ClusterId;
+        _isOtherData = _cluster != 0 && _cluster != created.ClusterId;
         _cluster = created.ClusterId;
-        if (isOtherCluster || !(resumes || created.Revision < _revision))
+        if (_isOtherData || !(resumes || created.Revision < _revision))
         {
-            return isOtherCluster;
+            return _isOtherData;
         }
 
         try
@@ -184,7 +181,7 @@ public sealed class Watch(EtcdClient etcd, string prefix)
         }
         catch (EtcdException failure) when (failure.Error == EtcdError.Compacted)
         {
-            return failure.Message.Contains("future", StringComparison.Ordinal);
+            return _isOtherData = failure.Message.Contains("future", StringComparison.Ordinal);
         }
     }
 
@@ -195,26 +192,6 @@ public sealed class Watch(EtcdClient etcd, string prefix)
         { Events.Count: > 0 } => answer.Events[^1].Kv.ModRevision,
         _ => Math.Max(_revision, answer.Header.Revision),
     };
-
-    private async Task DeliverAsync(ChannelWriter<ChangeBatch> batches, ChangeBatch batch, CancellationToken cancel)
-    {
-        foreach (var change in batch.Changes)
-        {
-            if (change is KeyChange.Put)
-            {
-                _delivered[change.Key] = change.ModRevision;
-            }
-            else
-            {
-                _delivered.Remove(change.Key);
-            }
-        }
-
-        if (batch.Changes.Count > 0 || batch.Listed)
-        {
-            await batches.WriteAsync(batch, cancel);
-        }
-    }
 
     private async Task PauseAsync(EtcdException failure, int failures, CancellationToken cancel)
     {
@@ -227,10 +204,17 @@ public sealed class Watch(EtcdClient etcd, string prefix)
         await Task.Delay(pause, etcd.Time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private static KeyChange ToChange(Event change) => change.Type == Event.Types.EventType.Put
-        ? ToPut(change.Kv)
-        : new KeyChange.Deleted(change.Kv.Key.ToStringUtf8(), change.Kv.ModRevision);
+    private KeyChange Note(Event change) => change.Type == Event.Types.EventType.Put ? Put(change.Kv) : Delete(change.Kv.Key, change.Kv.ModRevision);
 
-    private static KeyChange.Put ToPut(KeyValue pair) =>
-        new(pair.Key.ToStringUtf8(), pair.ModRevision, pair.CreateRevision, new LeaseId(pair.Lease), pair.Value);
+    private KeyChange Put(KeyValue pair)
+    {
+        _delivered[pair.Key] = pair.ModRevision;
+        return new KeyChange.Put(pair.Key.ToStringUtf8(), pair.ModRevision, pair.CreateRevision, new LeaseId(pair.Lease), pair.Value);
+    }
+
+    private KeyChange.Deleted Delete(ByteString key, long revision)
+    {
+        _delivered.Remove(key);
+        return new KeyChange.Deleted(key.ToStringUtf8(), revision);
+    }
 }

@@ -7,24 +7,29 @@ using Dts.Common.Shell;
 namespace Dts.Common.Logs;
 
 /// <summary>A folder of the records that the log store refuses for their content, a JSON file each with the store's reason.</summary>
-/// <remarks>One thread writes. No file is ever removed: when the folder is full, the next refused record stays in the spool until somebody makes room.</remarks>
-public sealed class RefusedRecords(string folder)
+/// <remarks>One thread writes. No file is ever removed. Above a limit, records go to one file, a line each, with their output shortened: none of them holds up those behind it.</remarks>
+/// <param name="filesMax">So many have files of their own.</param>
+public sealed class RefusedRecords(string folder, int filesMax = 1000)
 {
-    private const int FilesMax = 1000;
     private const long BytesMax = 64 << 20;
     private const string Pattern = "*.json";
+    private const string Rest = "more.jsonl";
 
     private int _count = Count(folder);
 
     public string Folder => folder;
 
-    /// <summary>How many files are in the folder, as far as this process knows.</summary>
-    public int Files => Volatile.Read(ref _count);
+    /// <summary>How many records are in the folder, as far as this process knows.</summary>
+    public int Kept => Volatile.Read(ref _count);
 
-    public static int Count(string folder) => Directory.Exists(folder) ? Directory.EnumerateFiles(folder, Pattern).Count() : 0;
+    public static int Count(string folder)
+    {
+        var rest = new FileInfo(Path.Combine(folder, Rest));
+        return (Directory.Exists(folder) ? Directory.EnumerateFiles(folder, Pattern).Count() : 0) + (rest.Exists ? File.ReadLines(rest.FullName).Count() : 0);
+    }
 
     /// <summary>Keeps a record, durably, and returns its file; null = it was there already.</summary>
-    /// <exception cref="IOException">The folder is full, or the disk does not take the file.</exception>
+    /// <exception cref="IOException">The disk does not take it.</exception>
     public string? TryKeep(Refused<RunRecord> refused)
     {
         var id = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(refused.What.Id)))[..16];
@@ -36,20 +41,26 @@ public sealed class RefusedRecords(string folder)
 
         HolderFolder.Make(folder); // Closed to other users.
         var files = new DirectoryInfo(folder).GetFiles(Pattern);
-        if (files.Length >= FilesMax || files.Sum(file => file.Length) >= BytesMax)
+        if (files.Length >= filesMax || files.Sum(file => file.Length) >= BytesMax)
         {
-            throw new IOException(string.Create(
-                CultureInfo.InvariantCulture, $"the store refuses {refused.What.Id} ({refused.Reason}) and {folder} is full: {FilesMax} files or {BytesMax} bytes; move its files away"));
+            path = Path.Combine(folder, Rest);
+            Write(path, FileMode.Append, refused with { What = refused.What.Shortened() });
+        }
+        else
+        {
+            Write(path + ".new", FileMode.Create, refused);
+            File.Move(path + ".new", path, overwrite: true);
         }
 
-        using (var file = new FileStream(path + ".new", FileMode.Create, FileAccess.Write))
-        {
-            JsonSerializer.Serialize(file, refused, DtsJson.Readable.RefusedRunRecord);
-            file.Flush(flushToDisk: true);
-        }
-
-        File.Move(path + ".new", path, overwrite: true);
-        Volatile.Write(ref _count, files.Length + 1);
+        Interlocked.Increment(ref _count);
         return path;
+    }
+
+    private static void Write(string path, FileMode mode, Refused<RunRecord> refused)
+    {
+        using var file = new FileStream(path, mode, FileAccess.Write);
+        JsonSerializer.Serialize(file, refused, DtsJson.Readable.RefusedRunRecord);
+        file.WriteByte((byte)'\n');
+        file.Flush(flushToDisk: true);
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using Dts.Common.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -52,7 +53,7 @@ public sealed class HeldCommands : IDisposable
     /// <param name="folder">Where the holders of this worker have their sockets; nobody else may enter it.</param>
     /// <param name="program">What starts a holder, but for its socket: an executable and its arguments.</param>
     /// <param name="user">As whom commands run in general; null = as the worker itself.</param>
-    /// <exception cref="IOException">A holder cannot be started.</exception>
+    /// <exception cref="StartException">A holder cannot be started.</exception>
     public static async Task<HeldCommands> OpenAsync(string folder, IReadOnlyList<string> program, UserAccount? user = null, ILogger? log = null)
     {
         HolderFolder.Make(folder);
@@ -72,7 +73,8 @@ public sealed class HeldCommands : IDisposable
         var first = commands.LinkOf(user);
         if (await Task.WhenAny(first.Heard, Task.Delay(AnswersWithin, TimeProvider.System)) != first.Heard || first.Fault is not null)
         {
-            throw new IOException($"the process that is to hold commands ({string.Join(' ', program)}) does not run: {first.Fault ?? $"it did not answer within {AnswersWithin.TotalSeconds:0} s"}");
+            var why = first.Fault ?? $"it did not answer within {AnswersWithin.TotalSeconds:0} s";
+            throw new StartException($"no command can be started{(user is null ? "" : $" as {user.Name}")}: {string.Join(' ', program)} does not run{(user is null ? "" : " as that user")}: {why}");
         }
 
         return commands;

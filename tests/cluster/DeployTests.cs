@@ -280,7 +280,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
             h3: /opt has 100 MB free; expected 200; see what fills it: .*
             h3: /var/lib has 100 MB free; expected 1024; see what fills it: .*
             h3: rsync is missing; apt-get install -y rsync
-            h3: no etcd at 127.0.0.1:1, which /etc/dts/worker.json names; correct it, or open the port .*
+            h3: no etcd at 127.0.0.1:1, which /etc/dts/worker.json names; correct it, or open the port on etcd's host: ufw allow 2379/tcp
             deploy: nothing was changed
             """.ReplaceLineEndings("\n"),
             said);

@@ -1,5 +1,6 @@
 using Dts.Common.Logs;
 using Dts.Tests.Support;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Dts.Tests.Cluster;
@@ -7,6 +8,7 @@ namespace Dts.Tests.Cluster;
 public sealed class EtcdFaultTests
 {
     private const string EverySecond = "* * * * * *";
+    private const string Never = "0 0 0 1 1 * 2099";
 
     [Fact]
     public async Task A_job_saved_after_etcd_was_wiped_starts_within_seconds()
@@ -20,6 +22,29 @@ public sealed class EtcdFaultTests
 
         await cluster.RecordsSoon("fresh", records => records.Count(record => record.Status == RunStatus.Succeeded) >= 3);
         Assert.Contains("etcd has come back with other data", cluster.Describe(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_job_that_a_snapshot_brings_back_runs_although_it_was_deleted_at_a_later_revision()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 1);
+        await cluster.SaveAsync("back", "true", Never);
+        var snapshot = await cluster.Etcd.SaveSnapshotAsync();
+        using (var etcd = cluster.Etcd.Connect(NullLogger.Instance))
+        {
+            for (var n = 0; n < 1000; n++)
+            {
+                await etcd.PutAsync("/elsewhere", $"{n}");
+            }
+        }
+
+        await cluster.DeleteAsync("/api/v1/jobs/back");
+        await cluster.Etcd.RestoreAsync(snapshot);
+        await cluster.Workers["w1"].LogsSoon("watch of /cron/jobs/ forgets");
+        await cluster.CallAsync("/api/v1/jobs/back/run");
+
+        var record = Assert.Single(await cluster.RecordsSoon("back", records => records.Count == 1));
+        Assert.Equal((RunStatus.Succeeded, ""), (record.Status, record.Err));
     }
 
     [Fact]

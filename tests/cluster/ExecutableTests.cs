@@ -54,6 +54,20 @@ public sealed class ExecutableTests
         Assert.StartsWith($"settings listen, apiPort: cannot listen on 127.0.0.1:{port} (", process.ReadLog().TrimEnd('\n').Split('\n')[^1]);
     }
 
+    [Fact]
+    public async Task A_worker_whose_commands_cannot_be_started_ends_with_one_line_and_exit_code_1()
+    {
+        using var folder = new ScratchFolder();
+        await using var process = NativeProcess.StartBehind(
+            ["prlimit", "--nproc=0"], "dts-worker", folder.File("log"), "--dataFolder", folder.File("data"), "--logFile", folder.File("log.db"), "--jobUser", "nobody");
+
+        var exitCode = await process.WaitAsync();
+
+        Assert.Equal(1, exitCode);
+        Assert.StartsWith("no command can be started as nobody: ", process.ReadLog().TrimEnd('\n').Split('\n')[^1]);
+        Assert.DoesNotContain("   at ", process.ReadLog());
+    }
+
     [Theory]
     [InlineData("dts-master")]
     [InlineData("dts-worker")]

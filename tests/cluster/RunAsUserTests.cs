@@ -12,9 +12,9 @@ public sealed class RunAsUserTests
     private const string WhoAmI = "id -un; grep -E 'Cap(Prm|Eff|Amb)' /proc/self/status | cut -f 2 | sort -u; setpriv --reuid=root true 2>/dev/null && echo became root; true";
     private const string NoCapability = "0000000000000000";
 
-    /// <summary>What a unit may give to a worker that is not root: more than the shipped one does.</summary>
-    private static readonly string[] AsTheDropInHasIt =
-        ["env", "HOME=/", "setpriv", "--reuid=daemon", "--regid=daemon", "--init-groups", "--inh-caps=+setuid,+setgid,+kill", "--ambient-caps=+setuid,+setgid,+kill", "--"];
+    /// <summary>With the rights that the shipped unit gives to a worker: AmbientCapabilities.</summary>
+    private static readonly string[] AsTheUnitHasIt =
+        ["env", "HOME=/", "setpriv", "--reuid=daemon", "--regid=daemon", "--init-groups", "--inh-caps=+setuid,+setgid", "--ambient-caps=+setuid,+setgid", "--"];
 
     [Fact]
     public async Task A_worker_that_is_not_root_runs_jobs_as_the_users_it_allows_and_hands_on_none_of_its_rights()
@@ -65,7 +65,7 @@ public sealed class RunAsUserTests
         await cluster.Workers["w1"].KillAsync();
         holders.ForEach(Processes.Kill);
         Assert.NotEmpty(cluster.CommandsAlive());
-        await cluster.StartWorkerBehindAsync(AsTheDropInHasIt, Path.Combine(cluster.Folder, "dts-worker"), "w1", "--runAs", "nobody");
+        await cluster.StartWorkerBehindAsync(AsTheUnitHasIt, Path.Combine(cluster.Folder, "dts-worker"), "w1", "--runAs", "nobody");
 
         Assert.Empty(cluster.CommandsAlive());
         Assert.Equal(RunStatus.Lost, Assert.Single(await cluster.RecordsSoon("left", records => records.Count == 1)).Status);
@@ -81,7 +81,7 @@ public sealed class RunAsUserTests
         File.SetUnixFileMode(log, everything);
         var executable = Path.Combine(cluster.Folder, "dts-worker");
         File.Copy(Path.Combine(NativeProcess.Folder, "dts-worker"), executable);
-        await cluster.StartWorkerBehindAsync(AsTheDropInHasIt, executable, "w1", "--runAs", "nobody");
+        await cluster.StartWorkerBehindAsync(AsTheUnitHasIt, executable, "w1", "--runAs", "nobody");
     }
 
     private static async Task<RunRecord> RunAsync(NativeCluster cluster, string job)

@@ -1,5 +1,8 @@
+using System.Text;
 using Dts.Common.Etcd;
+using Dts.Common.Etcd.Wire;
 using Dts.Tests.Support;
+using Google.Protobuf;
 using Xunit;
 
 namespace Dts.Tests.Integration.Etcd;
@@ -209,6 +212,28 @@ public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
         var writer = Own(server.Connect(Log));
         await writer.PutAsync(Keys.Worker("d"), "1");
         await SoonAsync(follower, ("a", "1"), ("b", "1"), ("d", "1"));
+    }
+
+    [Fact]
+    public async Task Foreign_keys_that_are_no_text_are_not_taken_for_other_data_when_a_watch_resumes()
+    {
+        await PutAsync("a", "1");
+        foreach (var last in new byte[] { 0xfe, 0xff })
+        {
+            var put = new PutRequest { Key = ByteString.CopyFrom([.. Encoding.UTF8.GetBytes(Keys.Workers), last]), Value = ByteString.CopyFromUtf8("foreign") };
+            await Etcd.TxnAsync(Txn.All([new RequestOp { RequestPut = put }]));
+        }
+
+        var follower = Follow();
+        await Patience.Until(() => follower.Seen.Count == 3, () => $"{Log}");
+
+        _proxy.Cut();
+        await PutAsync("b", "1");
+        _proxy.Mend();
+        await Patience.Until(() => follower.Table.Contains(("b", "1")), () => $"{Log}");
+
+        Assert.Equal("put b 1", Assert.Single(follower.Seen.Skip(3)));
+        Assert.Equal(0, Log.CountOf("has come back with other data"));
     }
 
     [Fact]

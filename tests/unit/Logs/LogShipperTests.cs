@@ -184,7 +184,26 @@ public sealed class LogShipperTests : IDisposable
         Assert.Contains("Document failed validation", await File.ReadAllTextAsync(file));
         Assert.Contains($"\"_id\":\"{refused}\"", await File.ReadAllTextAsync(file));
         Assert.Equal(1, _log.CountOf($"{refused}: the log store refuses its record (Document failed validation); it is kept in {file}"));
-        Assert.Equal((1, 0, 0L), (_refused.Files, _log.CountOf("log store unavailable"), _spool.Waiting));
+        Assert.Equal((1, 0, 0L), (_refused.Kept, _log.CountOf("log store unavailable"), _spool.Waiting));
+    }
+
+    [Fact]
+    public async Task However_many_records_the_store_refuses_all_are_kept_and_the_others_are_shipped()
+    {
+        var refused = new RefusedRecords(_scratch.File("refused"), filesMax: 2);
+        _store.Refuses = id => id == Some.Record(8).Id ? null : "Document failed validation";
+        var running = Run(refused: refused);
+        _spool.Append([.. Enumerable.Range(0, 9).Select(n => Some.Record(n, output: new string('x', 5_000)))]);
+        _appended.Writer.TryWrite(true);
+
+        await AdvanceUntil(() => _store.Ids.Count == 1);
+        await End(running);
+
+        var rest = await File.ReadAllLinesAsync(Path.Combine(refused.Folder, "more.jsonl"));
+        Assert.Equal(3, Directory.GetFiles(refused.Folder).Length);
+        Assert.Equal(Ids(2, 8), rest.Select(line => System.Text.Json.JsonDocument.Parse(line).RootElement.GetProperty("what").GetProperty("_id").GetString()!));
+        Assert.All(rest, line => Assert.InRange(line.Length, 1, 2_000));
+        Assert.Equal((8, 8, 0L), (refused.Kept, RefusedRecords.Count(refused.Folder), _spool.Waiting));
     }
 
     [Fact]
@@ -201,15 +220,15 @@ public sealed class LogShipperTests : IDisposable
         await AdvanceUntil(() => _log.CountOf("records are shipped again") == 1);
         await End(running);
 
-        Assert.Equal((1, 0, 0L), (_refused.Files, _log.CountOf("log store unavailable"), _spool.Waiting));
+        Assert.Equal((1, 0, 0L), (_refused.Kept, _log.CountOf("log store unavailable"), _spool.Waiting));
     }
 
     private static IEnumerable<string> Ids(int from, int to) => Enumerable.Range(from, to - from).Select(n => Some.Record(n).Id);
 
     private Spool OpenSpool() => Spool.Open(_scratch.File("spool"), 1 << 30, _log);
 
-    private Task Run(Spool? spool = null) =>
-        Task.Run(new LogShipper(spool ?? _spool, _refused, _store, _appended.Reader, BatchSize, CommitTimeout, _time, _log).RunAsync);
+    private Task Run(Spool? spool = null, RefusedRecords? refused = null) =>
+        Task.Run(new LogShipper(spool ?? _spool, refused ?? _refused, _store, _appended.Reader, BatchSize, CommitTimeout, _time, _log).RunAsync);
 
     private void Append(int count)
     {
