@@ -10,7 +10,7 @@ namespace Dts.Common.Logs;
 /// <summary>One file of a spool: entries, each a length, a CRC-32C (four bytes each, little-endian) and a record's JSON.</summary>
 internal static class SpoolSegment
 {
-    private const string Nobody = "a run that cannot be told";
+    private const string Nobody = "an unknown run";
     private const int EntryHead = 8;
     private const int LongestEntry = 64 << 20;
     private const int WorthShortening = 2048; // Shorter entries are taken over as they are.

@@ -72,7 +72,7 @@ public sealed class AttackTests
         Assert.Equal(19 + sockets.Length, lines.Length);
         Assert.Equal("trace a process of its own: had", lines[0]); // So it can, where it may.
         Assert.All(lines[1..], line => Assert.EndsWith(": refused", line, StringComparison.Ordinal));
-        Assert.DoesNotContain("as this worker does", worker.ReadLog());
+        Assert.DoesNotContain("this worker's own user", worker.ReadLog());
     }
 
     [Fact]
@@ -80,7 +80,7 @@ public sealed class AttackTests
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 1);
 
-        await cluster.Workers["w1"].LogsSoon("commands that name no user run as root, as this worker does: they can read its settings, credentials, spool and outputs, and can end it; name a user for them in jobUser");
+        await cluster.Workers["w1"].LogsSoon("jobs that name no user run as root, this worker's own user: their commands can read its settings, credentials, spool and outputs, and can end it; set jobUser to run them as another user");
     }
 
     [Theory]
@@ -110,7 +110,7 @@ public sealed class AttackTests
             ["env", "HOME=/", "setpriv", "--reuid=daemon", "--regid=daemon", "--clear-groups", "--"], executable, log, ["--dataFolder", Path.Combine(cluster.Folder, "w9"), "--jobUser", "nobody", .. cluster.Common()]);
 
         Assert.Equal(78, await worker.WaitAsync());
-        Assert.Contains("jobUser is \"nobody\", and this worker cannot switch users: it has neither root's rights nor CAP_SETUID and CAP_SETGID", worker.ReadLog());
+        Assert.Contains("jobUser is \"nobody\", but this worker cannot switch users: it has neither root's rights nor CAP_SETUID and CAP_SETGID", worker.ReadLog());
     }
 
     [Fact]
@@ -126,7 +126,7 @@ public sealed class AttackTests
         var (worker, other) = (cluster.Workers["w1"], cluster.Workers["w2"]);
         var holder = Assert.Single(Processes.Running($"hold {cluster.Folder}/w1/"));
         await Tool.RunAsync("kill", "-STOP", $"{holder}");
-        await worker.LogsSoon(" s; its runs end as missed, and this worker claims nothing until it answers");
+        await worker.LogsSoon(" s; the runs end as missed, and this worker claims nothing until the process answers");
         var before = other.CountInLog("started");
         await Patience.Until(() => other.CountInLog("started") >= before + 30, cluster.Describe); // All of them, for some seconds.
         await Tool.RunAsync("kill", "-CONT", $"{holder}");

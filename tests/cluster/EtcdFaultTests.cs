@@ -19,7 +19,7 @@ public sealed class EtcdFaultTests
         await SaveSoonAsync(cluster, "fresh");
 
         await cluster.RecordsSoon("fresh", records => records.Count(record => record.Status == RunStatus.Succeeded) >= 3);
-        Assert.Contains("etcd has come back with other data", cluster.Describe(), StringComparison.Ordinal);
+        Assert.Contains("etcd has come back with different data", cluster.Describe(), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -164,7 +164,7 @@ public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
         await SoonAsync(follower, ("c", "1"));
         await writer.PutAsync(Keys.Worker("c"), "2");
         await SoonAsync(follower, ("c", "2"));
-        Assert.Equal(1, Log.CountOf("has come back with other data"));
+        Assert.Equal(1, Log.CountOf("has come back with different data"));
     }
 
     [Fact]

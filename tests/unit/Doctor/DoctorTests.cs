@@ -52,7 +52,7 @@ public sealed class DoctorTests
         var found = EtcdChecks.Judge(ill, Endpoint, 1, isRestricted: false).ToList();
 
         Assert.Contains(found, finding => finding is { Level: FindingLevel.Error } && finding.What.Contains("no leader"));
-        Assert.Contains(found, finding => finding is { Level: FindingLevel.Error } && finding.What.Contains("alarm:NOSPACE; its quota is used up, and it takes no writes") && finding.Remedy == "etcdctl --endpoints=http://10.0.0.1:2379/ compact 4711; etcdctl --endpoints=http://10.0.0.1:2379/ defrag; etcdctl --endpoints=http://10.0.0.1:2379/ alarm disarm");
+        Assert.Contains(found, finding => finding is { Level: FindingLevel.Error } && finding.What.Contains("alarm:NOSPACE; its quota is used up, and it accepts no writes") && finding.Remedy == "etcdctl --endpoints=http://10.0.0.1:2379/ compact 4711; etcdctl --endpoints=http://10.0.0.1:2379/ defrag; etcdctl --endpoints=http://10.0.0.1:2379/ alarm disarm");
         Assert.Contains(found, finding => finding is { Level: FindingLevel.Warning } && finding.What.Contains("1900.0 MB of its quota of 2147.5 MB"));
     }
 
@@ -156,7 +156,7 @@ public sealed class DoctorTests
         var without = HostChecks.JudgeNginx([("/etc/nginx/conf.d/any.conf", site)], 8070, hasToken: false, () => (0, "")).ToList();
         var with = HostChecks.JudgeNginx([("/etc/nginx/conf.d/any.conf", site)], 8070, hasToken: true, () => (0, ""));
 
-        Assert.Equal(passes, without.Any(finding => finding.Level == FindingLevel.Error && finding.What.Contains("/etc/nginx/conf.d/any.conf passes to a master without apiToken") && finding.Remedy.Contains("DTS_APITOKEN")));
+        Assert.Equal(passes, without.Any(finding => finding.Level == FindingLevel.Error && finding.What.Contains("/etc/nginx/conf.d/any.conf passes requests to a master without apiToken") && finding.Remedy.Contains("DTS_APITOKEN")));
         Assert.DoesNotContain(with, finding => finding.What.Contains("apiToken"));
     }
 
