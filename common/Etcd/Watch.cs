@@ -9,8 +9,8 @@ namespace Dts.Common.Etcd;
 /// <para>Constraints: a watch ends with its connection, with its member's leader, and when it asks for compacted history; etcd 3.4
 /// and 3.5 can drop events around a compaction (etcd issues 18089, 19179).</para>
 /// <para>Scheme: after a cut it resumes at the last revision + 1; after a compaction, and every <see cref="RelistEvery"/> even when all
-/// looks well, the table is listed again and the difference to what was delivered is delivered. An etcd that returns with other data
-/// (restored or wiped) is found when the watch resumes: then all that was delivered is deleted, and all that is there is put.
+/// looks well, it lists the table again and delivers the difference from what it has delivered. When it resumes it also notices an etcd
+/// that has come back with different data (restored or wiped): then it delivers every known key as deleted and every listed key as put.
 /// Callers see changes only.</para>
 /// </remarks>
 public sealed class Watch(EtcdClient etcd, string prefix)
@@ -89,7 +89,7 @@ public sealed class Watch(EtcdClient etcd, string prefix)
         {
             etcd.Logger.WatchFoundOtherData(prefix, _delivered.Count, keys.Count);
             changes.AddRange(_delivered.Keys.Select(key => new KeyChange.Deleted(key, revision)));
-            _delivered.Clear(); // Its revisions mean nothing there.
+            _delivered.Clear(); // The old revisions mean nothing in the new data.
             _isOtherData = false;
         }
 
@@ -166,7 +166,7 @@ public sealed class Watch(EtcdClient etcd, string prefix)
         }
     }
 
-    /// <summary>Whether etcd does not have, at the revision up to which all was delivered, what was delivered.</summary>
+    /// <summary>Whether etcd's table, at the last delivered revision, differs from what this watch has delivered.</summary>
     private async Task<bool> HasOtherDataAsync(ResponseHeader created, bool resumes, CancellationToken cancel)
     {
         var isOtherCluster = _cluster != 0 && _cluster != created.ClusterId;
@@ -178,7 +178,8 @@ public sealed class Watch(EtcdClient etcd, string prefix)
 
         try
         {
-            // A member that lags behind, and one whose revision has come as far again, cannot be told by their revision. This read passes the leader.
+            // The revision alone is no proof: a member may lag behind, and a new history may have reached the old revision.
+            // This read goes through the leader.
             var then = new RangeRequest { Key = Txn.Bytes(prefix), RangeEnd = Txn.EndOf(prefix), Revision = _revision, CountOnly = true };
             return (await etcd.RangeAsync(then, cancel)).Count != _delivered.Count;
         }

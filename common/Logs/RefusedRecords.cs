@@ -6,8 +6,11 @@ using Dts.Common.Shell;
 
 namespace Dts.Common.Logs;
 
-/// <summary>A folder of the records that the log store refuses for their content, a JSON file each with the store's reason.</summary>
-/// <remarks>One thread writes. No file is ever removed: when the folder is full, the next refused record stays in the spool until somebody makes room.</remarks>
+/// <summary>A folder of the records that the log store refuses because of their content: one JSON file each, with the store's reason.</summary>
+/// <remarks>
+/// One thread writes. DTS removes no file: when the folder is full, the next refused record stays in the spool until the operator makes
+/// room.
+/// </remarks>
 public sealed class RefusedRecords(string folder)
 {
     private const int FilesMax = 1000;
@@ -18,13 +21,13 @@ public sealed class RefusedRecords(string folder)
 
     public string Folder => folder;
 
-    /// <summary>How many files are in the folder, as far as this process knows.</summary>
+    /// <summary>The number of files in the folder, as last counted by this process.</summary>
     public int Files => Volatile.Read(ref _count);
 
     public static int Count(string folder) => Directory.Exists(folder) ? Directory.EnumerateFiles(folder, Pattern).Count() : 0;
 
-    /// <summary>Keeps a record, durably, and returns its file; null = it was there already.</summary>
-    /// <exception cref="IOException">The folder is full, or the disk does not take the file.</exception>
+    /// <summary>Stores a record durably and returns its file; null = the file exists already.</summary>
+    /// <exception cref="IOException">The folder is full, or the file cannot be written.</exception>
     public string? TryKeep(Refused<RunRecord> refused)
     {
         var id = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(refused.What.Id)))[..16];
@@ -39,7 +42,9 @@ public sealed class RefusedRecords(string folder)
         if (files.Length >= FilesMax || files.Sum(file => file.Length) >= BytesMax)
         {
             throw new IOException(string.Create(
-                CultureInfo.InvariantCulture, $"the store refuses {refused.What.Id} ({refused.Reason}) and {folder} is full: {FilesMax} files or {BytesMax} bytes; move its files away"));
+                CultureInfo.InvariantCulture,
+                $"the store refuses {refused.What.Id} ({refused.Reason}) and {folder} is full: it holds at most {FilesMax} files "
+                + $"or {BytesMax} bytes; move its files away"));
         }
 
         using (var file = new FileStream(path + ".new", FileMode.Create, FileAccess.Write))

@@ -251,7 +251,7 @@ public sealed class MongoLogStore : ILogStore
             _indexing ??= _database.RunAsync(MakeIndexes);
         }
 
-        return _database.RunAsync(call); // It cannot be cancelled, so the task ends when its thread does.
+        return _database.RunAsync(call); // The call cannot be cancelled, so the task ends when its thread does.
     }
 
     private bool MakeIndexes()

@@ -23,7 +23,7 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
         var (exitCode, said, error) = await RunAsync("--job", _name, "--logFile", file);
 
         Assert.Equal((2, ""), (exitCode, said));
-        Assert.Equal($"log file {file}: there is no such file; expected the one that the workers of this host write\n", error);
+        Assert.Equal($"log file {file}: there is no such file; expected the file that the workers of this host write\n", error);
         Assert.False(Directory.Exists(_scratch.File("mistyped")));
     }
 
