@@ -5,16 +5,20 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dts.Common.Shell;
 
-/// <summary>A worker's commands, which processes beside it start and hold, one for each user (<see cref="Holder"/>), so that they outlive the worker; and those that its predecessors left.</summary>
-/// <remarks>Thread-safe, but for <see cref="Prepare"/> and <see cref="KillLeftAsync"/>, which start holders.</remarks>
+/// <summary>
+/// The commands of a worker and those that its predecessors left. Processes beside the worker, one for each user
+/// (<see cref="Holder"/>), start and hold them, so that they outlive the worker.
+/// </summary>
+/// <remarks>Thread-safe, except <see cref="Prepare"/> and <see cref="KillLeftAsync"/>, which start holders.</remarks>
 public sealed class HeldCommands : IDisposable
 {
     private const string Stalled = "the process that starts commands does not answer";
-    private const int StartsAtOnce = 50; // Each of a message is to start in time, also where a start takes 20 ms.
+    private const int StartsAtOnce = 50; // All commands of a message must start in time, even if each start takes 20 ms.
 
     private static readonly TimeSpan AnswersWithin = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan StartsWithin = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan OnTheWay = TimeSpan.FromMilliseconds(200); // From the holder's look at the clock to the arrival of its answer.
+    // From the holder's look at the clock to the arrival of its answer.
+    private static readonly TimeSpan OnTheWay = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100);
     private static readonly UserAccount WorkerItself = new("", uint.MaxValue, uint.MaxValue, "/");
 
@@ -35,15 +39,16 @@ public sealed class HeldCommands : IDisposable
     /// <summary>What a worker before this one started and did not see to its record.</summary>
     public IReadOnlyList<FormerCommand> Former => _former;
 
-    /// <summary>False while a holder of this worker owes the answer to a start that is out of date by now.</summary>
+    /// <summary>False while a holder of this worker still owes the answer to a start that the worker has given up.</summary>
     public bool Answers => !_own.Values.Any(link => link.IsSilent);
 
     /// <summary>Finds the holders of former workers, and starts one for the commands of this one.</summary>
     /// <param name="folder">Where the holders of this worker have their sockets; nobody else may enter it.</param>
     /// <param name="program">What starts a holder, but for its socket: an executable and its arguments.</param>
-    /// <param name="user">As whom commands run in general; null = as the worker itself.</param>
+    /// <param name="user">The user of commands whose jobs name none; null = the worker's own.</param>
     /// <exception cref="IOException">A holder cannot be started.</exception>
-    public static async Task<HeldCommands> OpenAsync(string folder, IReadOnlyList<string> program, UserAccount? user = null, ILogger? log = null)
+    public static async Task<HeldCommands> OpenAsync(
+        string folder, IReadOnlyList<string> program, UserAccount? user = null, ILogger? log = null)
     {
         HolderFolder.Make(folder);
         var commands = new HeldCommands(folder, program, log ?? NullLogger.Instance);
@@ -60,7 +65,8 @@ public sealed class HeldCommands : IDisposable
         var first = commands.LinkOf(user);
         if (await Task.WhenAny(first.Heard, Task.Delay(AnswersWithin, TimeProvider.System)) != first.Heard || first.Fault is not null)
         {
-            throw new IOException($"the process that is to hold commands ({string.Join(' ', program)}) does not run: {first.Fault ?? $"it did not answer within {AnswersWithin.TotalSeconds:0} s"}");
+            var why = first.Fault ?? $"it did not answer within {AnswersWithin.TotalSeconds:0} s";
+            throw new IOException($"the process that holds commands ({string.Join(' ', program)}) does not run: {why}");
         }
 
         return commands;
@@ -86,8 +92,11 @@ public sealed class HeldCommands : IDisposable
         }
     }
 
-    /// <summary>Starts prepared commands, many back to back. One that cannot be started has ended already, with the reason; so has one whose holder is stalled: it will not be started any more.</summary>
-    /// <param name="within">Later than that from now none of them is started; nor after two seconds without an answer.</param>
+    /// <summary>
+    /// Starts prepared commands, many back to back. A command that cannot be started, or whose holder is stalled, is returned as ended,
+    /// with the reason; it is not started later.
+    /// </summary>
+    /// <param name="within">The time in which commands may start; at most two seconds, after which the holder counts as stalled.</param>
     /// <param name="deadlines">See <see cref="KillAfter"/>.</param>
     public async Task<IReadOnlyList<RunningCommand>> StartAsync(IReadOnlyList<string> ids, TimeSpan within, IReadOnlyList<KillDeadline>? deadlines = null)
     {
@@ -145,7 +154,7 @@ public sealed class HeldCommands : IDisposable
         }
     }
 
-    /// <summary>Ends what a holder that is gone left of a command of this user (<see cref="LeftBehind"/>), and returns how many processes it was.</summary>
+    /// <summary>Kills what a dead holder left of a user's command (<see cref="LeftBehind"/>) and returns the number of processes.</summary>
     public async Task<int> KillLeftAsync(UserAccount user, IReadOnlyDictionary<string, string> mark, int pid, long startTicks)
     {
         var counted = LinkOf(user).KillLeft(new HolderMessage.KillLeft(mark, pid, startTicks));
@@ -161,8 +170,9 @@ public sealed class HeldCommands : IDisposable
         }
     }
 
-    /// <summary>Completes when a holder of this worker is gone: then nobody knows how its commands end, and the worker is best restarted.</summary>
-    public async Task HolderGoneAsync(CancellationToken stop) => await Task.WhenAny(_gone.Task, Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop));
+    /// <summary>Completes when a holder of this worker has died. Nobody learns how its commands end, so the worker must restart.</summary>
+    public async Task HolderGoneAsync(CancellationToken stop) =>
+        await Task.WhenAny(_gone.Task, Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop));
 
     /// <summary>Leaves what still runs to its holders.</summary>
     public void Dispose() => _all.ForEach(link => link.Leave());
@@ -225,7 +235,10 @@ public sealed class HeldCommands : IDisposable
         }
     }
 
-    /// <summary>The holder of a user's commands; it is started when there is none, and not waited for: what it is told before it runs waits in its socket.</summary>
+    /// <summary>
+    /// The holder of a user's commands, which is started if there is none. The worker does not wait for it: messages wait in its socket
+    /// until it runs.
+    /// </summary>
     private Link LinkOf(UserAccount? user)
     {
         if (_own.TryGetValue(user ?? WorkerItself, out var own) && own.Fault is null)
@@ -235,7 +248,8 @@ public sealed class HeldCommands : IDisposable
 
         var path = Path.Combine(_folder, Guid.NewGuid().ToString("N")[..12] + Holder.SocketSuffix);
         using var listener = HolderFolder.Listen(path);
-        var link = new Link(this, new HolderLine(HolderFolder.TryConnect(path) ?? throw new IOException($"{path}: nobody can connect to it")));
+        var link = new Link(
+            this, new HolderLine(HolderFolder.TryConnect(path) ?? throw new IOException($"{path}: cannot connect to this socket")));
         var endings = Native.OpenForWriting(Path.ChangeExtension(path, Holder.EndingsSuffix), make: true);
         int[] handedOver = [Native.DuplicateHigh((int)listener.Handle), Native.DuplicateHigh(endings)];
         try
@@ -266,7 +280,7 @@ public sealed class HeldCommands : IDisposable
         private readonly ConcurrentDictionary<string, RunningCommand> _commands = new();
         private readonly ConcurrentDictionary<string, TaskCompletionSource<RunningCommand>> _expected = new();
         private readonly HolderLine? _line;
-        private readonly ConcurrentDictionary<string, bool> _overdue = new(); // Their start was given up.
+        private readonly ConcurrentDictionary<string, bool> _overdue = new(); // The worker gave up waiting for their start.
         private readonly ConcurrentQueue<TaskCompletionSource<int>> _counts = new();
         private readonly TaskCompletionSource _heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private volatile bool _isLeft;
@@ -278,13 +292,13 @@ public sealed class HeldCommands : IDisposable
 
         public Link(HeldCommands holders, string file, IEnumerable<string> ids) => (_holders, _file, _inFile) = (holders, file, [.. ids]);
 
-        /// <summary>Completes with its first word, or when there will be none: then it has a fault.</summary>
+        /// <summary>Completes with the first message, or with a fault if none will come.</summary>
         public Task Heard => _heard.Task;
 
-        /// <summary>Why it never ran; null = it does, as far as is known.</summary>
+        /// <summary>Why the holder never ran; null = no fault is known.</summary>
         public string? Fault => _fault;
 
-        /// <summary>It owes the answer to a start that was given up.</summary>
+        /// <summary>The holder still owes the answer to a start that the worker has given up.</summary>
         public bool IsSilent => !_overdue.IsEmpty;
 
         public RunningCommand Add(HolderMessage.Held held)
@@ -303,8 +317,12 @@ public sealed class HeldCommands : IDisposable
             return running;
         }
 
-        /// <param name="started">Gets the answers, by id.</param>
-        public void Start(IReadOnlyList<string> ids, long notAfterMs, IEnumerable<KillDeadline> deadlines, Dictionary<string, Task<RunningCommand>> started)
+        /// <param name="started">Receives the answers, by id.</param>
+        public void Start(
+            IReadOnlyList<string> ids,
+            long notAfterMs,
+            IEnumerable<KillDeadline> deadlines,
+            Dictionary<string, Task<RunningCommand>> started)
         {
             foreach (var id in ids)
             {
@@ -325,18 +343,21 @@ public sealed class HeldCommands : IDisposable
             }
             else
             {
-                Send(new HolderMessage.Start(ids, notAfterMs, [.. deadlines.Where(deadline => ids.Contains(deadline.Id)).Select(deadline => deadline.ToMessage())]));
+                var ofThese = deadlines.Where(deadline => ids.Contains(deadline.Id)).Select(deadline => deadline.ToMessage());
+                Send(new HolderMessage.Start(ids, notAfterMs, [.. ofThese]));
             }
         }
 
-        /// <summary>The answer to a start is not waited for any more. By now it is refused if it has not been heard.</summary>
+        /// <summary>Stops waiting for the answer to a start. If the holder has not received the start by now, it will refuse it.</summary>
         public void GiveUp(string id, TimeSpan after)
         {
             var spoke = !IsSilent;
             _overdue[id] = true;
-            if (!Answer(id, RunningCommand.NotStarted(string.Create(CultureInfo.InvariantCulture, $"the process that starts commands did not answer within {after.TotalSeconds:0.#} s"), tooLate: true)))
+            var why = string.Create(
+                CultureInfo.InvariantCulture, $"the process that starts commands did not answer within {after.TotalSeconds:0.#} s");
+            if (!Answer(id, RunningCommand.NotStarted(why, tooLate: true)))
             {
-                _overdue.TryRemove(id, out _); // It has come just now.
+                _overdue.TryRemove(id, out _); // The answer has just arrived.
             }
             else if (spoke)
             {
@@ -358,7 +379,7 @@ public sealed class HeldCommands : IDisposable
             return count.Task;
         }
 
-        /// <summary>It never came to run.</summary>
+        /// <summary>The holder could not be started.</summary>
         public void Fail(string why)
         {
             _fault = why;
@@ -418,7 +439,7 @@ public sealed class HeldCommands : IDisposable
 
             if (isOwn && !Heard.IsCompleted)
             {
-                Fail("it ended before it said a word");
+                Fail("it ended before it answered");
                 return;
             }
 
@@ -443,13 +464,14 @@ public sealed class HeldCommands : IDisposable
             }
         }
 
-        private bool Answer(string id, RunningCommand running) => _expected.TryRemove(id, out var expected) && expected.TrySetResult(running);
+        private bool Answer(string id, RunningCommand running) =>
+            _expected.TryRemove(id, out var expected) && expected.TrySetResult(running);
 
         private void AnswerWithFault()
         {
             foreach (var id in _expected.Keys)
             {
-                Answer(id, RunningCommand.NotStarted($"the process that is to start commands of this user does not run: {_fault}"));
+                Answer(id, RunningCommand.NotStarted($"the process that starts commands of this user does not run: {_fault}"));
             }
 
             while (_counts.TryDequeue(out var count))
@@ -458,7 +480,10 @@ public sealed class HeldCommands : IDisposable
             }
         }
 
-        /// <summary>The answer to a start that was given up. If the holder was stalled after its look at the clock, the command runs, and must not: its run is recorded as missed.</summary>
+        /// <summary>
+        /// Takes the answer to a start that the worker has given up. A holder that stalled after its look at the clock has started the
+        /// command nevertheless. The command is killed, because its run is recorded as missed.
+        /// </summary>
         private void TakeLate(HolderMessage.Held held)
         {
             if (held.Pid > 0)

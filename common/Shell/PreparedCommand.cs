@@ -15,7 +15,7 @@ public sealed unsafe class PreparedCommand : IDisposable
     private int _output = -1;
     private bool _disposed;
 
-    /// <param name="files">They are the prepared command's from now on.</param>
+    /// <param name="files">The prepared command takes ownership of them.</param>
     internal PreparedCommand(ShellCommand command, CommandFiles files)
     {
         (Command, _files) = (command, files);
@@ -66,8 +66,8 @@ public sealed unsafe class PreparedCommand : IDisposable
     }
 
     /// <summary>Starts a program in a session of its own, which writes where this process does and outlives it. Its environment has nothing that is secret.</summary>
-    /// <param name="user">The user that it becomes; null = it stays what we are.</param>
-    /// <param name="handedOver">The descriptors that it finds as 3, 4 and so on. They have numbers above those.</param>
+    /// <param name="user">The user to run it as; null = this process's own.</param>
+    /// <param name="handedOver">Descriptors that the program inherits as 3, 4 and so on. Their numbers here must be higher.</param>
     /// <exception cref="IOException">It cannot be started.</exception>
     internal static void Launch(IReadOnlyList<string> program, UserAccount? user, params ReadOnlySpan<int> handedOver)
     {
@@ -116,7 +116,7 @@ public sealed unsafe class PreparedCommand : IDisposable
         return input;
     }
 
-    /// <summary>Gives away what the command's output goes to, and what kills its cgroup: their new owner closes them.</summary>
+    /// <summary>Gives away the descriptors for the output and for killing the cgroup: their new owner closes them.</summary>
     internal CommandFiles TakeFiles()
     {
         var files = _files with { Cgroup = -1 };
@@ -142,7 +142,8 @@ public sealed unsafe class PreparedCommand : IDisposable
         return null;
     }
 
-    // A shell takes what begins with these for its options; a space in front changes nothing for it (and "--" would be the command itself for fish).
+    // A shell takes a script that begins with one of these for an option. A leading space prevents that and changes nothing else.
+    // ("--" does not work everywhere: fish takes it for the script.)
     private static string Guarded(string script) => script is ['-' or '+', ..] ? $" {script}" : script;
 
     private static bool HasZero(string text) => text.Contains('\0', StringComparison.Ordinal);

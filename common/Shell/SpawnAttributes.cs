@@ -28,7 +28,7 @@ internal sealed unsafe class SpawnAttributes : IDisposable
         }
     }
 
-    /// <summary>Starts a program, in a hurry if it may: its pid, or -errno. It has none of our capabilities.</summary>
+    /// <summary>Starts a program without our capabilities, with real-time priority if allowed. Returns its pid, or -errno.</summary>
     public int Spawn(byte* path, byte* actions, byte** arguments, byte** environment)
     {
         Native.GrantNothing();
@@ -43,7 +43,7 @@ internal sealed unsafe class SpawnAttributes : IDisposable
         Free(ref _hurried);
     }
 
-    /// <param name="switchesUser">It gets the right to change users, which it gives up with that.</param>
+    /// <param name="switchesUser">The program gets the capabilities to switch users, and drops them when it has switched.</param>
     public int SpawnUnhurried(byte* path, byte* actions, byte** arguments, byte** environment, bool switchesUser)
     {
         Native.GrantNothing();

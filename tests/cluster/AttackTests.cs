@@ -110,7 +110,7 @@ public sealed class AttackTests
             ["env", "HOME=/", "setpriv", "--reuid=daemon", "--regid=daemon", "--clear-groups", "--"], executable, log, ["--dataFolder", Path.Combine(cluster.Folder, "w9"), "--jobUser", "nobody", .. cluster.Common()]);
 
         Assert.Equal(78, await worker.WaitAsync());
-        Assert.Contains("jobUser is \"nobody\", but this worker cannot switch users: it has neither root's rights nor CAP_SETUID and CAP_SETGID", worker.ReadLog());
+        Assert.Contains("jobUser is \"nobody\", but this worker cannot switch users: it is not root and lacks CAP_SETUID and CAP_SETGID", worker.ReadLog());
     }
 
     [Fact]

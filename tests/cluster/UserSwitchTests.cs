@@ -167,7 +167,7 @@ public sealed class UserSwitchTests : IDisposable
 
         var endings = await Task.WhenAll((await _commands.StartAsync(["a/1", "b/2"], TimeSpan.FromMinutes(1))).Select(running => running.Ended.Soon()));
 
-        Assert.Equal("cannot start: the process that is to start commands of this user does not run: it ended before it said a word", endings[0].Error);
+        Assert.Equal("cannot start: the process that starts commands of this user does not run: it ended before it answered", endings[0].Error);
         Assert.Equal("two\n", endings[1].Output);
     }
 
