@@ -7,7 +7,8 @@ namespace Dts.Worker;
 
 /// <summary>What a worker leaves with a command so that the next one knows whose it is.</summary>
 /// <param name="Job">The definition as it was when the run was claimed.</param>
-internal sealed record HeldRun(Job Job, long JobRevision, RunSpec Run, DateTimeOffset Claimed, long Token, long Session, OutputTarget Output, string User = "")
+internal sealed record HeldRun(
+    Job Job, long JobRevision, RunSpec Run, DateTimeOffset Claimed, long Token, long Session, OutputTarget Output, string User = "")
 {
     public static string ToTag(Run run) =>
         JsonSerializer.Serialize(new HeldRun(run.Job, run.JobRevision, run.Spec, run.ClaimedAt, run.FencingToken, run.Session.Value, run.Output!, run.User), WorkerJson.Default.HeldRun);

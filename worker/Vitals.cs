@@ -25,7 +25,8 @@ internal sealed class Vitals(ChannelWriter<ScheduleMessage> inbox, SessionKeeper
     {
         var session = sessions.Current switch { { Holds: true } => "session held", null => "no session", _ => "session in doubt: etcd does not answer" };
         var lag = _last.LagMs is { } ms ? string.Create(CultureInfo.InvariantCulture, $"last start {ms:F1} ms late") : "no start yet";
-        var held = refused.Files > 0 ? $"; {refused.Files} records that the log store refuses are in {refused.Folder}" : "";
-        return $"{_last.Jobs} jobs; {_last.Running} of {slots.Total} slots running; {lag}; {session}; {spool.Waiting} records wait in the spool{held}";
+        var held = refused.Files > 0 ? $"; {refused.Files} records refused by the log store are in {refused.Folder}" : "";
+        return $"{_last.Jobs} jobs; {_last.Running} of {slots.Total} slots running; {lag}; {session}; "
+            + $"{spool.Waiting} records wait in the spool{held}";
     }
 }

@@ -148,15 +148,15 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
     {
         await SaveAsync(Three(_name));
 
-        var refused = """{"errno":-1,"msg":"body is larger than 65536 bytes; expected JSON of at most that","data":null}""";
+        var refused = """{"errno":-1,"msg":"body is larger than 65536 bytes; expected JSON within that limit","data":null}""";
         Assert.Equal(refused, await RunAsync($$"""{"worker":"{{new string('x', 100_000)}}"}"""));
         Assert.Empty(await master.Etcd.ListAsync(master.Keys.QueueOf(JobName.Parse(_name))));
     }
 
     [Theory]
-    [InlineData("/api/v1/jobs/any/run", "application/json", "{\"worker\":\"", "body is larger than 65536 bytes; expected JSON of at most that")]
-    [InlineData("/job/save", "application/x-www-form-urlencoded", "job=", "body is larger than 1048576 bytes; expected a form of at most that")]
-    [InlineData("/job/save", "application/x-www-form-urlencoded", "many", "body is larger than 1048576 bytes; expected a form of at most that")]
+    [InlineData("/api/v1/jobs/any/run", "application/json", "{\"worker\":\"", "body is larger than 65536 bytes; expected JSON within that limit")]
+    [InlineData("/job/save", "application/x-www-form-urlencoded", "job=", "body is larger than 1048576 bytes; expected a form within that limit")]
+    [InlineData("/job/save", "application/x-www-form-urlencoded", "many", "body is larger than 1048576 bytes; expected a form within that limit")]
     public async Task A_body_of_sixty_megabytes_is_one_line_and_takes_no_memory(string path, string type, string begin, string message)
     {
         const int megabytes = 60;
@@ -203,7 +203,7 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
         var (apart, composed) = ($"e\u0301 \u1100\u1161 {_name}", $"\u00e9 \uac00 {_name}");
 
         Assert.Equal(
-            """{"errno":0,"msg":"success","data":null,"warnings":["name had letters and accents apart; it was saved in Unicode's composed form (NFC)"]}""",
+            """{"errno":0,"msg":"success","data":null,"warnings":["name had separate letters and accents; it was saved in Unicode's composed form (NFC)"]}""",
             await SaveAsync(Three(apart)));
         Assert.NotNull(await StoredAsync(composed));
         Assert.Null(await StoredAsync(apart));

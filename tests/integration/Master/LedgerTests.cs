@@ -47,7 +47,7 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
         var (exitCode, said, error) = await RunAsync("--job", _name, "--logFile", master.LogFile);
 
         Assert.Equal((2, ""), (exitCode, said));
-        Assert.Equal($"name \"{_name}\" is no job; expected one that is saved, or was deleted less than a day ago\n", error);
+        Assert.Equal($"name \"{_name}\" is not a job; expected a saved job, or one deleted less than a day ago\n", error);
         Assert.Equal(error.TrimEnd(), (string?)(await AskAsync(""))["msg"]);
     }
 

@@ -196,7 +196,7 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
         await File.WriteAllTextAsync(scratch.File("job"), ThreeFields.Replace("echo hello", new string('x', 10 << 20), StringComparison.Ordinal));
         string[] form = ["--data-urlencode", $"job@{scratch.File("job")}", $"{master.Http.BaseAddress}job/save"];
 
-        var refused = """{"errno":-1,"msg":"body is larger than 1048576 bytes; expected a form of at most that","data":null}""";
+        var refused = """{"errno":-1,"msg":"body is larger than 1048576 bytes; expected a form within that limit","data":null}""";
         Assert.Equal(refused, await Tool.RunAsync("curl", ["-sS", .. form]));
         Assert.Equal(refused, await Tool.RunAsync("curl", ["-sS", "-H", "Expect:", .. form])); // It does not ask before it sends.
         Assert.Null(await StoredAsync(_name));

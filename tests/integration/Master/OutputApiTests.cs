@@ -98,7 +98,7 @@ public sealed class OutputApiTests(MasterProcess master) : IClassFixture<MasterP
         using (var refused = await FollowedAsync())
         {
             Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
-            Assert.Contains("100 readers follow outputs on this master already; try again later, or without follow=true", await refused.Content.ReadAsStringAsync());
+            Assert.Contains("100 readers already follow outputs on this master; try again later, or without follow=true", await refused.Content.ReadAsStringAsync());
         }
 
         followers[0].Dispose();

@@ -157,7 +157,7 @@ public sealed class ServiceSettingsTests : IDisposable
         var refusal = Refusal(() => Worker("--sessionTtl", "2", "--etcdDialTimeout", "3600000"));
 
         Assert.Equal(
-            "settings etcdDialTimeout (3600000 ms) and sessionTtl (2 s): a session ends while one call to etcd is waited for; "
+            "settings etcdDialTimeout (3600000 ms) and sessionTtl (2 s): the session would end during one call to etcd; "
             + "expected an etcdDialTimeout of at most sessionTtl, or 5000 ms",
             refusal);
         Assert.Equal(TimeSpan.FromSeconds(2), Worker("--sessionTtl", "2").SessionTtl);
