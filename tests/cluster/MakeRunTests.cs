@@ -41,7 +41,7 @@ public sealed class MakeRunTests : IDisposable
         foreach (var service in new[] { "etcd", "worker-1", "master" })
         {
             var killed = await KillAsync(service);
-            await Soon($"{service} was killed by signal 9; it is started again");
+            await Soon($"{service} was killed by signal 9; restarting it");
             await Patience.Until(() => PidOf(service) is { } pid && pid != killed, Said);
         }
 
@@ -49,7 +49,7 @@ public sealed class MakeRunTests : IDisposable
         await KillAsync("master");
         await Patience.Until(() => PidOf("master") is not null, Said);
         await KillAsync("master");
-        await Soon($"master was killed by signal 9, the third end within 10 s; it starts again in 10 s. {Data}/master.log ends with: ");
+        await Soon($"master was killed by signal 9, its third end within 10 s; it restarts in 10 s. {Data}/master.log ends with: ");
         await Patience.Until(() => PidOf("master") is not null, Said);
         await Interrupt(run);
 
