@@ -23,13 +23,13 @@ public sealed class EtcdFaultTests
     }
 
     [Fact]
-    public async Task A_worker_told_to_stop_while_etcd_is_away_writes_all_endings_and_ends_in_time()
+    public async Task A_worker_told_to_stop_without_etcd_writes_all_endings_and_ends_in_time()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 1, "--drainTimeout", "5", "--slots", "100");
         string[] jobs = [.. Enumerable.Range(1, 20).Select(n => $"job-{n}")];
         foreach (var job in jobs)
         {
-            await cluster.SaveAsync(job, "sleep 1.5", EverySecond, new { overlap = "allow" }); // Some end when etcd has been away for a while.
+            await cluster.SaveAsync(job, "sleep 1.5", EverySecond, new { overlap = "allow" }); // Some of them end while etcd is away.
         }
 
         var worker = cluster.Workers["w1"];

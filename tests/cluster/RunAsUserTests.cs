@@ -12,7 +12,7 @@ public sealed class RunAsUserTests
     private const string WhoAmI = "id -un; grep -E 'Cap(Prm|Eff|Amb)' /proc/self/status | cut -f 2 | sort -u; setpriv --reuid=root true 2>/dev/null && echo became root; true";
     private const string NoCapability = "0000000000000000";
 
-    /// <summary>What a unit may give to a worker that is not root: more than the shipped one does.</summary>
+    /// <summary>Capabilities that a unit may grant to a worker that is not root: more than the shipped unit grants.</summary>
     private static readonly string[] AsTheDropInHasIt =
         ["env", "HOME=/", "setpriv", "--reuid=daemon", "--regid=daemon", "--init-groups", "--inh-caps=+setuid,+setgid,+kill", "--ambient-caps=+setuid,+setgid,+kill", "--"];
 
@@ -61,7 +61,7 @@ public sealed class RunAsUserTests
         await Patience.Until(() => cluster.CommandsAlive().Count >= 3, cluster.Describe);
 
         var holders = Processes.Running($"hold {cluster.Folder}");
-        Assert.Equal(2, holders.Count); // The worker's own, and that of nobody.
+        Assert.Equal(2, holders.Count); // The holders of the worker's user and of the user "nobody".
         await cluster.Workers["w1"].KillAsync();
         holders.ForEach(Processes.Kill);
         Assert.NotEmpty(cluster.CommandsAlive());

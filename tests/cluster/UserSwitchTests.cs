@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Dts.Tests.Cluster;
 
-/// <summary>These tests are run by root.</summary>
+/// <summary>These tests run as root.</summary>
 [SupportedOSPlatform("linux")]
 public sealed class UserSwitchTests : IDisposable
 {
@@ -33,13 +33,13 @@ public sealed class UserSwitchTests : IDisposable
     }
 
     [Fact]
-    public async Task Its_variables_are_those_of_the_command_and_no_other_program_sees_them_before_it()
+    public async Task Only_the_command_gets_its_variables_and_no_program_before_it()
     {
         var environment = new Dictionary<string, string> { ["DTS_RUN_ID"] = "1", ["LD_PRELOAD"] = "/no/such.so", ["A"] = "b=c d\n\"e\"", ["PATH"] = "/usr/bin" };
 
         var ending = await RunAsync("tr '\\0' '\\n' < /proc/$$/environ | sort", environment);
 
-        // The loader complains of each program that it cannot find the library for: of those that the user runs, and of no other.
+        // The loader complains for each program whose preload is missing: for the user's programs and for no others.
         var complaints = ending.Output.Split('\n').Where(line => line.StartsWith("ERROR: ld.so", StringComparison.Ordinal)).ToList();
         Assert.NotEmpty(complaints);
         Assert.InRange(complaints.Count, 1, 3); // bash, tr, sort
@@ -81,7 +81,7 @@ public sealed class UserSwitchTests : IDisposable
     }
 
     [Fact]
-    public async Task It_enters_a_cgroup_that_only_we_may_write_to_and_a_kill_of_the_cgroup_reaches_it()
+    public async Task It_enters_a_cgroup_that_it_may_not_write_to_and_a_kill_of_the_cgroup_reaches_it()
     {
         using var folder = new CgroupFolder();
         var cgroup = new RunCgroup(folder.Path, mustHold: true);
@@ -96,7 +96,7 @@ public sealed class UserSwitchTests : IDisposable
     }
 
     [Fact]
-    public async Task Its_whole_output_goes_to_a_file_that_it_may_neither_read_nor_write_by_name()
+    public async Task Its_output_goes_to_a_file_that_it_can_neither_read_nor_write_by_name()
     {
         var output = new OutputTarget(_scratch.File("1.out"), "a/1", 1000);
 
@@ -108,7 +108,7 @@ public sealed class UserSwitchTests : IDisposable
     }
 
     [Fact]
-    public async Task Nobody_but_the_worker_and_root_is_heard_by_the_process_that_starts_its_commands()
+    public async Task The_process_that_starts_commands_accepts_only_the_worker_and_root()
     {
         using (var first = await OpenAsync())
         {
@@ -116,7 +116,7 @@ public sealed class UserSwitchTests : IDisposable
             await first.StartAsync(["a/1"], TimeSpan.FromMinutes(1));
         }
 
-        // Even one who got into the folder, which is closed.
+        // Not even a user who can enter the folder, which is normally closed.
         File.SetUnixFileMode(_scratch.File("holders"), OpenToAll);
         var socket = Directory.GetFiles(_scratch.File("holders"), "*.sock").Single();
         File.SetUnixFileMode(socket, OpenToAll | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite);
@@ -135,7 +135,7 @@ public sealed class UserSwitchTests : IDisposable
     }
 
     [Fact]
-    public async Task Each_user_has_one_process_that_starts_its_commands_which_runs_as_that_user_without_capabilities_and_lets_nobody_look_in()
+    public async Task Each_user_has_one_holder_which_has_no_capabilities_and_hides_its_memory()
     {
         var daemon = UserAccount.Find("daemon")!;
         _commands = await OpenAsync();
@@ -158,7 +158,7 @@ public sealed class UserSwitchTests : IDisposable
     }
 
     [Fact]
-    public async Task Where_no_process_can_be_started_for_a_user_its_commands_say_so_and_others_run()
+    public async Task If_a_users_holder_cannot_start_its_commands_say_so_and_others_run()
     {
         _commands = await OpenAsync();
         var stranger = new UserAccount("no-such-user", 4711, 4711, "/");
@@ -173,7 +173,7 @@ public sealed class UserSwitchTests : IDisposable
 
     private async Task<HeldCommands> OpenAsync()
     {
-        var worker = _scratch.File("dts-worker"); // Where that user may execute it.
+        var worker = _scratch.File("dts-worker"); // A path where that user may execute it.
         if (!File.Exists(worker))
         {
             File.SetUnixFileMode(_scratch.Path, OpenToAll);

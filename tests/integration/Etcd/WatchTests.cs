@@ -189,7 +189,7 @@ public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task An_etcd_that_is_restored_from_a_snapshot_is_followed_from_what_the_snapshot_had()
+    public async Task A_watch_follows_an_etcd_restored_from_a_snapshot()
     {
         var server = Own(await EtcdServer.StartNewAsync());
         var etcd = Own(server.Connect(Log));

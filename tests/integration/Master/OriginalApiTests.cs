@@ -174,7 +174,7 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
     [Theory]
     [InlineData("PUT")]
     [InlineData("PATCH")]
-    public async Task The_methods_of_a_form_are_as_good_as_POST(string method)
+    public async Task PUT_and_PATCH_work_like_POST(string method)
     {
         using var form = new FormUrlEncodedContent([new("job", ThreeFields)]);
 

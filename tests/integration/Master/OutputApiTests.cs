@@ -89,7 +89,7 @@ public sealed class OutputApiTests(MasterProcess master) : IClassFixture<MasterP
     }
 
     [Fact]
-    public async Task One_follower_too_many_is_refused_until_another_has_gone()
+    public async Task A_follower_beyond_the_limit_is_refused_until_another_leaves()
     {
         var key = master.Keys.Run(JobName.Parse(_job), Record.Id[(_job.Length + 1)..]);
         await master.Etcd.PutAsync(key, JsonSerializer.Serialize(new RunInFlight("w1", "1", Some.Now, RunSpec.Scheduled(Some.Now)), DtsJson.Readable.RunInFlight));

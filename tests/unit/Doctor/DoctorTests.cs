@@ -74,11 +74,11 @@ public sealed class DoctorTests
     }
 
     [Fact]
-    public void A_registration_that_is_not_renewed_is_not_taken_for_a_wrong_clock()
+    public void A_registration_that_is_not_renewed_is_not_reported_as_a_wrong_clock()
     {
         var stale = new WorkerRegistration("host", "10.0.0.2", "1", ProcessIdentity.Current, 8, Some.Now, Clock: Some.Now.AddSeconds(-40));
 
-        // One that was written later and has a later time proves nothing.
+        // A later revision with a later time proves nothing.
         var found = EtcdChecks.Judge([("w1", stale, 7), ("w2", stale with { Clock = Some.Now }, 8)], Some.Now).ToList();
 
         Assert.Equal(
@@ -92,7 +92,7 @@ public sealed class DoctorTests
     [InlineData("ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"", "dnf install x",   "grubby")]
     [InlineData("ID=\"opensuse-leap\"\nID_LIKE=\"suse opensuse\"", "zypper install x", "grub2-mkconfig")]
     [InlineData("",                                        "install x",         "to the kernel's command line")]
-    public void A_remedy_is_a_command_of_the_host_s_distribution(string release, string install, string part)
+    public void A_remedy_is_a_command_of_the_hosts_distribution(string release, string install, string part)
     {
         var distribution = Distribution.Parse(release);
 
@@ -190,7 +190,7 @@ public sealed class DoctorTests
     }
 
     [Fact]
-    public async Task A_log_file_that_is_no_database_or_is_a_folder_is_an_error()
+    public async Task A_log_file_that_is_a_folder_or_not_a_database_is_an_error()
     {
         using var scratch = new ScratchFolder();
         File.WriteAllText(scratch.File("text"), "not a database, but longer than the mark of one");

@@ -169,7 +169,7 @@ public sealed class LogShipperTests : IDisposable
     }
 
     [Fact]
-    public async Task A_record_that_the_store_refuses_is_put_aside_and_named_and_the_others_are_shipped()
+    public async Task A_refused_record_is_put_aside_and_named_and_the_others_are_shipped()
     {
         var refused = Some.Record(1).Id;
         _store.Refuses = id => id == refused ? "Document failed validation" : null;
@@ -188,7 +188,7 @@ public sealed class LogShipperTests : IDisposable
     }
 
     [Fact]
-    public async Task When_there_is_no_room_for_what_is_refused_nothing_is_dropped_and_this_host_s_disk_is_blamed()
+    public async Task Without_room_for_refused_records_nothing_is_dropped_and_the_disk_is_blamed()
     {
         await File.WriteAllTextAsync(_refused.Folder, "in the way");
         _store.Refuses = id => id == Some.Record(1).Id ? "Document failed validation" : null;
