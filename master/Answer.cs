@@ -43,7 +43,9 @@ internal static class Answer
         return WriteAsync(http, 0, "success", data);
     }
 
-    /// <summary>Answers with an error. If part of another answer has been sent, closes the connection instead, so that the client notices.</summary>
+    /// <summary>
+    /// Answers with an error. If part of another answer has been sent, closes the connection instead, so that the client notices.
+    /// </summary>
     public static Task FailAsync(HttpContext http, string message)
     {
         if (!http.Response.HasStarted)

@@ -2,7 +2,7 @@ using Dts.Common.Logs;
 
 namespace Dts.Master;
 
-/// <summary>The output of a run that several clients follow: they share every read of the store and the bytes of the latest reads.</summary>
+/// <summary>The output of a followed run: its followers share every read of the store and the bytes of the latest reads.</summary>
 /// <remarks>
 /// Thread-safe. A follower at another position in the output reads the store itself until it has caught up. While nothing new arrives,
 /// the reads become less frequent.

@@ -40,7 +40,9 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
         var (id, runKey) = ($"{name}/{runId}", keys.Run(name, runId));
         try
         {
-            await (http.Request.Query["follow"] == "true" ? FollowAsync(http, id, offset, runKey) : SendAsync(http, new OutputReader(store, id, offset), runKey));
+            await (http.Request.Query["follow"] == "true"
+                ? FollowAsync(http, id, offset, runKey)
+                : SendAsync(http, new OutputReader(store, id, offset), runKey));
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
         {

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Dts.Master;
 
-/// <summary>A time in a query of the API or in an argument: RFC 3339, with a date. Without a zone it is UTC; without a time it is midnight.</summary>
+/// <summary>A time in a query or an argument: RFC 3339, with a date. Without a zone it is UTC; without a time it is midnight.</summary>
 internal static class QueryTime
 {
     public const string Expected = "a time such as 2026-11-22T10:00:00Z, or a date such as 2026-11-22";

@@ -4,7 +4,9 @@ using Dts.Common;
 
 namespace Dts.Master;
 
-/// <summary>Delays the answers to wrong tokens, longer for each one from the same address, and logs them, with at most one line a second.</summary>
+/// <summary>
+/// Delays the answers to wrong tokens, longer for each one from the same address, and logs them, with at most one line a second.
+/// </summary>
 /// <remarks>A right token is never delayed, whatever its address has sent before. A waiting request holds no thread.</remarks>
 internal sealed class RefusedTokens : IDisposable
 {

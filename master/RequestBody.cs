@@ -8,7 +8,7 @@ internal static class RequestBody
 
     private const int PieceBytes = 16 << 10;
 
-    /// <exception cref="FormatException">The body is larger. The rest is read and discarded, so that the client reads the answer.</exception>
+    /// <exception cref="FormatException">The body is larger. The rest is read and dropped, so that the client reads the answer.</exception>
     public static async Task<MemoryStream> ReadAsync(HttpContext http, int bytesMax, string expected)
     {
         var body = new MemoryStream();
@@ -24,6 +24,8 @@ internal static class RequestBody
         }
 
         body.Position = 0;
-        return isTooLarge ? throw new FormatException($"body is larger than {bytesMax} bytes; expected {expected} within that limit") : body;
+        return isTooLarge
+            ? throw new FormatException($"body is larger than {bytesMax} bytes; expected {expected} within that limit")
+            : body;
     }
 }

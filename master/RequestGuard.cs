@@ -8,9 +8,9 @@ namespace Dts.Master;
 /// <summary>Who may ask: the holder of the token, if there is one, and never a web page of somebody else.</summary>
 /// <remarks>
 /// A browser sends its user's credentials and reaches its user's loopback for any page. So what changes something is refused when it comes from a
-/// page of another origin: by Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) and by Origin (RFC 6454); curl sends neither header. Without a token the
-/// Host header must be a loopback name, because an attacker's own name can resolve to 127.0.0.1. Without a token the guard also refuses
-/// every request that came through a proxy: a proxy on this host reaches the loopback for anyone, and may set any Host.
+/// page of another origin: by Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) and by Origin (RFC 6454); curl sends neither header.
+/// Without a token the Host header must be a loopback name, because an attacker's own name can resolve to 127.0.0.1. Without a token the
+/// guard also refuses every request that came through a proxy: a proxy on this host reaches the loopback for anyone, and may set any Host.
 /// </remarks>
 internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<string>> allowedOrigins, RefusedTokens refused)
 {
@@ -92,7 +92,9 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
         return false;
     }
 
-    /// <summary>The client's address: the peer's, or behind a proxy on this host the last in X-Forwarded-For, which the proxy saw itself.</summary>
+    /// <summary>
+    /// The client's address: the peer's, or behind a proxy on this host the last in X-Forwarded-For, which the proxy saw itself.
+    /// </summary>
     private static IPAddress AddressOf(HttpContext http)
     {
         var peer = http.Connection.RemoteIpAddress ?? IPAddress.None;

@@ -10,7 +10,7 @@ namespace Dts.Worker;
 
 /// <summary>What the claimer asks of etcd, many fires in one request and a few requests at a time, and the answers that have come.</summary>
 /// <remarks>
-/// <para>Not thread-safe, except the arrival of answers. The claimer's loop owns it; <paramref name="wake"/> tells the loop of an answer.</para>
+/// <para>Not thread-safe, except the arrival of answers. The claimer's loop owns it; <paramref name="wake"/> announces an answer.</para>
 /// <para>A job has at most one claim under way, whatever triggered its runs: two claims in one request would both find no run in flight
 /// and share a fencing token. A claim whose answer was lost counts as under way until etcd has been asked for its outcome. The job's
 /// other fires wait for their turn.</para>

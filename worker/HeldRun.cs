@@ -11,7 +11,9 @@ internal sealed record HeldRun(
     Job Job, long JobRevision, RunSpec Run, DateTimeOffset Claimed, long Token, long Session, OutputTarget Output, string User = "")
 {
     public static string ToTag(Run run) =>
-        JsonSerializer.Serialize(new HeldRun(run.Job, run.JobRevision, run.Spec, run.ClaimedAt, run.FencingToken, run.Session.Value, run.Output!, run.User), WorkerJson.Default.HeldRun);
+        JsonSerializer.Serialize(
+            new HeldRun(run.Job, run.JobRevision, run.Spec, run.ClaimedAt, run.FencingToken, run.Session.Value, run.Output!, run.User),
+            WorkerJson.Default.HeldRun);
 
     /// <summary>Null when it is none that this version can read.</summary>
     public static Run? TryRead(FormerCommand former)
@@ -19,7 +21,12 @@ internal sealed record HeldRun(
         try
         {
             return JsonSerializer.Deserialize(former.Tag, WorkerJson.Default.HeldRun) is { } held && JobName.TryParse(held.Job.Name, out var name, out _)
-                ? new Run(name, held.Job, held.JobRevision, held.Run, held.Claimed, held.Token, new LeaseId(held.Session)) { Command = former.Running, Output = held.Output, User = held.User }
+                ? new Run(name, held.Job, held.JobRevision, held.Run, held.Claimed, held.Token, new LeaseId(held.Session))
+                {
+                    Command = former.Running,
+                    Output = held.Output,
+                    User = held.User,
+                }
                 : null;
         }
         catch (JsonException)

@@ -176,7 +176,8 @@ internal sealed class Launcher(
 
         var session = sessions.Current;
         var deadlines = _starting.Select(waiting => CutOff.FindDeadline(waiting.Run, session, settings.SessionTtl)).OfType<KillDeadline>().ToList();
-        var started = await commands.StartAsync([.. _starting.Select(waiting => waiting.Run.Key)], FindPatience(session?.HoldsFor ?? TimeSpan.Zero), deadlines);
+        var patience = FindPatience(session?.HoldsFor ?? TimeSpan.Zero);
+        var started = await commands.StartAsync([.. _starting.Select(waiting => waiting.Run.Key)], patience, deadlines);
         foreach (var (waiting, running) in _starting.Zip(started))
         {
             var run = waiting.Run;

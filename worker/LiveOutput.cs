@@ -171,7 +171,9 @@ internal sealed class LiveOutput : IDisposable
                 var hasEnded = shipment.HasEnded; // Before the last look.
                 shipment.Output ??= StoredOutput.TryOpen(shipment.Path);
                 var next = shipment.Shipped;
-                for (; bytes < BytesAtOnce && shipment.Output?.Read(next, _pieces.ElementAtOrDefault(full)) is { Length: > 0 } data; next += data.Length)
+                for (;
+                    bytes < BytesAtOnce && shipment.Output?.Read(next, _pieces.ElementAtOrDefault(full)) is { Length: > 0 } data;
+                    next += data.Length)
                 {
                     chunks.Add((shipment, new OutputChunk(shipment.Output.Run, next, data, shipment.ExpireAt)));
                     bytes += data.Length;

@@ -131,7 +131,8 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
     {
         var now = time.GetUtcNow();
         var waiting = _pending.Values.Where(fire =>
-            fire is { NobodyMatches: true, IsQueued: false, IsAsked: false, IsUncertain: false } && fire.Plan.Target.Matches(worker, labels));
+            fire is { NobodyMatches: true, IsQueued: false, IsAsked: false, IsUncertain: false }
+            && fire.Plan.Target.Matches(worker, labels));
         foreach (var fire in waiting.ToList())
         {
             while (fire.Next is { NobodyMatches: true } next)

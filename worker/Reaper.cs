@@ -214,7 +214,8 @@ internal sealed class Reaper(
     /// </summary>
     private async Task RemoveOldCursorsAsync(DateTimeOffset now)
     {
-        var cursors = await etcd.ListAsync(keys.AllFired); // Read first: a job or worker that is created later only makes a cursor stay longer.
+        // Cursors are read first: a job or worker created meanwhile only makes a cursor stay longer.
+        var cursors = await etcd.ListAsync(keys.AllFired);
         var jobs = (await etcd.ListKeysAsync(keys.Jobs)).Select(job => job.Key.ToStringUtf8()[keys.Jobs.Length..]).ToHashSet();
         var workers = (await etcd.ListKeysAsync(keys.Workers)).Select(worker => keys.WorkerOf(worker.Key.ToStringUtf8())).ToHashSet();
         foreach (var pair in cursors)

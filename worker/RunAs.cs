@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker;
 
-/// <summary>The users that jobs may run as here: the settings allow them, the host knows them, and this process has the rights to switch to them.</summary>
+/// <summary>The users that jobs may run as here: the settings allow them, the host knows them, and the worker can switch to them.</summary>
 /// <param name="jobUser">The user of jobs that name none; null = the worker's own.</param>
 internal sealed class RunAs(IReadOnlyList<string> allowed, string workerId, string? missing, UserAccount? jobUser = null)
 {

@@ -45,7 +45,9 @@ public static class LogStoreChecks
             : Finding.Error(Area, $"{file} is not an SQLite database", $"mv {file} {file}.alien (the services create a new one)");
     }
 
-    /// <summary>SQLite turns an empty file into a database with the first write. See https://sqlite.org/fileformat.html#magic_header_string.</summary>
+    /// <summary>
+    /// SQLite turns an empty file into a database with the first write. See https://sqlite.org/fileformat.html#magic_header_string.
+    /// </summary>
     private static bool IsDatabase(string file)
     {
         using var stream = File.OpenRead(file);

@@ -6,7 +6,7 @@ using Dts.Common.Shell;
 
 namespace Dts.Common.Logs;
 
-/// <summary>A folder of the records that the log store refuses because of their content: one JSON file each, with the store's reason.</summary>
+/// <summary>A folder of records that the log store refuses because of their content: one JSON file each, with the reason.</summary>
 /// <remarks>
 /// One thread writes. DTS removes no file: when the folder is full, the next refused record stays in the spool until the operator makes
 /// room.

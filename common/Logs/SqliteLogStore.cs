@@ -58,7 +58,8 @@ public sealed class SqliteLogStore : ILogStore
     /// <param name="readOnly">A missing file is an error.</param>
     public SqliteLogStore(string path, bool readOnly = false) => _file = new SqliteFile(path, Schema, readOnly);
 
-    public Task<IReadOnlyList<Refused<RunRecord>>> WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel) => _file.WriteAsync<IReadOnlyList<Refused<RunRecord>>>(connection =>
+    public Task<IReadOnlyList<Refused<RunRecord>>> WriteAsync(
+        IReadOnlyList<RunRecord> records, CancellationToken cancel) => _file.WriteAsync<IReadOnlyList<Refused<RunRecord>>>(connection =>
     {
         var counts = new DayCounts();
         List<Refused<RunRecord>> refused = [];
@@ -91,7 +92,8 @@ public sealed class SqliteLogStore : ILogStore
         return refused;
     });
 
-    public Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => _file.WriteAsync<IReadOnlyList<Refused<OutputChunk>>>(connection =>
+    public Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(
+        IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => _file.WriteAsync<IReadOnlyList<Refused<OutputChunk>>>(connection =>
     {
         List<Refused<OutputChunk>> refused = [];
         using var insert = Prepare(connection, "insert or ignore into output (run, offset, expireAt, data) values ($run, $offset, $expire, $data)", "$run", "$offset", "$expire", "$data");

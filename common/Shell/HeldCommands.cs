@@ -57,7 +57,8 @@ public sealed class HeldCommands : IDisposable
             await commands.TryTakeOverAsync(path);
         }
 
-        foreach (var path in Directory.GetFiles(folder, "*" + Holder.EndingsSuffix).Where(path => !File.Exists(Path.ChangeExtension(path, Holder.SocketSuffix))))
+        var endings = Directory.GetFiles(folder, "*" + Holder.EndingsSuffix);
+        foreach (var path in endings.Where(path => !File.Exists(Path.ChangeExtension(path, Holder.SocketSuffix))))
         {
             commands.TakeEndings(path);
         }
@@ -216,7 +217,9 @@ public sealed class HeldCommands : IDisposable
 
     private void TakeEndings(string path)
     {
-        if (File.ReadAllText(path) is { Length: > 0 } text && HolderLine.Parse(text) is HolderMessage.Holds holds && holds.Commands.Count > 0)
+        if (File.ReadAllText(path) is { Length: > 0 } text
+            && HolderLine.Parse(text) is HolderMessage.Holds holds
+            && holds.Commands.Count > 0)
         {
             TakeOver(holds, new Link(this, path, holds.Commands.Select(command => command.Id)));
         }
@@ -326,7 +329,9 @@ public sealed class HeldCommands : IDisposable
         {
             foreach (var id in ids)
             {
-                started[id] = (_expected[id] = new TaskCompletionSource<RunningCommand>(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+                var expected = new TaskCompletionSource<RunningCommand>(TaskCreationOptions.RunContinuationsAsynchronously);
+                _expected[id] = expected;
+                started[id] = expected.Task;
             }
 
             if (IsSilent)

@@ -1,6 +1,6 @@
 namespace Dts.Common.Shell;
 
-/// <summary>A real-time thread that only starts commands. Each new process has its priority too, until the process executes its shell.</summary>
+/// <summary>A real-time thread that only starts commands. A new process has its priority, too, until it executes its shell.</summary>
 /// <remarks>
 /// Holders of ordinary users need it: only a privileged process may turn inheritance of a thread's priority on and off again. Here it
 /// is always on, so code that runs on this thread must not start threads. Not thread-safe.

@@ -19,7 +19,15 @@ public static class UserSwitch
 
     /// <summary>The arguments that precede the program.</summary>
     internal static IEnumerable<string> Front(UserAccount user) =>
-        [Setpriv ?? "setpriv", $"--reuid={user.Name}", $"--regid={user.Gid}", "--init-groups", "--inh-caps=-all", "--ambient-caps=-all", "--"];
+    [
+        Setpriv ?? "setpriv",
+        $"--reuid={user.Name}",
+        $"--regid={user.Gid}",
+        "--init-groups",
+        "--inh-caps=-all",
+        "--ambient-caps=-all",
+        "--",
+    ];
 
     private static string? FindProgram(string name) => Folders.Select(folder => $"{folder}/{name}").FirstOrDefault(File.Exists);
 

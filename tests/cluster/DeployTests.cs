@@ -65,7 +65,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         Assert.Contains("RUN_ID", await hosts.RunAsync(3, "journalctl -q -o json JOB=counts STATUS=succeeded"));
     }
 
-    // Each line: an attack and its outcome. Arguments: the pids of the worker, of its own holder, and of another user's command.
+    // Each line: an attack and its outcome. Arguments: the worker's pid, the name of a holder's socket, the pid of another user's command.
     private const string Attack = """
         try() { what=$1; shift; if "$@" >/dev/null 2>&1; then echo "$what: had"; else echo "$what: refused"; fi; }
         connect() { curl -sm 2 --unix-socket "$1" http://holder/; [ $? -ne 7 ]; }

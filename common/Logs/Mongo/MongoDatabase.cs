@@ -203,7 +203,14 @@ internal sealed partial class MongoDatabase : IDisposable
 
     private static string WithTimeouts(string uri, TimeSpan timeout)
     {
-        foreach (var (option, span) in new[] { ("connectTimeoutMS", timeout), ("serverSelectionTimeoutMS", timeout), ("waitQueueTimeoutMS", timeout), ("socketTimeoutMS", AnswersWithin) })
+        (string, TimeSpan)[] timeouts =
+        [
+            ("connectTimeoutMS", timeout),
+            ("serverSelectionTimeoutMS", timeout),
+            ("waitQueueTimeoutMS", timeout),
+            ("socketTimeoutMS", AnswersWithin),
+        ];
+        foreach (var (option, span) in timeouts)
         {
             if (!uri.Contains($"{option}=", StringComparison.OrdinalIgnoreCase))
             {
