@@ -173,8 +173,8 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
     }
 
     [Theory]
-    [InlineData(".",            "name is \".\", which URLs take for a folder; expected another name")]
-    [InlineData("..",           "name is \"..\", which URLs take for a folder; expected another name")]
+    [InlineData(".",            "name is \".\", which a URL takes for a folder; expected another name")]
+    [InlineData("..",           "name is \"..\", which a URL takes for a folder; expected another name")]
     [InlineData(" ",            "name \" \" begins or ends with a blank; expected none there")]
     [InlineData("a ",           "name \"a \" begins or ends with a blank; expected none there")]
     [InlineData("\u3000a",      "name \"\u3000a\" begins or ends with a blank; expected none there")]

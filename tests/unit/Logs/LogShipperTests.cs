@@ -198,7 +198,7 @@ public sealed class LogShipperTests : IDisposable
         Assert.Equal(BatchSize, _spool.Waiting);
 
         File.Delete(_refused.Folder);
-        await AdvanceUntil(() => _log.CountOf("records are shipped again") == 1);
+        await AdvanceUntil(() => _log.CountOf("shipping of records has resumed") == 1);
         await End(running);
 
         Assert.Equal((1, 0, 0L), (_refused.Files, _log.CountOf("log store unavailable"), _spool.Waiting));
