@@ -25,13 +25,17 @@ public static partial class Log
     [LoggerMessage(106, LogLevel.Error, "etcd refuses us ({Reason}); check etcdUser, etcdPassword and the rights on the key prefix; trying again")]
     public static partial void EtcdRefused(this ILogger log, string reason);
 
-    [LoggerMessage(107, LogLevel.Error, "etcd is out of space ({Reason}): it takes no new or changed jobs, and no worker that starts; running workers go on; remedy, in this order: etcdctl compact REVISION, etcdctl defrag on each member, etcdctl alarm disarm")]
+    [LoggerMessage(107, LogLevel.Error,
+        "etcd is out of space ({Reason}): it accepts no new or changed jobs and no starting worker; running workers go on; "
+        + "to recover, run in this order: etcdctl compact REVISION, etcdctl defrag on each member, etcdctl alarm disarm")]
     public static partial void EtcdFull(this ILogger log, string reason);
 
-    [LoggerMessage(108, LogLevel.Information, "etcd has space again and takes writes")]
+    [LoggerMessage(108, LogLevel.Information, "etcd has space again and accepts writes")]
     public static partial void EtcdTakesWrites(this ILogger log);
 
-    [LoggerMessage(109, LogLevel.Warning, "etcd has come back with other data (restored or wiped): watch of {Prefix} forgets the {Former} keys it had and starts again from the {Keys} that are there")]
+    [LoggerMessage(109, LogLevel.Warning,
+        "etcd has come back with different data (restored or wiped): the watch of {Prefix} drops its {Former} keys "
+        + "and loads the {Keys} keys that etcd has now")]
     public static partial void WatchFoundOtherData(this ILogger log, string prefix, int former, int keys);
 
     [LoggerMessage(110, LogLevel.Information, "session {Session} opened for {Key}, {TtlSeconds} s to live")]
@@ -49,7 +53,7 @@ public static partial class Log
     [LoggerMessage(202, LogLevel.Information, "{Job} has no plan time left; its schedule has ended")]
     public static partial void ScheduleEnded(this ILogger log, JobName job);
 
-    [LoggerMessage(203, LogLevel.Warning, "{Key} has a value that DTS cannot read ({Why}); it is skipped: delete the key")]
+    [LoggerMessage(203, LogLevel.Warning, "{Key} has a value that DTS cannot read ({Why}); the value is skipped: delete the key")]
     public static partial void DocumentSkipped(this ILogger log, string key, string why);
 
     [LoggerMessage(302, LogLevel.Error, "this host's clock is {Seconds:F1} s off the other workers'; nothing is claimed here until it is within {Limit} s: check its time service (chronyc tracking)")]
@@ -134,19 +138,23 @@ public static partial class Log
     [LoggerMessage(431, LogLevel.Information, "the process that starts commands answers again")]
     public static partial void HolderAnswers(this ILogger log);
 
-    [LoggerMessage(432, LogLevel.Error, "{Run} was started too late, as process {Pid}: its run is recorded as missed, so it is killed")]
+    [LoggerMessage(432, LogLevel.Error,
+        "{Run} started too late, as process {Pid}: the run is already recorded as missed, so the process is killed")]
     public static partial void StartedTooLate(this ILogger log, string run, int pid);
 
-    [LoggerMessage(433, LogLevel.Warning, "commands that name no user run as {User}, as this worker does: they can read its settings, credentials, spool and outputs, and can end it; {Remedy}")]
+    [LoggerMessage(433, LogLevel.Warning,
+        "jobs that name no user run as {User}, this worker's own user: "
+        + "their commands can read its settings, credentials, spool and outputs, and can end it; {Remedy}")]
     public static partial void CommandsReachWorker(this ILogger log, string user, string remedy);
 
-    [LoggerMessage(420, LogLevel.Error, "jobs may run as {Users} here (runAs) and cannot, for this worker has no means to switch: {Missing}")]
+    [LoggerMessage(420, LogLevel.Error, "runAs allows {Users}, but this worker cannot switch users: {Missing}")]
     public static partial void CannotSwitchUsers(this ILogger log, string users, string missing);
 
     [LoggerMessage(421, LogLevel.Information, "jobs with memoryMax, cpuMax or pidsMax fail on this worker, all others run: {Why}")]
     public static partial void NoLimits(this ILogger log, string why);
 
-    [LoggerMessage(409, LogLevel.Warning, "{Key} has a value that DTS cannot read ({Why}) and would hold up its job; removed")]
+    [LoggerMessage(409, LogLevel.Warning,
+        "{Key} has a value that DTS cannot read ({Why}); the key is removed, because it would block its job")]
     public static partial void DocumentRemoved(this ILogger log, string key, string why);
 
     [LoggerMessage(408, LogLevel.Error, "{Path} cannot be written ({Reason}); after a crash of this worker its commands may not be found; free space on its disk")]
@@ -158,22 +166,27 @@ public static partial class Log
     [LoggerMessage(502, LogLevel.Information, "log store is back after {Seconds:F1} s and {Failures} tries")]
     public static partial void StoreBack(this ILogger log, double seconds, int failures);
 
-    [LoggerMessage(503, LogLevel.Warning, "shipping ended before the log store had all ({Reason}); {Waiting} records stay in the spool for the next start")]
+    [LoggerMessage(503, LogLevel.Warning,
+        "shipping stopped before the log store had all records ({Reason}); {Waiting} records stay in the spool for the next start")]
     public static partial void StoreLeft(this ILogger log, string reason, long waiting);
 
     public static void RecordRefused(this ILogger log, RunRecord record, string reason, string file) =>
         log.RecordRefused(record.JobName, record.Id[(record.JobName.Length + 1)..], reason, file);
 
-    [LoggerMessage(515, LogLevel.Error, "{Job}/{RunId}: the log store refuses its record ({Reason}); it is kept in {File}, the others are shipped")]
+    [LoggerMessage(515, LogLevel.Error,
+        "{Job}/{RunId}: the log store refuses the record ({Reason}); the record is kept in {File}, and the others are shipped")]
     private static partial void RecordRefused(this ILogger log, string job, string runId, string reason, string file);
 
-    [LoggerMessage(516, LogLevel.Error, "this host's disk holds up the shipping of records ({Reason}); {Waiting} wait in the spool, runs go on")]
+    [LoggerMessage(516, LogLevel.Error,
+        "this host's disk blocks the shipping of records ({Reason}); {Waiting} records wait in the spool, runs go on")]
     public static partial void ShippingHeldUp(this ILogger log, string reason, long waiting);
 
-    [LoggerMessage(517, LogLevel.Information, "records are shipped again after {Seconds:F1} s and {Failures} tries")]
+    [LoggerMessage(517, LogLevel.Information, "shipping of records has resumed after {Seconds:F1} s and {Failures} tries")]
     public static partial void ShippingGoesOn(this ILogger log, double seconds, int failures);
 
-    [LoggerMessage(504, LogLevel.Warning, "spool segment {Path} has {Bytes} bytes that are no record, torn by a crash or damaged on the disk; skipped, they seem to be of {Run}")]
+    [LoggerMessage(504, LogLevel.Warning,
+        "spool segment {Path} has {Bytes} bytes that are not a record (torn by a crash, or damaged on disk); "
+        + "they are skipped, and probably belong to {Run}")]
     public static partial void SpoolTorn(this ILogger log, string path, long bytes, string run);
 
     [LoggerMessage(514, LogLevel.Error, "spool segment {Path} cannot be read: {Reason}; it is passed over and stays where it is, and the next start tries again")]
@@ -212,7 +225,8 @@ public static partial class Log
     [LoggerMessage(602, LogLevel.Error, "request {Path} failed")]
     public static partial void RequestFailed(this ILogger log, string path, Exception bug);
 
-    [LoggerMessage(603, LogLevel.Warning, "refused {Count} requests with a wrong apiToken, the latest from {Address}; their answers are delayed")]
+    [LoggerMessage(603, LogLevel.Warning,
+        "refused {Count} requests with a wrong apiToken, the latest from {Address}; their answers are delayed")]
     public static partial void TokenRefused(this ILogger log, System.Net.IPAddress address, int count);
 
     [LoggerMessage(604, LogLevel.Warning, "{Row} is left out of the answer to {Path}: {Why}")]

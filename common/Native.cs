@@ -174,16 +174,17 @@ internal static unsafe partial class Native
     /// <summary>Leaves a folder to its owner alone.</summary>
     public static int CloseToOthers(string folder) => Checked(chmod(folder, 0x1C0)); // 0700
 
-    /// <summary>Leaves a file to its owner alone.</summary>
+    /// <summary>Lets only the owner read and write a file.</summary>
     public static int CloseFileToOthers(string file) => Checked(chmod(file, 0x180)); // 0600
 
     /// <summary>A descriptor that stands for a folder, by which what is in it can be named shortly.</summary>
     public static int OpenFolder(string path) => Checked(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0));
 
-    /// <summary>Opens a file to be written, an empty one of ours alone where it is to be made; -errno if it cannot be.</summary>
-    public static int OpenForWriting(string path, bool make) => Checked(open(path, O_WRONLY | O_CLOEXEC | (make ? O_CREAT | O_TRUNC : 0), 0x180)); // 0600
+    /// <summary>Opens a file for writing, or returns -errno. <paramref name="make"/> creates it (mode 0600) or empties it.</summary>
+    public static int OpenForWriting(string path, bool make) =>
+        Checked(open(path, O_WRONLY | O_CLOEXEC | (make ? O_CREAT | O_TRUNC : 0), 0x180)); // 0600
 
-    /// <summary>Writes once: the number of bytes, or -errno.</summary>
+    /// <summary>Writes once; returns the number of bytes, or -errno.</summary>
     public static int Write(int fd, ReadOnlySpan<byte> bytes)
     {
         fixed (byte* start = bytes)
@@ -192,7 +193,7 @@ internal static unsafe partial class Native
         }
     }
 
-    /// <summary>Another descriptor for the same, of a number that no list of inherited ones begins with.</summary>
+    /// <summary>Duplicates a descriptor to a number of at least 64, above those that a program inherits.</summary>
     public static int DuplicateHigh(int fd) => Checked(fcntl(fd, F_DUPFD_CLOEXEC, 64));
 
     /// <summary>0 when a directory can be entered, else -errno (access(2), with X_OK).</summary>
@@ -204,10 +205,14 @@ internal static unsafe partial class Native
 
     // ---- sockets
 
-    /// <summary>Sends what the socket takes without waiting, with descriptors (unix(7), SCM_RIGHTS) beside the first byte: the number of bytes, or -errno.</summary>
+    /// <summary>
+    /// Sends as much as the socket accepts without blocking, and the descriptors with the first byte (unix(7), SCM_RIGHTS). Returns the
+    /// number of bytes, or -errno.
+    /// </summary>
     public static int Send(int socket, ReadOnlySpan<byte> bytes, ReadOnlySpan<int> descriptors)
     {
-        // struct msghdr: name and its length, the pieces and their number, control data and its length, flags. struct cmsghdr: length, level, type.
+        // struct msghdr: name and its length, the pieces and their number, control data and its length, flags.
+        // struct cmsghdr: length, level, type.
         var control = stackalloc byte[ControlSize];
         fixed (byte* start = bytes)
         {
@@ -225,7 +230,9 @@ internal static unsafe partial class Native
         }
     }
 
-    /// <summary>Receives once, and adds the descriptors that came with it to a queue: the number of bytes, 0 at the end, or -errno.</summary>
+    /// <summary>
+    /// Receives once, and appends the received descriptors to a queue. Returns the number of bytes, 0 at the end of the stream, or -errno.
+    /// </summary>
     public static int Receive(int socket, Span<byte> buffer, Queue<int> descriptors)
     {
         var control = stackalloc byte[ControlSize];
@@ -236,7 +243,7 @@ internal static unsafe partial class Native
             var count = Checked((int)recvmsg(socket, message, MSG_CMSG_CLOEXEC));
             if ((message[6] & MSG_CTRUNC) != 0)
             {
-                return -EMFILE; // Some are lost, and nobody could tell which.
+                return -EMFILE; // Some descriptors are lost, and it is unknown which ones.
             }
 
             if (count > 0 && message[5] >= ControlHeadSize && ((int*)control)[2] == SOL_SOCKET && ((int*)control)[3] == SCM_RIGHTS)
@@ -331,10 +338,13 @@ internal static unsafe partial class Native
     /// <summary>Makes orphaned descendants our children instead of init's (PR_SET_CHILD_SUBREAPER).</summary>
     public static int AdoptOrphans() => Checked(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0));
 
-    /// <summary>Keeps this process's memory, environment and descriptors from other processes of its user (PR_SET_DUMPABLE); root may still look.</summary>
+    /// <summary>
+    /// Hides this process's memory, environment and descriptors from other processes of its user (PR_SET_DUMPABLE); root can still read
+    /// them.
+    /// </summary>
     public static void HideFromOthers() => _ = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 
-    /// <summary>Which rights files that are made from now on do not have (umask(2)).</summary>
+    /// <summary>Sets the permissions that new files do not get (umask(2)).</summary>
     public static void SetFileModeMask(int mask) => _ = umask((uint)mask);
 
     /// <summary>The effective user of this process.</summary>
@@ -408,8 +418,8 @@ internal static unsafe partial class Native
     }
 
     /// <summary>
-    /// Fills in the descriptors a program starts with (nothing to read, both outputs to one pipe, from 3 on those that are handed over, and no others,
-    /// even if somebody forgot to mark them) and its directory.
+    /// Fills in the program's descriptors and its directory. It gets an empty input, one pipe for both outputs, and from 3 on the
+    /// descriptors that are handed over. All others are closed, also those without close-on-exec.
     /// </summary>
     public static int InitSpawnFileActions(byte* actions, int output, byte* directory, params ReadOnlySpan<int> handedOver)
     {

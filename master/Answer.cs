@@ -7,8 +7,11 @@ using Dts.Common;
 
 namespace Dts.Master;
 
-/// <summary>The original's envelope: <c>{"errno":0,"msg":"success","data":…}</c>, with status 200 also for errors. Warnings, if any, are a fourth member.</summary>
-/// <remarks>An answer is serialized before its first byte is sent: one that cannot be written is an error, never half an answer.</remarks>
+/// <summary>
+/// The original's envelope: <c>{"errno":0,"msg":"success","data":…}</c>, with status 200 also for errors. Warnings, if any, are a fourth
+/// member.
+/// </summary>
+/// <remarks>Serializes the whole answer before it sends the first byte: a failure gives an error, never half an answer.</remarks>
 internal static class Answer
 {
     private const int FlushBytes = 64 << 10;
@@ -19,7 +22,7 @@ internal static class Answer
         WriteAsync(http, 0, "success", [JsonSerializer.SerializeToUtf8Bytes(data, type)], warnings);
 
     /// <summary>Answers a list, each row on its own.</summary>
-    /// <param name="skip">Told of a row that cannot be written; it is left out.</param>
+    /// <param name="skip">Called for each row that cannot be serialized; the answer omits the row.</param>
     public static Task SucceedAsync<T>(HttpContext http, IReadOnlyList<T> rows, JsonTypeInfo<T> type, Action<T, Exception> skip)
     {
         List<byte[]> data = ["["u8.ToArray()];
@@ -40,7 +43,9 @@ internal static class Answer
         return WriteAsync(http, 0, "success", data);
     }
 
-    /// <summary>Answers with an error. When part of another answer has been sent, cuts the connection instead, so that the client notices.</summary>
+    /// <summary>
+    /// Answers with an error. If part of another answer has been sent, closes the connection instead, so that the client notices.
+    /// </summary>
     public static Task FailAsync(HttpContext http, string message)
     {
         if (!http.Response.HasStarted)
@@ -57,7 +62,9 @@ internal static class Answer
     {
         var msg = JsonSerializer.Serialize(message, DtsJson.Readable.String);
         data.Insert(0, Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{{\"errno\":{errno},\"msg\":{msg},\"data\":")));
-        var more = warnings is { Count: > 0 } ? $",\"warnings\":{JsonSerializer.Serialize(warnings, DtsJson.Readable.IReadOnlyListString)}" : "";
+        var more = warnings is { Count: > 0 }
+            ? $",\"warnings\":{JsonSerializer.Serialize(warnings, DtsJson.Readable.IReadOnlyListString)}"
+            : "";
         data.Add(Encoding.UTF8.GetBytes($"{more}}}"));
         http.Response.ContentType = "application/json; charset=utf-8";
         http.Response.Headers.XContentTypeOptions = "nosniff";

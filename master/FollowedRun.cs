@@ -2,9 +2,13 @@ using Dts.Common.Logs;
 
 namespace Dts.Master;
 
-/// <summary>A run's output as its followers see it: they share each look at the store, and what came of the latest ones.</summary>
-/// <remarks>Thread-safe. A follower that is elsewhere in the output reads the store for itself until it has caught up. Looks become rarer while nothing comes.</remarks>
-internal sealed class FollowedRun(ILogStore store, string id, Func<CancellationToken, Task<bool>> isInFlight, long offset, TimeProvider time) : IDisposable
+/// <summary>The output of a followed run: its followers share every read of the store and the bytes of the latest reads.</summary>
+/// <remarks>
+/// Thread-safe. A follower at another position in the output reads the store itself until it has caught up. While nothing new arrives,
+/// the reads become less frequent.
+/// </remarks>
+internal sealed class FollowedRun(
+    ILogStore store, string id, Func<CancellationToken, Task<bool>> isInFlight, long offset, TimeProvider time) : IDisposable
 {
     private const int BytesAtOnce = 256 << 10;
     private const int BytesKept = 512 << 10;
@@ -12,7 +16,7 @@ internal sealed class FollowedRun(ILogStore store, string id, Func<CancellationT
 
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan LookAtLeastEvery = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan AskEvery = TimeSpan.FromSeconds(2); // Whether a silent run is in flight.
+    private static readonly TimeSpan AskEvery = TimeSpan.FromSeconds(2); // How often to ask whether a silent run is in flight.
 
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _end = new();
@@ -20,23 +24,23 @@ internal sealed class FollowedRun(ILogStore store, string id, Func<CancellationT
     private byte[] _kept = [];
     private long _keptTo = offset;
     private RunRecord? _record;
-    private Task? _look; // Null = nobody waits for one.
-    private TimeSpan _pause; // After the last look.
+    private Task? _look; // Null = no follower waits for a look.
+    private TimeSpan _pause; // From the last look to the next.
     private long _lookedAt;
-    private long _sign = time.GetTimestamp(); // When the run last gave a sign that more will come.
+    private long _sign = time.GetTimestamp(); // When the run last showed that more may come.
 
     public string Id => id;
 
-    /// <summary>Null = there is none yet, or only that it was lost.</summary>
+    /// <summary>The run's record; null = there is none yet, or it only says that the run was lost.</summary>
     public RunRecord? Record => Volatile.Read(ref _record);
 
-    /// <summary>The run has been declared lost; its worker may still bring its true ending.</summary>
+    /// <summary>The run has been declared lost; its worker may still report its true ending.</summary>
     public bool IsLost => _reader.IsLost;
 
-    /// <summary>Since the run last gave a sign that more will come.</summary>
+    /// <summary>The time since the run last showed that more may come.</summary>
     public TimeSpan Silence => time.GetElapsedTime(Interlocked.Read(ref _sign));
 
-    /// <summary>What there is from an offset on; empty = a look has found nothing there.</summary>
+    /// <summary>Reads the output from an offset on; empty = a look found nothing there.</summary>
     public async Task<byte[]> ReadAsync(long offset, CancellationToken cancel)
     {
         if (FindKept(offset) is not { } kept)
@@ -61,11 +65,12 @@ internal sealed class FollowedRun(ILogStore store, string id, Func<CancellationT
         return FindKept(offset) ?? await ReadOwnAsync(offset, Record, cancel);
     }
 
-    public void Dispose() => _end.Cancel(); // It has no timer that would have to be disposed of.
+    public void Dispose() => _end.Cancel(); // The token source has no timer, so it need not be disposed.
 
-    private Task<byte[]> ReadOwnAsync(long offset, RunRecord? record, CancellationToken cancel) => new OutputReader(store, id, offset).ReadAsync(record, BytesAtOnce, cancel);
+    private Task<byte[]> ReadOwnAsync(long offset, RunRecord? record, CancellationToken cancel) =>
+        new OutputReader(store, id, offset).ReadAsync(record, BytesAtOnce, cancel);
 
-    /// <summary>What is kept from an offset on, empty where it ends; null = the offset is before or behind it.</summary>
+    /// <summary>The kept bytes from an offset on, empty at their end; null = the offset is outside them.</summary>
     private byte[]? FindKept(long offset)
     {
         lock (_gate)
@@ -85,7 +90,7 @@ internal sealed class FollowedRun(ILogStore store, string id, Func<CancellationT
 
     private async Task LookAsync()
     {
-        await Task.Yield(); // The caller has the lock.
+        await Task.Yield(); // The caller holds the lock.
         try
         {
             if (_pause - time.GetElapsedTime(_lookedAt) is { Ticks: > 0 } rest)
@@ -93,7 +98,7 @@ internal sealed class FollowedRun(ILogStore store, string id, Func<CancellationT
                 await Task.Delay(rest, time, _end.Token);
             }
 
-            // The record is looked for first: what was written before it is there then.
+            // The record is read first: output written before it is then in the store.
             var hadRecord = _reader.HasRecord;
             var record = await _reader.FindRecordAsync(_end.Token);
             var bytes = await _reader.ReadAsync(record, BytesAtOnce, _end.Token);
@@ -108,7 +113,9 @@ internal sealed class FollowedRun(ILogStore store, string id, Func<CancellationT
                 _kept = [.. _kept.Length + bytes.Length > BytesKept ? [] : _kept, .. bytes];
                 _keptTo += bytes.Length;
                 _record = record;
-                _pause = bytes.Length > 0 ? TimeSpan.Zero : isNew || _pause < LookEvery ? LookEvery : Min(_pause * Slowing, LookAtLeastEvery);
+                _pause = bytes.Length > 0 ? TimeSpan.Zero
+                    : isNew || _pause < LookEvery ? LookEvery
+                    : Min(_pause * Slowing, LookAtLeastEvery);
             }
         }
         finally

@@ -3,7 +3,7 @@ using Dts.Common.Logs;
 
 namespace Dts.Master;
 
-/// <summary>The runs whose output somebody follows on this master.</summary>
+/// <summary>The runs whose output clients of this master follow.</summary>
 /// <remarks>Thread-safe.</remarks>
 internal sealed class FollowedRuns(ILogStore store, EtcdClient etcd, TimeProvider time)
 {
@@ -13,10 +13,10 @@ internal sealed class FollowedRuns(ILogStore store, EtcdClient etcd, TimeProvide
     private readonly Dictionary<string, (FollowedRun Run, int Followers)> _runs = [];
     private int _followers;
 
-    /// <summary>Null = there are as many followers as there may be.</summary>
+    /// <summary>Adds a follower to a run; null = this master has the most followers it accepts.</summary>
     /// <param name="run">The record's id.</param>
-    /// <param name="runKey">Where it is in etcd while it is in flight.</param>
-    /// <param name="offset">Where this follower begins.</param>
+    /// <param name="runKey">The run's key in etcd while it is in flight.</param>
+    /// <param name="offset">The offset at which this follower begins.</param>
     public FollowedRun? TryJoin(string run, string runKey, long offset)
     {
         lock (_gate)

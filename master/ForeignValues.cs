@@ -3,7 +3,7 @@ using Dts.Common.Etcd.Wire;
 
 namespace Dts.Master;
 
-/// <summary>Names values in etcd that are none of ours and were skipped: each revision of one once, however often it is read.</summary>
+/// <summary>Logs values in etcd that DTS did not write and skips. Each revision is logged once, however often it is read.</summary>
 internal sealed class ForeignValues(ILogger log)
 {
     private const int RememberedMax = 1000;

@@ -3,7 +3,7 @@ using Dts.Common.Etcd;
 
 namespace Dts.Master;
 
-/// <summary><c>/healthz</c>: the process answers. <c>/readyz</c>: it can serve, that is, etcd answers and takes writes.</summary>
+/// <summary><c>/healthz</c>: the process answers. <c>/readyz</c>: it can serve, that is, etcd answers and accepts writes.</summary>
 internal static class Health
 {
     public static void Map(IEndpointRouteBuilder routes, EtcdClient etcd, Keys keys)
@@ -30,7 +30,7 @@ internal static class Health
     {
         var all = string.Join("; ", alarms.Select(alarm => alarm.Trim()));
         return all.Contains("NOSPACE", StringComparison.Ordinal)
-            ? $"it is out of space and takes no writes ({all}); etcdctl compact REVISION, defrag each member, then alarm disarm"
+            ? $"it is out of space and accepts no writes ({all}); etcdctl compact REVISION, defrag each member, then alarm disarm"
             : $"it has raised an alarm: {all}";
     }
 }

@@ -60,18 +60,29 @@ internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, IL
             await Answer.SucceedAsync(http, await workers.ListAsync(http.RequestAborted), DtsJson.Readable.IReadOnlyDictionaryStringWorkerRegistration)));
     }
 
-    /// <exception cref="FormatException">Nothing is known of such a job.</exception>
+    /// <exception cref="FormatException">The job is unknown.</exception>
     public static async Task<IReadOnlyList<LedgerLine>> ReadLedgerAsync(
-        JobStore jobs, ILogStore store, CronZone zone, JobName name, DateTimeOffset from, DateTimeOffset to, DateTimeOffset now, CancellationToken cancel)
+        JobStore jobs,
+        ILogStore store,
+        CronZone zone,
+        JobName name,
+        DateTimeOffset from,
+        DateTimeOffset to,
+        DateTimeOffset now,
+        CancellationToken cancel)
     {
         var (changes, job) = (await jobs.ListChangesAsync(name, cancel), await jobs.FindAsync(name, cancel));
         return job is null && changes.Count == 0
-            ? throw new FormatException($"name \"{Display.Line(name.Value)}\" is no job; expected one that is saved, or was deleted less than a day ago")
+            ? throw new FormatException(
+                $"name \"{Display.Line(name.Value)}\" is not a job; expected a saved job, or one deleted less than a day ago")
             : Ledger.List(name, changes, job, await store.ListPlannedAsync(name, from, to, cancel), zone, from, to, now);
     }
 
     private RequestDelegate Enable(bool enabled) => gate.Guard(async http =>
-        await Answer.SucceedAsync(http, await jobs.EnableAsync(await NameOfAsync(http), enabled, http.RequestAborted) ?? throw NoSuchJob(http), DtsJson.Readable.Job));
+        await Answer.SucceedAsync(
+            http,
+            await jobs.EnableAsync(await NameOfAsync(http), enabled, http.RequestAborted) ?? throw NoSuchJob(http),
+            DtsJson.Readable.Job));
 
     private Task<JobName> NameOfAsync(HttpContext http) => jobs.ResolveAsync(NameOf(http), http.RequestAborted);
 
@@ -82,7 +93,9 @@ internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, IL
     private static DateTimeOffset Moment(HttpContext http, string field, DateTimeOffset fallback)
     {
         var text = http.Request.Query[field].FirstOrDefault();
-        return text is null ? fallback : QueryTime.Parse(text) ?? throw new FormatException($"{field} is \"{Display.Line(text)}\"; expected {QueryTime.Expected}");
+        return text is null
+            ? fallback
+            : QueryTime.Parse(text) ?? throw new FormatException($"{field} is \"{Display.Line(text)}\"; expected {QueryTime.Expected}");
     }
 
     private static async Task<RunRequest> ReadRequestAsync(HttpContext http)

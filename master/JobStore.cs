@@ -14,7 +14,7 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
 {
     private const int Tries = 20;
     private const int CursorsMax = 40;
-    private const int ComparedMax = 70; // Of the 128 that etcd takes, beside the job, its cursors and its history.
+    private const int ComparedMax = 70; // etcd accepts 128 operations; the job, its cursors and its history need the rest.
     private const int GetsMax = 100;
     private const string By = "master";
 
@@ -27,11 +27,11 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     /// <summary>Null = there is none, or none that can be read.</summary>
     public async Task<Job?> FindAsync(JobName name, CancellationToken cancel) => await etcd.FindAsync(keys.Job(name), cancel: cancel) is { } pair ? Parse(pair) : null;
 
-    /// <summary>The name under which a job is stored: composed (NFC), unless an older version or etcdctl stored one under exactly this name.</summary>
+    /// <summary>The name that a job is stored under: composed (NFC), unless an older version or etcdctl stored this very name.</summary>
     public async Task<JobName> ResolveAsync(JobName name, CancellationToken cancel) =>
         name.Composed is var composed && composed != name && await etcd.FindAsync(keys.Job(name), cancel: cancel) is null ? composed : name;
 
-    /// <summary>The job with its own name and those of its dependents as they are stored.</summary>
+    /// <summary>Replaces the names of the job and its dependents with the names that they are stored under.</summary>
     public async Task<Job> WithStoredNamesAsync(Job job, List<string> warnings, CancellationToken cancel)
     {
         var stored = job with
@@ -43,7 +43,7 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
         };
         if (stored.Name != job.Name)
         {
-            warnings.Add("name had letters and accents apart; it was saved in Unicode's composed form (NFC)");
+            warnings.Add("name had separate letters and accents; it was saved in Unicode's composed form (NFC)");
         }
 
         return stored;
@@ -64,10 +64,12 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     }
 
     /// <summary>Creates or replaces a job and returns the one it replaced.</summary>
-    /// <exception cref="FormatException">Its schedule is over and was not before, or its dependents lead back to it.</exception>
+    /// <exception cref="FormatException">The schedule is new and has no plan time left, or the dependents lead back to the job.</exception>
     public Task<Job?> SaveAsync(Job job, CancellationToken cancel) => ChangeAsync(
         JobName.Parse(job.Name),
-        former => former?.HasScheduleOf(job) != true && JobRules.FindOver(job, defaultZone, time.GetUtcNow()) is { } over ? throw new FormatException(over) : job,
+        former => former?.HasScheduleOf(job) != true && JobRules.FindOver(job, defaultZone, time.GetUtcNow()) is { } over
+            ? throw new FormatException(over)
+            : job,
         job.Dependents.Any() ? () => CheckDependentsAsync(job, cancel) : null,
         cancel);
 
@@ -163,8 +165,9 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     /// schedule had, and nobody claimed, before it ended is owed as missed.
     /// </remarks>
     /// <param name="change">From the former job to the next; null = there is none.</param>
-    /// <param name="check">What else must hold when the change is made; asked again with each try.</param>
-    private async Task<Job?> ChangeAsync(JobName name, Func<Job?, Job?> change, Func<Task<IReadOnlyList<Compare>>>? check, CancellationToken cancel)
+    /// <param name="check">Returns further conditions of the transaction; called for each try.</param>
+    private async Task<Job?> ChangeAsync(
+        JobName name, Func<Job?, Job?> change, Func<Task<IReadOnlyList<Compare>>>? check, CancellationToken cancel)
     {
         for (var attempt = 1; attempt <= Tries; attempt++)
         {
@@ -259,8 +262,11 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     private static ScheduleChange ChangeOf(Job? job, DateTimeOffset after) =>
         job is { Enabled: true } ? new ScheduleChange(after, job.CronExpr, job.TimeZone) : new ScheduleChange(after, "", "");
 
-    /// <summary>Refuses a job whose dependents lead back to it. The result makes the save fail if a job on their way is changed meanwhile.</summary>
-    /// <remarks>A dependent that does not exist is no fault: it may be saved later, and that save is checked in its turn.</remarks>
+    /// <summary>
+    /// Refuses a job whose dependents lead back to it. Returns conditions that make the save fail if a job on the way has changed
+    /// meanwhile.
+    /// </summary>
+    /// <remarks>A dependent may not exist yet: saving it later runs this check again.</remarks>
     private async Task<IReadOnlyList<Compare>> CheckDependentsAsync(Job job, CancellationToken cancel)
     {
         var jobs = new Dictionary<string, Job> { [job.Name] = job };

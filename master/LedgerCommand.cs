@@ -17,9 +17,11 @@ internal static class LedgerCommand
     private static readonly string[] Usage =
     [
         "dts-master ledger --job NAME [--from TIME] [--to TIME] [--config FILE] [--SETTING VALUE ...]",
-        "Prints every planned time of a job in a span with its ending. It only reads.",
-        "TIME is 2026-11-22T10:00:00Z, with an offset such as +01:00, or 2026-11-22; without a zone it is UTC. Without --to: up to now; without --from: the day before --to.",
-        "exit code 0: each planned time that has come has its ending; 1: one has none, or two; 2: the ledger cannot be read, or the job is not known; 78: wrong settings or arguments.",
+        "Prints every planned time of a job in a span, with its ending. The command only reads.",
+        "TIME is 2026-11-22T10:00:00Z, with an offset such as +01:00, or 2026-11-22; without a zone it is UTC. "
+            + "Without --to: up to now; without --from: the day before --to.",
+        "exit code 0: each planned time that has come has one ending; 1: a planned time has no ending or two; "
+            + "2: the ledger cannot be read, or the job is unknown; 78: wrong settings or arguments.",
     ];
 
     public static async Task<int> RunAsync(string[] arguments)
@@ -48,15 +50,19 @@ internal static class LedgerCommand
         try
         {
             using var store = settings.Log.OpenToRead(NullLogger.Instance);
-            var lines = await JobApi.ReadLedgerAsync(jobs, store, settings.DefaultZone, JobName.Parse(job), from, to, now, CancellationToken.None);
+            var lines = await JobApi.ReadLedgerAsync(
+                jobs, store, settings.DefaultZone, JobName.Parse(job), from, to, now, CancellationToken.None);
             foreach (var line in lines)
             {
                 Console.WriteLine(line);
             }
 
-            var (judged, toCome) = (lines.Where(line => line.Note.Length == 0).ToList(), lines.Count(line => line.Note == LedgerLine.ToCome));
+            var judged = lines.Where(line => line.Note.Length == 0).ToList();
+            var toCome = lines.Count(line => line.Note == LedgerLine.ToCome);
             var faults = judged.Count(line => line.Fault.Length > 0);
-            Console.WriteLine($"{judged.Count} planned, {judged.Count - faults} with one ending, {faults} without or with two{(toCome > 0 ? $"; {toCome} to come" : "")}");
+            Console.WriteLine(
+                $"{judged.Count} planned, {judged.Count - faults} with one ending, {faults} without or with two"
+                + (toCome > 0 ? $"; {toCome} to come" : ""));
             return faults == 0 ? 0 : Faults;
         }
         catch (Exception failure) when (failure is EtcdException or LogStoreException or StartException or FormatException)

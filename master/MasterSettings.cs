@@ -47,7 +47,8 @@ internal sealed record MasterSettings(
         var origins = settings.List("allowedOrigins", "");
         if (token.Length == 0 && origins.FirstOrDefault(origin => !IsLoopback(origin)) is { } foreign)
         {
-            const string expected = "loopback origins alone, or a setting apiToken: everybody who reaches that site could run commands on every worker";
+            const string expected =
+                "loopback origins only, or a setting apiToken: anyone who reaches that site could run commands on every worker";
             throw settings.Wrong("allowedOrigins", foreign, expected);
         }
 
@@ -66,5 +67,6 @@ internal sealed record MasterSettings(
             LogLevelSetting.Read(settings));
     }
 
-    private static bool IsLoopback(string origin) => Uri.TryCreate(origin, UriKind.Absolute, out var page) && RequestGuard.IsLoopback(page.DnsSafeHost);
+    private static bool IsLoopback(string origin) =>
+        Uri.TryCreate(origin, UriKind.Absolute, out var page) && RequestGuard.IsLoopback(page.DnsSafeHost);
 }

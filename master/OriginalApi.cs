@@ -13,7 +13,7 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore s
     private const int BodyBytesMax = 1 << 20;
     private static readonly FormOptions Limits = new() { BufferBody = false, BufferBodyLengthLimit = BodyBytesMax, ValueLengthLimit = BodyBytesMax, KeyLengthLimit = 1024 };
 
-    // Those with a form. The original asked for no method, but found a form only in these.
+    // The original checked no method, but read a form only from requests with these.
     private static readonly string[] Changing = ["POST", "PUT", "PATCH"];
 
     private const int DefaultLimit = 20;
@@ -68,7 +68,8 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore s
             await Answer.SucceedAsync(http, await workers.ListAddressesAsync(http.RequestAborted), DtsJson.Readable.IReadOnlyListString)));
     }
 
-    private async Task<JobName> ReadNameAsync(HttpContext http) => await jobs.ResolveAsync(JobName.Parse(await ReadFieldAsync(http, "name")), http.RequestAborted);
+    private async Task<JobName> ReadNameAsync(HttpContext http) =>
+        await jobs.ResolveAsync(JobName.Parse(await ReadFieldAsync(http, "name")), http.RequestAborted);
 
     private static async Task<string> ReadFieldAsync(HttpContext http, string field)
     {

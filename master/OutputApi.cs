@@ -40,7 +40,9 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
         var (id, runKey) = ($"{name}/{runId}", keys.Run(name, runId));
         try
         {
-            await (http.Request.Query["follow"] == "true" ? FollowAsync(http, id, offset, runKey) : SendAsync(http, new OutputReader(store, id, offset), runKey));
+            await (http.Request.Query["follow"] == "true"
+                ? FollowAsync(http, id, offset, runKey)
+                : SendAsync(http, new OutputReader(store, id, offset), runKey));
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
         {
@@ -127,7 +129,9 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
         if (_followed.TryJoin(id, runKey, offset) is not { } run)
         {
             http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
-            await Answer.FailAsync(http, $"{FollowedRuns.FollowersMax} readers follow outputs on this master already; try again later, or without follow=true");
+            await Answer.FailAsync(
+                http,
+                $"{FollowedRuns.FollowersMax} readers already follow outputs on this master; try again later, or without follow=true");
             return;
         }
 
@@ -146,7 +150,7 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
         http.Response.ContentType = "text/event-stream";
         http.Response.Headers.CacheControl = "no-cache";
         http.Response.Headers["X-Accel-Buffering"] = "no"; // nginx passes each event on at once.
-        var said = time.GetTimestamp(); // When we last gave the reader a sign.
+        var said = time.GetTimestamp(); // When we last sent something to the reader.
         byte[] rest = [];
         await SayAsync(http, comment: "following");
         while (true)
@@ -163,7 +167,9 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
             if (run.Record is { } record && (isSilent || offset >= record.OutputStored))
             {
                 await SendEventAsync(http, rest, offset - rest.Length, isLast: true);
-                var missing = offset < record.OutputStored ? $"; bytes {offset} to {record.OutputStored} are not in the store, or not yet" : "";
+                var missing = offset < record.OutputStored
+                    ? $"; bytes {offset} to {record.OutputStored} are not in the store, or not yet"
+                    : "";
                 await SayAsync(http, "end", $"{record.Status.Word()}; {record.OutputBytes} bytes written; cut: {CutOf(record)}{missing}");
                 return;
             }
@@ -171,7 +177,9 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
             if (run.Record is null && isSilent)
             {
                 await SendEventAsync(http, rest, offset - rest.Length, isLast: true);
-                await (run.IsLost ? SayAsync(http, "end", "lost; what its worker had brought is here") : SayAsync(http, "error", NoSuchRun));
+                await (run.IsLost
+                    ? SayAsync(http, "end", "lost; this is the output that its worker had stored")
+                    : SayAsync(http, "error", NoSuchRun));
                 return;
             }
 

@@ -43,7 +43,8 @@ return await Service.RunAsync(async () =>
     using var reload = new Reload(systemd);
 
     using var etcd = new EtcdClient(settings.Etcd, TimeProvider.System, log);
-    using var store = new StoreGate(settings.Log.Open(log), (settings.ReadTimeout + settings.WriteTimeout) * 0.9, TimeProvider.System); // Before a request's own deadline.
+    var storeDeadline = (settings.ReadTimeout + settings.WriteTimeout) * 0.9; // Shortly before a request's own deadline.
+    using var store = new StoreGate(settings.Log.Open(log), storeDeadline, TimeProvider.System);
     var workers = new WorkerList(etcd, settings.Keys);
     var foreign = new ForeignValues(log);
     var jobs = new JobStore(etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, foreign);
@@ -77,8 +78,11 @@ return await Service.RunAsync(async () =>
     }
     catch (Exception failure) when (failure is IOException or SocketException)
     {
-        var wrong = $"settings listen, apiPort: cannot listen on {settings.Listen}:{settings.ApiPort} ({failure.Message}); expected an address of this host and a free port";
-        throw failure is SocketException { SocketErrorCode: SocketError.AccessDenied } ? new SettingsException(wrong) : new StartException(wrong);
+        var wrong = $"settings listen, apiPort: cannot listen on {settings.Listen}:{settings.ApiPort} ({failure.Message}); "
+            + "expected an address of this host and a free port";
+        throw failure is SocketException { SocketErrorCode: SocketError.AccessDenied }
+            ? new SettingsException(wrong)
+            : new StartException(wrong);
     }
 
     log.Listening(settings.Listen, settings.ApiPort);

@@ -4,15 +4,17 @@ using Dts.Common;
 
 namespace Dts.Master;
 
-/// <summary>Wrong tokens: each one from an address makes their answers wait longer, and the log has at most one line a second about them.</summary>
-/// <remarks>A right token is answered at once, also from such an address. A request that waits holds no thread.</remarks>
+/// <summary>
+/// Delays the answers to wrong tokens, longer for each one from the same address, and logs them, with at most one line a second.
+/// </summary>
+/// <remarks>A right token is never delayed, whatever its address has sent before. A waiting request holds no thread.</remarks>
 internal sealed class RefusedTokens : IDisposable
 {
     internal const int AddressesMax = 1000;
 
     private const int WaitingMax = 200;
     private const int DoublingsMax = 6;
-    private const int NetworkBytes = 8; // The owner of one IPv6 address has its whole /64.
+    private const int NetworkBytes = 8; // A client usually owns the whole /64 of its IPv6 address.
 
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(5);
@@ -46,7 +48,7 @@ internal sealed class RefusedTokens : IDisposable
         }
     }
 
-    /// <summary>Notes a wrong token and waits until it may be answered. False = too many wait already: tell this one so, at once.</summary>
+    /// <summary>Counts a wrong token and waits until it may be answered. False = too many requests wait: refuse this one at once.</summary>
     public async Task<bool> WaitAsync(IPAddress address, CancellationToken cancel)
     {
         TimeSpan delay;

@@ -3,12 +3,12 @@ namespace Dts.Master;
 /// <summary>Reads a request's body into memory, up to a limit.</summary>
 internal static class RequestBody
 {
-    /// <summary>Beyond this the connection is cut: nobody sends that by mistake.</summary>
+    /// <summary>Beyond this size the connection is closed: nobody sends such a body by mistake.</summary>
     public const long BytesReadMax = 64 << 20;
 
     private const int PieceBytes = 16 << 10;
 
-    /// <exception cref="FormatException">There is more. The rest has been read and dropped, so that the client reads the answer.</exception>
+    /// <exception cref="FormatException">The body is larger. The rest is read and dropped, so that the client reads the answer.</exception>
     public static async Task<MemoryStream> ReadAsync(HttpContext http, int bytesMax, string expected)
     {
         var body = new MemoryStream();
@@ -24,6 +24,8 @@ internal static class RequestBody
         }
 
         body.Position = 0;
-        return isTooLarge ? throw new FormatException($"body is larger than {bytesMax} bytes; expected {expected} of at most that") : body;
+        return isTooLarge
+            ? throw new FormatException($"body is larger than {bytesMax} bytes; expected {expected} within that limit")
+            : body;
     }
 }

@@ -8,7 +8,7 @@ namespace Dts.Master;
 /// <summary>Gives every request its deadline, and turns what goes wrong into the envelope: one line for the caller.</summary>
 internal sealed class RequestGate(MasterSettings settings, ILogger log)
 {
-    /// <summary>Answers a list. A row that cannot be written is left out, and the log names it.</summary>
+    /// <summary>Answers a list. The answer omits a row that cannot be serialized, and the log names it.</summary>
     public Task AnswerAsync<T>(HttpContext http, IReadOnlyList<T> rows, JsonTypeInfo<T> type, Func<T, string> nameOf) =>
         Answer.SucceedAsync(http, rows, type, (row, wrong) =>
         {
@@ -55,7 +55,7 @@ internal sealed class RequestGate(MasterSettings settings, ILogger log)
         }
     };
 
-    /// <summary>The original's paths answer with status 200 in any case.</summary>
+    /// <summary>Only for paths below /api/: the original's paths always answer with status 200.</summary>
     private static void SetUnavailable(HttpContext http)
     {
         if (http.Request.Path.StartsWithSegments("/api") && !http.Response.HasStarted)

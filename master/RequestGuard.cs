@@ -8,9 +8,9 @@ namespace Dts.Master;
 /// <summary>Who may ask: the holder of the token, if there is one, and never a web page of somebody else.</summary>
 /// <remarks>
 /// A browser sends its user's credentials and reaches its user's loopback for any page. So what changes something is refused when it comes from a
-/// page of another origin: by Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) and by Origin (RFC 6454); curl sends neither header. And since a name
-/// of the attacker's own can lead to 127.0.0.1, without a token the host that is asked for must be a loopback name. A proxy on this host reaches the loopback for
-/// everybody, and passes on any host it is told, so without a token nothing that came through one is answered.
+/// page of another origin: by Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) and by Origin (RFC 6454); curl sends neither header.
+/// Without a token the Host header must be a loopback name, because an attacker's own name can resolve to 127.0.0.1. Without a token the
+/// guard also refuses every request that came through a proxy: a proxy on this host reaches the loopback for anyone, and may set any Host.
 /// </remarks>
 internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<string>> allowedOrigins, RefusedTokens refused)
 {
@@ -29,7 +29,8 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
         {
             http.Response.StatusCode = StatusCodes.Status403Forbidden;
             var request = $"request came through a proxy (header {Display.Line(header)})";
-            await Answer.FailAsync(http, $"{request}, and this master has no apiToken; set apiToken (DTS_APITOKEN), at least 16 characters");
+            await Answer.FailAsync(
+                http, $"{request}, and this master has no apiToken; set apiToken (DTS_APITOKEN), at least 16 characters");
         }
         else if (!HasToken(http.Request))
         {
@@ -45,7 +46,9 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
         else if (_token.Length == 0 && !IsLoopback(http.Request.Host.Host))
         {
             http.Response.StatusCode = StatusCodes.Status403Forbidden;
-            await Answer.FailAsync(http, $"host \"{http.Request.Host.Host}\" is not ours; expected a loopback name; for any other set apiToken (DTS_APITOKEN)");
+            await Answer.FailAsync(
+                http,
+                $"host \"{http.Request.Host.Host}\" is not ours; expected a loopback name; for any other name set apiToken (DTS_APITOKEN)");
         }
         else if (IsChange(http.Request) && !IsFromOurPages(http.Request))
         {
@@ -57,17 +60,19 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
             await next(http);
             if (http.Response is { StatusCode: StatusCodes.Status405MethodNotAllowed, HasStarted: false })
             {
-                await Answer.FailAsync(http, $"method {Display.Line(http.Request.Method)} is not for this path; expected {http.Response.Headers.Allow}");
+                await Answer.FailAsync(
+                    http,
+                    $"method {Display.Line(http.Request.Method)} is not for this path; expected {http.Response.Headers.Allow}");
             }
         }
     }
 
-    /// <summary>Waits before a wrong token is answered. False = it has been answered, or its sender has gone.</summary>
+    /// <summary>Waits before the answer to a wrong token. False = it is answered already, or the client has gone.</summary>
     private async Task<bool> RefuseSlowlyAsync(HttpContext http)
     {
         if (http.Request.Headers.Authorization.Count == 0)
         {
-            return true; // A browser asks so before it shows its dialog.
+            return true; // A browser sends this request first, then shows its dialog.
         }
 
         try
@@ -87,7 +92,9 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
         return false;
     }
 
-    /// <summary>The peer's address; behind a proxy on this host the one that the proxy itself saw, which is the last it names.</summary>
+    /// <summary>
+    /// The client's address: the peer's, or behind a proxy on this host the last in X-Forwarded-For, which the proxy saw itself.
+    /// </summary>
     private static IPAddress AddressOf(HttpContext http)
     {
         var peer = http.Connection.RemoteIpAddress ?? IPAddress.None;
@@ -96,7 +103,8 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
     }
 
     private static bool IsFromProxy(string header) =>
-        header.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase) || ProxyHeaders.Contains(header, StringComparer.OrdinalIgnoreCase);
+        header.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase)
+        || ProxyHeaders.Contains(header, StringComparer.OrdinalIgnoreCase);
 
     private static bool IsChange(HttpRequest request) => !HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method);
 

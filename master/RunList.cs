@@ -10,7 +10,7 @@ internal sealed class RunList(EtcdClient etcd, Keys keys, ForeignValues foreign)
 {
     public async Task<IReadOnlyList<RunInSight>> ListAsync(CancellationToken cancel)
     {
-        // The queue first: a run that is claimed between the reads is in both, not in none.
+        // The queue is read first: a run claimed between the two reads appears in both, not in neither.
         var queued = (await etcd.ListAsync(keys.AllQueued, cancel)).Select(Queued).OfType<RunInSight>().ToList();
         var pairs = await etcd.ListAsync(keys.AllRuns, cancel);
         var kills = (await etcd.ListAsync(keys.Killers, cancel)).ToDictionary(pair => pair.Key.ToStringUtf8());

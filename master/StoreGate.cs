@@ -3,20 +3,24 @@ using Dts.Common.Logs;
 
 namespace Dts.Master;
 
-/// <summary>Asks a log store a limited number of questions at a time, each within a deadline: one that hangs costs a few threads, and its callers hear of it.</summary>
-/// <remarks>Thread-safe. A question that was given up keeps its place until the store is done with it.</remarks>
+/// <summary>
+/// Limits the concurrent calls to a log store and gives each a deadline: a store that hangs costs a few threads, and callers get an
+/// error.
+/// </summary>
+/// <remarks>Thread-safe. A call past its deadline keeps its slot until the store has returned.</remarks>
 internal sealed class StoreGate(ILogStore store, TimeSpan deadline, TimeProvider time) : ILogStore
 {
-    /// <summary>Questions that the store is asked at a time.</summary>
+    /// <summary>The number of concurrent calls to the store.</summary>
     public const int AtOnce = 16;
 
-    /// <summary>Callers that wait for their turn.</summary>
+    /// <summary>The number of callers that may wait for a slot.</summary>
     public const int WaitingMax = 64;
 
     private readonly SemaphoreSlim _room = new(AtOnce);
     private int _callers;
 
-    public Task<IReadOnlyList<Refused<RunRecord>>> WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel) => AskAsync(stop => store.WriteAsync(records, stop), cancel);
+    public Task<IReadOnlyList<Refused<RunRecord>>> WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel) =>
+        AskAsync(stop => store.WriteAsync(records, stop), cancel);
 
     public Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) =>
         AskAsync(stop => store.WriteOutputAsync(chunks, stop), cancel);
@@ -26,16 +30,20 @@ internal sealed class StoreGate(ILogStore store, TimeSpan deadline, TimeProvider
 
     public Task<RunRecord?> FindAsync(string id, CancellationToken cancel) => AskAsync(stop => store.FindAsync(id, stop), cancel);
 
-    public Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel) => AskAsync(stop => store.ListAsync(job, skip, limit, stop), cancel);
+    public Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel) =>
+        AskAsync(stop => store.ListAsync(job, skip, limit, stop), cancel);
 
     public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => AskAsync(stop => store.SearchAsync(query, stop), cancel);
 
-    public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) =>
+    public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(
+        JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) =>
         AskAsync(stop => store.ListPlannedAsync(job, from, until, stop), cancel);
 
-    public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) => AskAsync(stop => store.ListStatsAsync(job, from, stop), cancel);
+    public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) =>
+        AskAsync(stop => store.ListStatsAsync(job, from, stop), cancel);
 
-    public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) => AskAsync(stop => store.RemoveExpiredAsync(now, stop), cancel);
+    public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) =>
+        AskAsync(stop => store.RemoveExpiredAsync(now, stop), cancel);
 
     public void Dispose() => store.Dispose();
 
@@ -47,7 +55,7 @@ internal sealed class StoreGate(ILogStore store, TimeSpan deadline, TimeProvider
         {
             if (Interlocked.Increment(ref _callers) > AtOnce + WaitingMax)
             {
-                throw Unavailable($"{AtOnce} questions are being answered and {WaitingMax} wait");
+                throw Unavailable($"{AtOnce} calls are under way and {WaitingMax} wait");
             }
 
             await _room.WaitAsync(stop.Token);

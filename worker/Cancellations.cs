@@ -3,13 +3,13 @@ using Dts.Common.Jobs;
 namespace Dts.Worker;
 
 /// <summary>
-/// What was claimed before a revision and must not start: all of a job, or one run. Each is kept for as long as
-/// the answer to such a claim may still come.
+/// Runs that must not start although they were claimed: all runs of a job, or one run, claimed before a revision. An entry is kept for as
+/// long as the answer to such a claim may still arrive.
 /// </summary>
 /// <remarks>Not thread-safe. The launcher's loop owns it.</remarks>
 internal sealed class Cancellations
 {
-    private static readonly TimeSpan Stand = TimeSpan.FromMinutes(2); // Longer than any claim's answer can take.
+    private static readonly TimeSpan Stand = TimeSpan.FromMinutes(2); // Every claim is answered sooner.
 
     private readonly Dictionary<(JobName Name, string RunId), (long Revision, string Why, DateTimeOffset At)> _kept = [];
     private DateTimeOffset _prunedAt;

@@ -30,6 +30,6 @@ internal abstract record ClaimAnswer
 
     /// <summary>There was no answer, or the session was not ours any more.</summary>
     /// <param name="MayBeDone">The request may have been carried out.</param>
-    /// <param name="IsRefused">etcd refuses the request as such, perhaps for another claim in it.</param>
+    /// <param name="IsRefused">etcd refuses the whole request, perhaps because of another claim in it.</param>
     public sealed record Failed(bool MayBeDone, bool IsRefused = false) : ClaimAnswer;
 }

@@ -10,9 +10,10 @@ namespace Dts.Worker;
 
 /// <summary>What the claimer asks of etcd, many fires in one request and a few requests at a time, and the answers that have come.</summary>
 /// <remarks>
-/// <para>Not thread-safe but for the answers. The claimer's loop owns it; <paramref name="wake"/> tells it that there is an answer.</para>
-/// <para>Of one job one claim is under way at a time, whatever asked for its runs: two in one request would both find no run in flight and
-/// share a fencing token. A claim whose answer was lost counts as under way until it is found out. The job's other fires wait for their turn.</para>
+/// <para>Not thread-safe, except the arrival of answers. The claimer's loop owns it; <paramref name="wake"/> announces an answer.</para>
+/// <para>A job has at most one claim under way, whatever triggered its runs: two claims in one request would both find no run in flight
+/// and share a fencing token. A claim whose answer was lost counts as under way until etcd has been asked for its outcome. The job's
+/// other fires wait for their turn.</para>
 /// </remarks>
 internal sealed class ClaimRequests(
     EtcdClient etcd,
@@ -112,7 +113,10 @@ internal sealed class ClaimRequests(
         }
     }
 
-    /// <summary>Runs of the job are in a fire's way, and so in the way of those that were asked for and wait behind it: these need not ask.</summary>
+    /// <summary>
+    /// Makes a fire wait for runs of its job that are in its way. They are also in the way of the requested runs behind it, so these
+    /// wait too, without asking etcd.
+    /// </summary>
     public void WaitFor(Fire fire, IReadOnlyList<string> runsInTheWay)
     {
         var now = time.GetUtcNow();
@@ -134,7 +138,7 @@ internal sealed class ClaimRequests(
         }
     }
 
-    /// <summary>Lets the next fire of the job ask, unless this one's claim is under way, or may have been carried out unheard.</summary>
+    /// <summary>Lets the job's next fire claim, unless this one's claim is under way or its answer was lost.</summary>
     public void EndTurn(Fire fire)
     {
         if (fire.IsAsked || (fire.IsUnanswered && pending.Has(fire)) || !_turns.TryGetValue(fire.Name, out var turn) || turn.Fire != fire)
@@ -175,7 +179,7 @@ internal sealed class ClaimRequests(
         _requests.Add(RecoverAsync(fire, session));
     }
 
-    /// <param name="found">A cursor that cannot be read; null = there is none.</param>
+    /// <param name="found">An unreadable cursor to replace; null = there is none.</param>
     public void CreateCursor(Fire fire, KeyValue? found)
     {
         if (found is not null)
@@ -203,7 +207,7 @@ internal sealed class ClaimRequests(
 
             if (!pending.Has(fire) || fire.IsAsked)
             {
-                EndTurn(fire); // It was forgotten while it waited here, and stays forgotten.
+                EndTurn(fire); // The fire was withdrawn while it waited here.
             }
             else if (queue == _toLook || TryTakeTurn(fire))
             {
@@ -367,14 +371,14 @@ internal sealed class ClaimRequests(
 
     private string PlaceOf(Fire fire) => fire.IsQueued ? keys.Queued(fire.Name, fire.RunId) : keys.Fired(fire.Name, fire.Run.Worker);
 
-    /// <summary>Whose turn it is to claim among the fires of a job, and who waits.</summary>
+    /// <summary>The fire of a job whose turn it is to claim, and the fires that wait.</summary>
     private sealed class Turn(Fire fire)
     {
-        private Fire? _planned; // The schedule's own goes first: it has a time to keep.
+        private Fire? _planned; // The scheduled fire goes first, because it must start on time.
 
         public Fire Fire { get; private set; } = fire;
 
-        /// <summary>Those that were asked for.</summary>
+        /// <summary>The requested runs.</summary>
         public Queue<Fire> Behind { get; } = new();
 
         public void Wait(Fire fire)
@@ -385,11 +389,11 @@ internal sealed class ClaimRequests(
             }
             else
             {
-                _planned = fire; // One before it was forgotten: of a job's schedule one fire is pending.
+                _planned = fire; // Replaces one that was withdrawn: a schedule has one pending fire.
             }
         }
 
-        /// <summary>False = nobody waits.</summary>
+        /// <summary>False = no fire waits.</summary>
         public bool TakeNext()
         {
             var next = _planned ?? (Behind.TryDequeue(out var first) ? first : null);

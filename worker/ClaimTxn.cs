@@ -34,7 +34,7 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
     /// <summary>How many operations the claim of a fire takes, at most.</summary>
     public static int CountOperations(Fire fire) => 4 + (fire.Gap is { } gap ? 2 * (gap.Again.Count + 1) : 0) + fire.HandTo.Count + fire.Plan.AfterFailure.Count;
 
-    /// <summary>etcd grants the claim beside other runs of the job. In mode all overlap is each worker's own affair.</summary>
+    /// <summary>Whether etcd grants the claim beside other runs of the job. In mode all each worker prevents overlap itself.</summary>
     public static bool MayOverlap(Fire fire) =>
         fire.Plan.Overlap == Overlap.Allow || (fire.Run.Worker.Length > 0 && fire.Plan.Mode == JobMode.All);
 
@@ -141,7 +141,7 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
     private IEnumerable<RequestOp> GiveUp(Fire fire, DateTimeOffset now) =>
         FollowUps.AfterGivenUp(fire.Name, fire.Run, fire.Plan.AfterFailure, now).Select(next => Put(next.Job, next.Run));
 
-    /// <summary>The ending is this session's: the gap may have been found before there was one.</summary>
+    /// <summary>Sets this session in the ending, because the gap may have been found without a session.</summary>
     private IEnumerable<RequestOp> Account(Gap? gap, JobName name) => gap is null
         ? []
         : gap.Again.Select(run => Put(name, run)).Concat(gap.Missed is { } missed ? [Put(name, missed with { Session = _session })] : []);

@@ -168,7 +168,7 @@ internal sealed class Claimer(
         }
         else if (fire.IsUncertain && fire.Next is not null)
         {
-            pending.GiveWay(fire); // It is not ours, and a later one waits, whose claim accounts for it.
+            pending.GiveWay(fire); // We did not claim it, and the claim of the later fire behind it accounts for it.
         }
         else
         {
@@ -270,13 +270,14 @@ internal sealed class Claimer(
             return true;
         }
 #endif
-        // The past of a job that was put by hand since is unknown. In mode all each worker accounts for its own; what is nobody's waits here.
+        // The past of a job that was put by hand after its cursor is unknown. In mode all each worker accounts for its own fires;
+        // fires that no worker matches wait here.
         var isPastKnown = place.ModRevision >= fire.Plan.Revision && !(fire.NobodyMatches && fire.Plan.Mode == JobMode.All);
         var waitingFrom = fire.OwedSince.AddSeconds(-1);
         var after = isPastKnown || cursor.PlanTime > waitingFrom ? cursor.PlanTime : waitingFrom;
         var now = time.GetUtcNow();
         var before = fire.IsMisfire ? fire.PlanTime.AddSeconds(1) : fire.PlanTime;
-        fire.Gap = Gap.Find(fire, place.Value, (after, before), now, (run, count) => // It gets the claim's session when that is sent.
+        fire.Gap = Gap.Find(fire, place.Value, (after, before), now, (run, count) => // The claim sets its session when it is sent.
             new OwedEnding(workerId, Session: "", run, RunStatus.Missed, WhyMissed(count, after), now, count, after));
         return true;
     }

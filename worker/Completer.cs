@@ -18,7 +18,8 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, Run
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan TriesAtTheEndTake = TimeSpan.FromSeconds(2); // One try, if etcd is silent: the worker is to end in time.
 
-    private readonly List<Ending> _waiting = []; // While etcd is away; the recorder must not wait for it. Nothing is claimed then, so there are few.
+    // The endings that wait while etcd is away, so that the recorder need not wait. They are few, because nothing is claimed meanwhile.
+    private readonly List<Ending> _waiting = [];
 
     public async Task RunAsync()
     {
@@ -26,7 +27,7 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, Run
         {
             while (completed.TryRead(out var ending))
             {
-                _waiting.Add(ending with { Record = ending.Record with { Output = "" } }); // It is in the spool.
+                _waiting.Add(ending with { Record = ending.Record with { Output = "" } }); // The spool has the output.
             }
 
             // Etcd refuses a request that puts and deletes one key, as what is owed and then recorded at once would.
@@ -39,7 +40,7 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, Run
             }
             else if (completed.Completion.IsCompleted && time.GetElapsedTime(failingSince ??= startedAt) > TriesAtTheEndTake)
             {
-                return; // The worker ends; the next one under this id finds them.
+                return; // The worker ends; the next process under this id finds these runs.
             }
             else
             {
@@ -77,7 +78,7 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, Run
         {
             foreach (var ending in left)
             {
-                if (!await TryCompleteAsync([ending])) // So that one that etcd does not take keeps back no other.
+                if (!await TryCompleteAsync([ending])) // One by one, so that an ending that etcd refuses blocks no other.
                 {
                     return false;
                 }
@@ -88,7 +89,7 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, Run
         catch (EtcdException failure) when (failure.Error == EtcdError.Refused)
         {
             log.CompletionRefused(left[0].Record.Id, failure.Message);
-            return true; // Its key is ended as lost in a minute.
+            return true; // Its key stays, and within a minute its run is ended as lost.
         }
         catch (EtcdException)
         {

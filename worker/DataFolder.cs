@@ -5,7 +5,8 @@ namespace Dts.Worker;
 /// <summary>The worker's folder on disk, held by one process at a time.</summary>
 internal sealed class DataFolder : IDisposable
 {
-    private static readonly EnumerationOptions OurOwn = new() { AttributesToSkip = FileAttributes.ReparsePoint }; // No link, whoever placed it there.
+    // Never follows a link: others may have placed it here.
+    private static readonly EnumerationOptions OurOwn = new() { AttributesToSkip = FileAttributes.ReparsePoint };
 
     private readonly FileStream _lock;
 
@@ -22,7 +23,7 @@ internal sealed class DataFolder : IDisposable
 
     public string Output => System.IO.Path.Combine(Path, "output");
 
-    /// <summary>Where records are kept that the log store refuses.</summary>
+    /// <summary>The records that the log store refuses.</summary>
     public string Refused => System.IO.Path.Combine(Path, "refused");
 
     public string Spool => System.IO.Path.Combine(Path, "spool");
@@ -42,7 +43,10 @@ internal sealed class DataFolder : IDisposable
 
     public void Dispose() => _lock.Dispose();
 
-    /// <summary>What an earlier version made, others could read. The folder itself may be the operator's, what is named here is ours.</summary>
+    /// <summary>
+    /// Closes files that an earlier version left readable to other users. Only what the worker itself creates: the operator may have set
+    /// the mode of the folder.
+    /// </summary>
     private void CloseToOthers()
     {
         const UnixFileMode closedFile = UnixFileMode.UserRead | UnixFileMode.UserWrite;

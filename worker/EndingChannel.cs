@@ -3,10 +3,13 @@ using System.Threading.Channels;
 
 namespace Dts.Worker;
 
-/// <summary>A bounded channel of endings, which is also full when the outputs in it are large: then ended runs keep their slots until the recorder has come that far.</summary>
+/// <summary>
+/// A channel of endings, bounded by their number and by the size of their outputs. While it is full, ended runs keep their slots until
+/// the recorder has caught up.
+/// </summary>
 internal sealed class EndingChannel : Channel<Ending>
 {
-    /// <summary>How many characters of output are in the channel before its last ending.</summary>
+    /// <summary>The most characters of output in the channel, not counting its last ending.</summary>
     public const long OutputMax = 16 << 20;
 
     private readonly Channel<Ending> _endings;
@@ -28,7 +31,8 @@ internal sealed class EndingChannel : Channel<Ending>
         public override bool TryWrite(Ending item)
         {
             var length = item.Record.Output.Length;
-            if ((length == 0 || Interlocked.Add(ref channel._output, length) - length < OutputMax) && channel._endings.Writer.TryWrite(item))
+            if ((length == 0 || Interlocked.Add(ref channel._output, length) - length < OutputMax)
+                && channel._endings.Writer.TryWrite(item))
             {
                 return true;
             }
@@ -41,7 +45,7 @@ internal sealed class EndingChannel : Channel<Ending>
         {
             while (true)
             {
-                var eased = Volatile.Read(ref channel._eased).Task; // Before the look at the output.
+                var eased = Volatile.Read(ref channel._eased).Task; // Taken before the check, so that no signal is missed.
                 if (Interlocked.Read(ref channel._output) < OutputMax)
                 {
                     return await channel._endings.Writer.WaitToWriteAsync(cancellationToken);
@@ -78,6 +82,7 @@ internal sealed class EndingChannel : Channel<Ending>
             return true;
         }
 
-        public override ValueTask<bool> WaitToReadAsync(CancellationToken cancellationToken = default) => channel._endings.Reader.WaitToReadAsync(cancellationToken);
+        public override ValueTask<bool> WaitToReadAsync(CancellationToken cancellationToken = default) =>
+            channel._endings.Reader.WaitToReadAsync(cancellationToken);
     }
 }

@@ -62,10 +62,10 @@ internal sealed class Fire(JobName name, RunSpec run, JobPlan plan, int rank)
     /// <summary>It was left to others for want of a slot: they may have it.</summary>
     public bool HasAbstained { get; set; }
 
-    /// <summary>Its place among those that abstained and wait for a slot; null = it does not wait for one.</summary>
+    /// <summary>Its place in the list of fires that abstained and wait for a slot; null = it does not wait for one.</summary>
     public LinkedListNode<Fire>? Abstention { get; set; }
 
-    /// <summary>etcd refused a request of several claims that this was one of: it is sent alone from now on.</summary>
+    /// <summary>etcd refused a request with this claim and others: from now on this claim goes into a request of its own.</summary>
     public bool GoesAlone { get; set; }
 
     /// <summary>A claim is under way, and room is kept for it.</summary>
@@ -91,7 +91,7 @@ internal sealed class Fire(JobName name, RunSpec run, JobPlan plan, int rank)
 
     public TimerWheel<Fire>.Entry? Timer { get; set; }
 
-    /// <summary>A claim of it is to start it here, not to end it without a run or to hand it on.</summary>
+    /// <summary>Whether its claim would start a run here, and not close the fire without a run or hand it on.</summary>
     public bool IsToStart(DateTimeOffset now) =>
         this is { Unplanned: null, HandTo.Count: 0, IsMisfire: false, NobodyMatches: false } && now <= Deadline;
 }

@@ -15,7 +15,7 @@ internal abstract record FireOrder
     /// <summary>The job is gone as of a revision: forget its fires, cancel what was claimed before and has not started.</summary>
     public sealed record Withdraw(JobName Name, long Revision, string Why) : FireOrder;
 
-    /// <summary>A worker came, or has other labels: it runs what nobody could before.</summary>
+    /// <summary>A worker has joined or has new labels, and may run fires that no worker matched before.</summary>
     public sealed record Matched(string Worker, IReadOnlyDictionary<string, string> Labels) : FireOrder;
 
     /// <summary>A run has left the queue.</summary>

@@ -43,7 +43,7 @@ internal sealed class FormerRuns(
             var inCgroup = cgroups.KillLeft(name, runId);
             var mark = new Dictionary<string, string> { ["DTS_JOB"] = name, ["DTS_RUN_ID"] = runId, ["DTS_WORKER"] = workerId };
             var found = userName.Length > 0 && UserAccount.Find(userName) is { } user
-                ? await commands.KillLeftAsync(user, mark, pid, startTicks) // Only that user may look into those processes.
+                ? await commands.KillLeftAsync(user, mark, pid, startTicks) // Only that user may read the environment of those processes.
                 : LeftBehind.Kill(mark, pid, startTicks);
             if (Math.Max(inCgroup, found) is > 0 and var processes)
             {
@@ -64,7 +64,7 @@ internal sealed class FormerRuns(
             var pairs = await etcd.ListAsync(keys.AllRuns);
             foreach (var pair in pairs)
             {
-                // The reaper reports and removes what cannot be read.
+                // The reaper reports and removes values that cannot be read.
                 if (Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllRuns) is var (name, runId)
                     && Documents.TryReadInFlight(runId, pair.Value.Span, out var inFlight, out _) && inFlight.Worker == workerId)
                 {

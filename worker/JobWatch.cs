@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 namespace Dts.Worker;
 
 /// <summary>Turns what changes in etcd into messages for the scheduler: jobs, the queue, kill requests, workers.</summary>
-/// <param name="left">Told when a worker has left: the reaper looks after its runs.</param>
+/// <param name="left">Tells the reaper that a worker has left, so that it looks at the worker's runs.</param>
 internal sealed class JobWatch(
     EtcdClient etcd,
     Keys keys,

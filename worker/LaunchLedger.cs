@@ -9,8 +9,9 @@ namespace Dts.Worker;
 
 /// <summary>What this worker may have started: so that after a kill -9 the next process under its id knows what to look for.</summary>
 /// <remarks>
-/// One line for each step, appended before the step: <c>launching job/runId 0 0 user</c>, <c>launched job/runId pid startTicks user</c>, <c>ended job/runId</c>; before them
-/// <c>boot id</c>. It needs no fsync: a crash of the host ends the commands, too. Thread-safe.
+/// The first line is <c>boot id</c>. Then each step appends a line before it happens: <c>launching job/runId 0 0 user</c>,
+/// <c>launched job/runId pid startTicks user</c>, <c>ended job/runId</c>. No fsync is needed: a crash of the host also ends the commands.
+/// Thread-safe.
 /// </remarks>
 internal sealed class LaunchLedger : IDisposable
 {
@@ -21,7 +22,7 @@ internal sealed class LaunchLedger : IDisposable
     private readonly ILogger _log;
     private readonly Lock _gate = new();
     private readonly Dictionary<string, string> _open = [];
-    private FileStream? _file; // Null = there is none yet: the disk was full at the start.
+    private FileStream? _file; // Null = not created yet: the disk was full at the start.
     private int _lines;
 
     private bool _failing;
@@ -104,7 +105,7 @@ internal sealed class LaunchLedger : IDisposable
             {
                 if (_file is null)
                 {
-                    _file = Rewrite(); // With this line, and those before it.
+                    _file = Rewrite(); // Writes this line and all earlier ones.
                 }
                 else
                 {
@@ -152,6 +153,6 @@ internal sealed class LaunchLedger : IDisposable
 
     /// <param name="Key">The run, as job/runId.</param>
     /// <param name="Pid">0 = it was not known yet; with the start time it names the process.</param>
-    /// <param name="User">As whom it was started; empty = as the worker itself.</param>
+    /// <param name="User">The user that the command runs as; empty = the worker's own.</param>
     internal sealed record Launch(string Key, int Pid, long StartTicks, string User = "");
 }

@@ -30,11 +30,12 @@ internal sealed class Launcher(
     ILogger log)
 {
     private static readonly TimeSpan InDoubtPause = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan EndsBeforeNext = TimeSpan.FromMilliseconds(400); // It takes a while to be noticed, recorded and taken out of etcd.
+    // The time in which a missed start is noticed and recorded, and its run's key is deleted from etcd.
+    private static readonly TimeSpan EndsBeforeNext = TimeSpan.FromMilliseconds(400);
     private static readonly TimeSpan LeastPatience = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan StepBack = TimeSpan.FromSeconds(2);
 
-    private readonly Cancellations _cancellations = new(); // A claim's answer may come after the word that the job is gone.
+    private readonly Cancellations _cancellations = new(); // A claim's answer may arrive after the job was deleted.
     private readonly Dictionary<Run, Waiting> _waiting = [];
     private readonly TimerWheel<Waiting> _wheel = new(time.GetUtcNow().ToUnixTimeMilliseconds());
     private readonly List<Waiting> _due = [];
@@ -217,9 +218,11 @@ internal sealed class Launcher(
         return untilNext < holdsFor ? untilNext : holdsFor;
     }
 
-    /// <summary>The job's next plan time, if a run that is still held then would be in its way.</summary>
+    /// <summary>The job's next plan time, if this run would be in its way; null = runs of the job may overlap.</summary>
     private DateTimeOffset? FindNext(Run run) =>
-        run.Job.Overlap != Overlap.Allow && JobSchedule.TryParse(run.Job, settings.DefaultZone, out var schedule, out _) ? schedule.Next(run.Spec.NotBefore) : null;
+        run.Job.Overlap != Overlap.Allow && JobSchedule.TryParse(run.Job, settings.DefaultZone, out var schedule, out _)
+            ? schedule.Next(run.Spec.NotBefore)
+            : null;
 
     private async Task<bool> MayStartAsync(Waiting waiting)
     {

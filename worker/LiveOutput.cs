@@ -24,7 +24,11 @@ internal sealed class LiveOutput : IDisposable
     private readonly TimeSpan _retention;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
-    private readonly byte[][] _pieces = [.. Enumerable.Range(0, BytesAtOnce / StoredOutput.PieceMax).Select(_ => new byte[StoredOutput.PieceMax])]; // Reused by each batch.
+
+    // Every batch reuses these.
+    private readonly byte[][] _pieces =
+        [.. Enumerable.Range(0, BytesAtOnce / StoredOutput.PieceMax).Select(_ => new byte[StoredOutput.PieceMax])];
+
     private List<(Shipment Of, OutputChunk Chunk)> _unsent = []; // Tried again as they are: the store may have taken some of them.
     private long _number;
 
@@ -117,7 +121,7 @@ internal sealed class LiveOutput : IDisposable
                 _unsent.ForEach(chunk => chunk.Of.Shipped = chunk.Chunk.End);
                 foreach (var (chunk, reason) in refused.DistinctBy(chunk => chunk.What.Run))
                 {
-                    GiveUp(_unsent.Find(unsent => unsent.Chunk.Run == chunk.Run).Of, $"the log store refuses it: {reason}");
+                    GiveUp(_unsent.Find(unsent => unsent.Chunk.Run == chunk.Run).Of, $"the log store refuses the output: {reason}");
                 }
 
                 _unsent = [];
@@ -159,7 +163,7 @@ internal sealed class LiveOutput : IDisposable
     {
         List<(Shipment, OutputChunk)> chunks = [];
         var bytes = 0;
-        var full = 0; // How many pieces are in use.
+        var full = 0; // The number of pieces in use.
         foreach (var shipment in _shipments.Values)
         {
             try
@@ -167,7 +171,9 @@ internal sealed class LiveOutput : IDisposable
                 var hasEnded = shipment.HasEnded; // Before the last look.
                 shipment.Output ??= StoredOutput.TryOpen(shipment.Path);
                 var next = shipment.Shipped;
-                for (; bytes < BytesAtOnce && shipment.Output?.Read(next, _pieces.ElementAtOrDefault(full)) is { Length: > 0 } data; next += data.Length)
+                for (;
+                    bytes < BytesAtOnce && shipment.Output?.Read(next, _pieces.ElementAtOrDefault(full)) is { Length: > 0 } data;
+                    next += data.Length)
                 {
                     chunks.Add((shipment, new OutputChunk(shipment.Output.Run, next, data, shipment.ExpireAt)));
                     bytes += data.Length;

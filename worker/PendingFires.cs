@@ -21,7 +21,7 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
     private readonly TimerWheel<Fire> _wheel = new(time.GetUtcNow().ToUnixTimeMilliseconds());
     private readonly List<Fire> _due = [];
     private DateTimeOffset _lookedAt;
-    private readonly LinkedList<Fire> _abstained = new(); // For want of a slot, the oldest first.
+    private readonly LinkedList<Fire> _abstained = new(); // They wait for a slot, the oldest first.
 
     /// <summary>When <see cref="TakeDue"/> has something to give again, in Unix milliseconds.</summary>
     public long? NextDue => _wheel.NextDue;
@@ -116,7 +116,7 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
         return due;
     }
 
-    /// <summary>Leaves its place to the fire that waits behind it, whose claim accounts for both.</summary>
+    /// <summary>Replaces a fire with the one that waits behind it; the claim of the latter accounts for both.</summary>
     public void GiveWay(Fire fire)
     {
         fire.Next!.OwedSince = fire.OwedSince;
@@ -124,14 +124,15 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
     }
 
     /// <summary>
-    /// Leaves to a worker that came what waited here only to be recorded as missed. In mode all it owes nothing of the time before it came,
-    /// so what is over by now is recorded now.
+    /// Leaves fires that no worker matched to a worker that has joined. In mode all that worker does not account for fires from before it
+    /// joined, so those that are overdue are recorded as missed now.
     /// </summary>
     public void LeaveTo(string worker, IReadOnlyDictionary<string, string> labels)
     {
         var now = time.GetUtcNow();
         var waiting = _pending.Values.Where(fire =>
-            fire is { NobodyMatches: true, IsQueued: false, IsAsked: false, IsUncertain: false } && fire.Plan.Target.Matches(worker, labels));
+            fire is { NobodyMatches: true, IsQueued: false, IsAsked: false, IsUncertain: false }
+            && fire.Plan.Target.Matches(worker, labels));
         foreach (var fire in waiting.ToList())
         {
             while (fire.Next is { NobodyMatches: true } next)

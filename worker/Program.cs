@@ -102,7 +102,11 @@ return await Service.RunAsync(async () =>
         outputs.RunAsync(end.Token),
         holderGone,
         new CutOff(sessions, runs, commands, settings.SessionTtl, time).RunAsync(end.Token),
-        new Heartbeat(systemd, cancel => Task.WhenAll(vitals.ProveAsync(cancel), commands.AnswerAsync(cancel)), _ => Task.FromResult(vitals.Describe()), time).RunAsync(end.Token),
+        new Heartbeat(
+            systemd,
+            cancel => Task.WhenAll(vitals.ProveAsync(cancel), commands.AnswerAsync(cancel)),
+            _ => Task.FromResult(vitals.Describe()),
+            time).RunAsync(end.Token),
         reload.RunAsync(reader, () => SettingsReader.Load(args, "worker.json"), WorkerSettings.Reloadable, TakeOverAsync, log, end.Token),
     ];
     Task[] stages =

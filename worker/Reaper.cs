@@ -10,7 +10,7 @@ namespace Dts.Worker;
 
 /// <summary>The chores that one worker does for all, whoever holds the lock: ends the runs of lost workers, records what others left owed, removes what is over.</summary>
 /// <param name="left">
-/// Has something when a worker has left. The tables are read then, with each new session, and now and then in case a word of that was lost.
+/// Signals that a worker has left. The reaper reads the tables then, with each new session, and periodically in case a signal was lost.
 /// </param>
 internal sealed class Reaper(
     EtcdClient etcd,
@@ -38,7 +38,7 @@ internal sealed class Reaper(
     private DateTimeOffset _swept = time.GetUtcNow();
     private DateTimeOffset _settled = time.GetUtcNow();
     private long _reapedAt;
-    private Session? _reapedUnder; // Null = a look is due.
+    private Session? _reapedUnder; // Null = the tables are due to be read.
     private Task<bool>? _told;
 
     public async Task RunAsync(CancellationToken stop)
@@ -87,7 +87,7 @@ internal sealed class Reaper(
         }
     }
 
-    /// <summary>Waits until a worker has left, or for a moment: the session may be a new one, or the time for a look may have come.</summary>
+    /// <summary>Waits until a worker has left, but only briefly: the session may have changed, or the tables may be due.</summary>
     private async Task PauseAsync(CancellationToken stop)
     {
         _told ??= left.WaitToReadAsync(stop).AsTask();
@@ -101,7 +101,8 @@ internal sealed class Reaper(
 
     private async Task ReapAsync(Session session, CancellationToken stop)
     {
-        // The workers last: one whose run is in the list was there before it. The kill requests first: what they are meant for is older.
+        // Workers are read last: a worker whose run is in the list registered before the run. Kill requests are read first: the runs
+        // that they are meant for are older.
         var killers = await etcd.ListKeysAsync(keys.Killers, stop);
         var inFlight = await etcd.ListAsync(keys.AllRuns, stop);
         var owed = await etcd.ListAsync(keys.AllOwed, stop);
@@ -213,7 +214,8 @@ internal sealed class Reaper(
     /// </summary>
     private async Task RemoveOldCursorsAsync(DateTimeOffset now)
     {
-        var cursors = await etcd.ListAsync(keys.AllFired); // First: what comes after it is only kept the longer.
+        // Cursors are read first: a job or worker created meanwhile only makes a cursor stay longer.
+        var cursors = await etcd.ListAsync(keys.AllFired);
         var jobs = (await etcd.ListKeysAsync(keys.Jobs)).Select(job => job.Key.ToStringUtf8()[keys.Jobs.Length..]).ToHashSet();
         var workers = (await etcd.ListKeysAsync(keys.Workers)).Select(worker => keys.WorkerOf(worker.Key.ToStringUtf8())).ToHashSet();
         foreach (var pair in cursors)

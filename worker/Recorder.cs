@@ -16,13 +16,13 @@ internal sealed class Recorder(
     private const int AtOnce = 256;
     private const int WaitingMax = 10_000; // More, and ended runs keep their slots.
     private const int OutputKeptMax = 256; // Of those that wait; later ones wait with a short one.
-    private const long OutputMax = 16 << 20; // Characters of output that wait, before the last of them.
+    private const long OutputMax = 16 << 20; // Characters of waiting output, without the last ending's.
     private const int TriesAtTheEnd = 3;
 
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
 
     private readonly List<Ending> _waiting = [];
-    private long _output; // Characters that wait.
+    private long _output; // Characters of waiting output.
     private int _passedOn; // How many of them, from the first on, have been completed as owed.
 
     public async Task RunAsync()
@@ -81,7 +81,8 @@ internal sealed class Recorder(
         for (var i = 0; i < taken; i++)
         {
             var ending = WithoutOutput(_waiting[i]);
-            await completed.WriteAsync(i < _passedOn && ending.Run is { } run ? new Ending(ending.Record, null, keys.Owed(run.Name, run.Id)) : ending);
+            await completed.WriteAsync(
+                i < _passedOn && ending.Run is { } run ? new Ending(ending.Record, null, keys.Owed(run.Name, run.Id)) : ending);
         }
 
         _output -= _waiting.Take(taken).Sum(ending => (long)ending.Record.Output.Length);
@@ -96,7 +97,7 @@ internal sealed class Recorder(
         {
             if (_waiting.Count > OutputKeptMax || _output > OutputMax / 2)
             {
-                var whole = _waiting[_passedOn].Record; // Memory is not for ever, either.
+                var whole = _waiting[_passedOn].Record; // Memory is limited, too.
                 _waiting[_passedOn] = _waiting[_passedOn] with { Record = whole.Shortened() };
                 _output -= whole.Output.Length - _waiting[_passedOn].Record.Output.Length;
             }
@@ -108,6 +109,7 @@ internal sealed class Recorder(
         }
     }
 
-    /// <summary>For the completer, which has no use for it.</summary>
-    private static Ending WithoutOutput(Ending ending) => ending.Record.Output.Length > 0 ? ending with { Record = ending.Record with { Output = "" } } : ending;
+    /// <summary>An ending for the completer, which does not use the output.</summary>
+    private static Ending WithoutOutput(Ending ending) =>
+        ending.Record.Output.Length > 0 ? ending with { Record = ending.Record with { Output = "" } } : ending;
 }

@@ -10,7 +10,7 @@ internal sealed class Roster(string me, IReadOnlyDictionary<string, string> myLa
 
     public IReadOnlyCollection<string> All => _labels.Keys;
 
-    /// <summary>True when the worker is new, or has other labels than before. A registration is written every ten seconds.</summary>
+    /// <summary>True when the worker is new or its labels have changed. Workers rewrite their registrations every ten seconds.</summary>
     public bool Add(string id, IReadOnlyDictionary<string, string> labels)
     {
         if (id == me || (_labels.TryGetValue(id, out var known) && known.Count == labels.Count && known.All(labels.Contains)))

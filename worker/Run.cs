@@ -36,7 +36,7 @@ internal sealed class Run(JobName name, Job job, long jobRevision, RunSpec spec,
     /// <summary>The record's id, <c>job/runId</c>.</summary>
     public string Key { get; } = $"{name}/{spec.Id}";
 
-    /// <summary>The name of the user that its command runs as; empty = the worker's own.</summary>
+    /// <summary>The name of the user that the command runs as; empty = the worker's own.</summary>
     public string User { get; set; } = "";
 
     /// <summary>Set when it has started.</summary>

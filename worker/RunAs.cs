@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker;
 
-/// <summary>As whom jobs may run here: what the setting allows, the host knows, and this process has the rights for.</summary>
+/// <summary>The users that jobs may run as here: the settings allow them, the host knows them, and the worker can switch to them.</summary>
 /// <param name="jobUser">The user of jobs that name none; null = the worker's own.</param>
 internal sealed class RunAs(IReadOnlyList<string> allowed, string workerId, string? missing, UserAccount? jobUser = null)
 {
@@ -14,8 +14,8 @@ internal sealed class RunAs(IReadOnlyList<string> allowed, string workerId, stri
 
     public UserAccount? JobUser => jobUser;
 
-    /// <summary>Says at once if what the settings allow cannot be had, and what commands can reach that run as this worker does.</summary>
-    /// <exception cref="SettingsException">Commands cannot run as jobUser. They must not run as the worker instead.</exception>
+    /// <summary>Warns at the start when this worker cannot switch users, and when commands run as the worker's own user.</summary>
+    /// <exception cref="SettingsException">Commands cannot run as jobUser, and must not run as the worker instead.</exception>
     public static RunAs Open(WorkerSettings settings, ILogger log)
     {
         var missing = UserSwitch.FindMissing();
@@ -23,8 +23,8 @@ internal sealed class RunAs(IReadOnlyList<string> allowed, string workerId, stri
         if (jobUser is null)
         {
             log.CommandsReachWorker(Environment.UserName, missing is null
-                ? "name a user for them in jobUser"
-                : $"to run them as a user of their own, set jobUser and let this worker switch users: {missing}");
+                ? "set jobUser to run them as another user"
+                : $"to run them as another user, set jobUser and let this worker switch users: {missing}");
         }
 
         if (settings.RunAs.Count > 0 && missing is not null)
@@ -35,7 +35,10 @@ internal sealed class RunAs(IReadOnlyList<string> allowed, string workerId, stri
         return new RunAs(settings.RunAs, settings.WorkerId, missing, jobUser);
     }
 
-    /// <summary>The user of a job, that of the setting if it names none; false = it must not or cannot run as that user here, and <paramref name="refusal"/> says why.</summary>
+    /// <summary>
+    /// Finds the user of a job: the one that the job names, else jobUser. False = the job cannot run as that user here;
+    /// <paramref name="refusal"/> says why.
+    /// </summary>
     public bool TryFind(Job job, out UserAccount? user, out string refusal)
     {
         user = job.User.Length == 0 || job.User == jobUser?.Name ? jobUser : UserAccount.Find(job.User);
@@ -52,14 +55,20 @@ internal sealed class RunAs(IReadOnlyList<string> allowed, string workerId, stri
         : user.Uid == 0 && !allowed.Contains(name)
             ? $"user \"{name}\" is not allowed on worker {workerId}: * in its setting runAs does not include root; expected that it names {name}"
         : jobUser is not null && user.Uid != 0 && user.Uid == UserAccount.Own
-            ? $"user \"{name}\" is the user of worker {workerId} itself, and no command runs as that one where jobUser is set; expected another one"
+            ? $"user \"{name}\" is worker {workerId}'s own user, and with jobUser set no command may run as that user; "
+                + "expected another user"
         : missing is not null
             ? $"user \"{name}\" is out of reach of worker {workerId}: {missing}"
         : "";
 
     private static UserAccount FindJobUser(string name, string? missing) =>
-        missing is not null ? throw new SettingsException($"jobUser is \"{name}\", and this worker cannot switch users: {missing}")
-        : UserAccount.Find(name) is not { } user ? throw new SettingsException($"jobUser is \"{name}\"; expected a user of this host: useradd -r -s /sbin/nologin {name}")
-        : user.Uid == 0 || user.Uid == UserAccount.Own ? throw new SettingsException($"jobUser is \"{name}\"; expected a user other than root and {Environment.UserName}, this worker's own: useradd -r -s /sbin/nologin dts-job")
+        missing is not null ? throw new SettingsException($"jobUser is \"{name}\", but this worker cannot switch users: {missing}")
+        : UserAccount.Find(name) is not { } user
+            ? throw new SettingsException(
+                $"jobUser is \"{name}\"; expected a user of this host: useradd -r -s /sbin/nologin {name}")
+        : user.Uid == 0 || user.Uid == UserAccount.Own
+            ? throw new SettingsException(
+                $"jobUser is \"{name}\"; expected a user other than root and this worker's own user, {Environment.UserName}: "
+                + "useradd -r -s /sbin/nologin dts-job")
         : user;
 }

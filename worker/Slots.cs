@@ -21,7 +21,7 @@ internal sealed class Slots(int total)
         }
     }
 
-    /// <summary>None is offered for now, to no run that is not claimed yet.</summary>
+    /// <summary>While true, no slot is offered to new claims.</summary>
     public bool IsShut
     {
         get => _isShut;

@@ -13,7 +13,7 @@ namespace Dts.Worker;
 /// <param name="DataFolder">Where spool and launch ledger live. Two workers need two.</param>
 /// <param name="Labels">What jobs may ask for in their target.</param>
 /// <param name="Slots">How many runs at a time.</param>
-/// <param name="JobUser">The user that commands run as when their job names none; empty = the worker's own.</param>
+/// <param name="JobUser">The user of jobs that name none; empty = the worker's own.</param>
 /// <param name="RunAs">As whom jobs may ask to run; * = anyone but root.</param>
 /// <param name="CgroupPerRun">Whether runs without limits have a cgroup, too.</param>
 /// <param name="ClaimAhead">How long before its plan time a fire is claimed.</param>
@@ -52,7 +52,7 @@ internal sealed record WorkerSettings(
         ? Etcd
         : throw new SettingsException(
             $"settings etcdDialTimeout ({Etcd.CallTimeout.TotalMilliseconds:0} ms) and sessionTtl ({SessionTtl.TotalSeconds:0} s): "
-            + "a session ends while one call to etcd is waited for; expected an etcdDialTimeout of at most sessionTtl, or 5000 ms");
+            + "the session would end during one call to etcd; expected an etcdDialTimeout of at most sessionTtl, or 5000 ms");
 
     public static WorkerSettings Read(SettingsReader settings) => new(
         WorkerId: settings.Text("workerId", Dns.GetHostName(), WorkerRegistration.IsId, WorkerRegistration.ExpectedId),

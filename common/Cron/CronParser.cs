@@ -36,7 +36,10 @@ internal static class CronParser
         return upper[0] == '@' ? ParseNamed(upper, hashKey) : ParseFields(text, upper, hashKey);
     }
 
-    /// <summary>Names the first character that looks like a space, or like nothing, and is no blank here: they come with text that is copied from a page.</summary>
+    /// <summary>
+    /// Names the first character that looks like a space or is invisible, but does not separate fields. Text copied from a web page
+    /// has such characters.
+    /// </summary>
     private static string? FindOddBlank(string text)
     {
         for (var i = 0; i < text.Length; i++)

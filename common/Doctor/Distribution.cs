@@ -1,7 +1,7 @@
 namespace Dts.Common.Doctor;
 
-/// <summary>Which distribution a host has, so that a remedy is a command that it knows; os-release(5).</summary>
-/// <param name="Families">Its ID and those that it is like.</param>
+/// <summary>A host's Linux distribution (os-release(5)): it determines the commands that the doctor suggests.</summary>
+/// <param name="Families">ID and the ids in ID_LIKE.</param>
 internal sealed record Distribution(IReadOnlyList<string> Families)
 {
     private const string Release = "/etc/os-release";
@@ -25,7 +25,8 @@ internal sealed record Distribution(IReadOnlyList<string> Families)
     {
         { IsDebian: true } => $"sed -i 's/^GRUB_CMDLINE_LINUX=\"/&{argument} /' /etc/default/grub; update-grub; reboot",
         { IsFedora: true } => $"grubby --update-kernel=ALL --args={argument}; reboot",
-        { IsSuse: true } => $"sed -i 's/^GRUB_CMDLINE_LINUX_DEFAULT=\"/&{argument} /' /etc/default/grub; grub2-mkconfig -o /boot/grub2/grub.cfg; reboot",
+        { IsSuse: true } =>
+            $"sed -i 's/^GRUB_CMDLINE_LINUX_DEFAULT=\"/&{argument} /' /etc/default/grub; grub2-mkconfig -o /boot/grub2/grub.cfg; reboot",
         _ => $"add {argument} to the kernel's command line; reboot",
     };
 

@@ -35,18 +35,22 @@ public static class EtcdChecks
     }
 
     /// <remarks>
-    /// An old time in a registration is a clock that is behind only if something that was written earlier has a later time. Else it may as well be a worker that no
-    /// longer writes: one that is stalled, or whose etcd takes no writes.
+    /// An old time in a registration proves that the worker's clock is behind only if an earlier revision has a later time. Otherwise the
+    /// worker may have stopped writing: it is stalled, or etcd accepts no writes.
     /// </remarks>
-    /// <param name="workers">With the revisions at which their registrations were written.</param>
-    internal static IEnumerable<Finding> Judge(IReadOnlyList<(string Id, WorkerRegistration? Registration, long Revision)> workers, DateTimeOffset now)
+    /// <param name="workers">Each worker with the revision of its registration.</param>
+    internal static IEnumerable<Finding> Judge(
+        IReadOnlyList<(string Id, WorkerRegistration? Registration, long Revision)> workers, DateTimeOffset now)
     {
         var off = workers.Where(worker => worker.Registration is { } it && it.Clock != default && (it.Clock - now > ClockLimit || now - it.Clock > OldestClock)).ToList();
         foreach (var (id, registration, revision) in off)
         {
             var clock = registration!.Clock;
             yield return clock > now || workers.Any(other => other.Revision < revision && other.Registration?.Clock > clock + ClockLimit)
-                ? Finding.Warning("workers", $"{id} wrote its time {(clock - now).TotalSeconds:+0;-0} s from this host's clock", "chronyc tracking (on both hosts)")
+                ? Finding.Warning(
+                    "workers",
+                    $"{id} wrote its time {(clock - now).TotalSeconds:+0;-0} s from this host's clock",
+                    "chronyc tracking (on both hosts)")
                 : Finding.Warning(
                     "workers",
                     $"{id} has not renewed its registration for {(now - clock).TotalSeconds:0} s, if its clock is right",
@@ -77,7 +81,10 @@ public static class EtcdChecks
 
         foreach (var alarm in status.Errors)
         {
-            yield return Finding.Error(Area, $"{name} has raised an alarm: {alarm.Trim()}{(IsFull(alarm) ? "; its quota is used up, and it takes no writes" : "")}", $"{ctl} compact {status.Header?.Revision}; {ctl} defrag; {ctl} alarm disarm");
+            yield return Finding.Error(
+                Area,
+                $"{name} has raised an alarm: {alarm.Trim()}{(IsFull(alarm) ? "; its quota is used up, and it accepts no writes" : "")}",
+                $"{ctl} compact {status.Header?.Revision}; {ctl} defrag; {ctl} alarm disarm");
         }
 
         if (status.DbSize > quota / 10 * 8)

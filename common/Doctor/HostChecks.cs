@@ -24,7 +24,13 @@ public static class HostChecks
         const string Root = "/sys/fs/cgroup";
         if (!File.Exists($"{Root}/cgroup.controllers"))
         {
-            return [Finding.Warning("cgroup", "no cgroup v2 on this host: runs have no limits, and are killed process by process", Distribution.Here.AddKernelArgument("systemd.unified_cgroup_hierarchy=1"))];
+            return
+            [
+                Finding.Warning(
+                    "cgroup",
+                    "this host has no cgroup v2: runs have no limits, and are killed process by process",
+                    Distribution.Here.AddKernelArgument("systemd.unified_cgroup_hierarchy=1")),
+            ];
         }
 
         var controllers = File.ReadAllText($"{Root}/cgroup.controllers").Trim();
@@ -35,20 +41,32 @@ public static class HostChecks
             : [Finding.Ok("cgroup", $"v2: {controllers}{(Directory.Exists(own) ? $"; {unit} has its own" : "")}")];
     });
 
-    /// <param name="jobUser">The user that commands run as when their job names none.</param>
-    public static Check JobUser(string jobUser) => Check.Of("jobUser", jobUser, "getent passwd", () => [JudgeJobUser(jobUser, UserAccount.Find(jobUser))]);
+    /// <param name="jobUser">The user of jobs that name none.</param>
+    public static Check JobUser(string jobUser) =>
+        Check.Of("jobUser", jobUser, "getent passwd", () => [JudgeJobUser(jobUser, UserAccount.Find(jobUser))]);
 
     internal static Finding JudgeJobUser(string jobUser, UserAccount? account)
     {
-        const string Make = "useradd -r -s /sbin/nologin dts-job; \"jobUser\": \"dts-job\" in /etc/dts/worker.json; systemctl restart dts-worker";
-        return jobUser.Length == 0 ? Finding.Warning("jobUser", "commands that name no user run as the worker itself: they can read its settings, credentials, spool and outputs, and can end it", Make)
-            : account is null ? Finding.Error("jobUser", $"jobUser is {jobUser}, which this host does not know: the worker does not start", $"useradd -r -s /sbin/nologin {jobUser}")
+        const string Make =
+            "useradd -r -s /sbin/nologin dts-job; \"jobUser\": \"dts-job\" in /etc/dts/worker.json; systemctl restart dts-worker";
+        return jobUser.Length == 0
+            ? Finding.Warning(
+                "jobUser",
+                "jobs that name no user run as the worker's own user: "
+                + "their commands can read its settings, credentials, spool and outputs, and can end it",
+                Make)
+            : account is null
+            ? Finding.Error(
+                "jobUser",
+                $"jobUser is {jobUser}, which this host does not know: the worker does not start",
+                $"useradd -r -s /sbin/nologin {jobUser}")
             : account.Uid == 0 ? Finding.Error("jobUser", $"jobUser is {jobUser}, which is root: the worker does not start", Make)
-            : Finding.Ok("jobUser", $"commands that name no user run as {jobUser}");
+            : Finding.Ok("jobUser", $"jobs that name no user run as {jobUser}");
     }
 
-    /// <param name="runAs">As whom jobs may run here.</param>
-    public static Check UserSwitching(IReadOnlyList<string> runAs) => Check.Of("users", "setpriv", Distribution.Here.Install("util-linux"), () =>
+    /// <param name="runAs">The users that jobs may run as here.</param>
+    public static Check UserSwitching(IReadOnlyList<string> runAs) => Check.Of(
+        "users", "setpriv", Distribution.Here.Install("util-linux"), () =>
     {
         var shown = Question.Ask("systemctl show dts-worker -p LoadState -p User -p AmbientCapabilities") is (0, var text) ? text : "";
         var own = File.ReadLines("/proc/self/status").First(line => line.StartsWith("CapEff:", StringComparison.Ordinal))["CapEff:".Length..].Trim();
@@ -68,7 +86,10 @@ public static class HostChecks
 
         if (setpriv is null)
         {
-            return Finding.Error("users", $"setpriv is not installed: no job can run as {string.Join(", ", runAs)}", Distribution.Here.Install("util-linux"));
+            return Finding.Error(
+                "users",
+                $"setpriv is not installed: no job can run as {string.Join(", ", runAs)}",
+                Distribution.Here.Install("util-linux"));
         }
 
         var facts = Facts(shown);
@@ -103,7 +124,13 @@ public static class HostChecks
                 : Finding.Ok("spool", $"{spool}: {waiting} records wait ({kept / 1e6:F1} MB), {free / 1e6:F0} MB free"),
             .. refused == 0
                 ? Array.Empty<Finding>()
-                : [Finding.Warning("spool", $"the log store refused {refused} records; they are in {dataFolder}/refused, with its reasons", $"ls {dataFolder}/refused; move the files away when their cause is mended")],
+                :
+                [
+                    Finding.Warning(
+                        "spool",
+                        $"the log store refused {refused} records; {dataFolder}/refused has them, each with the store's reason",
+                        $"ls {dataFolder}/refused; fix the cause, then move the files away"),
+                ],
         ];
     });
 
@@ -201,8 +228,10 @@ public static class HostChecks
         {
             yield return Finding.Error(
                 "nginx",
-                $"{string.Join(", ", ours.Select(site => site.File))} passes to a master without apiToken: everybody who reaches nginx could run commands",
-                "(umask 077; echo \"DTS_APITOKEN=$(cat /proc/sys/kernel/random/uuid)\" >>/etc/dts/master.env); systemctl restart dts-master");
+                $"{string.Join(", ", ours.Select(site => site.File))} passes requests to a master without apiToken: "
+                + "anyone who reaches nginx can run commands",
+                "(umask 077; echo \"DTS_APITOKEN=$(cat /proc/sys/kernel/random/uuid)\" >>/etc/dts/master.env); "
+                + "systemctl restart dts-master");
         }
 
         foreach (var (file, _) in ours.Where(site => !site.Text.Contains("proxy_buffering off", StringComparison.Ordinal)))

@@ -40,17 +40,20 @@ public static class LogStoreChecks
         var isThere = File.Exists(file);
         return Folder.WhyNotWritable(isThere ? file : Folder.NearestExisting(file)) is { } why
             ? Finding.Error(Area, $"{file} cannot be written ({why})", $"install -d -o dts -g dts {Path.GetDirectoryName(file)}; chown dts:dts {file}*")
-            : !isThere ? Finding.Ok(Area, $"{file} will be made")
+            : !isThere ? Finding.Ok(Area, $"{file} will be created")
             : IsDatabase(file) ? Finding.Ok(Area, $"{file}, {new FileInfo(file).Length / 1e6:F1} MB")
-            : Finding.Error(Area, $"{file} is not an SQLite database", $"mv {file} {file}.alien (the services make a new one)");
+            : Finding.Error(Area, $"{file} is not an SQLite database", $"mv {file} {file}.alien (the services create a new one)");
     }
 
-    /// <summary>An empty file becomes one with the first write. See https://sqlite.org/fileformat.html#magic_header_string.</summary>
+    /// <summary>
+    /// SQLite turns an empty file into a database with the first write. See https://sqlite.org/fileformat.html#magic_header_string.
+    /// </summary>
     private static bool IsDatabase(string file)
     {
         using var stream = File.OpenRead(file);
         var mark = "SQLite format 3\0"u8;
         Span<byte> head = stackalloc byte[mark.Length];
-        return stream.ReadAtLeast(head, mark.Length, throwOnEndOfStream: false) is var read && (read == 0 || head[..read].SequenceEqual(mark));
+        return stream.ReadAtLeast(head, mark.Length, throwOnEndOfStream: false) is var read
+            && (read == 0 || head[..read].SequenceEqual(mark));
     }
 }

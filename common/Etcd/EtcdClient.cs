@@ -9,12 +9,12 @@ namespace Dts.Common.Etcd;
 /// <remarks>
 /// Every call has a deadline and moves on to the next endpoint when one fails. Reads are repeated there by themselves; a write is
 /// repeated only if it was certainly not sent, because only its caller knows whether carrying it out twice is harmless.
-/// That etcd went away and came back, or is out of space, is logged here, once each, for all who use it. The password is sent only
-/// when etcd asks who we are, by one call for all that wait for the token.
+/// The client logs once, for all its callers, that etcd is lost, back, or out of space. It sends the password only when etcd asks for
+/// a token, in one call for all callers that wait for the token.
 /// </remarks>
 public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger log) : IDisposable
 {
-    private const int TokensInCall = 2; // The first may expire, or be older than the latest change of rights, before it is used.
+    private const int TokensInCall = 2; // The first may expire, or predate the latest change of rights, before the call uses it.
 
     private static readonly TimeSpan AuthenticateWithin = TimeSpan.FromSeconds(1); // At first; an etcd without a leader never answers.
 
@@ -45,7 +45,7 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
     public async Task<IReadOnlyList<KeyValue>> ListAsync(string prefix, CancellationToken cancel = default) =>
         (await TableLoader.LoadAsync(this, prefix, cancel)).Keys;
 
-    /// <summary>The same without their values.</summary>
+    /// <summary>All keys under a prefix, without their values.</summary>
     public async Task<IReadOnlyList<KeyValue>> ListKeysAsync(string prefix, CancellationToken cancel = default) =>
         (await TableLoader.LoadAsync(this, prefix, cancel, keysOnly: true)).Keys;
 
@@ -67,8 +67,8 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
     public Task<TxnResponse> TxnAsync(TxnRequest txn, bool repeatable = false, CancellationToken cancel = default) =>
         CallAsync("/etcdserverpb.KV/Txn", txn, TxnResponse.Parser, repeatable, cancel);
 
-    /// <summary>One whose repetition is harmless.</summary>
-    /// <param name="attempt">How long each endpoint has to answer.</param>
+    /// <summary>Sends a transaction that may be carried out twice.</summary>
+    /// <param name="attempt">The time that each endpoint has to answer.</param>
     internal Task<TxnResponse> TxnAsync(TxnRequest txn, TimeSpan attempt, CancellationToken cancel) =>
         CallAsync("/etcdserverpb.KV/Txn", txn, TxnResponse.Parser, repeatable: true, cancel, attempt);
 
@@ -80,7 +80,7 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
     }
 
     /// <summary>Prolongs a lease. Returns false when it is gone.</summary>
-    /// <param name="attempt">How long each endpoint has to answer; null = all together have the call's time.</param>
+    /// <param name="attempt">The time that each endpoint has to answer; null = the call timeout covers all endpoints together.</param>
     public async Task<bool> KeepAliveAsync(LeaseId lease, TimeSpan? attempt = null, CancellationToken cancel = default)
     {
         // LeaseKeepAlive is a stream in etcd's API; a stream of one message is a call.
@@ -115,7 +115,7 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
             var asksForToken = false;
             await foreach (var answer in StreamAsync(create, token, cancel))
             {
-                // It says that the watch is refused, not that a token is missing or has expired.
+                // etcd reports only that it refuses the watch, not that the token is missing or has expired.
                 asksForToken = answer is { Canceled: true, CompactRevision: 0 } && options.User is not null && !isRefused;
                 if (asksForToken)
                 {
@@ -165,7 +165,10 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
         }
     }
 
-    /// <param name="attempt">How long one endpoint has to answer, and the whole call that for each of them; null = all together have the call's time.</param>
+    /// <param name="attempt">
+    /// The time that each endpoint has to answer, so the call may take that time once per endpoint; null = the call timeout covers all
+    /// endpoints together.
+    /// </param>
     private async Task<TAnswer> CallAsync<TAnswer>(
         string method, IMessage request, MessageParser<TAnswer> parser, bool repeatable, CancellationToken cancel, TimeSpan? attempt = null)
         where TAnswer : IMessage<TAnswer>
@@ -193,10 +196,13 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
                     deadline.CancelAfter(Timeout.InfiniteTimeSpan);
                     await AuthenticateAsync(token, cancel);
                     deadline.CancelAfter(inAll);
-                    continue; // It was not carried out.
+                    continue; // etcd did not carry it out.
                 }
 
-                var notSent = failure is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError };
+                var notSent = failure is HttpRequestException
+                {
+                    HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError,
+                };
                 if (translated.Error != EtcdError.Unavailable
                     || !(repeatable || notSent)
                     || tries - tokens >= options.Endpoints.Count
@@ -209,7 +215,8 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
     }
 
     /// <summary>What a failure of the transport means; null when the caller itself cancelled or it is not etcd's.</summary>
-    private static EtcdException? AsEtcdException(Exception failure, Uri endpoint, TimeSpan within, CancellationToken cancel) => failure switch
+    private static EtcdException? AsEtcdException(
+        Exception failure, Uri endpoint, TimeSpan within, CancellationToken cancel) => failure switch
     {
         EtcdException etcd => etcd,
         OperationCanceledException when cancel.IsCancellationRequested => null,
@@ -230,7 +237,7 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
         _ => false,
     };
 
-    /// <summary>Gets a token in the place of the one that was refused: one attempt for all callers that wait for it.</summary>
+    /// <summary>Replaces a refused token, with one attempt for all callers that wait for the new one.</summary>
     private Task AuthenticateAsync(string? refused, CancellationToken cancel)
     {
         lock (_gate)
@@ -249,7 +256,7 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
         }
     }
 
-    /// <summary>Asks the endpoints in turn, longer each round, for as long as a call may take.</summary>
+    /// <summary>Asks the endpoints in turn, with more time in each round, until the call timeout ends.</summary>
     private async Task AskForTokenAsync()
     {
         using var deadline = new CancellationTokenSource(options.CallTimeout);
@@ -339,7 +346,7 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
         }
     }
 
-    /// <summary>What an etcd that is out of space refuses; it does not look into nested transactions.</summary>
+    /// <summary>Whether etcd refuses a request when it is out of space. etcd does not look into nested transactions.</summary>
     private static bool TakesSpace(IMessage request) => request switch
     {
         PutRequest or LeaseGrantRequest => true,

@@ -30,7 +30,7 @@ public sealed class EtcdException(EtcdError error, string message, Exception? ca
 {
     public EtcdError Error { get; } = error;
 
-    /// <summary>The alarm NOSPACE: etcd takes no writes until it is disarmed.</summary>
+    /// <summary>The alarm NOSPACE: etcd accepts no writes until the alarm is disarmed.</summary>
     public bool IsOutOfSpace => Error == EtcdError.Exhausted && Message.Contains("space exceeded", StringComparison.Ordinal);
 
     /// <summary>Reads a gRPC status (https://grpc.io/docs/guides/status-codes) with etcd's own texts (rpctypes/error.go).</summary>

@@ -112,7 +112,8 @@ internal sealed class GrpcTransport(EtcdOptions options) : IDisposable
 
     private static void ThrowIfFailed(HttpResponseHeaders headers)
     {
-        if (headers.TryGetValues("grpc-status", out var values) && (int.TryParse(values.First(), out var status) ? status : UnknownStatus) > 0)
+        if (headers.TryGetValues("grpc-status", out var values)
+            && (int.TryParse(values.First(), out var status) ? status : UnknownStatus) > 0)
         {
             var message = headers.TryGetValues("grpc-message", out var texts) ? texts.First() : "";
             throw EtcdException.From(status > 0 ? status : UnknownStatus, message);

@@ -18,7 +18,7 @@ public sealed class SessionKeeper(
 
     private static readonly TimeSpan RefusedPause = TimeSpan.FromSeconds(1);
 
-    // Two endpoints that do not answer must not cost the session.
+    // Two endpoints that never answer must not end the session.
     private readonly TimeSpan _attempt = ttl / 4 < etcd.CallTimeout ? ttl / 4 : etcd.CallTimeout;
     private volatile Session? _current;
     private long _describedAt;
@@ -140,7 +140,8 @@ public sealed class SessionKeeper(
     {
         var answer = await etcd.TxnAsync(Txn.If(Txn.HasLease(key, session.Lease)).Else(Txn.Get(key)), _attempt, cancel);
         return answer.Succeeded
-            || (answer.Responses[0].ResponseRange.Kvs.Count == 0 && (await etcd.TxnAsync(Register(session.Lease), cancel: cancel)).Succeeded);
+            || (answer.Responses[0].ResponseRange.Kvs.Count == 0
+                && (await etcd.TxnAsync(Register(session.Lease), cancel: cancel)).Succeeded);
     }
 
     private async Task DescribeAsync(Session session, CancellationToken cancel)
@@ -154,7 +155,7 @@ public sealed class SessionKeeper(
         }
     }
 
-    /// <summary>That etcd is unavailable, or out of space, the client has logged.</summary>
+    /// <summary>Logs a refusal once. The client itself logs that etcd is unavailable or out of space.</summary>
     private void NoteRefusal(EtcdException failure)
     {
         if (failure.Error != EtcdError.Unavailable && !failure.IsOutOfSpace && !_isRefused)

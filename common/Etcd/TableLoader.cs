@@ -7,7 +7,7 @@ namespace Dts.Common.Etcd;
 /// <remarks>
 /// <para>Constraint: etcd counts the rest of the range on every page of a read with <c>limit</c>, so paging is quadratic.</para>
 /// <para>Scheme: a range that holds more than <see cref="KeysAtOnce"/> keys is split by its next byte, first in halves and then
-/// below a single byte, until the parts are small; counting is cheap. The parts are read a few at a time. A small table is one read.</para>
+/// below a single byte, until the parts are small; counting is cheap. A few parts are read at a time. A small table takes one read.</para>
 /// </remarks>
 internal static class TableLoader
 {

@@ -90,8 +90,9 @@ public static class Txn
 
     public static Compare ValueIs(string key, ByteString value) => CompareValue(key, Compare.Types.CompareResult.Equal, value);
 
-    /// <param name="revision">As it was then; 0 = as it is.</param>
-    public static RequestOp Get(string key, long revision = 0) => new() { RequestRange = new RangeRequest { Key = Bytes(key), Revision = revision } };
+    /// <param name="revision">The revision to read at; 0 = the latest.</param>
+    public static RequestOp Get(string key, long revision = 0) =>
+        new() { RequestRange = new RangeRequest { Key = Bytes(key), Revision = revision } };
 
     public static RequestOp List(string prefix, bool keysOnly = false) =>
         new() { RequestRange = new RangeRequest { Key = Bytes(prefix), RangeEnd = EndOf(prefix), KeysOnly = keysOnly } };

@@ -175,7 +175,8 @@ public sealed class Watch(EtcdClient etcd, string prefix)
 
         try
         {
-            // A member that lags behind, and one whose revision has come as far again, cannot be told by their revision. This read passes the leader.
+            // The revision alone is no proof: a member may lag behind, and a new history may have reached the old revision.
+            // This read goes through the leader.
             var then = new RangeRequest { Key = Txn.Bytes(prefix), RangeEnd = Txn.EndOf(prefix), Revision = _revision, CountOnly = true };
             return (await etcd.RangeAsync(then, cancel)).Count != _delivered.Count;
         }

@@ -55,7 +55,8 @@ public static class EtcdSettings
         }
         catch (Exception wrong) when (wrong is CryptographicException or IOException or UnauthorizedAccessException)
         {
-            throw DataFault.Of(wrong, $"settings etcdCaFile, etcdCertFile, etcdKeyFile: {Display.Line(wrong.Message)}; expected PEM files that can be read");
+            throw DataFault.Of(
+                wrong, $"settings etcdCaFile, etcdCertFile, etcdKeyFile: {Display.Line(wrong.Message)}; expected readable PEM files");
         }
     }
 
@@ -65,14 +66,20 @@ public static class EtcdSettings
     private static Uri ParseEndpoint(SettingsReader settings, string text, string scheme)
     {
         var absolute = text.Contains("://", StringComparison.Ordinal) ? text : $"{scheme}://{text}";
-        return Uri.TryCreate(absolute, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && HasPort(text) && uri.PathAndQuery == "/"
+        return Uri.TryCreate(absolute, UriKind.Absolute, out var uri)
+            && uri.Scheme is "http" or "https"
+            && HasPort(text)
+            && uri.PathAndQuery == "/"
             ? uri
             : throw settings.Wrong("etcdEndpoints", text, "host:port, or a list of them");
     }
 
-    /// <summary>Of the text: a URI has one in any case, 80 where it names none.</summary>
+    /// <summary>Looks at the text, because a URI without a port has the default port of its scheme.</summary>
     private static bool HasPort(string text) =>
-        text.TrimEnd('/') is var address && address.LastIndexOf(':') is >= 0 and var colon && ushort.TryParse(address[(colon + 1)..], out var port) && port > 0;
+        text.TrimEnd('/') is var address
+        && address.LastIndexOf(':') is >= 0 and var colon
+        && ushort.TryParse(address[(colon + 1)..], out var port)
+        && port > 0;
 
     private static bool IsFileOrEmpty(string path) => path.Length == 0 || File.Exists(path);
 

@@ -9,10 +9,10 @@ public static class Sabotage
     /// <summary>Claims do not compare the cursor.</summary>
     public static bool OfCursor => Chosen == "cursor";
 
-    /// <summary>Claims of one job go together.</summary>
+    /// <summary>One request carries several claims of a job.</summary>
     public static bool OfTurns => Chosen == "turns";
 
-    /// <summary>A gap that is found without a session is taken for empty.</summary>
+    /// <summary>A worker without a session takes a gap for empty.</summary>
     public static bool OfGap => Chosen == "gap";
 
     /// <summary>Runs start without a look at the session.</summary>

@@ -42,13 +42,13 @@ public static class Service
         }
     }
 
-    /// <summary>Keeps environment and memory, where secrets are, from other processes of this user. To be called first.</summary>
+    /// <summary>Hides environment and memory, which hold secrets, from other processes of this user. Call it first.</summary>
     public static void HideFromCommands() => Native.HideFromOthers();
 
     /// <summary>Runs the service. A wrong setting, or something else that only the operator can mend, is one line and its exit code.</summary>
     public static async Task<int> RunAsync(Func<Task<int>> service)
     {
-        Native.SetFileModeMask(0b000_111_111); // Outputs and records may be secret: new files are 0600, new folders 0700.
+        Native.SetFileModeMask(0b000_111_111); // Outputs and records may hold secrets: new files get 0600, new folders 0700.
         try
         {
             return await service();

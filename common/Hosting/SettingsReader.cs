@@ -178,7 +178,8 @@ public sealed class SettingsReader
         {
             var options = new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
             var text = File.ReadAllBytes(path).AsMemory();
-            using var document = JsonDocument.Parse(text.Span.StartsWith(Encoding.UTF8.Preamble) ? text[Encoding.UTF8.Preamble.Length..] : text, options);
+            using var document = JsonDocument.Parse(
+                text.Span.StartsWith(Encoding.UTF8.Preamble) ? text[Encoding.UTF8.Preamble.Length..] : text, options);
             foreach (var member in document.RootElement.EnumerateObject())
             {
                 _given[member.Name] = new Setting(AsText(member.Value), path, MustBeKnown: false);

@@ -8,7 +8,7 @@ namespace Dts.Common.Jobs;
 /// Reads the JSON values under runs/, queue/, owed/ and history/. A value that DTS did not write is refused with a reason, so that
 /// its reader can report and skip it.
 /// </summary>
-/// <remarks>Jobs have a reader of their own: <see cref="JobJson"/>. A run must name the run id of its key.</remarks>
+/// <remarks><see cref="JobJson"/> reads jobs. A run must name the run id of its key.</remarks>
 public static class Documents
 {
     private static readonly DtsJson Strict = new(new JsonSerializerOptions(DtsJson.Readable.Options)

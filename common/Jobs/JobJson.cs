@@ -58,7 +58,10 @@ public static class JobJson
         return job is not null;
     }
 
-    /// <summary>A member, known or not, whose name or value has a lone surrogate or is not UTF-8: it could be read, and never be written again.</summary>
+    /// <summary>
+    /// Finds a member, known or not, whose name or value is not UTF-8 or has a lone surrogate. Such a member can be read, but not
+    /// written again.
+    /// </summary>
     private static string? FindNotUnicode(JsonElement root)
     {
         if (root.ValueKind != JsonValueKind.Object)

@@ -4,7 +4,10 @@ using System.Text;
 namespace Dts.Common.Jobs;
 
 /// <summary>A job's name: 1 to 200 bytes of UTF-8, any letters, no '/' (it becomes part of an etcd key) and no character that is hidden.</summary>
-/// <remarks>A save also asks <see cref="FindConfusing"/>. Older versions did not, so jobs with such names can still be killed and deleted.</remarks>
+/// <remarks>
+/// A save also checks <see cref="FindConfusing"/>. Older versions did not, so jobs with such names may exist, and can still be killed
+/// and deleted.
+/// </remarks>
 public readonly record struct JobName
 {
     public const int MaxBytes = 200;
@@ -16,7 +19,7 @@ public readonly record struct JobName
     public string Value { get; }
 
     /// <summary>The same name in Unicode's composed form (NFC), so that one spelling is one job.</summary>
-    /// <exception cref="FormatException">In that form it is too long.</exception>
+    /// <exception cref="FormatException">The composed name is too long.</exception>
     public JobName Composed => Parse(Nfc.Of(Value));
 
     /// <exception cref="FormatException">The text is no job name; the message says why.</exception>
@@ -31,13 +34,14 @@ public readonly record struct JobName
 
     public override string ToString() => Value;
 
-    /// <summary>Why a job cannot be saved under a name that looks like another, or like none; null = it can.</summary>
+    /// <summary>Says why a name is refused that looks like another name or like nothing; null = the name is fine.</summary>
     public static string? FindConfusing(string text) =>
-        text is "." or ".." ? $"name is \"{text}\", which URLs take for a folder; expected another name"
+        text is "." or ".." ? $"name is \"{text}\", which a URL takes for a folder; expected another name"
         : text.Length > 0 && (char.IsWhiteSpace(text[0]) || char.IsWhiteSpace(text[^1]))
             ? $"name \"{Display.Line(text)}\" begins or ends with a blank; expected none there"
         : FindInvisible(text) is { } code
-            ? $"name \"{Display.Line(text)}\" has the invisible character U+{code.ToString("X4", CultureInfo.InvariantCulture)}; expected visible letters"
+            ? $"name \"{Display.Line(text)}\" has the invisible character U+{code.ToString("X4", CultureInfo.InvariantCulture)}; "
+                + "expected visible letters"
         : null;
 
     private static int? FindInvisible(string text)
@@ -53,7 +57,7 @@ public readonly record struct JobName
         return null;
     }
 
-    /// <summary>Every blank but the ordinary one, and all that Unicode lets a renderer leave out (Default_Ignorable_Code_Point).</summary>
+    /// <summary>Every space but U+0020, and every character that a renderer may leave out (Default_Ignorable_Code_Point).</summary>
     private static bool IsInvisible(Rune rune) => Rune.GetUnicodeCategory(rune) switch
     {
         UnicodeCategory.SpaceSeparator => rune.Value != ' ',

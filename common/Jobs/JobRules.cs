@@ -20,17 +20,21 @@ public static class JobRules
     private const int DayInSeconds = 86_400;
     private const int DependentsMax = 20; // They are put in one transaction with the end of the run.
 
-    /// <summary>The first thing that is wrong with a job that is to be saved, whatever the time; null = nothing.</summary>
+    /// <summary>The first fault of a job to be saved that does not depend on the time; null = none.</summary>
     public static string? FindFault(Job job, CronZone defaultZone) =>
-        FindUnrunnable(job) ?? JobName.FindConfusing(job.Name) ?? (JobSchedule.TryParse(job, defaultZone, out _, out var error) ? null : error);
+        FindUnrunnable(job)
+        ?? JobName.FindConfusing(job.Name)
+        ?? (JobSchedule.TryParse(job, defaultZone, out _, out var error) ? null : error);
 
-    /// <summary>What is wrong with a schedule that is to begin now and has no time left; null = nothing.</summary>
+    /// <summary>Says why a schedule that begins now is refused: it has no plan time left; null = it has one.</summary>
     public static string? FindOver(Job job, CronZone defaultZone, DateTimeOffset now) =>
         JobSchedule.TryParse(job, defaultZone, out var schedule, out var error)
-            ? schedule.Next(now) is null ? $"cronExpr \"{Display.Line(job.CronExpr)}\" never fires from now on; expected an expression that does" : null
+            ? schedule.Next(now) is null
+                ? $"cronExpr \"{Display.Line(job.CronExpr)}\" never fires from now on; expected an expression that does"
+                : null
             : error;
 
-    /// <summary>The job with the line ends that a shell expects: it would take the CR of a CRLF for part of a word.</summary>
+    /// <summary>Returns the job with LF line ends: a shell takes the CR of a CRLF for part of a word.</summary>
     public static Job WithUnixLines(Job job, List<string> warnings)
     {
         if (!job.Command.Contains("\r\n", StringComparison.Ordinal))

@@ -3,21 +3,24 @@ using System.Text;
 
 namespace Dts.Common.Jobs;
 
-/// <summary>Unicode's normalization form C (UAX #15). .NET cannot normalize under InvariantGlobalization: it returns every text unchanged.</summary>
+/// <summary>
+/// Unicode's normalization form C (UAX #15). Under InvariantGlobalization .NET does not normalize: it returns every text unchanged.
+/// </summary>
 internal static class Nfc
 {
     private const char FirstThatMayChange = '\u0300';
     private const int HangulS = 0xAC00, HangulL = 0x1100, HangulV = 0x1161, HangulT = 0x11A7;
     private const int CountS = 11172, CountL = 19, CountV = 21, CountT = 28;
 
-    // A pair of characters is one number. All three have one type, for each costs code in the executable.
+    // One number holds a pair of characters. All three have the same type, because each generic type adds code to the executable.
     private static readonly Dictionary<long, long> Parts = [];
     private static readonly Dictionary<long, long> Pairs = [];
     private static readonly Dictionary<long, long> Classes = [];
 
     static Nfc()
     {
-        using var table = new StreamReader(typeof(Nfc).Assembly.GetManifestResourceStream("nfc.txt") ?? throw new FileNotFoundException("nfc.txt"));
+        using var table = new StreamReader(
+            typeof(Nfc).Assembly.GetManifestResourceStream("nfc.txt") ?? throw new FileNotFoundException("nfc.txt"));
         while (table.ReadLine() is { } line)
         {
             if (line.Split('=') is [var whole, var parts] && line[0] != '#')
@@ -57,7 +60,7 @@ internal static class Nfc
         return Compose(codes);
     }
 
-    /// <summary>Appends the parts of a character, each combining mark behind those of its own and lower classes.</summary>
+    /// <summary>Appends the parts of a character. A combining mark goes behind the marks of the same and lower classes.</summary>
     private static void Decompose(int code, List<int> codes)
     {
         if (code - HangulS is >= 0 and < CountS and var hangul)

@@ -2,14 +2,14 @@ using System.Text.Json;
 
 namespace Dts.Common.Jobs;
 
-/// <summary>The body of a request to run a job now. All of it may be left out.</summary>
-/// <param name="Worker">The only worker that may run it; empty = any that the job's target names.</param>
+/// <summary>The body of a request to run a job now. Every member is optional.</summary>
+/// <param name="Worker">The only worker that may run the job; empty = any worker that matches the job's target.</param>
 /// <param name="Env">Variables beyond the job's own.</param>
 public sealed record RunRequest(string Worker = "", IReadOnlyDictionary<string, string>? Env = null)
 {
     private const string Expected = "expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"}}";
 
-    /// <remarks>A member that is not known is refused: it may be a misspelt "worker", and the run would go anywhere.</remarks>
+    /// <remarks>Refuses an unknown member: it may be a misspelt "worker", and the run would go to any worker.</remarks>
     /// <exception cref="FormatException">The message names the member, its value and what was expected.</exception>
     public static RunRequest Parse(ReadOnlyMemory<byte> utf8)
     {

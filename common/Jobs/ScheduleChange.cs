@@ -5,6 +5,6 @@ namespace Dts.Common.Jobs;
 /// <param name="CronExpr">Empty = none: the job was paused or deleted.</param>
 public sealed record ScheduleChange(DateTimeOffset After, string CronExpr, string TimeZone)
 {
-    /// <summary>How many changes of a job are kept, the latest.</summary>
+    /// <summary>The number of changes kept for a job; older ones are dropped.</summary>
     public const int Kept = 100;
 }

@@ -10,11 +10,11 @@ public interface ILogStore : IDisposable
     /// Writes records; all are durable when it returns, and the new ones counted within about a second. A record that is there already is replaced by a later writing of it, except that
     /// <see cref="RunStatus.Lost"/> never replaces another ending: who declares a run lost may be wrong, who saw its end is not.
     /// </summary>
-    /// <returns>The records that the store refuses for their content; all others are durable.</returns>
+    /// <returns>The records that the store refuses because of their content; all others are durable.</returns>
     Task<IReadOnlyList<Refused<RunRecord>>> WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel);
 
     /// <summary>Writes output as it comes; writing a chunk twice is harmless.</summary>
-    /// <returns>The chunks that the store refuses for their content.</returns>
+    /// <returns>The chunks that the store refuses because of their content.</returns>
     Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel);
 
     /// <summary>A run's output from an offset on, without holes and overlaps; empty = there is none there (yet).</summary>

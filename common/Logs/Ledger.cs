@@ -9,14 +9,14 @@ public static class Ledger
     /// <summary>How many plan times are listed at the most.</summary>
     public const int LinesMax = 100_000;
 
-    /// <summary>Between them lie the years that schedules have.</summary>
+    /// <summary>Schedules have plan times between these two times only.</summary>
     private static readonly DateTimeOffset First = new(1970, 1, 1, 0, 0, 0, TimeSpan.Zero);
     private static readonly DateTimeOffset Last = new(2099, 12, 31, 23, 59, 59, TimeSpan.Zero);
 
-    /// <summary>Where a span begins that is only said to end at a moment.</summary>
+    /// <summary>The start of a span when only its end is given.</summary>
     public static DateTimeOffset DayBefore(DateTimeOffset to) => to > First ? to.AddDays(-1) : First;
 
-    /// <summary>What is wrong with a span that is asked for; null = nothing.</summary>
+    /// <summary>The fault of a requested span; null = none.</summary>
     public static string? FindFault(DateTimeOffset from, DateTimeOffset to) =>
         OutOfRange("to", to)
         ?? OutOfRange("from", from)
@@ -39,7 +39,11 @@ public static class Ledger
         var lines = new List<LedgerLine>();
         if (changes.Count >= ScheduleChange.Kept && from < changes[0].After)
         {
-            lines.Add(new LedgerLine(from, [], $"not known up to {Cursor.Text(changes[0].After)}: only the latest {ScheduleChange.Kept} changes of the schedule are kept"));
+            lines.Add(new LedgerLine(
+                from,
+                [],
+                $"not known up to {Cursor.Text(changes[0].After)}: "
+                + $"only the latest {ScheduleChange.Kept} changes of the schedule are kept"));
         }
 
         foreach (var planTime in PlanTimes(name, changes, current, defaultZone, from, to))
@@ -57,7 +61,9 @@ public static class Ledger
     }
 
     private static string? OutOfRange(string field, DateTimeOffset moment) =>
-        moment >= First && moment <= Last ? null : $"{field} is {Cursor.Text(moment)}; expected a time from {Cursor.Text(First)} to {Cursor.Text(Last)}";
+        moment >= First && moment <= Last
+            ? null
+            : $"{field} is {Cursor.Text(moment)}; expected a time from {Cursor.Text(First)} to {Cursor.Text(Last)}";
 
     private static LedgerLine Line(DateTimeOffset planTime, ILookup<long, RunRecord> byPlanTime, List<RunRecord> summaries, string note)
     {

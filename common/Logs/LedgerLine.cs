@@ -3,12 +3,14 @@ using Dts.Common.Jobs;
 namespace Dts.Common.Logs;
 
 /// <summary>One planned time and how it ended: the last attempt's ending counts. In mode all there is one for each worker.</summary>
-/// <param name="Note">What else there is to say: the time is still to come, or this line stands for a span that is not listed. Empty = it has come and is judged.</param>
+/// <param name="Note">
+/// Why the line is not judged: the time is still to come, or the line stands for a span that is not listed. Empty = the line is judged.
+/// </param>
 public sealed record LedgerLine(DateTimeOffset PlanTime, IReadOnlyList<LedgerEnding> Endings, string Note = "")
 {
     public const string ToCome = "to come";
 
-    /// <summary>What is wrong with it; empty = nothing: each attempt has ended once, or it is not judged.</summary>
+    /// <summary>The fault of this line; empty = none: each attempt has ended once, or the line is not judged.</summary>
     public string Fault => Endings.Count == 0
         ? Note.Length == 0 ? "no ending" : ""
         : Endings.GroupBy(ending => (ending.Attempt, WorkerOf(ending))).Any(group => group.Count() > 1) ? "two endings" : "";

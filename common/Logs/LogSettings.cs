@@ -14,11 +14,11 @@ public sealed record LogSettings(string MongoUri, TimeSpan ConnectTimeout, strin
         settings.Milliseconds("mongodbConnectTimeout", 5000),
         settings.Text("logFile", "/var/lib/dts/log.db", Path.IsPathRooted, "an absolute path"));
 
-    /// <exception cref="SettingsException">mongodbUri is no URI.</exception>
+    /// <exception cref="SettingsException">mongodbUri is not a URI.</exception>
     /// <exception cref="StartException">The driver is not installed.</exception>
     public ILogStore Open(ILogger log) => Open(log, readOnly: false);
 
-    /// <summary>For who only asks: a file that is missing is not made.</summary>
+    /// <summary>Opens the store for reading only: a missing file is an error.</summary>
     public ILogStore OpenToRead(ILogger log) => Open(log, readOnly: true);
 
     private ILogStore Open(ILogger log, bool readOnly)

@@ -8,7 +8,14 @@ namespace Dts.Common.Logs;
 /// <param name="batchSize">A batch goes when there are this many records …</param>
 /// <param name="commitTimeout">… or when its first one has waited this long.</param>
 public sealed class LogShipper(
-    Spool spool, RefusedRecords refused, ILogStore store, ChannelReader<bool> appended, int batchSize, TimeSpan commitTimeout, TimeProvider time, ILogger log)
+    Spool spool,
+    RefusedRecords refused,
+    ILogStore store,
+    ChannelReader<bool> appended,
+    int batchSize,
+    TimeSpan commitTimeout,
+    TimeProvider time,
+    ILogger log)
 {
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
 

@@ -22,7 +22,7 @@ public sealed class Spool : IDisposable
     private const string Unfinished = ".new"; // Behind the name of a file that is not in its place yet.
     private const long SegmentBytesMax = 8 << 20;
     private const int SegmentsInQuota = 16; // At least, so that there are old ones to be shortened.
-    private const int BatchBytesMax = 8 << 20; // Before its last record.
+    private const int BatchBytesMax = 8 << 20; // Without its last record.
     private const int EntriesKeptMax = 1 << 20;
 
     private readonly string _folder;
@@ -101,8 +101,11 @@ public sealed class Spool : IDisposable
     /// <exception cref="SettingsException">The folder cannot be made or read.</exception>
     public static Spool Open(string folder, long quotaBytes, ILogger log) => DataFault.Guard(folder, () => new Spool(folder, quotaBytes, log));
 
-    /// <summary>Writes as many records as make a batch, from the first on, and returns how many; they survive a crash of process and host when it returns.</summary>
-    /// <exception cref="IOException">The disk does not take them; none of them counts as written.</exception>
+    /// <summary>
+    /// Writes a batch, from the first record on, and returns its number of records. When it returns, they survive a crash of the
+    /// process and of the host.
+    /// </summary>
+    /// <exception cref="IOException">The disk cannot be written; none of them counts as written.</exception>
     public int Append(IReadOnlyList<RunRecord> records)
     {
 #if SABOTAGE
@@ -272,7 +275,7 @@ public sealed class Spool : IDisposable
         }
     }
 
-    /// <summary>Puts a batch of records into <see cref="_entries"/>, and returns how many make it.</summary>
+    /// <summary>Puts a batch of records into <see cref="_entries"/> and returns its number of records.</summary>
     private int Encode(IReadOnlyList<RunRecord> records)
     {
         _entries.SetLength(0);

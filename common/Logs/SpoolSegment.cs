@@ -10,12 +10,12 @@ namespace Dts.Common.Logs;
 /// <summary>One file of a spool: entries, each a length, a CRC-32C (four bytes each, little-endian) and a record's JSON.</summary>
 internal static class SpoolSegment
 {
-    private const string Nobody = "a run that cannot be told";
+    private const string Nobody = "an unknown run";
     private const int EntryHead = 8;
     private const int LongestEntry = 64 << 20;
     private const int WorthShortening = 2048; // Shorter entries are taken over as they are.
 
-    /// <summary>Appends a record to entries that are at their end.</summary>
+    /// <summary>Appends a record to entries; the stream must be at its end.</summary>
     public static void WriteEntry(MemoryStream entries, RunRecord record)
     {
         var start = (int)entries.Length;
@@ -29,7 +29,10 @@ internal static class SpoolSegment
 
     public static SafeFileHandle OpenToRead(string path) => File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
 
-    /// <summary>The record at a place and the bytes it takes. Without a record: how many bytes are no use, one entry's where its length can be believed, and whose they seem to be.</summary>
+    /// <summary>
+    /// Reads the record at an offset and its size in the file. If the bytes there are not a record, the size is the number of bytes to
+    /// skip (one entry if its length is plausible, else all), and Run is the run that they probably belong to.
+    /// </summary>
     public static (RunRecord? Record, long Size, string Run) ReadEntry(SafeFileHandle file, long offset, long length)
     {
         Span<byte> head = stackalloc byte[EntryHead];
@@ -51,11 +54,13 @@ internal static class SpoolSegment
         }
     }
 
-    /// <summary>The id in the text of a record, which may be damaged elsewhere.</summary>
+    /// <summary>The id in a record's text, whose other parts may be damaged.</summary>
     private static string Whose(ReadOnlySpan<byte> json)
     {
         var name = "\"_id\":\""u8;
-        return json.IndexOf(name) is >= 0 and var at && json[(at + name.Length)..] is var rest && rest.IndexOf((byte)'"') is > 0 and var length
+        return json.IndexOf(name) is >= 0 and var at
+            && json[(at + name.Length)..] is var rest
+            && rest.IndexOf((byte)'"') is > 0 and var length
             ? Display.Line(Encoding.UTF8.GetString(rest[..length]))
             : Nobody;
     }

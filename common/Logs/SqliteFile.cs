@@ -42,7 +42,8 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
             }
             catch (Exception)
             {
-                // Closing rolls back; a rollback of our own would fail where SQLite has done so itself, and hide the reason. The next try opens the file as it is then.
+                // Closing rolls back. An explicit rollback fails, and hides the reason, when SQLite itself has rolled back.
+                // The next try opens the file again.
                 _writer?.Dispose();
                 _writer = null;
                 throw;
@@ -120,11 +121,12 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
         }
         else if (!File.Exists(path))
         {
-            throw new FileNotFoundException("there is no such file; expected the one that the workers of this host write");
+            throw new FileNotFoundException("there is no such file; expected the file that the workers of this host write");
         }
 
         var mode = readOnly ? SqliteOpenMode.ReadOnly : SqliteOpenMode.ReadWriteCreate;
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false, DefaultTimeout = 10 }.ToString());
+        var options = new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false, DefaultTimeout = 10 };
+        var connection = new SqliteConnection(options.ToString());
         try
         {
             connection.Open();
@@ -144,14 +146,14 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
         }
     }
 
-    /// <summary>An earlier version let everybody read it. Any other mode is the operator's choice.</summary>
+    /// <summary>Earlier versions created the file with mode 0644. Any other mode is the operator's choice.</summary>
     private void CloseToOthers()
     {
         foreach (var file in new[] { path, path + "-wal", path + "-shm" })
         {
             if (!OperatingSystem.IsWindows() && File.Exists(file) && File.GetUnixFileMode(file) == ReadByAll)
             {
-                _ = Native.CloseFileToOthers(file); // Not where it is another user's, which we may use all the same.
+                _ = Native.CloseFileToOthers(file); // Fails on another user's file, which is fine: we may still use the file.
             }
         }
     }

@@ -10,7 +10,7 @@ namespace Dts.Common.Logs;
 /// <summary>The log of a single host: one SQLite file in WAL mode, which several processes write and read at a time.</summary>
 public sealed class SqliteLogStore : ILogStore
 {
-    // Result codes that tell of the row and not of the file, https://sqlite.org/rescode.html.
+    // Result codes that concern the row, not the file (https://sqlite.org/rescode.html).
     private const int TooBig = 18;
     private const int Constraint = 19;
     private const int Mismatch = 20;
@@ -47,9 +47,9 @@ public sealed class SqliteLogStore : ILogStore
     private const string Count = "insert into stats (jobName, day, key, n) values ($job, $day, $key, $n) on conflict (jobName, day, key) do update set n = n + excluded.n";
     private const string CountMost = "insert into stats (jobName, day, key, n) values ($job, $day, $key, $n) on conflict (jobName, day, key) do update set n = max(n, excluded.n)";
 
-    private const int LettersEnd = 0x20000; // No letter above it has cases.
+    private const int LettersEnd = 0x20000; // No letter at or above it has an upper and a lower case.
 
-    /// <summary>Of each letter, by its upper case, all that differ from it by case alone.</summary>
+    /// <summary>For each upper-case letter, all letters that differ from it only in case.</summary>
     private static readonly Lazy<Dictionary<int, string>> Cases = new(FindCases);
 
     private readonly SqliteFile _file;
@@ -58,7 +58,8 @@ public sealed class SqliteLogStore : ILogStore
     /// <param name="readOnly">A missing file is an error.</param>
     public SqliteLogStore(string path, bool readOnly = false) => _file = new SqliteFile(path, Schema, readOnly);
 
-    public Task<IReadOnlyList<Refused<RunRecord>>> WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel) => _file.WriteAsync<IReadOnlyList<Refused<RunRecord>>>(connection =>
+    public Task<IReadOnlyList<Refused<RunRecord>>> WriteAsync(
+        IReadOnlyList<RunRecord> records, CancellationToken cancel) => _file.WriteAsync<IReadOnlyList<Refused<RunRecord>>>(connection =>
     {
         var counts = new DayCounts();
         List<Refused<RunRecord>> refused = [];
@@ -91,13 +92,16 @@ public sealed class SqliteLogStore : ILogStore
         return refused;
     });
 
-    public Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => _file.WriteAsync<IReadOnlyList<Refused<OutputChunk>>>(connection =>
+    public Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(
+        IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => _file.WriteAsync<IReadOnlyList<Refused<OutputChunk>>>(connection =>
     {
         List<Refused<OutputChunk>> refused = [];
         using var insert = Prepare(connection, "insert or ignore into output (run, offset, expireAt, data) values ($run, $offset, $expire, $data)", "$run", "$offset", "$expire", "$data");
         foreach (var chunk in chunks)
         {
-            var whole = MemoryMarshal.TryGetArray(chunk.Data, out var data) && data.Count == data.Array!.Length ? data.Array : chunk.Data.ToArray();
+            var whole = MemoryMarshal.TryGetArray(chunk.Data, out var data) && data.Count == data.Array!.Length
+                ? data.Array
+                : chunk.Data.ToArray();
             TryExecute(insert, chunk, refused, [chunk.Run, chunk.Offset, chunk.ExpireAt.ToUnixTimeMilliseconds(), whole]);
         }
 
@@ -138,7 +142,10 @@ public sealed class SqliteLogStore : ILogStore
         Where("record ->> 'trigger' = $trigger", "$trigger", query.Trigger);
         Where("startTime >= $from", "$from", query.From?.ToUnixTimeMilliseconds());
         Where("startTime < $until", "$until", query.Until?.ToUnixTimeMilliseconds());
-        Where("(record ->> 'command' glob $text or record ->> 'err' glob $text)", "$text", query.Text is { } text ? $"*{string.Concat(text.EnumerateRunes().Select(InAnyCase))}*" : null);
+        Where(
+            "(record ->> 'command' glob $text or record ->> 'err' glob $text)",
+            "$text",
+            query.Text is { } text ? $"*{string.Concat(text.EnumerateRunes().Select(InAnyCase))}*" : null);
         if (query.After is { } after)
         {
             Where("(startTime, _id) < ($afterStart, $afterId)", "$afterStart", after.StartTime);
@@ -198,7 +205,7 @@ public sealed class SqliteLogStore : ILogStore
 
     private static RunRecord? Parse(string json) => JsonSerializer.Deserialize(json, DtsJson.Readable.RunRecord);
 
-    /// <summary>Executes a statement that writes something; false = what it writes is refused.</summary>
+    /// <summary>Executes a statement that writes a value; false = SQLite refuses the value.</summary>
     private static bool TryExecute<T>(SqliteCommand command, T what, List<Refused<T>> refused, object[] values)
     {
         for (var i = 0; i < values.Length; i++)
@@ -220,9 +227,11 @@ public sealed class SqliteLogStore : ILogStore
 
     private static string TextOf(DateOnly day) => day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 
-    /// <summary>A pattern of glob: like knows the cases of ASCII alone.</summary>
+    /// <summary>A pattern for glob; like ignores case for ASCII letters only.</summary>
     private static string InAnyCase(Rune rune) =>
-        Cases.Value.TryGetValue(Rune.ToUpperInvariant(rune).Value, out var cases) ? $"[{cases}]" : rune.Value is '*' or '?' or '[' ? $"[{rune}]" : $"{rune}";
+        Cases.Value.TryGetValue(Rune.ToUpperInvariant(rune).Value, out var cases) ? $"[{cases}]"
+        : rune.Value is '*' or '?' or '[' ? $"[{rune}]"
+        : $"{rune}";
 
     private static Dictionary<int, string> FindCases()
     {

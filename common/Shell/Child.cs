@@ -20,7 +20,8 @@ internal sealed class Child(RunningCommand running, ShellCommand command, int pi
 
     public CommandFiles Files { get; } = files;
 
-    public OutputCapture Output { get; } = new(command.OutputLimitBytes, command.OutputTarget is { } target ? new OutputFile(target, files.Output) : null);
+    public OutputCapture Output { get; } = new(
+        command.OutputLimitBytes, command.OutputTarget is { } target ? new OutputFile(target, files.Output) : null);
 
     /// <summary>Our own peak of memory when it was spawned, which its figure begins with.</summary>
     public long MaxRssFloorKb { get; } = maxRssFloorKb;

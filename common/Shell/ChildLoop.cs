@@ -55,7 +55,7 @@ internal sealed class ChildLoop
         Native.RingBell(_bell);
     }
 
-    /// <summary>Whether there are pipes that somebody may still write to.</summary>
+    /// <summary>Whether a process may still write to one of the pipes.</summary>
     public bool HasOpenPipes => _pipes.Count > 0;
 
     /// <summary>Waits for the thread to end, after <see cref="ChildMessage.Stop"/>.</summary>
@@ -323,7 +323,7 @@ internal sealed class ChildLoop
         }
 
         _pipes.Forget(child);
-        (child.Files with { Output = -1 }).Close(); // Its output's is the capture's.
+        (child.Files with { Output = -1 }).Close(); // The capture owns the descriptor of the output.
         if (child.PidFd >= 0)
         {
             Native.Unwatch(_epoll, child.PidFd);

@@ -39,7 +39,8 @@ public sealed record CommandEnding(
     [JsonIgnore]
     public string Error => Outcome.Error;
 
-    internal static CommandEnding NotStarted(string why, DateTimeOffset at, bool tooLate = false) => Empty(new CommandOutcome.NotStarted(why, tooLate), at, at);
+    internal static CommandEnding NotStarted(string why, DateTimeOffset at, bool tooLate = false) =>
+        Empty(new CommandOutcome.NotStarted(why, tooLate), at, at);
 
     internal static CommandEnding Abandoned(string why, DateTimeOffset startedAt, DateTimeOffset at) =>
         Empty(new CommandOutcome.Abandoned(why), startedAt, at);

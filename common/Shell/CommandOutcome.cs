@@ -57,7 +57,7 @@ public abstract record CommandOutcome
     }
 
     /// <summary>It never ran: no such shell or directory, or no process, memory or descriptor to be had.</summary>
-    /// <param name="TooLate">Nothing is wrong with the command: its time was over.</param>
+    /// <param name="TooLate">The command is not at fault: its start came too late.</param>
     public sealed record NotStarted(string Why, bool TooLate = false) : CommandOutcome
     {
         private protected override string Describe() => TooLate ? Why : $"cannot start: {Why}";

@@ -25,13 +25,16 @@ public sealed class CommandRunner : IDisposable
     /// </summary>
     public static bool TryHurryThisThread() => Native.TryRunFirst();
 
-    /// <summary>Whether commands that have ended left somebody behind that still may write to their output: it is read and thrown away as long as this runner is there.</summary>
+    /// <summary>
+    /// Whether a background process of an ended command may still write to that command's output. This runner reads such output and
+    /// discards it.
+    /// </summary>
     public bool HasOpenPipes => _loop.HasOpenPipes;
 
     /// <summary>Does ahead of time what can be done: to be started, or disposed. What is wrong already shows when it is started.</summary>
     public PreparedCommand Prepare(ShellCommand command) => Prepare(command, CommandFiles.Open(command));
 
-    /// <param name="files">They are the prepared command's from now on.</param>
+    /// <param name="files">The prepared command takes ownership of them.</param>
     internal PreparedCommand Prepare(ShellCommand command, CommandFiles files)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);

@@ -6,12 +6,15 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dts.Common.Shell;
 
-/// <summary>A worker's commands, which processes beside it start and hold, one for each user (<see cref="Holder"/>), so that they outlive the worker; and those that its predecessors left.</summary>
-/// <remarks>Thread-safe, but for <see cref="Prepare"/> and <see cref="KillLeftAsync"/>, which start holders.</remarks>
+/// <summary>
+/// The commands of a worker and those that its predecessors left. Processes beside the worker, one for each user
+/// (<see cref="Holder"/>), start and hold them, so that they outlive the worker.
+/// </summary>
+/// <remarks>Thread-safe, except <see cref="Prepare"/> and <see cref="KillLeftAsync"/>, which start holders.</remarks>
 public sealed class HeldCommands : IDisposable
 {
     private const string Stalled = "the process that starts commands does not answer";
-    private const int StartsAtOnce = 50; // Each of a message is to start in time, also where a start takes 20 ms.
+    private const int StartsAtOnce = 50; // All commands of a message must start in time, even if each start takes 20 ms.
 
     /// <summary>How long the start of a command may take at most.</summary>
     public static readonly TimeSpan StartsWithin = TimeSpan.FromSeconds(2);
@@ -65,7 +68,8 @@ public sealed class HeldCommands : IDisposable
             await commands.TryTakeOverAsync(path, greeted, tooLate);
         }
 
-        foreach (var path in Directory.GetFiles(folder, "*" + Holder.EndingsSuffix).Where(path => !File.Exists(Path.ChangeExtension(path, Holder.SocketSuffix))))
+        var endings = Directory.GetFiles(folder, "*" + Holder.EndingsSuffix);
+        foreach (var path in endings.Where(path => !File.Exists(Path.ChangeExtension(path, Holder.SocketSuffix))))
         {
             commands.TakeEndings(path);
         }
@@ -100,8 +104,11 @@ public sealed class HeldCommands : IDisposable
         }
     }
 
-    /// <summary>Starts prepared commands, many back to back. One that cannot be started has ended already, with the reason; so has one whose holder is stalled: it will not be started any more.</summary>
-    /// <param name="within">Later than that from now none of them is started; nor after two seconds without an answer.</param>
+    /// <summary>
+    /// Starts prepared commands, many back to back. A command that cannot be started, or whose holder is stalled, is returned as ended,
+    /// with the reason; it is not started later.
+    /// </summary>
+    /// <param name="within">The time in which commands may start; at most two seconds, after which the holder counts as stalled.</param>
     /// <param name="deadlines">See <see cref="KillAfter"/>.</param>
     public async Task<IReadOnlyList<RunningCommand>> StartAsync(IReadOnlyList<string> ids, TimeSpan within, IReadOnlyList<KillDeadline>? deadlines = null)
     {
@@ -159,7 +166,7 @@ public sealed class HeldCommands : IDisposable
         }
     }
 
-    /// <summary>Ends what a holder that is gone left of a command of this user (<see cref="LeftBehind"/>), and returns how many processes it was.</summary>
+    /// <summary>Kills what a dead holder left of a user's command (<see cref="LeftBehind"/>) and returns the number of processes.</summary>
     public async Task<int> KillLeftAsync(UserAccount user, IReadOnlyDictionary<string, string> mark, int pid, long startTicks)
     {
         var counted = LinkOf(user).KillLeft(new HolderMessage.KillLeft(mark, pid, startTicks));
@@ -175,8 +182,9 @@ public sealed class HeldCommands : IDisposable
         }
     }
 
-    /// <summary>Completes when a holder of this worker is gone: then nobody knows how its commands end, and the worker is best restarted.</summary>
-    public async Task HolderGoneAsync(CancellationToken stop) => await Task.WhenAny(_gone.Task, Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop));
+    /// <summary>Completes when a holder of this worker has died. Nobody learns how its commands end, so the worker must restart.</summary>
+    public async Task HolderGoneAsync(CancellationToken stop) =>
+        await Task.WhenAny(_gone.Task, Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop));
 
     /// <summary>Leaves what still runs to its holders.</summary>
     public void Dispose()
@@ -229,7 +237,9 @@ public sealed class HeldCommands : IDisposable
 
     private void TakeEndings(string path)
     {
-        if (File.ReadAllText(path) is { Length: > 0 } text && HolderLine.Parse(text) is HolderMessage.Holds holds && holds.Commands.Count > 0)
+        if (File.ReadAllText(path) is { Length: > 0 } text
+            && HolderLine.Parse(text) is HolderMessage.Holds holds
+            && holds.Commands.Count > 0)
         {
             TakeOver(holds, new Link(this, path, holds.Commands.Select(command => command.Id)));
         }
@@ -248,7 +258,10 @@ public sealed class HeldCommands : IDisposable
         }
     }
 
-    /// <summary>The holder of a user's commands; it is started when there is none, and not waited for: what it is told before it runs waits in its socket.</summary>
+    /// <summary>
+    /// The holder of a user's commands, which is started if there is none. The worker does not wait for it: messages wait in its socket
+    /// until it runs.
+    /// </summary>
     private Link LinkOf(UserAccount? user)
     {
         if (_own.TryGetValue(user ?? WorkerItself, out var own) && own.Fault is null)
@@ -258,7 +271,8 @@ public sealed class HeldCommands : IDisposable
 
         var path = Path.Combine(_folder, Guid.NewGuid().ToString("N")[..12] + Holder.SocketSuffix);
         using var listener = HolderFolder.Listen(path);
-        var link = new Link(this, new HolderLine(HolderFolder.TryConnect(path) ?? throw new IOException($"{path}: nobody can connect to it")));
+        var link = new Link(
+            this, new HolderLine(HolderFolder.TryConnect(path) ?? throw new IOException($"{path}: cannot connect to this socket")));
         var endings = Native.OpenForWriting(Path.ChangeExtension(path, Holder.EndingsSuffix), make: true);
         int[] handedOver = [Native.DuplicateHigh((int)listener.Handle), Native.DuplicateHigh(endings)];
         try
@@ -293,7 +307,7 @@ public sealed class HeldCommands : IDisposable
         private const string Question = ""; // Its id among the starts; it is a start of nothing, which every version answers.
 
         private readonly HolderLine? _line;
-        private readonly ConcurrentDictionary<string, bool> _overdue = new(); // Their start was given up.
+        private readonly ConcurrentDictionary<string, bool> _overdue = new(); // The worker gave up waiting for their start.
         private readonly ConcurrentQueue<TaskCompletionSource<int>> _counts = new();
         private readonly TaskCompletionSource _heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private volatile bool _isLeft;
@@ -307,10 +321,10 @@ public sealed class HeldCommands : IDisposable
 
         public Link(HeldCommands holders, string file, IEnumerable<string> ids) => (_holders, _file, _inFile) = (holders, file, [.. ids]);
 
-        /// <summary>Completes with its first word, or when there will be none: then it has a fault.</summary>
+        /// <summary>Completes with the first message, or with a fault if none will come.</summary>
         public Task Heard => _heard.Task;
 
-        /// <summary>Why it never ran; null = it does, as far as is known.</summary>
+        /// <summary>Why the holder never ran; null = no fault is known.</summary>
         public string? Fault => _fault;
 
         /// <summary>It owes the answer to a start that was given up.</summary>
@@ -332,12 +346,18 @@ public sealed class HeldCommands : IDisposable
             return running;
         }
 
-        /// <param name="started">Gets the answers, by id.</param>
-        public void Start(IReadOnlyList<string> ids, long notAfterMs, IEnumerable<KillDeadline> deadlines, Dictionary<string, Task<RunningCommand>> started)
+        /// <param name="started">Receives the answers, by id.</param>
+        public void Start(
+            IReadOnlyList<string> ids,
+            long notAfterMs,
+            IEnumerable<KillDeadline> deadlines,
+            Dictionary<string, Task<RunningCommand>> started)
         {
             foreach (var id in ids)
             {
-                started[id] = (_expected[id] = new TaskCompletionSource<RunningCommand>(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+                var expected = new TaskCompletionSource<RunningCommand>(TaskCreationOptions.RunContinuationsAsynchronously);
+                _expected[id] = expected;
+                started[id] = expected.Task;
             }
 
             if (IsSilent)
@@ -354,18 +374,21 @@ public sealed class HeldCommands : IDisposable
             }
             else
             {
-                Send(new HolderMessage.Start(ids, notAfterMs, [.. deadlines.Where(deadline => ids.Contains(deadline.Id)).Select(deadline => deadline.ToMessage())]));
+                var ofThese = deadlines.Where(deadline => ids.Contains(deadline.Id)).Select(deadline => deadline.ToMessage());
+                Send(new HolderMessage.Start(ids, notAfterMs, [.. ofThese]));
             }
         }
 
-        /// <summary>The answer to a start is not waited for any more. By now it is refused if it has not been heard.</summary>
+        /// <summary>Stops waiting for the answer to a start. If the holder has not received the start by now, it will refuse it.</summary>
         public void GiveUp(string id, TimeSpan after)
         {
             var spoke = !IsSilent;
             _overdue[id] = true;
-            if (!Answer(id, RunningCommand.NotStarted(string.Create(CultureInfo.InvariantCulture, $"the process that starts commands did not answer within {after.TotalSeconds:0.#} s"), tooLate: true)))
+            var why = string.Create(
+                CultureInfo.InvariantCulture, $"the process that starts commands did not answer within {after.TotalSeconds:0.#} s");
+            if (!Answer(id, RunningCommand.NotStarted(why, tooLate: true)))
             {
-                _overdue.TryRemove(id, out _); // It has come just now.
+                _overdue.TryRemove(id, out _); // The answer has just arrived.
             }
             else if (spoke)
             {
@@ -408,7 +431,7 @@ public sealed class HeldCommands : IDisposable
             return count.Task;
         }
 
-        /// <summary>It never came to run.</summary>
+        /// <summary>The holder could not be started.</summary>
         public void Fail(string why)
         {
             _fault = why;
@@ -474,7 +497,7 @@ public sealed class HeldCommands : IDisposable
             _holders.AnswersChanged?.Invoke();
             if (isOwn && !Heard.IsCompleted)
             {
-                Fail("it ended before it said a word");
+                Fail("it ended before it answered");
                 return;
             }
 
@@ -499,13 +522,14 @@ public sealed class HeldCommands : IDisposable
             }
         }
 
-        private bool Answer(string id, RunningCommand running) => _expected.TryRemove(id, out var expected) && expected.TrySetResult(running);
+        private bool Answer(string id, RunningCommand running) =>
+            _expected.TryRemove(id, out var expected) && expected.TrySetResult(running);
 
         private void AnswerWithFault()
         {
             foreach (var id in _expected.Keys)
             {
-                Answer(id, RunningCommand.NotStarted($"the process that is to start commands of this user does not run: {_fault}"));
+                Answer(id, RunningCommand.NotStarted($"the process that starts commands of this user does not run: {_fault}"));
             }
 
             while (_counts.TryDequeue(out var count))
@@ -514,7 +538,10 @@ public sealed class HeldCommands : IDisposable
             }
         }
 
-        /// <summary>The answer to a start that was given up. If the holder was stalled after its look at the clock, the command runs, and must not: its run is recorded as missed.</summary>
+        /// <summary>
+        /// Takes the answer to a start that the worker has given up. A holder that stalled after its look at the clock has started the
+        /// command nevertheless. The command is killed, because its run is recorded as missed.
+        /// </summary>
         private void TakeLate(HolderMessage.Held held)
         {
             if (held.Pid > 0)

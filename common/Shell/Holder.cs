@@ -10,8 +10,8 @@ namespace Dts.Common.Shell;
 /// <para>A worker speaks to it over a Unix socket (<see cref="HolderMessage"/>), one at a time: the next is heard when all that the one before said has been
 /// done. When the worker is gone the commands go on; what was only prepared is dropped. Once all have ended and nobody came for them, their endings are left
 /// in a file and the process ends.</para>
-/// <para>It runs as the user of its commands, with no capability, and finds as descriptors the socket that the worker listens on for it and the file for what it leaves:
-/// nothing in the worker's folder is its own, but for a worker that cannot switch users.</para>
+/// <para>It runs as the user of its commands, without capabilities. It owns nothing in the worker's folder, so it inherits two descriptors:
+/// the listening socket and the file for the endings that it leaves. (A worker that cannot switch users runs it as its own user.)</para>
 /// <para>Constraint: the thread that hears the worker is the one that starts commands, and runs before all ordinary ones where it may: a start costs one message.
 /// So it never waits for anything but the worker's next word.</para>
 /// </remarks>
@@ -20,11 +20,11 @@ public sealed class Holder : IDisposable
     /// <summary>What a holder's socket and the file of what it leaves are called, behind a name of its own.</summary>
     internal const string SocketSuffix = ".sock", EndingsSuffix = ".ended";
 
-    /// <summary>The descriptors that it is started with.</summary>
+    /// <summary>The descriptors that the holder inherits.</summary>
     private const int Listener = 3, Endings = 4;
 
     private const int LookEveryMs = 100, LookIdlyEveryMs = 1000;
-    private const int PermissionsOthersLack = 0x12; // 0022, as for any service: the worker's own files are closed to others, those of commands need not be.
+    private const int PermissionsOthersLack = 0x12; // 0022, the usual umask. Only the worker's own files are closed to other users.
 
     private static readonly TimeSpan FirstCallWithin = TimeSpan.FromSeconds(30); // Or the worker that started us is no more.
 
@@ -148,7 +148,8 @@ public sealed class Holder : IDisposable
                 }
             }
 
-            // What commands left in the background may still write to their output, and would die of it without a reader: it is read until they are gone.
+            // Background processes of ended commands may still write to their pipes, and without a reader SIGPIPE would kill them.
+            // So the holder reads the pipes until the last of these processes has ended.
             if (!_runner.HasOpenPipes)
             {
                 return false;
@@ -165,7 +166,7 @@ public sealed class Holder : IDisposable
         return true;
     }
 
-    /// <summary>First the file, then the socket: who finds nobody at the socket finds the file.</summary>
+    /// <summary>Writes the file before it closes the socket: a worker that cannot connect any more finds the file.</summary>
     private void LeaveEndings()
     {
         WriteEndings();
@@ -180,7 +181,7 @@ public sealed class Holder : IDisposable
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            // The folder is another user's, or gone; the next worker removes what it finds.
+            // The folder belongs to another user or is gone; the next worker removes the files.
         }
     }
 
@@ -191,7 +192,8 @@ public sealed class Holder : IDisposable
             RandomAccess.SetLength(_endings, 0);
             if (_held.Count > 0)
             {
-                RandomAccess.Write(_endings, HolderLine.ToBytes(new HolderMessage.Holds([.. _held.Values.Select(command => command.ToHeld())])), 0);
+                var holds = new HolderMessage.Holds([.. _held.Values.Select(command => command.ToHeld())]);
+                RandomAccess.Write(_endings, HolderLine.ToBytes(holds), 0);
             }
         }
         catch (IOException failure)
@@ -231,7 +233,7 @@ public sealed class Holder : IDisposable
                     _held.Remove(id, out forgotten);
                 }
 
-                forgotten?.Running.Kill("its run is over", TimeSpan.Zero); // It was started when nobody waited for it any more.
+                forgotten?.Running.Kill("its run is over", TimeSpan.Zero); // It started after the worker had stopped waiting for it.
                 break;
             case HolderMessage.KillLeft(var mark, var pid, var startTicks):
                 var answer = new HolderMessage.LeftKilled(LeftBehind.Kill(mark, pid, startTicks));
@@ -277,7 +279,8 @@ public sealed class Holder : IDisposable
             else if (Environment.TickCount64 > notAfterMs)
             {
                 prepared.Command.Dispose();
-                started.Add(new Command(id, prepared.Tag, RunningCommand.NotStarted("the process that starts commands was stalled, and the word to start reached it too late", tooLate: true)));
+                const string tooLate = "the process that starts commands was stalled and received the start request too late";
+                started.Add(new Command(id, prepared.Tag, RunningCommand.NotStarted(tooLate, tooLate: true)));
             }
             else
             {

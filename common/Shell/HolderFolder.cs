@@ -39,12 +39,14 @@ internal static class HolderFolder
         }
     }
 
-    /// <summary>The user of the process at the other end, or of the one that listens (unix(7), SO_PEERCRED).</summary>
+    /// <summary>The user of the process that connected or listens at the other end (unix(7), SO_PEERCRED).</summary>
     public static uint PeerOf(Socket socket)
     {
         const int solSocket = 1, soPeerCred = 17;
         Span<byte> credentials = stackalloc byte[12]; // struct ucred: pid, uid, gid
-        return socket.GetRawSocketOption(solSocket, soPeerCred, credentials) == credentials.Length ? BitConverter.ToUInt32(credentials[4..]) : uint.MaxValue;
+        return socket.GetRawSocketOption(solSocket, soPeerCred, credentials) == credentials.Length
+            ? BitConverter.ToUInt32(credentials[4..])
+            : uint.MaxValue;
     }
 
     private static void Through(string path, Action<UnixDomainSocketEndPoint> use)

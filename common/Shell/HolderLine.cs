@@ -17,15 +17,18 @@ internal sealed class HolderLine : IDisposable
     private readonly Lock _sending = new();
     private readonly Queue<(byte[] Bytes, CommandFiles Files)> _unsent = []; // guarded by _sending
     private bool _isGone; // guarded by _sending
-    private byte[] _buffer = ArrayPool<byte>.Shared.Rent(BufferSize); // What was received and not taken is in it from the one place to the other.
+    private byte[] _buffer = ArrayPool<byte>.Shared.Rent(BufferSize); // Received bytes, not yet taken, between _from and _to.
     private int _from;
     private int _to;
-    private int _seen; // Up to here there is no end of a line.
+    private int _seen; // No line ends before this position.
 
     public HolderLine(Socket socket) => _stream = new DescriptorStream(socket);
 
-    /// <summary>Does not wait: what the kernel does not take, because the other side is stalled, follows later. Errors are ignored: the receiver reports the closed connection.</summary>
-    /// <param name="files">Descriptors that go along; they are closed here.</param>
+    /// <summary>
+    /// Sends without blocking. Bytes that the kernel does not accept, because the other side is stalled, are sent later. Write errors
+    /// are ignored: the receiver reports the closed connection.
+    /// </summary>
+    /// <param name="files">Descriptors to pass on with the message; they are closed once sent.</param>
     public void Send(HolderMessage message, CommandFiles? files = null)
     {
         lock (_sending)
@@ -38,7 +41,7 @@ internal sealed class HolderLine : IDisposable
         }
     }
 
-    /// <summary>The descriptors that came with what was received.</summary>
+    /// <summary>The descriptors received with messages.</summary>
     public Queue<int> Descriptors => _stream.Descriptors;
 
     /// <summary>The next message; null at the end.</summary>
@@ -97,12 +100,12 @@ internal sealed class HolderLine : IDisposable
     {
         lock (_sending)
         {
-            _isGone = true; // No number of a descriptor is used once it may be another's.
+            _isGone = true; // After this the descriptor's number may be reused, so no send may use it.
             _stream.Dispose();
         }
     }
 
-    /// <summary>The next message that is here as a whole; null = more has to be received.</summary>
+    /// <summary>The next complete message; null = more bytes must be received first.</summary>
     private HolderMessage? TryTake()
     {
         while (_buffer.AsSpan(_seen, _to - _seen).IndexOf((byte)'\n') is >= 0 and var length)
@@ -119,7 +122,7 @@ internal sealed class HolderLine : IDisposable
         return null;
     }
 
-    /// <summary>Where the next bytes are to be put.</summary>
+    /// <summary>The free part of the buffer, for the next bytes.</summary>
     private Memory<byte> MakeRoom()
     {
         var waiting = _to - _from;
@@ -176,7 +179,7 @@ internal sealed class HolderLine : IDisposable
         }
     }
 
-    /// <summary>False when the kernel takes no more for now.</summary>
+    /// <summary>False when the kernel accepts no more for now.</summary>
     private bool TrySendAll()
     {
         while (_unsent.TryPeek(out var next))
@@ -198,7 +201,7 @@ internal sealed class HolderLine : IDisposable
             _isGone |= sent < 0;
             if (!_isGone && sent < bytes.Length)
             {
-                // The rest goes first.
+                // The rest of this message goes before all others.
                 var after = _unsent.ToArray();
                 _unsent.Clear();
                 _unsent.Enqueue((bytes[sent..], CommandFiles.None));
@@ -209,7 +212,7 @@ internal sealed class HolderLine : IDisposable
         return true;
     }
 
-    /// <summary>Keeps the descriptors that come with what is read by <see cref="Read(Span{byte})"/>, which waits.</summary>
+    /// <summary>Keeps the descriptors that arrive with the bytes. <see cref="Read(Span{byte})"/> blocks.</summary>
     private sealed class DescriptorStream(Socket socket) : NetworkStream(socket, ownsSocket: true)
     {
         public Queue<int> Descriptors { get; } = new();

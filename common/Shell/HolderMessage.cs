@@ -26,14 +26,14 @@ internal abstract record HolderMessage
 
     /// <summary>To be started soon.</summary>
     /// <param name="Tag">What the next worker will want to know of it.</param>
-    /// <param name="Files">Which descriptors come with it.</param>
+    /// <param name="Files">The descriptors that come with the message.</param>
     public sealed record Prepare(string Id, string Tag, ShellCommand Command, CommandFiles Files) : HolderMessage;
 
     /// <summary>Not to be started after all.</summary>
     public sealed record Drop(string Id) : HolderMessage;
 
-    /// <param name="NotAfterMs">Later than that, by this host's monotonic clock, none of them is started.</param>
-    /// <param name="Deadlines">For those of them that have one from the first moment.</param>
+    /// <param name="NotAfterMs">The time of this host's monotonic clock after which the holder refuses to start them.</param>
+    /// <param name="Deadlines">The deadlines of those commands that have one from their start on.</param>
     public sealed record Start(IReadOnlyList<string> Ids, long NotAfterMs, IReadOnlyList<KillAt>? Deadlines = null) : HolderMessage;
 
     public sealed record Kill(string Id, string Reason, double? GraceMs) : HolderMessage;
@@ -41,13 +41,13 @@ internal abstract record HolderMessage
     /// <summary>To be killed at a moment of this host's monotonic clock, unless told otherwise before, also when the worker is gone by then.</summary>
     public sealed record KillAt(string Id, long AtMs, string Reason, double GraceMs) : HolderMessage;
 
-    /// <summary>Its ending is recorded; what still runs of it nevertheless is killed.</summary>
+    /// <summary>The ending is recorded: the holder forgets the command, and kills it if it still runs.</summary>
     public sealed record Forget(string Id) : HolderMessage;
 
-    /// <summary>What a holder that is gone left of a command is to be ended (<see cref="LeftBehind"/>).</summary>
+    /// <summary>Kill what a dead holder left of a command (<see cref="LeftBehind"/>).</summary>
     public sealed record KillLeft(IReadOnlyDictionary<string, string> Mark, int Pid, long StartTicks) : HolderMessage;
 
-    /// <summary>The answer to a <see cref="KillLeft"/>, in their order.</summary>
+    /// <summary>The answer to a <see cref="KillLeft"/>; answers come in the order of the requests.</summary>
     public sealed record LeftKilled(int Processes) : HolderMessage;
 
     /// <summary>The first word to a worker: what was started before it.</summary>

@@ -6,13 +6,18 @@ namespace Dts.Common.Shell;
 public static class LeftBehind
 {
     /// <summary>Ends every process that carries all of these variables in its environment, and the group that the command itself leads, and returns how many it found.</summary>
-    /// <remarks>For commands of our own user: the environment of another's process takes a right to be read, and only a command that is ours is taken by its number alone.</remarks>
+    /// <remarks>
+    /// Finds commands of this process's own user only: reading the environment of another user's process needs a capability, and a pid
+    /// alone identifies a command only if its process has this user.
+    /// </remarks>
     /// <param name="pid">The command; 0 = not known.</param>
     public static int Kill(IReadOnlyDictionary<string, string> mark, int pid, long startTicks)
     {
         var entries = mark.Select(pair => Encoding.UTF8.GetBytes($"{pair.Key}={pair.Value}")).ToList();
         var found = ProcessTable.List()
-            .Where(process => process.IsAlive && ((process.Pid == pid && process.StartTicks == startTicks && ProcessTable.UidOf(pid) == UserAccount.Own) || ProcessTable.HasInEnvironment(process.Pid, entries)))
+            .Where(process => process.IsAlive
+                && ((process.Pid == pid && process.StartTicks == startTicks && ProcessTable.UidOf(pid) == UserAccount.Own)
+                    || ProcessTable.HasInEnvironment(process.Pid, entries)))
             .ToList();
         foreach (var group in found.Where(ProcessTree.IsStill).Select(process => process.Group).Distinct())
         {

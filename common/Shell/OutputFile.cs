@@ -6,10 +6,11 @@ namespace Dts.Common.Shell;
 
 /// <summary>Takes a command's whole output up to a limit, on disk while it runs, so that others can read it before the command ends and after a crash.</summary>
 /// <remarks>
-/// Not thread-safe. A short text stays in memory and its file empty: that is written when there is more than fits into a piece, when it is asked for, or at the end for what is no text. Its first
-/// line says whose it is. A disk that does not take it ends it: the record of the run has head and tail all the same.
+/// Not thread-safe. A short text stays in memory, and its file stays empty. The file is written once the output exceeds one piece, when
+/// a reader asks for it, or, for output that is not text, at the end. Its first line names the run. After a write error nothing more is
+/// written: the record of the run still has head and tail.
 /// </remarks>
-/// <param name="descriptor">The file, empty and open for writing; below 0 = it could not be had.</param>
+/// <param name="descriptor">The empty file, open for writing; negative = it could not be opened.</param>
 internal sealed class OutputFile(OutputTarget target, int descriptor) : IDisposable
 {
     private readonly byte[] _head = Encoding.UTF8.GetBytes(target.Run + "\n");

@@ -13,7 +13,7 @@ internal sealed class OutputPipes
     private readonly byte[] _buffer = new byte[ReadSize];
     private int _count;
 
-    /// <summary>How many are open. For any thread.</summary>
+    /// <summary>The number of open pipes. Any thread may read it.</summary>
     public int Count => Volatile.Read(ref _count);
 
     public void Add(Child child) 

@@ -15,7 +15,7 @@ public sealed unsafe class PreparedCommand : IDisposable
     private int _output = -1;
     private bool _disposed;
 
-    /// <param name="files">They are the prepared command's from now on.</param>
+    /// <param name="files">The prepared command takes ownership of them.</param>
     internal PreparedCommand(ShellCommand command, CommandFiles files)
     {
         (Command, _files) = (command, files);
@@ -116,7 +116,7 @@ public sealed unsafe class PreparedCommand : IDisposable
         return input;
     }
 
-    /// <summary>Gives away what the command's output goes to, and what kills its cgroup: their new owner closes them.</summary>
+    /// <summary>Gives away the descriptors for the output and for killing the cgroup: their new owner closes them.</summary>
     internal CommandFiles TakeFiles()
     {
         var files = _files with { Cgroup = -1 };
@@ -142,7 +142,8 @@ public sealed unsafe class PreparedCommand : IDisposable
         return null;
     }
 
-    // A shell takes what begins with these for its options; a space in front changes nothing for it (and "--" would be the command itself for fish).
+    // A shell takes a script that begins with one of these for an option. A leading space prevents that and changes nothing else.
+    // ("--" does not work everywhere: fish takes it for the script.)
     private static string Guarded(string script) => script is ['-' or '+', ..] ? $" {script}" : script;
 
     private static bool HasZero(string text) => text.Contains('\0', StringComparison.Ordinal);

@@ -66,14 +66,16 @@ internal static class ProcessTable
         return count > 0 ? System.Text.Encoding.UTF8.GetString(buffer[..count]).TrimEnd('\n') : "";
     }
 
-    /// <summary>The effective user of a process; null when it is gone.</summary>
+    /// <summary>The effective user of a process; null if it no longer exists.</summary>
     public static uint? UidOf(int pid)
     {
         Span<byte> buffer = stackalloc byte[1024];
         var count = ReadFile(pid, "/status\0"u8, buffer);
         var rest = buffer[..Math.Max(count, 0)];
         return rest.IndexOf("\nUid:\t"u8) is >= 0 and var at // real, effective, …
-            && rest[(at + 6)..] is var uids && uids.IndexOf((byte)'\t') is >= 0 and var tab && Utf8Parser.TryParse(uids[(tab + 1)..], out uint uid, out _)
+            && rest[(at + 6)..] is var uids
+            && uids.IndexOf((byte)'\t') is >= 0 and var tab
+            && Utf8Parser.TryParse(uids[(tab + 1)..], out uint uid, out _)
                 ? uid
                 : null;
     }

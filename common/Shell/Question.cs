@@ -11,7 +11,13 @@ internal static class Question
     public static (int? ExitCode, string Output) Ask(string script)
     {
         using var attributes = new SpawnAttributes();
-        using var prepared = new PreparedCommand(new ShellCommand { Script = $"{script}; code=$?; echo; echo $code", Shell = "/bin/sh", Environment = CommandEnvironment.Clean("/bin/sh") }, CommandFiles.None);
+        var command = new ShellCommand
+        {
+            Script = $"{script}; code=$?; echo; echo $code",
+            Shell = "/bin/sh",
+            Environment = CommandEnvironment.Clean("/bin/sh"),
+        };
+        using var prepared = new PreparedCommand(command, CommandFiles.None);
         if (prepared.Spawn(attributes) == 0)
         {
             return (null, prepared.Error ?? "");

@@ -12,14 +12,18 @@ namespace Dts.Common.Shell;
 /// </remarks>
 public sealed class RunCgroup(string path, bool mustHold)
 {
-    private const string Enter = "echo 0 >&3 || { echo 'dts: the cgroup that keeps the limits of this job cannot be entered'; exit 125; }; exec \"$@\" 3>&-";
+    private const string Enter =
+        "echo 0 >&3 || { echo 'dts: cannot enter the cgroup that enforces the limits of this job'; exit 125; }; exec \"$@\" 3>&-";
     private const string TryEnter = "{ echo 0 >&3; } 2>/dev/null; exec \"$@\" 3>&-";
 
     public string Path { get; } = path;
 
     public bool MustHold { get; } = mustHold;
 
-    /// <summary>What stands in front of the command, which has <see cref="Procs"/> open for writing as its descriptor 3: the kernel asks for the rights of who opened it.</summary>
+    /// <summary>
+    /// The program in front of the command. It has <see cref="Procs"/> open for writing as descriptor 3: the kernel checks the rights of
+    /// the process that opened the file.
+    /// </summary>
     internal IEnumerable<string> Front => ["/bin/sh", "-c", MustHold ? Enter : TryEnter, "dts"];
 
     internal string Procs => File("cgroup.procs");

@@ -19,7 +19,8 @@ public sealed class RunningCommand
     }
 
     /// <summary>One that never ran.</summary>
-    internal static RunningCommand NotStarted(string why, bool tooLate = false) => new(CommandEnding.NotStarted(why, DateTimeOffset.UtcNow, tooLate));
+    internal static RunningCommand NotStarted(string why, bool tooLate = false) =>
+        new(CommandEnding.NotStarted(why, DateTimeOffset.UtcNow, tooLate));
 
     /// <summary>The shell's process, which is also its session and its process group; 0 when it could not be started.</summary>
     public int Pid { get; }

@@ -19,7 +19,7 @@ public sealed record ShellCommand
     /// <summary>The directory to run in; null is the worker's own.</summary>
     public string? Cwd { get; init; }
 
-    /// <summary>The user whose holder starts it (<see cref="HeldCommands"/>); null is the worker's own.</summary>
+    /// <summary>The user whose holder starts the command (<see cref="HeldCommands"/>); null = the worker's own.</summary>
     public UserAccount? User { get; init; }
 
     /// <summary>The cgroup that it enters before its shell is executed; null = it stays in the worker's.</summary>

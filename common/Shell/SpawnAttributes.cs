@@ -29,7 +29,7 @@ internal sealed unsafe class SpawnAttributes : IDisposable
         }
     }
 
-    /// <summary>Starts a program, in a hurry if it may: its pid, or -errno. It has none of our capabilities.</summary>
+    /// <summary>Starts a program without our capabilities, with real-time priority if allowed. Returns its pid, or -errno.</summary>
     public int Spawn(byte* path, byte* actions, byte** arguments, byte** environment)
     {
         Native.GrantNothing();

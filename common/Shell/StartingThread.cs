@@ -1,8 +1,9 @@
 namespace Dts.Common.Shell;
 
-/// <summary>A thread that does nothing but start commands: it is a real-time one, and so is each new process until its shell has been executed.</summary>
+/// <summary>A real-time thread that only starts commands. A new process has its priority, too, until it executes its shell.</summary>
 /// <remarks>
-/// For an ordinary user: only the privileged may let a thread hand its priority on for a moment and then take that back. So this one always hands it on, and nothing that runs on it may start a thread. Not thread-safe.
+/// Holders of ordinary users need it: only a privileged process may turn inheritance of a thread's priority on and off again. Here it
+/// is always on, so code that runs on this thread must not start threads. Not thread-safe.
 /// </remarks>
 internal sealed class StartingThread : IDisposable
 {
@@ -13,7 +14,7 @@ internal sealed class StartingThread : IDisposable
     /// <summary>It takes its priority from the thread that makes it.</summary>
     public StartingThread() => new Thread(Run) { IsBackground = true, Name = "dts-starts" }.Start();
 
-    /// <summary>Has it done, and waits for that.</summary>
+    /// <summary>Runs an action on this thread and waits until it is done.</summary>
     public void Do(Action work)
     {
         _work = work;

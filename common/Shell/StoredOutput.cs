@@ -43,7 +43,7 @@ public sealed class StoredOutput : IDisposable
     }
 
     /// <summary>Reads from an offset on, up to a piece.</summary>
-    /// <param name="piece">The array to return if a whole piece is there.</param>
+    /// <param name="piece">The array to fill and return if the file has a whole piece.</param>
     /// <exception cref="IOException">The disk does not give it.</exception>
     public byte[] Read(long offset, byte[]? piece = null)
     {

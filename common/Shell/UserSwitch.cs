@@ -1,6 +1,8 @@
 namespace Dts.Common.Shell;
 
-/// <summary>Starts a program as another user: setpriv, executed in front of it, gives it the user's groups and takes our capabilities away.</summary>
+/// <summary>
+/// Starts a program as another user: setpriv, executed in front of the program, sets the user's groups and drops our capabilities.
+/// </summary>
 public static class UserSwitch
 {
     private const ulong Needed = (1UL << 6) | (1UL << 7); // CAP_SETGID, CAP_SETUID
@@ -11,12 +13,21 @@ public static class UserSwitch
     /// <summary>Why users cannot be switched here; null = they can.</summary>
     public static string? FindMissing() =>
         Setpriv is null ? "setpriv is not installed; install util-linux"
-        : (OwnCapabilities() & Needed) != Needed ? "it has neither root's rights nor CAP_SETUID and CAP_SETGID; the unit systemd/dts-worker.service gives these"
+        : (OwnCapabilities() & Needed) != Needed
+            ? "it is not root and lacks CAP_SETUID and CAP_SETGID, which the unit systemd/dts-worker.service grants"
         : null;
 
-    /// <summary>What stands in front of the program.</summary>
+    /// <summary>The arguments that precede the program.</summary>
     internal static IEnumerable<string> Front(UserAccount user) =>
-        [Setpriv ?? "setpriv", $"--reuid={user.Name}", $"--regid={user.Gid}", "--init-groups", "--inh-caps=-all", "--ambient-caps=-all", "--"];
+    [
+        Setpriv ?? "setpriv",
+        $"--reuid={user.Name}",
+        $"--regid={user.Gid}",
+        "--init-groups",
+        "--inh-caps=-all",
+        "--ambient-caps=-all",
+        "--",
+    ];
 
     private static string? FindProgram(string name) => Folders.Select(folder => $"{folder}/{name}").FirstOrDefault(File.Exists);
 

@@ -17,10 +17,10 @@ internal sealed class BrokenStore : ILogStore
     /// <summary>It takes output and says that it did not: the connection breaks before the answer.</summary>
     public bool LosesAnswers { get; set; }
 
-    /// <summary>Why it refuses a record or a chunk for its content; null = it does not.</summary>
+    /// <summary>The reason for which it refuses a record or chunk because of its content; null = it accepts it.</summary>
     public Func<string, string?> Refuses { get; set; } = _ => null;
 
-    /// <summary>How often it was asked for a record or for output.</summary>
+    /// <summary>The number of reads of records and output.</summary>
     public int Questions => Volatile.Read(ref _questions);
 
     public int Refusals => Volatile.Read(ref _refusals);

@@ -41,7 +41,7 @@ internal sealed class DocumentGateway : IAsyncDisposable
     /// <summary>Commands that its users have no right to, as MongoDB answers those.</summary>
     public IReadOnlyCollection<string> Refuses { get; set; } = [];
 
-    /// <summary>A text that no document may contain: as a collection's validator refuses those; empty = all may be written.</summary>
+    /// <summary>Documents with this text are refused, as by a collection's validator; empty = all are accepted.</summary>
     public string Rejects { get; set; } = "";
 
     public async ValueTask DisposeAsync()
@@ -174,7 +174,7 @@ internal sealed class DocumentGateway : IAsyncDisposable
         }
     }
 
-    /// <summary>Writes the documents that are allowed, and answers for all.</summary>
+    /// <summary>Writes the accepted documents and answers for all of them.</summary>
     private async Task<byte[]> ValidateAsync(NpgsqlConnection database, List<Element> command, Element array, List<Element> written, List<Element> allowed)
     {
         var rest = new Element(array.Type, array.Name, Element.WriteAll(allowed.Select((element, i) => element with { Name = $"{i}" })));

@@ -54,7 +54,7 @@ public sealed class DocumentServer : IAsyncLifetime
         return _gateway is not null;
     }
 
-    /// <summary>Refuses documents that have a text in them as a validator would, until it is given an empty one (DocumentDB only; false = this server cannot).</summary>
+    /// <summary>From now on refuses documents with this text, as a validator would; empty = none (DocumentDB only; false = unsupported).</summary>
     public bool TryReject(string text)
     {
         _gateway?.Rejects = text;

@@ -11,7 +11,7 @@ namespace Dts.Tests.Support;
 /// <summary>A real etcd on loopback ports of its own. Its data and ports stay through a stop and a start.</summary>
 public sealed class EtcdServer : IAsyncLifetime
 {
-    /// <summary>Arguments for an etcd that a few values fill.</summary>
+    /// <summary>Arguments for an etcd whose quota a few values exhaust.</summary>
     internal static readonly string[] Small = ["--quota-backend-bytes", $"{8 << 20}"];
 
     private const string Ready = "ready to serve client requests";
@@ -91,7 +91,7 @@ public sealed class EtcdServer : IAsyncLifetime
         return Task.CompletedTask;
     });
 
-    /// <summary>Ends it and starts it again, at the same place, without its data.</summary>
+    /// <summary>Restarts it at the same address without its data.</summary>
     internal async Task WipeAsync()
     {
         await KillAsync();
@@ -107,7 +107,7 @@ public sealed class EtcdServer : IAsyncLifetime
         return file;
     }
 
-    /// <summary>Ends it and starts it again, at the same place, with the data of a snapshot.</summary>
+    /// <summary>Restarts it at the same address with the data of a snapshot.</summary>
     internal async Task RestoreAsync(string snapshot)
     {
         await KillAsync();
@@ -118,7 +118,7 @@ public sealed class EtcdServer : IAsyncLifetime
         await StartAsync();
     }
 
-    /// <summary>How many calls of a method it has served since its start.</summary>
+    /// <summary>The number of calls of a method that it has served since its start.</summary>
     internal async Task<long> CallsAsync(string method)
     {
         using var http = new HttpClient();
@@ -127,7 +127,7 @@ public sealed class EtcdServer : IAsyncLifetime
         return long.Parse(line[(line.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Puts values until an etcd that was given little space is out of it.</summary>
+    /// <summary>Puts values until an etcd with a small quota is out of space.</summary>
     internal static async Task FillAsync(EtcdClient etcd)
     {
         var failure = await Assert.ThrowsAsync<EtcdException>(async () =>
@@ -140,7 +140,7 @@ public sealed class EtcdServer : IAsyncLifetime
         Assert.Equal(EtcdError.Exhausted, failure.Error);
     }
 
-    /// <summary>Gives it space again, as an operator would.</summary>
+    /// <summary>Frees space, as an operator would.</summary>
     internal async Task MakeSpaceAsync(EtcdClient etcd)
     {
         await CompactAsync((await etcd.StatusAsync()).Header.Revision);

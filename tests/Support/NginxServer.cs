@@ -7,7 +7,7 @@ namespace Dts.Tests.Support;
 /// <summary>An nginx in front of masters, as operators have it: streams are not buffered.</summary>
 internal sealed class NginxServer : IAsyncDisposable
 {
-    /// <summary>The name of the published site here: one that leads to the loopback, and that the certificates of tests have.</summary>
+    /// <summary>The site's name in tests: it resolves to the loopback, and the test certificates have it.</summary>
     public const string SiteName = "localhost";
 
     private readonly ScratchFolder _folder = new();

@@ -29,7 +29,7 @@ internal static class Processes
         process.Kill();
     }
 
-    /// <summary>Sends a signal ("STOP") to one that may be gone by now.</summary>
+    /// <summary>Sends a signal ("STOP") to a process that may have ended.</summary>
     public static void Signal(int pid, string signal)
     {
         using var kill = Process.Start("kill", [$"-{signal}", $"{pid}"]);

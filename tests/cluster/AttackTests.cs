@@ -4,14 +4,14 @@ using Xunit;
 
 namespace Dts.Tests.Cluster;
 
-/// <summary>A job that does what it can against its worker and against jobs of other users.</summary>
+/// <summary>A job that attacks its worker and jobs of other users.</summary>
 [SupportedOSPlatform("linux")]
 public sealed class AttackTests
 {
     private const string Never = "0 0 0 1 1 * 2099";
     private const UnixFileMode OpenToAll = (UnixFileMode)0b111_111_111;
 
-    // Each line: what is tried, and whether it is had. Arguments: the worker's pid, its data folder, its file of credentials, a process and an output of another user, the log.
+    // Each line: an attack and its outcome. Arguments: the worker's pid, data folder and credentials, a process and an output of another user, the log.
     private const string Attack = """
         set -- $ARGUMENTS
         try() { what=$1; shift; if "$@" >/dev/null 2>&1; then echo "$what: had"; else echo "$what: refused"; fi; }
@@ -42,7 +42,7 @@ public sealed class AttackTests
     [Theory]
     [InlineData("root")]
     [InlineData("daemon")] // With the capabilities that the shipped unit gives.
-    public async Task A_job_gets_at_nothing_of_its_worker_nor_of_jobs_of_other_users(string workerUser)
+    public async Task A_job_cannot_reach_its_worker_or_jobs_of_other_users(string workerUser)
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 0);
         File.SetUnixFileMode(cluster.Folder, OpenToAll);
@@ -70,23 +70,23 @@ public sealed class AttackTests
         var lines = await File.ReadAllLinesAsync(result, TestContext.Current.CancellationToken);
         Assert.Equal(2, sockets.Length);
         Assert.Equal(19 + sockets.Length, lines.Length);
-        Assert.Equal("trace a process of its own: had", lines[0]); // So it can, where it may.
+        Assert.Equal("trace a process of its own: had", lines[0]); // Proof that tracing works where it is allowed.
         Assert.All(lines[1..], line => Assert.EndsWith(": refused", line, StringComparison.Ordinal));
-        Assert.DoesNotContain("as this worker does", worker.ReadLog());
+        Assert.DoesNotContain("this worker's own user", worker.ReadLog());
     }
 
     [Fact]
-    public async Task A_worker_without_jobUser_says_at_its_start_what_commands_can_reach()
+    public async Task A_worker_without_jobUser_warns_at_its_start_what_commands_can_reach()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 1);
 
-        await cluster.Workers["w1"].LogsSoon("commands that name no user run as root, as this worker does: they can read its settings, credentials, spool and outputs, and can end it; name a user for them in jobUser");
+        await cluster.Workers["w1"].LogsSoon("jobs that name no user run as root, this worker's own user: their commands can read its settings, credentials, spool and outputs, and can end it; set jobUser to run them as another user");
     }
 
     [Theory]
     [InlineData("no-such-user", "expected a user of this host")]
     [InlineData("root",         "expected a user other than root")]
-    public async Task A_worker_whose_jobUser_cannot_be_had_does_not_start(string jobUser, string reason)
+    public async Task A_worker_with_an_unusable_jobUser_does_not_start(string jobUser, string reason)
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 0);
         var log = Path.Combine(cluster.Folder, "refused.log");
@@ -110,11 +110,11 @@ public sealed class AttackTests
             ["env", "HOME=/", "setpriv", "--reuid=daemon", "--regid=daemon", "--clear-groups", "--"], executable, log, ["--dataFolder", Path.Combine(cluster.Folder, "w9"), "--jobUser", "nobody", .. cluster.Common()]);
 
         Assert.Equal(78, await worker.WaitAsync());
-        Assert.Contains("jobUser is \"nobody\", and this worker cannot switch users: it has neither root's rights nor CAP_SETUID and CAP_SETGID", worker.ReadLog());
+        Assert.Contains("jobUser is \"nobody\", but this worker cannot switch users: it is not root and lacks CAP_SETUID and CAP_SETGID", worker.ReadLog());
     }
 
     [Fact]
-    public async Task A_worker_whose_process_for_commands_is_stalled_ends_its_starts_as_missed_and_leaves_the_rest_to_others()
+    public async Task A_worker_with_a_stalled_holder_records_its_starts_as_missed_and_others_take_over()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 2);
         for (var n = 1; n <= 8; n++)
@@ -122,13 +122,13 @@ public sealed class AttackTests
             await cluster.SaveAsync($"each-{n}", $"echo x >>{cluster.Witness}", "* * * * * *");
         }
 
-        await Patience.Until(() => cluster.ReadWitness().Count > 16 && DateTime.UtcNow.Millisecond is > 500 and < 700, cluster.Describe); // What runs is over by then.
+        await Patience.Until(() => cluster.ReadWitness().Count > 16 && DateTime.UtcNow.Millisecond is > 500 and < 700, cluster.Describe); // No run is under way at that time.
         var (worker, other) = (cluster.Workers["w1"], cluster.Workers["w2"]);
         var holder = Assert.Single(Processes.Running($"hold {cluster.Folder}/w1/"));
         await Tool.RunAsync("kill", "-STOP", $"{holder}");
-        await worker.LogsSoon(" s; its runs end as missed, and this worker claims nothing until it answers");
+        await worker.LogsSoon(" s; the runs end as missed, and this worker claims nothing until the process answers");
         var before = other.CountInLog("started");
-        await Patience.Until(() => other.CountInLog("started") >= before + 30, cluster.Describe); // All of them, for some seconds.
+        await Patience.Until(() => other.CountInLog("started") >= before + 30, cluster.Describe); // The other worker runs all fires, for some seconds.
         await Tool.RunAsync("kill", "-CONT", $"{holder}");
         await worker.LogsSoon("the process that starts commands answers again");
 

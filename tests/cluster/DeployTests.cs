@@ -65,7 +65,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         Assert.Contains("RUN_ID", await hosts.RunAsync(3, "journalctl -q -o json JOB=counts STATUS=succeeded"));
     }
 
-    // Each line: what is tried, and whether it is had. Arguments: the worker, one of its user's holders, a command of another user.
+    // Each line: an attack and its outcome. Arguments: the worker's pid, the name of a holder's socket, the pid of another user's command.
     private const string Attack = """
         try() { what=$1; shift; if "$@" >/dev/null 2>&1; then echo "$what: had"; else echo "$what: refused"; fi; }
         connect() { curl -sm 2 --unix-socket "$1" http://holder/; [ $? -ne 7 ]; }
@@ -89,7 +89,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         """;
 
     [Fact]
-    public async Task A_job_gets_at_nothing_of_its_worker_and_files_are_closed_and_its_umask_is_the_usual_one()
+    public async Task A_job_cannot_reach_its_worker_and_files_are_closed_and_the_umask_is_0022()
     {
         await DeployedAsync();
         await hosts.RunAsync(3, $"""
@@ -120,13 +120,13 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
 
         Assert.Equal(16, attacked.Trim().Split('\n').Length);
         Assert.All(attacked.Trim().Split('\n'), line => Assert.EndsWith(": refused", line, StringComparison.Ordinal));
-        Assert.All(asRoot.Trim().Split('\n'), line => Assert.EndsWith(": had", line, StringComparison.Ordinal)); // Or the attack would show nothing.
+        Assert.All(asRoot.Trim().Split('\n'), line => Assert.EndsWith(": had", line, StringComparison.Ordinal)); // Otherwise the failed attacks would prove nothing.
         Assert.Equal("dts-job\n0022\n/var/lib/dts-job\n", who);
         Assert.Equal(("", ""), (open, openFiles));
     }
 
     [Fact]
-    public async Task An_upgrade_of_a_worker_whose_settings_know_no_jobUser_names_one_and_says_so_once()
+    public async Task An_upgrade_adds_a_missing_jobUser_and_says_so_once()
     {
         await DeployedAsync();
         await hosts.RunAsync(3, "cp -p /etc/dts/worker.json /etc/dts/new.json; sed -i /jobUser/d /etc/dts/worker.json; systemctl restart dts-worker");
@@ -145,7 +145,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
     }
 
     [Fact]
-    public async Task Status_of_a_host_that_is_dead_or_of_a_service_that_is_not_active_ends_badly_and_shows_the_others()
+    public async Task Status_fails_for_a_dead_host_or_an_inactive_service_and_shows_the_others()
     {
         await DeployedAsync();
         await hosts.RunAsync(1, "systemctl stop dts-master");
@@ -166,7 +166,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
     [Theory]
     [InlineData("status")]
     [InlineData("deploy")]
-    public async Task A_role_that_there_is_not_is_one_line(string verb)
+    public async Task An_unknown_role_is_reported_in_one_line(string verb)
     {
         var (exitCode, said) = await hosts.MakeAsync(verb, "wrker", []);
 

@@ -24,7 +24,7 @@ public sealed class DoctorTests(EtcdServer etcd, DocumentServer documents) : ICl
         Assert.Equal(0, exitCode);
         Assert.DoesNotContain("error", said);
         Assert.Matches($@"(?m)^ok       etcd        {etcd.Endpoint.Authority} [0-9.]+ .*[0-9.]+ ms", said);
-        Assert.Matches("(?m)^ok       log store   .*log.db will be made", said);
+        Assert.Matches("(?m)^ok       log store   .*log.db will be created", said);
         Assert.Equal(["log"], Directory.EnumerateFileSystemEntries(_scratch.Path).Select(path => Path.GetFileName(path)));
     }
 

@@ -21,7 +21,7 @@ public sealed class EtcdFaultTests
         await SaveSoonAsync(cluster, "fresh");
 
         await cluster.RecordsSoon("fresh", records => records.Count(record => record.Status == RunStatus.Succeeded) >= 3);
-        Assert.Contains("etcd has come back with other data", cluster.Describe(), StringComparison.Ordinal);
+        Assert.Contains("etcd has come back with different data", cluster.Describe(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -54,7 +54,7 @@ public sealed class EtcdFaultTests
         string[] jobs = [.. Enumerable.Range(1, 20).Select(n => $"job-{n}")];
         foreach (var job in jobs)
         {
-            await cluster.SaveAsync(job, "sleep 1.5", EverySecond, new { overlap = "allow" }); // Some end when etcd has been away for a while.
+            await cluster.SaveAsync(job, "sleep 1.5", EverySecond, new { overlap = "allow" }); // Some of them end while etcd is away.
         }
 
         var worker = cluster.Workers["w1"];

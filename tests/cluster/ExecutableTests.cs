@@ -12,7 +12,7 @@ public sealed class ExecutableTests
     [Theory]
     [InlineData("dts-master")]
     [InlineData("dts-worker")]
-    public void An_executable_has_at_most_17_MB_and_asks_for_nothing_newer_than_CentOS_Stream_9_has(string name)
+    public void An_executable_has_at_most_17_MB_and_needs_nothing_newer_than_CentOS_Stream_9(string name)
     {
         var bytes = File.ReadAllBytes(Path.Combine(NativeProcess.Folder, name));
         var versions = Regex.Matches(Encoding.Latin1.GetString(bytes), @"GLIBC_(\d+)\.(\d+)\b").Select(match => (int.Parse(match.Groups[1].Value), int.Parse(match.Groups[2].Value)));
@@ -23,7 +23,7 @@ public sealed class ExecutableTests
 
     [Theory]
     [InlineData("dts-master", "--apiPort",       "eighty",    "setting apiPort: \"eighty\" (argument --apiPort); expected a whole number from 1 to 65535")]
-    [InlineData("dts-master", "--allowedOrigins", "https://dts.example", "setting allowedOrigins: \"https://dts.example\" (argument --allowedOrigins); expected loopback origins alone, or a setting apiToken")]
+    [InlineData("dts-master", "--allowedOrigins", "https://dts.example", "setting allowedOrigins: \"https://dts.example\" (argument --allowedOrigins); expected loopback origins only, or a setting apiToken")]
     [InlineData("dts-master", "--listen",        "0.0.0.0",   "setting listen: \"0.0.0.0\" (argument --listen); expected a loopback address, or a setting apiToken")]
     [InlineData("dts-worker", "--slots",         "0",         "setting slots: \"0\" (argument --slots); expected a whole number from 1 to 10000")]
     [InlineData("dts-worker", "--timeZone",      "Mars/Base", "setting timeZone: \"Mars/Base\" (argument --timeZone); expected a time zone's IANA id")]

@@ -13,7 +13,7 @@ public sealed class FileModesTests
     private const UnixFileMode EnteredByAll = (UnixFileMode)0b111_101_101;
 
     [Fact]
-    public async Task What_master_and_worker_write_is_their_users_alone_also_what_an_earlier_version_left_open_and_a_commands_umask_is_the_usual_one()
+    public async Task Master_and_worker_close_new_and_old_files_to_other_users_and_commands_get_umask_0022()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 0);
         var left = Directory.CreateDirectory(Path.Combine(cluster.Folder, "w1", "spool")).FullName;

@@ -126,7 +126,7 @@ public sealed class HolderTests : IDisposable
     }
 
     [Fact]
-    public async Task A_start_that_the_holder_does_not_answer_in_time_is_too_late_and_stays_so_when_the_holder_goes_on()
+    public async Task A_start_that_a_stalled_holder_does_not_answer_in_time_never_runs()
     {
         using var commands = await OpenAsync();
         var holder = Assert.Single(Processes.Running($"hold {_folder.Path}"));
@@ -180,7 +180,7 @@ public sealed class HolderTests : IDisposable
     [Fact]
     public async Task A_command_that_was_started_though_its_start_was_given_up_is_killed()
     {
-        // A holder that is stalled between its look at the clock and the start.
+        // A holder that stalls between its look at the clock and the start.
         const string Stalled = """
             import json, socket, sys
             worker = socket.socket(fileno=3).accept()[0]
@@ -210,7 +210,7 @@ public sealed class HolderTests : IDisposable
     }
 
     [Fact]
-    public async Task What_a_command_left_in_the_background_writes_on_when_its_worker_is_gone_and_the_holder_ends_with_it()
+    public async Task A_background_process_can_write_after_its_worker_has_gone_and_the_holder_ends_with_it()
     {
         var ticks = _folder.File("ticks");
         using (var commands = await OpenAsync())
@@ -236,7 +236,7 @@ public sealed class HolderTests : IDisposable
     }
 
     [Fact]
-    public async Task The_ending_of_a_command_that_left_somebody_in_the_background_is_in_the_file_though_the_holder_goes_on()
+    public async Task The_file_has_the_ending_of_a_command_whose_background_process_keeps_the_holder()
     {
         using (var first = await OpenAsync())
         {

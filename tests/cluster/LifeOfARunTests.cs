@@ -25,8 +25,8 @@ public sealed class LifeOfARunTests
 
     [Theory]
     [InlineData("one", 6)]
-    [InlineData("all", 12)] // On each of two workers, with a file of its own.
-    public async Task Six_runs_that_were_asked_for_at_once_lose_no_update_where_overlap_is_forbidden(string mode, int runs)
+    [InlineData("all", 12)] // On each of two workers, with one file per worker.
+    public async Task Six_runs_requested_at_once_lose_no_update_where_overlap_is_forbidden(string mode, int runs)
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 2);
         var file = Path.Combine(cluster.Folder, "c");
@@ -49,7 +49,7 @@ public sealed class LifeOfARunTests
     }
 
     [Fact]
-    public async Task What_many_parents_ask_for_at_once_runs_once_for_each_and_not_at_once()
+    public async Task A_job_with_many_parents_runs_once_for_each_and_never_overlaps()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 2);
         await cluster.SaveAsync("child", "sleep 0.2", Never, new { startDeadlineSeconds = 60 });
@@ -66,7 +66,7 @@ public sealed class LifeOfARunTests
     }
 
     [Fact]
-    public async Task Values_that_DTS_did_not_write_harm_nothing_but_themselves()
+    public async Task Values_that_DTS_did_not_write_affect_nothing_else()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 2);
         await cluster.SaveAsync("hello", "echo hello", Never);
@@ -330,7 +330,7 @@ public sealed class LifeOfARunTests
     }
 
     [Fact]
-    public async Task A_worker_that_starts_on_a_full_disk_runs_jobs_and_keeps_their_records_until_there_is_room()
+    public async Task A_worker_started_on_a_full_disk_runs_jobs_and_keeps_records_until_there_is_room()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 0);
         await using var disk = await SmallDisk.MountAsync(Path.Combine(cluster.Folder, "small"), kilobytes: 512);
@@ -349,7 +349,7 @@ public sealed class LifeOfARunTests
     }
 
     [Fact]
-    public async Task A_dependent_that_is_no_job_when_its_time_comes_is_recorded_as_cancelled()
+    public async Task A_dependent_that_does_not_exist_is_recorded_as_cancelled()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 1);
         await cluster.SaveAsync("parent", "true", Never, new { then = new[] { "later" } });

@@ -185,7 +185,7 @@ public sealed class MainJobTests
     }
 
     [Fact]
-    public async Task A_name_with_its_accents_apart_is_one_job_with_the_composed_one_in_the_executables_too()
+    public async Task The_executables_take_decomposed_and_composed_names_for_one_job()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 1);
 

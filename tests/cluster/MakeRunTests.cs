@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Dts.Tests.Cluster;
 
-/// <summary>What people try first: make run, kill -9, once more make run, Ctrl-C.</summary>
+/// <summary>What users try first: make run, kill -9, make run again, Ctrl-C.</summary>
 [SupportedOSPlatform("linux")]
 public sealed class MakeRunTests : IDisposable
 {
@@ -18,7 +18,7 @@ public sealed class MakeRunTests : IDisposable
     {
         foreach (var make in _made)
         {
-            using var kill = Process.Start("sh", ["-c", $"kill -KILL -- -{make.Id} 2>/dev/null || true"]); // After a failure: with what would start all again.
+            using var kill = Process.Start("sh", ["-c", $"kill -KILL -- -{make.Id} 2>/dev/null || true"]); // After a failure: kills the whole group, also the keepers that would restart services.
             kill.WaitForExit();
 
             make.Dispose();
@@ -33,7 +33,7 @@ public sealed class MakeRunTests : IDisposable
     }
 
     [Fact]
-    public async Task What_is_killed_is_started_again_what_keeps_dying_pauses_and_Ctrl_C_leaves_nothing()
+    public async Task A_killed_service_restarts_one_that_keeps_dying_pauses_and_Ctrl_C_leaves_nothing()
     {
         var run = Start(out _);
         await Soon("DTS is up");
@@ -41,7 +41,7 @@ public sealed class MakeRunTests : IDisposable
         foreach (var service in new[] { "etcd", "worker-1", "master" })
         {
             var killed = await KillAsync(service);
-            await Soon($"{service} was killed by signal 9; it is started again");
+            await Soon($"{service} was killed by signal 9; restarting it");
             await Patience.Until(() => PidOf(service) is { } pid && pid != killed, Said);
         }
 
@@ -49,7 +49,7 @@ public sealed class MakeRunTests : IDisposable
         await KillAsync("master");
         await Patience.Until(() => PidOf("master") is not null, Said);
         await KillAsync("master");
-        await Soon($"master was killed by signal 9, the third end within 10 s; it starts again in 10 s. {Data}/master.log ends with: ");
+        await Soon($"master was killed by signal 9, its third end within 10 s; it restarts in 10 s. {Data}/master.log ends with: ");
         await Patience.Until(() => PidOf("master") is not null, Said);
         await Interrupt(run);
 
@@ -75,7 +75,7 @@ public sealed class MakeRunTests : IDisposable
     }
 
     [Fact]
-    public async Task A_second_make_run_on_the_same_data_says_so_at_once_and_what_a_killed_one_left_ends()
+    public async Task A_second_make_run_on_the_same_data_is_refused_and_a_killed_one_leaves_nothing()
     {
         var run = Start(out _);
         await Soon("DTS is up");
@@ -92,9 +92,9 @@ public sealed class MakeRunTests : IDisposable
     }
 
     [Fact]
-    public async Task A_user_other_than_root_runs_all_of_it_and_hears_of_a_folder_that_it_cannot_write()
+    public async Task A_user_other_than_root_can_run_it_and_an_unwritable_folder_is_reported()
     {
-        // The repository may be where only root can go.
+        // The repository may be in a folder that only root can enter.
         await Tool.RunAsync("cp", "-r", Tool.InRepository(".ci"), Tool.InRepository("Makefile"), _scratch.Path);
         await Tool.RunAsync("cp", Path.Combine(NativeProcess.Folder, "dts-master"), Path.Combine(NativeProcess.Folder, "dts-worker"), _scratch.Path);
         await Tool.RunAsync("chmod", "-R", "a+rX", _scratch.Path);
@@ -119,13 +119,13 @@ public sealed class MakeRunTests : IDisposable
         return Start(ports, "run");
     }
 
-    /// <summary>In a session of its own, as in a terminal of its own.</summary>
+    /// <summary>Starts it in its own session, as in its own terminal.</summary>
     private Process Start((int Api, int Etcd) ports, string said, string[]? front = null, string? repository = null, string? data = null)
     {
         var start = new ProcessStartInfo("setsid", ["sh", "-c", "out=$1; shift; exec \"$@\" >\"$out\" 2>&1 </dev/null", "sh", _scratch.File(said), .. front ?? [],
             "make", "--no-print-directory", "-C", repository ?? Tool.InRepository("."), "run", $"BIN={(repository is null ? NativeProcess.Folder : repository)}",
             $"DATA={data ?? Data}", $"API_PORT={ports.Api}", $"ETCD_PORT={ports.Etcd}", "WORKERS=1"]);
-        start.Environment.Remove("MAKEFLAGS"); // Those of the make that runs the tests.
+        start.Environment.Remove("MAKEFLAGS"); // They belong to the make that runs the tests.
         var make = Process.Start(start)!;
         _made.Add(make);
         return make;
@@ -159,7 +159,7 @@ public sealed class MakeRunTests : IDisposable
 
     private static (int Api, int Etcd) FindFreePorts()
     {
-        // Below the ports that the kernel gives to others; etcd takes two in a row.
+        // Below the kernel's range of ephemeral ports; etcd needs two consecutive ports.
         for (var port = 20_000 + (Environment.ProcessId % 5_000); ; port += 3)
         {
             try
@@ -174,7 +174,7 @@ public sealed class MakeRunTests : IDisposable
             }
             catch (System.Net.Sockets.SocketException)
             {
-                // Taken.
+                // The port is in use.
             }
         }
     }

@@ -198,7 +198,7 @@ internal sealed class NativeCluster : IAsyncDisposable
         _folder.Dispose();
     }
 
-    /// <summary>Starts one more master, and returns where it listens.</summary>
+    /// <summary>Starts another master and returns its address.</summary>
     public async Task<(NativeProcess Master, Uri Uri)> StartMasterAsync(params string[] more)
     {
         var port = FindFreePort();

@@ -61,7 +61,7 @@ public sealed class RunAsUserTests
         await Patience.Until(() => cluster.CommandsAlive().Count >= 3, cluster.Describe);
 
         var holders = Processes.Running($"hold {cluster.Folder}");
-        Assert.Equal(2, holders.Count); // The worker's own, and that of nobody.
+        Assert.Equal(2, holders.Count); // The holders of the worker's user and of the user "nobody".
         await cluster.Workers["w1"].KillAsync();
         holders.ForEach(Processes.Kill);
         Assert.NotEmpty(cluster.CommandsAlive());

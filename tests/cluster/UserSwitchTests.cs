@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Dts.Tests.Cluster;
 
-/// <summary>These tests are run by root.</summary>
+/// <summary>These tests run as root.</summary>
 [SupportedOSPlatform("linux")]
 public sealed class UserSwitchTests : IDisposable
 {
@@ -33,13 +33,13 @@ public sealed class UserSwitchTests : IDisposable
     }
 
     [Fact]
-    public async Task Its_variables_are_those_of_the_command_and_no_other_program_sees_them_before_it()
+    public async Task Only_the_command_gets_its_variables_and_no_program_before_it()
     {
         var environment = new Dictionary<string, string> { ["DTS_RUN_ID"] = "1", ["LD_PRELOAD"] = "/no/such.so", ["A"] = "b=c d\n\"e\"", ["PATH"] = "/usr/bin" };
 
         var ending = await RunAsync("tr '\\0' '\\n' < /proc/$$/environ | sort", environment);
 
-        // The loader complains of each program that it cannot find the library for: of those that the user runs, and of no other.
+        // The loader complains for each program whose preload is missing: for the user's programs and for no others.
         var complaints = ending.Output.Split('\n').Where(line => line.StartsWith("ERROR: ld.so", StringComparison.Ordinal)).ToList();
         Assert.NotEmpty(complaints);
         Assert.InRange(complaints.Count, 1, 3); // bash, tr, sort
@@ -81,7 +81,7 @@ public sealed class UserSwitchTests : IDisposable
     }
 
     [Fact]
-    public async Task It_enters_a_cgroup_that_only_we_may_write_to_and_a_kill_of_the_cgroup_reaches_it()
+    public async Task It_enters_a_cgroup_that_it_may_not_write_to_and_a_kill_of_the_cgroup_reaches_it()
     {
         using var folder = new CgroupFolder();
         var cgroup = new RunCgroup(folder.Path, mustHold: true);
@@ -99,7 +99,7 @@ public sealed class UserSwitchTests : IDisposable
     }
 
     [Fact]
-    public async Task Its_whole_output_goes_to_a_file_that_it_may_neither_read_nor_write_by_name()
+    public async Task Its_output_goes_to_a_file_that_it_can_neither_read_nor_write_by_name()
     {
         var output = new OutputTarget(_scratch.File("1.out"), "a/1", 1000);
 
@@ -111,7 +111,7 @@ public sealed class UserSwitchTests : IDisposable
     }
 
     [Fact]
-    public async Task Nobody_but_the_worker_and_root_is_heard_by_the_process_that_starts_its_commands()
+    public async Task The_process_that_starts_commands_accepts_only_the_worker_and_root()
     {
         using (var first = await OpenAsync())
         {
@@ -119,7 +119,7 @@ public sealed class UserSwitchTests : IDisposable
             await first.StartAsync(["a/1"], TimeSpan.FromMinutes(1));
         }
 
-        // Even one who got into the folder, which is closed.
+        // Not even a user who can enter the folder, which is normally closed.
         File.SetUnixFileMode(_scratch.File("holders"), OpenToAll);
         var socket = Directory.GetFiles(_scratch.File("holders"), "*.sock").Single();
         File.SetUnixFileMode(socket, OpenToAll | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite);
@@ -138,7 +138,7 @@ public sealed class UserSwitchTests : IDisposable
     }
 
     [Fact]
-    public async Task Each_user_has_one_process_that_starts_its_commands_which_runs_as_that_user_without_capabilities_and_lets_nobody_look_in()
+    public async Task Each_user_has_one_holder_which_has_no_capabilities_and_hides_its_memory()
     {
         var daemon = UserAccount.Find("daemon")!;
         _commands = await OpenAsync();
@@ -184,7 +184,7 @@ public sealed class UserSwitchTests : IDisposable
     }
 
     [Fact]
-    public async Task Where_no_process_can_be_started_for_a_user_its_commands_say_so_and_others_run()
+    public async Task If_a_users_holder_cannot_start_its_commands_say_so_and_others_run()
     {
         _commands = await OpenAsync();
         var stranger = new UserAccount("no-such-user", 4711, 4711, "/");
@@ -193,13 +193,13 @@ public sealed class UserSwitchTests : IDisposable
 
         var endings = await Task.WhenAll((await _commands.StartAsync(["a/1", "b/2"], TimeSpan.FromMinutes(1))).Select(running => running.Ended.Soon()));
 
-        Assert.Equal("cannot start: the process that is to start commands of this user does not run: it ended before it said a word", endings[0].Error);
+        Assert.Equal("cannot start: the process that starts commands of this user does not run: it ended before it answered", endings[0].Error);
         Assert.Equal("two\n", endings[1].Output);
     }
 
     private async Task<HeldCommands> OpenAsync()
     {
-        var worker = _scratch.File("dts-worker"); // Where that user may execute it.
+        var worker = _scratch.File("dts-worker"); // A path where that user may execute it.
         if (!File.Exists(worker))
         {
             File.SetUnixFileMode(_scratch.Path, OpenToAll);

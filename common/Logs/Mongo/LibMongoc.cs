@@ -12,7 +12,7 @@ internal static unsafe partial class LibMongoc
     private const int ErrorSize = 512;      // bson_error_t: two 32-bit numbers, then the message.
     private const int ErrorCodeAt = 4;
     private const int ErrorMessageAt = 8;
-    private const int ServerErrors = 17;    // MONGOC_ERROR_SERVER: the domain of errors that the server answers with.
+    private const int ServerErrors = 17;    // MONGOC_ERROR_SERVER: the domain of errors that come from the server.
     private const int BsonSize = 128;       // bson_t, which is aligned to its size.
     private const int ErrorApiVersion2 = 2; // mongoc_errors(3): server errors come with the server's own codes.
 
@@ -65,7 +65,7 @@ internal static unsafe partial class LibMongoc
         var client = mongoc_client_pool_pop(pool);
         if (client == 0)
         {
-            error = "all connections are in use, and none has come back in time";
+            error = "all connections are in use, and none became free in time";
             return null;
         }
 

@@ -10,16 +10,19 @@ internal sealed partial class MongoDatabase : IDisposable
     private const string Name = "cron";
     private const int DuplicateKey = 11000;
 
-    // Errors for what a document says, https://www.mongodb.com/docs/manual/reference/error-codes: BadValue, FailedToParse, TypeMismatch, InvalidBSON, names of fields that are not taken,
-    // a validator (121), too large (10334, 17280, 17419, 17420), a key of an index that somebody else has made. All others may pass.
+    // Errors that the content of a document causes (https://www.mongodb.com/docs/manual/reference/error-codes): BadValue, FailedToParse,
+    // TypeMismatch, InvalidBSON, refused field names, a validator (121), too large (10334, 17280, 17419, 17420), a unique index that
+    // DTS did not create. All other errors may be temporary.
     private static readonly HashSet<long> OfContent = [2, 9, 14, 22, 52, 55, 56, 57, 121, 10334, DuplicateKey, 16755, 17280, 17419, 17420];
-    private static readonly HashSet<long> OfSize = [10334, 17419, 17420]; // These may refuse a whole command.
+    private static readonly HashSet<long> OfSize = [10334, 17419, 17420]; // With these the server may refuse a whole command.
 
     private const int DocumentsMax = 10_000; // In a command; servers take 100,000.
     private const int BytesMax = 6 << 20;    // In a command before its last document; that may have 8 MiB of output, and servers take 16 MiB.
 
     private static readonly TimeSpan CallsEndWithin = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan AnswersWithin = TimeSpan.FromSeconds(60); // Or the connection is given up, so that its thread comes back.
+
+    // After this time the connection is closed, which frees its thread.
+    private static readonly TimeSpan AnswersWithin = TimeSpan.FromSeconds(60);
 
     private readonly nint _pool;
     private readonly string _writeConcern;
@@ -75,7 +78,8 @@ internal sealed partial class MongoDatabase : IDisposable
     public BsonValue Run(BsonWriter command) => Run(command.ToArray());
 
     /// <summary>Runs a command that may be refused; then its answer has no elements.</summary>
-    public BsonValue TryRun(BsonWriter command) => LibMongoc.RunCommand(_pool, Name, command.ToArray(), out _, out _) is { } answer ? BsonValue.Of(answer) : default;
+    public BsonValue TryRun(BsonWriter command) =>
+        LibMongoc.RunCommand(_pool, Name, command.ToArray(), out _, out _) is { } answer ? BsonValue.Of(answer) : default;
 
     /// <param name="limit">0 = all.</param>
     public List<BsonValue> Find(string collection, Action<BsonWriter> filter, Action<BsonWriter> sort, int limit, int skip = 0)
@@ -109,14 +113,16 @@ internal sealed partial class MongoDatabase : IDisposable
         }
     }
 
-    /// <summary>Updates documents, and returns what is refused for its content.</summary>
+    /// <summary>Updates documents, and returns those that the server refuses because of their content.</summary>
     public List<WriteError> Update(string collection, int count, Action<BsonWriter, int> write)
     {
         List<WriteError> refused = [];
         for (var next = 0; next < count;)
         {
             var errors = RunWrite("update", collection, "updates", count, ref next, (updates, i) => updates.Document(update => write(update, i)));
-            refused.AddRange(errors.FirstOrDefault(error => !OfContent.Contains(error.Code)) is { } failure ? throw Failed($"an update is refused: {failure.Reason}") : errors);
+            refused.AddRange(errors.FirstOrDefault(error => !OfContent.Contains(error.Code)) is { } failure
+                ? throw Failed($"an update is refused: {failure.Reason}")
+                : errors);
         }
 
         return refused;
@@ -134,7 +140,8 @@ internal sealed partial class MongoDatabase : IDisposable
     }
 
     /// <summary>Writes as many documents as fit into a command, from one on, and returns what was wrong with some of them.</summary>
-    private List<WriteError> RunWrite(string verb, string collection, string array, int count, ref int next, Action<BsonWriter, int> write, int most = DocumentsMax)
+    private List<WriteError> RunWrite(
+        string verb, string collection, string array, int count, ref int next, Action<BsonWriter, int> write, int most = DocumentsMax)
     {
         var (from, i) = (next, next);
         var command = new BsonWriter().Text(verb, collection).Bool("ordered", false).Document("writeConcern", concern => _ = int.TryParse(_writeConcern, CultureInfo.InvariantCulture, out var nodes)
@@ -156,7 +163,8 @@ internal sealed partial class MongoDatabase : IDisposable
 
             if (i - from > 1)
             {
-                return RunWrite(verb, collection, array, count, ref next, write, (i - from) / 2); // Until the one that is too large is alone.
+                // Halve the command until the document that is too large is alone.
+                return RunWrite(verb, collection, array, count, ref next, write, (i - from) / 2);
             }
 
             next = i;
@@ -177,7 +185,8 @@ internal sealed partial class MongoDatabase : IDisposable
             refused["code"].AsLong == DuplicateKey && refused["keyPattern"].Elements.All(key => key.Name == "_id")))];
     }
 
-    private BsonValue Run(byte[] command) => LibMongoc.RunCommand(_pool, Name, command, out var error, out _) is { } answer ? BsonValue.Of(answer) : throw Failed(error);
+    private BsonValue Run(byte[] command) =>
+        LibMongoc.RunCommand(_pool, Name, command, out var error, out _) is { } answer ? BsonValue.Of(answer) : throw Failed(error);
 
     /// <summary>A question that fails is asked once more: by then the pool has noticed that its connection was broken by a restart of the server.</summary>
     private BsonValue Ask(byte[] command)
@@ -194,7 +203,14 @@ internal sealed partial class MongoDatabase : IDisposable
 
     private static string WithTimeouts(string uri, TimeSpan timeout)
     {
-        foreach (var (option, span) in new[] { ("connectTimeoutMS", timeout), ("serverSelectionTimeoutMS", timeout), ("waitQueueTimeoutMS", timeout), ("socketTimeoutMS", AnswersWithin) })
+        (string, TimeSpan)[] timeouts =
+        [
+            ("connectTimeoutMS", timeout),
+            ("serverSelectionTimeoutMS", timeout),
+            ("waitQueueTimeoutMS", timeout),
+            ("socketTimeoutMS", AnswersWithin),
+        ];
+        foreach (var (option, span) in timeouts)
         {
             if (!uri.Contains($"{option}=", StringComparison.OrdinalIgnoreCase))
             {
@@ -215,13 +231,13 @@ internal sealed partial class MongoDatabase : IDisposable
     [GeneratedRegex(@"[?&]w=([^&]+)")]
     private static partial Regex WriteConcernPattern();
 
-    /// <summary>What became of the documents of one command, by their places.</summary>
-    /// <param name="Known">There was one with that id already.</param>
-    /// <param name="Refused">They are refused for their content.</param>
-    /// <param name="Failure">Why others were not taken; null = there are none.</param>
+    /// <summary>The outcome of one insert, by the indexes of its documents.</summary>
+    /// <param name="Known">A document with the same id exists already.</param>
+    /// <param name="Refused">The server refuses them because of their content.</param>
+    /// <param name="Failure">Why the rest was not written; null = there is no rest.</param>
     public sealed record Inserted(IReadOnlyList<int> New, IReadOnlyList<int> Known, IReadOnlyList<WriteError> Refused, string? Failure);
 
     /// <summary>Why the document at an index was not written.</summary>
-    /// <param name="IsSameId">There is a document with its id already.</param>
+    /// <param name="IsSameId">A document with the same id exists already.</param>
     public sealed record WriteError(int Index, long Code, string Reason, bool IsSameId);
 }

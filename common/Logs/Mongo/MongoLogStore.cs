@@ -45,14 +45,17 @@ public sealed class MongoLogStore : ILogStore
         var half = latest.Count / 2;
         return latest.Count < LanesFrom
             ? await RunAsync(() => Write(latest))
-            : [.. (await Task.WhenAll(RunAsync(() => Write(latest[..half])), RunAsync(() => Write(latest[half..])))).SelectMany(refused => refused)];
+            : [.. (await Task.WhenAll(RunAsync(() => Write(latest[..half])), RunAsync(() => Write(latest[half..]))))
+                .SelectMany(refused => refused)];
     }
 
     /// <summary>Only inserts: what a benchmark holds the writing against.</summary>
     internal Task InsertBareAsync(IReadOnlyList<RunRecord> records) => RunAsync(() =>
-        _database.Insert("log", records.Count, (documents, i) => RunDocument.Write(documents, records[i])).Sum(inserted => inserted.New.Count));
+        _database.Insert("log", records.Count, (documents, i) => RunDocument.Write(documents, records[i]))
+            .Sum(inserted => inserted.New.Count));
 
-    public Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => RunAsync<IReadOnlyList<Refused<OutputChunk>>>(() =>
+    public Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(
+        IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => RunAsync<IReadOnlyList<Refused<OutputChunk>>>(() =>
     {
         var results = _database.Insert("output", chunks.Count, (documents, i) => documents.Document(chunk => chunk
             .Text("_id", string.Create(CultureInfo.InvariantCulture, $"{chunks[i].Run}:{chunks[i].Offset:D12}"))
@@ -62,7 +65,8 @@ public sealed class MongoLogStore : ILogStore
             .Date("expireAt", chunks[i].ExpireAt))).ToList();
         return results.FirstOrDefault(inserted => inserted.Failure is not null) is { Failure: var why }
             ? throw Failed(why!)
-            : [.. results.SelectMany(inserted => inserted.Refused).Select(error => new Refused<OutputChunk>(chunks[error.Index], error.Reason))];
+            : [.. results.SelectMany(inserted => inserted.Refused)
+                .Select(error => new Refused<OutputChunk>(chunks[error.Index], error.Reason))];
     });
 
     public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(string run, long offset, int bytesMax, CancellationToken cancel) => RunAsync(() =>
@@ -82,10 +86,14 @@ public sealed class MongoLogStore : ILogStore
     });
 
     public Task<RunRecord?> FindAsync(string id, CancellationToken cancel) => RunAsync(() =>
-        _database.Find("log", filter => filter.Text("_id", id), sort => sort.Int("_id", 1), limit: 1) is [var found] ? RunDocument.Read(found) : null);
+        _database.Find("log", filter => filter.Text("_id", id), sort => sort.Int("_id", 1), limit: 1) is [var found]
+            ? RunDocument.Read(found)
+            : null);
 
     public Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(() =>
-        limit == 0 ? [] : [.. _database.Find("log", filter => filter.Text("jobName", job.Value), LatestFirst, limit, skip).Select(RunDocument.Read)]);
+        limit == 0
+            ? []
+            : [.. _database.Find("log", filter => filter.Text("jobName", job.Value), LatestFirst, limit, skip).Select(RunDocument.Read)]);
 
     public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => RunAsync(() =>
         LogPage.Of([.. FindLatest(query).Select(RunDocument.Read)], query.Limit));
@@ -251,7 +259,7 @@ public sealed class MongoLogStore : ILogStore
             _indexing ??= _database.RunAsync(MakeIndexes);
         }
 
-        return _database.RunAsync(call); // It cannot be cancelled, so the task ends when its thread does.
+        return _database.RunAsync(call); // The call cannot be cancelled, so the task ends when its thread does.
     }
 
     private bool MakeIndexes()

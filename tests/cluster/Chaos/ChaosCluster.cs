@@ -12,7 +12,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Dts.Tests.Cluster.Chaos;
 
-/// <summary>Whether etcd has users, and whose word a token is: the members' memory of it, or its signature. Both last five seconds.</summary>
+/// <summary>Whether etcd has users, and the kind of its tokens: simple (kept by the members) or signed (JWT). Both last five seconds.</summary>
 internal enum EtcdTokens
 {
     None,
@@ -121,7 +121,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
         _etcds[name] = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", "log=$1; shift; exec \"$@\" >>\"$log\" 2>&1", "sh", _folder.File($"{name}.log"), .. etcd]))!;
     }
 
-    /// <summary>Stops a member where it is, as a stalled host would, or lets it go on.</summary>
+    /// <summary>Stops a member, as on a stalled host, or lets it continue.</summary>
     public void SignalMember(int n, string signal) => Processes.Signal(_etcds[Member(n)].Id, signal);
 
     public async Task KillMemberAsync(int n)
@@ -203,7 +203,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
     public IReadOnlyList<Count> ReadCounters() =>
         [.. Directory.EnumerateFiles(Counters).SelectMany(file => Judge.ReadCounts(Path.GetFileName(file), File.ReadAllLines(file)))];
 
-    /// <summary>The runs ("job/runId") that were declared lost, whatever their records say.</summary>
+    /// <summary>The runs ("job/runId") that were declared lost, even if their records say otherwise.</summary>
     public IReadOnlySet<string> LostRuns => _lost!.Ids;
 
     public List<int> CommandsAlive() => Processes.With($"MARK={_folder.Path}");

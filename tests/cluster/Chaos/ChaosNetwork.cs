@@ -4,8 +4,8 @@ namespace Dts.Tests.Cluster.Chaos;
 
 /// <summary>Hosts on a network of the test's own: a network namespace each, joined by a bridge in another; each can be cut off as a pulled plug does.</summary>
 /// <remarks>
-/// It takes root and ip(8). The test's own end is <c>10.213.N.1</c>; nothing routes out of it. N is taken by the name of a namespace, which the
-/// kernel gives once: so tests that run side by side have networks of their own.
+/// Needs root and ip(8). The test's own end is <c>10.213.N.1</c>; nothing routes out of it. A test takes a number N by creating a namespace
+/// named after it. The kernel creates a name only once, so tests that run side by side get different networks.
 /// </remarks>
 internal sealed class ChaosNetwork : IAsyncDisposable
 {
@@ -89,7 +89,7 @@ internal sealed class ChaosNetwork : IAsyncDisposable
             }
             catch (Xunit.Sdk.XunitException taken) when (taken.Message.Contains("File exists", StringComparison.Ordinal) && tries < Networks)
             {
-                // Another test has it, or left it behind.
+                // Another test uses this number, or left it behind.
             }
         }
     }

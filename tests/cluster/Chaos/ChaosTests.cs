@@ -6,15 +6,15 @@ using Xunit;
 namespace Dts.Tests.Cluster.Chaos;
 
 /// <summary>The promise under every fault. CHAOS_MINUTES, CHAOS_SEED and CHAOS_FAULTS choose how long, and which faults; CHAOS_KEEP names a folder for the logs.</summary>
-/// <remarks>With an odd seed etcd has users, with simple and signed tokens in turn; "auth-simple" and "auth-signed" among the faults choose.</remarks>
+/// <remarks>With an odd seed etcd has users, alternately with simple and signed tokens; the faults "auth-simple" and "auth-signed" force one kind.</remarks>
 public sealed class ChaosTests
 {
     private const string Witness =
         "mark() { echo \"$1 $DTS_JOB $DTS_RUN_ID $DTS_PLAN_TIME $DTS_ATTEMPT $DTS_FENCING_TOKEN $DTS_WORKER $EPOCHREALTIME\" >> $WITNESSES/$DTS_WORKER; }; mark start; trap 'mark end' EXIT; ";
 
     /// <summary>
-    /// n=$(cat c); sleep; echo $((n+1)) >c, so that every overlap loses a count; with the fencing token at the file, so that only the run that a worker without a session
-    /// has left behind is refused. The file gets a line for each start and each count, so that a kill leaves no half of one.
+    /// n=$(cat c); sleep; echo $((n+1)) >c: every overlap loses a count. The file also has fencing tokens, so that it refuses only a run
+    /// that went on after its worker lost the session. Each start and each count appends one line, so that a kill leaves no partial write.
     /// </summary>
     private const string CountUp = """
         c=$COUNTERS/$DTS_JOB

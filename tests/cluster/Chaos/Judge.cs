@@ -35,7 +35,7 @@ internal static class Judge
     /// <summary>What is wrong; empty = all is as it must be.</summary>
     public static IReadOnlyList<string> FindFaults(Evidence evidence)
     {
-        // Where runs must not overlap; in mode all each worker sees to it for itself.
+        // Only where runs must not overlap; in mode all each worker prevents overlap of its own runs.
         var sequences = evidence.Jobs.Where(job => job.Overlap != Overlap.Allow)
             .Join(evidence.Starts, job => job.Name, start => start.Job, (job, start) => (job, start))
             .GroupBy(pair => (pair.job.Name, Worker: pair.job.Mode == JobMode.All ? pair.start.Worker : ""), pair => pair.start)
@@ -90,7 +90,7 @@ internal static class Judge
         starts.Zip(starts.Skip(1)).Where(pair => pair.Second.Token <= pair.First.Token).Select(pair =>
             $"{pair.Second.Id} on {pair.Second.Worker} started with token {pair.Second.Token}, after {pair.First.RunId} on {pair.First.Worker} with {pair.First.Token}");
 
-    /// <summary>A run that was killed before it could write its end may have been over by the next start: it is not judged by this.</summary>
+    /// <summary>Does not judge a run that was killed before it could write its end: it may have ended before the next start.</summary>
     private static IEnumerable<string> FindOverlaps(List<Start> starts, IReadOnlySet<string> lost) =>
         from pair in starts.Select((start, index) => (Start: start, Index: index))
         where pair.Start.End is not null && !lost.Contains(pair.Start.Id)
@@ -100,8 +100,8 @@ internal static class Judge
             $"{later.Id} on {later.Worker} started {later.At - pair.Start.At:F3} s after {pair.Start.RunId} on {pair.Start.Worker}, which ran for {pair.Start.End - pair.Start.At:F3} s");
 
     /// <summary>
-    /// The numbers are 1, 2, 3 …, each run that succeeded has written one, and the others that did were killed just after. A run that finds a higher token than its own
-    /// writes nothing and fails: only one that was declared lost may.
+    /// The numbers are 1, 2, 3 …. Each run that succeeded has written one; any other run that wrote one was killed just after. A run that finds
+    /// a token higher than its own writes nothing and fails: only a run that was declared lost may.
     /// </summary>
     private static IEnumerable<string> FindMiscounts(Evidence evidence)
     {

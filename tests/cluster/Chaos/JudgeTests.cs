@@ -13,7 +13,7 @@ public sealed class JudgeTests
     private static readonly RunRecord Succeeded = Some.Record(0, "a", RunStatus.Succeeded);
 
     [Fact]
-    public void What_started_once_and_is_recorded_once_is_in_order() => Assert.Empty(FaultsOf([First], [Succeeded]));
+    public void A_run_that_started_once_and_is_recorded_once_is_no_fault() => Assert.Empty(FaultsOf([First], [Succeeded]));
 
     [Fact]
     public void A_start_and_its_end_are_read_from_two_lines()
@@ -36,10 +36,10 @@ public sealed class JudgeTests
     [InlineData(RunStatus.Skipped)]
     [InlineData(RunStatus.Missed)]
     [InlineData(RunStatus.Cancelled)]
-    public void A_start_that_is_recorded_as_none_is_a_fault(RunStatus status) => Assert.Single(FaultsOf([First], [Succeeded with { Status = status }]));
+    public void A_start_recorded_as_not_started_is_a_fault(RunStatus status) => Assert.Single(FaultsOf([First], [Succeeded with { Status = status }]));
 
     [Fact]
-    public void A_success_or_failure_that_never_started_and_a_start_without_a_record_are_faults()
+    public void An_ending_without_a_start_and_a_start_without_a_record_are_faults()
     {
         Assert.Equal(["a/20261122T100000Z never started, and its record says succeeded"], FaultsOf([], [Succeeded]));
         Assert.Equal(
@@ -81,7 +81,7 @@ public sealed class JudgeTests
     }
 
     [Fact]
-    public void A_long_run_overlaps_with_all_that_start_before_its_end()
+    public void A_long_run_overlaps_every_run_that_starts_before_its_end()
     {
         Start[] starts = [First with { End = 9 }, Second with { End = null }, Second with { RunId = "20261122T100002Z", Token = 102, At = 3, End = 4 }];
 
@@ -89,7 +89,7 @@ public sealed class JudgeTests
     }
 
     [Fact]
-    public void A_run_that_was_killed_or_declared_lost_does_not_count_as_going_on()
+    public void A_killed_or_lost_run_does_not_count_as_running()
     {
         var early = Second with { At = 1.15 };
         RunRecord[] records = [Succeeded, RecordOf(early)];
@@ -100,7 +100,7 @@ public sealed class JudgeTests
     }
 
     [Fact]
-    public void In_mode_all_runs_of_different_workers_may_overlap_and_those_of_one_may_not()
+    public void In_mode_all_runs_on_different_workers_may_overlap_and_runs_on_one_may_not()
     {
         var job = Job with { Mode = JobMode.All };
         var early = Second with { At = 1.15 };
@@ -112,7 +112,7 @@ public sealed class JudgeTests
     }
 
     [Fact]
-    public void A_number_that_two_runs_counted_to_is_a_fault()
+    public void A_number_written_by_two_runs_is_a_fault()
     {
         Assert.Empty(FaultsOfCounter([new("a", First.RunId, 100, 1), new("a", Second.RunId, 101, 2)], [Succeeded, RecordOf(Second)]));
         Assert.Equal(
@@ -121,7 +121,7 @@ public sealed class JudgeTests
     }
 
     [Fact]
-    public void A_run_that_succeeded_without_counting_is_a_fault_and_one_that_counted_and_was_killed_is_none()
+    public void A_success_without_a_count_is_a_fault_and_a_count_of_a_killed_run_is_not()
     {
         Assert.Equal(["a/20261122T100001Z succeeded and has not counted"], FaultsOfCounter([new("a", First.RunId, 100, 1)], [Succeeded, RecordOf(Second)]));
         Assert.Empty(FaultsOfCounter([new("a", First.RunId, 100, 1)], [Succeeded, RecordOf(Second) with { Status = RunStatus.Killed }]));
@@ -129,7 +129,7 @@ public sealed class JudgeTests
     }
 
     [Fact]
-    public void Only_a_run_that_was_declared_lost_may_be_refused_for_its_token()
+    public void Only_a_lost_run_may_find_a_higher_token()
     {
         var refused = RecordOf(Second) with { Status = RunStatus.Failed, ExitCode = 9 };
         Count[] counts = [new("a", First.RunId, 100, 1)];

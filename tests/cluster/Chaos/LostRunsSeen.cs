@@ -7,7 +7,7 @@ using Dts.Tests.Support;
 
 namespace Dts.Tests.Cluster.Chaos;
 
-/// <summary>Follows <c>owed/</c> for the runs that are declared lost: of some of them no record says so later, because their true ending came first.</summary>
+/// <summary>Watches <c>owed/</c> for runs declared lost. Some have no such record later, because their true ending arrived first.</summary>
 internal sealed class LostRunsSeen : IAsyncDisposable
 {
     private readonly Keys _keys = new(Keys.DefaultPrefix);

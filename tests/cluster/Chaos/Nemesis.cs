@@ -5,7 +5,7 @@ using Dts.Tests.Support;
 namespace Dts.Tests.Cluster.Chaos;
 
 /// <summary>Harms a cluster, one fault after the other, and mends what it did; the same seed gives the same faults.</summary>
-/// <param name="faults">Which faults, by the names below; empty = all of them, now and then one of those that take longer than a session.</param>
+/// <param name="faults">The names of the faults to inject; empty = all, but those that outlast a session only now and then.</param>
 internal sealed class Nemesis(ChaosCluster cluster, IReadOnlyList<Job> jobs, IReadOnlyList<string> faults, Random random, Action<string> say)
 {
     private const int LongOneIn = 12; // Two in three minutes.
@@ -21,7 +21,7 @@ internal sealed class Nemesis(ChaosCluster cluster, IReadOnlyList<Job> jobs, IRe
 
     private readonly HashSet<string> _paused = [];
 
-    /// <summary>Jobs that are asked for many times at once: those whose runs must not overlap.</summary>
+    /// <summary>Jobs for bursts of requests: their runs must not overlap.</summary>
     private readonly List<Job> _queueing = [.. jobs.Where(job => job.Overlap != Overlap.Allow)];
 
     /// <summary>Goes on until the time is over; then everything has been mended.</summary>
@@ -105,7 +105,7 @@ internal sealed class Nemesis(ChaosCluster cluster, IReadOnlyList<Job> jobs, IRe
         await StartEndedWorkersAsync();
     }
 
-    /// <summary>As systemd would: a worker may give up when what holds its commands does not answer.</summary>
+    /// <summary>Restarts a worker, as systemd would: a worker may give up when its holder does not answer.</summary>
     private async Task StartEndedWorkersAsync()
     {
         await Wait(1);

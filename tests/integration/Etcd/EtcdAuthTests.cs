@@ -66,7 +66,7 @@ public sealed class EtcdAuthTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_user_works_before_etcd_s_authentication_is_switched_on_and_after_it()
+    public async Task A_user_works_before_and_after_authentication_is_enabled_in_etcd()
     {
         await using var server = await EtcdServer.StartNewAsync();
         using var etcd = new EtcdClient(server.Options() with { User = "dts", Password = "secret" }, TimeProvider.System, _log);
@@ -101,7 +101,7 @@ public sealed class EtcdAuthTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_connection_that_breaks_does_not_cost_the_token()
+    public async Task A_broken_connection_keeps_the_token()
     {
         await using var proxy = new CutProxy(_server.Address);
         using var etcd = new EtcdClient(_server.Options(proxy.Endpoint) with { User = "dts", Password = "secret" }, TimeProvider.System, _log);
@@ -132,7 +132,7 @@ public sealed class EtcdAuthTests : IAsyncLifetime
 
         for (var n = 0; n < 2; n++)
         {
-            var calls = await server.CallsAsync("LeaseKeepAlive"); // Three seconds apart: the token has expired between two of them.
+            var calls = await server.CallsAsync("LeaseKeepAlive"); // Three seconds apart, so the token expires between two of them.
             await Patience.Until(() => server.CallsAsync("LeaseKeepAlive").GetAwaiter().GetResult() > calls, () => $"{_log}");
             proxy.Reset(); // The watch opens its stream with a token that has expired.
             await Task.WhenAll(Enumerable.Range(0, 10).Select(i => FindSoonAsync(etcd)));
@@ -164,7 +164,7 @@ public sealed class EtcdAuthTests : IAsyncLifetime
     private static Task<string?> PutSoonAsync(EtcdClient etcd, string key) =>
         RepeatAsync(async () => (await etcd.PutAsync(key, "1")).ToString());
 
-    /// <summary>Calls again, as all callers do, while etcd is unavailable.</summary>
+    /// <summary>Retries while etcd is unavailable, as all callers do.</summary>
     private static async Task<string?> RepeatAsync(Func<Task<string?>> call)
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(50));

@@ -81,7 +81,7 @@ public sealed class SessionKeeperTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task Two_endpoints_of_five_that_accept_and_never_answer_do_not_end_a_session()
+    public async Task Two_of_five_endpoints_that_never_answer_do_not_end_a_session()
     {
         var proxies = Enumerable.Range(0, 5).Select(_ => Own(new CutProxy(Server.Address))).ToList();
         var etcd = Own(new EtcdClient(Server.Options([.. proxies.Select(proxy => proxy.Endpoint)]), TimeProvider.System, Log));
@@ -98,7 +98,7 @@ public sealed class SessionKeeperTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task An_etcd_out_of_space_is_named_once_and_so_is_that_it_has_space_again()
+    public async Task An_etcd_out_of_space_is_logged_once_and_so_is_its_recovery()
     {
         var server = Own(await EtcdServer.StartNewAsync("http", EtcdServer.Small));
         var filler = Own(server.Connect(new RecordedLog()));

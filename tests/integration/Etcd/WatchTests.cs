@@ -167,7 +167,7 @@ public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
         await SoonAsync(follower, ("c", "1"));
         await writer.PutAsync(Keys.Worker("c"), "2");
         await SoonAsync(follower, ("c", "2"));
-        Assert.Equal(1, Log.CountOf("has come back with other data"));
+        Assert.Equal(1, Log.CountOf("has come back with different data"));
     }
 
     [Fact]
@@ -192,7 +192,7 @@ public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task An_etcd_that_is_restored_from_a_snapshot_is_followed_from_what_the_snapshot_had()
+    public async Task A_watch_follows_an_etcd_restored_from_a_snapshot()
     {
         var server = Own(await EtcdServer.StartNewAsync());
         var etcd = Own(server.Connect(Log));

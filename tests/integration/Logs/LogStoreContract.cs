@@ -61,7 +61,7 @@ public abstract class LogStoreContract : IDisposable
     }
 
     [Fact]
-    public async Task What_is_refused_for_its_content_is_named_and_all_else_is_written()
+    public async Task A_record_refused_for_its_content_is_named_and_all_others_are_written()
     {
         var store = Open();
         await WriteAsync(store, Some.Record(0));
@@ -400,7 +400,7 @@ public abstract class LogStoreContract : IDisposable
     /// <summary>Opens the store that this test uses; more than once, as several processes would.</summary>
     protected abstract ILogStore OpenStore();
 
-    /// <summary>Has the store refuse whatever belongs to the job <see cref="Refused"/>.</summary>
+    /// <summary>Makes the store refuse all records and output of the job <see cref="Refused"/>.</summary>
     protected abstract Task RefuseAsync();
 
     /// <summary>Removes it.</summary>

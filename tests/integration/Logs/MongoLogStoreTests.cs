@@ -71,7 +71,7 @@ public sealed class MongoLogStoreTests : LogStoreContract, IClassFixture<Documen
     public void A_text_that_is_no_URI_is_told(string uri) => Assert.Throws<FormatException>(() => new MongoLogStore(uri, TimeSpan.FromSeconds(1), _log));
 
     [Fact]
-    public async Task A_document_that_is_too_large_is_refused_and_those_beside_it_are_written()
+    public async Task A_document_that_is_too_large_is_refused_and_the_others_are_written()
     {
         var store = Open();
         var large = Some.Record(2, output: new string('x', 17 << 20));

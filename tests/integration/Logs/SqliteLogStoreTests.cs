@@ -128,7 +128,7 @@ public sealed class SqliteLogStoreTests : LogStoreContract
     }
 
     [Fact]
-    public async Task A_full_disk_is_called_by_its_name()
+    public async Task A_full_disk_is_reported_as_such()
     {
         await using var disk = await SmallDisk.MountAsync(_scratch.File("disk"), kilobytes: 512);
         using var store = new SqliteLogStore(System.IO.Path.Combine(disk.Path, "log.db"));

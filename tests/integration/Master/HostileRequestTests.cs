@@ -9,8 +9,8 @@ using Xunit;
 
 namespace Dts.Tests.Integration.Master;
 
-/// <summary>Requests, and values in etcd, that nobody should send or put. They harm only themselves.</summary>
-/// <remarks>One master for all tests here: each has jobs of its own.</remarks>
+/// <summary>Hostile requests and foreign values in etcd: they affect nothing else.</summary>
+/// <remarks>All tests here share one master; each test has its own jobs.</remarks>
 public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<MasterProcess>
 {
     private const string Success = """{"errno":0,"msg":"success","data":null}""";
@@ -26,7 +26,7 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
     [InlineData("DELETE",  "/job/kill",                "POST, PUT, PATCH")]
     [InlineData("GET",     "/api/v1/jobs/{name}/run",   "POST")]
     [InlineData("HEAD",    "/api/v1/jobs/{name}/pause", "POST")]
-    public async Task A_method_that_is_not_for_changes_changes_nothing(string method, string path, string allowed)
+    public async Task Only_methods_for_changes_change_a_job(string method, string path, string allowed)
     {
         await SaveAsync(Three(_name));
         using var form = new FormUrlEncodedContent([new("job", Three($"{_name}-other")), new("name", _name)]);
@@ -99,7 +99,7 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
     [InlineData("[null]")]
     [InlineData("{}")]
     [InlineData("""{"planTime":"2026-11-22T10:00:00Z","trigger":"\udfff","notBefore":"2026-11-22T10:00:00Z"}""")]
-    public async Task A_foreign_value_beside_a_job_s_own_stops_neither_its_kill_nor_its_save(string value)
+    public async Task A_foreign_value_prevents_neither_kill_nor_save_of_its_job(string value)
     {
         var name = JobName.Parse(_name);
         await SaveAsync(Three(_name));
@@ -114,7 +114,7 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
         Assert.StartsWith("""{"errno":0,""", await SaveAsync(Three(_name).Replace("hello", "more", StringComparison.Ordinal)), StringComparison.Ordinal);
         Assert.StartsWith("""{"errno":0,""", await master.Http.GetStringAsync("/api/v1/runs"), StringComparison.Ordinal);
 
-        Assert.Single(await master.Etcd.ListAsync(master.Keys.AllOwed + _name)); // The run that waited is cancelled; the foreign value is nobody's.
+        Assert.Single(await master.Etcd.ListAsync(master.Keys.AllOwed + _name)); // The waiting run is cancelled; the foreign value causes no ending.
         await Patience.Until(() => Lines($"/cron/queue/{_name}") == 1 && Lines($"/cron/runs/{_name}") == 1, master.Said);
         await PostAsync("/job/delete", "name", _name);
         foreach (var key in foreign)
@@ -135,7 +135,7 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
     [InlineData("""{"wroker":"w1"}""",           """member \"wroker\" is not known; expected worker or env""")]
     [InlineData("[1]",                           """body is [1]; expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"}}""")]
     [InlineData("{",                             """body is not JSON; expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"}}""")]
-    public async Task A_request_to_run_that_cannot_be_meant_is_refused_and_nothing_is_queued(string body, string message)
+    public async Task A_wrong_request_to_run_is_refused_and_nothing_is_queued(string body, string message)
     {
         await SaveAsync(Three(_name));
 
@@ -144,20 +144,20 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
     }
 
     [Fact]
-    public async Task A_worker_s_id_of_a_hundred_kilobytes_becomes_no_key()
+    public async Task A_worker_id_of_a_hundred_kilobytes_never_becomes_a_key()
     {
         await SaveAsync(Three(_name));
 
-        var refused = """{"errno":-1,"msg":"body is larger than 65536 bytes; expected JSON of at most that","data":null}""";
+        var refused = """{"errno":-1,"msg":"body is larger than 65536 bytes; expected JSON within that limit","data":null}""";
         Assert.Equal(refused, await RunAsync($$"""{"worker":"{{new string('x', 100_000)}}"}"""));
         Assert.Empty(await master.Etcd.ListAsync(master.Keys.QueueOf(JobName.Parse(_name))));
     }
 
     [Theory]
-    [InlineData("/api/v1/jobs/any/run", "application/json", "{\"worker\":\"", "body is larger than 65536 bytes; expected JSON of at most that")]
-    [InlineData("/job/save", "application/x-www-form-urlencoded", "job=", "body is larger than 1048576 bytes; expected a form of at most that")]
-    [InlineData("/job/save", "application/x-www-form-urlencoded", "many", "body is larger than 1048576 bytes; expected a form of at most that")]
-    public async Task A_body_of_sixty_megabytes_is_one_line_and_takes_no_memory(string path, string type, string begin, string message)
+    [InlineData("/api/v1/jobs/any/run", "application/json", "{\"worker\":\"", "body is larger than 65536 bytes; expected JSON within that limit")]
+    [InlineData("/job/save", "application/x-www-form-urlencoded", "job=", "body is larger than 1048576 bytes; expected a form within that limit")]
+    [InlineData("/job/save", "application/x-www-form-urlencoded", "many", "body is larger than 1048576 bytes; expected a form within that limit")]
+    public async Task A_body_of_sixty_megabytes_is_refused_in_one_line_and_takes_no_memory(string path, string type, string begin, string message)
     {
         const int megabytes = 60;
         await master.Http.GetStringAsync("/job/list");
@@ -173,8 +173,8 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
     }
 
     [Theory]
-    [InlineData(".",            "name is \".\", which URLs take for a folder; expected another name")]
-    [InlineData("..",           "name is \"..\", which URLs take for a folder; expected another name")]
+    [InlineData(".",            "name is \".\", which a URL takes for a folder; expected another name")]
+    [InlineData("..",           "name is \"..\", which a URL takes for a folder; expected another name")]
     [InlineData(" ",            "name \" \" begins or ends with a blank; expected none there")]
     [InlineData("a ",           "name \"a \" begins or ends with a blank; expected none there")]
     [InlineData("\u3000a",      "name \"\u3000a\" begins or ends with a blank; expected none there")]
@@ -182,7 +182,7 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
     [InlineData("\ufeffa",      "name \"\ufeffa\" has the invisible character U+FEFF; expected visible letters")]
     [InlineData("\u3164",       "name \"\u3164\" has the invisible character U+3164; expected visible letters")]
     [InlineData("a\u00a0b",     "name \"a\u00a0b\" has the invisible character U+00A0; expected visible letters")]
-    public async Task A_name_that_nobody_could_read_or_type_is_refused_at_save_and_can_be_killed_and_deleted_where_it_is_stored(string name, string message)
+    public async Task A_confusing_name_is_refused_at_save_but_a_stored_one_can_be_killed_and_deleted(string name, string message)
     {
         var answer = await SaveAsync(Three(name));
         Assert.Equal(message, (string)JsonNode.Parse(answer)!["msg"]!);
@@ -198,12 +198,12 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
     }
 
     [Fact]
-    public async Task A_name_with_its_accents_apart_is_stored_composed_and_found_in_either_form()
+    public async Task A_decomposed_name_is_stored_composed_and_found_in_either_form()
     {
         var (apart, composed) = ($"e\u0301 \u1100\u1161 {_name}", $"\u00e9 \uac00 {_name}");
 
         Assert.Equal(
-            """{"errno":0,"msg":"success","data":null,"warnings":["name had letters and accents apart; it was saved in Unicode's composed form (NFC)"]}""",
+            """{"errno":0,"msg":"success","data":null,"warnings":["name had separate letters and accents; it was saved in Unicode's composed form (NFC)"]}""",
             await SaveAsync(Three(apart)));
         Assert.NotNull(await StoredAsync(composed));
         Assert.Null(await StoredAsync(apart));
@@ -218,7 +218,7 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
     }
 
     [Fact]
-    public async Task A_job_that_is_stored_with_its_accents_apart_is_edited_in_place_and_not_doubled()
+    public async Task A_job_stored_under_a_decomposed_name_is_edited_in_place()
     {
         var (apart, composed) = ($"e\u0301 {_name}", $"\u00e9 {_name}");
         await master.Etcd.PutAsync(master.Keys.Jobs + apart, Three(apart));
@@ -254,7 +254,7 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
     [InlineData("/job/list")]
     [InlineData("/job/log")]
     [InlineData("/api/v1/runs")]
-    public async Task An_answer_is_neither_guessed_at_nor_kept_by_a_browser(string path)
+    public async Task A_browser_neither_guesses_the_type_of_an_answer_nor_caches_it(string path)
     {
         using var answer = await master.Http.GetAsync(path);
 

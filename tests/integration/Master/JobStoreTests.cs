@@ -148,7 +148,7 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task Of_saves_at_once_that_would_close_a_circle_together_one_is_refused()
+    public async Task Of_concurrent_saves_that_would_close_a_circle_one_is_refused()
     {
         for (var n = 0; n < 30; n++)
         {

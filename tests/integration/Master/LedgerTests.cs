@@ -15,7 +15,7 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
     public void Dispose() => _scratch.Dispose();
 
     [Fact]
-    public async Task A_mistyped_log_file_is_named_and_not_made()
+    public async Task A_mistyped_log_file_is_named_and_not_created()
     {
         await SaveAsync();
         var file = _scratch.File("mistyped/log.db");
@@ -23,12 +23,12 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
         var (exitCode, said, error) = await RunAsync("--job", _name, "--logFile", file);
 
         Assert.Equal((2, ""), (exitCode, said));
-        Assert.Equal($"log file {file}: there is no such file; expected the one that the workers of this host write\n", error);
+        Assert.Equal($"log file {file}: there is no such file; expected the file that the workers of this host write\n", error);
         Assert.False(Directory.Exists(_scratch.File("mistyped")));
     }
 
     [Fact]
-    public async Task A_log_file_that_is_there_is_read_and_left_as_it_is()
+    public async Task An_existing_log_file_is_read_and_not_changed()
     {
         await SaveAsync();
         var file = master.LogFile;
@@ -42,17 +42,17 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
     }
 
     [Fact]
-    public async Task A_job_that_nobody_knows_is_an_error()
+    public async Task An_unknown_job_is_an_error()
     {
         var (exitCode, said, error) = await RunAsync("--job", _name, "--logFile", master.LogFile);
 
         Assert.Equal((2, ""), (exitCode, said));
-        Assert.Equal($"name \"{_name}\" is no job; expected one that is saved, or was deleted less than a day ago\n", error);
+        Assert.Equal($"name \"{_name}\" is not a job; expected a saved job, or one deleted less than a day ago\n", error);
         Assert.Equal(error.TrimEnd(), (string?)(await AskAsync(""))["msg"]);
     }
 
     [Fact]
-    public async Task It_says_how_it_is_used()
+    public async Task It_prints_its_usage()
     {
         var (exitCode, said, _) = await RunAsync("--help");
 
@@ -69,7 +69,7 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
     [InlineData("to=0001-01-01",   "to is 0001-01-01T00:00:00Z; expected a time from 1970-01-01T00:00:00Z to 2099-12-31T23:59:59Z")]
     [InlineData("from=1066-10-14", "from is 1066-10-14T00:00:00Z; expected a time from 1970-01-01T00:00:00Z to 2099-12-31T23:59:59Z")]
     [InlineData("from=2026-03-02&to=2026-03-01", "from is 2026-03-02T00:00:00Z; expected a time before to, which is 2026-03-01T00:00:00Z")]
-    public async Task A_time_that_says_no_date_or_lies_where_nothing_is_planned_is_refused(string query, string expected)
+    public async Task A_time_without_a_date_or_outside_the_years_of_schedules_is_refused(string query, string expected)
     {
         await SaveAsync();
 
@@ -84,7 +84,7 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
     [InlineData("2026-11-22T01:00:00%2B01:00")]
     [InlineData("2026-11-22T00:00:00.0000000%2B00:00")]
     [InlineData("2026-11-21T19:00:00.000-05:00")]
-    public async Task A_time_has_one_of_the_forms_of_RFC_3339_in_UTC_unless_it_says_otherwise(string from)
+    public async Task A_time_has_a_form_of_RFC_3339_and_is_UTC_without_a_zone(string from)
     {
         await master.Etcd.PutAsync(master.Keys.Job(JobName.Parse(_name)), JobJson.ToJson(Some.Job(_name, "0 0 * * *")));
 
@@ -96,7 +96,7 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
     [Theory]
     [InlineData("03/04/2026")]
     [InlineData("13:00")]
-    public async Task The_log_is_searched_in_times_with_dates_only(string from)
+    public async Task The_log_is_searched_by_times_with_dates_only(string from)
     {
         var answer = JsonNode.Parse(await master.Http.GetStringAsync($"/api/v1/log?from={from}"))!;
 
@@ -104,7 +104,7 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
     }
 
     [Fact]
-    public async Task Plan_times_to_come_are_listed_and_are_no_faults()
+    public async Task Plan_times_to_come_are_listed_and_are_not_faults()
     {
         await SaveAsync();
         var (now, day) = (DateTimeOffset.UtcNow, TimeSpan.FromDays(1));

@@ -5,13 +5,13 @@ using Xunit;
 
 namespace Dts.Tests.Integration.Master;
 
-/// <summary>A master with the default settings, so without a token, behind the site of nginx that we publish.</summary>
+/// <summary>A master with default settings, so without a token, behind the published nginx site.</summary>
 public sealed class MasterBehindNginxTests(MasterProcess master) : IClassFixture<MasterProcess>
 {
     private const string Job = """job={"name":"via-nginx","command":"id","cronExpr":"0 0 1 1 *"}""";
 
     [Fact]
-    public async Task A_master_without_a_token_runs_nothing_for_those_who_come_through_nginx_whatever_host_they_name()
+    public async Task A_master_without_a_token_refuses_every_request_through_nginx()
     {
         using var tls = new TlsFiles();
         await using var nginx = await NginxServer.StartSiteAsync([master.Http.BaseAddress!.Authority, master.Http.BaseAddress.Authority], tls, out var plainPort);
@@ -23,7 +23,7 @@ public sealed class MasterBehindNginxTests(MasterProcess master) : IClassFixture
             var (byAddressExit, _) = await CurlAsync($"https://127.0.0.1:{nginx.Port}/job/save", "-H", $"Host: {host}", "--data-urlencode", Job);
 
             Assert.True(byName.Length == 0 || byName.Contains("this master has no apiToken; set apiToken", StringComparison.Ordinal), byName);
-            Assert.NotEqual(0, byAddressExit); // No certificate for a name that is not the site's.
+            Assert.NotEqual(0, byAddressExit); // nginx has no certificate for any name but the site's.
         }
 
         var (exit, refused) = await CurlAsync(site, "--data-urlencode", Job);

@@ -174,7 +174,7 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
     [Theory]
     [InlineData("PUT")]
     [InlineData("PATCH")]
-    public async Task The_methods_of_a_form_are_as_good_as_POST(string method)
+    public async Task PUT_and_PATCH_work_like_POST(string method)
     {
         using var form = new FormUrlEncodedContent([new("job", ThreeFields)]);
 
@@ -196,7 +196,7 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
         await File.WriteAllTextAsync(scratch.File("job"), ThreeFields.Replace("echo hello", new string('x', 10 << 20), StringComparison.Ordinal));
         string[] form = ["--data-urlencode", $"job@{scratch.File("job")}", $"{master.Http.BaseAddress}job/save"];
 
-        var refused = """{"errno":-1,"msg":"body is larger than 1048576 bytes; expected a form of at most that","data":null}""";
+        var refused = """{"errno":-1,"msg":"body is larger than 1048576 bytes; expected a form within that limit","data":null}""";
         Assert.Equal(refused, await Tool.RunAsync("curl", ["-sS", .. form]));
         Assert.Equal(refused, await Tool.RunAsync("curl", ["-sS", "-H", "Expect:", .. form])); // It does not ask before it sends.
         Assert.Null(await StoredAsync(_name));

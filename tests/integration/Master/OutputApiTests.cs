@@ -89,7 +89,7 @@ public sealed class OutputApiTests(MasterProcess master) : IClassFixture<MasterP
     }
 
     [Fact]
-    public async Task One_follower_too_many_is_refused_until_another_has_gone()
+    public async Task A_follower_beyond_the_limit_is_refused_until_another_leaves()
     {
         var key = master.Keys.Run(JobName.Parse(_job), Record.Id[(_job.Length + 1)..]);
         await master.Etcd.PutAsync(key, JsonSerializer.Serialize(new RunInFlight("w1", "1", Some.Now, RunSpec.Scheduled(Some.Now)), DtsJson.Readable.RunInFlight));
@@ -98,7 +98,7 @@ public sealed class OutputApiTests(MasterProcess master) : IClassFixture<MasterP
         using (var refused = await FollowedAsync())
         {
             Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
-            Assert.Contains("100 readers follow outputs on this master already; try again later, or without follow=true", await refused.Content.ReadAsStringAsync());
+            Assert.Contains("100 readers already follow outputs on this master; try again later, or without follow=true", await refused.Content.ReadAsStringAsync());
         }
 
         followers[0].Dispose();

@@ -9,10 +9,10 @@ namespace Dts.Tests.Integration.Master;
 public sealed class SilentStoreTests
 {
     [Fact]
-    public async Task A_log_store_that_never_answers_costs_the_master_few_threads_and_each_caller_hears_of_it()
+    public async Task A_log_store_that_never_answers_costs_few_threads_and_callers_get_an_error()
     {
         const int requests = 200;
-        using var silent = new TcpListener(IPAddress.Loopback, 0); // The kernel accepts, and nobody reads.
+        using var silent = new TcpListener(IPAddress.Loopback, 0); // The kernel accepts connections, but nobody reads.
         silent.Start(backlog: 1000);
         await using var master = new MasterProcess { Settings = ["--mongodbUri", $"mongodb://127.0.0.1:{((IPEndPoint)silent.LocalEndpoint).Port}/?directConnection=true"] };
         await master.InitializeAsync();

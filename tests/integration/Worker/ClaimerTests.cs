@@ -294,7 +294,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     [InlineData(Overlap.Replace, JobMode.One)]
     [InlineData(Overlap.Forbid,  JobMode.All)]
     [InlineData(Overlap.Replace, JobMode.All)]
-    public async Task Runs_of_a_job_that_may_not_overlap_start_one_after_the_other_however_many_are_asked_for_at_once(Overlap overlap, JobMode mode)
+    public async Task Runs_that_must_not_overlap_start_one_after_the_other_however_many_are_requested(Overlap overlap, JobMode mode)
     {
         var worker = await StartWorkerAsync();
         var fire = await PutJobAsync(Some.Job() with { Overlap = overlap, Mode = mode, StartDeadlineSeconds = 60 }, Soon());
@@ -317,12 +317,12 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task A_planned_fire_and_a_run_that_was_asked_for_the_same_moment_start_one_after_the_other()
+    public async Task A_planned_fire_and_a_run_requested_at_the_same_moment_do_not_overlap()
     {
         var worker = await StartWorkerAsync();
         var fire = await PutJobAsync(Some.Job() with { StartDeadlineSeconds = 60 }, Soon());
         var asked = await PutQueuedAsync(fire, RunSpec.Manual, notBefore: fire.PlanTime);
-        await worker.OrderAsync(new FireOrder.Claim(fire)); // First in the row, so it is not the one that would be skipped.
+        await worker.OrderAsync(new FireOrder.Claim(fire)); // It comes first, so it is not skipped.
         await worker.OrderAsync(new FireOrder.Claim(asked));
 
         await StartedAsync(worker, 1);
@@ -364,7 +364,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task A_claim_whose_answer_was_lost_keeps_the_other_runs_of_its_job_back_until_it_is_found_out()
+    public async Task A_claim_with_a_lost_answer_holds_back_other_runs_until_its_outcome_is_known()
     {
         var worker = await StartWorkerAsync(callTimeoutSeconds: 1);
         var planned = await PutJobAsync(Some.Job() with { Mode = JobMode.All, StartDeadlineSeconds = 60 }, Soon());
@@ -409,11 +409,11 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     public async Task What_nobody_claimed_is_accounted_for_also_when_it_was_found_while_there_was_no_session()
     {
         var worker = await StartWorkerAsync(ttl: TimeSpan.FromSeconds(3));
-        await Etcd.PutAsync(Keys.Worker("w1"), "a stranger"); // In the place of the registration.
+        await Etcd.PutAsync(Keys.Worker("w1"), "a stranger"); // A foreign value instead of the registration.
         await Patience.Until(() => worker.Sessions.Current is null, () => $"{Log}");
         var planTime = Soon();
         var planned = await PutJobAsync(Some.Job(), planTime, cursorAt: planTime.AddSeconds(-6));
-        var fire = new Fire(planned.Name, planTime, planned.Plan, rank: 1); // Which looks before it claims.
+        var fire = new Fire(planned.Name, planTime, planned.Plan, rank: 1); // A fire of rank 1 looks before it claims.
         await worker.OrderAsync(new FireOrder.Claim(fire));
         await Patience.Until(() => fire.Gap is not null, () => $"{Log}");
         Assert.Null(worker.Sessions.Current);
@@ -425,7 +425,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         var record = Assert.Single(worker.Recorded).Record;
         Assert.Equal((RunStatus.Missed, 5L), (record.Status, record.MissedCount));
         var owed = JsonSerializer.Deserialize((await Etcd.FindAsync(Keys.Owed(fire.Name, record.Id[6..])))!.Value.Span, DtsJson.Readable.OwedEnding)!;
-        Assert.Equal(worker.Sessions.Current!.Lease.ToString(), owed.Session); // Should this worker die before it has recorded it, others do.
+        Assert.Equal(worker.Sessions.Current!.Lease.ToString(), owed.Session); // If this worker dies before it records the ending, others do.
     }
 
     [Fact]
@@ -445,7 +445,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task A_misfire_whose_job_was_put_by_hand_since_its_cursor_is_missed_and_not_forgotten()
+    public async Task A_misfire_of_a_job_put_by_hand_after_its_cursor_is_recorded_as_missed()
     {
         var worker = await StartWorkerAsync();
         var planTime = Soon().AddSeconds(-20);
@@ -461,7 +461,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task A_cursor_that_is_none_is_replaced_and_the_job_runs()
+    public async Task An_unreadable_cursor_is_replaced_and_the_job_runs()
     {
         var worker = await StartWorkerAsync();
         var fire = await PutJobAsync(Some.Job(), Soon());
@@ -509,7 +509,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     /// <summary>Puts a run of a fire's job into the queue.</summary>
-    /// <param name="forWorker">The one that it is bound to; empty = any.</param>
+    /// <param name="forWorker">The worker that the run is bound to; empty = any.</param>
     private async Task<Fire> PutQueuedAsync(Fire planned, string trigger, string forWorker = "", DateTimeOffset? notBefore = null, IReadOnlyDictionary<string, string>? env = null)
     {
         var now = DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds());
@@ -518,7 +518,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         return new Fire(planned.Name, run, planned.Plan, rank: 0) { QueueRevision = put.Header.Revision };
     }
 
-    /// <summary>What the completion of a run does.</summary>
+    /// <summary>Deletes the run, as its completion would.</summary>
     private async Task EndAsync(ClaimingWorker worker, Run run)
     {
         await Etcd.DeleteAsync(Keys.Run(run.Name, run.Id));

@@ -15,7 +15,7 @@ public sealed class CronErrorTable
     [InlineData("0 12 32 1 * 2027",      "6 fields are second first; for a year write 7")]
     [InlineData("0 12 1 1 * 2027-2030", "6 fields are second first; for a year write 7: 0 0 12 1 1 * 2027-2030")]
 
-    // blanks that are none
+    // characters that look like blanks
     [InlineData("0\u00A03 * * *",    "character 2 is U+00A0, a no-break space; write a plain space")]
     [InlineData("*/5 * * * *\u00A0", "character 12 is U+00A0, a no-break space; write a plain space")]
     [InlineData("0 3\u3000* * *",    "character 4 is U+3000, which looks like a space; write a plain space")]

@@ -52,7 +52,7 @@ public sealed class DoctorTests
         var found = EtcdChecks.Judge(ill, Endpoint, 1, isRestricted: false).ToList();
 
         Assert.Contains(found, finding => finding is { Level: FindingLevel.Error } && finding.What.Contains("no leader"));
-        Assert.Contains(found, finding => finding is { Level: FindingLevel.Error } && finding.What.Contains("alarm:NOSPACE; its quota is used up, and it takes no writes") && finding.Remedy == "etcdctl --endpoints=http://10.0.0.1:2379/ compact 4711; etcdctl --endpoints=http://10.0.0.1:2379/ defrag; etcdctl --endpoints=http://10.0.0.1:2379/ alarm disarm");
+        Assert.Contains(found, finding => finding is { Level: FindingLevel.Error } && finding.What.Contains("alarm:NOSPACE; its quota is used up, and it accepts no writes") && finding.Remedy == "etcdctl --endpoints=http://10.0.0.1:2379/ compact 4711; etcdctl --endpoints=http://10.0.0.1:2379/ defrag; etcdctl --endpoints=http://10.0.0.1:2379/ alarm disarm");
         Assert.Contains(found, finding => finding is { Level: FindingLevel.Warning } && finding.What.Contains("1900.0 MB of its quota of 2147.5 MB"));
     }
 
@@ -74,11 +74,11 @@ public sealed class DoctorTests
     }
 
     [Fact]
-    public void A_registration_that_is_not_renewed_is_not_taken_for_a_wrong_clock()
+    public void A_registration_that_is_not_renewed_is_not_reported_as_a_wrong_clock()
     {
         var stale = new WorkerRegistration("host", "10.0.0.2", "1", ProcessIdentity.Current, 8, Some.Now, Clock: Some.Now.AddSeconds(-40));
 
-        // One that was written later and has a later time proves nothing.
+        // A later revision with a later time proves nothing.
         var found = EtcdChecks.Judge([("w1", stale, 7), ("w2", stale with { Clock = Some.Now }, 8)], Some.Now).ToList();
 
         Assert.Equal(
@@ -92,7 +92,7 @@ public sealed class DoctorTests
     [InlineData("ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"", "dnf install x",   "grubby")]
     [InlineData("ID=\"opensuse-leap\"\nID_LIKE=\"suse opensuse\"", "zypper install x", "grub2-mkconfig")]
     [InlineData("",                                        "install x",         "to the kernel's command line")]
-    public void A_remedy_is_a_command_of_the_host_s_distribution(string release, string install, string part)
+    public void A_remedy_is_a_command_of_the_hosts_distribution(string release, string install, string part)
     {
         var distribution = Distribution.Parse(release);
 
@@ -156,7 +156,7 @@ public sealed class DoctorTests
         var without = HostChecks.JudgeNginx([("/etc/nginx/conf.d/any.conf", site)], 8070, hasToken: false, () => (0, "")).ToList();
         var with = HostChecks.JudgeNginx([("/etc/nginx/conf.d/any.conf", site)], 8070, hasToken: true, () => (0, ""));
 
-        Assert.Equal(passes, without.Any(finding => finding.Level == FindingLevel.Error && finding.What.Contains("/etc/nginx/conf.d/any.conf passes to a master without apiToken") && finding.Remedy.Contains("DTS_APITOKEN")));
+        Assert.Equal(passes, without.Any(finding => finding.Level == FindingLevel.Error && finding.What.Contains("/etc/nginx/conf.d/any.conf passes requests to a master without apiToken") && finding.Remedy.Contains("DTS_APITOKEN")));
         Assert.DoesNotContain(with, finding => finding.What.Contains("apiToken"));
     }
 
@@ -191,7 +191,7 @@ public sealed class DoctorTests
     }
 
     [Fact]
-    public async Task A_log_file_that_is_no_database_or_is_a_folder_is_an_error()
+    public async Task A_log_file_that_is_a_folder_or_not_a_database_is_an_error()
     {
         using var scratch = new ScratchFolder();
         File.WriteAllText(scratch.File("text"), "not a database, but longer than the mark of one");

@@ -14,7 +14,7 @@ public sealed class DataFaultTests : IDisposable
     public void Dispose() => _scratch.Dispose();
 
     [Fact]
-    public async Task A_full_disk_is_no_wrong_setting()
+    public async Task A_full_disk_is_not_a_wrong_setting()
     {
         await using var disk = await SmallDisk.MountAsync(_scratch.File("small"), kilobytes: 64);
         disk.Fill();
@@ -33,7 +33,7 @@ public sealed class DataFaultTests : IDisposable
     [InlineData(28)]  // ENOSPC
     [InlineData(30)]  // EROFS
     [InlineData(122)] // EDQUOT
-    public async Task What_a_disk_does_not_take_now_ends_with_code_1_so_that_systemd_tries_again(int errno)
+    public async Task A_failing_disk_exits_with_1_so_that_systemd_tries_again(int errno)
     {
         var exitCode = await Service.RunAsync(() => DataFault.Guard<Task<int>>("/data", () => throw new IOException("as the kernel says", errno)));
 
@@ -41,7 +41,7 @@ public sealed class DataFaultTests : IDisposable
     }
 
     [Fact]
-    public async Task A_place_where_no_folder_can_be_and_one_that_another_worker_holds_are_wrong_settings()
+    public async Task An_impossible_folder_and_one_held_by_another_worker_are_wrong_settings()
     {
         File.WriteAllText(_scratch.File("file"), "");
         using var held = DataFolder.Open(_scratch.File("held"));

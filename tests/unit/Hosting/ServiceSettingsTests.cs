@@ -152,12 +152,12 @@ public sealed class ServiceSettingsTests : IDisposable
         Assert.Equal($"setting {key}: \"{value}\" (argument --{key}); expected {expected}", Refusal(() => Worker($"--{key}={value}")));
 
     [Fact]
-    public void A_session_that_ends_while_one_call_is_waited_for_is_refused_and_both_settings_are_named()
+    public void A_session_shorter_than_one_call_is_refused_and_both_settings_are_named()
     {
         var refusal = Refusal(() => Worker("--sessionTtl", "2", "--etcdDialTimeout", "3600000"));
 
         Assert.Equal(
-            "settings etcdDialTimeout (3600000 ms) and sessionTtl (2 s): a session ends while one call to etcd is waited for; "
+            "settings etcdDialTimeout (3600000 ms) and sessionTtl (2 s): the session would end during one call to etcd; "
             + "expected an etcdDialTimeout of at most sessionTtl, or 5000 ms",
             refusal);
         Assert.Equal(TimeSpan.FromSeconds(2), Worker("--sessionTtl", "2").SessionTtl);
@@ -180,7 +180,7 @@ public sealed class ServiceSettingsTests : IDisposable
     [InlineData("etcd1:80",              "http://etcd1:80")]
     [InlineData("[::1]:2379",            "http://[::1]:2379")]
     [InlineData("https://10.0.0.1:443/", "https://10.0.0.1:443")]
-    public void An_endpoint_has_its_port_also_when_it_is_the_usual_one(string text, string endpoint) =>
+    public void An_endpoint_keeps_its_port_even_if_it_is_the_default(string text, string endpoint) =>
         Assert.Equal([new Uri(endpoint)], Worker("--etcdEndpoints", text).Etcd.Endpoints);
 
     [Fact]

@@ -42,7 +42,7 @@ public sealed class SettingsReaderTests : IDisposable
     }
 
     [Fact]
-    public void A_file_that_an_editor_began_with_a_byte_order_mark_is_read()
+    public void A_file_with_a_byte_order_mark_is_read()
     {
         WriteFile("\uFEFF{\"testByFile\":\"file\"}");
 

@@ -15,7 +15,7 @@ public sealed class DocumentsTests
     private static readonly RunSpec Run = RunSpec.Scheduled(Some.Now) with { Env = new Dictionary<string, string> { ["A"] = "b" } };
 
     [Fact]
-    public void What_DTS_writes_is_read_as_it_was()
+    public void Values_that_DTS_writes_are_read_back_unchanged()
     {
         var (inFlight, owed) = (new RunInFlight("w1", "1f", Some.Now, Run), new OwedEnding("w1", "1f", Run, RunStatus.Missed, "why", Some.Now, 3, Some.Now));
 

@@ -24,7 +24,7 @@ public sealed class JobNameTests
     [InlineData("...")]
     [InlineData("🕐")]
     [InlineData("e\u0301")]
-    public void Letters_that_can_be_seen_confuse_nobody(string text) => Assert.Null(JobName.FindConfusing(text));
+    public void Visible_letters_are_accepted(string text) => Assert.Null(JobName.FindConfusing(text));
 
     [Theory]
     [InlineData(".")]
@@ -45,7 +45,7 @@ public sealed class JobNameTests
     [InlineData("\ufeff")]
     [InlineData("\uffa0")]
     [InlineData("a\U000e0041")]
-    public void A_name_that_looks_like_another_or_like_none_is_for_no_new_job_and_still_a_key(string text)
+    public void A_confusing_name_is_refused_for_new_jobs_but_still_valid_as_a_key(string text)
     {
         Assert.NotNull(JobName.FindConfusing(text));
         Assert.True(JobName.TryParse(text, out _, out var error), error);

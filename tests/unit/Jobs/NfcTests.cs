@@ -22,10 +22,10 @@ public sealed class NfcTests
     [InlineData("q\u0323\u0307",                "q\u0323\u0307")]
     [InlineData("\U0001d15e",                   "\U0001d157\U0001d165")]
     [InlineData("备份 🕐",                       "备份 🕐")]
-    public void A_text_in_form_C_is_composed_and_in_order(string text, string composed) => Assert.Equal(composed, Nfc.Of(text));
+    public void Form_C_is_composed_and_in_canonical_order(string text, string composed) => Assert.Equal(composed, Nfc.Of(text));
 
     [Fact]
-    public void Python_composes_every_text_alike()
+    public void Python_composes_every_text_the_same_way()
     {
         var random = Some.Random();
         var table = File.ReadAllLines(Tool.InRepository("../common/Jobs/nfc.txt")).Skip(1).ToList();

@@ -86,7 +86,7 @@ public sealed class LedgerTests
     }
 
     [Fact]
-    public void What_was_before_the_oldest_of_a_hundred_changes_is_said_to_be_unknown()
+    public void The_time_before_the_oldest_of_a_hundred_changes_is_listed_as_unknown()
     {
         var changes = Enumerable.Range(0, ScheduleChange.Kept).Select(n => new ScheduleChange(T.AddSeconds(60 + n), "0 * * * * *", "")).ToList();
 
@@ -97,7 +97,7 @@ public sealed class LedgerTests
     }
 
     [Fact]
-    public void A_plan_time_that_has_not_come_is_no_fault()
+    public void A_plan_time_to_come_is_not_a_fault()
     {
         var lines = Ledger.List(JobName.Parse("hello"), [], Some.Job(cronExpr: "0 * * * * *"), [Some.Record(0)], CronZone.Utc, T, T.AddMinutes(3), T.AddSeconds(70));
 
@@ -106,7 +106,7 @@ public sealed class LedgerTests
     }
 
     [Fact]
-    public void A_list_that_is_cut_says_so()
+    public void A_truncated_list_says_so()
     {
         var lines = Ledger.List(JobName.Parse("hello"), [], Some.Job(), [], CronZone.Utc, T, T.AddDays(2), T);
 

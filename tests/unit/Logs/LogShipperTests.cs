@@ -169,7 +169,7 @@ public sealed class LogShipperTests : IDisposable
     }
 
     [Fact]
-    public async Task A_record_that_the_store_refuses_is_put_aside_and_named_and_the_others_are_shipped()
+    public async Task A_refused_record_is_put_aside_and_named_and_the_others_are_shipped()
     {
         var refused = Some.Record(1).Id;
         _store.Refuses = id => id == refused ? "Document failed validation" : null;
@@ -207,17 +207,17 @@ public sealed class LogShipperTests : IDisposable
     }
 
     [Fact]
-    public async Task When_there_is_no_room_for_what_is_refused_nothing_is_dropped_and_this_host_s_disk_is_blamed()
+    public async Task Without_room_for_refused_records_nothing_is_dropped_and_the_disk_is_blamed()
     {
         await File.WriteAllTextAsync(_refused.Folder, "in the way");
         _store.Refuses = id => id == Some.Record(1).Id ? "Document failed validation" : null;
         var running = Run();
         Append(BatchSize);
-        await AdvanceUntil(() => _log.CountOf("this host's disk holds up the shipping of records") == 1);
+        await AdvanceUntil(() => _log.CountOf("this host's disk blocks the shipping of records") == 1);
         Assert.Equal(BatchSize, _spool.Waiting);
 
         File.Delete(_refused.Folder);
-        await AdvanceUntil(() => _log.CountOf("records are shipped again") == 1);
+        await AdvanceUntil(() => _log.CountOf("shipping of records has resumed") == 1);
         await End(running);
 
         Assert.Equal((1, 0, 0L), (_refused.Kept, _log.CountOf("log store unavailable"), _spool.Waiting));

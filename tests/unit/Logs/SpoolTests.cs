@@ -104,7 +104,7 @@ public sealed class SpoolTests : IDisposable
         next.Append(Records(3, 5));
 
         Assert.Equal([.. Ids(0, 2), .. Ids(3, 5)], IdsOf(next.Read(100)));
-        Assert.Equal(1, _log.CountOf("that are no record"));
+        Assert.Equal(1, _log.CountOf("that are not a record"));
         next.Acknowledge(next.Read(100));
         Assert.Single(Segments());
         Assert.Empty(IdsOf(OpenAfter(next).Read(100)));
@@ -139,8 +139,8 @@ public sealed class SpoolTests : IDisposable
         var next = Open();
 
         Assert.Equal([.. Ids(0, 1), .. Ids(2, 4)], IdsOf(next.Read(100)));
-        Assert.Equal(1, _log.CountOf("that are no record"));
-        Assert.Equal(1, _log.CountOf($"they seem to be of {Ids(1, 2).Single()}"));
+        Assert.Equal(1, _log.CountOf("that are not a record"));
+        Assert.Equal(1, _log.CountOf($"probably belong to {Ids(1, 2).Single()}"));
     }
 
     [Fact]
@@ -362,7 +362,7 @@ public sealed class SpoolTests : IDisposable
 
         Assert.Equal(Ids(1, 40), IdsOf(kept));
         Assert.True(kept.Records[0].OutputTruncated);
-        Assert.Equal(1, _log.CountOf("that are no record"));
+        Assert.Equal(1, _log.CountOf("that are not a record"));
     }
 
     [Theory]

@@ -29,7 +29,7 @@ public sealed class AnswerTests
     }
 
     [Fact]
-    public async Task An_answer_that_cannot_be_written_is_one_error_and_no_half_answer()
+    public async Task An_answer_that_cannot_be_written_is_one_error_and_never_half_an_answer()
     {
         var body = await AnswerAsync((_, http) => Answer.SucceedAsync(http, [.. Enumerable.Repeat(Some.Job(), 1000), Unwritable], DtsJson.Readable.IReadOnlyListJob));
 

@@ -23,7 +23,7 @@ public sealed class FollowedRunTests
     }
 
     [Fact]
-    public async Task One_that_begins_elsewhere_gets_all_from_there_on_and_the_others_are_not_disturbed()
+    public async Task A_follower_that_begins_elsewhere_gets_everything_from_there_on()
     {
         var store = new BrokenStore();
         await WriteAsync(store, 0, "0123456789");
@@ -56,7 +56,7 @@ public sealed class FollowedRunTests
         }
 
         Assert.InRange(looks[0], 4, 10);
-        Assert.InRange(looks[^10..].Sum(), 8, 12); // Two questions each two seconds.
+        Assert.InRange(looks[^10..].Sum(), 8, 12); // Two reads every two seconds.
     }
 
     private static async Task<(int Questions, string[] Texts)> FollowAsync(int followers)

@@ -61,7 +61,7 @@ public sealed class RequestGuardTests : IDisposable
     [InlineData("http://localhost:3000,https://dts.example")]
     [InlineData("https://localhost.evil.example")]
     [InlineData("localhost:3000")]
-    public void Without_a_token_no_site_but_a_loopback_one_can_be_allowed(string origins)
+    public void Without_a_token_only_loopback_sites_can_be_allowed(string origins)
     {
         Assert.StartsWith("setting allowedOrigins: ", Assert.Throws<SettingsException>(() => Guard("--allowedOrigins", origins)).Message, StringComparison.Ordinal);
         Assert.NotNull(Guard("--allowedOrigins", "http://localhost:3000,http://127.0.0.1:3000,http://[::1]:3000"));
@@ -74,7 +74,7 @@ public sealed class RequestGuardTests : IDisposable
     [InlineData("Forwarded")]
     [InlineData("Via")]
     [InlineData("X-Real-IP")]
-    public async Task Without_a_token_nothing_that_came_through_a_proxy_is_answered(string header)
+    public async Task Without_a_token_every_request_through_a_proxy_is_refused(string header)
     {
         foreach (var method in new[] { "GET", "POST" })
         {
@@ -111,7 +111,7 @@ public sealed class RequestGuardTests : IDisposable
     }
 
     [Fact]
-    public async Task A_password_of_any_length_is_only_wrong()
+    public async Task A_wrong_password_of_any_length_is_refused()
     {
         var answer = AskAsync(Guard("--apiToken", Token), "GET", "h", null, null, $"Basic {Convert.ToBase64String(new byte[5000])}");
         _time.Advance(TimeSpan.FromSeconds(5));
@@ -157,11 +157,11 @@ public sealed class RequestGuardTests : IDisposable
         var other = AskAsync(guard, "GET", "h", null, null, "Bearer wrong", peer: "203.0.113.8");
         _time.Advance(TimeSpan.FromSeconds(0.1));
         Assert.Equal(401, (await other.Soon()).Status);
-        Assert.Equal(401, (await AskAsync(guard, "GET", "h", null, null)).Status); // Without any: a browser, before it shows its dialog.
+        Assert.Equal(401, (await AskAsync(guard, "GET", "h", null, null)).Status); // No token: a browser sends this request before it shows its dialog.
     }
 
     [Theory]
-    [InlineData("127.0.0.1",    "10.9.9.9, 203.0.113.7", "203.0.113.7")] // nginx appends what it saw itself; what comes before is the client's word
+    [InlineData("127.0.0.1",    "10.9.9.9, 203.0.113.7", "203.0.113.7")] // nginx appends the address that it saw; the client sent the rest
     [InlineData("198.51.100.1", "203.0.113.7",           "198.51.100.1")]
     [InlineData("127.0.0.1",    "nonsense",              "127.0.0.1")]
     public async Task A_refused_token_is_logged_with_its_address(string peer, string forwardedFor, string address)
@@ -174,7 +174,7 @@ public sealed class RequestGuardTests : IDisposable
     }
 
     [Fact]
-    public async Task Of_refused_tokens_there_is_at_most_a_line_a_second_and_each_is_counted()
+    public async Task Refused_tokens_cause_at_most_one_line_a_second_and_each_is_counted()
     {
         var guard = Guard("--apiToken", Token);
         List<Task<(int Status, string Body)>> asked = [];
@@ -193,7 +193,7 @@ public sealed class RequestGuardTests : IDisposable
     }
 
     [Fact]
-    public async Task What_waits_and_what_is_remembered_of_wrong_tokens_is_limited()
+    public async Task The_number_of_waiting_requests_and_remembered_addresses_is_limited()
     {
         var guard = Guard("--apiToken", Token);
         var asked = Enumerable.Range(0, 3000)

@@ -75,7 +75,7 @@ public sealed class RunCgroupTests : IDisposable
     }
 
     [Theory]
-    [InlineData(true,  "exit status 125", "dts: the cgroup that keeps the limits of this job cannot be entered\n")]
+    [InlineData(true,  "exit status 125", "dts: cannot enter the cgroup that enforces the limits of this job\n")]
     [InlineData(false, "",                "it ran\n")]
     public async Task Where_it_cannot_be_entered_a_command_with_limits_does_not_run_and_any_other_does(bool mustHold, string error, string lastLine)
     {

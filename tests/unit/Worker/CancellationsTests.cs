@@ -13,7 +13,7 @@ public sealed class CancellationsTests
     private readonly Cancellations _cancellations = new();
 
     [Fact]
-    public void A_job_that_is_deleted_stays_so_when_one_of_its_runs_is_killed_afterwards()
+    public void A_deleted_job_stays_cancelled_when_one_of_its_runs_is_killed_later()
     {
         _cancellations.Add(Name, "", 10, "deleted", Some.Now);
         _cancellations.Add(Name, Id(1), 11, "killed", Some.Now);
@@ -23,7 +23,7 @@ public sealed class CancellationsTests
     }
 
     [Fact]
-    public void Of_two_runs_that_are_killed_neither_starts()
+    public void Two_killed_runs_both_do_not_start()
     {
         _cancellations.Add(Name, Id(1), 10, "killed", Some.Now);
         _cancellations.Add(Name, Id(2), 11, "killed", Some.Now);
@@ -33,7 +33,7 @@ public sealed class CancellationsTests
     }
 
     [Fact]
-    public void What_is_claimed_afterwards_starts_and_a_word_that_comes_late_takes_none_back()
+    public void Runs_claimed_later_start_and_a_late_request_cancels_none_of_them()
     {
         _cancellations.Add(Name, "", 10, "paused", Some.Now);
         _cancellations.Add(Name, "", 8, "killed", Some.Now);
@@ -43,7 +43,7 @@ public sealed class CancellationsTests
     }
 
     [Fact]
-    public void What_no_claim_can_be_meant_by_any_more_is_forgotten()
+    public void A_cancellation_is_forgotten_once_it_can_concern_no_claim()
     {
         _cancellations.Add(Name, "", 10, "deleted", Some.Now);
         _cancellations.Add(JobName.Parse("other"), "", 11, "deleted", Some.Now.AddMinutes(3));

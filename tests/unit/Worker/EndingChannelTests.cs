@@ -16,7 +16,7 @@ public sealed class EndingChannelTests : IDisposable
     public void Dispose() => _scratch.Dispose();
 
     [Fact]
-    public async Task Endings_with_large_outputs_wait_for_room_and_those_without_do_not()
+    public async Task Endings_with_large_outputs_wait_for_room_and_endings_without_output_do_not()
     {
         var endings = new EndingChannel(1024);
         var output = new string('x', Large);
@@ -63,7 +63,7 @@ public sealed class EndingChannelTests : IDisposable
         }
 
         Assert.Equal(count, records);
-        Assert.InRange(most, 0, 300L << 20); // All of them would be 1,600 MiB.
+        Assert.InRange(most, 0, 300L << 20); // All outputs together have 1,600 MiB.
         Assert.All(await completed.Reader.ReadAllAsync().ToListAsync(), ending => Assert.Empty(ending.Record.Output));
     }
 }

@@ -94,7 +94,7 @@ public sealed class LaunchLedgerTests : IDisposable
     }
 
     [Fact]
-    public async Task A_start_on_a_full_disk_is_told_and_what_is_launched_is_known_as_soon_as_there_is_room()
+    public async Task A_start_on_a_full_disk_is_logged_and_launches_are_written_once_there_is_room()
     {
         await using var disk = await SmallDisk.MountAsync(_scratch.Path, kilobytes: 64);
         using (var former = Open())

@@ -15,7 +15,7 @@ public sealed class PendingFiresTests
     public PendingFiresTests() => _pending = new PendingFires(Ahead, _time);
 
     [Fact]
-    public void Those_that_abstained_are_tried_again_the_oldest_first_as_many_as_there_is_room_for()
+    public void Fires_that_abstained_are_tried_again_oldest_first_while_there_is_room()
     {
         var fires = Enumerable.Range(0, 5).Select(n => Add($"job-{n}")).ToList();
         Assert.Equal(fires, _pending.TakeDue(0));
@@ -30,9 +30,9 @@ public sealed class PendingFiresTests
     }
 
     [Theory]
-    [InlineData(JobMode.One, 0)] // Its claim of a later one accounts for those before it.
-    [InlineData(JobMode.All, 1)] // Its own cursor begins when it comes.
-    public void What_nobody_could_run_is_left_to_a_worker_that_comes_unless_it_owes_nothing_of_that_time(JobMode mode, int recordedNow)
+    [InlineData(JobMode.One, 0)] // Its claim of a later fire accounts for the earlier ones.
+    [InlineData(JobMode.All, 1)] // Its own cursor begins when it joins.
+    public void Unmatched_fires_are_left_to_a_worker_that_joins_unless_they_predate_its_cursor(JobMode mode, int recordedNow)
     {
         var job = Some.Job() with { Mode = mode, Target = new Target(["w9"]), StartDeadlineSeconds = 60 };
         _pending.Add(Planned(job, seconds: 0));

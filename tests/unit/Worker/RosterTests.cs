@@ -27,12 +27,12 @@ public sealed class RosterTests
         Assert.Equal(expected, string.Join(' ', _roster.Matching(TargetOf(workers, labels)).Order()));
 
     [Fact]
-    public void A_registration_that_is_written_again_says_nothing_new()
+    public void A_rewritten_registration_is_nothing_new()
     {
         Assert.False(_roster.Add("w2", new Dictionary<string, string> { ["zone"] = "a" }));
         Assert.True(_roster.Add("w2", new Dictionary<string, string> { ["zone"] = "b" }));
         Assert.True(_roster.Add("w4", new Dictionary<string, string>()));
-        Assert.False(_roster.Add("w1", new Dictionary<string, string>())); // This one's own labels are known here.
+        Assert.False(_roster.Add("w1", new Dictionary<string, string>())); // A worker knows its own labels.
     }
 
     [Fact]

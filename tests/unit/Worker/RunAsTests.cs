@@ -57,7 +57,7 @@ public sealed class RunAsTests
     [InlineData("nobody", "",       "nobody", "nobody")]
     [InlineData("nobody", "daemon", "daemon", "daemon")]
     [InlineData("nobody", "root",   "root",   "root")]
-    public void Where_jobUser_is_set_a_job_without_a_user_runs_as_that_one(string jobUser, string setting, string user, string account)
+    public void With_jobUser_set_a_job_without_a_user_runs_as_jobUser(string jobUser, string setting, string user, string account)
     {
         var runAs = new RunAs([setting], "w1", missing: null, UserAccount.Find(jobUser));
 

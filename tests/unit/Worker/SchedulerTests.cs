@@ -10,7 +10,7 @@ namespace Dts.Tests.Unit.Worker;
 public sealed class SchedulerTests
 {
     [Fact]
-    public async Task A_registration_that_is_written_again_asks_nothing_of_the_claimer_however_many_jobs_there_are()
+    public async Task A_rewritten_registration_sends_the_claimer_nothing_however_many_jobs_there_are()
     {
         var inbox = Channel.CreateUnbounded<ScheduleMessage>();
         var orders = Channel.CreateUnbounded<FireOrder>();
