@@ -7,8 +7,6 @@ namespace Dts.Common.Cron;
 /// <remarks>Made from the values that are in force, not from the text, so <c>H</c> shows what it came to.</remarks>
 internal static class CronDescription
 {
-    private const ulong EverySixty = (1UL << 60) - 1;
-    private const uint EveryHour = (1u << 24) - 1;
     private const int TimesListedMax = 6;
 
     private static readonly string[] Weekdays = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -18,39 +16,40 @@ internal static class CronDescription
     {
         EverySchedule every => $"every {CronText.Duration(every.Period)}, counted from 1970-01-01 00:00 UTC",
         AtSchedule at => $"at {Join(at.Instants.Select(CronText.Instant))}, {(at.Instants.Count == 1 ? "once" : "once each")}",
-        FieldSchedule fields => string.Join(' ', Clauses(fields.Times)) + (zone == CronZone.Utc ? ", UTC" : $", {zone} time"),
+        FieldSchedule fields => string.Join(' ', Clauses(fields.Times.Fields)) + (zone == CronZone.Utc ? ", UTC" : $", {zone} time"),
         _ => throw new System.Diagnostics.UnreachableException(),
     };
 
-    private static IEnumerable<string> Clauses(WallTimes times)
+    private static IEnumerable<string> Clauses(FieldValues times)
     {
         var isListed = times.TimesPerDay <= TimesListedMax;
         yield return isListed ? $"at {Join(times.ListTimes().Select(time => CronText.Time(time)))}" : Frequency(times);
 
-        if (!times.Dates.Days.IsEveryDay)
+        if (!times.IsEveryDay)
         {
-            yield return string.Join(" or ", DayClauses(times.Dates.Days));
+            yield return string.Join(" or ", DayClauses(times));
         }
         else if (isListed)
         {
             yield return "every day";
         }
 
-        if (times.Dates.Months != DateSet.EveryMonth)
+        if (!FieldValues.IsAll(times.Months, CronField.Month))
         {
-            yield return $"in {Join(Runs(times.Dates.Months, 12, month => CultureInfo.InvariantCulture.DateTimeFormat.GetMonthName(month + 1)))}";
+            yield return $"in {Join(Runs(times.Months, month => CultureInfo.InvariantCulture.DateTimeFormat.GetMonthName(month + 1)))}";
         }
 
-        if (times.Dates.Years is not null)
+        if (!times.IsEveryYear)
         {
-            var years = Enumerable.Range(0, CronField.Year.Size).Where(times.Dates.Includes);
-            yield return $"in {Join(Runs([.. years], year => $"{Calendar.FirstYear + year}"))}";
+            var years = Enumerable.Range(Calendar.FirstYear, CronField.Year.Size).Where(times.HasYear);
+            yield return $"in {Join(Runs([.. years], year => $"{year}"))}";
         }
     }
 
-    private static string Frequency(WallTimes times)
+    private static string Frequency(FieldValues times)
     {
-        var hours = times.Hours == EveryHour ? "" : $" {Hours(times.Hours)}";
+        var isEveryHour = FieldValues.IsAll(times.Hours, CronField.Hour);
+        var hours = isEveryHour ? "" : $" {Hours(times.Hours)}";
         if (BitOperations.PopCount(times.Minutes) == 1 && BitOperations.PopCount(times.Seconds) == 1)
         {
             var first = CronText.Time(times.ListTimes().First());
@@ -61,11 +60,12 @@ internal static class CronDescription
 
         if (times.Seconds == 1)
         {
-            return Every("minute", times.Minutes) + (times.Hours == EveryHour && Step(times.Minutes, 60) == 0 ? " of every hour" : "") + hours;
+            return Every("minute", times.Minutes) + (isEveryHour && Step(times.Minutes, 60) == 0 ? " of every hour" : "") + hours;
         }
 
         var seconds = Every("second", times.Seconds);
-        return seconds + (Step(times.Seconds, 60) == 0 ? " of every minute" : "") + (times.Minutes == EverySixty ? "" : $" during {Some("minute", times.Minutes)}") + hours;
+        var minutes = FieldValues.IsAll(times.Minutes, CronField.Minute) ? "" : $" during {Some("minute", times.Minutes)}";
+        return seconds + (Step(times.Seconds, 60) == 0 ? " of every minute" : "") + minutes + hours;
     }
 
     private static string Every(string unit, ulong values) => Step(values, 60) switch
@@ -75,7 +75,7 @@ internal static class CronDescription
         _ => $"at {Some(unit, values)}",
     };
 
-    private static string Hours(uint hours)
+    private static string Hours(ulong hours)
     {
         var starts = hours & ~((hours << 1) | (hours >> 23)); // the hours that follow one that is not in the set
         var first = BitOperations.TrailingZeroCount(starts);
@@ -97,25 +97,25 @@ internal static class CronDescription
         return count > 1 && even == values ? step : 0;
     }
 
-    private static IEnumerable<string> DayClauses(DaySet days)
+    private static IEnumerable<string> DayClauses(FieldValues days)
     {
         const string ofMonth = "of the month";
         if (days.DaysOfMonth != 0)
         {
-            yield return $"on {Some("day", (ulong)days.DaysOfMonth << 1)} {ofMonth}";
+            yield return $"on {Some("day", days.DaysOfMonth << 1)} {ofMonth}";
         }
 
-        foreach (var before in Bits(days.LastDays))
+        foreach (var before in FieldValues.Bits(days.LastDays))
         {
             yield return before == 0 ? $"on the last day {ofMonth}" : $"on the day {before} {Plural("day", before)} before the last {ofMonth}";
         }
 
-        foreach (var day in Bits(days.NearestWeekdays))
+        foreach (var day in FieldValues.Bits(days.NearestWeekdays))
         {
             yield return $"on the weekday nearest day {day + 1} {ofMonth}";
         }
 
-        foreach (var before in Bits(days.NearestLastWeekdays))
+        foreach (var before in FieldValues.Bits(days.NearestLastWeekdays))
         {
             yield return before == 0 ? $"on the last weekday {ofMonth}" : $"on the weekday nearest {before} {Plural("day", before)} before the last {ofMonth}";
         }
@@ -123,28 +123,26 @@ internal static class CronDescription
         if (days.DaysOfWeek != 0)
         {
             var mondayFirst = (days.DaysOfWeek >> 1) | ((days.DaysOfWeek & 1) << 6);
-            yield return $"on {Join(Runs(mondayFirst, 7, day => Weekdays[day]))}";
+            yield return $"on {Join(Runs(mondayFirst, day => Weekdays[day]))}";
         }
 
-        foreach (var day in Bits(days.LastDaysOfWeek))
+        foreach (var day in FieldValues.Bits(days.LastDaysOfWeek))
         {
             yield return $"on the last {Weekdays[(day + 6) % 7]} {ofMonth}";
         }
 
-        foreach (var nth in Bits(days.NthDaysOfWeek))
+        foreach (var nth in FieldValues.Bits(days.NthDaysOfWeek))
         {
             yield return $"on the {Ordinals[nth / 7]} {Weekdays[(nth + 6) % 7]} {ofMonth}";
         }
     }
 
     private static string Some(string unit, ulong values) =>
-        $"{Plural(unit, BitOperations.PopCount(values))} {Join(Runs(values, 64, value => value.ToString(CultureInfo.InvariantCulture)))}";
+        $"{Plural(unit, BitOperations.PopCount(values))} {Join(Runs(values, value => value.ToString(CultureInfo.InvariantCulture)))}";
 
     private static string Plural(string unit, int count) => count == 1 ? unit : unit + "s";
 
-    private static IEnumerable<int> Bits(ulong values) => Enumerable.Range(0, 64).Where(bit => ((values >> bit) & 1) != 0);
-
-    private static List<string> Runs(ulong values, int size, Func<int, string> name) => Runs([.. Bits(values).Where(bit => bit < size)], name);
+    private static List<string> Runs(ulong values, Func<int, string> name) => Runs([.. FieldValues.Bits(values)], name);
 
     /// <summary>Names the values, three and more in a row as a range.</summary>
     private static List<string> Runs(List<int> values, Func<int, string> name)

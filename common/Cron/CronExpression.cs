@@ -47,7 +47,7 @@ public sealed class CronExpression
     public DateTimeOffset? GetPreviousOccurrence(DateTimeOffset from, CronZone zone, bool inclusive = false) =>
         ToInstant(_schedule.Previous(inclusive ? from.ToUnixTimeSeconds() : Ceiling(from) - 1, zone));
 
-    /// <summary>How many plan times lie between two instants, neither included; counted by the day, the month or the change of clocks, never one by one.</summary>
+    /// <summary>How many plan times lie between two instants, neither included; counted by the day and the change of clocks, never one by one.</summary>
     public long CountOccurrences(DateTimeOffset after, DateTimeOffset before, CronZone zone) =>
         _schedule.Count(after.ToUnixTimeSeconds() + 1, Ceiling(before), zone);
 

@@ -98,18 +98,22 @@ internal static class CronParser
             return Fail("6 fields are second first; for a year write 7" + (Parse(meant, hashKey).Schedule is null ? "" : $": {meant}"));
         }
 
-        Span<ulong> values = [1, 0, 0, 0, 0, 0];
+        var values = new FieldValues { IsEveryYear = count < 7 };
+        if (count == 5)
+        {
+            values.Add(CronField.Second, 0);
+        }
+
         var isRepeating = false;
         var isHashed = false;
-        ulong[]? years = null;
-        var days = new FieldParser(CronField.DayOfMonth, 0, "", 0, "");
-        var weekdays = days;
+        var isAnyDay = false;
         var start = 0;
         for (var i = 0; i < count; i++)
         {
             var index = count == 5 ? i + 1 : i;
             var length = text[start..].IndexOf(' ');
-            var field = new FieldParser(Fields[index], i + 1, length < 0 ? text[start..] : text.Slice(start, length), start, hashKey);
+            var own = length < 0 ? text[start..] : text.Slice(start, length);
+            var field = new FieldParser(Fields[index], i + 1, own, start, hashKey, values);
             if (!field.Parse())
             {
                 return Fail(field.Error);
@@ -120,27 +124,15 @@ internal static class CronParser
             isHashed |= field.IsHashed;
             switch (index)
             {
-                case 3: days = field; break;
-                case 5: weekdays = field; break;
-                case 6: years = field.IsAny ? null : field.Years; break;
+                case 3: isAnyDay = field.IsAny; break;
+                case 5 when field.IsAny: values.Clear(CronField.DayOfWeek); break;
+                case 5 when isAnyDay: values.Clear(CronField.DayOfMonth); break;
+                case 6: values.IsEveryYear = field.IsAny; break;
                 default: break;
-            }
-
-            if (index < 6)
-            {
-                values[index] = field.Values;
             }
         }
 
-        var set = new DaySet(
-            days.IsAny && !weekdays.IsAny ? 0 : (uint)days.Values,
-            days.LastDays,
-            days.NearestWeekdays,
-            days.NearestLastWeekdays,
-            weekdays.IsAny ? 0 : (uint)weekdays.Values,
-            weekdays.LastDaysOfWeek,
-            weekdays.NthDaysOfWeek);
-        var times = new WallTimes(values[0], values[1], (uint)values[2], new DateSet(set, (uint)values[4], years));
+        var times = new WallTimes(values);
         return times.Next(0) == Schedule.Never
             ? Fail("the schedule never fires: no year from 1970 to 2099 has such a day")
             : Succeed(new FieldSchedule(times, hasFixedTimes: !isRepeating), original, text, isHashed);
@@ -171,7 +163,8 @@ internal static class CronParser
             "@WEEKLY" => "0 0 * * 0",
             "@DAILY" or "@MIDNIGHT" => "0 0 * * *",
             "@HOURLY" => "0 * * * *",
-            "@MINUTELY" => "* * * * *",
+            "@MINUTELY" or "@EVERY_MINUTE" => "* * * * *",
+            "@EVERY_SECOND" => "* * * * * *",
             _ => "",
         };
         if (fields.Length == 0)

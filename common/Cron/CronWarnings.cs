@@ -11,7 +11,7 @@ internal static class CronWarnings
     public static IEnumerable<string> List(string text, FieldSchedule schedule, CronZone zone, long now) =>
     [
         .. OfFields(text.Split(' ')),
-        .. OfDays(schedule.Times.Dates, text),
+        .. OfDays(schedule.Times.Fields, text),
         .. OfClockChanges(schedule, zone, now),
     ];
 
@@ -36,9 +36,8 @@ internal static class CronWarnings
         }
     }
 
-    private static IEnumerable<string> OfDays(DateSet dates, string text)
+    private static IEnumerable<string> OfDays(FieldValues days, string text)
     {
-        var days = dates.Days;
         var byMonth = days.DaysOfMonth | days.LastDays | days.NearestWeekdays | days.NearestLastWeekdays;
         var byWeek = days.DaysOfWeek | days.LastDaysOfWeek | days.NthDaysOfWeek;
         if (byMonth != 0 && byWeek != 0)
@@ -48,7 +47,7 @@ internal static class CronWarnings
         }
 
         var shortest = byMonth == days.DaysOfMonth && byWeek == 0 ? BitOperations.TrailingZeroCount(days.DaysOfMonth) + 1 : 0;
-        if (shortest > 28 && Enumerable.Range(0, 12).Any(month => ((dates.Months >> month) & 1) != 0 && Calendar.FirstDayOf(month + 1) - Calendar.FirstDayOf(month) < shortest))
+        if (shortest > 28 && FieldValues.Bits(days.Months).Any(month => DateTime.DaysInMonth(1970, month + 1) < shortest))
         {
             yield return $"months without day {shortest} are left out; L is the last day of any month";
         }
@@ -57,7 +56,7 @@ internal static class CronWarnings
     /// <summary>One line for each change of the clocks in the next 366 days that the schedule falls into.</summary>
     private static IEnumerable<string> OfClockChanges(FieldSchedule schedule, CronZone zone, long now)
     {
-        if (!schedule.HasFixedTimes && BitOperations.PopCount(schedule.Times.Hours) == 24)
+        if (!schedule.HasFixedTimes && BitOperations.PopCount(schedule.Times.Fields.Hours) == 24)
         {
             yield break; // Every so often round the clock: nobody expects otherwise than real time.
         }

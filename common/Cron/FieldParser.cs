@@ -2,20 +2,9 @@ namespace Dts.Common.Cron;
 
 /// <summary>Reads one field: a list of stars, values, ranges, steps, hashes and the special forms of the day fields.</summary>
 /// <remarks>The first thing that is wrong ends the reading.</remarks>
-internal ref struct FieldParser(CronField field, int number, ReadOnlySpan<char> text, int offset, string hashKey)
+internal ref struct FieldParser(CronField field, int number, ReadOnlySpan<char> text, int offset, string hashKey, FieldValues values)
 {
     private FieldReader _in = new(field, number, text, offset);
-
-    /// <summary>The lowest bit is the least value of the field. Years have words of their own.</summary>
-    public ulong Values;
-    public ulong[]? Years;
-
-    /// <summary>See <see cref="DaySet"/>.</summary>
-    public uint LastDays;
-    public uint NearestWeekdays;
-    public uint NearestLastWeekdays;
-    public uint LastDaysOfWeek;
-    public ulong NthDaysOfWeek;
 
     /// <summary>The field restricts nothing: it says star or question mark somewhere.</summary>
     public bool IsAny;
@@ -43,16 +32,9 @@ internal ref struct FieldParser(CronField field, int number, ReadOnlySpan<char> 
 
     private bool ParseItem()
     {
-        if (_in.Take('*'))
+        if (_in.Take('*') || _in.Take('?'))
         {
             return ParseStep(out var step) && Add(field.Min, field.Last, step, isAny: step == 1);
-        }
-
-        if (_in.Take('?'))
-        {
-            return field.IsDay
-                ? Add(field.Min, field.Last, 1, isAny: true)
-                : _in.Fail("? is not a value", _in.At - 1, "; it stands only in the day fields, write *");
         }
 
         if (_in.Take('H'))
@@ -84,13 +66,13 @@ internal ref struct FieldParser(CronField field, int number, ReadOnlySpan<char> 
     {
         if (field == CronField.DayOfMonth && _in.Take('W'))
         {
-            NearestWeekdays |= 1u << (value - 1);
+            values.NearestWeekdays |= 1u << (value - 1);
             return true;
         }
 
         if (field == CronField.DayOfWeek && _in.Take('L'))
         {
-            LastDaysOfWeek |= 1u << (value % 7);
+            values.LastDaysOfWeek |= 1u << (value % 7);
             return true;
         }
 
@@ -105,7 +87,7 @@ internal ref struct FieldParser(CronField field, int number, ReadOnlySpan<char> 
             return _in.Fail("# without a number from 1 to 5", start);
         }
 
-        NthDaysOfWeek |= 1UL << ((7 * (k - 1)) + (value % 7));
+        values.NthDaysOfWeek |= 1UL << ((7 * (k - 1)) + (value % 7));
         return true;
     }
 
@@ -124,11 +106,11 @@ internal ref struct FieldParser(CronField field, int number, ReadOnlySpan<char> 
 
         if (_in.Take('W'))
         {
-            NearestLastWeekdays |= 1u << before;
+            values.NearestLastWeekdays |= 1u << before;
         }
         else
         {
-            LastDays |= 1u << before;
+            values.LastDays |= 1u << before;
         }
 
         return true;
@@ -206,29 +188,10 @@ internal ref struct FieldParser(CronField field, int number, ReadOnlySpan<char> 
 
         IsAny |= isAny;
         IsRepeating |= first != last;
-        if (field == CronField.Year && isAny)
-        {
-            return true;
-        }
-
-        if (field != CronField.Year && step == 1 && last <= field.Last)
-        {
-            Values |= ((2UL << (last - first)) - 1) << (first - field.Min);
-            return true;
-        }
-
         for (var value = first; value <= last; value += step)
         {
-            var index = (value - field.Min) % field.Size;
-            if (field == CronField.Year)
-            {
-                Years ??= new ulong[3];
-                Years[index >> 6] |= 1UL << (index & 63);
-            }
-            else
-            {
-                Values |= 1UL << index;
-            }
+            var index = value - field.Min;
+            values.Add(field, index < field.Size ? index : index - field.Size);
         }
 
         return true;

@@ -60,14 +60,16 @@ internal ref struct FieldReader(CronField field, int number, ReadOnlySpan<char> 
             return Unexpected();
         }
 
-        value = word.Length < 3 ? -1 : field.FindName(word[..3]);
-        if (value < 0)
+        var index = field.FindName(word);
+        if (index < 0)
         {
             return Fail($"{Shown(word)} is not a value", start, ExplainWord(word));
         }
 
-        At += 3;
-        return word.Length <= 4 || Fail($"{Shown(word)} is not a value", start, $"; write {word[..3]}"); // a fourth letter may be FRIL's
+        value = field.Min + index;
+        At += word.StartsWith(field.Names[index]) ? field.Names[index].Length : 3;
+        var isWhole = At >= start + word.Length - 1; // one letter more may be FRIL's
+        return isWhole || Fail($"{Shown(word)} is not a value", start, $"; write {word[..3]}");
     }
 
     public bool Unexpected(string hint = "") => Fail(IsAtEnd ? "the end came too soon" : $"{CronText.Show(Peek())} is unexpected", At, hint);
@@ -88,9 +90,8 @@ internal ref struct FieldReader(CronField field, int number, ReadOnlySpan<char> 
 
     private readonly string ExplainWord(ReadOnlySpan<char> word)
     {
-        var name = word.Length < 3 ? "" : word[..3];
-        return CronField.Month.FindName(name) >= 0 ? "; it is a month"
-            : CronField.DayOfWeek.FindName(name) >= 0 ? "; it is a day of the week"
+        return CronField.Month.FindName(word) >= 0 ? "; it is a month"
+            : CronField.DayOfWeek.FindName(word) >= 0 ? "; it is a day of the week"
             : field == CronField.DayOfWeek && word is "L" ? "; 5L is the last Friday of the month"
             : word is "L" or "W" or "LW" ? "; it stands only in the days of month"
             : "";

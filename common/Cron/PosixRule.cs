@@ -6,6 +6,8 @@ namespace Dts.Common.Cron;
 /// <summary>The rule at the end of a time zone file, such as <c>CET-1CEST,M3.5.0,M10.5.0/3</c>: what holds after the last change listed.</summary>
 internal sealed partial class PosixRule
 {
+    private static readonly int Epoch = DateOnly.FromDateTime(DateTime.UnixEpoch).DayNumber;
+
     private readonly int _standardOffset;
     private readonly int _summerOffset;
     private readonly string _summerStart;
@@ -51,13 +53,12 @@ internal sealed partial class PosixRule
         if (rule[0] == 'M')
         {
             var numbers = rule[1..].Split('.').Select(Number).ToArray();
-            var month = ((year - Calendar.FirstYear) * 12) + numbers[0] - 1;
-            var first = Calendar.FirstDayOf(month);
-            var day = ((numbers[2] - Calendar.DayOfWeek(first) + 7) % 7) + ((numbers[1] - 1) * 7);
-            return first + day - (first + day < Calendar.FirstDayOf(month + 1) ? 0 : 7);
+            var first = new DateOnly(year, numbers[0], 1);
+            var day = first.AddDays(((numbers[2] - (int)first.DayOfWeek + 7) % 7) + ((numbers[1] - 1) * 7));
+            return day.DayNumber - Epoch - (day.Month == first.Month ? 0 : 7);
         }
 
-        var newYear = Calendar.FirstDayOf((year - Calendar.FirstYear) * 12);
+        var newYear = new DateOnly(year, 1, 1).DayNumber - Epoch;
         if (rule[0] != 'J')
         {
             return newYear + Number(rule);

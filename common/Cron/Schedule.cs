@@ -10,7 +10,7 @@ internal abstract class Schedule
     public const long NotYet = long.MinValue;
 
     /// <summary>One past the last second of 2099, in UTC.</summary>
-    protected const long End = (long)Calendar.EndDay * Calendar.SecondsPerDay;
+    public const long End = (long)Calendar.EndDay * Calendar.SecondsPerDay;
 
     /// <summary>The earliest plan time at <paramref name="from"/> or after it.</summary>
     public abstract long Next(long from, CronZone zone);

@@ -1,137 +1,130 @@
 using System.Numerics;
-using System.Runtime.CompilerServices;
+using System.Text;
 
 namespace Dts.Common.Cron;
 
-/// <summary>The seconds of the wall clock that the fields name, from 1970 to 2099, with no notion of zones.</summary>
+/// <summary>The seconds of the wall clock that the fields name, from 1970 to 2099, with no notion of zones; Cronos finds them.</summary>
 /// <remarks>
-/// Constraints: asked about every plan time of every job, so no allocation, and no search that steps through time.
-/// Scheme: a wall time is seconds since 1970-01-01 as the clock on the wall counts. Each field is a mask, and the next
-/// value of a field is the lowest bit at or above the present one. A month is one mask of days, so that the rarest
-/// expression (a fifth Monday in February) looks at one month a year. Few branches: from an arbitrary instant they cannot
-/// be foreseen, and a wrong guess of the processor costs more than all the arithmetic. The steps are inlined by name:
-/// a pair that is returned goes through memory, and half of the time went there.
+/// A wall time is seconds since 1970-01-01 as the clock on the wall counts, and Cronos takes it for UTC. It gets values, not the
+/// user's text, so it cannot read that differently. Cronos wants both of its day fields to match and takes one special day
+/// alone, so there is an expression for each kind of day, and the earliest answer counts. Every search is short: the years are
+/// kept here, and Cronos is not asked for a day that none of the months has, or for a fifth Friday in the first weeks.
 /// </remarks>
-internal sealed class WallTimes(ulong seconds, ulong minutes, uint hours, DateSet dates)
+internal sealed class WallTimes
 {
-    private const uint End = (uint)Calendar.EndDay * Calendar.SecondsPerDay; // 32 bits are enough until 2106
+    private const ulong MonthsOf31 = 0b1010_1101_0101;
+    private const ulong February = 0b10;
 
-    private readonly bool _isEveryDay = dates.IsEveryDay;
-    private readonly int _firstInMinute = BitOperations.TrailingZeroCount(seconds);
-    private readonly int _firstInHour = (BitOperations.TrailingZeroCount(minutes) * 60) + BitOperations.TrailingZeroCount(seconds);
-    private readonly int _firstTime = (BitOperations.TrailingZeroCount(hours) * 3600) + (BitOperations.TrailingZeroCount(minutes) * 60) + BitOperations.TrailingZeroCount(seconds);
-    private readonly int _lastTime = (BitOperations.Log2(hours) * 3600) + (BitOperations.Log2(minutes) * 60) + BitOperations.Log2(seconds);
+    private static readonly string[] Weeks = ["1-7", "8-14", "15-21", "22-28", "29-31"];
 
-    public ulong Seconds => seconds;
+    private readonly Cronos.CronExpression[] _kindsOfDay;
 
-    public ulong Minutes => minutes;
+    public WallTimes(FieldValues fields)
+    {
+        Fields = fields;
+        var minutes = $"{List(fields.Seconds, CronField.Second)} {List(fields.Minutes, CronField.Minute)}";
+        var hours = List(fields.Hours, CronField.Hour);
+        var months = List(fields.Months, CronField.Month);
+        _kindsOfDay = [.. KindsOfDay(fields).Select(kind =>
+            Cronos.CronExpression.Parse($"{minutes} {hours} {kind.Day} {months} {kind.Weekday}", Cronos.CronFormat.IncludeSeconds))];
+    }
 
-    public uint Hours => hours;
-
-    public DateSet Dates => dates;
-
-    public int TimesPerDay => BitOperations.PopCount(hours) * TimesPerHour;
-
-    private int TimesPerHour => BitOperations.PopCount(minutes) * BitOperations.PopCount(seconds);
+    public FieldValues Fields { get; }
 
     /// <summary>The earliest wall time in the set at <paramref name="from"/> or after it, or <see cref="Schedule.Never"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public long Next(long from)
     {
-        if ((ulong)from >= End)
+        from = Math.Max(from, 0);
+        while (from < Schedule.End && NextInAnyYear(from) is var wall and < Schedule.End)
         {
-            if (from > 0)
+            var year = Fields.IsEveryYear ? 0 : DateTime.UnixEpoch.AddSeconds(wall).Year;
+            if (Fields.HasYear(year))
             {
-                return Schedule.Never;
+                return wall;
             }
 
-            from = 0;
+            while (++year <= Calendar.LastYear && !Fields.HasYear(year))
+            {
+            }
+
+            from = SecondsOf(new DateTime(year, 1, 1));
         }
 
-        var (day, time) = Split((uint)from);
-        var isOver = time > _lastTime ? 1 : 0;
-        day += isOver;
-        time &= isOver - 1;
-
-        var found = _isEveryDay ? day : dates.Next(day);
-        return (uint)found >= Calendar.EndDay ? Schedule.Never
-            : ((long)found * Calendar.SecondsPerDay) + (time <= _firstTime || found != day ? _firstTime : NextTime(time));
+        return Schedule.Never;
     }
 
     /// <summary>How many wall times of the set lie from <paramref name="from"/> on and before <paramref name="to"/>.</summary>
+    /// <remarks>Counts by the day: one question for each day that has any.</remarks>
     public long Count(long from, long to)
     {
-        if (from >= to)
+        var count = 0L;
+        for (var wall = Next(from); wall < to;)
         {
-            return 0;
+            var day = wall - (wall % Calendar.SecondsPerDay);
+            count += Fields.CountBefore((int)Math.Min(to - day, Calendar.SecondsPerDay)) - Fields.CountBefore((int)Math.Max(from - day, 0));
+            wall = Next(day + Calendar.SecondsPerDay);
         }
 
-        var (firstDay, firstTime) = Split((uint)Math.Clamp(from, 0, End));
-        var (lastDay, lastTime) = Split((uint)Math.Clamp(to, 0, End));
-        return (dates.Count(firstDay, lastDay) * TimesPerDay)
-            - (dates.Next(firstDay) == firstDay ? CountBefore(firstTime) : 0)
-            + (dates.Next(lastDay) == lastDay ? CountBefore(lastTime) : 0);
+        return count;
     }
 
-    /// <summary>The times of one day, in order.</summary>
-    public IEnumerable<int> ListTimes()
+    private long NextInAnyYear(long from)
     {
-        for (var time = _firstTime; ; time = NextTime(time + 1))
+        var start = DateTime.UnixEpoch.AddTicks(from * TimeSpan.TicksPerSecond);
+        var first = DateTime.MaxValue;
+        foreach (var kind in _kindsOfDay)
         {
-            yield return time;
-            if (time == _lastTime)
+            if (kind.GetNextOccurrence(start, inclusive: true) is { } next && next < first)
             {
-                break;
-            }
-        }
-    }
-
-    /// <summary>The first time of day in the set at <paramref name="time"/> or after it; there must be one.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private int NextTime(int time)
-    {
-        var (hour, minute, second) = SplitTime(time);
-        if (((hours >> hour) & 1) != 0)
-        {
-            var laterSeconds = seconds >> second;
-            if (((minutes >> minute) & 1) != 0 && laterSeconds != 0)
-            {
-                return time + BitOperations.TrailingZeroCount(laterSeconds);
-            }
-
-            var laterMinutes = minutes & (ulong.MaxValue << (minute + 1));
-            if (laterMinutes != 0)
-            {
-                return (hour * 3600) + (BitOperations.TrailingZeroCount(laterMinutes) * 60) + _firstInMinute;
+                first = next;
             }
         }
 
-        return (BitOperations.TrailingZeroCount(hours & (uint.MaxValue << (hour + 1))) * 3600) + _firstInHour;
+        return SecondsOf(first);
     }
 
-    private long CountBefore(int time)
+    private static long SecondsOf(DateTime time) => (time.Ticks - DateTime.UnixEpoch.Ticks) / TimeSpan.TicksPerSecond;
+
+    /// <summary>The two day fields as Cronos takes them, once for each kind of day; none where no month has such a day.</summary>
+    private static IEnumerable<(string Day, string Weekday)> KindsOfDay(FieldValues fields)
     {
-        var (hour, minute, second) = SplitTime(time);
-        var isInMinute = ((minutes >> minute) & 1) != 0;
-        var inHour = (Below(minutes, minute) * BitOperations.PopCount(seconds)) + (isInMinute ? Below(seconds, second) : 0);
-        return (Below(hours, hour) * TimesPerHour) + (((hours >> hour) & 1) != 0 ? inHour : 0);
+        var longest = (fields.Months & MonthsOf31) != 0 ? 31 : (fields.Months & ~February) != 0 ? 30 : 29;
+        var existing = (1UL << longest) - 1;
+        (string Day, string Weekday)[] kinds =
+        [
+            (List(fields.DaysOfMonth & existing, CronField.DayOfMonth), "*"),
+            ("*", List(fields.DaysOfWeek, CronField.DayOfWeek)),
+            .. FieldValues.Bits(fields.LastDays & existing).Select(before => ($"L-{before}", "*")),
+            .. FieldValues.Bits(fields.NearestWeekdays & existing).Select(day => ($"{day + 1}W", "*")),
+            .. FieldValues.Bits(fields.NearestLastWeekdays & existing).Select(before => ($"L-{before}W", "*")),
+            .. FieldValues.Bits(fields.LastDaysOfWeek).Select(weekday => ("22-31", $"{weekday}L")),
+            .. fields.NthDaysOfWeek == 0 ? [] : Weeks.Select((week, i) => (week, List(fields.WeekdaysOfWeek(i), CronField.DayOfWeek))),
+        ];
+        return kinds.Where(kind => kind.Day.Length > 0 && kind.Weekday.Length > 0);
     }
 
-    /// <summary>How many values of a field are less than <paramref name="value"/>.</summary>
-    private static int Below(ulong values, int value) => BitOperations.PopCount(values & ((1UL << value) - 1));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static (int Day, int Time) Split(uint wall)
+    /// <summary>A field of values and ranges, or a star; empty where there are none.</summary>
+    private static string List(ulong values, CronField field)
     {
-        var day = wall / Calendar.SecondsPerDay;
-        return ((int)day, (int)(wall - (day * Calendar.SecondsPerDay)));
-    }
+        if (values == 0 || FieldValues.IsAll(values, field))
+        {
+            return values == 0 ? "" : "*";
+        }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static (int Hour, int Minute, int Second) SplitTime(int time)
-    {
-        var hour = (uint)time / 3600;
-        var minuteOfDay = (uint)time / 60;
-        return ((int)hour, (int)(minuteOfDay - (hour * 60)), (int)((uint)time - (minuteOfDay * 60)));
+        var text = new StringBuilder();
+        while (values != 0)
+        {
+            var first = BitOperations.TrailingZeroCount(values);
+            var count = BitOperations.TrailingZeroCount(~(values >> first));
+            text.Append(text.Length > 0 ? "," : "").Append(field.Min + first);
+            if (count > 1)
+            {
+                text.Append('-').Append(field.Min + first + count - 1);
+            }
+
+            values &= ulong.MaxValue << (first + count);
+        }
+
+        return text.ToString();
     }
 }

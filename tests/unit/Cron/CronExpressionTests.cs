@@ -156,19 +156,6 @@ public sealed class CronExpressionTests
     }
 
     [Fact]
-    public void The_calendar_is_that_of_the_framework()
-    {
-        for (var day = 0; day < Calendar.EndDay; day++)
-        {
-            var date = DateOnly.FromDateTime(DateTime.UnixEpoch).AddDays(day);
-            var month = ((date.Year - 1970) * 12) + date.Month - 1;
-            Assert.Equal(month, Calendar.MonthOf(day));
-            Assert.Equal(day - date.Day + 1, Calendar.FirstDayOf(month));
-            Assert.Equal((int)date.DayOfWeek, Calendar.DayOfWeek(day));
-        }
-    }
-
-    [Fact]
     public void A_zone_is_read_once()
     {
         Assert.Same(CronZone.Get("Asia/Tokyo"), CronZone.Get("Asia/Tokyo"));

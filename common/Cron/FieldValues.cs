@@ -1,0 +1,86 @@
+using System.Numerics;
+
+namespace Dts.Common.Cron;
+
+/// <summary>What the fields name, as masks: bit 0 is the least value of a field.</summary>
+/// <remarks>A day is meant when either day field names it. The parser leaves an unrestricted one empty unless both are.</remarks>
+internal sealed class FieldValues
+{
+    private readonly ulong[] _values = new ulong[9]; // a word for each field, and three for the years
+
+    /// <summary>Bit <c>n</c> is <c>L-n</c>: n days before the last.</summary>
+    public uint LastDays;
+
+    /// <summary>Bit <c>d</c> is <c>dW</c> for day <c>d + 1</c>.</summary>
+    public uint NearestWeekdays;
+
+    /// <summary>Bit <c>n</c> is <c>L-nW</c>; bit 0 is <c>LW</c>.</summary>
+    public uint NearestLastWeekdays;
+
+    /// <summary>Bit <c>w</c> is <c>wL</c>, the last such day of the month.</summary>
+    public uint LastDaysOfWeek;
+
+    /// <summary>Bit <c>7 (k - 1) + w</c> is <c>w#k</c>.</summary>
+    public ulong NthDaysOfWeek;
+
+    public bool IsEveryYear;
+
+    public ulong Seconds => _values[0];
+
+    public ulong Minutes => _values[1];
+
+    public ulong Hours => _values[2];
+
+    public ulong DaysOfMonth => _values[3];
+
+    public ulong Months => _values[4];
+
+    public ulong DaysOfWeek => _values[5];
+
+    public bool IsEveryDay => IsAll(DaysOfMonth, CronField.DayOfMonth) || IsAll(DaysOfWeek, CronField.DayOfWeek);
+
+    public int TimesPerDay => BitOperations.PopCount(Hours) * TimesPerHour;
+
+    private int TimesPerHour => BitOperations.PopCount(Minutes) * BitOperations.PopCount(Seconds);
+
+    /// <summary>The weekdays that are named with <c>#</c> and <paramref name="week"/> + 1.</summary>
+    public ulong WeekdaysOfWeek(int week) => (NthDaysOfWeek >> (7 * week)) & 0x7F;
+
+    public void Add(CronField field, int index) => _values[field.Place - 1 + (index >> 6)] |= 1UL << (index & 63);
+
+    public void Clear(CronField field) => _values[field.Place - 1] = 0;
+
+    public bool HasYear(int year) => IsEveryYear || Has(_values[6 + ((year - Calendar.FirstYear) >> 6)], (year - Calendar.FirstYear) & 63);
+
+    /// <summary>The times of one day, in order.</summary>
+    public IEnumerable<int> ListTimes() =>
+        from hour in Bits(Hours)
+        from minute in Bits(Minutes)
+        from second in Bits(Seconds)
+        select (hour * 3600) + (minute * 60) + second;
+
+    /// <summary>How many times a day has before a time of day, which may be 24:00.</summary>
+    public int CountBefore(int time)
+    {
+        var (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
+        var inMinute = Has(Minutes, minute) ? Below(Seconds, second) : 0;
+        var inHour = Has(Hours, hour) ? (Below(Minutes, minute) * BitOperations.PopCount(Seconds)) + inMinute : 0;
+        return (Below(Hours, hour) * TimesPerHour) + inHour;
+    }
+
+    public static bool IsAll(ulong values, CronField field) => values == (1UL << field.Size) - 1;
+
+    public static IEnumerable<int> Bits(ulong values) => values == 0 ? [] : EachBit(values);
+
+    private static IEnumerable<int> EachBit(ulong values)
+    {
+        for (; values != 0; values &= values - 1)
+        {
+            yield return BitOperations.TrailingZeroCount(values);
+        }
+    }
+
+    private static bool Has(ulong values, int bit) => ((values >> bit) & 1) != 0;
+
+    private static int Below(ulong values, int bit) => BitOperations.PopCount(values & ((1UL << bit) - 1));
+}
