@@ -10,7 +10,7 @@ namespace Dts.Common.Etcd;
 /// <para>Constraints: a watch ends with its connection, with its member's leader, and when it asks for compacted history; etcd 3.4
 /// and 3.5 can drop events around a compaction (etcd issues 18089, 19179).</para>
 /// <para>Scheme: after a cut it resumes at the last revision + 1; after a compaction, and every <see cref="RelistEvery"/> even when all
-/// looks well, the table is listed again and the difference to what was delivered is delivered. An etcd that returns with other data
+/// looks well, the table is listed again and the difference to what was delivered is delivered. An etcd that returns with different data
 /// (restored or wiped) is found when the watch resumes: then all that was delivered is deleted, and all that is there is put. It is other data where
 /// the cluster has another id or has not reached the last revision, or where a key's revision has gone down; a table that only differs is listed again.
 /// Callers see changes only.</para>

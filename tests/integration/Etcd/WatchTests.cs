@@ -233,7 +233,7 @@ public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
         await Patience.Until(() => follower.Table.Contains(("b", "1")), () => $"{Log}");
 
         Assert.Equal("put b 1", Assert.Single(follower.Seen.Skip(3)));
-        Assert.Equal(0, Log.CountOf("has come back with other data"));
+        Assert.Equal(0, Log.CountOf("has come back with different data"));
     }
 
     [Fact]

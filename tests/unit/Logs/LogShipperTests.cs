@@ -183,7 +183,7 @@ public sealed class LogShipperTests : IDisposable
         var file = Assert.Single(Directory.GetFiles(_refused.Folder));
         Assert.Contains("Document failed validation", await File.ReadAllTextAsync(file));
         Assert.Contains($"\"_id\":\"{refused}\"", await File.ReadAllTextAsync(file));
-        Assert.Equal(1, _log.CountOf($"{refused}: the log store refuses its record (Document failed validation); it is kept in {file}"));
+        Assert.Equal(1, _log.CountOf($"{refused}: the log store refuses the record (Document failed validation); the record is kept in {file}"));
         Assert.Equal((1, 0, 0L), (_refused.Kept, _log.CountOf("log store unavailable"), _spool.Waiting));
     }
 
