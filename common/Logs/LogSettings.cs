@@ -15,7 +15,7 @@ public sealed record LogSettings(string MongoUri, TimeSpan ConnectTimeout, strin
         settings.Text("logFile", "/var/lib/dts/log.db", Path.IsPathRooted, "an absolute path"));
 
     /// <exception cref="SettingsException">mongodbUri is no URI.</exception>
-    /// <exception cref="StartException">The driver is not installed.</exception>
+    /// <exception cref="StartException">The name of a mongodb+srv URI cannot be looked up now.</exception>
     public ILogStore Open(ILogger log) => Open(log, readOnly: false);
 
     /// <summary>For who only asks: a file that is missing is not made.</summary>
@@ -31,9 +31,9 @@ public sealed record LogSettings(string MongoUri, TimeSpan ConnectTimeout, strin
         {
             throw new SettingsException($"setting mongodbUri: {wrong.Message}");
         }
-        catch (DllNotFoundException missing)
+        catch (LogStoreException failure)
         {
-            throw new StartException($"setting mongodbUri: {missing.Message}");
+            throw new StartException($"setting mongodbUri: {failure.Message}");
         }
     }
 }
