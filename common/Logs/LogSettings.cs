@@ -14,11 +14,11 @@ public sealed record LogSettings(string MongoUri, TimeSpan ConnectTimeout, strin
         settings.Milliseconds("mongodbConnectTimeout", 5000),
         settings.Text("logFile", "/var/lib/dts/log.db", Path.IsPathRooted, "an absolute path"));
 
-    /// <exception cref="SettingsException">mongodbUri is not a URI.</exception>
-    /// <exception cref="StartException">The driver is not installed.</exception>
+    /// <exception cref="SettingsException">mongodbUri is no URI.</exception>
+    /// <exception cref="StartException">The name of a mongodb+srv URI cannot be looked up now.</exception>
     public ILogStore Open(ILogger log) => Open(log, readOnly: false);
 
-    /// <summary>Opens the store for reading only: a missing file is an error.</summary>
+    /// <summary>For who only asks: a file that is missing is not made.</summary>
     public ILogStore OpenToRead(ILogger log) => Open(log, readOnly: true);
 
     private ILogStore Open(ILogger log, bool readOnly)
@@ -31,9 +31,9 @@ public sealed record LogSettings(string MongoUri, TimeSpan ConnectTimeout, strin
         {
             throw new SettingsException($"setting mongodbUri: {wrong.Message}");
         }
-        catch (DllNotFoundException missing)
+        catch (LogStoreException failure)
         {
-            throw new StartException($"setting mongodbUri: {missing.Message}");
+            throw new StartException($"setting mongodbUri: {failure.Message}");
         }
     }
 }

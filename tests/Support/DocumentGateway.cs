@@ -1,9 +1,10 @@
 using System.Buffers.Binary;
 using System.Collections.Concurrent;
+using System.IO.Compression;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using Dts.Common.Logs.Mongo;
+using MongoDB.Bson;
 using Npgsql;
 
 namespace Dts.Tests.Support;
@@ -16,6 +17,7 @@ internal sealed class DocumentGateway : IAsyncDisposable
     private const int CommandSizeMax = DocumentSizeMax + (16 << 10);
     private const int OpReply = 1;
     private const int OpQuery = 2004;
+    private const int OpCompressed = 2012;
     private const int OpMsg = 2013;
     private const int DuplicateKeyThere = 319_029_277; // DocumentDB's number for it,
     private const int DuplicateKeyHere = 11_000;       // and MongoDB's.
@@ -27,6 +29,8 @@ internal sealed class DocumentGateway : IAsyncDisposable
     private readonly ConcurrentDictionary<long, string> _continuations = new();
     private readonly NpgsqlDataSource _database;
     private readonly Task _accepting;
+    private volatile bool _stepsDown;
+    private volatile bool _isMember;
     private readonly ConcurrentBag<Task> _serving = [];
 
     public DocumentGateway(string connectionString)
@@ -43,6 +47,16 @@ internal sealed class DocumentGateway : IAsyncDisposable
 
     /// <summary>Documents with this text are refused, as by a collection's validator; empty = all are accepted.</summary>
     public string Rejects { get; set; } = "";
+
+    /// <summary>Refuses the next insert as a primary that has stepped down.</summary>
+    public bool StepsDown
+    {
+        get => _stepsDown;
+        set => (_stepsDown, _isMember) = (value, true);
+    }
+
+    /// <summary>The compressors whose messages have come.</summary>
+    public ConcurrentBag<string> Compressors { get; } = [];
 
     public async ValueTask DisposeAsync()
     {
@@ -84,11 +98,19 @@ internal sealed class DocumentGateway : IAsyncDisposable
                 var body = new byte[BinaryPrimitives.ReadInt32LittleEndian(head) - 16];
                 await stream.ReadExactlyAsync(body, _stop.Token);
                 var request = BinaryPrimitives.ReadInt32LittleEndian(head.AsSpan(4));
-                var isQuery = BinaryPrimitives.ReadInt32LittleEndian(head.AsSpan(12)) == OpQuery;
+                var operation = BinaryPrimitives.ReadInt32LittleEndian(head.AsSpan(12));
+                var compressor = operation == OpCompressed ? body[8] : (byte)0;
+                if (operation == OpCompressed)
+                {
+                    (operation, body) = (BinaryPrimitives.ReadInt32LittleEndian(body), Decompress(compressor, body));
+                }
+
+                var isQuery = operation == OpQuery;
                 var answer = body.Length > CommandSizeMax
                     ? Failure(10334, $"BSONObj size: {body.Length} is invalid. Size must be between 0 and {CommandSizeMax}")
                     : await AnswerAsync(database, isQuery ? ReadQuery(body) : ReadMessage(body));
-                await stream.WriteAsync(isQuery ? Reply(OpReply, request, new byte[20], answer, count: true) : Reply(OpMsg, request, new byte[5], answer, count: false), _stop.Token);
+                var reply = isQuery ? Reply(OpReply, request, new byte[20], answer, count: true) : Reply(OpMsg, request, new byte[5], answer, count: false);
+                await stream.WriteAsync(compressor > 0 ? Compress(compressor, reply) : reply, _stop.Token);
             }
         }
         catch (Exception ended) when (ended is OperationCanceledException or IOException or SocketException or NpgsqlException)
@@ -147,13 +169,20 @@ internal sealed class DocumentGateway : IAsyncDisposable
             return Failure(13, $"not authorized on {target} to execute command {name}");
         }
 
+        if (StepsDown && name == "insert")
+        {
+            StepsDown = false;
+            return new BsonDocument { { "ok", 0 }, { "code", 10107 }, { "errmsg", "not primary" }, { "errorLabels", new BsonArray { "RetryableWriteError" } } }.ToBson();
+        }
+
         try
         {
             return name.ToLowerInvariant() switch
             {
-                "hello" or "ismaster" => Hello(),
-                "ping" or "endsessions" or "killcursors" => new BsonWriter().Int("ok", 1).ToArray(),
-                "buildinfo" => new BsonWriter().Text("version", "7.0.0").Int("ok", 1).ToArray(),
+                "hello" or "ismaster" => Hello(command),
+                "saslstart" => Failure(18, "Authentication failed."),
+                "ping" or "endsessions" or "killcursors" => new BsonDocument("ok", 1).ToBson(),
+                "buildinfo" => new BsonDocument { { "version", "7.0.0" }, { "ok", 1 } }.ToBson(),
                 "insert" or "update" or "delete" => await CallAsync(database, $"select p_result::text, null::text from documentdb_api.{name}($1, $2::documentdb_core.bson)", target, spec),
                 "find" => await CursorAsync(database, "find_cursor_first_page", target, spec),
                 "aggregate" => await CursorAsync(database, "aggregate_cursor_first_page", target, spec),
@@ -178,33 +207,94 @@ internal sealed class DocumentGateway : IAsyncDisposable
     private async Task<byte[]> ValidateAsync(NpgsqlConnection database, List<Element> command, Element array, List<Element> written, List<Element> allowed)
     {
         var rest = new Element(array.Type, array.Name, Element.WriteAll(allowed.Select((element, i) => element with { Name = $"{i}" })));
-        var answer = allowed.Count == 0 ? default : BsonValue.Of(await AnswerAsync(database, [.. command.Select(element => element == array ? rest : element)]));
-        return new BsonWriter()
-            .Long("n", answer["n"].AsLong)
-            .Array("writeErrors", errors =>
-            {
-                foreach (var error in answer["writeErrors"].Elements.Select(error => error.Value))
-                {
-                    Write(errors, written.IndexOf(allowed[(int)error["index"].AsLong]), (int)error["code"].AsLong, error["errmsg"].AsText);
-                }
+        var answer = allowed.Count == 0 ? [] : Read(await AnswerAsync(database, [.. command.Select(element => element == array ? rest : element)]));
+        var errors = answer.GetValue("writeErrors", new BsonArray()).AsBsonArray
+            .Select(error => Error(written.IndexOf(allowed[error["index"].ToInt32()]), error["code"].ToInt32(), error["errmsg"].AsString))
+            .Concat(written.Except(allowed).Select(element => Error(written.IndexOf(element), 121, "Document failed validation")));
+        return new BsonDocument { { "n", answer.GetValue("n", 0).ToInt64() }, { "writeErrors", new BsonArray(errors) }, { "ok", 1 } }.ToBson();
 
-                foreach (var element in written.Except(allowed))
-                {
-                    Write(errors, written.IndexOf(element), 121, "Document failed validation");
-                }
-            })
-            .Int("ok", 1)
-            .ToArray();
-
-        static void Write(BsonWriter errors, int index, int code, string why) => errors.Document(error => error.Int("index", index).Int("code", code).Text("errmsg", why));
+        static BsonDocument Error(int index, int code, string why) => new() { { "index", index }, { "code", code }, { "errmsg", why } };
     }
 
-    private static byte[] Hello() => new BsonWriter()
-        .Bool("ismaster", true).Bool("isWritablePrimary", true).Bool("helloOk", true)
-        .Int("maxBsonObjectSize", DocumentSizeMax).Int("maxMessageSizeBytes", 48_000_000).Int("maxWriteBatchSize", 100_000)
-        .Int("minWireVersion", 0).Int("maxWireVersion", 17).Int("logicalSessionTimeoutMinutes", 30).Int("ok", 1).ToArray();
+    /// <summary>A server alone; also the primary of a replica set, once one was asked to step down.</summary>
+    private byte[] Hello(List<Element> asked) => new BsonDocument
+    {
+        { "setName", "rs", _isMember }, { "hosts", new BsonArray { Host }, _isMember }, { "me", Host, _isMember }, { "secondary", false, _isMember },
+        { "compression", new BsonArray(CompressorsOf(asked)) },
+        { "ismaster", true }, { "isWritablePrimary", true }, { "helloOk", true },
+        { "maxBsonObjectSize", DocumentSizeMax }, { "maxMessageSizeBytes", 48_000_000 }, { "maxWriteBatchSize", 100_000 },
+        { "minWireVersion", 0 }, { "maxWireVersion", 17 }, { "logicalSessionTimeoutMinutes", 30 }, { "ok", 1 },
+    }.ToBson();
 
-    private static byte[] Failure(int code, string message) => new BsonWriter().Int("ok", 0).Int("code", code).Text("errmsg", message).ToArray();
+    private string Host => _listener.LocalEndpoint.ToString()!;
+
+    private static IEnumerable<string> CompressorsOf(List<Element> asked) =>
+        asked.Find(element => element.Name == "compression") is { } names ? Element.ReadAll(names.Value).Select(name => name.Text) : [];
+
+    private byte[] Decompress(byte compressor, byte[] body)
+    {
+        var (size, bytes) = (BinaryPrimitives.ReadInt32LittleEndian(body.AsSpan(4)), body[9..]);
+        Compressors.Add(compressor switch { 1 => "snappy", 2 => "zlib", _ => "zstd" });
+        switch (compressor)
+        {
+            case 1:
+                return Snappier.Snappy.DecompressToArray(bytes);
+            case 2:
+                var plain = new byte[size];
+                using (var zlib = new ZLibStream(new MemoryStream(bytes), CompressionMode.Decompress))
+                {
+                    zlib.ReadExactly(plain);
+                }
+
+                return plain;
+            default:
+                using (var zstd = new ZstdSharp.DecompressionStream(new MemoryStream(bytes)))
+                {
+                    var all = new byte[size];
+                    zstd.ReadExactly(all);
+                    return all;
+                }
+        }
+    }
+
+    private static byte[] Compress(byte compressor, byte[] reply)
+    {
+        using var bytes = new MemoryStream();
+        bytes.Write(reply.AsSpan(0, 12));
+        bytes.Write(new byte[13]);
+        switch (compressor)
+        {
+            case 1:
+                bytes.Write(Snappier.Snappy.CompressToArray(reply.AsSpan(16)));
+                break;
+            case 2:
+                using (var zlib = new ZLibStream(bytes, CompressionLevel.Fastest, leaveOpen: true))
+                {
+                    zlib.Write(reply.AsSpan(16));
+                }
+
+                break;
+            default:
+                using (var zstd = new ZstdSharp.CompressionStream(bytes, leaveOpen: true))
+                {
+                    zstd.Write(reply.AsSpan(16));
+                }
+
+                break;
+        }
+
+        var message = bytes.ToArray();
+        BinaryPrimitives.WriteInt32LittleEndian(message, message.Length);
+        BinaryPrimitives.WriteInt32LittleEndian(message.AsSpan(12), OpCompressed);
+        reply.AsSpan(12, 4).CopyTo(message.AsSpan(16));
+        BinaryPrimitives.WriteInt32LittleEndian(message.AsSpan(20), reply.Length - 16);
+        message[24] = compressor;
+        return message;
+    }
+
+    private static byte[] Failure(int code, string message) => new BsonDocument { { "ok", 0 }, { "code", code }, { "errmsg", message } }.ToBson();
+
+    private static BsonDocument Read(byte[] document) => new RawBsonDocument(document).Materialize(new());
 
     private async Task<byte[]> CursorAsync(NpgsqlConnection database, string function, string target, string spec)
     {
@@ -241,7 +331,7 @@ internal sealed class DocumentGateway : IAsyncDisposable
         await using var rows = await query.ExecuteReaderAsync(_stop.Token);
         await rows.ReadAsync(_stop.Token);
         var answer = Convert.FromHexString(rows.GetString(0).AsSpan("BSONHEX".Length));
-        if (!rows.IsDBNull(1) && BsonValue.Of(answer)["cursor"]["id"].AsLong is not 0 and var cursor)
+        if (!rows.IsDBNull(1) && new RawBsonDocument(answer).TryGetValue("cursor", out var page) && page["id"].ToInt64() is not 0 and var cursor)
         {
             _continuations[cursor] = rows.GetString(1);
         }
@@ -256,7 +346,7 @@ internal sealed class DocumentGateway : IAsyncDisposable
         query.Parameters.AddWithValue(target);
         query.Parameters.AddWithValue(collection);
         await query.ExecuteNonQueryAsync();
-        return new BsonWriter().Int("ok", 1).ToArray();
+        return new BsonDocument("ok", 1).ToBson();
     }
 
     private static string Hex(byte[] document) => "BSONHEX" + Convert.ToHexString(document);
@@ -301,12 +391,33 @@ internal sealed class DocumentGateway : IAsyncDisposable
             {
                 var type = document.Span[at++];
                 var nameEnd = at + document.Span[at..].IndexOf((byte)0);
-                var size = BsonValue.SizeOf(type, document.Span[(nameEnd + 1)..]);
+                var size = SizeOf(type, document.Span[(nameEnd + 1)..]);
                 elements.Add(new Element(type, Encoding.UTF8.GetString(document.Span[at..nameEnd]), document.Slice(nameEnd + 1, size)));
                 at = nameEnd + 1 + size;
             }
 
             return elements;
+        }
+
+        private static int SizeOf(byte type, ReadOnlySpan<byte> value) => type switch
+        {
+            0x01 or 0x09 or 0x11 or 0x12 => 8,
+            0x02 or 0x0D or 0x0E => 4 + BinaryPrimitives.ReadInt32LittleEndian(value),
+            0x03 or 0x04 or 0x0F => BinaryPrimitives.ReadInt32LittleEndian(value),
+            0x05 => 5 + BinaryPrimitives.ReadInt32LittleEndian(value),
+            0x07 => 12,
+            0x08 => 1,
+            0x10 => 4,
+            0x13 => 16,
+            0x06 or 0x0A or 0x7F or 0xFF => 0,
+            0x0B => RegexSize(value),
+            _ => throw new InvalidDataException($"BSON type {type}"),
+        };
+
+        private static int RegexSize(ReadOnlySpan<byte> value)
+        {
+            var pattern = value.IndexOf((byte)0) + 1;
+            return pattern + value[pattern..].IndexOf((byte)0) + 1;
         }
 
         /// <summary>An array of the documents that follow each other in a section.</summary>

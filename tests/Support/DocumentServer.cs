@@ -61,6 +61,16 @@ public sealed class DocumentServer : IAsyncLifetime
         return _gateway is not null;
     }
 
+    /// <summary>Refuses the next insert as a primary that has stepped down (DocumentDB only; false = this server cannot).</summary>
+    public bool TryStepDown()
+    {
+        _gateway?.StepsDown = true;
+        return _gateway is not null;
+    }
+
+    /// <summary>The compressors whose messages have come (DocumentDB only).</summary>
+    internal IReadOnlyCollection<string> Compressors => _gateway?.Compressors ?? [];
+
     /// <summary>Ends the server (DocumentDB and mongod only) as a crash would; connections to it break.</summary>
     public async Task StopAsync()
     {

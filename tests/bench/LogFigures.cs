@@ -5,6 +5,8 @@ using Dts.Common.Logs;
 using Dts.Common.Logs.Mongo;
 using Dts.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;
+using MongoDB.Bson;
+using MongoDB.Driver;
 
 namespace Dts.Bench;
 
@@ -74,13 +76,16 @@ internal static class LogFigures
             await Patience.Until(() => mongo.Examine().MissingIndexes.Count == 0, () => "indexes are not there");
         }
 
+        using var client = new MongoClient(uri);
+        var bare = client.GetDatabase("cron").GetCollection<RawBsonDocument>("log").WithWriteConcern(WriteConcern.WMajority);
+        var unordered = new InsertManyOptions { IsOrdered = false };
         var offset = 0L;
         foreach (var size in new[] { 100, 1000, 5000 })
         {
             Func<MongoLogStore, List<RunRecord>, Task>[] ways =
             [
-                (mongo, batch) => mongo.InsertBareAsync(batch),
-                (mongo, batch) => Task.WhenAll(mongo.InsertBareAsync(batch[..(size / 2)]), mongo.InsertBareAsync(batch[(size / 2)..])),
+                (_, batch) => bare.InsertManyAsync(Documents(batch), unordered),
+                (_, batch) => Task.WhenAll(bare.InsertManyAsync(Documents(batch[..(size / 2)]), unordered), bare.InsertManyAsync(Documents(batch[(size / 2)..]), unordered)),
                 (mongo, batch) => mongo.WriteAsync(batch, CancellationToken.None),
             ];
             var best = new double[ways.Length];
@@ -104,6 +109,8 @@ internal static class LogFigures
             Console.WriteLine(Invariant($"| {size} | {best[0]:N0} | {best[1]:N0} | {best[2]:N0} | {best[2] / Math.Max(best[0], best[1]):F2} |"));
         }
     }
+
+    private static IEnumerable<RawBsonDocument> Documents(List<RunRecord> batch) => batch.Select(RunDocument.Of);
 
     /// <summary>What ten minutes at 200 records a second have left in the spool goes when the store is back.</summary>
     private static async Task DrainAsync(string folder, string name, ILogStore store)

@@ -102,6 +102,30 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
     }
 
     [Fact]
+    public async Task In_a_document_database_a_run_is_recorded_and_found_and_its_output_followed_also_after_a_restart_of_the_database()
+    {
+        await using var cluster = await NativeCluster.StartWithAsync(server.Uri, workers: 1, "--mongodbConnectTimeout", "1000");
+        using var http = new HttpClient { BaseAddress = cluster.MasterUri };
+        await RunAsync("before");
+        await server.StopAsync();
+        await server.StartAgainAsync();
+        await RunAsync("after");
+
+        async Task RunAsync(string job)
+        {
+            await cluster.SaveAsync(job, $"for i in 1 2 3; do echo {job} $i äöü; sleep 1; done", Never);
+            var runId = (string?)await cluster.CallAsync($"/api/v1/jobs/{job}/run");
+            var followed = await FollowAsync(http, $"/api/v1/runs/{job}/{runId}/output?follow=true", untilBytes: long.MaxValue);
+            await cluster.RecordsSoon(job, records => records.Count == 1);
+            var found = await cluster.GetAsync($"/api/v1/log?text=ECHO%20{job}");
+
+            Assert.Equal($"{job} 1 äöü\n{job} 2 äöü\n{job} 3 äöü\n", followed.Text);
+            Assert.StartsWith("succeeded;", followed.End);
+            Assert.Contains($"\"_id\":\"{job}/{runId}\"", found.ToJsonString(), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task While_the_store_is_away_and_a_worker_is_killed_no_record_is_lost_and_none_is_there_twice()
     {
         await using var cluster = await NativeCluster.StartWithAsync(server.Uri, workers: 2, "--slots", "200", "--mongodbConnectTimeout", "1000");

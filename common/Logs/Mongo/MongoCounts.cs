@@ -1,4 +1,6 @@
 using Microsoft.Extensions.Logging;
+using MongoDB.Bson;
+using MongoDB.Driver;
 
 namespace Dts.Common.Logs.Mongo;
 
@@ -9,6 +11,8 @@ namespace Dts.Common.Logs.Mongo;
 /// </remarks>
 internal sealed class MongoCounts(MongoDatabase database, ILogger log) : IDisposable
 {
+    private const int UpdateBytes = 2048; // About.
+
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(1);
 
     private readonly Lock _gate = new();
@@ -63,7 +67,7 @@ internal sealed class MongoCounts(MongoDatabase database, ILogger log) : IDispos
             var isLast = _end.IsCancellationRequested;
             try
             {
-                await database.RunAsync(Count);
+                await database.RunAsync(CountOnceAsync);
                 failures = 0;
             }
             catch (LogStoreException failure)
@@ -85,7 +89,7 @@ internal sealed class MongoCounts(MongoDatabase database, ILogger log) : IDispos
         }
     }
 
-    private int Count()
+    private async Task<int> CountOnceAsync()
     {
         DayCounts uncounted;
         lock (_gate)
@@ -97,10 +101,10 @@ internal sealed class MongoCounts(MongoDatabase database, ILogger log) : IDispos
         {
             // In order, so that two writers, of a server that keeps what a command has changed locked until its end, never wait for each other.
             var days = uncounted.InOrder;
-            var refused = database.Update("stats", days.Count, (update, i) => Write(update, days[i].Job, days[i].Day, days[i].Counts));
+            var refused = await database.UpdateAsync("stats", days.Select(day => UpdateOf(day.Job, day.Day, day.Counts)), _ => UpdateBytes);
             return refused.Count == 0 ? days.Count : throw database.Failed($"an update is refused: {refused[0].Reason}");
         }
-        catch (LogStoreException)
+        catch
         {
             lock (_gate)
             {
@@ -111,26 +115,16 @@ internal sealed class MongoCounts(MongoDatabase database, ILogger log) : IDispos
         }
     }
 
-    private static void Write(BsonWriter update, string job, DateOnly date, IReadOnlyDictionary<string, long> counts)
+    private static UpdateOneModel<RawBsonDocument> UpdateOf(string job, DateOnly date, IReadOnlyDictionary<string, long> counts)
     {
         var day = MongoLogStore.TextOf(date);
-        update
-            .Document("q", filter => filter.Text("_id", $"{job}/{day}"))
-            .Document("u", change =>
-            {
-                change.Document("$set", set => set.Text("jobName", job).Text("day", day));
-                change.Document("$inc", add =>
-                {
-                    foreach (var (key, count) in counts.Where(count => count.Key != DayStats.Longest))
-                    {
-                        add.Long($"n.{key}", count);
-                    }
-                });
-                if (counts.TryGetValue(DayStats.Longest, out var longest))
-                {
-                    change.Document("$max", most => most.Long($"n.{DayStats.Longest}", longest));
-                }
-            })
-            .Bool("upsert", true);
+        var sums = counts.Where(count => count.Key != DayStats.Longest).Select(count => new BsonElement($"n.{count.Key}", count.Value));
+        var change = new BsonDocument { { "$set", new BsonDocument { { "jobName", job }, { "day", day } } }, { "$inc", new BsonDocument(sums) } };
+        if (counts.TryGetValue(DayStats.Longest, out var longest))
+        {
+            change.Add("$max", new BsonDocument($"n.{DayStats.Longest}", longest));
+        }
+
+        return new UpdateOneModel<RawBsonDocument>(new BsonDocument("_id", $"{job}/{day}"), change) { IsUpsert = true };
     }
 }

@@ -1,132 +1,124 @@
-using System.Globalization;
-using System.Text.RegularExpressions;
+using System.Net.Sockets;
+using MongoDB.Bson;
+using MongoDB.Driver;
 
 namespace Dts.Common.Logs.Mongo;
 
 /// <summary>The database <c>cron</c> of a MongoDB: commands, and documents found, inserted and updated.</summary>
-/// <remarks>Thread-safe. Members block, but for <see cref="RunAsync"/>, and throw a <see cref="LogStoreException"/> when they do not succeed.</remarks>
-internal sealed partial class MongoDatabase : IDisposable
+/// <remarks>Thread-safe. <see cref="RunAsync"/> makes calls; within it all others throw what the driver throws.</remarks>
+internal sealed class MongoDatabase : IDisposable
 {
-    private const string Name = "cron";
     private const int DuplicateKey = 11000;
 
-    // Errors that the content of a document causes (https://www.mongodb.com/docs/manual/reference/error-codes): BadValue, FailedToParse,
-    // TypeMismatch, InvalidBSON, refused field names, a validator (121), too large (10334, 17280, 17419, 17420), a unique index that
-    // DTS did not create. All other errors may be temporary.
-    private static readonly HashSet<long> OfContent = [2, 9, 14, 22, 52, 55, 56, 57, 121, 10334, DuplicateKey, 16755, 17280, 17419, 17420];
-    private static readonly HashSet<long> OfSize = [10334, 17419, 17420]; // With these the server may refuse a whole command.
+    // Errors for what a document says, https://www.mongodb.com/docs/manual/reference/error-codes: BadValue, FailedToParse, TypeMismatch, InvalidBSON, names of fields that are not taken,
+    // a validator (121), too large (10334, 17280, 17419, 17420), a key of an index that somebody else has made. All others may pass.
+    private static readonly HashSet<int> OfContent = [2, 9, 14, 22, 52, 55, 56, 57, 121, 10334, DuplicateKey, 16755, 17280, 17419, 17420];
+    private static readonly HashSet<int> OfSize = [10334, 17419, 17420]; // These may refuse a whole command.
 
-    private const int DocumentsMax = 10_000; // In a command; servers take 100,000.
-    private const int BytesMax = 6 << 20;    // In a command before its last document; that may have 8 MiB of output, and servers take 16 MiB.
+    private const int DocumentsMax = 10_000;     // In a command; servers take 100,000.
+    private const int BytesMax = 6 << 20;        // In a command of several documents.
+    private const int DocumentBytesMax = 16 << 20;
 
     private static readonly TimeSpan CallsEndWithin = TimeSpan.FromSeconds(10);
 
-    // After this time the connection is closed, which frees its thread.
-    private static readonly TimeSpan AnswersWithin = TimeSpan.FromSeconds(60);
-
-    private readonly nint _pool;
-    private readonly string _writeConcern;
+    private readonly MongoClient _client;
+    private readonly IMongoDatabase _database;
     private readonly CountdownEvent _calls = new(1); // And one for not being closed.
 
     /// <summary>Connects when it is first needed.</summary>
     /// <exception cref="FormatException">The text is no MongoDB URI; the message says what is wrong.</exception>
-    /// <exception cref="DllNotFoundException">The driver is not installed; the message says how to.</exception>
     public MongoDatabase(string uri, TimeSpan connectTimeout)
     {
-        try
-        {
-            LibMongoc.Initialize();
-        }
-        catch (DllNotFoundException missing)
-        {
-            throw new DllNotFoundException((missing.InnerException ?? missing).Message);
-        }
-
-        _pool = LibMongoc.OpenPool(WithTimeouts(uri, connectTimeout), "dts", out var error);
-        if (_pool == 0)
-        {
-            throw new FormatException(error);
-        }
-
-        Where = $"MongoDB at {HostsOf(uri)}";
-        _writeConcern = WriteConcernPattern().Match(uri) is { Success: true } match ? match.Groups[1].Value : "majority";
+        Where = $"MongoDB at {MongoUri.HostsOf(uri)}";
+        _client = new MongoClient(MongoUri.Read(uri, connectTimeout));
+        _database = _client.GetDatabase("cron");
     }
 
     /// <summary>Who is asked, without its password.</summary>
     public string Where { get; }
 
-    /// <summary>Makes calls on a thread of their own: they block, and the pool has few threads, for which starts wait.</summary>
-    public Task<T> RunAsync<T>(Func<T> calls)
+    /// <summary>Makes calls, for whose end <see cref="Dispose"/> waits.</summary>
+    /// <exception cref="LogStoreException">They did not succeed.</exception>
+    public async Task<T> RunAsync<T>(Func<Task<T>> calls)
     {
-        return _calls.TryAddCount()
-            ? Task.Factory.StartNew(Act, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)
-            : Task.FromException<T>(Failed("it has been closed"));
-
-        T Act()
+        if (!_calls.TryAddCount())
         {
-            try
-            {
-                return calls();
-            }
-            finally
-            {
-                _calls.Signal();
-            }
+            throw Failed("it has been closed");
+        }
+
+        try
+        {
+            return await Task.Run(calls).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is MongoException or BsonException or TimeoutException or IOException or SocketException or FormatException or InvalidOperationException)
+        {
+            throw Failed(Explain(failure));
+        }
+        finally
+        {
+            _calls.Signal();
         }
     }
 
-    public BsonValue Run(BsonWriter command) => Run(command.ToArray());
+    public Task<BsonDocument> CommandAsync(BsonDocument command) => _database.RunCommandAsync<BsonDocument>(command);
 
     /// <summary>Runs a command that may be refused; then its answer has no elements.</summary>
-    public BsonValue TryRun(BsonWriter command) =>
-        LibMongoc.RunCommand(_pool, Name, command.ToArray(), out _, out _) is { } answer ? BsonValue.Of(answer) : default;
+    public async Task<BsonDocument> TryCommandAsync(BsonDocument command)
+    {
+        try
+        {
+            return await CommandAsync(command);
+        }
+        catch (MongoCommandException)
+        {
+            return [];
+        }
+    }
 
     /// <param name="limit">0 = all.</param>
-    public List<BsonValue> Find(string collection, Action<BsonWriter> filter, Action<BsonWriter> sort, int limit, int skip = 0)
+    public async Task<List<BsonDocument>> FindAsync(string collection, BsonDocument filter, BsonDocument? sort, int limit = 0, int skip = 0, BsonDocument? fields = null)
     {
-        var command = new BsonWriter().Text("find", collection).Document("filter", filter).Document("sort", sort).Int("limit", limit);
-        command = skip > 0 ? command.Int("skip", skip) : command;
-        var cursor = Ask((limit > 0 ? command.Int("batchSize", limit) : command).ToArray())["cursor"];
-        var found = cursor["firstBatch"].Elements.Select(element => element.Value).ToList();
-        for (var id = cursor["id"].AsLong; id != 0 && (limit == 0 || found.Count < limit);)
-        {
-            cursor = Run(new BsonWriter().Long("getMore", id).Text("collection", collection))["cursor"];
-            found.AddRange(cursor["nextBatch"].Elements.Select(element => element.Value));
-            id = cursor["id"].AsLong;
-        }
-
-        return found;
+        int? most = limit > 0 ? limit : null;
+        var options = new FindOptions<BsonDocument> { Sort = sort, Limit = most, BatchSize = most, Skip = skip > 0 ? skip : null, Projection = fields };
+        using var cursor = await _database.GetCollection<BsonDocument>(collection).FindAsync(filter, options);
+        return await cursor.ToListAsync();
     }
 
     /// <summary>Inserts documents, in as many commands as it takes; each happens when its result is asked for.</summary>
-    public IEnumerable<Inserted> Insert(string collection, int count, Action<BsonWriter, int> write)
+    public async IAsyncEnumerable<Inserted> InsertAsync(string collection, IEnumerable<RawBsonDocument> documents)
     {
-        for (var next = 0; next < count;)
+        var unordered = new InsertManyOptions { IsOrdered = false };
+        await foreach (var (from, batch, errors) in WriteAsync(documents, SizeOf, batch => _database.GetCollection<RawBsonDocument>(collection).InsertManyAsync(batch, unordered)))
         {
-            var from = next;
-            var errors = RunWrite("insert", collection, "documents", count, ref next, write);
+            // Their ids are there, or it is a key of an index of somebody else; the driver does not say which.
+            var twins = errors.Where(error => error.Code == DuplicateKey).ToDictionary(error => error.Index, error => batch[error.Index - from]["_id"]);
+            var there = twins.Count == 0 ? [] : await FindAsync(collection, new BsonDocument("_id", new BsonDocument("$in", new BsonArray(twins.Values))), sort: null, fields: new BsonDocument("_id", 1));
+            var ids = there.Select(document => document["_id"]).ToHashSet();
+            List<int> known = [.. twins.Where(twin => ids.Contains(twin.Value)).Select(twin => twin.Key)];
             yield return new Inserted(
-                New: [.. Enumerable.Range(from, next - from).Except(errors.Select(error => error.Index))],
-                Known: [.. errors.Where(error => error.IsSameId).Select(error => error.Index)],
-                Refused: [.. errors.Where(error => !error.IsSameId && OfContent.Contains(error.Code))],
+                New: [.. Enumerable.Range(from, batch.Count).Except(errors.Select(error => error.Index))],
+                Known: known,
+                Refused: [.. errors.Where(error => OfContent.Contains(error.Code) && !known.Contains(error.Index))],
                 Failure: errors.FirstOrDefault(error => !OfContent.Contains(error.Code))?.Reason);
         }
     }
 
-    /// <summary>Updates documents, and returns those that the server refuses because of their content.</summary>
-    public List<WriteError> Update(string collection, int count, Action<BsonWriter, int> write)
+    /// <summary>Updates documents, and returns what is refused for its content.</summary>
+    /// <param name="sizeOf">In bytes, about.</param>
+    public async Task<List<WriteError>> UpdateAsync<TModel>(string collection, IEnumerable<TModel> updates, Func<TModel, int> sizeOf)
+        where TModel : WriteModel<RawBsonDocument>
     {
         List<WriteError> refused = [];
-        for (var next = 0; next < count;)
+        var unordered = new BulkWriteOptions { IsOrdered = false };
+        await foreach (var (_, _, errors) in WriteAsync(updates, sizeOf, batch => _database.GetCollection<RawBsonDocument>(collection).BulkWriteAsync(batch, unordered)))
         {
-            var errors = RunWrite("update", collection, "updates", count, ref next, (updates, i) => updates.Document(update => write(update, i)));
-            refused.AddRange(errors.FirstOrDefault(error => !OfContent.Contains(error.Code)) is { } failure
-                ? throw Failed($"an update is refused: {failure.Reason}")
-                : errors);
+            refused.AddRange(errors.FirstOrDefault(error => !OfContent.Contains(error.Code)) is { } failure ? throw Failed($"an update is refused: {failure.Reason}") : errors);
         }
 
         return refused;
     }
+
+    public static int SizeOf(RawBsonDocument document) => document.Slice.Length;
 
     public LogStoreException Failed(string why) => new($"{Where}: {why}", new IOException(why));
 
@@ -135,109 +127,84 @@ internal sealed partial class MongoDatabase : IDisposable
     {
         if (_calls.IsSet || _calls.Signal() || _calls.Wait(CallsEndWithin))
         {
-            LibMongoc.ClosePool(_pool);
+            _client.Dispose();
         }
     }
 
-    /// <summary>Writes as many documents as fit into a command, from one on, and returns what was wrong with some of them.</summary>
-    private List<WriteError> RunWrite(
-        string verb, string collection, string array, int count, ref int next, Action<BsonWriter, int> write, int most = DocumentsMax)
+    /// <summary>Writes in commands of as many as fit, and says of each what was wrong with some of them.</summary>
+    private async IAsyncEnumerable<(int From, List<T> Batch, List<WriteError> Errors)> WriteAsync<T>(IEnumerable<T> all, Func<T, int> sizeOf, Func<List<T>, Task> write)
     {
-        var (from, i) = (next, next);
-        var command = new BsonWriter().Text(verb, collection).Bool("ordered", false).Document("writeConcern", concern => _ = int.TryParse(_writeConcern, CultureInfo.InvariantCulture, out var nodes)
-            ? concern.Int("w", nodes)
-            : concern.Text("w", _writeConcern));
-        command.Array(array, documents =>
+        var (from, bytes, batch) = (0, 0, new List<T>());
+        foreach (var next in all)
         {
-            for (var end = Math.Min(count, i + most); i < end && documents.Length < BytesMax; i++)
+            var size = sizeOf(next);
+            if (batch.Count > 0 && (batch.Count == DocumentsMax || bytes + size > BytesMax))
             {
-                write(documents, i);
-            }
-        });
-        if (LibMongoc.RunCommand(_pool, Name, command.ToArray(), out var error, out var code) is not { } reply)
-        {
-            if (!OfSize.Contains(code))
-            {
-                throw Failed(error);
+                yield return (from, batch, await WriteAsync(from, batch, sizeOf, write));
+                (from, bytes, batch) = (from + batch.Count, 0, []);
             }
 
-            if (i - from > 1)
-            {
-                // Halve the command until the document that is too large is alone.
-                return RunWrite(verb, collection, array, count, ref next, write, (i - from) / 2);
-            }
-
-            next = i;
-            return [new WriteError(from, code, error, IsSameId: false)];
+            batch.Add(next);
+            bytes += size;
         }
 
-        var answer = BsonValue.Of(reply);
-        if (answer["writeConcernError"].Elements.Any())
+        if (batch.Count > 0)
         {
-            throw Failed($"the write concern is not met: {answer["writeConcernError"]["errmsg"].AsText}"); // A primary that steps down would take it along.
+            yield return (from, batch, await WriteAsync(from, batch, sizeOf, write));
         }
-
-        next = i;
-        return [.. answer["writeErrors"].Elements.Select(element => element.Value).Select(refused => new WriteError(
-            from + (int)refused["index"].AsLong,
-            refused["code"].AsLong,
-            refused["errmsg"].AsText,
-            refused["code"].AsLong == DuplicateKey && refused["keyPattern"].Elements.All(key => key.Name == "_id")))];
     }
 
-    private BsonValue Run(byte[] command) =>
-        LibMongoc.RunCommand(_pool, Name, command, out var error, out _) is { } answer ? BsonValue.Of(answer) : throw Failed(error);
-
-    /// <summary>A question that fails is asked once more: by then the pool has noticed that its connection was broken by a restart of the server.</summary>
-    private BsonValue Ask(byte[] command)
+    private async Task<List<WriteError>> WriteAsync<T>(int from, List<T> batch, Func<T, int> sizeOf, Func<List<T>, Task> write)
     {
+        if (batch.Count == 1 && sizeOf(batch[0]) > DocumentBytesMax)
+        {
+            return [new WriteError(from, 10334, $"it has {sizeOf(batch[0])} bytes; MongoDB takes {DocumentBytesMax}")];
+        }
+
         try
         {
-            return Run(command);
+            await write(batch);
+            return [];
         }
-        catch (LogStoreException)
+        catch (MongoBulkWriteException refused)
         {
-            return Run(command);
+            return refused.WriteConcernError is { } unmet
+                ? throw Failed($"the write concern is not met: {unmet.Message}") // A primary that steps down would take it along.
+                : [.. refused.WriteErrors.Select(error => new WriteError(from + error.Index, error.Code, error.Message))];
+        }
+        catch (MongoCommandException refused) when (OfSize.Contains(refused.Code))
+        {
+            var half = batch.Count / 2; // Until the one that is too large is alone.
+            return half == 0
+                ? [new WriteError(from, refused.Code, refused.ErrorMessage)]
+                : [.. await WriteAsync(from, batch[..half], sizeOf, write), .. await WriteAsync(from + half, batch[half..], sizeOf, write)];
         }
     }
 
-    private static string WithTimeouts(string uri, TimeSpan timeout)
+    /// <summary>One line that names the cause.</summary>
+    private string Explain(Exception failure)
     {
-        (string, TimeSpan)[] timeouts =
-        [
-            ("connectTimeoutMS", timeout),
-            ("serverSelectionTimeoutMS", timeout),
-            ("waitQueueTimeoutMS", timeout),
-            ("socketTimeoutMS", AnswersWithin),
-        ];
-        foreach (var (option, span) in timeouts)
+        var cause = failure.GetBaseException();
+        var why = (cause as MongoCommandException)?.ErrorMessage ?? cause.Message;
+        var unreached = _client.Cluster.Description.Servers.Where(server => server.HeartbeatException is not null).ToList();
+        return (failure switch
         {
-            if (!uri.Contains($"{option}=", StringComparison.OrdinalIgnoreCase))
-            {
-                var ms = ((long)span.TotalMilliseconds).ToString(CultureInfo.InvariantCulture);
-                uri += (uri.Contains('?') ? "&" : uri.LastIndexOf('/') > uri.IndexOf("://", StringComparison.Ordinal) + 2 ? "?" : "/?") + $"{option}={ms}";
-            }
-        }
+            MongoAuthenticationException => $"it refuses the user or the password of mongodbUri: {why}",
+            TimeoutException when unreached.Count > 0 => string.Join("; ", unreached.Select(server => $"{NameOf(server.EndPoint)}: {server.HeartbeatException.GetBaseException().Message}")),
+            TimeoutException when _client.Cluster.Description.Servers.Count == 0 => "DNS has no hosts for it (SRV records of _mongodb._tcp and this name)",
+            TimeoutException when why.Contains("selecting a server", StringComparison.Ordinal) => "no server of it takes writes now; is there a primary?",
+            _ => why,
+        }).ReplaceLineEndings(" ");
 
-        return uri;
+        static string NameOf(System.Net.EndPoint place) => place is System.Net.DnsEndPoint dns ? $"{dns.Host}:{dns.Port}" : $"{place}";
     }
 
-    /// <summary>What may be shown of a URI: neither user nor password.</summary>
-    private static string HostsOf(string uri) => HostsPattern().Match(uri) is { Success: true } match ? match.Groups[1].Value : "an unknown host";
-
-    [GeneratedRegex(@"^mongodb(?:\+srv)?://(?:[^@/]*@)?([^/?]+)")]
-    private static partial Regex HostsPattern();
-
-    [GeneratedRegex(@"[?&]w=([^&]+)")]
-    private static partial Regex WriteConcernPattern();
-
-    /// <summary>The outcome of one insert, by the indexes of its documents.</summary>
-    /// <param name="Known">A document with the same id exists already.</param>
-    /// <param name="Refused">The server refuses them because of their content.</param>
-    /// <param name="Failure">Why the rest was not written; null = there is no rest.</param>
+    /// <summary>What became of the documents of one command, by their places.</summary>
+    /// <param name="Known">There was one with that id already.</param>
+    /// <param name="Refused">They are refused for their content.</param>
+    /// <param name="Failure">Why others were not taken; null = there are none.</param>
     public sealed record Inserted(IReadOnlyList<int> New, IReadOnlyList<int> Known, IReadOnlyList<WriteError> Refused, string? Failure);
 
     /// <summary>Why the document at an index was not written.</summary>
-    /// <param name="IsSameId">A document with the same id exists already.</param>
-    public sealed record WriteError(int Index, long Code, string Reason, bool IsSameId);
+    public sealed record WriteError(int Index, int Code, string Reason);
 }

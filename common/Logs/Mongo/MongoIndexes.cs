@@ -1,45 +1,48 @@
+using MongoDB.Bson;
+
 namespace Dts.Common.Logs.Mongo;
 
 /// <summary>The indexes of the log's collections, those by which MongoDB removes what has expired among them.</summary>
 internal static class MongoIndexes
 {
-    private static readonly (string Collection, (string Name, Action<BsonWriter> Keys, bool Expires)[] Indexes)[] All =
+    private static readonly (string Collection, (string Name, BsonDocument Keys)[] Indexes)[] All =
     [
         ("log", [
-            ("dts_job", keys => keys.Int("jobName", 1).Int("startTime", -1).Int("_id", -1), false),
-            ("dts_start", keys => keys.Int("startTime", -1).Int("_id", -1), false),
-            ("dts_status", keys => keys.Int("status", 1).Int("startTime", -1).Int("_id", -1), false),
-            ("dts_plan", keys => keys.Int("jobName", 1).Int("planTime", 1), false),
-            ("dts_expire", keys => keys.Int("expireAt", 1), true)]),
+            ("dts_job", new BsonDocument { { "jobName", 1 }, { "startTime", -1 }, { "_id", -1 } }),
+            ("dts_start", new BsonDocument { { "startTime", -1 }, { "_id", -1 } }),
+            ("dts_status", new BsonDocument { { "status", 1 }, { "startTime", -1 }, { "_id", -1 } }),
+            ("dts_plan", new BsonDocument { { "jobName", 1 }, { "planTime", 1 } }),
+            (Expires, new BsonDocument("expireAt", 1))]),
         ("output", [
-            ("dts_run", keys => keys.Int("run", 1).Int("offset", 1), false),
-            ("dts_expire", keys => keys.Int("expireAt", 1), true)]),
-        ("stats", [("dts_job", keys => keys.Int("jobName", 1).Int("day", 1), false)]),
+            ("dts_run", new BsonDocument { { "run", 1 }, { "offset", 1 } }),
+            (Expires, new BsonDocument("expireAt", 1))]),
+        ("stats", [("dts_job", new BsonDocument { { "jobName", 1 }, { "day", 1 } })]),
     ];
 
-    /// <exception cref="LogStoreException">The database cannot be reached, or does not allow it.</exception>
-    public static void Make(MongoDatabase database)
+    private const string Expires = "dts_expire";
+
+    public static async Task MakeAsync(MongoDatabase database)
     {
         foreach (var (collection, indexes) in All)
         {
-            database.TryRun(new BsonWriter().Text("create", collection)); // createIndexes on a collection that does not exist is refused by some servers.
-            database.Run(new BsonWriter().Text("createIndexes", collection).Array("indexes", all =>
-            {
-                foreach (var (name, keys, expires) in indexes)
-                {
-                    all.Document(index => _ = expires
-                        ? index.Text("name", name).Document("key", keys).Int("expireAfterSeconds", 0)
-                        : index.Text("name", name).Document("key", keys));
-                }
-            }));
+            await database.TryCommandAsync(new BsonDocument("create", collection)); // createIndexes on a collection that does not exist is refused by some servers.
+            var all = indexes.Select(index => new BsonDocument { { "name", index.Name }, { "key", index.Keys }, { "expireAfterSeconds", 0, index.Name == Expires } });
+            await database.CommandAsync(new BsonDocument { { "createIndexes", collection }, { "indexes", new BsonArray(all) } });
         }
     }
 
     /// <summary>The names of those that are not there, with their collections.</summary>
-    public static IEnumerable<string> FindMissing(MongoDatabase database) => All.SelectMany(collection =>
+    public static async Task<List<string>> FindMissingAsync(MongoDatabase database)
     {
-        // A collection that is not there yet is refused, and has none.
-        var there = database.TryRun(new BsonWriter().Text("listIndexes", collection.Collection))["cursor"]["firstBatch"].Elements.Select(index => index.Value["name"].AsText).ToHashSet();
-        return collection.Indexes.Where(index => !there.Contains(index.Name)).Select(index => $"{collection.Collection}.{index.Name}");
-    });
+        List<string> missing = [];
+        foreach (var (collection, indexes) in All)
+        {
+            // A collection that is not there yet is refused, and has none.
+            var answer = await database.TryCommandAsync(new BsonDocument("listIndexes", collection));
+            var there = answer.Contains("cursor") ? answer["cursor"]["firstBatch"].AsBsonArray.Select(index => index["name"].AsString).ToHashSet() : [];
+            missing.AddRange(indexes.Where(index => !there.Contains(index.Name)).Select(index => $"{collection}.{index.Name}"));
+        }
+
+        return missing;
+    }
 }

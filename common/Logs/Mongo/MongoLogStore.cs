@@ -2,6 +2,9 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Dts.Common.Jobs;
 using Microsoft.Extensions.Logging;
+using MongoDB.Bson;
+using MongoDB.Bson.IO;
+using MongoDB.Driver;
 
 namespace Dts.Common.Logs.Mongo;
 
@@ -19,6 +22,7 @@ public sealed class MongoLogStore : ILogStore
     private const int ChunkBytesUsual = 64 << 10;
     private const int ChunksMax = 1000;
 
+    private static readonly BsonDocument LatestFirst = new() { { "startTime", -1 }, { "_id", -1 } };
     private static readonly TimeSpan FirstSpan = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan LongestSpan = TimeSpan.FromDays(1000);
 
@@ -30,7 +34,7 @@ public sealed class MongoLogStore : ILogStore
     private int _disposed;
 
     /// <summary>Connects when it is first needed.</summary>
-    /// <exception cref="FormatException">The text is no MongoDB URI, or the driver is missing; the message says what is wrong.</exception>
+    /// <exception cref="FormatException">The text is no MongoDB URI; the message says what is wrong.</exception>
     public MongoLogStore(string uri, TimeSpan connectTimeout, ILogger log)
     {
         _database = new MongoDatabase(uri, connectTimeout);
@@ -44,77 +48,66 @@ public sealed class MongoLogStore : ILogStore
         var latest = records.GroupBy(record => record.Id).Select(same => same.LastOrDefault(record => record.Status != RunStatus.Lost) ?? same.Last()).ToList();
         var half = latest.Count / 2;
         return latest.Count < LanesFrom
-            ? await RunAsync(() => Write(latest))
-            : [.. (await Task.WhenAll(RunAsync(() => Write(latest[..half])), RunAsync(() => Write(latest[half..]))))
-                .SelectMany(refused => refused)];
+            ? await RunAsync(() => WriteAsync(latest))
+            : [.. (await Task.WhenAll(RunAsync(() => WriteAsync(latest[..half])), RunAsync(() => WriteAsync(latest[half..])))).SelectMany(refused => refused)];
     }
 
-    /// <summary>Only inserts: what a benchmark holds the writing against.</summary>
-    internal Task InsertBareAsync(IReadOnlyList<RunRecord> records) => RunAsync(() =>
-        _database.Insert("log", records.Count, (documents, i) => RunDocument.Write(documents, records[i]))
-            .Sum(inserted => inserted.New.Count));
-
-    public Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(
-        IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => RunAsync<IReadOnlyList<Refused<OutputChunk>>>(() =>
+    public Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => RunAsync<IReadOnlyList<Refused<OutputChunk>>>(async () =>
     {
-        var results = _database.Insert("output", chunks.Count, (documents, i) => documents.Document(chunk => chunk
-            .Text("_id", string.Create(CultureInfo.InvariantCulture, $"{chunks[i].Run}:{chunks[i].Offset:D12}"))
-            .Text("run", chunks[i].Run)
-            .Long("offset", chunks[i].Offset)
-            .Bytes("data", chunks[i].Data.Span)
-            .Date("expireAt", chunks[i].ExpireAt))).ToList();
-        return results.FirstOrDefault(inserted => inserted.Failure is not null) is { Failure: var why }
-            ? throw Failed(why!)
-            : [.. results.SelectMany(inserted => inserted.Refused)
-                .Select(error => new Refused<OutputChunk>(chunks[error.Index], error.Reason))];
+        List<Refused<OutputChunk>> refused = [];
+        string? failure = null;
+        await foreach (var inserted in _database.InsertAsync("output", chunks.Select(DocumentOf)))
+        {
+            refused.AddRange(inserted.Refused.Select(error => new Refused<OutputChunk>(chunks[error.Index], error.Reason)));
+            failure ??= inserted.Failure;
+        }
+
+        return failure is null ? refused : throw Failed(failure);
     });
 
-    public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(string run, long offset, int bytesMax, CancellationToken cancel) => RunAsync(() =>
+    public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(string run, long offset, int bytesMax, CancellationToken cancel) => RunAsync(async () =>
     {
         // The chunk that the offset lies in begins at it or before.
-        var first = _database.Find("output", filter => filter.Text("run", run).Document("offset", at => at.Long("$lte", offset)), sort => sort.Int("run", 1).Int("offset", -1), limit: 1);
-        var from = first.Count > 0 ? first[0]["offset"].AsLong : offset;
+        var filter = new BsonDocument { { "run", run }, { "offset", new BsonDocument("$lte", offset) } };
+        var first = await _database.FindAsync("output", filter, new BsonDocument { { "run", 1 }, { "offset", -1 } }, limit: 1);
+        var from = first.Count > 0 ? first[0].Long("offset") : offset;
         var most = Math.Max(1, bytesMax / ChunkBytesUsual) + 1;
-        var chunks = FindChunks(run, from, most);
+        var chunks = await FindChunksAsync(run, from, most);
         var bytes = chunks.Sum(chunk => chunk.Data.Length);
         if (chunks.Count == most && bytes < bytesMax)
         {
-            chunks = FindChunks(run, from, (int)Math.Min((long)most * bytesMax / Math.Max(1, bytes), ChunksMax)); // They are small, so there are many.
+            chunks = await FindChunksAsync(run, from, (int)Math.Min((long)most * bytesMax / Math.Max(1, bytes), ChunksMax)); // They are small, so there are many.
         }
 
         return OutputChunk.Join(chunks, offset);
     });
 
-    public Task<RunRecord?> FindAsync(string id, CancellationToken cancel) => RunAsync(() =>
-        _database.Find("log", filter => filter.Text("_id", id), sort => sort.Int("_id", 1), limit: 1) is [var found]
-            ? RunDocument.Read(found)
-            : null);
+    public Task<RunRecord?> FindAsync(string id, CancellationToken cancel) => RunAsync(async () =>
+        await _database.FindAsync("log", new BsonDocument("_id", id), sort: null, limit: 1) is [var found] ? RunDocument.Read(found) : null);
 
-    public Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(() =>
-        limit == 0
-            ? []
-            : [.. _database.Find("log", filter => filter.Text("jobName", job.Value), LatestFirst, limit, skip).Select(RunDocument.Read)]);
+    public Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(async () =>
+        limit == 0 ? [] : [.. (await _database.FindAsync("log", new BsonDocument("jobName", job.Value), LatestFirst, limit, skip)).Select(RunDocument.Read)]);
 
-    public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => RunAsync(() =>
-        LogPage.Of([.. FindLatest(query).Select(RunDocument.Read)], query.Limit));
+    public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => RunAsync(async () =>
+        LogPage.Of([.. (await FindLatestAsync(query)).Select(RunDocument.Read)], query.Limit));
 
-    public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(() =>
+    public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(async () =>
     {
         var (first, end) = (from.ToUnixTimeMilliseconds(), until.ToUnixTimeMilliseconds());
-        var planned = _database.Find("log", filter => filter.Text("jobName", job.Value).Document("planTime", at => at.Long("$gte", first).Long("$lt", end)), ByPlanTime, limit: 0);
-        var summaries = _database.Find(
-            "log",
-            filter => filter.Text("jobName", job.Value).Document("planTime", at => at.Long("$gte", end)).Document("missedSince", since => since.Long("$gt", 0).Long("$lt", end)),
-            ByPlanTime,
-            limit: 0);
-        return [.. planned.Concat(summaries).Select(RunDocument.Read)];
+        var byPlanTime = new BsonDocument("planTime", 1);
+        var planned = await _database.FindAsync("log", new BsonDocument { { "jobName", job.Value }, { "planTime", new BsonDocument { { "$gte", first }, { "$lt", end } } } }, byPlanTime);
+        var reachingIn = new BsonDocument { { "jobName", job.Value }, { "planTime", new BsonDocument("$gte", end) }, { "missedSince", new BsonDocument { { "$gt", 0L }, { "$lt", end } } } };
+        return [.. planned.Concat(await _database.FindAsync("log", reachingIn, byPlanTime)).Select(RunDocument.Read)];
     });
 
-    public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) => RunAsync<IReadOnlyList<DayStats>>(() =>
-        [.. _database.Find("stats", filter => filter.Text("jobName", job.Value).Document("day", day => day.Text("$gte", TextOf(from))), sort => sort.Int("jobName", 1).Int("day", 1), limit: 0)
-            .Select(day => new DayStats(
-                DateOnly.ParseExact(day["day"].AsText, "yyyy-MM-dd", CultureInfo.InvariantCulture),
-                day["n"].Elements.ToDictionary(count => count.Name, count => count.Value.AsLong)))]);
+    public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) => RunAsync<IReadOnlyList<DayStats>>(async () =>
+    {
+        var filter = new BsonDocument { { "jobName", job.Value }, { "day", new BsonDocument("$gte", TextOf(from)) } };
+        var days = await _database.FindAsync("stats", filter, new BsonDocument { { "jobName", 1 }, { "day", 1 } });
+        return [.. days.Select(day => new DayStats(
+            DateOnly.ParseExact(day.Text("day"), "yyyy-MM-dd", CultureInfo.InvariantCulture),
+            day.GetValue("n", null) is BsonDocument counts ? counts.Names.ToDictionary(key => key, counts.Long) : []))];
+    });
 
     /// <summary>MongoDB removes what has expired by itself: TTL indexes.</summary>
     public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) => Task.FromResult(0);
@@ -125,20 +118,20 @@ public sealed class MongoLogStore : ILogStore
     /// <summary>Finds out, and changes nothing, why records could not be written (empty = they could), and which indexes are missing.</summary>
     internal (string WhyNotWritable, IReadOnlyList<string> MissingIndexes) Examine()
     {
-        _database.Run(new BsonWriter().Int("ping", 1));
+        _database.RunAsync(() => _database.CommandAsync(new BsonDocument("ping", 1))).GetAwaiter().GetResult();
         var why = "";
         try
         {
-            _database.Update("log", 1, (update, _) => update // Of no document: it takes the right, and does nothing with it.
-                .Document("q", filter => filter.Text("_id", "no such record"))
-                .Document("u", change => change.Document("$set", set => set.Text("err", ""))));
+            // Of no document: it takes the right, and does nothing with it.
+            var update = new UpdateOneModel<RawBsonDocument>(new BsonDocument("_id", "no such record"), new BsonDocument("$set", new BsonDocument("err", "")));
+            _database.RunAsync(() => _database.UpdateAsync("log", [update], _ => 0)).GetAwaiter().GetResult();
         }
         catch (LogStoreException failure)
         {
             why = failure.Message;
         }
 
-        return (why, [.. MongoIndexes.FindMissing(_database)]);
+        return (why, _database.RunAsync(() => MongoIndexes.FindMissingAsync(_database)).GetAwaiter().GetResult());
     }
 
     public void Dispose()
@@ -150,22 +143,18 @@ public sealed class MongoLogStore : ILogStore
         }
     }
 
-    private static void LatestFirst(BsonWriter sort) => sort.Int("startTime", -1).Int("_id", -1);
-
-    private static void ByPlanTime(BsonWriter sort) => sort.Int("planTime", 1);
-
     /// <summary>The latest documents that fit, and one more than were asked for.</summary>
     /// <remarks>
     /// Not every server that speaks this protocol takes a list's order from an index: some sort all that fits. So it is asked for in spans of time that grow,
     /// back from where the page begins; most pages lie in the first or the second.
     /// </remarks>
-    private List<BsonValue> FindLatest(LogQuery query)
+    private async Task<List<BsonDocument>> FindLatestAsync(LogQuery query)
     {
         var begins = query.After is { } after ? DateTimeOffset.FromUnixTimeMilliseconds(after.StartTime) : query.Until ?? DateTimeOffset.UtcNow;
         for (var span = FirstSpan; ; span *= SpanGrowth)
         {
             var isWhole = span > LongestSpan || begins.UtcTicks < span.Ticks || begins - span <= query.From;
-            var found = _database.Find("log", filter => WriteFilter(filter, isWhole ? query : query with { From = begins - span }), LatestFirst, query.Limit + 1);
+            var found = await _database.FindAsync("log", FilterOf(isWhole ? query : query with { From = begins - span }), LatestFirst, query.Limit + 1);
             if (found.Count > query.Limit || isWhole)
             {
                 return found;
@@ -175,48 +164,45 @@ public sealed class MongoLogStore : ILogStore
 
     internal static string TextOf(DateOnly day) => day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 
-    private static void WriteFilter(BsonWriter filter, LogQuery query)
+    private static BsonDocument FilterOf(LogQuery query)
     {
+        var filter = new BsonDocument();
         foreach (var (field, value) in new[] { ("jobName", query.Job), ("status", query.Status?.Word()), ("worker", query.Worker), ("trigger", query.Trigger) })
         {
-            if (value is not null)
-            {
-                filter.Text(field, value);
-            }
+            filter.Add(field, value, value is not null);
         }
 
         if (query.From is not null || query.Until is not null || query.After is not null)
         {
-            filter.Document("startTime", start =>
-            {
-                start.Long("$gte", query.From?.ToUnixTimeMilliseconds() ?? 0);
-                var (until, after) = (query.Until?.ToUnixTimeMilliseconds() - 1 ?? long.MaxValue, query.After?.StartTime ?? long.MaxValue);
-                start.Long("$lte", Math.Min(until, after));
-            });
+            var (until, after) = (query.Until?.ToUnixTimeMilliseconds() - 1 ?? long.MaxValue, query.After?.StartTime ?? long.MaxValue);
+            filter.Add("startTime", new BsonDocument { { "$gte", query.From?.ToUnixTimeMilliseconds() ?? 0 }, { "$lte", Math.Min(until, after) } });
         }
 
         if (query.After is { } cursor)
         {
-            filter.Array("$or", either => either
-                .Document(before => before.Document("startTime", start => start.Long("$lt", cursor.StartTime)))
-                .Document(same => same.Long("startTime", cursor.StartTime).Document("_id", id => id.Text("$lt", cursor.Id))));
+            filter.Add("$or", new BsonArray
+            {
+                new BsonDocument("startTime", new BsonDocument("$lt", cursor.StartTime)),
+                new BsonDocument { { "startTime", cursor.StartTime }, { "_id", new BsonDocument("$lt", cursor.Id) } },
+            });
         }
 
         if (query.Text is { } text)
         {
-            void Matches(BsonWriter field) => field.Text("$regex", Regex.Escape(text)).Text("$options", "i");
-            filter.Array("$and", all => all.Document(both => both.Array("$or", either => either
-                .Document(command => command.Document("command", Matches))
-                .Document(err => err.Document("err", Matches)))));
+            var matches = new BsonDocument { { "$regex", Regex.Escape(text) }, { "$options", "i" } };
+            var either = new BsonArray { new BsonDocument("command", matches), new BsonDocument("err", matches) };
+            filter.Add("$and", new BsonArray { new BsonDocument("$or", either) });
         }
+
+        return filter;
     }
 
-    private List<Refused<RunRecord>> Write(List<RunRecord> records)
+    private async Task<List<Refused<RunRecord>>> WriteAsync(List<RunRecord> records)
     {
         List<RunRecord> known = [];
         List<Refused<RunRecord>> refused = [];
         string? failure = null;
-        foreach (var inserted in _database.Insert("log", records.Count, (documents, i) => RunDocument.Write(documents, records[i])))
+        await foreach (var inserted in _database.InsertAsync("log", records.Select(RunDocument.Of)))
         {
             _counts.Add([.. inserted.New.Select(i => records[i])], replaced: []); // Before anything else can fail: at the next try they are no new ones.
             known.AddRange(inserted.Known.Select(i => records[i]).Where(record => record.Status != RunStatus.Lost));
@@ -224,50 +210,64 @@ public sealed class MongoLogStore : ILogStore
             failure ??= inserted.Failure;
         }
 
-        refused.AddRange(Replace(known));
+        refused.AddRange(await ReplaceAsync(known));
         return failure is null ? refused : throw Failed(failure);
     }
 
-    private IReadOnlyList<Refused<RunRecord>> Replace(List<RunRecord> records)
+    private async Task<IReadOnlyList<Refused<RunRecord>>> ReplaceAsync(List<RunRecord> records)
     {
         if (records.Count == 0)
         {
             return [];
         }
 
-        var lost = _database.Find("log", filter => filter.Text("status", RunStatus.Lost.Word()).Document("_id", id => id.Array("$in", ids => records.ForEach(record => ids.Text(record.Id)))), sort => sort.Int("_id", 1), limit: 0)
-            .Select(RunDocument.Read).ToDictionary(record => record.Id);
-        var refused = _database.Update("log", records.Count, (update, i) => update
-            .Document("q", filter => filter.Text("_id", records[i].Id))
-            .Document("u", document => RunDocument.WriteFields(document, records[i])));
+        var filter = new BsonDocument { { "status", RunStatus.Lost.Word() }, { "_id", new BsonDocument("$in", new BsonArray(records.Select(record => record.Id))) } };
+        var lost = (await _database.FindAsync("log", filter, sort: null)).Select(RunDocument.Read).ToDictionary(record => record.Id);
+        var replacements = records.Select(record => new ReplaceOneModel<RawBsonDocument>(new BsonDocument("_id", record.Id), RunDocument.Of(record)));
+        var refused = await _database.UpdateAsync("log", replacements, replacement => MongoDatabase.SizeOf(replacement.Replacement));
         var replacing = records.Where((record, i) => lost.ContainsKey(record.Id) && refused.All(error => error.Index != i)).ToList();
         _counts.Add(replacing, replaced: [.. replacing.Select(record => lost[record.Id])]);
         return [.. refused.Select(error => new Refused<RunRecord>(records[error.Index], error.Reason))];
     }
 
-    private List<OutputChunk> FindChunks(string run, long from, int most) =>
-        [.. _database.Find("output", filter => filter.Text("run", run).Document("offset", at => at.Long("$gte", from)), sort => sort.Int("run", 1).Int("offset", 1), limit: most)
-            .Select(chunk => new OutputChunk(run, chunk["offset"].AsLong, chunk["data"].AsBytes, default))];
+    private async Task<List<OutputChunk>> FindChunksAsync(string run, long from, int most)
+    {
+        var filter = new BsonDocument { { "run", run }, { "offset", new BsonDocument("$gte", from) } };
+        var found = await _database.FindAsync("output", filter, new BsonDocument { { "run", 1 }, { "offset", 1 } }, most);
+        return [.. found.Select(chunk => new OutputChunk(run, chunk.Long("offset"), (chunk.GetValue("data", null) as BsonBinaryData)?.Bytes ?? [], default))];
+    }
+
+    private static RawBsonDocument DocumentOf(OutputChunk chunk) => RunDocument.Write(document =>
+    {
+        document.WriteString("_id", string.Create(CultureInfo.InvariantCulture, $"{chunk.Run}:{chunk.Offset:D12}"));
+        document.WriteString("run", chunk.Run);
+        document.WriteInt64("offset", chunk.Offset);
+        document.WriteBytes("data", chunk.Data.ToArray());
+        document.WriteDateTime("expireAt", chunk.ExpireAt.ToUnixTimeMilliseconds());
+    });
 
     private LogStoreException Failed(string why) => _database.Failed($"a document is refused: {why}");
 
     /// <summary>With the first call the indexes are made, in the background.</summary>
-    private Task<T> RunAsync<T>(Func<T> call)
+    private Task<T> RunAsync<T>(Func<Task<T>> call)
     {
         lock (_gate)
         {
-            _indexing ??= _database.RunAsync(MakeIndexes);
+            _indexing ??= MakeIndexesAsync();
         }
 
-        return _database.RunAsync(call); // The call cannot be cancelled, so the task ends when its thread does.
+        return _database.RunAsync(call);
     }
 
-    private bool MakeIndexes()
+    private async Task MakeIndexesAsync()
     {
         try
         {
-            MongoIndexes.Make(_database);
-            return true;
+            await _database.RunAsync(async () =>
+            {
+                await MongoIndexes.MakeAsync(_database);
+                return true;
+            });
         }
         catch (LogStoreException failure)
         {
@@ -277,7 +277,6 @@ public sealed class MongoLogStore : ILogStore
             }
 
             _log.IndexesMissing(failure.Message);
-            return false;
         }
     }
 }
