@@ -37,7 +37,12 @@ internal sealed class EndingChannel : Channel<Ending>
                 return true;
             }
 
-            Interlocked.Add(ref channel._output, -length);
+            if (length > 0)
+            {
+                Interlocked.Add(ref channel._output, -length);
+                channel.Ease(); // Others may have found the channel full because of this output.
+            }
+
             return false;
         }
 

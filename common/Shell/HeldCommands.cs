@@ -264,15 +264,21 @@ public sealed class HeldCommands : IDisposable
     /// </summary>
     private Link LinkOf(UserAccount? user)
     {
-        if (_own.TryGetValue(user ?? WorkerItself, out var own) && own.Fault is null)
+        if (_own.TryGetValue(user ?? WorkerItself, out var own))
         {
-            return own;
+            if (own.Fault is null)
+            {
+                return own;
+            }
+
+            _all.Remove(own);
+            own.DeleteFiles();
         }
 
         var path = Path.Combine(_folder, Guid.NewGuid().ToString("N")[..12] + Holder.SocketSuffix);
         using var listener = HolderFolder.Listen(path);
         var link = new Link(
-            this, new HolderLine(HolderFolder.TryConnect(path) ?? throw new IOException($"{path}: cannot connect to this socket")));
+            this, new HolderLine(HolderFolder.TryConnect(path) ?? throw new IOException($"{path}: cannot connect to this socket")), path);
         var endings = Native.OpenForWriting(Path.ChangeExtension(path, Holder.EndingsSuffix), make: true);
         int[] handedOver = [Native.DuplicateHigh((int)listener.Handle), Native.DuplicateHigh(endings)];
         try
@@ -314,10 +320,11 @@ public sealed class HeldCommands : IDisposable
         private volatile bool _isGone;
         private int _asked; // 0: it owes no answer to the question
         private volatile string? _fault;
+        private readonly string? _socket;
         private readonly string? _file;
         private readonly HashSet<string> _inFile = [];
 
-        public Link(HeldCommands holders, HolderLine line) => (_holders, _line) = (holders, line);
+        public Link(HeldCommands holders, HolderLine line, string? socket = null) => (_holders, _line, _socket) = (holders, line, socket);
 
         public Link(HeldCommands holders, string file, IEnumerable<string> ids) => (_holders, _file, _inFile) = (holders, file, [.. ids]);
 
@@ -438,6 +445,13 @@ public sealed class HeldCommands : IDisposable
             AnswerWithFault();
             _heard.TrySetResult();
             _line?.Dispose();
+        }
+
+        /// <summary>Removes what was made for a holder that never ran.</summary>
+        public void DeleteFiles()
+        {
+            File.Delete(_socket!);
+            File.Delete(Path.ChangeExtension(_socket!, Holder.EndingsSuffix));
         }
 
         public void Send(HolderMessage message, CommandFiles? files = null) => _line?.Send(message, files);

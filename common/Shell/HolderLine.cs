@@ -116,6 +116,11 @@ internal sealed class HolderLine : IDisposable
             {
                 return message;
             }
+
+            if (Descriptors.Count > 0)
+            {
+                throw new IOException("an unknown message brought descriptors; the next command would get them");
+            }
         }
 
         _seen = _to;

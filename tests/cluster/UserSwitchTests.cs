@@ -197,6 +197,20 @@ public sealed class UserSwitchTests : IDisposable
         Assert.Equal("two\n", endings[1].Output);
     }
 
+    [Fact]
+    public async Task Holders_that_cannot_start_leave_no_files_behind()
+    {
+        _commands = await OpenAsync();
+        var stranger = new UserAccount("no-such-user", 4711, 4711, "/");
+        foreach (var id in (string[])["a/1", "a/2", "a/3"])
+        {
+            _commands.Prepare(id, "", new ShellCommand { Script = "true", Environment = CommandEnvironment.Clean(), User = stranger });
+            await Assert.Single(await _commands.StartAsync([id], TimeSpan.FromMinutes(1))).Ended.Soon();
+        }
+
+        Assert.Equal(2, Directory.GetFiles(_scratch.File("holders"), "*.sock").Length); // The worker's own, and the last that could not start.
+    }
+
     private async Task<HeldCommands> OpenAsync()
     {
         var worker = _scratch.File("dts-worker"); // A path where that user may execute it.
