@@ -65,14 +65,15 @@ internal static class Answer
         return Task.CompletedTask;
     }
 
-    private static async Task WriteAsync(HttpContext http, int errno, string message, ReadOnlyMemory<byte> data, IReadOnlyList<string>? warnings = null)
+    private static async Task WriteAsync(
+        HttpContext http, int errno, string message, ReadOnlyMemory<byte> data, IReadOnlyList<string>? warnings = null)
     {
         var msg = JsonSerializer.Serialize(message, DtsJson.Readable.String);
-        data.Insert(0, Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{{\"errno\":{errno},\"msg\":{msg},\"data\":")));
+        var front = Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{{\"errno\":{errno},\"msg\":{msg},\"data\":"));
         var more = warnings is { Count: > 0 }
             ? $",\"warnings\":{JsonSerializer.Serialize(warnings, DtsJson.Readable.IReadOnlyListString)}"
             : "";
-        data.Add(Encoding.UTF8.GetBytes($"{more}}}"));
+        var back = Encoding.UTF8.GetBytes($"{more}}}");
         http.Response.ContentType = "application/json; charset=utf-8";
         http.Response.Headers.XContentTypeOptions = "nosniff";
         http.Response.Headers.CacheControl = "no-store";

@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Dts.Common.Jobs;
 
@@ -44,7 +45,7 @@ public static class JobJson
         try
         {
             using var document = JsonDocument.Parse(utf8);
-            error = FindNotUnicode(document.RootElement) ?? FindMissing(document.RootElement) ?? FindNull(document.RootElement) ?? "";
+            error = (IsPlain(utf8.Span) ? null : FindNotUnicode(document.RootElement)) ?? FindMissing(document.RootElement) ?? FindNull(document.RootElement) ?? "";
             if (error.Length == 0)
             {
                 job = ParseMembers(document.RootElement, out error);
@@ -57,6 +58,9 @@ public static class JobJson
 
         return job is not null;
     }
+
+    /// <summary>True when no member needs to be looked at: valid UTF-8 without an escape by number has no lone surrogate.</summary>
+    private static bool IsPlain(ReadOnlySpan<byte> utf8) => Utf8.IsValid(utf8) && utf8.IndexOf("\\u"u8) < 0;
 
     /// <summary>
     /// Finds a member, known or not, whose name or value is not UTF-8 or has a lone surrogate. Such a member can be read, but not

@@ -80,6 +80,7 @@ public sealed class MainJobTests
         Assert.All(later, record => Assert.Equal(RunStatus.Succeeded, record.Status));
         Assert.All(later, record => Assert.InRange(record.StartTime - record.PlanTime, 0, 999)); // Of its own second: not a later rank's, after the fact.
         AssertNoStartTwice(cluster);
+        await cluster.StartWorkerAsync("w1"); // What it had recorded and not yet shipped is in its spool.
         await AllAccountedFor(cluster, window);
     }
 
