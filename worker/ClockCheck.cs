@@ -52,12 +52,13 @@ internal sealed class ClockCheck : IDisposable
     /// <param name="isFresh">We saw it as it was written; else it may be old, and only says something when it differs by much.</param>
     public void Observe(string workerId, DateTimeOffset clock, bool isFresh)
     {
-        // After a stall of our own, what waited for us is read late.
-        if (workerId == _workerId || clock == default || _time.GetElapsedTime(Volatile.Read(ref _pulsedAt)) > 2 * Pulse)
+        if (workerId == _workerId || clock == default)
         {
             return;
         }
 
+        // After a stall of our own, what waited for us is read late: it counts as old.
+        isFresh &= _time.GetElapsedTime(Volatile.Read(ref _pulsedAt)) <= 2 * Pulse;
         var reading = clock - DateTimeOffset.UnixEpoch - Monotonic();
         if (isFresh)
         {

@@ -127,10 +127,9 @@ public sealed class HeldCommands : IDisposable
         within = within < StartsWithin ? within : StartsWithin;
         var notAfterMs = Environment.TickCount64 + (long)within.TotalMilliseconds;
         var started = new Dictionary<string, Task<RunningCommand>>(ids.Length);
-        foreach (var together in ids.GroupBy(id => _links[id]))
-        {
-            together.Key.Start([.. together], notAfterMs, deadlines, started);
-        }
+        var requests = ids.GroupBy(id => _links[id])
+            .Select(together => (Link: together.Key, Ids: together.ToList(), Number: together.Key.Start([.. together], notAfterMs, deadlines, started)))
+            .ToList();
 
         try
         {
@@ -138,9 +137,10 @@ public sealed class HeldCommands : IDisposable
         }
         catch (TimeoutException)
         {
-            foreach (var id in ids)
+            // What a holder has begun it will answer. The rest it will never start.
+            foreach (var (link, of, _) in requests.Where(request => request.Link.TryGiveUp(request.Number)))
             {
-                _links[id].GiveUp(id, within);
+                of.ForEach(id => link.GiveUp(id, within));
             }
         }
 
@@ -277,10 +277,11 @@ public sealed class HeldCommands : IDisposable
 
         var path = Path.Combine(_folder, Guid.NewGuid().ToString("N")[..12] + Holder.SocketSuffix);
         using var listener = HolderFolder.Listen(path);
+        var gate = StartGate.Make(Path.ChangeExtension(path, ".starts"));
         var link = new Link(
-            this, new HolderLine(HolderFolder.TryConnect(path) ?? throw new IOException($"{path}: cannot connect to this socket")), path);
+            this, new HolderLine(HolderFolder.TryConnect(path) ?? throw new IOException($"{path}: cannot connect to this socket")), path, gate);
         var endings = Native.OpenForWriting(Path.ChangeExtension(path, Holder.EndingsSuffix), make: true);
-        int[] handedOver = [Native.DuplicateHigh((int)listener.Handle), Native.DuplicateHigh(endings)];
+        int[] handedOver = [Native.DuplicateHigh((int)listener.Handle), Native.DuplicateHigh(endings), Native.DuplicateHigh(gate.Descriptor)];
         try
         {
             PreparedCommand.Launch([.. _program, path], user, handedOver);
@@ -321,10 +322,13 @@ public sealed class HeldCommands : IDisposable
         private int _asked; // 0: it owes no answer to the question
         private volatile string? _fault;
         private readonly string? _socket;
+        private readonly StartGate? _gate; // null: a former worker's, which starts nothing more
+        private long _requests;
         private readonly string? _file;
         private readonly HashSet<string> _inFile = [];
 
-        public Link(HeldCommands holders, HolderLine line, string? socket = null) => (_holders, _line, _socket) = (holders, line, socket);
+        public Link(HeldCommands holders, HolderLine line, string? socket = null, StartGate? gate = null) =>
+            (_holders, _line, _socket, _gate) = (holders, line, socket, gate);
 
         public Link(HeldCommands holders, string file, IEnumerable<string> ids) => (_holders, _file, _inFile) = (holders, file, [.. ids]);
 
@@ -353,8 +357,9 @@ public sealed class HeldCommands : IDisposable
             return running;
         }
 
+        /// <summary>Asks for starts, and returns the number of the request; 0 = it was not sent.</summary>
         /// <param name="started">Receives the answers, by id.</param>
-        public void Start(
+        public long Start(
             IReadOnlyList<string> ids,
             long notAfterMs,
             IEnumerable<KillDeadline> deadlines,
@@ -382,9 +387,16 @@ public sealed class HeldCommands : IDisposable
             else
             {
                 var ofThese = deadlines.Where(deadline => ids.Contains(deadline.Id)).Select(deadline => deadline.ToMessage());
-                Send(new HolderMessage.Start(ids, notAfterMs, [.. ofThese]));
+                var number = Interlocked.Increment(ref _requests);
+                Send(new HolderMessage.Start(ids, notAfterMs, [.. ofThese], number));
+                return number;
             }
+
+            return 0;
         }
+
+        /// <summary>False if the holder has begun the request, or has none.</summary>
+        public bool TryGiveUp(long number) => number > 0 && _gate?.TryGiveUp(number) != false;
 
         /// <summary>Stops waiting for the answer to a start. If the holder has not received the start by now, it will refuse it.</summary>
         public void GiveUp(string id, TimeSpan after)
@@ -450,6 +462,7 @@ public sealed class HeldCommands : IDisposable
         /// <summary>Removes what was made for a holder that never ran.</summary>
         public void DeleteFiles()
         {
+            _gate?.Dispose();
             File.Delete(_socket!);
             File.Delete(Path.ChangeExtension(_socket!, Holder.EndingsSuffix));
         }

@@ -21,7 +21,7 @@ public sealed class Holder : IDisposable
     internal const string SocketSuffix = ".sock", EndingsSuffix = ".ended";
 
     /// <summary>The descriptors that the holder inherits.</summary>
-    private const int Listener = 3, Endings = 4;
+    private const int Listener = 3, Endings = 4, Gate = 5;
 
     private const int LookEveryMs = 100, LookIdlyEveryMs = 1000;
     private const int PermissionsOthersLack = 0x12; // 0022, the usual umask. Only the worker's own files are closed to other users.
@@ -32,6 +32,7 @@ public sealed class Holder : IDisposable
     private readonly string _path;
     private readonly Socket _listener;
     private readonly SafeFileHandle _endings = new(Endings, ownsHandle: true);
+    private readonly StartGate _starts = new(new SafeFileHandle(Gate, ownsHandle: true));
     private readonly Dictionary<string, (PreparedCommand Command, string Tag)> _prepared = [];
     private readonly Dictionary<string, Command> _held = []; // guarded by _gate
     private readonly Lock _gate = new();
@@ -73,6 +74,7 @@ public sealed class Holder : IDisposable
         _starting?.Dispose();
         _listener.Dispose();
         _endings.Dispose();
+        _starts.Dispose();
         _runner.Dispose();
     }
 
@@ -212,8 +214,8 @@ public sealed class Holder : IDisposable
             case HolderMessage.Drop(var id) when _prepared.Remove(id, out var dropped):
                 dropped.Command.Dispose();
                 break;
-            case HolderMessage.Start(var ids, var notAfterMs, var deadlines):
-                Start(ids, notAfterMs);
+            case HolderMessage.Start(var ids, var notAfterMs, var deadlines, var number):
+                Start(ids, notAfterMs, number);
                 foreach (var deadline in deadlines ?? [])
                 {
                     Take(deadline, descriptors);
@@ -247,9 +249,10 @@ public sealed class Holder : IDisposable
     }
 
     /// <summary>What is to be said about a start comes after all of them.</summary>
-    private void Start(IReadOnlyList<string> ids, long notAfterMs)
+    private void Start(IReadOnlyList<string> ids, long notAfterMs, long number)
     {
         var started = new List<Command>(ids.Count);
+        notAfterMs = number == 0 || _starts.TryBegin(number) ? notAfterMs : 0;
         if (_starting is null)
         {
             Start(ids, notAfterMs, started);

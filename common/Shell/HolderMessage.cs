@@ -34,7 +34,8 @@ internal abstract record HolderMessage
 
     /// <param name="NotAfterMs">The time of this host's monotonic clock after which the holder refuses to start them.</param>
     /// <param name="Deadlines">The deadlines of those commands that have one from their start on.</param>
-    public sealed record Start(IReadOnlyList<string> Ids, long NotAfterMs, IReadOnlyList<KillAt>? Deadlines = null) : HolderMessage;
+    /// <param name="Number">Its number at the <see cref="StartGate"/>; 0 = it cannot be given up.</param>
+    public sealed record Start(IReadOnlyList<string> Ids, long NotAfterMs, IReadOnlyList<KillAt>? Deadlines = null, long Number = 0) : HolderMessage;
 
     public sealed record Kill(string Id, string Reason, double? GraceMs) : HolderMessage;
 

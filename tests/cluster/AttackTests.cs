@@ -126,7 +126,7 @@ public sealed class AttackTests
         var (worker, other) = (cluster.Workers["w1"], cluster.Workers["w2"]);
         var holder = Assert.Single(Processes.Running($"hold {cluster.Folder}/w1/"));
         await Tool.RunAsync("kill", "-STOP", $"{holder}");
-        await worker.LogsSoon(" s; the runs end as missed, and this worker claims nothing until the process answers");
+        await worker.LogsSoon(" s; its runs end as missed, and this worker claims nothing until it answers");
         var before = other.CountInLog("started");
         await Patience.Until(() => other.CountInLog("started") >= before + 30, cluster.Describe); // The other worker runs all fires, for some seconds.
         await Tool.RunAsync("kill", "-CONT", $"{holder}");

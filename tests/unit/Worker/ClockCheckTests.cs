@@ -42,6 +42,18 @@ public sealed class ClockCheckTests : IDisposable
     }
 
     [Fact]
+    public void A_worker_that_stalls_at_its_start_still_sees_that_its_clock_is_an_hour_off()
+    {
+        _clocks.Dispose(); // Its pulse stops, as in a stall.
+        _time.Advance(TimeSpan.FromSeconds(5));
+        Hear([0, 0, 0], late: 0);
+
+        _time.Step(TimeSpan.FromHours(1));
+
+        Assert.False(_clocks.MayClaim);
+    }
+
+    [Fact]
     public void A_step_of_our_own_clock_shows_at_once_and_so_does_its_correction()
     {
         Hear([0, 0, 0], late: 0);

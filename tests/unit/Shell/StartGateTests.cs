@@ -1,0 +1,47 @@
+using Dts.Common.Shell;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Unit.Shell;
+
+public sealed class StartGateTests : IDisposable
+{
+    private readonly ScratchFolder _scratch = new();
+    private readonly StartGate _gate;
+
+    public StartGateTests() => _gate = StartGate.Make(_scratch.File("gate"));
+
+    [Fact]
+    public void What_the_holder_has_begun_cannot_be_given_up()
+    {
+        Assert.True(_gate.TryBegin(1));
+        Assert.False(_gate.TryGiveUp(1));
+        Assert.True(_gate.TryGiveUp(2));
+    }
+
+    [Fact]
+    public void What_was_given_up_is_not_begun_and_the_next_request_is()
+    {
+        Assert.True(_gate.TryGiveUp(7));
+        Assert.False(_gate.TryBegin(7));
+        Assert.True(_gate.TryBegin(8));
+        Assert.True(_gate.TryBegin(7 + 1024));
+    }
+
+    [Fact]
+    public async Task Of_two_that_try_at_once_one_wins()
+    {
+        for (var number = 1L; number <= 20_000; number++)
+        {
+            var n = number;
+            var won = await Task.WhenAll(Task.Run(() => _gate.TryBegin(n)), Task.Run(() => _gate.TryGiveUp(n)));
+            Assert.Single(won, true);
+        }
+    }
+
+    public void Dispose()
+    {
+        _gate.Dispose();
+        _scratch.Dispose();
+    }
+}
