@@ -24,6 +24,7 @@ internal static unsafe partial class Native
     public const int EMFILE = 24;
     public const int ECANCELED = 125;
 
+    private const uint MFD_CLOEXEC = 1;
     private const int O_RDONLY = 0;
     private const int O_WRONLY = 1;
     private const int O_RDWR = 2;
@@ -170,6 +171,9 @@ internal static unsafe partial class Native
     }
 
     public static void Close(int fd) => _ = close(fd);
+
+    /// <summary>Makes a file in memory, which goes with its last descriptor. See memfd_create(2).</summary>
+    public static int OpenMemory(string name) => Checked(memfd_create(name, MFD_CLOEXEC));
 
     /// <summary>Leaves a folder to its owner alone.</summary>
     public static int CloseToOthers(string folder) => Checked(chmod(folder, 0x1C0)); // 0700
@@ -558,6 +562,8 @@ internal static unsafe partial class Native
     [LibraryImport("libc", SetLastError = true)] private static partial nint sendmsg(int socket, nint* message, int flags);
     [LibraryImport("libc", SetLastError = true)] private static partial nint recvmsg(int socket, nint* message, int flags);
     [LibraryImport("libc")] private static partial uint umask(uint mask);
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int memfd_create(string name, uint flags);
     [LibraryImport("libc")] private static partial uint geteuid();
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int getpwnam_r(string name, byte** entry, byte* text, nuint textMax, byte*** found);

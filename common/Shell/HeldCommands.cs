@@ -277,7 +277,7 @@ public sealed class HeldCommands : IDisposable
 
         var path = Path.Combine(_folder, Guid.NewGuid().ToString("N")[..12] + Holder.SocketSuffix);
         using var listener = HolderFolder.Listen(path);
-        var gate = StartGate.Make(Path.ChangeExtension(path, ".starts"));
+        var gate = StartGate.Make();
         var link = new Link(
             this, new HolderLine(HolderFolder.TryConnect(path) ?? throw new IOException($"{path}: cannot connect to this socket")), path, gate);
         var endings = Native.OpenForWriting(Path.ChangeExtension(path, Holder.EndingsSuffix), make: true);

@@ -32,11 +32,14 @@ internal sealed unsafe class StartGate : IDisposable
     /// <summary>The descriptor that the holder gets.</summary>
     public int Descriptor => (int)_file.DangerousGetHandle();
 
-    /// <summary>Makes a gate whose file has no name, so that it goes with the last process that has it.</summary>
-    public static StartGate Make(string path)
+    /// <summary>Makes a gate in memory: a full disk must not matter. It goes with the last process that has it.</summary>
+    /// <exception cref="IOException">There is no memory, or no descriptor left.</exception>
+    public static StartGate Make()
     {
-        var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        File.Delete(path);
+        var descriptor = Native.OpenMemory("dts-starts");
+        var file = descriptor >= 0
+            ? new SafeFileHandle(descriptor, ownsHandle: true)
+            : throw new IOException($"no memory to share with a process that starts commands: {Native.Describe(-descriptor)}");
         RandomAccess.SetLength(file, Size);
         return new StartGate(file);
     }

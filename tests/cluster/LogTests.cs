@@ -74,7 +74,7 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
         var grown = pids.Select(PeakOf).Zip(before, (now, then) => now - then).ToList();
         var length = (await cluster.BytesAsync($"/api/v1/runs/flood/{runId}/output", 16 << 20)).Length;
 
-        Assert.All(grown, kilobytes => Assert.InRange(kilobytes, 0, 4 * 1024));
+        Assert.All(grown, kilobytes => Assert.True(kilobytes <= 4 * 1024, $"{kilobytes} kB more at the peak")); // The kernel counts in batches, so a peak may also seem to shrink.
         Assert.Equal((100_000_000L, true, 16L << 20), (record.OutputBytes, record.OutputTruncated, record.OutputStored));
         Assert.InRange(record.Output.Length, 200_000, 262_144);
         Assert.Contains("bytes cut", record.Output);

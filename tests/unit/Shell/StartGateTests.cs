@@ -1,15 +1,11 @@
 using Dts.Common.Shell;
-using Dts.Tests.Support;
 using Xunit;
 
 namespace Dts.Tests.Unit.Shell;
 
 public sealed class StartGateTests : IDisposable
 {
-    private readonly ScratchFolder _scratch = new();
-    private readonly StartGate _gate;
-
-    public StartGateTests() => _gate = StartGate.Make(_scratch.File("gate"));
+    private readonly StartGate _gate = StartGate.Make();
 
     [Fact]
     public void What_the_holder_has_begun_cannot_be_given_up()
@@ -39,9 +35,5 @@ public sealed class StartGateTests : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        _gate.Dispose();
-        _scratch.Dispose();
-    }
+    public void Dispose() => _gate.Dispose();
 }
