@@ -40,7 +40,7 @@ public sealed class EtcdFaultTests
 
         await cluster.DeleteAsync("/api/v1/jobs/back");
         await cluster.Etcd.RestoreAsync(snapshot);
-        await cluster.Workers["w1"].LogsSoon("watch of /cron/jobs/ forgets");
+        await cluster.Workers["w1"].LogsSoon("watch of /cron/jobs/ drops");
         await cluster.CallAsync("/api/v1/jobs/back/run");
 
         var record = Assert.Single(await cluster.RecordsSoon("back", records => records.Count == 1));
