@@ -55,7 +55,7 @@ public sealed class HeldCommands : IDisposable
     /// <summary>Finds the holders of former workers, and starts one for the commands of this one.</summary>
     /// <param name="folder">Where the holders of this worker have their sockets; nobody else may enter it.</param>
     /// <param name="program">What starts a holder, but for its socket: an executable and its arguments.</param>
-    /// <param name="user">As whom commands run in general; null = as the worker itself.</param>
+    /// <param name="user">The user of commands whose jobs name none; null = the worker's own.</param>
     /// <exception cref="StartException">A holder cannot be started.</exception>
     public static async Task<HeldCommands> OpenAsync(string folder, IReadOnlyList<string> program, UserAccount? user = null, ILogger? log = null)
     {
