@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.Versioning;
 using Dts.Tests.Support;
 using Xunit;
@@ -83,7 +84,7 @@ public sealed class MakeRunTests : IDisposable
     {
         var run = Start(out _);
         await Soon("DTS is up");
-        var script = int.Parse(await Tool.RunAsync("cat", Path.Combine(Data, "lock")), System.Globalization.CultureInfo.InvariantCulture);
+        var script = await ScriptAsync();
 
         var second = Start(FindFreePorts(), "second");
         await second.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
@@ -115,6 +116,21 @@ public sealed class MakeRunTests : IDisposable
         Assert.NotEqual(0, refused.ExitCode);
         Assert.StartsWith($"nobody cannot write the folder {_scratch.File("other")}; choose another: make run DATA=", Said("refused"));
     }
+
+    [Fact]
+    public async Task A_killed_one_leaves_nothing_also_where_nobody_reaps_orphans()
+    {
+        const string NoReaper = "import ctypes, signal, subprocess, sys; ctypes.CDLL(None).prctl(36, 1); subprocess.run(sys.argv[1:]); signal.pause()"; // 36: PR_SET_CHILD_SUBREAPER.
+        Start(FindFreePorts(), "run", ["python3", "-c", NoReaper]);
+        await Soon("DTS is up");
+
+        Processes.Kill(await ScriptAsync());
+
+        await Patience.Until(() => Processes.Running(Data).Count == 1 /* python3 */, () => string.Join('\n', Processes.Running(Data).Select(Processes.Describe)));
+    }
+
+    /// <summary>The process of .ci/run-local. It holds its lock, so File.ReadAllText would refuse to read it.</summary>
+    private async Task<int> ScriptAsync() => int.Parse(await Tool.RunAsync("cat", Path.Combine(Data, "lock")), CultureInfo.InvariantCulture);
 
     private Process Start(out int port)
     {
