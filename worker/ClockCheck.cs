@@ -34,16 +34,10 @@ internal sealed class ClockCheck : IDisposable
     }
 
     /// <summary>False while the clock is further off than the limit.</summary>
-    public bool MayClaim
-    {
-        get
-        {
-            var offsets = _readings.Values.Select(OffsetOf).Append(TimeSpan.Zero).Order().ToList();
-            var (low, high) = (offsets[(offsets.Count - 1) / 2], offsets[offsets.Count / 2]);
-            Note(low.Duration() < high.Duration() ? low : high, offsets.MaxBy(offset => offset.Duration()));
-            return !_isOff;
-        }
-    }
+    public bool MayClaim => MeasureError() == TimeSpan.Zero;
+
+    /// <summary>The wall clock for times that other workers will go by, such as the next attempt's: without the error of ours while it is further off than the limit.</summary>
+    public DateTimeOffset Now => _time.GetUtcNow() - MeasureError();
 
     /// <summary>What the registration says about it; empty = all is well.</summary>
     public string Refusal => MayClaim ? "" : "its clock is off";
@@ -81,6 +75,16 @@ internal sealed class ClockCheck : IDisposable
     {
         var offset = _time.GetUtcNow() - DateTimeOffset.UnixEpoch - Monotonic() - (reading.Latest > reading.Before ? reading.Latest : reading.Before);
         return reading.IsOld && offset.Duration() < FarOff ? TimeSpan.Zero : offset;
+    }
+
+    /// <summary>How far our clock is ahead; zero within the limit.</summary>
+    private TimeSpan MeasureError()
+    {
+        var offsets = _readings.Values.Select(OffsetOf).Append(TimeSpan.Zero).Order().ToList();
+        var (low, high) = (offsets[(offsets.Count - 1) / 2], offsets[offsets.Count / 2]);
+        var ours = low.Duration() < high.Duration() ? low : high;
+        Note(ours, offsets.MaxBy(offset => offset.Duration()));
+        return ours.Duration() > Limit ? ours : TimeSpan.Zero;
     }
 
     private void Note(TimeSpan ours, TimeSpan largest)

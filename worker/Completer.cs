@@ -11,7 +11,7 @@ using Microsoft.Extensions.Logging;
 namespace Dts.Worker;
 
 /// <summary>Takes what is recorded out of etcd, many in one transaction: ended runs, with which goes what follows from them, and endings owed.</summary>
-internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, RunsInFlight runs, HeldCommands commands, ChannelReader<Ending> completed, TimeProvider time, ILogger log)
+internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, RunsInFlight runs, HeldCommands commands, ClockCheck clocks, ChannelReader<Ending> completed, TimeProvider time, ILogger log)
 {
     private const int AtOnce = 100;
 
@@ -98,7 +98,7 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, Run
     }
 
     private IReadOnlyList<(JobName Job, RunSpec Run)> FollowUpsOf(Run run) =>
-        FollowUps.After(run.Name, run.Job, run.Spec, run.Status ?? RunStatus.Cancelled, workerId, run.KillRevision > 0, time.GetUtcNow(), Random.Shared.NextDouble());
+        FollowUps.After(run.Name, run.Job, run.Spec, run.Status ?? RunStatus.Cancelled, workerId, run.KillRevision > 0, clocks.Now, Random.Shared.NextDouble());
 
     /// <summary>Only if the run is still ours: what follows from one that was declared lost has followed by then.</summary>
     private RequestOp Complete(Ending ending, IReadOnlyList<(JobName Job, RunSpec Run)> next)

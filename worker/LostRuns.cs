@@ -10,7 +10,7 @@ namespace Dts.Worker;
 
 /// <summary>Ends runs as lost: with the run's key goes what follows from it, and its ending stands as owed until it is recorded.</summary>
 /// <remarks>Should the run's worker live after all, the true ending replaces this one.</remarks>
-internal sealed class LostRuns(EtcdClient etcd, Keys keys, Accounts accounts, TimeProvider time, ILogger log)
+internal sealed class LostRuns(EtcdClient etcd, Keys keys, Accounts accounts, ClockCheck clocks, ILogger log)
 {
     /// <param name="session">Ours, whose business the record is then.</param>
     public async Task EndAsync(KeyValue pair, RunInFlight inFlight, Session session, string why)
@@ -21,7 +21,7 @@ internal sealed class LostRuns(EtcdClient etcd, Keys keys, Accounts accounts, Ti
             return;
         }
 
-        var now = time.GetUtcNow();
+        var now = clocks.Now;
         var definition = await FindDefinitionAsync(name, pair.CreateRevision);
         var owed = new OwedEnding(inFlight.Worker, session.Lease.ToString(), inFlight.Run, RunStatus.Lost, $"worker {inFlight.Worker} lost: {why}", now, Token: pair.CreateRevision);
         var killers = await etcd.TxnAsync(Txn.All([Txn.Get(keys.Killer(name)), Txn.Get(keys.Killer(name, runId))]), repeatable: true);

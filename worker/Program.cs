@@ -77,12 +77,12 @@ return await Service.RunAsync(async () =>
     var runs = new RunsInFlight();
     var recorder = new RecordWriter(id, host, settings.LogRetention);
     var accounts = new Accounts(keys, recorder, endings.Writer, log);
-    var lost = new LostRuns(etcd, keys, accounts, time, log);
+    using var clocks = new ClockCheck(id, time, log);
+    var lost = new LostRuns(etcd, keys, accounts, clocks, log);
     var former = new FormerRuns(etcd, keys, id, runs, lost, time, log);
     former.Adopt(commands, ledger, outputs, cgroups);
     await former.KillLeftBehindAsync(commands, ledger, cgroups);
     outputs.TakeLeft();
-    using var clocks = new ClockCheck(id, time, log);
     var started = time.GetUtcNow();
     var sessions = new SessionKeeper(
         etcd, keys.Worker(id), settings.SessionTtl, () => Registration.Describe(host, current, started, time.GetUtcNow(), clocks.Refusal), Registration.IsOver, former.SettleAsync, () => runs.All.Any(), log);
@@ -116,7 +116,7 @@ return await Service.RunAsync(async () =>
         new Claimer(pending, requests, id, sessions, zone, slots, runs, accounts, fires, starts.Writer, claimAlarm, time).RunAsync(),
         new Launcher(settings, () => settings.Drain || stop.IsInterrupt, runAs, cgroups, sessions, slots, runs, commands, ledger, recorder, outputs, starts, endings.Writer, startAlarm, time, log).RunAsync(),
         new Recorder(keys, endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
-        new Completer(etcd, keys, id, runs, commands, completed.Reader, time, log).RunAsync(),
+        new Completer(etcd, keys, id, runs, commands, clocks, completed.Reader, time, log).RunAsync(),
         new LogShipper(spool, refused, store, appended.Reader, settings.LogBatchSize, settings.LogCommitTimeout, time, log).RunAsync(),
     ];
 

@@ -309,6 +309,31 @@ public sealed class LifeOfARunTests
         Assert.Empty(due.Except(starts.Select(line => DateTimeOffset.Parse(line[1]))));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(-1)]
+    public async Task What_follows_a_run_on_a_worker_whose_clock_is_off_starts_when_it_is_due_by_the_other_clocks(int hours)
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 3);
+        var go = Path.Combine(cluster.Folder, "go");
+        await cluster.SaveAsync("after", "true", Never);
+        await cluster.SaveAsync(
+            "fails",
+            $"echo $DTS_WORKER >>{cluster.Witness}; until test -e {go}; do sleep 0.1; done; exit 3",
+            Never,
+            new { retry = new { max = 1, delaySeconds = 1, elsewhere = true }, onFailure = new[] { "after" } });
+        await cluster.CallAsync("/api/v1/jobs/fails/run");
+        await Patience.Until(() => cluster.ReadWitness().Count == 1, cluster.Describe);
+        var worker = cluster.ReadWitness()[0][0];
+        cluster.StepClock(worker, TimeSpan.FromHours(hours));
+        await cluster.Workers[worker].LogsSoon("off the other workers'");
+
+        File.WriteAllText(go, "");
+
+        await cluster.RecordsSoon("after", records => records.Count == 1);
+        Assert.Equal([RunStatus.Failed, RunStatus.Failed], (await cluster.RecordsSoon("fails", records => records.Count == 2)).Select(record => record.Status));
+    }
+
     [Fact]
     public async Task A_full_disk_under_the_spool_stops_no_run_and_loses_no_record_and_is_over_when_there_is_room_again()
     {

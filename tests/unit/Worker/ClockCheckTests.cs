@@ -67,6 +67,19 @@ public sealed class ClockCheckTests : IDisposable
     }
 
     [Fact]
+    public void Times_for_other_workers_are_without_the_error_of_this_clock()
+    {
+        Hear([0, 0, 0], late: 0);
+        var now = _time.GetUtcNow();
+
+        _time.Step(TimeSpan.FromHours(1));
+        Assert.Equal(now, _clocks.Now);
+
+        _time.Step(TimeSpan.FromHours(-1));
+        Assert.Equal(now, _clocks.Now);
+    }
+
+    [Fact]
     public void Of_two_workers_none_can_tell_who_is_wrong_and_it_is_said()
     {
         Hear([60], late: 0);
