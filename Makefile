@@ -26,7 +26,7 @@ export DOTNET_NOLOGO = 1
 
 NATIVE  := .artifacts/native
 SOURCES := $(shell git ls-files -co --exclude-standard -- common master worker '*.props' '*.targets' global.json 2>/dev/null)
-PUBLISH  = dotnet publish $(1) -c Release -r $(RID) -p:PublishAot=true -p:DtsFramework=$$(cat $(NATIVE)/framework) \
+PUBLISH  = dotnet publish $(1) -c Release -r $(RID) -p:PublishAot=true \
            -p:ArtifactsPath=$(CURDIR)/$(NATIVE) -p:SqliteArchive=$$(cc -print-file-name=libsqlite3.a) -v quiet
 
 .PHONY: help run test test-deploy build publish deploy rollback undeploy status bench lines chaos chaos-judge clean
@@ -64,18 +64,11 @@ build:
 publish: out/dts-master out/dts-worker
 	@ls -l out/dts-master out/dts-worker
 
-out/dts-%: $(NATIVE)/framework $(SOURCES)
-	@echo "publishing dts-$* for $(RID), $$(cat $(NATIVE)/framework); this takes a minute"
+out/dts-%: $(SOURCES)
+	@.ci/need dotnet clang zlib sqlite
+	@echo "publishing dts-$* for $(RID); this takes a minute"
 	@$(call PUBLISH,$*)
 	@mkdir -p out && cp $(NATIVE)/publish/Dts.$(if $(filter master,$*),Master,Worker)/release_$(RID)/dts-$* $@.new && mv $@.new $@ && touch $@
-
-# net10.0 where its native runtime pack can be had, else net9.0.
-$(NATIVE)/framework:
-	@.ci/need dotnet clang zlib sqlite
-	@mkdir -p $(NATIVE)
-	@dotnet restore worker -r $(RID) -p:PublishAot=true -p:ArtifactsPath=$(CURDIR)/$(NATIVE)/probe -v quiet >/dev/null 2>&1 \
-	  && echo net10.0 > $@ || echo net9.0 > $@
-	@echo "native executables are built with $$(cat $@)"
 
 CHAOS = DTS_BIN=$(CURDIR)/out CHAOS_MINUTES=$(MINUTES) CHAOS_SEED=$(SEED) .artifacts/bin/Dts.Tests/debug/Dts.Tests -class Dts.Tests.Cluster.Chaos.ChaosTests
 
@@ -89,7 +82,7 @@ chaos-judge: MINUTES = 1.5
 chaos-judge: out/dts-master out/dts-worker
 	@.ci/need dotnet etcd ip
 	@dotnet build tests -v quiet
-	@dotnet publish worker -c Release -r $(RID) -p:DtsSabotage=true -p:DtsFramework=$$(cat $(NATIVE)/framework) --self-contained \
+	@dotnet publish worker -c Release -r $(RID) -p:DtsSabotage=true --self-contained \
 	   -p:ArtifactsPath=$(CURDIR)/.artifacts/sabotage -o .artifacts/sabotage/out -v quiet
 	@for promise in $(PROMISES); do \
 	   case $$promise in session) faults=stall ;; spool) faults=kill ;; turns) faults=burst ;; gap) faults=stall-all ;; *) faults= ;; esac; \
