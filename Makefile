@@ -29,12 +29,13 @@ SOURCES := $(shell git ls-files -co --exclude-standard -- common master worker '
 PUBLISH  = dotnet publish $(1) -c Release -r $(RID) -p:PublishAot=true \
            -p:ArtifactsPath=$(CURDIR)/$(NATIVE) -p:SqliteArchive=$$(cc -print-file-name=libsqlite3.a) -v quiet
 
-.PHONY: help run test test-deploy build publish deploy rollback undeploy status bench lines chaos chaos-judge clean
+.PHONY: help run test test-fast test-deploy build publish deploy rollback undeploy status bench lines chaos chaos-judge clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make run      everything on this host: etcd, a master with the console on 127.0.0.1:$(API_PORT), $(WORKERS) workers'
 	@echo 'make test     every test, on the native executables where it matters'
+	@echo 'make test-fast   what needs no native executables, no hosts and no document database, in about a minute; for everyday work'
 	@echo 'make build    all projects, for development'
 	@echo 'make publish  out/dts-master and out/dts-worker, native, one file each'
 	@echo 'make deploy   on hosts, over ssh: make deploy HOSTS="a b" ROLE=worker [ETCD=host:2379] [USER=root]; so also:'
@@ -56,6 +57,13 @@ test: out/dts-master out/dts-worker
 	@.ci/hosts >/dev/null || echo 'the deployment test will be skipped'
 	@dotnet build tests -v quiet
 	@DTS_BIN=$(CURDIR)/out .artifacts/bin/Dts.Tests/debug/Dts.Tests $(ARGS)
+
+# The namespace decides: what needs more than etcd and nginx belongs into tests/cluster.
+test-fast:
+	@.ci/need dotnet etcd nginx
+	@dotnet build tests -v quiet
+	@.artifacts/bin/Dts.Tests/debug/Dts.Tests -namespace- 'Dts.Tests.Cluster*' -class- '*.Mongo*' -class- '*.CroniterTests' $(ARGS)
+	@echo 'left out: tests/cluster (native executables, hosts, faults), MongoDB, croniter; make test runs them, too'
 
 build:
 	@.ci/need dotnet
