@@ -35,7 +35,7 @@ PUBLISH  = dotnet publish $(1) -c Release -r $(RID) -p:PublishAot=true \
 help:
 	@echo 'make run      everything on this host: etcd, a master with the console on 127.0.0.1:$(API_PORT), $(WORKERS) workers'
 	@echo 'make test     every test, on the native executables where it matters'
-	@echo 'make test-fast   what needs no native executables, no hosts and no document database, in about a minute; for everyday work'
+	@echo 'make test-fast   for everyday work: needs etcd, but no native executables, hosts or log store; under a minute on an idle machine'
 	@echo 'make build    all projects, for development'
 	@echo 'make publish  out/dts-master and out/dts-worker, native, one file each'
 	@echo 'make deploy   on hosts, over ssh: make deploy HOSTS="a b" ROLE=worker [ETCD=host:2379] [USER=root]; so also:'
@@ -58,12 +58,13 @@ test: out/dts-master out/dts-worker
 	@dotnet build tests -v quiet
 	@DTS_BIN=$(CURDIR)/out .artifacts/bin/Dts.Tests/debug/Dts.Tests $(ARGS)
 
-# The namespace decides: what needs more than etcd and nginx belongs into tests/cluster.
+# The namespace decides: a test that takes long or needs more than etcd belongs into one of those left out.
 test-fast:
-	@.ci/need dotnet etcd nginx
+	@.ci/need dotnet etcd
 	@dotnet build tests -v quiet
-	@.artifacts/bin/Dts.Tests/debug/Dts.Tests -namespace- 'Dts.Tests.Cluster*' -class- '*.Mongo*' -class- '*.CroniterTests' $(ARGS)
-	@echo 'left out: tests/cluster (native executables, hosts, faults), MongoDB, croniter; make test runs them, too'
+	@echo 'left out: tests/cluster (native executables, hosts, faults), tests/integration/Logs and Master, croniter; make test runs all'
+	@.artifacts/bin/Dts.Tests/debug/Dts.Tests -namespace- 'Dts.Tests.Cluster*' -namespace- 'Dts.Tests.Integration.Logs*' \
+	   -namespace- 'Dts.Tests.Integration.Master*' -class- '*.CroniterTests' $(ARGS)
 
 build:
 	@.ci/need dotnet
