@@ -26,15 +26,16 @@ export DOTNET_NOLOGO = 1
 
 NATIVE  := .artifacts/native
 SOURCES := $(shell git ls-files -co --exclude-standard -- common master worker '*.props' '*.targets' global.json 2>/dev/null)
-PUBLISH  = dotnet publish $(1) -c Release -r $(RID) -p:PublishAot=true -p:DtsFramework=$$(cat $(NATIVE)/framework) \
+PUBLISH  = dotnet publish $(1) -c Release -r $(RID) -p:PublishAot=true \
            -p:ArtifactsPath=$(CURDIR)/$(NATIVE) -p:SqliteArchive=$$(cc -print-file-name=libsqlite3.a) -v quiet
 
-.PHONY: help run test test-deploy build publish deploy rollback undeploy status bench lines chaos chaos-judge clean
+.PHONY: help run test test-fast test-deploy build publish deploy rollback undeploy status bench lines chaos chaos-judge clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make run      everything on this host: etcd, a master with the console on 127.0.0.1:$(API_PORT), $(WORKERS) workers'
 	@echo 'make test     every test, on the native executables where it matters'
+	@echo 'make test-fast   for everyday work: needs etcd, but no native executables, hosts or log store; under a minute on an idle machine'
 	@echo 'make build    all projects, for development'
 	@echo 'make publish  out/dts-master and out/dts-worker, native, one file each'
 	@echo 'make deploy   on hosts, over ssh: make deploy HOSTS="a b" ROLE=worker [ETCD=host:2379] [USER=root]; so also:'
@@ -57,6 +58,14 @@ test: out/dts-master out/dts-worker
 	@dotnet build tests -v quiet
 	@DTS_BIN=$(CURDIR)/out .artifacts/bin/Dts.Tests/debug/Dts.Tests $(ARGS)
 
+# The namespace decides: a test that takes long or needs more than etcd belongs into one of those left out.
+test-fast:
+	@.ci/need dotnet etcd
+	@dotnet build tests -v quiet
+	@echo 'left out: tests/cluster (native executables, hosts, faults), tests/integration/Logs and Master, croniter; make test runs all'
+	@.artifacts/bin/Dts.Tests/debug/Dts.Tests -namespace- 'Dts.Tests.Cluster*' -namespace- 'Dts.Tests.Integration.Logs*' \
+	   -namespace- 'Dts.Tests.Integration.Master*' -class- '*.CroniterTests' $(ARGS)
+
 build:
 	@.ci/need dotnet
 	@dotnet build dts.slnx -v quiet
@@ -64,18 +73,11 @@ build:
 publish: out/dts-master out/dts-worker
 	@ls -l out/dts-master out/dts-worker
 
-out/dts-%: $(NATIVE)/framework $(SOURCES)
-	@echo "publishing dts-$* for $(RID), $$(cat $(NATIVE)/framework); this takes a minute"
+out/dts-%: $(SOURCES)
+	@.ci/need dotnet clang zlib sqlite
+	@echo "publishing dts-$* for $(RID); this takes a minute"
 	@$(call PUBLISH,$*)
 	@mkdir -p out && cp $(NATIVE)/publish/Dts.$(if $(filter master,$*),Master,Worker)/release_$(RID)/dts-$* $@.new && mv $@.new $@ && touch $@
-
-# net10.0 where its native runtime pack can be had, else net9.0.
-$(NATIVE)/framework:
-	@.ci/need dotnet clang zlib sqlite
-	@mkdir -p $(NATIVE)
-	@dotnet restore worker -r $(RID) -p:PublishAot=true -p:ArtifactsPath=$(CURDIR)/$(NATIVE)/probe -v quiet >/dev/null 2>&1 \
-	  && echo net10.0 > $@ || echo net9.0 > $@
-	@echo "native executables are built with $$(cat $@)"
 
 CHAOS = DTS_BIN=$(CURDIR)/out CHAOS_MINUTES=$(MINUTES) CHAOS_SEED=$(SEED) .artifacts/bin/Dts.Tests/debug/Dts.Tests -class Dts.Tests.Cluster.Chaos.ChaosTests
 
@@ -89,7 +91,7 @@ chaos-judge: MINUTES = 1.5
 chaos-judge: out/dts-master out/dts-worker
 	@.ci/need dotnet etcd ip
 	@dotnet build tests -v quiet
-	@dotnet publish worker -c Release -r $(RID) -p:DtsSabotage=true -p:DtsFramework=$$(cat $(NATIVE)/framework) --self-contained \
+	@dotnet publish worker -c Release -r $(RID) -p:DtsSabotage=true --self-contained \
 	   -p:ArtifactsPath=$(CURDIR)/.artifacts/sabotage -o .artifacts/sabotage/out -v quiet
 	@for promise in $(PROMISES); do \
 	   case $$promise in session) faults=stall ;; spool) faults=kill ;; turns) faults=burst ;; gap) faults=stall-all ;; *) faults= ;; esac; \
