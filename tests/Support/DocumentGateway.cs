@@ -92,6 +92,7 @@ internal sealed class DocumentGateway : IAsyncDisposable
             client.NoDelay = true;
             await using var stream = client.GetStream();
             await using var database = await _database.OpenConnectionAsync(_stop.Token);
+            var login = new ScramLogin();
             var head = new byte[16];
             while (await stream.ReadAtLeastAsync(head, 16, throwOnEndOfStream: false, _stop.Token) == 16)
             {
@@ -106,9 +107,12 @@ internal sealed class DocumentGateway : IAsyncDisposable
                 }
 
                 var isQuery = operation == OpQuery;
+                var command = isQuery ? ReadQuery(body) : ReadMessage(body);
                 var answer = body.Length > CommandSizeMax
                     ? Failure(10334, $"BSONObj size: {body.Length} is invalid. Size must be between 0 and {CommandSizeMax}")
-                    : await AnswerAsync(database, isQuery ? ReadQuery(body) : ReadMessage(body));
+                    : command[0].Name is "saslStart" or "saslContinue"
+                    ? login.Answer(Read(Element.WriteAll(command)))?.ToBson() ?? Failure(18, "Authentication failed.")
+                    : await AnswerAsync(database, command);
                 var reply = isQuery ? Reply(OpReply, request, new byte[20], answer, count: true) : Reply(OpMsg, request, new byte[5], answer, count: false);
                 await stream.WriteAsync(compressor > 0 ? Compress(compressor, reply) : reply, _stop.Token);
             }
@@ -119,10 +123,12 @@ internal sealed class DocumentGateway : IAsyncDisposable
         }
     }
 
+    /// <summary>The command, with the database that its collection's name begins with, as OP_MSG has it.</summary>
     private static List<Element> ReadQuery(byte[] body)
     {
         var collectionEnd = Array.IndexOf(body, (byte)0, 4);
-        return Element.ReadAll(body.AsMemory(collectionEnd + 1 + 8));
+        var database = Encoding.UTF8.GetString(body.AsSpan(4, collectionEnd - 4)).Split('.')[0];
+        return [.. Element.ReadAll(body.AsMemory(collectionEnd + 1 + 8)), .. Element.ReadAll(new BsonDocument("$db", database).ToBson())];
     }
 
     /// <summary>The command, with what came in sections of their own (the documents of an insert) put into it as arrays.</summary>
@@ -180,7 +186,6 @@ internal sealed class DocumentGateway : IAsyncDisposable
             return name.ToLowerInvariant() switch
             {
                 "hello" or "ismaster" => Hello(command),
-                "saslstart" => Failure(18, "Authentication failed."),
                 "ping" or "endsessions" or "killcursors" => new BsonDocument("ok", 1).ToBson(),
                 "buildinfo" => new BsonDocument { { "version", "7.0.0" }, { "ok", 1 } }.ToBson(),
                 "insert" or "update" or "delete" => await CallAsync(database, $"select p_result::text, null::text from documentdb_api.{name}($1, $2::documentdb_core.bson)", target, spec),
@@ -221,6 +226,7 @@ internal sealed class DocumentGateway : IAsyncDisposable
     {
         { "setName", "rs", _isMember }, { "hosts", new BsonArray { Host }, _isMember }, { "me", Host, _isMember }, { "secondary", false, _isMember },
         { "compression", new BsonArray(CompressorsOf(asked)) },
+        { "saslSupportedMechs", new BsonArray { "SCRAM-SHA-256" }, asked.Exists(element => element.Name == "saslSupportedMechs") },
         { "ismaster", true }, { "isWritablePrimary", true }, { "helloOk", true },
         { "maxBsonObjectSize", DocumentSizeMax }, { "maxMessageSizeBytes", 48_000_000 }, { "maxWriteBatchSize", 100_000 },
         { "minWireVersion", 0 }, { "maxWireVersion", 17 }, { "logicalSessionTimeoutMinutes", 30 }, { "ok", 1 },

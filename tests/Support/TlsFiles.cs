@@ -11,16 +11,30 @@ internal sealed class TlsFiles : IDisposable
     private readonly ScratchFolder _scratch = new();
     private readonly ECDsa _authorityKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
     private readonly X509Certificate2 _authority;
+    private readonly X509Certificate2? _intermediate;
 
-    public TlsFiles()
+    /// <param name="hasIntermediate">
+    /// The authority certifies another one, which certifies the rest; the server's file then has its certificate, too.
+    /// </param>
+    public TlsFiles(bool hasIntermediate = false)
     {
-        var request = new CertificateRequest("CN=test authority", _authorityKey, HashAlgorithmName.SHA256);
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, false, 0, critical: true));
-        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign, critical: true));
-        _authority = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        var now = DateTimeOffset.UtcNow;
+        _authority = Authority("test authority", _authorityKey).CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
         File.WriteAllText(AuthorityFile, _authority.ExportCertificatePem());
+        if (hasIntermediate)
+        {
+            using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+            using var certified = Authority("test intermediate", key)
+                .Create(_authority, now.AddHours(-2), now.AddHours(21), RandomNumberGenerator.GetBytes(8));
+            _intermediate = certified.CopyWithPrivateKey(key);
+        }
+
         Certify("server");
         Certify("client");
+        if (_intermediate is not null)
+        {
+            File.AppendAllText(ServerFile, "\n" + _intermediate.ExportCertificatePem());
+        }
     }
 
     public string AuthorityFile => _scratch.File("ca.pem");
@@ -35,6 +49,7 @@ internal sealed class TlsFiles : IDisposable
 
     public void Dispose()
     {
+        _intermediate?.Dispose();
         _authority.Dispose();
         _authorityKey.Dispose();
         _scratch.Dispose();
@@ -49,6 +64,14 @@ internal sealed class TlsFiles : IDisposable
         return new HttpClient(connection) { BaseAddress = server };
     }
 
+    private static CertificateRequest Authority(string name, ECDsa key)
+    {
+        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, false, 0, critical: true));
+        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign, critical: true));
+        return request;
+    }
+
     private void Certify(string name)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
@@ -58,7 +81,11 @@ internal sealed class TlsFiles : IDisposable
         names.AddDnsName("localhost");
         request.CertificateExtensions.Add(names.Build());
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1"), new Oid("1.3.6.1.5.5.7.3.2")], critical: false));
-        using var certificate = request.Create(_authority, DateTimeOffset.UtcNow.AddHours(-1), DateTimeOffset.UtcNow.AddHours(20), RandomNumberGenerator.GetBytes(8));
+        using var certificate = request.Create(
+            _intermediate ?? _authority,
+            DateTimeOffset.UtcNow.AddHours(-1),
+            DateTimeOffset.UtcNow.AddHours(20),
+            RandomNumberGenerator.GetBytes(8));
         File.WriteAllText(_scratch.File($"{name}.pem"), certificate.ExportCertificatePem());
         File.WriteAllText(_scratch.File($"{name}.key"), key.ExportPkcs8PrivateKeyPem());
     }

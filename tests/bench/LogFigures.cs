@@ -20,6 +20,8 @@ internal static class LogFigures
     private const int WritingRecords = 100_000; // In a round.
     private const int PageSize = 50;
 
+    private static readonly int[] WritingSizes = [100, 1000, 5000];
+
     private static DateTimeOffset _first = DateTimeOffset.UtcNow.AddDays(-1); // Set so that the last of the records are of now.
 
     /// <param name="only">sqlite or documents: how that one is when it has grown, and nothing else; null = all.</param>
@@ -36,7 +38,7 @@ internal static class LogFigures
             using var mongo = new MongoLogStore(server.Uri, TimeSpan.FromSeconds(30), NullLogger.Instance);
             if (only is null)
             {
-                await WritingAsync(server.Uri);
+                await WritingAsync(server.Uri, WritingSizes);
                 await DrainAsync(folder.FullName, "SQLite", sqlite);
                 await DrainAsync(folder.FullName, server.Kind, mongo);
             }
@@ -58,18 +60,19 @@ internal static class LogFigures
         }
     }
 
-    /// <summary>The writing alone, which is quickly asked. <c>make bench ARGS=log-writing</c></summary>
-    public static async Task WriteAsync()
+    /// <summary>The writing alone, which is quickly asked. <c>make bench ARGS="log-writing 1000 5000"</c></summary>
+    /// <param name="sizes">Of the batches; empty = the usual ones.</param>
+    public static async Task WriteAsync(int[] sizes)
     {
         await using var server = new DocumentServer { BuildsIndexes = true };
         await server.InitializeAsync();
-        await WritingAsync(server.Uri);
+        await WritingAsync(server.Uri, sizes is [] ? WritingSizes : sizes);
     }
 
     /// <summary>What the store's writing, counts and all, reaches of the bare insert of the same documents by the same driver.</summary>
-    private static async Task WritingAsync(string uri)
+    /// <remarks>Medians of rounds in which the ways take turns, so that other load falls on all alike; a ratio is of one round.</remarks>
+    private static async Task WritingAsync(string uri, int[] sizes)
     {
-        Console.WriteLine("| batch | bare insert, records a second | by two connections | store | ratio to the better |\n|--:|--:|--:|--:|--:|");
         using (var mongo = new MongoLogStore(uri, TimeSpan.FromSeconds(30), NullLogger.Instance))
         {
             await mongo.WriteAsync(Batch(-1, 1), CancellationToken.None);
@@ -80,7 +83,8 @@ internal static class LogFigures
         var bare = client.GetDatabase("cron").GetCollection<RawBsonDocument>("log").WithWriteConcern(WriteConcern.WMajority);
         var unordered = new InsertManyOptions { IsOrdered = false };
         var offset = 0L;
-        foreach (var size in new[] { 100, 1000, 5000 })
+        Console.WriteLine("| batch | bare insert, records a second | by two connections | store | ratio to the bare one | to the better |\n|--:|--:|--:|--:|--:|--:|");
+        foreach (var size in sizes)
         {
             Func<MongoLogStore, List<RunRecord>, Task>[] ways =
             [
@@ -88,25 +92,29 @@ internal static class LogFigures
                 (_, batch) => Task.WhenAll(bare.InsertManyAsync(Documents(batch[..(size / 2)]), unordered), bare.InsertManyAsync(Documents(batch[(size / 2)..]), unordered)),
                 (mongo, batch) => mongo.WriteAsync(batch, CancellationToken.None),
             ];
-            var best = new double[ways.Length];
+            var rates = new List<double[]>();
             for (var round = 0; round < WritingRounds; round++)
             {
-                // Turn about, so that what else goes on falls on all alike.
+                rates.Add(new double[ways.Length]);
                 for (var way = 0; way < ways.Length; way++, offset += WritingRecords)
                 {
                     List<List<RunRecord>> batches = [.. Enumerable.Range(0, WritingRecords / size).Select(n => Batch(offset + (n * size), size))];
-                    best[way] = Math.Max(best[way], await RateAsync(WritingRecords, async () =>
+                    rates[round][way] = await RateAsync(WritingRecords, async () =>
                     {
                         using var mongo = new MongoLogStore(uri, TimeSpan.FromSeconds(30), NullLogger.Instance); // Its end is when all is counted.
                         foreach (var batch in batches)
                         {
                             await ways[way](mongo, batch);
                         }
-                    }));
+                    });
                 }
+
+                Console.Error.WriteLine(Invariant($"batches of {size}, round {round + 1}: {rates[round][0]:N0}, {rates[round][1]:N0}, {rates[round][2]:N0}"));
             }
 
-            Console.WriteLine(Invariant($"| {size} | {best[0]:N0} | {best[1]:N0} | {best[2]:N0} | {best[2] / Math.Max(best[0], best[1]):F2} |"));
+            double Median(Func<double[], double> of) => rates.Select(of).Order().ElementAt(WritingRounds / 2);
+            Console.WriteLine(Invariant(
+                $"| {size} | {Median(r => r[0]):N0} | {Median(r => r[1]):N0} | {Median(r => r[2]):N0} | {Median(r => r[2] / r[0]):F2} | {Median(r => r[2] / Math.Max(r[0], r[1])):F2} |"));
         }
     }
 

@@ -16,9 +16,9 @@ if (args is ["growth"])
 {
     await GrowthFigures.RunAsync();
 }
-else if (args is ["log-writing"])
+else if (args is ["log-writing", ..])
 {
-    await LogFigures.WriteAsync();
+    await LogFigures.WriteAsync([.. args.Skip(1).Select(size => int.Parse(size, System.Globalization.CultureInfo.InvariantCulture))]);
 }
 else if (args is ["log-lag"])
 {

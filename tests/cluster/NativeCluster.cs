@@ -20,9 +20,13 @@ internal sealed class NativeCluster : IAsyncDisposable
     private readonly ILogStore _log;
     private readonly string _mongodbUri;
     private string[] _workerArguments = [];
+    private string[] _front = [];
 
-    private NativeCluster(string mongodbUri) => (_mongodbUri, _log) = (
-        mongodbUri, mongodbUri.Length > 0 ? new MongoLogStore(mongodbUri, TimeSpan.FromSeconds(5), NullLogger.Instance) : new SqliteLogStore(_folder.File("log.db")));
+    private NativeCluster(string mongodbUri, string? ownUri = null) => (_mongodbUri, _log) = (
+        ownUri ?? mongodbUri,
+        mongodbUri.Length > 0
+            ? new MongoLogStore(mongodbUri, TimeSpan.FromSeconds(5), NullLogger.Instance)
+            : new SqliteLogStore(_folder.File("log.db")));
 
     public EtcdServer Etcd { get; } = new();
 
@@ -45,9 +49,17 @@ internal sealed class NativeCluster : IAsyncDisposable
     public static Task<NativeCluster> StartAsync(int workers, params string[] workerArguments) => StartWithAsync("", workers, workerArguments);
 
     /// <param name="mongodbUri">Where the log is; empty = in the embedded store.</param>
-    public static async Task<NativeCluster> StartWithAsync(string mongodbUri, int workers, params string[] workerArguments)
+    public static Task<NativeCluster> StartWithAsync(string mongodbUri, int workers, params string[] workerArguments) =>
+        StartAsync(new NativeCluster(mongodbUri) { _workerArguments = workerArguments }, workers);
+
+    /// <summary>Starts executables that find the log by a URI of their own.</summary>
+    /// <param name="front">A command that executes another, and its arguments.</param>
+    /// <param name="mongodbUri">Where the test itself finds the log.</param>
+    public static Task<NativeCluster> StartBehindAsync(string[] front, string mongodbUri, string ownUri, int workers) =>
+        StartAsync(new NativeCluster(mongodbUri, ownUri) { _front = front }, workers);
+
+    private static async Task<NativeCluster> StartAsync(NativeCluster cluster, int workers)
     {
-        var cluster = new NativeCluster(mongodbUri) { _workerArguments = workerArguments };
         try
         {
             await cluster.Etcd.InitializeAsync();
@@ -72,7 +84,8 @@ internal sealed class NativeCluster : IAsyncDisposable
     /// <param name="executable">Its path, or its name where the executables are.</param>
     public async Task<NativeProcess> StartWorkerBehindAsync(IEnumerable<string> front, string executable, string id, params string[] more)
     {
-        var worker = Add(NativeProcess.StartBehind(["env", $"DTS_TEST_CLOCK={ClockOf(id)}", .. front], executable, _folder.File($"{id}-{_processes.Count}.log"), [
+        string[] all = ["env", $"DTS_TEST_CLOCK={ClockOf(id)}", .. _front, .. front];
+        var worker = Add(NativeProcess.StartBehind(all, executable, _folder.File($"{id}-{_processes.Count}.log"), [
             "--workerId", id, "--dataFolder", _folder.File(id), "--jobLogCommitTimeout", "100", .. Common(), .. _workerArguments, .. more]));
         Workers[id] = worker;
         await worker.LogsSoon("ready, ");
@@ -202,8 +215,11 @@ internal sealed class NativeCluster : IAsyncDisposable
     public async Task<(NativeProcess Master, Uri Uri)> StartMasterAsync(params string[] more)
     {
         var port = FindFreePort();
-        var master = Add(NativeProcess.Start(
-            "dts-master", _folder.File($"master-{_processes.Count}.log"), ["--apiPort", port.ToString(CultureInfo.InvariantCulture), .. Common(), .. more]));
+        var master = Add(NativeProcess.StartBehind(
+            _front,
+            "dts-master",
+            _folder.File($"master-{_processes.Count}.log"),
+            ["--apiPort", port.ToString(CultureInfo.InvariantCulture), .. Common(), .. more]));
         await master.LogsSoon("listening on");
         return (master, new Uri($"http://127.0.0.1:{port}"));
     }

@@ -189,7 +189,8 @@ internal sealed class MongoDatabase : IDisposable
         var unreached = _client.Cluster.Description.Servers.Where(server => server.HeartbeatException is not null).ToList();
         return (failure switch
         {
-            MongoAuthenticationException => $"it refuses the user or the password of mongodbUri: {why}",
+            MongoAuthenticationException when cause is MongoCommandException or MongoAuthenticationException =>
+                $"it refuses the user or the password of mongodbUri: {why}",
             TimeoutException when unreached.Count > 0 => string.Join("; ", unreached.Select(server => $"{NameOf(server.EndPoint)}: {server.HeartbeatException.GetBaseException().Message}")),
             TimeoutException when _client.Cluster.Description.Servers.Count == 0 => "DNS has no hosts for it (SRV records of _mongodb._tcp and this name)",
             TimeoutException when why.Contains("selecting a server", StringComparison.Ordinal) => "no server of it takes writes now; is there a primary?",

@@ -31,6 +31,7 @@ public sealed class MongoLogStore : ILogStore
     private readonly ILogger _log;
     private readonly Lock _gate = new();
     private Task? _indexing;
+    private bool _isIndexingLogged;
     private int _disposed;
 
     /// <summary>Connects when it is first needed.</summary>
@@ -271,12 +272,16 @@ public sealed class MongoLogStore : ILogStore
         }
         catch (LogStoreException failure)
         {
+            if (!_isIndexingLogged)
+            {
+                _isIndexingLogged = true;
+                _log.IndexesMissing(failure.Message);
+            }
+
             lock (_gate)
             {
                 _indexing = null; // Tried again with the next call.
             }
-
-            _log.IndexesMissing(failure.Message);
         }
     }
 }

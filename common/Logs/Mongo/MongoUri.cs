@@ -25,7 +25,7 @@ internal static partial class MongoUri
             .ToDictionary(same => same.Key, same => Uri.UnescapeDataString(same.First().Groups[2].Value), StringComparer.OrdinalIgnoreCase);
         Check(uri, options);
         var settings = Parse(uri);
-        settings.ApplicationName = "dts";
+        settings.ApplicationName ??= "dts";
         settings.ConnectTimeout = options.ContainsKey("connectTimeoutMS") ? settings.ConnectTimeout : connectTimeout;
         settings.ServerSelectionTimeout = options.ContainsKey("serverSelectionTimeoutMS") ? settings.ServerSelectionTimeout : connectTimeout;
         settings.WaitQueueTimeout = options.ContainsKey("waitQueueTimeoutMS") ? settings.WaitQueueTimeout : connectTimeout;
@@ -103,13 +103,17 @@ internal static partial class MongoUri
         settings.SslSettings = new SslSettings
         {
             ClientCertificates = own is null ? null : [own],
-            ServerCertificateValidationCallback = (_, certificate, _, errors) => anyCertificate || IsTrusted(certificate, errors, authorities, anyHost),
+            CheckCertificateRevocation = options.GetValueOrDefault("tlsDisableCertificateRevocationCheck") is "false",
+            ServerCertificateValidationCallback = (_, certificate, sent, errors) =>
+                anyCertificate || IsTrusted(certificate, sent, errors, authorities, anyHost),
         };
 
         bool IsOn(string option) => options.GetValueOrDefault(option) is "true";
     }
 
-    private static bool IsTrusted(X509Certificate? certificate, SslPolicyErrors errors, X509Certificate2Collection? authorities, bool anyHost)
+    /// <param name="sent">The chain that was tried with the system's authorities: it has the certificates that the server sent.</param>
+    private static bool IsTrusted(
+        X509Certificate? certificate, X509Chain? sent, SslPolicyErrors errors, X509Certificate2Collection? authorities, bool anyHost)
     {
         errors = anyHost ? errors & ~SslPolicyErrors.RemoteCertificateNameMismatch : errors;
         if (authorities is null || certificate is null)
@@ -120,7 +124,8 @@ internal static partial class MongoUri
         using var chain = new X509Chain();
         chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust; // These alone.
         chain.ChainPolicy.CustomTrustStore.AddRange(authorities);
-        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
+        chain.ChainPolicy.ExtraStore.AddRange(sent?.ChainPolicy.ExtraStore ?? []);
+        chain.ChainPolicy.RevocationMode = sent?.ChainPolicy.RevocationMode ?? X509RevocationMode.NoCheck;
         return (errors & ~SslPolicyErrors.RemoteCertificateChainErrors) == SslPolicyErrors.None && chain.Build(new X509Certificate2(certificate));
     }
 

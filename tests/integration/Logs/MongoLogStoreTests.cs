@@ -65,6 +65,22 @@ public sealed class MongoLogStoreTests : LogStoreContract, IClassFixture<Documen
         Assert.DoesNotContain("secret", $"{failure.Message} {_log}", StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task That_indexes_cannot_be_made_is_said_once_however_often_it_is_tried()
+    {
+        const string line = "indexes of the log cannot be made";
+        using (var store = new MongoLogStore("mongodb://127.0.0.1:1/", TimeSpan.FromMilliseconds(100), _log))
+        {
+            for (var n = 0; n < 3; n++)
+            {
+                await Assert.ThrowsAsync<LogStoreException>(() => store.FindAsync("hello/1", CancellationToken.None));
+                await Patience.Until(() => _log.CountOf(line) > 0, _log.ToString);
+            }
+        }
+
+        Assert.Equal(1, _log.CountOf(line));
+    }
+
     [Theory]
     [InlineData("http://127.0.0.1/")]
     [InlineData("mongodb://")]

@@ -1,7 +1,3 @@
-using System.Net;
-using System.Net.Security;
-using System.Net.Sockets;
-using System.Security.Cryptography.X509Certificates;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Common.Logs.Mongo;
@@ -22,7 +18,55 @@ public sealed class MongoUriTests(DocumentServer server) : IClassFixture<Documen
             return;
         }
 
-        Assert.Equal($"MongoDB at {Host}: it refuses the user or the password of mongodbUri: Authentication failed.", await FailureAsync($"mongodb://dts:hunter2@{Host}/"));
+        Assert.Equal(
+            $"MongoDB at {Host}: it refuses the user or the password of mongodbUri: Authentication failed.",
+            await FailureAsync($"mongodb://dts:hunter2@{Host}/?authSource=cron"));
+    }
+
+    [Fact]
+    public async Task A_user_logs_in_at_the_database_that_authSource_names()
+    {
+        if (!IsGateway)
+        {
+            return;
+        }
+
+        var user = $"mongodb://{ScramLogin.User}:{ScramLogin.Password}@{Host}/";
+        using var store = new MongoLogStore($"{user}?authSource={ScramLogin.Database}", TimeSpan.FromSeconds(5), _log);
+
+        Assert.Null(await store.FindAsync("nobody/1", CancellationToken.None));
+        Assert.Contains("it refuses the user", await FailureAsync($"{user}?authSource=admin"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_connection_that_breaks_during_the_login_is_not_called_a_wrong_password()
+    {
+        if (!IsGateway)
+        {
+            return;
+        }
+
+        var said = await FailureAsync($"mongodb://{ScramLogin.CutOff}:hunter2@{Host}/?authSource=cron");
+
+        Assert.StartsWith($"MongoDB at {Host}: ", said, StringComparison.Ordinal);
+        Assert.DoesNotContain("password", said, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("", "dts")]
+    [InlineData("?appName=crontab", "crontab")]
+    public void The_server_sees_us_as_dts_unless_the_URI_has_a_name(string options, string expected) =>
+        Assert.Equal(expected, MongoUri.Read($"mongodb://h/{options}", TimeSpan.FromSeconds(1)).ApplicationName);
+
+    [Theory]
+    [InlineData("", false)]
+    [InlineData("&tlsDisableCertificateRevocationCheck=true", false)]
+    [InlineData("&tlsDisableCertificateRevocationCheck=false", true)]
+    public void Whether_certificates_are_revoked_is_asked_only_if_the_URI_says_so(string option, bool expected)
+    {
+        var settings = MongoUri.Read($"mongodb://h/?tlsAllowInvalidHostnames=true{option}", TimeSpan.FromSeconds(1));
+
+        Assert.Equal(expected, settings.SslSettings.CheckCertificateRevocation);
     }
 
     [Fact]
@@ -118,6 +162,17 @@ public sealed class MongoUriTests(DocumentServer server) : IClassFixture<Documen
         Assert.NotNull(await any.FindAsync(Some.Record(0, "tls").Id, CancellationToken.None));
     }
 
+    [Fact]
+    public async Task A_server_that_sends_its_intermediate_certificate_is_trusted_by_the_root_alone()
+    {
+        using var files = new TlsFiles(hasIntermediate: true);
+        using var front = new TlsFront(files, Host);
+        var uri = $"mongodb://127.0.0.1:{front.Port}/?tlsCAFile={files.AuthorityFile}";
+        using var store = new MongoLogStore(uri, TimeSpan.FromSeconds(5), _log);
+
+        Assert.Null(await store.FindAsync("nobody/1", CancellationToken.None));
+    }
+
     private bool IsGateway => server.Kind == "DocumentDB";
 
     private string Host => new Uri(server.Uri).Authority;
@@ -128,73 +183,5 @@ public sealed class MongoUriTests(DocumentServer server) : IClassFixture<Documen
         var failure = await Assert.ThrowsAsync<LogStoreException>(() => store.FindAsync("hello/1", CancellationToken.None));
         Assert.DoesNotContain("hunter2", failure.Message, StringComparison.Ordinal);
         return Assert.Single(failure.Message.Split('\n'));
-    }
-
-    /// <summary>Speaks TLS before a server that does not.</summary>
-    private sealed class TlsFront : IDisposable
-    {
-        private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-        private readonly X509Certificate2 _own;
-        private readonly string _host;
-
-        public TlsFront(TlsFiles files, string host)
-        {
-            _own = X509Certificate2.CreateFromPemFile(files.ServerFile, files.ServerKeyFile);
-            _host = host;
-            _listener.Start();
-            _ = AcceptAsync();
-        }
-
-        public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
-
-        /// <summary>The last client's certificate.</summary>
-        public string Client { get; private set; } = "";
-
-        public void Dispose()
-        {
-            _listener.Dispose();
-            _own.Dispose();
-        }
-
-        private async Task AcceptAsync()
-        {
-            try
-            {
-                while (true)
-                {
-                    _ = ServeAsync(await _listener.AcceptTcpClientAsync());
-                }
-            }
-            catch (Exception ended) when (ended is SocketException or ObjectDisposedException)
-            {
-                // Told to end.
-            }
-        }
-
-        private async Task ServeAsync(TcpClient client)
-        {
-            using var _ = client;
-            using var behind = new TcpClient();
-            try
-            {
-                await using var tls = new SslStream(client.GetStream());
-                await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions
-                {
-                    ServerCertificate = _own,
-                    ClientCertificateRequired = true,
-                    RemoteCertificateValidationCallback = (_, certificate, _, _) =>
-                    {
-                        Client = certificate?.Subject ?? Client;
-                        return certificate is null or { Subject: "CN=client" };
-                    },
-                });
-                await behind.ConnectAsync(IPEndPoint.Parse(_host));
-                await Task.WhenAny(tls.CopyToAsync(behind.GetStream()), behind.GetStream().CopyToAsync(tls));
-            }
-            catch (Exception ended) when (ended is IOException or System.Security.Authentication.AuthenticationException or SocketException)
-            {
-                // The client does not trust us, or one of the two is gone.
-            }
-        }
     }
 }

@@ -4,7 +4,6 @@ using System.Text.Json;
 using Dts.Common;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
-using Dts.Master;
 using Dts.Tests.Support;
 using Xunit;
 
@@ -86,33 +85,6 @@ public sealed class OutputApiTests(MasterProcess master) : IClassFixture<MasterP
         var rest = await lines.ReadToEndAsync();
         Assert.Contains("hello", rest);
         Assert.Contains("event: end\ndata: succeeded; 6 bytes written; cut: nothing\n", rest);
-    }
-
-    [Fact]
-    public async Task A_follower_beyond_the_limit_is_refused_until_another_leaves()
-    {
-        var key = master.Keys.Run(JobName.Parse(_job), Record.Id[(_job.Length + 1)..]);
-        await master.Etcd.PutAsync(key, JsonSerializer.Serialize(new RunInFlight("w1", "1", Some.Now, RunSpec.Scheduled(Some.Now)), DtsJson.Readable.RunInFlight));
-        var followers = await Task.WhenAll(Enumerable.Range(0, FollowedRuns.FollowersMax).Select(_ => FollowedAsync()));
-
-        using (var refused = await FollowedAsync())
-        {
-            Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
-            Assert.Contains("100 readers already follow outputs on this master; try again later, or without follow=true", await refused.Content.ReadAsStringAsync());
-        }
-
-        followers[0].Dispose();
-        await Patience.Until(
-            () =>
-            {
-                using var again = FollowedAsync().Result;
-                return again.StatusCode == HttpStatusCode.OK;
-            },
-            master.Said);
-        Array.ForEach(followers, follower => follower.Dispose());
-        await master.Etcd.DeleteAsync(key);
-
-        Task<HttpResponseMessage> FollowedAsync() => master.Http.GetAsync($"{Url}?follow=true", HttpCompletionOption.ResponseHeadersRead);
     }
 
     private Task<IReadOnlyList<Refused<OutputChunk>>> WriteAsync(long offset, string text) =>
