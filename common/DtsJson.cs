@@ -32,4 +32,7 @@ public sealed partial class DtsJson : JsonSerializerContext
 {
     /// <summary>The one to use. Texts stay readable in etcd, in the log and in curl: only what JSON itself forbids is escaped.</summary>
     public static DtsJson Readable => field ??= new(new JsonSerializerOptions(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+
+    /// <summary>A writer for <see cref="Readable"/> JSON that keeps no more than a piece of a <see cref="LongText"/> in memory.</summary>
+    public static Utf8JsonWriter WriteTo(Stream stream) => new(stream, new JsonWriterOptions { Encoder = Readable.Options.Encoder, SkipValidation = true });
 }

@@ -51,6 +51,8 @@ internal static unsafe partial class Native
     private const int PR_CAP_AMBIENT_CLEAR_ALL = 4;
     private const int CAP_SETGID = 6;
     private const int CAP_SETUID = 7;
+    private const int M_MMAP_THRESHOLD = -3;
+    private const int M_ARENA_MAX = -8;
     private const int RUSAGE_SELF = 0;
     private const int RLIMIT_RTPRIO = 14;
     private const int P_ALL = 0;
@@ -351,6 +353,16 @@ internal static unsafe partial class Native
     /// <summary>Sets the permissions that new files do not get (umask(2)).</summary>
     public static void SetFileModeMask(int mask) => _ = umask((uint)mask);
 
+    /// <summary>
+    /// Makes all threads allocate native memory in one arena, and returns large blocks to the kernel when they are freed (mallopt(3)).
+    /// By default threads spread over eight arenas a processor, as they happen to meet, and each arena keeps freed memory.
+    /// </summary>
+    public static void BoundNativeMemory()
+    {
+        _ = mallopt(M_ARENA_MAX, 1);
+        _ = mallopt(M_MMAP_THRESHOLD, 128 << 10);
+    }
+
     /// <summary>The effective user of this process.</summary>
     public static uint OwnUid() => geteuid();
 
@@ -562,6 +574,7 @@ internal static unsafe partial class Native
     [LibraryImport("libc", SetLastError = true)] private static partial nint sendmsg(int socket, nint* message, int flags);
     [LibraryImport("libc", SetLastError = true)] private static partial nint recvmsg(int socket, nint* message, int flags);
     [LibraryImport("libc")] private static partial uint umask(uint mask);
+    [LibraryImport("libc")] private static partial int mallopt(int parameter, int value);
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int memfd_create(string name, uint flags);
     [LibraryImport("libc")] private static partial uint geteuid();

@@ -49,6 +49,7 @@ public static class Service
     public static async Task<int> RunAsync(Func<Task<int>> service)
     {
         Native.SetFileModeMask(0b000_111_111); // Outputs and records may hold secrets: new files get 0600, new folders 0700.
+        Native.BoundNativeMemory();
         try
         {
             return await service();

@@ -27,7 +27,7 @@ public sealed record RunRecord(
     string JobName,
     string Command,
     string Err,
-    string Output,
+    [property: JsonConverter(typeof(LongText))] string Output,
     long PlanTime,
     long ScheduleTime,
     long StartTime,

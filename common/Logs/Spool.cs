@@ -33,6 +33,7 @@ public sealed class Spool : IDisposable
     private readonly long _firstOwn; // Segments before it were left by an earlier process.
     private readonly HashSet<long> _unreadable = [];
     private readonly MemoryStream _entries = new(); // Reused by each batch that is appended.
+    private byte[] _entry = []; // Reused by each entry that is read.
     private SafeFileHandle _file;
     private long _writing;
     private long _length; // Of the segment being written.
@@ -173,7 +174,7 @@ public sealed class Spool : IDisposable
             try
             {
                 file ??= SpoolSegment.OpenToRead(SegmentPath(segment));
-                var (record, size, run) = SpoolSegment.ReadEntry(file, offset, length);
+                var (record, size, run) = SpoolSegment.ReadEntry(file, offset, length, ref _entry);
                 if (record is not null)
                 {
                     records.Add(record);
@@ -200,6 +201,7 @@ public sealed class Spool : IDisposable
         }
 
         file?.Dispose();
+        _entry = _entry.Length > EntriesKeptMax ? [] : _entry;
         return new Batch(records, own, position, IsFull: records.Count >= most || bytes >= BatchBytesMax);
     }
 
@@ -280,10 +282,11 @@ public sealed class Spool : IDisposable
     {
         _entries.SetLength(0);
         _entries.Capacity = Math.Min(_entries.Capacity, EntriesKeptMax);
+        using var json = DtsJson.WriteTo(_entries);
         var taken = 0;
         for (; taken < records.Count && _entries.Length < BatchBytesMax; taken++)
         {
-            SpoolSegment.WriteEntry(_entries, records[taken]);
+            SpoolSegment.WriteEntry(_entries, json, records[taken]);
         }
 
         return taken;

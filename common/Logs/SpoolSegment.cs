@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Buffers.Binary;
 using System.Numerics;
 using System.Text;
@@ -16,15 +15,17 @@ internal static class SpoolSegment
     private const int WorthShortening = 2048; // Shorter entries are taken over as they are.
 
     /// <summary>Appends a record to entries; the stream must be at its end.</summary>
-    public static void WriteEntry(MemoryStream entries, RunRecord record)
+    /// <param name="json">Writes to the stream; may write several entries.</param>
+    public static void WriteEntry(MemoryStream entries, Utf8JsonWriter json, RunRecord record)
     {
         var start = (int)entries.Length;
         entries.Write(stackalloc byte[EntryHead]);
-        JsonSerializer.Serialize(entries, record, DtsJson.Readable.RunRecord);
+        json.Reset();
+        JsonSerializer.Serialize(json, record, DtsJson.Readable.RunRecord);
         var head = entries.GetBuffer().AsSpan(start, EntryHead);
-        var json = entries.GetBuffer().AsSpan(start + EntryHead, (int)entries.Length - start - EntryHead);
-        BinaryPrimitives.WriteInt32LittleEndian(head, json.Length);
-        BinaryPrimitives.WriteUInt32LittleEndian(head[4..], Checksum(json));
+        var body = entries.GetBuffer().AsSpan(start + EntryHead, (int)entries.Length - start - EntryHead);
+        BinaryPrimitives.WriteInt32LittleEndian(head, body.Length);
+        BinaryPrimitives.WriteUInt32LittleEndian(head[4..], Checksum(body));
     }
 
     public static SafeFileHandle OpenToRead(string path) => File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
@@ -33,7 +34,8 @@ internal static class SpoolSegment
     /// Reads the record at an offset and its size in the file. If the bytes there are not a record, the size is the number of bytes to
     /// skip (one entry if its length is plausible, else all), and Run is the run that they probably belong to.
     /// </summary>
-    public static (RunRecord? Record, long Size, string Run) ReadEntry(SafeFileHandle file, long offset, long length)
+    /// <param name="buffer">Replaced by a larger one if the entry needs it.</param>
+    public static (RunRecord? Record, long Size, string Run) ReadEntry(SafeFileHandle file, long offset, long length, ref byte[] buffer)
     {
         Span<byte> head = stackalloc byte[EntryHead];
         if (RandomAccess.Read(file, head, offset) < EntryHead || !TryReadSize(head, length - offset, out var size))
@@ -41,17 +43,10 @@ internal static class SpoolSegment
             return (null, length - offset, Nobody);
         }
 
-        var rented = ArrayPool<byte>.Shared.Rent(size);
-        try
-        {
-            var json = rented.AsSpan(0, size);
-            var whole = RandomAccess.Read(file, json, offset + EntryHead) == size;
-            return (whole ? TryParse(head, json) : null, EntryHead + size, Whose(json));
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(rented);
-        }
+        buffer = buffer.Length >= size ? buffer : new byte[Math.Max(size, Math.Min(2 * buffer.Length, LongestEntry))];
+        var json = buffer.AsSpan(0, size);
+        var whole = RandomAccess.Read(file, json, offset + EntryHead) == size;
+        return (whole ? TryParse(head, json) : null, EntryHead + size, Whose(json));
     }
 
     /// <summary>The id in a record's text, whose other parts may be damaged.</summary>
@@ -104,7 +99,8 @@ internal static class SpoolSegment
             if (size > WorthShortening && TryParse(head, json) is { } record && record.Shortened() is var shorter && !ReferenceEquals(shorter, record))
             {
                 using var entry = new MemoryStream();
-                WriteEntry(entry, shorter);
+                using var writer = DtsJson.WriteTo(entry);
+                WriteEntry(entry, writer, shorter);
                 into.Write(entry.GetBuffer(), 0, (int)entry.Length);
                 shortened++;
             }

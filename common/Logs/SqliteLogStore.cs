@@ -38,7 +38,7 @@ public sealed class SqliteLogStore : ILogStore
         """;
 
     private const string Upsert = """
-        insert into log (_id, jobName, status, startTime, planTime, missedSince, expireAt, record) values ($id, $job, $status, $start, $plan, $since, $expire, $record)
+        insert into log (_id, jobName, status, startTime, planTime, missedSince, expireAt, record) values ($id, $job, $status, $start, $plan, $since, $expire, cast($record as text))
         on conflict (_id) do update set
             status = excluded.status, startTime = excluded.startTime, expireAt = excluded.expireAt, record = excluded.record
         where excluded.status <> 'lost'
@@ -63,12 +63,14 @@ public sealed class SqliteLogStore : ILogStore
     {
         var counts = new DayCounts();
         List<Refused<RunRecord>> refused = [];
+        using var json = new MemoryStream();
+        using var writer = DtsJson.WriteTo(json);
         using var find = Prepare(connection, "select record from log where _id = $id", "$id");
         using var upsert = Prepare(connection, Upsert, "$id", "$job", "$status", "$start", "$plan", "$since", "$expire", "$record");
         foreach (var record in records)
         {
             find.Parameters[0].Value = record.Id;
-            var former = find.ExecuteScalar() is string json ? Parse(json) : null;
+            var former = find.ExecuteScalar() is string found ? Parse(found) : null;
             if (former is not null && record.Status == RunStatus.Lost)
             {
                 continue;
@@ -76,7 +78,7 @@ public sealed class SqliteLogStore : ILogStore
 
             if (!TryExecute(upsert, record, refused, [
                 record.Id, record.JobName, record.Status.Word(), record.StartTime, record.PlanTime, record.MissedSince,
-                record.ExpireAt.ToUnixTimeMilliseconds(), JsonSerializer.Serialize(record, DtsJson.Readable.RunRecord)]))
+                record.ExpireAt.ToUnixTimeMilliseconds(), ToJson(record)]))
             {
                 continue;
             }
@@ -90,6 +92,15 @@ public sealed class SqliteLogStore : ILogStore
 
         WriteCounts(connection, counts);
         return refused;
+
+        // In UTF-8, as SQLite takes it: a string is copied twice on its way.
+        byte[] ToJson(RunRecord record)
+        {
+            json.SetLength(0);
+            writer.Reset();
+            JsonSerializer.Serialize(writer, record, DtsJson.Readable.RunRecord);
+            return json.ToArray();
+        }
     });
 
     public Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(

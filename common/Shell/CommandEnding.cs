@@ -29,7 +29,7 @@ public sealed record CommandEnding(
     DateTimeOffset EndedAt,
     long CpuMs,
     long? MaxRssKb,
-    string Output,
+    [property: JsonConverter(typeof(LongText))] string Output,
     long OutputBytes,
     bool OutputTruncated,
     long OutputStored,

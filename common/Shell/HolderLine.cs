@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
@@ -10,6 +9,7 @@ namespace Dts.Common.Shell;
 internal sealed class HolderLine : IDisposable
 {
     private const int BufferSize = 64 << 10;
+    private const int KeptMax = 512 << 10; // A larger buffer goes when its message has been taken.
 
     private static readonly TimeSpan TryAgainAfter = TimeSpan.FromMilliseconds(10);
 
@@ -17,7 +17,7 @@ internal sealed class HolderLine : IDisposable
     private readonly Lock _sending = new();
     private readonly Queue<(byte[] Bytes, CommandFiles Files)> _unsent = []; // guarded by _sending
     private bool _isGone; // guarded by _sending
-    private byte[] _buffer = ArrayPool<byte>.Shared.Rent(BufferSize); // Received bytes, not yet taken, between _from and _to.
+    private byte[] _buffer = new byte[BufferSize]; // Received bytes, not yet taken, between _from and _to.
     private int _from;
     private int _to;
     private int _seen; // No line ends before this position.
@@ -134,14 +134,9 @@ internal sealed class HolderLine : IDisposable
         if (_from > 0 || _to == _buffer.Length)
         {
             var size = waiting == _buffer.Length ? 2 * waiting : Math.Max(BufferSize, waiting + 1);
-            var next = size > _buffer.Length || _buffer.Length > 2 * size ? ArrayPool<byte>.Shared.Rent(size) : _buffer;
+            var next = size > _buffer.Length || _buffer.Length > Math.Max(2 * size, KeptMax) ? new byte[size] : _buffer;
             _buffer.AsSpan(_from, waiting).CopyTo(next);
-            if (next != _buffer)
-            {
-                ArrayPool<byte>.Shared.Return(_buffer);
-                _buffer = next;
-            }
-
+            _buffer = next;
             (_from, _to, _seen) = (0, waiting, waiting);
         }
 

@@ -32,6 +32,28 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
+    public void On_each_thread_that_it_meets_a_long_output_takes_no_more_memory_than_its_text()
+    {
+        var output = string.Concat(Enumerable.Repeat("\0\n\"zeile\" 备份 \ud83d\udd50", 15_000));
+        var spool = Open();
+        spool.Append([Some.Record(0, output: output)]);
+        spool.Read(1);
+        var allocated = 0L;
+
+        var thread = new Thread(() =>
+        {
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            spool.Append([Some.Record(1, output: output)]);
+            spool.Read(1);
+            allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        });
+        thread.Start();
+        thread.Join();
+
+        Assert.InRange(allocated, sizeof(char) * output.Length, (sizeof(char) * output.Length) + (128 << 10));
+    }
+
+    [Fact]
     public void What_was_not_acknowledged_is_read_again_also_by_the_next_process()
     {
         var spool = Open();
