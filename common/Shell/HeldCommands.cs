@@ -25,7 +25,9 @@ public sealed class HeldCommands : IDisposable
     private static readonly TimeSpan OnTheWay = TimeSpan.FromMilliseconds(200); // From the holder's look at the clock to the arrival of its answer.
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan StoppedFor = TimeSpan.FromSeconds(1); // Then a former holder that is stopped does not go on by itself.
-    private static readonly TimeSpan NextHolderAfter = TimeSpan.FromSeconds(1); // From the start of the one before it, which died.
+    private static readonly TimeSpan KillsAgainAfter = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan HoldersCountFor = TimeSpan.FromSeconds(10);
+    private const int HoldersMax = 10; // Of one user in this time, if they die.
     private static readonly TimeSpan IdlesFor = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan ReapsAfter = TimeSpan.FromMilliseconds(10);
     private const int KillsTried = 5; // Holders may die again and again.
@@ -37,6 +39,7 @@ public sealed class HeldCommands : IDisposable
     private readonly ConcurrentDictionary<string, (string Tag, ShellCommand Command)> _prepared = new();
     private readonly Lock _starting = new();
     private readonly List<Link> _all = []; // guarded by _starting
+    private readonly Dictionary<UserAccount, Queue<long>> _starts = []; // When holders were started; guarded by _starting
     private readonly List<int> _unreaped = []; // Holders that end or have ended; guarded by _starting
     private readonly List<FormerCommand> _former = [];
     private readonly string _folder;
@@ -223,7 +226,7 @@ public sealed class HeldCommands : IDisposable
                 return isAnswered ? await counted : null;
             }
 
-            await Task.Delay(NextHolderAfter, TimeProvider.System);
+            await Task.Delay(KillsAgainAfter, TimeProvider.System);
         }
     }
 
@@ -369,20 +372,22 @@ public sealed class HeldCommands : IDisposable
 
     /// <summary>
     /// The holder of a user's commands, which is started if there is none. The worker does not wait for it: messages wait in its socket
-    /// until it runs. Where holders die again and again, one is started a second, and starts between fail.
+    /// until it runs. Where holders die again and again, ten are started in ten seconds, and starts after that fail.
     /// </summary>
     /// <remarks>Under <see cref="_starting"/>.</remarks>
     private Link LinkOf(UserAccount? user)
     {
         if (_own.TryGetValue(user ?? WorkerItself, out var own))
         {
-            if (own.Fault is null || own.Age < NextHolderAfter)
+            if (own.Fault is null || !MayStartAnother(user ?? WorkerItself))
             {
                 return own;
             }
 
             _all.Remove(own);
         }
+
+        StartsOf(user ?? WorkerItself).Enqueue(Environment.TickCount64);
 
         var path = Path.Combine(_folder, Guid.NewGuid().ToString("N")[..12] + Holder.SocketSuffix);
         using var listener = HolderFolder.Listen(path);
@@ -411,6 +416,27 @@ public sealed class HeldCommands : IDisposable
         return link;
     }
 
+    private bool MayStartAnother(UserAccount user)
+    {
+        var starts = StartsOf(user);
+        while (starts.TryPeek(out var at) && Environment.TickCount64 - at > HoldersCountFor.TotalMilliseconds)
+        {
+            starts.Dequeue();
+        }
+
+        return starts.Count < HoldersMax;
+    }
+
+    private Queue<long> StartsOf(UserAccount user)
+    {
+        if (!_starts.TryGetValue(user, out var starts))
+        {
+            _starts[user] = starts = new Queue<long>();
+        }
+
+        return starts;
+    }
+
     /// <summary>One holder as the worker sees it: a process, or the file that it left.</summary>
     private sealed class Link
     {
@@ -427,7 +453,6 @@ public sealed class HeldCommands : IDisposable
         private readonly ConcurrentQueue<TaskCompletionSource<int?>> _counts = new();
         private readonly TaskCompletionSource _heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly UserAccount? _user;
-        private readonly long _bornAt = Environment.TickCount64;
         private readonly Lock _settling = new();
         private volatile bool _isLeft;
         private volatile bool _isGone;
@@ -454,8 +479,6 @@ public sealed class HeldCommands : IDisposable
 
         /// <summary>A signal ended it.</summary>
         public bool WasKilled => _wasKilled;
-
-        public TimeSpan Age => TimeSpan.FromMilliseconds(Environment.TickCount64 - _bornAt);
 
         /// <summary>The holder's process; 0 = it is none that this process started.</summary>
         public int Pid { get; set; }

@@ -231,20 +231,20 @@ public sealed class UserSwitchTests : IDisposable
     }
 
     [Fact]
-    public async Task Holders_that_die_at_once_are_started_once_a_second_at_most()
+    public async Task Holders_that_die_at_once_are_started_ten_times_in_ten_seconds_at_most()
     {
-        var starts = _scratch.File("starts");
         var log = new RecordedLog();
         _commands = await OpenAsync(log);
         var before = Environment.TickCount64;
         for (var i = 1; i <= 30; i++)
         {
-            _commands.Prepare($"a/{i}", "", new ShellCommand { Script = $"echo x >>{starts}; kill -9 -1", Environment = CommandEnvironment.Clean(account: Nobody), User = Nobody });
-            await Assert.Single(await _commands.StartAsync([$"a/{i}"], TimeSpan.FromMinutes(1))).Ended.Soon();
+            _commands.Prepare($"a/{i}", "", new ShellCommand { Script = "kill -9 -1", Environment = CommandEnvironment.Clean(account: Nobody), User = Nobody });
+            var ending = await Assert.Single(await _commands.StartAsync([$"a/{i}"], TimeSpan.FromMinutes(1))).Ended.Soon();
+            Assert.True(ending.Outcome is CommandOutcome.Lost or CommandOutcome.NotStarted { TooLate: true }, ending.Error);
         }
 
         var seconds = (Environment.TickCount64 - before) / 1000;
-        Assert.InRange(log.CountOf("the process that holds the commands of nobody"), 1, 2 + (int)seconds);
+        Assert.InRange(log.CountOf("the process that holds the commands of nobody"), 1, 11 + (int)seconds);
     }
 
     [Fact]
