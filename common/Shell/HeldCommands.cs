@@ -11,7 +11,8 @@ namespace Dts.Common.Shell;
 /// (<see cref="Holder"/>), start and hold them, so that they outlive the worker.
 /// </summary>
 /// <remarks>
-/// Thread-safe, but only one caller prepares and starts. When a holder dies, its commands end as <see cref="CommandOutcome.Lost"/>; the user's next command has a new one.
+/// Thread-safe, but only one caller prepares and starts. When a holder dies, its commands end as <see cref="CommandOutcome.Lost"/>;
+/// the user's next command has a new one.
 /// </remarks>
 public sealed class HeldCommands : IDisposable
 {
@@ -461,7 +462,7 @@ public sealed class HeldCommands : IDisposable
         private int _asked; // 0: it owes no answer to the question
         private volatile string? _fault;
         private readonly string? _socket;
-        private readonly StartGate? _gate; // null: a former worker's, which starts nothing more; guarded by _settling, disposed with _isGone
+        private readonly StartGate? _gate; // null: a former worker's, which starts nothing more; guarded by _settling, disposed when gone
         private long _requests;
         private readonly string? _file;
         private readonly HashSet<string> _inFile = [];
@@ -698,7 +699,8 @@ public sealed class HeldCommands : IDisposable
                 var how = await FindEndAsync();
                 if (wasHeard || _wasKilled)
                 {
-                    _holders._log.HolderGone(_socket is null ? "the worker before this one" : _user?.Name ?? Environment.UserName, how, _commands.Count);
+                    var whose = _socket is null ? "the worker before this one" : _user?.Name ?? Environment.UserName;
+                    _holders._log.HolderGone(whose, how, _commands.Count);
                 }
 
                 Fail(wasHeard || _wasKilled ? $"it {how}" : "it ended before it answered");

@@ -115,7 +115,8 @@ public sealed class AdoptionTests
         var next = Assert.Single(await cluster.RecordsSoon("next", records => records.Count > 0));
 
         Assert.Equal(RunStatus.Lost, record.Status);
-        Assert.Matches("^the process that held its command is gone \\(it was killed by SIGKILL\\), so nobody heard how it ended; [2-9] processes were left of it, which were killed$", record.Err);
+        const string Why = @"^the process that held its command is gone \(it was killed by SIGKILL\), so nobody heard how it ended; .* left of it, which (was|were) killed$";
+        Assert.Matches(Why, record.Err);
         Assert.Equal((RunStatus.Succeeded, "next\n"), (next.Status, next.Output));
         Assert.Equal(1, cluster.Workers["w1"].CountInLog("was killed by SIGKILL (a job of that user may have run kill -9 -1); its 1 running commands are killed"));
         Assert.Equal("", await cluster.Etcd.RunCtlAsync("get", "--prefix", "/cron/runs/"));
