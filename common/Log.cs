@@ -129,8 +129,17 @@ public static partial class Log
     [LoggerMessage(413, LogLevel.Error, "{Key} cannot be dealt with ({Reason}); left as it is")]
     public static partial void ChoreRefused(this ILogger log, string key, string reason);
 
-    [LoggerMessage(416, LogLevel.Critical, "the process that holds this worker's commands is gone, and nobody would hear how they end; this one ends, and the next one kills what is left of them")]
-    public static partial void HolderGone(this ILogger log);
+    [LoggerMessage(416, LogLevel.Error,
+        "the process that holds the commands of {User} {How} (a job of that user may have run kill -9 -1); "
+        + "its {Running} running commands are killed, their runs are lost, and the next start has a new process")]
+    public static partial void HolderGone(this ILogger log, string user, string how, int running);
+
+    [LoggerMessage(417, LogLevel.Warning,
+        "process {Pid} holds commands of the worker before this one and does not answer ({State}); it is killed, and its runs are lost")]
+    public static partial void HolderHangs(this ILogger log, int pid, string state);
+
+    [LoggerMessage(418, LogLevel.Error, "what is left of {Run} could not be killed: no process runs as {User}; kill its processes by hand")]
+    public static partial void LeftoverStays(this ILogger log, string run, string user);
 
     [LoggerMessage(430, LogLevel.Error, "the process that starts commands did not answer within {Seconds} s; its runs end as missed, and this worker claims nothing until it answers")]
     public static partial void HolderSilent(this ILogger log, double seconds);

@@ -514,6 +514,16 @@ internal static unsafe partial class Native
             : null;
     }
 
+    /// <summary>The name of a user of this host (getpwuid_r(3)); null = there is none of that number.</summary>
+    public static string? FindUserName(uint uid)
+    {
+        const int textMax = 16 << 10;
+        var entry = stackalloc byte*[8];
+        var text = stackalloc byte[textMax];
+        byte** found;
+        return getpwuid_r(uid, entry, text, textMax, &found) == 0 && found is not null ? Marshal.PtrToStringUTF8((nint)entry[0]) : null;
+    }
+
     /// <summary>The most memory this process ever had, in KiB.</summary>
     public static long OwnMaxRssKb()
     {
@@ -580,6 +590,7 @@ internal static unsafe partial class Native
     [LibraryImport("libc")] private static partial uint geteuid();
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int getpwnam_r(string name, byte** entry, byte* text, nuint textMax, byte*** found);
+    [LibraryImport("libc")] private static partial int getpwuid_r(uint uid, byte** entry, byte* text, nuint textMax, byte*** found);
     [LibraryImport("libc", SetLastError = true)] private static partial int eventfd(uint count, int flags);
     [LibraryImport("libc", SetLastError = true)] private static partial int epoll_create1(int flags);
     [LibraryImport("libc", SetLastError = true)] private static partial int epoll_ctl(int epoll, int operation, int fd, byte* entry);

@@ -37,19 +37,31 @@ internal sealed class FormerRuns(
     /// <summary>Ends what an earlier process of this worker started and nobody holds: there is no one to hear how it ends.</summary>
     public async Task KillLeftBehindAsync(HeldCommands commands, LaunchLedger ledger, RunCgroups cgroups)
     {
-        foreach (var (key, pid, startTicks, userName) in ledger.Former.Where(launch => !runs.All.Any(run => run.Key == launch.Key)))
+        foreach (var launch in ledger.Former.Where(launch => !runs.All.Any(run => run.Key == launch.Key)))
         {
-            var (name, runId) = (key[..key.LastIndexOf('/')], key[(key.LastIndexOf('/') + 1)..]);
-            var inCgroup = cgroups.KillLeft(name, runId);
-            var mark = new Dictionary<string, string> { ["DTS_JOB"] = name, ["DTS_RUN_ID"] = runId, ["DTS_WORKER"] = workerId };
-            var found = userName.Length > 0 && UserAccount.Find(userName) is { } user
-                ? await commands.KillLeftAsync(user, mark, pid, startTicks) // Only that user may read the environment of those processes.
-                : LeftBehind.Kill(mark, pid, startTicks);
-            if (Math.Max(inCgroup, found) is > 0 and var processes)
+            var killed = await KillLeftBehindAsync(commands, cgroups, launch, workerId);
+            if (killed is > 0 and var processes)
             {
-                log.LeftBehindKilled(key, processes);
+                log.LeftBehindKilled(launch.Key, processes);
+            }
+            else if (killed is null)
+            {
+                log.LeftoverStays(launch.Key, launch.User);
             }
         }
+    }
+
+    /// <summary>Kills what is left of a command that nobody holds: the number of processes, or null if no process runs as its user.</summary>
+    public static async Task<int?> KillLeftBehindAsync(HeldCommands commands, RunCgroups cgroups, LaunchLedger.Launch launch, string workerId)
+    {
+        var (key, pid, startTicks, userName) = launch;
+        var (name, runId) = (key[..key.LastIndexOf('/')], key[(key.LastIndexOf('/') + 1)..]);
+        var inCgroup = cgroups.KillLeft(name, runId);
+        var mark = new Dictionary<string, string> { ["DTS_JOB"] = name, ["DTS_RUN_ID"] = runId, ["DTS_WORKER"] = workerId };
+        var found = userName.Length > 0 && UserAccount.Find(userName) is { } user
+            ? await commands.KillLeftAsync(user, mark, pid, startTicks) // Only that user may read the environment of those processes.
+            : LeftBehind.Kill(mark, pid, startTicks);
+        return found is { } count ? Math.Max(inCgroup, count) : null;
     }
 
     /// <summary>

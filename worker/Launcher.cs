@@ -265,6 +265,11 @@ internal sealed class Launcher(
         }
 
         var ending = await running.Ended;
+        if (ending.Outcome is CommandOutcome.Lost lost)
+        {
+            ending = await EndLostAsync(run, running, ending, lost);
+        }
+
         ledger.Ended(run);
         var record = recorder.Ran(run, ending, cgroups.End(run));
         outputs.End(run.Output!, ending);
@@ -272,6 +277,26 @@ internal sealed class Launcher(
         log.Ended(record);
         await endings.WriteAsync(new Ending(record, run));
         slots.Release();
+    }
+
+    /// <summary>Kills what a dead holder left of a command: its run is over only then, because it may be run again.</summary>
+    private async Task<CommandEnding> EndLostAsync(Run run, RunningCommand running, CommandEnding ending, CommandOutcome.Lost lost)
+    {
+        var launch = new LaunchLedger.Launch(run.Key, running.Pid, running.StartTicks, run.User);
+        var killed = await FormerRuns.KillLeftBehindAsync(commands, cgroups, launch, settings.WorkerId);
+        if (killed is null)
+        {
+            log.LeftoverStays(run.Key, run.User);
+        }
+
+        var left = killed switch
+        {
+            null => "what is left of it could not be killed",
+            0 => "nothing was left of it",
+            1 => "1 process was left of it, which was killed",
+            _ => $"{killed} processes were left of it, which were killed",
+        };
+        return ending with { Outcome = new CommandOutcome.Lost($"{lost.Why}; {left}"), EndedAt = time.GetUtcNow() };
     }
 
     /// <summary>An exception out of a follower is a bug and ends the worker.</summary>

@@ -94,13 +94,11 @@ return await Service.RunAsync(async () =>
 
     var vitals = new Vitals(inbox.Writer, sessions, slots, spool, refused);
     using var end = new CancellationTokenSource(); // For what must outlive the last run.
-    var holderGone = commands.HolderGoneAsync(end.Token);
     Task[] keeping =
     [
         sessions.RunAsync(end.Token),
         new Reaper(etcd, keys, id, sessions, former, lost, accounts, store, left.Reader, time, log).RunAsync(end.Token),
         outputs.RunAsync(end.Token),
-        holderGone,
         new CutOff(sessions, runs, commands, settings.SessionTtl, time).RunAsync(end.Token),
         new Heartbeat(
             systemd,
@@ -124,12 +122,6 @@ return await Service.RunAsync(async () =>
     await foreach (var ended in Task.WhenEach([.. stages, .. keeping]))
     {
         await ended; // A stage ends when the one before it completes. An exception is a bug: exit, and systemd restarts us.
-        if (ended == holderGone && !end.IsCancellationRequested)
-        {
-            log.HolderGone();
-            return 1;
-        }
-
         if (stages.All(stage => stage.IsCompleted))
         {
             await end.CancelAsync();

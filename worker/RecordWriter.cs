@@ -52,6 +52,7 @@ internal sealed class RecordWriter(string workerId, string host, TimeSpan retent
         CommandOutcome.Exited(0) => RunStatus.Succeeded,
         CommandOutcome.TimedOut => RunStatus.TimedOut,
         CommandOutcome.Killed => RunStatus.Killed,
+        CommandOutcome.Lost => RunStatus.Lost,
         CommandOutcome.NotStarted { TooLate: true } => RunStatus.Missed,
         _ => RunStatus.Failed,
     };

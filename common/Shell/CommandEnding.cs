@@ -45,6 +45,9 @@ public sealed record CommandEnding(
     internal static CommandEnding Abandoned(string why, DateTimeOffset startedAt, DateTimeOffset at) =>
         Empty(new CommandOutcome.Abandoned(why), startedAt, at);
 
+    internal static CommandEnding Lost(string why, DateTimeOffset startedAt, DateTimeOffset at) =>
+        Empty(new CommandOutcome.Lost(why), startedAt, at);
+
     private static CommandEnding Empty(CommandOutcome outcome, DateTimeOffset startedAt, DateTimeOffset endedAt) => new(
         outcome,
         ExitCode: null,

@@ -11,6 +11,7 @@ namespace Dts.Common.Shell;
 [JsonDerivedType(typeof(Killed), "killed")]
 [JsonDerivedType(typeof(NotStarted), "notStarted")]
 [JsonDerivedType(typeof(Abandoned), "abandoned")]
+[JsonDerivedType(typeof(Lost), "lost")]
 public abstract record CommandOutcome
 {
     private static readonly string[] SignalNames =
@@ -67,5 +68,11 @@ public abstract record CommandOutcome
     public sealed record Abandoned(string Why) : CommandOutcome
     {
         private protected override string Describe() => $"abandoned: {Why}";
+    }
+
+    /// <summary>Its holder is gone, so nobody heard how it ended, or whether it did.</summary>
+    public sealed record Lost(string Why) : CommandOutcome
+    {
+        private protected override string Describe() => Why;
     }
 }

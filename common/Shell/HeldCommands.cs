@@ -10,7 +10,10 @@ namespace Dts.Common.Shell;
 /// The commands of a worker and those that its predecessors left. Processes beside the worker, one for each user
 /// (<see cref="Holder"/>), start and hold them, so that they outlive the worker.
 /// </summary>
-/// <remarks>Thread-safe, except <see cref="Prepare"/> and <see cref="KillLeftAsync"/>, which start holders.</remarks>
+/// <remarks>
+/// Thread-safe, but only one caller prepares and starts. When a holder dies, its commands end as <see cref="CommandOutcome.Lost"/>;
+/// the user's next command has a new one.
+/// </remarks>
 public sealed class HeldCommands : IDisposable
 {
     private const string Stalled = "the process that starts commands does not answer";
@@ -22,23 +25,35 @@ public sealed class HeldCommands : IDisposable
     private static readonly TimeSpan AnswersWithin = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan OnTheWay = TimeSpan.FromMilliseconds(200); // From the holder's look at the clock to the arrival of its answer.
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan StoppedFor = TimeSpan.FromSeconds(1); // Then a former holder that is stopped does not go on by itself.
+    private static readonly TimeSpan KillsAgainAfter = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan HoldersCountFor = TimeSpan.FromSeconds(10);
+    private const int HoldersMax = 10; // Of one user in this time, if they die.
+    private static readonly TimeSpan IdlesFor = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan ReapsAfter = TimeSpan.FromMilliseconds(10);
+    private const int KillsTried = 5; // Holders may die again and again.
     private static readonly TimeSpan AskEvery = AnswersWithin / Link.QuestionsUnanswered;
     private static readonly UserAccount WorkerItself = new("", uint.MaxValue, uint.MaxValue, "/");
 
     private readonly ConcurrentDictionary<string, Link> _links = new(); // by command
     private readonly ConcurrentDictionary<UserAccount, Link> _own = new();
-    private readonly TaskCompletionSource _gone = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly List<Link> _all = [];
+    private readonly ConcurrentDictionary<string, (string Tag, ShellCommand Command)> _prepared = new();
+    private readonly Lock _starting = new();
+    private readonly List<Link> _all = []; // guarded by _starting
+    private readonly Dictionary<UserAccount, Queue<long>> _starts = []; // When holders were started; guarded by _starting
+    private readonly List<int> _unreaped = []; // Holders that end or have ended; guarded by _starting
     private readonly List<FormerCommand> _former = [];
     private readonly string _folder;
     private readonly IReadOnlyList<string> _program;
     private readonly ILogger _log;
+    private readonly UserAccount _mostUsed;
+    private readonly TimeSpan _idlesFor;
     private readonly Timer _asking;
 
-    private HeldCommands(string folder, IReadOnlyList<string> program, ILogger log)
+    private HeldCommands(string folder, IReadOnlyList<string> program, UserAccount? user, ILogger log, TimeSpan idlesFor)
     {
-        (_folder, _program, _log) = (folder, program, log);
-        _asking = new Timer(_ => Links.ToList().ForEach(link => link.Ask()), null, AskEvery, AskEvery);
+        (_folder, _program, _mostUsed, _log, _idlesFor) = (folder, program, user ?? WorkerItself, log, idlesFor);
+        _asking = new Timer(_ => LookAfterHolders(), null, AskEvery, AskEvery);
     }
 
     /// <summary>Raised when <see cref="Answers"/> may have changed, on the thread that noticed.</summary>
@@ -56,16 +71,18 @@ public sealed class HeldCommands : IDisposable
     /// <param name="folder">Where the holders of this worker have their sockets; nobody else may enter it.</param>
     /// <param name="program">What starts a holder, but for its socket: an executable and its arguments.</param>
     /// <param name="user">The user of commands whose jobs name none; null = the worker's own.</param>
+    /// <param name="idlesFor">After this time without a command the holder of another user ends; null = ten minutes.</param>
     /// <exception cref="StartException">A holder cannot be started.</exception>
-    public static async Task<HeldCommands> OpenAsync(string folder, IReadOnlyList<string> program, UserAccount? user = null, ILogger? log = null)
+    public static async Task<HeldCommands> OpenAsync(
+        string folder, IReadOnlyList<string> program, UserAccount? user = null, ILogger? log = null, TimeSpan? idlesFor = null)
     {
         HolderFolder.Make(folder);
-        var commands = new HeldCommands(folder, program, log ?? NullLogger.Instance);
-        var tooLate = Task.Delay(AnswersWithin, TimeProvider.System); // For all of them: however many hang, a worker starts in time.
+        var commands = new HeldCommands(folder, program, user, log ?? NullLogger.Instance, idlesFor ?? IdlesFor);
+        var metAt = Environment.TickCount64;
         var met = Directory.GetFiles(folder, "*" + Holder.SocketSuffix).Select(path => (path, Greet(path))).ToList();
         foreach (var (path, greeted) in met)
         {
-            await commands.TryTakeOverAsync(path, greeted, tooLate);
+            await commands.TryTakeOverAsync(path, greeted, metAt);
         }
 
         var endings = Directory.GetFiles(folder, "*" + Holder.EndingsSuffix);
@@ -74,7 +91,12 @@ public sealed class HeldCommands : IDisposable
             commands.TakeEndings(path);
         }
 
-        var first = commands.LinkOf(user);
+        Link first;
+        lock (commands._starting)
+        {
+            first = commands.LinkOf(user);
+        }
+
         if (await Task.WhenAny(first.Heard, Task.Delay(AnswersWithin, TimeProvider.System)) != first.Heard || first.Fault is not null)
         {
             var why = first.Fault ?? $"it did not answer within {AnswersWithin.TotalSeconds:0} s";
@@ -89,8 +111,14 @@ public sealed class HeldCommands : IDisposable
     /// <param name="tag">What the next worker will find in <see cref="Former"/>.</param>
     public void Prepare(string id, string tag, ShellCommand command)
     {
-        var link = LinkOf(command.User);
-        _links[id] = link;
+        _prepared[id] = (tag, command);
+        Link link;
+        lock (_starting)
+        {
+            link = _links[id] = LinkOf(command.User);
+            link.UsedAt = Environment.TickCount64;
+        }
+
         var files = CommandFiles.Open(command);
         link.Send(new HolderMessage.Prepare(id, tag, command, files), files);
     }
@@ -98,6 +126,7 @@ public sealed class HeldCommands : IDisposable
     /// <summary>It is not to be started after all.</summary>
     public void Drop(string id)
     {
+        _prepared.TryRemove(id, out _);
         if (_links.TryRemove(id, out var link))
         {
             link.Send(new HolderMessage.Drop(id));
@@ -126,6 +155,16 @@ public sealed class HeldCommands : IDisposable
     {
         within = within < StartsWithin ? within : StartsWithin;
         var notAfterMs = Environment.TickCount64 + (long)within.TotalMilliseconds;
+        foreach (var id in ids)
+        {
+            if (_prepared.TryGetValue(id, out var prepared) && _links[id].Fault is not null)
+            {
+                Prepare(id, prepared.Tag, prepared.Command); // What was prepared went with its holder.
+            }
+
+            _prepared.TryRemove(id, out _);
+        }
+
         var started = new Dictionary<string, Task<RunningCommand>>(ids.Length);
         var requests = ids.GroupBy(id => _links[id])
             .Select(together => (Link: together.Key, Ids: together.ToList(), Number: together.Key.Start([.. together], notAfterMs, deadlines, started)))
@@ -162,15 +201,34 @@ public sealed class HeldCommands : IDisposable
         if (_links.TryRemove(id, out var link))
         {
             link.Forget(id);
+            link.UsedAt = Environment.TickCount64;
             LeaveIfDone(link);
         }
     }
 
-    /// <summary>Kills what a dead holder left of a user's command (<see cref="LeftBehind"/>) and returns the number of processes.</summary>
-    public async Task<int> KillLeftAsync(UserAccount user, IReadOnlyDictionary<string, string> mark, int pid, long startTicks)
+    /// <summary>
+    /// Kills what a dead holder left of a user's command (<see cref="LeftBehind"/>) and returns the number of processes; null = nobody can,
+    /// because no holder of that user lives.
+    /// </summary>
+    public async Task<int?> KillLeftAsync(UserAccount user, IReadOnlyDictionary<string, string> mark, int pid, long startTicks)
     {
-        var counted = LinkOf(user).KillLeft(new HolderMessage.KillLeft(mark, pid, startTicks));
-        return await Task.WhenAny(counted, Task.Delay(AnswersWithin, TimeProvider.System)) == counted ? await counted : 0;
+        for (var tries = 1; ; tries++)
+        {
+            Link link;
+            lock (_starting)
+            {
+                link = LinkOf(user);
+            }
+
+            var counted = link.KillLeft(new HolderMessage.KillLeft(mark, pid, startTicks));
+            var isAnswered = await Task.WhenAny(counted, Task.Delay(AnswersWithin, TimeProvider.System)) == counted;
+            if (!isAnswered || await counted is not null || !link.WasKilled || tries == KillsTried)
+            {
+                return isAnswered ? await counted : null;
+            }
+
+            await Task.Delay(KillsAgainAfter, TimeProvider.System);
+        }
     }
 
     /// <summary>Completes when all holders answer.</summary>
@@ -182,15 +240,37 @@ public sealed class HeldCommands : IDisposable
         }
     }
 
-    /// <summary>Completes when a holder of this worker has died. Nobody learns how its commands end, so the worker must restart.</summary>
-    public async Task HolderGoneAsync(CancellationToken stop) =>
-        await Task.WhenAny(_gone.Task, Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop));
-
     /// <summary>Leaves what still runs to its holders.</summary>
     public void Dispose()
     {
         _asking.Dispose();
-        _all.ForEach(link => link.Leave());
+        lock (_starting)
+        {
+            _all.ForEach(link => link.Leave());
+        }
+    }
+
+    private void LookAfterHolders()
+    {
+        foreach (var link in Links.ToList())
+        {
+            link.Ask();
+        }
+
+        lock (_starting)
+        {
+            foreach (var (user, idle) in _own.Where(own => own.Key != _mostUsed && own.Value.HasIdledFor(_idlesFor)).ToList())
+            {
+                if (!_links.Values.Contains(idle) && _own.TryRemove(user, out _))
+                {
+                    _all.Remove(idle);
+                    _unreaped.Add(idle.Pid);
+                    idle.Leave();
+                }
+            }
+
+            _unreaped.RemoveAll(pid => Native.Reap(pid) is not null);
+        }
     }
 
     /// <summary>Its line and its first word to come; null when nobody is there.</summary>
@@ -200,20 +280,38 @@ public sealed class HeldCommands : IDisposable
         return line is null ? null : (line, line.ReceiveAsync());
     }
 
-    private async Task TryTakeOverAsync(string path, (HolderLine Line, Task<HolderMessage?> Word)? greeted, Task tooLate)
+    private async Task TryTakeOverAsync(string path, (HolderLine Line, Task<HolderMessage?> Word)? greeted, long metAt)
     {
         if (greeted is var (line, word))
         {
-            if (await Task.WhenAny(word, tooLate) != word)
+            // All are given this time together: however many hang, a worker starts in time.
+            var killed = new HashSet<int>();
+            for (var isTooLate = false; await Task.WhenAny(word, Task.Delay(LookEvery, TimeProvider.System)) != word;)
             {
-                line.Dispose(); // It hangs. Its commands are left behind, and ended as such.
-                return;
+                if (isTooLate)
+                {
+                    line.Dispose(); // It cannot be killed. Its commands are left behind, and ended as such.
+                    return;
+                }
+
+                // One that is only slow, on a busy host, has more time than one that is stopped.
+                var waited = TimeSpan.FromMilliseconds(Environment.TickCount64 - metAt);
+                isTooLate = waited > AnswersWithin;
+                var hung = waited > StoppedFor ? HolderFolder.FindHolders(path).Where(process => process.IsStopped || isTooLate) : [];
+                foreach (var process in hung.Where(process => killed.Add(process.Pid)))
+                {
+                    await KillHungAsync(process);
+                }
             }
 
             if (await word is HolderMessage.Holds holds)
             {
                 var link = new Link(this, line);
-                _all.Add(link);
+                lock (_starting)
+                {
+                    _all.Add(link);
+                }
+
                 TakeOver(holds, link);
                 link.Hear();
                 LeaveIfDone(link);
@@ -224,6 +322,21 @@ public sealed class HeldCommands : IDisposable
         }
 
         File.Delete(path);
+    }
+
+    /// <summary>Kills a former worker's holder as its user. Its commands are left behind, and ended as such.</summary>
+    private async Task KillHungAsync(ProcessEntry holder)
+    {
+        _log.HolderHangs(holder.Pid, holder.IsStopped ? "a signal stopped it" : "for ten seconds");
+        var ofNone = new Dictionary<string, string>();
+        if (ProcessTable.UidOf(holder.Pid) is not { } uid || uid == UserAccount.Own)
+        {
+            LeftBehind.Kill(ofNone, holder.Pid, holder.StartTicks);
+        }
+        else if (UserAccount.Find(uid) is { } user)
+        {
+            await KillLeftAsync(user, ofNone, holder.Pid, holder.StartTicks);
+        }
     }
 
     /// <summary>A former worker's holder ends when there is nothing left to ask it.</summary>
@@ -260,33 +373,35 @@ public sealed class HeldCommands : IDisposable
 
     /// <summary>
     /// The holder of a user's commands, which is started if there is none. The worker does not wait for it: messages wait in its socket
-    /// until it runs.
+    /// until it runs. Where holders die again and again, ten are started in ten seconds, and starts after that fail.
     /// </summary>
+    /// <remarks>Under <see cref="_starting"/>.</remarks>
     private Link LinkOf(UserAccount? user)
     {
         if (_own.TryGetValue(user ?? WorkerItself, out var own))
         {
-            if (own.Fault is null)
+            if (own.Fault is null || !MayStartAnother(user ?? WorkerItself))
             {
                 return own;
             }
 
             _all.Remove(own);
-            own.DeleteFiles();
         }
+
+        StartsOf(user ?? WorkerItself).Enqueue(Environment.TickCount64);
 
         var path = Path.Combine(_folder, Guid.NewGuid().ToString("N")[..12] + Holder.SocketSuffix);
         using var listener = HolderFolder.Listen(path);
         var gate = StartGate.Make();
         var link = new Link(
-            this, new HolderLine(HolderFolder.TryConnect(path) ?? throw new IOException($"{path}: cannot connect to this socket")), path, gate);
+            this, new HolderLine(HolderFolder.TryConnect(path) ?? throw new IOException($"{path}: cannot connect to this socket")), path, gate, user);
         var endings = Native.OpenForWriting(Path.ChangeExtension(path, Holder.EndingsSuffix), make: true);
         int[] handedOver = [Native.DuplicateHigh((int)listener.Handle), Native.DuplicateHigh(endings), Native.DuplicateHigh(gate.Descriptor)];
         try
         {
-            PreparedCommand.Launch([.. _program, path], user, handedOver);
+            link.Pid = PreparedCommand.Launch([.. _program, path], user, handedOver);
             _all.Add(link);
-            link.Hear(isOwn: true);
+            link.Hear();
         }
         catch (IOException failure)
         {
@@ -302,12 +417,33 @@ public sealed class HeldCommands : IDisposable
         return link;
     }
 
+    private bool MayStartAnother(UserAccount user)
+    {
+        var starts = StartsOf(user);
+        while (starts.TryPeek(out var at) && Environment.TickCount64 - at > HoldersCountFor.TotalMilliseconds)
+        {
+            starts.Dequeue();
+        }
+
+        return starts.Count < HoldersMax;
+    }
+
+    private Queue<long> StartsOf(UserAccount user)
+    {
+        if (!_starts.TryGetValue(user, out var starts))
+        {
+            _starts[user] = starts = new Queue<long>();
+        }
+
+        return starts;
+    }
+
     /// <summary>One holder as the worker sees it: a process, or the file that it left.</summary>
     private sealed class Link
     {
         private readonly HeldCommands _holders;
         private readonly ConcurrentDictionary<string, RunningCommand> _commands = new();
-        private readonly ConcurrentDictionary<string, TaskCompletionSource<RunningCommand>> _expected = new();
+        private readonly ConcurrentDictionary<string, (TaskCompletionSource<RunningCommand> Answer, long Number)> _expected = new();
         /// <summary>Of the questions whether it is there, so many follow upon the first before it counts as stalled.</summary>
         public const int QuestionsUnanswered = 5;
 
@@ -315,28 +451,46 @@ public sealed class HeldCommands : IDisposable
 
         private readonly HolderLine? _line;
         private readonly ConcurrentDictionary<string, bool> _overdue = new(); // The worker gave up waiting for their start.
-        private readonly ConcurrentQueue<TaskCompletionSource<int>> _counts = new();
+        private readonly ConcurrentQueue<TaskCompletionSource<int?>> _counts = new();
         private readonly TaskCompletionSource _heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly UserAccount? _user;
+        private readonly Lock _settling = new();
         private volatile bool _isLeft;
         private volatile bool _isGone;
+        private volatile bool _wasKilled;
+        private long _usedAt = Environment.TickCount64;
         private int _asked; // 0: it owes no answer to the question
         private volatile string? _fault;
         private readonly string? _socket;
-        private readonly StartGate? _gate; // null: a former worker's, which starts nothing more
+        private readonly StartGate? _gate; // null: a former worker's, which starts nothing more; guarded by _settling, disposed when gone
         private long _requests;
         private readonly string? _file;
         private readonly HashSet<string> _inFile = [];
 
-        public Link(HeldCommands holders, HolderLine line, string? socket = null, StartGate? gate = null) =>
-            (_holders, _line, _socket, _gate) = (holders, line, socket, gate);
+        public Link(HeldCommands holders, HolderLine line, string? socket = null, StartGate? gate = null, UserAccount? user = null) =>
+            (_holders, _line, _socket, _gate, _user) = (holders, line, socket, gate, user);
 
         public Link(HeldCommands holders, string file, IEnumerable<string> ids) => (_holders, _file, _inFile) = (holders, file, [.. ids]);
 
         /// <summary>Completes with the first message, or with a fault if none will come.</summary>
         public Task Heard => _heard.Task;
 
-        /// <summary>Why the holder never ran; null = no fault is known.</summary>
+        /// <summary>Why the holder does not run; null = no fault is known.</summary>
         public string? Fault => _fault;
+
+        /// <summary>A signal ended it.</summary>
+        public bool WasKilled => _wasKilled;
+
+        /// <summary>The holder's process; 0 = it is none that this process started.</summary>
+        public int Pid { get; set; }
+
+        public long UsedAt
+        {
+            set => Volatile.Write(ref _usedAt, value);
+        }
+
+        public bool HasIdledFor(TimeSpan time) =>
+            _fault is null && !IsSilent && Environment.TickCount64 - Volatile.Read(ref _usedAt) > time.TotalMilliseconds;
 
         /// <summary>It owes the answer to a start that was given up.</summary>
         public bool IsSilent => !_isGone && !_overdue.IsEmpty;
@@ -365,10 +519,11 @@ public sealed class HeldCommands : IDisposable
             IEnumerable<KillDeadline> deadlines,
             Dictionary<string, Task<RunningCommand>> started)
         {
+            var number = Interlocked.Increment(ref _requests);
             foreach (var id in ids)
             {
                 var expected = new TaskCompletionSource<RunningCommand>(TaskCreationOptions.RunContinuationsAsynchronously);
-                _expected[id] = expected;
+                _expected[id] = (expected, number);
                 started[id] = expected.Task;
             }
 
@@ -387,7 +542,6 @@ public sealed class HeldCommands : IDisposable
             else
             {
                 var ofThese = deadlines.Where(deadline => ids.Contains(deadline.Id)).Select(deadline => deadline.ToMessage());
-                var number = Interlocked.Increment(ref _requests);
                 Send(new HolderMessage.Start(ids, notAfterMs, [.. ofThese], number));
                 return number;
             }
@@ -395,8 +549,14 @@ public sealed class HeldCommands : IDisposable
             return 0;
         }
 
-        /// <summary>False if the holder has begun the request, or has none.</summary>
-        public bool TryGiveUp(long number) => number > 0 && _gate?.TryGiveUp(number) != false;
+        /// <summary>False if the holder has begun the request and will answer, or has none.</summary>
+        public bool TryGiveUp(long number)
+        {
+            lock (_settling)
+            {
+                return number > 0 && (_isGone || _gate?.TryGiveUp(number) != false);
+            }
+        }
 
         /// <summary>Stops waiting for the answer to a start. If the holder has not received the start by now, it will refuse it.</summary>
         public void GiveUp(string id, TimeSpan after)
@@ -437,9 +597,9 @@ public sealed class HeldCommands : IDisposable
             }
         }
 
-        public Task<int> KillLeft(HolderMessage.KillLeft left)
+        public Task<int?> KillLeft(HolderMessage.KillLeft left)
         {
-            var count = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+            var count = new TaskCompletionSource<int?>(TaskCreationOptions.RunContinuationsAsynchronously);
             _counts.Enqueue(count);
             Send(left);
             if (_fault is not null)
@@ -450,21 +610,30 @@ public sealed class HeldCommands : IDisposable
             return count.Task;
         }
 
-        /// <summary>The holder could not be started.</summary>
+        /// <summary>The holder does not run, or no more. Its commands end as lost.</summary>
         public void Fail(string why)
         {
             _fault = why;
+            Interlocked.MemoryBarrier(); // Who asks from here on sees the fault; who asked before is answered here.
             AnswerWithFault();
+            Settle();
             _heard.TrySetResult();
             _line?.Dispose();
-        }
+            foreach (var (_, running) in _commands)
+            {
+                if (ProcessTable.Find(running.Pid)?.StartTicks == running.StartTicks)
+                {
+                    _ = Native.SendSignalToGroup(running.Pid, Native.SIGKILL); // At once, if it is our own user's.
+                }
 
-        /// <summary>Removes what was made for a holder that never ran.</summary>
-        public void DeleteFiles()
-        {
-            _gate?.Dispose();
-            File.Delete(_socket!);
-            File.Delete(Path.ChangeExtension(_socket!, Holder.EndingsSuffix));
+                running.Complete(CommandEnding.Lost(Unheard, running.StartedAt, DateTimeOffset.UtcNow));
+            }
+
+            if (_socket is not null)
+            {
+                File.Delete(_socket);
+                File.Delete(Path.ChangeExtension(_socket, Holder.EndingsSuffix));
+            }
         }
 
         public void Send(HolderMessage message, CommandFiles? files = null) => _line?.Send(message, files);
@@ -488,9 +657,9 @@ public sealed class HeldCommands : IDisposable
             _line?.Dispose();
         }
 
-        public void Hear(bool isOwn = false) => _ = HearAsync(isOwn);
+        public void Hear() => _ = HearAsync();
 
-        private async Task HearAsync(bool isOwn)
+        private async Task HearAsync()
         {
             while (await _line!.ReceiveAsync() is { } message)
             {
@@ -520,48 +689,90 @@ public sealed class HeldCommands : IDisposable
                 }
             }
 
-            _isGone = true;
+            if (_isLeft)
+            {
+                Settle();
+            }
+            else
+            {
+                var wasHeard = Heard.IsCompleted;
+                var how = await FindEndAsync();
+                if (wasHeard || _wasKilled)
+                {
+                    var whose = _socket is null ? "the worker before this one" : _user?.Name ?? Environment.UserName;
+                    _holders._log.HolderGone(whose, how, _commands.Count);
+                }
+
+                Fail(wasHeard || _wasKilled ? $"it {how}" : "it ended before it answered");
+            }
+
             _holders.AnswersChanged?.Invoke();
-            if (isOwn && !Heard.IsCompleted)
-            {
-                Fail("it ended before it answered");
-                return;
-            }
+        }
 
-            if (isOwn && !_isLeft)
-            {
-                _holders._gone.TrySetResult();
-            }
+        private string Unheard => $"the process that held its command is gone ({_fault}), so nobody heard how it ended";
 
-            foreach (var (_, running) in _isLeft ? [] : _commands)
+        /// <summary>How the holder's process ended; it is reaped.</summary>
+        private async Task<string> FindEndAsync()
+        {
+            Native.Reaped? end = null;
+            for (var until = Environment.TickCount64 + 1000; Pid > 0 && Environment.TickCount64 < until;)
             {
-                if (ProcessTable.Find(running.Pid)?.StartTicks == running.StartTicks)
+                if ((end = Native.Reap(Pid)) is not null || ProcessTable.Find(Pid) is null)
                 {
-                    _ = Native.SendSignalToGroup(running.Pid, Native.SIGKILL); // Nobody would hear how it ends.
+                    break;
                 }
 
-                if (isOwn)
-                {
-                    continue; // This worker ends, and the next one sees to all that descends from it.
-                }
+                await Task.Delay(ReapsAfter, TimeProvider.System); // Its connection is closed a little before it ends.
+            }
 
-                running.Complete(CommandEnding.Abandoned("the process that held it is gone", running.StartedAt, DateTimeOffset.UtcNow));
+            if (Pid > 0 && end is null)
+            {
+                lock (_holders._starting)
+                {
+                    _holders._unreaped.Add(Pid);
+                }
+            }
+
+            _wasKilled = end is not { ExitCode: not null };
+            return end is { Signal: { } signal } ? $"was {new CommandOutcome.Signaled(signal).Error}"
+                : end is { ExitCode: { } code } ? $"ended with exit status {code}"
+                : "closed its connection";
+        }
+
+        /// <summary>No request is sent or given up any more.</summary>
+        private void Settle()
+        {
+            lock (_settling)
+            {
+                _isGone = true;
+                _gate?.Dispose();
             }
         }
 
         private bool Answer(string id, RunningCommand running) =>
-            _expected.TryRemove(id, out var expected) && expected.TrySetResult(running);
+            _expected.TryRemove(id, out var expected) && expected.Answer.TrySetResult(running);
+
+        /// <summary>The holder may have carried out the request, or a part of it. If not, it never will.</summary>
+        private bool HasBegun(long number)
+        {
+            lock (_settling)
+            {
+                return !_isGone && _gate?.TryGiveUp(number) == false;
+            }
+        }
 
         private void AnswerWithFault()
         {
-            foreach (var id in _expected.Keys)
+            foreach (var (id, (_, number)) in _expected)
             {
-                Answer(id, RunningCommand.NotStarted($"the process that starts commands of this user does not run: {_fault}"));
+                Answer(id, HasBegun(number)
+                    ? new RunningCommand(CommandEnding.Lost(Unheard, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow))
+                    : RunningCommand.NotStarted($"the process that starts commands of this user does not run: {_fault}", tooLate: _wasKilled));
             }
 
             while (_counts.TryDequeue(out var count))
             {
-                count.TrySetResult(0);
+                count.TrySetResult(null);
             }
         }
 

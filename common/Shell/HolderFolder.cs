@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Text;
 
 namespace Dts.Common.Shell;
 
@@ -47,6 +48,13 @@ internal static class HolderFolder
         return socket.GetRawSocketOption(solSocket, soPeerCred, credentials) == credentials.Length
             ? BitConverter.ToUInt32(credentials[4..])
             : uint.MaxValue;
+    }
+
+    /// <summary>The processes that hold commands behind a socket, or pretend to: every user can read the path in the command line of a holder.</summary>
+    public static List<ProcessEntry> FindHolders(string path)
+    {
+        var arguments = Encoding.UTF8.GetBytes($"hold\0{path}\0");
+        return [.. ProcessTable.List().Where(process => process.IsAlive && ProcessTable.HasLastArguments(process.Pid, arguments))];
     }
 
     private static void Through(string path, Action<UnixDomainSocketEndPoint> use)

@@ -68,7 +68,7 @@ internal sealed class KillSequence(Child child, CommandOutcome outcome, TimeSpan
     public long? Look(IReadOnlyList<ProcessEntry> table, bool hasEnded, long nowMs)
     {
         _others = _tree.FindOthers(table);
-        if (hasEnded && _others.Count == 0)
+        if (hasEnded && _others.Count == 0 && !_tree.HasMembers)
         {
             return null;
         }

@@ -68,8 +68,9 @@ public sealed unsafe class PreparedCommand : IDisposable
     /// <summary>Starts a holder in a session of its own, which writes where this process does and outlives it. Its environment has nothing that is secret.</summary>
     /// <param name="user">The user that it becomes; null = it stays what we are.</param>
     /// <param name="handedOver">The descriptors that it finds as 3, 4 and so on. They have numbers above those.</param>
+    /// <returns>Its pid, to be reaped by this process.</returns>
     /// <exception cref="IOException">It cannot be started.</exception>
-    internal static void Launch(IReadOnlyList<string> program, UserAccount? user, params ReadOnlySpan<int> handedOver)
+    internal static int Launch(IReadOnlyList<string> program, UserAccount? user, params ReadOnlySpan<int> handedOver)
     {
         program = [.. user is null ? [] : UserSwitch.Front(user), .. program];
         string?[] strings = [.. program, null, .. CommandEnvironment.Clean(account: user).Select(pair => $"{pair.Key}={pair.Value}"), null];
@@ -84,6 +85,8 @@ public sealed unsafe class PreparedCommand : IDisposable
         {
             throw new IOException($"{program[0]}: {Native.Describe(-pid)}");
         }
+
+        return pid;
     }
 
     /// <summary>Executes the shell: its pid, or 0 and <see cref="Error"/> says why.</summary>

@@ -4,7 +4,11 @@ using System.IO.Enumeration;
 namespace Dts.Common.Shell;
 
 /// <summary>One process as /proc/PID/stat shows it; pid and start time together name it for this boot.</summary>
-internal readonly record struct ProcessEntry(int Pid, int Parent, int Group, int Session, long StartTicks, bool IsAlive);
+internal readonly record struct ProcessEntry(int Pid, int Parent, int Group, int Session, long StartTicks, bool IsAlive)
+{
+    /// <summary>A signal stopped it, or a debugger.</summary>
+    public bool IsStopped { get; init; }
+}
 
 /// <summary>The kernel's list of processes, as /proc shows it (proc(5)).</summary>
 internal static class ProcessTable
@@ -55,7 +59,10 @@ internal static class ProcessTable
         // A dead main thread shows as a zombie while others of the process live on.
         var threads = fields[20 - 4];
         var isAlive = state is not ((byte)'Z' or (byte)'X') || threads > 1;
-        return new ProcessEntry(pid, (int)fields[0], (int)fields[1], (int)fields[2], fields[22 - 4], isAlive);
+        return new ProcessEntry(pid, (int)fields[0], (int)fields[1], (int)fields[2], fields[22 - 4], isAlive)
+        {
+            IsStopped = state is (byte)'T' or (byte)'t',
+        };
     }
 
     /// <summary>The program's name, at most 15 bytes of it; empty when the process is gone.</summary>
@@ -79,6 +86,9 @@ internal static class ProcessTable
                 ? uid
                 : null;
     }
+
+    /// <summary>Whether the last arguments of a process are these.</summary>
+    public static bool HasLastArguments(int pid, ReadOnlySpan<byte> zeroEnded) => TryReadAll($"/proc/{pid}/cmdline").AsSpan().EndsWith(zeroEnded);
 
     /// <summary>Whether a process was started with each of these entries ("NAME=value") in its environment.</summary>
     public static bool HasInEnvironment(int pid, IReadOnlyList<byte[]> entries)

@@ -32,12 +32,19 @@ internal sealed class ProcessTree
     /// <summary>The processes that were found, dead or alive.</summary>
     public IReadOnlyCollection<(int Pid, long StartTicks)> Seen => _seen;
 
+    /// <summary>
+    /// Whether the cgroup had a process of the command's at the last look, its own left out. The table alone may miss one: it is read
+    /// process by process, and what is made meanwhile is not in it.
+    /// </summary>
+    public bool HasMembers { get; private set; }
+
     /// <summary>Its living processes, the command's own left out.</summary>
     public List<ProcessEntry> FindOthers(IReadOnlyList<ProcessEntry> table)
     {
         var found = new List<ProcessEntry>();
         var pids = new HashSet<int> { _pid };
         var members = _cgroup?.Members() ?? [];
+        HasMembers = members.Any(pid => pid != _pid && !table.Any(process => process.Pid == pid && process.Session == OwnSession));
         var rest = table.Where(process => process.IsAlive && process.Pid != _pid).ToList();
         int before;
         do

@@ -7,6 +7,7 @@ namespace Dts.Tests.Cluster;
 /// <summary>Running commands outlive their worker's process, and the next one takes them over.</summary>
 public sealed class AdoptionTests
 {
+    private const string Never = "0 0 0 1 1 * 2099";
     private const string Counts = "for i in $(seq 40); do echo $i; sleep 0.1; done";
     private static readonly string AllCounted = string.Concat(Enumerable.Range(1, 40).Select(n => $"{n}\n"));
 
@@ -99,20 +100,43 @@ public sealed class AdoptionTests
     }
 
     [Fact]
-    public async Task Without_the_process_that_holds_its_commands_a_worker_ends_and_the_next_one_ends_them_too()
+    public async Task Without_the_process_that_holds_its_commands_a_worker_kills_them_and_goes_on_with_a_new_one()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 1);
-        await cluster.SaveAsync("hangs", "sleep 300", "@at " + Soon());
-        await cluster.Workers["w1"].LogsSoon("hangs started");
+        await cluster.SaveAsync("hangs", "(trap '' TERM; setsid sleep 301) & sleep 300; sleep 302", "@at " + Soon());
+        await cluster.SaveAsync("next", "echo next", Never);
+        await Patience.Until(() => cluster.CommandsAlive().Count >= 3, cluster.Describe);
 
-        Processes.Kill(Assert.Single(Processes.Running($"hold {cluster.Folder}")));
-        Assert.Equal(1, await cluster.Workers["w1"].WaitAsync());
-        await cluster.Workers["w1"].LogsSoon("the process that holds this worker's commands is gone");
-        await cluster.StartWorkerAsync("w1");
-
+        var holder = Assert.Single(Processes.Running($"hold {cluster.Folder}"));
+        Processes.Kill(holder);
         var record = Assert.Single(await cluster.RecordsSoon("hangs", records => records.Count > 0));
-        Assert.NotEqual(RunStatus.Succeeded, record.Status);
         Assert.Empty(cluster.CommandsAlive());
+        await cluster.CallAsync("/api/v1/jobs/next/run");
+        var next = Assert.Single(await cluster.RecordsSoon("next", records => records.Count > 0));
+
+        Assert.Equal(RunStatus.Lost, record.Status);
+        const string Why = @"^the process that held its command is gone \(it was killed by SIGKILL\), so nobody heard how it ended; .* left of it, which (was|were) killed$";
+        Assert.Matches(Why, record.Err);
+        Assert.Equal((RunStatus.Succeeded, "next\n"), (next.Status, next.Output));
+        Assert.Equal(1, cluster.Workers["w1"].CountInLog("was killed by SIGKILL (a job of that user may have run kill -9 -1); its 1 running commands are killed"));
+        Assert.Equal("", await cluster.Etcd.RunCtlAsync("get", "--prefix", "/cron/runs/"));
+        Assert.NotEqual(holder, Assert.Single(Processes.Running($"hold {cluster.Folder}")));
+        Assert.Null(Processes.StateOf(holder)); // It is reaped.
+    }
+
+    [Fact]
+    public async Task A_run_whose_holder_dies_runs_again_where_the_job_says_so_after_nothing_is_left_of_it()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 1);
+        var rounds = Path.Combine(cluster.Folder, "rounds");
+        await cluster.SaveAsync("again", $"echo $DTS_ATTEMPT >>{rounds}; [ $DTS_ATTEMPT -gt 3 ] || kill -9 $PPID; sleep 1; echo done", Never, new { onWorkerLost = "rerun" });
+
+        await cluster.CallAsync("/api/v1/jobs/again/run");
+        var records = await cluster.RecordsSoon("again", records => records.Any(record => record.Status == RunStatus.Succeeded));
+
+        Assert.Equal(["1", "2", "3", "4"], File.ReadAllLines(rounds));
+        Assert.Equal(3, records.Count(record => record.Status == RunStatus.Lost));
+        Assert.Equal(3, cluster.Workers["w1"].CountInLog("was killed by SIGKILL"));
     }
 
     /// <summary>So long ahead that the worker has heard of it by then.</summary>

@@ -71,6 +71,32 @@ public sealed class RunAsUserTests
         Assert.Equal(RunStatus.Lost, Assert.Single(await cluster.RecordsSoon("left", records => records.Count == 1)).Status);
     }
 
+    [Fact]
+    public async Task A_job_that_kills_all_processes_of_its_user_loses_that_users_runs_alone_and_the_worker_goes_on()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 0);
+        await StartWorkerAsDaemonAsync(cluster);
+        await cluster.SaveAsync("victim", "sleep 300; true", Never, new { user = "nobody" });
+        await cluster.SaveAsync("killer", "kill -9 -1; sleep 300; true", Never, new { user = "nobody" });
+        await cluster.SaveAsync("stranger", "sleep 5; echo done", Never);
+        await cluster.SaveAsync("next", "echo next", Never, new { user = "nobody" });
+        await cluster.CallAsync("/api/v1/jobs/victim/run");
+        await cluster.CallAsync("/api/v1/jobs/stranger/run");
+        await cluster.Workers["w1"].LogsSoon("victim started");
+        await cluster.Workers["w1"].LogsSoon("stranger started");
+
+        var killer = await RunAsync(cluster, "killer");
+        var victim = Assert.Single(await cluster.RecordsSoon("victim", records => records.Count == 1));
+        var next = await RunAsync(cluster, "next");
+        var stranger = Assert.Single(await cluster.RecordsSoon("stranger", records => records.Count == 1));
+
+        Assert.Equal((RunStatus.Lost, RunStatus.Lost), (killer.Status, victim.Status));
+        Assert.Matches("left of it, which (was|were) killed$", killer.Err);
+        Assert.Equal(("next\n", "done\n"), (next.Output, stranger.Output));
+        Assert.Equal(1, cluster.Workers["w1"].CountInLog("the process that holds the commands of nobody was killed by SIGKILL"));
+        Assert.Empty(cluster.CommandsAlive());
+    }
+
     private static async Task StartWorkerAsDaemonAsync(NativeCluster cluster)
     {
         // A place where it may write and execute, and a log that it shares with us.

@@ -198,6 +198,100 @@ public sealed class UserSwitchTests : IDisposable
     }
 
     [Fact]
+    public async Task A_command_that_kills_all_processes_of_its_user_ends_their_runs_alone()
+    {
+        var daemon = UserAccount.Find("daemon")!;
+        var log = new RecordedLog();
+        _commands = await OpenAsync(log);
+        Prepare("a/1", "setsid sleep 300 & sleep 301; sleep 302", Nobody);
+        Prepare("b/2", "kill -9 -1; sleep 303", Nobody);
+        Prepare("c/3", "sleep 2; echo three", daemon);
+        Prepare("d/4", "echo four", Nobody);
+
+        var running = await _commands.StartAsync(["a/1", "b/2", "c/3"], TimeSpan.FromMinutes(1));
+        var lost = await Task.WhenAll(running[0].Ended.Soon(), running[1].Ended.Soon());
+        var killed = await _commands.KillLeftAsync(Nobody, new Dictionary<string, string> { ["DTS_RUN_ID"] = "b/2" }, running[1].Pid, running[1].StartTicks);
+        var next = await Assert.Single(await _commands.StartAsync(["d/4"], TimeSpan.FromMinutes(1))).Ended.Soon();
+
+        Assert.All(lost, ending => Assert.StartsWith("the process that held its command is gone", Assert.IsType<CommandOutcome.Lost>(ending.Outcome).Why));
+        Assert.Equal("three\n", (await running[2].Ended.Soon()).Output);
+        Assert.Equal("four\n", next.Output); // It was prepared in the holder that died.
+        Assert.NotNull(killed);
+        await Patience.Until(() => Processes.With("DTS_RUN_ID=b/2").Count == 0, () => "it lives");
+        Assert.Equal(1, log.CountOf("the process that holds the commands of nobody"));
+        Assert.Equal(0, log.CountOf("the process that holds the commands of daemon"));
+        Assert.Equal(2, Directory.GetFiles(_scratch.File("holders"), "*.sock").Length);
+
+        void Prepare(string id, string script, UserAccount user)
+        {
+            var environment = CommandEnvironment.Clean(account: user);
+            environment["DTS_RUN_ID"] = id;
+            _commands.Prepare(id, "", new ShellCommand { Script = script, Environment = environment, User = user });
+        }
+    }
+
+    [Fact]
+    public async Task Holders_that_die_at_once_are_started_ten_times_in_ten_seconds_at_most()
+    {
+        var log = new RecordedLog();
+        _commands = await OpenAsync(log);
+        var before = Environment.TickCount64;
+        for (var i = 1; i <= 30; i++)
+        {
+            _commands.Prepare($"a/{i}", "", new ShellCommand { Script = "kill -9 -1", Environment = CommandEnvironment.Clean(account: Nobody), User = Nobody });
+            var ending = await Assert.Single(await _commands.StartAsync([$"a/{i}"], TimeSpan.FromMinutes(1))).Ended.Soon();
+            Assert.True(ending.Outcome is CommandOutcome.Lost or CommandOutcome.NotStarted { TooLate: true }, ending.Error);
+        }
+
+        var seconds = (Environment.TickCount64 - before) / 1000;
+        Assert.InRange(log.CountOf("the process that holds the commands of nobody"), 1, 11 + (int)seconds);
+    }
+
+    [Fact]
+    public async Task A_stopped_holder_of_a_former_worker_is_killed_as_its_user_and_delays_no_start()
+    {
+        var log = new RecordedLog();
+        var environment = CommandEnvironment.Clean(account: Nobody);
+        environment["DTS_RUN_ID"] = $"{Guid.NewGuid()}";
+        using (var first = await OpenAsync())
+        {
+            first.Prepare("a/1", "", new ShellCommand { Script = "exec sleep 300", Environment = environment, User = Nobody });
+            await first.StartAsync(["a/1"], TimeSpan.FromMinutes(1));
+        }
+
+        var holder = Assert.Single(Processes.Running($"hold {_scratch.File("holders")}"));
+        Processes.Signal(holder, "STOP");
+        _commands = await OpenAsync(log).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken); // What a silent one gets.
+
+        Assert.Empty(_commands.Former);
+        Assert.False(Processes.IsAlive(holder));
+        Assert.Contains(log.Lines, line => line.Contains($"process {holder} holds commands of the worker before this one and does not answer (a signal stopped it)", StringComparison.Ordinal));
+        Assert.Single(Directory.GetFiles(_scratch.File("holders"), "*.sock"));
+        Assert.Equal(1, await _commands.KillLeftAsync(Nobody, new Dictionary<string, string> { ["DTS_RUN_ID"] = environment["DTS_RUN_ID"] }, 0, 0));
+    }
+
+    [Fact]
+    public async Task The_holder_of_a_user_without_runs_ends_after_a_while_and_that_of_jobUser_stays()
+    {
+        var daemon = UserAccount.Find("daemon")!;
+        _commands = await OpenAsync(idlesFor: TimeSpan.FromSeconds(1));
+        foreach (var (id, script) in new[] { ("a/1", "echo one"), ("b/2", "read x; echo two") })
+        {
+            _commands.Prepare(id, "", new ShellCommand { Script = script, Environment = CommandEnvironment.Clean(account: daemon), User = daemon });
+            await Assert.Single(await _commands.StartAsync([id], TimeSpan.FromMinutes(1))).Ended.Soon();
+            Assert.Equal(2, Holders().Count);
+            _commands.Forget(id);
+
+            await Patience.Until(() => Holders().Count == 1, () => string.Join(' ', Holders()));
+        }
+
+        Assert.Equal("nobody", UserAccount.Find(ProcessTable.UidOf(Assert.Single(Holders()))!.Value)!.Name);
+        Assert.Single(Directory.GetFiles(_scratch.File("holders"), "*.sock"));
+
+        List<int> Holders() => Processes.Running($"hold {_scratch.File("holders")}");
+    }
+
+    [Fact]
     public async Task Holders_that_cannot_start_leave_no_files_behind()
     {
         _commands = await OpenAsync();
@@ -208,10 +302,11 @@ public sealed class UserSwitchTests : IDisposable
             await Assert.Single(await _commands.StartAsync([id], TimeSpan.FromMinutes(1))).Ended.Soon();
         }
 
-        Assert.Equal(2, Directory.GetFiles(_scratch.File("holders"), "*.sock").Length); // The worker's own, and the last that could not start.
+        Assert.Single(Directory.GetFiles(_scratch.File("holders"), "*.sock")); // The worker's own.
+        Assert.Single(Directory.GetFiles(_scratch.File("holders"), "*.ended"));
     }
 
-    private async Task<HeldCommands> OpenAsync()
+    private async Task<HeldCommands> OpenAsync(RecordedLog? log = null, TimeSpan? idlesFor = null)
     {
         var worker = _scratch.File("dts-worker"); // A path where that user may execute it.
         if (!File.Exists(worker))
@@ -220,7 +315,7 @@ public sealed class UserSwitchTests : IDisposable
             File.Copy(Path.Combine(NativeProcess.Folder, "dts-worker"), worker);
         }
 
-        return await HeldCommands.OpenAsync(_scratch.File("holders"), [worker, "hold"], Nobody);
+        return await HeldCommands.OpenAsync(_scratch.File("holders"), [worker, "hold"], Nobody, log, idlesFor);
     }
 
     private async Task<CommandEnding> RunAsync(string script, Dictionary<string, string>? environment = null, string? cwd = null) =>

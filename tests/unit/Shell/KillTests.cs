@@ -83,6 +83,28 @@ public sealed class KillTests : IDisposable
     }
 
     [Fact]
+    public void A_kill_goes_on_while_the_cgroup_has_a_process_that_the_table_lacks()
+    {
+        const int NobodysPid = 4194305; // Above the kernel's greatest.
+        using var folder = new ScratchFolder();
+        File.WriteAllText(folder.File("cgroup.procs"), $"{NobodysPid + 1}\n");
+        var command = new ShellCommand
+        {
+            Script = "",
+            Environment = new Dictionary<string, string>(),
+            Cgroup = new RunCgroup(folder.Path, mustHold: false),
+        };
+        var running = new RunningCommand(NobodysPid, 1, DateTimeOffset.UtcNow, (_, _, _) => { });
+        var child = new Child(running, command, pidFd: -1, input: -1, CommandFiles.None, maxRssFloorKb: 0);
+        var kill = new KillSequence(child, new CommandOutcome.Killed("asked by a test"), TimeSpan.Zero);
+
+        KillSequence.Begin([kill], nowMs: 0);
+        Assert.NotNull(kill.Look([], hasEnded: true, nowMs: 1));
+        File.WriteAllText(folder.File("cgroup.procs"), "");
+        Assert.Null(kill.Look([], hasEnded: true, nowMs: 2));
+    }
+
+    [Fact]
     public async Task One_that_cleans_up_on_sigterm_is_over_when_it_has_done_so()
     {
         var running = Start("trap 'echo bye; exit 4' TERM; touch $READY; while :; do sleep 0.05; done", LongGrace);
