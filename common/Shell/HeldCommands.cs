@@ -700,7 +700,7 @@ public sealed class HeldCommands : IDisposable
                 if (wasHeard || _wasKilled)
                 {
                     var whose = _socket is null ? "the worker before this one" : _user?.Name ?? Environment.UserName;
-                    _holders._log.HolderGone(whose, how, _commands.Count);
+                    _holders._log.HolderGone(whose, how, _commands.Count + _expected.Count(start => HasBegun(start.Value.Number)));
                 }
 
                 Fail(wasHeard || _wasKilled ? $"it {how}" : "it ended before it answered");
