@@ -69,7 +69,7 @@ internal sealed class LongText : JsonConverter<string>
 
     private static int SizeOfFirst(ReadOnlySpan<byte> json) => json switch
     {
-        [(byte)'\\', (byte)'u', (byte)'d' or (byte)'D', (byte)'8' or (byte)'9' or (byte)'a' or (byte)'b' or (byte)'A' or (byte)'B', _, _, (byte)'\\', ..] => 12,
+        [(byte)'\\', (byte)'u', (byte)'d' or (byte)'D', var next, ..] when "89abAB"u8.Contains(next) => 12, // A surrogate pair.
         [(byte)'\\', (byte)'u', ..] => 6,
         [(byte)'\\', ..] => 2,
         [< 0x80, ..] => 1,

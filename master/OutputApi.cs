@@ -158,7 +158,8 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
             if (await run.ReadAsync(offset, http.RequestAborted) is { Length: > 0 } bytes)
             {
                 offset += bytes.Length;
-                rest = await SendEventAsync(http, [.. rest, .. bytes], offset - rest.Length - bytes.Length, isLast: false);
+                var piece = rest.Length == 0 ? bytes : [.. rest, .. bytes];
+                rest = await SendEventAsync(http, piece, offset - piece.Length, isLast: false);
                 said = time.GetTimestamp();
                 continue;
             }
@@ -199,8 +200,10 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
         {
             var text = Utf8.IsValid(bytes.AsSpan(0, whole)) ? Encoding.UTF8.GetString(bytes, 0, whole) : null;
             var output = new OutputEvent(offset, whole, text, text is null ? Convert.ToBase64String(bytes, 0, whole) : null);
-            var data = JsonSerializer.Serialize(output, DtsJson.Readable.OutputEvent);
-            await http.Response.WriteAsync($"id: {(offset + whole).ToString(CultureInfo.InvariantCulture)}\ndata: {data}\n\n", http.RequestAborted);
+            var data = JsonSerializer.SerializeToUtf8Bytes(output, DtsJson.Readable.OutputEvent);
+            await http.Response.WriteAsync($"id: {(offset + whole).ToString(CultureInfo.InvariantCulture)}\ndata: ", http.RequestAborted);
+            await http.Response.Body.WriteAsync(data, http.RequestAborted);
+            await http.Response.WriteAsync("\n\n", http.RequestAborted);
             await http.Response.Body.FlushAsync(http.RequestAborted);
         }
 

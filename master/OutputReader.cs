@@ -45,12 +45,15 @@ internal sealed class OutputReader(ILogStore store, string run, long offset)
 
     private async Task<byte[]> FromChunksAsync(int bytesMax, CancellationToken cancel)
     {
-        using var bytes = new MemoryStream();
-        foreach (var chunk in await store.ReadOutputAsync(run, Offset, bytesMax, cancel))
+        var chunks = await store.ReadOutputAsync(run, Offset, bytesMax, cancel);
+        var bytes = new byte[chunks.Sum(chunk => chunk.Data.Length)];
+        var length = 0;
+        foreach (var chunk in chunks)
         {
-            bytes.Write(chunk.Data.Span);
+            chunk.Data.CopyTo(bytes.AsMemory(length));
+            length += chunk.Data.Length;
         }
 
-        return bytes.ToArray();
+        return bytes;
     }
 }
