@@ -19,7 +19,7 @@ public sealed class MakeRunTests : IDisposable
     {
         foreach (var make in _made)
         {
-            using var kill = Process.Start("sh", ["-c", $"kill -KILL -- -{make.Id} 2>/dev/null || true"]); // After a failure: kills the whole group, also the keepers that would restart services.
+            using var kill = Process.Start("bash", ["-c", $"kill -KILL -- -{make.Id} 2>/dev/null || true"]); // After a failure: kills the whole group, also the keepers that would restart services.
             kill.WaitForExit();
 
             make.Dispose();
