@@ -94,9 +94,9 @@ public sealed class DocumentationTests
     private static IEnumerable<string> DeadLinksOf(string document)
     {
         var folder = Path.GetDirectoryName(Tool.InRepository(document))!;
-        foreach (Match match in Regex.Matches(File.ReadAllText(Tool.InRepository(document)), @"\]\(([^)\s]+)\)"))
+        var links = Regex.Matches(File.ReadAllText(Tool.InRepository(document)), @"\]\(([^)\s]+)\)").Select(match => match.Groups[1].Value);
+        foreach (var link in links)
         {
-            var link = match.Groups[1].Value;
             var (path, anchor) = link.Split('#') is [var front, var back] ? (front, back) : (link, "");
             var file = path.Length == 0 ? Tool.InRepository(document) : Path.Combine(folder, path);
             var isThere = Path.Exists(file) && (anchor.Length == 0 || AnchorsOf(file).Contains(anchor));
