@@ -41,7 +41,7 @@ public sealed class HeldCommands : IDisposable
     private readonly Lock _starting = new();
     private readonly List<Link> _all = []; // guarded by _starting
     private readonly Dictionary<UserAccount, Queue<long>> _starts = []; // When holders were started; guarded by _starting
-    private readonly List<int> _unreaped = []; // Holders that end or have ended; guarded by _starting
+    private readonly List<(int Pid, string? Socket)> _unreaped = []; // Holders that end or have ended; guarded by _starting
     private readonly List<FormerCommand> _former = [];
     private readonly string _folder;
     private readonly IReadOnlyList<string> _program;
@@ -264,13 +264,30 @@ public sealed class HeldCommands : IDisposable
                 if (!_links.Values.Contains(idle) && _own.TryRemove(user, out _))
                 {
                     _all.Remove(idle);
-                    _unreaped.Add(idle.Pid);
+                    _unreaped.Add((idle.Pid, idle.Socket)); // Its user cannot delete its files.
                     idle.Leave();
                 }
             }
 
-            _unreaped.RemoveAll(pid => Native.Reap(pid) is not null);
+            _unreaped.RemoveAll(holder => TryReap(holder.Pid, holder.Socket));
         }
+    }
+
+    private static bool TryReap(int pid, string? socket)
+    {
+        var hasEnded = Native.Reap(pid) is not null || ProcessTable.Find(pid) is null;
+        if (hasEnded && socket is not null)
+        {
+            DeleteFiles(socket);
+        }
+
+        return hasEnded;
+    }
+
+    private static void DeleteFiles(string socket)
+    {
+        File.Delete(socket);
+        File.Delete(Path.ChangeExtension(socket, Holder.EndingsSuffix));
     }
 
     /// <summary>Its line and its first word to come; null when nobody is there.</summary>
@@ -328,7 +345,7 @@ public sealed class HeldCommands : IDisposable
     private async Task KillHungAsync(ProcessEntry holder)
     {
         _log.HolderHangs(holder.Pid, holder.IsStopped ? "a signal stopped it" : "for ten seconds");
-        var ofNone = new Dictionary<string, string>();
+        var ofNone = new Dictionary<string, string> { ["DTS_HOLDER"] = $"{holder.Pid}" }; // No command has it: the pid alone counts.
         if (ProcessTable.UidOf(holder.Pid) is not { } uid || uid == UserAccount.Own)
         {
             LeftBehind.Kill(ofNone, holder.Pid, holder.StartTicks);
@@ -484,6 +501,9 @@ public sealed class HeldCommands : IDisposable
         /// <summary>The holder's process; 0 = it is none that this process started.</summary>
         public int Pid { get; set; }
 
+        /// <summary>Where it listens; null = it is none that this process started.</summary>
+        public string? Socket => _socket;
+
         public long UsedAt
         {
             set => Volatile.Write(ref _usedAt, value);
@@ -631,8 +651,7 @@ public sealed class HeldCommands : IDisposable
 
             if (_socket is not null)
             {
-                File.Delete(_socket);
-                File.Delete(Path.ChangeExtension(_socket, Holder.EndingsSuffix));
+                DeleteFiles(_socket);
             }
         }
 
@@ -729,7 +748,7 @@ public sealed class HeldCommands : IDisposable
             {
                 lock (_holders._starting)
                 {
-                    _holders._unreaped.Add(Pid);
+                    _holders._unreaped.Add((Pid, null));
                 }
             }
 

@@ -10,7 +10,6 @@ public static class LeftBehind
     /// Finds commands of this process's own user only: reading the environment of another user's process needs a capability, and a pid
     /// alone identifies a command only if its process has this user.
     /// </remarks>
-    /// <param name="mark">Empty = only the group counts.</param>
     /// <param name="pid">The command; 0 = not known.</param>
     public static int Kill(IReadOnlyDictionary<string, string> mark, int pid, long startTicks)
     {
@@ -18,7 +17,7 @@ public static class LeftBehind
         var found = ProcessTable.List()
             .Where(process => process.IsAlive
                 && ((process.Pid == pid && process.StartTicks == startTicks && ProcessTable.UidOf(pid) == UserAccount.Own)
-                    || (entries.Count > 0 && ProcessTable.HasInEnvironment(process.Pid, entries))))
+                    || ProcessTable.HasInEnvironment(process.Pid, entries)))
             .ToList();
         foreach (var group in found.Where(ProcessTree.IsStill).Select(process => process.Group).Distinct())
         {

@@ -226,7 +226,7 @@ public sealed class UserSwitchTests : IDisposable
         {
             var environment = CommandEnvironment.Clean(account: user);
             environment["DTS_RUN_ID"] = id;
-            _commands.Prepare(id, "", new ShellCommand { Script = script, Environment = environment, User = user });
+            _commands!.Prepare(id, "", new ShellCommand { Script = script, Environment = environment, User = user });
         }
     }
 

@@ -54,6 +54,17 @@ public sealed class ClockCheckTests : IDisposable
     }
 
     [Fact]
+    public void What_waited_while_a_worker_stalled_does_not_make_its_clock_look_off()
+    {
+        _clocks.Dispose(); // Its pulse stops, as in a stall.
+        _time.Advance(TimeSpan.FromSeconds(5));
+
+        Hear([0, 0, 0], late: 5);
+
+        Assert.True(_clocks.MayClaim);
+    }
+
+    [Fact]
     public void A_step_of_our_own_clock_shows_at_once_and_so_does_its_correction()
     {
         Hear([0, 0, 0], late: 0);
