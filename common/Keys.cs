@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 
 namespace Dts.Common;
@@ -23,6 +24,9 @@ namespace Dts.Common;
 public sealed class Keys(string prefix)
 {
     public const string DefaultPrefix = "/cron/";
+
+    public static Keys Read(SettingsReader settings) => new(settings.Text(
+        "etcdPrefix", DefaultPrefix, prefix => prefix.StartsWith('/') && prefix.EndsWith('/'), "a key prefix that begins and ends with '/'"));
 
     public string Jobs { get; } = prefix + "jobs/";
 

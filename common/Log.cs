@@ -1,5 +1,3 @@
-using Dts.Common.Jobs;
-using Dts.Common.Logs;
 using Microsoft.Extensions.Logging;
 
 namespace Dts.Common;
@@ -51,7 +49,7 @@ public static partial class Log
     public static partial void JobIgnored(this ILogger log, string job, string why);
 
     [LoggerMessage(202, LogLevel.Information, "{Job} has no plan time left; its schedule has ended")]
-    public static partial void ScheduleEnded(this ILogger log, JobName job);
+    public static partial void ScheduleEnded(this ILogger log, string job);
 
     [LoggerMessage(203, LogLevel.Warning, "{Key} has a value that DTS cannot read ({Why}); the value is skipped: delete the key")]
     public static partial void DocumentSkipped(this ILogger log, string key, string why);
@@ -68,60 +66,40 @@ public static partial class Log
     [LoggerMessage(301, LogLevel.Error, "etcd refused a request of {Fires} claims ({Reason}); trying again")]
     public static partial void ClaimRefused(this ILogger log, string reason, int fires);
 
-    public static void Started(this ILogger log, JobName job, string runId, int pid, double lagMs) => log.Began(job, "started", runId, pid, lagMs);
+    public static void Started(this ILogger log, string job, string runId, int pid, double lagMs) => log.Began(job, "started", runId, pid, lagMs);
 
     [LoggerMessage(401, LogLevel.Information, "{Job} {Status} for {RunId} as pid {Pid}, {LagMs:F1} ms after its time")]
-    private static partial void Began(this ILogger log, JobName job, string status, string runId, int pid, double lagMs);
-
-    /// <summary>One line for the end of a run: a warning unless it succeeded.</summary>
-    public static void Ended(this ILogger log, RunRecord record)
-    {
-        var runId = record.Id[(record.JobName.Length + 1)..];
-        var took = record.EndTime - record.StartTime;
-        if (record.Status == RunStatus.Succeeded)
-        {
-            log.Succeeded(record.JobName, record.Status.Word(), runId, took);
-        }
-        else
-        {
-            log.Failed(record.JobName, record.Status.Word(), runId, took, record.Err);
-        }
-    }
+    private static partial void Began(this ILogger log, string job, string status, string runId, int pid, double lagMs);
 
     [LoggerMessage(402, LogLevel.Information, "{Job} {Status} for {RunId} after {TookMs} ms")]
-    private static partial void Succeeded(this ILogger log, string job, string status, string runId, long tookMs);
+    public static partial void Succeeded(this ILogger log, string job, string status, string runId, long tookMs);
 
     [LoggerMessage(403, LogLevel.Warning, "{Job} {Status} for {RunId} after {TookMs} ms: {Why}")]
-    private static partial void Failed(this ILogger log, string job, string status, string runId, long tookMs, string why);
-
-    /// <summary>A planned fire ended without a run.</summary>
-    public static void NotRun(this ILogger log, string job, string runId, RunStatus status, string why) => log.EndedUnstarted(job, runId, status.Word(), why);
+    public static partial void Failed(this ILogger log, string job, string status, string runId, long tookMs, string why);
 
     [LoggerMessage(404, LogLevel.Warning, "{Job}/{RunId} {Status}: {Why}")]
-    private static partial void EndedUnstarted(this ILogger log, string job, string runId, string status, string why);
-
-    public static void RunLost(this ILogger log, JobName job, string runId, string worker, string why) => log.EndedLost(job, runId, RunStatus.Lost.Word(), worker, why);
+    public static partial void EndedUnstarted(this ILogger log, string job, string runId, string status, string why);
 
     [LoggerMessage(405, LogLevel.Warning, "{Job}/{RunId} {Status}: worker {Worker}, {Why}")]
-    private static partial void EndedLost(this ILogger log, JobName job, string runId, string status, string worker, string why);
+    public static partial void EndedLost(this ILogger log, string job, string runId, string status, string worker, string why);
 
     [LoggerMessage(406, LogLevel.Information, "{Job}/{RunId} taken along to the new session")]
-    public static partial void RunTakenBack(this ILogger log, JobName job, string runId);
+    public static partial void RunTakenBack(this ILogger log, string job, string runId);
 
     [LoggerMessage(407, LogLevel.Warning, "{Run} was left behind by the process before this one; its {Processes} processes were killed")]
     public static partial void LeftBehindKilled(this ILogger log, string run, int processes);
 
     [LoggerMessage(414, LogLevel.Information, "{Job}/{RunId} adopted from the process before this one, pid {Pid}: {State}")]
-    public static partial void Adopted(this ILogger log, JobName job, string runId, int pid, string state);
+    public static partial void Adopted(this ILogger log, string job, string runId, int pid, string state);
 
     [LoggerMessage(415, LogLevel.Information, "{Running} commands go on without this process; the next one of this worker adopts them")]
     public static partial void LeftRunning(this ILogger log, int running);
 
     [LoggerMessage(410, LogLevel.Warning, "{Job}/{RunId} had been declared lost while this worker was cut off; {Then}")]
-    public static partial void RunHadBeenLost(this ILogger log, JobName job, string runId, string then);
+    public static partial void RunHadBeenLost(this ILogger log, string job, string runId, string then);
 
     [LoggerMessage(411, LogLevel.Information, "{Job}/{RunId} queued after {Cause}: {Trigger}")]
-    public static partial void FollowUp(this ILogger log, JobName job, string runId, string cause, string trigger);
+    public static partial void FollowUp(this ILogger log, string job, string runId, string cause, string trigger);
 
     [LoggerMessage(412, LogLevel.Error, "etcd refuses the completion of {Run} ({Reason}); it is recorded, and what should follow from it does not")]
     public static partial void CompletionRefused(this ILogger log, string run, string reason);
@@ -179,12 +157,9 @@ public static partial class Log
         "shipping stopped before the log store had all records ({Reason}); {Waiting} records stay in the spool for the next start")]
     public static partial void StoreLeft(this ILogger log, string reason, long waiting);
 
-    public static void RecordRefused(this ILogger log, RunRecord record, string reason, string file) =>
-        log.RecordRefused(record.JobName, record.Id[(record.JobName.Length + 1)..], reason, file);
-
     [LoggerMessage(515, LogLevel.Error,
         "{Job}/{RunId}: the log store refuses the record ({Reason}); the record is kept in {File}, and the others are shipped")]
-    private static partial void RecordRefused(this ILogger log, string job, string runId, string reason, string file);
+    public static partial void RecordRefused(this ILogger log, string job, string runId, string reason, string file);
 
     [LoggerMessage(516, LogLevel.Error,
         "this host's disk blocks the shipping of records ({Reason}); {Waiting} records wait in the spool, runs go on")]

@@ -50,7 +50,7 @@ internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, IL
             var from = Moment(http, "from", Ledger.DayBefore(to));
             var lines = Ledger.FindFault(from, to) is { } fault
                 ? throw new FormatException(fault)
-                : await ReadLedgerAsync(jobs, store, defaultZone, await NameOfAsync(http), from, to, now, http.RequestAborted);
+                : await jobs.ReadLedgerAsync(store, defaultZone, await NameOfAsync(http), from, to, now, http.RequestAborted);
             await Answer.SucceedAsync(http, lines, DtsJson.Readable.IReadOnlyListLedgerLine);
         }));
 
@@ -58,24 +58,6 @@ internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, IL
             await Answer.SucceedAsync(http, await runs.ListAsync(http.RequestAborted), DtsJson.Readable.IReadOnlyListRunInSight)));
         routes.MapGet("/api/v1/workers", gate.Guard(async http =>
             await Answer.SucceedAsync(http, await workers.ListAsync(http.RequestAborted), DtsJson.Readable.IReadOnlyDictionaryStringWorkerRegistration)));
-    }
-
-    /// <exception cref="FormatException">The job is unknown.</exception>
-    public static async Task<IReadOnlyList<LedgerLine>> ReadLedgerAsync(
-        JobStore jobs,
-        ILogStore store,
-        CronZone zone,
-        JobName name,
-        DateTimeOffset from,
-        DateTimeOffset to,
-        DateTimeOffset now,
-        CancellationToken cancel)
-    {
-        var (changes, job) = (await jobs.ListChangesAsync(name, cancel), await jobs.FindAsync(name, cancel));
-        return job is null && changes.Count == 0
-            ? throw new FormatException(
-                $"name \"{Display.Line(name.Value)}\" is not a job; expected a saved job, or one deleted less than a day ago")
-            : Ledger.List(name, changes, job, await store.ListPlannedAsync(name, from, to, cancel), zone, from, to, now);
     }
 
     private RequestDelegate Enable(bool enabled) => gate.Guard(async http =>

@@ -95,6 +95,23 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
         await etcd.PutAsync(keys.Killer(name, request.RunId), request == KillRequest.All ? "" : request.Reason, lease, cancel);
     }
 
+    /// <exception cref="FormatException">The job is unknown.</exception>
+    public async Task<IReadOnlyList<LedgerLine>> ReadLedgerAsync(
+        ILogStore store,
+        CronZone zone,
+        JobName name,
+        DateTimeOffset from,
+        DateTimeOffset to,
+        DateTimeOffset now,
+        CancellationToken cancel)
+    {
+        var (changes, job) = (await ListChangesAsync(name, cancel), await FindAsync(name, cancel));
+        return job is null && changes.Count == 0
+            ? throw new FormatException(
+                $"name \"{Display.Line(name.Value)}\" is not a job; expected a saved job, or one deleted less than a day ago")
+            : Ledger.List(name, changes, job, await store.ListPlannedAsync(name, from, to, cancel), zone, from, to, now);
+    }
+
     /// <summary>What waits in the queue ends there.</summary>
     private async Task CancelQueuedAsync(JobName name, KeyValue waiting, KillRequest request, CancellationToken cancel)
     {

@@ -50,8 +50,8 @@ internal static class LedgerCommand
         try
         {
             using var store = settings.Log.OpenToRead(NullLogger.Instance);
-            var lines = await JobApi.ReadLedgerAsync(
-                jobs, store, settings.DefaultZone, JobName.Parse(job), from, to, now, CancellationToken.None);
+            var lines = await jobs.ReadLedgerAsync(
+                store, settings.DefaultZone, JobName.Parse(job), from, to, now, CancellationToken.None);
             foreach (var line in lines)
             {
                 Console.WriteLine(line);

@@ -62,7 +62,7 @@ internal sealed record MasterSettings(
             origins,
             ZoneSetting.Read(settings),
             EtcdSettings.Read(settings),
-            EtcdSettings.ReadKeys(settings),
+            Keys.Read(settings),
             LogSettings.Read(settings),
             LogLevelSetting.Read(settings));
     }

@@ -18,7 +18,7 @@ if (args is [DoctorCommand.Name, ..])
             LogStoreChecks.Of(settings.Log),
             HostChecks.TimeZones(settings.DefaultZone),
             HostChecks.Unit("dts-master", TimeSpan.FromSeconds(30)),
-            HostChecks.Nginx(settings.ApiPort, settings.ApiToken.Length > 0),
+            NginxCheck.Of(settings.ApiPort, settings.ApiToken.Length > 0),
         ];
     }));
 }

@@ -73,7 +73,7 @@ internal sealed class LaunchLedger : IDisposable
                 continue;
             }
 
-            if (step == Boot && rest != ProcessIdentity.Current.Boot)
+            if (step == Boot && rest != ThisProcess.Identity.Boot)
             {
                 return []; // Nothing outlives its boot.
             }
@@ -145,7 +145,7 @@ internal sealed class LaunchLedger : IDisposable
     private FileStream Rewrite()
     {
         var draft = _path + ".new";
-        File.WriteAllText(draft, $"{Boot} {ProcessIdentity.Current.Boot}\n{string.Concat(_open.Values)}");
+        File.WriteAllText(draft, $"{Boot} {ThisProcess.Identity.Boot}\n{string.Concat(_open.Values)}");
         File.Move(draft, _path, overwrite: true);
         _lines = _open.Count;
         return new FileStream(_path, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);

@@ -19,11 +19,11 @@ if (args is [DoctorCommand.Name, ..])
         [
             .. EtcdChecks.Of(settings.Etcd, settings.Keys),
             LogStoreChecks.Of(settings.Log),
-            HostChecks.SpoolRoom(settings.DataFolder, settings.SpoolQuotaBytes),
+            WorkerChecks.SpoolRoom(settings.DataFolder, settings.SpoolQuotaBytes),
             HostChecks.TimeZones(settings.DefaultZone),
-            HostChecks.Cgroup("dts-worker"),
-            HostChecks.JobUser(settings.JobUser),
-            HostChecks.UserSwitching(settings.JobUser.Length > 0 ? [settings.JobUser, .. settings.RunAs] : settings.RunAs),
+            WorkerChecks.Cgroup("dts-worker"),
+            WorkerChecks.JobUser(settings.JobUser),
+            WorkerChecks.UserSwitching(settings.JobUser.Length > 0 ? [settings.JobUser, .. settings.RunAs] : settings.RunAs),
             HostChecks.Unit("dts-worker", settings.DrainTimeout),
         ];
     }));

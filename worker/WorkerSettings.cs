@@ -75,7 +75,7 @@ internal sealed record WorkerSettings(
         LogRetention: TimeSpan.FromDays(settings.Number("logRetentionDays", 30, 1, 36_500)),
         DefaultZone: ZoneSetting.Read(settings),
         Etcd: EtcdSettings.Read(settings),
-        Keys: EtcdSettings.ReadKeys(settings),
+        Keys: Keys.Read(settings),
         Log: LogSettings.Read(settings),
         LogLevel: LogLevelSetting.Read(settings));
 

@@ -2,7 +2,7 @@ namespace Dts.Common.Doctor;
 
 /// <summary>A host's Linux distribution (os-release(5)): it determines the commands that the doctor suggests.</summary>
 /// <param name="Families">ID and the ids in ID_LIKE.</param>
-internal sealed record Distribution(IReadOnlyList<string> Families)
+public sealed record Distribution(IReadOnlyList<string> Families)
 {
     private const string Release = "/etc/os-release";
 

@@ -60,9 +60,6 @@ public static class EtcdSettings
         }
     }
 
-    public static Keys ReadKeys(SettingsReader settings) => new(settings.Text(
-        "etcdPrefix", Keys.DefaultPrefix, prefix => prefix.StartsWith('/') && prefix.EndsWith('/'), "a key prefix that begins and ends with '/'"));
-
     private static Uri ParseEndpoint(SettingsReader settings, string text, string scheme)
     {
         var absolute = text.Contains("://", StringComparison.Ordinal) ? text : $"{scheme}://{text}";

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using Dts.Common.Time;
 
 namespace Dts.Common.Hosting;
 
@@ -10,6 +9,9 @@ namespace Dts.Common.Hosting;
 /// A wrong value throws a <see cref="SettingsException"/> that names key, value, source and what was expected.</remarks>
 public sealed class SettingsReader
 {
+    /// <summary>The variable that names the file of a fault test's clock; it is not a setting.</summary>
+    public const string TestClock = "DTS_TEST_CLOCK";
+
     private static readonly HashSet<string> Flags = new(StringComparer.OrdinalIgnoreCase) { "drain" }; // As arguments they have no value, or one behind a "=".
 
     private readonly Dictionary<string, Setting> _given = new(StringComparer.OrdinalIgnoreCase);
@@ -47,7 +49,7 @@ public sealed class SettingsReader
         foreach (System.Collections.DictionaryEntry variable in Environment.GetEnvironmentVariables())
         {
             var name = (string)variable.Key;
-            if (name.StartsWith("DTS_", StringComparison.OrdinalIgnoreCase) && name != TestClock.Variable)
+            if (name.StartsWith("DTS_", StringComparison.OrdinalIgnoreCase) && name != TestClock)
             {
                 reader._given[name[4..]] = new Setting((string?)variable.Value ?? "", $"environment {name}", MustBeKnown: false);
             }

@@ -34,6 +34,8 @@ public readonly record struct JobName
 
     public override string ToString() => Value;
 
+    public static implicit operator string(JobName name) => name.Value;
+
     /// <summary>Says why a name is refused that looks like another name or like nothing; null = the name is fine.</summary>
     public static string? FindConfusing(string text) =>
         text is "." or ".." ? $"name is \"{text}\", which a URL takes for a folder; expected another name"

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Dts.Common.Shell;
 
 namespace Dts.Common.Jobs;
 
@@ -41,3 +40,8 @@ public sealed record WorkerRegistration(
         }
     }
 }
+
+/// <summary>Names one process for good: pids are used again, and on other hosts.</summary>
+/// <param name="Boot">The kernel's boot id (random(4)) and the pid namespace (namespaces(7)) in which the pid counts.</param>
+/// <param name="StartTicks">When it started, in clock ticks since boot (proc(5), stat, field 22).</param>
+public sealed record ProcessIdentity(string Boot, int Pid, long StartTicks);

@@ -1,7 +1,5 @@
-using System.Text;
 using System.Text.Json.Serialization;
 using Dts.Common.Jobs;
-using Dts.Common.Shell;
 
 namespace Dts.Common.Logs;
 
@@ -52,22 +50,4 @@ public sealed record RunRecord(
     long MissedCount = 0,
     long MissedSince = 0,
     long LostAt = 0,
-    DateTimeOffset ExpireAt = default)
-{
-    private const int ShortOutputBytes = 512;
-
-    /// <summary>The record with no more than some head and tail of its output, for where there is little room.</summary>
-    public RunRecord Shortened()
-    {
-        var output = Encoding.UTF8.GetBytes(Output);
-        if (output.Length <= ShortOutputBytes + OutputCapture.MarkerSizeMax)
-        {
-            return this;
-        }
-
-        var front = Utf8Cut.Front(output, ShortOutputBytes / 2);
-        var back = Utf8Cut.Back(output, ShortOutputBytes / 2);
-        var marker = OutputCapture.Marker(Math.Max(OutputBytes, output.Length) - front.Length - back.Length);
-        return this with { Output = Encoding.UTF8.GetString(front) + marker + Encoding.UTF8.GetString(back), OutputTruncated = true };
-    }
-}
+    DateTimeOffset ExpireAt = default);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Dts.Common.Hosting;
 
 namespace Dts.Common.Time;
 
@@ -7,7 +8,7 @@ namespace Dts.Common.Time;
 public sealed class TestClock : TimeProvider, IDisposable
 {
     /// <summary>The variable of the environment that names the file.</summary>
-    public const string Variable = "DTS_TEST_CLOCK";
+    public const string Variable = SettingsReader.TestClock;
 
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(50);
 

@@ -4,7 +4,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dts.Common;
 using Dts.Common.Jobs;
-using Dts.Common.Shell;
 using Dts.Tests.Support;
 using Xunit;
 

@@ -4,6 +4,8 @@ using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Common.Shell;
 using Dts.Tests.Support;
+using Dts.Master;
+using Dts.Worker;
 using Xunit;
 
 namespace Dts.Tests.Unit.Doctor;
@@ -64,7 +66,7 @@ public sealed class DoctorTests
     [InlineData(-120, false)]
     public void A_worker_whose_clock_is_off_is_named(double seconds, bool agrees)
     {
-        var worker = new WorkerRegistration("host", "10.0.0.2", "1", ProcessIdentity.Current, 8, Some.Now, Clock: Some.Now.AddSeconds(seconds));
+        var worker = new WorkerRegistration("host", "10.0.0.2", "1", ThisProcess.Identity, 8, Some.Now, Clock: Some.Now.AddSeconds(seconds));
 
         var before = worker with { Clock = Some.Now.AddSeconds(-1) };
 
@@ -76,7 +78,7 @@ public sealed class DoctorTests
     [Fact]
     public void A_registration_that_is_not_renewed_is_not_reported_as_a_wrong_clock()
     {
-        var stale = new WorkerRegistration("host", "10.0.0.2", "1", ProcessIdentity.Current, 8, Some.Now, Clock: Some.Now.AddSeconds(-40));
+        var stale = new WorkerRegistration("host", "10.0.0.2", "1", ThisProcess.Identity, 8, Some.Now, Clock: Some.Now.AddSeconds(-40));
 
         // A later revision with a later time proves nothing.
         var found = EtcdChecks.Judge([("w1", stale, 7), ("w2", stale with { Clock = Some.Now }, 8)], Some.Now).ToList();
@@ -140,7 +142,7 @@ public sealed class DoctorTests
     [InlineData("upstream dts_masters { } proxy_buffering off;",  1, "Error nginx -t: unknown directive")]
     public void A_site_of_nginx_that_buffers_or_is_wrong_is_found(string site, int exitCode, string expected)
     {
-        var first = HostChecks.JudgeNginx([("/etc/nginx/conf.d/dts.conf", site)], 8070, hasToken: true, () => (exitCode, "unknown directive\n")).First();
+        var first = NginxCheck.Judge([("/etc/nginx/conf.d/dts.conf", site)], 8070, hasToken: true, () => (exitCode, "unknown directive\n")).First();
 
         Assert.Equal(expected, $"{first.Level} {first.What}");
     }
@@ -153,8 +155,8 @@ public sealed class DoctorTests
     [InlineData("location / { proxy_pass http://127.0.0.1:9090; }",                      false)]
     public void An_nginx_that_passes_to_a_master_without_a_token_is_an_error(string site, bool passes)
     {
-        var without = HostChecks.JudgeNginx([("/etc/nginx/conf.d/any.conf", site)], 8070, hasToken: false, () => (0, "")).ToList();
-        var with = HostChecks.JudgeNginx([("/etc/nginx/conf.d/any.conf", site)], 8070, hasToken: true, () => (0, ""));
+        var without = NginxCheck.Judge([("/etc/nginx/conf.d/any.conf", site)], 8070, hasToken: false, () => (0, "")).ToList();
+        var with = NginxCheck.Judge([("/etc/nginx/conf.d/any.conf", site)], 8070, hasToken: true, () => (0, ""));
 
         Assert.Equal(passes, without.Any(finding => finding.Level == FindingLevel.Error && finding.What.Contains("/etc/nginx/conf.d/any.conf passes requests to a master without apiToken") && finding.Remedy.Contains("DTS_APITOKEN")));
         Assert.DoesNotContain(with, finding => finding.What.Contains("apiToken"));
@@ -182,7 +184,7 @@ public sealed class DoctorTests
     [InlineData("backup", true,  0UL,   "LoadState=loaded\nUser=\nAmbientCapabilities=",                                  FindingLevel.Ok,    "may run as backup")]
     public void Switching_users_is_judged_by_what_the_worker_is_to_do_and_may_do(string runAs, bool hasSetpriv, ulong own, string shown, FindingLevel level, string says)
     {
-        var finding = HostChecks.JudgeUsers(runAs.Length > 0 ? [runAs] : [], hasSetpriv ? "/usr/bin/setpriv" : null, own, shown);
+        var finding = WorkerChecks.JudgeUsers(runAs.Length > 0 ? [runAs] : [], hasSetpriv ? "/usr/bin/setpriv" : null, own, shown);
 
         Assert.Equal(level, finding.Level);
         Assert.Contains(says, finding.What);

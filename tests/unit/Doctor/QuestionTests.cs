@@ -1,7 +1,7 @@
-using Dts.Common.Shell;
+using Dts.Common.Doctor;
 using Xunit;
 
-namespace Dts.Tests.Unit.Shell;
+namespace Dts.Tests.Unit.Doctor;
 
 public sealed class QuestionTests
 {
