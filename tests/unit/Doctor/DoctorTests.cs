@@ -1,9 +1,9 @@
 using Dts.Common.Doctor;
-using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Common.Shell;
 using Dts.Tests.Support;
+using Etcdserverpb;
 using Xunit;
 
 namespace Dts.Tests.Unit.Doctor;
