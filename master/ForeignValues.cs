@@ -1,5 +1,5 @@
 using Dts.Common;
-using Dts.Common.Etcd.Wire;
+using Mvccpb;
 
 namespace Dts.Master;
 

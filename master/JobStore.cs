@@ -3,9 +3,10 @@ using System.Text.Json;
 using Dts.Common;
 using Dts.Common.Cron;
 using Dts.Common.Etcd;
-using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Etcdserverpb;
+using Mvccpb;
 
 namespace Dts.Master;
 

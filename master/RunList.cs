@@ -1,7 +1,7 @@
 using Dts.Common;
 using Dts.Common.Etcd;
-using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
+using Mvccpb;
 
 namespace Dts.Master;
 

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Dts.Common.Etcd;
-using Dts.Common.Etcd.Wire;
+using Etcdserverpb;
 
 namespace Dts.Master;
 

@@ -1,9 +1,9 @@
 using System.Threading.Channels;
 using Dts.Common;
-using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Microsoft.Extensions.Logging;
+using Mvccpb;
 
 namespace Dts.Worker;
 

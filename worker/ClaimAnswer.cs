@@ -1,5 +1,5 @@
 using Dts.Common.Etcd;
-using Dts.Common.Etcd.Wire;
+using Mvccpb;
 
 namespace Dts.Worker;
 

@@ -1,9 +1,10 @@
 using System.Text.Json;
 using Dts.Common;
 using Dts.Common.Etcd;
-using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Etcdserverpb;
+using Mvccpb;
 
 namespace Dts.Worker;
 

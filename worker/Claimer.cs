@@ -1,10 +1,10 @@
 using System.Threading.Channels;
 using Dts.Common.Cron;
 using Dts.Common.Etcd;
-using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Common.Time;
+using Mvccpb;
 
 namespace Dts.Worker;
 

@@ -2,10 +2,10 @@ using System.Text.Json;
 using System.Threading.Channels;
 using Dts.Common;
 using Dts.Common.Etcd;
-using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Common.Shell;
+using Etcdserverpb;
 using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker;

@@ -1,10 +1,10 @@
 using System.Text.Json;
 using Dts.Common;
 using Dts.Common.Etcd;
-using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
 using Dts.Common.Shell;
 using Microsoft.Extensions.Logging;
+using Mvccpb;
 
 namespace Dts.Worker;
 

@@ -1,10 +1,11 @@
 using System.Threading.Channels;
 using Dts.Common;
 using Dts.Common.Etcd;
-using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Etcdserverpb;
 using Microsoft.Extensions.Logging;
+using Mvccpb;
 
 namespace Dts.Worker;
 

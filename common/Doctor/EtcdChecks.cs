@@ -1,7 +1,7 @@
 using System.Globalization;
 using Dts.Common.Etcd;
-using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
+using Etcdserverpb;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dts.Common.Doctor;

@@ -1,7 +1,10 @@
 using System.Runtime.CompilerServices;
-using Dts.Common.Etcd.Wire;
+using dotnet_etcd.interfaces;
+using Etcdserverpb;
 using Google.Protobuf;
+using Grpc.Core;
 using Microsoft.Extensions.Logging;
+using Mvccpb;
 
 namespace Dts.Common.Etcd;
 
@@ -18,7 +21,7 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
 
     private static readonly TimeSpan AuthenticateWithin = TimeSpan.FromSeconds(1); // At first; an etcd without a leader never answers.
 
-    private readonly GrpcTransport _transport = new(options);
+    private readonly EtcdEndpoints _endpoints = new(options);
     private readonly Lock _gate = new();
     private int _endpoint;
     private int _failures; // In a row, over all endpoints.
@@ -33,7 +36,7 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
 
     internal ILogger Logger => log;
 
-    public void Dispose() => _transport.Dispose();
+    public void Dispose() => _endpoints.Dispose();
 
     public async Task<KeyValue?> FindAsync(string key, long revision = 0, CancellationToken cancel = default)
     {
@@ -50,32 +53,39 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
         (await TableLoader.LoadAsync(this, prefix, cancel, keysOnly: true)).Keys;
 
     public Task<RangeResponse> RangeAsync(RangeRequest request, CancellationToken cancel = default) =>
-        CallAsync("/etcdserverpb.KV/Range", request, RangeResponse.Parser, repeatable: true, cancel);
+        CallAsync(request, static (etcd, range, call) => etcd.KVClient.RangeAsync(range, call).ResponseAsync, repeatable: true, cancel);
 
     public Task<PutResponse> PutAsync(string key, string value, LeaseId lease = default, CancellationToken cancel = default) =>
-        CallAsync("/etcdserverpb.KV/Put", Txn.Put(key, value, lease).RequestPut, PutResponse.Parser, repeatable: false, cancel);
+        CallAsync(
+            Txn.Put(key, value, lease).RequestPut,
+            static (etcd, put, call) => etcd.KVClient.PutAsync(put, call).ResponseAsync,
+            repeatable: false,
+            cancel);
 
     public Task<DeleteRangeResponse> DeleteAsync(string key, CancellationToken cancel = default) =>
         CallAsync(
-            "/etcdserverpb.KV/DeleteRange",
             new DeleteRangeRequest { Key = Txn.Bytes(key), PrevKv = true },
-            DeleteRangeResponse.Parser,
+            static (etcd, delete, call) => etcd.KVClient.DeleteRangeAsync(delete, call).ResponseAsync,
             repeatable: false,
             cancel);
 
     /// <param name="repeatable">Carrying it out twice is harmless: it may be sent again to another endpoint.</param>
     public Task<TxnResponse> TxnAsync(TxnRequest txn, bool repeatable = false, CancellationToken cancel = default) =>
-        CallAsync("/etcdserverpb.KV/Txn", txn, TxnResponse.Parser, repeatable, cancel);
+        CallAsync(txn, TxnOnceAsync, repeatable, cancel);
 
     /// <summary>Sends a transaction that may be carried out twice.</summary>
     /// <param name="attempt">The time that each endpoint has to answer.</param>
     internal Task<TxnResponse> TxnAsync(TxnRequest txn, TimeSpan attempt, CancellationToken cancel) =>
-        CallAsync("/etcdserverpb.KV/Txn", txn, TxnResponse.Parser, repeatable: true, cancel, attempt);
+        CallAsync(txn, TxnOnceAsync, repeatable: true, cancel, attempt);
 
     public async Task<LeaseId> GrantAsync(TimeSpan ttl, CancellationToken cancel = default)
     {
         var request = new LeaseGrantRequest { TTL = (long)Math.Ceiling(ttl.TotalSeconds) };
-        var answer = await CallAsync("/etcdserverpb.Lease/LeaseGrant", request, LeaseGrantResponse.Parser, repeatable: true, cancel);
+        var answer = await CallAsync(
+            request,
+            static (etcd, grant, call) => etcd.LeaseClient.LeaseGrantAsync(grant, call).ResponseAsync,
+            repeatable: true,
+            cancel);
         return new LeaseId(answer.ID);
     }
 
@@ -83,19 +93,24 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
     /// <param name="attempt">The time that each endpoint has to answer; null = the call timeout covers all endpoints together.</param>
     public async Task<bool> KeepAliveAsync(LeaseId lease, TimeSpan? attempt = null, CancellationToken cancel = default)
     {
-        // LeaseKeepAlive is a stream in etcd's API; a stream of one message is a call.
-        var request = new LeaseKeepAliveRequest { ID = lease.Value };
-        var answer = await CallAsync(
-            "/etcdserverpb.Lease/LeaseKeepAlive", request, LeaseKeepAliveResponse.Parser, repeatable: true, cancel, attempt);
+        var answer = await CallAsync(new LeaseKeepAliveRequest { ID = lease.Value }, KeepAliveOnceAsync, repeatable: true, cancel, attempt);
         return answer.TTL > 0;
     }
 
     public Task RevokeAsync(LeaseId lease, CancellationToken cancel = default) =>
-        CallAsync("/etcdserverpb.Lease/LeaseRevoke", new LeaseRevokeRequest { ID = lease.Value }, LeaseRevokeResponse.Parser, repeatable: true, cancel);
+        CallAsync(
+            new LeaseRevokeRequest { ID = lease.Value },
+            static (etcd, revoke, call) => etcd.LeaseClient.LeaseRevokeAsync(revoke, call).ResponseAsync,
+            repeatable: true,
+            cancel);
 
     /// <summary>What the member itself says of how it stands.</summary>
     public Task<StatusResponse> StatusAsync(CancellationToken cancel = default) =>
-        CallAsync("/etcdserverpb.Maintenance/Status", new StatusRequest(), StatusResponse.Parser, repeatable: true, cancel);
+        CallAsync(
+            new StatusRequest(),
+            static (etcd, status, call) => etcd.MaintenanceClient.StatusAsync(status, call).ResponseAsync,
+            repeatable: true,
+            cancel);
 
     /// <summary>The raw watch; <see cref="Watch"/> is the one that survives.</summary>
     internal async IAsyncEnumerable<WatchResponse> WatchOnceAsync(
@@ -138,17 +153,20 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
         WatchCreateRequest create, string? token, [EnumeratorCancellation] CancellationToken cancel)
     {
         var endpoint = CurrentEndpoint();
-        var stream = _transport.StreamAsync(
-            endpoint, "/etcdserverpb.Watch/Watch", new WatchRequest { CreateRequest = create }, WatchResponse.Parser, token, options.CallTimeout, cancel);
-        await using var answers = stream.GetAsyncEnumerator(cancel);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        limit.CancelAfter(options.CallTimeout);
+        using var stream = _endpoints[endpoint].WatchClient.Watch(EtcdEndpoints.Options(token, limit.Token));
+        await TryAsync(stream.RequestStream.WriteAsync(new WatchRequest { CreateRequest = create }, cancel));
         while (true)
         {
             try
             {
-                if (!await answers.MoveNextAsync())
+                if (!await stream.ResponseStream.MoveNext(CancellationToken.None))
                 {
                     yield break;
                 }
+
+                limit.CancelAfter(Timeout.InfiniteTimeSpan); // etcd confirms a watch at once; what comes then may take any time.
             }
             catch (Exception failure) when (AsEtcdException(failure, endpoint, options.CallTimeout, cancel) is { } translated)
             {
@@ -161,17 +179,38 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
                 throw translated;
             }
 
-            yield return answers.Current;
+            yield return stream.ResponseStream.Current;
         }
     }
+
+    private static Task<TxnResponse> TxnOnceAsync(IConnection etcd, TxnRequest txn, CallOptions call) =>
+        etcd.KVClient.TxnAsync(txn, call).ResponseAsync;
+
+    /// <summary>A call, although it is a stream in etcd's API.</summary>
+    private static async Task<LeaseKeepAliveResponse> KeepAliveOnceAsync(IConnection etcd, LeaseKeepAliveRequest request, CallOptions call)
+    {
+        using var stream = etcd.LeaseClient.LeaseKeepAlive(call);
+        await TryAsync(stream.RequestStream.WriteAsync(request));
+        await TryAsync(stream.RequestStream.CompleteAsync());
+        return await stream.ResponseStream.MoveNext(CancellationToken.None)
+            ? stream.ResponseStream.Current
+            : throw new EtcdException(EtcdError.Unavailable, "etcd ended the call without an answer");
+    }
+
+    /// <summary>Sends into a stream; a failure is told where the answer is read.</summary>
+    private static async Task TryAsync(Task sending) => await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
     /// <param name="attempt">
     /// The time that each endpoint has to answer, so the call may take that time once per endpoint; null = the call timeout covers all
     /// endpoints together.
     /// </param>
-    private async Task<TAnswer> CallAsync<TAnswer>(
-        string method, IMessage request, MessageParser<TAnswer> parser, bool repeatable, CancellationToken cancel, TimeSpan? attempt = null)
-        where TAnswer : IMessage<TAnswer>
+    private async Task<TAnswer> CallAsync<TRequest, TAnswer>(
+        TRequest request,
+        Func<IConnection, TRequest, CallOptions, Task<TAnswer>> send,
+        bool repeatable,
+        CancellationToken cancel,
+        TimeSpan? attempt = null)
+        where TRequest : IMessage
     {
         var within = attempt ?? options.CallTimeout;
         var inAll = attempt * options.Endpoints.Count ?? options.CallTimeout;
@@ -184,7 +223,7 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
             limit.CancelAfter(within);
             try
             {
-                var answer = await _transport.CallAsync(endpoint, method, request, parser, token, limit.Token);
+                var answer = await send(_endpoints[endpoint], request, EtcdEndpoints.Options(token, limit.Token));
                 NoteSuccess(endpoint, request);
                 return answer;
             }
@@ -199,9 +238,12 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
                     continue; // etcd did not carry it out.
                 }
 
-                var notSent = failure is HttpRequestException
+                var notSent = failure is RpcException
                 {
-                    HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError,
+                    Status.DebugException: HttpRequestException
+                    {
+                        HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError,
+                    },
                 };
                 if (translated.Error != EtcdError.Unavailable
                     || !(repeatable || notSent)
@@ -222,8 +264,9 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
         OperationCanceledException when cancel.IsCancellationRequested => null,
         OperationCanceledException =>
             new EtcdException(EtcdError.Unavailable, $"no answer from {endpoint} in {within.TotalSeconds:0.#} s", failure),
-        HttpRequestException or HttpIOException or IOException =>
-            new EtcdException(EtcdError.Unavailable, (failure.InnerException ?? failure).Message, failure),
+        RpcException { Status.DebugException: { } cause } =>
+            new EtcdException(EtcdError.Unavailable, (cause.InnerException ?? cause).Message, failure),
+        RpcException { Status: var status } => EtcdException.From((int)status.StatusCode, status.Detail),
         _ => null,
     };
 
@@ -269,8 +312,8 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
             limit.CancelAfter(within);
             try
             {
-                var answer = await _transport.CallAsync(
-                    endpoint, "/etcdserverpb.Auth/Authenticate", request, AuthenticateResponse.Parser, token: null, limit.Token);
+                var call = EtcdEndpoints.Options(token: null, limit.Token);
+                var answer = await _endpoints[endpoint].AuthClient.AuthenticateAsync(request, call);
                 _token = answer.Token;
                 NoteSuccess(endpoint, request);
                 return;

@@ -34,9 +34,8 @@ public sealed class EtcdException(EtcdError error, string message, Exception? ca
     public bool IsOutOfSpace => Error == EtcdError.Exhausted && Message.Contains("space exceeded", StringComparison.Ordinal);
 
     /// <summary>Reads a gRPC status (https://grpc.io/docs/guides/status-codes) with etcd's own texts (rpctypes/error.go).</summary>
-    internal static EtcdException From(int grpcStatus, string grpcMessage)
+    internal static EtcdException From(int grpcStatus, string message)
     {
-        var message = Uri.UnescapeDataString(grpcMessage);
         var error = grpcStatus switch
         {
             1 or 4 or 14 => EtcdError.Unavailable,

@@ -1,4 +1,4 @@
-using Dts.Common.Etcd.Wire;
+using Etcdserverpb;
 using Microsoft.Extensions.Logging;
 
 namespace Dts.Common.Etcd;

@@ -1,5 +1,6 @@
-using Dts.Common.Etcd.Wire;
+using Etcdserverpb;
 using Google.Protobuf;
+using Mvccpb;
 
 namespace Dts.Common.Etcd;
 

@@ -1,4 +1,4 @@
-using Dts.Common.Etcd.Wire;
+using Etcdserverpb;
 using Google.Protobuf;
 
 namespace Dts.Common.Etcd;

@@ -1,7 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
-using Dts.Common.Etcd.Wire;
+using Etcdserverpb;
 using Google.Protobuf;
+using Mvccpb;
 
 namespace Dts.Common.Etcd;
 

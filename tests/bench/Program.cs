@@ -16,6 +16,10 @@ if (args is ["growth"])
 {
     await GrowthFigures.RunAsync();
 }
+else if (args is ["etcd", var endpoint])
+{
+    await EtcdFigures.RunAsync(endpoint);
+}
 else if (args is ["log-writing", ..])
 {
     await LogFigures.WriteAsync([.. args.Skip(1).Select(size => int.Parse(size, System.Globalization.CultureInfo.InvariantCulture))]);

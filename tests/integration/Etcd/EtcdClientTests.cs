@@ -1,5 +1,11 @@
+using System.Net;
 using Dts.Common.Etcd;
 using Dts.Tests.Support;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Logging;
 using Xunit;
 
 namespace Dts.Tests.Integration.Etcd;
@@ -104,6 +110,23 @@ public sealed class EtcdClientTests(EtcdServer server) : EtcdTest(server), IClas
     }
 
     [Fact]
+    public async Task A_transaction_whose_answer_is_cut_off_is_carried_out_once_and_reported_as_uncertain()
+    {
+        var proxy = Own(new CutProxy(Server.Address));
+        using var etcd = new EtcdClient(Server.Options(proxy.Endpoint, Server.Endpoint), TimeProvider.System, Log);
+        await etcd.PutAsync(Key, "1");
+        proxy.StallAnswers();
+        var txn = etcd.TxnAsync(Txn.All([Txn.Put(Key, "2")]));
+        await KeySoonAsync(Key, value => value == "2");
+
+        proxy.Reset(); // Sent again, over a new connection or to the other endpoint, it would be answered.
+        proxy.Mend();
+
+        Assert.Equal(EtcdError.Unavailable, await ErrorOf(() => txn));
+        Assert.Equal(2, (await Etcd.FindAsync(Key))!.Version);
+    }
+
+    [Fact]
     public async Task That_etcd_goes_and_comes_back_is_said_once_each()
     {
         var proxy = Own(new CutProxy(Server.Address));
@@ -190,6 +213,52 @@ public sealed class EtcdClientTests(EtcdServer server) : EtcdTest(server), IClas
 
         Assert.Equal(EtcdError.Unavailable, await ErrorOf(() => call));
         listener.Dispose();
+    }
+
+    [Theory]
+    [InlineData("etcdserver: 100%25 %E2%80%9Cno%E2%80%9D", "etcdserver: 100% “no”")]
+    [InlineData("", "gRPC status 3")]
+    public async Task A_message_comes_percent_encoded_or_not_at_all(string sent, string message)
+    {
+        var etcd = await ConnectAsync(await AnswerAllAsync(answer =>
+        {
+            answer.ContentType = "application/grpc";
+            answer.Headers["grpc-status"] = "3";
+            answer.Headers["grpc-message"] = sent;
+        }));
+
+        var failure = await Assert.ThrowsAsync<EtcdException>(() => etcd.FindAsync(Key));
+
+        Assert.Equal((EtcdError.Refused, message), (failure.Error, failure.Message));
+    }
+
+    [Theory]
+    [InlineData(404)]
+    [InlineData(401)]
+    public async Task A_server_of_HTTP_that_is_not_etcd_is_unavailable_and_said_to_be_none(int status)
+    {
+        var etcd = await ConnectAsync(await AnswerAllAsync(answer => answer.StatusCode = status));
+
+        var failure = await Assert.ThrowsAsync<EtcdException>(() => etcd.FindAsync(Key));
+
+        Assert.Equal(EtcdError.Unavailable, failure.Error);
+        Assert.EndsWith($"answered HTTP {status}: is it etcd's client port?", failure.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>A server that speaks HTTP/2 and answers each request alike.</summary>
+    private async Task<Uri> AnswerAllAsync(Action<HttpResponse> answer)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, port => port.Protocols = HttpProtocols.Http2));
+        var server = Own(builder.Build());
+        server.Run(context =>
+        {
+            answer(context.Response);
+            return Task.CompletedTask;
+        });
+        await server.StartAsync();
+        return new Uri(server.Urls.Single());
     }
 
     private static async Task<EtcdError> ErrorOf(Func<Task> call) => (await Assert.ThrowsAsync<EtcdException>(call)).Error;

@@ -1,6 +1,6 @@
 using Dts.Common.Etcd;
-using Dts.Common.Etcd.Wire;
 using Dts.Tests.Support;
+using Etcdserverpb;
 using Google.Protobuf;
 using Xunit;
 

@@ -1,6 +1,6 @@
 using Dts.Common.Etcd;
-using Dts.Common.Etcd.Wire;
 using Dts.Tests.Support;
+using Etcdserverpb;
 using Xunit;
 
 namespace Dts.Tests.Integration.Etcd;

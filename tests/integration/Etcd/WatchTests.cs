@@ -1,9 +1,10 @@
 using System.Text;
 using Dts.Common.Etcd;
-using Dts.Common.Etcd.Wire;
 using Dts.Tests.Support;
 using Google.Protobuf;
 using Xunit;
+using PutRequest = Etcdserverpb.PutRequest;
+using RequestOp = Etcdserverpb.RequestOp;
 
 namespace Dts.Tests.Integration.Etcd;
 

@@ -1,11 +1,11 @@
 using System.Text.Json;
 using Dts.Common;
 using Dts.Common.Etcd;
-using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Tests.Support;
 using Dts.Worker;
+using Etcdserverpb;
 using Xunit;
 
 namespace Dts.Tests.Integration.Worker;

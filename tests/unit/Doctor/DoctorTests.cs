@@ -1,11 +1,11 @@
 using Dts.Common.Doctor;
-using Dts.Common.Etcd.Wire;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Common.Shell;
 using Dts.Tests.Support;
 using Dts.Master;
 using Dts.Worker;
+using Etcdserverpb;
 using Xunit;
 
 namespace Dts.Tests.Unit.Doctor;
