@@ -6,6 +6,7 @@ using System.Text.Json.Nodes;
 using Dts.Common;
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
+using Etcdserverpb;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dts.Bench;
