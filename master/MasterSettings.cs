@@ -1,9 +1,10 @@
 using System.Net;
-using Dts.Common;
 using Dts.Common.Cron;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
+using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Api;
 
 namespace Dts.Master;
 

@@ -1,9 +1,10 @@
 using System.Net.Sockets;
-using Dts.Common;
 using Dts.Common.Doctor;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Master;
+using Dts.Master.Api;
+using Dts.Master.Jobs;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 Service.HideFromCommands();

@@ -1,13 +1,16 @@
 using System.Net;
 using System.Threading.Channels;
-using Dts.Common;
 using Dts.Common.Doctor;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
-using Dts.Common.Logs;
-using Dts.Common.Shell;
-using Dts.Common.Time;
 using Dts.Worker;
+using Dts.Worker.Commands;
+using Dts.Worker.Commands.Holders;
+using Dts.Worker.Fires;
+using Dts.Worker.Records;
+using Dts.Worker.Runs;
+using Dts.Worker.Sessions;
+using Dts.Worker.Watches;
 
 Service.HideFromCommands();
 if (args is [DoctorCommand.Name, ..])

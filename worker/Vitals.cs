@@ -1,7 +1,9 @@
 using System.Globalization;
 using System.Threading.Channels;
-using Dts.Common.Etcd;
-using Dts.Common.Logs;
+using Dts.Worker.Records;
+using Dts.Worker.Runs;
+using Dts.Worker.Sessions;
+using Dts.Worker.Watches;
 
 namespace Dts.Worker;
 

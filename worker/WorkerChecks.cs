@@ -1,7 +1,7 @@
 using System.Globalization;
 using Dts.Common.Doctor;
-using Dts.Common.Logs;
-using Dts.Common.Shell;
+using Dts.Worker.Commands;
+using Dts.Worker.Records;
 
 namespace Dts.Worker;
 

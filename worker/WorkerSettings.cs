@@ -1,5 +1,4 @@
 using System.Net;
-using Dts.Common;
 using Dts.Common.Cron;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;

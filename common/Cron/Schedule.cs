@@ -49,3 +49,52 @@ internal abstract class Schedule
         return found;
     }
 }
+
+/// <summary><c>@at</c>: a few instants, each once.</summary>
+/// <param name="instants">Ascending, without repetition.</param>
+internal sealed class AtSchedule(long[] instants) : Schedule
+{
+    public IReadOnlyList<long> Instants => instants;
+
+    public override long Next(long from, CronZone zone)
+    {
+        var index = CountBefore(from);
+        return index < instants.Length ? instants[index] : Never;
+    }
+
+    public override long Count(long from, long to, CronZone zone) => Math.Max(0, CountBefore(to) - CountBefore(from));
+
+    private int CountBefore(long time)
+    {
+        var index = Array.BinarySearch(instants, time);
+        return index < 0 ? ~index : index;
+    }
+}
+
+/// <summary>The time in which jobs can be planned: 1970 to 2099.</summary>
+internal static class Calendar
+{
+    public const int FirstYear = 1970;
+    public const int LastYear = 2099;
+    public const int EndDay = 47482; // 2100-01-01, counted from 1970-01-01
+    public const int SecondsPerDay = 86400;
+}
+
+/// <summary>A schedule or a time zone that cannot be used; the message is one line, fit to be shown to whoever wrote it.</summary>
+public sealed class CronFormatException(string message) : FormatException(message);
+
+/// <summary><c>@every</c>: the multiples of a period since the epoch, so that every worker, whenever it started, means the same times.</summary>
+internal sealed class EverySchedule(long period) : Schedule
+{
+    public long Period => period;
+
+    public override long Next(long from, CronZone zone)
+    {
+        var next = CountBefore(from) * period;
+        return next < End ? next : Never;
+    }
+
+    public override long Count(long from, long to, CronZone zone) => Math.Max(0, CountBefore(to) - CountBefore(from));
+
+    private long CountBefore(long time) => (Math.Clamp(time, 0, End) + period - 1) / period;
+}

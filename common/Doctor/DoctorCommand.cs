@@ -24,7 +24,7 @@ public static class DoctorCommand
         // Together, so that the slowest says how long it takes; printed in their order.
         var findings = (await Task.WhenAll(checks.Select(LookAsync))).SelectMany(found => found).ToList();
         Console.WriteLine(arguments.Contains(JsonFlag)
-            ? JsonSerializer.Serialize<IReadOnlyList<Finding>>(findings, DtsJson.Readable.IReadOnlyListFinding)
+            ? JsonSerializer.Serialize<IReadOnlyList<Finding>>(findings, DoctorJson.Readable.IReadOnlyListFinding)
             : string.Join('\n', findings.Select(Describe)));
         return findings.Any(finding => finding.Level == FindingLevel.Error) ? Broken : 0;
     }

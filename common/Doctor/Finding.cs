@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Dts.Common.Hosting;
 
 namespace Dts.Common.Doctor;
 
@@ -27,4 +28,12 @@ public enum FindingLevel
     /// <summary>The service cannot do its work, or soon will not.</summary>
     [JsonStringEnumMemberName("error")]
     Error,
+}
+
+/// <summary>Something to look at. It may fail or take too long: then that is the finding, with this remedy.</summary>
+/// <param name="What">What it looks at, in a word or two.</param>
+public sealed record Check(string Area, string What, string Remedy, Func<CancellationToken, Task<IReadOnlyList<Finding>>> Look)
+{
+    public static Check Of(string area, string what, string remedy, Func<IEnumerable<Finding>> look) =>
+        new(area, what, remedy, _ => Task.FromResult<IReadOnlyList<Finding>>([.. look()]));
 }

@@ -1,10 +1,11 @@
 using System.Runtime.CompilerServices;
-using dotnet_etcd.interfaces;
+using Dts.Common.Hosting;
 using Etcdserverpb;
 using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
 using Mvccpb;
+using dotnet_etcd.interfaces;
 
 namespace Dts.Common.Etcd;
 
@@ -32,9 +33,9 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
 
     public TimeSpan CallTimeout => options.CallTimeout;
 
-    internal TimeProvider Time => time;
+    public TimeProvider Time => time;
 
-    internal ILogger Logger => log;
+    public ILogger Logger => log;
 
     public void Dispose() => _endpoints.Dispose();
 
@@ -75,7 +76,7 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
 
     /// <summary>Sends a transaction that may be carried out twice.</summary>
     /// <param name="attempt">The time that each endpoint has to answer.</param>
-    internal Task<TxnResponse> TxnAsync(TxnRequest txn, TimeSpan attempt, CancellationToken cancel) =>
+    public Task<TxnResponse> TxnAsync(TxnRequest txn, TimeSpan attempt, CancellationToken cancel) =>
         CallAsync(txn, TxnOnceAsync, repeatable: true, cancel, attempt);
 
     public async Task<LeaseId> GrantAsync(TimeSpan ttl, CancellationToken cancel = default)
@@ -112,8 +113,8 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
             repeatable: true,
             cancel);
 
-    /// <summary>The raw watch; <see cref="Watch"/> is the one that survives.</summary>
-    internal async IAsyncEnumerable<WatchResponse> WatchOnceAsync(
+    /// <summary>The raw watch; a worker's <c>Watch</c> is the one that survives.</summary>
+    public async IAsyncEnumerable<WatchResponse> WatchOnceAsync(
         string prefix, long fromRevision, [EnumeratorCancellation] CancellationToken cancel)
     {
         var create = new WatchCreateRequest

@@ -1,7 +1,7 @@
 using System.Net;
-using dotnet_etcd.interfaces;
 using Grpc.Core;
 using Grpc.Net.Client;
+using dotnet_etcd.interfaces;
 
 namespace Dts.Common.Etcd;
 

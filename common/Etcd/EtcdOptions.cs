@@ -57,3 +57,10 @@ public sealed record EtcdOptions(
         return handler;
     }
 }
+
+/// <summary>An etcd lease. The default, 0, is no lease.</summary>
+public readonly record struct LeaseId(long Value)
+{
+    /// <summary>As etcdctl prints it.</summary>
+    public override string ToString() => Value.ToString("x");
+}

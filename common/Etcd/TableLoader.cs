@@ -10,7 +10,7 @@ namespace Dts.Common.Etcd;
 /// <para>Scheme: a range that holds more than <see cref="KeysAtOnce"/> keys is split by its next byte, first in halves and then
 /// below a single byte, until the parts are small; counting is cheap. A few parts are read at a time. A small table takes one read.</para>
 /// </remarks>
-internal static class TableLoader
+public static class TableLoader
 {
     private const int KeysAtOnce = 10_000;
     private const int ReadsInFlight = 4;

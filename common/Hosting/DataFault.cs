@@ -38,3 +38,19 @@ public static class DataFault
         failure is not IOException or FileNotFoundException or DirectoryNotFoundException or PathTooLongException
         || OfSettings.Contains(failure.HResult);
 }
+
+/// <summary>A setting that cannot be used. The message is the one line for the operator.</summary>
+public sealed class SettingsException(string message) : Exception(message)
+{
+    /// <summary>EX_CONFIG of sysexits.h; the units do not restart on it.</summary>
+    public const int ExitCode = 78;
+}
+
+/// <summary>
+/// A service cannot start now. Its settings are right, so the next start may succeed. The message is one line for the operator.
+/// </summary>
+public sealed class StartException(string message) : Exception(message)
+{
+    /// <summary>With this code the systemd units restart the service.</summary>
+    public const int ExitCode = 1;
+}

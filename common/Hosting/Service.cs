@@ -43,13 +43,13 @@ public static class Service
     }
 
     /// <summary>Hides environment and memory, which hold secrets, from other processes of this user. Call it first.</summary>
-    public static void HideFromCommands() => Native.HideFromOthers();
+    public static void HideFromCommands() => Libc.HideFromOthers();
 
     /// <summary>Runs the service. A wrong setting, or something else that only the operator can mend, is one line and its exit code.</summary>
     public static async Task<int> RunAsync(Func<Task<int>> service)
     {
-        Native.SetFileModeMask(0b000_111_111); // Outputs and records may hold secrets: new files get 0600, new folders 0700.
-        Native.BoundNativeMemory();
+        Libc.SetFileModeMask(0b000_111_111); // Outputs and records may hold secrets: new files get 0600, new folders 0700.
+        Libc.BoundNativeMemory();
         try
         {
             return await service();
@@ -114,4 +114,20 @@ public static class Service
             });
         }
     }
+}
+
+/// <summary>The least severe lines that are printed.</summary>
+public static class LogLevelSetting
+{
+    public static LogLevel Read(SettingsReader settings) =>
+        Parse(settings.Text("logLevel", "information", text => Parse(text) is not null, "debug, information, warning or error"))!.Value;
+
+    private static LogLevel? Parse(string text) => text.ToLowerInvariant() switch
+    {
+        "debug" => LogLevel.Debug,
+        "information" => LogLevel.Information,
+        "warning" => LogLevel.Warning,
+        "error" => LogLevel.Error,
+        _ => null,
+    };
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Dts.Common.Hosting;
 
 namespace Dts.Common.Jobs;
 
@@ -11,7 +12,7 @@ namespace Dts.Common.Jobs;
 /// <remarks><see cref="JobJson"/> reads jobs. A run must name the run id of its key.</remarks>
 public static class Documents
 {
-    private static readonly DtsJson Strict = new(new JsonSerializerOptions(DtsJson.Readable.Options)
+    private static readonly JobsJson Strict = new(new JsonSerializerOptions(JobsJson.Readable.Options)
     {
         RespectNullableAnnotations = true,
         RespectRequiredConstructorParameters = true,

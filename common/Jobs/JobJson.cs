@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
+using Dts.Common.Hosting;
 
 namespace Dts.Common.Jobs;
 
@@ -36,7 +37,7 @@ public static class JobJson
         ["always"] = "a list of job names",
     };
 
-    public static string ToJson(Job job) => JsonSerializer.Serialize(job, DtsJson.Readable.Job);
+    public static string ToJson(Job job) => JsonSerializer.Serialize(job, JobsJson.Readable.Job);
 
     /// <summary>Reads a job without judging it; see <see cref="JobRules"/>.</summary>
     public static bool TryParse(ReadOnlyMemory<byte> utf8, [NotNullWhen(true)] out Job? job, out string error)
@@ -165,7 +166,7 @@ public static class JobJson
         error = "";
         try
         {
-            return root.Deserialize(DtsJson.Readable.Job);
+            return root.Deserialize(JobsJson.Readable.Job);
         }
         catch (JsonException wrong)
         {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Dts.Common.Hosting;
 
 namespace Dts.Common.Jobs;
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Dts.Common.Hosting;
 
 namespace Dts.Common.Jobs;
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Dts.Common.Cron;
+using Dts.Common.Hosting;
 
 namespace Dts.Common.Jobs;
 

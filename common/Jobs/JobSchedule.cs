@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Dts.Common.Cron;
+using Dts.Common.Hosting;
 
 namespace Dts.Common.Jobs;
 
@@ -37,4 +38,23 @@ public sealed record JobSchedule(CronExpression Expression, CronZone Zone)
 
     /// <summary>How many plan times lie strictly between two moments.</summary>
     public long CountBetween(DateTimeOffset after, DateTimeOffset before) => Expression.CountOccurrences(after, before, Zone);
+}
+
+/// <summary>The zone of jobs that name none: masters and workers must have the same.</summary>
+public static class ZoneSetting
+{
+    public static CronZone Read(SettingsReader settings)
+    {
+        var id = settings.Text("timeZone", "UTC");
+        return CronZone.TryGet(id, out var zone, out var error) ? zone : throw settings.Wrong("timeZone", id, $"a time zone's IANA id ({error})");
+    }
+}
+
+/// <summary>A line of the value of a key under history/: what a job's schedule was from a moment on.</summary>
+/// <param name="After">Its plan times come after this; those up to it are the former schedule's.</param>
+/// <param name="CronExpr">Empty = none: the job was paused or deleted.</param>
+public sealed record ScheduleChange(DateTimeOffset After, string CronExpr, string TimeZone)
+{
+    /// <summary>The number of changes kept for a job; older ones are dropped.</summary>
+    public const int Kept = 100;
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Serialization;
 
 namespace Dts.Common.Jobs;
@@ -40,3 +41,44 @@ public sealed record RunSpec(
     public RunSpec Again(string trigger, DateTimeOffset notBefore, string avoid = "") =>
         this with { Trigger = trigger, NotBefore = notBefore, Attempt = Attempt + 1, Avoid = avoid };
 }
+
+/// <summary>What a key under killer/ asks for: the end of all runs of a job, or of one; its value says why, or is empty, as the original has it.</summary>
+/// <param name="RunId">Empty = all runs of the job.</param>
+public readonly record struct KillRequest(string RunId, string Reason)
+{
+    private const string ByRequest = "by request";
+
+    public static KillRequest All { get; } = new("", ByRequest);
+
+    public static KillRequest Of(string runId, string value) => new(runId, value.Length > 0 ? value : ByRequest);
+
+    public bool Covers(string runId) => RunId.Length == 0 || RunId == runId;
+}
+
+/// <summary>The value of a key under owed/: an ending that is decided and whose record is still to be written.</summary>
+/// <remarks>It is put in the transaction that decides it, so that whoever decided may die: another worker writes the record then.</remarks>
+/// <param name="Worker">Who held the run; where there was none, who decided.</param>
+/// <param name="Session">The decider's lease; while it lives, the record is its business.</param>
+/// <param name="Count">For a missed ending that stands for several planned fires: how many, the last at the run's plan time.</param>
+/// <param name="Since">They came after this.</param>
+/// <param name="Token">The claim's revision, if there was a claim.</param>
+public sealed record OwedEnding(
+    string Worker, string Session, RunSpec Run, RunStatus Status, string Why, DateTimeOffset Decided, long Count = 0, DateTimeOffset? Since = null, long Token = 0);
+
+/// <summary>
+/// Names a run within its job so that byte order is time order: <c>20261122T100000Z</c> is the scheduled one of that plan time. Where they say
+/// something, its origin, its attempt and the worker it is bound to follow: <c>20261122T100000Z-manual-1a2b3c4d-2@worker-1</c>.
+/// </summary>
+public static class RunId
+{
+    public static string Of(DateTimeOffset planTime, string origin = "", int attempt = 1, string worker = "") =>
+        planTime.UtcDateTime.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture)
+        + (origin.Length > 0 ? $"-{origin}" : "")
+        + (attempt > 1 ? string.Create(CultureInfo.InvariantCulture, $"-{attempt}") : "")
+        + (worker.Length > 0 ? $"@{worker}" : "");
+}
+
+/// <summary>The value of a key under runs/: a run that has been claimed and has not ended.</summary>
+/// <param name="Worker">Who holds it.</param>
+/// <param name="Session">The holder's lease; when that is gone, the run is lost.</param>
+public sealed record RunInFlight(string Worker, string Session, DateTimeOffset Claimed, RunSpec Run);

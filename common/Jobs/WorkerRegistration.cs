@@ -32,7 +32,7 @@ public sealed record WorkerRegistration(
     {
         try
         {
-            return JsonSerializer.Deserialize(json, DtsJson.Readable.WorkerRegistration);
+            return JsonSerializer.Deserialize(json, JobsJson.Readable.WorkerRegistration);
         }
         catch (JsonException)
         {

@@ -1,3 +1,5 @@
+using Dts.Common.Jobs;
+
 namespace Dts.Common.Logs;
 
 /// <summary>What a job's runs of one day (UTC, by plan time) came to.</summary>
@@ -19,7 +21,7 @@ public sealed record DayStats(DateOnly Day, IReadOnlyDictionary<string, long> Co
         {
             yield return ($"d{Bucket(record.EndTime - record.StartTime)}", 1);
             yield return (Longest, record.EndTime - record.StartTime);
-            if (record.Trigger == Jobs.RunSpec.Schedule)
+            if (record.Trigger == Dts.Common.Jobs.RunSpec.Schedule)
             {
                 yield return ($"l{Bucket(record.StartTime - record.PlanTime)}", 1);
             }

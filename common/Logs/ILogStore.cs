@@ -40,3 +40,10 @@ public interface ILogStore : IDisposable
     /// <summary>Removes up to a thousand records that have expired, with their output, and returns how many it was; 0 where the store does it by itself.</summary>
     Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel);
 }
+
+/// <summary>The log store did not do what was asked of it; asking again later may help.</summary>
+public sealed class LogStoreException(string message, Exception cause) : Exception(message, cause);
+
+/// <summary>A record or chunk that a log store refuses because of its content, so a retry cannot help.</summary>
+/// <param name="Reason">The store's own words.</param>
+public sealed record Refused<T>(T What, string Reason);

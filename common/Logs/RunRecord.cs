@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 
 namespace Dts.Common.Logs;

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Dts.Common.Hosting;
 using Microsoft.Data.Sqlite;
 
 namespace Dts.Common.Logs;
@@ -137,7 +138,7 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
                 CloseToOthers();
             }
 
-            return new Opened(connection, path, Native.FileIdentity(path));
+            return new Opened(connection, path, Libc.FileIdentity(path));
         }
         catch (SqliteException)
         {
@@ -153,7 +154,7 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
         {
             if (!OperatingSystem.IsWindows() && File.Exists(file) && File.GetUnixFileMode(file) == ReadByAll)
             {
-                _ = Native.CloseFileToOthers(file); // Fails on another user's file, which is fine: we may still use the file.
+                _ = Libc.CloseFileToOthers(file); // Fails on another user's file, which is fine: we may still use the file.
             }
         }
     }
@@ -186,7 +187,7 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
     private sealed record Opened(SqliteConnection Connection, string Path, (long Device, long Inode) Identity) : IDisposable
     {
         /// <summary>The file that it has open is the one that is found under its path.</summary>
-        public bool IsInPlace => Identity == Native.FileIdentity(Path);
+        public bool IsInPlace => Identity == Libc.FileIdentity(Path);
 
         public void Dispose() => Connection.Dispose();
     }

@@ -64,7 +64,7 @@ public sealed class SqliteLogStore : ILogStore
         var counts = new DayCounts();
         List<Refused<RunRecord>> refused = [];
         using var json = new MemoryStream();
-        using var writer = DtsJson.WriteTo(json);
+        using var writer = LogsJson.WriteTo(json);
         using var find = Prepare(connection, "select record from log where _id = $id", "$id");
         using var upsert = Prepare(connection, Upsert, "$id", "$job", "$status", "$start", "$plan", "$since", "$expire", "$record");
         foreach (var record in records)
@@ -98,7 +98,7 @@ public sealed class SqliteLogStore : ILogStore
         {
             json.SetLength(0);
             writer.Reset();
-            JsonSerializer.Serialize(writer, record, DtsJson.Readable.RunRecord);
+            JsonSerializer.Serialize(writer, record, LogsJson.Readable.RunRecord);
             return json.ToArray();
         }
     });
@@ -214,7 +214,7 @@ public sealed class SqliteLogStore : ILogStore
 
     public void Dispose() => _file.Dispose();
 
-    private static RunRecord? Parse(string json) => JsonSerializer.Deserialize(json, DtsJson.Readable.RunRecord);
+    private static RunRecord? Parse(string json) => JsonSerializer.Deserialize(json, LogsJson.Readable.RunRecord);
 
     /// <summary>Executes a statement that writes a value; false = SQLite refuses the value.</summary>
     private static bool TryExecute<T>(SqliteCommand command, T what, List<Refused<T>> refused, object[] values)

@@ -1,5 +1,5 @@
-using Dts.Common;
 using Dts.Common.Etcd;
+using Dts.Common.Jobs;
 using Xunit;
 
 namespace Dts.Tests.Support;

@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Attributes;
 using Dts.Common.Cron;
+
 using QuartzExpression = Quartz.CronExpression;
 
 namespace Dts.Bench;

@@ -1,10 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
-using Dts.Common;
 using Dts.Common.Cron;
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
-using Dts.Worker;
+using Dts.Worker.Fires;
+using Dts.Worker.Sessions;
+using Dts.Worker.Watches;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dts.Bench;

@@ -2,8 +2,9 @@ using System.Diagnostics;
 using System.Threading.Channels;
 using Dts.Common.Cron;
 using Dts.Common.Jobs;
-using Dts.Common.Time;
-using Dts.Worker;
+using Dts.Worker.Commands;
+using Dts.Worker.Fires;
+using Dts.Worker.Watches;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dts.Bench;

@@ -2,9 +2,9 @@ using System.Globalization;
 using System.Threading.Channels;
 using Dts.Common.Logs;
 using Dts.Common.Logs.Mongo;
-using Dts.Common.Shell;
-using Dts.Common.Time;
 using Dts.Tests.Support;
+using Dts.Worker.Commands;
+using Dts.Worker.Records;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dts.Bench;

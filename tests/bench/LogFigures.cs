@@ -4,6 +4,7 @@ using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Common.Logs.Mongo;
 using Dts.Tests.Support;
+using Dts.Worker.Records;
 using Microsoft.Extensions.Logging.Abstractions;
 using MongoDB.Bson;
 using MongoDB.Driver;

@@ -138,7 +138,7 @@ public sealed class AttackTests
             records.AddRange(await cluster.RecordsAsync($"each-{n}"));
         }
 
-        Assert.All(records, record => Assert.True(record.Status is Common.Logs.RunStatus.Succeeded or Common.Logs.RunStatus.Missed, $"{record}"));
+        Assert.All(records, record => Assert.True(record.Status is Dts.Common.Jobs.RunStatus.Succeeded or Dts.Common.Jobs.RunStatus.Missed, $"{record}"));
         Assert.Contains(records, record => record.Err.StartsWith("the process that starts commands did not answer within ", StringComparison.Ordinal));
     }
 
@@ -159,6 +159,6 @@ public sealed class AttackTests
 
         await cluster.RecordsSoon("rare", records => records.Any(record => record.PlanTime == planTime.ToUnixTimeMilliseconds()));
         var run = Assert.Single(await cluster.RecordsAsync("rare"), record => record.PlanTime == planTime.ToUnixTimeMilliseconds());
-        Assert.Equal(Common.Logs.RunStatus.Succeeded, run.Status);
+        Assert.Equal(Dts.Common.Jobs.RunStatus.Succeeded, run.Status);
     }
 }

@@ -1,4 +1,4 @@
-using Dts.Common.Logs;
+using Dts.Common.Jobs;
 using Dts.Tests.Support;
 using Xunit;
 

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
-using Dts.Common.Logs;
 using Dts.Tests.Support;
+using Dts.Worker.Records;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 

@@ -1,3 +1,4 @@
+using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;

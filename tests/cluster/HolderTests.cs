@@ -1,5 +1,6 @@
-using Dts.Common.Shell;
 using Dts.Tests.Support;
+using Dts.Worker.Commands;
+using Dts.Worker.Commands.Holders;
 using Xunit;
 
 namespace Dts.Tests.Cluster;

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Dts.Common.Logs;
+using Dts.Common.Jobs;
 using Dts.Tests.Support;
 using Xunit;
 

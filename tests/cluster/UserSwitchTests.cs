@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using System.Runtime.Versioning;
-using Dts.Common.Shell;
 using Dts.Tests.Support;
+using Dts.Worker.Commands;
+using Dts.Worker.Commands.Holders;
 using Xunit;
 
 namespace Dts.Tests.Cluster;

@@ -1,7 +1,8 @@
 using System.Text.Json.Serialization.Metadata;
 using System.Text.RegularExpressions;
-using Dts.Common;
 using Dts.Common.Hosting;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
 using Dts.Master;
 using Dts.Tests.Support;
 using Dts.Worker;
@@ -24,10 +25,10 @@ public sealed class DocumentationTests
         AssertDocumented(reader => MasterSettings.Read(reader), "master");
 
     [Fact]
-    public void Every_member_of_a_job_is_documented() => AssertDocumented(DtsJson.Readable.Job, "member");
+    public void Every_member_of_a_job_is_documented() => AssertDocumented(JobsJson.Readable.Job, "member");
 
     [Fact]
-    public void Every_field_of_a_record_is_documented() => AssertDocumented(DtsJson.Readable.RunRecord, "field");
+    public void Every_field_of_a_record_is_documented() => AssertDocumented(LogsJson.Readable.RunRecord, "field");
 
     [Fact]
     public void Every_path_of_the_master_is_documented()

@@ -1,3 +1,4 @@
+using Dts.Common.Hosting;
 using Microsoft.Extensions.Logging;
 using MongoDB.Bson;
 using MongoDB.Driver;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Microsoft.Extensions.Logging;
 using MongoDB.Bson;

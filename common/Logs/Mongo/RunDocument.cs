@@ -1,3 +1,4 @@
+using Dts.Common.Jobs;
 using MongoDB.Bson;
 using MongoDB.Bson.IO;
 
@@ -74,7 +75,7 @@ internal static class RunDocument
             Worker: document.Text("worker"),
             Host: document.Text("host"),
             Attempt: Math.Max(1, (int)document.Long("attempt")),
-            Trigger: document.Text("trigger") is { Length: > 0 } trigger ? trigger : Jobs.RunSpec.Schedule,
+            Trigger: document.Text("trigger") is { Length: > 0 } trigger ? trigger : Dts.Common.Jobs.RunSpec.Schedule,
             JobRevision: document.Long("jobRevision"),
             FencingToken: document.Long("fencingToken"),
             CpuMs: document.Long("cpuMs"),

@@ -3,10 +3,11 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Dts.Common;
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Api;
+using Dts.Master.Jobs;
 using Dts.Tests.Support;
 using Microsoft.Data.Sqlite;
 
@@ -193,7 +194,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
     public async Task<IReadOnlyList<LedgerLine>> LedgerAsync(string job, DateTimeOffset from, DateTimeOffset to)
     {
         var lines = await AskAsync($"/api/v1/jobs/{job}/ledger?from={Cursor.Text(from)}&to={Cursor.Text(to)}", method: HttpMethod.Get);
-        return lines.Deserialize(DtsJson.Readable.IReadOnlyListLedgerLine)!;
+        return lines.Deserialize(ApiJson.Readable.IReadOnlyListLedgerLine)!;
     }
 
     public Task<IReadOnlyList<RunRecord>> RecordsAsync(string job) => _log.ListAsync(JobName.Parse(job), 0, 1_000_000, CancellationToken.None);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Jobs;
 using Xunit;
 
 namespace Dts.Tests.Cluster.Chaos;

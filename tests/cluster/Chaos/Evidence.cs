@@ -1,5 +1,6 @@
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Jobs;
 
 namespace Dts.Tests.Cluster.Chaos;
 

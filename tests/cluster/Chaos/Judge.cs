@@ -1,6 +1,5 @@
 using System.Globalization;
 using Dts.Common.Jobs;
-using Dts.Common.Logs;
 
 namespace Dts.Tests.Cluster.Chaos;
 

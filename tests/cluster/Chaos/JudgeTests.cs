@@ -1,5 +1,6 @@
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Jobs;
 using Dts.Tests.Support;
 using Xunit;
 

@@ -1,9 +1,9 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
-using Dts.Common;
 using Dts.Common.Etcd;
-using Dts.Common.Logs;
+using Dts.Common.Jobs;
 using Dts.Tests.Support;
+using Dts.Worker.Watches;
 
 namespace Dts.Tests.Cluster.Chaos;
 
@@ -38,7 +38,7 @@ internal sealed class LostRunsSeen : IAsyncDisposable
         {
             foreach (var put in batch.Changes.OfType<KeyChange.Put>())
             {
-                if (JsonSerializer.Deserialize(put.Value.Span, DtsJson.Readable.OwedEnding)?.Status == RunStatus.Lost)
+                if (JsonSerializer.Deserialize(put.Value.Span, JobsJson.Readable.OwedEnding)?.Status == RunStatus.Lost)
                 {
                     _ids[put.Key[_keys.AllOwed.Length..]] = true;
                 }

@@ -1,8 +1,10 @@
 using System.Text;
 using Dts.Common.Etcd;
 using Dts.Tests.Support;
+using Dts.Worker.Watches;
 using Google.Protobuf;
 using Xunit;
+
 using PutRequest = Etcdserverpb.PutRequest;
 using RequestOp = Etcdserverpb.RequestOp;
 

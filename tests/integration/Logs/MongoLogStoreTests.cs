@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Common.Logs.Mongo;
 using Dts.Tests.Support;

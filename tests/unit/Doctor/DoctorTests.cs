@@ -1,10 +1,10 @@
 using Dts.Common.Doctor;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
-using Dts.Common.Shell;
-using Dts.Tests.Support;
 using Dts.Master;
+using Dts.Tests.Support;
 using Dts.Worker;
+using Dts.Worker.Commands;
 using Etcdserverpb;
 using Xunit;
 

@@ -1,7 +1,7 @@
 using Dts.Common.Hosting;
-using Dts.Common.Logs;
 using Dts.Tests.Support;
 using Dts.Worker;
+using Dts.Worker.Records;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 

@@ -1,10 +1,14 @@
 using System.Threading.Channels;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
-using Dts.Common.Logs;
-using Dts.Common.Time;
 using Dts.Tests.Support;
 using Dts.Worker;
+using Dts.Worker.Commands;
+using Dts.Worker.Fires;
+using Dts.Worker.Records;
+using Dts.Worker.Runs;
+using Dts.Worker.Sessions;
+using Dts.Worker.Watches;
 using Xunit;
 
 namespace Dts.Tests.Unit.Hosting;

@@ -1,9 +1,8 @@
 using System.Text;
-using Dts.Common;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
-using Dts.Common.Logs;
 using Dts.Tests.Support;
+using Dts.Worker.Records;
 using Microsoft.Extensions.Logging;
 using Xunit;
 

@@ -1,8 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using Dts.Common;
 using Dts.Common.Jobs;
-using Dts.Common.Logs;
 using Dts.Tests.Support;
 using Xunit;
 
@@ -19,9 +17,9 @@ public sealed class DocumentsTests
     {
         var (inFlight, owed) = (new RunInFlight("w1", "1f", Some.Now, Run), new OwedEnding("w1", "1f", Run, RunStatus.Missed, "why", Some.Now, 3, Some.Now));
 
-        Assert.True(Documents.TryReadQueued(Id, JsonSerializer.SerializeToUtf8Bytes(Run, DtsJson.Readable.RunSpec), out var run, out _));
-        Assert.True(Documents.TryReadInFlight(Id, JsonSerializer.SerializeToUtf8Bytes(inFlight, DtsJson.Readable.RunInFlight), out var readInFlight, out _));
-        Assert.True(Documents.TryReadOwed(Id, JsonSerializer.SerializeToUtf8Bytes(owed, DtsJson.Readable.OwedEnding), out var readOwed, out _));
+        Assert.True(Documents.TryReadQueued(Id, JsonSerializer.SerializeToUtf8Bytes(Run, JobsJson.Readable.RunSpec), out var run, out _));
+        Assert.True(Documents.TryReadInFlight(Id, JsonSerializer.SerializeToUtf8Bytes(inFlight, JobsJson.Readable.RunInFlight), out var readInFlight, out _));
+        Assert.True(Documents.TryReadOwed(Id, JsonSerializer.SerializeToUtf8Bytes(owed, JobsJson.Readable.OwedEnding), out var readOwed, out _));
         Assert.True(Documents.TryReadHistory("""[{"after":"2026-11-22T10:00:00Z","cronExpr":"@daily","timeZone":"UTC"}]"""u8, out var changes, out _));
 
         Assert.Equal((Id, "b", "w1", RunStatus.Missed, 3L, "@daily"), (run.Id, run.Env!["A"], readInFlight.Worker, readOwed.Status, readOwed.Count, changes[0].CronExpr));
@@ -57,7 +55,7 @@ public sealed class DocumentsTests
     {
         var run = Run with { Origin = "a/../../b" };
 
-        Assert.False(Documents.TryReadQueued(run.Id, JsonSerializer.SerializeToUtf8Bytes(run, DtsJson.Readable.RunSpec), out _, out var why));
+        Assert.False(Documents.TryReadQueued(run.Id, JsonSerializer.SerializeToUtf8Bytes(run, JobsJson.Readable.RunSpec), out _, out var why));
         Assert.Contains("'/'", why, StringComparison.Ordinal);
     }
 }

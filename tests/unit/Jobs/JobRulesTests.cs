@@ -1,5 +1,5 @@
-using Dts.Common;
 using Dts.Common.Cron;
+using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Tests.Support;
 using Xunit;

@@ -1,4 +1,3 @@
-using Dts.Common;
 using Dts.Common.Jobs;
 using Xunit;
 

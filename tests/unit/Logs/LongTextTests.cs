@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using Dts.Common;
+using Dts.Common.Logs;
 using Dts.Tests.Support;
 using Xunit;
 
@@ -24,7 +24,7 @@ public sealed class LongTextTests
         {
             var text = new string('x', shift) + Make(length);
 
-            foreach (var json in new[] { DtsJson.Readable, DtsJson.Default })
+            foreach (var json in new[] { LogsJson.Readable, LogsJson.Default })
             {
                 var written = JsonSerializer.Serialize(Some.Record(0, output: text), json.RunRecord);
 
@@ -40,19 +40,19 @@ public sealed class LongTextTests
     [InlineData("\\u12")]
     public void A_text_that_is_no_text_is_an_error(string wrong)
     {
-        var json = JsonSerializer.Serialize(Some.Record(0, output: "HERE"), DtsJson.Readable.RunRecord);
+        var json = JsonSerializer.Serialize(Some.Record(0, output: "HERE"), LogsJson.Readable.RunRecord);
         var broken = json.Replace("HERE", new string('x', 2000) + "\\n" + wrong, StringComparison.Ordinal);
 
-        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize(broken, DtsJson.Readable.RunRecord));
+        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize(broken, LogsJson.Readable.RunRecord));
     }
 
     [Fact]
     public void A_text_that_ends_within_a_character_is_an_error()
     {
-        var json = Encoding.UTF8.GetBytes(JsonSerializer.Serialize(Some.Record(0, output: "\nHERE"), DtsJson.Readable.RunRecord));
+        var json = Encoding.UTF8.GetBytes(JsonSerializer.Serialize(Some.Record(0, output: "\nHERE"), LogsJson.Readable.RunRecord));
         json[json.AsSpan().IndexOf("HERE"u8) + 3] = 0xF0;
 
-        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize(json, DtsJson.Readable.RunRecord));
+        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize(json, LogsJson.Readable.RunRecord));
     }
 
     private static string Make(int length)

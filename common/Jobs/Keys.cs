@@ -1,0 +1,89 @@
+using System.Diagnostics.CodeAnalysis;
+using Dts.Common.Hosting;
+
+namespace Dts.Common.Jobs;
+
+/// <summary>The key space: every etcd key that DTS uses is built and parsed here.</summary>
+/// <remarks>
+/// <code>
+/// jobs/{name}             the job definition, JSON                                        no lease
+/// fired/{name}            the cursor, "2026-11-22T10:00:00Z worker ..."                     no lease
+/// fired/{name}/{worker}   the same for one worker of a job in mode all                    no lease
+/// runs/{name}/{runId}     a run in flight, JSON                                             no lease
+/// queue/{name}/{runId}    a run that is asked for and not yet claimed, JSON                 no lease
+/// owed/{name}/{runId}     an ending that is decided and not yet recorded, JSON              no lease
+/// killer/{name}           a request to end all runs of the job; the value: why, or empty    60 s, or none when something is in flight
+/// killer/{name}/{runId}   the same for one run                                              none
+/// history/{name}          the latest changes of the schedule, JSON                          no lease
+/// workers/{id}            a worker's registration, JSON                                     the session's
+/// lock/{what}             a lock for cluster chores: the holder's id                        the session's
+/// </code>
+/// The original's keys are jobs, killer, lock and workers.
+/// </remarks>
+public sealed class Keys(string prefix)
+{
+    public const string DefaultPrefix = "/cron/";
+
+    public static Keys Read(SettingsReader settings) => new(settings.Text(
+        "etcdPrefix", DefaultPrefix, prefix => prefix.StartsWith('/') && prefix.EndsWith('/'), "a key prefix that begins and ends with '/'"));
+
+    public string Jobs { get; } = prefix + "jobs/";
+
+    public string AllFired { get; } = prefix + "fired/";
+
+    public string AllRuns { get; } = prefix + "runs/";
+
+    public string AllQueued { get; } = prefix + "queue/";
+
+    public string AllOwed { get; } = prefix + "owed/";
+
+    public string Killers { get; } = prefix + "killer/";
+
+    public string AllHistory { get; } = prefix + "history/";
+
+    public string Workers { get; } = prefix + "workers/";
+
+    public string Job(JobName name) => Jobs + name.Value;
+
+    /// <param name="worker">Empty = the job's own cursor, that of mode one.</param>
+    public string Fired(JobName name, string worker = "") => AllFired + name.Value + (worker.Length > 0 ? $"/{worker}" : "");
+
+    /// <summary>The cursors of all workers of a job in mode all.</summary>
+    public string FiredByWorkers(JobName name) => $"{AllFired}{name.Value}/";
+
+    public string Runs(JobName name) => $"{AllRuns}{name.Value}/";
+
+    public string Run(JobName name, string runId) => $"{AllRuns}{name.Value}/{runId}";
+
+    public string QueueOf(JobName name) => $"{AllQueued}{name.Value}/";
+
+    public string Queued(JobName name, string runId) => $"{AllQueued}{name.Value}/{runId}";
+
+    public string Owed(JobName name, string runId) => $"{AllOwed}{name.Value}/{runId}";
+
+    /// <param name="runId">Empty = all runs of the job.</param>
+    public string Killer(JobName name, string runId = "") => Killers + name.Value + (runId.Length > 0 ? $"/{runId}" : "");
+
+    /// <summary>The job and the run that a key under killer/ is about; an empty run id = all. Null = it is none of ours.</summary>
+    public (JobName Name, string RunId)? TryParseKiller(string key) =>
+        key[Killers.Length..].Split('/', 2) is [var job, .. var rest] && JobName.TryParse(job, out var name, out _) ? (name, rest.FirstOrDefault() ?? "") : null;
+
+    public string History(JobName name) => AllHistory + name.Value;
+
+    public string Worker(string id) => Workers + id;
+
+    public string Lock(string what) => $"{prefix}lock/{what}";
+
+    public static bool TryParseName(string key, string under, [NotNullWhen(true)] out JobName? name)
+    {
+        name = JobName.TryParse(key[under.Length..], out var parsed, out _) ? parsed : null;
+        return name is not null;
+    }
+
+    public string WorkerOf(string key) => key[Workers.Length..];
+
+    /// <summary>The job and the run id of a key under runs/, queue/ or owed/; null = it is none of ours. A run id has no '/', and neither has a name.</summary>
+    /// <param name="under">One of the prefixes of this key space.</param>
+    public static (JobName Name, string RunId)? TryParseRun(string key, string under) =>
+        key[under.Length..].Split('/', 2) is [var job, { Length: > 0 } runId] && JobName.TryParse(job, out var name, out _) ? (name, runId) : null;
+}

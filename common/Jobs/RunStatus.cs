@@ -1,0 +1,44 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Dts.Common.Hosting;
+
+namespace Dts.Common.Jobs;
+
+/// <summary>How a planned fire ended.</summary>
+[JsonConverter(typeof(WordsOnly<RunStatus>))]
+public enum RunStatus
+{
+    [JsonStringEnumMemberName("succeeded")]
+    Succeeded,
+
+    [JsonStringEnumMemberName("failed")]
+    Failed,
+
+    [JsonStringEnumMemberName("timedOut")]
+    TimedOut,
+
+    [JsonStringEnumMemberName("killed")]
+    Killed,
+
+    /// <summary>Claimed, and then deleted, paused or killed before it started.</summary>
+    [JsonStringEnumMemberName("cancelled")]
+    Cancelled,
+
+    /// <summary>A run of the job was still in flight.</summary>
+    [JsonStringEnumMemberName("skipped")]
+    Skipped,
+
+    /// <summary>Nobody could start it in time.</summary>
+    [JsonStringEnumMemberName("missed")]
+    Missed,
+
+    /// <summary>Its worker died.</summary>
+    [JsonStringEnumMemberName("lost")]
+    Lost,
+}
+
+public static class RunStatusWords
+{
+    /// <summary>The word for a status, the same in JSON, in the log store and in the journal.</summary>
+    public static string Word(this RunStatus status) => JsonNamingPolicy.CamelCase.ConvertName(status.ToString());
+}

@@ -1,0 +1,27 @@
+using System.Text.Json.Serialization;
+using Dts.Common.Hosting;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+using Dts.Master.Jobs;
+
+namespace Dts.Master.Api;
+
+/// <summary>The JSON that the API sends.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(IReadOnlyList<LedgerLine>))]
+[JsonSerializable(typeof(IReadOnlyList<RunInSight>))]
+[JsonSerializable(typeof(LogPage))]
+[JsonSerializable(typeof(JobStats))]
+[JsonSerializable(typeof(OutputEvent))]
+[JsonSerializable(typeof(string))]
+[JsonSerializable(typeof(IReadOnlyList<Job>))]
+[JsonSerializable(typeof(IReadOnlyList<RunRecord>))]
+[JsonSerializable(typeof(IReadOnlyList<string>))]
+[JsonSerializable(typeof(IReadOnlyDictionary<string, WorkerRegistration>))]
+[JsonSerializable(typeof(Job))]
+[JsonSerializable(typeof(RunRecord))]
+internal sealed partial class ApiJson : JsonSerializerContext
+{
+    /// <summary>The one to use; see <see cref="JsonText"/>.</summary>
+    public static ApiJson Readable => field ??= new(JsonText.Readable(Default.Options));
+}

@@ -1,0 +1,102 @@
+using System.Text;
+using Dts.Common.Cron;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+using Dts.Master.Jobs;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Dts.Master.Api;
+
+/// <summary>The six paths of the original system, with its forms, its envelope and its status 200 whatever happens.</summary>
+internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore store, RequestGate gate, CronZone defaultZone)
+{
+    private const int BodyBytesMax = 1 << 20;
+    private static readonly FormOptions Limits = new() { BufferBody = false, BufferBodyLengthLimit = BodyBytesMax, ValueLengthLimit = BodyBytesMax, KeyLengthLimit = 1024 };
+
+    // The original checked no method, but read a form only from requests with these.
+    private static readonly string[] Changing = ["POST", "PUT", "PATCH"];
+
+    private const int DefaultLimit = 20;
+    private const int LimitMax = 1000;
+
+    public void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapMethods("/job/save", Changing, gate.Guard(async http =>
+        {
+            var text = await ReadFieldAsync(http, "job");
+            if (!JobJson.TryParse(Encoding.UTF8.GetBytes(text), out var job, out var error))
+            {
+                throw new FormatException(error);
+            }
+
+            List<string> warnings = [];
+            job = JobRules.WithUnixLines(await jobs.WithStoredNamesAsync(job, warnings, http.RequestAborted), warnings);
+            if (JobRules.FindFault(job, defaultZone) is { } fault)
+            {
+                throw new FormatException(fault);
+            }
+
+            await Answer.SucceedAsync(http, await jobs.SaveAsync(job, http.RequestAborted), ApiJson.Readable.Job!, warnings);
+        }));
+
+        routes.MapMethods("/job/delete", Changing, gate.Guard(async http =>
+        {
+            var name = await ReadNameAsync(http);
+            await Answer.SucceedAsync(http, await jobs.DeleteAsync(name, http.RequestAborted), ApiJson.Readable.Job!);
+        }));
+
+        routes.MapMethods("/job/kill", Changing, gate.Guard(async http =>
+        {
+            await jobs.KillAsync(await ReadNameAsync(http), KillRequest.All, http.RequestAborted);
+            await Answer.SucceedAsync(http);
+        }));
+
+        routes.Map("/job/list", gate.Guard(async http =>
+            await gate.AnswerAsync(http, await jobs.ListAsync(http.RequestAborted), ApiJson.Readable.Job, job => job.Name)));
+
+        routes.Map("/job/log", gate.Guard(async http =>
+        {
+            var form = await ReadFormAsync(http);
+            var name = await jobs.ResolveAsync(JobName.Parse(Find(http, form, "name")), http.RequestAborted);
+            var skip = int.TryParse(Find(http, form, "skip"), out var skipped) ? Math.Max(skipped, 0) : 0;
+            var limit = int.TryParse(Find(http, form, "limit"), out var limited) && limited > 0 ? Math.Min(limited, LimitMax) : DefaultLimit;
+            var records = await store.ListAsync(name, skip, limit, http.RequestAborted);
+            await gate.AnswerAsync(http, records, ApiJson.Readable.RunRecord, record => record.Id);
+        }));
+
+        routes.Map("/worker/list", gate.Guard(async http =>
+            await Answer.SucceedAsync(http, await workers.ListAddressesAsync(http.RequestAborted), ApiJson.Readable.IReadOnlyListString)));
+    }
+
+    private async Task<JobName> ReadNameAsync(HttpContext http) =>
+        await jobs.ResolveAsync(JobName.Parse(await ReadFieldAsync(http, "name")), http.RequestAborted);
+
+    private static async Task<string> ReadFieldAsync(HttpContext http, string field)
+    {
+        var form = await ReadFormAsync(http);
+        return form?[field] is [{ } text, ..] ? text : throw new FormatException($"{field} is missing; expected a POST form with {field}=…");
+    }
+
+    /// <summary>The body's form if there is one. Multipart is not read, as in the original.</summary>
+    private static async Task<IFormCollection?> ReadFormAsync(HttpContext http)
+    {
+        var type = http.Request.ContentType ?? "";
+        if (!type.StartsWith("application/x-www-form-urlencoded", StringComparison.OrdinalIgnoreCase))
+        {
+            return null;
+        }
+
+        http.Request.Body = await RequestBody.ReadAsync(http, BodyBytesMax, "a form");
+        try
+        {
+            return await http.Request.ReadFormAsync(Limits, http.RequestAborted);
+        }
+        catch (InvalidDataException wrong)
+        {
+            throw new FormatException($"form cannot be read ({wrong.Message}); expected at most {BodyBytesMax} bytes");
+        }
+    }
+
+    private static string Find(HttpContext http, IFormCollection? form, string field) =>
+        form?[field] is [{ } posted, ..] ? posted : http.Request.Query[field].FirstOrDefault() ?? "";
+}

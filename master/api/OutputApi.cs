@@ -1,0 +1,240 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Unicode;
+using Dts.Common.Etcd;
+using Dts.Common.Hosting;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+
+namespace Dts.Master.Api;
+
+/// <summary>A run's output: whole, to be saved, or as server-sent events while it is written.</summary>
+/// <remarks>Any master serves it, out of the log store; what a reader has missed it asks for by its offset. A stream ends when the run has ended.</remarks>
+internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, TimeProvider time)
+{
+    private const int BytesAtOnce = 256 << 10;
+    private const int Utf8SizeMax = 4;
+
+    private const string NoSuchRun = "there is no such run in flight, and no record of it";
+
+    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan SayEvery = TimeSpan.FromSeconds(15);      // So that proxies do not take the stream for dead.
+    private static readonly TimeSpan AppearsWithin = TimeSpan.FromSeconds(10); // A run that is just being claimed, or its record or its last chunks on their way.
+
+    private readonly FollowedRuns _followed = new(store, etcd, time);
+
+    public void Map(IEndpointRouteBuilder routes) => routes.MapGet("/api/v1/runs/{job}/{runId}/output", (RequestDelegate)ServeAsync);
+
+    private async Task ServeAsync(HttpContext http)
+    {
+        var (job, runId) = ((string)http.Request.RouteValues["job"]!, (string)http.Request.RouteValues["runId"]!);
+        var given = http.Request.Headers["Last-Event-ID"].FirstOrDefault() ?? http.Request.Query["offset"].FirstOrDefault();
+        if (!JobName.TryParse(job, out var name, out var error) || !TryReadOffset(given, out var offset, ref error))
+        {
+            http.Response.StatusCode = StatusCodes.Status400BadRequest;
+            await Answer.FailAsync(http, error);
+            return;
+        }
+
+        var (id, runKey) = ($"{name}/{runId}", keys.Run(name, runId));
+        try
+        {
+            await (http.Request.Query["follow"] == "true"
+                ? FollowAsync(http, id, offset, runKey)
+                : SendAsync(http, new OutputReader(store, id, offset), runKey));
+        }
+        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        {
+            // The reader has gone.
+        }
+        catch (Exception failure) when (failure is LogStoreException or EtcdException)
+        {
+            if (http.Response.HasStarted)
+            {
+                await SayAsync(http, "error", failure.Message); // It asks again from where it is.
+            }
+            else
+            {
+                http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+                await Answer.FailAsync(http, $"{failure.Message}; try again");
+            }
+        }
+    }
+
+    private static bool TryReadOffset(string? text, out long offset, ref string error)
+    {
+        offset = 0;
+        error = "offset is not a whole number of bytes; expected 0 or more";
+        return text is null || (long.TryParse(text, CultureInfo.InvariantCulture, out offset) && offset >= 0);
+    }
+
+    /// <summary>All there is, as a file. Of a run that has ended it is as long as its record says, or breaks off so that the reader notices.</summary>
+    private async Task SendAsync(HttpContext http, OutputReader reader, string runKey)
+    {
+        var record = await reader.FindRecordAsync(http.RequestAborted);
+        var bytes = await reader.ReadAsync(record, BytesAtOnce, http.RequestAborted);
+        if (bytes.Length == 0 && record is null && !reader.IsLost && await etcd.FindAsync(runKey, cancel: http.RequestAborted) is null)
+        {
+            http.Response.StatusCode = StatusCodes.Status404NotFound;
+            await Answer.FailAsync(http, NoSuchRun);
+            return;
+        }
+
+        var headers = http.Response.Headers;
+        http.Response.ContentType = "application/octet-stream";
+        headers.ContentDisposition = $"attachment; filename=\"{Uri.EscapeDataString(runKey[(runKey.LastIndexOf('/') + 1)..])}.log\"";
+        headers.XContentTypeOptions = "nosniff";
+        if (record is not null)
+        {
+            headers["DTS-Output-Bytes"] = record.OutputBytes.ToString(CultureInfo.InvariantCulture);
+            headers["DTS-Output-Cut"] = CutOf(record);
+            http.Response.ContentLength = record.OutputStored > 0 ? Math.Max(0, record.OutputStored - (reader.Offset - bytes.Length)) : null;
+        }
+
+        for (var asked = time.GetTimestamp(); ; bytes = await reader.ReadAsync(record, BytesAtOnce, http.RequestAborted))
+        {
+            if (bytes.Length > 0)
+            {
+                var beyond = record is { OutputStored: > 0 } ? Math.Max(0, reader.Offset - record.OutputStored) : 0; // What a full disk took of a last piece, and did not tell.
+                await http.Response.Body.WriteAsync(bytes.AsMemory(0, (int)Math.Max(0, bytes.Length - beyond)), http.RequestAborted);
+                asked = time.GetTimestamp();
+            }
+            else if (reader.Offset >= (record?.OutputStored ?? 0))
+            {
+                return;
+            }
+            else if (time.GetElapsedTime(asked) > AppearsWithin)
+            {
+                http.Abort();
+                return;
+            }
+            else
+            {
+                await Task.Delay(LookEvery, time, http.RequestAborted); // The record has come, and the last of the chunks are on their way.
+            }
+        }
+    }
+
+    /// <summary>What is missing of a run's output, and where.</summary>
+    private static string CutOf(RunRecord record) => record switch
+    {
+        { OutputStored: > 0 } when record.OutputStored < record.OutputBytes => $"{record.OutputBytes - record.OutputStored} bytes from byte {record.OutputStored} on; the record has the tail",
+        { OutputStored: 0, OutputTruncated: true } => "in the middle, where it says so",
+        _ => "nothing",
+    };
+
+    private async Task FollowAsync(HttpContext http, string id, long offset, string runKey)
+    {
+        if (_followed.TryJoin(id, runKey, offset) is not { } run)
+        {
+            http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+            await Answer.FailAsync(
+                http,
+                $"{FollowedRuns.FollowersMax} readers already follow outputs on this master; try again later, or without follow=true");
+            return;
+        }
+
+        try
+        {
+            await FollowAsync(http, run, offset);
+        }
+        finally
+        {
+            _followed.Leave(run);
+        }
+    }
+
+    private async Task FollowAsync(HttpContext http, FollowedRun run, long offset)
+    {
+        http.Response.ContentType = "text/event-stream";
+        http.Response.Headers.CacheControl = "no-cache";
+        http.Response.Headers["X-Accel-Buffering"] = "no"; // nginx passes each event on at once.
+        var said = time.GetTimestamp(); // When we last sent something to the reader.
+        byte[] rest = [];
+        await SayAsync(http, comment: "following");
+        while (true)
+        {
+            if (await run.ReadAsync(offset, http.RequestAborted) is { Length: > 0 } bytes)
+            {
+                offset += bytes.Length;
+                var piece = rest.Length == 0 ? bytes : [.. rest, .. bytes];
+                rest = await SendEventAsync(http, piece, offset - piece.Length, isLast: false);
+                said = time.GetTimestamp();
+                continue;
+            }
+
+            var isSilent = run.Silence > AppearsWithin;
+            if (run.Record is { } record && (isSilent || offset >= record.OutputStored))
+            {
+                await SendEventAsync(http, rest, offset - rest.Length, isLast: true);
+                var missing = offset < record.OutputStored
+                    ? $"; bytes {offset} to {record.OutputStored} are not in the store, or not yet"
+                    : "";
+                await SayAsync(http, "end", $"{record.Status.Word()}; {record.OutputBytes} bytes written; cut: {CutOf(record)}{missing}");
+                return;
+            }
+
+            if (run.Record is null && isSilent)
+            {
+                await SendEventAsync(http, rest, offset - rest.Length, isLast: true);
+                await (run.IsLost
+                    ? SayAsync(http, "end", "lost; this is the output that its worker had stored")
+                    : SayAsync(http, "error", NoSuchRun));
+                return;
+            }
+
+            if (time.GetElapsedTime(said) > SayEvery)
+            {
+                await SayAsync(http, comment: "nothing new");
+                said = time.GetTimestamp();
+            }
+        }
+    }
+
+    /// <summary>Sends bytes but for a character that is not whole yet, and returns those.</summary>
+    private static async Task<byte[]> SendEventAsync(HttpContext http, byte[] bytes, long offset, bool isLast)
+    {
+        var whole = isLast ? bytes.Length : WholeCharacters(bytes);
+        if (whole > 0)
+        {
+            var text = Utf8.IsValid(bytes.AsSpan(0, whole)) ? Encoding.UTF8.GetString(bytes, 0, whole) : null;
+            var output = new OutputEvent(offset, whole, text, text is null ? Convert.ToBase64String(bytes, 0, whole) : null);
+            var data = JsonSerializer.SerializeToUtf8Bytes(output, ApiJson.Readable.OutputEvent);
+            await http.Response.WriteAsync($"id: {(offset + whole).ToString(CultureInfo.InvariantCulture)}\ndata: ", http.RequestAborted);
+            await http.Response.Body.WriteAsync(data, http.RequestAborted);
+            await http.Response.WriteAsync("\n\n", http.RequestAborted);
+            await http.Response.Body.FlushAsync(http.RequestAborted);
+        }
+
+        return bytes[whole..];
+    }
+
+    /// <summary>How many bytes there are without the beginning of a character at the end.</summary>
+    private static int WholeCharacters(byte[] bytes)
+    {
+        for (var back = 1; back < Utf8SizeMax && back <= bytes.Length; back++)
+        {
+            var start = bytes[^back];
+            if (start < 0x80 || start >= 0xC0)
+            {
+                var size = start switch { >= 0xF0 => 4, >= 0xE0 => 3, >= 0xC0 => 2, _ => 1 };
+                return size > back ? bytes.Length - back : bytes.Length;
+            }
+        }
+
+        return bytes.Length;
+    }
+
+    private static async Task SayAsync(HttpContext http, string? name = null, string data = "", string? comment = null)
+    {
+        await http.Response.WriteAsync(comment is not null ? $": {comment}\n\n" : $"event: {name}\ndata: {data.ReplaceLineEndings(" ")}\n\n", http.RequestAborted);
+        await http.Response.Body.FlushAsync(http.RequestAborted);
+    }
+}
+
+/// <summary>A piece of output as the event stream sends it: as text, or, where it is no UTF-8, as base64.</summary>
+/// <param name="Offset">In bytes from the beginning of the output.</param>
+/// <param name="Bytes">How many bytes it stands for.</param>
+internal sealed record OutputEvent(long Offset, long Bytes, [property: JsonConverter(typeof(LongText))] string? Text, string? Base64);

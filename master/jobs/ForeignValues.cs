@@ -1,0 +1,32 @@
+using Dts.Common.Hosting;
+using Mvccpb;
+
+namespace Dts.Master.Jobs;
+
+/// <summary>Logs values in etcd that DTS did not write and skips. Each revision is logged once, however often it is read.</summary>
+internal sealed class ForeignValues(ILogger log)
+{
+    private const int RememberedMax = 1000;
+
+    private readonly Lock _gate = new();
+    private readonly HashSet<string> _reported = [];
+
+    public void Report(KeyValue pair, string why)
+    {
+        lock (_gate)
+        {
+            if (!_reported.Add($"{pair.ModRevision}"))
+            {
+                return;
+            }
+
+            if (_reported.Count > RememberedMax)
+            {
+                _reported.Clear();
+            }
+        }
+
+        var key = Display.Line(pair.Key.ToStringUtf8());
+        log.DocumentSkipped(key, why);
+    }
+}

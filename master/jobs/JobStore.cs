@@ -1,0 +1,355 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using Dts.Common.Cron;
+using Dts.Common.Etcd;
+using Dts.Common.Hosting;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+using Etcdserverpb;
+using Mvccpb;
+
+namespace Dts.Master.Jobs;
+
+/// <summary>The jobs as they stand in etcd.</summary>
+internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone, TimeProvider time, ForeignValues foreign)
+{
+    private const int Tries = 20;
+    private const int CursorsMax = 40;
+    private const int ComparedMax = 70; // etcd accepts 128 operations; the job, its cursors and its history need the rest.
+    private const int GetsMax = 100;
+    private const string By = "master";
+
+    private static readonly TimeSpan KillStandsFor = TimeSpan.FromSeconds(60);
+
+    /// <summary>All jobs that can be read, in the order of their names' bytes.</summary>
+    public async Task<IReadOnlyList<Job>> ListAsync(CancellationToken cancel) =>
+        [.. (await etcd.ListAsync(keys.Jobs, cancel)).Select(Parse).OfType<Job>()];
+
+    /// <summary>Null = there is none, or none that can be read.</summary>
+    public async Task<Job?> FindAsync(JobName name, CancellationToken cancel) => await etcd.FindAsync(keys.Job(name), cancel: cancel) is { } pair ? Parse(pair) : null;
+
+    /// <summary>The name that a job is stored under: composed (NFC), unless an older version or etcdctl stored this very name.</summary>
+    public async Task<JobName> ResolveAsync(JobName name, CancellationToken cancel) =>
+        name.Composed is var composed && composed != name && await etcd.FindAsync(keys.Job(name), cancel: cancel) is null ? composed : name;
+
+    /// <summary>Replaces the names of the job and its dependents with the names that they are stored under.</summary>
+    public async Task<Job> WithStoredNamesAsync(Job job, List<string> warnings, CancellationToken cancel)
+    {
+        var stored = job with
+        {
+            Name = await StoredAsync(job.Name),
+            Then = await AllStoredAsync(job.Then),
+            OnFailure = await AllStoredAsync(job.OnFailure),
+            Always = await AllStoredAsync(job.Always),
+        };
+        if (stored.Name != job.Name)
+        {
+            warnings.Add("name had separate letters and accents; it was saved in Unicode's composed form (NFC)");
+        }
+
+        return stored;
+
+        async Task<string> StoredAsync(string text) =>
+            JobName.TryParse(text, out var name, out _) ? (await ResolveAsync(name, cancel)).Value : text;
+
+        async Task<IReadOnlyList<string>> AllStoredAsync(IReadOnlyList<string> texts)
+        {
+            List<string> names = [];
+            foreach (var text in texts)
+            {
+                names.Add(await StoredAsync(text));
+            }
+
+            return names;
+        }
+    }
+
+    /// <summary>Creates or replaces a job and returns the one it replaced.</summary>
+    /// <exception cref="FormatException">The schedule is new and has no plan time left, or the dependents lead back to the job.</exception>
+    public Task<Job?> SaveAsync(Job job, CancellationToken cancel) => ChangeAsync(
+        JobName.Parse(job.Name),
+        former => former?.HasScheduleOf(job) != true && JobRules.FindOver(job, defaultZone, time.GetUtcNow()) is { } over
+            ? throw new FormatException(over)
+            : job,
+        job.Dependents.Any() ? () => CheckDependentsAsync(job, cancel) : null,
+        cancel);
+
+    /// <summary>Pauses or resumes a job and returns it as it was; null = there is none.</summary>
+    public Task<Job?> EnableAsync(JobName name, bool enabled, CancellationToken cancel) =>
+        ChangeAsync(name, job => job is null ? null : job with { Enabled = enabled }, null, cancel);
+
+    /// <summary>Removes a job and returns it; null = there was none. Its cursor stays for a while, so that a job of the same name starts no fire twice.</summary>
+    public Task<Job?> DeleteAsync(JobName name, CancellationToken cancel) => ChangeAsync(name, _ => null, null, cancel);
+
+    /// <summary>Asks for the end of what runs of a job. The request stands until nothing that it was meant for is in flight, for workers that are cut off now.</summary>
+    public async Task KillAsync(JobName name, KillRequest request, CancellationToken cancel)
+    {
+        var state = await etcd.TxnAsync(Txn.All([Txn.List(keys.Runs(name), keysOnly: true), Txn.List(keys.QueueOf(name))]), repeatable: true, cancel);
+        foreach (var waiting in state.Responses[1].ResponseRange.Kvs)
+        {
+            await CancelQueuedAsync(name, waiting, request, cancel);
+        }
+
+        // With nothing in flight it is meant for what is just being claimed, and must not stay for ever.
+        var inFlight = state.Responses[0].ResponseRange.Kvs.Any(run => request.Covers(run.Key.ToStringUtf8()[keys.Runs(name).Length..]));
+        var lease = inFlight ? default : await etcd.GrantAsync(KillStandsFor, cancel);
+        await etcd.PutAsync(keys.Killer(name, request.RunId), request == KillRequest.All ? "" : request.Reason, lease, cancel);
+    }
+
+    /// <exception cref="FormatException">The job is unknown.</exception>
+    public async Task<IReadOnlyList<LedgerLine>> ReadLedgerAsync(
+        ILogStore store,
+        CronZone zone,
+        JobName name,
+        DateTimeOffset from,
+        DateTimeOffset to,
+        DateTimeOffset now,
+        CancellationToken cancel)
+    {
+        var (changes, job) = (await ListChangesAsync(name, cancel), await FindAsync(name, cancel));
+        return job is null && changes.Count == 0
+            ? throw new FormatException(
+                $"name \"{Display.Line(name.Value)}\" is not a job; expected a saved job, or one deleted less than a day ago")
+            : Ledger.List(name, changes, job, await store.ListPlannedAsync(name, from, to, cancel), zone, from, to, now);
+    }
+
+    /// <summary>What waits in the queue ends there.</summary>
+    private async Task CancelQueuedAsync(JobName name, KeyValue waiting, KillRequest request, CancellationToken cancel)
+    {
+        var key = waiting.Key.ToStringUtf8();
+        var runId = key[keys.QueueOf(name).Length..];
+        if (!request.Covers(runId))
+        {
+            return;
+        }
+
+        if (!Documents.TryReadQueued(runId, waiting.Value.Span, out var run, out var why))
+        {
+            foreign.Report(waiting, why);
+        }
+        else
+        {
+            var owed = new OwedEnding(By, "-", run, RunStatus.Cancelled, $"killed before it started: {request.Reason}", time.GetUtcNow());
+            await etcd.TxnAsync(
+                Txn.If(Txn.Unchanged(key, waiting.ModRevision))
+                    .Then(Txn.Delete(key), Txn.Put(keys.Owed(name, run.Id), JsonSerializer.Serialize(owed, JobsJson.Readable.OwedEnding))),
+                cancel: cancel);
+        }
+    }
+
+    /// <summary>Puts a run of a job into the queue and returns its id; null = there is no such job.</summary>
+    /// <param name="worker">The only worker that may run it; empty = any that the job's target names.</param>
+    public async Task<string?> RunAsync(JobName name, string worker, IReadOnlyDictionary<string, string>? env, CancellationToken cancel)
+    {
+        var now = time.GetUtcNow();
+        var origin = $"manual-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}";
+        var run = new RunSpec(DateTimeOffset.FromUnixTimeSeconds(now.ToUnixTimeSeconds()), RunSpec.Manual, now, Origin: origin, Worker: worker, Env: env);
+        var put = Txn.If(Txn.Exists(keys.Job(name))).Then(Txn.Put(keys.Queued(name, run.Id), JsonSerializer.Serialize(run, JobsJson.Readable.RunSpec)));
+        return (await etcd.TxnAsync(put, cancel: cancel)).Succeeded ? run.Id : null; // Not repeatable: it may have been claimed by then, and would run again.
+    }
+
+    /// <summary>What the schedule of a job has been, the oldest first; empty = nothing is known of it (put by hand).</summary>
+    public async Task<IReadOnlyList<ScheduleChange>> ListChangesAsync(JobName name, CancellationToken cancel) => ParseChanges(await etcd.FindAsync(keys.History(name), cancel: cancel));
+
+    private Job? Parse(KeyValue pair)
+    {
+        if (!JobJson.TryParse(pair.Value.Memory, out var job, out var why))
+        {
+            foreign.Report(pair, why);
+        }
+
+        return job;
+    }
+
+    private IReadOnlyList<ScheduleChange> ParseChanges(KeyValue? pair)
+    {
+        if (pair is null)
+        {
+            return [];
+        }
+
+        if (!Documents.TryReadHistory(pair.Value.Span, out var changes, out var why))
+        {
+            foreign.Report(pair, why);
+        }
+
+        return changes ?? [];
+    }
+
+    /// <summary>Puts a job in the place of another, and with it all that the change means for its schedule; returns the former one.</summary>
+    /// <remarks>
+    /// The cursors are put in the same transaction, always: moved forward to now when the schedule changed or the job was enabled, for neither
+    /// makes missed fires, else as they stood. So a job that is newer than its cursor was put by hand, and its past is unknown. What the former
+    /// schedule had, and nobody claimed, before it ended is owed as missed.
+    /// </remarks>
+    /// <param name="change">From the former job to the next; null = there is none.</param>
+    /// <param name="check">Returns further conditions of the transaction; called for each try.</param>
+    private async Task<Job?> ChangeAsync(
+        JobName name, Func<Job?, Job?> change, Func<Task<IReadOnlyList<Compare>>>? check, CancellationToken cancel)
+    {
+        for (var attempt = 1; attempt <= Tries; attempt++)
+        {
+            var state = await etcd.TxnAsync(
+                Txn.All([Txn.Get(keys.Job(name)), Txn.Get(keys.Fired(name)), Txn.List(keys.FiredByWorkers(name)), Txn.Get(keys.History(name)), Txn.List(keys.Workers)]), repeatable: true, cancel);
+            var found = state.Responses.Select(response => response.ResponseRange.Kvs).ToList();
+            var former = found[0].FirstOrDefault();
+            var previous = former is null ? null : Parse(former);
+            var next = change(previous);
+            if (former is null && next is null)
+            {
+                return null;
+            }
+
+            var txn = Txn.If(Txn.Unchanged(keys.Job(name), former?.ModRevision ?? 0));
+            txn.Then(next is null ? Txn.Delete(keys.Job(name)) : Txn.Put(keys.Job(name), JobJson.ToJson(next)));
+            var end = MoveCursors(txn, name, previous, next, [found[1].FirstOrDefault(), .. OfLiveWorkers(found[2], found[4], name, previous)]);
+            NoteChange(txn, name, previous, next, found[3].FirstOrDefault(), end);
+            txn.Compare.AddRange(check is null ? [] : await check());
+            if ((await etcd.TxnAsync(txn, cancel: cancel)).Succeeded)
+            {
+                return previous;
+            }
+        }
+
+        throw new EtcdException(EtcdError.Unavailable, $"job {name} was changed by others {Tries} times while it was saved; try again");
+    }
+
+    /// <summary>
+    /// The cursors of the workers that are there to run a job in mode all; etcd takes so many operations at once. Any other is older than the job after the save,
+    /// and so says nothing of the past any more.
+    /// </summary>
+    private IEnumerable<KeyValue> OfLiveWorkers(IEnumerable<KeyValue> cursors, IEnumerable<KeyValue> workers, JobName name, Job? job)
+    {
+        var matching = workers
+            .Select(worker => (Id: keys.WorkerOf(worker.Key.ToStringUtf8()), Registration: WorkerRegistration.Parse(worker.Value.Span)))
+            .Where(worker => job?.Target.Matches(worker.Id, worker.Registration?.Labels ?? new Dictionary<string, string>()) == true)
+            .Select(worker => keys.Fired(name, worker.Id))
+            .ToHashSet();
+        return cursors.Where(cursor => matching.Contains(cursor.Key.ToStringUtf8())).Take(CursorsMax);
+    }
+
+    /// <summary>Puts the cursors of a job, owes what was missed before them, and returns where its former schedule ends.</summary>
+    /// <param name="cursors">The job's own, or null, then those of its workers.</param>
+    private DateTimeOffset MoveCursors(TxnRequest txn, JobName name, Job? previous, Job? next, IReadOnlyList<KeyValue?> cursors)
+    {
+        var now = time.GetUtcNow();
+        var ends = previous is { Enabled: true } && !(next is { Enabled: true } && next.HasScheduleOf(previous));
+        var begins = next is { Enabled: true } && (previous is not { Enabled: true } || ends);
+        var end = now;
+        foreach (var pair in cursors)
+        {
+            var key = pair?.Key.ToStringUtf8() ?? keys.Fired(name);
+            txn.Compare.Add(Txn.Unchanged(key, pair?.ModRevision ?? 0));
+            var isSound = Cursor.TryParse(pair?.Value.ToStringUtf8() ?? "", out var cursor);
+            var stands = isSound && (cursor.PlanTime >= now || !(begins || ends));
+            end = stands && cursor.PlanTime > end ? cursor.PlanTime : end;
+            txn.Then(stands ? Txn.Put(key, pair!.Value) : Txn.Put(key, new Cursor(now, By, "-", Cursor.Moved).ToString()));
+            if (ends && isSound && !stands && FindMissed(previous!, cursor, key, name, now) is { } owed)
+            {
+                txn.Then(Txn.Put(keys.Owed(name, owed.Run.Id), JsonSerializer.Serialize(owed, JobsJson.Readable.OwedEnding)));
+            }
+        }
+
+        return end;
+    }
+
+    private OwedEnding? FindMissed(Job job, Cursor cursor, string cursorKey, JobName name, DateTimeOffset now)
+    {
+        if (!JobSchedule.TryParse(job, defaultZone, out var schedule, out _)
+            || schedule.CountBetween(cursor.PlanTime, now.AddTicks(1)) is not (> 0 and var count)
+            || (job.Mode == JobMode.All) != (cursorKey != keys.Fired(name)))
+        {
+            return null;
+        }
+
+        var run = RunSpec.Scheduled(schedule.Latest(now)!.Value) with { Worker = cursorKey[keys.Fired(name).Length..].TrimStart('/') };
+        return new OwedEnding(By, "-", run, RunStatus.Missed, "no worker had claimed it when its schedule was changed", now, count, cursor.PlanTime);
+    }
+
+    private void NoteChange(TxnRequest txn, JobName name, Job? previous, Job? next, KeyValue? history, DateTimeOffset end)
+    {
+        txn.Compare.Add(Txn.Unchanged(keys.History(name), history?.ModRevision ?? 0));
+        var (before, after) = (ChangeOf(previous, end), ChangeOf(next, end));
+        if (history is null || before != after)
+        {
+            var changes = ParseChanges(history).Append(after).TakeLast(ScheduleChange.Kept).ToList();
+            txn.Then(Txn.Put(keys.History(name), JsonSerializer.Serialize(changes, JobsJson.Readable.IReadOnlyListScheduleChange)));
+        }
+    }
+
+    private static ScheduleChange ChangeOf(Job? job, DateTimeOffset after) =>
+        job is { Enabled: true } ? new ScheduleChange(after, job.CronExpr, job.TimeZone) : new ScheduleChange(after, "", "");
+
+    /// <summary>
+    /// Refuses a job whose dependents lead back to it. Returns conditions that make the save fail if a job on the way has changed
+    /// meanwhile.
+    /// </summary>
+    /// <remarks>A dependent may not exist yet: saving it later runs this check again.</remarks>
+    private async Task<IReadOnlyList<Compare>> CheckDependentsAsync(Job job, CancellationToken cancel)
+    {
+        var jobs = new Dictionary<string, Job> { [job.Name] = job };
+        var revisions = new Dictionary<string, long>();
+        var latest = 0L;
+        for (var next = job.Dependents.ToHashSet(); next.Count > 0;)
+        {
+            next.RemoveWhere(name => name == job.Name || revisions.ContainsKey(name));
+            var found = new List<Job>();
+            foreach (var names in next.Chunk(GetsMax))
+            {
+                var state = await etcd.TxnAsync(Txn.All(names.Select(name => Txn.Get(keys.Jobs + name, latest))), repeatable: true, cancel);
+                latest = latest == 0 ? state.Header.Revision : latest;
+                foreach (var (name, answer) in names.Zip(state.Responses))
+                {
+                    var pair = answer.ResponseRange.Kvs.FirstOrDefault();
+                    revisions[name] = pair?.ModRevision ?? 0;
+                    if (pair is not null && Parse(pair) is { } dependent)
+                    {
+                        found.Add(jobs[name] = dependent);
+                    }
+                }
+            }
+
+            next = [.. found.SelectMany(dependent => dependent.Dependents)];
+        }
+
+        if (FindCycle(job.Name, jobs) is { } cycle)
+        {
+            throw new FormatException($"then, onFailure or always lead back to the job itself ({Display.Line(string.Join(" > ", cycle))}); expected no circle");
+        }
+
+        return revisions.Count <= ComparedMax
+            ? [.. revisions.Select(known => Txn.Unchanged(keys.Jobs + known.Key, known.Value))]
+            : [Txn.NoneChangedUnder(keys.Jobs, latest)];
+    }
+
+    /// <summary>A way from a job along its dependents back to it; null = there is none.</summary>
+    private static List<string>? FindCycle(string start, Dictionary<string, Job> jobs)
+    {
+        var cameFrom = new Dictionary<string, string>();
+        var next = new Queue<string>([start]);
+        while (next.TryDequeue(out var name))
+        {
+            foreach (var dependent in jobs.GetValueOrDefault(name)?.Dependents ?? [])
+            {
+                if (dependent == start)
+                {
+                    List<string> way = [start, name];
+                    while (name != start)
+                    {
+                        way.Add(name = cameFrom[name]);
+                    }
+
+                    way.Reverse();
+                    return way;
+                }
+
+                if (cameFrom.TryAdd(dependent, name))
+                {
+                    next.Enqueue(dependent);
+                }
+            }
+        }
+
+        return null;
+    }
+}

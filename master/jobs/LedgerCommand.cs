@@ -1,0 +1,93 @@
+using System.Globalization;
+using Dts.Common.Etcd;
+using Dts.Common.Hosting;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Dts.Master.Jobs;
+
+/// <summary><c>dts-master ledger --job J --from A --to B</c>: prints every planned time with its ending.</summary>
+internal static class LedgerCommand
+{
+    public const string Name = "ledger";
+
+    private const int Faults = 1;
+    private const int Unreadable = 2;
+
+    private static readonly string[] Usage =
+    [
+        "dts-master ledger --job NAME [--from TIME] [--to TIME] [--config FILE] [--SETTING VALUE ...]",
+        "Prints every planned time of a job in a span, with its ending. The command only reads.",
+        "TIME is 2026-11-22T10:00:00Z, with an offset such as +01:00, or 2026-11-22; without a zone it is UTC. "
+            + "Without --to: up to now; without --from: the day before --to.",
+        "exit code 0: each planned time that has come has one ending; 1: a planned time has no ending or two; "
+            + "2: the ledger cannot be read, or the job is unknown; 78: wrong settings or arguments.",
+    ];
+
+    public static async Task<int> RunAsync(string[] arguments)
+    {
+        if (arguments.Any(argument => argument is "--help" or "-h" or "help"))
+        {
+            Console.WriteLine(string.Join('\n', Usage));
+            return 0;
+        }
+
+        var reader = SettingsReader.Load(arguments, "master.json");
+        var job = reader.Text("job", "", text => JobName.TryParse(text, out _, out _), "a job's name");
+        var now = TimeProvider.System.GetUtcNow();
+        var to = Moment(reader, "to", now);
+        var from = Moment(reader, "from", Ledger.DayBefore(to));
+        if (Ledger.FindFault(from, to) is { } fault)
+        {
+            throw new SettingsException(fault);
+        }
+
+        var settings = MasterSettings.Read(reader);
+        reader.FindUnknown();
+
+        using var etcd = new EtcdClient(settings.Etcd, TimeProvider.System, NullLogger.Instance);
+        var jobs = new JobStore(etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, new ForeignValues(NullLogger.Instance));
+        try
+        {
+            using var store = settings.Log.OpenToRead(NullLogger.Instance);
+            var lines = await jobs.ReadLedgerAsync(
+                store, settings.DefaultZone, JobName.Parse(job), from, to, now, CancellationToken.None);
+            foreach (var line in lines)
+            {
+                Console.WriteLine(line);
+            }
+
+            var judged = lines.Where(line => line.Note.Length == 0).ToList();
+            var toCome = lines.Count(line => line.Note == LedgerLine.ToCome);
+            var faults = judged.Count(line => line.Fault.Length > 0);
+            Console.WriteLine(
+                $"{judged.Count} planned, {judged.Count - faults} with one ending, {faults} without or with two"
+                + (toCome > 0 ? $"; {toCome} to come" : ""));
+            return faults == 0 ? 0 : Faults;
+        }
+        catch (Exception failure) when (failure is EtcdException or LogStoreException or StartException or FormatException)
+        {
+            await Console.Error.WriteLineAsync(failure.Message);
+            return Unreadable;
+        }
+    }
+
+    private static DateTimeOffset Moment(SettingsReader reader, string name, DateTimeOffset fallback) =>
+        QueryTime.Parse(reader.Text(name, Cursor.Text(fallback), text => QueryTime.Parse(text) is not null, QueryTime.Expected))!.Value;
+}
+
+/// <summary>A time in a query or an argument: RFC 3339, with a date. Without a zone it is UTC; without a time it is midnight.</summary>
+internal static class QueryTime
+{
+    public const string Expected = "a time such as 2026-11-22T10:00:00Z, or a date such as 2026-11-22";
+
+    private static readonly string[] Forms =
+        ["yyyy-MM-dd'T'HH:mm:ssK", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK", "yyyy-MM-dd'T'HH:mmK", "yyyy-MM-dd"];
+
+    /// <summary>Null = the text is not a time.</summary>
+    public static DateTimeOffset? Parse(string text) =>
+        DateTimeOffset.TryParseExact(text, Forms, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var moment)
+            ? moment.ToUniversalTime()
+            : null;
+}

@@ -1,0 +1,290 @@
+using System.Text.Json;
+using Dts.Common.Cron;
+using Dts.Common.Etcd;
+using Dts.Common.Jobs;
+using Dts.Master.Jobs;
+using Dts.Tests.Support;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace Dts.Tests.Integration.Master;
+
+public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
+{
+    private static readonly JobName Hello = JobName.Parse("hello");
+
+    private readonly ManualTime _time = new();
+    private readonly JobStore _jobs;
+
+    public JobStoreTests(EtcdServer server)
+        : base(server) => _jobs = new JobStore(Etcd, Keys, CronZone.Utc, _time, new ForeignValues(NullLogger.Instance));
+
+    [Fact]
+    public async Task A_save_returns_the_job_that_it_replaced()
+    {
+        var first = Some.Job();
+        var second = first with { Command = "echo more" };
+
+        Assert.Null(await SaveAsync(first));
+        Assert.Equal("echo hello", (await SaveAsync(second))!.Command);
+        Assert.Equal("echo more", (await SaveAsync(first))!.Command);
+        Assert.Equal(["echo hello"], (await _jobs.ListAsync(CancellationToken.None)).Select(job => job.Command));
+    }
+
+    [Fact]
+    public async Task A_list_has_what_can_be_read_in_the_order_of_the_names_bytes()
+    {
+        foreach (var name in new[] { "b", "备份", "a", "B", "a b" })
+        {
+            await SaveAsync(Some.Job(name));
+        }
+
+        await Etcd.PutAsync(Keys.Jobs + "a1", "not JSON");
+
+        Assert.Equal(["B", "a", "a b", "b", "备份"], (await _jobs.ListAsync(CancellationToken.None)).Select(job => job.Name));
+    }
+
+    [Fact]
+    public async Task The_cursor_is_made_with_the_job_at_now_and_in_one_transaction()
+    {
+        await SaveAsync(Some.Job());
+
+        var (job, cursor) = (await Etcd.FindAsync(Keys.Job(Hello)), await Etcd.FindAsync(Keys.Fired(Hello)));
+        Assert.Equal($"{Cursor.Text(_time.GetUtcNow())} master - moved", cursor!.Value.ToStringUtf8());
+        Assert.Equal(job!.ModRevision, cursor.ModRevision);
+    }
+
+    [Fact]
+    public async Task A_new_schedule_moves_the_cursor_forward_to_now()
+    {
+        await CursorAfterAsync(Some.Job(), Some.Job(cronExpr: "*/2 * * * * *"), stays: false);
+        await CursorAfterAsync(Some.Job(), Some.Job() with { TimeZone = "Europe/Berlin" }, stays: false);
+    }
+
+    [Fact]
+    public async Task Enabling_a_job_moves_the_cursor_forward_to_now_for_pausing_is_not_missing() =>
+        await CursorAfterAsync(Some.Job() with { Enabled = false }, Some.Job(), stays: false);
+
+    [Fact]
+    public async Task Any_other_edit_leaves_the_cursor_but_writes_it_again()
+    {
+        await CursorAfterAsync(Some.Job(), Some.Job() with { Command = "echo more" }, stays: true);
+        await CursorAfterAsync(Some.Job(), Some.Job(), stays: true);
+    }
+
+    [Fact]
+    public async Task Pausing_a_job_moves_the_cursor_forward_to_now_and_owes_what_was_missed_until_then()
+    {
+        await CursorAfterAsync(Some.Job(), Some.Job() with { Enabled = false }, stays: false);
+
+        var owed = Assert.Single(await Etcd.ListAsync(Keys.AllOwed));
+        var ending = JsonSerializer.Deserialize(owed.Value.Span, JobsJson.Readable.OwedEnding)!;
+        Assert.Equal((RunStatus.Missed, 600L, _time.GetUtcNow()), (ending.Status, ending.Count, ending.Run.PlanTime));
+    }
+
+    [Fact]
+    public async Task What_the_schedule_was_is_kept_with_the_moments_of_its_changes()
+    {
+        var start = _time.GetUtcNow();
+        await SaveAsync(Some.Job());
+        _time.Advance(TimeSpan.FromMinutes(1));
+        await SaveAsync(Some.Job() with { Command = "echo more" });
+        await SaveAsync(Some.Job(cronExpr: "*/5 * * * * *"));
+        _time.Advance(TimeSpan.FromMinutes(1));
+        await _jobs.EnableAsync(Hello, enabled: false, CancellationToken.None);
+        await _jobs.DeleteAsync(Hello, CancellationToken.None);
+
+        Assert.Equal(
+            [new ScheduleChange(start, "* * * * * *", ""), new(start.AddMinutes(1), "*/5 * * * * *", ""), new(start.AddMinutes(2), "", "")],
+            await _jobs.ListChangesAsync(Hello, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Jobs_that_would_run_each_other_for_ever_are_refused()
+    {
+        await SaveAsync(Some.Job("c"));
+        await SaveAsync(Some.Job("b") with { OnFailure = ["c"] });
+        await SaveAsync(Some.Job("a") with { Then = ["b"] });
+
+        var circle = await Assert.ThrowsAsync<FormatException>(() => SaveAsync(Some.Job("c") with { Always = ["a"] }));
+        var itself = await Assert.ThrowsAsync<FormatException>(() => SaveAsync(Some.Job("d") with { Then = ["d"] }));
+
+        Assert.Equal("then, onFailure or always lead back to the job itself (c > a > b > c); expected no circle", circle.Message);
+        Assert.Equal("then, onFailure or always lead back to the job itself (d > d); expected no circle", itself.Message);
+    }
+
+    [Fact]
+    public async Task A_job_may_be_saved_before_its_dependents_and_the_save_that_closes_a_circle_is_refused()
+    {
+        await SaveAsync(Some.Job("a") with { Then = ["b"] });
+        await SaveAsync(Some.Job("b") with { Then = ["c"] });
+
+        var circle = await Assert.ThrowsAsync<FormatException>(() => SaveAsync(Some.Job("c") with { Always = ["a"] }));
+        Assert.Equal("then, onFailure or always lead back to the job itself (c > a > b > c); expected no circle", circle.Message);
+
+        await SaveAsync(Some.Job("c"));
+        Assert.Equal(["a", "b", "c"], (await _jobs.ListAsync(CancellationToken.None)).Select(job => job.Name));
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(8)]
+    public async Task Clients_that_save_different_jobs_with_dependents_at_once_all_succeed(int clients)
+    {
+        await SaveAsync(Some.Job("last"));
+
+        await Task.WhenAll(Enumerable.Range(0, clients).Select(async client =>
+        {
+            for (var n = 0; n < 20; n++)
+            {
+                await SaveAsync(Some.Job($"first {client}") with { Command = $"echo {n}", Then = ["last", $"second {client}"] });
+                await SaveAsync(Some.Job($"second {client}") with { Command = $"echo {n}", Then = ["last"] });
+            }
+        }));
+
+        Assert.Equal(1 + (2 * clients), (await _jobs.ListAsync(CancellationToken.None)).Count);
+    }
+
+    [Fact]
+    public async Task Of_concurrent_saves_that_would_close_a_circle_one_is_refused()
+    {
+        for (var n = 0; n < 30; n++)
+        {
+            string[] names = [$"a{n}", $"b{n}", $"c{n}"];
+            var saves = await Task.WhenAll(names.Select((name, i) =>
+                Record.ExceptionAsync(() => SaveAsync(Some.Job(name) with { Then = [names[(i + 1) % names.Length]] })).AsTask()));
+
+            Assert.IsType<FormatException>(Assert.Single(saves, failure => failure is not null));
+        }
+    }
+
+    [Fact]
+    public async Task A_circle_is_found_however_many_jobs_it_goes_through()
+    {
+        const int Jobs = 300;
+        for (var n = Jobs; n > 1; n--)
+        {
+            await SaveAsync(Some.Job($"n{n}") with { Then = n == Jobs ? [] : [$"n{n + 1}"] });
+        }
+
+        await SaveAsync(Some.Job("n1") with { Then = ["n2"] });
+        await Assert.ThrowsAsync<FormatException>(() => SaveAsync(Some.Job($"n{Jobs}") with { Then = ["n1"] }));
+    }
+
+    [Fact]
+    public async Task A_job_whose_schedule_is_over_can_be_saved_again_and_only_with_that_schedule()
+    {
+        var over = Some.Job("once", "@at 2026-01-01T10:00:00Z");
+        await Etcd.PutAsync(Keys.Job(JobName.Parse("once")), JobJson.ToJson(over));
+
+        await SaveAsync(over with { Command = "echo more" });
+
+        foreach (var (job, expr) in new[] { ("once", "@at 2026-01-01T09:00:00Z"), ("new", "@at 2026-01-01T10:00:00Z") })
+        {
+            var refused = await Assert.ThrowsAsync<FormatException>(() => SaveAsync(Some.Job(job, expr)));
+            Assert.Equal($"cronExpr \"{expr}\" never fires from now on; expected an expression that does", refused.Message);
+        }
+    }
+
+    [Fact]
+    public async Task The_cursor_is_never_moved_back()
+    {
+        await SaveAsync(Some.Job());
+        var ahead = new Cursor(_time.GetUtcNow().AddSeconds(1), "w1", "5f3", Cursor.Claimed).ToString();
+        await Etcd.PutAsync(Keys.Fired(Hello), ahead);
+
+        await SaveAsync(Some.Job(cronExpr: "*/2 * * * * *"));
+        Assert.Equal(ahead, await ReadAsync(Keys.Fired(Hello)));
+
+        await _jobs.DeleteAsync(Hello, CancellationToken.None);
+        await SaveAsync(Some.Job());
+        Assert.Equal(ahead, await ReadAsync(Keys.Fired(Hello)));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("written by hand, and not well")]
+    public async Task A_cursor_that_cannot_be_read_is_put_right(string cursor)
+    {
+        await SaveAsync(Some.Job());
+        await Etcd.PutAsync(Keys.Fired(Hello), cursor);
+
+        await SaveAsync(Some.Job() with { Command = "echo more" });
+
+        Assert.Equal($"{Cursor.Text(_time.GetUtcNow())} master - moved", await ReadAsync(Keys.Fired(Hello)));
+    }
+
+    [Fact]
+    public async Task A_delete_returns_the_job_and_leaves_its_cursor()
+    {
+        await SaveAsync(Some.Job());
+        var cursor = await ReadAsync(Keys.Fired(Hello));
+
+        Assert.Equal("hello", (await _jobs.DeleteAsync(Hello, CancellationToken.None))!.Name);
+        Assert.Null(await _jobs.DeleteAsync(Hello, CancellationToken.None));
+        Assert.Null(await ReadAsync(Keys.Job(Hello)));
+        Assert.Equal(cursor, await ReadAsync(Keys.Fired(Hello)));
+    }
+
+    [Fact]
+    public async Task A_kill_request_stands_until_it_is_answered_when_something_is_in_flight()
+    {
+        await Etcd.PutAsync(Keys.Run(Hello, "20260105T000000Z"), "{}");
+
+        await _jobs.KillAsync(Hello, KillRequest.All with { RunId = "20260105T000000Z" }, CancellationToken.None);
+
+        var request = await Etcd.FindAsync(Keys.Killer(Hello, "20260105T000000Z"));
+        Assert.Equal(("by request", 0L), (request!.Value.ToStringUtf8(), request.Lease));
+    }
+
+    [Fact]
+    public async Task A_kill_request_stands_for_a_minute_when_nothing_is_in_flight()
+    {
+        await _jobs.KillAsync(Hello, KillRequest.All, CancellationToken.None);
+
+        var request = await Etcd.FindAsync(Keys.Killer(Hello));
+        Assert.Equal("", request!.Value.ToStringUtf8());
+        var lease = await Server.RunCtlAsync("lease", "timetolive", new LeaseId(request.Lease).ToString());
+        Assert.Contains("granted with TTL(60s)", lease, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Saves_at_once_and_a_cursor_that_is_claimed_all_the_while_leave_neither_lost()
+    {
+        await SaveAsync(Some.Job());
+        using var done = new CancellationTokenSource();
+        var claims = 0;
+        var claiming = Task.Run(async () =>
+        {
+            while (!done.IsCancellationRequested)
+            {
+                await Etcd.PutAsync(Keys.Fired(Hello), new Cursor(_time.GetUtcNow().AddSeconds(++claims), "w1", "5f3", Cursor.Claimed).ToString());
+                await Etcd.FindAsync(Keys.Job(Hello));
+            }
+        });
+
+        var saves = await Task.WhenAll(Enumerable.Range(0, 5).Select(n => Record.ExceptionAsync(() => SaveAsync(Some.Job() with { Command = $"echo {n}" })).AsTask()));
+        await done.CancelAsync();
+        await claiming;
+
+        Assert.All(saves, failure => Assert.True(failure is null or EtcdException { Error: EtcdError.Unavailable }, $"{failure}"));
+        Assert.True(Cursor.TryParse((await ReadAsync(Keys.Fired(Hello)))!, out var cursor));
+        Assert.Equal(_time.GetUtcNow().AddSeconds(claims), cursor.PlanTime);
+    }
+
+    private Task<Job?> SaveAsync(Job job) => _jobs.SaveAsync(job, CancellationToken.None);
+
+    private async Task CursorAfterAsync(Job before, Job after, bool stays)
+    {
+        await SaveAsync(before);
+        var cursor = new Cursor(_time.GetUtcNow(), "w1", "5f3", Cursor.Claimed).ToString();
+        await Etcd.PutAsync(Keys.Fired(Hello), cursor);
+        _time.Advance(TimeSpan.FromMinutes(10));
+
+        await SaveAsync(after);
+
+        var (job, found) = (await Etcd.FindAsync(Keys.Job(Hello)), await Etcd.FindAsync(Keys.Fired(Hello)));
+        Assert.Equal(stays ? cursor : $"{Cursor.Text(_time.GetUtcNow())} master - moved", found!.Value.ToStringUtf8());
+        Assert.Equal(job!.ModRevision, found.ModRevision); // So it is never older than the job.
+    }
+}

@@ -1,0 +1,113 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Dts.Common.Etcd;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Integration.Master;
+
+/// <summary>The master as it is built, with an etcd and a log file of its own.</summary>
+public sealed class MasterProcess : IAsyncLifetime
+{
+    private readonly ScratchFolder _scratch = new();
+    private readonly RecordedLog _log = new();
+    private readonly List<string> _said = [];
+    private Process? _process;
+
+    internal EtcdServer Server { get; init; } = new();
+
+    /// <summary>Settings besides those that every test needs.</summary>
+    internal string[] Settings { get; init; } = [];
+
+    internal int Pid => _process!.Id;
+
+    internal EtcdClient Etcd { get; private set; } = null!;
+
+    internal Keys Keys { get; } = new(Keys.DefaultPrefix);
+
+    internal SqliteLogStore LogStore { get; private set; } = null!;
+
+    internal string LogFile => _scratch.File("log.db");
+
+    internal HttpClient Http { get; } = new() { Timeout = Patience.Limit };
+
+    public async ValueTask InitializeAsync()
+    {
+        await Server.StartAsync();
+        Etcd = Server.Connect(_log);
+        LogStore = new SqliteLogStore(_scratch.File("log.db"));
+        Http.BaseAddress = new Uri($"http://127.0.0.1:{FindFreePort()}");
+        _process = Start();
+        await Patience.Until(() => _process.HasExited || Said().Contains("listening on", StringComparison.Ordinal), Said);
+        Assert.False(_process.HasExited, Said());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_process is { HasExited: false })
+        {
+            _process.Kill();
+            await _process.WaitForExitAsync().WaitAsync(Patience.Limit);
+        }
+
+        _process?.Dispose();
+        Http.Dispose();
+        LogStore.Dispose();
+        Etcd.Dispose();
+        await Server.DisposeAsync();
+        _scratch.Dispose();
+    }
+
+    internal string Said()
+    {
+        lock (_said)
+        {
+            return string.Join('\n', _said);
+        }
+    }
+
+    private static int FindFreePort()
+    {
+        using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return ((IPEndPoint)probe.LocalEndPoint!).Port;
+    }
+
+    private Process Start()
+    {
+        string[] settings =
+        [
+            "--etcdEndpoints", Server.Endpoint.Authority,
+            "--etcdDialTimeout", "2000",
+            "--apiPort", $"{Http.BaseAddress!.Port}",
+            "--logFile", _scratch.File("log.db"),
+            .. Settings,
+        ];
+        var process = new Process
+        {
+            StartInfo = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "dts-master"), settings)
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+                WorkingDirectory = _scratch.Path,
+            },
+        };
+        process.OutputDataReceived += Note;
+        process.ErrorDataReceived += Note;
+        process.Start();
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        return process;
+    }
+
+    private void Note(object sender, DataReceivedEventArgs line)
+    {
+        lock (_said)
+        {
+            _said.Add(line.Data ?? "");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+using Dts.Tests.Support;
+using Dts.Worker.Commands;
+using Dts.Worker.Commands.Holders;
+using Xunit;
+
+namespace Dts.Tests.Unit.Worker.Commands;
+
+public sealed class KillTests : IDisposable
+{
+    private static readonly TimeSpan NoGrace = TimeSpan.Zero;
+    private static readonly TimeSpan ShortGrace = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongGrace = TimeSpan.FromHours(1); // a test that waits for it does not end
+
+    private readonly CommandRunner _runner = new();
+    private readonly ScratchFolder _scratch = new();
+    private readonly string _runId = Guid.NewGuid().ToString();
+
+    private string Ready => _scratch.File("ready");
+
+    public void Dispose()
+    {
+        _runner.Dispose();
+        _scratch.Dispose();
+        Processes.With($"DTS_RUN_ID={_runId}").ForEach(Processes.Kill);
+    }
+
+    [Theory]
+    // plain, in the background, and in a group of its own (job control)
+    [InlineData("touch $READY; sleep 300")]
+    [InlineData("touch $READY; sleep 300 | cat")]
+    [InlineData("sleep 300 & sleep 301 & touch $READY; wait")]
+    [InlineData("set -m; (sleep 300 | cat) & touch $READY; wait")]
+    // what hides: a new session; a daemon, forked twice; one of those that starts others; with its environment gone
+    [InlineData("setsid sleep 300 & touch $READY; wait")]
+    [InlineData("(setsid bash -c 'touch $READY; sleep 300; true' &) ; sleep 300; true")]
+    [InlineData("(setsid bash -c 'setsid sleep 301 & setsid sleep 302 & touch $READY; wait' &) ; sleep 300; true")]
+    [InlineData("setsid bash -c 'env -i setsid sleep 300 & touch $READY; wait' & wait")]
+    [InlineData("bash -c 'set -m; env -i sleep 300 &'; touch $READY; sleep 300; true")]
+    public async Task A_kill_leaves_nothing_behind(string script)
+    {
+        var running = Start($"echo before; {script}", LongGrace);
+        await _scratch.FileSoon("ready");
+        running.Kill("asked by a test");
+        var ending = await running.Ended.Soon(State);
+
+        Assert.Equal(new CommandOutcome.Killed("asked by a test"), ending.Outcome);
+        Assert.Equal("killed: asked by a test", ending.Error);
+        Assert.Equal(("before\n", 15), (ending.Output, ending.Signal));
+        Assert.Empty(ending.Leftovers);
+        Assert.Empty(Processes.With($"DTS_RUN_ID={_runId}"));
+        Assert.DoesNotContain(ProcessTable.List(), process => process.Session == running.Pid);
+    }
+
+    [Theory]
+    [InlineData("trap '' TERM; touch $READY; while :; do sleep 0.1; done")]
+    [InlineData("trap '' TERM; (setsid bash -c 'touch $READY; while :; do sleep 0.1; done' &) ; while :; do sleep 0.1; done")]
+    [InlineData("trap 'setsid sleep 300 & setsid sleep 300 &' TERM; touch $READY; while :; do sleep 0.1; done")]
+    public async Task What_does_not_heed_it_is_killed_after_the_grace(string script)
+    {
+        var running = Start(script, ShortGrace);
+        await _scratch.FileSoon("ready");
+        running.Kill("asked by a test");
+        var ending = await running.Ended.Soon(State);
+
+        Assert.Equal("killed: asked by a test", ending.Error);
+        Assert.Equal((null, 9), (ending.ExitCode, ending.Signal));
+        Assert.Empty(ending.Leftovers);
+        Assert.Empty(Processes.With($"DTS_RUN_ID={_runId}"));
+    }
+
+    [Theory]
+    [InlineData("setsid bash -c 'trap \"\" TERM; touch $READY; while :; do sleep 0.1; done' & wait")]
+    // an orphan only from then on, with nothing of ours in its environment
+    [InlineData("setsid bash -c 'env -i READY=$READY setsid bash -c \"trap : TERM; touch \\$READY; while :; do sleep 0.1; done\" & wait' & wait")]
+    public async Task A_shell_that_leaves_while_its_daemon_stays_is_waited_for(string script)
+    {
+        var running = Start(script, ShortGrace);
+        await _scratch.FileSoon("ready");
+        running.Kill("asked by a test");
+        var ending = await running.Ended.Soon(State);
+
+        Assert.Equal(15, ending.Signal);
+        Assert.Empty(Processes.With($"READY={Ready}"));
+    }
+
+    [Fact]
+    public void A_kill_goes_on_while_the_cgroup_has_a_process_that_the_table_lacks()
+    {
+        const int NobodysPid = 4194305; // Above the kernel's greatest.
+        using var folder = new ScratchFolder();
+        File.WriteAllText(folder.File("cgroup.procs"), $"{NobodysPid + 1}\n");
+        var command = new ShellCommand
+        {
+            Script = "",
+            Environment = new Dictionary<string, string>(),
+            Cgroup = new RunCgroup(folder.Path, mustHold: false),
+        };
+        var running = new RunningCommand(NobodysPid, 1, DateTimeOffset.UtcNow, (_, _, _) => { });
+        var child = new Child(running, command, pidFd: -1, input: -1, CommandFiles.None, maxRssFloorKb: 0);
+        var kill = new KillSequence(child, new CommandOutcome.Killed("asked by a test"), TimeSpan.Zero);
+
+        KillSequence.Begin([kill], nowMs: 0);
+        Assert.NotNull(kill.Look([], hasEnded: true, nowMs: 1));
+        File.WriteAllText(folder.File("cgroup.procs"), "");
+        Assert.Null(kill.Look([], hasEnded: true, nowMs: 2));
+    }
+
+    [Fact]
+    public async Task One_that_cleans_up_on_sigterm_is_over_when_it_has_done_so()
+    {
+        var running = Start("trap 'echo bye; exit 4' TERM; touch $READY; while :; do sleep 0.05; done", LongGrace);
+        await _scratch.FileSoon("ready");
+        running.Kill("asked by a test");
+        var ending = await running.Ended.Soon(State);
+
+        Assert.Equal(("killed: asked by a test", 4, null), (ending.Error, ending.ExitCode, ending.Signal));
+        Assert.EndsWith("bye\n", ending.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Descendants_that_clean_up_are_waited_for_as_well()
+    {
+        var running = Start("setsid bash -c \"trap 'sleep 0.2; echo child done; exit' TERM; touch $READY; while :; do sleep 0.05; done\" & wait", LongGrace);
+        await _scratch.FileSoon("ready");
+        running.Kill("asked by a test");
+        var ending = await running.Ended.Soon(State);
+
+        Assert.EndsWith("child done\n", ending.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_stopped_command_hears_of_it_too()
+    {
+        var running = Start("trap 'echo bye; exit' TERM; kill -STOP $$", LongGrace);
+        await Patience.Until(() => Processes.StateOf(running.Pid) == "T", () => Processes.StateOf(running.Pid) ?? "gone");
+        running.Kill("asked by a test");
+        var ending = await running.Ended.Soon(State);
+
+        Assert.Equal("bye\n", ending.Output);
+    }
+
+    [Fact]
+    public async Task With_no_grace_it_is_killed_at_once()
+    {
+        var running = Start("trap '' TERM; touch $READY; while :; do sleep 0.1; done", NoGrace);
+        await _scratch.FileSoon("ready");
+        running.Kill("asked by a test");
+
+        Assert.Equal(9, (await running.Ended.Soon(State)).Signal);
+    }
+
+    [Fact]
+    public async Task A_timeout_kills_it_with_another_ending()
+    {
+        var running = Start("echo before; (setsid sleep 300 &); sleep 300", LongGrace, timeout: TimeSpan.FromMilliseconds(300));
+        var ending = await running.Ended.Soon(State);
+
+        Assert.Equal(new CommandOutcome.TimedOut(TimeSpan.FromMilliseconds(300)), ending.Outcome);
+        Assert.Equal(("timed out after 0.3 s", "before\n", 15), (ending.Error, ending.Output, ending.Signal));
+        Assert.True(ending.EndedAt - ending.StartedAt >= TimeSpan.FromMilliseconds(300));
+        Assert.Empty(Processes.With($"DTS_RUN_ID={_runId}"));
+    }
+
+    [Fact]
+    public async Task The_first_kill_counts_and_a_late_one_does_nothing()
+    {
+        var running = Start("touch $READY; sleep 300", LongGrace, timeout: TimeSpan.FromMinutes(10));
+        await _scratch.FileSoon("ready");
+        running.Kill("first");
+        running.Kill("second");
+        var ending = await running.Ended.Soon(State);
+        running.Kill("third");
+
+        Assert.Equal("killed: first", ending.Error);
+    }
+
+    [Fact]
+    public async Task Another_run_of_the_same_moment_is_not_touched()
+    {
+        const string daemon = "(setsid sleep 300 & echo $! > $READY.new; mv $READY.new $READY) ; sleep 300; true";
+        var ours = Start(daemon, LongGrace, job: "ours");
+        await _scratch.FileSoon("ready");
+        File.Delete(Ready);
+        var theirs = Start(daemon, LongGrace, job: "theirs");
+        await _scratch.FileSoon("ready");
+        var theirDaemon = int.Parse(await File.ReadAllTextAsync(Ready, TestContext.Current.CancellationToken), null);
+        ours.Kill("asked by a test");
+        _ = await ours.Ended.Soon(State);
+
+        Assert.Empty(Processes.With("DTS_JOB=ours").Intersect(Processes.With($"DTS_RUN_ID={_runId}")));
+        Assert.True(Processes.IsAlive(theirDaemon));
+        Assert.True(Processes.IsAlive(theirs.Pid));
+        Assert.False(theirs.Ended.IsCompleted);
+        theirs.Kill("the test is over");
+        _ = await theirs.Ended.Soon(State);
+    }
+
+    [Fact]
+    public async Task Many_kills_at_once_all_come_to_an_end()
+    {
+        var commands = Enumerable.Range(0, 40).Select(_ => Start("sleep 300 | cat", LongGrace)).ToList();
+
+        commands.ForEach(running => running.Kill("asked by a test"));
+
+        foreach (var running in commands)
+        {
+            Assert.Empty((await running.Ended.Soon(State)).Leftovers);
+        }
+
+        Assert.Empty(Processes.With($"DTS_RUN_ID={_runId}"));
+    }
+
+    private RunningCommand Start(string script, TimeSpan grace, TimeSpan timeout = default, string job = "test")
+    {
+        var environment = CommandEnvironment.Clean();
+        environment["DTS_JOB"] = job;
+        environment["DTS_RUN_ID"] = _runId;
+        environment["READY"] = Ready;
+        return _runner.Start(_runner.Prepare(new ShellCommand
+        {
+            Script = script,
+            Environment = environment,
+            KillGrace = grace,
+            Timeout = timeout,
+        }));
+    }
+
+    private string State()
+    {
+        var left = Processes.With($"DTS_RUN_ID={_runId}");
+        return $"left: {string.Join("; ", left.Select(Processes.Describe))}";
+    }
+}

@@ -1,0 +1,35 @@
+using Dts.Worker.Commands;
+using Dts.Worker.Commands.Holders;
+using Microsoft.Win32.SafeHandles;
+using Xunit;
+
+namespace Dts.Tests.Unit.Worker.Commands;
+
+public sealed class OutputPipesTests
+{
+    [Fact]
+    public void What_is_in_the_pipe_when_a_command_ends_is_kept_and_what_comes_later_is_not()
+    {
+        var pipes = new OutputPipes();
+        Assert.Equal(0, Native.OpenPipe(out var readEnd, out var writeEnd));
+        using var writer = new FileStream(new SafeFileHandle(writeEnd, ownsHandle: true), FileAccess.Write, bufferSize: 0);
+        var child = new Child(
+            new RunningCommand(pid: 1, startTicks: 1, DateTimeOffset.UtcNow, (_, _, _) => { }),
+            new ShellCommand { Script = "", Environment = new Dictionary<string, string>() },
+            pidFd: -1,
+            input: readEnd,
+            files: CommandFiles.None,
+            maxRssFloorKb: 0);
+        pipes.Add(child);
+
+        writer.Write("now"u8);
+        pipes.TakeRest(child);
+        writer.Write("later"u8);
+        pipes.Read(readEnd);
+
+        Assert.Equal(("now", false), child.Output.ToText());
+        Assert.Equal(0, Native.CountReadable(readEnd));
+        Assert.Null(pipes.FindChild(readEnd));
+        pipes.CloseAll();
+    }
+}

@@ -1,0 +1,70 @@
+using System.Diagnostics;
+using Dts.Common.Jobs;
+using Dts.Tests.Support;
+using Dts.Worker.Fires;
+using Google.Protobuf;
+using Xunit;
+
+namespace Dts.Tests.Unit.Worker.Fires;
+
+public sealed class GapTests
+{
+    [Theory]
+    // Every ten seconds, the cursor a minute back, the start deadline 35 s: which run after all, and how many are missed with which last one.
+    [InlineData(Misfire.Skip, "",            5, 50)]
+    [InlineData(Misfire.Once, "50",          4, 40)]
+    [InlineData(Misfire.All,  "50 40 30",    2, 20)]
+    public void The_misfire_policy_says_what_becomes_of_the_fires_of_an_outage(Misfire misfire, string again, long missed, int last)
+    {
+        var job = Some.Job(cronExpr: "*/10 * * * * *") with { Misfire = misfire, StartDeadlineSeconds = 35 };
+
+        var gap = Find(job, before: Some.Now.AddSeconds(60), now: Some.Now.AddSeconds(60));
+
+        Assert.Equal(again, string.Join(' ', gap.Again.Select(run => (run.PlanTime - Some.Now).TotalSeconds)));
+        Assert.All(gap.Again, run => Assert.Equal(RunSpec.Misfire, run.Trigger));
+        Assert.Equal((missed, Some.Now.AddSeconds(last), Some.Now), (gap.Missed!.Count, gap.Missed.Run.PlanTime, gap.Missed.Since));
+    }
+
+    [Fact]
+    public void Where_nothing_lies_between_nothing_is_owed()
+    {
+        var gap = Find(Some.Job(cronExpr: "*/10 * * * * *"), before: Some.Now.AddSeconds(10), now: Some.Now.AddSeconds(10));
+
+        Assert.Null(gap.Missed);
+        Assert.Empty(gap.Again);
+    }
+
+    [Fact]
+    public void The_fires_that_run_after_all_are_a_hundred_at_the_most()
+    {
+        var gap = Find(Some.Job() with { Misfire = Misfire.All, StartDeadlineSeconds = 3600 }, before: Some.Now.AddSeconds(1000), now: Some.Now.AddSeconds(1000));
+
+        Assert.Equal(Gap.AgainMax, gap.Again.Count);
+        Assert.Equal(999 - Gap.AgainMax, gap.Missed!.Count);
+    }
+
+    [Theory]
+    [InlineData(Misfire.Skip)]
+    [InlineData(Misfire.All)]
+    public void A_week_of_a_fire_a_second_is_dealt_with_at_once_in_one_ending(Misfire misfire)
+    {
+        var week = TimeSpan.FromDays(7);
+        var job = Some.Job() with { Misfire = misfire };
+        Find(job, Some.Now + week, Some.Now + week);
+
+        var watch = Stopwatch.StartNew();
+        var bytes = GC.GetAllocatedBytesForCurrentThread();
+        var gap = Find(job, Some.Now + week, Some.Now + week);
+
+        Assert.Equal((long)week.TotalSeconds - 1, gap.Missed!.Count + gap.Again.Count);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - bytes, 0, 100_000);
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(1), $"{watch.Elapsed}"); // Walking the seconds would take as much memory, or much longer.
+    }
+
+    private static Gap Find(Job job, DateTimeOffset before, DateTimeOffset now) => Gap.Find(
+        new Fire(JobName.Parse("hello"), before, Some.Plan(job, 1), 0),
+        ByteString.CopyFromUtf8("cursor"),
+        (Some.Now, before),
+        now,
+        (run, count) => new OwedEnding("w1", "5f3", run, RunStatus.Missed, "", now, count, Some.Now));
+}

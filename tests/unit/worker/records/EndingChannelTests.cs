@@ -1,0 +1,68 @@
+using System.Threading.Channels;
+using Dts.Common.Jobs;
+using Dts.Tests.Support;
+using Dts.Worker.Records;
+using Xunit;
+
+namespace Dts.Tests.Unit.Worker.Records;
+
+public sealed class EndingChannelTests : IDisposable
+{
+    private const int Large = 8 << 20;
+
+    private readonly ScratchFolder _scratch = new();
+
+    public void Dispose() => _scratch.Dispose();
+
+    [Fact]
+    public async Task Endings_with_large_outputs_wait_for_room_and_endings_without_output_do_not()
+    {
+        var endings = new EndingChannel(1024);
+        var output = new string('x', Large);
+        var written = 0;
+        while (endings.Writer.TryWrite(new Ending(Some.Record(written, output: output), null)))
+        {
+            written++;
+        }
+
+        Assert.Equal((int)(EndingChannel.OutputMax / Large), written);
+        Assert.True(endings.Writer.TryWrite(new Ending(Some.Record(written, output: ""), null)));
+        var waiting = endings.Writer.WriteAsync(new Ending(Some.Record(99, output: output), null)).AsTask();
+        Assert.False(waiting.IsCompleted);
+
+        Assert.True(endings.Reader.TryRead(out _));
+
+        await waiting.WaitAsync(Patience.Limit);
+        Assert.Equal(written + 1, endings.Reader.Count);
+    }
+
+    [Fact]
+    public async Task Any_number_of_large_outputs_reaches_the_spool_whole_and_few_of_them_are_in_memory()
+    {
+        const int count = 100;
+        using var spool = Spool.Open(_scratch.File("spool"), 4L << 30, new RecordedLog());
+        var (endings, completed, appended) = (new EndingChannel(1024), Channel.CreateBounded<Ending>(1024), Channel.CreateBounded<bool>(1));
+        var recording = Task.Run(new Recorder(new Keys("/cron/"), endings.Reader, spool, appended.Writer, completed.Writer, TimeProvider.System, new RecordedLog()).RunAsync);
+        var most = 0L;
+        for (var n = 0; n < count; n++)
+        {
+            await endings.Writer.WriteAsync(new Ending(Some.Record(n, output: new string('x', Large)), null));
+            most = Math.Max(most, GC.GetTotalMemory(forceFullCollection: true));
+        }
+
+        endings.Writer.Complete();
+        await recording.WaitAsync(Patience.Limit);
+
+        var records = 0;
+        while (spool.Read(1000) is { Records.Count: > 0 } batch)
+        {
+            Assert.All(batch.Records, record => Assert.Equal(Large, record.Output.Length));
+            records += batch.Records.Count;
+            spool.Acknowledge(batch);
+        }
+
+        Assert.Equal(count, records);
+        Assert.InRange(most, 0, 300L << 20); // All outputs together have 1,600 MiB.
+        Assert.All(await completed.Reader.ReadAllAsync().ToListAsync(), ending => Assert.Empty(ending.Record.Output));
+    }
+}

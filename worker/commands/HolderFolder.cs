@@ -1,0 +1,78 @@
+using System.Net.Sockets;
+using System.Text;
+using Dts.Common.Hosting;
+
+namespace Dts.Worker.Commands;
+
+/// <summary>Where the holders of a worker listen, and leave what nobody came for.</summary>
+internal static class HolderFolder
+{
+    public static void Make(string folder)
+    {
+        Directory.CreateDirectory(folder);
+        if (Native.CloseToOthers(folder) is < 0 and var error)
+        {
+            throw new IOException($"{folder}: {Libc.Describe(-error)}");
+        }
+    }
+
+    /// <summary>Sockets have names of up to 107 bytes, folders any: so a socket is reached through its folder's descriptor (unix(7), proc(5)).</summary>
+    public static Socket Listen(string path)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        Through(path, endPoint => socket.Bind(endPoint));
+        socket.Listen();
+        return socket;
+    }
+
+    /// <summary>Null when nobody listens there.</summary>
+    public static Socket? TryConnect(string path)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            Through(path, endPoint => socket.Connect(endPoint));
+            return socket;
+        }
+        catch (SocketException)
+        {
+            socket.Dispose();
+            return null;
+        }
+    }
+
+    /// <summary>The user of the process that connected or listens at the other end (unix(7), SO_PEERCRED).</summary>
+    public static uint PeerOf(Socket socket)
+    {
+        const int solSocket = 1, soPeerCred = 17;
+        Span<byte> credentials = stackalloc byte[12]; // struct ucred: pid, uid, gid
+        return socket.GetRawSocketOption(solSocket, soPeerCred, credentials) == credentials.Length
+            ? BitConverter.ToUInt32(credentials[4..])
+            : uint.MaxValue;
+    }
+
+    /// <summary>The processes that hold commands behind a socket, or pretend to: every user can read the path in the command line of a holder.</summary>
+    public static List<ProcessEntry> FindHolders(string path)
+    {
+        var arguments = Encoding.UTF8.GetBytes($"hold\0{path}\0");
+        return [.. ProcessTable.List().Where(process => process.IsAlive && ProcessTable.HasLastArguments(process.Pid, arguments))];
+    }
+
+    private static void Through(string path, Action<UnixDomainSocketEndPoint> use)
+    {
+        var folder = Native.OpenFolder(Path.GetDirectoryName(path)!);
+        if (folder < 0)
+        {
+            throw new IOException($"{Path.GetDirectoryName(path)}: {Libc.Describe(-folder)}");
+        }
+
+        try
+        {
+            use(new UnixDomainSocketEndPoint($"/proc/self/fd/{folder}/{Path.GetFileName(path)}"));
+        }
+        finally
+        {
+            Native.Close(folder);
+        }
+    }
+}

@@ -1,0 +1,235 @@
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+using Dts.Common.Hosting;
+
+namespace Dts.Worker.Commands;
+
+/// <summary>A connection between a worker and a holder.</summary>
+/// <remarks>Any thread may send; one receives.</remarks>
+internal sealed class HolderLine : IDisposable
+{
+    private const int BufferSize = 64 << 10;
+    private const int KeptMax = 512 << 10; // A larger buffer goes when its message has been taken.
+
+    private static readonly TimeSpan TryAgainAfter = TimeSpan.FromMilliseconds(10);
+
+    private readonly DescriptorStream _stream;
+    private readonly Lock _sending = new();
+    private readonly Queue<(byte[] Bytes, CommandFiles Files)> _unsent = []; // guarded by _sending
+    private bool _isGone; // guarded by _sending
+    private byte[] _buffer = new byte[BufferSize]; // Received bytes, not yet taken, between _from and _to.
+    private int _from;
+    private int _to;
+    private int _seen; // No line ends before this position.
+
+    public HolderLine(Socket socket) => _stream = new DescriptorStream(socket);
+
+    /// <summary>
+    /// Sends without blocking. Bytes that the kernel does not accept, because the other side is stalled, are sent later. Write errors
+    /// are ignored: the receiver reports the closed connection.
+    /// </summary>
+    /// <param name="files">Descriptors to pass on with the message; they are closed once sent.</param>
+    public void Send(HolderMessage message, CommandFiles? files = null)
+    {
+        lock (_sending)
+        {
+            _unsent.Enqueue((ToBytes(message), files ?? CommandFiles.None));
+            if (_unsent.Count == 1 && !TrySendAll())
+            {
+                _ = SendLaterAsync();
+            }
+        }
+    }
+
+    /// <summary>The descriptors received with messages.</summary>
+    public Queue<int> Descriptors => _stream.Descriptors;
+
+    /// <summary>The next message; null at the end.</summary>
+    public HolderMessage? Receive()
+    {
+        try
+        {
+            while (true)
+            {
+                if (TryTake() is { } message)
+                {
+                    return message;
+                }
+
+                if (!Took(_stream.Read(MakeRoom().Span)))
+                {
+                    return null;
+                }
+            }
+        }
+        catch (Exception gone) when (gone is IOException or ObjectDisposedException)
+        {
+            // Killed, or closed here.
+        }
+
+        return null;
+    }
+
+    /// <summary>The next message; null at the end.</summary>
+    public async Task<HolderMessage?> ReceiveAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                if (TryTake() is { } message)
+                {
+                    return message;
+                }
+
+                if (!Took(await _stream.ReadAsync(MakeRoom())))
+                {
+                    return null;
+                }
+            }
+        }
+        catch (Exception gone) when (gone is IOException or ObjectDisposedException)
+        {
+            // Killed, or closed here.
+        }
+
+        return null;
+    }
+
+    public void Dispose()
+    {
+        lock (_sending)
+        {
+            _isGone = true; // After this the descriptor's number may be reused, so no send may use it.
+            _stream.Dispose();
+        }
+    }
+
+    /// <summary>The next complete message; null = more bytes must be received first.</summary>
+    private HolderMessage? TryTake()
+    {
+        while (_buffer.AsSpan(_seen, _to - _seen).IndexOf((byte)'\n') is >= 0 and var length)
+        {
+            var line = _buffer.AsSpan(_from, _seen + length - _from);
+            _from = _seen = _seen + length + 1;
+            if (Parse(line) is { } message)
+            {
+                return message;
+            }
+
+            if (Descriptors.Count > 0)
+            {
+                throw new IOException("an unknown message brought descriptors; the next command would get them");
+            }
+        }
+
+        _seen = _to;
+        return null;
+    }
+
+    /// <summary>The free part of the buffer, for the next bytes.</summary>
+    private Memory<byte> MakeRoom()
+    {
+        var waiting = _to - _from;
+        if (_from > 0 || _to == _buffer.Length)
+        {
+            var size = waiting == _buffer.Length ? 2 * waiting : Math.Max(BufferSize, waiting + 1);
+            var next = size > _buffer.Length || _buffer.Length > Math.Max(2 * size, KeptMax) ? new byte[size] : _buffer;
+            _buffer.AsSpan(_from, waiting).CopyTo(next);
+            _buffer = next;
+            (_from, _to, _seen) = (0, waiting, waiting);
+        }
+
+        return _buffer.AsMemory(_to);
+    }
+
+    private bool Took(int count)
+    {
+        _to += count;
+        return count > 0;
+    }
+
+    /// <summary>Null for what a later version says and this one does not know.</summary>
+    public static HolderMessage? Parse(string line) => Parse(Encoding.UTF8.GetBytes(line));
+
+    private static HolderMessage? Parse(ReadOnlySpan<byte> line)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(line, HolderJson.Readable.HolderMessage);
+        }
+        catch (Exception unknown) when (unknown is JsonException or NotSupportedException)
+        {
+            Console.Error.WriteLine($"passed over what the other side of a holder's socket says: {Display.Line(unknown.Message)}");
+            return null;
+        }
+    }
+
+    public static byte[] ToBytes(HolderMessage message) => [.. JsonSerializer.SerializeToUtf8Bytes(message, HolderJson.Readable.HolderMessage), (byte)'\n'];
+
+    private async Task SendLaterAsync()
+    {
+        for (var done = false; !done;)
+        {
+            await Task.Delay(TryAgainAfter, TimeProvider.System);
+            lock (_sending)
+            {
+                done = TrySendAll();
+            }
+        }
+    }
+
+    /// <summary>False when the kernel accepts no more for now.</summary>
+    private bool TrySendAll()
+    {
+        while (_unsent.TryPeek(out var next))
+        {
+            var (bytes, files) = next;
+            var sent = _isGone ? 0 : Native.Send(_stream.Handle, bytes, files.ToArray());
+            if (sent is -Native.EINTR)
+            {
+                continue;
+            }
+
+            if (sent is -Native.EAGAIN)
+            {
+                return false;
+            }
+
+            _ = _unsent.Dequeue();
+            files.Close();
+            _isGone |= sent < 0;
+            if (!_isGone && sent < bytes.Length)
+            {
+                // The rest of this message goes before all others.
+                var after = _unsent.ToArray();
+                _unsent.Clear();
+                _unsent.Enqueue((bytes[sent..], CommandFiles.None));
+                Array.ForEach(after, _unsent.Enqueue);
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Keeps the descriptors that arrive with the bytes. <see cref="Read(Span{byte})"/> blocks.</summary>
+    private sealed class DescriptorStream(Socket socket) : NetworkStream(socket, ownsSocket: true)
+    {
+        public Queue<int> Descriptors { get; } = new();
+
+        public int Handle => (int)Socket.Handle;
+
+        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+        public override int Read(Span<byte> buffer)
+        {
+            int count;
+            while ((count = Native.Receive(Handle, buffer, Descriptors)) == -Native.EINTR)
+            {
+            }
+
+            return count >= 0 ? count : throw new IOException(Libc.Describe(-count));
+        }
+    }
+}

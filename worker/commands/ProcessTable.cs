@@ -1,0 +1,133 @@
+using System.Buffers.Text;
+using System.IO.Enumeration;
+
+namespace Dts.Worker.Commands;
+
+/// <summary>One process as /proc/PID/stat shows it; pid and start time together name it for this boot.</summary>
+internal readonly record struct ProcessEntry(int Pid, int Parent, int Group, int Session, long StartTicks, bool IsAlive)
+{
+    /// <summary>A signal stopped it, or a debugger.</summary>
+    public bool IsStopped { get; init; }
+}
+
+/// <summary>The kernel's list of processes, as /proc shows it (proc(5)).</summary>
+internal static class ProcessTable
+{
+    // No path in here is longer than "/proc/4194304/environ".
+    private const int PathSizeMax = 64;
+
+    /// <summary>Every process there is; takes some ten microseconds for each.</summary>
+    public static List<ProcessEntry> List()
+    {
+        var pids = new FileSystemEnumerable<int>("/proc", static (ref entry) => int.Parse(entry.FileName))
+        {
+            ShouldIncludePredicate = static (ref entry) => int.TryParse(entry.FileName, out _),
+        };
+        var table = new List<ProcessEntry>();
+        foreach (var pid in pids)
+        {
+            if (Find(pid) is { } process)
+            {
+                table.Add(process);
+            }
+        }
+
+        return table;
+    }
+
+    /// <summary>One process, or null when there is none of that number.</summary>
+    public static ProcessEntry? Find(int pid)
+    {
+        Span<byte> buffer = stackalloc byte[512];
+        var count = ReadFile(pid, "/stat\0"u8, buffer);
+        var rest = buffer[..Math.Max(count, 0)];
+        if (rest.LastIndexOf((byte)')') is not (> 0 and var nameEnd))
+        {
+            return null;
+        }
+
+        // Fields from the third on: the second, the name in parentheses, may itself contain spaces and parentheses.
+        rest = rest[(nameEnd + 2)..];
+        var state = rest[0];
+        Span<long> fields = stackalloc long[22 - 4 + 1]; // the fourth (parent) to the 22nd (start time)
+        for (var i = 0; i < fields.Length; i++)
+        {
+            rest = rest[(rest.IndexOf((byte)' ') + 1)..];
+            _ = Utf8Parser.TryParse(rest, out fields[i], out _);
+        }
+
+        // A dead main thread shows as a zombie while others of the process live on.
+        var threads = fields[20 - 4];
+        var isAlive = state is not ((byte)'Z' or (byte)'X') || threads > 1;
+        return new ProcessEntry(pid, (int)fields[0], (int)fields[1], (int)fields[2], fields[22 - 4], isAlive)
+        {
+            IsStopped = state is (byte)'T' or (byte)'t',
+        };
+    }
+
+    /// <summary>The program's name, at most 15 bytes of it; empty when the process is gone.</summary>
+    public static string NameOf(int pid)
+    {
+        Span<byte> buffer = stackalloc byte[64];
+        var count = ReadFile(pid, "/comm\0"u8, buffer);
+        return count > 0 ? System.Text.Encoding.UTF8.GetString(buffer[..count]).TrimEnd('\n') : "";
+    }
+
+    /// <summary>The effective user of a process; null if it no longer exists.</summary>
+    public static uint? UidOf(int pid)
+    {
+        Span<byte> buffer = stackalloc byte[1024];
+        var count = ReadFile(pid, "/status\0"u8, buffer);
+        var rest = buffer[..Math.Max(count, 0)];
+        return rest.IndexOf("\nUid:\t"u8) is >= 0 and var at // real, effective, …
+            && rest[(at + 6)..] is var uids
+            && uids.IndexOf((byte)'\t') is >= 0 and var tab
+            && Utf8Parser.TryParse(uids[(tab + 1)..], out uint uid, out _)
+                ? uid
+                : null;
+    }
+
+    /// <summary>Whether the last arguments of a process are these.</summary>
+    public static bool HasLastArguments(int pid, ReadOnlySpan<byte> zeroEnded) => TryReadAll($"/proc/{pid}/cmdline").AsSpan().EndsWith(zeroEnded);
+
+    /// <summary>Whether a process was started with each of these entries ("NAME=value") in its environment.</summary>
+    public static bool HasInEnvironment(int pid, IReadOnlyList<byte[]> entries)
+    {
+        var environment = TryReadAll($"/proc/{pid}/environ");
+        return entries.All(entry => Contains(environment, entry));
+    }
+
+    private static bool Contains(ReadOnlySpan<byte> environment, ReadOnlySpan<byte> entry)
+    {
+        foreach (var range in environment.Split((byte)0))
+        {
+            if (environment[range].SequenceEqual(entry))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static byte[] TryReadAll(string path)
+    {
+        try
+        {
+            return File.ReadAllBytes(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return []; // It is gone, or not ours to look into.
+        }
+    }
+
+    private static int ReadFile(int pid, ReadOnlySpan<byte> nameAndZero, Span<byte> buffer)
+    {
+        Span<byte> path = stackalloc byte[PathSizeMax];
+        "/proc/"u8.CopyTo(path);
+        _ = Utf8Formatter.TryFormat(pid, path[6..], out var digits);
+        nameAndZero.CopyTo(path[(6 + digits)..]);
+        return Native.ReadFile(path, buffer);
+    }
+}

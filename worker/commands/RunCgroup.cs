@@ -1,0 +1,101 @@
+using System.Globalization;
+
+namespace Dts.Worker.Commands;
+
+/// <summary>The cgroup of one run (cgroups(7), version 2): its command enters it before the shell is executed, so that nothing of it can be outside.</summary>
+/// <param name="path">Its folder, which exists.</param>
+/// <param name="mustHold">Whether the command is rather not run than run outside.</param>
+/// <remarks>
+/// <para>Thread-safe: all state is the kernel's. What cannot be read or written is taken as absent; nothing here throws for it.</para>
+/// <para>A process enters by itself, for it takes the kernel half a millisecond and at times fifteen to move one, and longer the busier the host is: the thread that
+/// starts commands on the dot has no time for that.</para>
+/// </remarks>
+internal sealed class RunCgroup(string path, bool mustHold)
+{
+    private const string Enter =
+        "echo 0 >&3 || { echo 'dts: cannot enter the cgroup that enforces the limits of this job'; exit 125; }; exec \"$@\" 3>&-";
+    private const string TryEnter = "{ echo 0 >&3; } 2>/dev/null; exec \"$@\" 3>&-";
+
+    public string Path { get; } = path;
+
+    public bool MustHold { get; } = mustHold;
+
+    /// <summary>
+    /// The program in front of the command. It has <see cref="Procs"/> open for writing as descriptor 3: the kernel checks the rights of
+    /// the process that opened the file.
+    /// </summary>
+    internal IEnumerable<string> Front => ["/bin/sh", "-c", MustHold ? Enter : TryEnter, "dts"];
+
+    internal string Procs => File("cgroup.procs");
+
+    internal string KillSwitch => File("cgroup.kill");
+
+    /// <summary>Sets a limit; false = the kernel does not take it.</summary>
+    public bool TrySet(string file, string value) => TryDo(() => System.IO.File.WriteAllText(File(file), value));
+
+    /// <summary>The pids in it.</summary>
+    public HashSet<int> Members() => [.. ReadLines("cgroup.procs").Select(line => int.Parse(line, CultureInfo.InvariantCulture))];
+
+    /// <summary>Kills all that is in it at once, also what is just being forked; kernels before 5.14 cannot.</summary>
+    public void Kill()
+    {
+        if (System.IO.File.Exists(KillSwitch))
+        {
+            _ = TrySet("cgroup.kill", "1");
+        }
+    }
+
+    /// <summary>What its processes used; 0 where the kernel does not tell.</summary>
+    public CgroupUse ReadUse() => new(
+        PeakMemoryBytes: ReadLines("memory.peak").Select(line => long.Parse(line, CultureInfo.InvariantCulture)).FirstOrDefault(),
+        OomKilled: ReadEntry("memory.events", "oom_kill") > 0,
+        CpuMs: ReadEntry("cpu.stat", "usage_usec") / 1000);
+
+    /// <summary>Removes it, with what the command may have made in it; false = there are processes in it.</summary>
+    public bool TryRemove() => TryDo(() =>
+    {
+        foreach (var inner in Directory.GetDirectories(Path))
+        {
+            _ = new RunCgroup(inner, mustHold: false).TryRemove();
+        }
+
+        Directory.Delete(Path);
+    });
+
+    private static bool TryDo(Action action)
+    {
+        try
+        {
+            action();
+            return true;
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return true; // It is gone, and all that was asked for with it.
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    private string File(string name) => System.IO.Path.Combine(Path, name);
+
+    private long ReadEntry(string file, string name) => ReadLines(file)
+        .Where(line => line.StartsWith($"{name} ", StringComparison.Ordinal))
+        .Select(line => long.Parse(line.AsSpan(name.Length + 1), CultureInfo.InvariantCulture))
+        .FirstOrDefault();
+
+    private string[] ReadLines(string file)
+    {
+        string[] lines = [];
+        _ = TryDo(() => lines = System.IO.File.Exists(File(file)) ? System.IO.File.ReadAllLines(File(file)) : []);
+        return lines;
+    }
+}
+
+/// <summary>What the processes of a run used, all of them, also those that nobody waited for.</summary>
+/// <param name="PeakMemoryBytes">The most memory they had at one time; 0 = not known.</param>
+/// <param name="OomKilled">Whether the kernel killed one for want of memory.</param>
+/// <param name="CpuMs">Processor time.</param>
+internal sealed record CgroupUse(long PeakMemoryBytes, bool OomKilled, long CpuMs);

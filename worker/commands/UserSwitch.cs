@@ -1,0 +1,52 @@
+namespace Dts.Worker.Commands;
+
+/// <summary>
+/// Starts a program as another user: setpriv, executed in front of the program, sets the user's groups and drops our capabilities.
+/// </summary>
+internal static class UserSwitch
+{
+    private const ulong Needed = (1UL << 6) | (1UL << 7); // CAP_SETGID, CAP_SETUID
+
+    private static readonly string[] Folders = ["/usr/bin", "/bin", "/usr/local/bin"];
+    private static readonly string? Setpriv = FindProgram("setpriv");
+
+    /// <summary>Why users cannot be switched here; null = they can.</summary>
+    public static string? FindMissing() =>
+        Setpriv is null ? "setpriv is not installed; install util-linux"
+        : (OwnCapabilities() & Needed) != Needed
+            ? "it is not root and lacks CAP_SETUID and CAP_SETGID, which the unit systemd/dts-worker.service grants"
+        : null;
+
+    /// <summary>The arguments that precede the program.</summary>
+    internal static IEnumerable<string> Front(UserAccount user) =>
+    [
+        Setpriv ?? "setpriv",
+        $"--reuid={user.Name}",
+        $"--regid={user.Gid}",
+        "--init-groups",
+        "--inh-caps=-all",
+        "--ambient-caps=-all",
+        "--",
+    ];
+
+    private static string? FindProgram(string name) => Folders.Select(folder => $"{folder}/{name}").FirstOrDefault(File.Exists);
+
+    private static ulong OwnCapabilities() =>
+        Convert.ToUInt64(File.ReadLines("/proc/self/status").First(line => line.StartsWith("CapEff:", StringComparison.Ordinal))[7..].Trim(), 16);
+}
+
+/// <summary>A user of this host, as whom a command may run.</summary>
+/// <param name="Home">Its home, or / where that does not exist.</param>
+internal sealed record UserAccount(string Name, uint Uid, uint Gid, string Home)
+{
+    /// <summary>The user of this process.</summary>
+    public static uint Own => Native.OwnUid();
+
+    /// <summary>Null = this host knows nobody of that number.</summary>
+    public static UserAccount? Find(uint uid) => Native.FindUserName(uid) is { } name && Find(name) is { } user && user.Uid == uid ? user : null;
+
+    /// <summary>Null = this host knows nobody of that name. Asks whatever the host asks: files, LDAP.</summary>
+    public static UserAccount? Find(string name) => Native.FindUser(name) is var (uid, gid, home)
+        ? new UserAccount(name, uid, gid, Directory.Exists(home) ? home : "/")
+        : null;
+}

@@ -1,0 +1,134 @@
+namespace Dts.Worker.Commands.Holders;
+
+/// <summary>The way a command is ended by force: SIGTERM, a grace, SIGKILL in rounds until nothing is left.</summary>
+/// <remarks>
+/// Not thread-safe. The child loop is its only caller. While it goes on, the command's own process is not reaped
+/// (see <see cref="ProcessTree"/>). Times are milliseconds of the loop's monotonic clock.
+/// </remarks>
+internal sealed class KillSequence(Child child, CommandOutcome outcome, TimeSpan grace)
+{
+    private const int FirstPauseMs = 5;
+    private const int PauseMaxMs = 200;
+    private const int RoundsMax = 25; // with these pauses, about four seconds
+    private const int LooksMax = 10; // or what escapes again and again would keep us here
+
+    private readonly int _pid = child.Pid;
+    private readonly ProcessTree _tree = new(child.Pid, child.Running.StartTicks, child.Command);
+    private readonly long _graceMs = (long)grace.TotalMilliseconds;
+    private readonly HashSet<int> _terminated = []; // the process groups that were sent SIGTERM
+    private List<ProcessEntry> _others = []; // its living descendants, as of the last look
+    private int _pauseMs = FirstPauseMs;
+    private int _rounds;
+
+    public bool HasBegun { get; private set; }
+
+    /// <summary>When SIGKILL follows.</summary>
+    public long GraceEndsMs { get; private set; }
+
+    /// <summary>What the ending will say.</summary>
+    public CommandOutcome Outcome { get; } = outcome;
+
+    /// <summary>All that descended from the command, so far as it was seen.</summary>
+    public IEnumerable<int> Descendants => _tree.Seen.Select(process => process.Pid);
+
+    /// <summary>What survived, once this is over.</summary>
+    public IReadOnlyList<Leftover> Leftovers { get; private set; } = [];
+
+    /// <summary>Sends SIGTERM to all that descends from these commands; for many together it costs about as much as for one.</summary>
+    /// <remarks>
+    /// Signals go to whole process groups, because that includes, in one step, what is being forked in them just then (a signal to
+    /// one process after the other would miss it). It is looked again until no further group shows, for a process may have left
+    /// its group before the signal came. A group gets SIGTERM once: what is started in it later is cleaning up.
+    /// </remarks>
+    /// <exception cref="IOException">The table of processes cannot be read.</exception>
+    public static void Begin(IReadOnlyList<KillSequence> kills, long nowMs)
+    {
+        var looks = 0;
+        bool found;
+        do
+        {
+            var table = ProcessTable.List();
+            found = false;
+            foreach (var kill in kills)
+            {
+                found |= kill.Terminate(table);
+            }
+        }
+        while (found && ++looks < LooksMax);
+
+        foreach (var kill in kills)
+        {
+            kill.GraceEndsMs = nowMs + kill._graceMs;
+            kill.HasBegun = true;
+        }
+    }
+
+    /// <summary>Looks what is left and, once the grace is over, kills it: when to look again, or null when all is done.</summary>
+    /// <remarks>A command that has ended must have done so before the table was read, or a last child of it might be missed.</remarks>
+    public long? Look(IReadOnlyList<ProcessEntry> table, bool hasEnded, long nowMs)
+    {
+        _others = _tree.FindOthers(table);
+        if (hasEnded && _others.Count == 0 && !_tree.HasMembers)
+        {
+            return null;
+        }
+
+        if (nowMs < GraceEndsMs)
+        {
+            return Math.Min(NextLook(nowMs), GraceEndsMs);
+        }
+
+        if (_rounds == RoundsMax)
+        {
+            Leftovers = [.. Survivors(hasEnded)];
+            return null;
+        }
+
+        _pauseMs = _rounds++ == 0 ? FirstPauseMs : _pauseMs;
+        child.Files.KillCgroup();
+        foreach (var group in Groups())
+        {
+            Send(group, Native.SIGKILL);
+        }
+
+        return NextLook(nowMs);
+    }
+
+    private long NextLook(long nowMs)
+    {
+        var next = nowMs + _pauseMs;
+        _pauseMs = Math.Min(_pauseMs * 2, PauseMaxMs);
+        return next;
+    }
+
+    private bool Terminate(List<ProcessEntry> table)
+    {
+        _others = _tree.FindOthers(table);
+        var groups = Groups().Where(_terminated.Add).ToList();
+        groups.ForEach(group => Send(group, Native.SIGTERM));
+
+        // What is stopped would sleep through its grace. From the last to the first: if a group is still stopped when the
+        // process ends that it depends on, it gets SIGHUP from the kernel.
+        groups.Reverse();
+        groups.ForEach(group => Send(group, Native.SIGCONT));
+        return groups.Count > 0;
+    }
+
+    // The command's own comes first, or its script would go on to its next line when a child of another group is gone.
+    private IEnumerable<int> Groups() => _others.Select(process => process.Group).Prepend(_pid).Distinct();
+
+    // A group's number is its own as long as it has a member, the command's as long as that is not reaped.
+    private void Send(int group, int signal)
+    {
+        if (group == _pid || _others.Any(process => process.Group == group && ProcessTree.IsStill(process)))
+        {
+            _ = Native.SendSignalToGroup(group, signal);
+        }
+    }
+
+    private IEnumerable<Leftover> Survivors(bool hasEnded)
+    {
+        var pids = _others.Select(process => process.Pid);
+        return (hasEnded ? pids : pids.Prepend(_pid)).Select(pid => new Leftover(pid, ProcessTable.NameOf(pid)));
+    }
+}

@@ -1,0 +1,90 @@
+using System.Text;
+
+namespace Dts.Worker.Commands.Holders;
+
+/// <summary>What descends from one command, wherever it moved: children, the sessions they make, its cgroup, orphans with its mark.</summary>
+/// <remarks>
+/// <para>Not thread-safe. Constraint: the command's own process is not reaped while this is used, dead or alive. So its
+/// number, which is that of a session and a group too, cannot have become a stranger's.</para>
+/// <para>A process that was seen here once stays one of ours under its pid and start time, even when what tied it to us is gone;
+/// and so does its session, which only its own descendants can be in.</para>
+/// </remarks>
+internal sealed class ProcessTree
+{
+    private static readonly int OwnPid = Environment.ProcessId;
+    private static readonly int OwnSession = Native.SessionOf(0);
+
+    private readonly HashSet<(int Pid, long StartTicks)> _seen = [];
+    private readonly HashSet<int> _sessions;
+    private readonly byte[][] _mark;
+    private readonly RunCgroup? _cgroup;
+    private readonly int _pid;
+    private readonly long _startTicks;
+
+    public ProcessTree(int pid, long startTicks, ShellCommand command)
+    {
+        (_pid, _startTicks, _sessions, _cgroup) = (pid, startTicks, [pid], command.Cgroup);
+        _mark = command.Environment.ContainsKey("DTS_RUN_ID")
+            ? [.. command.Environment.Where(IsMark).Select(pair => Encoding.UTF8.GetBytes($"{pair.Key}={pair.Value}"))]
+            : [];
+    }
+
+    /// <summary>The processes that were found, dead or alive.</summary>
+    public IReadOnlyCollection<(int Pid, long StartTicks)> Seen => _seen;
+
+    /// <summary>
+    /// Whether the cgroup had a process of the command's at the last look, its own left out. The table alone may miss one: it is read
+    /// process by process, and what is made meanwhile is not in it.
+    /// </summary>
+    public bool HasMembers { get; private set; }
+
+    /// <summary>Its living processes, the command's own left out.</summary>
+    public List<ProcessEntry> FindOthers(IReadOnlyList<ProcessEntry> table)
+    {
+        var found = new List<ProcessEntry>();
+        var pids = new HashSet<int> { _pid };
+        var members = _cgroup?.Members() ?? [];
+        HasMembers = members.Any(pid => pid != _pid && !table.Any(process => process.Pid == pid && process.Session == OwnSession));
+        var rest = table.Where(process => process.IsAlive && process.Pid != _pid).ToList();
+        int before;
+        do
+        {
+            before = found.Count;
+            rest.RemoveAll(process =>
+            {
+                var isOurs = pids.Contains(process.Parent) || (members.Contains(process.Pid) && process.Session != OwnSession) || IsOurs(process);
+                if (isOurs)
+                {
+                    _ = pids.Add(process.Pid);
+                    _ = _seen.Add((process.Pid, process.StartTicks));
+                    _ = _sessions.Add(process.Session);
+                    found.Add(process);
+                }
+
+                return isOurs;
+            });
+        }
+        while (found.Count > before);
+
+        return found;
+    }
+
+    /// <summary>Whether a process is there as before; if not, its numbers may be another's by now.</summary>
+    public static bool IsStill(ProcessEntry process) =>
+        ProcessTable.Find(process.Pid) is { } now && now.StartTicks == process.StartTicks && now.Group == process.Group;
+
+    private static bool IsMark(KeyValuePair<string, string> pair) => pair.Key.StartsWith("DTS_", StringComparison.Ordinal);
+
+    private bool IsOurs(ProcessEntry process) =>
+        (_sessions.Contains(process.Session) && process.StartTicks >= _startTicks)
+        || _seen.Contains((process.Pid, process.StartTicks))
+        || IsMarkedOrphan(process);
+
+    // Whatever a command starts is in another session than ours: what shares ours was never a command's.
+    private bool IsMarkedOrphan(ProcessEntry process) =>
+        process.Parent == OwnPid
+        && process.Session != OwnSession
+        && process.StartTicks >= _startTicks
+        && _mark.Length > 0
+        && ProcessTable.HasInEnvironment(process.Pid, _mark);
+}

@@ -1,0 +1,162 @@
+using System.Text.Json;
+using Dts.Common.Etcd;
+using Dts.Common.Jobs;
+using Dts.Worker.Runs;
+using Dts.Worker.Sessions;
+using Etcdserverpb;
+using Mvccpb;
+
+namespace Dts.Worker.Fires;
+
+/// <summary>The claim: what is asked of etcd for a fire, and what its answer says.</summary>
+/// <remarks>
+/// <code>
+/// if   the job is at the revision it was planned with, its cursor is before P and not before the plan time that precedes P,
+///      and (overlap: forbid or replace) no run of it is in flight
+/// then read the job, put the cursor at P, put the run                                             -> mine
+/// else if all but the last hold and P has come: put the cursor at P, put what is owed, "skipped"   -> closed by me
+/// else read cursor, job and the runs in flight                                                    -> somebody else's, changed, or in the way
+/// </code>
+/// <para>When the cursor is further back, a claim over the gap compares it with the value that was read, and puts with the rest what becomes of
+/// the plan times between: endings owed, runs queued. So the account is as durable as the claim, and made once.</para>
+/// <para>A run out of the queue is claimed alike: its key there, unchanged, stands for the cursor, and is deleted.</para>
+/// <para>All is compared with the state before the request (etcd evaluates a tree of transactions so), so one request carries many claims, but never
+/// two of one job. Around them stands the condition that our session is the one registered.</para>
+/// </remarks>
+internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
+{
+    private readonly string _session = session.Lease.ToString();
+
+    /// <summary>How many operations a request's claim may have beside others: etcd counts 128 along a path of nested transactions.</summary>
+    public const int OperationsBesideOthers = 12;
+
+    private const int AccountedTwiceMax = 40; // What becomes of a gap stands in both branches, which lie on one path.
+
+    /// <summary>How many operations the claim of a fire takes, at most.</summary>
+    public static int CountOperations(Fire fire) => 4 + (fire.Gap is { } gap ? 2 * (gap.Again.Count + 1) : 0) + fire.HandTo.Count + fire.Plan.AfterFailure.Count;
+
+    /// <summary>Whether etcd grants the claim beside other runs of the job. In mode all each worker prevents overlap itself.</summary>
+    public static bool MayOverlap(Fire fire) =>
+        fire.Plan.Overlap == Overlap.Allow || (fire.Run.Worker.Length > 0 && fire.Plan.Mode == JobMode.All);
+
+    /// <summary>One request for many claims.</summary>
+    public TxnRequest Around(IEnumerable<TxnRequest> claims)
+    {
+        var ourSession = Txn.HasLease(keys.Worker(workerId), session.Lease);
+        return Txn.If(ourSession).Then([.. claims.Select(Txn.Nested)]);
+    }
+
+    public TxnRequest Claim(Fire fire, DateTimeOffset now)
+    {
+        var claim = Txn.If(StillOpen(fire));
+        var mayOverlap = MayOverlap(fire);
+        if (!mayOverlap)
+        {
+            claim.Compare.Add(Txn.NoneUnder(keys.Runs(fire.Name)));
+        }
+
+        claim.Then([
+            Txn.Get(keys.Job(fire.Name)),
+            Take(fire, Cursor.Claimed),
+            Txn.Put(keys.Run(fire.Name, fire.RunId), JsonSerializer.Serialize(new RunInFlight(workerId, _session, now, fire.Run), JobsJson.Readable.RunInFlight)),
+            .. Account(fire.Gap, fire.Name)]);
+
+        return fire.IsQueued || now < fire.PlanTime || mayOverlap || fire.Plan.Overlap == Overlap.Replace || fire.Gap is { Again.Count: > AccountedTwiceMax }
+            ? claim.Else(LookAround(fire))
+            : claim.Else(Txn.Nested(Close(fire, RunStatus.Skipped, "the previous run was still going", now)));
+    }
+
+    /// <summary>Takes a fire only to end it without a run.</summary>
+    public TxnRequest Close(Fire fire, RunStatus status, string why, DateTimeOffset now)
+    {
+        fire.Closing = Owe(fire.Run, status, why, now);
+        return Txn.If(StillOpen(fire)).Then([
+            Take(fire, status == RunStatus.Skipped ? Cursor.Skipped : Cursor.Missed),
+            Put(fire.Name, fire.Closing),
+            Txn.Get(keys.Job(fire.Name)),
+            .. GiveUp(fire, now),
+            .. Account(fire.Gap, fire.Name)]).Else(LookAround(fire));
+    }
+
+    /// <summary>Takes a fire of the past, whose gap has it, too: all that is to be done is to account for it.</summary>
+    public TxnRequest CloseMisfired(Fire fire) =>
+        Txn.If(StillOpen(fire)).Then([Take(fire, Cursor.Missed), Txn.Get(keys.Job(fire.Name)), .. Account(fire.Gap, fire.Name)]).Else(LookAround(fire));
+
+    /// <summary>Takes a run out of the queue whose job is gone, or cannot run.</summary>
+    public TxnRequest CloseUnplanned(Fire fire, string why, DateTimeOffset now)
+    {
+        fire.Closing = Owe(fire.Run, RunStatus.Cancelled, why, now);
+        return Txn.If(StillOpen(fire))
+            .Then([Take(fire, ""), Put(fire.Name, fire.Closing), Txn.Get(keys.Job(fire.Name)), .. GiveUp(fire, now)])
+            .Else(LookAround(fire));
+    }
+
+    /// <summary>Puts one queued run in the place of another: for each worker of a job in mode all.</summary>
+    public TxnRequest HandOver(Fire fire) => Txn.If(StillOpen(fire)).Then([
+        Take(fire, Cursor.Moved),
+        Txn.Get(keys.Job(fire.Name)),
+        .. fire.HandTo.Select((worker, index) => Put(fire.Name, fire.Run with { Worker = worker, ShardIndex = index, ShardTotal = fire.HandTo.Count }))]).Else(LookAround(fire));
+
+    private OwedEnding Owe(RunSpec run, RunStatus status, string why, DateTimeOffset now) => new(workerId, _session, run, status, why, now);
+
+    /// <summary>Reads one claim's answer.</summary>
+    /// <param name="revision">The request's revision.</param>
+    public ClaimAnswer Read(TxnResponse answer, long revision) => answer switch
+    {
+        { Succeeded: true, Responses: [{ ResponseRange: { } job }, ..] } => new ClaimAnswer.Mine(job.Kvs[0], revision, session.Lease),
+        { Succeeded: true } => new ClaimAnswer.Closed(FindJob(answer)),
+        { Responses: [{ ResponseTxn: { Succeeded: true } closed }] } => new ClaimAnswer.Closed(FindJob(closed)),
+        { Responses: [{ ResponseTxn: { } otherwise }] } => ReadOtherwise(otherwise),
+        _ => ReadOtherwise(answer),
+    };
+
+    private static KeyValue? FindJob(TxnResponse closed) => closed.Responses.FirstOrDefault(response => response.ResponseRange is not null)?.ResponseRange.Kvs.FirstOrDefault();
+
+    private static ClaimAnswer.NotMine ReadOtherwise(TxnResponse answer) => new(
+        Place: First(answer, 0),
+        Job: First(answer, 1),
+        InTheWay: [.. answer.Responses[2].ResponseRange.Kvs.Select(run => run.Key.ToStringUtf8())]);
+
+    private static KeyValue? First(TxnResponse answer, int index) => answer.Responses[index].ResponseRange.Kvs.FirstOrDefault();
+
+    private Compare[] StillOpen(Fire fire) => (fire, fire.Gap) switch
+    {
+#if SABOTAGE
+        ({ IsQueued: false }, _) when Sabotage.OfCursor => [Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision)],
+#endif
+        ({ IsQueued: true }, _) => [Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision), Txn.Unchanged(keys.Queued(fire.Name, fire.RunId), fire.QueueRevision)],
+        (_, { } gap) => [Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision), Txn.ValueIs(CursorOf(fire), gap.Cursor), Txn.ValueBelow(CursorOf(fire), Cursor.Text(fire.PlanTime))],
+        _ =>
+        [
+            Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision),
+            Txn.ValueBelow(CursorOf(fire), Cursor.Text(fire.PlanTime)),
+            Txn.ValueAbove(CursorOf(fire), Cursor.JustBefore(fire.Plan.Schedule.Latest(fire.PlanTime.AddSeconds(-1)))),
+        ],
+    };
+
+    /// <summary>Moves the cursor to the fire, or takes it out of the queue.</summary>
+    private RequestOp Take(Fire fire, string what) => fire.IsQueued
+        ? Txn.Delete(keys.Queued(fire.Name, fire.RunId))
+        : Txn.Put(CursorOf(fire), new Cursor(fire.PlanTime, workerId, _session, what).ToString());
+
+    private IEnumerable<RequestOp> GiveUp(Fire fire, DateTimeOffset now) =>
+        FollowUps.AfterGivenUp(fire.Name, fire.Run, fire.Plan.AfterFailure, now).Select(next => Put(next.Job, next.Run));
+
+    /// <summary>Sets this session in the ending, because the gap may have been found without a session.</summary>
+    private IEnumerable<RequestOp> Account(Gap? gap, JobName name) => gap is null
+        ? []
+        : gap.Again.Select(run => Put(name, run)).Concat(gap.Missed is { } missed ? [Put(name, missed with { Session = _session })] : []);
+
+    private RequestOp Put(JobName name, OwedEnding owed) => Txn.Put(keys.Owed(name, owed.Run.Id), JsonSerializer.Serialize(owed, JobsJson.Readable.OwedEnding));
+
+    private RequestOp Put(JobName name, RunSpec run) => Txn.Put(keys.Queued(name, run.Id), JsonSerializer.Serialize(run, JobsJson.Readable.RunSpec));
+
+    private RequestOp[] LookAround(Fire fire) =>
+    [
+        Txn.Get(fire.IsQueued ? keys.Queued(fire.Name, fire.RunId) : CursorOf(fire)),
+        Txn.Get(keys.Job(fire.Name)),
+        Txn.List(keys.Runs(fire.Name), keysOnly: true),
+    ];
+
+    private string CursorOf(Fire fire) => keys.Fired(fire.Name, fire.Run.Worker);
+}

@@ -1,0 +1,51 @@
+using Dts.Common.Jobs;
+
+namespace Dts.Worker.Fires;
+
+/// <summary>The live workers, and who of them may run a job.</summary>
+/// <remarks>Not thread-safe. The scheduler's loop owns it. This worker is always on it: it would not ask otherwise.</remarks>
+internal sealed class Roster(string me, IReadOnlyDictionary<string, string> myLabels)
+{
+    private readonly Dictionary<string, IReadOnlyDictionary<string, string>> _labels = new() { [me] = myLabels };
+
+    public IReadOnlyCollection<string> All => _labels.Keys;
+
+    /// <summary>True when the worker is new or its labels have changed. Workers rewrite their registrations every ten seconds.</summary>
+    public bool Add(string id, IReadOnlyDictionary<string, string> labels)
+    {
+        if (id == me || (_labels.TryGetValue(id, out var known) && known.Count == labels.Count && known.All(labels.Contains)))
+        {
+            return false;
+        }
+
+        _labels[id] = labels;
+        return true;
+    }
+
+    /// <summary>This worker's own labels are others from now on.</summary>
+    public void Relabel(IReadOnlyDictionary<string, string> labels) => _labels[me] = labels;
+
+    public void Remove(string id)
+    {
+        if (id != me)
+        {
+            _labels.Remove(id);
+        }
+    }
+
+    /// <summary>The live workers that a target names.</summary>
+    public IReadOnlyCollection<string> Matching(Target target) =>
+        target.IsAnyone ? All : [.. _labels.Where(worker => target.Matches(worker.Key, worker.Value)).Select(worker => worker.Key)];
+
+    /// <summary>The live workers that may claim a run: the one that it is bound to, else those of the job's target, without the one to avoid if there is another.</summary>
+    public IReadOnlyCollection<string> Candidates(RunSpec run, Target target)
+    {
+        if (run.Worker.Length > 0)
+        {
+            return _labels.ContainsKey(run.Worker) ? [run.Worker] : [];
+        }
+
+        var matching = Matching(target);
+        return run.Avoid.Length > 0 && matching.Any(worker => worker != run.Avoid) ? [.. matching.Where(worker => worker != run.Avoid)] : matching;
+    }
+}

@@ -1,0 +1,166 @@
+using System.Text.Json;
+using System.Threading.Channels;
+using Dts.Common.Etcd;
+using Dts.Common.Hosting;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+using Dts.Worker.Commands;
+using Dts.Worker.Runs;
+using Dts.Worker.Sessions;
+using Etcdserverpb;
+using Microsoft.Extensions.Logging;
+
+namespace Dts.Worker.Records;
+
+/// <summary>Takes what is recorded out of etcd, many in one transaction: ended runs, with which goes what follows from them, and endings owed.</summary>
+internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, RunsInFlight runs, HeldCommands commands, ClockCheck clocks, ChannelReader<Ending> completed, TimeProvider time, ILogger log)
+{
+    private const int AtOnce = 100;
+
+    private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan TriesAtTheEndTake = TimeSpan.FromSeconds(2); // One try, if etcd is silent: the worker is to end in time.
+
+    // The endings that wait while etcd is away, so that the recorder need not wait. They are few, because nothing is claimed meanwhile.
+    private readonly List<Ending> _waiting = [];
+
+    public async Task RunAsync()
+    {
+        for (long? failingSince = null; _waiting.Count > 0 || await completed.WaitToReadAsync();)
+        {
+            while (completed.TryRead(out var ending))
+            {
+                _waiting.Add(ending with { Record = ending.Record with { Output = "" } }); // The spool has the output.
+            }
+
+            // Etcd refuses a request that puts and deletes one key, as what is owed and then recorded at once would.
+            var together = _waiting.Take(AtOnce).DistinctBy(ending => ending.Record.Id).ToList();
+            var startedAt = time.GetTimestamp();
+            if (await TryCompleteAsync([.. together]))
+            {
+                failingSince = null;
+                await ForgetAsync(together);
+            }
+            else if (completed.Completion.IsCompleted && time.GetElapsedTime(failingSince ??= startedAt) > TriesAtTheEndTake)
+            {
+                return; // The worker ends; the next process under this id finds these runs.
+            }
+            else
+            {
+                failingSince ??= startedAt;
+                await Task.Delay(RetryPause, time);
+            }
+        }
+    }
+
+    private async Task ForgetAsync(List<Ending> done)
+    {
+        var ended = done.Select(ending => ending.Run).OfType<Run>().ToList();
+        ended.ForEach(runs.Remove);
+        ended.ForEach(run => commands.Forget(run.Key));
+        done.ForEach(ending => _waiting.Remove(ending));
+        await AnswerKillsAsync(ended);
+    }
+
+    /// <summary>False when etcd could not be reached.</summary>
+    private async Task<bool> TryCompleteAsync(List<Ending> left)
+    {
+        try
+        {
+            while (left.Count > 0)
+            {
+                // Sent twice it is harmless: what it deletes is compared with the revision it was written at.
+                var next = left.Select(ending => ending.Run is { } run ? FollowUpsOf(run) : []).ToList();
+                var answer = await etcd.TxnAsync(Txn.All(left.Zip(next, Complete)), repeatable: true);
+                left = [.. left.Where((ending, i) => ending.Run is { } run && !IsSettled(run, answer.Responses[i].ResponseTxn, next[i]))];
+            }
+
+            return true;
+        }
+        catch (EtcdException failure) when (failure.Error == EtcdError.Refused && left.Count > 1)
+        {
+            foreach (var ending in left)
+            {
+                if (!await TryCompleteAsync([ending])) // One by one, so that an ending that etcd refuses blocks no other.
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+        catch (EtcdException failure) when (failure.Error == EtcdError.Refused)
+        {
+            log.CompletionRefused(left[0].Record.Id, failure.Message);
+            return true; // Its key stays, and within a minute its run is ended as lost.
+        }
+        catch (EtcdException)
+        {
+            return false;
+        }
+    }
+
+    private IReadOnlyList<(JobName Job, RunSpec Run)> FollowUpsOf(Run run) =>
+        FollowUps.After(run.Name, run.Job, run.Spec, run.Status ?? RunStatus.Cancelled, workerId, run.KillRevision > 0, clocks.Now, Random.Shared.NextDouble());
+
+    /// <summary>Only if the run is still ours: what follows from one that was declared lost has followed by then.</summary>
+    private RequestOp Complete(Ending ending, IReadOnlyList<(JobName Job, RunSpec Run)> next)
+    {
+        if (ending.Run is not { } run)
+        {
+            return Txn.Delete(ending.OwedKey!);
+        }
+
+        var key = keys.Run(run.Name, run.Id);
+        return Txn.Nested(Txn.If(Txn.Unchanged(key, run.HeldAt)).Then([
+            Txn.Delete(key),
+            .. ending.OwedKey is { } owedKey ? [Txn.Put(owedKey, Owe(run, ending.Record))] : Array.Empty<RequestOp>(),
+            .. next.Select(follow => Txn.Put(keys.Queued(follow.Job, follow.Run.Id), JsonSerializer.Serialize(follow.Run, JobsJson.Readable.RunSpec)))]).Else(Txn.Get(key)));
+    }
+
+    private string Owe(Run run, RunRecord record)
+    {
+        var owed = new OwedEnding(
+            workerId, run.Session.ToString(), run.Spec, record.Status, record.Err, DateTimeOffset.FromUnixTimeMilliseconds(record.EndTime), Token: run.FencingToken);
+        return JsonSerializer.Serialize(owed, JobsJson.Readable.OwedEnding);
+    }
+
+    /// <summary>False when the key is still ours, though not as we knew it: it was taken along to a new session meanwhile.</summary>
+    private bool IsSettled(Run run, TxnResponse answer, IReadOnlyList<(JobName Job, RunSpec Run)> next)
+    {
+        if (answer.Succeeded)
+        {
+            foreach (var (job, spec) in next)
+            {
+                log.FollowUp(job, spec.Id, $"{run.Name}/{run.Id}", spec.Trigger);
+            }
+
+            return true;
+        }
+
+        if (answer.Responses[0].ResponseRange.Kvs.FirstOrDefault() is { } pair && pair.CreateRevision == run.FencingToken
+            && Documents.TryReadInFlight(run.Id, pair.Value.Span, out var held, out _) && held.Worker == workerId)
+        {
+            run.TakeAlong(run.Session, pair.ModRevision);
+            return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>A kill request for a run is answered by its end; one for the job when nothing of it is in flight any more.</summary>
+    private async Task AnswerKillsAsync(List<Run> ended)
+    {
+        foreach (var run in ended.Where(run => run.KillRevision > 0))
+        {
+            try
+            {
+                var answered = Txn.If(Txn.Unchanged(keys.Killer(run.Name), run.KillRevision), Txn.NoneUnder(keys.Runs(run.Name))).Then(Txn.Delete(keys.Killer(run.Name)));
+                await etcd.TxnAsync(Txn.All([Txn.Nested(answered), Txn.Delete(keys.Killer(run.Name, run.Id))]));
+            }
+            catch (EtcdException)
+            {
+                // The reaper sees to it.
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+using System.Threading.Channels;
+using Dts.Common.Hosting;
+using Dts.Common.Jobs;
+using Microsoft.Extensions.Logging;
+
+namespace Dts.Worker.Records;
+
+/// <summary>Puts endings into the spool, many with one fsync, and passes on what is complete with it.</summary>
+/// <remarks>
+/// When the disk does not take them, they wait in memory, and their runs are completed all the same: their endings are put into etcd as owed, so
+/// that the job goes on, and that there is an ending even if this worker dies before there is room.
+/// </remarks>
+internal sealed class Recorder(
+    Keys keys, ChannelReader<Ending> endings, Spool spool, ChannelWriter<bool> appended, ChannelWriter<Ending> completed, TimeProvider time, ILogger log)
+{
+    private const int AtOnce = 256;
+    private const int WaitingMax = 10_000; // More, and ended runs keep their slots.
+    private const int OutputKeptMax = 256; // Of those that wait; later ones wait with a short one.
+    private const long OutputMax = 16 << 20; // Characters of waiting output, without the last ending's.
+    private const int TriesAtTheEnd = 3;
+
+    private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
+
+    private readonly List<Ending> _waiting = [];
+    private long _output; // Characters of waiting output.
+    private int _passedOn; // How many of them, from the first on, have been completed as owed.
+
+    public async Task RunAsync()
+    {
+        for (var failures = 0; _waiting.Count > 0 || await endings.WaitToReadAsync();)
+        {
+            while (_waiting.Count < (failures > 0 ? WaitingMax : AtOnce) && _output < OutputMax && endings.TryRead(out var ending))
+            {
+                _waiting.Add(ending);
+                _output += ending.Record.Output.Length;
+            }
+
+            if (await TryAppendAsync(failures))
+            {
+                failures = 0;
+            }
+            else if (endings.Completion.IsCompleted && ++failures > TriesAtTheEnd)
+            {
+                break; // They stand as owed in etcd, and are found there.
+            }
+            else
+            {
+                failures++;
+                await PassOnAsOwedAsync();
+                await Task.Delay(RetryPause, time);
+            }
+        }
+
+        appended.Complete();
+        completed.Complete();
+    }
+
+    private async Task<bool> TryAppendAsync(int failures)
+    {
+        int taken;
+        try
+        {
+            taken = spool.Append([.. _waiting.Take(AtOnce).Select(ending => ending.Record)]);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            if (failures == 0)
+            {
+                log.SpoolFailed(failure.Message, endings.Count + _waiting.Count);
+            }
+
+            return false;
+        }
+
+        if (failures > 0)
+        {
+            log.SpoolBack();
+        }
+
+        appended.TryWrite(true); // full: the shipper has yet to look, and will see these, too
+        for (var i = 0; i < taken; i++)
+        {
+            var ending = WithoutOutput(_waiting[i]);
+            await completed.WriteAsync(
+                i < _passedOn && ending.Run is { } run ? new Ending(ending.Record, null, keys.Owed(run.Name, run.Id)) : ending);
+        }
+
+        _output -= _waiting.Take(taken).Sum(ending => (long)ending.Record.Output.Length);
+        _waiting.RemoveRange(0, taken);
+        _passedOn = Math.Max(0, _passedOn - taken);
+        return true;
+    }
+
+    private async Task PassOnAsOwedAsync()
+    {
+        for (; _passedOn < _waiting.Count; _passedOn++)
+        {
+            if (_waiting.Count > OutputKeptMax || _output > OutputMax / 2)
+            {
+                var whole = _waiting[_passedOn].Record; // Memory is limited, too.
+                _waiting[_passedOn] = _waiting[_passedOn] with { Record = whole.Shortened() };
+                _output -= whole.Output.Length - _waiting[_passedOn].Record.Output.Length;
+            }
+
+            if (_waiting[_passedOn] is { Run: { } run } ending)
+            {
+                await completed.WriteAsync(WithoutOutput(ending) with { OwedKey = keys.Owed(run.Name, run.Id) });
+            }
+        }
+    }
+
+    /// <summary>An ending for the completer, which does not use the output.</summary>
+    private static Ending WithoutOutput(Ending ending) =>
+        ending.Record.Output.Length > 0 ? ending with { Record = ending.Record with { Output = "" } } : ending;
+}

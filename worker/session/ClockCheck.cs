@@ -1,0 +1,118 @@
+using System.Collections.Concurrent;
+using Dts.Common.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Dts.Worker.Sessions;
+
+/// <summary>Measures this host's clock against the other workers', and says whether it is good enough to claim by.</summary>
+/// <remarks>
+/// <para>Thread-safe. Every worker writes its wall clock into its registration every ten seconds; what the others see of it is late by the way it took,
+/// so of the last two readings of a worker the one that came quicker counts. Readings are kept against our monotonic clock: a step of our own wall clock
+/// shows at once.</para>
+/// <para>The worker is off when the median of all, itself included, is further away than the limit: one that is wrong stops, and many do not stop because of one.
+/// Of two workers none can tell who is wrong; both go on and say so.</para>
+/// </remarks>
+internal sealed class ClockCheck : IDisposable
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan FarOff = TimeSpan.FromMinutes(1); // Beyond the age of any registration of a live worker.
+    private static readonly TimeSpan Pulse = TimeSpan.FromMilliseconds(500);
+
+    private readonly ConcurrentDictionary<string, Reading> _readings = new();
+    private readonly string _workerId;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly ITimer _pulse;
+    private long _pulsedAt;
+    private volatile bool _isOff;
+    private volatile bool _differs;
+
+    public ClockCheck(string workerId, TimeProvider time, ILogger log)
+    {
+        (_workerId, _time, _log, _pulsedAt) = (workerId, time, log, time.GetTimestamp());
+        _pulse = time.CreateTimer(_ => Volatile.Write(ref _pulsedAt, time.GetTimestamp()), null, Pulse, Pulse);
+    }
+
+    /// <summary>False while the clock is further off than the limit.</summary>
+    public bool MayClaim => MeasureError() == TimeSpan.Zero;
+
+    /// <summary>The wall clock for times that other workers will go by, such as the next attempt's: without the error of ours while it is further off than the limit.</summary>
+    public DateTimeOffset Now => _time.GetUtcNow() - MeasureError();
+
+    /// <summary>What the registration says about it; empty = all is well.</summary>
+    public string Refusal => MayClaim ? "" : "its clock is off";
+
+    /// <param name="clock">The other's wall clock when it wrote its registration.</param>
+    /// <param name="isFresh">We saw it as it was written; else it may be old, and only says something when it differs by much.</param>
+    public void Observe(string workerId, DateTimeOffset clock, bool isFresh)
+    {
+        if (workerId == _workerId || clock == default)
+        {
+            return;
+        }
+
+        // After a stall of our own, what waited for us is read late: it counts as old.
+        isFresh &= _time.GetElapsedTime(Volatile.Read(ref _pulsedAt)) <= 2 * Pulse;
+        var reading = clock - DateTimeOffset.UnixEpoch - Monotonic();
+        if (isFresh)
+        {
+            _readings.AddOrUpdate(workerId, _ => new Reading(reading, reading, IsOld: false), (_, former) => new Reading(reading, former.IsOld ? reading : former.Latest, IsOld: false));
+        }
+        else
+        {
+            _readings.TryAdd(workerId, new Reading(reading, reading, IsOld: true));
+        }
+    }
+
+    public void Forget(string workerId) => _readings.TryRemove(workerId, out _);
+
+    public void Dispose() => _pulse.Dispose();
+
+    private TimeSpan Monotonic() => _time.GetElapsedTime(0);
+
+    /// <summary>How far our clock is ahead of the other's, as far as can be told.</summary>
+    private TimeSpan OffsetOf(Reading reading)
+    {
+        var offset = _time.GetUtcNow() - DateTimeOffset.UnixEpoch - Monotonic() - (reading.Latest > reading.Before ? reading.Latest : reading.Before);
+        return reading.IsOld && offset.Duration() < FarOff ? TimeSpan.Zero : offset;
+    }
+
+    /// <summary>How far our clock is ahead; zero within the limit.</summary>
+    private TimeSpan MeasureError()
+    {
+        var offsets = _readings.Values.Select(OffsetOf).Append(TimeSpan.Zero).Order().ToList();
+        var (low, high) = (offsets[(offsets.Count - 1) / 2], offsets[offsets.Count / 2]);
+        var ours = low.Duration() < high.Duration() ? low : high;
+        Note(ours, offsets.MaxBy(offset => offset.Duration()));
+        return ours.Duration() > Limit ? ours : TimeSpan.Zero;
+    }
+
+    private void Note(TimeSpan ours, TimeSpan largest)
+    {
+        var isOff = ours.Duration() > Limit;
+        if (isOff != _isOff)
+        {
+            _isOff = isOff;
+            if (isOff)
+            {
+                _log.ClockOff(ours.TotalSeconds, Limit.TotalSeconds);
+            }
+            else
+            {
+                _log.ClockRight();
+            }
+        }
+
+        var differs = !isOff && largest.Duration() > Limit;
+        if (differs && !_differs)
+        {
+            _log.ClocksDiffer(largest.TotalSeconds);
+        }
+
+        _differs = differs;
+    }
+
+    /// <summary>The other's wall clock less our monotonic one.</summary>
+    /// <param name="IsOld">We did not see it as it was written.</param>
+    private readonly record struct Reading(TimeSpan Latest, TimeSpan Before, bool IsOld);
+}

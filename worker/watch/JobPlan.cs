@@ -1,0 +1,32 @@
+using Dts.Common.Jobs;
+
+namespace Dts.Worker.Watches;
+
+/// <summary>What planning needs of a job; the rest of the definition comes with the claim.</summary>
+/// <param name="Revision">The revision of the definition that this was read from.</param>
+/// <param name="AfterFailure">The jobs that run when a run has failed for good.</param>
+/// <param name="IsPaused">It has no plan times of its own now, but may be run by hand or as a dependent.</param>
+internal sealed record JobPlan(
+    JobSchedule Schedule,
+    long Revision,
+    JobMode Mode,
+    Overlap Overlap,
+    Misfire Misfire,
+    TimeSpan StartDeadline,
+    Target Target,
+    IReadOnlyList<string> AfterFailure,
+    bool IsPaused)
+{
+    private static readonly Target Anyone = new();
+
+    public static JobPlan Of(Job job, JobSchedule schedule, long revision) => new(
+        schedule,
+        revision,
+        job.Mode,
+        job.Overlap,
+        job.Misfire,
+        TimeSpan.FromSeconds(job.StartDeadlineSeconds),
+        job.Target.IsAnyone ? Anyone : job.Target,
+        job.OnFailure.Count + job.Always.Count == 0 ? [] : [.. job.OnFailure, .. job.Always],
+        !job.Enabled);
+}

@@ -1,0 +1,244 @@
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+using Dts.Common.Etcd;
+using Dts.Common.Hosting;
+using Etcdserverpb;
+using Google.Protobuf;
+using Mvccpb;
+
+namespace Dts.Worker.Watches;
+
+/// <summary>Follows all keys under a prefix: first what is there, then each change, for ever.</summary>
+/// <remarks>
+/// <para>Constraints: a watch ends with its connection, with its member's leader, and when it asks for compacted history; etcd 3.4
+/// and 3.5 can drop events around a compaction (etcd issues 18089, 19179).</para>
+/// <para>Scheme: after a cut it resumes at the last revision + 1; after a compaction, and every <see cref="RelistEvery"/> even when all
+/// looks well, the table is listed again and the difference to what was delivered is delivered. An etcd that returns with different data
+/// (restored or wiped) is found when the watch resumes: then all that was delivered is deleted, and all that is there is put. It is other data where
+/// the cluster has another id or has not reached the last revision, or where a key's revision has gone down; a table that only differs is listed again.
+/// Callers see changes only.</para>
+/// </remarks>
+internal sealed class Watch(EtcdClient etcd, string prefix)
+{
+    /// <summary>How often the table is listed again although the watch looks healthy.</summary>
+    public static readonly TimeSpan RelistEvery = TimeSpan.FromMinutes(10);
+
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
+
+    private readonly Dictionary<ByteString, long> _delivered = []; // key -> mod revision; foreign keys need not be UTF-8
+    private long _revision;
+    private ulong _cluster; // 0 = not known yet.
+    private bool _isOtherData;
+
+    public async IAsyncEnumerable<ChangeBatch> ReadAsync([EnumeratorCancellation] CancellationToken cancel)
+    {
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        var batches = Channel.CreateBounded<ChangeBatch>(16); // full: the watch waits, and etcd keeps the events for it
+        var pump = PumpAsync(batches.Writer, ended.Token);
+        try
+        {
+            await foreach (var batch in batches.Reader.ReadAllAsync(CancellationToken.None))
+            {
+                yield return batch;
+            }
+        }
+        finally
+        {
+            await ended.CancelAsync();
+            await pump;
+        }
+    }
+
+    private async Task PumpAsync(ChannelWriter<ChangeBatch> batches, CancellationToken cancel)
+    {
+        try
+        {
+            await FollowForEverAsync(batches, cancel);
+            batches.Complete();
+        }
+        catch (Exception bug)
+        {
+            batches.Complete(bug); // Its reader ends with it.
+        }
+    }
+
+    private async Task FollowForEverAsync(ChannelWriter<ChangeBatch> batches, CancellationToken cancel)
+    {
+        var listed = false;
+        for (var failures = 0; !cancel.IsCancellationRequested;)
+        {
+            try
+            {
+                await ListAsync(batches, first: !listed, cancel);
+                listed = true;
+                failures = 0;
+                await FollowAsync(batches, cancel);
+            }
+            catch (EtcdException failure)
+            {
+                await PauseAsync(failure, ++failures, cancel);
+            }
+            catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+            {
+                // Told to end.
+            }
+        }
+    }
+
+    private async Task ListAsync(ChannelWriter<ChangeBatch> batches, bool first, CancellationToken cancel)
+    {
+        var (keys, revision) = await TableLoader.LoadAsync(etcd, prefix, cancel);
+        var changes = new List<KeyChange>();
+        var isOtherData = _isOtherData || revision < _revision || keys.Any(pair => _delivered.TryGetValue(pair.Key, out var known) && known > pair.ModRevision);
+        if (isOtherData)
+        {
+            etcd.Logger.WatchFoundOtherData(prefix, _delivered.Count, keys.Count);
+            changes.AddRange(_delivered.Keys.Select(key => new KeyChange.Deleted(key.ToStringUtf8(), revision)));
+            _delivered.Clear(); // Its revisions mean nothing there.
+            _isOtherData = false;
+        }
+
+        var gone = new HashSet<ByteString>(_delivered.Keys);
+        gone.ExceptWith(keys.Select(pair => pair.Key));
+        changes.AddRange(keys.Where(pair => !_delivered.TryGetValue(pair.Key, out var known) || known != pair.ModRevision).Select(Put));
+        changes.AddRange(gone.Select(key => Delete(key, revision)));
+        _revision = revision;
+        if (first || isOtherData || changes.Count > 0)
+        {
+            await batches.WriteAsync(new ChangeBatch(changes, Listed: true, IsLive: false, isOtherData), cancel);
+        }
+
+        if (!first && !isOtherData && changes.Count > 0)
+        {
+            etcd.Logger.WatchRepaired(prefix, changes.Count);
+        }
+    }
+
+    /// <summary>Returns when the table is to be listed again.</summary>
+    private async Task FollowAsync(ChannelWriter<ChangeBatch> batches, CancellationToken cancel)
+    {
+        using var listAgain = new CancellationTokenSource(RelistEvery, etcd.Time);
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel, listAgain.Token);
+        for (var (failures, resumes) = (0, false); !ended.IsCancellationRequested; resumes = true)
+        {
+            try
+            {
+                var toldAfterwards = long.MaxValue; // Up to which revision it happened before this watch was there.
+                await foreach (var answer in etcd.WatchOnceAsync(prefix, _revision + 1, ended.Token))
+                {
+                    failures = answer.Canceled ? failures : 0;
+                    if (answer.Canceled && answer.CompactRevision > 0)
+                    {
+                        etcd.Logger.WatchRelisted(prefix, _delivered.Count);
+                        return;
+                    }
+
+                    if (answer.Canceled)
+                    {
+                        throw new EtcdException(EtcdError.Refused, answer.CancelReason);
+                    }
+
+                    if (answer.Created && await IsAnotherTableAsync(answer.Header, resumes, ended.Token))
+                    {
+                        return;
+                    }
+
+                    toldAfterwards = answer.Created ? answer.Header.Revision : toldAfterwards;
+                    var isLive = answer.Events.All(change => change.Kv.ModRevision > toldAfterwards);
+                    if (answer.Events.Count > 0)
+                    {
+                        await batches.WriteAsync(new ChangeBatch([.. answer.Events.Select(Note)], Listed: false, isLive), cancel);
+                    }
+
+                    _revision = RevisionAfter(answer);
+                }
+
+                throw new EtcdException(EtcdError.Unavailable, "etcd ended the watch");
+            }
+            catch (EtcdException failure) when (failure.Error != EtcdError.Compacted)
+            {
+                await PauseAsync(failure, ++failures, ended.Token);
+            }
+            catch (OperationCanceledException) when (listAgain.IsCancellationRequested && !cancel.IsCancellationRequested)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Whether etcd does not have, at the revision up to which all was delivered, as many keys as were delivered. Notes whether that proves that it has other data.</summary>
+    private async Task<bool> IsAnotherTableAsync(ResponseHeader created, bool resumes, CancellationToken cancel)
+    {
+        _isOtherData = _cluster != 0 && _cluster != created.ClusterId;
+        _cluster = created.ClusterId;
+        if (_isOtherData || !(resumes || created.Revision < _revision))
+        {
+            return _isOtherData;
+        }
+
+        try
+        {
+            // The revision alone is no proof: a member may lag behind, and a new history may have reached the old revision.
+            // This read goes through the leader.
+            var then = new RangeRequest { Key = Txn.Bytes(prefix), RangeEnd = Txn.EndOf(prefix), Revision = _revision, CountOnly = true };
+            return (await etcd.RangeAsync(then, cancel)).Count != _delivered.Count;
+        }
+        catch (EtcdException failure) when (failure.Error == EtcdError.Compacted)
+        {
+            return _isOtherData = failure.Message.Contains("future", StringComparison.Ordinal);
+        }
+    }
+
+    /// <summary>Up to where all has been delivered. The header of a new watch's first answer says more than that.</summary>
+    private long RevisionAfter(WatchResponse answer) => answer switch
+    {
+        { Created: true } or { Fragment: true } => _revision,
+        { Events.Count: > 0 } => answer.Events[^1].Kv.ModRevision,
+        _ => Math.Max(_revision, answer.Header.Revision),
+    };
+
+    private async Task PauseAsync(EtcdException failure, int failures, CancellationToken cancel)
+    {
+        if (failure.Error is not (EtcdError.Unavailable or EtcdError.Compacted) && failures == 1)
+        {
+            etcd.Logger.EtcdRefused(failure.Message);
+        }
+
+        var pause = TimeSpan.FromMilliseconds(Math.Min(50 << Math.Min(failures, 8), LongestPause.TotalMilliseconds));
+        await Task.Delay(pause, etcd.Time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private KeyChange Note(Event change) => change.Type == Event.Types.EventType.Put ? Put(change.Kv) : Delete(change.Kv.Key, change.Kv.ModRevision);
+
+    private KeyChange Put(KeyValue pair)
+    {
+        _delivered[pair.Key] = pair.ModRevision;
+        return new KeyChange.Put(pair.Key.ToStringUtf8(), pair.ModRevision, pair.CreateRevision, new LeaseId(pair.Lease), pair.Value);
+    }
+
+    private KeyChange.Deleted Delete(ByteString key, long revision)
+    {
+        _delivered.Remove(key);
+        return new KeyChange.Deleted(key.ToStringUtf8(), revision);
+    }
+}
+
+/// <summary>Changes in the order of their revisions; together they lead from one state of the table to a later one.</summary>
+/// <param name="Listed">They come from a listing, not from events: the first batch always, later ones after a compaction.</param>
+/// <param name="IsLive">They came as they happened; false when they are told afterwards, because the watch was cut off then or not there yet.</param>
+/// <param name="IsOtherData">etcd was restored or wiped: revisions of earlier batches cannot be compared with those from here on.</param>
+internal sealed record ChangeBatch(IReadOnlyList<KeyChange> Changes, bool Listed, bool IsLive, bool IsOtherData = false);
+
+/// <summary>One key that was put or deleted.</summary>
+internal abstract record KeyChange
+{
+    private KeyChange(string key, long modRevision) => (Key, ModRevision) = (key, modRevision);
+
+    public string Key { get; }
+
+    public long ModRevision { get; }
+
+    public sealed record Put(string Key, long ModRevision, long CreateRevision, LeaseId Lease, ByteString Value) : KeyChange(Key, ModRevision);
+
+    public sealed record Deleted(string Key, long ModRevision) : KeyChange(Key, ModRevision);
+}
