@@ -3,7 +3,9 @@ namespace Dts.Master;
 /// <summary>The web console: three files inside the executable.</summary>
 internal static class ConsolePage
 {
-    private const string Policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    private const string Policy =
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; "
+            + "form-action 'none'; frame-ancestors 'none'";
 
     public static void Map(IEndpointRouteBuilder routes)
     {
@@ -14,7 +16,8 @@ internal static class ConsolePage
 
     private static RequestDelegate Serve(string file, string type)
     {
-        using var stream = typeof(ConsolePage).Assembly.GetManifestResourceStream($"console/{file}") ?? throw new FileNotFoundException(file);
+        using var stream = typeof(ConsolePage).Assembly.GetManifestResourceStream($"console/{file}")
+            ?? throw new FileNotFoundException(file);
         using var copy = new MemoryStream();
         stream.CopyTo(copy);
         var content = copy.ToArray();

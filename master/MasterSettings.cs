@@ -42,7 +42,8 @@ internal sealed record MasterSettings(
 
         if (token.Length == 0 && !IPAddress.IsLoopback(IPAddress.Parse(listen)))
         {
-            throw settings.Wrong("listen", listen, "a loopback address, or a setting apiToken: whoever reaches this port can run commands on every worker");
+            throw settings.Wrong(
+                "listen", listen, "a loopback address, or a setting apiToken: whoever reaches this port can run commands on every worker");
         }
 
         var origins = settings.List("allowedOrigins", "");

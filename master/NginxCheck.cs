@@ -11,7 +11,10 @@ internal static class NginxCheck
     /// <param name="hasToken">Whether the master has an apiToken.</param>
     public static Check Of(int apiPort, bool hasToken) => Check.Of("nginx", Folders[0], "nginx -t", () =>
     {
-        var sites = Folders.Where(Directory.Exists).SelectMany(Directory.EnumerateFiles).Select(file => (file, File.ReadAllText(file))).ToList();
+        var sites = Folders.Where(Directory.Exists)
+            .SelectMany(Directory.EnumerateFiles)
+            .Select(file => (file, File.ReadAllText(file)))
+            .ToList();
         return Judge(sites, apiPort, hasToken, () => Question.Ask("nginx -t"));
     });
 
@@ -38,10 +41,16 @@ internal static class NginxCheck
 
         foreach (var (file, _) in ours.Where(site => !site.Text.Contains("proxy_buffering off", StringComparison.Ordinal)))
         {
-            yield return Finding.Error("nginx", $"{file} buffers: live output comes late, or not at all", $"put \"proxy_buffering off;\" and \"proxy_read_timeout 1d;\" into its location of output, as nginx/dts.conf has it; systemctl reload nginx");
+            yield return Finding.Error(
+                "nginx",
+                $"{file} buffers: live output comes late, or not at all",
+                "put \"proxy_buffering off;\" and \"proxy_read_timeout 1d;\" into its location of output, as nginx/dts.conf has it; "
+                    + "systemctl reload nginx");
         }
 
         var (exitCode, said) = test();
-        yield return exitCode == 0 ? Finding.Ok("nginx", $"{string.Join(", ", ours.Select(site => site.File))}: nginx -t is content") : Finding.Error("nginx", $"nginx -t: {said.Trim()}", "nginx -t");
+        yield return exitCode == 0
+            ? Finding.Ok("nginx", $"{string.Join(", ", ours.Select(site => site.File))}: nginx -t is content")
+            : Finding.Error("nginx", $"nginx -t: {said.Trim()}", "nginx -t");
     }
 }

@@ -24,7 +24,8 @@ if (args is [DoctorCommand.Name, ..])
     }));
 }
 
-if (Service.Answer(args, "dts-master", "serves the API and the console of the distributed crontab", ["dts-master ledger --job NAME --from TIME --to TIME    what was planned, and how each of it ended"]) is { } answered)
+if (Service.Answer(args, "dts-master", "serves the API and the console of the distributed crontab", ["dts-master ledger --job NAME --from "
+    + "TIME --to TIME    what was planned, and how each of it ended"]) is { } answered)
 {
     return answered;
 }
@@ -92,7 +93,13 @@ return await Service.RunAsync(async () =>
     Task[] keeping =
     [
         new Heartbeat(systemd, vitals.ProveAsync, vitals.DescribeAsync, TimeProvider.System).RunAsync(app.Lifetime.ApplicationStopping),
-        reload.RunAsync(reader, () => SettingsReader.Load(args, "master.json"), MasterSettings.Reloadable, TakeOver, log, app.Lifetime.ApplicationStopping),
+        reload.RunAsync(
+            reader,
+            () => SettingsReader.Load(args, "master.json"),
+            MasterSettings.Reloadable,
+            TakeOver,
+            log,
+            app.Lifetime.ApplicationStopping),
     ];
     app.Lifetime.ApplicationStopping.Register(systemd.Stopping);
     await app.WaitForShutdownAsync();

@@ -11,7 +11,11 @@ internal sealed class Vitals(MasterSettings settings, EtcdClient etcd) : IDispos
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan RetryPause = TimeSpan.FromSeconds(1);
 
-    private readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = Own(settings), Timeout = AnswerWithin };
+    private readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false })
+    {
+        BaseAddress = Own(settings),
+        Timeout = AnswerWithin,
+    };
 
     public async Task ProveAsync(CancellationToken cancel)
     {
@@ -26,7 +30,8 @@ internal sealed class Vitals(MasterSettings settings, EtcdClient etcd) : IDispos
         try
         {
             var jobs = settings.Keys.Jobs;
-            var answer = await etcd.RangeAsync(new RangeRequest { Key = Txn.Bytes(jobs), RangeEnd = Txn.EndOf(jobs), CountOnly = true }, cancel);
+            var answer = await etcd.RangeAsync(
+                new RangeRequest { Key = Txn.Bytes(jobs), RangeEnd = Txn.EndOf(jobs), CountOnly = true }, cancel);
             return $"{answer.Count} jobs; etcd answers";
         }
         catch (EtcdException failure)
@@ -61,7 +66,12 @@ internal sealed class Vitals(MasterSettings settings, EtcdClient etcd) : IDispos
     /// <summary>Where we listen; every address is also the loopback's.</summary>
     private static Uri Own(MasterSettings settings)
     {
-        var address = settings.Listen.Equals(IPAddress.Any) ? IPAddress.Loopback : settings.Listen.Equals(IPAddress.IPv6Any) ? IPAddress.IPv6Loopback : settings.Listen;
-        return new UriBuilder("http", address.AddressFamily == AddressFamily.InterNetworkV6 ? $"[{address}]" : $"{address}", settings.ApiPort).Uri;
+        var address = settings.Listen.Equals(IPAddress.Any)
+            ? IPAddress.Loopback
+            : settings.Listen.Equals(IPAddress.IPv6Any)
+            ? IPAddress.IPv6Loopback
+            : settings.Listen;
+        return new UriBuilder(
+            "http", address.AddressFamily == AddressFamily.InterNetworkV6 ? $"[{address}]" : $"{address}", settings.ApiPort).Uri;
     }
 }

@@ -66,12 +66,14 @@ return await Service.RunAsync(async () =>
 
     var inbox = Channel.CreateBounded<ScheduleMessage>(1024); // full: the watches wait
     var fires = Channel.CreateBounded<FireOrder>(1024);       // full: the scheduler waits
-    var starts = Channel.CreateBounded<RunOrder>(new BoundedChannelOptions(1024) { AllowSynchronousContinuations = true }); // full: the claimer waits. The alarm's thread starts what is due itself: it runs before those of the pool.
+    // full: the claimer waits. The alarm's thread starts what is due itself: it runs before those of the pool.
+    var starts = Channel.CreateBounded<RunOrder>(new BoundedChannelOptions(1024) { AllowSynchronousContinuations = true });
     var endings = new EndingChannel(1024);                    // full: ended runs keep their slots a little longer
     var completed = Channel.CreateBounded<Ending>(1024);      // full: the recorder waits
     var appended = Channel.CreateBounded<bool>(1);            // full: the shipper has been told
     var left = Channel.CreateBounded<bool>(1);                // full: the reaper has been told
-    using var planAlarm = new Alarm(_ => inbox.Writer.TryWrite(new ScheduleMessage.Tick()), time); // full: the loop looks at the time after each message
+    // full: the loop looks at the time after each message
+    using var planAlarm = new Alarm(_ => inbox.Writer.TryWrite(new ScheduleMessage.Tick()), time);
     using var claimAlarm = new Alarm(_ => fires.Writer.TryWrite(new FireOrder.Tick()), time);      // full: as above
     using var startAlarm = new Alarm(_ => starts.Writer.TryWrite(new RunOrder.Tick()), time);      // full: as above
 
@@ -88,12 +90,31 @@ return await Service.RunAsync(async () =>
     outputs.TakeLeft();
     var started = time.GetUtcNow();
     var sessions = new SessionKeeper(
-        etcd, keys.Worker(id), settings.SessionTtl, () => Registration.Describe(host, current, started, time.GetUtcNow(), clocks.Refusal), Registration.IsOver, former.SettleAsync, () => runs.All.Any(), log);
+        etcd,
+        keys.Worker(id),
+        settings.SessionTtl,
+        () => Registration.Describe(host, current, started, time.GetUtcNow(), clocks.Refusal),
+        Registration.IsOver,
+        former.SettleAsync,
+        () => runs.All.Any(),
+        log);
 
     var pending = new PendingFires(settings.ClaimAhead, time);
     var inTheWay = new RunsInTheWay(etcd, keys, runs, pending);
     var requests = new ClaimRequests(
-        etcd, keys, id, sessions, settings.ClaimAhead, slots, runs, clocks, pending, inTheWay, () => fires.Writer.TryWrite(new FireOrder.Tick()), time, log);
+        etcd,
+        keys,
+        id,
+        sessions,
+        settings.ClaimAhead,
+        slots,
+        runs,
+        clocks,
+        pending,
+        inTheWay,
+        () => fires.Writer.TryWrite(new FireOrder.Tick()),
+        time,
+        log);
 
     var vitals = new Vitals(inbox.Writer, sessions, slots, spool, refused);
     using var end = new CancellationTokenSource(); // For what must outlive the last run.
@@ -113,9 +134,34 @@ return await Service.RunAsync(async () =>
     Task[] stages =
     [
         new JobWatch(etcd, keys, id, zone, clocks, inbox.Writer, left.Writer, log).RunAsync(stop.Token),
-        new Scheduler(id, new Roster(id, settings.Labels), settings.ClaimAhead, inbox.Reader, fires.Writer, planAlarm, jobs => Ready(jobs), time, log).RunAsync(),
+        new Scheduler(
+            id,
+            new Roster(id, settings.Labels),
+            settings.ClaimAhead,
+            inbox.Reader,
+            fires.Writer,
+            planAlarm,
+            jobs => Ready(jobs),
+            time,
+            log).RunAsync(),
         new Claimer(pending, requests, id, sessions, zone, slots, runs, accounts, fires, starts.Writer, claimAlarm, time).RunAsync(),
-        new Launcher(settings, () => settings.Drain || stop.IsInterrupt, runAs, cgroups, sessions, slots, runs, commands, ledger, recorder, outputs, starts, endings.Writer, startAlarm, time, log).RunAsync(),
+        new Launcher(
+            settings,
+            () => settings.Drain || stop.IsInterrupt,
+            runAs,
+            cgroups,
+            sessions,
+            slots,
+            runs,
+            commands,
+            ledger,
+            recorder,
+            outputs,
+            starts,
+            endings.Writer,
+            startAlarm,
+            time,
+            log).RunAsync(),
         new Recorder(keys, endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
         new Completer(etcd, keys, id, runs, commands, clocks, completed.Reader, time, log).RunAsync(),
         new LogShipper(spool, refused, store, appended.Reader, settings.LogBatchSize, settings.LogCommitTimeout, time, log).RunAsync(),

@@ -1,7 +1,10 @@
 #if SABOTAGE
 namespace Dts.Worker;
 
-/// <summary>Breaks one promise on purpose, so that the fault test can show that it would notice. Only in an executable built for that (make chaos-judge).</summary>
+/// <summary>
+/// Breaks one promise on purpose, so that the fault test can show that it would notice. Only in an executable built for that (make
+/// chaos-judge).
+/// </summary>
 internal static class Sabotage
 {
     private static readonly string? Chosen = Environment.GetEnvironmentVariable("DTS_SABOTAGE");

@@ -12,7 +12,10 @@ internal sealed class Vitals(ChannelWriter<ScheduleMessage> inbox, SessionKeeper
 {
     private Pulse _last = new();
 
-    /// <summary>Sends a pulse through the loops and waits until it comes out. When the worker is stopping there is nothing to prove: the loops end, or TimeoutStopSec is over.</summary>
+    /// <summary>
+    /// Sends a pulse through the loops and waits until it comes out. When the worker is stopping there is nothing to prove: the loops end,
+    /// or TimeoutStopSec is over.
+    /// </summary>
     public async Task ProveAsync(CancellationToken cancel)
     {
         var pulse = new Pulse();
@@ -25,9 +28,15 @@ internal sealed class Vitals(ChannelWriter<ScheduleMessage> inbox, SessionKeeper
 
     public string Describe()
     {
-        var session = sessions.Current switch { { Holds: true } => "session held", null => "no session", _ => "session in doubt: etcd does not answer" };
+        var session = sessions.Current switch
+        {
+            { Holds: true } => "session held",
+            null => "no session",
+            _ => "session in doubt: etcd does not answer",
+        };
         var lag = _last.LagMs is { } ms ? string.Create(CultureInfo.InvariantCulture, $"last start {ms:F1} ms late") : "no start yet";
         var held = refused.Kept > 0 ? $"; {refused.Kept} records that the log store refuses are in {refused.Folder}" : "";
-        return $"{_last.Jobs} jobs; {_last.Running} of {slots.Total} slots running; {lag}; {session}; {spool.Waiting} records wait in the spool{held}";
+        return $"{_last.Jobs} jobs; {_last.Running} of {slots.Total} slots running; {lag}; {session}; "
+            + $"{spool.Waiting} records wait in the spool{held}";
     }
 }

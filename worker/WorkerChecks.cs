@@ -61,8 +61,14 @@ internal static class WorkerChecks
         "users", "setpriv", Distribution.Here.Install("util-linux"), () =>
     {
         var shown = Question.Ask("systemctl show dts-worker -p LoadState -p User -p AmbientCapabilities") is (0, var text) ? text : "";
-        var own = File.ReadLines("/proc/self/status").First(line => line.StartsWith("CapEff:", StringComparison.Ordinal))["CapEff:".Length..].Trim();
-        return [JudgeUsers(runAs, Setpriv.FirstOrDefault(File.Exists), ulong.Parse(own, NumberStyles.HexNumber, CultureInfo.InvariantCulture), shown)];
+        var own = File.ReadLines("/proc/self/status")
+            .First(line => line.StartsWith("CapEff:", StringComparison.Ordinal))["CapEff:".Length..]
+            .Trim();
+        return
+        [
+            JudgeUsers(
+                runAs, Setpriv.FirstOrDefault(File.Exists), ulong.Parse(own, NumberStyles.HexNumber, CultureInfo.InvariantCulture), shown),
+        ];
     });
 
     /// <param name="setpriv">Where it is; null = nowhere.</param>
@@ -87,32 +93,46 @@ internal static class WorkerChecks
         var facts = HostChecks.Facts(shown);
         var given = facts.GetValueOrDefault("AmbientCapabilities", "");
         var may = facts.GetValueOrDefault("LoadState") == "loaded"
-            ? facts.GetValueOrDefault("User", "") is "" or "root" || (given.Contains("cap_setuid", StringComparison.Ordinal) && given.Contains("cap_setgid", StringComparison.Ordinal))
+            ? facts.GetValueOrDefault("User", "") is "" or "root"
+                || (given.Contains("cap_setuid", StringComparison.Ordinal) && given.Contains("cap_setgid", StringComparison.Ordinal))
             : (own & SetGidAndUid) == SetGidAndUid;
         return may
             ? Finding.Ok("users", $"jobs may run as {string.Join(", ", runAs)}; {setpriv} is there, and the worker may switch")
             : Finding.Error(
                 "users",
                 $"runAs is {string.Join(", ", runAs)}, and the worker has not the rights to switch users: such jobs are refused here",
-                "systemctl cat dts-worker (its unit of this version gives it CAP_SETUID and CAP_SETGID: install that, or take out what overrides AmbientCapabilities); systemctl restart dts-worker");
+                "systemctl cat dts-worker (its unit of this version gives it CAP_SETUID and CAP_SETGID: install that, "
+                    + "or take out what overrides AmbientCapabilities); systemctl restart dts-worker");
     }
 
-    public static Check SpoolRoom(string dataFolder, long quotaBytes) => Check.Of("spool", dataFolder, $"install -d -o dts -g dts {dataFolder}", () =>
+    public static Check SpoolRoom(
+        string dataFolder, long quotaBytes) => Check.Of("spool", dataFolder, $"install -d -o dts -g dts {dataFolder}", () =>
     {
         var spool = Path.Combine(dataFolder, "spool");
         var there = Folder.NearestExisting(spool);
         if (Folder.WhyNotWritable(there) is { } why || !Directory.Exists(there))
         {
-            return [Finding.Error("spool", $"{there} cannot be written ({Folder.WhyNotWritable(there) ?? "it is no folder"})", $"install -d -o dts -g dts {dataFolder}; chown -R dts:dts {dataFolder}")];
+            return
+            [
+                Finding.Error(
+                    "spool",
+                    $"{there} cannot be written ({Folder.WhyNotWritable(there) ?? "it is no folder"})",
+                    $"install -d -o dts -g dts {dataFolder}; chown -R dts:dts {dataFolder}"),
+            ];
         }
 
         var free = new DriveInfo(there).AvailableFreeSpace;
         var refused = RefusedRecords.Count(Path.Combine(dataFolder, "refused"));
-        var (kept, waiting) = Directory.Exists(spool) ? (Directory.EnumerateFiles(spool, "*.spool").Sum(file => new FileInfo(file).Length), Spool.CountWaiting(spool)) : (0, 0);
+        var (kept, waiting) = Directory.Exists(spool)
+            ? (Directory.EnumerateFiles(spool, "*.spool").Sum(file => new FileInfo(file).Length), Spool.CountWaiting(spool))
+            : (0, 0);
         return
         [
             free < quotaBytes - kept
-                ? Finding.Warning("spool", $"{free / 1e6:F0} MB are free at {there}, less than its quota of {quotaBytes / 1e6:F0} MB", $"df -h {there}; set spoolQuotaMb to less")
+                ? Finding.Warning(
+                    "spool",
+                    $"{free / 1e6:F0} MB are free at {there}, less than its quota of {quotaBytes / 1e6:F0} MB",
+                    $"df -h {there}; set spoolQuotaMb to less")
                 : Finding.Ok("spool", $"{spool}: {waiting} records wait ({kept / 1e6:F1} MB), {free / 1e6:F0} MB free"),
             .. refused == 0
                 ? Array.Empty<Finding>()

@@ -55,7 +55,8 @@ internal static class CronDescription
             var first = CronText.Time(times.ListTimes().First());
             return Step(times.Hours, 24) is > 1 and var everyHours
                 ? $"every {everyHours} hours from {first}"
-                : (first.EndsWith(":00", StringComparison.Ordinal) && first.Length == 5 ? "every hour on the hour" : $"every hour at {first[3..]} past") + hours;
+                : (first.EndsWith(":00", StringComparison.Ordinal)
+                    && first.Length == 5 ? "every hour on the hour" : $"every hour at {first[3..]} past") + hours;
         }
 
         if (times.Seconds == 1)
@@ -107,7 +108,9 @@ internal static class CronDescription
 
         foreach (var before in FieldValues.Bits(days.LastDays))
         {
-            yield return before == 0 ? $"on the last day {ofMonth}" : $"on the day {before} {Plural("day", before)} before the last {ofMonth}";
+            yield return before == 0
+                ? $"on the last day {ofMonth}"
+                : $"on the day {before} {Plural("day", before)} before the last {ofMonth}";
         }
 
         foreach (var day in FieldValues.Bits(days.NearestWeekdays))
@@ -117,7 +120,9 @@ internal static class CronDescription
 
         foreach (var before in FieldValues.Bits(days.NearestLastWeekdays))
         {
-            yield return before == 0 ? $"on the last weekday {ofMonth}" : $"on the weekday nearest {before} {Plural("day", before)} before the last {ofMonth}";
+            yield return before == 0
+                ? $"on the last weekday {ofMonth}"
+                : $"on the weekday nearest {before} {Plural("day", before)} before the last {ofMonth}";
         }
 
         if (days.DaysOfWeek != 0)

@@ -47,7 +47,9 @@ public sealed class CronExpression
     public DateTimeOffset? GetPreviousOccurrence(DateTimeOffset from, CronZone zone, bool inclusive = false) =>
         ToInstant(_schedule.Previous(inclusive ? from.ToUnixTimeSeconds() : Ceiling(from) - 1, zone));
 
-    /// <summary>How many plan times lie between two instants, neither included; counted by the day and the change of clocks, never one by one.</summary>
+    /// <summary>
+    /// How many plan times lie between two instants, neither included; counted by the day and the change of clocks, never one by one.
+    /// </summary>
     public long CountOccurrences(DateTimeOffset after, DateTimeOffset before, CronZone zone) =>
         _schedule.Count(after.ToUnixTimeSeconds() + 1, Ceiling(before), zone);
 
@@ -90,7 +92,9 @@ public sealed class CronExpression
         return time.UtcTicks % TimeSpan.TicksPerSecond == 0 ? seconds : seconds + 1;
     }
 
-    /// <remarks>Two returns rather than one conditional: that would be built aside and copied, which takes as long as all the rest.</remarks>
+    /// <remarks>
+    /// Two returns rather than one conditional: that would be built aside and copied, which takes as long as all the rest.
+    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static DateTimeOffset? ToInstant(long seconds)
     {

@@ -89,7 +89,8 @@ internal static class CronParser
         var count = text.Count(' ') + 1;
         if (count is < 5 or > 7)
         {
-            return Fail($"{count} field{(count == 1 ? "" : "s")}; a schedule has 5 (minute first), 6 (second first) or 7 (second first, year last)");
+            return Fail(
+                $"{count} field{(count == 1 ? "" : "s")}; a schedule has 5 (minute first), 6 (second first) or 7 (second first, year last)");
         }
 
         if (count == 6 && LooksLikeYear(text[(text.LastIndexOf(' ') + 1)..]))
@@ -152,7 +153,8 @@ internal static class CronParser
         {
             case "@EVERY": return ParseEvery(rest);
             case "@AT": return ParseAt(rest);
-            case "@REBOOT": return Fail("@reboot is refused: a job belongs to the cluster, not to one host's boot; use a systemd unit for that");
+            case "@REBOOT": return Fail(
+                "@reboot is refused: a job belongs to the cluster, not to one host's boot; use a systemd unit for that");
             default: break;
         }
 
@@ -169,7 +171,9 @@ internal static class CronParser
         };
         if (fields.Length == 0)
         {
-            return Fail($"{CronText.Quote(Lower(name))} is not known; there are @yearly @monthly @weekly @daily @hourly @minutely, @every 90s and @at 2026-12-24T18:00:00Z");
+            return Fail(
+                $"{CronText.Quote(Lower(name))} is not known; there are @yearly @monthly @weekly @daily @hourly @minutely, "
+                    + "@every 90s and @at 2026-12-24T18:00:00Z");
         }
 
         return rest.Length > 0
@@ -220,7 +224,11 @@ internal static class CronParser
             }
 
             if (!DateTimeOffset.TryParseExact(
-                item, ["yyyy-MM-dd'T'HH:mm:ssK", "yyyy-MM-dd'T'HH:mmK"], CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var instant))
+                item,
+                ["yyyy-MM-dd'T'HH:mm:ssK", "yyyy-MM-dd'T'HH:mmK"],
+                CultureInfo.InvariantCulture,
+                DateTimeStyles.AssumeUniversal,
+                out var instant))
             {
                 return Fail($"@at {CronText.Quote(item)} is not an instant; write 2026-12-24T18:00:00Z, and commas between several");
             }

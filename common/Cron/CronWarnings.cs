@@ -31,7 +31,8 @@ internal static class CronWarnings
                 && times[i].Size % step != 0)
             {
                 var last = times[i].Size / step * step;
-                yield return $"{fields[i]} in {times[i].Name} starts again at 0: from {last} to 0 it is only {times[i].Size - last}; for an even pace write @every {step}{times[i].Unit}";
+                yield return $"{fields[i]} in {times[i].Name} starts again at 0: from {last} to 0 it is only {times[i].Size - last}; "
+                    + $"for an even pace write @every {step}{times[i].Unit}";
             }
         }
     }

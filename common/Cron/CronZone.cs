@@ -93,7 +93,9 @@ public sealed class CronZone
         return index;
     }
 
-    /// <summary>The first segment that ends, by its own wall clock, after <paramref name="wall"/>; a time in a gap is given to the one after it.</summary>
+    /// <summary>
+    /// The first segment that ends, by its own wall clock, after <paramref name="wall"/>; a time in a gap is given to the one after it.
+    /// </summary>
     internal int SegmentShowing(long wall)
     {
         var index = SegmentAt(wall - Calendar.SecondsPerDay - 1); // No offset, and no change of one, is more than a day.

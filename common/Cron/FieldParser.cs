@@ -122,7 +122,8 @@ internal ref struct FieldParser(CronField field, int number, ReadOnlySpan<char> 
         var start = _in.At - 1;
         if (field == CronField.Year || hashKey.Length == 0)
         {
-            return _in.Fail("H is not a value", start, field == CronField.Year ? "" : ": it is derived from the job's name, and none was given");
+            return _in.Fail(
+                "H is not a value", start, field == CronField.Year ? "" : ": it is derived from the job's name, and none was given");
         }
 
         var first = field.Min;
@@ -201,7 +202,9 @@ internal ref struct FieldParser(CronField field, int number, ReadOnlySpan<char> 
 /// <summary>What <c>H</c> takes its values from.</summary>
 internal static class JobHash
 {
-    /// <summary>FNV-1a of the name in UTF-8, mixed with the field's place. docs/cron.md publishes it: a change would move every job.</summary>
+    /// <summary>
+    /// FNV-1a of the name in UTF-8, mixed with the field's place. docs/cron.md publishes it: a change would move every job.
+    /// </summary>
     public static ulong Of(string jobName, CronField field)
     {
         var hash = 14695981039346656037UL;

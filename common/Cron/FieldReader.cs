@@ -72,7 +72,8 @@ internal ref struct FieldReader(CronField field, int number, ReadOnlySpan<char> 
         return isWhole || Fail($"{Shown(word)} is not a value", start, $"; write {word[..3]}");
     }
 
-    public bool Unexpected(string hint = "") => Fail(IsAtEnd ? "the end came too soon" : $"{CronText.Show(Peek())} is unexpected", At, hint);
+    public bool Unexpected(string hint = "") =>
+        Fail(IsAtEnd ? "the end came too soon" : $"{CronText.Show(Peek())} is unexpected", At, hint);
 
     /// <summary>Keeps the message and answers false. The place within the field is told where it is not its beginning.</summary>
     public bool Fail(string problem, int at, string hint = "")

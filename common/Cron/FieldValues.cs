@@ -103,7 +103,8 @@ internal sealed record CronField(int Place, string Name, int Min, int Max, int S
         "JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE", "JULY", "AUGUST", "SEPTEMBER", "OCTOBER", "NOVEMBER", "DECEMBER");
     public static readonly CronField DayOfWeek = new(6, "days of week", 0, 7, 7, 'd',
         "SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY");
-    public static readonly CronField Year = new(7, "years", Calendar.FirstYear, Calendar.LastYear, Calendar.LastYear - Calendar.FirstYear + 1, '\0');
+    public static readonly CronField Year =
+        new(7, "years", Calendar.FirstYear, Calendar.LastYear, Calendar.LastYear - Calendar.FirstYear + 1, '\0');
 
     /// <summary>Where a star or an open step ends: Sunday is 0 there, not 7 too.</summary>
     public int Last => Min + Size - 1;

@@ -3,7 +3,9 @@ using System.Text.RegularExpressions;
 
 namespace Dts.Common.Cron;
 
-/// <summary>The rule at the end of a time zone file, such as <c>CET-1CEST,M3.5.0,M10.5.0/3</c>: what holds after the last change listed.</summary>
+/// <summary>
+/// The rule at the end of a time zone file, such as <c>CET-1CEST,M3.5.0,M10.5.0/3</c>: what holds after the last change listed.
+/// </summary>
 internal sealed partial class PosixRule
 {
     private static readonly int Epoch = DateOnly.FromDateTime(DateTime.UnixEpoch).DayNumber;
@@ -40,7 +42,10 @@ internal sealed partial class PosixRule
         }
     }
 
-    /// <summary>The wall time of a rule's day in a year: <c>Mm.w.d</c> (w = 5 is the last), <c>Jn</c> (no 29 February) or <c>n</c>, then <c>/time</c>.</summary>
+    /// <summary>
+    /// The wall time of a rule's day in a year: <c>Mm.w.d</c> (w = 5 is the last), <c>Jn</c> (no 29 February) or <c>n</c>, then
+    /// <c>/time</c>.
+    /// </summary>
     private static long WallTime(string rule, int year)
     {
         var parts = rule.Split('/');

@@ -83,7 +83,9 @@ internal static class Calendar
 /// <summary>A schedule or a time zone that cannot be used; the message is one line, fit to be shown to whoever wrote it.</summary>
 public sealed class CronFormatException(string message) : FormatException(message);
 
-/// <summary><c>@every</c>: the multiples of a period since the epoch, so that every worker, whenever it started, means the same times.</summary>
+/// <summary>
+/// <c>@every</c>: the multiples of a period since the epoch, so that every worker, whenever it started, means the same times.
+/// </summary>
 internal sealed class EverySchedule(long period) : Schedule
 {
     public long Period => period;

@@ -90,12 +90,15 @@ internal static class ZoneFiles
         var changeCount = BinaryPrimitives.ReadInt32BigEndian(header[32..]);
         var typeCount = BinaryPrimitives.ReadInt32BigEndian(header[36..]);
         var characterCount = BinaryPrimitives.ReadInt32BigEndian(header[40..]);
-        return (changeCount * (timeBytes + 1)) + (typeCount * 6) + characterCount + (leapCount * (timeBytes + 4)) + isStandardCount + isUtCount;
+        return (changeCount * (timeBytes + 1)) + (typeCount * 6) + characterCount + (
+            leapCount * (timeBytes + 4)) + isStandardCount + isUtCount;
     }
 
     private static string Simplify(string id) => string.Concat(id.Split('/')[^1].Where(char.IsAsciiLetterOrDigit)).ToUpperInvariant();
 
-    /// <summary>Levenshtein's distance, after case, punctuation and the continent have been set aside; a typing error spares the first letter.</summary>
+    /// <summary>
+    /// Levenshtein's distance, after case, punctuation and the continent have been set aside; a typing error spares the first letter.
+    /// </summary>
     private static int Distance(string a, string b)
     {
         if (a.Length == 0 || a[0] != b[0] || Math.Abs(a.Length - b.Length) > 3)

@@ -22,7 +22,11 @@ public static class EtcdChecks
         foreach (var endpoint in options.Endpoints)
         {
             var alone = options with { Endpoints = [endpoint], CallTimeout = TimeSpan.FromSeconds(2.5) };
-            yield return new Check(Area, endpoint.Authority, $"systemctl status etcd; etcdctl --endpoints={endpoint} endpoint status (on that host; is its port open to this one?)", cancel => LookAsync(alone, keys, cancel));
+            yield return new Check(
+                Area,
+                endpoint.Authority,
+                $"systemctl status etcd; etcdctl --endpoints={endpoint} endpoint status (on that host; is its port open to this one?)",
+                cancel => LookAsync(alone, keys, cancel));
         }
 
         yield return new Check("workers", "registrations", "systemctl start etcd (on its members)", async cancel =>
@@ -42,7 +46,12 @@ public static class EtcdChecks
     internal static IEnumerable<Finding> Judge(
         IReadOnlyList<(string Id, WorkerRegistration? Registration, long Revision)> workers, DateTimeOffset now)
     {
-        var off = workers.Where(worker => worker.Registration is { } it && it.Clock != default && (it.Clock - now > ClockLimit || now - it.Clock > OldestClock)).ToList();
+        var off = workers
+            .Where(
+                worker => worker.Registration is { } it
+                    && it.Clock != default
+                    && (it.Clock - now > ClockLimit || now - it.Clock > OldestClock))
+            .ToList();
         foreach (var (id, registration, revision) in off)
         {
             var clock = registration!.Clock;
@@ -76,7 +85,8 @@ public static class EtcdChecks
         var ctl = $"etcdctl --endpoints={endpoint}";
         if (status.Leader == 0)
         {
-            yield return Finding.Error(Area, $"{name} has no leader: the cluster has lost its quorum", "systemctl start etcd (on the other members)");
+            yield return Finding.Error(
+                Area, $"{name} has no leader: the cluster has lost its quorum", "systemctl start etcd (on the other members)");
         }
 
         foreach (var alarm in status.Errors)
@@ -89,7 +99,10 @@ public static class EtcdChecks
 
         if (status.DbSize > quota / 10 * 8)
         {
-            yield return Finding.Warning(Area, $"{name} uses {Mb(status.DbSize)} of its quota of {Mb(quota)}; above it no write is taken", $"{ctl} compact {status.Header?.Revision}; {ctl} defrag");
+            yield return Finding.Warning(
+                Area,
+                $"{name} uses {Mb(status.DbSize)} of its quota of {Mb(quota)}; above it no write is taken",
+                $"{ctl} compact {status.Header?.Revision}; {ctl} defrag");
         }
         else if (status.DbSize > FewBytes && status.DbSizeInUse > 0 && status.DbSizeInUse < status.DbSize / 2)
         {
@@ -99,12 +112,16 @@ public static class EtcdChecks
         var isOld = !IsRecommended(status.Version);
         if (isOld && isRestricted)
         {
-            yield return Finding.Warning(Area, $"{name} has version {status.Version}, in which transactions can pass by the rights of a user (CVE-2026-33343)", "upgrade etcd to 3.5.33, 3.6.14, 3.7.1 or later");
+            yield return Finding.Warning(
+                Area,
+                $"{name} has version {status.Version}, in which transactions can pass by the rights of a user (CVE-2026-33343)",
+                "upgrade etcd to 3.5.33, 3.6.14, 3.7.1 or later");
         }
 
         yield return Finding.Ok(Area, string.Create(
             CultureInfo.InvariantCulture,
-            $"{name} {status.Version}{(isOld && !isRestricted ? " (3.5.33 or later is better)" : "")}, {latencyMs:F1} ms{(status.Leader == status.Header?.MemberId ? ", leader" : "")}, {Mb(status.DbSize)}"));
+            $"{name} {status.Version}{(isOld && !isRestricted ? " (3.5.33 or later is better)" : "")}, "
+                + $"{latencyMs:F1} ms{(status.Leader == status.Header?.MemberId ? ", leader" : "")}, {Mb(status.DbSize)}"));
     }
 
     private static bool IsFull(string alarm) => alarm.Contains("NOSPACE", StringComparison.Ordinal);
@@ -122,11 +139,18 @@ public static class EtcdChecks
         using var etcd = Connect(options);
         var status = await etcd.StatusAsync(cancel);
         var sentAt = TimeProvider.System.GetTimestamp();
-        var answer = await etcd.RangeAsync(new RangeRequest { Key = Txn.Bytes(keys.Jobs) }, cancel); // Of one key, and through the leader: it takes a quorum.
-        List<Finding> found = [.. Judge(status, options.Endpoints[0], TimeProvider.System.GetElapsedTime(sentAt).TotalMilliseconds, options.User is not null)];
+        // Of one key, and through the leader: it takes a quorum.
+        var answer = await etcd.RangeAsync(new RangeRequest { Key = Txn.Bytes(keys.Jobs) }, cancel);
+        List<Finding> found =
+        [
+            .. Judge(status, options.Endpoints[0], TimeProvider.System.GetElapsedTime(sentAt).TotalMilliseconds, options.User is not null),
+        ];
         if (await KeepsAsync(etcd, keys, answer.Header.Revision - MuchHistory, cancel))
         {
-            found.Add(Finding.Warning(Area, $"{options.Endpoints[0].Authority} keeps more than {MuchHistory:N0} revisions of history", "start etcd with --auto-compaction-mode=periodic --auto-compaction-retention=1h"));
+            found.Add(Finding.Warning(
+                Area,
+                $"{options.Endpoints[0].Authority} keeps more than {MuchHistory:N0} revisions of history",
+                "start etcd with --auto-compaction-mode=periodic --auto-compaction-retention=1h"));
         }
 
         return found;

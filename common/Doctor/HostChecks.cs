@@ -17,8 +17,18 @@ public static class HostChecks
     /// <param name="stopsWithin">How long the service may take to stop by its settings; the unit must give it more.</param>
     public static Check Unit(string unit, TimeSpan stopsWithin) => Check.Of("unit", unit, $"systemctl status {unit}", () =>
     {
-        var shown = Question.Ask($"systemctl show {unit} -p LoadState -p ActiveState -p NeedDaemonReload -p TimeoutStopUSec -p LimitRTPRIO -p Delegate -p FragmentPath -p User") is (0, var text) ? text : "";
-        return Judge(unit, stopsWithin, shown, Environment.UserName, Path.GetFullPath($"{Path.GetDirectoryName(Environment.ProcessPath)}/../{unit}.service"));
+        var shown = Question.Ask(
+            $"systemctl show {unit} -p LoadState -p ActiveState -p NeedDaemonReload -p TimeoutStopUSec -p LimitRTPRIO -p Delegate -p "
+                + "FragmentPath -p User") is (0,
+            var text)
+            ? text
+            : "";
+        return Judge(
+            unit,
+            stopsWithin,
+            shown,
+            Environment.UserName,
+            Path.GetFullPath($"{Path.GetDirectoryName(Environment.ProcessPath)}/../{unit}.service"));
     });
 
     /// <param name="shown">What <c>systemctl show</c> says of it; empty = nothing.</param>
@@ -40,23 +50,32 @@ public static class HostChecks
             yield return Finding.Warning(
                 "unit",
                 $"the doctor looks as {asUser}, and {unit} runs as {user}: rights are judged as {asUser}'s",
-                $"systemd-run -qP --wait --uid={user} -p EnvironmentFile=-/etc/dts/{role}.env /opt/dts/current/{unit} doctor --config /etc/dts/{role}.json");
+                $"systemd-run -qP --wait --uid={user} -p EnvironmentFile=-/etc/dts/{role}.env /opt/dts/current/{unit} doctor --config "
+                    + $"/etc/dts/{role}.json");
         }
 
         if (facts.GetValueOrDefault("NeedDaemonReload") == "yes")
         {
-            yield return Finding.Warning("unit", $"{unit}.service has changed since systemd read it", $"systemctl daemon-reload; systemctl restart {unit}");
+            yield return Finding.Warning(
+                "unit", $"{unit}.service has changed since systemd read it", $"systemctl daemon-reload; systemctl restart {unit}");
         }
 
         var installed = facts.GetValueOrDefault("FragmentPath", "");
         if (File.Exists(ours) && File.Exists(installed) && File.ReadAllText(ours) != File.ReadAllText(installed))
         {
-            yield return Finding.Warning("unit", $"{installed} is not the unit that this version came with", $"install -m 644 {ours} {installed}; systemctl daemon-reload; systemctl restart {unit} (what you want otherwise belongs into systemctl edit {unit})");
+            yield return Finding.Warning(
+                "unit",
+                $"{installed} is not the unit that this version came with",
+                $"install -m 644 {ours} {installed}; systemctl daemon-reload; systemctl restart {unit} (what you want otherwise belongs "
+                    + $"into systemctl edit {unit})");
         }
 
         if (unit == "dts-worker" && facts.GetValueOrDefault("Delegate") == "no")
         {
-            yield return Finding.Warning("unit", "Delegate is no: jobs with memoryMax, cpuMax or pidsMax fail here", DropIn(unit, "delegate", "Delegate=yes") + "; systemctl restart dts-worker");
+            yield return Finding.Warning(
+                "unit",
+                "Delegate is no: jobs with memoryMax, cpuMax or pidsMax fail here",
+                DropIn(unit, "delegate", "Delegate=yes") + "; systemctl restart dts-worker");
         }
 
         if (ParseSpan(facts.GetValueOrDefault("TimeoutStopUSec", "infinity")) is { } timeout && timeout <= stopsWithin)
@@ -69,7 +88,10 @@ public static class HostChecks
 
         if (unit == "dts-worker" && facts.GetValueOrDefault("LimitRTPRIO") == "0")
         {
-            yield return Finding.Warning("unit", "LimitRTPRIO is 0: commands may start some milliseconds late on a busy host", DropIn(unit, "rt", "LimitRTPRIO=1") + "; systemctl restart dts-worker");
+            yield return Finding.Warning(
+                "unit",
+                "LimitRTPRIO is 0: commands may start some milliseconds late on a busy host",
+                DropIn(unit, "rt", "LimitRTPRIO=1") + "; systemctl restart dts-worker");
         }
 
         var state = facts.GetValueOrDefault("ActiveState", "unknown");
@@ -84,7 +106,8 @@ public static class HostChecks
 
     /// <summary>The command that sets something in a unit so that an upgrade leaves it.</summary>
     private static string DropIn(string unit, string name, string setting) =>
-        $"mkdir -p /etc/systemd/system/{unit}.service.d; printf '[Service]\\n{setting}\\n' >/etc/systemd/system/{unit}.service.d/{name}.conf; systemctl daemon-reload";
+        $"mkdir -p /etc/systemd/system/{unit}.service.d; "
+            + $"printf '[Service]\\n{setting}\\n' >/etc/systemd/system/{unit}.service.d/{name}.conf; systemctl daemon-reload";
 
     /// <summary>As systemctl prints it: "1min 30s". Null = for ever.</summary>
     internal static TimeSpan? ParseSpan(string text)

@@ -10,8 +10,13 @@ public static class LogStoreChecks
     private const string Area = "log store";
 
     public static Check Of(LogSettings settings) => settings.MongoUri.Length > 0
-        ? Check.Of(Area, "MongoDB", "mongosh <mongodbUri> --eval 'db.runCommand({ping: 1})' (is it up, and open to this host?)", () => LookAtMongo(settings))
-        : Check.Of(Area, settings.File, $"install -d -o dts -g dts {Path.GetDirectoryName(settings.File)}", () => [LookAtFile(settings.File)]);
+        ? Check.Of(
+            Area,
+            "MongoDB",
+            "mongosh <mongodbUri> --eval 'db.runCommand({ping: 1})' (is it up, and open to this host?)",
+            () => LookAtMongo(settings))
+        : Check.Of(
+            Area, settings.File, $"install -d -o dts -g dts {Path.GetDirectoryName(settings.File)}", () => [LookAtFile(settings.File)]);
 
     private static IEnumerable<Finding> LookAtMongo(LogSettings settings)
     {
@@ -19,12 +24,18 @@ public static class LogStoreChecks
         var (mayWrite, missing) = store.Examine();
         if (mayWrite.Length > 0)
         {
-            yield return Finding.Error(Area, $"records cannot be written: {mayWrite}", "mongosh <mongodbUri of an administrator> --eval 'db.getSiblingDB(\"cron\").grantRolesToUser(\"dts\", [\"readWrite\"])'");
+            yield return Finding.Error(
+                Area,
+                $"records cannot be written: {mayWrite}",
+                "mongosh <mongodbUri of an administrator> --eval 'db.getSiblingDB(\"cron\").grantRolesToUser(\"dts\", [\"readWrite\"])'");
         }
 
         if (missing.Count > 0)
         {
-            yield return Finding.Warning(Area, $"indexes are not there (yet): {string.Join(", ", missing)}", "systemctl restart dts-worker (it makes them; they need the role readWrite on database cron)");
+            yield return Finding.Warning(
+                Area,
+                $"indexes are not there (yet): {string.Join(", ", missing)}",
+                "systemctl restart dts-worker (it makes them; they need the role readWrite on database cron)");
         }
 
         yield return Finding.Ok(Area, $"{store.Where} answers{(missing.Count == 0 ? ", all indexes are there" : "")}");
@@ -39,7 +50,8 @@ public static class LogStoreChecks
 
         var isThere = File.Exists(file);
         return Folder.WhyNotWritable(isThere ? file : Folder.NearestExisting(file)) is { } why
-            ? Finding.Error(Area, $"{file} cannot be written ({why})", $"install -d -o dts -g dts {Path.GetDirectoryName(file)}; chown dts:dts {file}*")
+            ? Finding.Error(
+                Area, $"{file} cannot be written ({why})", $"install -d -o dts -g dts {Path.GetDirectoryName(file)}; chown dts:dts {file}*")
             : !isThere ? Finding.Ok(Area, $"{file} will be created")
             : IsDatabase(file) ? Finding.Ok(Area, $"{file}, {new FileInfo(file).Length / 1e6:F1} MB")
             : Finding.Error(Area, $"{file} is not an SQLite database", $"mv {file} {file}.alien (the services create a new one)");

@@ -3,7 +3,9 @@ namespace Dts.Common.Etcd;
 /// <summary>What kind of answer etcd gave when it was not the one asked for.</summary>
 public enum EtcdError
 {
-    /// <summary>No endpoint answered, there is no leader, or no answer came in time. The request may or may not have been carried out.</summary>
+    /// <summary>
+    /// No endpoint answered, there is no leader, or no answer came in time. The request may or may not have been carried out.
+    /// </summary>
     Unavailable,
 
     /// <summary>The revision asked for is compacted away: list again.</summary>

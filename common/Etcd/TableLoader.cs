@@ -64,7 +64,10 @@ public static class TableLoader
         }
     }
 
-    /// <summary>The keys that begin with <paramref name="Stem"/> and a byte from <paramref name="Low"/> to below <paramref name="High"/>; from 0 on, the stem itself too.</summary>
+    /// <summary>
+    /// The keys that begin with <paramref name="Stem"/> and a byte from <paramref name="Low"/> to below <paramref name="High"/>; from 0 on,
+    /// the stem itself too.
+    /// </summary>
     private readonly record struct Part(byte[] Stem, int Low, int High)
     {
         public IEnumerable<Part> Split()

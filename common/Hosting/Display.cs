@@ -8,8 +8,12 @@ public static class Display
 {
     private const int Longest = 60;
 
-    /// <summary>Characters that are not to be seen but change how what is around them looks: controls, ends of lines, and those that turn the direction of writing.</summary>
-    public static bool IsHidden(Rune rune) => Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
+    /// <summary>
+    /// Characters that are not to be seen but change how what is around them looks: controls, ends of lines, and those that turn the
+    /// direction of writing.
+    /// </summary>
+    public static bool IsHidden(Rune rune) =>
+        Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
         || rune.Value is (>= 0x202A and <= 0x202E) or (>= 0x2066 and <= 0x2069);
 
     /// <summary>The text on one line without <see cref="IsHidden">hidden</see> characters, cut when it is long.</summary>

@@ -1,9 +1,17 @@
 namespace Dts.Common.Hosting;
 
-/// <summary>Tells systemd every few seconds that the service does its work, and how it stands; where nobody listens it does nothing.</summary>
-/// <param name="prove">Completes when those who do the work have shown that they still do. As long as it does not, systemd hears nothing, and restarts us when its time is over.</param>
-/// <param name="describe">The state in a few words; told when it has changed. It is cancelled when it takes longer than between two beats.</param>
-public sealed class Heartbeat(SystemdNotifier systemd, Func<CancellationToken, Task> prove, Func<CancellationToken, Task<string>> describe, TimeProvider time)
+/// <summary>
+/// Tells systemd every few seconds that the service does its work, and how it stands; where nobody listens it does nothing.
+/// </summary>
+/// <param name="prove">
+/// Completes when those who do the work have shown that they still do. As long as it does not, systemd hears nothing, and restarts us when
+/// its time is over.
+/// </param>
+/// <param name="describe">
+/// The state in a few words; told when it has changed. It is cancelled when it takes longer than between two beats.
+/// </param>
+public sealed class Heartbeat(
+    SystemdNotifier systemd, Func<CancellationToken, Task> prove, Func<CancellationToken, Task<string>> describe, TimeProvider time)
 {
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);
 

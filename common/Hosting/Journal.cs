@@ -7,9 +7,10 @@ namespace Dts.Common.Hosting;
 
 /// <summary>Writes log lines to journald with what they are about as fields of their own: JOB, RUN_ID, STATUS, WORKER and so on.</summary>
 /// <remarks>
-/// Thread-safe, and never blocks. The native protocol (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/): one datagram a line, in it <c>FIELD=value\n</c>, or for a value of
-/// several lines the field, a newline, the length in eight bytes, little-endian, the value and a newline; so no text can make up fields. Names
-/// of fields are those of the catalogue's parameters. What the socket does not take goes to the fallback, which is not asked otherwise.
+/// Thread-safe, and never blocks. The native protocol (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/): one datagram a line, in it
+/// <c>FIELD=value\n</c>, or for a value of several lines the field, a newline, the length in eight bytes, little-endian, the value and a
+/// newline; so no text can make up fields. Names of fields are those of the catalogue's parameters. What the socket does not take goes to
+/// the fallback, which is not asked otherwise.
 /// </remarks>
 /// <param name="identifier">SYSLOG_IDENTIFIER: the service.</param>
 /// <param name="worker">WORKER of the lines that name none; empty = they have none.</param>
@@ -24,7 +25,10 @@ public sealed class Journal(string socketPath, string identifier, string worker,
     private readonly Socket _socket = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified) { Blocking = false };
     private readonly UnixDomainSocketEndPoint _journald = new(socketPath);
 
-    /// <summary>Whether what this process prints is read by journald: JOURNAL_STREAM names the very socket that is our stdout or stderr (systemd.exec(5)).</summary>
+    /// <summary>
+    /// Whether what this process prints is read by journald: JOURNAL_STREAM names the very socket that is our stdout or stderr
+    /// (systemd.exec(5)).
+    /// </summary>
     public static bool ReadsUs(string? journalStream) =>
         journalStream?.Split(':', 2) is [_, var inode] && (IsSocket("/proc/self/fd/1", inode) || IsSocket("/proc/self/fd/2", inode));
 
@@ -87,7 +91,8 @@ public sealed class Journal(string socketPath, string identifier, string worker,
 
     /// <summary>RunId is RUN_ID.</summary>
     private static string FieldOf(string parameter) =>
-        string.Concat(parameter.Select((letter, i) => i > 0 && char.IsAsciiLetterUpper(letter) ? $"_{letter}" : $"{char.ToUpperInvariant(letter)}"));
+        string.Concat(
+            parameter.Select((letter, i) => i > 0 && char.IsAsciiLetterUpper(letter) ? $"_{letter}" : $"{char.ToUpperInvariant(letter)}"));
 
     private static void Add(MemoryStream entry, string field, string value, int bytesMax = FieldBytesMax)
     {
@@ -137,10 +142,14 @@ public sealed class Journal(string socketPath, string identifier, string worker,
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
-            var message = (category == journal.Identifier ? "" : $"{category}: ") + formatter(state, exception) + (exception is null ? "" : $"\n{exception}");
-            if (IsEnabled(logLevel) && !journal.TrySend(logLevel, eventId, message, state as IEnumerable<KeyValuePair<string, object?>> ?? []))
+            var message = (
+                category == journal.Identifier ? "" : $"{category}: ") + formatter(state,
+                exception) + (exception is null ? "" : $"\n{exception}");
+            if (IsEnabled(logLevel)
+                && !journal.TrySend(logLevel, eventId, message, state as IEnumerable<KeyValuePair<string, object?>> ?? []))
             {
                 fallback.Log(logLevel, eventId, state, exception, formatter);
             }

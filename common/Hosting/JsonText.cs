@@ -7,7 +7,8 @@ namespace Dts.Common.Hosting;
 /// <summary>How DTS writes JSON. Texts stay readable in etcd, in the log and in curl: only what JSON itself forbids is escaped.</summary>
 public static class JsonText
 {
-    public static JsonSerializerOptions Readable(JsonSerializerOptions options) => new(options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    public static JsonSerializerOptions Readable(JsonSerializerOptions options) =>
+        new(options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 }
 
 /// <summary>Reads and writes an enum by its words: a number is none, not even in quotes.</summary>

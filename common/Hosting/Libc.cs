@@ -43,7 +43,10 @@ public static unsafe partial class Libc
         _ = mallopt(M_MMAP_THRESHOLD, 128 << 10);
     }
 
-    /// <summary>What file is found under a path, the same for all its names and for none that comes after it; zeroes when there is none. See statx(2).</summary>
+    /// <summary>
+    /// What file is found under a path, the same for all its names and for none that comes after it; zeroes when there is none. See
+    /// statx(2).
+    /// </summary>
     public static (long Device, long Inode) FileIdentity(string path)
     {
         var status = stackalloc long[32];

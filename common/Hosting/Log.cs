@@ -2,10 +2,14 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Common.Hosting;
 
-/// <summary>Every line that DTS can print, in one place. The names of parameters are those of the journal's fields: RunId is RUN_ID. Ids: 1xx etcd and watch, 2xx schedule, 3xx claim, 4xx run, 5xx record, 6xx http, 9xx process.</summary>
+/// <summary>
+/// Every line that DTS can print, in one place. The names of parameters are those of the journal's fields: RunId is RUN_ID. Ids: 1xx etcd
+/// and watch, 2xx schedule, 3xx claim, 4xx run, 5xx record, 6xx http, 9xx process.
+/// </summary>
 public static partial class Log
 {
-    [LoggerMessage(101, LogLevel.Warning, "etcd is unreachable ({Reason}); nothing new is claimed until it is back, running commands go on")]
+    [LoggerMessage(101, LogLevel.Warning,
+        "etcd is unreachable ({Reason}); nothing new is claimed until it is back, running commands go on")]
     public static partial void EtcdLost(this ILogger log, string reason);
 
     [LoggerMessage(102, LogLevel.Information, "etcd is back at {Endpoint} after {Seconds:F1} s")]
@@ -20,7 +24,8 @@ public static partial class Log
     [LoggerMessage(105, LogLevel.Warning, "watch of {Prefix} had missed {Changes} changes; they were found by listing and applied")]
     public static partial void WatchRepaired(this ILogger log, string prefix, int changes);
 
-    [LoggerMessage(106, LogLevel.Error, "etcd refuses us ({Reason}); check etcdUser, etcdPassword and the rights on the key prefix; trying again")]
+    [LoggerMessage(106, LogLevel.Error,
+        "etcd refuses us ({Reason}); check etcdUser, etcdPassword and the rights on the key prefix; trying again")]
     public static partial void EtcdRefused(this ILogger log, string reason);
 
     [LoggerMessage(107, LogLevel.Error,
@@ -42,7 +47,8 @@ public static partial class Log
     [LoggerMessage(111, LogLevel.Warning, "session {Session} has expired; opening a new one")]
     public static partial void SessionLost(this ILogger log, string session);
 
-    [LoggerMessage(112, LogLevel.Warning, "{Key} belongs to a live session of {Holder}; waiting for it to end (two workers need two ids: set workerId)")]
+    [LoggerMessage(112, LogLevel.Warning,
+        "{Key} belongs to a live session of {Holder}; waiting for it to end (two workers need two ids: set workerId)")]
     public static partial void SessionTaken(this ILogger log, string key, string holder);
 
     [LoggerMessage(201, LogLevel.Warning, "{Job} cannot run: {Why}; it has no schedule until it is put right")]
@@ -54,19 +60,23 @@ public static partial class Log
     [LoggerMessage(203, LogLevel.Warning, "{Key} has a value that DTS cannot read ({Why}); the value is skipped: delete the key")]
     public static partial void DocumentSkipped(this ILogger log, string key, string why);
 
-    [LoggerMessage(302, LogLevel.Error, "this host's clock is {Seconds:F1} s off the other workers'; nothing is claimed here until it is within {Limit} s: check its time service (chronyc tracking)")]
+    [LoggerMessage(302, LogLevel.Error,
+        "this host's clock is {Seconds:F1} s off the other workers'; nothing is claimed here until it is within {Limit} s: "
+            + "check its time service (chronyc tracking)")]
     public static partial void ClockOff(this ILogger log, double seconds, double limit);
 
     [LoggerMessage(303, LogLevel.Information, "this host's clock agrees with the other workers' again; claiming")]
     public static partial void ClockRight(this ILogger log);
 
-    [LoggerMessage(304, LogLevel.Warning, "clocks differ: ours is {Seconds:F1} s ahead of another worker's (negative: behind); check the time service of both hosts")]
+    [LoggerMessage(304, LogLevel.Warning,
+        "clocks differ: ours is {Seconds:F1} s ahead of another worker's (negative: behind); check the time service of both hosts")]
     public static partial void ClocksDiffer(this ILogger log, double seconds);
 
     [LoggerMessage(301, LogLevel.Error, "etcd refused a request of {Fires} claims ({Reason}); trying again")]
     public static partial void ClaimRefused(this ILogger log, string reason, int fires);
 
-    public static void Started(this ILogger log, string job, string runId, int pid, double lagMs) => log.Began(job, "started", runId, pid, lagMs);
+    public static void Started(this ILogger log, string job, string runId, int pid, double lagMs) =>
+        log.Began(job, "started", runId, pid, lagMs);
 
     [LoggerMessage(401, LogLevel.Information, "{Job} {Status} for {RunId} as pid {Pid}, {LagMs:F1} ms after its time")]
     private static partial void Began(this ILogger log, string job, string status, string runId, int pid, double lagMs);
@@ -101,7 +111,8 @@ public static partial class Log
     [LoggerMessage(411, LogLevel.Information, "{Job}/{RunId} queued after {Cause}: {Trigger}")]
     public static partial void FollowUp(this ILogger log, string job, string runId, string cause, string trigger);
 
-    [LoggerMessage(412, LogLevel.Error, "etcd refuses the completion of {Run} ({Reason}); it is recorded, and what should follow from it does not")]
+    [LoggerMessage(412, LogLevel.Error,
+        "etcd refuses the completion of {Run} ({Reason}); it is recorded, and what should follow from it does not")]
     public static partial void CompletionRefused(this ILogger log, string run, string reason);
 
     [LoggerMessage(413, LogLevel.Error, "{Key} cannot be dealt with ({Reason}); left as it is")]
@@ -119,7 +130,9 @@ public static partial class Log
     [LoggerMessage(418, LogLevel.Error, "what is left of {Run} could not be killed: no process runs as {User}; kill its processes by hand")]
     public static partial void LeftoverStays(this ILogger log, string run, string user);
 
-    [LoggerMessage(430, LogLevel.Error, "the process that starts commands did not answer within {Seconds} s; its runs end as missed, and this worker claims nothing until it answers")]
+    [LoggerMessage(430, LogLevel.Error,
+        "the process that starts commands did not answer within {Seconds} s; its runs end as missed, "
+            + "and this worker claims nothing until it answers")]
     public static partial void HolderSilent(this ILogger log, double seconds);
 
     [LoggerMessage(431, LogLevel.Information, "the process that starts commands answers again")]
@@ -144,7 +157,8 @@ public static partial class Log
         "{Key} has a value that DTS cannot read ({Why}); the key is removed, because it would block its job")]
     public static partial void DocumentRemoved(this ILogger log, string key, string why);
 
-    [LoggerMessage(408, LogLevel.Error, "{Path} cannot be written ({Reason}); after a crash of this worker its commands may not be found; free space on its disk")]
+    [LoggerMessage(408, LogLevel.Error,
+        "{Path} cannot be written ({Reason}); after a crash of this worker its commands may not be found; free space on its disk")]
     public static partial void LedgerFailed(this ILogger log, string path, string reason);
 
     [LoggerMessage(501, LogLevel.Warning, "log store unavailable ({Reason}); {Waiting} records wait in the spool, runs go on")]
@@ -173,19 +187,25 @@ public static partial class Log
         + "they are skipped, and probably belong to {Run}")]
     public static partial void SpoolTorn(this ILogger log, string path, long bytes, string run);
 
-    [LoggerMessage(514, LogLevel.Error, "spool segment {Path} cannot be read: {Reason}; it is passed over and stays where it is, and the next start tries again")]
+    [LoggerMessage(514, LogLevel.Error,
+        "spool segment {Path} cannot be read: {Reason}; it is passed over and stays where it is, and the next start tries again")]
     public static partial void SpoolUnreadable(this ILogger log, string path, string reason);
 
-    [LoggerMessage(505, LogLevel.Warning, "spool {Folder} has reached its quota of {QuotaBytes} bytes; the outputs of records that wait in it are shortened, the oldest first")]
+    [LoggerMessage(505, LogLevel.Warning,
+        "spool {Folder} has reached its quota of {QuotaBytes} bytes; the outputs of records that wait in it are shortened, "
+            + "the oldest first")]
     public static partial void SpoolFull(this ILogger log, string folder, long quotaBytes);
 
     [LoggerMessage(511, LogLevel.Information, "spool {Folder} is half empty again; the outputs of {Shortened} records were shortened")]
     public static partial void SpoolEased(this ILogger log, string folder, int shortened);
 
-    [LoggerMessage(512, LogLevel.Warning, "spool {Folder} has {Bytes} bytes, above its quota of {QuotaBytes}: there is no output left to shorten, and no record is dropped; bring the log store back")]
+    [LoggerMessage(512, LogLevel.Warning,
+        "spool {Folder} has {Bytes} bytes, above its quota of {QuotaBytes}: there is no output left to shorten, and no record is dropped; "
+            + "bring the log store back")]
     public static partial void SpoolAbove(this ILogger log, string folder, long bytes, long quotaBytes);
 
-    [LoggerMessage(506, LogLevel.Error, "spool cannot be written ({Reason}); {Waiting} records wait in memory, trying again; free space on its disk")]
+    [LoggerMessage(506, LogLevel.Error,
+        "spool cannot be written ({Reason}); {Waiting} records wait in memory, trying again; free space on its disk")]
     public static partial void SpoolFailed(this ILogger log, string reason, int waiting);
 
     [LoggerMessage(507, LogLevel.Information, "spool can be written again")]
@@ -194,10 +214,14 @@ public static partial class Log
     [LoggerMessage(508, LogLevel.Warning, "expired records could not be removed ({Reason}); trying again later")]
     public static partial void SweepFailed(this ILogger log, string reason);
 
-    [LoggerMessage(509, LogLevel.Warning, "indexes of the log cannot be made ({Reason}); lists may be slow and records may not expire: give the user of mongodbUri the role readWrite on database cron")]
+    [LoggerMessage(509, LogLevel.Warning,
+        "indexes of the log cannot be made ({Reason}); lists may be slow and records may not expire: "
+            + "give the user of mongodbUri the role readWrite on database cron")]
     public static partial void IndexesMissing(this ILogger log, string reason);
 
-    [LoggerMessage(513, LogLevel.Warning, "runs cannot be counted ({Reason}); trying again every second, records are written all the same: give the user of mongodbUri the role readWrite on database cron")]
+    [LoggerMessage(513, LogLevel.Warning,
+        "runs cannot be counted ({Reason}); trying again every second, records are written all the same: "
+            + "give the user of mongodbUri the role readWrite on database cron")]
     public static partial void CountsWait(this ILogger log, string reason);
 
     [LoggerMessage(510, LogLevel.Warning, "output of {Run} is not shown while it runs ({Reason}); its record will have it")]
@@ -234,7 +258,9 @@ public static partial class Log
     [LoggerMessage(907, LogLevel.Error, "{Wrong}; the settings before this reload go on")]
     public static partial void ReloadRefused(this ILogger log, string wrong);
 
-    [LoggerMessage(908, LogLevel.Warning, "setting {Setting} is a secret and was given as an argument, which every user of this host can read; give it as a credential or in the environment")]
+    [LoggerMessage(908, LogLevel.Warning,
+        "setting {Setting} is a secret and was given as an argument, which every user of this host can read; "
+            + "give it as a credential or in the environment")]
     public static partial void SecretExposed(this ILogger log, string setting);
 
     [LoggerMessage(903, LogLevel.Information, "{Service} stopped")]

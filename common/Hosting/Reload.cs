@@ -7,7 +7,8 @@ namespace Dts.Common.Hosting;
 /// <summary>SIGHUP (systemctl reload): the settings are read again, and what may change in a running service is taken over.</summary>
 public sealed class Reload : IDisposable
 {
-    private readonly Channel<bool> _asked = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<bool> _asked = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly PosixSignalRegistration _registration;
 
     private readonly SystemdNotifier _systemd;
@@ -27,7 +28,12 @@ public sealed class Reload : IDisposable
     /// <param name="reloadable">The settings that <paramref name="apply"/> takes over; the others wait for a restart.</param>
     /// <param name="apply">Reads all settings, and does nothing if one of them is wrong.</param>
     public async Task RunAsync(
-        SettingsReader current, Func<SettingsReader> load, string[] reloadable, Func<SettingsReader, Task> apply, ILogger log, CancellationToken cancel)
+        SettingsReader current,
+        Func<SettingsReader> load,
+        string[] reloadable,
+        Func<SettingsReader, Task> apply,
+        ILogger log,
+        CancellationToken cancel)
     {
         var running = new Dictionary<string, string>(current.Values, StringComparer.OrdinalIgnoreCase);
         while (await WaitAsync(cancel))
@@ -37,7 +43,9 @@ public sealed class Reload : IDisposable
             {
                 var reader = load();
                 await apply(reader);
-                var changed = reader.Values.Where(setting => running.GetValueOrDefault(setting.Key) != setting.Value).Select(setting => setting.Key).ToLookup(reloadable.Contains);
+                var changed = reader.Values.Where(setting => running.GetValueOrDefault(setting.Key) != setting.Value)
+                    .Select(setting => setting.Key)
+                    .ToLookup(reloadable.Contains);
                 log.Reloaded(changed[true].Any() ? string.Join(", ", changed[true]) : "nothing");
                 if (changed[false].Any())
                 {

@@ -14,7 +14,9 @@ public static class Service
     public static IReadOnlyList<string> Invocation(params string[] arguments)
     {
         var program = Environment.ProcessPath!;
-        return Path.GetFileNameWithoutExtension(program) == "dotnet" ? [program, Environment.GetCommandLineArgs()[0], .. arguments] : [program, .. arguments];
+        return Path.GetFileNameWithoutExtension(program) == "dotnet"
+            ? [program, Environment.GetCommandLineArgs()[0], .. arguments]
+            : [program, .. arguments];
     }
 
     /// <summary>Answers what is only asked: --version and --help. The exit code; null = it is to run.</summary>
@@ -33,7 +35,8 @@ public static class Service
                     $"{service} [--config FILE] [--SETTING VALUE ...]    the service",
                     $"{service} doctor [--json] [--config FILE]          looks at all that it needs, and changes nothing",
                     .. others,
-                    "Settings are in the file (JSON), as DTS_SETTING in the environment, or arguments; the last one wins. a wrong name lists them all.",
+                    "Settings are in the file (JSON), as DTS_SETTING in the environment, or arguments; the last one wins. "
+                        + "a wrong name lists them all.",
                 ];
                 Console.WriteLine(string.Join('\n', lines));
                 return 0;
@@ -45,7 +48,9 @@ public static class Service
     /// <summary>Hides environment and memory, which hold secrets, from other processes of this user. Call it first.</summary>
     public static void HideFromCommands() => Libc.HideFromOthers();
 
-    /// <summary>Runs the service. A wrong setting, or something else that only the operator can mend, is one line and its exit code.</summary>
+    /// <summary>
+    /// Runs the service. A wrong setting, or something else that only the operator can mend, is one line and its exit code.
+    /// </summary>
     public static async Task<int> RunAsync(Func<Task<int>> service)
     {
         Libc.SetFileModeMask(0b000_111_111); // Outputs and records may hold secrets: new files get 0600, new folders 0700.
@@ -67,10 +72,14 @@ public static class Service
     }
 
     /// <summary>Opens the log and says what starts with which settings; call it when all settings have been read.</summary>
-    /// <remarks>Entries with fields where journald reads us; lines with a severity prefix and no time where it only seems to; else lines with the time in UTC.</remarks>
+    /// <remarks>
+    /// Entries with fields where journald reads us; lines with a severity prefix and no time where it only seems to; else lines with the
+    /// time in UTC.
+    /// </remarks>
     /// <param name="level">The least severe lines that are printed; asked for each line, so that it may change.</param>
     /// <param name="worker">Who we are, if we are a worker.</param>
-    public static ILoggerFactory CreateLoggers(SettingsReader settings, string service, Func<LogLevel> level, out ILogger log, string worker = "")
+    public static ILoggerFactory CreateLoggers(
+        SettingsReader settings, string service, Func<LogLevel> level, out ILogger log, string worker = "")
     {
         var unknown = settings.FindUnknown();
         var loggers = LoggerFactory.Create(logging => Configure(logging, service, level, worker));
@@ -97,7 +106,12 @@ public static class Service
         var journalStream = Environment.GetEnvironmentVariable("JOURNAL_STREAM");
         if (Journal.ReadsUs(journalStream))
         {
-            logging.AddProvider(new Journal(Journal.SocketPath, service, worker, LoggerFactory.Create(fallback => fallback.SetMinimumLevel(LogLevel.Trace).AddSystemdConsole())));
+            logging.AddProvider(
+                new Journal(
+                    Journal.SocketPath,
+                    service,
+                    worker,
+                    LoggerFactory.Create(fallback => fallback.SetMinimumLevel(LogLevel.Trace).AddSystemdConsole())));
         }
         else if (journalStream is not null)
         {

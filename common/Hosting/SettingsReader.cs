@@ -4,15 +4,21 @@ using System.Text.Json;
 
 namespace Dts.Common.Hosting;
 
-/// <summary>Reads settings by name: JSON file, then systemd's credentials, then environment <c>DTS_*</c>, then arguments <c>--key value</c>; later ones win.</summary>
-/// <remarks>Names are the same in all and their case does not matter; in the environment, and as a credential, etcdEndpoints is DTS_ETCDENDPOINTS.
-/// A wrong value throws a <see cref="SettingsException"/> that names key, value, source and what was expected.</remarks>
+/// <summary>
+/// Reads settings by name: JSON file, then systemd's credentials, then environment <c>DTS_*</c>, then arguments <c>--key value</c>; later
+/// ones win.
+/// </summary>
+/// <remarks>
+/// Names are the same in all and their case does not matter; in the environment, and as a credential, etcdEndpoints is DTS_ETCDENDPOINTS. A
+/// wrong value throws a <see cref="SettingsException"/> that names key, value, source and what was expected.
+/// </remarks>
 public sealed class SettingsReader
 {
     /// <summary>The variable that names the file of a fault test's clock; it is not a setting.</summary>
     public const string TestClock = "DTS_TEST_CLOCK";
 
-    private static readonly HashSet<string> Flags = new(StringComparer.OrdinalIgnoreCase) { "drain" }; // As arguments they have no value, or one behind a "=".
+    // As arguments they have no value, or one behind a "=".
+    private static readonly HashSet<string> Flags = new(StringComparer.OrdinalIgnoreCase) { "drain" };
 
     private readonly Dictionary<string, Setting> _given = new(StringComparer.OrdinalIgnoreCase);
     private readonly HashSet<string> _known = new(StringComparer.OrdinalIgnoreCase);
@@ -89,7 +95,9 @@ public sealed class SettingsReader
     public int Number(string key, int fallback, int min, int max)
     {
         var value = Read(key, fallback.ToString(CultureInfo.InvariantCulture));
-        return int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && number >= min && number <= max
+        return int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
+            && number >= min
+            && number <= max
             ? number
             : throw Wrong(key, value, $"a whole number from {min} to {max}");
     }
@@ -105,7 +113,8 @@ public sealed class SettingsReader
     public TimeSpan Milliseconds(string key, int fallback, int min = 1, int max = 3_600_000) =>
         TimeSpan.FromMilliseconds(Number(key, fallback, min, max));
 
-    public TimeSpan Seconds(string key, int fallback, int min = 0, int max = 86_400) => TimeSpan.FromSeconds(Number(key, fallback, min, max));
+    public TimeSpan Seconds(string key, int fallback, int min = 0, int max = 86_400) =>
+        TimeSpan.FromSeconds(Number(key, fallback, min, max));
 
     /// <summary>A list: a JSON array in the file, else texts separated by commas.</summary>
     public IReadOnlyList<string> List(string key, string fallback) =>
@@ -114,7 +123,9 @@ public sealed class SettingsReader
     public SettingsException Wrong(string key, string value, string expected) =>
         new($"setting {key}: \"{Display.Line(value)}\" ({_given.GetValueOrDefault(key)?.Source ?? "default"}); expected {expected}");
 
-    /// <summary>Refuses arguments, and names the file's keys, that nothing has asked for. Keys outside ASCII are comments in the original's files.</summary>
+    /// <summary>
+    /// Refuses arguments, and names the file's keys, that nothing has asked for. Keys outside ASCII are comments in the original's files.
+    /// </summary>
     public IReadOnlyList<string> FindUnknown()
     {
         var unknown = _given.Where(setting => !_known.Contains(setting.Key)).ToList();
@@ -165,7 +176,8 @@ public sealed class SettingsReader
         {
             foreach (var path in Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "DTS_*") : [])
             {
-                _given[Path.GetFileName(path)[4..]] = new Setting(File.ReadAllText(path).TrimEnd('\r', '\n'), $"credential {path}", MustBeKnown: false);
+                _given[Path.GetFileName(path)[4..]] = new Setting(
+                    File.ReadAllText(path).TrimEnd('\r', '\n'), $"credential {path}", MustBeKnown: false);
             }
         }
         catch (Exception wrong) when (wrong is IOException or UnauthorizedAccessException)

@@ -17,8 +17,10 @@ public sealed record SystemdNotifier(string Socket, TimeSpan? Watchdog)
     {
         var pid = Environment.GetEnvironmentVariable("WATCHDOG_PID");
         var isOurs = string.IsNullOrEmpty(pid) || pid == $"{Environment.ProcessId}";
-        var isSet = long.TryParse(Environment.GetEnvironmentVariable("WATCHDOG_USEC"), CultureInfo.InvariantCulture, out var microseconds) && microseconds > 0;
-        return new SystemdNotifier(Environment.GetEnvironmentVariable("NOTIFY_SOCKET") ?? "", isOurs && isSet ? TimeSpan.FromMicroseconds(microseconds) : null);
+        var isSet = long.TryParse(Environment.GetEnvironmentVariable("WATCHDOG_USEC"), CultureInfo.InvariantCulture, out var microseconds)
+            && microseconds > 0;
+        return new SystemdNotifier(
+            Environment.GetEnvironmentVariable("NOTIFY_SOCKET") ?? "", isOurs && isSet ? TimeSpan.FromMicroseconds(microseconds) : null);
     }
 
     public void Ready() => Send("READY=1");
@@ -27,7 +29,8 @@ public sealed record SystemdNotifier(string Socket, TimeSpan? Watchdog)
 
     /// <summary>To be followed by <see cref="Ready"/>.</summary>
     public void Reloading() =>
-        Send(string.Create(CultureInfo.InvariantCulture, $"RELOADING=1\nMONOTONIC_USEC={Stopwatch.GetTimestamp() / (Stopwatch.Frequency / 1_000_000)}"));
+        Send(string.Create(
+            CultureInfo.InvariantCulture, $"RELOADING=1\nMONOTONIC_USEC={Stopwatch.GetTimestamp() / (Stopwatch.Frequency / 1_000_000)}"));
 
     public void Alive() => Send("WATCHDOG=1");
 

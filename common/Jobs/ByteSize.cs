@@ -45,7 +45,8 @@ public readonly record struct ByteSize(long Bytes)
 
     public sealed class Json : JsonConverter<ByteSize>
     {
-        public override ByteSize Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => reader.TokenType switch
+        public override ByteSize Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            reader.TokenType switch
         {
             JsonTokenType.Number when reader.TryGetInt64(out var bytes) => new ByteSize(bytes),
             JsonTokenType.String when TryParse(reader.GetString()!, out var size) => size,

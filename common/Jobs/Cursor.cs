@@ -3,8 +3,10 @@ using System.Globalization;
 namespace Dts.Common.Jobs;
 
 /// <summary>The value of a key under fired/: the latest plan time that has been dealt with, and by whom.</summary>
-/// <remarks>The plan time comes first and has a fixed width, so that etcd's byte order is time order. The words after it are for people, and for
-/// a worker that lost the answer to its claim and has to recognise its own.</remarks>
+/// <remarks>
+/// The plan time comes first and has a fixed width, so that etcd's byte order is time order. The words after it are for people, and for a
+/// worker that lost the answer to its claim and has to recognise its own.
+/// </remarks>
 public readonly record struct Cursor(DateTimeOffset PlanTime, string By, string Session, string What)
 {
     public const string Claimed = "claimed";
@@ -32,7 +34,8 @@ public readonly record struct Cursor(DateTimeOffset PlanTime, string By, string 
         }
 
         var words = text[TimeLength..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        cursor = new Cursor(planTime, words.ElementAtOrDefault(0) ?? "", words.ElementAtOrDefault(1) ?? "", words.ElementAtOrDefault(2) ?? "");
+        cursor = new Cursor(
+            planTime, words.ElementAtOrDefault(0) ?? "", words.ElementAtOrDefault(1) ?? "", words.ElementAtOrDefault(2) ?? "");
         return true;
     }
 

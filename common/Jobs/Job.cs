@@ -74,5 +74,8 @@ public sealed record Job(
 
     /// <summary>The same times in the same zone and mode; in mode all also on the same workers, for each has its own account.</summary>
     public bool HasScheduleOf(Job other) =>
-        CronExpr == other.CronExpr && TimeZone == other.TimeZone && Mode == other.Mode && (Mode == JobMode.One || $"{Target}" == $"{other.Target}");
+        CronExpr == other.CronExpr
+            && TimeZone == other.TimeZone
+            && Mode == other.Mode
+            && (Mode == JobMode.One || $"{Target}" == $"{other.Target}");
 }

@@ -46,7 +46,10 @@ public static class JobJson
         try
         {
             using var document = JsonDocument.Parse(utf8);
-            error = (IsPlain(utf8.Span) ? null : FindNotUnicode(document.RootElement)) ?? FindMissing(document.RootElement) ?? FindNull(document.RootElement) ?? "";
+            error = (IsPlain(utf8.Span) ? null : FindNotUnicode(document.RootElement))
+                ?? FindMissing(document.RootElement)
+                ?? FindNull(document.RootElement)
+                ?? "";
             if (error.Length == 0)
             {
                 job = ParseMembers(document.RootElement, out error);
@@ -54,7 +57,9 @@ public static class JobJson
         }
         catch (JsonException wrong)
         {
-            error = $"job is not JSON (line {wrong.LineNumber + 1}, byte {wrong.BytePositionInLine + 1}); expected {{\"name\":…,\"command\":…,\"cronExpr\":…}}";
+            error =
+                $"job is not JSON (line {wrong.LineNumber + 1}, byte {wrong.BytePositionInLine + 1}); "
+                    + $"expected {{\"name\":…,\"command\":…,\"cronExpr\":…}}";
         }
 
         return job is not null;

@@ -4,7 +4,9 @@ using Dts.Common.Hosting;
 
 namespace Dts.Common.Jobs;
 
-/// <summary>A job's name: 1 to 200 bytes of UTF-8, any letters, no '/' (it becomes part of an etcd key) and no character that is hidden.</summary>
+/// <summary>
+/// A job's name: 1 to 200 bytes of UTF-8, any letters, no '/' (it becomes part of an etcd key) and no character that is hidden.
+/// </summary>
 /// <remarks>
 /// A save also checks <see cref="FindConfusing"/>. Older versions did not, so jobs with such names may exist, and can still be killed
 /// and deleted.
@@ -88,7 +90,9 @@ public readonly record struct JobName
 
         try
         {
-            return Strict.GetByteCount(text) is var bytes and > MaxBytes ? $"name has {bytes} bytes of UTF-8; expected at most {MaxBytes}" : "";
+            return Strict.GetByteCount(text) is var bytes and > MaxBytes
+                ? $"name has {bytes} bytes of UTF-8; expected at most {MaxBytes}"
+                : "";
         }
         catch (EncoderFallbackException)
         {

@@ -43,7 +43,9 @@ public enum Misfire
     [JsonStringEnumMemberName("once")]
     Once,
 
-    /// <summary>Each of them runs, as far as it is within the start deadline, the latest hundred at most; the others are recorded as missed.</summary>
+    /// <summary>
+    /// Each of them runs, as far as it is within the start deadline, the latest hundred at most; the others are recorded as missed.
+    /// </summary>
     [JsonStringEnumMemberName("all")]
     All,
 }

@@ -53,7 +53,8 @@ public static class JobRules
         ?? (string.IsNullOrWhiteSpace(job.Command) ? "command is empty; expected a shell command" : null)
         ?? FindBadText("command", job.Command, CommandBytesMax)
         ?? FindBadText("description", job.Description, CommandBytesMax)
-        ?? (IsUserName(job.User) ? null : $"user \"{Display.Line(job.User)}\" is no user's name; expected letters, digits, '.', '_', '-', '@' or '$', at most 100, the first no '-'")
+        ?? (IsUserName(job.User) ? null : $"user \"{Display.Line(job.User)}\" is no user's name; expected letters, digits, '.', '_', '-', "
+            + "'@' or '$', at most 100, the first no '-'")
         ?? FindBadPath("cwd", job.Cwd)
         ?? FindBadPath("shell", job.Shell)
         ?? OutOfRange("startDeadlineSeconds", job.StartDeadlineSeconds, 1, 30 * DayInSeconds)
@@ -76,18 +77,23 @@ public static class JobRules
         env.Select(variable => FindBadVariable(variable.Key, variable.Value)).FirstOrDefault(fault => fault is not null);
 
     private static bool IsUserName(string name) =>
-        name.Length <= 100 && !name.StartsWith('-') && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-' or '@' or '$');
+        name.Length <= 100
+            && !name.StartsWith('-')
+            && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-' or '@' or '$');
 
     private static string? FindBadLimit(Job job) =>
-        (job.MemoryMax.Bytes is 0 or (>= MemoryMin and <= MemoryMost) ? null : $"memoryMax is {job.MemoryMax}; expected {new ByteSize(MemoryMin)} to {new ByteSize(MemoryMost)}, or 0 for no limit")
-        ?? (job.CpuMax is 0 or (>= CpuMin and <= CpuMost) ? null : string.Create(CultureInfo.InvariantCulture, $"cpuMax is {job.CpuMax}; expected {CpuMin} to {CpuMost}, or 0 for no limit"))
+        (job.MemoryMax.Bytes is 0 or (>= MemoryMin and <= MemoryMost) ? null : $"memoryMax is {job.MemoryMax}; "
+            + $"expected {new ByteSize(MemoryMin)} to {new ByteSize(MemoryMost)}, or 0 for no limit")
+        ?? (job.CpuMax is 0 or (>= CpuMin and <= CpuMost) ? null : string.Create(CultureInfo.InvariantCulture, $"cpuMax is {job.CpuMax}; "
+            + $"expected {CpuMin} to {CpuMost}, or 0 for no limit"))
         ?? OutOfRange("pidsMax", job.PidsMax, 0, PidsMost);
 
     private static string? FindBadRetry(Retry retry) =>
         OutOfRange("retry.max", retry.Max, 0, 100)
         ?? OutOfRange("retry.delaySeconds", retry.DelaySeconds, 0, DayInSeconds)
         ?? OutOfRange("retry.maxDelaySeconds", retry.MaxDelaySeconds, 0, 30 * DayInSeconds)
-        ?? (retry.Backoff is >= 1 and <= 100 ? null : $"retry.backoff is {retry.Backoff.ToString(System.Globalization.CultureInfo.InvariantCulture)}; expected 1 to 100");
+        ?? (retry.Backoff is >= 1 and <= 100 ? null : "retry.backoff is "
+            + $"{retry.Backoff.ToString(System.Globalization.CultureInfo.InvariantCulture)}; expected 1 to 100");
 
     private static string? FindBadDependents(Job job)
     {
@@ -99,7 +105,9 @@ public static class JobRules
             }
         }
 
-        return job.Dependents.Distinct().Count() is var count and > DependentsMax ? $"then, onFailure and always name {count} jobs; expected at most {DependentsMax}" : null;
+        return job.Dependents.Distinct().Count() is var count and > DependentsMax
+            ? $"then, onFailure and always name {count} jobs; expected at most {DependentsMax}"
+            : null;
     }
 
     private static string? OutOfRange(string field, int value, int min, int max) =>
@@ -112,10 +120,13 @@ public static class JobRules
             return $"{field} has a NUL character; expected text without";
         }
 
-        return Encoding.UTF8.GetByteCount(text) is var bytes && bytes > bytesMax ? $"{field} has {bytes} bytes; expected at most {bytesMax}" : null;
+        return Encoding.UTF8.GetByteCount(text) is var bytes && bytes > bytesMax
+            ? $"{field} has {bytes} bytes; expected at most {bytesMax}"
+            : null;
     }
 
-    private static string? FindBadPath(string field, string path) => path.Length == 0 || (path[0] == '/' && !path.EnumerateRunes().Any(Display.IsHidden))
+    private static string? FindBadPath(string field, string path) =>
+        path.Length == 0 || (path[0] == '/' && !path.EnumerateRunes().Any(Display.IsHidden))
         ? null
         : $"{field} is \"{Display.Line(path)}\"; expected an absolute path of printable characters";
 

@@ -46,7 +46,9 @@ public static class ZoneSetting
     public static CronZone Read(SettingsReader settings)
     {
         var id = settings.Text("timeZone", "UTC");
-        return CronZone.TryGet(id, out var zone, out var error) ? zone : throw settings.Wrong("timeZone", id, $"a time zone's IANA id ({error})");
+        return CronZone.TryGet(id, out var zone, out var error)
+            ? zone
+            : throw settings.Wrong("timeZone", id, $"a time zone's IANA id ({error})");
     }
 }
 

@@ -25,7 +25,10 @@ public sealed class Keys(string prefix)
     public const string DefaultPrefix = "/cron/";
 
     public static Keys Read(SettingsReader settings) => new(settings.Text(
-        "etcdPrefix", DefaultPrefix, prefix => prefix.StartsWith('/') && prefix.EndsWith('/'), "a key prefix that begins and ends with '/'"));
+        "etcdPrefix",
+        DefaultPrefix,
+        prefix => prefix.StartsWith('/') && prefix.EndsWith('/'),
+        "a key prefix that begins and ends with '/'"));
 
     public string Jobs { get; } = prefix + "jobs/";
 
@@ -66,7 +69,9 @@ public sealed class Keys(string prefix)
 
     /// <summary>The job and the run that a key under killer/ is about; an empty run id = all. Null = it is none of ours.</summary>
     public (JobName Name, string RunId)? TryParseKiller(string key) =>
-        key[Killers.Length..].Split('/', 2) is [var job, .. var rest] && JobName.TryParse(job, out var name, out _) ? (name, rest.FirstOrDefault() ?? "") : null;
+        key[Killers.Length..].Split('/', 2) is [var job, .. var rest] && JobName.TryParse(job, out var name, out _)
+            ? (name, rest.FirstOrDefault() ?? "")
+            : null;
 
     public string History(JobName name) => AllHistory + name.Value;
 
@@ -82,8 +87,13 @@ public sealed class Keys(string prefix)
 
     public string WorkerOf(string key) => key[Workers.Length..];
 
-    /// <summary>The job and the run id of a key under runs/, queue/ or owed/; null = it is none of ours. A run id has no '/', and neither has a name.</summary>
+    /// <summary>
+    /// The job and the run id of a key under runs/, queue/ or owed/; null = it is none of ours. A run id has no '/', and neither has a
+    /// name.
+    /// </summary>
     /// <param name="under">One of the prefixes of this key space.</param>
     public static (JobName Name, string RunId)? TryParseRun(string key, string under) =>
-        key[under.Length..].Split('/', 2) is [var job, { Length: > 0 } runId] && JobName.TryParse(job, out var name, out _) ? (name, runId) : null;
+        key[under.Length..].Split('/', 2) is [var job, { Length: > 0 } runId] && JobName.TryParse(job, out var name, out _)
+            ? (name, runId)
+            : null;
 }

@@ -3,7 +3,10 @@ using System.Text.Json.Serialization;
 
 namespace Dts.Common.Jobs;
 
-/// <summary>What is to be run: for which plan time, why, for the how-manieth time. It is the value of a key under queue/, and part of one under runs/.</summary>
+/// <summary>
+/// What is to be run: for which plan time, why, for the how-manieth time. It is the value of a key under queue/, and part of one under
+/// runs/.
+/// </summary>
 /// <param name="Trigger">Why: one of the words of this type.</param>
 /// <param name="NotBefore">When it may start; the plan time itself for the schedule's own.</param>
 /// <param name="Origin">Tells runs of one plan time apart; empty = the schedule's own.</param>
@@ -42,7 +45,9 @@ public sealed record RunSpec(
         this with { Trigger = trigger, NotBefore = notBefore, Attempt = Attempt + 1, Avoid = avoid };
 }
 
-/// <summary>What a key under killer/ asks for: the end of all runs of a job, or of one; its value says why, or is empty, as the original has it.</summary>
+/// <summary>
+/// What a key under killer/ asks for: the end of all runs of a job, or of one; its value says why, or is empty, as the original has it.
+/// </summary>
 /// <param name="RunId">Empty = all runs of the job.</param>
 public readonly record struct KillRequest(string RunId, string Reason)
 {
@@ -63,11 +68,19 @@ public readonly record struct KillRequest(string RunId, string Reason)
 /// <param name="Since">They came after this.</param>
 /// <param name="Token">The claim's revision, if there was a claim.</param>
 public sealed record OwedEnding(
-    string Worker, string Session, RunSpec Run, RunStatus Status, string Why, DateTimeOffset Decided, long Count = 0, DateTimeOffset? Since = null, long Token = 0);
+    string Worker,
+    string Session,
+    RunSpec Run,
+    RunStatus Status,
+    string Why,
+    DateTimeOffset Decided,
+    long Count = 0,
+    DateTimeOffset? Since = null,
+    long Token = 0);
 
 /// <summary>
-/// Names a run within its job so that byte order is time order: <c>20261122T100000Z</c> is the scheduled one of that plan time. Where they say
-/// something, its origin, its attempt and the worker it is bound to follow: <c>20261122T100000Z-manual-1a2b3c4d-2@worker-1</c>.
+/// Names a run within its job so that byte order is time order: <c>20261122T100000Z</c> is the scheduled one of that plan time. Where they
+/// say something, its origin, its attempt and the worker it is bound to follow: <c>20261122T100000Z-manual-1a2b3c4d-2@worker-1</c>.
 /// </summary>
 public static class RunId
 {

@@ -8,7 +8,10 @@ internal sealed class DayCounts
 
     public bool IsEmpty => _days.Count == 0;
 
-    /// <summary>The jobs' days with their counts, in the same order for all who write them; <see cref="DayStats.Longest"/> is to be compared, all else to be added.</summary>
+    /// <summary>
+    /// The jobs' days with their counts, in the same order for all who write them; <see cref="DayStats.Longest"/> is to be compared, all
+    /// else to be added.
+    /// </summary>
     public IReadOnlyList<(string Job, DateOnly Day, IReadOnlyDictionary<string, long> Counts)> InOrder =>
         [.. _days.OrderBy(day => day.Key.Job, StringComparer.Ordinal).ThenBy(day => day.Key.Day).Select(day => (day.Key.Job, day.Key.Day, (IReadOnlyDictionary<string, long>)day.Value))];
 
@@ -16,7 +19,10 @@ internal sealed class DayCounts
 
     /// <summary>Takes back what a record that is replaced has added; a longest duration stays.</summary>
     public void Subtract(RunRecord record) =>
-        Add(record.JobName, DayStats.DayOf(record), DayStats.Of(record).Where(count => count.Key != DayStats.Longest).Select(count => (count.Key, -count.Count)));
+        Add(
+            record.JobName,
+            DayStats.DayOf(record),
+            DayStats.Of(record).Where(count => count.Key != DayStats.Longest).Select(count => (count.Key, -count.Count)));
 
     public void Add(DayCounts others)
     {

@@ -4,8 +4,8 @@ namespace Dts.Common.Logs;
 
 /// <summary>What a job's runs of one day (UTC, by plan time) came to.</summary>
 /// <param name="Counts">
-/// By key: a status's word, with the number of its planned fires; <c>dN</c> and <c>lN</c>, with the number of runs whose duration, or lag behind the plan time, was in
-/// bucket N; and <c>max</c>, the longest duration in milliseconds.
+/// By key: a status's word, with the number of its planned fires; <c>dN</c> and <c>lN</c>, with the number of runs whose duration, or lag
+/// behind the plan time, was in bucket N; and <c>max</c>, the longest duration in milliseconds.
 /// </param>
 public sealed record DayStats(DateOnly Day, IReadOnlyDictionary<string, long> Counts)
 {
@@ -28,7 +28,8 @@ public sealed record DayStats(DateOnly Day, IReadOnlyDictionary<string, long> Co
         }
     }
 
-    internal static DateOnly DayOf(RunRecord record) => DateOnly.FromDateTime(DateTimeOffset.FromUnixTimeMilliseconds(record.PlanTime).UtcDateTime);
+    internal static DateOnly DayOf(RunRecord record) =>
+        DateOnly.FromDateTime(DateTimeOffset.FromUnixTimeMilliseconds(record.PlanTime).UtcDateTime);
 
     /// <summary>A percentile of durations ('d') or lags ('l') over several days, in milliseconds; null = there were no runs.</summary>
     /// <param name="share">0.5 for the median.</param>

@@ -3,11 +3,14 @@ using Dts.Common.Jobs;
 namespace Dts.Common.Logs;
 
 /// <summary>Where run records, their live output and their counts are kept for good.</summary>
-/// <remarks>Every member throws a <see cref="LogStoreException"/> when the store cannot be reached, or cannot answer or take it now.</remarks>
+/// <remarks>
+/// Every member throws a <see cref="LogStoreException"/> when the store cannot be reached, or cannot answer or take it now.
+/// </remarks>
 public interface ILogStore : IDisposable
 {
     /// <summary>
-    /// Writes records; all are durable when it returns, and the new ones counted within about a second. A record that is there already is replaced by a later writing of it, except that
+    /// Writes records; all are durable when it returns, and the new ones counted within about a second. A record that is there already is
+    /// replaced by a later writing of it, except that
     /// <see cref="RunStatus.Lost"/> never replaces another ending: who declares a run lost may be wrong, who saw its end is not.
     /// </summary>
     /// <returns>The records that the store refuses because of their content; all others are durable.</returns>
@@ -28,16 +31,24 @@ public interface ILogStore : IDisposable
     /// <summary>A job's records, latest start first: the original's list.</summary>
     Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel);
 
-    /// <summary>A page of the records that fit, latest start first. Pages are stable while records arrive: the next one goes on where this one ended.</summary>
+    /// <summary>
+    /// A page of the records that fit, latest start first. Pages are stable while records arrive: the next one goes on where this one
+    /// ended.
+    /// </summary>
     Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel);
 
-    /// <summary>A job's records of the plan times in a span, and those that stand for several plan times of which one is in it; in no certain order.</summary>
+    /// <summary>
+    /// A job's records of the plan times in a span, and those that stand for several plan times of which one is in it; in no certain order.
+    /// </summary>
     Task<IReadOnlyList<RunRecord>> ListPlannedAsync(JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel);
 
     /// <summary>What a job's runs came to, day by day (UTC), the oldest first; days without any are left out.</summary>
     Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel);
 
-    /// <summary>Removes up to a thousand records that have expired, with their output, and returns how many it was; 0 where the store does it by itself.</summary>
+    /// <summary>
+    /// Removes up to a thousand records that have expired, with their output, and returns how many it was; 0 where the store does it by
+    /// itself.
+    /// </summary>
     Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel);
 }
 

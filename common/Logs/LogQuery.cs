@@ -40,7 +40,8 @@ public readonly record struct LogCursor(long StartTime, string Id)
         }
     }
 
-    public override string ToString() => Base64Url.EncodeToString(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{StartTime} {Id}")));
+    public override string ToString() =>
+        Base64Url.EncodeToString(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{StartTime} {Id}")));
 }
 
 /// <param name="Next">Asks for what follows; null = there is nothing more.</param>

@@ -4,7 +4,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Common.Logs;
 
-/// <summary>Where the log is: MongoDB if its URI is set, else the embedded store's file, which only processes of one host can share.</summary>
+/// <summary>
+/// Where the log is: MongoDB if its URI is set, else the embedded store's file, which only processes of one host can share.
+/// </summary>
 /// <param name="MongoUri">Empty = none.</param>
 /// <param name="File">The embedded store's path.</param>
 public sealed record LogSettings(string MongoUri, TimeSpan ConnectTimeout, string File)

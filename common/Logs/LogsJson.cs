@@ -14,5 +14,6 @@ public sealed partial class LogsJson : JsonSerializerContext
     public static LogsJson Readable => field ??= new(JsonText.Readable(Default.Options));
 
     /// <summary>A writer for <see cref="Readable"/> JSON that keeps no more than a piece of a <see cref="LongText"/> in memory.</summary>
-    public static Utf8JsonWriter WriteTo(Stream stream) => new(stream, new JsonWriterOptions { Encoder = Readable.Options.Encoder, SkipValidation = true });
+    public static Utf8JsonWriter WriteTo(Stream stream) =>
+        new(stream, new JsonWriterOptions { Encoder = Readable.Options.Encoder, SkipValidation = true });
 }

@@ -7,7 +7,10 @@ public sealed record OutputChunk(string Run, long Offset, ReadOnlyMemory<byte> D
 {
     public long End => Offset + Data.Length;
 
-    /// <summary>Cuts chunks, sorted by offset, so that they follow each other from an offset on: what overlaps is dropped, and so is all behind a hole.</summary>
+    /// <summary>
+    /// Cuts chunks, sorted by offset, so that they follow each other from an offset on: what overlaps is dropped, and so is all behind a
+    /// hole.
+    /// </summary>
     internal static IReadOnlyList<OutputChunk> Join(IEnumerable<OutputChunk> chunks, long offset)
     {
         List<OutputChunk> joined = [];

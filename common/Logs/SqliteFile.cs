@@ -6,8 +6,8 @@ namespace Dts.Common.Logs;
 
 /// <summary>An SQLite file in WAL mode: one connection that writes, and one for each question that is being answered.</summary>
 /// <remarks>
-/// Thread-safe. The file is opened, and made if it is missing, when it is first needed, and again when another file or none has come to be in its place: SQLite itself
-/// would write on into what nobody finds any more.
+/// Thread-safe. The file is opened, and made if it is missing, when it is first needed, and again when another file or none has come to be
+/// in its place: SQLite itself would write on into what nobody finds any more.
 /// </remarks>
 internal sealed class SqliteFile(string path, string schema, bool readOnly = false) : IDisposable
 {

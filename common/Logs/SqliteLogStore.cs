@@ -44,8 +44,12 @@ public sealed class SqliteLogStore : ILogStore
         where excluded.status <> 'lost'
         """;
 
-    private const string Count = "insert into stats (jobName, day, key, n) values ($job, $day, $key, $n) on conflict (jobName, day, key) do update set n = n + excluded.n";
-    private const string CountMost = "insert into stats (jobName, day, key, n) values ($job, $day, $key, $n) on conflict (jobName, day, key) do update set n = max(n, excluded.n)";
+    private const string Count =
+        "insert into stats (jobName, day, key, n) values ($job, $day, $key, $n) on conflict (jobName, day, "
+            + "key) do update set n = n + excluded.n";
+    private const string CountMost =
+        "insert into stats (jobName, day, key, n) values ($job, $day, $key, $n) on conflict (jobName, day, key) do update set n = max(n, "
+            + "excluded.n)";
 
     private const int LettersEnd = 0x20000; // No letter at or above it has an upper and a lower case.
 
@@ -107,7 +111,13 @@ public sealed class SqliteLogStore : ILogStore
         IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => _file.WriteAsync<IReadOnlyList<Refused<OutputChunk>>>(connection =>
     {
         List<Refused<OutputChunk>> refused = [];
-        using var insert = Prepare(connection, "insert or ignore into output (run, offset, expireAt, data) values ($run, $offset, $expire, $data)", "$run", "$offset", "$expire", "$data");
+        using var insert = Prepare(
+            connection,
+            "insert or ignore into output (run, offset, expireAt, data) values ($run, $offset, $expire, $data)",
+            "$run",
+            "$offset",
+            "$expire",
+            "$data");
         foreach (var chunk in chunks)
         {
             var whole = MemoryMarshal.TryGetArray(chunk.Data, out var data) && data.Count == data.Array!.Length
@@ -119,10 +129,13 @@ public sealed class SqliteLogStore : ILogStore
         return refused;
     });
 
-    public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(string run, long offset, int bytesMax, CancellationToken cancel) => _file.ReadAsync(connection =>
+    public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(
+        string run, long offset, int bytesMax, CancellationToken cancel) => _file.ReadAsync(connection =>
     {
         using var command = connection.CreateCommand();
-        command.CommandText = "select offset, data from output where run = $run and offset >= coalesce((select max(offset) from output where run = $run and offset <= $offset), 0) order by offset";
+        command.CommandText =
+            "select offset, data from output where run = $run and offset >= coalesce((select max(offset) from output where run = $run and "
+                + "offset <= $offset), 0) order by offset";
         command.Parameters.AddWithValue("$run", run);
         command.Parameters.AddWithValue("$offset", offset);
         using var rows = command.ExecuteReader();
@@ -136,7 +149,8 @@ public sealed class SqliteLogStore : ILogStore
         return OutputChunk.Join(chunks, offset);
     }, cancel);
 
-    public async Task<RunRecord?> FindAsync(string id, CancellationToken cancel) => await Query("select record from log where _id = $id", [("$id", id)], cancel) is [var record] ? record : null;
+    public async Task<RunRecord?> FindAsync(string id, CancellationToken cancel) =>
+        await Query("select record from log where _id = $id", [("$id", id)], cancel) is [var record] ? record : null;
 
     public Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel) => Query(
         "select record from log where jobName = $job order by startTime desc, _id desc limit $limit offset $skip",
@@ -176,7 +190,8 @@ public sealed class SqliteLogStore : ILogStore
         }
     }
 
-    public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => Query(
+    public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(
+        JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => Query(
         """
         select record from log where jobName = $job and planTime >= $from and planTime < $to
         union all
@@ -185,7 +200,8 @@ public sealed class SqliteLogStore : ILogStore
         [("$job", job.Value), ("$from", from.ToUnixTimeMilliseconds()), ("$to", until.ToUnixTimeMilliseconds())],
         cancel);
 
-    public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) => _file.ReadAsync<IReadOnlyList<DayStats>>(connection =>
+    public Task<IReadOnlyList<DayStats>> ListStatsAsync(
+        JobName job, DateOnly from, CancellationToken cancel) => _file.ReadAsync<IReadOnlyList<DayStats>>(connection =>
     {
         using var command = connection.CreateCommand();
         command.CommandText = "select day, key, n from stats where jobName = $job and day >= $from";
@@ -267,7 +283,11 @@ public sealed class SqliteLogStore : ILogStore
             foreach (var (key, count) in sums.Where(sum => sum.Value != 0))
             {
                 var command = key == DayStats.Longest ? most : add;
-                (command.Parameters[0].Value, command.Parameters[1].Value, command.Parameters[2].Value, command.Parameters[3].Value) = (job, TextOf(day), key, count);
+                (
+                    command.Parameters[0].Value,
+                    command.Parameters[1].Value,
+                    command.Parameters[2].Value,
+                    command.Parameters[3].Value) = (job, TextOf(day), key, count);
                 command.ExecuteNonQuery();
             }
         }
@@ -285,7 +305,10 @@ public sealed class SqliteLogStore : ILogStore
         return command;
     }
 
-    private Task<IReadOnlyList<RunRecord>> Query(string sql, (string Name, object Value)[] parameters, CancellationToken cancel) => _file.ReadAsync<IReadOnlyList<RunRecord>>(connection =>
+    private Task<IReadOnlyList<RunRecord>> Query(
+        string sql,
+        (string Name, object Value)[] parameters,
+        CancellationToken cancel) => _file.ReadAsync<IReadOnlyList<RunRecord>>(connection =>
     {
         using var command = connection.CreateCommand();
         command.CommandText = sql;

@@ -7,7 +7,8 @@ using Dts.Master.Jobs;
 namespace Dts.Master.Api;
 
 /// <summary>What the original's paths have no room for: run now, kill one run, pause, resume, the ledger, and what is in flight.</summary>
-internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, ILogStore store, RequestGate gate, CronZone defaultZone, TimeProvider time)
+internal sealed class JobApi(
+    JobStore jobs, WorkerList workers, RunList runs, ILogStore store, RequestGate gate, CronZone defaultZone, TimeProvider time)
 {
     private const string Everything = "";
     private const int RunBytesMax = 64 << 10;
@@ -24,7 +25,10 @@ internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, IL
         routes.MapPost("/api/v1/jobs/{name}/kill", gate.Guard(async http =>
         {
             var runId = http.Request.Query["runId"].FirstOrDefault() ?? Everything;
-            var request = KillRequest.All with { RunId = runId.Contains('/') ? throw new FormatException($"runId is \"{Display.Line(runId)}\"; expected a run's id") : runId };
+            var request = KillRequest.All with
+            {
+                RunId = runId.Contains('/') ? throw new FormatException($"runId is \"{Display.Line(runId)}\"; expected a run's id") : runId,
+            };
             await jobs.KillAsync(await NameOfAsync(http), request, http.RequestAborted);
             await Answer.SucceedAsync(http);
         }));
@@ -58,7 +62,8 @@ internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, IL
         routes.MapGet("/api/v1/runs", gate.Guard(async http =>
             await Answer.SucceedAsync(http, await runs.ListAsync(http.RequestAborted), ApiJson.Readable.IReadOnlyListRunInSight)));
         routes.MapGet("/api/v1/workers", gate.Guard(async http =>
-            await Answer.SucceedAsync(http, await workers.ListAsync(http.RequestAborted), ApiJson.Readable.IReadOnlyDictionaryStringWorkerRegistration)));
+            await Answer.SucceedAsync(
+                http, await workers.ListAsync(http.RequestAborted), ApiJson.Readable.IReadOnlyDictionaryStringWorkerRegistration)));
     }
 
     private RequestDelegate Enable(bool enabled) => gate.Guard(async http =>
@@ -71,7 +76,8 @@ internal sealed class JobApi(JobStore jobs, WorkerList workers, RunList runs, IL
 
     private static JobName NameOf(HttpContext http) => JobName.Parse((string?)http.Request.RouteValues["name"] ?? "");
 
-    private static FormatException NoSuchJob(HttpContext http) => new($"name \"{Display.Line(NameOf(http).Value)}\" is no job; expected one that is saved");
+    private static FormatException NoSuchJob(HttpContext http) =>
+        new($"name \"{Display.Line(NameOf(http).Value)}\" is no job; expected one that is saved");
 
     private static DateTimeOffset Moment(HttpContext http, string field, DateTimeOffset fallback)
     {

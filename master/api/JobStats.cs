@@ -23,7 +23,11 @@ internal sealed record JobStats(
     {
         var days = await store.ListStatsAsync(job, from, cancel);
         var words = Enum.GetValues<RunStatus>().Select(status => status.Word()).ToHashSet();
-        var counts = days.SelectMany(day => day.Counts).Where(count => words.Contains(count.Key)).GroupBy(count => count.Key).ToDictionary(same => same.Key, same => same.Sum(count => count.Value));
+        var counts = days
+            .SelectMany(day => day.Counts)
+            .Where(count => words.Contains(count.Key))
+            .GroupBy(count => count.Key)
+            .ToDictionary(same => same.Key, same => same.Sum(count => count.Value));
         var longest = days.Select(day => day.Counts.GetValueOrDefault(DayStats.Longest, -1)).DefaultIfEmpty(-1).Max();
         return new JobStats(
             counts,
@@ -39,5 +43,7 @@ internal sealed record JobStats(
     private static long? AtMost(long? percentile, long longest) => percentile is { } value ? Math.Min(value, longest) : null;
 
     private static async Task<DateTimeOffset?> LastAsync(ILogStore store, JobName job, RunStatus status, CancellationToken cancel) =>
-        (await store.SearchAsync(new LogQuery(Job: job.Value, Status: status, Limit: 1), cancel)).Records is [var last] ? DateTimeOffset.FromUnixTimeMilliseconds(last.StartTime) : null;
+        (await store.SearchAsync(new LogQuery(Job: job.Value, Status: status, Limit: 1), cancel)).Records is [var last]
+            ? DateTimeOffset.FromUnixTimeMilliseconds(last.StartTime)
+            : null;
 }

@@ -15,7 +15,8 @@ internal sealed class LogApi(ILogStore store, RequestGate gate, TimeProvider tim
     public void Map(IEndpointRouteBuilder routes)
     {
         routes.MapGet("/api/v1/log", gate.Guard(async http =>
-            await Answer.SucceedAsync(http, await store.SearchAsync(ReadQuery(http.Request.Query), http.RequestAborted), ApiJson.Readable.LogPage)));
+            await Answer.SucceedAsync(
+                http, await store.SearchAsync(ReadQuery(http.Request.Query), http.RequestAborted), ApiJson.Readable.LogPage)));
 
         routes.MapGet("/api/v1/jobs/{name}/stats", gate.Guard(async http =>
         {
@@ -40,7 +41,9 @@ internal sealed class LogApi(ILogStore store, RequestGate gate, TimeProvider tim
         From: Moment(query, "from"),
         Until: Moment(query, "to"),
         Text: Text(query, "text"),
-        After: Text(query, "after") is { } after ? LogCursor.Parse(after) ?? throw Wrong("after", after, "the \"next\" of the page before") : null,
+        After: Text(query, "after") is { } after
+            ? LogCursor.Parse(after) ?? throw Wrong("after", after, "the \"next\" of the page before")
+            : null,
         Limit: Number(query, "limit", 50, 1, LimitMax));
 
     private static string? Text(IQueryCollection query, string field) => query[field].FirstOrDefault() switch
@@ -68,5 +71,6 @@ internal sealed class LogApi(ILogStore store, RequestGate gate, TimeProvider tim
         var text => throw Wrong(field, text, $"a whole number from {min} to {max}"),
     };
 
-    private static FormatException Wrong(string field, string value, string expected) => new($"{field} is \"{Display.Line(value)}\"; expected {expected}");
+    private static FormatException Wrong(string field, string value, string expected) =>
+        new($"{field} is \"{Display.Line(value)}\"; expected {expected}");
 }

@@ -11,7 +11,13 @@ namespace Dts.Master.Api;
 internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore store, RequestGate gate, CronZone defaultZone)
 {
     private const int BodyBytesMax = 1 << 20;
-    private static readonly FormOptions Limits = new() { BufferBody = false, BufferBodyLengthLimit = BodyBytesMax, ValueLengthLimit = BodyBytesMax, KeyLengthLimit = 1024 };
+    private static readonly FormOptions Limits = new()
+    {
+        BufferBody = false,
+        BufferBodyLengthLimit = BodyBytesMax,
+        ValueLengthLimit = BodyBytesMax,
+        KeyLengthLimit = 1024,
+    };
 
     // The original checked no method, but read a form only from requests with these.
     private static readonly string[] Changing = ["POST", "PUT", "PATCH"];
@@ -59,7 +65,9 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore s
             var form = await ReadFormAsync(http);
             var name = await jobs.ResolveAsync(JobName.Parse(Find(http, form, "name")), http.RequestAborted);
             var skip = int.TryParse(Find(http, form, "skip"), out var skipped) ? Math.Max(skipped, 0) : 0;
-            var limit = int.TryParse(Find(http, form, "limit"), out var limited) && limited > 0 ? Math.Min(limited, LimitMax) : DefaultLimit;
+            var limit = int.TryParse(Find(http, form, "limit"), out var limited) && limited > 0
+                ? Math.Min(limited, LimitMax)
+                : DefaultLimit;
             var records = await store.ListAsync(name, skip, limit, http.RequestAborted);
             await gate.AnswerAsync(http, records, ApiJson.Readable.RunRecord, record => record.Id);
         }));
@@ -74,7 +82,9 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore s
     private static async Task<string> ReadFieldAsync(HttpContext http, string field)
     {
         var form = await ReadFormAsync(http);
-        return form?[field] is [{ } text, ..] ? text : throw new FormatException($"{field} is missing; expected a POST form with {field}=…");
+        return form?[field] is [{ } text, ..]
+            ? text
+            : throw new FormatException($"{field} is missing; expected a POST form with {field}=…");
     }
 
     /// <summary>The body's form if there is one. Multipart is not read, as in the original.</summary>

@@ -11,7 +11,9 @@ using Dts.Common.Logs;
 namespace Dts.Master.Api;
 
 /// <summary>A run's output: whole, to be saved, or as server-sent events while it is written.</summary>
-/// <remarks>Any master serves it, out of the log store; what a reader has missed it asks for by its offset. A stream ends when the run has ended.</remarks>
+/// <remarks>
+/// Any master serves it, out of the log store; what a reader has missed it asks for by its offset. A stream ends when the run has ended.
+/// </remarks>
 internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, TimeProvider time)
 {
     private const int BytesAtOnce = 256 << 10;
@@ -21,7 +23,8 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
 
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan SayEvery = TimeSpan.FromSeconds(15);      // So that proxies do not take the stream for dead.
-    private static readonly TimeSpan AppearsWithin = TimeSpan.FromSeconds(10); // A run that is just being claimed, or its record or its last chunks on their way.
+    // A run that is just being claimed, or its record or its last chunks on their way.
+    private static readonly TimeSpan AppearsWithin = TimeSpan.FromSeconds(10);
 
     private readonly FollowedRuns _followed = new(store, etcd, time);
 
@@ -70,7 +73,9 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
         return text is null || (long.TryParse(text, CultureInfo.InvariantCulture, out offset) && offset >= 0);
     }
 
-    /// <summary>All there is, as a file. Of a run that has ended it is as long as its record says, or breaks off so that the reader notices.</summary>
+    /// <summary>
+    /// All there is, as a file. Of a run that has ended it is as long as its record says, or breaks off so that the reader notices.
+    /// </summary>
     private async Task SendAsync(HttpContext http, OutputReader reader, string runKey)
     {
         var record = await reader.FindRecordAsync(http.RequestAborted);
@@ -90,14 +95,17 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
         {
             headers["DTS-Output-Bytes"] = record.OutputBytes.ToString(CultureInfo.InvariantCulture);
             headers["DTS-Output-Cut"] = CutOf(record);
-            http.Response.ContentLength = record.OutputStored > 0 ? Math.Max(0, record.OutputStored - (reader.Offset - bytes.Length)) : null;
+            http.Response.ContentLength = record.OutputStored > 0
+                ? Math.Max(0, record.OutputStored - (reader.Offset - bytes.Length))
+                : null;
         }
 
         for (var asked = time.GetTimestamp(); ; bytes = await reader.ReadAsync(record, BytesAtOnce, http.RequestAborted))
         {
             if (bytes.Length > 0)
             {
-                var beyond = record is { OutputStored: > 0 } ? Math.Max(0, reader.Offset - record.OutputStored) : 0; // What a full disk took of a last piece, and did not tell.
+                // What a full disk took of a last piece, and did not tell.
+                var beyond = record is { OutputStored: > 0 } ? Math.Max(0, reader.Offset - record.OutputStored) : 0;
                 await http.Response.Body.WriteAsync(bytes.AsMemory(0, (int)Math.Max(0, bytes.Length - beyond)), http.RequestAborted);
                 asked = time.GetTimestamp();
             }
@@ -120,7 +128,8 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
     /// <summary>What is missing of a run's output, and where.</summary>
     private static string CutOf(RunRecord record) => record switch
     {
-        { OutputStored: > 0 } when record.OutputStored < record.OutputBytes => $"{record.OutputBytes - record.OutputStored} bytes from byte {record.OutputStored} on; the record has the tail",
+        { OutputStored: > 0 } when record.OutputStored < record.OutputBytes =>
+            $"{record.OutputBytes - record.OutputStored} bytes from byte {record.OutputStored} on; the record has the tail",
         { OutputStored: 0, OutputTruncated: true } => "in the middle, where it says so",
         _ => "nothing",
     };
@@ -229,7 +238,8 @@ internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, Tim
 
     private static async Task SayAsync(HttpContext http, string? name = null, string data = "", string? comment = null)
     {
-        await http.Response.WriteAsync(comment is not null ? $": {comment}\n\n" : $"event: {name}\ndata: {data.ReplaceLineEndings(" ")}\n\n", http.RequestAborted);
+        await http.Response.WriteAsync(
+            comment is not null ? $": {comment}\n\n" : $"event: {name}\ndata: {data.ReplaceLineEndings(" ")}\n\n", http.RequestAborted);
         await http.Response.Body.FlushAsync(http.RequestAborted);
     }
 }

@@ -7,10 +7,11 @@ namespace Dts.Master.Api;
 
 /// <summary>Who may ask: the holder of the token, if there is one, and never a web page of somebody else.</summary>
 /// <remarks>
-/// A browser sends its user's credentials and reaches its user's loopback for any page. So what changes something is refused when it comes from a
-/// page of another origin: by Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) and by Origin (RFC 6454); curl sends neither header.
-/// Without a token the Host header must be a loopback name, because an attacker's own name can resolve to 127.0.0.1. Without a token the
-/// guard also refuses every request that came through a proxy: a proxy on this host reaches the loopback for anyone, and may set any Host.
+/// A browser sends its user's credentials and reaches its user's loopback for any page. So what changes something is refused when it comes
+/// from a page of another origin: by Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) and by Origin (RFC 6454); curl sends neither
+/// header. Without a token the Host header must be a loopback name, because an attacker's own name can resolve to 127.0.0.1. Without a
+/// token the guard also refuses every request that came through a proxy: a proxy on this host reaches the loopback for anyone, and may set
+/// any Host.
 /// </remarks>
 internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<string>> allowedOrigins, RefusedTokens refused)
 {
@@ -41,7 +42,8 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
 
             http.Response.StatusCode = StatusCodes.Status401Unauthorized;
             http.Response.Headers.WWWAuthenticate = "Basic realm=\"DTS: any user, the apiToken as password\"";
-            await Answer.FailAsync(http, "not authorized; expected Authorization: Bearer <apiToken>, or Basic with the apiToken as password");
+            await Answer.FailAsync(
+                http, "not authorized; expected Authorization: Bearer <apiToken>, or Basic with the apiToken as password");
         }
         else if (_token.Length == 0 && !IsLoopback(http.Request.Host.Host))
         {
@@ -53,7 +55,8 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
         else if (IsChange(http.Request) && !IsFromOurPages(http.Request))
         {
             http.Response.StatusCode = StatusCodes.Status403Forbidden;
-            await Answer.FailAsync(http, $"origin \"{http.Request.Headers.Origin}\" may not change jobs; if it is your console, add it to allowedOrigins");
+            await Answer.FailAsync(
+                http, $"origin \"{http.Request.Headers.Origin}\" may not change jobs; if it is your console, add it to allowedOrigins");
         }
         else
         {

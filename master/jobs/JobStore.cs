@@ -26,7 +26,8 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
         [.. (await etcd.ListAsync(keys.Jobs, cancel)).Select(Parse).OfType<Job>()];
 
     /// <summary>Null = there is none, or none that can be read.</summary>
-    public async Task<Job?> FindAsync(JobName name, CancellationToken cancel) => await etcd.FindAsync(keys.Job(name), cancel: cancel) is { } pair ? Parse(pair) : null;
+    public async Task<Job?> FindAsync(JobName name, CancellationToken cancel) =>
+        await etcd.FindAsync(keys.Job(name), cancel: cancel) is { } pair ? Parse(pair) : null;
 
     /// <summary>The name that a job is stored under: composed (NFC), unless an older version or etcdctl stored this very name.</summary>
     public async Task<JobName> ResolveAsync(JobName name, CancellationToken cancel) =>
@@ -78,13 +79,20 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     public Task<Job?> EnableAsync(JobName name, bool enabled, CancellationToken cancel) =>
         ChangeAsync(name, job => job is null ? null : job with { Enabled = enabled }, null, cancel);
 
-    /// <summary>Removes a job and returns it; null = there was none. Its cursor stays for a while, so that a job of the same name starts no fire twice.</summary>
+    /// <summary>
+    /// Removes a job and returns it; null = there was none. Its cursor stays for a while, so that a job of the same name starts no fire
+    /// twice.
+    /// </summary>
     public Task<Job?> DeleteAsync(JobName name, CancellationToken cancel) => ChangeAsync(name, _ => null, null, cancel);
 
-    /// <summary>Asks for the end of what runs of a job. The request stands until nothing that it was meant for is in flight, for workers that are cut off now.</summary>
+    /// <summary>
+    /// Asks for the end of what runs of a job. The request stands until nothing that it was meant for is in flight, for workers that are
+    /// cut off now.
+    /// </summary>
     public async Task KillAsync(JobName name, KillRequest request, CancellationToken cancel)
     {
-        var state = await etcd.TxnAsync(Txn.All([Txn.List(keys.Runs(name), keysOnly: true), Txn.List(keys.QueueOf(name))]), repeatable: true, cancel);
+        var state = await etcd.TxnAsync(
+            Txn.All([Txn.List(keys.Runs(name), keysOnly: true), Txn.List(keys.QueueOf(name))]), repeatable: true, cancel);
         foreach (var waiting in state.Responses[1].ResponseRange.Kvs)
         {
             await CancelQueuedAsync(name, waiting, request, cancel);
@@ -143,13 +151,17 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     {
         var now = time.GetUtcNow();
         var origin = $"manual-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}";
-        var run = new RunSpec(DateTimeOffset.FromUnixTimeSeconds(now.ToUnixTimeSeconds()), RunSpec.Manual, now, Origin: origin, Worker: worker, Env: env);
-        var put = Txn.If(Txn.Exists(keys.Job(name))).Then(Txn.Put(keys.Queued(name, run.Id), JsonSerializer.Serialize(run, JobsJson.Readable.RunSpec)));
-        return (await etcd.TxnAsync(put, cancel: cancel)).Succeeded ? run.Id : null; // Not repeatable: it may have been claimed by then, and would run again.
+        var run = new RunSpec(
+            DateTimeOffset.FromUnixTimeSeconds(now.ToUnixTimeSeconds()), RunSpec.Manual, now, Origin: origin, Worker: worker, Env: env);
+        var put = Txn.If(Txn.Exists(keys.Job(name)))
+            .Then(Txn.Put(keys.Queued(name, run.Id), JsonSerializer.Serialize(run, JobsJson.Readable.RunSpec)));
+        // Not repeatable: it may have been claimed by then, and would run again.
+        return (await etcd.TxnAsync(put, cancel: cancel)).Succeeded ? run.Id : null;
     }
 
     /// <summary>What the schedule of a job has been, the oldest first; empty = nothing is known of it (put by hand).</summary>
-    public async Task<IReadOnlyList<ScheduleChange>> ListChangesAsync(JobName name, CancellationToken cancel) => ParseChanges(await etcd.FindAsync(keys.History(name), cancel: cancel));
+    public async Task<IReadOnlyList<ScheduleChange>> ListChangesAsync(JobName name, CancellationToken cancel) =>
+        ParseChanges(await etcd.FindAsync(keys.History(name), cancel: cancel));
 
     private Job? Parse(KeyValue pair)
     {
@@ -176,11 +188,13 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
         return changes ?? [];
     }
 
-    /// <summary>Puts a job in the place of another, and with it all that the change means for its schedule; returns the former one.</summary>
+    /// <summary>
+    /// Puts a job in the place of another, and with it all that the change means for its schedule; returns the former one.
+    /// </summary>
     /// <remarks>
-    /// The cursors are put in the same transaction, always: moved forward to now when the schedule changed or the job was enabled, for neither
-    /// makes missed fires, else as they stood. So a job that is newer than its cursor was put by hand, and its past is unknown. What the former
-    /// schedule had, and nobody claimed, before it ended is owed as missed.
+    /// The cursors are put in the same transaction, always: moved forward to now when the schedule changed or the job was enabled, for
+    /// neither makes missed fires, else as they stood. So a job that is newer than its cursor was put by hand, and its past is unknown.
+    /// What the former schedule had, and nobody claimed, before it ended is owed as missed.
     /// </remarks>
     /// <param name="change">From the former job to the next; null = there is none.</param>
     /// <param name="check">Returns further conditions of the transaction; called for each try.</param>
@@ -190,7 +204,16 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
         for (var attempt = 1; attempt <= Tries; attempt++)
         {
             var state = await etcd.TxnAsync(
-                Txn.All([Txn.Get(keys.Job(name)), Txn.Get(keys.Fired(name)), Txn.List(keys.FiredByWorkers(name)), Txn.Get(keys.History(name)), Txn.List(keys.Workers)]), repeatable: true, cancel);
+                Txn.All(
+                    [
+                        Txn.Get(keys.Job(name)),
+                        Txn.Get(keys.Fired(name)),
+                        Txn.List(keys.FiredByWorkers(name)),
+                        Txn.Get(keys.History(name)),
+                        Txn.List(keys.Workers),
+                    ]),
+                repeatable: true,
+                cancel);
             var found = state.Responses.Select(response => response.ResponseRange.Kvs).ToList();
             var former = found[0].FirstOrDefault();
             var previous = former is null ? null : Parse(former);
@@ -202,7 +225,8 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
 
             var txn = Txn.If(Txn.Unchanged(keys.Job(name), former?.ModRevision ?? 0));
             txn.Then(next is null ? Txn.Delete(keys.Job(name)) : Txn.Put(keys.Job(name), JobJson.ToJson(next)));
-            var end = MoveCursors(txn, name, previous, next, [found[1].FirstOrDefault(), .. OfLiveWorkers(found[2], found[4], name, previous)]);
+            var end = MoveCursors(
+                txn, name, previous, next, [found[1].FirstOrDefault(), .. OfLiveWorkers(found[2], found[4], name, previous)]);
             NoteChange(txn, name, previous, next, found[3].FirstOrDefault(), end);
             txn.Compare.AddRange(check is null ? [] : await check());
             if ((await etcd.TxnAsync(txn, cancel: cancel)).Succeeded)
@@ -215,8 +239,8 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     }
 
     /// <summary>
-    /// The cursors of the workers that are there to run a job in mode all; etcd takes so many operations at once. Any other is older than the job after the save,
-    /// and so says nothing of the past any more.
+    /// The cursors of the workers that are there to run a job in mode all; etcd takes so many operations at once. Any other is older than
+    /// the job after the save, and so says nothing of the past any more.
     /// </summary>
     private IEnumerable<KeyValue> OfLiveWorkers(IEnumerable<KeyValue> cursors, IEnumerable<KeyValue> workers, JobName name, Job? job)
     {
@@ -263,7 +287,8 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
         }
 
         var run = RunSpec.Scheduled(schedule.Latest(now)!.Value) with { Worker = cursorKey[keys.Fired(name).Length..].TrimStart('/') };
-        return new OwedEnding(By, "-", run, RunStatus.Missed, "no worker had claimed it when its schedule was changed", now, count, cursor.PlanTime);
+        return new OwedEnding(
+            By, "-", run, RunStatus.Missed, "no worker had claimed it when its schedule was changed", now, count, cursor.PlanTime);
     }
 
     private void NoteChange(TxnRequest txn, JobName name, Job? previous, Job? next, KeyValue? history, DateTimeOffset end)
@@ -314,7 +339,8 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
 
         if (FindCycle(job.Name, jobs) is { } cycle)
         {
-            throw new FormatException($"then, onFailure or always lead back to the job itself ({Display.Line(string.Join(" > ", cycle))}); expected no circle");
+            throw new FormatException(
+                $"then, onFailure or always lead back to the job itself ({Display.Line(string.Join(" > ", cycle))}); expected no circle");
         }
 
         return revisions.Count <= ComparedMax

@@ -76,20 +76,25 @@ internal static class Ledger
     }
 
     private static bool IsOfSchedule(RunRecord record) => record.Trigger is RunSpec.Schedule or RunSpec.Misfire
-        || (record.Trigger is RunSpec.Retry or RunSpec.Rerun && !RunIdOf(record).Contains("-manual-", StringComparison.Ordinal) && !RunIdOf(record).Contains("-after-", StringComparison.Ordinal));
+        || (record.Trigger is RunSpec.Retry or RunSpec.Rerun
+            && !RunIdOf(record).Contains("-manual-", StringComparison.Ordinal)
+            && !RunIdOf(record).Contains("-after-", StringComparison.Ordinal));
 
     private static string RunIdOf(RunRecord record) => record.Id[(record.JobName.Length + 1)..];
 
     private static IEnumerable<DateTimeOffset> PlanTimes(
         JobName name, IReadOnlyList<ScheduleChange> changes, Job? current, CronZone defaultZone, DateTimeOffset from, DateTimeOffset to)
     {
-        var all = changes.Count > 0 || current is null ? changes : new List<ScheduleChange> { new(DateTimeOffset.MinValue, current.CronExpr, current.TimeZone) };
+        var all = changes.Count > 0 || current is null
+            ? changes
+            : new List<ScheduleChange> { new(DateTimeOffset.MinValue, current.CronExpr, current.TimeZone) };
         for (var i = 0; i < all.Count; i++)
         {
             var end = i + 1 < all.Count ? all[i + 1].After : DateTimeOffset.MaxValue;
             var schedule = Parse(all[i], name.Value, defaultZone);
             var after = all[i].After > from.AddTicks(-1) ? all[i].After : from.AddTicks(-1);
-            for (var next = schedule?.Next(after); next is { } planTime && planTime <= end && planTime < to; next = schedule!.Next(planTime))
+            for (var next = schedule?.Next(after); next is { } planTime && planTime <= end
+                && planTime < to; next = schedule!.Next(planTime))
             {
                 yield return planTime;
             }
@@ -97,7 +102,10 @@ internal static class Ledger
     }
 
     private static JobSchedule? Parse(ScheduleChange change, string name, CronZone defaultZone) =>
-        change.CronExpr.Length > 0 && JobSchedule.TryParse(new Job(name, "", change.CronExpr, TimeZone: change.TimeZone), defaultZone, out var schedule, out _) ? schedule : null;
+        change.CronExpr.Length > 0
+            && JobSchedule.TryParse(new Job(name, "", change.CronExpr, TimeZone: change.TimeZone), defaultZone, out var schedule, out _)
+            ? schedule
+            : null;
 }
 
 /// <summary>One planned time and how it ended: the last attempt's ending counts. In mode all there is one for each worker.</summary>
@@ -115,10 +123,16 @@ internal sealed record LedgerLine(DateTimeOffset PlanTime, IReadOnlyList<LedgerE
 
     public override string ToString() => $"{Cursor.Text(PlanTime)}  " + (Endings.Count == 0
         ? Note.Length == 0 ? "-" : Note
-        : string.Join("; ", Endings.Select(ending => $"{ending.Status.Word()} {ending.Worker}{(ending.Attempt > 1 ? $" attempt {ending.Attempt}" : "")}{(ending.Err.Length > 0 ? $" ({ending.Err})" : "")}")))
+        : string.Join(
+            "; ",
+            Endings.Select(
+                ending =>
+                    $"{ending.Status.Word()} "
+                        + $"{ending.Worker}{(ending.Attempt > 1 ? $" attempt {ending.Attempt}" : "")}{(ending.Err.Length > 0 ? $" ({ending.Err})" : "")}")))
         + (Fault.Length > 0 ? $"  << {Fault}" : "");
 
-    private static string WorkerOf(LedgerEnding ending) => ending.RunId.IndexOf('@', StringComparison.Ordinal) is >= 0 and var at ? ending.RunId[at..] : "";
+    private static string WorkerOf(LedgerEnding ending) =>
+        ending.RunId.IndexOf('@', StringComparison.Ordinal) is >= 0 and var at ? ending.RunId[at..] : "";
 }
 
 /// <summary>One ending of a planned time.</summary>

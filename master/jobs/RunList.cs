@@ -32,7 +32,8 @@ internal sealed class RunList(EtcdClient etcd, Keys keys, ForeignValues foreign)
             return null;
         }
 
-        var isKillAsked = new[] { keys.Killer(name), keys.Killer(name, runId) }.Any(key => kills.TryGetValue(key, out var kill) && kill.ModRevision > pair.CreateRevision);
+        var isKillAsked = new[] { keys.Killer(name), keys.Killer(name, runId) }.Any(
+            key => kills.TryGetValue(key, out var kill) && kill.ModRevision > pair.CreateRevision);
         return new RunInSight(name.Value, runId, run.Run, run.Worker, run.Claimed, isKillAsked);
     }
 

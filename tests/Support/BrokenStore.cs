@@ -44,7 +44,9 @@ internal sealed class BrokenStore : ILogStore
     {
         lock (_gate)
         {
-            return string.Concat(OutputChunk.Join(_output.Values.Where(chunk => chunk.Run == run), 0).Select(chunk => System.Text.Encoding.UTF8.GetString(chunk.Data.Span)));
+            return string.Concat(
+                OutputChunk.Join(_output.Values.Where(chunk => chunk.Run == run), 0)
+                    .Select(chunk => System.Text.Encoding.UTF8.GetString(chunk.Data.Span)));
         }
     }
 
@@ -56,13 +58,15 @@ internal sealed class BrokenStore : ILogStore
             _batches.Add([.. records.Where(record => Refuses(record.Id) is null)]);
         }
 
-        return Task.FromResult<IReadOnlyList<Refused<RunRecord>>>([.. records.Where(record => Refuses(record.Id) is not null).Select(record => new Refused<RunRecord>(record, Refuses(record.Id)!))]);
+        return Task.FromResult<IReadOnlyList<Refused<RunRecord>>>(
+            [.. records.Where(record => Refuses(record.Id) is not null).Select(record => new Refused<RunRecord>(record, Refuses(record.Id)!))]);
     }
 
     public Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel)
     {
         ThrowIfBroken();
-        return Task.FromResult<IReadOnlyList<RunRecord>>([.. Batches.SelectMany(batch => batch).Where(record => record.JobName == job.Value).Skip(skip).Take(limit)]);
+        return Task.FromResult<IReadOnlyList<RunRecord>>(
+            [.. Batches.SelectMany(batch => batch).Where(record => record.JobName == job.Value).Skip(skip).Take(limit)]);
     }
 
     public Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel)
@@ -76,7 +80,8 @@ internal sealed class BrokenStore : ILogStore
         }
 
         ThrowIfBroken();
-        return Task.FromResult<IReadOnlyList<Refused<OutputChunk>>>([.. chunks.Where(chunk => Refuses(chunk.Run) is not null).Select(chunk => new Refused<OutputChunk>(chunk, Refuses(chunk.Run)!))]);
+        return Task.FromResult<IReadOnlyList<Refused<OutputChunk>>>(
+            [.. chunks.Where(chunk => Refuses(chunk.Run) is not null).Select(chunk => new Refused<OutputChunk>(chunk, Refuses(chunk.Run)!))]);
     }
 
     public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(string run, long offset, int bytesMax, CancellationToken cancel)
@@ -98,9 +103,11 @@ internal sealed class BrokenStore : ILogStore
 
     public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => throw new NotSupportedException();
 
-    public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) => throw new NotSupportedException();
+    public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) =>
+        throw new NotSupportedException();
 
-    public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => throw new NotSupportedException();
+    public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(
+        JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => throw new NotSupportedException();
 
     public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel)
     {

@@ -10,7 +10,10 @@ using Npgsql;
 namespace Dts.Tests.Support;
 
 /// <summary>Speaks MongoDB's wire protocol to drivers, and SQL to DocumentDB, whose functions take whole command documents.</summary>
-/// <remarks>https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol: OP_MSG, and OP_QUERY, with which drivers say hello. One connection behind for each in front.</remarks>
+/// <remarks>
+/// https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol: OP_MSG, and OP_QUERY, with which drivers say hello. One connection
+/// behind for each in front.
+/// </remarks>
 internal sealed class DocumentGateway : IAsyncDisposable
 {
     private const int DocumentSizeMax = 16 << 20;
@@ -22,7 +25,17 @@ internal sealed class DocumentGateway : IAsyncDisposable
     private const int DuplicateKeyThere = 319_029_277; // DocumentDB's number for it,
     private const int DuplicateKeyHere = 11_000;       // and MongoDB's.
 
-    private static readonly string[] OfTheProtocol = ["lsid", "$db", "$clusterTime", "txnNumber", "$readPreference", "writeConcern", "readConcern", "apiVersion"];
+    private static readonly string[] OfTheProtocol =
+    [
+        "lsid",
+        "$db",
+        "$clusterTime",
+        "txnNumber",
+        "$readPreference",
+        "writeConcern",
+        "readConcern",
+        "apiVersion",
+    ];
 
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _stop = new();
@@ -113,7 +126,9 @@ internal sealed class DocumentGateway : IAsyncDisposable
                     : command[0].Name is "saslStart" or "saslContinue"
                     ? login.Answer(Read(Element.WriteAll(command)))?.ToBson() ?? Failure(18, "Authentication failed.")
                     : await AnswerAsync(database, command);
-                var reply = isQuery ? Reply(OpReply, request, new byte[20], answer, count: true) : Reply(OpMsg, request, new byte[5], answer, count: false);
+                var reply = isQuery
+                    ? Reply(OpReply, request, new byte[20], answer, count: true)
+                    : Reply(OpMsg, request, new byte[5], answer, count: false);
                 await stream.WriteAsync(compressor > 0 ? Compress(compressor, reply) : reply, _stop.Token);
             }
         }
@@ -146,7 +161,8 @@ internal sealed class DocumentGateway : IAsyncDisposable
             else
             {
                 var nameEnd = Array.IndexOf(body, (byte)0, at + 4);
-                command.Add(Element.Array(Encoding.UTF8.GetString(body.AsSpan(at + 4, nameEnd - at - 4)), body.AsMemory(nameEnd + 1, at + size - nameEnd - 1)));
+                command.Add(Element.Array(
+                    Encoding.UTF8.GetString(body.AsSpan(at + 4, nameEnd - at - 4)), body.AsMemory(nameEnd + 1, at + size - nameEnd - 1)));
             }
 
             at += size;
@@ -178,7 +194,13 @@ internal sealed class DocumentGateway : IAsyncDisposable
         if (StepsDown && name == "insert")
         {
             StepsDown = false;
-            return new BsonDocument { { "ok", 0 }, { "code", 10107 }, { "errmsg", "not primary" }, { "errorLabels", new BsonArray { "RetryableWriteError" } } }.ToBson();
+            return new BsonDocument
+            {
+                { "ok", 0 },
+                { "code", 10107 },
+                { "errmsg", "not primary" },
+                { "errorLabels", new BsonArray { "RetryableWriteError" } },
+            }.ToBson();
         }
 
         try
@@ -188,17 +210,28 @@ internal sealed class DocumentGateway : IAsyncDisposable
                 "hello" or "ismaster" => Hello(command),
                 "ping" or "endsessions" or "killcursors" => new BsonDocument("ok", 1).ToBson(),
                 "buildinfo" => new BsonDocument { { "version", "7.0.0" }, { "ok", 1 } }.ToBson(),
-                "insert" or "update" or "delete" => await CallAsync(database, $"select p_result::text, null::text from documentdb_api.{name}($1, $2::documentdb_core.bson)", target, spec),
+                "insert" or "update" or "delete" =>
+                    await CallAsync(
+                        database,
+                        $"select p_result::text, null::text from documentdb_api.{name}($1, $2::documentdb_core.bson)",
+                        target,
+                        spec),
                 "find" => await CursorAsync(database, "find_cursor_first_page", target, spec),
                 "aggregate" => await CursorAsync(database, "aggregate_cursor_first_page", target, spec),
                 "listindexes" => await CursorAsync(database, "list_indexes_cursor_first_page", target, spec),
                 "listcollections" => await CursorAsync(database, "list_collections_cursor_first_page", target, spec),
                 "getmore" => await GetMoreAsync(database, target, spec, command[0].Long),
-                "createindexes" => await CallAsync(database, "select retval::text, null::text from documentdb_api.create_indexes_background($1, $2::documentdb_core.bson)", target, spec),
+                "createindexes" => await CallAsync(
+                    database,
+                    "select retval::text, null::text from documentdb_api.create_indexes_background($1, $2::documentdb_core.bson)",
+                    target,
+                    spec),
                 "create" => await DoAsync(database, "select documentdb_api.create_collection($1, $2)", target, command[0].Text),
                 "drop" => await DoAsync(database, "select documentdb_api.drop_collection($1, $2)", target, command[0].Text),
-                "count" => await CallAsync(database, "select documentdb_api.count_query($1, $2::documentdb_core.bson)::text, null::text", target, spec),
-                "distinct" => await CallAsync(database, "select documentdb_api.distinct_query($1, $2::documentdb_core.bson)::text, null::text", target, spec),
+                "count" => await CallAsync(
+                    database, "select documentdb_api.count_query($1, $2::documentdb_core.bson)::text, null::text", target, spec),
+                "distinct" => await CallAsync(
+                    database, "select documentdb_api.distinct_query($1, $2::documentdb_core.bson)::text, null::text", target, spec),
                 _ => Failure(59, $"no such command: {name}"),
             };
         }
@@ -209,14 +242,22 @@ internal sealed class DocumentGateway : IAsyncDisposable
     }
 
     /// <summary>Writes the accepted documents and answers for all of them.</summary>
-    private async Task<byte[]> ValidateAsync(NpgsqlConnection database, List<Element> command, Element array, List<Element> written, List<Element> allowed)
+    private async Task<byte[]> ValidateAsync(
+        NpgsqlConnection database, List<Element> command, Element array, List<Element> written, List<Element> allowed)
     {
         var rest = new Element(array.Type, array.Name, Element.WriteAll(allowed.Select((element, i) => element with { Name = $"{i}" })));
-        var answer = allowed.Count == 0 ? [] : Read(await AnswerAsync(database, [.. command.Select(element => element == array ? rest : element)]));
+        var answer = allowed.Count == 0
+            ? []
+            : Read(await AnswerAsync(database, [.. command.Select(element => element == array ? rest : element)]));
         var errors = answer.GetValue("writeErrors", new BsonArray()).AsBsonArray
             .Select(error => Error(written.IndexOf(allowed[error["index"].ToInt32()]), error["code"].ToInt32(), error["errmsg"].AsString))
             .Concat(written.Except(allowed).Select(element => Error(written.IndexOf(element), 121, "Document failed validation")));
-        return new BsonDocument { { "n", answer.GetValue("n", 0).ToInt64() }, { "writeErrors", new BsonArray(errors) }, { "ok", 1 } }.ToBson();
+        return new BsonDocument
+        {
+            { "n", answer.GetValue("n", 0).ToInt64() },
+            { "writeErrors", new BsonArray(errors) },
+            { "ok", 1 },
+        }.ToBson();
 
         static BsonDocument Error(int index, int code, string why) => new() { { "index", index }, { "code", code }, { "errmsg", why } };
     }
@@ -224,7 +265,10 @@ internal sealed class DocumentGateway : IAsyncDisposable
     /// <summary>A server alone; also the primary of a replica set, once one was asked to step down.</summary>
     private byte[] Hello(List<Element> asked) => new BsonDocument
     {
-        { "setName", "rs", _isMember }, { "hosts", new BsonArray { Host }, _isMember }, { "me", Host, _isMember }, { "secondary", false, _isMember },
+        { "setName", "rs", _isMember },
+        { "hosts", new BsonArray { Host }, _isMember },
+        { "me", Host, _isMember },
+        { "secondary", false, _isMember },
         { "compression", new BsonArray(CompressorsOf(asked)) },
         { "saslSupportedMechs", new BsonArray { "SCRAM-SHA-256" }, asked.Exists(element => element.Name == "saslSupportedMechs") },
         { "ismaster", true }, { "isWritablePrimary", true }, { "helloOk", true },
@@ -298,13 +342,15 @@ internal sealed class DocumentGateway : IAsyncDisposable
         return message;
     }
 
-    private static byte[] Failure(int code, string message) => new BsonDocument { { "ok", 0 }, { "code", code }, { "errmsg", message } }.ToBson();
+    private static byte[] Failure(int code, string message) =>
+        new BsonDocument { { "ok", 0 }, { "code", code }, { "errmsg", message } }.ToBson();
 
     private static BsonDocument Read(byte[] document) => new RawBsonDocument(document).Materialize(new());
 
     private async Task<byte[]> CursorAsync(NpgsqlConnection database, string function, string target, string spec)
     {
-        await using var query = new NpgsqlCommand($"select cursorpage::text, continuation::text from documentdb_api.{function}($1, $2::documentdb_core.bson)", database);
+        await using var query = new NpgsqlCommand(
+            $"select cursorpage::text, continuation::text from documentdb_api.{function}($1, $2::documentdb_core.bson)", database);
         query.Parameters.AddWithValue(target);
         query.Parameters.AddWithValue(spec);
         return await ReadAsync(query);
@@ -317,7 +363,10 @@ internal sealed class DocumentGateway : IAsyncDisposable
             return Failure(43, $"cursor {cursor} is not there");
         }
 
-        await using var query = new NpgsqlCommand("select cursorpage::text, continuation::text from documentdb_api.cursor_get_more($1, $2::documentdb_core.bson, $3::documentdb_core.bson)", database);
+        await using var query = new NpgsqlCommand(
+            "select cursorpage::text, continuation::text from documentdb_api.cursor_get_more($1, $2::documentdb_core.bson, "
+                + "$3::documentdb_core.bson)",
+            database);
         query.Parameters.AddWithValue(target);
         query.Parameters.AddWithValue(spec);
         query.Parameters.AddWithValue(continuation);
@@ -337,7 +386,9 @@ internal sealed class DocumentGateway : IAsyncDisposable
         await using var rows = await query.ExecuteReaderAsync(_stop.Token);
         await rows.ReadAsync(_stop.Token);
         var answer = Convert.FromHexString(rows.GetString(0).AsSpan("BSONHEX".Length));
-        if (!rows.IsDBNull(1) && new RawBsonDocument(answer).TryGetValue("cursor", out var page) && page["id"].ToInt64() is not 0 and var cursor)
+        if (!rows.IsDBNull(1)
+            && new RawBsonDocument(answer).TryGetValue("cursor", out var page)
+            && page["id"].ToInt64() is not 0 and var cursor)
         {
             _continuations[cursor] = rows.GetString(1);
         }
@@ -388,7 +439,8 @@ internal sealed class DocumentGateway : IAsyncDisposable
     {
         public string Text => Type == 0x02 ? Encoding.UTF8.GetString(Value.Span[4..^1]) : "";
 
-        public long Long => Type == 0x12 ? BinaryPrimitives.ReadInt64LittleEndian(Value.Span) : BinaryPrimitives.ReadInt32LittleEndian(Value.Span);
+        public long Long =>
+            Type == 0x12 ? BinaryPrimitives.ReadInt64LittleEndian(Value.Span) : BinaryPrimitives.ReadInt32LittleEndian(Value.Span);
 
         public static List<Element> ReadAll(ReadOnlyMemory<byte> document)
         {

@@ -6,7 +6,10 @@ using Xunit;
 
 namespace Dts.Tests.Support;
 
-/// <summary>A server that MongoDB's drivers can speak to: the one that MONGODB_URI names, a mongod, or DocumentDB behind a gateway (see .ci/documentdb).</summary>
+/// <summary>
+/// A server that MongoDB's drivers can speak to: the one that MONGODB_URI names, a mongod, or DocumentDB behind a gateway (see
+/// .ci/documentdb).
+/// </summary>
 public sealed class DocumentServer : IAsyncLifetime
 {
     private readonly ScratchFolder _folder = new();
@@ -44,17 +47,24 @@ public sealed class DocumentServer : IAsyncLifetime
         TestContext.Current.SendDiagnosticMessage($"document database: {Kind} at {Uri}");
     }
 
-    /// <summary>Whether DocumentDB builds the indexes that are asked for: a chore of pg_cron, which finds the server only if it is told to. Tests that drop a collection would meet it there.</summary>
+    /// <summary>
+    /// Whether DocumentDB builds the indexes that are asked for: a chore of pg_cron, which finds the server only if it is told to. Tests
+    /// that drop a collection would meet it there.
+    /// </summary>
     public bool BuildsIndexes { get; init; }
 
-    /// <summary>Takes the right to these commands from all its users, until it is given an empty list (DocumentDB only; false = this server cannot).</summary>
+    /// <summary>
+    /// Takes the right to these commands from all its users, until it is given an empty list (DocumentDB only; false = this server cannot).
+    /// </summary>
     public bool TryRefuse(params string[] commands)
     {
         _gateway?.Refuses = commands;
         return _gateway is not null;
     }
 
-    /// <summary>From now on refuses documents with this text, as a validator would; empty = none (DocumentDB only; false = unsupported).</summary>
+    /// <summary>
+    /// From now on refuses documents with this text, as a validator would; empty = none (DocumentDB only; false = unsupported).
+    /// </summary>
     public bool TryReject(string text)
     {
         _gateway?.Rejects = text;
@@ -123,10 +133,19 @@ public sealed class DocumentServer : IAsyncLifetime
     }
 
     private Task<string> StartPostgresAsync() =>
-        PostgresAsync($"-o '-p {_port}{(BuildsIndexes ? " -c cron.use_background_workers=on -c max_worker_processes=24" : "")}' -l {_data}/log -w start");
+        PostgresAsync(
+            $"-o '-p {_port}{(BuildsIndexes ? " -c cron.use_background_workers=on -c max_worker_processes=24" : "")}' -l {_data}/log -w start");
 
     private Task<string> PostgresAsync(string what) =>
-        Tool.RunAsync("chroot", _root, "su", "postgres", "-s", "/bin/sh", "-c", $"/usr/lib/postgresql/18/bin/pg_ctl -D {_data} {what} >/dev/null 2>&1 </dev/null");
+        Tool.RunAsync(
+            "chroot",
+            _root,
+            "su",
+            "postgres",
+            "-s",
+            "/bin/sh",
+            "-c",
+            $"/usr/lib/postgresql/18/bin/pg_ctl -D {_data} {what} >/dev/null 2>&1 </dev/null");
 
     private static string Script([CallerFilePath] string here = "") => Path.Combine(Path.GetDirectoryName(here)!, "../../.ci/documentdb");
 

@@ -71,7 +71,8 @@ public sealed class EtcdServer : IAsyncLifetime
 
             var before = File.Exists(LogFile) ? new FileInfo(LogFile).Length : 0;
             _process = Launch();
-            await Patience.Until(() => _process.HasExited || ReadLog(before).Contains(Ready, StringComparison.Ordinal), () => ReadLog(before));
+            await Patience.Until(
+                () => _process.HasExited || ReadLog(before).Contains(Ready, StringComparison.Ordinal), () => ReadLog(before));
             if (!_process.HasExited)
             {
                 return;
@@ -123,7 +124,11 @@ public sealed class EtcdServer : IAsyncLifetime
     {
         using var http = new HttpClient();
         var metrics = await http.GetStringAsync(new Uri(Endpoint, "/metrics"));
-        var line = metrics.Split('\n').Single(text => text.StartsWith("grpc_server_started_total", StringComparison.Ordinal) && text.Contains($"grpc_method=\"{method}\"", StringComparison.Ordinal));
+        var line = metrics
+            .Split('\n')
+            .Single(
+                text => text.StartsWith("grpc_server_started_total", StringComparison.Ordinal)
+                    && text.Contains($"grpc_method=\"{method}\"", StringComparison.Ordinal));
         return long.Parse(line[(line.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture);
     }
 
@@ -191,7 +196,8 @@ public sealed class EtcdServer : IAsyncLifetime
             "--initial-cluster", $"default={PeerUrl}",
             .. _more,
         ];
-        return Process.Start(new ProcessStartInfo("/bin/sh", ["-c", "log=$1; shift; exec \"$@\" >>\"$log\" 2>&1", "sh", LogFile, .. etcd]))!;
+        return Process.Start(new ProcessStartInfo(
+            "/bin/sh", ["-c", "log=$1; shift; exec \"$@\" >>\"$log\" 2>&1", "sh", LogFile, .. etcd]))!;
     }
 
     private async Task EndAsync(Func<Process, Task> end)

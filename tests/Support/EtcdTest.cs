@@ -4,7 +4,9 @@ using Xunit;
 
 namespace Dts.Tests.Support;
 
-/// <summary>A test that speaks to a real etcd, under a key prefix of its own; when it fails it shows what etcd and the product said.</summary>
+/// <summary>
+/// A test that speaks to a real etcd, under a key prefix of its own; when it fails it shows what etcd and the product said.
+/// </summary>
 public abstract class EtcdTest : IAsyncLifetime
 {
     private readonly List<IAsyncDisposable> _ends = [];
@@ -48,7 +50,8 @@ public abstract class EtcdTest : IAsyncLifetime
     }
 
     private protected Task<EtcdClient> ConnectAsync(Uri endpoint, double callTimeoutSeconds = 5) =>
-        Task.FromResult(Own(new EtcdClient(new EtcdOptions([endpoint], TimeSpan.FromSeconds(callTimeoutSeconds)), TimeProvider.System, Log)));
+        Task.FromResult(Own(new EtcdClient(
+            new EtcdOptions([endpoint], TimeSpan.FromSeconds(callTimeoutSeconds)), TimeProvider.System, Log)));
 
     private protected async Task<string?> ReadAsync(string key) => (await Etcd.FindAsync(key))?.Value.ToStringUtf8();
 

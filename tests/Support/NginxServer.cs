@@ -32,7 +32,8 @@ internal sealed class NginxServer : IAsyncDisposable
                 {{site}}
             }
             """);
-        _process = Process.Start(new ProcessStartInfo("nginx", ["-c", _folder.File("nginx.conf"), "-p", _folder.Path, "-e", _folder.File("error.log")]))!;
+        _process = Process.Start(new ProcessStartInfo(
+            "nginx", ["-c", _folder.File("nginx.conf"), "-p", _folder.Path, "-e", _folder.File("error.log")]))!;
     }
 
     public int Port { get; }
@@ -54,7 +55,9 @@ internal sealed class NginxServer : IAsyncDisposable
         var port = FindFreePort();
         plainPort = FindFreePort();
         var site = File.ReadAllText(Tool.InRepository("nginx/dts.conf"))
-            .Replace("listen 80", $"listen 127.0.0.1:{plainPort}").Replace("listen 443", $"listen 127.0.0.1:{port}").Replace("dts.example.com", SiteName)
+            .Replace("listen 80", $"listen 127.0.0.1:{plainPort}")
+                .Replace("listen 443", $"listen 127.0.0.1:{port}")
+                .Replace("dts.example.com", SiteName)
             .Replace("127.0.0.1:8070", masters[0]).Replace("127.0.0.1:8071", masters[1])
             .Replace("/etc/nginx/dts.crt", tls.ServerFile).Replace("/etc/nginx/dts.key", tls.ServerKeyFile);
         return StartAsync(port, site);
@@ -71,7 +74,8 @@ internal sealed class NginxServer : IAsyncDisposable
     private static async Task<NginxServer> StartAsync(int port, string site)
     {
         var server = new NginxServer(port, site);
-        await Patience.Until(server.Listens, () => File.Exists(server._folder.File("error.log")) ? File.ReadAllText(server._folder.File("error.log")) : "");
+        await Patience.Until(
+            server.Listens, () => File.Exists(server._folder.File("error.log")) ? File.ReadAllText(server._folder.File("error.log")) : "");
         return server;
     }
 

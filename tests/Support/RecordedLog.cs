@@ -12,7 +12,8 @@ internal sealed class RecordedLog : ILogger
 
     public int CountOf(string part) => _lines.Count(line => line.Contains(part, StringComparison.Ordinal));
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+    public void Log<TState>(
+        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
         _lines.Enqueue($"{DateTime.UtcNow:HH:mm:ss.fff} {logLevel}[{eventId.Id}] {formatter(state, exception)}");
 
     public bool IsEnabled(LogLevel logLevel) => true;

@@ -60,7 +60,11 @@ internal sealed class TlsFiles : IDisposable
     {
         var ours = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
         ours.CustomTrustStore.ImportFromPemFile(AuthorityFile);
-        var connection = new SocketsHttpHandler { AllowAutoRedirect = false, SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = ours } };
+        var connection = new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = ours },
+        };
         return new HttpClient(connection) { BaseAddress = server };
     }
 
@@ -80,7 +84,8 @@ internal sealed class TlsFiles : IDisposable
         names.AddIpAddress(IPAddress.Loopback);
         names.AddDnsName("localhost");
         request.CertificateExtensions.Add(names.Build());
-        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1"), new Oid("1.3.6.1.5.5.7.3.2")], critical: false));
+        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension(
+            [new Oid("1.3.6.1.5.5.7.3.1"), new Oid("1.3.6.1.5.5.7.3.2")], critical: false));
         using var certificate = request.Create(
             _intermediate ?? _authority,
             DateTimeOffset.UtcNow.AddHours(-1),

@@ -8,7 +8,8 @@ namespace Dts.Tests.Support;
 internal static class Tool
 {
     /// <summary>The full path of a file of the repository.</summary>
-    public static string InRepository(string path, [CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../..", path));
+    public static string InRepository(string path, [CallerFilePath] string here = "") =>
+        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../..", path));
 
     /// <summary>Runs one to its end, which must be a good one, and returns what it printed.</summary>
     public static async Task<string> RunAsync(string program, params string[] arguments)

@@ -17,7 +17,9 @@ internal static partial class ClusterFigures
     {
         Console.WriteLine($"{await ClusterMachine.DescribeAsync()}\n");
         Console.WriteLine($"## Start, ms after the plan time: jobs `* * * * * *` on two workers for {Seconds} s\n");
-        Console.WriteLine("| | fires | doubled | missing | worker's clock p50 / p99 / max | command's clock p50 / p99 / max | that ÷ no scheduler, p50 / p99 | CPU ms a fire: workers / commands | others' CPU |");
+        Console.WriteLine(
+            "| | fires | doubled | missing | worker's clock p50 / p99 / max | command's clock p50 / p99 / max | that ÷ no scheduler, "
+                + "p50 / p99 | CPU ms a fire: workers / commands | others' CPU |");
         Console.WriteLine("|---|--:|--:|--:|--:|--:|--:|--:|--:|");
         foreach (var jobs in (int[])[2, 50])
         {
@@ -28,7 +30,9 @@ internal static partial class ClusterFigures
         }
 
         Console.WriteLine("\n## Start of a service, and its memory\n");
-        Console.WriteLine("| | jobs | ready, ms (best of 3) | RSS then (peak), MB | CPU of the start, ms | after a `/job/list` |\n|---|--:|--:|--:|--:|--:|");
+        Console.WriteLine(
+            "| | jobs | ready, ms (best of 3) | RSS then (peak), MB | CPU of the start, "
+                + "ms | after a `/job/list` |\n|---|--:|--:|--:|--:|--:|");
         foreach (var jobs in (int[])[100, 10_000])
         {
             await MeasureReadyAsync(jobs);
@@ -63,19 +67,26 @@ internal static partial class ClusterFigures
         await TimeIs(from - 500);
         var (own, commands, all, everybody) = ReadCpu();
         await TimeIs(to - 500);
-        (own, commands, all, everybody) = (ReadCpu().Own - own, ReadCpu().Commands - commands, ReadCpu().All - all, ReadCpu().Everybody - everybody);
+        (own, commands, all, everybody) = (
+            ReadCpu().Own - own, ReadCpu().Commands - commands, ReadCpu().All - all, ReadCpu().Everybody - everybody);
 
         var recorded = await ReadRecordsAsync(host, names, from, to);
         var starts = workers.SelectMany(worker => ReadStarts(worker, from, to)).ToList();
         var distinct = starts.DistinctBy(start => (start.Job, start.Plan)).Count();
-        var byCommand = command == OwnClock ? Spread.Of(recorded.Select(record => (Number((string)record["output"]!) * 1000) - Plan(record))) : null;
+        var byCommand = command == OwnClock
+            ? Spread.Of(recorded.Select(record => (Number((string)record["output"]!) * 1000) - Plan(record)))
+            : null;
         var ratio = byCommand is null ? "" : $"{byCommand.P50 / floor.P50:F2} / {byCommand.P99 / floor.P99:F2}";
         return $"| {jobs} jobs, `{command}` | {recorded.Count} | {starts.Count - distinct} | {(jobs * Seconds) - recorded.Count} "
             + $"| {Spread.Of(starts.Select(start => start.LagMs))} | {byCommand} | {ratio} "
             + $"| {own * 1000 / distinct:F1} / {commands * 1000 / distinct:F1} | {(everybody - all) / Seconds * 100:F0} % |";
 
         (double Own, double Commands, double All, double Everybody) ReadCpu() =>
-            (workers.Sum(worker => worker.ReadCpu().Own), workers.Sum(worker => worker.ReadCpu().Children), host.ReadCpu(), ClusterMachine.ReadBusy());
+            (
+                workers.Sum(worker => worker.ReadCpu().Own),
+                workers.Sum(worker => worker.ReadCpu().Children),
+                host.ReadCpu(),
+                ClusterMachine.ReadBusy());
     }
 
     /// <summary>The records of the runs that succeeded, when all are there or ten seconds have passed.</summary>
@@ -89,7 +100,10 @@ internal static partial class ClusterFigures
             foreach (var job in jobs)
             {
                 var log = await host.ReadLogAsync(job);
-                records.AddRange(log.OfType<JsonNode>().Where(record => Plan(record) >= from && Plan(record) < to && (string)record["status"]! == "succeeded"));
+                records.AddRange(
+                    log
+                        .OfType<JsonNode>()
+                        .Where(record => Plan(record) >= from && Plan(record) < to && (string)record["status"]! == "succeeded"));
             }
         }
 
@@ -101,7 +115,8 @@ internal static partial class ClusterFigures
         let match = StartedLine().Match(line)
         where match.Success
         let plan = match.Groups[2].Value
-        let planMs = DateTimeOffset.ParseExact(plan, "yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal).ToUnixTimeMilliseconds()
+        let planMs = DateTimeOffset.ParseExact(plan, "yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal)
+            .ToUnixTimeMilliseconds()
         where planMs >= first && planMs < end
         select (match.Groups[1].Value, plan, Number(match.Groups[3].Value));
 
@@ -120,7 +135,9 @@ internal static partial class ClusterFigures
             done
             """;
         using var bash = Process.Start(new ProcessStartInfo("/bin/bash", ["-c", script]) { RedirectStandardOutput = true })!;
-        var lines = (await bash.StandardOutput.ReadToEndAsync()).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' '));
+        var lines = (await bash.StandardOutput.ReadToEndAsync())
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => line.Split(' '));
         await bash.WaitForExitAsync();
         return Spread.Of(lines.Select(line => (Number(line[1]) - Number(line[0])) * 1000));
     }
@@ -160,7 +177,10 @@ internal static partial class ClusterFigures
     {
         await ClusterMachine.CalmAsync();
         using var host = await ClusterHost.StartAsync();
-        (string Name, ClusterProcess Process)[] services = [("worker", (await host.StartWorkerAsync("w1")).Worker), ("master", (await host.StartMasterAsync()).Master)];
+        (
+            string Name,
+            ClusterProcess Process)[] services = [("worker", (await host.StartWorkerAsync("w1")).Worker),
+            ("master", (await host.StartMasterAsync()).Master)];
         var begin = services.Select(service => service.Process.ReadCpu().Own).ToList();
         await TimeIs(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() + (IdleSeconds * 1000));
         foreach (var ((name, process), before) in services.Zip(begin))

@@ -61,7 +61,11 @@ internal sealed class ClusterHost : IDisposable
 
     public async Task<(ClusterProcess Worker, TimeSpan Ready)> StartWorkerAsync(string id)
     {
-        var worker = AddWith($"hold {PathOf(id)}/", id, Path.Combine(Bin, "dts-worker"), ["--workerId", id, "--dataFolder", PathOf(id), "--slots", "100", .. Common()]);
+        var worker = AddWith(
+            $"hold {PathOf(id)}/",
+            id,
+            Path.Combine(Bin, "dts-worker"),
+            ["--workerId", id, "--dataFolder", PathOf(id), "--slots", "100", .. Common()]);
         return (worker, await worker.LogsAsync("ready, "));
     }
 
@@ -100,7 +104,10 @@ internal sealed class ClusterHost : IDisposable
     /// <summary>Hourly jobs, put as they are, in all minutes but those in which these figures are taken.</summary>
     public async Task FillAsync(int jobs)
     {
-        using var etcd = new EtcdClient(new EtcdOptions([new Uri($"http://127.0.0.1:{_etcdPort}")], TimeSpan.FromSeconds(10)), TimeProvider.System, NullLogger.Instance);
+        using var etcd = new EtcdClient(
+            new EtcdOptions([new Uri($"http://127.0.0.1:{_etcdPort}")], TimeSpan.FromSeconds(10)),
+            TimeProvider.System,
+            NullLogger.Instance);
         var keys = new Keys(Keys.DefaultPrefix);
         foreach (var numbers in Enumerable.Range(0, jobs).Chunk(PutsInTxn))
         {

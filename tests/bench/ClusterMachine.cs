@@ -19,8 +19,11 @@ internal static class ClusterMachine
         var version = (await etcd.StandardOutput.ReadToEndAsync()).Split('\n')[0];
         var kernel = File.ReadAllText("/proc/sys/kernel/osrelease").Trim();
         await etcd.WaitForExitAsync();
-        var model = File.ReadLines("/proc/cpuinfo").FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))?.Split(": ")[^1];
-        return $"{Environment.ProcessorCount} cores ({model}), Linux {kernel}, {version.Replace(" Version:", "", StringComparison.Ordinal)}, {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC, load {ReadLoad()}.";
+        var model = File.ReadLines("/proc/cpuinfo")
+            .FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))
+            ?.Split(": ")[^1];
+        return $"{Environment.ProcessorCount} cores ({model}), Linux {kernel}, "
+            + $"{version.Replace(" Version:", "", StringComparison.Ordinal)}, {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC, load {ReadLoad()}.";
     }
 
     /// <summary>Waits until the processors are idle; if they never are, says so, and the figures are what they are.</summary>
@@ -40,7 +43,8 @@ internal static class ClusterMachine
         Waited.Stop();
         if (busy > Calm)
         {
-            await Console.Error.WriteLineAsync($"this machine is not idle: {busy:F1} of its {Environment.ProcessorCount} cores are in use by others, load {ReadLoad()}");
+            await Console.Error.WriteLineAsync(
+                $"this machine is not idle: {busy:F1} of its {Environment.ProcessorCount} cores are in use by others, load {ReadLoad()}");
         }
     }
 

@@ -4,7 +4,10 @@ using Dts.Tests.Support;
 
 namespace Dts.Bench;
 
-/// <summary>One service that figures are taken of, a worker with the process that holds its commands: its output is in a file, what it uses is what the kernel says.</summary>
+/// <summary>
+/// One service that figures are taken of, a worker with the process that holds its commands: its output is in a file, what it uses is what
+/// the kernel says.
+/// </summary>
 internal sealed class ClusterProcess : IDisposable
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
@@ -12,7 +15,8 @@ internal sealed class ClusterProcess : IDisposable
     private readonly Process _process;
     private readonly Stopwatch _sinceStart;
 
-    private ClusterProcess(Process process, Stopwatch sinceStart, string logFile) => (_process, _sinceStart, LogFile) = (process, sinceStart, logFile);
+    private ClusterProcess(Process process, Stopwatch sinceStart, string logFile) =>
+        (_process, _sinceStart, LogFile) = (process, sinceStart, logFile);
 
     public string LogFile { get; }
 
@@ -47,7 +51,10 @@ internal sealed class ClusterProcess : IDisposable
     /// <summary>Resident memory in MB: now, and the most it has been.</summary>
     public string DescribeMemory()
     {
-        var all = Pids().Select(pid => File.ReadLines($"/proc/{pid}/status").Select(line => line.Split(':')).ToDictionary(line => line[0], line => line[1])).ToList();
+        var all = Pids()
+            .Select(
+                pid => File.ReadLines($"/proc/{pid}/status").Select(line => line.Split(':')).ToDictionary(line => line[0], line => line[1]))
+            .ToList();
         return string.Create(CultureInfo.InvariantCulture, $"{Megabytes("VmRSS"):F1} ({Megabytes("VmHWM"):F1})");
 
         double Megabytes(string name) => all.Sum(lines => Number(lines[name].Replace("kB", "", StringComparison.Ordinal))) / 1024;
@@ -56,7 +63,8 @@ internal sealed class ClusterProcess : IDisposable
     /// <summary>Seconds of processor time: its own, and that of its children which have been reaped.</summary>
     public (double Own, double Children) ReadCpu()
     {
-        var fields = Pids().Select(pid => File.ReadAllText($"/proc/{pid}/stat").Split(") ")[^1].Split(' ')).ToList(); // proc(5): the first one here is the 3rd, state
+        // proc(5): the first one here is the 3rd, state
+        var fields = Pids().Select(pid => File.ReadAllText($"/proc/{pid}/stat").Split(") ")[^1].Split(' ')).ToList();
         return (Sum(11), Sum(13));
 
         double Sum(int first) => fields.Sum(each => Number(each[first]) + Number(each[first + 1])) / ClusterMachine.TicksPerSecond;

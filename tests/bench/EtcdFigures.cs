@@ -10,7 +10,9 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dts.Bench;
 
-/// <summary>This process's CPU time for a put, and for a claim alone and among a hundred in a request, against an etcd that runs already.</summary>
+/// <summary>
+/// This process's CPU time for a put, and for a claim alone and among a hundred in a request, against an etcd that runs already.
+/// </summary>
 internal static class EtcdFigures
 {
     private const int Rounds = 7;
@@ -40,7 +42,8 @@ internal static class EtcdFigures
 
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"CPU µs of a put {Median(puts):F1}, of a claim alone {Median(single):F1}, of one among {ClaimsInRequest} {Median(batched):F2}"));
+            $"CPU µs of a put {Median(puts):F1}, of a claim alone {Median(single):F1}, "
+                + $"of one among {ClaimsInRequest} {Median(batched):F2}"));
 
         async Task<double> ClaimAsync(int inRequest, int inFlight)
         {

@@ -19,10 +19,13 @@ internal static class GrowthFigures
 
     public static async Task RunAsync()
     {
-        Console.WriteLine($"a registration that says nothing new, {Jobs:N0} jobs, half of them for its worker: {await RegistrationMsAsync():F2} ms of the scheduler's loop");
+        Console.WriteLine(
+            $"a registration that says nothing new, {Jobs:N0} jobs, half of them for its worker: "
+                + $"{await RegistrationMsAsync():F2} ms of the scheduler's loop");
         foreach (var fires in new[] { 10_000, 40_000 })
         {
-            Console.WriteLine($"a round of {fires:N0} new fires beside {fires:N0} that abstained: {RoundMs(fires):F0} ms of the claimer's loop");
+            Console.WriteLine(
+                $"a round of {fires:N0} new fires beside {fires:N0} that abstained: {RoundMs(fires):F0} ms of the claimer's loop");
         }
     }
 

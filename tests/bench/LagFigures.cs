@@ -9,7 +9,10 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dts.Bench;
 
-/// <summary>What a busy log adds to the lag of starts: the worker's alarm and the process that holds its commands, beside its spool and shipper with and without records. <c>make bench ARGS=log-lag</c></summary>
+/// <summary>
+/// What a busy log adds to the lag of starts: the worker's alarm and the process that holds its commands, beside its spool and shipper with
+/// and without records. <c>make bench ARGS=log-lag</c>
+/// </summary>
 internal static class LagFigures
 {
     private const int RecordsPerSecond = 5000;
@@ -28,8 +31,12 @@ internal static class LagFigures
         await server.InitializeAsync();
         try
         {
-            Console.WriteLine($"{Environment.ProcessorCount} cores, {DateTimeOffset.UtcNow:yyyy-MM-dd HH:mm} UTC: {1 / BetweenStarts.TotalSeconds:F0} starts a second; rounds of {Round.TotalSeconds} s, turn about\n");
-            Console.WriteLine("| the log | starts | records shipped, a second | lag by our clock p50 / p90 / p99, ms | by the command's |\n|---|--:|--:|--:|--:|");
+            Console.WriteLine(
+                $"{Environment.ProcessorCount} cores, {DateTimeOffset.UtcNow:yyyy-MM-dd HH:mm} UTC: "
+                    + $"{1 / BetweenStarts.TotalSeconds:F0} starts a second; rounds of {Round.TotalSeconds} s, turn about\n");
+            Console.WriteLine(
+                "| the log | starts | records shipped, a second | lag by our clock p50 / p90 / p99, "
+                    + "ms | by the command's |\n|---|--:|--:|--:|--:|");
             using var sqlite = new SqliteLogStore(Path.Combine(folder.FullName, "log.db"));
             using var mongo = new MongoLogStore(server.Uri, TimeSpan.FromSeconds(30), NullLogger.Instance);
             await CompareAsync(folder.FullName, "SQLite", sqlite);
@@ -43,10 +50,19 @@ internal static class LagFigures
 
     private static async Task CompareAsync(string folder, string name, ILogStore store)
     {
-        using var commands = await HeldCommands.OpenAsync(Path.Combine(folder, $"holders-{name}"), [Path.Combine(ClusterHost.Bin, "dts-worker"), "hold"]);
+        using var commands = await HeldCommands.OpenAsync(
+            Path.Combine(folder, $"holders-{name}"), [Path.Combine(ClusterHost.Bin, "dts-worker"), "hold"]);
         using var spool = Spool.Open(Path.Combine(folder, $"spool-{name}"), 1L << 30, NullLogger.Instance);
         var appended = Channel.CreateBounded<bool>(1);
-        var shipping = new LogShipper(spool, new RefusedRecords(Path.Combine(folder, "refused")), store, appended.Reader, BatchSize, TimeSpan.FromSeconds(1), TimeProvider.System, NullLogger.Instance).RunAsync();
+        var shipping = new LogShipper(
+            spool,
+            new RefusedRecords(Path.Combine(folder, "refused")),
+            store,
+            appended.Reader,
+            BatchSize,
+            TimeSpan.FromSeconds(1),
+            TimeProvider.System,
+            NullLogger.Instance).RunAsync();
         var (idle, busy) = (new List<(double, double)>(), new List<(double, double)>());
         await StartAsync(commands, TimeSpan.FromSeconds(2)); // The first ones pay for what is loaded with them.
         var fed = 0L;
@@ -63,11 +79,17 @@ internal static class LagFigures
 
         appended.Writer.Complete();
         await shipping;
-        Console.WriteLine($"| {name}, idle | {idle.Count} | 0 | {Spread(idle.Select(start => start.Item1))} | {Spread(idle.Select(start => start.Item2))} |");
-        Console.WriteLine($"| {name}, busy | {busy.Count} | {fed / (Rounds * Round.TotalSeconds):F0} | {Spread(busy.Select(start => start.Item1))} | {Spread(busy.Select(start => start.Item2))} |");
+        Console.WriteLine(
+            $"| {name}, idle | {idle.Count} | 0 | {Spread(idle.Select(start => start.Item1))} | "
+                + $"{Spread(idle.Select(start => start.Item2))} |");
+        Console.WriteLine(
+            $"| {name}, busy | {busy.Count} | {fed / (Rounds * Round.TotalSeconds):F0} | {Spread(busy.Select(start => start.Item1))} | "
+                + $"{Spread(busy.Select(start => start.Item2))} |");
     }
 
-    /// <summary>Starts commands as the launcher does, and returns how late each was, in milliseconds, by our clock and by its own.</summary>
+    /// <summary>
+    /// Starts commands as the launcher does, and returns how late each was, in milliseconds, by our clock and by its own.
+    /// </summary>
     private static async Task<List<(double Ours, double Own)>> StartAsync(HeldCommands commands, TimeSpan duration)
     {
         var due = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { AllowSynchronousContinuations = true });
@@ -114,6 +136,8 @@ internal static class LagFigures
     private static string Spread(IEnumerable<double> values)
     {
         double[] sorted = [.. values.Order()];
-        return string.Create(CultureInfo.InvariantCulture, $"{sorted[sorted.Length / 2]:F2} / {sorted[sorted.Length * 90 / 100]:F2} / {sorted[sorted.Length * 99 / 100]:F2}");
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{sorted[sorted.Length / 2]:F2} / {sorted[sorted.Length * 90 / 100]:F2} / {sorted[sorted.Length * 99 / 100]:F2}");
     }
 }

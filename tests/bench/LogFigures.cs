@@ -11,7 +11,9 @@ using MongoDB.Driver;
 
 namespace Dts.Bench;
 
-/// <summary>How quick the log is: writing, draining, and lists and statistics when it has grown. <c>make bench ARGS="log 10000000"</c></summary>
+/// <summary>
+/// How quick the log is: writing, draining, and lists and statistics when it has grown. <c>make bench ARGS="log 10000000"</c>
+/// </summary>
 internal static class LogFigures
 {
     private const int Jobs = 1000;
@@ -34,7 +36,9 @@ internal static class LogFigures
         await server.InitializeAsync();
         try
         {
-            Console.WriteLine($"{Environment.ProcessorCount} cores, {DateTimeOffset.UtcNow:yyyy-MM-dd HH:mm} UTC, document database: {server.Kind}, {rows:N0} records\n");
+            Console.WriteLine(
+                $"{Environment.ProcessorCount} cores, {DateTimeOffset.UtcNow:yyyy-MM-dd HH:mm} UTC, document database: {server.Kind}, "
+                    + $"{rows:N0} records\n");
             using var sqlite = new SqliteLogStore(Path.Combine(folder.FullName, "log.db"));
             using var mongo = new MongoLogStore(server.Uri, TimeSpan.FromSeconds(30), NullLogger.Instance);
             if (only is null)
@@ -44,7 +48,9 @@ internal static class LogFigures
                 await DrainAsync(folder.FullName, server.Kind, mongo);
             }
 
-            Console.WriteLine("\n| store | records | written, a second | first page p50 / p99, ms | page 1,000 | of one job | failed ones | statistics of 30 days |\n|---|--:|--:|--:|--:|--:|--:|--:|");
+            Console.WriteLine(
+                "\n| store | records | written, a second | first page p50 / p99, ms | page 1,000 | of one job | failed ones | statistics "
+                    + "of 30 days |\n|---|--:|--:|--:|--:|--:|--:|--:|");
             if (only is null or "sqlite")
             {
                 await GrownAsync("SQLite", sqlite, rows);
@@ -84,13 +90,17 @@ internal static class LogFigures
         var bare = client.GetDatabase("cron").GetCollection<RawBsonDocument>("log").WithWriteConcern(WriteConcern.WMajority);
         var unordered = new InsertManyOptions { IsOrdered = false };
         var offset = 0L;
-        Console.WriteLine("| batch | bare insert, records a second | by two connections | store | ratio to the bare one | to the better |\n|--:|--:|--:|--:|--:|--:|");
+        Console.WriteLine(
+            "| batch | bare insert, records a second | by two connections | store | ratio to the bare one | to the better "
+                + "|\n|--:|--:|--:|--:|--:|--:|");
         foreach (var size in sizes)
         {
             Func<MongoLogStore, List<RunRecord>, Task>[] ways =
             [
                 (_, batch) => bare.InsertManyAsync(Documents(batch), unordered),
-                (_, batch) => Task.WhenAll(bare.InsertManyAsync(Documents(batch[..(size / 2)]), unordered), bare.InsertManyAsync(Documents(batch[(size / 2)..]), unordered)),
+                (_, batch) => Task.WhenAll(
+                    bare.InsertManyAsync(Documents(batch[..(size / 2)]), unordered),
+                    bare.InsertManyAsync(Documents(batch[(size / 2)..]), unordered)),
                 (mongo, batch) => mongo.WriteAsync(batch, CancellationToken.None),
             ];
             var rates = new List<double[]>();
@@ -99,10 +109,14 @@ internal static class LogFigures
                 rates.Add(new double[ways.Length]);
                 for (var way = 0; way < ways.Length; way++, offset += WritingRecords)
                 {
-                    List<List<RunRecord>> batches = [.. Enumerable.Range(0, WritingRecords / size).Select(n => Batch(offset + (n * size), size))];
+                    List<List<RunRecord>> batches =
+                    [
+                        .. Enumerable.Range(0, WritingRecords / size).Select(n => Batch(offset + (n * size), size)),
+                    ];
                     rates[round][way] = await RateAsync(WritingRecords, async () =>
                     {
-                        using var mongo = new MongoLogStore(uri, TimeSpan.FromSeconds(30), NullLogger.Instance); // Its end is when all is counted.
+                        // Its end is when all is counted.
+                        using var mongo = new MongoLogStore(uri, TimeSpan.FromSeconds(30), NullLogger.Instance);
                         foreach (var batch in batches)
                         {
                             await ways[way](mongo, batch);
@@ -110,12 +124,14 @@ internal static class LogFigures
                     });
                 }
 
-                Console.Error.WriteLine(Invariant($"batches of {size}, round {round + 1}: {rates[round][0]:N0}, {rates[round][1]:N0}, {rates[round][2]:N0}"));
+                Console.Error.WriteLine(Invariant(
+                    $"batches of {size}, round {round + 1}: {rates[round][0]:N0}, {rates[round][1]:N0}, {rates[round][2]:N0}"));
             }
 
             double Median(Func<double[], double> of) => rates.Select(of).Order().ElementAt(WritingRounds / 2);
-            Console.WriteLine(Invariant(
-                $"| {size} | {Median(r => r[0]):N0} | {Median(r => r[1]):N0} | {Median(r => r[2]):N0} | {Median(r => r[2] / r[0]):F2} | {Median(r => r[2] / Math.Max(r[0], r[1])):F2} |"));
+            Console.WriteLine(
+                Invariant($"| {size} | {Median(r => r[0]):N0} | {Median(r => r[1]):N0} | {Median(r => r[2]):N0} | {Median(r => r[2] / r[0]):F2} | ")
+                    + Invariant($"{Median(r => r[2] / Math.Max(r[0], r[1])):F2} |"));
         }
     }
 
@@ -134,8 +150,17 @@ internal static class LogFigures
         var appended = System.Threading.Channels.Channel.CreateBounded<bool>(1);
         appended.Writer.Complete();
         var watch = Stopwatch.StartNew();
-        await new LogShipper(spool, new RefusedRecords(Path.Combine(folder, "refused")), store, appended.Reader, BatchSize, TimeSpan.FromSeconds(1), TimeProvider.System, NullLogger.Instance).RunAsync();
-        Console.WriteLine(Invariant($"\n{name}: {waiting:N0} records that waited in the spool drained in {watch.Elapsed.TotalSeconds:F1} s"));
+        await new LogShipper(
+            spool,
+            new RefusedRecords(Path.Combine(folder, "refused")),
+            store,
+            appended.Reader,
+            BatchSize,
+            TimeSpan.FromSeconds(1),
+            TimeProvider.System,
+            NullLogger.Instance).RunAsync();
+        Console.WriteLine(Invariant(
+            $"\n{name}: {waiting:N0} records that waited in the spool drained in {watch.Elapsed.TotalSeconds:F1} s"));
     }
 
     private static async Task GrownAsync(string name, ILogStore store, long rows)
@@ -155,7 +180,9 @@ internal static class LogFigures
             await AskAsync(() => store.SearchAsync(new LogQuery(Limit: PageSize, After: deep), CancellationToken.None)),
             await AskAsync(() => store.SearchAsync(new LogQuery(Job: JobOf(random.Next(Jobs)), Limit: PageSize), CancellationToken.None)),
             await AskAsync(() => store.SearchAsync(new LogQuery(Status: RunStatus.Failed, Limit: PageSize), CancellationToken.None)),
-            await AskAsync(() => store.ListStatsAsync(JobName.Parse(JobOf(random.Next(Jobs))), DateOnly.FromDateTime(DateTime.UtcNow).AddDays(-30), CancellationToken.None)),
+            await AskAsync(
+                () => store.ListStatsAsync(
+                    JobName.Parse(JobOf(random.Next(Jobs))), DateOnly.FromDateTime(DateTime.UtcNow).AddDays(-30), CancellationToken.None)),
         };
         Console.WriteLine($"| {name} | {rows:N0} | {rate:N0} | {string.Join(" | ", figures)} |");
     }
@@ -203,9 +230,16 @@ internal static class LogFigures
         var ms = planTime.ToUnixTimeMilliseconds();
         var failed = n % 50 == 0;
         return new RunRecord(
-            JobOf((int)(n % Jobs)), "echo hello $DTS_JOB", failed ? "exit status 1" : "", "hello\n", ms, ms - 1100, ms + 1, ms + 4 + (n % 7),
+            JobOf((int)(n % Jobs)), "echo hello $DTS_JOB", failed
+                ? "exit status 1"
+                : "", "hello\n", ms, ms - 1100, ms + 1, ms + 4 + (n % 7),
             $"{JobOf((int)(n % Jobs))}/{RunId.Of(planTime)}-{n}", failed ? RunStatus.Failed : RunStatus.Succeeded, ExitCode: failed ? 1 : 0,
-            Worker: $"worker-{n % 5}", Host: "host", JobRevision: 5, FencingToken: n, OutputBytes: 6, ExpireAt: DateTimeOffset.UtcNow.AddDays(3650));
+            Worker: $"worker-{n % 5}",
+            Host: "host",
+            JobRevision: 5,
+            FencingToken: n,
+            OutputBytes: 6,
+            ExpireAt: DateTimeOffset.UtcNow.AddDays(3650));
     }
 
     private static string JobOf(int n) => $"job-{n:D4}";

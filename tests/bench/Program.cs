@@ -30,13 +30,19 @@ else if (args is ["log-lag"])
 }
 else if (args is ["log", ..])
 {
-    await LogFigures.RunAsync(args is [_, var rows, ..] ? long.Parse(rows, System.Globalization.CultureInfo.InvariantCulture) : 1_000_000, args is [_, _, var only] ? only : null);
+    await LogFigures.RunAsync(
+        args is [_, var rows, ..] ? long.Parse(rows, System.Globalization.CultureInfo.InvariantCulture) : 1_000_000,
+        args is [_, _, var only] ? only : null);
 }
 else if (args is not ["cluster"])
 {
     // Many short iterations in this process: the fastest of them is the figure that a busy machine leaves alone.
     var config = DefaultConfig.Instance
-        .AddJob(Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithWarmupCount(5).WithIterationCount(30).WithIterationTime(TimeInterval.FromMilliseconds(20)))
+        .AddJob(
+            Job.Default.WithToolchain(InProcessEmitToolchain.Instance)
+                .WithWarmupCount(5)
+                .WithIterationCount(30)
+                .WithIterationTime(TimeInterval.FromMilliseconds(20)))
         .AddColumn(StatisticColumn.Min, StatisticColumn.Median)
         .AddDiagnoser(MemoryDiagnoser.Default);
     BenchmarkSwitcher.FromAssembly(typeof(CronBenchmarks).Assembly).Run(args is [] ? ["--filter", "*.CronBenchmarks.*"] : args, config);

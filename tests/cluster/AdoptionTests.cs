@@ -41,13 +41,17 @@ public sealed class AdoptionTests
         await cluster.Workers["w1"].LogsSoon("short started");
 
         await StopAsync(cluster, how);
-        await Patience.Until(() => Directory.GetFiles(Path.Combine(cluster.Folder, "w1", "holders"), "*.ended").Any(file => new FileInfo(file).Length > 0), () => "the holder left no endings");
+        await Patience.Until(
+            () => Directory.GetFiles(Path.Combine(cluster.Folder, "w1", "holders"), "*.ended").Any(file => new FileInfo(file).Length > 0),
+            () => "the holder left no endings");
         await cluster.StartWorkerAsync("w1");
         var record = Assert.Single(await cluster.RecordsSoon("short", records => records.Count > 0));
 
         Assert.Equal((RunStatus.Failed, "exit status 3", "done\n"), (record.Status, record.Err, record.Output));
         Assert.InRange(record.EndTime - record.StartTime, 1000, 2000);
-        await Patience.Until(() => Directory.GetFiles(Path.Combine(cluster.Folder, "w1", "holders"), "*.ended").All(file => new FileInfo(file).Length == 0), () => "the endings stay");
+        await Patience.Until(
+            () => Directory.GetFiles(Path.Combine(cluster.Folder, "w1", "holders"), "*.ended").All(file => new FileInfo(file).Length == 0),
+            () => "the endings stay");
     }
 
     [Fact]
@@ -115,10 +119,14 @@ public sealed class AdoptionTests
         var next = Assert.Single(await cluster.RecordsSoon("next", records => records.Count > 0));
 
         Assert.Equal(RunStatus.Lost, record.Status);
-        const string Why = @"^the process that held its command is gone \(it was killed by SIGKILL\), so nobody heard how it ended; .* left of it, which (was|were) killed$";
+        const string Why =
+            @"^the process that held its command is gone \(it was killed by SIGKILL\), so nobody heard how it ended; .* left of it, which (was|were) killed$";
         Assert.Matches(Why, record.Err);
         Assert.Equal((RunStatus.Succeeded, "next\n"), (next.Status, next.Output));
-        Assert.Equal(1, cluster.Workers["w1"].CountInLog("was killed by SIGKILL (a job of that user may have run kill -9 -1); its 1 running commands are killed"));
+        Assert.Equal(
+            1,
+            cluster.Workers["w1"].CountInLog(
+                "was killed by SIGKILL (a job of that user may have run kill -9 -1); its 1 running commands are killed"));
         Assert.Equal("", await cluster.Etcd.RunCtlAsync("get", "--prefix", "/cron/runs/"));
         Assert.NotEqual(holder, Assert.Single(Processes.Running($"hold {cluster.Folder}")));
         Assert.Null(Processes.StateOf(holder)); // It is reaped.
@@ -129,7 +137,11 @@ public sealed class AdoptionTests
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 1);
         var rounds = Path.Combine(cluster.Folder, "rounds");
-        await cluster.SaveAsync("again", $"echo $DTS_ATTEMPT >>{rounds}; [ $DTS_ATTEMPT -gt 3 ] || kill -9 $PPID; sleep 1; echo done", Never, new { onWorkerLost = "rerun" });
+        await cluster.SaveAsync(
+            "again",
+            $"echo $DTS_ATTEMPT >>{rounds}; [ $DTS_ATTEMPT -gt 3 ] || kill -9 $PPID; sleep 1; echo done",
+            Never,
+            new { onWorkerLost = "rerun" });
 
         await cluster.CallAsync("/api/v1/jobs/again/run");
         var records = await cluster.RecordsSoon("again", records => records.Any(record => record.Status == RunStatus.Succeeded));
@@ -140,7 +152,8 @@ public sealed class AdoptionTests
     }
 
     /// <summary>So long ahead that the worker has heard of it by then.</summary>
-    private static string Soon() => DateTimeOffset.UtcNow.AddSeconds(3).ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture);
+    private static string Soon() =>
+        DateTimeOffset.UtcNow.AddSeconds(3).ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture);
 
     private static async Task StopAsync(NativeCluster cluster, string how)
     {

@@ -11,7 +11,8 @@ public sealed class AttackTests
     private const string Never = "0 0 0 1 1 * 2099";
     private const UnixFileMode OpenToAll = (UnixFileMode)0b111_111_111;
 
-    // Each line: an attack and its outcome. Arguments: the worker's pid, data folder and credentials, a process and an output of another user, the log.
+    // Each line: an attack and its outcome. Arguments: the worker's pid, data folder and credentials, a process and an output of another
+    // user, the log.
     private const string Attack = """
         set -- $ARGUMENTS
         try() { what=$1; shift; if "$@" >/dev/null 2>&1; then echo "$what: had"; else echo "$what: refused"; fi; }
@@ -46,24 +47,54 @@ public sealed class AttackTests
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 0);
         File.SetUnixFileMode(cluster.Folder, OpenToAll);
-        var (executable, log, credentials) = (Path.Combine(cluster.Folder, "dts-worker"), Path.Combine(cluster.Folder, "w1-log"), Path.Combine(cluster.Folder, "credentials"));
+        var (executable, log, credentials) = (
+            Path.Combine(cluster.Folder, "dts-worker"),
+            Path.Combine(cluster.Folder, "w1-log"),
+            Path.Combine(cluster.Folder, "credentials"));
         File.Copy(Path.Combine(NativeProcess.Folder, "dts-worker"), executable);
         File.WriteAllText(credentials, "secret");
         File.SetUnixFileMode(credentials, UnixFileMode.UserRead);
         await Tool.RunAsync("chown", workerUser, credentials);
-        string[] front = workerUser == "root" ? [] : ["env", "HOME=/", "setpriv", $"--reuid={workerUser}", $"--regid={workerUser}", "--init-groups", "--inh-caps=+setuid,+setgid", "--ambient-caps=+setuid,+setgid", "--"];
+        string[] front = workerUser == "root"
+            ? []
+            :
+            [
+                "env",
+                "HOME=/",
+                "setpriv",
+                $"--reuid={workerUser}",
+                $"--regid={workerUser}",
+                "--init-groups",
+                "--inh-caps=+setuid,+setgid",
+                "--ambient-caps=+setuid,+setgid",
+                "--",
+            ];
         var worker = await cluster.StartWorkerBehindAsync(
-            [.. front, "sh", "-c", "umask 077; exec \"$0\" \"$@\""], executable, "w1", "--jobUser", "nobody", "--runAs", "games", "--logFile", log);
+            [.. front, "sh", "-c", "umask 077; exec \"$0\" \"$@\""],
+            executable,
+            "w1",
+            "--jobUser",
+            "nobody",
+            "--runAs",
+            "games",
+            "--logFile",
+            log);
         var folder = Path.Combine(cluster.Folder, "w1");
         var command = Path.Combine(cluster.Folder, "command");
         await cluster.SaveAsync("other", $"echo $$ >{command}; echo begun; exec sleep 300", Never, new { user = "games" });
         await cluster.CallAsync("/api/v1/jobs/other/run");
-        await Patience.Until(() => Directory.GetFiles(Path.Combine(folder, "output")).Any(file => new FileInfo(file).Length > 0), cluster.Describe);
+        await Patience.Until(
+            () => Directory.GetFiles(Path.Combine(folder, "output")).Any(file => new FileInfo(file).Length > 0), cluster.Describe);
         var sockets = Directory.GetFiles(Path.Combine(folder, "holders"), "*.sock");
-        var arguments = $"{worker.Pid} {folder} {credentials} {File.ReadAllText(command).Trim()} {Directory.GetFiles(Path.Combine(folder, "output"))[0]} {log}";
+        var arguments =
+            $"{worker.Pid} {folder} {credentials} {File.ReadAllText(command).Trim()} "
+                + $"{Directory.GetFiles(Path.Combine(folder, "output"))[0]} {log}";
         var result = Path.Combine(cluster.Folder, "result");
 
-        await cluster.SaveAsync("attack", $"(ARGUMENTS='{arguments}' SOCKETS='{string.Join(' ', sockets)}'; {Attack}\n) >{result}.new 2>&1; mv {result}.new {result}", Never);
+        await cluster.SaveAsync(
+            "attack",
+            $"(ARGUMENTS='{arguments}' SOCKETS='{string.Join(' ', sockets)}'; {Attack}\n) >{result}.new 2>&1; mv {result}.new {result}",
+            Never);
         await cluster.CallAsync("/api/v1/jobs/attack/run");
         await Patience.Until(() => File.Exists(result), cluster.Describe);
 
@@ -80,7 +111,9 @@ public sealed class AttackTests
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 1);
 
-        await cluster.Workers["w1"].LogsSoon("jobs that name no user run as root, this worker's own user: their commands can read its settings, credentials, spool and outputs, and can end it; set jobUser to run them as another user");
+        await cluster.Workers["w1"].LogsSoon(
+            "jobs that name no user run as root, this worker's own user: their commands can read its settings, credentials, "
+                + "spool and outputs, and can end it; set jobUser to run them as another user");
     }
 
     [Theory]
@@ -91,7 +124,8 @@ public sealed class AttackTests
         await using var cluster = await NativeCluster.StartAsync(workers: 0);
         var log = Path.Combine(cluster.Folder, "refused.log");
 
-        await using var worker = NativeProcess.Start("dts-worker", log, ["--dataFolder", Path.Combine(cluster.Folder, "w9"), "--jobUser", jobUser, .. cluster.Common()]);
+        await using var worker = NativeProcess.Start(
+            "dts-worker", log, ["--dataFolder", Path.Combine(cluster.Folder, "w9"), "--jobUser", jobUser, .. cluster.Common()]);
 
         Assert.Equal(78, await worker.WaitAsync());
         Assert.Contains($"jobUser is \"{jobUser}\"; {reason}", worker.ReadLog());
@@ -107,10 +141,15 @@ public sealed class AttackTests
         var log = Path.Combine(cluster.Folder, "refused.log");
 
         await using var worker = NativeProcess.StartBehind(
-            ["env", "HOME=/", "setpriv", "--reuid=daemon", "--regid=daemon", "--clear-groups", "--"], executable, log, ["--dataFolder", Path.Combine(cluster.Folder, "w9"), "--jobUser", "nobody", .. cluster.Common()]);
+            ["env", "HOME=/", "setpriv", "--reuid=daemon", "--regid=daemon", "--clear-groups", "--"],
+            executable,
+            log,
+            ["--dataFolder", Path.Combine(cluster.Folder, "w9"), "--jobUser", "nobody", .. cluster.Common()]);
 
         Assert.Equal(78, await worker.WaitAsync());
-        Assert.Contains("jobUser is \"nobody\", but this worker cannot switch users: it is not root and lacks CAP_SETUID and CAP_SETGID", worker.ReadLog());
+        Assert.Contains(
+            "jobUser is \"nobody\", but this worker cannot switch users: it is not root and lacks CAP_SETUID and CAP_SETGID",
+            worker.ReadLog());
     }
 
     [Fact]
@@ -122,13 +161,15 @@ public sealed class AttackTests
             await cluster.SaveAsync($"each-{n}", $"echo x >>{cluster.Witness}", "* * * * * *");
         }
 
-        await Patience.Until(() => cluster.ReadWitness().Count > 16 && DateTime.UtcNow.Millisecond is > 500 and < 700, cluster.Describe); // No run is under way at that time.
+        // No run is under way at that time.
+        await Patience.Until(() => cluster.ReadWitness().Count > 16 && DateTime.UtcNow.Millisecond is > 500 and < 700, cluster.Describe);
         var (worker, other) = (cluster.Workers["w1"], cluster.Workers["w2"]);
         var holder = Assert.Single(Processes.Running($"hold {cluster.Folder}/w1/"));
         await Tool.RunAsync("kill", "-STOP", $"{holder}");
         await worker.LogsSoon(" s; its runs end as missed, and this worker claims nothing until it answers");
         var before = other.CountInLog("started");
-        await Patience.Until(() => other.CountInLog("started") >= before + 30, cluster.Describe); // The other worker runs all fires, for some seconds.
+        // The other worker runs all fires, for some seconds.
+        await Patience.Until(() => other.CountInLog("started") >= before + 30, cluster.Describe);
         await Tool.RunAsync("kill", "-CONT", $"{holder}");
         await worker.LogsSoon("the process that starts commands answers again");
 
@@ -138,8 +179,11 @@ public sealed class AttackTests
             records.AddRange(await cluster.RecordsAsync($"each-{n}"));
         }
 
-        Assert.All(records, record => Assert.True(record.Status is Dts.Common.Jobs.RunStatus.Succeeded or Dts.Common.Jobs.RunStatus.Missed, $"{record}"));
-        Assert.Contains(records, record => record.Err.StartsWith("the process that starts commands did not answer within ", StringComparison.Ordinal));
+        Assert.All(
+            records,
+            record => Assert.True(record.Status is Dts.Common.Jobs.RunStatus.Succeeded or Dts.Common.Jobs.RunStatus.Missed, $"{record}"));
+        Assert.Contains(
+            records, record => record.Err.StartsWith("the process that starts commands did not answer within ", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -151,7 +195,8 @@ public sealed class AttackTests
         await cluster.RecordsSoon("frequent", records => records.Count >= 2);
         var holder = Assert.Single(Processes.Running($"hold {cluster.Folder}/w1/"));
 
-        await Patience.Until(() => DateTime.UtcNow is { Second: var second, Millisecond: > 700 and < 850 } && second % 10 == 9, cluster.Describe);
+        await Patience.Until(
+            () => DateTime.UtcNow is { Second: var second, Millisecond: > 700 and < 850 } && second % 10 == 9, cluster.Describe);
         var planTime = DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 1);
         await Tool.RunAsync("kill", "-STOP", $"{holder}");
         await Patience.Until(() => DateTimeOffset.UtcNow > planTime.AddSeconds(1.1), cluster.Describe);

@@ -34,10 +34,15 @@ public sealed class CgroupTests : IDisposable
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 0);
         await StartWorkerAsync(cluster, "--cgroupPerRun", "true");
-        await cluster.SaveAsync("hides", "(env -i setsid bash -c 'setsid bash -c \"trap : TERM; while :; do sleep 0.1; done\" &') ; sleep 300; true", Never, new { killGraceSeconds = 1 });
+        await cluster.SaveAsync(
+            "hides",
+            "(env -i setsid bash -c 'setsid bash -c \"trap : TERM; while :; do sleep 0.1; done\" &') ; sleep 300; true",
+            Never,
+            new { killGraceSeconds = 1 });
 
         await cluster.CallAsync("/api/v1/jobs/hides/run");
-        await Patience.Until(() => Directory.GetDirectories(_cgroup.File("runs")).Any(run => CgroupFolder.PidsIn(run).Length >= 3), cluster.Describe);
+        await Patience.Until(
+            () => Directory.GetDirectories(_cgroup.File("runs")).Any(run => CgroupFolder.PidsIn(run).Length >= 3), cluster.Describe);
         await cluster.CallAsync("/api/v1/jobs/hides/kill");
         var record = Assert.Single(await cluster.RecordsSoon("hides", records => records.Count == 1));
 
@@ -57,21 +62,26 @@ public sealed class CgroupTests : IDisposable
         await cluster.CallAsync("/api/v1/jobs/greedy/run");
         var record = Assert.Single(await cluster.RecordsSoon("greedy", records => records.Count == 1));
 
-        Assert.Equal((RunStatus.Failed, $"memoryMax is 64M, which worker w1 cannot keep: its cgroup {_cgroup.Path} has no memory controller"), (record.Status, record.Err));
+        Assert.Equal(
+            (RunStatus.Failed, $"memoryMax is 64M, which worker w1 cannot keep: its cgroup {_cgroup.Path} has no memory controller"),
+            (record.Status, record.Err));
     }
 
     [Fact]
     public async Task A_run_that_takes_more_memory_than_its_limit_fails_and_says_so()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 0);
-        Assert.SkipUnless(File.ReadAllText(_cgroup.File("cgroup.controllers")).Contains("memory"), "this host has the memory controller in cgroup v1");
+        Assert.SkipUnless(
+            File.ReadAllText(_cgroup.File("cgroup.controllers")).Contains("memory"), "this host has the memory controller in cgroup v1");
         await StartWorkerAsync(cluster);
         await cluster.SaveAsync("greedy", "x=$(head -c 200M /dev/zero | tr '\\0' x); echo never", Never, new { memoryMax = "64M" });
 
         await cluster.CallAsync("/api/v1/jobs/greedy/run");
         var record = Assert.Single(await cluster.RecordsSoon("greedy", records => records.Count == 1));
 
-        Assert.Equal((RunStatus.Failed, "killed by the host: it used more memory than its limit of 64 MiB", true), (record.Status, record.Err, record.OomKilled));
+        Assert.Equal(
+            (RunStatus.Failed, "killed by the host: it used more memory than its limit of 64 MiB", true),
+            (record.Status, record.Err, record.OomKilled));
         Assert.InRange(record.PeakMemoryBytes, 1 << 20, 64 << 20);
     }
 
@@ -79,14 +89,18 @@ public sealed class CgroupTests : IDisposable
     public async Task A_worker_that_shares_its_cgroup_leaves_it_as_it_is_and_says_what_cannot_be_had()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 0);
-        var worker = await cluster.StartWorkerBehindAsync([.. _cgroup.Front, "sh", "-c", "setsid sleep 300 & exec \"$0\" \"$@\""], "dts-worker", "w1");
+        var worker = await cluster.StartWorkerBehindAsync(
+            [.. _cgroup.Front, "sh", "-c", "setsid sleep 300 & exec \"$0\" \"$@\""], "dts-worker", "w1");
         await cluster.SaveAsync("limited", "echo never", Never, new { pidsMax = 10 });
 
         await cluster.CallAsync("/api/v1/jobs/limited/run");
         var record = Assert.Single(await cluster.RecordsSoon("limited", records => records.Count == 1));
 
-        Assert.Matches($"^pidsMax is 10, which worker w1 cannot keep: this worker shares its cgroup {_cgroup.Path} with others \\(process [0-9]+\\)$", record.Err);
-        await worker.LogsSoon($"jobs with memoryMax, cpuMax or pidsMax fail on this worker, all others run: this worker shares its cgroup {_cgroup.Path}");
+        Assert.Matches(
+            $"^pidsMax is 10, which worker w1 cannot keep: this worker shares its cgroup {_cgroup.Path} with others \\(process [0-9]+\\)$",
+            record.Err);
+        await worker.LogsSoon(
+            $"jobs with memoryMax, cpuMax or pidsMax fail on this worker, all others run: this worker shares its cgroup {_cgroup.Path}");
         Assert.Empty(Directory.GetDirectories(_cgroup.Path));
     }
 
@@ -101,5 +115,6 @@ public sealed class CgroupTests : IDisposable
         Assert.Empty(Directory.GetDirectories(_cgroup.File("runs")));
     }
 
-    private Task<NativeProcess> StartWorkerAsync(NativeCluster cluster, params string[] more) => cluster.StartWorkerBehindAsync(_cgroup.Front, "dts-worker", "w1", more);
+    private Task<NativeProcess> StartWorkerAsync(NativeCluster cluster, params string[] more) =>
+        cluster.StartWorkerBehindAsync(_cgroup.Front, "dts-worker", "w1", more);
 }

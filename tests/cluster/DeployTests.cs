@@ -24,7 +24,8 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
     {
         await DeployedAsync();
         using var tls = new TlsFiles();
-        await using var nginx = await NginxServer.StartSiteAsync([.. Masters.Select(host => $"{hosts.AddressOf(host)}:8070")], tls, out var plainPort);
+        await using var nginx = await NginxServer.StartSiteAsync(
+            [.. Masters.Select(host => $"{hosts.AddressOf(host)}:8070")], tls, out var plainPort);
         using var http = Connect(nginx.Port, tls);
 
         var redirected = await http.GetAsync($"http://{NginxServer.SiteName}:{plainPort}/job/list");
@@ -50,7 +51,13 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         await DeployedAsync();
         const string counts = "for i in $(seq 30); do echo $i; sleep 0.3; done";
         var soon = DateTimeOffset.UtcNow.AddSeconds(3).ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture);
-        var job = new JsonObject { ["name"] = "counts", ["command"] = counts, ["cronExpr"] = $"@at {soon}", ["target"] = new JsonObject { ["workers"] = new JsonArray("h3") } };
+        var job = new JsonObject
+        {
+            ["name"] = "counts",
+            ["command"] = counts,
+            ["cronExpr"] = $"@at {soon}",
+            ["target"] = new JsonObject { ["workers"] = new JsonArray("h3") },
+        };
         await hosts.Etcd.RunCtlAsync("put", "/cron/jobs/counts", job.ToJsonString());
         await hosts.Soon(3, "journalctl -q JOB=counts | grep 'counts started'");
 
@@ -104,9 +111,15 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
             """);
         await PutOnceAsync("other", "echo $$ >/tmp/other; head -c 100000 /dev/zero; exec sleep 4712", user: "games");
         await hosts.Soon(3, "test -s /tmp/other && test $(stat -c %s /var/lib/dts/worker/output/* | sort -n | tail -n 1) -gt 60000");
-        var arguments = (await hosts.RunAsync(3, "echo $(systemctl show -P MainPID dts-worker) $(basename $(ls /var/lib/dts/worker/holders/*.sock | head -n 1)) $(cat /tmp/other)")).Trim();
+        var arguments = (await hosts.RunAsync(
+            3,
+            "echo $(systemctl show -P MainPID dts-worker) $(basename $(ls /var/lib/dts/worker/holders/*.sock | head -n 1)) $(cat "
+                + "/tmp/other)")).Trim();
 
-        await PutOnceAsync("attack", $"id -un >/tmp/who; umask >>/tmp/who; pwd >>/tmp/who; ls >>/tmp/who; bash /srv/attack {arguments} >/tmp/attack.new 2>&1; mv /tmp/attack.new /tmp/attack");
+        await PutOnceAsync(
+            "attack",
+            $"id -un >/tmp/who; umask >>/tmp/who; pwd >>/tmp/who; ls >>/tmp/who; bash /srv/attack {arguments} >/tmp/attack.new 2>&1; "
+                + "mv /tmp/attack.new /tmp/attack");
         await hosts.Soon(3, "test -e /tmp/attack");
         var attacked = await hosts.RunAsync(3, "cat /tmp/attack");
         var asRoot = await hosts.RunAsync(3, $"bash /srv/attack {arguments}");
@@ -120,7 +133,8 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
 
         Assert.Equal(16, attacked.Trim().Split('\n').Length);
         Assert.All(attacked.Trim().Split('\n'), line => Assert.EndsWith(": refused", line, StringComparison.Ordinal));
-        Assert.All(asRoot.Trim().Split('\n'), line => Assert.EndsWith(": had", line, StringComparison.Ordinal)); // Otherwise the failed attacks would prove nothing.
+        // Otherwise the failed attacks would prove nothing.
+        Assert.All(asRoot.Trim().Split('\n'), line => Assert.EndsWith(": had", line, StringComparison.Ordinal));
         Assert.Equal("dts-job\n0022\n/var/lib/dts-job\n", who);
         Assert.Equal(("", ""), (open, openFiles));
     }
@@ -129,17 +143,20 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
     public async Task An_upgrade_adds_a_missing_jobUser_and_says_so_once()
     {
         await DeployedAsync();
-        await hosts.RunAsync(3, "cp -p /etc/dts/worker.json /etc/dts/new.json; sed -i /jobUser/d /etc/dts/worker.json; systemctl restart dts-worker");
+        await hosts.RunAsync(
+            3, "cp -p /etc/dts/worker.json /etc/dts/new.json; sed -i /jobUser/d /etc/dts/worker.json; systemctl restart dts-worker");
 
         var (first, saidFirst) = await hosts.MakeAsync("deploy", "worker", [3]);
         var (second, saidSecond) = await hosts.MakeAsync("deploy", "worker", [3]);
         await PutOnceAsync("upgraded", "id -un >/tmp/upgraded.new; mv /tmp/upgraded.new /tmp/upgraded");
         await hosts.Soon(3, "test -e /tmp/upgraded");
         var who = await hosts.RunAsync(3, "cat /tmp/upgraded; stat -c %a /etc/dts/worker.env");
-        await hosts.RunAsync(3, "mv /etc/dts/new.json /etc/dts/worker.json; rm /etc/dts/worker.env /tmp/upgraded; systemctl restart dts-worker");
+        await hosts.RunAsync(
+            3, "mv /etc/dts/new.json /etc/dts/worker.json; rm /etc/dts/worker.env /tmp/upgraded; systemctl restart dts-worker");
 
         Assert.True((first, second) == (0, 0), saidFirst + saidSecond);
-        Assert.Contains("h3: jobs that name no user run as dts-job from now on (DTS_JOBUSER in /etc/dts/worker.env), no longer as dts", saidFirst);
+        Assert.Contains(
+            "h3: jobs that name no user run as dts-job from now on (DTS_JOBUSER in /etc/dts/worker.env), no longer as dts", saidFirst);
         Assert.DoesNotContain("dts-job", saidSecond);
         Assert.Equal("dts-job\n600\n", who);
     }
@@ -179,7 +196,8 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
     {
         await DeployedAsync();
 
-        await hosts.Etcd.RunCtlAsync("put", "/cron/jobs/often", """{"name":"often","command":"true","cronExpr":"* * * * * *","target":{"workers":["h3"]}}""");
+        await hosts.Etcd.RunCtlAsync(
+            "put", "/cron/jobs/often", """{"name":"often","command":"true","cronExpr":"* * * * * *","target":{"workers":["h3"]}}""");
         await hosts.Soon(3, "systemctl show -p StatusText dts-worker | grep 'last start'");
         await hosts.Etcd.RunCtlAsync("del", "/cron/jobs/often");
 
@@ -203,7 +221,9 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
     public async Task The_doctor_finds_nothing_wrong_with_a_host_as_it_was_deployed_and_finds_a_unit_that_was_changed()
     {
         await DeployedAsync();
-        const string doctor = "systemd-run -qP --wait --uid=dts -p EnvironmentFile=-/etc/dts/worker.env /opt/dts/current/dts-worker doctor --config /etc/dts/worker.json";
+        const string doctor =
+            "systemd-run -qP --wait --uid=dts -p EnvironmentFile=-/etc/dts/worker.env /opt/dts/current/dts-worker doctor --config "
+                + "/etc/dts/worker.json";
 
         var well = await hosts.RunAsync(3, doctor);
         var ill = await hosts.RunAsync(3, $"echo OOMPolicy=kill >>/etc/systemd/system/dts-worker.service; {doctor}");
@@ -211,7 +231,10 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
 
         Assert.Matches("(?m)^ok       unit        dts-worker is active", well);
         Assert.Equal(["cgroup"], Regex.Matches(well, "(?m)^warning  (.+?)  ").Select(found => found.Groups[1].Value.Trim()));
-        Assert.Matches("(?m)^warning  unit        /etc/systemd/system/dts-worker.service is not the unit that this version came with; mend it with: install -m 644 /opt/dts/[^/]+/dts-worker.service ", ill);
+        Assert.Matches(
+            "(?m)^warning  unit        /etc/systemd/system/dts-worker.service is not the unit that this version came with; mend it with: "
+                + "install -m 644 /opt/dts/[^/]+/dts-worker.service ",
+            ill);
     }
 
     [Fact]
@@ -259,17 +282,23 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
     {
         await DeployedAsync();
         var before = await hosts.RunAsync(2, "systemctl show -p InvocationID dts-worker");
-        await hosts.RunAsync(3, "mv /usr/bin/rsync /usr/bin/rsync.away; sed -i 's/etcdEndpoints.*/etcdEndpoints\": [\"127.0.0.1:1\"],/' /etc/dts/worker.json");
+        await hosts.RunAsync(
+            3,
+            "mv /usr/bin/rsync /usr/bin/rsync.away; sed -i 's/etcdEndpoints.*/etcdEndpoints\": [\"127.0.0.1:1\"],/' /etc/dts/worker.json");
 
         // An old host with a full disk and a wrong clock, as far as these tell.
         await AnswersAsync("date", "echo $(($(/usr/bin/date +%s%N) + 5000000000))");
         await AnswersAsync("uname", "echo aarch64");
         await AnswersAsync("getconf", "echo glibc 2.28");
         await AnswersAsync("systemctl", "[ \"$1\" != --version ] && exec /usr/bin/systemctl \"$@\"; echo 'systemd 239 (239-82.el8)'");
-        await AnswersAsync("df", "echo 'Filesystem 1024-blocks Used Available Capacity Mounted on'; echo '/dev/vda1 1000000 897600 102400 90% /'");
+        await AnswersAsync(
+            "df", "echo 'Filesystem 1024-blocks Used Available Capacity Mounted on'; echo '/dev/vda1 1000000 897600 102400 90% /'");
         var (exitCode, said) = await hosts.MakeAsync("deploy", "worker", Workers);
 
-        await hosts.RunAsync(3, $"rm /usr/local/bin/*; mv /usr/bin/rsync.away /usr/bin/rsync; sed -i 's/127.0.0.1:1/{hosts.Etcd.Endpoint.Authority}/' /etc/dts/worker.json");
+        await hosts.RunAsync(
+            3,
+            $"rm /usr/local/bin/*; mv /usr/bin/rsync.away /usr/bin/rsync; sed -i 's/127.0.0.1:1/{hosts.Etcd.Endpoint.Authority}/' "
+                + "/etc/dts/worker.json");
         Assert.NotEqual(0, exitCode);
         Assert.Matches(
             """
@@ -286,7 +315,8 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
             said);
         Assert.Equal(before, await hosts.RunAsync(2, "systemctl show -p InvocationID dts-worker"));
 
-        Task AnswersAsync(string program, string script) => hosts.RunAsync(3, $"cat >/usr/local/bin/{program} <<'EOF'\n#!/bin/sh\n{script}\nEOF\nchmod 755 /usr/local/bin/{program}");
+        Task AnswersAsync(string program, string script) =>
+            hosts.RunAsync(3, $"cat >/usr/local/bin/{program} <<'EOF'\n#!/bin/sh\n{script}\nEOF\nchmod 755 /usr/local/bin/{program}");
     }
 
     [Fact]
@@ -294,7 +324,13 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
     {
         await DeployedAsync();
         var soon = DateTimeOffset.UtcNow.AddSeconds(3).ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture);
-        var job = new JsonObject { ["name"] = "stays", ["command"] = "exec sleep 4711", ["cronExpr"] = $"@at {soon}", ["target"] = new JsonObject { ["workers"] = new JsonArray("h3") } };
+        var job = new JsonObject
+        {
+            ["name"] = "stays",
+            ["command"] = "exec sleep 4711",
+            ["cronExpr"] = $"@at {soon}",
+            ["target"] = new JsonObject { ["workers"] = new JsonArray("h3") },
+        };
         await hosts.Etcd.RunCtlAsync("put", "/cron/jobs/stays", job.ToJsonString());
         await hosts.Soon(3, "journalctl -q JOB=stays | grep 'stays started'");
         await hosts.RunAsync(3, "systemctl stop dts-worker");
@@ -302,7 +338,10 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         var (refused, said) = await hosts.MakeAsync("undeploy", "worker", [3]);
 
         Assert.NotEqual(0, refused);
-        Assert.Contains("h3: commands still run that no worker waited for, because it was stopped before; started again, so that it adopts them, nothing was removed", said);
+        Assert.Contains(
+            "h3: commands still run that no worker waited for, because it was stopped before; started again, so that it adopts them, "
+                + "nothing was removed",
+            said);
         await hosts.Soon(3, "journalctl -q JOB=stays | grep 'adopted from the process before'");
         await hosts.RunAsync(3, "pkill -f 'sleep 4711'");
         await hosts.Soon(3, "journalctl -q JOB=stays STATUS=failed | grep 'stays failed'");
@@ -312,15 +351,18 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
     public async Task Undeploy_gives_up_no_record_unasked_and_leaves_nothing_but_logs()
     {
         await DeployedAsync();
-        await hosts.RunAsync(3, "systemctl stop dts-worker; rm -f /var/lib/dts/log.db*; mkdir /var/lib/dts/log.db; systemctl start dts-worker");
-        await hosts.Etcd.RunCtlAsync("put", "/cron/jobs/waits", """{"name":"waits","command":"true","cronExpr":"* * * * * *","target":{"workers":["h3"]}}""");
+        await hosts.RunAsync(
+            3, "systemctl stop dts-worker; rm -f /var/lib/dts/log.db*; mkdir /var/lib/dts/log.db; systemctl start dts-worker");
+        await hosts.Etcd.RunCtlAsync(
+            "put", "/cron/jobs/waits", """{"name":"waits","command":"true","cronExpr":"* * * * * *","target":{"workers":["h3"]}}""");
         await hosts.Soon(3, "journalctl -q -u dts-worker | grep 'log store unavailable'");
 
         var (refused, saidRefused) = await hosts.MakeAsync("undeploy", "worker", [3]);
         await hosts.Soon(3, "systemctl is-active dts-worker");
         var (forced, saidForced) = await hosts.MakeAsync("undeploy", "worker", [3], "FORCE=1");
         await hosts.RunAsync(3, "rmdir /var/lib/dts/log.db /var/lib/dts");
-        await hosts.RunAsync(2, """mkdir -p /srv/other/spool; sed -i 's|^{|{ // "dataFolder": "/srv/other"|' /etc/dts/worker.json"""); // No setting: it is in a comment.
+        // No setting: it is in a comment.
+        await hosts.RunAsync(2, """mkdir -p /srv/other/spool; sed -i 's|^{|{ // "dataFolder": "/srv/other"|' /etc/dts/worker.json""");
         var (workers, saidWorkers) = await hosts.MakeAsync("undeploy", "worker", [2]);
         var (masters, saidMasters) = await hosts.MakeAsync("undeploy", "master", Masters);
         await hosts.RunAsync(2, "rmdir /srv/other/spool /srv/other");
@@ -337,7 +379,9 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         }
     }
 
-    /// <summary>Sees to it that it is deployed, as a newcomer does it: masters with settings that wait for them, workers with the samples.</summary>
+    /// <summary>
+    /// Sees to it that it is deployed, as a newcomer does it: masters with settings that wait for them, workers with the samples.
+    /// </summary>
     private async Task DeployedAsync()
     {
         Assert.SkipWhen(hosts.Missing is not null, hosts.Missing ?? "");
@@ -358,7 +402,8 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
                 """);
         }
 
-        await hosts.RunAsync(3, "mkdir -p /var/lib/dts && touch /var/lib/dts/log.db"); // As an undeploy has left it: of root, for there is no user dts.
+        // As an undeploy has left it: of root, for there is no user dts.
+        await hosts.RunAsync(3, "mkdir -p /var/lib/dts && touch /var/lib/dts/log.db");
         foreach (var (role, on) in new[] { ("master", Masters), ("worker", Workers) })
         {
             var (exitCode, said) = await hosts.MakeAsync("deploy", role, on, $"ETCD={hosts.Etcd.Endpoint.Authority}");
@@ -369,15 +414,27 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
     }
 
     /// <summary>Everything that a host keeps, logs and the run log of the embedded store aside.</summary>
-    private Task<string> FilesAsync(int host) => hosts.RunAsync(host, "find /etc /home /opt /root /srv /usr /var -xdev -not -path '/var/log/*' -not -path '/var/lib/dts*' -not -path '/var/tmp/*' '(' -not -type d -o -name '*dts*' ')' | sort");
+    private Task<string> FilesAsync(int host) =>
+        hosts.RunAsync(
+            host,
+            "find /etc /home /opt /root /srv /usr /var -xdev -not -path '/var/log/*' -not -path '/var/lib/dts*' -not -path '/var/tmp/*' "
+                + "'(' -not -type d -o -name '*dts*' ')' | sort");
 
-    private Task<string[]> VersionsAsync() => Task.WhenAll(Workers.Select(async host => (await hosts.RunAsync(host, "readlink /opt/dts/current/dts-worker")).Split('/')[1]));
+    private Task<string[]> VersionsAsync() =>
+        Task.WhenAll(Workers.Select(async host => (await hosts.RunAsync(host, "readlink /opt/dts/current/dts-worker")).Split('/')[1]));
 
     /// <summary>A job that runs once on h3, soon.</summary>
     private Task<string> PutOnceAsync(string name, string command, string user = "")
     {
         var soon = DateTimeOffset.UtcNow.AddSeconds(3).ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture);
-        var job = new JsonObject { ["name"] = name, ["command"] = command, ["cronExpr"] = $"@at {soon}", ["user"] = user, ["target"] = new JsonObject { ["workers"] = new JsonArray("h3") } };
+        var job = new JsonObject
+        {
+            ["name"] = name,
+            ["command"] = command,
+            ["cronExpr"] = $"@at {soon}",
+            ["user"] = user,
+            ["target"] = new JsonObject { ["workers"] = new JsonArray("h3") },
+        };
         return hosts.Etcd.RunCtlAsync("put", $"/cron/jobs/{name}", job.ToJsonString());
     }
 
@@ -390,7 +447,13 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
 
     private static async Task SaveAsync(HttpClient http, string name, string worker)
     {
-        var job = new JsonObject { ["name"] = name, ["command"] = "true", ["cronExpr"] = "* * * * * *", ["target"] = new JsonObject { ["workers"] = new JsonArray(worker) } };
+        var job = new JsonObject
+        {
+            ["name"] = name,
+            ["command"] = "true",
+            ["cronExpr"] = "* * * * * *",
+            ["target"] = new JsonObject { ["workers"] = new JsonArray(worker) },
+        };
         using var form = new FormUrlEncodedContent([new("job", job.ToJsonString())]);
         using var response = await http.PostAsync("/job/save", form);
         Assert.Contains("\"errno\":0", await response.Content.ReadAsStringAsync());

@@ -13,22 +13,27 @@ public sealed class DeploymentFilesTests : IDisposable
     [Theory]
     [InlineData("dts-master")]
     [InlineData("dts-worker")]
-    public async Task Systemd_has_nothing_to_say_about_a_unit(string unit) => Assert.Equal("", await RunAsync("systemd-analyze", "verify", UnitOf(unit)));
+    public async Task Systemd_has_nothing_to_say_about_a_unit(string unit) =>
+        Assert.Equal("", await RunAsync("systemd-analyze", "verify", UnitOf(unit)));
 
     [Fact]
     public async Task The_master_is_closed_to_all_that_it_does_not_need()
     {
         var verdict = await RunAsync("systemd-analyze", "security", "--offline=true", UnitOf("dts-master"));
 
-        var exposure = double.Parse(Regex.Match(verdict, @"exposure level for \S+: ([0-9.]+)").Groups[1].Value, CultureInfo.InvariantCulture);
+        var exposure = double.Parse(
+            Regex.Match(verdict, @"exposure level for \S+: ([0-9.]+)").Groups[1].Value, CultureInfo.InvariantCulture);
         Assert.InRange(exposure, 0.1, 1.5);
     }
 
     [Fact]
     public void Every_warning_and_error_stands_with_its_remedy_in_operations()
     {
-        var said = Regex.Matches(File.ReadAllText(Tool.InRepository("common/Hosting/Log.cs")), @"LoggerMessage\((\d+), LogLevel\.(Warning|Error)").Select(match => match.Groups[1].Value);
-        var explained = File.ReadAllLines(Tool.InRepository("docs/operations.md")).SelectMany(line => Regex.Match(line, @"^\| (\d{3}(, \d{3})*) ").Groups[1].Value.Split(", "));
+        var said = Regex.Matches(
+            File.ReadAllText(Tool.InRepository("common/Hosting/Log.cs")), @"LoggerMessage\((\d+), LogLevel\.(Warning|Error)")
+            .Select(match => match.Groups[1].Value);
+        var explained = File.ReadAllLines(Tool.InRepository("docs/operations.md"))
+            .SelectMany(line => Regex.Match(line, @"^\| (\d{3}(, \d{3})*) ").Groups[1].Value.Split(", "));
 
         Assert.Empty(said.Except(explained));
     }
@@ -37,9 +42,12 @@ public sealed class DeploymentFilesTests : IDisposable
     public async Task Nginx_takes_its_configuration_as_it_stands()
     {
         using var tls = new TlsFiles();
-        var site = File.ReadAllText(Tool.InRepository("nginx/dts.conf")).Replace("/etc/nginx/dts.crt", tls.ServerFile).Replace("/etc/nginx/dts.key", tls.ServerKeyFile);
+        var site = File.ReadAllText(Tool.InRepository("nginx/dts.conf"))
+            .Replace("/etc/nginx/dts.crt", tls.ServerFile)
+            .Replace("/etc/nginx/dts.key", tls.ServerKeyFile);
         File.WriteAllText(_scratch.File("dts.conf"), site);
-        File.WriteAllText(_scratch.File("nginx.conf"), $"pid {_scratch.File("pid")};\nevents {{ }}\nhttp {{\ninclude {_scratch.File("dts.conf")};\n}}\n");
+        File.WriteAllText(
+            _scratch.File("nginx.conf"), $"pid {_scratch.File("pid")};\nevents {{ }}\nhttp {{\ninclude {_scratch.File("dts.conf")};\n}}\n");
 
         var said = await RunAsync("nginx", "-t", "-c", _scratch.File("nginx.conf"), "-e", _scratch.File("error.log"));
 
@@ -52,9 +60,21 @@ public sealed class DeploymentFilesTests : IDisposable
     [InlineData("dts-worker", "worker.json")]
     public async Task The_sample_settings_are_taken(string executable, string file)
     {
-        string[] ofThisTest = executable == "dts-master" ? ["--apiPort", "47110"] : ["--dataFolder", _scratch.File("data"), "--jobUser", "nobody"];
+        string[] ofThisTest = executable == "dts-master"
+            ? ["--apiPort", "47110"]
+            : ["--dataFolder", _scratch.File("data"), "--jobUser", "nobody"];
         await using var process = NativeProcess.Start(
-            executable, _scratch.File("log"), ["--config", Tool.InRepository($"systemd/{file}"), "--etcdEndpoints", "127.0.0.1:1", "--logFile", _scratch.File("log.db"), .. ofThisTest]);
+            executable,
+            _scratch.File("log"),
+            [
+                "--config",
+                Tool.InRepository($"systemd/{file}"),
+                "--etcdEndpoints",
+                "127.0.0.1:1",
+                "--logFile",
+                _scratch.File("log.db"),
+                .. ofThisTest,
+            ]);
 
         await process.LogsSoon("etcdEndpoints=127.0.0.1:1");
         Assert.False(process.HasExited, process.ReadLog());
@@ -67,14 +87,16 @@ public sealed class DeploymentFilesTests : IDisposable
     private string UnitOf(string name)
     {
         var path = _scratch.File($"{name}.service");
-        File.WriteAllText(path, File.ReadAllText(Tool.InRepository($"systemd/{name}.service")).Replace("/opt/dts/current/", NativeProcess.Folder + "/"));
+        File.WriteAllText(
+            path, File.ReadAllText(Tool.InRepository($"systemd/{name}.service")).Replace("/opt/dts/current/", NativeProcess.Folder + "/"));
         return path;
     }
 
     /// <summary>What a program prints, errors included; it must end well.</summary>
     private static async Task<string> RunAsync(string program, params string[] arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var process = Process.Start(
+            new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await process.WaitForExitAsync().WaitAsync(Patience.Limit);
         Assert.True(process.ExitCode == 0, $"{program}: {await output}{await error}");

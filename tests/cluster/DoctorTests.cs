@@ -6,7 +6,8 @@ using Xunit;
 
 namespace Dts.Tests.Cluster;
 
-public sealed class DoctorTests(EtcdServer etcd, DocumentServer documents) : IClassFixture<EtcdServer>, IClassFixture<DocumentServer>, IDisposable
+public sealed class DoctorTests(
+    EtcdServer etcd, DocumentServer documents) : IClassFixture<EtcdServer>, IClassFixture<DocumentServer>, IDisposable
 {
     private const string DeadEndpoint = "127.0.0.1:1";
 
@@ -56,7 +57,11 @@ public sealed class DoctorTests(EtcdServer etcd, DocumentServer documents) : ICl
 
         var findings = JsonNode.Parse(said)!.AsArray();
         Assert.Equal(2, exitCode);
-        Assert.Contains(findings, finding => (string?)finding!["level"] == "error" && (string?)finding["area"] == "etcd" && ((string?)finding["remedy"])!.Length > 0);
+        Assert.Contains(
+            findings,
+            finding => (string?)finding!["level"] == "error"
+                && (string?)finding["area"] == "etcd"
+                && ((string?)finding["remedy"])!.Length > 0);
         Assert.Contains(findings, finding => (string?)finding!["level"] == "ok" && (string?)finding["area"] == "time zones");
     }
 
@@ -82,7 +87,10 @@ public sealed class DoctorTests(EtcdServer etcd, DocumentServer documents) : ICl
             var (exitCode, said) = await AskAsync("dts-master", etcd.Endpoint.Authority, "--mongodbUri", documents.Uri);
 
             Assert.Equal(2, exitCode);
-            Assert.Matches("(?m)^error    log store   records cannot be written: .*not authorized on cron to execute command update.*; mend it with: mongosh .*grantRolesToUser", said);
+            Assert.Matches(
+                "(?m)^error    log store   records cannot be written: .*not authorized on cron to execute command update.*; mend it with: "
+                    + "mongosh .*grantRolesToUser",
+                said);
         }
         finally
         {
@@ -119,7 +127,9 @@ public sealed class DoctorTests(EtcdServer etcd, DocumentServer documents) : ICl
         string[] ofWorkers = executable == "dts-worker" && !more.Contains("--dataFolder") ? ["--dataFolder", _scratch.File("data")] : [];
         File.Delete(_scratch.File("log"));
         await using var process = NativeProcess.Start(
-            executable, _scratch.File("log"), ["doctor", "--etcdEndpoints", endpoints, "--logFile", _scratch.File("log.db"), .. ofWorkers, .. more]);
+            executable,
+            _scratch.File("log"),
+            ["doctor", "--etcdEndpoints", endpoints, "--logFile", _scratch.File("log.db"), .. ofWorkers, .. more]);
         return (await process.WaitAsync(), process.ReadLog());
     }
 }

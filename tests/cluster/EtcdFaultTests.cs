@@ -77,7 +77,8 @@ public sealed class EtcdFaultTests
 
         Assert.NotEqual("", await cluster.Etcd.RunCtlAsync("get", "--prefix", "/cron/runs/"));
         await cluster.StartWorkerAsync("w1");
-        await Patience.Until(() => cluster.Etcd.RunCtlAsync("get", "--prefix", "/cron/runs/").GetAwaiter().GetResult().Length == 0, cluster.Describe);
+        await Patience.Until(
+            () => cluster.Etcd.RunCtlAsync("get", "--prefix", "/cron/runs/").GetAwaiter().GetResult().Length == 0, cluster.Describe);
         Assert.DoesNotContain(await ReadAsync(cluster, jobs), record => record.Status == RunStatus.Lost);
     }
 
@@ -94,6 +95,9 @@ public sealed class EtcdFaultTests
 
     /// <summary>Saves a job as soon as the master has found etcd again.</summary>
     private static Task SaveSoonAsync(NativeCluster cluster, string name) => Patience.Until(
-        () => (int)cluster.PostAsync("/job/save", "job", $$"""{"name":"{{name}}","command":"true","cronExpr":"{{EverySecond}}"}""").GetAwaiter().GetResult()["errno"]! == 0,
+        () => (int)cluster
+            .PostAsync("/job/save", "job", $$"""{"name":"{{name}}","command":"true","cronExpr":"{{EverySecond}}"}""")
+            .GetAwaiter()
+            .GetResult()["errno"]! == 0,
         cluster.Describe);
 }

@@ -15,18 +15,24 @@ public sealed class ExecutableTests
     public void An_executable_has_at_most_26_MB_and_needs_nothing_newer_than_CentOS_Stream_9(string name)
     {
         var bytes = File.ReadAllBytes(Path.Combine(NativeProcess.Folder, name));
-        var versions = Regex.Matches(Encoding.Latin1.GetString(bytes), @"GLIBC_(\d+)\.(\d+)\b").Select(match => (int.Parse(match.Groups[1].Value), int.Parse(match.Groups[2].Value)));
+        var versions = Regex.Matches(Encoding.Latin1.GetString(bytes), @"GLIBC_(\d+)\.(\d+)\b")
+            .Select(match => (int.Parse(match.Groups[1].Value), int.Parse(match.Groups[2].Value)));
 
         Assert.InRange(bytes.Length, 1, 26_000_000);
         Assert.InRange(versions.Max(), (2, 2), (2, 34));
     }
 
     [Theory]
-    [InlineData("dts-master", "--apiPort",       "eighty",    "setting apiPort: \"eighty\" (argument --apiPort); expected a whole number from 1 to 65535")]
-    [InlineData("dts-master", "--allowedOrigins", "https://dts.example", "setting allowedOrigins: \"https://dts.example\" (argument --allowedOrigins); expected loopback origins only, or a setting apiToken")]
-    [InlineData("dts-master", "--listen",        "0.0.0.0",   "setting listen: \"0.0.0.0\" (argument --listen); expected a loopback address, or a setting apiToken")]
-    [InlineData("dts-worker", "--slots",         "0",         "setting slots: \"0\" (argument --slots); expected a whole number from 1 to 10000")]
-    [InlineData("dts-worker", "--timeZone",      "Mars/Base", "setting timeZone: \"Mars/Base\" (argument --timeZone); expected a time zone's IANA id")]
+    [InlineData("dts-master", "--apiPort",       "eighty",    "setting apiPort: \"eighty\" (argument --apiPort); "
+        + "expected a whole number from 1 to 65535")]
+    [InlineData("dts-master", "--allowedOrigins", "https://dts.example", "setting allowedOrigins: "
+        + "\"https://dts.example\" (argument --allowedOrigins); expected loopback origins only, or a setting apiToken")]
+    [InlineData("dts-master", "--listen",        "0.0.0.0",   "setting listen: \"0.0.0.0\" (argument --listen); "
+        + "expected a loopback address, or a setting apiToken")]
+    [InlineData("dts-worker", "--slots",         "0",         "setting slots: \"0\" (argument --slots); "
+        + "expected a whole number from 1 to 10000")]
+    [InlineData("dts-worker", "--timeZone",      "Mars/Base", "setting timeZone: \"Mars/Base\" (argument --timeZone); "
+        + "expected a time zone's IANA id")]
     [InlineData("dts-worker", "--etcdEndpoint",  "x:1",       "argument --etcdEndpoint: there is no such setting")]
     public async Task A_wrong_setting_is_one_line_and_exit_code_78(string executable, string key, string value, string expected)
     {
@@ -46,12 +52,14 @@ public sealed class ExecutableTests
         using var other = new TcpListener(IPAddress.Loopback, 0);
         other.Start();
         var port = ((IPEndPoint)other.LocalEndpoint).Port;
-        await using var process = NativeProcess.Start("dts-master", folder.File("log"), "--apiPort", $"{port}", "--logFile", folder.File("log.db"));
+        await using var process = NativeProcess.Start(
+            "dts-master", folder.File("log"), "--apiPort", $"{port}", "--logFile", folder.File("log.db"));
 
         var exitCode = await process.WaitAsync();
 
         Assert.Equal(1, exitCode);
-        Assert.StartsWith($"settings listen, apiPort: cannot listen on 127.0.0.1:{port} (", process.ReadLog().TrimEnd('\n').Split('\n')[^1]);
+        Assert.StartsWith(
+            $"settings listen, apiPort: cannot listen on 127.0.0.1:{port} (", process.ReadLog().TrimEnd('\n').Split('\n')[^1]);
     }
 
     [Fact]
@@ -59,7 +67,15 @@ public sealed class ExecutableTests
     {
         using var folder = new ScratchFolder();
         await using var process = NativeProcess.StartBehind(
-            ["prlimit", "--nproc=0"], "dts-worker", folder.File("log"), "--dataFolder", folder.File("data"), "--logFile", folder.File("log.db"), "--jobUser", "nobody");
+            ["prlimit", "--nproc=0"],
+            "dts-worker",
+            folder.File("log"),
+            "--dataFolder",
+            folder.File("data"),
+            "--logFile",
+            folder.File("log.db"),
+            "--jobUser",
+            "nobody");
 
         var exitCode = await process.WaitAsync();
 

@@ -31,14 +31,23 @@ public sealed class FileModesTests
 
         foreach (var worker in new[] { "w1", "w2" })
         {
-            await cluster.SaveAsync(worker, "umask; head -c 100000 /dev/zero | tr '\\0' x; sleep 300", Never, new { target = new { workers = new[] { worker } } });
+            await cluster.SaveAsync(
+                worker,
+                "umask; head -c 100000 /dev/zero | tr '\\0' x; sleep 300",
+                Never,
+                new { target = new { workers = new[] { worker } } });
             await cluster.CallAsync($"/api/v1/jobs/{worker}/run");
             await Patience.Until(() => Directory.GetFiles(OutputOf(worker)).Any(file => new FileInfo(file).Length > 0), cluster.Describe);
             Assert.Equal("0022", await UmaskAsync(worker));
         }
 
-        var written = new[] { "w1", "w2" }.SelectMany(worker => Directory.EnumerateFileSystemEntries(Path.Combine(cluster.Folder, worker), "*", SearchOption.AllDirectories));
-        foreach (var entry in written.Append(Path.Combine(cluster.Folder, "w2")).Append(log).Append(log + "-wal").Append(log + "-shm").Where(Path.Exists))
+        var written = new[] { "w1", "w2" }.SelectMany(
+            worker => Directory.EnumerateFileSystemEntries(Path.Combine(cluster.Folder, worker), "*", SearchOption.AllDirectories));
+        foreach (var entry in written.Append(Path.Combine(cluster.Folder, "w2"))
+            .Append(log)
+            .Append(log + "-wal")
+            .Append(log + "-shm")
+            .Where(Path.Exists))
         {
             Assert.True((File.GetUnixFileMode(entry) & Others) == 0, $"{entry}: {File.GetUnixFileMode(entry)}");
         }

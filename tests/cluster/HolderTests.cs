@@ -17,7 +17,11 @@ public sealed class HolderTests : IDisposable
         var ending = CommandEnding.NotStarted("no such shell", DateTimeOffset.UnixEpoch);
         HolderMessage[] messages =
         [
-            new HolderMessage.Prepare("a/1", "tag", new ShellCommand { Script = "echo 'ü\n'", Environment = new Dictionary<string, string> { ["A"] = "b" } }, new CommandFiles(7, -1, -1)),
+            new HolderMessage.Prepare(
+                "a/1",
+                "tag",
+                new ShellCommand { Script = "echo 'ü\n'", Environment = new Dictionary<string, string> { ["A"] = "b" } },
+                new CommandFiles(7, -1, -1)),
             new HolderMessage.Drop("a/1"),
             new HolderMessage.Start(["a/1", "b/2"], 5),
             new HolderMessage.Kill("a/1", "why", null),
@@ -143,7 +147,8 @@ public sealed class HolderTests : IDisposable
         await commands.AnswerAsync(TestContext.Current.CancellationToken).WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
         var third = await (await commands.StartAsync(["c/3"], TimeSpan.FromMinutes(1)))[0].Ended;
 
-        Assert.Equal(new CommandOutcome.NotStarted("the process that starts commands did not answer within 2 s", TooLate: true), first.Outcome);
+        Assert.Equal(
+            new CommandOutcome.NotStarted("the process that starts commands did not answer within 2 s", TooLate: true), first.Outcome);
         Assert.Equal(new CommandOutcome.NotStarted("the process that starts commands does not answer", TooLate: true), second.Outcome);
         Assert.Equal("hello\n", third.Output);
     }
@@ -198,13 +203,15 @@ public sealed class HolderTests : IDisposable
             """;
         var said = _folder.File("said");
         var log = new RecordedLog();
-        using var commands = await HeldCommands.OpenAsync(_folder.File("holders"), ["/usr/bin/python3", "-c", Stalled, said], user: null, log);
+        using var commands = await HeldCommands.OpenAsync(
+            _folder.File("holders"), ["/usr/bin/python3", "-c", Stalled, said], user: null, log);
         commands.Prepare("a/1", "", Some("echo never"));
         commands.Prepare("b/2", "", Some("echo never"));
 
         await commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1));
         commands.Drop("b/2");
-        await Patience.Until(() => File.ReadAllText(said).EndsWith("drop b/2\nkill a/1\n", StringComparison.Ordinal), () => File.ReadAllText(said));
+        await Patience.Until(
+            () => File.ReadAllText(said).EndsWith("drop b/2\nkill a/1\n", StringComparison.Ordinal), () => File.ReadAllText(said));
 
         Assert.Contains(log.Lines, line => line.Contains("a/1 started too late, as process 4194305", StringComparison.Ordinal));
         await commands.AnswerAsync(TestContext.Current.CancellationToken).WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
@@ -245,7 +252,8 @@ public sealed class HolderTests : IDisposable
             await first.StartAsync(["a/1"], TimeSpan.FromMinutes(1));
         }
 
-        await Patience.Until(() => Directory.GetFiles(_folder.Path, "*.ended").Any(file => new FileInfo(file).Length > 0), () => "no endings");
+        await Patience.Until(
+            () => Directory.GetFiles(_folder.Path, "*.ended").Any(file => new FileInfo(file).Length > 0), () => "no endings");
         var holder = Assert.Single(Processes.Running($"hold {_folder.Path}"));
         Signal(holder, "KILL");
         using var second = await OpenAsync();

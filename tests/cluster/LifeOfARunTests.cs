@@ -31,7 +31,8 @@ public sealed class LifeOfARunTests
         await using var cluster = await NativeCluster.StartAsync(workers: 2);
         var file = Path.Combine(cluster.Folder, "c");
         var name = mode == "one" ? file : file + "-$DTS_WORKER";
-        await cluster.SaveAsync("counted", $"touch {name}; n=$(cat {name}); sleep 1; echo $((n+1)) >{name}", Never, new { mode, startDeadlineSeconds = 60 });
+        await cluster.SaveAsync(
+            "counted", $"touch {name}; n=$(cat {name}); sleep 1; echo $((n+1)) >{name}", Never, new { mode, startDeadlineSeconds = 60 });
 
         for (var n = 0; n < 6; n++)
         {
@@ -43,7 +44,9 @@ public sealed class LifeOfARunTests
         Assert.Equal(runs, records.Select(record => record.FencingToken).Distinct().Count());
         foreach (var ofOne in records.GroupBy(record => mode == "one" ? "" : record.Worker))
         {
-            Assert.Equal(ofOne.OrderBy(record => record.StartTime).Select(record => record.FencingToken), ofOne.Select(record => record.FencingToken).Order());
+            Assert.Equal(
+                ofOne.OrderBy(record => record.StartTime).Select(record => record.FencingToken),
+                ofOne.Select(record => record.FencingToken).Order());
             Assert.Equal("6", File.ReadAllText(mode == "one" ? file : $"{file}-{ofOne.Key}").Trim());
         }
     }
@@ -61,8 +64,13 @@ public sealed class LifeOfARunTests
 
         await Task.WhenAll(parents.Select(parent => cluster.CallAsync($"/api/v1/jobs/{parent}/run")));
 
-        var records = (await cluster.RecordsSoon("child", records => records.Count == parents.Count)).OrderBy(record => record.StartTime).ToList();
-        Assert.All(records.Zip(records.Skip(1)), pair => Assert.True(pair.First.EndTime <= pair.Second.StartTime && pair.First.FencingToken < pair.Second.FencingToken, $"{pair}"));
+        var records = (await cluster.RecordsSoon("child", records => records.Count == parents.Count))
+            .OrderBy(record => record.StartTime)
+            .ToList();
+        Assert.All(
+            records.Zip(records.Skip(1)),
+            pair => Assert.True(
+                pair.First.EndTime <= pair.Second.StartTime && pair.First.FencingToken < pair.Second.FencingToken, $"{pair}"));
     }
 
     [Fact]
@@ -75,7 +83,9 @@ public sealed class LifeOfARunTests
             ("runs/other/20200101T000000Z", "{}"),
             ("runs/other/x", "garbage"),
             ("owed/other/20200101T000000Z", "null"),
-            ("queue/hello/20200101T000000Z", """{"planTime":"2020-01-01T00:00:00Z","trigger":"manual","notBefore":"0001-01-01T00:00:00Z"}"""),
+            (
+                "queue/hello/20200101T000000Z",
+                """{"planTime":"2020-01-01T00:00:00Z","trigger":"manual","notBefore":"0001-01-01T00:00:00Z"}"""),
             ("queue/hello/x", "garbage"),
             ("queue/none", "garbage"),
             ("killer/hello/x/y", ""),
@@ -89,7 +99,11 @@ public sealed class LifeOfARunTests
         await Patience.Until(() => cluster.Etcd.RunCtlAsync("get", "--prefix", "/cron/runs/").Result.Length == 0, cluster.Describe);
 
         Assert.All(cluster.Workers.Values, worker => Assert.False(worker.HasExited, cluster.Describe()));
-        Assert.All(cluster.Workers.Values, worker => Assert.Equal(3, worker.CountInLog("queue/hello/x has a value") + worker.CountInLog("queue/none") + worker.CountInLog("queue/hello/2020")));
+        Assert.All(
+            cluster.Workers.Values,
+            worker => Assert.Equal(
+                3,
+                worker.CountInLog("queue/hello/x has a value") + worker.CountInLog("queue/none") + worker.CountInLog("queue/hello/2020")));
     }
 
     [Fact]
@@ -97,7 +111,11 @@ public sealed class LifeOfARunTests
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 2);
         await cluster.SaveAsync("mend", "echo mended after $DTS_PLAN_TIME", Never);
-        await cluster.SaveAsync("fails", "echo attempt $DTS_ATTEMPT; exit 3", Never, new { retry = new { max = 2, delaySeconds = 1, backoff = 1, elsewhere = true }, onFailure = new[] { "mend" } });
+        await cluster.SaveAsync(
+            "fails",
+            "echo attempt $DTS_ATTEMPT; exit 3",
+            Never,
+            new { retry = new { max = 2, delaySeconds = 1, backoff = 1, elsewhere = true }, onFailure = new[] { "mend" } });
 
         await cluster.CallAsync("/api/v1/jobs/fails/run");
         var mended = Assert.Single(await cluster.RecordsSoon("mend", records => records.Count == 1));
@@ -123,9 +141,12 @@ public sealed class LifeOfARunTests
         await cluster.RecordsSoon("next", records => records.Count >= 3);
         await cluster.CallAsync("/api/v1/jobs/first/pause");
         var first = await cluster.RecordsSoon("first", records => records.Count(record => record.Status == RunStatus.Succeeded) >= 3);
-        var next = await cluster.RecordsSoon("next", records => records.Count >= first.Count(record => record.Status == RunStatus.Succeeded));
+        var next = await cluster.RecordsSoon(
+            "next", records => records.Count >= first.Count(record => record.Status == RunStatus.Succeeded));
 
-        Assert.Equal(first.Where(record => record.Status == RunStatus.Succeeded).Select(record => record.PlanTime).Order(), next.Select(record => record.PlanTime).Order());
+        Assert.Equal(
+            first.Where(record => record.Status == RunStatus.Succeeded).Select(record => record.PlanTime).Order(),
+            next.Select(record => record.PlanTime).Order());
     }
 
     [Fact]
@@ -155,8 +176,13 @@ public sealed class LifeOfARunTests
         await cluster.StartWorkerAsync("w2");
         await cluster.StartWorkerAsync("w3", "--labels", "zone=b");
 
-        await cluster.SaveAsync("everywhere", "echo $DTS_WORKER $DTS_SHARD_INDEX/$DTS_SHARD_TOTAL", "*/2 * * * * *", new { mode = "all", target = new { labels = new { zone = "a" } } });
-        var records = await cluster.RecordsSoon("everywhere", records => records.GroupBy(record => record.PlanTime).Count(fire => fire.Count() == 2) >= 2);
+        await cluster.SaveAsync(
+            "everywhere",
+            "echo $DTS_WORKER $DTS_SHARD_INDEX/$DTS_SHARD_TOTAL",
+            "*/2 * * * * *",
+            new { mode = "all", target = new { labels = new { zone = "a" } } });
+        var records = await cluster.RecordsSoon(
+            "everywhere", records => records.GroupBy(record => record.PlanTime).Count(fire => fire.Count() == 2) >= 2);
         await cluster.CallAsync("/api/v1/jobs/everywhere/pause");
         await cluster.CallAsync("/api/v1/jobs/everywhere/run");
         var byHand = await cluster.RecordsSoon("everywhere", records => records.Count(record => record.Trigger == "manual") == 2);
@@ -171,13 +197,17 @@ public sealed class LifeOfARunTests
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 2);
 
-        await cluster.SaveAsync("nowhere", "true", "*/4 * * * * *", new { target = new { labels = new { disk = "tape" } }, startDeadlineSeconds = 1 });
+        await cluster.SaveAsync(
+            "nowhere", "true", "*/4 * * * * *", new { target = new { labels = new { disk = "tape" } }, startDeadlineSeconds = 1 });
         await cluster.SaveAsync("bound", "true", Never, new { startDeadlineSeconds = 1 });
         await cluster.CallAsync("/api/v1/jobs/bound/run", new { worker = "w9" });
         var nowhere = await cluster.RecordsSoon("nowhere", records => records.Count >= 2);
         var bound = Assert.Single(await cluster.RecordsSoon("bound", records => records.Count == 1));
 
-        Assert.All(nowhere, record => Assert.Equal((RunStatus.Missed, "no live worker matches its target (disk=tape) within 1 s"), (record.Status, record.Err)));
+        Assert.All(
+            nowhere,
+            record => Assert.Equal(
+                (RunStatus.Missed, "no live worker matches its target (disk=tape) within 1 s"), (record.Status, record.Err)));
         Assert.Equal((RunStatus.Missed, "no live worker matches its target (w9) within 1 s"), (bound.Status, bound.Err));
     }
 
@@ -197,15 +227,18 @@ public sealed class LifeOfARunTests
         var up = DateTimeOffset.UtcNow;
         await cluster.StartWorkerAsync("w1");
         await cluster.RecordsSoon("skip", records => records.Any(record => record.PlanTime > up.AddSeconds(4).ToUnixTimeMilliseconds()));
-        var all = await cluster.RecordsSoon("all", records => records.Count(record => record.Trigger == "misfire" && record.Status == RunStatus.Succeeded) >= 4);
-        var once = await cluster.RecordsSoon("once", records => records.Any(record => record.Trigger == "misfire" && record.Status == RunStatus.Succeeded));
+        var all = await cluster.RecordsSoon(
+            "all", records => records.Count(record => record.Trigger == "misfire" && record.Status == RunStatus.Succeeded) >= 4);
+        var once = await cluster.RecordsSoon(
+            "once", records => records.Any(record => record.Trigger == "misfire" && record.Status == RunStatus.Succeeded));
 
         Assert.Single(once, record => record.Trigger == "misfire");
         Assert.DoesNotContain(await cluster.RecordsAsync("skip"), record => record.Trigger == "misfire");
         Assert.DoesNotContain(all, record => record.Status == RunStatus.Missed);
         foreach (var name in new[] { "skip", "once", "all" })
         {
-            var ledger = (await cluster.GetAsync($"/api/v1/jobs/{name}/ledger?from={down.AddSeconds(-2):yyyy-MM-ddTHH:mm:ssZ}&to={up:yyyy-MM-ddTHH:mm:ssZ}"))["data"]!.AsArray();
+            var ledger = (await cluster.GetAsync(
+                $"/api/v1/jobs/{name}/ledger?from={down.AddSeconds(-2):yyyy-MM-ddTHH:mm:ssZ}&to={up:yyyy-MM-ddTHH:mm:ssZ}"))["data"]!.AsArray();
             Assert.True(ledger.Count >= 5, $"{ledger}");
             Assert.All(ledger, line => Assert.Equal("", (string)line!["fault"]!));
         }
@@ -231,7 +264,12 @@ public sealed class LifeOfARunTests
         Assert.InRange((againAfter - lostAfter).TotalSeconds, -1, 1);
         await cluster.CallAsync("/api/v1/jobs/again/kill");
         var records = await cluster.RecordsSoon("again", records => records.Any(record => record.Status == RunStatus.Killed));
-        Assert.Equal((2, "rerun", "attempt 2\n"), records.Where(record => record.Status == RunStatus.Killed).Select(record => (record.Attempt, record.Trigger, record.Output)).Single());
+        Assert.Equal(
+            (2, "rerun", "attempt 2\n"),
+            records
+                .Where(record => record.Status == RunStatus.Killed)
+                .Select(record => (record.Attempt, record.Trigger, record.Output))
+                .Single());
     }
 
     [Fact]
@@ -283,29 +321,38 @@ public sealed class LifeOfARunTests
 
         await cluster.RecordsSoon("stubborn", records => records.Any(record => record.Status == RunStatus.Killed));
         Assert.True((bool)waiting!["isKillAsked"]!);
-        await Patience.Until(() => cluster.Etcd.RunCtlAsync("get", "--prefix", "/cron/killer/").Result == "", () => "the kill request stands unanswered");
+        await Patience.Until(
+            () => cluster.Etcd.RunCtlAsync("get", "--prefix", "/cron/killer/").Result == "", () => "the kill request stands unanswered");
     }
 
     [Fact]
     public async Task A_worker_whose_clock_is_off_the_others_claims_nothing_says_so_and_goes_on_when_it_is_right_again()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 3);
-        await cluster.SaveAsync("second", $"echo $DTS_JOB $DTS_PLAN_TIME $DTS_ATTEMPT $DTS_FENCING_TOKEN $DTS_WORKER >> {cluster.Witness}", "* * * * * *");
+        await cluster.SaveAsync(
+            "second", $"echo $DTS_JOB $DTS_PLAN_TIME $DTS_ATTEMPT $DTS_FENCING_TOKEN $DTS_WORKER >> {cluster.Witness}", "* * * * * *");
         await Passes(TimeSpan.FromSeconds(12)); // Each has written its registration anew, and the others have seen it.
 
         cluster.StepClock("w1", TimeSpan.FromHours(1));
         await cluster.Workers["w1"].LogsSoon("off the other workers'");
         var stepped = DateTimeOffset.UtcNow;
-        await Patience.Until(() => cluster.GetAsync("/api/v1/workers").Result["data"]!["w1"]!["refuses"]!.ToString() == "its clock is off", cluster.Describe);
+        await Patience.Until(
+            () => cluster.GetAsync("/api/v1/workers").Result["data"]!["w1"]!["refuses"]!.ToString() == "its clock is off",
+            cluster.Describe);
         cluster.StepClock("w1", TimeSpan.Zero);
         await cluster.Workers["w1"].LogsSoon("agrees with the other workers'");
         var righted = DateTimeOffset.UtcNow;
-        await Patience.Until(() => cluster.ReadWitness().Any(line => line[4] == "w1" && DateTimeOffset.Parse(line[1]) > righted.AddSeconds(1)), cluster.Describe);
+        await Patience.Until(
+            () => cluster.ReadWitness().Any(line => line[4] == "w1" && DateTimeOffset.Parse(line[1]) > righted.AddSeconds(1)),
+            cluster.Describe);
 
         var starts = cluster.ReadWitness();
         Assert.Empty(starts.GroupBy(line => line[1]).Where(start => start.Count() > 1).Select(start => start.Key));
-        Assert.DoesNotContain(starts, line => line[4] == "w1" && DateTimeOffset.Parse(line[1]) > stepped.AddSeconds(3) && DateTimeOffset.Parse(line[1]) < righted);
-        var due = Enumerable.Range(3, (int)(righted - stepped).TotalSeconds - 3).Select(second => DateTimeOffset.FromUnixTimeSeconds(stepped.ToUnixTimeSeconds() + second));
+        Assert.DoesNotContain(
+            starts,
+            line => line[4] == "w1" && DateTimeOffset.Parse(line[1]) > stepped.AddSeconds(3) && DateTimeOffset.Parse(line[1]) < righted);
+        var due = Enumerable.Range(3, (int)(righted - stepped).TotalSeconds - 3)
+            .Select(second => DateTimeOffset.FromUnixTimeSeconds(stepped.ToUnixTimeSeconds() + second));
         Assert.Empty(due.Except(starts.Select(line => DateTimeOffset.Parse(line[1]))));
     }
 
@@ -331,7 +378,9 @@ public sealed class LifeOfARunTests
         File.WriteAllText(go, "");
 
         await cluster.RecordsSoon("after", records => records.Count == 1);
-        Assert.Equal([RunStatus.Failed, RunStatus.Failed], (await cluster.RecordsSoon("fails", records => records.Count == 2)).Select(record => record.Status));
+        Assert.Equal(
+            [RunStatus.Failed, RunStatus.Failed],
+            (await cluster.RecordsSoon("fails", records => records.Count == 2)).Select(record => record.Status));
     }
 
     [Fact]
@@ -351,7 +400,8 @@ public sealed class LifeOfARunTests
         await cluster.Workers["w1"].LogsSoon("spool can be written again");
         await cluster.CallAsync("/api/v1/jobs/noisy/pause");
 
-        await cluster.RecordsSoon("noisy", records => records.Count(record => record.Status == RunStatus.Succeeded) == cluster.ReadWitness().Count);
+        await cluster.RecordsSoon(
+            "noisy", records => records.Count(record => record.Status == RunStatus.Succeeded) == cluster.ReadWitness().Count);
     }
 
     [Fact]
@@ -370,7 +420,8 @@ public sealed class LifeOfARunTests
         await cluster.Workers["w1"].LogsSoon("spool can be written again");
         await cluster.CallAsync("/api/v1/jobs/full/pause");
 
-        await cluster.RecordsSoon("full", records => records.Count(record => record.Status == RunStatus.Succeeded) == cluster.ReadWitness().Count);
+        await cluster.RecordsSoon(
+            "full", records => records.Count(record => record.Status == RunStatus.Succeeded) == cluster.ReadWitness().Count);
     }
 
     [Fact]
@@ -381,7 +432,10 @@ public sealed class LifeOfARunTests
 
         await cluster.CallAsync("/api/v1/jobs/parent/run");
 
-        await cluster.RecordsSoon("later", records => records.Any(record => record is { Status: RunStatus.Cancelled, Trigger: "dependent", Err: "it has no job that can run" }));
+        await cluster.RecordsSoon(
+            "later",
+            records => records.Any(
+                record => record is { Status: RunStatus.Cancelled, Trigger: "dependent", Err: "it has no job that can run" }));
     }
 
     [Fact]
@@ -405,10 +459,12 @@ public sealed class LifeOfARunTests
         Assert.Contains("-  << no ending", holed);
     }
 
-    private static async Task<(string Output, int ExitCode)> LedgerAsync(NativeCluster cluster, string job, DateTimeOffset from, DateTimeOffset to)
+    private static async Task<(string Output, int ExitCode)> LedgerAsync(
+        NativeCluster cluster, string job, DateTimeOffset from, DateTimeOffset to)
     {
         var log = Path.Combine(cluster.Folder, $"ledger-{Guid.NewGuid():N}");
-        await using var ledger = NativeProcess.Start("dts-master", log, ["ledger", "--job", job, "--from", $"{from:O}", "--to", $"{to:O}", .. cluster.Common()]);
+        await using var ledger = NativeProcess.Start(
+            "dts-master", log, ["ledger", "--job", job, "--from", $"{from:O}", "--to", $"{to:O}", .. cluster.Common()]);
         return (await ledger.WaitAsync() is var exitCode ? ledger.ReadLog() : "", exitCode);
     }
 
@@ -416,7 +472,9 @@ public sealed class LifeOfARunTests
     {
         var holder = "";
         await Patience.Until(
-            () => (holder = cluster.Workers.Keys.FirstOrDefault(id => cluster.Workers[id].CountInLog($"{job} started for") > 0) ?? "") != "", cluster.Describe);
+            () => (
+                holder = cluster.Workers.Keys.FirstOrDefault(id => cluster.Workers[id].CountInLog($"{job} started for") > 0) ?? "") != "",
+            cluster.Describe);
         return holder;
     }
 

@@ -13,10 +13,12 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
     private const string Never = "0 0 0 1 1 * 2099";
 
     // The published figure is of two minutes; a shorter form shows the same every day.
-    private static readonly int OutageSeconds = int.Parse(Environment.GetEnvironmentVariable("DTS_OUTAGE_SECONDS") ?? "12", CultureInfo.InvariantCulture);
+    private static readonly int OutageSeconds = int.Parse(
+        Environment.GetEnvironmentVariable("DTS_OUTAGE_SECONDS") ?? "12", CultureInfo.InvariantCulture);
 
     // The same here: three minutes.
-    private static readonly int FollowedSeconds = int.Parse(Environment.GetEnvironmentVariable("DTS_FOLLOWED_SECONDS") ?? "36", CultureInfo.InvariantCulture);
+    private static readonly int FollowedSeconds = int.Parse(
+        Environment.GetEnvironmentVariable("DTS_FOLLOWED_SECONDS") ?? "36", CultureInfo.InvariantCulture);
 
     [Fact]
     public async Task Output_is_seen_line_by_line_through_nginx_and_resumed_at_an_offset_without_loss_or_repetition()
@@ -24,7 +26,8 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
         await using var cluster = await NativeCluster.StartAsync(workers: 1);
         await using var nginx = await NginxServer.StartAsync(cluster.MasterUri);
         await cluster.SaveAsync("lines", "for i in 1 2 3 4 5 6 7 8; do echo zeile $i äöü; sleep 1; done", Never);
-        var url = $"http://127.0.0.1:{nginx.Port}/api/v1/runs/lines/{(string?)await cluster.CallAsync("/api/v1/jobs/lines/run")}/output?follow=true";
+        var url =
+            $"http://127.0.0.1:{nginx.Port}/api/v1/runs/lines/{(string?)await cluster.CallAsync("/api/v1/jobs/lines/run")}/output?follow=true";
 
         using var http = new HttpClient();
         var first = await FollowAsync(http, url, untilBytes: 40);
@@ -51,7 +54,10 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
         var lines = FollowedSeconds / silence;
         await cluster.SaveAsync("slow", $"for i in $(seq {lines}); do echo line $i; sleep {silence}; done", Never);
 
-        var followed = await FollowAsync(http, $"/api/v1/runs/slow/{(string?)await cluster.CallAsync("/api/v1/jobs/slow/run")}/output?follow=true", untilBytes: long.MaxValue);
+        var followed = await FollowAsync(
+            http,
+            $"/api/v1/runs/slow/{(string?)await cluster.CallAsync("/api/v1/jobs/slow/run")}/output?follow=true",
+            untilBytes: long.MaxValue);
 
         Assert.Equal(string.Concat(Enumerable.Range(1, lines).Select(i => $"line {i}\n")), followed.Text);
         Assert.StartsWith("succeeded;", followed.End);
@@ -74,7 +80,8 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
         var grown = pids.Select(PeakOf).Zip(before, (now, then) => now - then).ToList();
         var length = (await cluster.BytesAsync($"/api/v1/runs/flood/{runId}/output", 16 << 20)).Length;
 
-        Assert.All(grown, kilobytes => Assert.True(kilobytes <= 4 * 1024, $"{kilobytes} kB more at the peak")); // The kernel counts in batches, so a peak may also seem to shrink.
+        // The kernel counts in batches, so a peak may also seem to shrink.
+        Assert.All(grown, kilobytes => Assert.True(kilobytes <= 4 * 1024, $"{kilobytes} kB more at the peak"));
         Assert.Equal((100_000_000L, true, 16L << 20), (record.OutputBytes, record.OutputTruncated, record.OutputStored));
         Assert.InRange(record.Output.Length, 200_000, 262_144);
         Assert.Contains("bytes cut", record.Output);
@@ -128,11 +135,13 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
     [Fact]
     public async Task While_the_store_is_away_and_a_worker_is_killed_no_record_is_lost_and_none_is_there_twice()
     {
-        await using var cluster = await NativeCluster.StartWithAsync(server.Uri, workers: 2, "--slots", "200", "--mongodbConnectTimeout", "1000");
+        await using var cluster = await NativeCluster.StartWithAsync(
+            server.Uri, workers: 2, "--slots", "200", "--mongodbConnectTimeout", "1000");
         var jobs = OutageSeconds < 60 ? 50 : 100;
         for (var n = 0; n < jobs; n++)
         {
-            await cluster.SaveAsync($"steady-{n}", $"echo $DTS_JOB $DTS_RUN_ID >> {cluster.Witness}", "* * * * * *", new { overlap = "allow" });
+            await cluster.SaveAsync(
+                $"steady-{n}", $"echo $DTS_JOB $DTS_RUN_ID >> {cluster.Witness}", "* * * * * *", new { overlap = "allow" });
         }
 
         await cluster.RecordsSoon("steady-0", records => records.Count >= 2);
@@ -147,7 +156,10 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
             await cluster.CallAsync($"/api/v1/jobs/steady-{n}/pause");
         }
 
-        var started = cluster.ReadWitness().GroupBy(line => line[0]).ToDictionary(job => job.Key, job => job.Select(line => line[1]).ToHashSet());
+        var started = cluster
+            .ReadWitness()
+            .GroupBy(line => line[0])
+            .ToDictionary(job => job.Key, job => job.Select(line => line[1]).ToHashSet());
         foreach (var (job, runs) in started)
         {
             await cluster.RecordsSoon(job, records => runs.IsSubsetOf(records.Select(record => record.Id[(job.Length + 1)..])));
@@ -161,7 +173,8 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
     }
 
     /// <summary>Reads the stream as a browser would, until it ends or there are enough bytes, and then hangs up.</summary>
-    private static async Task<(string Text, long Offset, int Events, string End, List<TimeSpan> Delays)> FollowAsync(HttpClient http, string url, long untilBytes)
+    private static async Task<(
+        string Text, long Offset, int Events, string End, List<TimeSpan> Delays)> FollowAsync(HttpClient http, string url, long untilBytes)
     {
         using var response = await http.GetAsync(url, HttpCompletionOption.ResponseHeadersRead);
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
@@ -196,7 +209,11 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
     }
 
     private static long PeakOf(int pid) =>
-        long.Parse(File.ReadLines($"/proc/{pid}/status").Single(line => line.StartsWith("VmHWM:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
+        long.Parse(
+            File.ReadLines($"/proc/{pid}/status")
+                .Single(line => line.StartsWith("VmHWM:", StringComparison.Ordinal))
+                .Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
+            CultureInfo.InvariantCulture);
 
     private static async Task PassesAsync(double seconds)
     {

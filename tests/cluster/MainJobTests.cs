@@ -26,10 +26,13 @@ public sealed class MainJobTests
         {
             Assert.Equal("hello hello\n", (string)record!["output"]!);
             Assert.Equal("", (string)record["err"]!);
-            Assert.True((long)record["planTime"]! <= (long)record["startTime"]! && (long)record["startTime"]! <= (long)record["endTime"]!, $"{record}");
+            Assert.True(
+                (long)record["planTime"]! <= (long)record["startTime"]! && (long)record["startTime"]! <= (long)record["endTime"]!,
+                $"{record}");
             Assert.Equal(0, (long)record["planTime"]! % 2000);
         });
-        Assert.Equal(log.Select(record => (long)record!["startTime"]!).OrderDescending(), log.Select(record => (long)record!["startTime"]!));
+        Assert.Equal(
+            log.Select(record => (long)record!["startTime"]!).OrderDescending(), log.Select(record => (long)record!["startTime"]!));
     }
 
     [Fact]
@@ -43,7 +46,8 @@ public sealed class MainJobTests
         var deleted = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
         await SecondsPass(3);
 
-        var late = (await cluster.RecordsAsync("x")).Where(record => record.Status == RunStatus.Succeeded && record.StartTime > deleted + 1000);
+        var late = (await cluster.RecordsAsync("x")).Where(
+            record => record.Status == RunStatus.Succeeded && record.StartTime > deleted + 1000);
         Assert.Empty(late);
     }
 
@@ -79,7 +83,8 @@ public sealed class MainJobTests
         var expected = (window.To - ((killed + 1000) / 1000 * 1000)) / 1000;
         Assert.True(later.Count >= Jobs * (expected - 1), $"{later.Count} records of {Jobs} jobs in {expected} s");
         Assert.All(later, record => Assert.Equal(RunStatus.Succeeded, record.Status));
-        Assert.All(later, record => Assert.InRange(record.StartTime - record.PlanTime, 0, 999)); // Of its own second: not a later rank's, after the fact.
+        // Of its own second: not a later rank's, after the fact.
+        Assert.All(later, record => Assert.InRange(record.StartTime - record.PlanTime, 0, 999));
         AssertNoStartTwice(cluster);
         await cluster.StartWorkerAsync("w1"); // What it had recorded and not yet shipped is in its spool.
         await AllAccountedFor(cluster, window);
@@ -92,7 +97,9 @@ public sealed class MainJobTests
 
         await cluster.SaveAsync("long", "sleep 300", "* * * * * *");
         var holder = "";
-        await Patience.Until(() => (holder = cluster.Workers.Keys.FirstOrDefault(id => cluster.Workers[id].ReadLog().Contains("long started")) ?? "") != "", cluster.Describe);
+        await Patience.Until(
+            () => (holder = cluster.Workers.Keys.FirstOrDefault(id => cluster.Workers[id].ReadLog().Contains("long started")) ?? "") != "",
+            cluster.Describe);
         await cluster.Workers[holder].KillAsync();
         var records = await cluster.RecordsSoon("long", records => records.Any(record => record.Status == RunStatus.Lost));
         var other = cluster.Workers.Keys.Single(id => id != holder);
@@ -127,7 +134,8 @@ public sealed class MainJobTests
 
         Assert.Empty(cluster.CommandsAlive());
         Assert.Equal("begun\n", records.Single(record => record.Status == RunStatus.Killed).Output);
-        await Patience.Until(() => cluster.Etcd.RunCtlAsync("get", "--prefix", "/cron/killer/").Result == "", () => "the kill request stands unanswered");
+        await Patience.Until(
+            () => cluster.Etcd.RunCtlAsync("get", "--prefix", "/cron/killer/").Result == "", () => "the kill request stands unanswered");
     }
 
     [Fact]
@@ -142,7 +150,8 @@ public sealed class MainJobTests
         await SecondsPass(10);
         await cluster.Etcd.StartAsync();
         var back = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
-        var records = await cluster.RecordsSoon("second", records => records.Count(record => record.PlanTime > back + 2000 && record.Status == RunStatus.Succeeded) >= 3);
+        var records = await cluster.RecordsSoon(
+            "second", records => records.Count(record => record.PlanTime > back + 2000 && record.Status == RunStatus.Succeeded) >= 3);
 
         AssertNoStartTwice(cluster);
         var from = records.Min(record => record.PlanTime);
@@ -169,7 +178,8 @@ public sealed class MainJobTests
 
         Assert.DoesNotContain(records, record => record.Status == RunStatus.Succeeded);
         Assert.Equal(0, exitCode);
-        Assert.Contains(await cluster.RecordsAsync("hog"), record => record.Status == RunStatus.Killed && record.Err.Contains("drainTimeout"));
+        Assert.Contains(
+            await cluster.RecordsAsync("hog"), record => record.Status == RunStatus.Killed && record.Err.Contains("drainTimeout"));
     }
 
     [Fact]
@@ -273,11 +283,13 @@ public sealed class MainJobTests
         var due = (window.To - window.From) / 1000;
         for (var n = 0; n < Jobs; n++)
         {
-            var records = await cluster.RecordsSoon($"job-{n}", records => Within(records).Sum(record => Math.Max(1, record.MissedCount)) == due);
+            var records = await cluster.RecordsSoon(
+                $"job-{n}", records => Within(records).Sum(record => Math.Max(1, record.MissedCount)) == due);
             Assert.Equal(Within(records).Count(), Within(records).DistinctBy(record => record.PlanTime).Count());
         }
 
-        IEnumerable<RunRecord> Within(IReadOnlyList<RunRecord> records) => records.Where(record => record.PlanTime >= window.From && record.PlanTime < window.To);
+        IEnumerable<RunRecord> Within(IReadOnlyList<RunRecord> records) =>
+            records.Where(record => record.PlanTime >= window.From && record.PlanTime < window.To);
     }
 
     private static void AssertNoStartTwice(NativeCluster cluster)

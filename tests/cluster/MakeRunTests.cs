@@ -19,7 +19,8 @@ public sealed class MakeRunTests : IDisposable
     {
         foreach (var make in _made)
         {
-            using var kill = Process.Start("bash", ["-c", $"kill -KILL -- -{make.Id} 2>/dev/null || true"]); // After a failure: kills the whole group, also the keepers that would restart services.
+            // After a failure: kills the whole group, also the keepers that would restart services.
+            using var kill = Process.Start("bash", ["-c", $"kill -KILL -- -{make.Id} 2>/dev/null || true"]);
             kill.WaitForExit();
 
             make.Dispose();
@@ -67,7 +68,8 @@ public sealed class MakeRunTests : IDisposable
         var run = Start(out var port);
         await Soon("DTS is up");
         using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
-        using var form = new FormUrlEncodedContent([new("job", $$$"""{"name":"stays","command":"exec sleep 300","cronExpr":"0 0 0 1 1 * 2099","env":{"MARK":"{{{Data}}}"}}""")]);
+        using var form = new FormUrlEncodedContent(
+            [new("job", $$$"""{"name":"stays","command":"exec sleep 300","cronExpr":"0 0 0 1 1 * 2099","env":{"MARK":"{{{Data}}}"}}""")]);
         using var saved = await http.PostAsync("/job/save", form);
         using var asked = await http.PostAsync("/api/v1/jobs/stays/run", null);
         await Patience.Until(() => Processes.With($"MARK={Data}").Count == 1, Said);
@@ -87,13 +89,17 @@ public sealed class MakeRunTests : IDisposable
         var script = await ScriptAsync();
 
         var second = Start(FindFreePorts(), "second");
-        await second.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
+        await second
+            .WaitForExitAsync(TestContext.Current.CancellationToken)
+            .WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
         Processes.Kill(script);
         await run.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
-        await Patience.Until(() => Processes.Running(Data).Count == 0, () => string.Join('\n', Processes.Running(Data).Select(Processes.Describe)));
+        await Patience.Until(
+            () => Processes.Running(Data).Count == 0, () => string.Join('\n', Processes.Running(Data).Select(Processes.Describe)));
 
         Assert.NotEqual(0, second.ExitCode);
-        Assert.StartsWith($"make run is already running on {Data} (process {script}); end it there, or start another: make run DATA=", Said("second"));
+        Assert.StartsWith(
+            $"make run is already running on {Data} (process {script}); end it there, or start another: make run DATA=", Said("second"));
     }
 
     [Fact]
@@ -101,14 +107,17 @@ public sealed class MakeRunTests : IDisposable
     {
         // The repository may be in a folder that only root can enter.
         await Tool.RunAsync("cp", "-r", Tool.InRepository(".ci"), Tool.InRepository("Makefile"), _scratch.Path);
-        await Tool.RunAsync("cp", Path.Combine(NativeProcess.Folder, "dts-master"), Path.Combine(NativeProcess.Folder, "dts-worker"), _scratch.Path);
+        await Tool.RunAsync(
+            "cp", Path.Combine(NativeProcess.Folder, "dts-master"), Path.Combine(NativeProcess.Folder, "dts-worker"), _scratch.Path);
         await Tool.RunAsync("chmod", "-R", "a+rX", _scratch.Path);
         Directory.CreateDirectory(Data);
         await Tool.RunAsync("chown", "nobody", Data);
         string[] asNobody = ["setpriv", "--reuid=nobody", "--regid=65534", "--clear-groups", "env", "HOME=/nonexistent"];
 
         var refused = Start(FindFreePorts(), "refused", asNobody, _scratch.Path, _scratch.File("other"));
-        await refused.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
+        await refused
+            .WaitForExitAsync(TestContext.Current.CancellationToken)
+            .WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
         var run = Start(FindFreePorts(), "run", asNobody, _scratch.Path);
         await Soon("DTS is up");
         await Interrupt(run);
@@ -120,17 +129,22 @@ public sealed class MakeRunTests : IDisposable
     [Fact]
     public async Task A_killed_one_leaves_nothing_also_where_nobody_reaps_orphans()
     {
-        const string NoReaper = "import ctypes, signal, subprocess, sys; ctypes.CDLL(None).prctl(36, 1); subprocess.run(sys.argv[1:]); signal.pause()"; // 36: PR_SET_CHILD_SUBREAPER.
+        // 36: PR_SET_CHILD_SUBREAPER.
+        const string NoReaper =
+            "import ctypes, signal, subprocess, sys; ctypes.CDLL(None).prctl(36, 1); subprocess.run(sys.argv[1:]); signal.pause()";
         Start(FindFreePorts(), "run", ["python3", "-c", NoReaper]);
         await Soon("DTS is up");
 
         Processes.Kill(await ScriptAsync());
 
-        await Patience.Until(() => Processes.Running(Data).Count == 1 /* python3 */, () => string.Join('\n', Processes.Running(Data).Select(Processes.Describe)));
+        await Patience.Until(
+            () => Processes.Running(Data).Count == 1 /* python3 */,
+            () => string.Join('\n', Processes.Running(Data).Select(Processes.Describe)));
     }
 
     /// <summary>The process of .ci/run-local. It holds its lock, so File.ReadAllText would refuse to read it.</summary>
-    private async Task<int> ScriptAsync() => int.Parse(await Tool.RunAsync("cat", Path.Combine(Data, "lock")), CultureInfo.InvariantCulture);
+    private async Task<int> ScriptAsync() =>
+        int.Parse(await Tool.RunAsync("cat", Path.Combine(Data, "lock")), CultureInfo.InvariantCulture);
 
     private Process Start(out int port)
     {
@@ -142,8 +156,12 @@ public sealed class MakeRunTests : IDisposable
     /// <summary>Starts it in its own session, as in its own terminal.</summary>
     private Process Start((int Api, int Etcd) ports, string said, string[]? front = null, string? repository = null, string? data = null)
     {
-        var start = new ProcessStartInfo("setsid", ["sh", "-c", "out=$1; shift; exec \"$@\" >\"$out\" 2>&1 </dev/null", "sh", _scratch.File(said), .. front ?? [],
-            "make", "--no-print-directory", "-C", repository ?? Tool.InRepository("."), "run", $"BIN={(repository is null ? NativeProcess.Folder : repository)}",
+        var start =
+            new ProcessStartInfo("setsid", ["sh", "-c", "out=$1; shift; "
+                + "exec \"$@\" >\"$out\" 2>&1 </dev/null", "sh", _scratch.File(said), .. front
+                ?? [],
+            "make", "--no-print-directory", "-C", repository
+                ?? Tool.InRepository("."), "run", $"BIN={(repository is null ? NativeProcess.Folder : repository)}",
             $"DATA={data ?? Data}", $"API_PORT={ports.Api}", $"ETCD_PORT={ports.Etcd}", "WORKERS=1"]);
         start.Environment.Remove("MAKEFLAGS"); // They belong to the make that runs the tests.
         var make = Process.Start(start)!;

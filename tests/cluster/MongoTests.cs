@@ -157,7 +157,8 @@ public sealed class MongoTests : IAsyncLifetime
         using var others = new TlsFiles();
         using var front = new TlsFront(files, Host);
         var own = Path.Combine(cluster.Folder, "own.pem");
-        await File.WriteAllLinesAsync(own, [await File.ReadAllTextAsync(files.ClientFile), await File.ReadAllTextAsync(files.ClientKeyFile)]);
+        await File.WriteAllLinesAsync(
+            own, [await File.ReadAllTextAsync(files.ClientFile), await File.ReadAllTextAsync(files.ClientKeyFile)]);
         var place = $"mongodb://127.0.0.1:{front.Port}/?directConnection=true";
 
         var trusting = await AboutAsync(cluster, $"{place}&tlsCAFile={files.AuthorityFile}&tlsCertificateKeyFile={own}");

@@ -46,7 +46,8 @@ internal sealed class NativeCluster : IAsyncDisposable
     /// <summary>The processes of commands of this cluster, whatever has become of their worker.</summary>
     public List<int> CommandsAlive() => Processes.With($"MARK={Mark}");
 
-    public static Task<NativeCluster> StartAsync(int workers, params string[] workerArguments) => StartWithAsync("", workers, workerArguments);
+    public static Task<NativeCluster> StartAsync(int workers, params string[] workerArguments) =>
+        StartWithAsync("", workers, workerArguments);
 
     /// <param name="mongodbUri">Where the log is; empty = in the embedded store.</param>
     public static Task<NativeCluster> StartWithAsync(string mongodbUri, int workers, params string[] workerArguments) =>
@@ -86,7 +87,15 @@ internal sealed class NativeCluster : IAsyncDisposable
     {
         string[] all = ["env", $"DTS_TEST_CLOCK={ClockOf(id)}", .. _front, .. front];
         var worker = Add(NativeProcess.StartBehind(all, executable, _folder.File($"{id}-{_processes.Count}.log"), [
-            "--workerId", id, "--dataFolder", _folder.File(id), "--jobLogCommitTimeout", "100", .. Common(), .. _workerArguments, .. more]));
+            "--workerId",
+            id,
+            "--dataFolder",
+            _folder.File(id),
+            "--jobLogCommitTimeout",
+            "100",
+            .. Common(),
+            .. _workerArguments,
+            .. more]));
         Workers[id] = worker;
         await worker.LogsSoon("ready, ");
         return worker;
@@ -124,7 +133,10 @@ internal sealed class NativeCluster : IAsyncDisposable
         return JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
     }
 
-    /// <summary>Fetches bytes, waiting until there are so many: what is still on its way to the store comes with the next second, and until a run that was asked for begins there is nothing.</summary>
+    /// <summary>
+    /// Fetches bytes, waiting until there are so many: what is still on its way to the store comes with the next second, and until a run
+    /// that was asked for begins there is nothing.
+    /// </summary>
     public async Task<byte[]> BytesAsync(string path, int count)
     {
         byte[] bytes = [];
@@ -142,7 +154,8 @@ internal sealed class NativeCluster : IAsyncDisposable
 
     public async Task<JsonNode> GetAsync(string path) => JsonNode.Parse(await _http.GetStringAsync(path))!;
 
-    public Task<IReadOnlyList<RunRecord>> RecordsAsync(string job) => _log.ListAsync(JobName.Parse(job), 0, 100_000, CancellationToken.None);
+    public Task<IReadOnlyList<RunRecord>> RecordsAsync(string job) =>
+        _log.ListAsync(JobName.Parse(job), 0, 100_000, CancellationToken.None);
 
     /// <summary>Takes a record out of the log behind the product's back.</summary>
     public async Task ForgetAsync(string recordId)
@@ -226,7 +239,8 @@ internal sealed class NativeCluster : IAsyncDisposable
 
     private string ClockOf(string id) => _folder.File($"{id}.clock");
 
-    public string[] Common() => ["--etcdEndpoints", Etcd.Endpoint.Authority, "--logFile", _folder.File("log.db"), "--mongodbUri", _mongodbUri];
+    public string[] Common() =>
+        ["--etcdEndpoints", Etcd.Endpoint.Authority, "--logFile", _folder.File("log.db"), "--mongodbUri", _mongodbUri];
 
     private NativeProcess Add(NativeProcess process)
     {

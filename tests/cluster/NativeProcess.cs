@@ -20,18 +20,29 @@ internal sealed class NativeProcess : IAsyncDisposable
 
     public bool HasExited => _process.HasExited;
 
-    public static NativeProcess Start(string executable, string logFile, params string[] arguments) => StartBehind([], executable, logFile, arguments);
+    public static NativeProcess Start(string executable, string logFile, params string[] arguments) =>
+        StartBehind([], executable, logFile, arguments);
 
     /// <param name="front">A command that executes another, such as env or ip netns exec, and its arguments.</param>
     public static NativeProcess StartBehind(IEnumerable<string> front, string executable, string logFile, params string[] arguments)
     {
-        string[] command = ["-c", "log=$1; shift; exec \"$@\" >>\"$log\" 2>&1 </dev/null", "sh", logFile, .. front, Path.Combine(Folder, executable), .. arguments];
+        string[] command =
+        [
+            "-c",
+            "log=$1; shift; exec \"$@\" >>\"$log\" 2>&1 </dev/null",
+            "sh",
+            logFile,
+            .. front,
+            Path.Combine(Folder, executable),
+            .. arguments,
+        ];
         return new NativeProcess(Process.Start(new ProcessStartInfo("/bin/sh", command))!, logFile);
     }
 
     public string ReadLog() => File.Exists(_logFile) ? File.ReadAllText(_logFile) : "";
 
-    public Task LogsSoon(string text) => Patience.Until(() => ReadLog().Contains(text, StringComparison.Ordinal), () => $"no \"{text}\" in:\n{ReadLog()}");
+    public Task LogsSoon(string text) =>
+        Patience.Until(() => ReadLog().Contains(text, StringComparison.Ordinal), () => $"no \"{text}\" in:\n{ReadLog()}");
 
     public int CountInLog(string text) => ReadLog().Split(text).Length - 1;
 

@@ -10,12 +10,23 @@ namespace Dts.Tests.Cluster;
 public sealed class RunAsUserTests
 {
     private const string Never = "0 0 0 1 1 * 2099";
-    private const string WhoAmI = "id -un; grep -E 'Cap(Prm|Eff|Amb)' /proc/self/status | cut -f 2 | sort -u; setpriv --reuid=root true 2>/dev/null && echo became root; true";
+    private const string WhoAmI =
+        "id -un; grep -E 'Cap(Prm|Eff|Amb)' /proc/self/status | cut -f 2 | sort -u; setpriv --reuid=root true 2>/dev/null && echo became root; true";
     private const string NoCapability = "0000000000000000";
 
     /// <summary>With the rights that the shipped unit gives to a worker: AmbientCapabilities.</summary>
     private static readonly string[] AsTheUnitHasIt =
-        ["env", "HOME=/", "setpriv", "--reuid=daemon", "--regid=daemon", "--init-groups", "--inh-caps=+setuid,+setgid", "--ambient-caps=+setuid,+setgid", "--"];
+        [
+            "env",
+            "HOME=/",
+            "setpriv",
+            "--reuid=daemon",
+            "--regid=daemon",
+            "--init-groups",
+            "--inh-caps=+setuid,+setgid",
+            "--ambient-caps=+setuid,+setgid",
+            "--",
+        ];
 
     [Fact]
     public async Task A_worker_that_is_not_root_runs_jobs_as_the_users_it_allows_and_hands_on_none_of_its_rights()
@@ -32,7 +43,9 @@ public sealed class RunAsUserTests
 
         Assert.Equal(("", $"nobody\n{NoCapability}\n"), (asNobody.Err, asNobody.Output));
         Assert.Equal(("", $"daemon\n{NoCapability}\n"), (asItself.Err, asItself.Output));
-        Assert.Equal((RunStatus.Failed, "user \"root\" is not allowed on worker w1: its setting runAs is \"nobody\"; expected that it names root"), (asRoot.Status, asRoot.Err));
+        Assert.Equal(
+            (RunStatus.Failed, "user \"root\" is not allowed on worker w1: its setting runAs is \"nobody\"; expected that it names root"),
+            (asRoot.Status, asRoot.Err));
     }
 
     [Fact]
@@ -40,7 +53,11 @@ public sealed class RunAsUserTests
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 0);
         await StartWorkerAsDaemonAsync(cluster);
-        await cluster.SaveAsync("stubborn", "trap '' TERM; (trap '' TERM; setsid sleep 300) & sleep 301; sleep 302", Never, new { user = "nobody", killGraceSeconds = 1 });
+        await cluster.SaveAsync(
+            "stubborn",
+            "trap '' TERM; (trap '' TERM; setsid sleep 300) & sleep 301; sleep 302",
+            Never,
+            new { user = "nobody", killGraceSeconds = 1 });
 
         await cluster.CallAsync("/api/v1/jobs/stubborn/run");
         await Patience.Until(() => cluster.CommandsAlive().Count >= 3, cluster.Describe);

@@ -6,7 +6,10 @@ using Xunit;
 
 namespace Dts.Tests.Cluster;
 
-/// <summary>Three hosts with systemd and sshd, booted from the Debian of .ci/hosts on a network of their own, an etcd that they reach, and make for what operators do to them.</summary>
+/// <summary>
+/// Three hosts with systemd and sshd, booted from the Debian of .ci/hosts on a network of their own, an etcd that they reach, and make for
+/// what operators do to them.
+/// </summary>
 /// <remarks>What a host writes is in memory, in a mount namespace of its own: with its processes all of it is gone.</remarks>
 public sealed class SystemdHosts : IAsyncLifetime
 {
@@ -58,14 +61,18 @@ public sealed class SystemdHosts : IAsyncLifetime
             var space = _network.SpaceOf($"h{n}");
             _cgroups.Add(Path.Combine(groups, space));
             string[] boot = [tree, _folder.File($"h{n}"), space, _cgroups[^1], $"h{n}", _folder.File("key.pub")];
-            _hosts.Add(Process.Start(new ProcessStartInfo("unshare", ["-m", "bash", "-c", $"exec >{_folder.File($"h{n}.log")} 2>&1 </dev/null; {Boot}", "boot", .. boot]))!);
+            _hosts.Add(
+                Process.Start(new ProcessStartInfo(
+                    "unshare", ["-m", "bash", "-c", $"exec >{_folder.File($"h{n}.log")} 2>&1 </dev/null; {Boot}", "boot", .. boot]))!);
         }
 
         Etcd = new EtcdServer { Host = IPAddress.Parse(_network.Here) };
         await Etcd.InitializeAsync();
         for (var n = 1; n <= Count; n++)
         {
-            await Patience.Until(() => OnAsync(n, "systemctl is-system-running | grep -E 'running|degraded'").Result.ExitCode == 0, () => File.ReadAllText(_folder.File($"h{n}.log")));
+            await Patience.Until(
+                () => OnAsync(n, "systemctl is-system-running | grep -E 'running|degraded'").Result.ExitCode == 0,
+                () => File.ReadAllText(_folder.File($"h{n}.log")));
         }
     }
 
@@ -80,13 +87,24 @@ public sealed class SystemdHosts : IAsyncLifetime
     }
 
     /// <summary>Waits until a command on a host ends well.</summary>
-    public Task Soon(int host, string command) => Patience.Until(() => OnAsync(host, command).Result.ExitCode == 0, () => $"h{host}: {command}\n{OnAsync(host, "journalctl -q -n 40 --no-pager").Result.Said}");
+    public Task Soon(int host, string command) =>
+        Patience.Until(
+            () => OnAsync(host, command).Result.ExitCode == 0,
+            () => $"h{host}: {command}\n{OnAsync(host, "journalctl -q -n 40 --no-pager").Result.Said}");
 
     /// <summary>What an operator types: make deploy HOSTS=… ROLE=…; a host's address is printed as h1, h2 or h3.</summary>
     public async Task<(int ExitCode, string Said)> MakeAsync(string verb, string role, int[] hosts, params string[] more)
     {
         var (exitCode, said) = await SayAsync("make", [
-            "--no-print-directory", "-C", Tool.InRepository("."), verb, $"HOSTS={string.Join(' ', hosts.Select(AddressOf))}", $"ROLE={role}", $"SSH={Ssh}", $"BIN={NativeProcess.Folder}", .. more]);
+            "--no-print-directory",
+            "-C",
+            Tool.InRepository("."),
+            verb,
+            $"HOSTS={string.Join(' ', hosts.Select(AddressOf))}",
+            $"ROLE={role}",
+            $"SSH={Ssh}",
+            $"BIN={NativeProcess.Folder}",
+            .. more]);
         for (var n = 1; n <= Count; n++)
         {
             said = said.Replace(AddressOf(n), $"h{n}");
@@ -100,7 +118,9 @@ public sealed class SystemdHosts : IAsyncLifetime
         foreach (var host in _hosts)
         {
             // With its first process all of it ends, and then nspawn.
-            var first = File.Exists($"/proc/{host.Id}/task/{host.Id}/children") ? File.ReadAllText($"/proc/{host.Id}/task/{host.Id}/children") : "";
+            var first = File.Exists($"/proc/{host.Id}/task/{host.Id}/children")
+                ? File.ReadAllText($"/proc/{host.Id}/task/{host.Id}/children")
+                : "";
             foreach (var child in first.Split(' ', StringSplitOptions.RemoveEmptyEntries))
             {
                 Processes.Kill(int.Parse(child, System.Globalization.CultureInfo.InvariantCulture));
@@ -120,11 +140,13 @@ public sealed class SystemdHosts : IAsyncLifetime
         _folder.Dispose();
     }
 
-    private Task<(int ExitCode, string Said)> OnAsync(int host, string command) => SayAsync("ssh", [.. Ssh.Split(' ')[1..], "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=5", $"root@{AddressOf(host)}", command]);
+    private Task<(int ExitCode, string Said)> OnAsync(int host, string command) =>
+        SayAsync("ssh", [.. Ssh.Split(' ')[1..], "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=5", $"root@{AddressOf(host)}", command]);
 
     private static async Task<(int ExitCode, string Said)> SayAsync(string program, params string[] arguments)
     {
-        var start = new ProcessStartInfo("/bin/sh", ["-c", "exec \"$@\" 2>&1 </dev/null", "sh", program, .. arguments]) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(
+            "/bin/sh", ["-c", "exec \"$@\" 2>&1 </dev/null", "sh", program, .. arguments]) { RedirectStandardOutput = true };
         start.Environment.Remove("MAKEFLAGS"); // Those of the make that runs the tests.
         using var process = Process.Start(start)!;
         var said = await process.StandardOutput.ReadToEndAsync().WaitAsync(PatienceWithMake);

@@ -21,7 +21,9 @@ public sealed class SystemdTests(EtcdServer etcd) : IClassFixture<EtcdServer>, I
         await using var worker = Start("dts-worker", """{"slots":3}""");
 
         Assert.Equal("READY=1", await _systemd.HearSoon("READY"));
-        Assert.Matches(@"^STATUS=\d+ jobs; 0 of 3 slots running; no start yet; session held; 0 records wait in the spool$", await _systemd.HearSoon("session held"));
+        Assert.Matches(
+            @"^STATUS=\d+ jobs; 0 of 3 slots running; no start yet; session held; 0 records wait in the spool$",
+            await _systemd.HearSoon("session held"));
         Assert.Equal("WATCHDOG=1", await _systemd.HearSoon("WATCHDOG"));
         Assert.Equal("WATCHDOG=1", await _systemd.HearSoon("WATCHDOG"));
         var stopped = worker.StopAsync();
@@ -54,11 +56,14 @@ public sealed class SystemdTests(EtcdServer etcd) : IClassFixture<EtcdServer>, I
         await worker.LogsSoon("changed, and taken over only by a restart: outputLimit");
         Assert.Contains("0 of 5 slots", await _systemd.HearSoon("5 slots"));
         var registration = "";
-        await Patience.Until(() => (registration = etcd.RunCtlAsync("get", "/cron/workers/reload").Result).Contains("\"zone\":\"b\""), () => registration);
+        await Patience.Until(
+            () => (registration = etcd.RunCtlAsync("get", "/cron/workers/reload").Result).Contains("\"zone\":\"b\""), () => registration);
         Assert.Contains("\"slots\":5", registration);
 
         await ReloadAsync("""{"slots":0}""");
-        await worker.LogsSoon($"setting slots: \"0\" ({_scratch.File("settings.json")}); expected a whole number from 1 to 10000; the settings before this reload go on");
+        await worker.LogsSoon(
+            $"setting slots: \"0\" ({_scratch.File("settings.json")}); expected a whole number from 1 to 10000; "
+                + "the settings before this reload go on");
 
         await ReloadAsync("""{"slots":5,"labels":["zone=b"],"logLevel":"warning"}""");
         await worker.StopAsync(); // Which writes all that was logged.
@@ -81,6 +86,15 @@ public sealed class SystemdTests(EtcdServer etcd) : IClassFixture<EtcdServer>, I
             ["env", $"NOTIFY_SOCKET={_systemd.Path}", "WATCHDOG_USEC=1500000"],
             executable,
             _scratch.File("log"),
-            ["--config", _scratch.File("settings.json"), "--etcdEndpoints", etcd.Endpoint.Authority, "--logFile", _scratch.File("log.db"), .. ofWorkers, .. more]);
+            [
+                "--config",
+                _scratch.File("settings.json"),
+                "--etcdEndpoints",
+                etcd.Endpoint.Authority,
+                "--logFile",
+                _scratch.File("log.db"),
+                .. ofWorkers,
+                .. more,
+            ]);
     }
 }

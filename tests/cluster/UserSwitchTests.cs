@@ -27,7 +27,9 @@ public sealed class UserSwitchTests : IDisposable
     [Fact]
     public async Task It_runs_as_that_user_with_the_users_groups_and_no_capability()
     {
-        var ending = await RunAsync("id -un; id -u; id -G; grep -E 'Cap(Inh|Prm|Eff|Amb)' /proc/self/status | cut -f 2 | sort -u; pwd; echo $HOME $USER $LOGNAME $SHELL");
+        var ending = await RunAsync(
+            "id -un; id -u; id -G; grep -E 'Cap(Inh|Prm|Eff|Amb)' /proc/self/status | cut -f 2 | sort -u; pwd; "
+                + "echo $HOME $USER $LOGNAME $SHELL");
 
         Assert.Equal($"nobody\n{Nobody.Uid}\n{Nobody.Gid}\n0000000000000000\n/\n/ nobody nobody /bin/bash\n", ending.Output);
         Assert.Equal("", ending.Error);
@@ -36,7 +38,13 @@ public sealed class UserSwitchTests : IDisposable
     [Fact]
     public async Task Only_the_command_gets_its_variables_and_no_program_before_it()
     {
-        var environment = new Dictionary<string, string> { ["DTS_RUN_ID"] = "1", ["LD_PRELOAD"] = "/no/such.so", ["A"] = "b=c d\n\"e\"", ["PATH"] = "/usr/bin" };
+        var environment = new Dictionary<string, string>
+        {
+            ["DTS_RUN_ID"] = "1",
+            ["LD_PRELOAD"] = "/no/such.so",
+            ["A"] = "b=c d\n\"e\"",
+            ["PATH"] = "/usr/bin",
+        };
 
         var ending = await RunAsync("tr '\\0' '\\n' < /proc/$$/environ | sort", environment);
 
@@ -44,13 +52,16 @@ public sealed class UserSwitchTests : IDisposable
         var complaints = ending.Output.Split('\n').Where(line => line.StartsWith("ERROR: ld.so", StringComparison.Ordinal)).ToList();
         Assert.NotEmpty(complaints);
         Assert.InRange(complaints.Count, 1, 3); // bash, tr, sort
-        Assert.Equal(["\"e\"", "A=b=c d", "DTS_RUN_ID=1", "LD_PRELOAD=/no/such.so", "PATH=/usr/bin", ""], ending.Output.Split('\n').Except(complaints));
+        Assert.Equal(
+            ["\"e\"", "A=b=c d", "DTS_RUN_ID=1", "LD_PRELOAD=/no/such.so", "PATH=/usr/bin", ""],
+            ending.Output.Split('\n').Except(complaints));
     }
 
     [Fact]
     public async Task Its_directory_is_entered_as_that_user()
     {
-        var closed = Directory.CreateDirectory(_scratch.File("closed"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
+        var closed = Directory.CreateDirectory(
+            _scratch.File("closed"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
 
         var ending = await RunAsync("echo never", cwd: closed);
 
@@ -86,7 +97,11 @@ public sealed class UserSwitchTests : IDisposable
     {
         using var folder = new CgroupFolder();
         var cgroup = new RunCgroup(folder.Path, mustHold: true);
-        var running = await StartAsync("id -un; grep ^0:: /proc/self/cgroup; (env -i setsid sleep 300 &); sleep 301", CommandEnvironment.Clean(account: Nobody), "/", cgroup);
+        var running = await StartAsync(
+            "id -un; grep ^0:: /proc/self/cgroup; (env -i setsid sleep 300 &); sleep 301",
+            CommandEnvironment.Clean(account: Nobody),
+            "/",
+            cgroup);
         await Patience.Until(() => CgroupFolder.PidsIn(folder.Path).Count(IsSleep) == 2, () => "not started");
 
         running.Kill("asked by a test", TimeSpan.FromMilliseconds(100));
@@ -96,7 +111,10 @@ public sealed class UserSwitchTests : IDisposable
         Assert.Empty(CgroupFolder.PidsIn(folder.Path));
 
         // The shell's own text names them, too.
-        bool IsSleep(int pid) => Processes.Describe(pid) is var what && what.Contains("sleep 30", StringComparison.Ordinal) && !what.Contains("id -un", StringComparison.Ordinal);
+        bool IsSleep(int pid) =>
+            Processes.Describe(pid) is var what
+                && what.Contains("sleep 30", StringComparison.Ordinal)
+                && !what.Contains("id -un", StringComparison.Ordinal);
     }
 
     [Fact]
@@ -104,7 +122,9 @@ public sealed class UserSwitchTests : IDisposable
     {
         var output = new OutputTarget(_scratch.File("1.out"), "a/1", 1000);
 
-        var ending = await (await StartAsync($"echo one; sleep 2; cat {output.Path}; echo x >{output.Path}; ls -l /proc/self/fd", CommandEnvironment.Clean(account: Nobody), "/", output: output)).Ended.Soon();
+        var ending =
+            await (await StartAsync($"echo one; sleep 2; cat {output.Path}; echo x >{output.Path}; "
+                + "ls -l /proc/self/fd", CommandEnvironment.Clean(account: Nobody), "/", output: output)).Ended.Soon();
 
         Assert.DoesNotContain("1.out", ending.Output.Replace($"{output.Path}: Permission denied", "refused"));
         using var stored = StoredOutput.TryOpen(output.Path);
@@ -116,7 +136,10 @@ public sealed class UserSwitchTests : IDisposable
     {
         using (var first = await OpenAsync())
         {
-            first.Prepare("a/1", "", new ShellCommand { Script = "sleep 300", Environment = CommandEnvironment.Clean(account: Nobody), User = Nobody });
+            first.Prepare(
+                "a/1",
+                "",
+                new ShellCommand { Script = "sleep 300", Environment = CommandEnvironment.Clean(account: Nobody), User = Nobody });
             await first.StartAsync(["a/1"], TimeSpan.FromMinutes(1));
         }
 
@@ -132,8 +155,21 @@ public sealed class UserSwitchTests : IDisposable
 
         string Ask(string user)
         {
-            const string Connect = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect(sys.argv[1]); print('%s: %d' % (sys.argv[2], len(s.recv(1))))";
-            using var asking = Process.Start(new ProcessStartInfo("setpriv", [$"--reuid={user}", "--clear-groups", "/usr/bin/python3", "-c", Connect, socket, user]) { RedirectStandardOutput = true })!;
+            const string Connect =
+                "import socket,sys; s=socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect(sys.argv[1]); print('%s: "
+                    + "%d' % (sys.argv[2], len(s.recv(1))))";
+            using var asking = Process.Start(
+                new ProcessStartInfo(
+                    "setpriv",
+                    [
+                        $"--reuid={user}",
+                        "--clear-groups",
+                        "/usr/bin/python3",
+                        "-c",
+                        Connect,
+                        socket,
+                        user,
+                    ]) { RedirectStandardOutput = true })!;
             return asking.StandardOutput.ReadToEnd();
         }
     }
@@ -147,15 +183,21 @@ public sealed class UserSwitchTests : IDisposable
         {
             _commands.Prepare(id, "", new ShellCommand
             {
-                Script = "id -un; grep Cap[PE] /proc/$PPID/status | cut -f 2 | sort -u; cat /proc/$PPID/environ; stat -c %U /proc/$PPID/environ; echo $PPID >&2; umask",
+                Script =
+                    "id -un; grep Cap[PE] /proc/$PPID/status | cut -f 2 | sort -u; cat /proc/$PPID/environ; "
+                        + "stat -c %U /proc/$PPID/environ; echo $PPID >&2; umask",
                 Environment = CommandEnvironment.Clean(account: user),
                 User = user,
             });
         }
 
-        var endings = await Task.WhenAll((await _commands.StartAsync(["a/1", "b/2", "c/3"], TimeSpan.FromMinutes(1))).Select(running => running.Ended.Soon()));
+        var endings = await Task.WhenAll(
+            (await _commands.StartAsync(["a/1", "b/2", "c/3"], TimeSpan.FromMinutes(1))).Select(running => running.Ended.Soon()));
 
-        Assert.All(endings, ending => Assert.Matches("^(nobody|daemon)\n0000000000000000\ncat: /proc/[0-9]+/environ: Permission denied\nroot\n[0-9]+\n0022\n$", ending.Output));
+        Assert.All(
+            endings,
+            ending => Assert.Matches(
+                "^(nobody|daemon)\n0000000000000000\ncat: /proc/[0-9]+/environ: Permission denied\nroot\n[0-9]+\n0022\n$", ending.Output));
         Assert.Equal(["nobody", "daemon", "nobody"], endings.Select(ending => ending.Output.Split('\n')[0]));
         Assert.Equal(endings[0].Output, endings[2].Output);
         Assert.Equal(2, endings.Select(ending => ending.Output).Distinct().Count());
@@ -164,7 +206,8 @@ public sealed class UserSwitchTests : IDisposable
     [Theory]
     [InlineData("nobody", "dts-starts dts-worker")]
     [InlineData(null, "dts-worker")] // Root's: the thread that hears the worker starts commands, too.
-    public async Task Who_starts_commands_runs_before_all_ordinary_threads_as_the_worker_may_and_no_command_does(string? user, string hurried)
+    public async Task Who_starts_commands_runs_before_all_ordinary_threads_as_the_worker_may_and_no_command_does(
+        string? user, string hurried)
     {
         // Real-time priority and policy (proc(5), stat) of each thread of the holder; nice and these of the shell and of a child of it.
         const string Script = """
@@ -174,7 +217,8 @@ public sealed class UserSwitchTests : IDisposable
         var account = user is null ? null : Nobody;
         var own = File.ReadAllText($"/proc/{Environment.ProcessId}/stat").Split(") ")[^1].Split(' ');
         _commands = await OpenAsync();
-        _commands.Prepare("a/1", "", new ShellCommand { Script = Script, Environment = CommandEnvironment.Clean(account: account), User = account });
+        _commands.Prepare(
+            "a/1", "", new ShellCommand { Script = Script, Environment = CommandEnvironment.Clean(account: account), User = account });
 
         var ending = await Assert.Single(await _commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1))).Ended.Soon();
 
@@ -192,9 +236,11 @@ public sealed class UserSwitchTests : IDisposable
         _commands.Prepare("a/1", "", new ShellCommand { Script = "echo one", Environment = CommandEnvironment.Clean(), User = stranger });
         _commands.Prepare("b/2", "", new ShellCommand { Script = "echo two", Environment = CommandEnvironment.Clean(), User = Nobody });
 
-        var endings = await Task.WhenAll((await _commands.StartAsync(["a/1", "b/2"], TimeSpan.FromMinutes(1))).Select(running => running.Ended.Soon()));
+        var endings = await Task.WhenAll(
+            (await _commands.StartAsync(["a/1", "b/2"], TimeSpan.FromMinutes(1))).Select(running => running.Ended.Soon()));
 
-        Assert.Equal("cannot start: the process that starts commands of this user does not run: it ended before it answered", endings[0].Error);
+        Assert.Equal(
+            "cannot start: the process that starts commands of this user does not run: it ended before it answered", endings[0].Error);
         Assert.Equal("two\n", endings[1].Output);
     }
 
@@ -211,10 +257,14 @@ public sealed class UserSwitchTests : IDisposable
 
         var running = await _commands.StartAsync(["a/1", "b/2", "c/3"], TimeSpan.FromMinutes(1));
         var lost = await Task.WhenAll(running[0].Ended.Soon(), running[1].Ended.Soon());
-        var killed = await _commands.KillLeftAsync(Nobody, new Dictionary<string, string> { ["DTS_RUN_ID"] = "b/2" }, running[1].Pid, running[1].StartTicks);
+        var killed = await _commands.KillLeftAsync(
+            Nobody, new Dictionary<string, string> { ["DTS_RUN_ID"] = "b/2" }, running[1].Pid, running[1].StartTicks);
         var next = await Assert.Single(await _commands.StartAsync(["d/4"], TimeSpan.FromMinutes(1))).Ended.Soon();
 
-        Assert.All(lost, ending => Assert.StartsWith("the process that held its command is gone", Assert.IsType<CommandOutcome.Lost>(ending.Outcome).Why));
+        Assert.All(
+            lost,
+            ending => Assert.StartsWith(
+                "the process that held its command is gone", Assert.IsType<CommandOutcome.Lost>(ending.Outcome).Why));
         Assert.Equal("three\n", (await running[2].Ended.Soon()).Output);
         Assert.Equal("four\n", next.Output); // It was prepared in the holder that died.
         Assert.NotNull(killed);
@@ -239,7 +289,10 @@ public sealed class UserSwitchTests : IDisposable
         var before = Environment.TickCount64;
         for (var i = 1; i <= 30; i++)
         {
-            _commands.Prepare($"a/{i}", "", new ShellCommand { Script = "kill -9 -1", Environment = CommandEnvironment.Clean(account: Nobody), User = Nobody });
+            _commands.Prepare(
+                $"a/{i}",
+                "",
+                new ShellCommand { Script = "kill -9 -1", Environment = CommandEnvironment.Clean(account: Nobody), User = Nobody });
             var ending = await Assert.Single(await _commands.StartAsync([$"a/{i}"], TimeSpan.FromMinutes(1))).Ended.Soon();
             Assert.True(ending.Outcome is CommandOutcome.Lost or CommandOutcome.NotStarted { TooLate: true }, ending.Error);
         }
@@ -262,13 +315,19 @@ public sealed class UserSwitchTests : IDisposable
 
         var holder = Assert.Single(Processes.Running($"hold {_scratch.File("holders")}"));
         Processes.Signal(holder, "STOP");
-        _commands = await OpenAsync(log).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken); // What a silent one gets.
+        // What a silent one gets.
+        _commands = await OpenAsync(log).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
 
         Assert.Empty(_commands.Former);
         Assert.False(Processes.IsAlive(holder));
-        Assert.Contains(log.Lines, line => line.Contains($"process {holder} holds commands of the worker before this one and does not answer (a signal stopped it)", StringComparison.Ordinal));
+        Assert.Contains(
+            log.Lines,
+            line => line.Contains(
+                $"process {holder} holds commands of the worker before this one and does not answer (a signal stopped it)",
+                StringComparison.Ordinal));
         Assert.Single(Directory.GetFiles(_scratch.File("holders"), "*.sock"));
-        Assert.Equal(1, await _commands.KillLeftAsync(Nobody, new Dictionary<string, string> { ["DTS_RUN_ID"] = environment["DTS_RUN_ID"] }, 0, 0));
+        Assert.Equal(
+            1, await _commands.KillLeftAsync(Nobody, new Dictionary<string, string> { ["DTS_RUN_ID"] = environment["DTS_RUN_ID"] }, 0, 0));
     }
 
     [Fact]
@@ -278,7 +337,8 @@ public sealed class UserSwitchTests : IDisposable
         _commands = await OpenAsync(idlesFor: TimeSpan.FromSeconds(1));
         foreach (var (id, script) in new[] { ("a/1", "echo one"), ("b/2", "read x; echo two") })
         {
-            _commands.Prepare(id, "", new ShellCommand { Script = script, Environment = CommandEnvironment.Clean(account: daemon), User = daemon });
+            _commands.Prepare(
+                id, "", new ShellCommand { Script = script, Environment = CommandEnvironment.Clean(account: daemon), User = daemon });
             await Assert.Single(await _commands.StartAsync([id], TimeSpan.FromMinutes(1))).Ended.Soon();
             Assert.Equal(2, Holders().Count);
             _commands.Forget(id);
@@ -322,10 +382,22 @@ public sealed class UserSwitchTests : IDisposable
     private async Task<CommandEnding> RunAsync(string script, Dictionary<string, string>? environment = null, string? cwd = null) =>
         await (await StartAsync(script, environment ?? CommandEnvironment.Clean(account: Nobody), cwd)).Ended.Soon();
 
-    private async Task<RunningCommand> StartAsync(string script, Dictionary<string, string> environment, string? cwd, RunCgroup? cgroup = null, OutputTarget? output = null)
+    private async Task<RunningCommand> StartAsync(
+        string script, Dictionary<string, string> environment, string? cwd, RunCgroup? cgroup = null, OutputTarget? output = null)
     {
         _commands ??= await OpenAsync();
-        _commands.Prepare("a/1", "", new ShellCommand { Script = script, Environment = environment, User = Nobody, Cwd = cwd ?? "/", Cgroup = cgroup, OutputTarget = output });
+        _commands.Prepare(
+            "a/1",
+            "",
+            new ShellCommand
+            {
+                Script = script,
+                Environment = environment,
+                User = Nobody,
+                Cwd = cwd ?? "/",
+                Cgroup = cgroup,
+                OutputTarget = output,
+            });
         return Assert.Single(await _commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1)));
     }
 }

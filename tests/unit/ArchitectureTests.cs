@@ -25,10 +25,13 @@ public sealed partial class ArchitectureTests
         ["master"]                  = $"{Common} Doctor master.Api master.Jobs",
         ["master/api"]              = $"{Common} master.Jobs",
         ["master/jobs"]             = Common,
-        ["worker"]                  = $"{Common} Doctor worker.Watches worker.Fires worker.Runs worker.Commands worker.Commands.Holders worker.Records worker.Sessions",
+        ["worker"]                  =
+            $"{Common} Doctor worker.Watches worker.Fires worker.Runs worker.Commands worker.Commands.Holders worker.Records "
+                + "worker.Sessions",
         ["worker/watch"]            = "Cron Etcd Hosting Jobs worker.Sessions",
         ["worker/fires"]            = "Cron Etcd Hosting Jobs worker.Watches worker.Runs worker.Commands worker.Records worker.Sessions",
-        ["worker/runs"]             = "Etcd Hosting Jobs worker.Watches worker.Commands worker.Commands.Holders worker.Records worker.Sessions",
+        ["worker/runs"]             =
+            "Etcd Hosting Jobs worker.Watches worker.Commands worker.Commands.Holders worker.Records worker.Sessions",
         ["worker/commands"]         = "Hosting Jobs worker.Commands.Holders",
         ["worker/commands/holder"]  = "Hosting",
         ["worker/records"]          = "Etcd Hosting Jobs Logs worker.Runs worker.Commands worker.Commands.Holders",
@@ -81,7 +84,9 @@ public sealed partial class ArchitectureTests
         foreach (var known in Mentions().Matches(code).Select(match => match.Groups[1].Value.TrimEnd('.')).Distinct())
         {
             // The longest namespace of the house that the name begins with.
-            var space = Rooms.Keys.Select(NamespaceOf).Where(name => known == name || known.StartsWith(name + ".", StringComparison.Ordinal)).MaxBy(name => name.Length);
+            var space = Rooms.Keys.Select(NamespaceOf)
+                .Where(name => known == name || known.StartsWith(name + ".", StringComparison.Ordinal))
+                .MaxBy(name => name.Length);
             if (space is not null && !allowed.Contains(space) && !own.StartsWith(space + ".", StringComparison.Ordinal))
             {
                 yield return $"{file}, room {room}: {space}; expected only {(Rooms[room].Length > 0 ? Rooms[room] : "itself")}";

@@ -24,7 +24,8 @@ internal sealed class HeldCommands : IDisposable
     public static readonly TimeSpan StartsWithin = TimeSpan.FromSeconds(2);
 
     private static readonly TimeSpan AnswersWithin = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan OnTheWay = TimeSpan.FromMilliseconds(200); // From the holder's look at the clock to the arrival of its answer.
+    // From the holder's look at the clock to the arrival of its answer.
+    private static readonly TimeSpan OnTheWay = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan StoppedFor = TimeSpan.FromSeconds(1); // Then a former holder that is stopped does not go on by itself.
     private static readonly TimeSpan KillsAgainAfter = TimeSpan.FromSeconds(1);
@@ -101,7 +102,9 @@ internal sealed class HeldCommands : IDisposable
         if (await Task.WhenAny(first.Heard, Task.Delay(AnswersWithin, TimeProvider.System)) != first.Heard || first.Fault is not null)
         {
             var why = first.Fault ?? $"it did not answer within {AnswersWithin.TotalSeconds:0} s";
-            throw new StartException($"no command can be started{(user is null ? "" : $" as {user.Name}")}: {string.Join(' ', program)} does not run{(user is null ? "" : " as that user")}: {why}");
+            throw new StartException(
+                $"no command can be started{(user is null ? "" : $" as {user.Name}")}: "
+                    + $"{string.Join(' ', program)} does not run{(user is null ? "" : " as that user")}: {why}");
         }
 
         return commands;
@@ -140,7 +143,8 @@ internal sealed class HeldCommands : IDisposable
     /// </summary>
     /// <param name="within">The time in which commands may start; at most two seconds, after which the holder counts as stalled.</param>
     /// <param name="deadlines">See <see cref="KillAfter"/>.</param>
-    public async Task<IReadOnlyList<RunningCommand>> StartAsync(IReadOnlyList<string> ids, TimeSpan within, IReadOnlyList<KillDeadline>? deadlines = null)
+    public async Task<IReadOnlyList<RunningCommand>> StartAsync(
+        IReadOnlyList<string> ids, TimeSpan within, IReadOnlyList<KillDeadline>? deadlines = null)
     {
         var running = new List<RunningCommand>(ids.Count);
         var from = Environment.TickCount64;
@@ -168,7 +172,9 @@ internal sealed class HeldCommands : IDisposable
 
         var started = new Dictionary<string, Task<RunningCommand>>(ids.Length);
         var requests = ids.GroupBy(id => _links[id])
-            .Select(together => (Link: together.Key, Ids: together.ToList(), Number: together.Key.Start([.. together], notAfterMs, deadlines, started)))
+            .Select(
+                together => (
+                    Link: together.Key, Ids: together.ToList(), Number: together.Key.Start([.. together], notAfterMs, deadlines, started)))
             .ToList();
 
         try
@@ -412,9 +418,18 @@ internal sealed class HeldCommands : IDisposable
         using var listener = HolderFolder.Listen(path);
         var gate = StartGate.Make();
         var link = new Link(
-            this, new HolderLine(HolderFolder.TryConnect(path) ?? throw new IOException($"{path}: cannot connect to this socket")), path, gate, user);
+            this,
+            new HolderLine(HolderFolder.TryConnect(path) ?? throw new IOException($"{path}: cannot connect to this socket")),
+            path,
+            gate,
+            user);
         var endings = Native.OpenForWriting(Path.ChangeExtension(path, Holder.EndingsSuffix), make: true);
-        int[] handedOver = [Native.DuplicateHigh((int)listener.Handle), Native.DuplicateHigh(endings), Native.DuplicateHigh(gate.Descriptor)];
+        int[] handedOver =
+        [
+            Native.DuplicateHigh((int)listener.Handle),
+            Native.DuplicateHigh(endings),
+            Native.DuplicateHigh(gate.Descriptor),
+        ];
         try
         {
             link.Pid = PreparedCommand.Launch([.. _program, path], user, handedOver);
@@ -519,7 +534,10 @@ internal sealed class HeldCommands : IDisposable
         public RunningCommand Add(HolderMessage.Held held)
         {
             var running = new RunningCommand(
-                held.Pid, held.StartTicks, held.StartedAt, (_, reason, grace) => _line?.Send(new HolderMessage.Kill(held.Id, reason, grace?.TotalMilliseconds)));
+                held.Pid,
+                held.StartTicks,
+                held.StartedAt,
+                (_, reason, grace) => _line?.Send(new HolderMessage.Kill(held.Id, reason, grace?.TotalMilliseconds)));
             if (held.Ending is { } ending)
             {
                 running.Complete(ending);
@@ -787,7 +805,8 @@ internal sealed class HeldCommands : IDisposable
             {
                 Answer(id, HasBegun(number)
                     ? new RunningCommand(CommandEnding.Lost(Unheard, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow))
-                    : RunningCommand.NotStarted($"the process that starts commands of this user does not run: {_fault}", tooLate: _wasKilled));
+                    : RunningCommand.NotStarted(
+                        $"the process that starts commands of this user does not run: {_fault}", tooLate: _wasKilled));
             }
 
             while (_counts.TryDequeue(out var count))

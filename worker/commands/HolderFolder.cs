@@ -16,7 +16,9 @@ internal static class HolderFolder
         }
     }
 
-    /// <summary>Sockets have names of up to 107 bytes, folders any: so a socket is reached through its folder's descriptor (unix(7), proc(5)).</summary>
+    /// <summary>
+    /// Sockets have names of up to 107 bytes, folders any: so a socket is reached through its folder's descriptor (unix(7), proc(5)).
+    /// </summary>
     public static Socket Listen(string path)
     {
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -51,7 +53,9 @@ internal static class HolderFolder
             : uint.MaxValue;
     }
 
-    /// <summary>The processes that hold commands behind a socket, or pretend to: every user can read the path in the command line of a holder.</summary>
+    /// <summary>
+    /// The processes that hold commands behind a socket, or pretend to: every user can read the path in the command line of a holder.
+    /// </summary>
     public static List<ProcessEntry> FindHolders(string path)
     {
         var arguments = Encoding.UTF8.GetBytes($"hold\0{path}\0");

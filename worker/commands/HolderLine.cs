@@ -166,7 +166,8 @@ internal sealed class HolderLine : IDisposable
         }
     }
 
-    public static byte[] ToBytes(HolderMessage message) => [.. JsonSerializer.SerializeToUtf8Bytes(message, HolderJson.Readable.HolderMessage), (byte)'\n'];
+    public static byte[] ToBytes(HolderMessage message) =>
+        [.. JsonSerializer.SerializeToUtf8Bytes(message, HolderJson.Readable.HolderMessage), (byte)'\n'];
 
     private async Task SendLaterAsync()
     {

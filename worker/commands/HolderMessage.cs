@@ -36,11 +36,14 @@ internal abstract record HolderMessage
     /// <param name="NotAfterMs">The time of this host's monotonic clock after which the holder refuses to start them.</param>
     /// <param name="Deadlines">The deadlines of those commands that have one from their start on.</param>
     /// <param name="Number">Its number at the <see cref="StartGate"/>; 0 = it cannot be given up.</param>
-    public sealed record Start(IReadOnlyList<string> Ids, long NotAfterMs, IReadOnlyList<KillAt>? Deadlines = null, long Number = 0) : HolderMessage;
+    public sealed record Start(
+        IReadOnlyList<string> Ids, long NotAfterMs, IReadOnlyList<KillAt>? Deadlines = null, long Number = 0) : HolderMessage;
 
     public sealed record Kill(string Id, string Reason, double? GraceMs) : HolderMessage;
 
-    /// <summary>To be killed at a moment of this host's monotonic clock, unless told otherwise before, also when the worker is gone by then.</summary>
+    /// <summary>
+    /// To be killed at a moment of this host's monotonic clock, unless told otherwise before, also when the worker is gone by then.
+    /// </summary>
     public sealed record KillAt(string Id, long AtMs, string Reason, double GraceMs) : HolderMessage;
 
     /// <summary>The ending is recorded: the holder forgets the command, and kills it if it still runs.</summary>
@@ -68,11 +71,13 @@ internal abstract record HolderMessage
 [JsonSerializable(typeof(HolderMessage))]
 internal sealed partial class HolderJson : JsonSerializerContext
 {
-    public static HolderJson Readable => field ??= new(new JsonSerializerOptions(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+    public static HolderJson Readable =>
+        field ??= new(new JsonSerializerOptions(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
 }
 
 /// <summary>When a command is to be killed from now, whoever is there by then.</summary>
 internal sealed record KillDeadline(string Id, TimeSpan After, string Reason, TimeSpan Grace)
 {
-    internal HolderMessage.KillAt ToMessage() => new(Id, Environment.TickCount64 + (long)After.TotalMilliseconds, Reason, Grace.TotalMilliseconds);
+    internal HolderMessage.KillAt ToMessage() =>
+        new(Id, Environment.TickCount64 + (long)After.TotalMilliseconds, Reason, Grace.TotalMilliseconds);
 }

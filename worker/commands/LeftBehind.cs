@@ -6,7 +6,10 @@ namespace Dts.Worker.Commands;
 /// <summary>Commands that a process before this one started, and that nobody holds.</summary>
 internal static class LeftBehind
 {
-    /// <summary>Ends every process that carries all of these variables in its environment, and the group that the command itself leads, and returns how many it found.</summary>
+    /// <summary>
+    /// Ends every process that carries all of these variables in its environment, and the group that the command itself leads, and returns
+    /// how many it found.
+    /// </summary>
     /// <remarks>
     /// Finds commands of this process's own user only: reading the environment of another user's process needs a capability, and a pid
     /// alone identifies a command only if its process has this user.
@@ -22,7 +25,8 @@ internal static class LeftBehind
             .ToList();
         foreach (var group in found.Where(ProcessTree.IsStill).Select(process => process.Group).Distinct())
         {
-            _ = Native.SendSignalToGroup(group, Native.SIGKILL); // Commands are started in sessions of their own, so it is no stranger's group.
+            // Commands are started in sessions of their own, so it is no stranger's group.
+            _ = Native.SendSignalToGroup(group, Native.SIGKILL);
         }
 
         return found.Count;

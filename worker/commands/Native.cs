@@ -392,7 +392,9 @@ internal static unsafe partial class Native
         }
     }
 
-    /// <summary>No process that is started from now on may become a real-time one; threads that are, stay so. See getrlimit(2), RLIMIT_RTPRIO.</summary>
+    /// <summary>
+    /// No process that is started from now on may become a real-time one; threads that are, stay so. See getrlimit(2), RLIMIT_RTPRIO.
+    /// </summary>
     public static void GiveUpHurry()
     {
         var none = stackalloc ulong[] { 0, 0 };

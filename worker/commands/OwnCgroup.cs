@@ -2,11 +2,13 @@ using System.Globalization;
 
 namespace Dts.Worker.Commands;
 
-/// <summary>The cgroup that this process was started in, as a place to put cgroups of runs into: <c>worker</c> for itself, <c>runs</c> for them.</summary>
+/// <summary>
+/// The cgroup that this process was started in, as a place to put cgroups of runs into: <c>worker</c> for itself, <c>runs</c> for them.
+/// </summary>
 /// <remarks>
-/// It has to be ours: delegated (Delegate=yes in the unit), with nobody else in it. This process moves into <c>worker</c>, because a cgroup that limits others
-/// must have no processes of its own (cgroups(7)). Controllers are switched on when they are first asked for, not before: as long as they are, systemd cannot start
-/// the unit's next process in this cgroup while one of <c>runs</c> still has processes.
+/// It has to be ours: delegated (Delegate=yes in the unit), with nobody else in it. This process moves into <c>worker</c>, because a cgroup
+/// that limits others must have no processes of its own (cgroups(7)). Controllers are switched on when they are first asked for, not
+/// before: as long as they are, systemd cannot start the unit's next process in this cgroup while one of <c>runs</c> still has processes.
 /// </remarks>
 internal sealed class OwnCgroup
 {
@@ -76,7 +78,11 @@ internal sealed class OwnCgroup
     private static string? FindPath()
     {
         // mountinfo: id, parent, device, root of the mount, mount point, …, "-", type (proc(5)).
-        var mount = File.ReadLines("/proc/self/mountinfo").Select(line => line.Split(" - ", 2)).Where(line => line[^1].StartsWith("cgroup2 ", StringComparison.Ordinal)).Select(line => line[0].Split(' ')).FirstOrDefault();
+        var mount = File.ReadLines("/proc/self/mountinfo")
+            .Select(line => line.Split(" - ", 2))
+            .Where(line => line[^1].StartsWith("cgroup2 ", StringComparison.Ordinal))
+            .Select(line => line[0].Split(' '))
+            .FirstOrDefault();
         var own = File.ReadLines("/proc/self/cgroup").FirstOrDefault(line => line.StartsWith("0::/", StringComparison.Ordinal))?[3..];
         if (mount is null || own is null)
         {
@@ -88,7 +94,9 @@ internal sealed class OwnCgroup
     }
 
     private static string? FindOther(string path) =>
-        File.ReadLines(Path.Combine(path, "cgroup.procs")).FirstOrDefault(pid => pid != Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+        File.ReadLines(Path.Combine(path, "cgroup.procs"))
+            .FirstOrDefault(pid => pid != Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
 
-    private static string[] Words(string folder, string file) => File.ReadAllText(Path.Combine(folder, file)).Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
+    private static string[] Words(string folder, string file) =>
+        File.ReadAllText(Path.Combine(folder, file)).Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
 }

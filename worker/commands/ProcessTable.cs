@@ -88,7 +88,8 @@ internal static class ProcessTable
     }
 
     /// <summary>Whether the last arguments of a process are these.</summary>
-    public static bool HasLastArguments(int pid, ReadOnlySpan<byte> zeroEnded) => TryReadAll($"/proc/{pid}/cmdline").AsSpan().EndsWith(zeroEnded);
+    public static bool HasLastArguments(int pid, ReadOnlySpan<byte> zeroEnded) =>
+        TryReadAll($"/proc/{pid}/cmdline").AsSpan().EndsWith(zeroEnded);
 
     /// <summary>Whether a process was started with each of these entries ("NAME=value") in its environment.</summary>
     public static bool HasInEnvironment(int pid, IReadOnlyList<byte[]> entries)

@@ -2,13 +2,15 @@ using System.Globalization;
 
 namespace Dts.Worker.Commands;
 
-/// <summary>The cgroup of one run (cgroups(7), version 2): its command enters it before the shell is executed, so that nothing of it can be outside.</summary>
+/// <summary>
+/// The cgroup of one run (cgroups(7), version 2): its command enters it before the shell is executed, so that nothing of it can be outside.
+/// </summary>
 /// <param name="path">Its folder, which exists.</param>
 /// <param name="mustHold">Whether the command is rather not run than run outside.</param>
 /// <remarks>
 /// <para>Thread-safe: all state is the kernel's. What cannot be read or written is taken as absent; nothing here throws for it.</para>
-/// <para>A process enters by itself, for it takes the kernel half a millisecond and at times fifteen to move one, and longer the busier the host is: the thread that
-/// starts commands on the dot has no time for that.</para>
+/// <para>A process enters by itself, for it takes the kernel half a millisecond and at times fifteen to move one, and longer the busier the
+/// host is: the thread that starts commands on the dot has no time for that.</para>
 /// </remarks>
 internal sealed class RunCgroup(string path, bool mustHold)
 {

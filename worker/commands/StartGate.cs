@@ -23,7 +23,8 @@ internal sealed unsafe class StartGate : IDisposable
     public StartGate(SafeFileHandle file)
     {
         _file = file;
-        _memory = MemoryMappedFile.CreateFromFile(file, null, Size, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
+        _memory = MemoryMappedFile.CreateFromFile(
+            file, null, Size, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
         _view = _memory.CreateViewAccessor(0, Size);
         byte* start = null;
         _view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);

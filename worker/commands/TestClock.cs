@@ -4,7 +4,9 @@ using Dts.Common.Hosting;
 namespace Dts.Worker.Commands;
 
 /// <summary>The system's clock with an offset out of a file, for fault tests: no test can step the clock of its host.</summary>
-/// <remarks>It is there only when the environment names that file in DTS_TEST_CLOCK: milliseconds, looked at every 50 ms. Thread-safe.</remarks>
+/// <remarks>
+/// It is there only when the environment names that file in DTS_TEST_CLOCK: milliseconds, looked at every 50 ms. Thread-safe.
+/// </remarks>
 internal sealed class TestClock : TimeProvider, IDisposable
 {
     /// <summary>The variable of the environment that names the file.</summary>
@@ -29,7 +31,8 @@ internal sealed class TestClock : TimeProvider, IDisposable
     public long OffsetMs => Volatile.Read(ref _offsetMs);
 
     /// <summary>The clock to use: the system's, unless a fault test asks for this one.</summary>
-    public static TimeProvider Choose() => Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } path ? new TestClock(path) : System;
+    public static TimeProvider Choose() =>
+        Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } path ? new TestClock(path) : System;
 
     public override DateTimeOffset GetUtcNow() => base.GetUtcNow().AddMilliseconds(OffsetMs);
 
@@ -39,7 +42,8 @@ internal sealed class TestClock : TimeProvider, IDisposable
     {
         try
         {
-            if (long.TryParse(File.ReadAllText(_path), CultureInfo.InvariantCulture, out var offset) && Interlocked.Exchange(ref _offsetMs, offset) != offset)
+            if (long.TryParse(File.ReadAllText(_path), CultureInfo.InvariantCulture, out var offset)
+                && Interlocked.Exchange(ref _offsetMs, offset) != offset)
             {
                 Stepped?.Invoke();
             }

@@ -32,7 +32,8 @@ internal static class UserSwitch
     private static string? FindProgram(string name) => Folders.Select(folder => $"{folder}/{name}").FirstOrDefault(File.Exists);
 
     private static ulong OwnCapabilities() =>
-        Convert.ToUInt64(File.ReadLines("/proc/self/status").First(line => line.StartsWith("CapEff:", StringComparison.Ordinal))[7..].Trim(), 16);
+        Convert.ToUInt64(
+            File.ReadLines("/proc/self/status").First(line => line.StartsWith("CapEff:", StringComparison.Ordinal))[7..].Trim(), 16);
 }
 
 /// <summary>A user of this host, as whom a command may run.</summary>
@@ -43,7 +44,8 @@ internal sealed record UserAccount(string Name, uint Uid, uint Gid, string Home)
     public static uint Own => Native.OwnUid();
 
     /// <summary>Null = this host knows nobody of that number.</summary>
-    public static UserAccount? Find(uint uid) => Native.FindUserName(uid) is { } name && Find(name) is { } user && user.Uid == uid ? user : null;
+    public static UserAccount? Find(uint uid) =>
+        Native.FindUserName(uid) is { } name && Find(name) is { } user && user.Uid == uid ? user : null;
 
     /// <summary>Null = this host knows nobody of that name. Asks whatever the host asks: files, LDAP.</summary>
     public static UserAccount? Find(string name) => Native.FindUser(name) is var (uid, gid, home)

@@ -7,7 +7,9 @@ namespace Dts.Worker.Fires;
 /// <summary>Finds out what a claim whose answer was lost has brought, from etcd's history.</summary>
 internal sealed class ClaimRecovery(EtcdClient etcd, Keys keys, string workerId, Session session)
 {
-    /// <summary>The answer that was lost; null = no run is in flight by that claim (any more). What it owed without a run, another finds in etcd.</summary>
+    /// <summary>
+    /// The answer that was lost; null = no run is in flight by that claim (any more). What it owed without a run, another finds in etcd.
+    /// </summary>
     /// <exception cref="EtcdException">Compacted: the history is gone.</exception>
     public async Task<ClaimAnswer.Mine?> FindAsync(Fire fire)
     {

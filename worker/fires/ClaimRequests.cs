@@ -10,7 +10,9 @@ using Mvccpb;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>What the claimer asks of etcd, many fires in one request and a few requests at a time, and the answers that have come.</summary>
+/// <summary>
+/// What the claimer asks of etcd, many fires in one request and a few requests at a time, and the answers that have come.
+/// </summary>
 /// <remarks>
 /// <para>Not thread-safe, except the arrival of answers. The claimer's loop owns it; <paramref name="wake"/> announces an answer.</para>
 /// <para>A job has at most one claim under way, whatever triggered its runs: two claims in one request would both find no run in flight
@@ -52,7 +54,9 @@ internal sealed class ClaimRequests(
     /// <summary>How many more commands could be started now.</summary>
     public int RoomNow() => slots.Total - runs.CountExpected(DateTimeOffset.MaxValue) - _claimsAsked;
 
-    /// <summary>How many more could be started in a little while, when those that have just started, and are likely to be short, have ended.</summary>
+    /// <summary>
+    /// How many more could be started in a little while, when those that have just started, and are likely to be short, have ended.
+    /// </summary>
     private int RoomAhead() => slots.Total - runs.CountExpected(time.GetUtcNow() - claimAhead) - _claimsAsked;
 
     /// <summary>An exception out of a request is a bug and ends the worker.</summary>
@@ -267,7 +271,9 @@ internal sealed class ClaimRequests(
         }
     }
 
-    /// <summary>What is asked for a fire that is not to be started here: it ends without a run, or is handed on; null = it is to be started.</summary>
+    /// <summary>
+    /// What is asked for a fire that is not to be started here: it ends without a run, or is handed on; null = it is to be started.
+    /// </summary>
     private TxnRequest? AskWithoutRoom(Fire fire, ClaimTxn claims, DateTimeOffset now)
     {
         var deadline = $"within {fire.Plan.StartDeadline.TotalSeconds:0} s";
@@ -276,10 +282,13 @@ internal sealed class ClaimRequests(
             { Unplanned: { } why } => claims.CloseUnplanned(fire, why, now),
             { HandTo.Count: > 0 } => claims.HandOver(fire),
             { IsMisfire: true } => claims.CloseMisfired(fire),
-            { NobodyMatches: true } => claims.Close(fire, RunStatus.Missed, $"no live worker matches its target ({Display.Line(TargetOf(fire))}) {deadline}", now),
-            { IsHindered: true } when now > fire.Deadline => claims.Close(fire, RunStatus.Skipped, $"a run of the job was still going {deadline}", now),
+            { NobodyMatches: true } =>
+                claims.Close(fire, RunStatus.Missed, $"no live worker matches its target ({Display.Line(TargetOf(fire))}) {deadline}", now),
+            { IsHindered: true } when now > fire.Deadline =>
+                claims.Close(fire, RunStatus.Skipped, $"a run of the job was still going {deadline}", now),
             _ when now > fire.Deadline => claims.Close(fire, RunStatus.Missed, $"no worker could start it {deadline}", now),
-            { IsQueued: false, Plan.Overlap: Overlap.Forbid } when now >= fire.PlanTime && inTheWay.IsHere(fire) => claims.Close(fire, RunStatus.Skipped, "the previous run was still going", now),
+            { IsQueued: false, Plan.Overlap: Overlap.Forbid } when now >= fire.PlanTime && inTheWay.IsHere(fire) =>
+                claims.Close(fire, RunStatus.Skipped, "the previous run was still going", now),
             _ => null,
         };
     }
@@ -352,7 +361,9 @@ internal sealed class ClaimRequests(
         wake();
     }
 
-    /// <summary>A job that was put by hand has no cursor, nor has a worker that is new to a job in mode all: it begins now, just before this fire.</summary>
+    /// <summary>
+    /// A job that was put by hand has no cursor, nor has a worker that is new to a job in mode all: it begins now, just before this fire.
+    /// </summary>
     private async Task CreateCursorAsync(Fire fire, long found)
     {
         var before = fire.Plan.Schedule.Latest(fire.PlanTime.AddSeconds(-1)) ?? fire.PlanTime.AddSeconds(-1);

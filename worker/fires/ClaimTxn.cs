@@ -17,23 +17,26 @@ namespace Dts.Worker.Fires;
 /// else if all but the last hold and P has come: put the cursor at P, put what is owed, "skipped"   -> closed by me
 /// else read cursor, job and the runs in flight                                                    -> somebody else's, changed, or in the way
 /// </code>
-/// <para>When the cursor is further back, a claim over the gap compares it with the value that was read, and puts with the rest what becomes of
-/// the plan times between: endings owed, runs queued. So the account is as durable as the claim, and made once.</para>
+/// <para>When the cursor is further back, a claim over the gap compares it with the value that was read, and puts with the rest what
+/// becomes of the plan times between: endings owed, runs queued. So the account is as durable as the claim, and made once.</para>
 /// <para>A run out of the queue is claimed alike: its key there, unchanged, stands for the cursor, and is deleted.</para>
-/// <para>All is compared with the state before the request (etcd evaluates a tree of transactions so), so one request carries many claims, but never
-/// two of one job. Around them stands the condition that our session is the one registered.</para>
+/// <para>All is compared with the state before the request (etcd evaluates a tree of transactions so), so one request carries many claims,
+/// but never two of one job. Around them stands the condition that our session is the one registered.</para>
 /// </remarks>
 internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
 {
     private readonly string _session = session.Lease.ToString();
 
-    /// <summary>How many operations a request's claim may have beside others: etcd counts 128 along a path of nested transactions.</summary>
+    /// <summary>
+    /// How many operations a request's claim may have beside others: etcd counts 128 along a path of nested transactions.
+    /// </summary>
     public const int OperationsBesideOthers = 12;
 
     private const int AccountedTwiceMax = 40; // What becomes of a gap stands in both branches, which lie on one path.
 
     /// <summary>How many operations the claim of a fire takes, at most.</summary>
-    public static int CountOperations(Fire fire) => 4 + (fire.Gap is { } gap ? 2 * (gap.Again.Count + 1) : 0) + fire.HandTo.Count + fire.Plan.AfterFailure.Count;
+    public static int CountOperations(Fire fire) =>
+        4 + (fire.Gap is { } gap ? 2 * (gap.Again.Count + 1) : 0) + fire.HandTo.Count + fire.Plan.AfterFailure.Count;
 
     /// <summary>Whether etcd grants the claim beside other runs of the job. In mode all each worker prevents overlap itself.</summary>
     public static bool MayOverlap(Fire fire) =>
@@ -58,10 +61,16 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
         claim.Then([
             Txn.Get(keys.Job(fire.Name)),
             Take(fire, Cursor.Claimed),
-            Txn.Put(keys.Run(fire.Name, fire.RunId), JsonSerializer.Serialize(new RunInFlight(workerId, _session, now, fire.Run), JobsJson.Readable.RunInFlight)),
+            Txn.Put(
+                keys.Run(fire.Name, fire.RunId),
+                JsonSerializer.Serialize(new RunInFlight(workerId, _session, now, fire.Run), JobsJson.Readable.RunInFlight)),
             .. Account(fire.Gap, fire.Name)]);
 
-        return fire.IsQueued || now < fire.PlanTime || mayOverlap || fire.Plan.Overlap == Overlap.Replace || fire.Gap is { Again.Count: > AccountedTwiceMax }
+        return fire.IsQueued
+            || now < fire.PlanTime
+            || mayOverlap
+            || fire.Plan.Overlap == Overlap.Replace
+            || fire.Gap is { Again.Count: > AccountedTwiceMax }
             ? claim.Else(LookAround(fire))
             : claim.Else(Txn.Nested(Close(fire, RunStatus.Skipped, "the previous run was still going", now)));
     }
@@ -80,7 +89,9 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
 
     /// <summary>Takes a fire of the past, whose gap has it, too: all that is to be done is to account for it.</summary>
     public TxnRequest CloseMisfired(Fire fire) =>
-        Txn.If(StillOpen(fire)).Then([Take(fire, Cursor.Missed), Txn.Get(keys.Job(fire.Name)), .. Account(fire.Gap, fire.Name)]).Else(LookAround(fire));
+        Txn.If(StillOpen(fire))
+            .Then([Take(fire, Cursor.Missed), Txn.Get(keys.Job(fire.Name)), .. Account(fire.Gap, fire.Name)])
+            .Else(LookAround(fire));
 
     /// <summary>Takes a run out of the queue whose job is gone, or cannot run.</summary>
     public TxnRequest CloseUnplanned(Fire fire, string why, DateTimeOffset now)
@@ -95,7 +106,9 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
     public TxnRequest HandOver(Fire fire) => Txn.If(StillOpen(fire)).Then([
         Take(fire, Cursor.Moved),
         Txn.Get(keys.Job(fire.Name)),
-        .. fire.HandTo.Select((worker, index) => Put(fire.Name, fire.Run with { Worker = worker, ShardIndex = index, ShardTotal = fire.HandTo.Count }))]).Else(LookAround(fire));
+        .. fire.HandTo.Select(
+            (worker, index) => Put(
+                fire.Name, fire.Run with { Worker = worker, ShardIndex = index, ShardTotal = fire.HandTo.Count }))]).Else(LookAround(fire));
 
     private OwedEnding Owe(RunSpec run, RunStatus status, string why, DateTimeOffset now) => new(workerId, _session, run, status, why, now);
 
@@ -110,7 +123,8 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
         _ => ReadOtherwise(answer),
     };
 
-    private static KeyValue? FindJob(TxnResponse closed) => closed.Responses.FirstOrDefault(response => response.ResponseRange is not null)?.ResponseRange.Kvs.FirstOrDefault();
+    private static KeyValue? FindJob(TxnResponse closed) =>
+        closed.Responses.FirstOrDefault(response => response.ResponseRange is not null)?.ResponseRange.Kvs.FirstOrDefault();
 
     private static ClaimAnswer.NotMine ReadOtherwise(TxnResponse answer) => new(
         Place: First(answer, 0),
@@ -124,8 +138,16 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
 #if SABOTAGE
         ({ IsQueued: false }, _) when Sabotage.OfCursor => [Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision)],
 #endif
-        ({ IsQueued: true }, _) => [Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision), Txn.Unchanged(keys.Queued(fire.Name, fire.RunId), fire.QueueRevision)],
-        (_, { } gap) => [Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision), Txn.ValueIs(CursorOf(fire), gap.Cursor), Txn.ValueBelow(CursorOf(fire), Cursor.Text(fire.PlanTime))],
+        (
+            { IsQueued: true },
+            _) => [Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision),
+            Txn.Unchanged(keys.Queued(fire.Name, fire.RunId), fire.QueueRevision)],
+        (_, { } gap) =>
+        [
+            Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision),
+            Txn.ValueIs(CursorOf(fire), gap.Cursor),
+            Txn.ValueBelow(CursorOf(fire), Cursor.Text(fire.PlanTime)),
+        ],
         _ =>
         [
             Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision),
@@ -147,9 +169,11 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
         ? []
         : gap.Again.Select(run => Put(name, run)).Concat(gap.Missed is { } missed ? [Put(name, missed with { Session = _session })] : []);
 
-    private RequestOp Put(JobName name, OwedEnding owed) => Txn.Put(keys.Owed(name, owed.Run.Id), JsonSerializer.Serialize(owed, JobsJson.Readable.OwedEnding));
+    private RequestOp Put(JobName name, OwedEnding owed) =>
+        Txn.Put(keys.Owed(name, owed.Run.Id), JsonSerializer.Serialize(owed, JobsJson.Readable.OwedEnding));
 
-    private RequestOp Put(JobName name, RunSpec run) => Txn.Put(keys.Queued(name, run.Id), JsonSerializer.Serialize(run, JobsJson.Readable.RunSpec));
+    private RequestOp Put(JobName name, RunSpec run) =>
+        Txn.Put(keys.Queued(name, run.Id), JsonSerializer.Serialize(run, JobsJson.Readable.RunSpec));
 
     private RequestOp[] LookAround(Fire fire) =>
     [

@@ -14,8 +14,8 @@ namespace Dts.Worker.Fires;
 /// <remarks>
 /// <para>Not thread-safe: one loop, one inbox; answers come back through a queue of their own.</para>
 /// <para>Scheme: the first in rank claims at once; each later one waits a little more and looks at the cursor before it claims, so in the
-/// ordinary case one worker asks, once. A fire stays pending until its cursor has passed it or its deadline is over. Of one job there is one
-/// pending fire (<see cref="PendingFires"/>).</para>
+/// ordinary case one worker asks, once. A fire stays pending until its cursor has passed it or its deadline is over. Of one job there is
+/// one pending fire (<see cref="PendingFires"/>).</para>
 /// </remarks>
 internal sealed class Claimer(
     PendingFires pending,
@@ -258,7 +258,9 @@ internal sealed class Claimer(
             return false;
         }
 
-        var isCandidate = fire.IsMisfire || string.CompareOrdinal(place.Value.ToStringUtf8(), Cursor.JustBefore(fire.Plan.Schedule.Latest(fire.PlanTime.AddSeconds(-1)))) <= 0;
+        var isCandidate = fire.IsMisfire
+            || string.CompareOrdinal(
+                place.Value.ToStringUtf8(), Cursor.JustBefore(fire.Plan.Schedule.Latest(fire.PlanTime.AddSeconds(-1)))) <= 0;
         if (!isCandidate)
         {
             fire.Gap = null;
@@ -288,12 +290,13 @@ internal sealed class Claimer(
         count == 1 ? "no worker claimed it" : $"no worker claimed them: {count} fires since {Cursor.Text(after)}";
 
     /// <summary>
-    /// Somebody has dealt with the fire: another worker, or this one by a claim whose answer was lost. By now the cursor may be further than
-    /// that claim put it: others skip the later fires of a job whose run is in flight. So the run itself is looked for.
+    /// Somebody has dealt with the fire: another worker, or this one by a claim whose answer was lost. By now the cursor may be further
+    /// than that claim put it: others skip the later fires of a job whose run is in flight. So the run itself is looked for.
     /// </summary>
     private void Leave(Fire fire)
     {
-        // Looked up before etcd is asked: a run of ours that is not known here by now has either never been known, or its key is gone already.
+        // Looked up before etcd is asked: a run of ours that is not known here by now has either never been known, or its key is gone
+        // already.
         if (fire.IsUncertain && runs.Find(fire.Name, fire.RunId) is null && sessions.Current is { } session)
         {
             requests.Recover(fire, session);
@@ -304,7 +307,9 @@ internal sealed class Claimer(
         }
     }
 
-    /// <summary>The job was put anew since it was planned. If it still fires at this time, or was asked for, the new definition is the one to claim.</summary>
+    /// <summary>
+    /// The job was put anew since it was planned. If it still fires at this time, or was asked for, the new definition is the one to claim.
+    /// </summary>
     private void Replan(Fire fire, KeyValue pair)
     {
         JobSchedule? schedule = null;
@@ -342,7 +347,8 @@ internal sealed class Claimer(
         await starts.WriteAsync(new RunOrder.Start(run));
     }
 
-    private static Cursor? Parse(KeyValue? pair) => pair is not null && Cursor.TryParse(pair.Value.ToStringUtf8(), out var cursor) ? cursor : null;
+    private static Cursor? Parse(KeyValue? pair) =>
+        pair is not null && Cursor.TryParse(pair.Value.ToStringUtf8(), out var cursor) ? cursor : null;
 
     /// <summary>The revision was compared, so this is the very text that was planned from: it can be read.</summary>
     private static Job ParseClaimed(KeyValue pair) =>

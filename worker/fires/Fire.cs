@@ -45,13 +45,17 @@ internal sealed class Fire(JobName name, RunSpec run, JobPlan plan, int rank)
     /// <summary>The workers that a queued run of a job in mode all is to be handed to; empty = this one claims it itself.</summary>
     public IReadOnlyList<string> HandTo { get; init; } = [];
 
-    /// <summary>The earliest plan time that waits with it to be dealt with: it may have been pushed out of its place by a later one.</summary>
+    /// <summary>
+    /// The earliest plan time that waits with it to be dealt with: it may have been pushed out of its place by a later one.
+    /// </summary>
     public DateTimeOffset OwedSince { get; set; } = run.PlanTime;
 
     /// <summary>How late it may start; if nobody may run it at all, when that is recorded.</summary>
     public DateTimeOffset Deadline => (NobodyMatches && !IsQueued ? OwedSince : Run.NotBefore) + Plan.StartDeadline;
 
-    /// <summary>What the schedule has between the cursor and this, when the cursor is further back than the plan time before this one.</summary>
+    /// <summary>
+    /// What the schedule has between the cursor and this, when the cursor is further back than the plan time before this one.
+    /// </summary>
     public Gap? Gap { get; set; }
 
     /// <summary>The endings that the request under way decides, if it closes the fire without a run.</summary>

@@ -3,7 +3,9 @@ using Google.Protobuf;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>The plan times between a job's cursor and a fire, which nobody claimed, and what becomes of each: it runs after all, or is missed.</summary>
+/// <summary>
+/// The plan times between a job's cursor and a fire, which nobody claimed, and what becomes of each: it runs after all, or is missed.
+/// </summary>
 /// <param name="Cursor">The cursor's value, to be compared with: whoever moves it accounts for what lies behind.</param>
 /// <param name="Missed">One ending for all that do not run; null = there are none.</param>
 /// <param name="Again">Those that run after all, under the job's misfire policy.</param>
@@ -12,10 +14,17 @@ internal sealed record Gap(ByteString Cursor, OwedEnding? Missed, IReadOnlyList<
     /// <summary>How many fires of an outage run after all, with misfire: all.</summary>
     public const int AgainMax = 100;
 
-    /// <summary>In bounded time, however long the outage was: the fires that run after all are looked up one by one, the others counted.</summary>
+    /// <summary>
+    /// In bounded time, however long the outage was: the fires that run after all are looked up one by one, the others counted.
+    /// </summary>
     /// <param name="fires">The fires strictly between these moments.</param>
     /// <param name="end">Makes the ending of the missed ones, for the last of them and their number.</param>
-    public static Gap Find(Fire fire, ByteString cursor, (DateTimeOffset After, DateTimeOffset Before) fires, DateTimeOffset now, Func<RunSpec, long, OwedEnding> end)
+    public static Gap Find(
+        Fire fire,
+        ByteString cursor,
+        (DateTimeOffset After, DateTimeOffset Before) fires,
+        DateTimeOffset now,
+        Func<RunSpec, long, OwedEnding> end)
     {
         var (after, before) = fires;
         var schedule = fire.Plan.Schedule;

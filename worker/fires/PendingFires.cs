@@ -6,9 +6,9 @@ namespace Dts.Worker.Fires;
 /// <summary>The fires that are not settled yet, and when each is to be tried next.</summary>
 /// <remarks>
 /// <para>Not thread-safe. The claimer's loop owns it.</para>
-/// <para>Scheme: of one job's schedule one fire is pending, and later ones wait behind it. It keeps its place until it is settled or the next one's time has
-/// come; then the next one's claim accounts for it. Only one that may be ours without our knowing (its answer was lost) stays until that is found out.
-/// A run out of the queue has a place of its own until it is settled.</para>
+/// <para>Scheme: of one job's schedule one fire is pending, and later ones wait behind it. It keeps its place until it is settled or the
+/// next one's time has come; then the next one's claim accounts for it. Only one that may be ours without our knowing (its answer was lost)
+/// stays until that is found out. A run out of the queue has a place of its own until it is settled.</para>
 /// </remarks>
 internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
 {
@@ -41,7 +41,9 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
             var now = time.GetUtcNow();
             TryAt(fire, (first > now ? first : now) + (RankStep * Math.Min(fire.Rank, LastRank)));
         }
-        else if (!fire.IsQueued && _pending[fire.Place] is { IsAsked: false, IsUncertain: false } pending && pending.PlanTime > fire.PlanTime)
+        else if (!fire.IsQueued
+            && _pending[fire.Place] is { IsAsked: false, IsUncertain: false } pending
+            && pending.PlanTime > fire.PlanTime)
         {
             pending.Next = null; // Of a time that is to come again: the clock was stepped back.
             Forget(pending);
@@ -61,7 +63,9 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
 
     public void TryIn(Fire fire, TimeSpan pause) => TryAt(fire, time.GetUtcNow() + pause);
 
-    /// <summary>Leaves a fire to others for want of a slot; it is tried again when there is room, and after a pause, for others may have taken it.</summary>
+    /// <summary>
+    /// Leaves a fire to others for want of a slot; it is tried again when there is room, and after a pause, for others may have taken it.
+    /// </summary>
     public void Abstain(Fire fire, TimeSpan pause)
     {
         fire.HasAbstained = true;
@@ -152,10 +156,13 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
         }
     }
 
-    /// <summary>The clock was stepped back: what is far ahead now is planned again when its time comes. What may be ours already is looked up.</summary>
+    /// <summary>
+    /// The clock was stepped back: what is far ahead now is planned again when its time comes. What may be ours already is looked up.
+    /// </summary>
     private void ForgetOfTheFuture(DateTimeOffset now)
     {
-        foreach (var fire in _pending.Values.Where(fire => !fire.IsAsked && !fire.IsQueued && fire.PlanTime > now + claimAhead + StepBack).ToList())
+        foreach (var fire in _pending.Values.Where(fire => !fire.IsAsked && !fire.IsQueued && fire.PlanTime > now + claimAhead + StepBack)
+            .ToList())
         {
             if (fire is { IsUncertain: true, Timer: not null })
             {

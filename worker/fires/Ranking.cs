@@ -2,8 +2,12 @@ using Dts.Common.Jobs;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>Who tries a fire first: the live workers in the order of a hash of job, plan time and worker, so that load spreads and no clock wins.</summary>
-/// <remarks>Rendezvous hashing (Thaler and Ravishankar, 1998): when a worker goes, only its own fires move. All workers must compute the same.</remarks>
+/// <summary>
+/// Who tries a fire first: the live workers in the order of a hash of job, plan time and worker, so that load spreads and no clock wins.
+/// </summary>
+/// <remarks>
+/// Rendezvous hashing (Thaler and Ravishankar, 1998): when a worker goes, only its own fires move. All workers must compute the same.
+/// </remarks>
 internal static class Ranking
 {
     /// <summary>The place of a worker among those that live, itself included; 0 is the first.</summary>

@@ -37,7 +37,10 @@ internal sealed class Roster(string me, IReadOnlyDictionary<string, string> myLa
     public IReadOnlyCollection<string> Matching(Target target) =>
         target.IsAnyone ? All : [.. _labels.Where(worker => target.Matches(worker.Key, worker.Value)).Select(worker => worker.Key)];
 
-    /// <summary>The live workers that may claim a run: the one that it is bound to, else those of the job's target, without the one to avoid if there is another.</summary>
+    /// <summary>
+    /// The live workers that may claim a run: the one that it is bound to, else those of the job's target, without the one to avoid if
+    /// there is another.
+    /// </summary>
     public IReadOnlyCollection<string> Candidates(RunSpec run, Target target)
     {
         if (run.Worker.Length > 0)
@@ -46,6 +49,8 @@ internal sealed class Roster(string me, IReadOnlyDictionary<string, string> myLa
         }
 
         var matching = Matching(target);
-        return run.Avoid.Length > 0 && matching.Any(worker => worker != run.Avoid) ? [.. matching.Where(worker => worker != run.Avoid)] : matching;
+        return run.Avoid.Length > 0 && matching.Any(worker => worker != run.Avoid)
+            ? [.. matching.Where(worker => worker != run.Avoid)]
+            : matching;
     }
 }

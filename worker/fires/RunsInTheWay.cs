@@ -17,13 +17,16 @@ internal sealed class RunsInTheWay(EtcdClient etcd, Keys keys, RunsInFlight runs
 
     /// <summary>In mode all overlap is each worker's own affair.</summary>
     public bool IsHere(Fire fire) =>
-        fire.Plan is { Mode: JobMode.All, Overlap: not Overlap.Allow } && fire.Run.Worker.Length > 0 && runs.All.Any(run => run.Name == fire.Name);
+        fire.Plan is { Mode: JobMode.All, Overlap: not Overlap.Allow }
+            && fire.Run.Worker.Length > 0
+            && runs.All.Any(run => run.Name == fire.Name);
 
     /// <summary>A previous run may end in time; with overlap: replace its end is asked for when the time has come.</summary>
     public void WaitFor(Fire fire, IReadOnlyList<string> inTheWay, DateTimeOffset now)
     {
         fire.IsHindered = true;
-        if (now >= fire.Run.NotBefore && fire is { Plan.Overlap: Overlap.Replace, Run.Trigger: RunSpec.Schedule or RunSpec.Manual or RunSpec.Dependent })
+        if (now >= fire.Run.NotBefore
+            && fire is { Plan.Overlap: Overlap.Replace, Run.Trigger: RunSpec.Schedule or RunSpec.Manual or RunSpec.Dependent })
         {
             EndRunsInTheWay(fire, inTheWay);
         }
@@ -42,7 +45,9 @@ internal sealed class RunsInTheWay(EtcdClient etcd, Keys keys, RunsInFlight runs
         }
     }
 
-    /// <summary>Asks for the end of the runs that this one replaces: here, in mode all, else by etcd, each once and only if it is still going.</summary>
+    /// <summary>
+    /// Asks for the end of the runs that this one replaces: here, in mode all, else by etcd, each once and only if it is still going.
+    /// </summary>
     private void EndRunsInTheWay(Fire fire, IReadOnlyList<string> inTheWay)
     {
         var reason = $"replaced by the run for {Cursor.Text(fire.PlanTime)}";

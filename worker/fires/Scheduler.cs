@@ -8,14 +8,24 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>Knows when each job is next planned and what is in the queue, and hands each fire to the claimer a little ahead of its time.</summary>
+/// <summary>
+/// Knows when each job is next planned and what is in the queue, and hands each fire to the claimer a little ahead of its time.
+/// </summary>
 /// <remarks>
 /// Not thread-safe: one loop, one inbox. A plan only moves forward: a fire that was handed on is never planned again by this worker, and
-/// that others deal with it is the cursor's business. After a stall, an outage or a step of the clock only the latest of the plan times that passed is
-/// handed on; whoever claims it accounts for the others.
+/// that others deal with it is the cursor's business. After a stall, an outage or a step of the clock only the latest of the plan times
+/// that passed is handed on; whoever claims it accounts for the others.
 /// </remarks>
 internal sealed class Scheduler(
-    string workerId, Roster roster, TimeSpan claimAhead, ChannelReader<ScheduleMessage> inbox, ChannelWriter<FireOrder> orders, Alarm alarm, Action<int> ready, TimeProvider time, ILogger log)
+    string workerId,
+    Roster roster,
+    TimeSpan claimAhead,
+    ChannelReader<ScheduleMessage> inbox,
+    ChannelWriter<FireOrder> orders,
+    Alarm alarm,
+    Action<int> ready,
+    TimeProvider time,
+    ILogger log)
 {
     // A fire found later than this was due while nobody was there to start it: the misfire policy's business. Below it, it is only late.
     private static readonly TimeSpan LateAtMost = TimeSpan.FromSeconds(10);
@@ -23,7 +33,8 @@ internal sealed class Scheduler(
     private static readonly TimeSpan StepBack = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
-    private static readonly JobPlan Unknown = JobPlan.Of(new Job("-", "-", "@yearly"), new JobSchedule(CronExpression.Parse("@yearly"), CronZone.Utc), revision: 0);
+    private static readonly JobPlan Unknown = JobPlan.Of(
+        new Job("-", "-", "@yearly"), new JobSchedule(CronExpression.Parse("@yearly"), CronZone.Utc), revision: 0);
 
     private readonly Dictionary<JobName, Planned> _planned = [];
     private readonly Dictionary<(JobName Name, string RunId), Asked> _asked = [];
@@ -141,7 +152,10 @@ internal sealed class Scheduler(
         }
     }
 
-    /// <summary>The clock was stepped back: what was handed on for a time that is to come again is planned again, and it is for etcd to say what is new.</summary>
+    /// <summary>
+    /// The clock was stepped back: what was handed on for a time that is to come again is planned again, and it is for etcd to say what is
+    /// new.
+    /// </summary>
     private void PlanAnew(DateTimeOffset now)
     {
         foreach (var planned in _planned.Values.Where(planned => !planned.Plan.IsPaused).ToList())
@@ -205,7 +219,9 @@ internal sealed class Scheduler(
         }
     }
 
-    /// <summary>A plan time of the schedule. Who may not run it leaves it to those who may; when there are none, all see to it that it is recorded.</summary>
+    /// <summary>
+    /// A plan time of the schedule. Who may not run it leaves it to those who may; when there are none, all see to it that it is recorded.
+    /// </summary>
     /// <param name="since">The first of the plan times that passed unseen, when there are several: the latest stands for all.</param>
     private async Task HandOnAsync(JobName name, JobPlan plan, DateTimeOffset planTime, DateTimeOffset since)
     {
@@ -231,7 +247,9 @@ internal sealed class Scheduler(
         return RunSpec.Scheduled(planTime) with { Worker = workerId, ShardIndex = sorted.IndexOf(workerId), ShardTotal = sorted.Count };
     }
 
-    /// <summary>A run out of the queue. It stays here until it has left the queue, because who may claim it changes with the workers.</summary>
+    /// <summary>
+    /// A run out of the queue. It stays here until it has left the queue, because who may claim it changes with the workers.
+    /// </summary>
     private async Task HandOnAsync(Asked asked, DateTimeOffset now)
     {
         var (name, run) = (asked.Name, asked.Run);
@@ -244,12 +262,17 @@ internal sealed class Scheduler(
 
         var candidates = plan is null ? [] : roster.Candidates(run, plan.Target);
         var isOurs = candidates.Count == 0 || candidates.Contains(workerId);
-        var fire = new Fire(name, run, plan ?? Unknown, Ranking.RankOf(workerId, candidates.Count > 0 ? candidates : roster.All, name, run.PlanTime))
+        var fire = new Fire(
+            name, run, plan ?? Unknown, Ranking.RankOf(workerId, candidates.Count > 0 ? candidates : roster.All, name, run.PlanTime))
         {
             QueueRevision = asked.Revision,
             NobodyMatches = candidates.Count == 0 && plan is not null,
             HandTo = plan?.Mode == JobMode.All && run.Worker.Length == 0 ? [.. candidates.Order(StringComparer.Ordinal)] : [],
-            Unplanned = plan is null ? "it has no job that can run" : plan.IsPaused && run.Trigger != RunSpec.Manual ? "its job is paused" : null,
+            Unplanned = plan is null
+                ? "it has no job that can run"
+                : plan.IsPaused && run.Trigger != RunSpec.Manual
+                ? "its job is paused"
+                : null,
         };
         var situation = (isOurs, fire.Rank, fire.NobodyMatches, string.Join(' ', fire.HandTo), fire.Unplanned);
         if (situation != asked.Situation)

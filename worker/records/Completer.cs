@@ -12,13 +12,25 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker.Records;
 
-/// <summary>Takes what is recorded out of etcd, many in one transaction: ended runs, with which goes what follows from them, and endings owed.</summary>
-internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, RunsInFlight runs, HeldCommands commands, ClockCheck clocks, ChannelReader<Ending> completed, TimeProvider time, ILogger log)
+/// <summary>
+/// Takes what is recorded out of etcd, many in one transaction: ended runs, with which goes what follows from them, and endings owed.
+/// </summary>
+internal sealed class Completer(
+    EtcdClient etcd,
+    Keys keys,
+    string workerId,
+    RunsInFlight runs,
+    HeldCommands commands,
+    ClockCheck clocks,
+    ChannelReader<Ending> completed,
+    TimeProvider time,
+    ILogger log)
 {
     private const int AtOnce = 100;
 
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(300);
-    private static readonly TimeSpan TriesAtTheEndTake = TimeSpan.FromSeconds(2); // One try, if etcd is silent: the worker is to end in time.
+    // One try, if etcd is silent: the worker is to end in time.
+    private static readonly TimeSpan TriesAtTheEndTake = TimeSpan.FromSeconds(2);
 
     // The endings that wait while etcd is away, so that the recorder need not wait. They are few, because nothing is claimed meanwhile.
     private readonly List<Ending> _waiting = [];
@@ -100,7 +112,15 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, Run
     }
 
     private IReadOnlyList<(JobName Job, RunSpec Run)> FollowUpsOf(Run run) =>
-        FollowUps.After(run.Name, run.Job, run.Spec, run.Status ?? RunStatus.Cancelled, workerId, run.KillRevision > 0, clocks.Now, Random.Shared.NextDouble());
+        FollowUps.After(
+            run.Name,
+            run.Job,
+            run.Spec,
+            run.Status ?? RunStatus.Cancelled,
+            workerId,
+            run.KillRevision > 0,
+            clocks.Now,
+            Random.Shared.NextDouble());
 
     /// <summary>Only if the run is still ours: what follows from one that was declared lost has followed by then.</summary>
     private RequestOp Complete(Ending ending, IReadOnlyList<(JobName Job, RunSpec Run)> next)
@@ -114,13 +134,22 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, Run
         return Txn.Nested(Txn.If(Txn.Unchanged(key, run.HeldAt)).Then([
             Txn.Delete(key),
             .. ending.OwedKey is { } owedKey ? [Txn.Put(owedKey, Owe(run, ending.Record))] : Array.Empty<RequestOp>(),
-            .. next.Select(follow => Txn.Put(keys.Queued(follow.Job, follow.Run.Id), JsonSerializer.Serialize(follow.Run, JobsJson.Readable.RunSpec)))]).Else(Txn.Get(key)));
+            .. next.Select(
+                follow => Txn.Put(
+                    keys.Queued(follow.Job, follow.Run.Id),
+                    JsonSerializer.Serialize(follow.Run, JobsJson.Readable.RunSpec)))]).Else(Txn.Get(key)));
     }
 
     private string Owe(Run run, RunRecord record)
     {
         var owed = new OwedEnding(
-            workerId, run.Session.ToString(), run.Spec, record.Status, record.Err, DateTimeOffset.FromUnixTimeMilliseconds(record.EndTime), Token: run.FencingToken);
+            workerId,
+            run.Session.ToString(),
+            run.Spec,
+            record.Status,
+            record.Err,
+            DateTimeOffset.FromUnixTimeMilliseconds(record.EndTime),
+            Token: run.FencingToken);
         return JsonSerializer.Serialize(owed, JobsJson.Readable.OwedEnding);
     }
 
@@ -154,7 +183,8 @@ internal sealed class Completer(EtcdClient etcd, Keys keys, string workerId, Run
         {
             try
             {
-                var answered = Txn.If(Txn.Unchanged(keys.Killer(run.Name), run.KillRevision), Txn.NoneUnder(keys.Runs(run.Name))).Then(Txn.Delete(keys.Killer(run.Name)));
+                var answered = Txn.If(Txn.Unchanged(keys.Killer(run.Name), run.KillRevision), Txn.NoneUnder(keys.Runs(run.Name)))
+                    .Then(Txn.Delete(keys.Killer(run.Name)));
                 await etcd.TxnAsync(Txn.All([Txn.Nested(answered), Txn.Delete(keys.Killer(run.Name, run.Id))]));
             }
             catch (EtcdException)

@@ -9,8 +9,13 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker.Records;
 
-/// <summary>Brings the output of commands to the log store while they run: once a second, in chunks of up to 64 KiB, out of files that survive a crash.</summary>
-/// <remarks>Thread-safe. A command that ends within a second with little output has no file, and no chunks: its record has it all.</remarks>
+/// <summary>
+/// Brings the output of commands to the log store while they run: once a second, in chunks of up to 64 KiB, out of files that survive a
+/// crash.
+/// </summary>
+/// <remarks>
+/// Thread-safe. A command that ends within a second with little output has no file, and no chunks: its record has it all.
+/// </remarks>
 internal sealed class LiveOutput : IDisposable
 {
     private const int BytesAtOnce = 256 << 10;
@@ -57,7 +62,10 @@ internal sealed class LiveOutput : IDisposable
     /// <summary>Follows the output of a run that an earlier process of this worker began.</summary>
     public void GoOn(Run run, OutputTarget output) => _shipments[output.Path] = new Shipment(output.Path, ExpiryOf(run));
 
-    /// <summary>What else an earlier process left is all that there will be of it. To be called after <see cref="GoOn"/>, before <see cref="RunAsync"/>.</summary>
+    /// <summary>
+    /// What else an earlier process left is all that there will be of it. To be called after <see cref="GoOn"/>, before
+    /// <see cref="RunAsync"/>.
+    /// </summary>
     public void TakeLeft() => DataFault.Guard(_folder, () =>
     {
         foreach (var path in Directory.EnumerateFiles(_folder, "*.out").Where(path => !_shipments.ContainsKey(path)))
@@ -71,9 +79,12 @@ internal sealed class LiveOutput : IDisposable
     /// <summary>The command is over: what is left goes with the next round.</summary>
     public void End(OutputTarget output, CommandEnding? ending = null)
     {
-        if (ending is { OutputBytes: var written, OutputStored: var stored } && stored < Math.Min(written, output.LimitBytes) && (stored > 0 || written > OutputTarget.KeptInMemory))
+        if (ending is { OutputBytes: var written, OutputStored: var stored }
+            && stored < Math.Min(written, output.LimitBytes)
+            && (stored > 0 || written > OutputTarget.KeptInMemory))
         {
-            _log.LiveOutputFailed(output.Run, string.Create(CultureInfo.InvariantCulture, $"the disk took {stored} of its {written} bytes"));
+            _log.LiveOutputFailed(
+                output.Run, string.Create(CultureInfo.InvariantCulture, $"the disk took {stored} of its {written} bytes"));
         }
 
         if (_shipments.TryGetValue(output.Path, out var shipment))
@@ -105,7 +116,8 @@ internal sealed class LiveOutput : IDisposable
         }
     }
 
-    private DateTimeOffset ExpiryOf(Run run) => _time.GetUtcNow() + (run.Job.RetentionDays > 0 ? TimeSpan.FromDays(run.Job.RetentionDays) : _retention);
+    private DateTimeOffset ExpiryOf(Run run) =>
+        _time.GetUtcNow() + (run.Job.RetentionDays > 0 ? TimeSpan.FromDays(run.Job.RetentionDays) : _retention);
 
     private async Task<bool> TryShipAsync()
     {
@@ -141,13 +153,16 @@ internal sealed class LiveOutput : IDisposable
         return true;
     }
 
-    /// <summary>Goes on where the former process's chunks end: others of ours would begin where some of those do, and be taken for them.</summary>
+    /// <summary>
+    /// Goes on where the former process's chunks end: others of ours would begin where some of those do, and be taken for them.
+    /// </summary>
     private async Task PlaceAsync(Shipment shipment)
     {
         try
         {
             shipment.Output ??= StoredOutput.TryOpen(shipment.Path);
-            while (shipment.Output is { Run: var run } && await _store.ReadOutputAsync(run, shipment.Shipped, BytesAtOnce, CancellationToken.None) is [.., var last])
+            while (shipment.Output is { Run: var run }
+                && await _store.ReadOutputAsync(run, shipment.Shipped, BytesAtOnce, CancellationToken.None) is [.., var last])
             {
                 shipment.Shipped = last.End;
             }

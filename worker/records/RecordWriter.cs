@@ -13,7 +13,8 @@ internal sealed class RecordWriter(string workerId, string host, TimeSpan retent
 
     /// <summary>The command ran.</summary>
     /// <param name="use">What its cgroup says; null = it had none.</param>
-    public RunRecord Ran(Run run, CommandEnding ending, CgroupUse? use) => NotStarted(run, StatusOf(ending.Outcome), Explain(run, ending, use), ending.StartedAt) with
+    public RunRecord Ran(Run run, CommandEnding ending, CgroupUse? use) =>
+        NotStarted(run, StatusOf(ending.Outcome), Explain(run, ending, use), ending.StartedAt) with
     {
         Output = ending.Output,
         EndTime = ending.EndedAt.ToUnixTimeMilliseconds(),
@@ -37,7 +38,10 @@ internal sealed class RecordWriter(string workerId, string host, TimeSpan retent
         LostAt = run.LostAtMs,
     };
 
-    /// <summary>An ending that was decided without a run, or without its worker. Never started, as far as is known: start and end are the time of that decision.</summary>
+    /// <summary>
+    /// An ending that was decided without a run, or without its worker. Never started, as far as is known: start and end are the time of
+    /// that decision.
+    /// </summary>
     public RunRecord Owed(Job job, long jobRevision, OwedEnding owed) => Make(job, owed.Run, owed.Status, owed.Why, owed.Decided) with
     {
         ScheduleTime = owed.Decided.ToUnixTimeMilliseconds(),
@@ -59,8 +63,11 @@ internal sealed class RecordWriter(string workerId, string host, TimeSpan retent
         _ => RunStatus.Failed,
     };
 
-    private static string Explain(Run run, CommandEnding ending, CgroupUse? use) => use is { OomKilled: true } && StatusOf(ending.Outcome) == RunStatus.Failed
-        ? run.Job.MemoryMax.Bytes > 0 ? $"killed by the host: it used more memory than its limit of {run.Job.MemoryMax.Describe()}" : "killed by the host, which was out of memory"
+    private static string Explain(Run run, CommandEnding ending, CgroupUse? use) =>
+        use is { OomKilled: true } && StatusOf(ending.Outcome) == RunStatus.Failed
+        ? run.Job.MemoryMax.Bytes > 0
+            ? $"killed by the host: it used more memory than its limit of {run.Job.MemoryMax.Describe()}"
+            : "killed by the host, which was out of memory"
         : ending.Leftovers.Count == 0
         ? ending.Error
         : $"{ending.Error}; left behind: {string.Join(", ", ending.Leftovers.Select(process => $"{process.Comm} ({process.Pid})"))}";

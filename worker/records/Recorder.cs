@@ -7,11 +7,17 @@ namespace Dts.Worker.Records;
 
 /// <summary>Puts endings into the spool, many with one fsync, and passes on what is complete with it.</summary>
 /// <remarks>
-/// When the disk does not take them, they wait in memory, and their runs are completed all the same: their endings are put into etcd as owed, so
-/// that the job goes on, and that there is an ending even if this worker dies before there is room.
+/// When the disk does not take them, they wait in memory, and their runs are completed all the same: their endings are put into etcd as
+/// owed, so that the job goes on, and that there is an ending even if this worker dies before there is room.
 /// </remarks>
 internal sealed class Recorder(
-    Keys keys, ChannelReader<Ending> endings, Spool spool, ChannelWriter<bool> appended, ChannelWriter<Ending> completed, TimeProvider time, ILogger log)
+    Keys keys,
+    ChannelReader<Ending> endings,
+    Spool spool,
+    ChannelWriter<bool> appended,
+    ChannelWriter<Ending> completed,
+    TimeProvider time,
+    ILogger log)
 {
     private const int AtOnce = 256;
     private const int WaitingMax = 10_000; // More, and ended runs keep their slots.

@@ -8,7 +8,10 @@ using Dts.Worker.Commands;
 namespace Dts.Worker.Records;
 
 /// <summary>A folder of the records that the log store refuses for their content, a JSON file each with the store's reason.</summary>
-/// <remarks>One thread writes. No file is ever removed. Above a limit, records go to one file, a line each, with their output shortened: none of them holds up those behind it.</remarks>
+/// <remarks>
+/// One thread writes. No file is ever removed. Above a limit, records go to one file, a line each, with their output shortened: none of
+/// them holds up those behind it.
+/// </remarks>
 /// <param name="filesMax">So many have files of their own.</param>
 internal sealed class RefusedRecords(string folder, int filesMax = 1000)
 {
@@ -26,7 +29,8 @@ internal sealed class RefusedRecords(string folder, int filesMax = 1000)
     public static int Count(string folder)
     {
         var rest = new FileInfo(Path.Combine(folder, Rest));
-        return (Directory.Exists(folder) ? Directory.EnumerateFiles(folder, Pattern).Count() : 0) + (rest.Exists ? File.ReadLines(rest.FullName).Count() : 0);
+        return (Directory.Exists(folder) ? Directory.EnumerateFiles(folder, Pattern).Count() : 0) + (
+            rest.Exists ? File.ReadLines(rest.FullName).Count() : 0);
     }
 
     /// <summary>Keeps a record, durably, and returns its file; null = it was there already.</summary>

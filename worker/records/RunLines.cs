@@ -24,9 +24,11 @@ internal static class RunLines
     }
 
     /// <summary>A planned fire ended without a run.</summary>
-    public static void NotRun(this ILogger log, string job, string runId, RunStatus status, string why) => log.EndedUnstarted(job, runId, status.Word(), why);
+    public static void NotRun(this ILogger log, string job, string runId, RunStatus status, string why) =>
+        log.EndedUnstarted(job, runId, status.Word(), why);
 
-    public static void RunLost(this ILogger log, JobName job, string runId, string worker, string why) => log.EndedLost(job, runId, RunStatus.Lost.Word(), worker, why);
+    public static void RunLost(this ILogger log, JobName job, string runId, string worker, string why) =>
+        log.EndedLost(job, runId, RunStatus.Lost.Word(), worker, why);
 
     public static void RecordRefused(this ILogger log, RunRecord record, string reason, string file) =>
         log.RecordRefused(record.JobName, record.Id[(record.JobName.Length + 1)..], reason, file);

@@ -10,12 +10,14 @@ namespace Dts.Worker.Records;
 /// <remarks>
 /// <para>Constraints: a record is on disk before its run is completed in etcd; a kill -9 at any moment loses nothing that
 /// <see cref="Append"/> returned for; a record may be shipped twice, never not at all.</para>
-/// <para>Scheme: numbered segment files, see <see cref="SpoolSegment"/>. A start opens a new segment, so a torn tail is never written behind. A damaged entry is skipped, and what follows it in its segment only where its length is
-/// damaged, too. What has been shipped is noted in the file <c>shipped</c>, without haste; whole segments that have been shipped are deleted. One that cannot be read is
-/// passed over and stays for the next start: whatever segment is there then has not been shipped, or may be once more.</para>
-/// <para>Quota: when it is full, whoever appends writes the oldest segments that the reader has not come to anew, with the outputs cut, each to a new file that then takes
-/// the old one's place. A segment belongs to the reader from its first look into it, so no place that it has noted moves. With nothing left to shorten, new records
-/// go with short outputs, too, and at last above the quota: none is dropped.</para>
+/// <para>Scheme: numbered segment files, see <see cref="SpoolSegment"/>. A start opens a new segment, so a torn tail is never written
+/// behind. A damaged entry is skipped, and what follows it in its segment only where its length is damaged, too. What has been shipped is
+/// noted in the file <c>shipped</c>, without haste; whole segments that have been shipped are deleted. One that cannot be read is passed
+/// over and stays for the next start: whatever segment is there then has not been shipped, or may be once more.</para>
+/// <para>Quota: when it is full, whoever appends writes the oldest segments that the reader has not come to anew, with the outputs cut,
+/// each to a new file that then takes the old one's place. A segment belongs to the reader from its first look into it, so no place that it
+/// has noted moves. With nothing left to shorten, new records go with short outputs, too, and at last above the quota: none is
+/// dropped.</para>
 /// <para>One thread appends, one reads.</para>
 /// </remarks>
 internal sealed class Spool : IDisposable
@@ -101,7 +103,8 @@ internal sealed class Spool : IDisposable
     }
 
     /// <exception cref="SettingsException">The folder cannot be made or read.</exception>
-    public static Spool Open(string folder, long quotaBytes, ILogger log) => DataFault.Guard(folder, () => new Spool(folder, quotaBytes, log));
+    public static Spool Open(string folder, long quotaBytes, ILogger log) =>
+        DataFault.Guard(folder, () => new Spool(folder, quotaBytes, log));
 
     /// <summary>
     /// Writes a batch, from the first record on, and returns its number of records. When it returns, they survive a crash of the
@@ -155,7 +158,10 @@ internal sealed class Spool : IDisposable
 #endif
     }
 
-    /// <summary>The oldest records that are not shipped, up to a number of them, and to so many bytes that stores take them at a time; none = all is shipped.</summary>
+    /// <summary>
+    /// The oldest records that are not shipped, up to a number of them, and to so many bytes that stores take them at a time; none = all is
+    /// shipped.
+    /// </summary>
     public Batch Read(int most)
     {
         var records = new List<RunRecord>();
@@ -263,7 +269,12 @@ internal sealed class Spool : IDisposable
         lock (_gate)
         {
             var last = _segments.Keys.Last(); // Still being written.
-            done = [.. _segments.Keys.Where(number => number < _shipped.Segment || (number == _shipped.Segment && number < last && _shipped.Offset >= _segments[number]))];
+            done =
+            [
+                .. _segments.Keys.Where(
+                    number => number < _shipped.Segment
+                        || (number == _shipped.Segment && number < last && _shipped.Offset >= _segments[number])),
+            ];
             foreach (var number in done)
             {
                 _segments.Remove(number);
@@ -293,7 +304,9 @@ internal sealed class Spool : IDisposable
         return taken;
     }
 
-    /// <summary>Shortens what waits, the oldest first, until so many bytes fit into the quota; false = there is nothing left to shorten.</summary>
+    /// <summary>
+    /// Shortens what waits, the oldest first, until so many bytes fit into the quota; false = there is nothing left to shorten.
+    /// </summary>
     private bool TryMakeRoom(long bytes)
     {
         while (!Fits(bytes))

@@ -30,7 +30,8 @@ internal static class SpoolSegment
         BinaryPrimitives.WriteUInt32LittleEndian(head[4..], Checksum(body));
     }
 
-    public static SafeFileHandle OpenToRead(string path) => File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+    public static SafeFileHandle OpenToRead(string path) =>
+        File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
 
     /// <summary>
     /// Reads the record at an offset and its size in the file. If the bytes there are not a record, the size is the number of bytes to
@@ -69,7 +70,8 @@ internal static class SpoolSegment
         entries.Position = offset;
         Span<byte> head = stackalloc byte[EntryHead];
         var count = 0L;
-        while (entries.ReadAtLeast(head, EntryHead, throwOnEndOfStream: false) == EntryHead && TryReadSize(head, entries.Length - entries.Position + EntryHead, out var size))
+        while (entries.ReadAtLeast(head, EntryHead, throwOnEndOfStream: false) == EntryHead
+            && TryReadSize(head, entries.Length - entries.Position + EntryHead, out var size))
         {
             entries.Position += size;
             count++;
@@ -78,7 +80,10 @@ internal static class SpoolSegment
         return count;
     }
 
-    /// <summary>Writes a segment anew, as another file that is on disk when this returns, with the long outputs cut to head and tail. What is damaged stays as it is.</summary>
+    /// <summary>
+    /// Writes a segment anew, as another file that is on disk when this returns, with the long outputs cut to head and tail. What is
+    /// damaged stays as it is.
+    /// </summary>
     /// <returns>How many records were shortened; 0 = there was none to shorten, and the file is worth nothing.</returns>
     /// <exception cref="IOException">The segment cannot be read, or the disk does not take the file.</exception>
     public static int Shorten(string path, string to)
@@ -98,7 +103,10 @@ internal static class SpoolSegment
 
             var json = new byte[size];
             from.ReadExactly(json);
-            if (size > WorthShortening && TryParse(head, json) is { } record && record.Shortened() is var shorter && !ReferenceEquals(shorter, record))
+            if (size > WorthShortening
+                && TryParse(head, json) is { } record
+                && record.Shortened() is var shorter
+                && !ReferenceEquals(shorter, record))
             {
                 using var entry = new MemoryStream();
                 using var writer = LogsJson.WriteTo(entry);
@@ -131,7 +139,9 @@ internal static class SpoolSegment
     {
         try
         {
-            return Checksum(json) == BinaryPrimitives.ReadUInt32LittleEndian(head[4..]) ? JsonSerializer.Deserialize(json, LogsJson.Readable.RunRecord) : null;
+            return Checksum(json) == BinaryPrimitives.ReadUInt32LittleEndian(head[4..])
+                ? JsonSerializer.Deserialize(json, LogsJson.Readable.RunRecord)
+                : null;
         }
         catch (JsonException)
         {

@@ -36,17 +36,28 @@ internal static class FollowUps
         return Dependents(name, run, next, now);
     }
 
-    /// <summary>What follows when a run is given up before it started: nothing, unless it was to make up for one that failed. Then that failure stands.</summary>
+    /// <summary>
+    /// What follows when a run is given up before it started: nothing, unless it was to make up for one that failed. Then that failure
+    /// stands.
+    /// </summary>
     /// <param name="dependents">The jobs that run on failure, and always.</param>
-    public static IReadOnlyList<(JobName Job, RunSpec Run)> AfterGivenUp(JobName name, RunSpec run, IReadOnlyList<string> dependents, DateTimeOffset now) =>
+    public static IReadOnlyList<(JobName Job, RunSpec Run)> AfterGivenUp(
+        JobName name, RunSpec run, IReadOnlyList<string> dependents, DateTimeOffset now) =>
         IsRepeat(run) ? Dependents(name, run, dependents, now) : [];
 
     private static bool IsRepeat(RunSpec run) => run.Trigger is RunSpec.Retry or RunSpec.Rerun;
 
-    private static List<(JobName Job, RunSpec Run)> Dependents(JobName name, RunSpec run, IEnumerable<string> dependents, DateTimeOffset now)
+    private static List<(JobName Job, RunSpec Run)> Dependents(
+        JobName name, RunSpec run, IEnumerable<string> dependents, DateTimeOffset now)
     {
         var next = new RunSpec(run.PlanTime, RunSpec.Dependent, now, Origin: "after-" + Digest($"{name}/{run.Id}"));
-        return [.. dependents.Distinct().Where(dependent => JobName.TryParse(dependent, out _, out _)).Select(dependent => (JobName.Parse(dependent), next))];
+        return
+        [
+            .. dependents
+                .Distinct()
+                .Where(dependent => JobName.TryParse(dependent, out _, out _))
+                .Select(dependent => (JobName.Parse(dependent), next)),
+        ];
     }
 
     /// <summary>The same for the same cause, so that one cause makes one run, however often it is dealt with.</summary>
@@ -58,7 +69,9 @@ internal static class RetryDelay
 {
     private const double Jitter = 0.2;
 
-    /// <summary>Exponential, capped, and spread by up to a fifth either way, so that what failed together does not come back together.</summary>
+    /// <summary>
+    /// Exponential, capped, and spread by up to a fifth either way, so that what failed together does not come back together.
+    /// </summary>
     /// <param name="failures">How many attempts have failed, at least 1.</param>
     /// <param name="chance">From 0 to below 1.</param>
     public static TimeSpan After(int failures, Retry retry, double chance)

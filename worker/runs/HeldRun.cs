@@ -21,7 +21,8 @@ internal sealed record HeldRun(
     {
         try
         {
-            return JsonSerializer.Deserialize(former.Tag, WorkerJson.Default.HeldRun) is { } held && JobName.TryParse(held.Job.Name, out var name, out _)
+            return JsonSerializer.Deserialize(former.Tag, WorkerJson.Default.HeldRun) is { } held
+                && JobName.TryParse(held.Job.Name, out var name, out _)
                 ? new Run(name, held.Job, held.JobRevision, held.Run, held.Claimed, held.Token, new LeaseId(held.Session))
                 {
                     Command = former.Running,

@@ -92,7 +92,8 @@ internal sealed class LaunchLedger : IDisposable
         return open;
     }
 
-    private static long NumberAt(string[] words, int at) => words.Length > at && long.TryParse(words[at], CultureInfo.InvariantCulture, out var number) ? number : 0;
+    private static long NumberAt(string[] words, int at) =>
+        words.Length > at && long.TryParse(words[at], CultureInfo.InvariantCulture, out var number) ? number : 0;
 
     private void Write(Run run, string step, string more)
     {

@@ -46,7 +46,10 @@ internal sealed class Launcher(
     private DateTimeOffset _lookedAt;
     private double? _lagMs; // Of the last start.
 
-    /// <summary>Runs until there are no more orders; then what was claimed still starts, and running commands are left to the next process, or get the drain timeout.</summary>
+    /// <summary>
+    /// Runs until there are no more orders; then what was claimed still starts, and running commands are left to the next process, or get
+    /// the drain timeout.
+    /// </summary>
     public async Task RunAsync()
     {
         TakeFormer();
@@ -130,7 +133,8 @@ internal sealed class Launcher(
         _wheel.Advance(now.ToUnixTimeMilliseconds(), _due);
         if (now + StepBack < _lookedAt)
         {
-            _due.AddRange(_waiting.Values); // The clock was stepped back. They were about to start: they do, or the job would wait for their time to come again.
+            // The clock was stepped back. They were about to start: they do, or the job would wait for their time to come again.
+            _due.AddRange(_waiting.Values);
         }
 
         _lookedAt = now;
@@ -146,7 +150,10 @@ internal sealed class Launcher(
             {
                 _ready.Remove(waiting);
                 Drop(waiting);
-                await EndAsync(waiting.Run, RunStatus.Missed, $"not started within {waiting.Run.Job.StartDeadlineSeconds} s: this worker was full, stalled or cut off from etcd");
+                await EndAsync(
+                    waiting.Run,
+                    RunStatus.Missed,
+                    $"not started within {waiting.Run.Job.StartDeadlineSeconds} s: this worker was full, stalled or cut off from etcd");
             }
             else if (slots.TryTake())
             {
@@ -178,7 +185,10 @@ internal sealed class Launcher(
         }
 
         var session = sessions.Current;
-        var deadlines = _starting.Select(waiting => CutOff.FindDeadline(waiting.Run, session, settings.SessionTtl)).OfType<KillDeadline>().ToList();
+        var deadlines = _starting
+            .Select(waiting => CutOff.FindDeadline(waiting.Run, session, settings.SessionTtl))
+            .OfType<KillDeadline>()
+            .ToList();
         var started = await StartAsync(session?.HoldsFor ?? TimeSpan.Zero, deadlines);
         foreach (var (waiting, running) in started)
         {
@@ -200,17 +210,25 @@ internal sealed class Launcher(
         }
     }
 
-    /// <summary>Starts all at once. A run whose job is due again soon waits less for the holder, and does not shorten the time that the others have.</summary>
+    /// <summary>
+    /// Starts all at once. A run whose job is due again soon waits less for the holder, and does not shorten the time that the others have.
+    /// </summary>
     private async Task<IEnumerable<(Waiting, RunningCommand)>> StartAsync(TimeSpan holdsFor, List<KillDeadline> deadlines)
     {
         var now = time.GetUtcNow();
-        var groups = _starting.GroupBy(waiting => waiting.Next is { } next && next - now < HeldCommands.StartsWithin + EndsBeforeNext).Select(group => group.ToList()).ToList();
+        var groups = _starting
+            .GroupBy(waiting => waiting.Next is { } next && next - now < HeldCommands.StartsWithin + EndsBeforeNext)
+            .Select(group => group.ToList())
+            .ToList();
         var started = await Task.WhenAll(groups.Select(group =>
             commands.StartAsync([.. group.Select(waiting => waiting.Run.Key)], FindPatience(group, holdsFor, now), deadlines)));
         return groups.Zip(started, (group, running) => group.Zip(running)).SelectMany(pairs => pairs);
     }
 
-    /// <summary>How long starts may take: while the session holds, and while a run that misses its own start would not be in the way of the job's next.</summary>
+    /// <summary>
+    /// How long starts may take: while the session holds, and while a run that misses its own start would not be in the way of the job's
+    /// next.
+    /// </summary>
     private static TimeSpan FindPatience(List<Waiting> starting, TimeSpan holdsFor, DateTimeOffset now)
     {
         var untilNext = starting.Min(waiting => waiting.Next ?? DateTimeOffset.MaxValue) - now - EndsBeforeNext;
@@ -383,7 +401,9 @@ internal sealed class Launcher(
         await Task.WhenAny(all, Task.Delay(remaining > TimeSpan.Zero ? remaining : TimeSpan.Zero, time));
         foreach (var run in isDraining ? runs.All : [])
         {
-            run.Command?.Kill($"the worker was told to stop and the command had not ended within its drainTimeout of {settings.DrainTimeout.TotalSeconds:0} s");
+            run.Command?.Kill(
+                "the worker was told to stop and the command had not ended within its drainTimeout of "
+                    + $"{settings.DrainTimeout.TotalSeconds:0} s");
         }
 
         await all;

@@ -8,7 +8,8 @@ namespace Dts.Worker.Runs;
 /// <param name="job">The definition as it was when the run was claimed.</param>
 /// <param name="fencingToken">The revision of the claim.</param>
 /// <param name="session">The session under which it was claimed.</param>
-internal sealed class Run(JobName name, Job job, long jobRevision, RunSpec spec, DateTimeOffset claimedAt, long fencingToken, LeaseId session)
+internal sealed class Run(
+    JobName name, Job job, long jobRevision, RunSpec spec, DateTimeOffset claimedAt, long fencingToken, LeaseId session)
 {
     /// <summary>Why a run is killed that others have declared lost and run again.</summary>
     public const string RunElsewhere = "declared lost while this worker was cut off from etcd, and run again";

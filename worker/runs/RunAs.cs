@@ -48,11 +48,13 @@ internal sealed class RunAs(IReadOnlyList<string> allowed, string workerId, stri
     /// <summary>Root, by whatever name, only if it is named.</summary>
     private string FindRefusal(string name, UserAccount? user) =>
         !allowed.Contains(name) && !allowed.Contains(Anyone)
-            ? $"user \"{name}\" is not allowed on worker {workerId}: its setting runAs is \"{string.Join(',', allowed)}\"; expected that it names {name}"
+            ? $"user \"{name}\" is not allowed on worker {workerId}: its setting runAs is \"{string.Join(',', allowed)}\"; "
+                + $"expected that it names {name}"
         : user is null
             ? $"user \"{name}\" is unknown on the host of worker {workerId}; expected one that getent passwd shows there"
         : user.Uid == 0 && !allowed.Contains(name)
-            ? $"user \"{name}\" is not allowed on worker {workerId}: * in its setting runAs does not include root; expected that it names {name}"
+            ? $"user \"{name}\" is not allowed on worker {workerId}: * in its setting runAs does not include root; "
+                + $"expected that it names {name}"
         : jobUser is not null && user.Uid != 0 && user.Uid == UserAccount.Own
             ? $"user \"{name}\" is worker {workerId}'s own user, and with jobUser set no command may run as that user; "
                 + "expected another user"

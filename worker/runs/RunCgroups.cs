@@ -9,22 +9,29 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker.Runs;
 
-/// <summary>Makes the cgroup of a run that asks for limits or another user (whose processes show their marks to nobody else), and of every run with cgroupPerRun, and
-/// removes it when it is empty.</summary>
+/// <summary>
+/// Makes the cgroup of a run that asks for limits or another user (whose processes show their marks to nobody else), and of every run with
+/// cgroupPerRun, and removes it when it is empty.
+/// </summary>
 /// <param name="folder">Where they are made; null = nowhere, for the reason given.</param>
 /// <param name="findMissing">Why runs cannot be limited by a controller here; null = they can.</param>
-/// <remarks>Thread-safe. A limit that cannot be kept fails the run that asks for it; no other run ever fails for what happens here.</remarks>
+/// <remarks>
+/// Thread-safe. A limit that cannot be kept fails the run that asks for it; no other run ever fails for what happens here.
+/// </remarks>
 internal sealed class RunCgroups(string? folder, Func<string, string?> findMissing, string workerId, bool forEveryRun)
 {
     private const int PeriodUs = 100_000; // What the kernel gives shares of: cpu.max is "quota period".
 
     private readonly ConcurrentQueue<RunCgroup> _left = []; // Their run is over, and something is still in them.
 
-    /// <summary>Moves this process into a cgroup of its own, and removes what the process before it left behind; says what cannot be had.</summary>
+    /// <summary>
+    /// Moves this process into a cgroup of its own, and removes what the process before it left behind; says what cannot be had.
+    /// </summary>
     public static RunCgroups Open(WorkerSettings settings, ILogger log)
     {
         var own = OwnCgroup.TryPrepare(out var why);
-        var cgroups = new RunCgroups(own?.Runs, controller => own is null ? why : own.FindMissing(controller), settings.WorkerId, settings.CgroupPerRun);
+        var cgroups = new RunCgroups(
+            own?.Runs, controller => own is null ? why : own.FindMissing(controller), settings.WorkerId, settings.CgroupPerRun);
         if (own is null)
         {
             log.NoLimits(why);
@@ -37,12 +44,17 @@ internal sealed class RunCgroups(string? folder, Func<string, string?> findMissi
         return cgroups;
     }
 
-    /// <summary>The cgroup that a run is to have, null if none; false = it asks for a limit that cannot be kept here, and <paramref name="refusal"/> says which and why.</summary>
+    /// <summary>
+    /// The cgroup that a run is to have, null if none; false = it asks for a limit that cannot be kept here, and <paramref name="refusal"/>
+    /// says which and why.
+    /// </summary>
     public bool TryMake(Run run, out RunCgroup? cgroup, out string refusal)
     {
         var limits = LimitsOf(run.Job).ToList();
         refusal = "";
-        cgroup = folder is not null && (forEveryRun || run.Job.User.Length > 0 || limits.Count > 0) ? TryMake(NameOf(run.Name.Value, run.Id), mustHold: limits.Count > 0) : null;
+        cgroup = folder is not null && (forEveryRun || run.Job.User.Length > 0 || limits.Count > 0)
+            ? TryMake(NameOf(run.Name.Value, run.Id), mustHold: limits.Count > 0)
+            : null;
         foreach (var limit in limits)
         {
             if (FindUnkept(limit, cgroup) is { } why)
@@ -116,7 +128,8 @@ internal sealed class RunCgroups(string? folder, Func<string, string?> findMissi
     }
 
     /// <summary>The same for the same run, whichever process asks; a job's name may have what a cgroup's must not.</summary>
-    private static string NameOf(string job, string runId) => $"{runId}-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(job)).AsSpan(0, 8))}";
+    private static string NameOf(string job, string runId) =>
+        $"{runId}-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(job)).AsSpan(0, 8))}";
 
     private string? FindUnkept(Limit limit, RunCgroup? cgroup) =>
         findMissing(limit.Controller) is { } why ? why

@@ -13,7 +13,9 @@ internal sealed class RunsInFlight
 
     public IEnumerable<Run> All => _runs.Values;
 
-    /// <summary>How many slots are spoken for at a moment: by what is to start, and by what runs and is not certain to have ended by then.</summary>
+    /// <summary>
+    /// How many slots are spoken for at a moment: by what is to start, and by what runs and is not certain to have ended by then.
+    /// </summary>
     /// <param name="startedBefore">What started later will have ended by then, if the job's last run was short.</param>
     public int CountExpected(DateTimeOffset startedBefore) =>
         _runs.Values.Count(run => run.Command is not { } command

@@ -6,11 +6,11 @@ namespace Dts.Worker.Sessions;
 
 /// <summary>Measures this host's clock against the other workers', and says whether it is good enough to claim by.</summary>
 /// <remarks>
-/// <para>Thread-safe. Every worker writes its wall clock into its registration every ten seconds; what the others see of it is late by the way it took,
-/// so of the last two readings of a worker the one that came quicker counts. Readings are kept against our monotonic clock: a step of our own wall clock
-/// shows at once.</para>
-/// <para>The worker is off when the median of all, itself included, is further away than the limit: one that is wrong stops, and many do not stop because of one.
-/// Of two workers none can tell who is wrong; both go on and say so.</para>
+/// <para>Thread-safe. Every worker writes its wall clock into its registration every ten seconds; what the others see of it is late by the
+/// way it took, so of the last two readings of a worker the one that came quicker counts. Readings are kept against our monotonic clock: a
+/// step of our own wall clock shows at once.</para>
+/// <para>The worker is off when the median of all, itself included, is further away than the limit: one that is wrong stops, and many do
+/// not stop because of one. Of two workers none can tell who is wrong; both go on and say so.</para>
 /// </remarks>
 internal sealed class ClockCheck : IDisposable
 {
@@ -36,7 +36,10 @@ internal sealed class ClockCheck : IDisposable
     /// <summary>False while the clock is further off than the limit.</summary>
     public bool MayClaim => MeasureError() == TimeSpan.Zero;
 
-    /// <summary>The wall clock for times that other workers will go by, such as the next attempt's: without the error of ours while it is further off than the limit.</summary>
+    /// <summary>
+    /// The wall clock for times that other workers will go by, such as the next attempt's: without the error of ours while it is further
+    /// off than the limit.
+    /// </summary>
     public DateTimeOffset Now => _time.GetUtcNow() - MeasureError();
 
     /// <summary>What the registration says about it; empty = all is well.</summary>
@@ -56,7 +59,10 @@ internal sealed class ClockCheck : IDisposable
         var reading = clock - DateTimeOffset.UnixEpoch - Monotonic();
         if (isFresh)
         {
-            _readings.AddOrUpdate(workerId, _ => new Reading(reading, reading, IsOld: false), (_, former) => new Reading(reading, former.IsOld ? reading : former.Latest, IsOld: false));
+            _readings.AddOrUpdate(
+                workerId,
+                _ => new Reading(reading, reading, IsOld: false),
+                (_, former) => new Reading(reading, former.IsOld ? reading : former.Latest, IsOld: false));
         }
         else
         {
@@ -73,7 +79,8 @@ internal sealed class ClockCheck : IDisposable
     /// <summary>How far our clock is ahead of the other's, as far as can be told.</summary>
     private TimeSpan OffsetOf(Reading reading)
     {
-        var offset = _time.GetUtcNow() - DateTimeOffset.UnixEpoch - Monotonic() - (reading.Latest > reading.Before ? reading.Latest : reading.Before);
+        var offset = _time.GetUtcNow() - DateTimeOffset.UnixEpoch - Monotonic() - (
+            reading.Latest > reading.Before ? reading.Latest : reading.Before);
         return reading.IsOld && offset.Duration() < FarOff ? TimeSpan.Zero : offset;
     }
 

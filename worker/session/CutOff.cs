@@ -4,8 +4,14 @@ using Dts.Worker.Runs;
 
 namespace Dts.Worker.Sessions;
 
-/// <summary>Ends the runs whose jobs must not overlap whatever happens (onDisconnect: kill) before others may take over from a worker that is cut off from etcd.</summary>
-/// <remarks>Others may after the session's local deadline. The kill begins early enough to be over by then: with the command's grace, or what there is time for.</remarks>
+/// <summary>
+/// Ends the runs whose jobs must not overlap whatever happens (onDisconnect: kill) before others may take over from a worker that is cut
+/// off from etcd.
+/// </summary>
+/// <remarks>
+/// Others may after the session's local deadline. The kill begins early enough to be over by then: with the command's grace, or what there
+/// is time for.
+/// </remarks>
 internal sealed class CutOff(SessionKeeper sessions, RunsInFlight runs, HeldCommands commands, TimeSpan ttl, TimeProvider time)
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(250);
@@ -23,7 +29,10 @@ internal sealed class CutOff(SessionKeeper sessions, RunsInFlight runs, HeldComm
         var surelyOver = ttl / 8; // After SIGKILL, and until the next look.
         var holdsFor = session?.Lease == run.Session ? session.HoldsFor : TimeSpan.Zero;
         return new KillDeadline(
-            run.Key, holdsFor - grace - surelyOver, "this worker is cut off from etcd, or gone, and the job says onDisconnect: kill", holdsFor > TimeSpan.Zero ? grace : TimeSpan.Zero);
+            run.Key,
+            holdsFor - grace - surelyOver,
+            "this worker is cut off from etcd, or gone, and the job says onDisconnect: kill",
+            holdsFor > TimeSpan.Zero ? grace : TimeSpan.Zero);
     }
 
     public async Task RunAsync(CancellationToken stop)

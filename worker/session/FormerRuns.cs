@@ -10,7 +10,10 @@ using Mvccpb;
 
 namespace Dts.Worker.Sessions;
 
-/// <summary>Looks after the runs that stand in etcd under this worker's id but not under its session: from before a restart, or before the session was lost.</summary>
+/// <summary>
+/// Looks after the runs that stand in etcd under this worker's id but not under its session: from before a restart, or before the session
+/// was lost.
+/// </summary>
 internal sealed class FormerRuns(
     EtcdClient etcd, Keys keys, string workerId, RunsInFlight runs, LostRuns lost, TimeProvider time, ILogger log)
 {
@@ -28,7 +31,8 @@ internal sealed class FormerRuns(
                 continue;
             }
 
-            _ = cgroups.TryMake(run, out var cgroup, out _); // The one that it has: its limits are set anew, for systemd may have had to lift them.
+            // The one that it has: its limits are set anew, for systemd may have had to lift them.
+            _ = cgroups.TryMake(run, out var cgroup, out _);
             run.Cgroup = cgroup;
             ledger.Launched(run, former.Running);
             outputs.GoOn(run, run.Output!);
@@ -53,8 +57,11 @@ internal sealed class FormerRuns(
         }
     }
 
-    /// <summary>Kills what is left of a command that nobody holds: the number of processes, or null if no process runs as its user.</summary>
-    public static async Task<int?> KillLeftBehindAsync(HeldCommands commands, RunCgroups cgroups, LaunchLedger.Launch launch, string workerId)
+    /// <summary>
+    /// Kills what is left of a command that nobody holds: the number of processes, or null if no process runs as its user.
+    /// </summary>
+    public static async Task<int?> KillLeftBehindAsync(
+        HeldCommands commands, RunCgroups cgroups, LaunchLedger.Launch launch, string workerId)
     {
         var (key, pid, startTicks, userName) = launch;
         var (name, runId) = (key[..key.LastIndexOf('/')], key[(key.LastIndexOf('/') + 1)..]);
@@ -67,8 +74,8 @@ internal sealed class FormerRuns(
     }
 
     /// <summary>
-    /// Takes runs that are still ours along to a new session, ends as lost those that nobody follows any more, and sees to those that go on here
-    /// although others have declared them lost.
+    /// Takes runs that are still ours along to a new session, ends as lost those that nobody follows any more, and sees to those that go on
+    /// here although others have declared them lost.
     /// </summary>
     public async Task SettleAsync(Session session)
     {
@@ -98,7 +105,10 @@ internal sealed class FormerRuns(
         }
     }
 
-    /// <summary>Declared lost while we were cut off. If it was put up for a rerun it must not go on beside that; any other goes on, and its true ending is recorded.</summary>
+    /// <summary>
+    /// Declared lost while we were cut off. If it was put up for a rerun it must not go on beside that; any other goes on, and its true
+    /// ending is recorded.
+    /// </summary>
     private void SettleReaped(Run run)
     {
         if (run.LostAtMs > 0)
@@ -126,7 +136,8 @@ internal sealed class FormerRuns(
         {
             if (!isOfThisSession || time.GetUtcNow() - inFlight.Claimed > AnswersComeWithin)
             {
-                await lost.EndAsync(pair, inFlight, session, isOfThisSession ? "it never heard that its claim was granted" : "it was restarted");
+                await lost.EndAsync(
+                    pair, inFlight, session, isOfThisSession ? "it never heard that its claim was granted" : "it was restarted");
             }
 
             return;

@@ -23,16 +23,25 @@ internal sealed class LostRuns(EtcdClient etcd, Keys keys, Accounts accounts, Cl
 
         var now = clocks.Now;
         var definition = await FindDefinitionAsync(name, pair.CreateRevision);
-        var owed = new OwedEnding(inFlight.Worker, session.Lease.ToString(), inFlight.Run, RunStatus.Lost, $"worker {inFlight.Worker} lost: {why}", now, Token: pair.CreateRevision);
+        var owed = new OwedEnding(
+            inFlight.Worker,
+            session.Lease.ToString(),
+            inFlight.Run,
+            RunStatus.Lost,
+            $"worker {inFlight.Worker} lost: {why}",
+            now,
+            Token: pair.CreateRevision);
         var killers = await etcd.TxnAsync(Txn.All([Txn.Get(keys.Killer(name)), Txn.Get(keys.Killer(name, runId))]), repeatable: true);
-        var wasKilled = killers.Responses.SelectMany(response => response.ResponseRange.Kvs).Any(killer => killer.ModRevision > pair.CreateRevision);
+        var wasKilled = killers.Responses.SelectMany(response => response.ResponseRange.Kvs)
+            .Any(killer => killer.ModRevision > pair.CreateRevision);
         var next = definition is not null && JobJson.TryParse(definition.Value.Memory, out var job, out _)
             ? FollowUps.After(name, job, inFlight.Run, RunStatus.Lost, inFlight.Worker, wasKilled, now, Random.Shared.NextDouble())
             : [];
         var end = Txn.If(Txn.Unchanged(key, pair.ModRevision)).Then([
             Txn.Delete(key),
             Txn.Put(keys.Owed(name, runId), JsonSerializer.Serialize(owed, JobsJson.Readable.OwedEnding)),
-            .. next.Select(run => Txn.Put(keys.Queued(run.Job, run.Run.Id), JsonSerializer.Serialize(run.Run, JobsJson.Readable.RunSpec)))]);
+            .. next.Select(
+                run => Txn.Put(keys.Queued(run.Job, run.Run.Id), JsonSerializer.Serialize(run.Run, JobsJson.Readable.RunSpec)))]);
         if ((await etcd.TxnAsync(end)).Succeeded)
         {
             log.RunLost(name, runId, inFlight.Worker, why);

@@ -10,7 +10,10 @@ using Mvccpb;
 
 namespace Dts.Worker.Sessions;
 
-/// <summary>The chores that one worker does for all, whoever holds the lock: ends the runs of lost workers, records what others left owed, removes what is over.</summary>
+/// <summary>
+/// The chores that one worker does for all, whoever holds the lock: ends the runs of lost workers, records what others left owed, removes
+/// what is over.
+/// </summary>
 /// <param name="left">
 /// Signals that a worker has left. The reaper reads the tables then, with each new session, and periodically in case a signal was lost.
 /// </param>
@@ -146,7 +149,8 @@ internal sealed class Reaper(
         {
             await RemoveAsync(pair, why);
         }
-        else if (!sessionsAlive.Contains(run.Session) && !workers.Contains(run.Worker)) // A worker that is back sees to its former runs itself.
+        // A worker that is back sees to its former runs itself.
+        else if (!sessionsAlive.Contains(run.Session) && !workers.Contains(run.Worker))
         {
             await lost.EndAsync(pair, run, session, "its session has expired");
         }
@@ -211,8 +215,8 @@ internal sealed class Reaper(
     }
 
     /// <summary>
-    /// A cursor outlives its job, so that a job deleted and saved again within a second starts no fire twice, and with it the job's history; but not
-    /// for ever. Nor does that of a worker, in mode all, which is gone.
+    /// A cursor outlives its job, so that a job deleted and saved again within a second starts no fire twice, and with it the job's
+    /// history; but not for ever. Nor does that of a worker, in mode all, which is gone.
     /// </summary>
     private async Task RemoveOldCursorsAsync(DateTimeOffset now)
     {

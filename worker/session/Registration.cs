@@ -16,13 +16,24 @@ internal static class Registration
     public static string Describe(string host, WorkerSettings settings, DateTimeOffset started, DateTimeOffset now, string refusal)
     {
         var registration = new WorkerRegistration(
-            host, Address.Value, Service.Version, ThisProcess.Identity, settings.Slots, started, settings.Labels, Clock: now, Refuses: refusal);
+            host,
+            Address.Value,
+            Service.Version,
+            ThisProcess.Identity,
+            settings.Slots,
+            started,
+            settings.Labels,
+            Clock: now,
+            Refuses: refusal);
         return JsonSerializer.Serialize(registration, JobsJson.Readable.WorkerRegistration);
     }
 
-    /// <summary>Whether a registration is of a process of this host that lives no more, or of this very process, whose session is over.</summary>
+    /// <summary>
+    /// Whether a registration is of a process of this host that lives no more, or of this very process, whose session is over.
+    /// </summary>
     public static bool IsOver(string json) =>
-        WorkerRegistration.Parse(Encoding.UTF8.GetBytes(json)) is { } registration && (registration.Process == ThisProcess.Identity || ThisProcess.SeesEnded(registration.Process));
+        WorkerRegistration.Parse(Encoding.UTF8.GetBytes(json)) is { } registration
+            && (registration.Process == ThisProcess.Identity || ThisProcess.SeesEnded(registration.Process));
 
     private static string FindAddress() => NetworkInterface.GetAllNetworkInterfaces()
         .Where(link => link.OperationalStatus == OperationalStatus.Up && link.NetworkInterfaceType != NetworkInterfaceType.Loopback)

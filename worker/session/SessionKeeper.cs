@@ -8,11 +8,23 @@ namespace Dts.Worker.Sessions;
 /// <summary>Keeps this process registered under one key: opens a session, prolongs it, and opens a new one when it is lost.</summary>
 /// <param name="key">The registration's key.</param>
 /// <param name="describe">Gives the registration's value, which is written anew every ten seconds.</param>
-/// <param name="isOver">Whether the value found at the key is of a process that certainly lives no more, or of a former session of this one, so that its place can be taken at once.</param>
-/// <param name="isLeft">Whether, at the end, something is left that the next process is to find under this session: then it expires by itself.</param>
+/// <param name="isOver">
+/// Whether the value found at the key is of a process that certainly lives no more, or of a former session of this one, so that its place
+/// can be taken at once.
+/// </param>
+/// <param name="isLeft">
+/// Whether, at the end, something is left that the next process is to find under this session: then it expires by itself.
+/// </param>
 /// <param name="opened">Called with each new session before it is published. Must not throw.</param>
 internal sealed class SessionKeeper(
-    EtcdClient etcd, string key, TimeSpan ttl, Func<string> describe, Func<string, bool> isOver, Func<Session, Task> opened, Func<bool> isLeft, ILogger log)
+    EtcdClient etcd,
+    string key,
+    TimeSpan ttl,
+    Func<string> describe,
+    Func<string, bool> isOver,
+    Func<Session, Task> opened,
+    Func<bool> isLeft,
+    ILogger log)
 {
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(300);
 
@@ -33,7 +45,9 @@ internal sealed class SessionKeeper(
     /// <summary>What <c>describe</c> says has changed: it is written with the next keep-alive.</summary>
     public void DescribeSoon() => _isOutdated = true;
 
-    /// <summary>Runs until cancelled, then gives the lease back, so that others need not wait for it to expire, unless something is left under it.</summary>
+    /// <summary>
+    /// Runs until cancelled, then gives the lease back, so that others need not wait for it to expire, unless something is left under it.
+    /// </summary>
     public async Task RunAsync(CancellationToken cancel)
     {
         while (!cancel.IsCancellationRequested)
@@ -86,7 +100,9 @@ internal sealed class SessionKeeper(
         }
 
         var found = answer.Responses[0].ResponseRange.Kvs[0];
-        if (isOver(found.Value.ToStringUtf8()) && (await etcd.TxnAsync(Txn.If(Txn.Unchanged(key, found.ModRevision)).Then(Txn.Put(key, describe(), lease)), cancel: cancel)).Succeeded)
+        if (isOver(found.Value.ToStringUtf8())
+            && (await etcd.TxnAsync(
+                Txn.If(Txn.Unchanged(key, found.ModRevision)).Then(Txn.Put(key, describe(), lease)), cancel: cancel)).Succeeded)
         {
             // It was ours, from a request whose answer was lost, or of a process that ended before it could give it back. No moment lies
             // between the two in which this worker would be missing, and its runs be taken for lost.

@@ -26,7 +26,8 @@ internal sealed class JobWatch(
 
     public async Task RunAsync(CancellationToken stop)
     {
-        await foreach (var ended in Task.WhenEach(WatchWorkersAsync(stop), WatchJobsAsync(stop), WatchQueueAsync(stop), WatchKillersAsync(stop)))
+        await foreach (var ended in Task.WhenEach(
+            WatchWorkersAsync(stop), WatchJobsAsync(stop), WatchQueueAsync(stop), WatchKillersAsync(stop)))
         {
             await ended;
         }
@@ -45,7 +46,8 @@ internal sealed class JobWatch(
             {
                 if (!Keys.TryParseName(change.Key, keys.Jobs, out var name))
                 {
-                    log.JobIgnored(Display.Line(change.Key), "its name is none: expected 1 to 200 bytes of UTF-8 without '/' and control characters");
+                    log.JobIgnored(
+                        Display.Line(change.Key), "its name is none: expected 1 to 200 bytes of UTF-8 without '/' and control characters");
                     continue;
                 }
 
@@ -94,7 +96,9 @@ internal sealed class JobWatch(
 
         // A job that is newer than its cursor was put by hand: its past is unknown.
         var cursorKey = plan.Mode == JobMode.All ? keys.Fired(name, workerId) : keys.Fired(name);
-        var dealtWith = cursors?.TryGetValue(cursorKey, out var found) == true && found.Revision >= put.ModRevision ? found.Cursor.PlanTime : (DateTimeOffset?)null;
+        var dealtWith = cursors?.TryGetValue(cursorKey, out var found) == true && found.Revision >= put.ModRevision
+            ? found.Cursor.PlanTime
+            : (DateTimeOffset?)null;
         return new ScheduleMessage.JobPut(name, plan, dealtWith);
     }
 
@@ -109,7 +113,8 @@ internal sealed class JobWatch(
         return null;
     }
 
-    private bool TryMakeRunnable(JobName name, Job job, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out JobSchedule? schedule, out string why)
+    private bool TryMakeRunnable(
+        JobName name, Job job, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out JobSchedule? schedule, out string why)
     {
         schedule = null;
         why = job.Name != name.Value
@@ -164,7 +169,9 @@ internal sealed class JobWatch(
             {
                 if (keys.TryParseKiller(put.Key) is var (name, runId))
                 {
-                    await inbox.WriteAsync(new ScheduleMessage.KillAsked(name, KillRequest.Of(runId, put.Value.ToStringUtf8()), put.ModRevision), CancellationToken.None);
+                    await inbox.WriteAsync(
+                        new ScheduleMessage.KillAsked(name, KillRequest.Of(runId, put.Value.ToStringUtf8()), put.ModRevision),
+                        CancellationToken.None);
                 }
             }
         }
@@ -196,7 +203,8 @@ internal sealed class JobWatch(
 
                 var registration = WorkerRegistration.Parse(put.Value.Span);
                 clocks.Observe(id, registration?.Clock ?? default, isFresh: batch.IsLive);
-                await inbox.WriteAsync(new ScheduleMessage.WorkerCame(id, registration?.Labels ?? new Dictionary<string, string>()), CancellationToken.None);
+                await inbox.WriteAsync(
+                    new ScheduleMessage.WorkerCame(id, registration?.Labels ?? new Dictionary<string, string>()), CancellationToken.None);
             }
 
             _workersListed.TrySetResult();

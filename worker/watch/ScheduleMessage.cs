@@ -58,7 +58,10 @@ internal abstract record ScheduleMessage
     public sealed record Tick : ScheduleMessage;
 }
 
-/// <summary>Goes the way of a fire through the loops that schedule, claim and launch, and takes along how they stand. It comes out only while all of them turn.</summary>
+/// <summary>
+/// Goes the way of a fire through the loops that schedule, claim and launch, and takes along how they stand. It comes out only while all of
+/// them turn.
+/// </summary>
 internal sealed class Pulse
 {
     private readonly TaskCompletionSource _out = new(TaskCreationOptions.RunContinuationsAsynchronously);

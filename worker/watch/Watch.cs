@@ -14,9 +14,9 @@ namespace Dts.Worker.Watches;
 /// and 3.5 can drop events around a compaction (etcd issues 18089, 19179).</para>
 /// <para>Scheme: after a cut it resumes at the last revision + 1; after a compaction, and every <see cref="RelistEvery"/> even when all
 /// looks well, the table is listed again and the difference to what was delivered is delivered. An etcd that returns with different data
-/// (restored or wiped) is found when the watch resumes: then all that was delivered is deleted, and all that is there is put. It is other data where
-/// the cluster has another id or has not reached the last revision, or where a key's revision has gone down; a table that only differs is listed again.
-/// Callers see changes only.</para>
+/// (restored or wiped) is found when the watch resumes: then all that was delivered is deleted, and all that is there is put. It is other
+/// data where the cluster has another id or has not reached the last revision, or where a key's revision has gone down; a table that only
+/// differs is listed again. Callers see changes only.</para>
 /// </remarks>
 internal sealed class Watch(EtcdClient etcd, string prefix)
 {
@@ -89,7 +89,9 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
     {
         var (keys, revision) = await TableLoader.LoadAsync(etcd, prefix, cancel);
         var changes = new List<KeyChange>();
-        var isOtherData = _isOtherData || revision < _revision || keys.Any(pair => _delivered.TryGetValue(pair.Key, out var known) && known > pair.ModRevision);
+        var isOtherData = _isOtherData
+            || revision < _revision
+            || keys.Any(pair => _delivered.TryGetValue(pair.Key, out var known) && known > pair.ModRevision);
         if (isOtherData)
         {
             etcd.Logger.WatchFoundOtherData(prefix, _delivered.Count, keys.Count);
@@ -166,7 +168,10 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
         }
     }
 
-    /// <summary>Whether etcd does not have, at the revision up to which all was delivered, as many keys as were delivered. Notes whether that proves that it has other data.</summary>
+    /// <summary>
+    /// Whether etcd does not have, at the revision up to which all was delivered, as many keys as were delivered. Notes whether that proves
+    /// that it has other data.
+    /// </summary>
     private async Task<bool> IsAnotherTableAsync(ResponseHeader created, bool resumes, CancellationToken cancel)
     {
         _isOtherData = _cluster != 0 && _cluster != created.ClusterId;
@@ -208,7 +213,8 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
         await Task.Delay(pause, etcd.Time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private KeyChange Note(Event change) => change.Type == Event.Types.EventType.Put ? Put(change.Kv) : Delete(change.Kv.Key, change.Kv.ModRevision);
+    private KeyChange Note(Event change) =>
+        change.Type == Event.Types.EventType.Put ? Put(change.Kv) : Delete(change.Kv.Key, change.Kv.ModRevision);
 
     private KeyChange Put(KeyValue pair)
     {
@@ -225,7 +231,9 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
 
 /// <summary>Changes in the order of their revisions; together they lead from one state of the table to a later one.</summary>
 /// <param name="Listed">They come from a listing, not from events: the first batch always, later ones after a compaction.</param>
-/// <param name="IsLive">They came as they happened; false when they are told afterwards, because the watch was cut off then or not there yet.</param>
+/// <param name="IsLive">
+/// They came as they happened; false when they are told afterwards, because the watch was cut off then or not there yet.
+/// </param>
 /// <param name="IsOtherData">etcd was restored or wiped: revisions of earlier batches cannot be compared with those from here on.</param>
 internal sealed record ChangeBatch(IReadOnlyList<KeyChange> Changes, bool Listed, bool IsLive, bool IsOtherData = false);
 
@@ -238,7 +246,8 @@ internal abstract record KeyChange
 
     public long ModRevision { get; }
 
-    public sealed record Put(string Key, long ModRevision, long CreateRevision, LeaseId Lease, ByteString Value) : KeyChange(Key, ModRevision);
+    public sealed record Put(
+        string Key, long ModRevision, long CreateRevision, LeaseId Lease, ByteString Value) : KeyChange(Key, ModRevision);
 
     public sealed record Deleted(string Key, long ModRevision) : KeyChange(Key, ModRevision);
 }

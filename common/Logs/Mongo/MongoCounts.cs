@@ -5,10 +5,13 @@ using MongoDB.Driver;
 
 namespace Dts.Common.Logs.Mongo;
 
-/// <summary>Counts records in the collection <c>stats</c> (a document a job and day), once a second for all that have come, for a batch has records of many jobs.</summary>
+/// <summary>
+/// Counts records in the collection <c>stats</c> (a document a job and day), once a second for all that have come, for a batch has records
+/// of many jobs.
+/// </summary>
 /// <remarks>
-/// Thread-safe. A count that could not be written is kept and tried again each second. A worker that dies leaves at most its last second uncounted; one whose
-/// connection breaks before the answer comes may count a second twice.
+/// Thread-safe. A count that could not be written is kept and tried again each second. A worker that dies leaves at most its last second
+/// uncounted; one whose connection breaks before the answer comes may count a second twice.
 /// </remarks>
 internal sealed class MongoCounts(MongoDatabase database, ILogger log) : IDisposable
 {
@@ -100,7 +103,8 @@ internal sealed class MongoCounts(MongoDatabase database, ILogger log) : IDispos
 
         try
         {
-            // In order, so that two writers, of a server that keeps what a command has changed locked until its end, never wait for each other.
+            // In order, so that two writers, of a server that keeps what a command has changed locked until its end, never wait for each
+            // other.
             var days = uncounted.InOrder;
             var refused = await database.UpdateAsync("stats", days.Select(day => UpdateOf(day.Job, day.Day, day.Counts)), _ => UpdateBytes);
             return refused.Count == 0 ? days.Count : throw database.Failed($"an update is refused: {refused[0].Reason}");
@@ -120,7 +124,11 @@ internal sealed class MongoCounts(MongoDatabase database, ILogger log) : IDispos
     {
         var day = MongoLogStore.TextOf(date);
         var sums = counts.Where(count => count.Key != DayStats.Longest).Select(count => new BsonElement($"n.{count.Key}", count.Value));
-        var change = new BsonDocument { { "$set", new BsonDocument { { "jobName", job }, { "day", day } } }, { "$inc", new BsonDocument(sums) } };
+        var change = new BsonDocument
+        {
+            { "$set", new BsonDocument { { "jobName", job }, { "day", day } } },
+            { "$inc", new BsonDocument(sums) },
+        };
         if (counts.TryGetValue(DayStats.Longest, out var longest))
         {
             change.Add("$max", new BsonDocument($"n.{DayStats.Longest}", longest));

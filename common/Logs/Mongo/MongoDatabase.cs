@@ -10,8 +10,9 @@ internal sealed class MongoDatabase : IDisposable
 {
     private const int DuplicateKey = 11000;
 
-    // Errors for what a document says, https://www.mongodb.com/docs/manual/reference/error-codes: BadValue, FailedToParse, TypeMismatch, InvalidBSON, names of fields that are not taken,
-    // a validator (121), too large (10334, 17280, 17419, 17420), a key of an index that somebody else has made. All others may pass.
+    // Errors for what a document says, https://www.mongodb.com/docs/manual/reference/error-codes: BadValue, FailedToParse, TypeMismatch,
+    // InvalidBSON, names of fields that are not taken, a validator (121), too large (10334, 17280, 17419, 17420), a key of an index that
+    // somebody else has made. All others may pass.
     private static readonly HashSet<int> OfContent = [2, 9, 14, 22, 52, 55, 56, 57, 121, 10334, DuplicateKey, 16755, 17280, 17419, 17420];
     private static readonly HashSet<int> OfSize = [10334, 17419, 17420]; // These may refuse a whole command.
 
@@ -50,7 +51,8 @@ internal sealed class MongoDatabase : IDisposable
         {
             return await Task.Run(calls).ConfigureAwait(false);
         }
-        catch (Exception failure) when (failure is MongoException or BsonException or TimeoutException or IOException or SocketException or FormatException or InvalidOperationException)
+        catch (Exception failure) when (failure is MongoException or BsonException or TimeoutException or IOException or SocketException
+            or FormatException or InvalidOperationException)
         {
             throw Failed(Explain(failure));
         }
@@ -76,10 +78,18 @@ internal sealed class MongoDatabase : IDisposable
     }
 
     /// <param name="limit">0 = all.</param>
-    public async Task<List<BsonDocument>> FindAsync(string collection, BsonDocument filter, BsonDocument? sort, int limit = 0, int skip = 0, BsonDocument? fields = null)
+    public async Task<List<BsonDocument>> FindAsync(
+        string collection, BsonDocument filter, BsonDocument? sort, int limit = 0, int skip = 0, BsonDocument? fields = null)
     {
         int? most = limit > 0 ? limit : null;
-        var options = new FindOptions<BsonDocument> { Sort = sort, Limit = most, BatchSize = most, Skip = skip > 0 ? skip : null, Projection = fields };
+        var options = new FindOptions<BsonDocument>
+        {
+            Sort = sort,
+            Limit = most,
+            BatchSize = most,
+            Skip = skip > 0 ? skip : null,
+            Projection = fields,
+        };
         using var cursor = await _database.GetCollection<BsonDocument>(collection).FindAsync(filter, options);
         return await cursor.ToListAsync();
     }
@@ -88,11 +98,20 @@ internal sealed class MongoDatabase : IDisposable
     public async IAsyncEnumerable<Inserted> InsertAsync(string collection, IEnumerable<RawBsonDocument> documents)
     {
         var unordered = new InsertManyOptions { IsOrdered = false };
-        await foreach (var (from, batch, errors) in WriteAsync(documents, SizeOf, batch => _database.GetCollection<RawBsonDocument>(collection).InsertManyAsync(batch, unordered)))
+        await foreach (var (from, batch, errors) in WriteAsync(
+            documents, SizeOf, batch => _database.GetCollection<RawBsonDocument>(collection).InsertManyAsync(batch, unordered)))
         {
             // Their ids are there, or it is a key of an index of somebody else; the driver does not say which.
-            var twins = errors.Where(error => error.Code == DuplicateKey).ToDictionary(error => error.Index, error => batch[error.Index - from]["_id"]);
-            var there = twins.Count == 0 ? [] : await FindAsync(collection, new BsonDocument("_id", new BsonDocument("$in", new BsonArray(twins.Values))), sort: null, fields: new BsonDocument("_id", 1));
+            var twins = errors
+                .Where(error => error.Code == DuplicateKey)
+                .ToDictionary(error => error.Index, error => batch[error.Index - from]["_id"]);
+            var there = twins.Count == 0
+                ? []
+                : await FindAsync(
+                    collection,
+                    new BsonDocument("_id", new BsonDocument("$in", new BsonArray(twins.Values))),
+                    sort: null,
+                    fields: new BsonDocument("_id", 1));
             var ids = there.Select(document => document["_id"]).ToHashSet();
             List<int> known = [.. twins.Where(twin => ids.Contains(twin.Value)).Select(twin => twin.Key)];
             yield return new Inserted(
@@ -110,9 +129,13 @@ internal sealed class MongoDatabase : IDisposable
     {
         List<WriteError> refused = [];
         var unordered = new BulkWriteOptions { IsOrdered = false };
-        await foreach (var (_, _, errors) in WriteAsync(updates, sizeOf, batch => _database.GetCollection<RawBsonDocument>(collection).BulkWriteAsync(batch, unordered)))
+        await foreach (var (_, _, errors) in WriteAsync(
+            updates, sizeOf, batch => _database.GetCollection<RawBsonDocument>(collection).BulkWriteAsync(batch, unordered)))
         {
-            refused.AddRange(errors.FirstOrDefault(error => !OfContent.Contains(error.Code)) is { } failure ? throw Failed($"an update is refused: {failure.Reason}") : errors);
+            refused.AddRange(
+                errors.FirstOrDefault(error => !OfContent.Contains(error.Code)) is { } failure
+                    ? throw Failed($"an update is refused: {failure.Reason}")
+                    : errors);
         }
 
         return refused;
@@ -132,7 +155,8 @@ internal sealed class MongoDatabase : IDisposable
     }
 
     /// <summary>Writes in commands of as many as fit, and says of each what was wrong with some of them.</summary>
-    private async IAsyncEnumerable<(int From, List<T> Batch, List<WriteError> Errors)> WriteAsync<T>(IEnumerable<T> all, Func<T, int> sizeOf, Func<List<T>, Task> write)
+    private async IAsyncEnumerable<(int From, List<T> Batch, List<WriteError> Errors)> WriteAsync<T>(
+        IEnumerable<T> all, Func<T, int> sizeOf, Func<List<T>, Task> write)
     {
         var (from, bytes, batch) = (0, 0, new List<T>());
         foreach (var next in all)
@@ -191,9 +215,13 @@ internal sealed class MongoDatabase : IDisposable
         {
             MongoAuthenticationException when cause is MongoCommandException or MongoAuthenticationException =>
                 $"it refuses the user or the password of mongodbUri: {why}",
-            TimeoutException when unreached.Count > 0 => string.Join("; ", unreached.Select(server => $"{NameOf(server.EndPoint)}: {server.HeartbeatException.GetBaseException().Message}")),
-            TimeoutException when _client.Cluster.Description.Servers.Count == 0 => "DNS has no hosts for it (SRV records of _mongodb._tcp and this name)",
-            TimeoutException when why.Contains("selecting a server", StringComparison.Ordinal) => "no server of it takes writes now; is there a primary?",
+            TimeoutException when unreached.Count > 0 =>
+                string.Join(
+                    "; ", unreached.Select(server => $"{NameOf(server.EndPoint)}: {server.HeartbeatException.GetBaseException().Message}")),
+            TimeoutException when _client.Cluster.Description.Servers.Count == 0 =>
+                "DNS has no hosts for it (SRV records of _mongodb._tcp and this name)",
+            TimeoutException when why.Contains("selecting a server", StringComparison.Ordinal) =>
+                "no server of it takes writes now; is there a primary?",
             _ => why,
         }).ReplaceLineEndings(" ");
 

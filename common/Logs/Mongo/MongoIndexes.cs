@@ -25,8 +25,11 @@ internal static class MongoIndexes
     {
         foreach (var (collection, indexes) in All)
         {
-            await database.TryCommandAsync(new BsonDocument("create", collection)); // createIndexes on a collection that does not exist is refused by some servers.
-            var all = indexes.Select(index => new BsonDocument { { "name", index.Name }, { "key", index.Keys }, { "expireAfterSeconds", 0, index.Name == Expires } });
+            // createIndexes on a collection that does not exist is refused by some servers.
+            await database.TryCommandAsync(new BsonDocument("create", collection));
+            var all = indexes.Select(
+                index =>
+                    new BsonDocument { { "name", index.Name }, { "key", index.Keys }, { "expireAfterSeconds", 0, index.Name == Expires } });
             await database.CommandAsync(new BsonDocument { { "createIndexes", collection }, { "indexes", new BsonArray(all) } });
         }
     }
@@ -39,7 +42,9 @@ internal static class MongoIndexes
         {
             // A collection that is not there yet is refused, and has none.
             var answer = await database.TryCommandAsync(new BsonDocument("listIndexes", collection));
-            var there = answer.Contains("cursor") ? answer["cursor"]["firstBatch"].AsBsonArray.Select(index => index["name"].AsString).ToHashSet() : [];
+            var there = answer.Contains("cursor")
+                ? answer["cursor"]["firstBatch"].AsBsonArray.Select(index => index["name"].AsString).ToHashSet()
+                : [];
             missing.AddRange(indexes.Where(index => !there.Contains(index.Name)).Select(index => $"{collection}.{index.Name}"));
         }
 

@@ -9,12 +9,15 @@ using MongoDB.Driver;
 
 namespace Dts.Common.Logs.Mongo;
 
-/// <summary>The log in MongoDB: collections <c>log</c> (a document a run), <c>output</c> (chunks) and <c>stats</c> (a document a job and day) of database <c>cron</c>.</summary>
+/// <summary>
+/// The log in MongoDB: collections <c>log</c> (a document a run), <c>output</c> (chunks) and <c>stats</c> (a document a job and day) of
+/// database <c>cron</c>.
+/// </summary>
 /// <remarks>
-/// <para>Thread-safe. The first eight fields of a document in <c>log</c> are the original's, with its names and types. An older shape, whose times stand in seconds
-/// in <c>timePoint</c> and whose output is <c>content</c>, is read, too.</para>
-/// <para>Batches are unordered inserts with our own <c>_id</c>, so writing twice does nothing; a document that is there already is replaced by a later writing, never
-/// by one that says lost. New documents are counted after that, see <see cref="MongoCounts"/>.</para>
+/// <para>Thread-safe. The first eight fields of a document in <c>log</c> are the original's, with its names and types. An older shape,
+/// whose times stand in seconds in <c>timePoint</c> and whose output is <c>content</c>, is read, too.</para>
+/// <para>Batches are unordered inserts with our own <c>_id</c>, so writing twice does nothing; a document that is there already is replaced
+/// by a later writing, never by one that says lost. New documents are counted after that, see <see cref="MongoCounts"/>.</para>
 /// </remarks>
 public sealed class MongoLogStore : ILogStore
 {
@@ -47,14 +50,18 @@ public sealed class MongoLogStore : ILogStore
     public async Task<IReadOnlyList<Refused<RunRecord>>> WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel)
     {
         // The last writing of each counts; two of one id in a batch would disturb each other.
-        var latest = records.GroupBy(record => record.Id).Select(same => same.LastOrDefault(record => record.Status != RunStatus.Lost) ?? same.Last()).ToList();
+        var latest = records
+            .GroupBy(record => record.Id)
+            .Select(same => same.LastOrDefault(record => record.Status != RunStatus.Lost) ?? same.Last())
+            .ToList();
         var half = latest.Count / 2;
         return latest.Count < LanesFrom
             ? await RunAsync(() => WriteAsync(latest))
             : [.. (await Task.WhenAll(RunAsync(() => WriteAsync(latest[..half])), RunAsync(() => WriteAsync(latest[half..])))).SelectMany(refused => refused)];
     }
 
-    public Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => RunAsync<IReadOnlyList<Refused<OutputChunk>>>(async () =>
+    public Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(
+        IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => RunAsync<IReadOnlyList<Refused<OutputChunk>>>(async () =>
     {
         List<Refused<OutputChunk>> refused = [];
         string? failure = null;
@@ -67,7 +74,8 @@ public sealed class MongoLogStore : ILogStore
         return failure is null ? refused : throw Failed(failure);
     });
 
-    public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(string run, long offset, int bytesMax, CancellationToken cancel) => RunAsync(async () =>
+    public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(
+        string run, long offset, int bytesMax, CancellationToken cancel) => RunAsync(async () =>
     {
         // The chunk that the offset lies in begins at it or before.
         var filter = new BsonDocument { { "run", run }, { "offset", new BsonDocument("$lte", offset) } };
@@ -78,31 +86,51 @@ public sealed class MongoLogStore : ILogStore
         var bytes = chunks.Sum(chunk => chunk.Data.Length);
         if (chunks.Count == most && bytes < bytesMax)
         {
-            chunks = await FindChunksAsync(run, from, (int)Math.Min((long)most * bytesMax / Math.Max(1, bytes), ChunksMax)); // They are small, so there are many.
+            // They are small, so there are many.
+            chunks = await FindChunksAsync(run, from, (int)Math.Min((long)most * bytesMax / Math.Max(1, bytes), ChunksMax));
         }
 
         return OutputChunk.Join(chunks, offset);
     });
 
     public Task<RunRecord?> FindAsync(string id, CancellationToken cancel) => RunAsync(async () =>
-        await _database.FindAsync("log", new BsonDocument("_id", id), sort: null, limit: 1) is [var found] ? RunDocument.Read(found) : null);
+        await _database.FindAsync("log", new BsonDocument("_id", id), sort: null, limit: 1) is [var found]
+            ? RunDocument.Read(found)
+            : null);
 
-    public Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(async () =>
-        limit == 0 ? [] : [.. (await _database.FindAsync("log", new BsonDocument("jobName", job.Value), LatestFirst, limit, skip)).Select(RunDocument.Read)]);
+    public Task<IReadOnlyList<RunRecord>> ListAsync(
+        JobName job, int skip, int limit, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(async () =>
+        limit == 0
+            ? []
+            :
+            [
+                .. (await _database.FindAsync(
+                    "log", new BsonDocument("jobName", job.Value), LatestFirst, limit, skip)).Select(RunDocument.Read),
+            ]);
 
     public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => RunAsync(async () =>
         LogPage.Of([.. (await FindLatestAsync(query)).Select(RunDocument.Read)], query.Limit));
 
-    public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(async () =>
+    public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(
+        JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(async () =>
     {
         var (first, end) = (from.ToUnixTimeMilliseconds(), until.ToUnixTimeMilliseconds());
         var byPlanTime = new BsonDocument("planTime", 1);
-        var planned = await _database.FindAsync("log", new BsonDocument { { "jobName", job.Value }, { "planTime", new BsonDocument { { "$gte", first }, { "$lt", end } } } }, byPlanTime);
-        var reachingIn = new BsonDocument { { "jobName", job.Value }, { "planTime", new BsonDocument("$gte", end) }, { "missedSince", new BsonDocument { { "$gt", 0L }, { "$lt", end } } } };
+        var planned = await _database.FindAsync(
+            "log",
+            new BsonDocument { { "jobName", job.Value }, { "planTime", new BsonDocument { { "$gte", first }, { "$lt", end } } } },
+            byPlanTime);
+        var reachingIn = new BsonDocument
+        {
+            { "jobName", job.Value },
+            { "planTime", new BsonDocument("$gte", end) },
+            { "missedSince", new BsonDocument { { "$gt", 0L }, { "$lt", end } } },
+        };
         return [.. planned.Concat(await _database.FindAsync("log", reachingIn, byPlanTime)).Select(RunDocument.Read)];
     });
 
-    public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) => RunAsync<IReadOnlyList<DayStats>>(async () =>
+    public Task<IReadOnlyList<DayStats>> ListStatsAsync(
+        JobName job, DateOnly from, CancellationToken cancel) => RunAsync<IReadOnlyList<DayStats>>(async () =>
     {
         var filter = new BsonDocument { { "jobName", job.Value }, { "day", new BsonDocument("$gte", TextOf(from)) } };
         var days = await _database.FindAsync("stats", filter, new BsonDocument { { "jobName", 1 }, { "day", 1 } });
@@ -117,7 +145,9 @@ public sealed class MongoLogStore : ILogStore
     /// <summary>Who is asked, without its password.</summary>
     internal string Where => _database.Where;
 
-    /// <summary>Finds out, and changes nothing, why records could not be written (empty = they could), and which indexes are missing.</summary>
+    /// <summary>
+    /// Finds out, and changes nothing, why records could not be written (empty = they could), and which indexes are missing.
+    /// </summary>
     internal (string WhyNotWritable, IReadOnlyList<string> MissingIndexes) Examine()
     {
         _database.RunAsync(() => _database.CommandAsync(new BsonDocument("ping", 1))).GetAwaiter().GetResult();
@@ -125,7 +155,8 @@ public sealed class MongoLogStore : ILogStore
         try
         {
             // Of no document: it takes the right, and does nothing with it.
-            var update = new UpdateOneModel<RawBsonDocument>(new BsonDocument("_id", "no such record"), new BsonDocument("$set", new BsonDocument("err", "")));
+            var update = new UpdateOneModel<RawBsonDocument>(
+                new BsonDocument("_id", "no such record"), new BsonDocument("$set", new BsonDocument("err", "")));
             _database.RunAsync(() => _database.UpdateAsync("log", [update], _ => 0)).GetAwaiter().GetResult();
         }
         catch (LogStoreException failure)
@@ -147,16 +178,19 @@ public sealed class MongoLogStore : ILogStore
 
     /// <summary>The latest documents that fit, and one more than were asked for.</summary>
     /// <remarks>
-    /// Not every server that speaks this protocol takes a list's order from an index: some sort all that fits. So it is asked for in spans of time that grow,
-    /// back from where the page begins; most pages lie in the first or the second.
+    /// Not every server that speaks this protocol takes a list's order from an index: some sort all that fits. So it is asked for in spans
+    /// of time that grow, back from where the page begins; most pages lie in the first or the second.
     /// </remarks>
     private async Task<List<BsonDocument>> FindLatestAsync(LogQuery query)
     {
-        var begins = query.After is { } after ? DateTimeOffset.FromUnixTimeMilliseconds(after.StartTime) : query.Until ?? DateTimeOffset.UtcNow;
+        var begins = query.After is { } after
+            ? DateTimeOffset.FromUnixTimeMilliseconds(after.StartTime)
+            : query.Until ?? DateTimeOffset.UtcNow;
         for (var span = FirstSpan; ; span *= SpanGrowth)
         {
             var isWhole = span > LongestSpan || begins.UtcTicks < span.Ticks || begins - span <= query.From;
-            var found = await _database.FindAsync("log", FilterOf(isWhole ? query : query with { From = begins - span }), LatestFirst, query.Limit + 1);
+            var found = await _database.FindAsync(
+                "log", FilterOf(isWhole ? query : query with { From = begins - span }), LatestFirst, query.Limit + 1);
             if (found.Count > query.Limit || isWhole)
             {
                 return found;
@@ -177,7 +211,9 @@ public sealed class MongoLogStore : ILogStore
         if (query.From is not null || query.Until is not null || query.After is not null)
         {
             var (until, after) = (query.Until?.ToUnixTimeMilliseconds() - 1 ?? long.MaxValue, query.After?.StartTime ?? long.MaxValue);
-            filter.Add("startTime", new BsonDocument { { "$gte", query.From?.ToUnixTimeMilliseconds() ?? 0 }, { "$lte", Math.Min(until, after) } });
+            filter.Add(
+                "startTime",
+                new BsonDocument { { "$gte", query.From?.ToUnixTimeMilliseconds() ?? 0 }, { "$lte", Math.Min(until, after) } });
         }
 
         if (query.After is { } cursor)
@@ -206,7 +242,8 @@ public sealed class MongoLogStore : ILogStore
         string? failure = null;
         await foreach (var inserted in _database.InsertAsync("log", records.Select(RunDocument.Of)))
         {
-            _counts.Add([.. inserted.New.Select(i => records[i])], replaced: []); // Before anything else can fail: at the next try they are no new ones.
+            // Before anything else can fail: at the next try they are no new ones.
+            _counts.Add([.. inserted.New.Select(i => records[i])], replaced: []);
             known.AddRange(inserted.Known.Select(i => records[i]).Where(record => record.Status != RunStatus.Lost));
             refused.AddRange(inserted.Refused.Select(error => new Refused<RunRecord>(records[error.Index], error.Reason)));
             failure ??= inserted.Failure;
@@ -223,9 +260,14 @@ public sealed class MongoLogStore : ILogStore
             return [];
         }
 
-        var filter = new BsonDocument { { "status", RunStatus.Lost.Word() }, { "_id", new BsonDocument("$in", new BsonArray(records.Select(record => record.Id))) } };
+        var filter = new BsonDocument
+        {
+            { "status", RunStatus.Lost.Word() },
+            { "_id", new BsonDocument("$in", new BsonArray(records.Select(record => record.Id))) },
+        };
         var lost = (await _database.FindAsync("log", filter, sort: null)).Select(RunDocument.Read).ToDictionary(record => record.Id);
-        var replacements = records.Select(record => new ReplaceOneModel<RawBsonDocument>(new BsonDocument("_id", record.Id), RunDocument.Of(record)));
+        var replacements = records.Select(
+            record => new ReplaceOneModel<RawBsonDocument>(new BsonDocument("_id", record.Id), RunDocument.Of(record)));
         var refused = await _database.UpdateAsync("log", replacements, replacement => MongoDatabase.SizeOf(replacement.Replacement));
         var replacing = records.Where((record, i) => lost.ContainsKey(record.Id) && refused.All(error => error.Index != i)).ToList();
         _counts.Add(replacing, replaced: [.. replacing.Select(record => lost[record.Id])]);
@@ -236,7 +278,12 @@ public sealed class MongoLogStore : ILogStore
     {
         var filter = new BsonDocument { { "run", run }, { "offset", new BsonDocument("$gte", from) } };
         var found = await _database.FindAsync("output", filter, new BsonDocument { { "run", 1 }, { "offset", 1 } }, most);
-        return [.. found.Select(chunk => new OutputChunk(run, chunk.Long("offset"), (chunk.GetValue("data", null) as BsonBinaryData)?.Bytes ?? [], default))];
+        return
+        [
+            .. found.Select(
+                chunk => new OutputChunk(
+                    run, chunk.Long("offset"), (chunk.GetValue("data", null) as BsonBinaryData)?.Bytes ?? [], default)),
+        ];
     }
 
     private static RawBsonDocument DocumentOf(OutputChunk chunk) => RunDocument.Write(document =>

@@ -15,10 +15,13 @@ internal static partial class MongoUri
     private static readonly TimeSpan AnswersWithin = TimeSpan.FromSeconds(60); // Or the connection is given up.
 
     /// <summary>The hosts, without user and password.</summary>
-    public static string HostsOf(string uri) => HostsPattern().Match(uri) is { Success: true } match ? match.Groups[1].Value : "an unknown host";
+    public static string HostsOf(string uri) =>
+        HostsPattern().Match(uri) is { Success: true } match ? match.Groups[1].Value : "an unknown host";
 
     /// <exception cref="LogStoreException">The name of a mongodb+srv URI cannot be looked up now.</exception>
-    /// <exception cref="FormatException">The text is no MongoDB URI, or asks for what cannot be done; the message has no password.</exception>
+    /// <exception cref="FormatException">
+    /// The text is no MongoDB URI, or asks for what cannot be done; the message has no password.
+    /// </exception>
     public static MongoClientSettings Read(string uri, TimeSpan connectTimeout)
     {
         var options = OptionPattern().Matches(uri).GroupBy(option => option.Groups[1].Value, StringComparer.OrdinalIgnoreCase)
@@ -27,14 +30,22 @@ internal static partial class MongoUri
         var settings = Parse(uri);
         settings.ApplicationName ??= "dts";
         settings.ConnectTimeout = options.ContainsKey("connectTimeoutMS") ? settings.ConnectTimeout : connectTimeout;
-        settings.ServerSelectionTimeout = options.ContainsKey("serverSelectionTimeoutMS") ? settings.ServerSelectionTimeout : connectTimeout;
+        settings.ServerSelectionTimeout = options.ContainsKey("serverSelectionTimeoutMS")
+            ? settings.ServerSelectionTimeout
+            : connectTimeout;
         settings.WaitQueueTimeout = options.ContainsKey("waitQueueTimeoutMS") ? settings.WaitQueueTimeout : connectTimeout;
         settings.SocketTimeout = options.ContainsKey("socketTimeoutMS") ? settings.SocketTimeout : AnswersWithin;
-        settings.WriteConcern = options.ContainsKey("w") ? settings.WriteConcern : settings.WriteConcern.With(w: (WriteConcern.WValue)"majority");
+        settings.WriteConcern = options.ContainsKey("w")
+            ? settings.WriteConcern
+            : settings.WriteConcern.With(w: (WriteConcern.WValue)"majority");
         settings.ReadPreference = ReadPreference.Primary; // What one process writes another reads at once.
         settings.ReadEncoding = settings.WriteEncoding = Utf8Encodings.Lenient;
-        var isOneServer = settings.Scheme == ConnectionStringScheme.MongoDB && settings.Servers.Count() == 1 && settings.ReplicaSetName is null && !settings.LoadBalanced;
-        settings.DirectConnection = options.ContainsKey("directConnection") ? settings.DirectConnection : isOneServer; // A replica set may know its members by names that this host does not.
+        var isOneServer = settings.Scheme == ConnectionStringScheme.MongoDB
+            && settings.Servers.Count() == 1
+            && settings.ReplicaSetName is null
+            && !settings.LoadBalanced;
+        // A replica set may know its members by names that this host does not.
+        settings.DirectConnection = options.ContainsKey("directConnection") ? settings.DirectConnection : isOneServer;
 
         ReadTls(settings, options);
         return settings;
@@ -49,7 +60,8 @@ internal static partial class MongoUri
 
         if (options.GetValueOrDefault("authMechanism") is { } mechanism && mechanism.ToUpperInvariant() is "GSSAPI" or "MONGODB-AWS")
         {
-            throw new FormatException($"option authMechanism: \"{mechanism}\" is not supported; expected SCRAM-SHA-256, SCRAM-SHA-1, MONGODB-X509 or PLAIN");
+            throw new FormatException(
+                $"option authMechanism: \"{mechanism}\" is not supported; expected SCRAM-SHA-256, SCRAM-SHA-1, MONGODB-X509 or PLAIN");
         }
 
         if (options.GetValueOrDefault("w") is "0")
@@ -68,11 +80,15 @@ internal static partial class MongoUri
         {
             throw new LogStoreException($"MongoDB at {HostsOf(uri)}: {failure.Message}", failure);
         }
-        catch (Exception wrong) when (wrong is MongoConfigurationException or ArgumentException or FormatException or OverflowException or NotSupportedException)
+        catch (Exception wrong) when (wrong is MongoConfigurationException or ArgumentException or FormatException or OverflowException
+            or NotSupportedException)
         {
             // The driver's message may have the whole URI in it.
-            var isSecret = wrong.Message.Contains("://", StringComparison.Ordinal) || (UserPattern().Match(uri) is { Success: true } user && wrong.Message.Contains(user.Groups[1].Value, StringComparison.Ordinal));
-            throw new FormatException(isSecret ? "expected mongodb://user:password@host:port/?option=value" : wrong.Message.ReplaceLineEndings(" "));
+            var isSecret = wrong.Message.Contains("://", StringComparison.Ordinal)
+                || (UserPattern().Match(uri) is { Success: true } user
+                    && wrong.Message.Contains(user.Groups[1].Value, StringComparison.Ordinal));
+            throw new FormatException(
+                isSecret ? "expected mongodb://user:password@host:port/?option=value" : wrong.Message.ReplaceLineEndings(" "));
         }
     }
 
@@ -84,7 +100,8 @@ internal static partial class MongoUri
             read.ImportFromPemFile(file);
             return read.Count > 0 ? read : throw new CryptographicException($"{file} has no certificate");
         });
-        var password = options.GetValueOrDefault("tlsCertificateKeyFilePassword") ?? options.GetValueOrDefault("sslClientCertificateKeyPassword");
+        var password = options.GetValueOrDefault("tlsCertificateKeyFilePassword")
+            ?? options.GetValueOrDefault("sslClientCertificateKeyPassword");
         var own = ReadFile(options, "tlsCertificateKeyFile", "sslClientCertificateKeyFile", file =>
             password is null ? X509Certificate2.CreateFromPemFile(file) : X509Certificate2.CreateFromEncryptedPemFile(file, password));
         var anyCertificate = IsOn("tlsAllowInvalidCertificates") || IsOn("sslAllowInvalidCertificates") || IsOn("tlsInsecure");
@@ -126,7 +143,8 @@ internal static partial class MongoUri
         chain.ChainPolicy.CustomTrustStore.AddRange(authorities);
         chain.ChainPolicy.ExtraStore.AddRange(sent?.ChainPolicy.ExtraStore ?? []);
         chain.ChainPolicy.RevocationMode = sent?.ChainPolicy.RevocationMode ?? X509RevocationMode.NoCheck;
-        return (errors & ~SslPolicyErrors.RemoteCertificateChainErrors) == SslPolicyErrors.None && chain.Build(new X509Certificate2(certificate));
+        return (errors & ~SslPolicyErrors.RemoteCertificateChainErrors) == SslPolicyErrors.None
+            && chain.Build(new X509Certificate2(certificate));
     }
 
     private static T? ReadFile<T>(Dictionary<string, string> options, string option, string older, Func<string, T> read)

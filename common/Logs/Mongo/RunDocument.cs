@@ -98,7 +98,8 @@ internal static class RunDocument
         var word => Enum.GetValues<RunStatus>().FirstOrDefault(status => status.Word() == word),
     };
 
-    private static int? ReadNumber(BsonDocument document, string name) => document.GetValue(name, BsonNull.Value).IsBsonNull ? null : (int)document.Long(name);
+    private static int? ReadNumber(BsonDocument document, string name) =>
+        document.GetValue(name, BsonNull.Value).IsBsonNull ? null : (int)document.Long(name);
 
     private static void WriteNumber(BsonBinaryWriter document, string name, int? value)
     {
@@ -113,10 +114,13 @@ internal static class RunDocument
     }
 }
 
-/// <summary>Reads fields of documents that others may have written: what is not there, or of another type, reads as that type's nothing.</summary>
+/// <summary>
+/// Reads fields of documents that others may have written: what is not there, or of another type, reads as that type's nothing.
+/// </summary>
 internal static class Fields
 {
-    public static string Text(this BsonDocument document, string name) => document.GetValue(name, null) is BsonString text ? text.Value : "";
+    public static string Text(this BsonDocument document, string name) =>
+        document.GetValue(name, null) is BsonString text ? text.Value : "";
 
     public static long Long(this BsonDocument document, string name) => document.GetValue(name, null) switch
     {
@@ -127,5 +131,6 @@ internal static class Fields
         _ => 0,
     };
 
-    public static bool Bool(this BsonDocument document, string name) => document.GetValue(name, null) is BsonBoolean yes ? yes.Value : document.Long(name) != 0;
+    public static bool Bool(this BsonDocument document, string name) =>
+        document.GetValue(name, null) is BsonBoolean yes ? yes.Value : document.Long(name) != 0;
 }

@@ -13,7 +13,9 @@ using Microsoft.Data.Sqlite;
 
 namespace Dts.Tests.Cluster.Chaos;
 
-/// <summary>Whether etcd has users, and the kind of its tokens: simple (kept by the members) or signed (JWT). Both last five seconds.</summary>
+/// <summary>
+/// Whether etcd has users, and the kind of its tokens: simple (kept by the members) or signed (JWT). Both last five seconds.
+/// </summary>
 internal enum EtcdTokens
 {
     None,
@@ -41,7 +43,8 @@ internal sealed class ChaosCluster : IAsyncDisposable
     private LostRunsSeen? _lost;
     private int _starts;
 
-    private ChaosCluster(ChaosNetwork network, EtcdTokens tokens) => (_network, _tokens, _log) = (network, tokens, new SqliteLogStore(_folder.File("log.db")));
+    private ChaosCluster(ChaosNetwork network, EtcdTokens tokens) =>
+        (_network, _tokens, _log) = (network, tokens, new SqliteLogStore(_folder.File("log.db")));
 
     /// <summary>The folder in which each worker has its own executable, where it is not the published one.</summary>
     public static string? WorkerExecutable { get; } = Environment.GetEnvironmentVariable("CHAOS_WORKER");
@@ -98,10 +101,23 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
     public NativeProcess ProcessOf(string name) => _processes[name];
 
-    public NativeProcess StartWorker(int n) => Start(Worker(n), ["env", $"DTS_TEST_CLOCK={ClockOf(n)}", .. _network.On(Worker(n))], WorkerExecutable ?? "dts-worker",
-        "--workerId", Worker(n), "--dataFolder", _folder.File(Worker(n)), "--sessionTtl", "5", "--drainTimeout", "3", "--jobLogCommitTimeout", "200", "--slots", "40");
+    public NativeProcess StartWorker(int n) =>
+        Start(Worker(n), ["env", $"DTS_TEST_CLOCK={ClockOf(n)}", .. _network.On(Worker(n))], WorkerExecutable ?? "dts-worker",
+        "--workerId",
+        Worker(n),
+        "--dataFolder",
+        _folder.File(Worker(n)),
+        "--sessionTtl",
+        "5",
+        "--drainTimeout",
+        "3",
+        "--jobLogCommitTimeout",
+        "200",
+        "--slots",
+        "40");
 
-    public NativeProcess StartMaster(int n) => Start(Master(n), [], "dts-master", "--apiPort", MasterPort(n).ToString(CultureInfo.InvariantCulture));
+    public NativeProcess StartMaster(int n) =>
+        Start(Master(n), [], "dts-master", "--apiPort", MasterPort(n).ToString(CultureInfo.InvariantCulture));
 
     public void StartMember(int n)
     {
@@ -115,11 +131,18 @@ internal sealed class ChaosCluster : IAsyncDisposable
             .. _tokens switch
             {
                 EtcdTokens.Simple => ["--bcrypt-cost", "4", "--auth-token", "simple", "--auth-token-ttl", "5"],
-                EtcdTokens.Signed => ["--bcrypt-cost", "4", "--auth-token", $"jwt,pub-key={KeyFile("pub")},priv-key={KeyFile("key")},sign-method=RS256,ttl=5s"],
+                EtcdTokens.Signed =>
+                    [
+                        "--bcrypt-cost",
+                        "4",
+                        "--auth-token",
+                        $"jwt,pub-key={KeyFile("pub")},priv-key={KeyFile("key")},sign-method=RS256,ttl=5s",
+                    ],
                 _ => Array.Empty<string>(),
             },
         ];
-        _etcds[name] = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", "log=$1; shift; exec \"$@\" >>\"$log\" 2>&1", "sh", _folder.File($"{name}.log"), .. etcd]))!;
+        _etcds[name] = Process.Start(new ProcessStartInfo(
+            "/bin/sh", ["-c", "log=$1; shift; exec \"$@\" >>\"$log\" 2>&1", "sh", _folder.File($"{name}.log"), .. etcd]))!;
     }
 
     /// <summary>Stops a member, as on a stalled host, or lets it continue.</summary>
@@ -138,14 +161,21 @@ internal sealed class ChaosCluster : IAsyncDisposable
         {
             try
             {
-                var status = await Tool.RunAsync("timeout", "3", "etcdctl", "--endpoints", $"{_addresses[Member(n)]}:2379", "endpoint", "status", "-w", "fields");
-                var fields = status.Split('\n').Select(line => line.Split(" : ")).Where(pair => pair.Length == 2).DistinctBy(pair => pair[0]).ToDictionary(pair => pair[0].Trim('"'), pair => pair[1]);
+                var status = await Tool.RunAsync(
+                    "timeout", "3", "etcdctl", "--endpoints", $"{_addresses[Member(n)]}:2379", "endpoint", "status", "-w", "fields");
+                var fields = status
+                    .Split('\n')
+                    .Select(line => line.Split(" : "))
+                    .Where(pair => pair.Length == 2)
+                    .DistinctBy(pair => pair[0])
+                    .ToDictionary(pair => pair[0].Trim('"'), pair => pair[1]);
                 if (fields["Leader"] == fields["MemberID"])
                 {
                     return n;
                 }
             }
-            catch (Exception unreachable) when (unreachable is InvalidOperationException or Xunit.Sdk.XunitException or KeyNotFoundException)
+            catch (Exception unreachable) when (unreachable is InvalidOperationException or Xunit.Sdk.XunitException
+                or KeyNotFoundException)
             {
                 // It is cut off, or down.
             }
@@ -154,12 +184,14 @@ internal sealed class ChaosCluster : IAsyncDisposable
         return null;
     }
 
-    public Task<string> CtlAsync(params string[] arguments) => Tool.RunAsync("timeout", ["5", "etcdctl", "--endpoints", Endpoints, .. AsRoot, .. arguments]);
+    public Task<string> CtlAsync(params string[] arguments) =>
+        Tool.RunAsync("timeout", ["5", "etcdctl", "--endpoints", Endpoints, .. AsRoot, .. arguments]);
 
     /// <summary>The processes that hold a worker's commands.</summary>
     public List<int> HoldersOf(int n) => Processes.Running($"dts-worker hold {_folder.File(Worker(n))}/");
 
-    public void StepClock(int n, TimeSpan offset) => File.WriteAllText(ClockOf(n), ((long)offset.TotalMilliseconds).ToString(CultureInfo.InvariantCulture));
+    public void StepClock(int n, TimeSpan offset) =>
+        File.WriteAllText(ClockOf(n), ((long)offset.TotalMilliseconds).ToString(CultureInfo.InvariantCulture));
 
     /// <summary>Keeps all others from the log store for a while.</summary>
     public async Task HoldStoreAsync(TimeSpan time)
@@ -179,7 +211,8 @@ internal sealed class ChaosCluster : IAsyncDisposable
         {
             try
             {
-                using var request = new HttpRequestMessage(method ?? HttpMethod.Post, $"http://127.0.0.1:{MasterPort(attempt % 2)}{path}") { Content = content };
+                using var request = new HttpRequestMessage(
+                    method ?? HttpMethod.Post, $"http://127.0.0.1:{MasterPort(attempt % 2)}{path}") { Content = content };
                 using var response = await _http.SendAsync(request);
                 var answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
                 return (int)answer["errno"]! == 0 ? answer["data"] : throw new HttpRequestException($"{path}: {answer["msg"]}");
@@ -197,7 +230,8 @@ internal sealed class ChaosCluster : IAsyncDisposable
         return lines.Deserialize(ApiJson.Readable.IReadOnlyListLedgerLine)!;
     }
 
-    public Task<IReadOnlyList<RunRecord>> RecordsAsync(string job) => _log.ListAsync(JobName.Parse(job), 0, 1_000_000, CancellationToken.None);
+    public Task<IReadOnlyList<RunRecord>> RecordsAsync(string job) =>
+        _log.ListAsync(JobName.Parse(job), 0, 1_000_000, CancellationToken.None);
 
     public IReadOnlyList<Start> ReadWitness() => Judge.ReadMarks(Directory.EnumerateFiles(Witnesses).SelectMany(File.ReadAllLines));
 
@@ -211,13 +245,17 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
     public string Mark => _folder.Path;
 
-    public string LogOf(string name) => string.Join('\n', Directory.EnumerateFiles(_folder.Path, $"{name}-*.log").Order().Select(File.ReadAllText));
+    public string LogOf(string name) =>
+        string.Join('\n', Directory.EnumerateFiles(_folder.Path, $"{name}-*.log").Order().Select(File.ReadAllText));
 
     /// <summary>Keeps what was said and written for who wants to know why.</summary>
     public void KeepAt(string path)
     {
         Directory.CreateDirectory(path);
-        foreach (var file in Directory.EnumerateFiles(_folder.Path, "*.log").Concat(Directory.EnumerateFiles(_folder.Path, "log.db*")).Concat(Directory.EnumerateFiles(Witnesses)).Concat(Directory.EnumerateFiles(Counters)))
+        foreach (var file in Directory.EnumerateFiles(_folder.Path, "*.log")
+            .Concat(Directory.EnumerateFiles(_folder.Path, "log.db*"))
+            .Concat(Directory.EnumerateFiles(Witnesses))
+            .Concat(Directory.EnumerateFiles(Counters)))
         {
             File.Copy(file, Path.Combine(path, Path.GetFileName(file)), overwrite: true);
         }
@@ -277,11 +315,22 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
         string[] anonymous = ["5", "etcdctl", "--endpoints", Endpoints];
         await Patience.Until(
-            () => Tool.RunAsync("timeout", [.. anonymous, "endpoint", "health"]).ContinueWith(health => health.IsCompletedSuccessfully).Result, () => "etcd does not come up");
+            () => Tool.RunAsync("timeout", [.. anonymous, "endpoint", "health"])
+                .ContinueWith(health => health.IsCompletedSuccessfully)
+                .Result,
+            () => "etcd does not come up");
         string[][] users =
         [
             ["user", "add", $"root:{Password}"], ["user", "grant-role", "root", "root"],
-            ["user", "add", $"{User}:{Password}"], ["role", "add", "cron"], ["role", "grant-permission", "cron", "--prefix=true", "readwrite", "/cron/"],
+            ["user", "add", $"{User}:{Password}"], ["role", "add", "cron"],
+            [
+                "role",
+                "grant-permission",
+                "cron",
+                "--prefix=true",
+                "readwrite",
+                "/cron/",
+            ],
             ["user", "grant-role", User, "cron"], ["auth", "enable"],
         ];
         foreach (var command in _tokens == EtcdTokens.None ? [] : users)

@@ -2,7 +2,10 @@ using Dts.Tests.Support;
 
 namespace Dts.Tests.Cluster.Chaos;
 
-/// <summary>Hosts on a network of the test's own: a network namespace each, joined by a bridge in another; each can be cut off as a pulled plug does.</summary>
+/// <summary>
+/// Hosts on a network of the test's own: a network namespace each, joined by a bridge in another; each can be cut off as a pulled plug
+/// does.
+/// </summary>
 /// <remarks>
 /// Needs root and ip(8). The test's own end is <c>10.213.N.1</c>; nothing routes out of it. A test takes a number N by creating a namespace
 /// named after it. The kernel creates a name only once, so tests that run side by side get different networks.
@@ -87,7 +90,8 @@ internal sealed class ChaosNetwork : IAsyncDisposable
                 await Ip("netns", "add", HubOf(number));
                 return number;
             }
-            catch (Xunit.Sdk.XunitException taken) when (taken.Message.Contains("File exists", StringComparison.Ordinal) && tries < Networks)
+            catch (Xunit.Sdk.XunitException taken) when (taken.Message.Contains("File exists", StringComparison.Ordinal)
+                && tries < Networks)
             {
                 // Another test uses this number, or left it behind.
             }

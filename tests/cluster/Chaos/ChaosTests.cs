@@ -6,12 +6,18 @@ using Xunit;
 
 namespace Dts.Tests.Cluster.Chaos;
 
-/// <summary>The promise under every fault. CHAOS_MINUTES, CHAOS_SEED and CHAOS_FAULTS choose how long, and which faults; CHAOS_KEEP names a folder for the logs.</summary>
-/// <remarks>With an odd seed etcd has users, alternately with simple and signed tokens; the faults "auth-simple" and "auth-signed" force one kind.</remarks>
+/// <summary>
+/// The promise under every fault. CHAOS_MINUTES, CHAOS_SEED and CHAOS_FAULTS choose how long, and which faults; CHAOS_KEEP names a folder
+/// for the logs.
+/// </summary>
+/// <remarks>
+/// With an odd seed etcd has users, alternately with simple and signed tokens; the faults "auth-simple" and "auth-signed" force one kind.
+/// </remarks>
 public sealed class ChaosTests
 {
     private const string Witness =
-        "mark() { echo \"$1 $DTS_JOB $DTS_RUN_ID $DTS_PLAN_TIME $DTS_ATTEMPT $DTS_FENCING_TOKEN $DTS_WORKER $EPOCHREALTIME\" >> $WITNESSES/$DTS_WORKER; }; mark start; trap 'mark end' EXIT; ";
+        "mark() { echo \"$1 $DTS_JOB $DTS_RUN_ID $DTS_PLAN_TIME $DTS_ATTEMPT $DTS_FENCING_TOKEN $DTS_WORKER $EPOCHREALTIME\" >> "
+            + "$WITNESSES/$DTS_WORKER; }; mark start; trap 'mark end' EXIT; ";
 
     /// <summary>
     /// n=$(cat c); sleep; echo $((n+1)) >c: every overlap loses a count. The file also has fencing tokens, so that it refuses only a run
@@ -33,10 +39,13 @@ public sealed class ChaosTests
 
     private static readonly TimeSpan BackToNormalWithin = TimeSpan.FromSeconds(15);
 
-    private static readonly double Minutes = double.Parse(Environment.GetEnvironmentVariable("CHAOS_MINUTES") ?? "3", CultureInfo.InvariantCulture);
-    private static readonly int Seed = int.Parse(Environment.GetEnvironmentVariable("CHAOS_SEED") ?? $"{Random.Shared.Next(1000, 10_000)}", CultureInfo.InvariantCulture);
+    private static readonly double Minutes = double.Parse(
+        Environment.GetEnvironmentVariable("CHAOS_MINUTES") ?? "3", CultureInfo.InvariantCulture);
+    private static readonly int Seed = int.Parse(
+        Environment.GetEnvironmentVariable("CHAOS_SEED") ?? $"{Random.Shared.Next(1000, 10_000)}", CultureInfo.InvariantCulture);
 
-    private static readonly string[] Chosen = (Environment.GetEnvironmentVariable("CHAOS_FAULTS") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries);
+    private static readonly string[] Chosen = (
+        Environment.GetEnvironmentVariable("CHAOS_FAULTS") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries);
     private static readonly string[] Faults = [.. Chosen.Except([WithSimpleTokens, WithSignedTokens])];
 
     private static EtcdTokens Tokens =>
@@ -48,7 +57,10 @@ public sealed class ChaosTests
     [Fact]
     public async Task Whatever_fails_nothing_starts_twice_and_every_planned_time_has_its_ending()
     {
-        List<string> said = [$"seed {Seed}, {Minutes} minutes{(Tokens == EtcdTokens.None ? "" : $", etcd with users and {Tokens} tokens of five seconds")}"];
+        List<string> said =
+        [
+            $"seed {Seed}, {Minutes} minutes{(Tokens == EtcdTokens.None ? "" : $", etcd with users and {Tokens} tokens of five seconds")}",
+        ];
         await using var cluster = await ChaosCluster.StartAsync(Tokens);
         try
         {
@@ -112,9 +124,15 @@ public sealed class ChaosTests
         });
 
         said.Add($"  planned {ledgers.Values.Sum(lines => lines.Count)}, runs started {starts.Count}, endings: "
-            + string.Join(", ", records.GroupBy(record => record.Status).OrderBy(group => group.Key).Select(group => $"{group.Key.Word()} {group.Sum(record => Math.Max(1, record.MissedCount))}")));
+            + string.Join(
+                ", ",
+                records
+                    .GroupBy(record => record.Status)
+                    .OrderBy(group => group.Key)
+                    .Select(group => $"{group.Key.Word()} {group.Sum(record => Math.Max(1, record.MissedCount))}")));
         said.AddRange(faults.Take(50).Select(fault => $"  FAULT {fault}"));
-        Assert.True(faults.Count == 0, $"{faults.Count} faults, seed {Seed}:\n{string.Join('\n', faults.Take(20))}\n{string.Join('\n', said)}");
+        Assert.True(
+            faults.Count == 0, $"{faults.Count} faults, seed {Seed}:\n{string.Join('\n', faults.Take(20))}\n{string.Join('\n', said)}");
     }
 
     private static List<Job> MakeJobs(ChaosCluster cluster)
@@ -129,10 +147,18 @@ public sealed class ChaosTests
         Add("long-forbid", "*/2 * * * * *", "sleep 3");
         Add("long-allow", "*/2 * * * * *", "sleep 3", job => job with { Overlap = Overlap.Allow });
         Add("long-replace", "*/3 * * * * *", "sleep 5", job => job with { Overlap = Overlap.Replace, KillGraceSeconds = 1 });
-        Add("retrying", "*/5 * * * * *", "exit $((RANDOM % 2))", job => job with { Overlap = Overlap.Allow, Retry = new Retry(Max: 2, DelaySeconds: 1, Elsewhere: true) });
+        Add(
+            "retrying",
+            "*/5 * * * * *",
+            "exit $((RANDOM % 2))",
+            job => job with { Overlap = Overlap.Allow, Retry = new Retry(Max: 2, DelaySeconds: 1, Elsewhere: true) });
         Add("everywhere", "*/3 * * * * *", "sleep 0.5", job => job with { Mode = JobMode.All });
         Add("rerun", "*/10 * * * * *", "sleep 8", job => job with { Overlap = Overlap.Allow, OnWorkerLost = OnWorkerLost.Rerun });
-        Add("careful", "*/6 * * * * *", "sleep 4", job => job with { OnDisconnect = OnDisconnect.Kill, OnWorkerLost = OnWorkerLost.Rerun, KillGraceSeconds = 1 });
+        Add(
+            "careful",
+            "*/6 * * * * *",
+            "sleep 4",
+            job => job with { OnDisconnect = OnDisconnect.Kill, OnWorkerLost = OnWorkerLost.Rerun, KillGraceSeconds = 1 });
         Add("misfire-once", "*/4 * * * * *", "true", job => job with { Misfire = Misfire.Once });
         Add("misfire-all", "*/4 * * * * *", "true", job => job with { Misfire = Misfire.All, Overlap = Overlap.Allow });
         Add("dependent", "0 0 0 1 1 * 2099", "true", job => job with { Overlap = Overlap.Allow });
@@ -148,13 +174,20 @@ public sealed class ChaosTests
 
         void Add(string name, string cronExpr, string command, Func<Job, Job>? more = null)
         {
-            var env = new Dictionary<string, string> { ["WITNESSES"] = cluster.Witnesses, ["COUNTERS"] = cluster.Counters, ["MARK"] = cluster.Mark };
+            var env = new Dictionary<string, string>
+            {
+                ["WITNESSES"] = cluster.Witnesses,
+                ["COUNTERS"] = cluster.Counters,
+                ["MARK"] = cluster.Mark,
+            };
             var job = new Job(name, Witness + command, cronExpr, Env: env);
             jobs.Add(more?.Invoke(job) ?? job);
         }
     }
 
-    /// <summary>All workers are there, and every job that fires each second has started within the last three, without a restart of anything.</summary>
+    /// <summary>
+    /// All workers are there, and every job that fires each second has started within the last three, without a restart of anything.
+    /// </summary>
     private static async Task BackToNormalAsync(ChaosCluster cluster)
     {
         var mended = DateTimeOffset.UtcNow;
@@ -163,7 +196,8 @@ public sealed class ChaosTests
         {
             Assert.True(
                 DateTimeOffset.UtcNow < mended + BackToNormalWithin,
-                $"seed {Seed}: not back to normal within {BackToNormalWithin.TotalSeconds} s: {missing}\n{string.Join('\n', Enumerable.Range(0, ChaosCluster.Workers).Select(n => $"--- {ChaosCluster.Worker(n)}\n{Tail(cluster.LogOf(ChaosCluster.Worker(n)))}"))}");
+                $"seed {Seed}: not back to normal within {BackToNormalWithin.TotalSeconds} s: "
+                    + $"{missing}\n{string.Join('\n', Enumerable.Range(0, ChaosCluster.Workers).Select(n => $"--- {ChaosCluster.Worker(n)}\n{Tail(cluster.LogOf(ChaosCluster.Worker(n)))}"))}");
             await Task.Delay(TimeSpan.FromMilliseconds(250));
         }
     }
@@ -196,8 +230,14 @@ public sealed class ChaosTests
         }
 
         var recent = cluster.ReadWitness().Where(start => start.At > DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000.0 - 3).ToList();
-        var silent = Enumerable.Range(0, EverySecond).SelectMany(n => new[] { $"second-{n}", $"beside-{n}" }).Except(recent.Select(start => start.Job)).ToList();
-        var idle = Enumerable.Range(0, ChaosCluster.Workers).Select(ChaosCluster.Worker).Except(recent.Select(start => start.Worker)).ToList();
+        var silent = Enumerable.Range(0, EverySecond)
+            .SelectMany(n => new[] { $"second-{n}", $"beside-{n}" })
+            .Except(recent.Select(start => start.Job))
+            .ToList();
+        var idle = Enumerable.Range(0, ChaosCluster.Workers)
+            .Select(ChaosCluster.Worker)
+            .Except(recent.Select(start => start.Worker))
+            .ToList();
         return silent.Count > 0 ? $"{string.Join(' ', silent)} do not run" : idle.Count > 0 ? $"{string.Join(' ', idle)} run nothing" : "";
     }
 
@@ -210,14 +250,22 @@ public sealed class ChaosTests
         {
             Assert.True(DateTimeOffset.UtcNow < deadline, $"seed {Seed}: still there: {left}");
             await Task.Delay(TimeSpan.FromMilliseconds(500));
-            left = string.Concat(await Task.WhenAll(new[] { "runs", "queue", "owed" }.Select(what => cluster.CtlAsync("get", "--prefix", "--keys-only", $"/cron/{what}/"))));
-            left = left.Trim().Length > 0 ? left : cluster.CommandsAlive() is { Count: > 0 } alive ? $"processes {string.Join(' ', alive)}" : "";
+            left = string.Concat(
+                await Task.WhenAll(
+                    new[] { "runs", "queue", "owed" }.Select(
+                        what => cluster.CtlAsync("get", "--prefix", "--keys-only", $"/cron/{what}/"))));
+            left = left.Trim().Length > 0
+                ? left
+                : cluster.CommandsAlive() is { Count: > 0 } alive
+                ? $"processes {string.Join(' ', alive)}"
+                : "";
         }
         while (left.Length > 0);
 
         // The shippers' last batches; what has no record by then is for the judge.
         var started = cluster.ReadWitness();
-        for (deadline = DateTimeOffset.UtcNow + BackToNormalWithin; DateTimeOffset.UtcNow < deadline && !await AreRecordedAsync(cluster, started);)
+        for (deadline = DateTimeOffset.UtcNow + BackToNormalWithin; DateTimeOffset.UtcNow < deadline
+            && !await AreRecordedAsync(cluster, started);)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(250));
         }

@@ -7,7 +7,8 @@ namespace Dts.Tests.Cluster.Chaos;
 /// <summary>A start as the command itself recorded it: the witness, independent of DTS's records.</summary>
 /// <param name="At">The time by the clock of the host, which all workers share: Unix seconds.</param>
 /// <param name="End">The time of the command's end; null = it was killed before it could write this.</param>
-internal sealed record Start(string Job, string RunId, string PlanTime, int Attempt, long Token, string Worker, double At, double? End = null)
+internal sealed record Start(
+    string Job, string RunId, string PlanTime, int Attempt, long Token, string Worker, double At, double? End = null)
 {
     public string Id => $"{Job}/{RunId}";
 }
@@ -22,7 +23,8 @@ internal sealed record Count(string Job, string RunId, long Token, long Value)
 internal sealed record Evidence(IReadOnlyList<Job> Jobs, IReadOnlyList<Start> Starts, IReadOnlyList<RunRecord> Records)
 {
     /// <summary>The plan times of each job, with their endings.</summary>
-    public IReadOnlyDictionary<string, IReadOnlyList<LedgerLine>> Ledgers { get; init; } = new Dictionary<string, IReadOnlyList<LedgerLine>>();
+    public IReadOnlyDictionary<string, IReadOnlyList<LedgerLine>> Ledgers { get; init; } =
+        new Dictionary<string, IReadOnlyList<LedgerLine>>();
 
     /// <summary>The jobs whose runs count.</summary>
     public IReadOnlySet<string> Counters { get; init; } = new HashSet<string>();

@@ -16,7 +16,9 @@ internal static class Judge
     public static IReadOnlyList<Start> ReadMarks(IEnumerable<string> lines)
     {
         var marks = lines.Select(ParseMark).ToList();
-        var ends = marks.Where(mark => mark.Kind == EndMark).ToLookup(mark => (mark.Start.Id, mark.Start.Worker, mark.Start.Token), mark => mark.Start.At);
+        var ends = marks
+            .Where(mark => mark.Kind == EndMark)
+            .ToLookup(mark => (mark.Start.Id, mark.Start.Worker, mark.Start.Token), mark => mark.Start.At);
         return [.. marks.Where(mark => mark.Kind == StartMark).Select(mark => mark.Start with
         {
             End = ends[(mark.Start.Id, mark.Start.Worker, mark.Start.Token)].Select(at => (double?)at).FirstOrDefault(),
@@ -43,7 +45,8 @@ internal static class Judge
         return
         [
             .. FindDoubles(evidence.Starts),
-            .. evidence.Ledgers.SelectMany(ledger => ledger.Value.Where(line => line.Fault.Length > 0).Select(line => $"{ledger.Key}: {line}")),
+            .. evidence.Ledgers.SelectMany(
+                ledger => ledger.Value.Where(line => line.Fault.Length > 0).Select(line => $"{ledger.Key}: {line}")),
             .. FindDisagreements(evidence),
             .. sequences.SelectMany(FindTokensNotRising),
             .. sequences.SelectMany(starts => FindOverlaps(starts, evidence.Lost)),
@@ -53,8 +56,11 @@ internal static class Judge
 
     private static (string Kind, Start Start) ParseMark(string line) =>
         line.Split(' ') is [StartMark or EndMark, var job, var runId, var planTime, var attempt, var token, var worker, var at] fields
-            ? (fields[0], new Start(job, runId, planTime, (int)Whole(attempt), Whole(token), worker, double.Parse(at, CultureInfo.InvariantCulture)))
-            : throw new FormatException($"the witness has the line \"{line}\"; expected start or end, job, run id, plan time, attempt, token, worker, time");
+            ? (
+                fields[0],
+                new Start(job, runId, planTime, (int)Whole(attempt), Whole(token), worker, double.Parse(at, CultureInfo.InvariantCulture)))
+            : throw new FormatException(
+                $"the witness has the line \"{line}\"; expected start or end, job, run id, plan time, attempt, token, worker, time");
 
     private static long Whole(string text) => long.Parse(text, CultureInfo.InvariantCulture);
 
@@ -78,16 +84,19 @@ internal static class Judge
             {
                 yield return $"{record.Id} started, and its record says {record.Status.Word()}: {record.Err}";
             }
-            else if (!started.Contains(record.Id) && (record.Status == RunStatus.Succeeded || record is { Status: RunStatus.Failed, Signal: null }))
+            else if (!started.Contains(record.Id)
+                && (record.Status == RunStatus.Succeeded || record is { Status: RunStatus.Failed, Signal: null }))
             {
-                yield return $"{record.Id} never started, and its record says {record.Status.Word()}{(record.Err.Length > 0 ? $": {record.Err}" : "")}";
+                yield return $"{record.Id} never started, "
+                    + $"and its record says {record.Status.Word()}{(record.Err.Length > 0 ? $": {record.Err}" : "")}";
             }
         }
     }
 
     private static IEnumerable<string> FindTokensNotRising(List<Start> starts) =>
         starts.Zip(starts.Skip(1)).Where(pair => pair.Second.Token <= pair.First.Token).Select(pair =>
-            $"{pair.Second.Id} on {pair.Second.Worker} started with token {pair.Second.Token}, after {pair.First.RunId} on {pair.First.Worker} with {pair.First.Token}");
+            $"{pair.Second.Id} on {pair.Second.Worker} started with token {pair.Second.Token}, "
+                + $"after {pair.First.RunId} on {pair.First.Worker} with {pair.First.Token}");
 
     /// <summary>Does not judge a run that was killed before it could write its end: it may have ended before the next start.</summary>
     private static IEnumerable<string> FindOverlaps(List<Start> starts, IReadOnlySet<string> lost) =>
@@ -96,11 +105,12 @@ internal static class Judge
         from later in starts.Skip(pair.Index + 1).TakeWhile(later => later.At < pair.Start.End)
         select string.Create(
             CultureInfo.InvariantCulture,
-            $"{later.Id} on {later.Worker} started {later.At - pair.Start.At:F3} s after {pair.Start.RunId} on {pair.Start.Worker}, which ran for {pair.Start.End - pair.Start.At:F3} s");
+            $"{later.Id} on {later.Worker} started {later.At - pair.Start.At:F3} s after {pair.Start.RunId} on {pair.Start.Worker}, "
+                + $"which ran for {pair.Start.End - pair.Start.At:F3} s");
 
     /// <summary>
-    /// The numbers are 1, 2, 3 …. Each run that succeeded has written one; any other run that wrote one was killed just after. A run that finds
-    /// a token higher than its own writes nothing and fails: only a run that was declared lost may.
+    /// The numbers are 1, 2, 3 …. Each run that succeeded has written one; any other run that wrote one was killed just after. A run that
+    /// finds a token higher than its own writes nothing and fails: only a run that was declared lost may.
     /// </summary>
     private static IEnumerable<string> FindMiscounts(Evidence evidence)
     {
@@ -108,7 +118,8 @@ internal static class Judge
         {
             foreach (var same in counts.GroupBy(count => count.Value).Where(same => same.Count() > 1))
             {
-                yield return $"{counts.Key} counted {same.Key} {same.Count()} times: {string.Join(" and ", same.Select(count => count.RunId))}";
+                yield return $"{counts.Key} counted {same.Key} {same.Count()} times: "
+                    + $"{string.Join(" and ", same.Select(count => count.RunId))}";
             }
         }
 

@@ -21,30 +21,37 @@ public sealed class JudgeTests
     {
         var read = Judge.ReadMarks(
         [
-            "start a r1 2026-11-22T10:00:00Z 1 100 w1 1.000000", "start a r2 2026-11-22T10:00:01Z 2 101 w2 2.500000", "end a r1 2026-11-22T10:00:00Z 1 100 w1 1.250000",
+            "start a r1 2026-11-22T10:00:00Z 1 100 w1 1.000000", "start a r2 2026-11-22T10:00:01Z 2 101 w2 2.500000",
+            "end a r1 2026-11-22T10:00:00Z 1 100 w1 1.250000",
         ]);
 
-        Assert.Equal([new("a", "r1", "2026-11-22T10:00:00Z", 1, 100, "w1", 1, 1.25), new("a", "r2", "2026-11-22T10:00:01Z", 2, 101, "w2", 2.5)], read);
+        Assert.Equal(
+            [new("a", "r1", "2026-11-22T10:00:00Z", 1, 100, "w1", 1, 1.25), new("a", "r2", "2026-11-22T10:00:01Z", 2, 101, "w2", 2.5)],
+            read);
         Assert.Equal([new("a", "r1", 100, 1)], Judge.ReadCounts("a", ["100 0 r1 start", "100 1 r1 done"]));
         Assert.Throws<FormatException>(() => Judge.ReadMarks(["a r1"]));
     }
 
     [Fact]
     public void A_second_start_is_a_fault_whoever_made_it() =>
-        Assert.Contains(FaultsOf([First, Second with { RunId = First.RunId }], [Succeeded]), fault => fault == "a/20261122T100000Z started 2 times, on w1 and w2");
+        Assert.Contains(
+            FaultsOf([First, Second with { RunId = First.RunId }], [Succeeded]),
+            fault => fault == "a/20261122T100000Z started 2 times, on w1 and w2");
 
     [Theory]
     [InlineData(RunStatus.Skipped)]
     [InlineData(RunStatus.Missed)]
     [InlineData(RunStatus.Cancelled)]
-    public void A_start_recorded_as_not_started_is_a_fault(RunStatus status) => Assert.Single(FaultsOf([First], [Succeeded with { Status = status }]));
+    public void A_start_recorded_as_not_started_is_a_fault(RunStatus status) =>
+        Assert.Single(FaultsOf([First], [Succeeded with { Status = status }]));
 
     [Fact]
     public void An_ending_without_a_start_and_a_start_without_a_record_are_faults()
     {
         Assert.Equal(["a/20261122T100000Z never started, and its record says succeeded"], FaultsOf([], [Succeeded]));
         Assert.Equal(
-            ["a/20261122T100000Z never started, and its record says failed: too late"], FaultsOf([], [Succeeded with { Status = RunStatus.Failed, ExitCode = null, Err = "too late" }]));
+            ["a/20261122T100000Z never started, and its record says failed: too late"],
+            FaultsOf([], [Succeeded with { Status = RunStatus.Failed, ExitCode = null, Err = "too late" }]));
         Assert.Equal(["a/20261122T100000Z started and has no record"], FaultsOf([First], []));
     }
 
@@ -84,7 +91,12 @@ public sealed class JudgeTests
     [Fact]
     public void A_long_run_overlaps_every_run_that_starts_before_its_end()
     {
-        Start[] starts = [First with { End = 9 }, Second with { End = null }, Second with { RunId = "20261122T100002Z", Token = 102, At = 3, End = 4 }];
+        Start[] starts =
+        [
+            First with { End = 9 },
+            Second with { End = null },
+            Second with { RunId = "20261122T100002Z", Token = 102, At = 3, End = 4 },
+        ];
 
         Assert.Equal(2, FaultsOf(starts, [.. starts.Select(RecordOf)]).Count);
     }
@@ -124,9 +136,13 @@ public sealed class JudgeTests
     [Fact]
     public void A_success_without_a_count_is_a_fault_and_a_count_of_a_killed_run_is_not()
     {
-        Assert.Equal(["a/20261122T100001Z succeeded and has not counted"], FaultsOfCounter([new("a", First.RunId, 100, 1)], [Succeeded, RecordOf(Second)]));
+        Assert.Equal(
+            ["a/20261122T100001Z succeeded and has not counted"],
+            FaultsOfCounter([new("a", First.RunId, 100, 1)], [Succeeded, RecordOf(Second)]));
         Assert.Empty(FaultsOfCounter([new("a", First.RunId, 100, 1)], [Succeeded, RecordOf(Second) with { Status = RunStatus.Killed }]));
-        Assert.Empty(FaultsOfCounter([new("a", First.RunId, 100, 1), new("a", Second.RunId, 101, 2)], [Succeeded, RecordOf(Second) with { Status = RunStatus.Killed }]));
+        Assert.Empty(FaultsOfCounter(
+            [new("a", First.RunId, 100, 1), new("a", Second.RunId, 101, 2)],
+            [Succeeded, RecordOf(Second) with { Status = RunStatus.Killed }]));
     }
 
     [Fact]
@@ -135,7 +151,9 @@ public sealed class JudgeTests
         var refused = RecordOf(Second) with { Status = RunStatus.Failed, ExitCode = 9 };
         Count[] counts = [new("a", First.RunId, 100, 1)];
 
-        Assert.Equal(["a/20261122T100001Z found that a later run had started, although it was never declared lost"], FaultsOfCounter(counts, [Succeeded, refused]));
+        Assert.Equal(
+            ["a/20261122T100001Z found that a later run had started, although it was never declared lost"],
+            FaultsOfCounter(counts, [Succeeded, refused]));
         Assert.Empty(FaultsOfCounter(counts, [Succeeded, refused], lost: Second.Id));
     }
 
@@ -145,7 +163,12 @@ public sealed class JudgeTests
         var ending = new LedgerEnding(RunStatus.Succeeded, 1, "w1", "", "20261122T100000Z");
         var ledgers = new Dictionary<string, IReadOnlyList<LedgerLine>>
         {
-            ["a"] = [new(Some.Now, [ending]), new(Some.Now.AddSeconds(1), []), new(Some.Now.AddSeconds(2), [ending, ending with { Status = RunStatus.Missed }])],
+            ["a"] =
+            [
+                new(Some.Now, [ending]),
+                new(Some.Now.AddSeconds(1), []),
+                new(Some.Now.AddSeconds(2), [ending, ending with { Status = RunStatus.Missed }]),
+            ],
         };
 
         Assert.Equal(2, Judge.FindFaults(new Evidence([Job], [], []) { Ledgers = ledgers }).Count);
@@ -154,8 +177,12 @@ public sealed class JudgeTests
     private static IReadOnlyList<string> FaultsOf(IReadOnlyList<Start> starts, IReadOnlyList<RunRecord> records, Job? job = null) =>
         Judge.FindFaults(new Evidence([job ?? Job], starts, records));
 
-    private static IReadOnlyList<string> FaultsOfCounter(IReadOnlyList<Count> counts, IReadOnlyList<RunRecord> records, string? lost = null) => Judge.FindFaults(
-        new Evidence([Job], [First, Second], records) { Counters = new HashSet<string> { "a" }, Counts = counts, Lost = new HashSet<string>(lost is null ? [] : [lost]) });
+    private static IReadOnlyList<string> FaultsOfCounter(
+        IReadOnlyList<Count> counts, IReadOnlyList<RunRecord> records, string? lost = null) => Judge.FindFaults(
+        new Evidence(
+            [Job],
+            [First, Second],
+            records) { Counters = new HashSet<string> { "a" }, Counts = counts, Lost = new HashSet<string>(lost is null ? [] : [lost]) });
 
     private static RunRecord RecordOf(Start start) => Succeeded with { Id = start.Id };
 }

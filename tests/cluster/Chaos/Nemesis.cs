@@ -6,7 +6,8 @@ namespace Dts.Tests.Cluster.Chaos;
 
 /// <summary>Harms a cluster, one fault after the other, and mends what it did; the same seed gives the same faults.</summary>
 /// <param name="faults">The names of the faults to inject; empty = all, but those that outlast a session only now and then.</param>
-internal sealed class Nemesis(ChaosCluster cluster, IReadOnlyList<Job> jobs, IReadOnlyList<string> faults, Random random, Action<string> say)
+internal sealed class Nemesis(
+    ChaosCluster cluster, IReadOnlyList<Job> jobs, IReadOnlyList<string> faults, Random random, Action<string> say)
 {
     private const int LongOneIn = 12; // Two in three minutes.
     private const int RunsInBurst = 6;
@@ -14,7 +15,8 @@ internal sealed class Nemesis(ChaosCluster cluster, IReadOnlyList<Job> jobs, IRe
     // Some twice: they come twice as often.
     private static readonly string[] Short =
     [
-        "kill", "kill", "stall", "cut", "cut", "cut-member", "kill-leader", "compact", "hold-store", "step-clock", "restart", "kill-master", "meddle", "burst", "burst",
+        "kill", "kill", "stall", "cut", "cut", "cut-member", "kill-leader", "compact", "hold-store", "step-clock", "restart", "kill-master",
+        "meddle", "burst", "burst",
     ];
 
     private static readonly string[] Long = ["stall-all", "cut-all", "etcd-away", "stall-holder"];
@@ -31,7 +33,8 @@ internal sealed class Nemesis(ChaosCluster cluster, IReadOnlyList<Job> jobs, IRe
         {
             // Drawn whole before anything happens, so that what the cluster does to a fault does not change the next.
             var kinds = faults.Count > 0 ? faults : n % LongOneIn == LongOneIn / 2 ? Long : Short;
-            var (kind, target, other, length) = (kinds[random.Next(kinds.Count)], random.Next(1000), random.Next(1000), random.NextDouble());
+            var (kind, target, other, length) = (
+                kinds[random.Next(kinds.Count)], random.Next(1000), random.Next(1000), random.NextDouble());
             var pause = 1 + (3 * random.NextDouble());
             await HarmAsync(kind, target, other, length);
             await Task.Delay(TimeSpan.FromSeconds(pause));
@@ -64,7 +67,8 @@ internal sealed class Nemesis(ChaosCluster cluster, IReadOnlyList<Job> jobs, IRe
             "cut-all" => CutAllAsync(7 + (5 * length)),
             "etcd-away" => TakeEtcdAwayAsync(7 + (5 * length), isKilled: other % 2 == 0),
             "stall-holder" => StallHolderAsync(worker, 2 + (18 * length)),
-            _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, $"expected one of {string.Join(' ', Short.Concat(Long).Distinct())}"),
+            _ => throw new ArgumentOutOfRangeException(
+                nameof(kind), kind, $"expected one of {string.Join(' ', Short.Concat(Long).Distinct())}"),
         };
     }
 
@@ -87,7 +91,11 @@ internal sealed class Nemesis(ChaosCluster cluster, IReadOnlyList<Job> jobs, IRe
     private async Task StallAllAsync(double seconds, bool withHolders)
     {
         var workers = Enumerable.Range(0, ChaosCluster.Workers).ToList();
-        List<int> stalled = [.. workers.Select(n => cluster.ProcessOf(ChaosCluster.Worker(n)).Pid), .. withHolders ? workers.SelectMany(cluster.HoldersOf) : []];
+        List<int> stalled =
+        [
+            .. workers.Select(n => cluster.ProcessOf(ChaosCluster.Worker(n)).Pid),
+            .. withHolders ? workers.SelectMany(cluster.HoldersOf) : [],
+        ];
         Say($"SIGSTOP of all workers{(withHolders ? " and what holds their commands" : "")} for {seconds:F1} s");
         stalled.ForEach(pid => Processes.Signal(pid, "STOP"));
         await Wait(seconds);

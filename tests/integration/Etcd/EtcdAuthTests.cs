@@ -43,7 +43,8 @@ public sealed class EtcdAuthTests : IAsyncLifetime
 
         await Patience.Until(() => Works(etcd), () => $"{_log}");
         await etcd.PutAsync("/cron/jobs/a", "2");
-        await _server.RunCtlAsync("--user", "root:secret", "user", "grant-role", "dts", "root"); // Makes the store of rights newer than the token.
+        // Makes the store of rights newer than the token.
+        await _server.RunCtlAsync("--user", "root:secret", "user", "grant-role", "dts", "root");
         Assert.Equal("2", (await etcd.FindAsync("/cron/jobs/a"))!.Value.ToStringUtf8());
     }
 
@@ -106,7 +107,8 @@ public sealed class EtcdAuthTests : IAsyncLifetime
     public async Task A_broken_connection_keeps_the_token()
     {
         await using var proxy = new CutProxy(_server.Address);
-        using var etcd = new EtcdClient(_server.Options(proxy.Endpoint) with { User = "dts", Password = "secret" }, TimeProvider.System, _log);
+        using var etcd = new EtcdClient(
+            _server.Options(proxy.Endpoint) with { User = "dts", Password = "secret" }, TimeProvider.System, _log);
         await etcd.PutAsync("/cron/jobs/a", "1");
 
         proxy.Cut();
@@ -123,11 +125,13 @@ public sealed class EtcdAuthTests : IAsyncLifetime
         await using var server = await EtcdServer.StartNewAsync("http", "--auth-token", "simple", "--auth-token-ttl", "1");
         await EnableAsync(server);
         await using var proxy = new CutProxy(server.Address);
-        using var etcd = new EtcdClient(server.Options(proxy.Endpoint) with { User = "dts", Password = "secret" }, TimeProvider.System, _log);
+        using var etcd = new EtcdClient(
+            server.Options(proxy.Endpoint) with { User = "dts", Password = "secret" }, TimeProvider.System, _log);
         using var stop = new CancellationTokenSource();
         await using var batches = new Watch(etcd, "/cron/jobs/").ReadAsync(stop.Token).GetAsyncEnumerator(CancellationToken.None);
         Assert.True(await batches.MoveNextAsync().AsTask().Soon(() => $"{_log}"));
-        var keeper = new SessionKeeper(etcd, "/cron/workers/w", TimeSpan.FromSeconds(9), () => "w", _ => false, _ => Task.CompletedTask, () => false, _log);
+        var keeper = new SessionKeeper(
+            etcd, "/cron/workers/w", TimeSpan.FromSeconds(9), () => "w", _ => false, _ => Task.CompletedTask, () => false, _log);
         var keeping = keeper.RunAsync(stop.Token);
         await Patience.Until(() => keeper.Current is not null, () => $"{_log}");
         var session = keeper.Current;

@@ -12,7 +12,14 @@ public sealed class EtcdTlsTests : IAsyncLifetime
     private EtcdServer _server = null!;
 
     public async ValueTask InitializeAsync() => _server = await EtcdServer.StartNewAsync(
-        "https", "--cert-file", _files.ServerFile, "--key-file", _files.ServerKeyFile, "--client-cert-auth", "--trusted-ca-file", _files.AuthorityFile);
+        "https",
+        "--cert-file",
+        _files.ServerFile,
+        "--key-file",
+        _files.ServerKeyFile,
+        "--client-cert-auth",
+        "--trusted-ca-file",
+        _files.AuthorityFile);
 
     public async ValueTask DisposeAsync()
     {
@@ -54,7 +61,8 @@ public sealed class EtcdTlsTests : IAsyncLifetime
         {
             AuthorityFile = others.AuthorityFile, CertificateFile = _files.ClientFile, KeyFile = _files.ClientKeyFile,
         });
-        using var systemAuthorities = Connect(_server.Options() with { CertificateFile = _files.ClientFile, KeyFile = _files.ClientKeyFile });
+        using var systemAuthorities = Connect(
+            _server.Options() with { CertificateFile = _files.ClientFile, KeyFile = _files.ClientKeyFile });
 
         foreach (var etcd in new[] { theirAuthority, systemAuthorities })
         {

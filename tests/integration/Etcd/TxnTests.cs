@@ -78,7 +78,9 @@ public sealed class TxnTests(EtcdServer server) : EtcdTest(server), IClassFixtur
 
         Assert.Equal("old", answer.Responses[0].ResponseRange.Kvs[0].Value.ToStringUtf8());
         Assert.Equal("new", answer.Responses[2].ResponseRange.Kvs[0].Value.ToStringUtf8());
-        Assert.Equal((answer.Header.Revision, answer.Header.Revision), ((await Etcd.FindAsync(A))!.ModRevision, (await Etcd.FindAsync(B))!.ModRevision));
+        Assert.Equal(
+            (answer.Header.Revision, answer.Header.Revision),
+            ((await Etcd.FindAsync(A))!.ModRevision, (await Etcd.FindAsync(B))!.ModRevision));
     }
 
     [Fact]

@@ -223,7 +223,11 @@ public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
         await PutAsync("a", "1");
         foreach (var last in new byte[] { 0xfe, 0xff })
         {
-            var put = new PutRequest { Key = ByteString.CopyFrom([.. Encoding.UTF8.GetBytes(Keys.Workers), last]), Value = ByteString.CopyFromUtf8("foreign") };
+            var put = new PutRequest
+            {
+                Key = ByteString.CopyFrom([.. Encoding.UTF8.GetBytes(Keys.Workers), last]),
+                Value = ByteString.CopyFromUtf8("foreign"),
+            };
             await Etcd.TxnAsync(Txn.All([new RequestOp { RequestPut = put }]));
         }
 

@@ -68,8 +68,10 @@ public abstract class LogStoreContract : IDisposable
         await store.WriteOutputAsync([Chunk("hello/1", 0, "a"u8.ToArray())], CancellationToken.None);
         await RefuseAsync();
 
-        var records = await store.WriteAsync([Some.Record(1), Some.Record(2, Refused), Some.Record(0), Some.Record(3)], CancellationToken.None);
-        var chunks = await store.WriteOutputAsync([Chunk($"{Refused}/1", 0, "no"u8.ToArray()), Chunk("hello/1", 1, "b"u8.ToArray())], CancellationToken.None);
+        var records = await store.WriteAsync(
+            [Some.Record(1), Some.Record(2, Refused), Some.Record(0), Some.Record(3)], CancellationToken.None);
+        var chunks = await store.WriteOutputAsync(
+            [Chunk($"{Refused}/1", 0, "no"u8.ToArray()), Chunk("hello/1", 1, "b"u8.ToArray())], CancellationToken.None);
 
         Assert.Equal(Some.Record(2, Refused), Assert.Single(records).What);
         Assert.NotEmpty(records[0].Reason);
@@ -146,7 +148,9 @@ public abstract class LogStoreContract : IDisposable
     {
         var store = Open();
         await WriteAsync(store, [.. Enumerable.Range(0, 25).Select(n => Some.Record(n))]);
-        await WriteAsync(store, [.. Enumerable.Range(10, 3).Select(n => Some.Record(n, "other") with { StartTime = Some.Record(12).StartTime })]); // Of one start, several.
+        // Of one start, several.
+        await WriteAsync(
+            store, [.. Enumerable.Range(10, 3).Select(n => Some.Record(n, "other") with { StartTime = Some.Record(12).StartTime })]);
 
         List<string> seen = [];
         for (LogCursor? after = null; ;)
@@ -191,7 +195,8 @@ public abstract class LogStoreContract : IDisposable
         await FoundAsync(new LogQuery(From: Started(1), Until: Started(3)), 2, 1);
 
         async Task FoundAsync(LogQuery query, params int[] expected) => Assert.Equal(
-            expected.Select(n => records[n].Id), (await store.SearchAsync(query, CancellationToken.None)).Records.Select(record => record.Id));
+            expected.Select(n => records[n].Id),
+            (await store.SearchAsync(query, CancellationToken.None)).Records.Select(record => record.Id));
 
         DateTimeOffset Started(int n) => DateTimeOffset.FromUnixTimeMilliseconds(records[n].StartTime);
     }
@@ -231,7 +236,8 @@ public abstract class LogStoreContract : IDisposable
         var summary = Some.Record(9, status: RunStatus.Missed) with { MissedCount = 5, MissedSince = Some.Record(4).PlanTime };
         await WriteAsync(store, [.. Enumerable.Range(0, 5).Select(n => Some.Record(n)), summary, Some.Record(12), Some.Record(3, "other")]);
 
-        var found = await store.ListPlannedAsync(JobName.Parse("hello"), Some.Now.AddMinutes(3), Some.Now.AddMinutes(6), CancellationToken.None);
+        var found = await store.ListPlannedAsync(
+            JobName.Parse("hello"), Some.Now.AddMinutes(3), Some.Now.AddMinutes(6), CancellationToken.None);
 
         Assert.Equal([Some.Record(3).Id, Some.Record(4).Id, summary.Id], found.Select(record => record.Id).Order());
     }
@@ -242,9 +248,13 @@ public abstract class LogStoreContract : IDisposable
         var store = Open();
         var bytes = new byte[300_000];
         Some.Random().NextBytes(bytes);
-        var chunks = new[] { (0, 1000), (1000, 65_536), (66_536, 33_464), (100_000, 200_000) }.Select(part => Chunk("hello/1", part.Item1, bytes.AsMemory(part.Item1, part.Item2))).ToList();
+        var chunks = new[] { (0, 1000), (1000, 65_536), (66_536, 33_464), (100_000, 200_000) }
+            .Select(part => Chunk("hello/1", part.Item1, bytes.AsMemory(part.Item1, part.Item2)))
+            .ToList();
         await store.WriteOutputAsync(chunks, CancellationToken.None);
-        await store.WriteOutputAsync([.. chunks, Chunk("hello/1", 500, bytes.AsMemory(500, 3000)), Chunk("hello/2", 0, new byte[] { 1, 2, 3 })], CancellationToken.None);
+        await store.WriteOutputAsync(
+            [.. chunks, Chunk("hello/1", 500, bytes.AsMemory(500, 3000)), Chunk("hello/2", 0, new byte[] { 1, 2, 3 })],
+            CancellationToken.None);
 
         foreach (var from in new[] { 0, 1, 999, 1000, 1500, 99_999, 100_000, 299_999 })
         {
@@ -313,11 +323,14 @@ public abstract class LogStoreContract : IDisposable
         RunRecord[] records = [.. Enumerable.Range(0, 25).Select(n => Some.Record(n, output: output))];
         await WriteAsync(store, records);
         await WriteAsync(store, [.. records.Select(record => record with { ExitCode = 1 })]);
-        await store.WriteOutputAsync([.. Enumerable.Range(0, 25).Select(n => Chunk("hello/1", n << 20, new byte[1 << 20]))], CancellationToken.None);
+        await store.WriteOutputAsync(
+            [.. Enumerable.Range(0, 25).Select(n => Chunk("hello/1", n << 20, new byte[1 << 20]))], CancellationToken.None);
 
         var found = await ListAsync(store);
 
-        Assert.Equal(records.Reverse().Select(record => (record.Id, 1, output.Length)), found.Select(record => (record.Id, record.ExitCode ?? 0, record.Output.Length)));
+        Assert.Equal(
+            records.Reverse().Select(record => (record.Id, 1, output.Length)),
+            found.Select(record => (record.Id, record.ExitCode ?? 0, record.Output.Length)));
         Assert.Equal(24 << 20, (await store.ReadOutputAsync("hello/1", 24 << 20, 1, CancellationToken.None))[0].Offset);
     }
 
@@ -325,7 +338,8 @@ public abstract class LogStoreContract : IDisposable
     public async Task Small_chunks_are_read_many_at_a_time()
     {
         var store = Open();
-        await store.WriteOutputAsync([.. Enumerable.Range(0, 500).Select(n => Chunk("hello/1", n, new byte[] { (byte)n }))], CancellationToken.None);
+        await store.WriteOutputAsync(
+            [.. Enumerable.Range(0, 500).Select(n => Chunk("hello/1", n, new byte[] { (byte)n }))], CancellationToken.None);
 
         Assert.Equal(500, (await store.ReadOutputAsync("hello/1", 0, 1 << 18, CancellationToken.None)).Count);
     }
@@ -337,7 +351,9 @@ public abstract class LogStoreContract : IDisposable
         await WriteAsync(store, Some.Record(0));
 
         Assert.Empty((await store.SearchAsync(new LogQuery(Until: DateTimeOffset.MinValue), CancellationToken.None)).Records);
-        Assert.Single((await store.SearchAsync(new LogQuery(From: DateTimeOffset.MinValue, Until: DateTimeOffset.MaxValue), CancellationToken.None)).Records);
+        Assert.Single(
+            (await store.SearchAsync(
+                new LogQuery(From: DateTimeOffset.MinValue, Until: DateTimeOffset.MaxValue), CancellationToken.None)).Records);
         Assert.Null(LogCursor.Parse(new LogCursor(long.MaxValue, "hello/1").ToString()));
     }
 
@@ -408,7 +424,8 @@ public abstract class LogStoreContract : IDisposable
 
     private static OutputChunk Chunk(string run, long offset, ReadOnlyMemory<byte> data) => new(run, offset, data, Some.Now.AddYears(50));
 
-    private protected static Task WriteAsync(ILogStore store, params RunRecord[] records) => store.WriteAsync(records, CancellationToken.None);
+    private protected static Task WriteAsync(ILogStore store, params RunRecord[] records) =>
+        store.WriteAsync(records, CancellationToken.None);
 
     private protected static Task<IReadOnlyList<RunRecord>> ListAsync(ILogStore store, string job = "hello") =>
         store.ListAsync(JobName.Parse(job), 0, 100_000, CancellationToken.None);

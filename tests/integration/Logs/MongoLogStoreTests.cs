@@ -33,7 +33,8 @@ public sealed class MongoLogStoreTests : LogStoreContract, IClassFixture<Documen
         Assert.Equal(
             [
                 "_id str hello/20261122T100000Z", "jobName str hello", "command str echo hello", "err str ", "output str 备份", "",
-                $"planTime Int64 {record.PlanTime}", $"scheduleTime Int64 {record.ScheduleTime}", $"startTime Int64 {record.StartTime}", $"endTime Int64 {record.EndTime}",
+                $"planTime Int64 {record.PlanTime}", $"scheduleTime Int64 {record.ScheduleTime}", $"startTime Int64 {record.StartTime}",
+                $"endTime Int64 {record.EndTime}",
                 "status str succeeded", "attempt int 1", "exitCode NoneType None", "expireAt datetime 2026-12-22 10:00:00",
                 "['_id_', 'dts_expire', 'dts_job', 'dts_plan', 'dts_start', 'dts_status']",
             ],
@@ -85,7 +86,8 @@ public sealed class MongoLogStoreTests : LogStoreContract, IClassFixture<Documen
     [Theory]
     [InlineData("http://127.0.0.1/")]
     [InlineData("mongodb://")]
-    public void A_text_that_is_no_URI_is_told(string uri) => Assert.Throws<FormatException>(() => new MongoLogStore(uri, TimeSpan.FromSeconds(1), _log));
+    public void A_text_that_is_no_URI_is_told(string uri) =>
+        Assert.Throws<FormatException>(() => new MongoLogStore(uri, TimeSpan.FromSeconds(1), _log));
 
     [Fact]
     public async Task A_document_that_is_too_large_is_refused_and_the_others_are_written()

@@ -86,12 +86,16 @@ public sealed class MongoUriTests(DocumentServer server) : IClassFixture<Documen
     [Theory]
     [InlineData("mongodb://h/?authMechanism=NO", "Unsupported MongoAuthenticationMechanism NO.")]
     [InlineData("mongodb://dts:hunter2@h/?journal=perhaps", "journal has an invalid boolean value of perhaps.")]
-    [InlineData("mongodb://h/?authMechanism=GSSAPI", "option authMechanism: \"GSSAPI\" is not supported; expected SCRAM-SHA-256, SCRAM-SHA-1, MONGODB-X509 or PLAIN")]
-    [InlineData("mongodb://h/?authMechanism=MONGODB-AWS", "option authMechanism: \"MONGODB-AWS\" is not supported; expected SCRAM-SHA-256, SCRAM-SHA-1, MONGODB-X509 or PLAIN")]
+    [InlineData("mongodb://h/?authMechanism=GSSAPI", "option authMechanism: \"GSSAPI\" is not supported; expected SCRAM-SHA-256, "
+        + "SCRAM-SHA-1, MONGODB-X509 or PLAIN")]
+    [InlineData("mongodb://h/?authMechanism=MONGODB-AWS", "option authMechanism: \"MONGODB-AWS\" is not supported; "
+        + "expected SCRAM-SHA-256, SCRAM-SHA-1, MONGODB-X509 or PLAIN")]
     [InlineData("mongodb://h/?w=0", "option w: \"0\" would lose records; expected w=majority or a number from 1")]
     [InlineData("mongodb://%2Ftmp%2Fmongodb-27017.sock/", "a Unix socket as host is not supported; expected host:port")]
-    [InlineData("mongodb://h/?tlsCAFile=%2Fnowhere.pem", "option tlsCAFile: \"/nowhere.pem\" cannot be read: Could not find file '/nowhere.pem'.")]
-    [InlineData("mongodb://h/?tls=false&tlsAllowInvalidCertificates=true", "option tls: \"false\", beside an option that needs TLS; expected tls=true")]
+    [InlineData("mongodb://h/?tlsCAFile=%2Fnowhere.pem", "option tlsCAFile: \"/nowhere.pem\" cannot be read: "
+        + "Could not find file '/nowhere.pem'.")]
+    [InlineData("mongodb://h/?tls=false&tlsAllowInvalidCertificates=true", "option tls: \"false\", beside an option that needs TLS; "
+        + "expected tls=true")]
     public void An_option_that_is_not_supported_is_one_line_that_says_what_is(string uri, string expected) =>
         Assert.Equal(expected, Assert.Throws<FormatException>(() => MongoUri.Read(uri, TimeSpan.FromSeconds(1))).Message);
 
@@ -99,12 +103,20 @@ public sealed class MongoUriTests(DocumentServer server) : IClassFixture<Documen
     public void The_options_of_a_URI_win_over_the_setting_and_writes_ask_for_the_majority_unless_it_says_otherwise()
     {
         var usual = MongoUri.Read("mongodb://a/?journal=true", TimeSpan.FromSeconds(7));
-        var own = MongoUri.Read("mongodb://a,b/?w=2&connectTimeoutMS=1000&serverSelectionTimeoutMS=2000&waitQueueTimeoutMS=3000&socketTimeoutMS=4000", TimeSpan.FromSeconds(7));
+        var own = MongoUri.Read(
+            "mongodb://a,b/?w=2&connectTimeoutMS=1000&serverSelectionTimeoutMS=2000&waitQueueTimeoutMS=3000&socketTimeoutMS=4000",
+            TimeSpan.FromSeconds(7));
 
         Assert.Equal(("majority", true, true), ($"{usual.WriteConcern.W}", usual.WriteConcern.Journal, usual.DirectConnection));
-        Assert.Equal([7, 7, 7, 60], new[] { usual.ConnectTimeout, usual.ServerSelectionTimeout, usual.WaitQueueTimeout, usual.SocketTimeout }.Select(span => span.TotalSeconds));
+        Assert.Equal(
+            [7, 7, 7, 60],
+            new[] { usual.ConnectTimeout, usual.ServerSelectionTimeout, usual.WaitQueueTimeout, usual.SocketTimeout }.Select(
+                span => span.TotalSeconds));
         Assert.Equal(("2", false), ($"{own.WriteConcern.W}", own.DirectConnection));
-        Assert.Equal([1, 2, 3, 4], new[] { own.ConnectTimeout, own.ServerSelectionTimeout, own.WaitQueueTimeout, own.SocketTimeout }.Select(span => span.TotalSeconds));
+        Assert.Equal(
+            [1, 2, 3, 4],
+            new[] { own.ConnectTimeout, own.ServerSelectionTimeout, own.WaitQueueTimeout, own.SocketTimeout }.Select(
+                span => span.TotalSeconds));
     }
 
     [Fact]
@@ -148,10 +160,13 @@ public sealed class MongoUriTests(DocumentServer server) : IClassFixture<Documen
         using var files = new TlsFiles();
         using var others = new TlsFiles();
         using var scratch = new ScratchFolder();
-        await File.WriteAllTextAsync(scratch.File("own.pem"), await File.ReadAllTextAsync(files.ClientFile) + "\n" + await File.ReadAllTextAsync(files.ClientKeyFile));
+        await File.WriteAllTextAsync(
+            scratch.File("own.pem"),
+            await File.ReadAllTextAsync(files.ClientFile) + "\n" + await File.ReadAllTextAsync(files.ClientKeyFile));
         using var front = new TlsFront(files, Host);
         var place = $"mongodb://127.0.0.1:{front.Port}/?directConnection=true";
-        using var store = new MongoLogStore($"{place}&tlsCAFile={files.AuthorityFile}&tlsCertificateKeyFile={scratch.File("own.pem")}", TimeSpan.FromSeconds(5), _log);
+        using var store = new MongoLogStore(
+            $"{place}&tlsCAFile={files.AuthorityFile}&tlsCertificateKeyFile={scratch.File("own.pem")}", TimeSpan.FromSeconds(5), _log);
 
         await store.WriteAsync([Some.Record(0, "tls")], CancellationToken.None);
 

@@ -135,7 +135,8 @@ public sealed class SqliteLogStoreTests : LogStoreContract
         await WriteAsync(store, Some.Record(0));
         disk.Fill();
 
-        var failure = await Assert.ThrowsAsync<LogStoreException>(() => WriteAsync(store, [.. Enumerable.Range(1, 50).Select(n => Some.Record(n, output: new string('x', 10_000)))]));
+        var failure = await Assert.ThrowsAsync<LogStoreException>(
+            () => WriteAsync(store, [.. Enumerable.Range(1, 50).Select(n => Some.Record(n, output: new string('x', 10_000)))]));
 
         Assert.Contains("database or disk is full", failure.Message, StringComparison.Ordinal);
         disk.Free();

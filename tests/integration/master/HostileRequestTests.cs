@@ -40,9 +40,13 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
         using var answer = await master.Http.SendAsync(request);
 
         Assert.Equal(HttpStatusCode.MethodNotAllowed, answer.StatusCode);
-        Assert.Equal(allowed, string.Join(", ", answer.Content.Headers.Allow.OrderByDescending(word => word == "POST").ThenByDescending(word => word)));
+        Assert.Equal(
+            allowed,
+            string.Join(", ", answer.Content.Headers.Allow.OrderByDescending(word => word == "POST").ThenByDescending(word => word)));
         Assert.StartsWith(
-            method == "HEAD" ? "" : $$"""{"errno":-1,"msg":"method {{method}} is not for this path; expected """, await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+            method == "HEAD" ? "" : $$"""{"errno":-1,"msg":"method {{method}} is not for this path; expected """,
+            await answer.Content.ReadAsStringAsync(),
+            StringComparison.Ordinal);
         Assert.NotNull(await StoredAsync(_name));
         Assert.Null(await StoredAsync($"{_name}-other"));
         Assert.Null(await master.Etcd.FindAsync(master.Keys.Killer(JobName.Parse(_name))));
@@ -69,7 +73,8 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
     {
         var answer = await SaveAsync($"{Three(_name)[..^1]},{member.Trim()}}}");
 
-        Assert.Equal($$"""{"errno":-1,"msg":"{{named}} text that is not Unicode; expected UTF-8 without lone surrogates","data":null}""", answer);
+        Assert.Equal(
+            $$"""{"errno":-1,"msg":"{{named}} text that is not Unicode; expected UTF-8 without lone surrogates","data":null}""", answer);
         Assert.Null(await StoredAsync(_name));
     }
 
@@ -77,16 +82,20 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
     public async Task A_job_that_cannot_be_read_is_left_out_of_the_list_and_named_in_the_log_once()
     {
         await SaveAsync(Three($"{_name}-a"));
-        await master.Etcd.PutAsync($"{master.Keys.Jobs}{_name}-b", $$"""{"name":"{{_name}}-b","command":"x","cronExpr":"* * * * *","x":"\udfff"}""");
+        await master.Etcd.PutAsync(
+            $"{master.Keys.Jobs}{_name}-b", $$"""{"name":"{{_name}}-b","command":"x","cronExpr":"* * * * *","x":"\udfff"}""");
         await SaveAsync(Three($"{_name}-c"));
 
         for (var time = 0; time < 2; time++)
         {
-            var jobs = JsonNode.Parse(await master.Http.GetStringAsync("/job/list"))!["data"]!.AsArray().Select(job => (string)job!["name"]!);
+            var jobs = JsonNode.Parse(await master.Http.GetStringAsync("/job/list"))!["data"]!
+                .AsArray()
+                .Select(job => (string)job!["name"]!);
             Assert.Equal([$"{_name}-a", $"{_name}-c"], jobs.Where(name => name.StartsWith(_name, StringComparison.Ordinal)));
         }
 
-        await Patience.Until(() => Lines($"/cron/jobs/{_name}-b has a value that DTS cannot read (member x has text that is not Unicode") == 1, master.Said);
+        await Patience.Until(
+            () => Lines($"/cron/jobs/{_name}-b has a value that DTS cannot read (member x has text that is not Unicode") == 1, master.Said);
         Assert.Equal(Success, await PostAsync("/job/kill", "name", $"{_name}-b"));
         Assert.Equal(Success, await PostAsync("/job/delete", "name", $"{_name}-b"));
         Assert.Null(await StoredAsync($"{_name}-b"));
@@ -104,17 +113,24 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
         var name = JobName.Parse(_name);
         await SaveAsync(Three(_name));
         using var run = await master.Http.PostAsync($"/api/v1/jobs/{_name}/run", null);
-        string[] foreign = [master.Keys.Queued(name, "20261122T100000Z"), master.Keys.Run(name, "20261122T100000Z"), master.Keys.History(name)];
+        string[] foreign =
+        [
+            master.Keys.Queued(name, "20261122T100000Z"),
+            master.Keys.Run(name, "20261122T100000Z"),
+            master.Keys.History(name),
+        ];
         foreach (var key in foreign)
         {
             await master.Etcd.PutAsync(key, value);
         }
 
         Assert.Equal(Success, await PostAsync("/job/kill", "name", _name));
-        Assert.StartsWith("""{"errno":0,""", await SaveAsync(Three(_name).Replace("hello", "more", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.StartsWith(
+            """{"errno":0,""", await SaveAsync(Three(_name).Replace("hello", "more", StringComparison.Ordinal)), StringComparison.Ordinal);
         Assert.StartsWith("""{"errno":0,""", await master.Http.GetStringAsync("/api/v1/runs"), StringComparison.Ordinal);
 
-        Assert.Single(await master.Etcd.ListAsync(master.Keys.AllOwed + _name)); // The waiting run is cancelled; the foreign value causes no ending.
+        // The waiting run is cancelled; the foreign value causes no ending.
+        Assert.Single(await master.Etcd.ListAsync(master.Keys.AllOwed + _name));
         await Patience.Until(() => Lines($"/cron/queue/{_name}") == 1 && Lines($"/cron/runs/{_name}") == 1, master.Said);
         await PostAsync("/job/delete", "name", _name);
         foreach (var key in foreign)
@@ -154,15 +170,20 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
     }
 
     [Theory]
-    [InlineData("/api/v1/jobs/any/run", "application/json", "{\"worker\":\"", "body is larger than 65536 bytes; expected JSON within that limit")]
-    [InlineData("/job/save", "application/x-www-form-urlencoded", "job=", "body is larger than 1048576 bytes; expected a form within that limit")]
-    [InlineData("/job/save", "application/x-www-form-urlencoded", "many", "body is larger than 1048576 bytes; expected a form within that limit")]
-    public async Task A_body_of_sixty_megabytes_is_refused_in_one_line_and_takes_no_memory(string path, string type, string begin, string message)
+    [InlineData("/api/v1/jobs/any/run", "application/json", "{\"worker\":\"", "body is larger than 65536 bytes; "
+        + "expected JSON within that limit")]
+    [InlineData("/job/save", "application/x-www-form-urlencoded", "job=", "body is larger than 1048576 bytes; "
+        + "expected a form within that limit")]
+    [InlineData("/job/save", "application/x-www-form-urlencoded", "many", "body is larger than 1048576 bytes; "
+        + "expected a form within that limit")]
+    public async Task A_body_of_sixty_megabytes_is_refused_in_one_line_and_takes_no_memory(
+        string path, string type, string begin, string message)
     {
         const int megabytes = 60;
         await master.Http.GetStringAsync("/job/list");
         var before = PeakKilobytes();
-        var piece = Encoding.ASCII.GetBytes(begin == "many" ? $"&{new string('x', 20)}={new string('y', (1 << 20) - 22)}" : new string('x', 1 << 20));
+        var piece = Encoding.ASCII.GetBytes(
+            begin == "many" ? $"&{new string('x', 20)}={new string('y', (1 << 20) - 22)}" : new string('x', 1 << 20));
         byte[] body = [.. Encoding.ASCII.GetBytes(begin), .. Enumerable.Repeat(piece, megabytes).SelectMany(bytes => bytes)];
         using var content = new ByteArrayContent(body) { Headers = { { "Content-Type", type } } };
 
@@ -234,7 +255,8 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
     {
         var job = $$"""{"name":"{{_name}}","command":"echo a\r\necho b\r\n","cronExpr":"* * * * *"}""";
 
-        var warned = """{"errno":0,"msg":"success","data":null,"warnings":["command had Windows line ends (CRLF); they were saved as LF"]}""";
+        var warned =
+            """{"errno":0,"msg":"success","data":null,"warnings":["command had Windows line ends (CRLF); they were saved as LF"]}""";
         Assert.Equal(warned, await SaveAsync(job));
         Assert.Equal("echo a\necho b\n", (string)JsonNode.Parse((await StoredAsync(_name))!)!["command"]!);
     }

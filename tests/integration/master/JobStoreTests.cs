@@ -258,12 +258,14 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
         {
             while (!done.IsCancellationRequested)
             {
-                await Etcd.PutAsync(Keys.Fired(Hello), new Cursor(_time.GetUtcNow().AddSeconds(++claims), "w1", "5f3", Cursor.Claimed).ToString());
+                await Etcd.PutAsync(
+                    Keys.Fired(Hello), new Cursor(_time.GetUtcNow().AddSeconds(++claims), "w1", "5f3", Cursor.Claimed).ToString());
                 await Etcd.FindAsync(Keys.Job(Hello));
             }
         });
 
-        var saves = await Task.WhenAll(Enumerable.Range(0, 5).Select(n => Record.ExceptionAsync(() => SaveAsync(Some.Job() with { Command = $"echo {n}" })).AsTask()));
+        var saves = await Task.WhenAll(
+            Enumerable.Range(0, 5).Select(n => Record.ExceptionAsync(() => SaveAsync(Some.Job() with { Command = $"echo {n}" })).AsTask()));
         await done.CancelAsync();
         await claiming;
 

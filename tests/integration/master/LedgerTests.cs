@@ -100,7 +100,8 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
     {
         var answer = JsonNode.Parse(await master.Http.GetStringAsync($"/api/v1/log?from={from}"))!;
 
-        Assert.Equal($"from is \"{from}\"; expected a time such as 2026-11-22T10:00:00Z, or a date such as 2026-11-22", (string?)answer["msg"]);
+        Assert.Equal(
+            $"from is \"{from}\"; expected a time such as 2026-11-22T10:00:00Z, or a date such as 2026-11-22", (string?)answer["msg"]);
     }
 
     [Fact]
@@ -110,7 +111,8 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
         var (now, day) = (DateTimeOffset.UtcNow, TimeSpan.FromDays(1));
 
         var lines = (await AskAsync($"?from={now + day:yyyy-MM-dd}&to={now + (day * 3):yyyy-MM-dd}"))["data"]!.AsArray();
-        var (exitCode, said, _) = await RunAsync("--job", _name, "--logFile", master.LogFile, "--from", $"{now + day:yyyy-MM-dd}", "--to", $"{now + (day * 3):yyyy-MM-dd}");
+        var (exitCode, said, _) = await RunAsync(
+            "--job", _name, "--logFile", master.LogFile, "--from", $"{now + day:yyyy-MM-dd}", "--to", $"{now + (day * 3):yyyy-MM-dd}");
 
         Assert.Equal(["to come", "to come"], lines.Select(line => (string?)line!["note"]));
         Assert.All(lines, line => Assert.Equal("", (string?)line!["fault"]));
@@ -121,13 +123,18 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
     private async Task SaveAsync() => await master.Http.PostAsync(
         "/job/save", new FormUrlEncodedContent([new("job", $$"""{"name":"{{_name}}","command":"true","cronExpr":"0 0 * * *"}""")]));
 
-    private async Task<JsonNode> AskAsync(string query) => JsonNode.Parse(await master.Http.GetStringAsync($"/api/v1/jobs/{_name}/ledger{query}"))!;
+    private async Task<JsonNode> AskAsync(string query) =>
+        JsonNode.Parse(await master.Http.GetStringAsync($"/api/v1/jobs/{_name}/ledger{query}"))!;
 
     private async Task<(int ExitCode, string Said, string Error)> RunAsync(params string[] arguments)
     {
         var start = new ProcessStartInfo(
             Path.Combine(AppContext.BaseDirectory, "dts-master"),
-            ["ledger", .. arguments, .. arguments is ["--help"] ? Array.Empty<string>() : ["--etcdEndpoints", master.Server.Endpoint.Authority]])
+            [
+                "ledger",
+                .. arguments,
+                .. arguments is ["--help"] ? Array.Empty<string>() : ["--etcdEndpoints", master.Server.Endpoint.Authority],
+            ])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

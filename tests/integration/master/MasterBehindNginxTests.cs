@@ -14,15 +14,18 @@ public sealed class MasterBehindNginxTests(MasterProcess master) : IClassFixture
     public async Task A_master_without_a_token_refuses_every_request_through_nginx()
     {
         using var tls = new TlsFiles();
-        await using var nginx = await NginxServer.StartSiteAsync([master.Http.BaseAddress!.Authority, master.Http.BaseAddress.Authority], tls, out var plainPort);
+        await using var nginx = await NginxServer.StartSiteAsync(
+            [master.Http.BaseAddress!.Authority, master.Http.BaseAddress.Authority], tls, out var plainPort);
         var site = $"https://{NginxServer.SiteName}:{nginx.Port}/job/save";
 
         foreach (var host in new[] { "localhost", NginxServer.SiteName, "127.0.0.1", "dts.example.com", "evil.example" })
         {
             var (_, byName) = await CurlAsync(site, "-H", $"Host: {host}", "--data-urlencode", Job);
-            var (byAddressExit, _) = await CurlAsync($"https://127.0.0.1:{nginx.Port}/job/save", "-H", $"Host: {host}", "--data-urlencode", Job);
+            var (byAddressExit, _) = await CurlAsync(
+                $"https://127.0.0.1:{nginx.Port}/job/save", "-H", $"Host: {host}", "--data-urlencode", Job);
 
-            Assert.True(byName.Length == 0 || byName.Contains("this master has no apiToken; set apiToken", StringComparison.Ordinal), byName);
+            Assert.True(
+                byName.Length == 0 || byName.Contains("this master has no apiToken; set apiToken", StringComparison.Ordinal), byName);
             Assert.NotEqual(0, byAddressExit); // nginx has no certificate for any name but the site's.
         }
 

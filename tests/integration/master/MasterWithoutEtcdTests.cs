@@ -53,7 +53,8 @@ public sealed class MasterWithoutEtcdTests(MasterProcess master) : IClassFixture
 
         using var ready = await full.Http.GetAsync("/readyz");
         Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
-        Assert.StartsWith("etcd: it is out of space and accepts no writes", await ready.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "etcd: it is out of space and accepts no writes", await ready.Content.ReadAsStringAsync(), StringComparison.Ordinal);
         Assert.Equal(2, full.Said().Split("etcd is out of space").Length);
         await full.Server.MakeSpaceAsync(full.Etcd);
         Assert.Equal("ready\n", await full.Http.GetStringAsync("/readyz"));

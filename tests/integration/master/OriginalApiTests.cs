@@ -36,7 +36,8 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
 
         await master.Etcd.PutAsync(master.Keys.Job(JobName.Parse(_name)), over);
 
-        Assert.StartsWith("""{"errno":0,""", await PostAsync("/job/save", ("job", over.Replace("echo hello", "echo more", StringComparison.Ordinal))));
+        Assert.StartsWith(
+            """{"errno":0,""", await PostAsync("/job/save", ("job", over.Replace("echo hello", "echo more", StringComparison.Ordinal))));
     }
 
     [Fact]
@@ -66,7 +67,10 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
 
         Assert.Equal(["errno", "msg", "data"], answer.AsObject().Select(member => member.Key));
         Assert.Equal((0, "success"), (answer["errno"]!.GetValue<int>(), answer["msg"]!.GetValue<string>()));
-        var names = answer["data"]!.AsArray().Select(job => job!["name"]!.GetValue<string>()).Where(name => name.StartsWith(_name, StringComparison.Ordinal));
+        var names = answer["data"]!
+            .AsArray()
+            .Select(job => job!["name"]!.GetValue<string>())
+            .Where(name => name.StartsWith(_name, StringComparison.Ordinal));
         Assert.Equal([$"{_name}-a", $"{_name}-b"], names);
     }
 
@@ -76,9 +80,13 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
         Assert.Equal("""{"errno":0,"msg":"success","data":[]}""", await GetAsync($"/job/log?name={_name}"));
         await master.LogStore.WriteAsync([Some.Record(0, _name), Some.Record(1, _name)], CancellationToken.None);
 
-        var data = $"[{JsonSerializer.Serialize(Some.Record(1, _name), LogsJson.Readable.RunRecord)},{JsonSerializer.Serialize(Some.Record(0, _name), LogsJson.Readable.RunRecord)}]";
+        var data =
+            $"[{JsonSerializer.Serialize(Some.Record(1, _name), LogsJson.Readable.RunRecord)},{JsonSerializer.Serialize(Some.Record(0, _name), LogsJson.Readable.RunRecord)}]";
         Assert.Equal($$"""{"errno":0,"msg":"success","data":{{data}}}""", await GetAsync($"/job/log?name={_name}"));
-        Assert.StartsWith($$"""[{"jobName":"{{_name}}","command":"echo hello","err":"","output":"hello\n","planTime":1795341660000,""", data, StringComparison.Ordinal);
+        Assert.StartsWith(
+            $$"""[{"jobName":"{{_name}}","command":"echo hello","err":"","output":"hello\n","planTime":1795341660000,""",
+            data,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -106,8 +114,10 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
         var lease = await master.Etcd.GrantAsync(TimeSpan.FromMinutes(1));
         foreach (var id in workers)
         {
-            var registration = new WorkerRegistration("host", $"10.0.0.{(id[0] == 'a' ? 1 : 2)}", "0", new ProcessIdentity("boot", 1, 1), 8, Some.Now);
-            await master.Etcd.PutAsync(master.Keys.Worker(id), JsonSerializer.Serialize(registration, JobsJson.Readable.WorkerRegistration), lease);
+            var registration = new WorkerRegistration(
+                "host", $"10.0.0.{(id[0] == 'a' ? 1 : 2)}", "0", new ProcessIdentity("boot", 1, 1), 8, Some.Now);
+            await master.Etcd.PutAsync(
+                master.Keys.Worker(id), JsonSerializer.Serialize(registration, JobsJson.Readable.WorkerRegistration), lease);
         }
 
         await master.Etcd.PutAsync(master.Keys.Worker("10.9.9.9"), "", lease); // the original's own, which says nothing
@@ -132,8 +142,10 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
     [InlineData("""{"name":"a/b","command":"x","cronExpr":"* * * * *"}""", "name \\\"a/b\\\" has a '/'; expected any letters without '/'")]
     [InlineData("""{"name":"a","command":" ","cronExpr":"* * * * *"}""", "command is empty; expected a shell command")]
     [InlineData("""{"name":"a","cronExpr":"* * * * *"}""", "command is missing; expected a text")]
-    [InlineData("""{"name":"a","command":"x","cronExpr":"* * * * *","user":"-x"}""", "user \\\"-x\\\" is no user's name; expected letters, digits, '.', '_', '-', '@' or '$', at most 100, the first no '-'")]
-    [InlineData("""{"name":"a","command":"x","cronExpr":"* * * * *","env":{"A":null}}""", "env is {\\\"A\\\":null}; expected an object of texts")]
+    [InlineData("""{"name":"a","command":"x","cronExpr":"* * * * *","user":"-x"}""", "user \\\"-x\\\" is no user's name; "
+        + "expected letters, digits, '.', '_', '-', '@' or '$', at most 100, the first no '-'")]
+    [InlineData("""{"name":"a","command":"x","cronExpr":"* * * * *","env":{"A":null}}""", "env is {\\\"A\\\":null}; "
+        + "expected an object of texts")]
     [InlineData("nonsense", "job is not JSON (line 1, byte 2); expected {\\\"name\\\":…,\\\"command\\\":…,\\\"cronExpr\\\":…}")]
     public async Task A_job_that_cannot_be_is_refused_in_one_line_and_not_stored(string job, string message)
     {
@@ -185,14 +197,16 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
     public async Task A_name_that_is_none_is_refused_by_the_other_paths_too()
     {
         Assert.StartsWith("""{"errno":-1,"msg":"name is empty;""", await GetAsync("/job/log"), StringComparison.Ordinal);
-        Assert.StartsWith("""{"errno":-1,"msg":"name \"a/b\" has a '/';""", await PostAsync("/job/kill", ("name", "a/b")), StringComparison.Ordinal);
+        Assert.StartsWith(
+            """{"errno":-1,"msg":"name \"a/b\" has a '/';""", await PostAsync("/job/kill", ("name", "a/b")), StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task A_body_of_ten_megabytes_is_one_line_and_nothing_is_stored()
     {
         using var scratch = new ScratchFolder();
-        await File.WriteAllTextAsync(scratch.File("job"), ThreeFields.Replace("echo hello", new string('x', 10 << 20), StringComparison.Ordinal));
+        await File.WriteAllTextAsync(
+            scratch.File("job"), ThreeFields.Replace("echo hello", new string('x', 10 << 20), StringComparison.Ordinal));
         string[] form = ["--data-urlencode", $"job@{scratch.File("job")}", $"{master.Http.BaseAddress}job/save"];
 
         var refused = """{"errno":-1,"msg":"body is larger than 1048576 bytes; expected a form within that limit","data":null}""";

@@ -87,7 +87,8 @@ public sealed class OutputApiTests(MasterProcess master) : IClassFixture<MasterP
     }
 
     private Task<IReadOnlyList<Refused<OutputChunk>>> WriteAsync(long offset, string text) =>
-        master.LogStore.WriteOutputAsync([new OutputChunk(Record.Id, offset, Encoding.UTF8.GetBytes(text), Record.ExpireAt)], CancellationToken.None);
+        master.LogStore.WriteOutputAsync(
+            [new OutputChunk(Record.Id, offset, Encoding.UTF8.GetBytes(text), Record.ExpireAt)], CancellationToken.None);
 
     private Task<string> FollowAsync() => master.Http.GetStringAsync($"{Url}?follow=true");
 }

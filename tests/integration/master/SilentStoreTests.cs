@@ -14,7 +14,10 @@ public sealed class SilentStoreTests
         const int requests = 200;
         using var silent = new TcpListener(IPAddress.Loopback, 0); // The kernel accepts connections, but nobody reads.
         silent.Start(backlog: 1000);
-        await using var master = new MasterProcess { Settings = ["--mongodbUri", $"mongodb://127.0.0.1:{((IPEndPoint)silent.LocalEndpoint).Port}/?directConnection=true"] };
+        await using var master = new MasterProcess
+        {
+            Settings = ["--mongodbUri", $"mongodb://127.0.0.1:{((IPEndPoint)silent.LocalEndpoint).Port}/?directConnection=true"],
+        };
         await master.InitializeAsync();
         var (before, most) = (Threads(), 0);
 
@@ -32,7 +35,8 @@ public sealed class SilentStoreTests
         Assert.All(asked.Select(request => request.Result), answer =>
         {
             Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.Status);
-            Assert.Matches("""^\{"errno":-1,"msg":"(log store is too slow|MongoDB at ).*; runs go on, try again","data":null\}$""", answer.Text);
+            Assert.Matches(
+                """^\{"errno":-1,"msg":"(log store is too slow|MongoDB at ).*; runs go on, try again","data":null\}$""", answer.Text);
         });
 
         int Threads() => Directory.GetDirectories($"/proc/{master.Pid}/task").Length;

@@ -25,7 +25,8 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
         Assert.Equal((fire.Plan.Revision, worker.Session.Lease), (mine.Job.ModRevision, mine.Session));
         Assert.True(JobJson.TryParse(mine.Job.Value.Memory, out var job, out _));
         Assert.Equal("echo hello", job.Command);
-        Assert.Equal(new Cursor(P, "w1", worker.Session.Lease.ToString(), Cursor.Claimed).ToString(), await ReadAsync(Keys.Fired(fire.Name)));
+        Assert.Equal(
+            new Cursor(P, "w1", worker.Session.Lease.ToString(), Cursor.Claimed).ToString(), await ReadAsync(Keys.Fired(fire.Name)));
         var run = (await Etcd.FindAsync(Keys.Run(fire.Name, "20261122T100000Z")))!;
         Assert.Equal((mine.Revision, 0L), (run.ModRevision, run.Lease));
         Assert.Equal(
@@ -106,7 +107,9 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
         Assert.IsType<ClaimAnswer.Mine>(await first.ClaimAsync(fire, Ahead));
         var next = At(fire, 1);
 
-        Assert.Equal([Keys.Run(fire.Name, fire.RunId)], Assert.IsType<ClaimAnswer.NotMine>(await second.ClaimAsync(next, next.PlanTime.AddMilliseconds(-1))).InTheWay);
+        Assert.Equal(
+            [Keys.Run(fire.Name, fire.RunId)],
+            Assert.IsType<ClaimAnswer.NotMine>(await second.ClaimAsync(next, next.PlanTime.AddMilliseconds(-1))).InTheWay);
         Assert.StartsWith("2026-11-22T10:00:00Z w1 ", await ReadAsync(Keys.Fired(fire.Name)), StringComparison.Ordinal);
 
         Assert.IsType<ClaimAnswer.Closed>(await second.ClaimAsync(next, next.PlanTime));
@@ -223,7 +226,9 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
     }
 
     private async Task<OwedEnding?> OwedAsync(Fire fire) =>
-        await Etcd.FindAsync(Keys.Owed(fire.Name, fire.RunId)) is { } pair ? JsonSerializer.Deserialize(pair.Value.Span, JobsJson.Readable.OwedEnding) : null;
+        await Etcd.FindAsync(Keys.Owed(fire.Name, fire.RunId)) is { } pair
+            ? JsonSerializer.Deserialize(pair.Value.Span, JobsJson.Readable.OwedEnding)
+            : null;
 
     private static Fire At(Fire fire, int seconds) => new(fire.Name, fire.PlanTime.AddSeconds(seconds), fire.Plan, 0);
 
@@ -232,7 +237,8 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
     {
         var name = JobName.Parse(job.Name);
         var cursor = new Cursor(P.AddSeconds(-1), "master", "-", Cursor.Moved);
-        var put = await Etcd.TxnAsync(Txn.All([Txn.Put(Keys.Job(name), JobJson.ToJson(job)), Txn.Put(Keys.Fired(name), cursor.ToString())]));
+        var put = await Etcd.TxnAsync(Txn.All(
+            [Txn.Put(Keys.Job(name), JobJson.ToJson(job)), Txn.Put(Keys.Fired(name), cursor.ToString())]));
         return new Fire(name, P, Some.Plan(job, put.Header.Revision), 0);
     }
 
@@ -248,7 +254,8 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
     {
         public async Task<ClaimAnswer> ClaimAsync(Fire fire, DateTimeOffset now) => (await ClaimAllAsync([fire], now))[0];
 
-        public async Task<ClaimAnswer> ClaimMissedAsync(Fire fire) => (await SendAsync([Claims.Close(fire, RunStatus.Missed, "nobody", P)]))![0];
+        public async Task<ClaimAnswer> ClaimMissedAsync(Fire fire) =>
+            (await SendAsync([Claims.Close(fire, RunStatus.Missed, "nobody", P)]))![0];
 
         public async Task<IReadOnlyList<ClaimAnswer>> ClaimAllAsync(IEnumerable<Fire> fires, DateTimeOffset now)
         {
@@ -263,7 +270,9 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
         private async Task<IReadOnlyList<ClaimAnswer>?> SendAsync(IReadOnlyList<TxnRequest> claims)
         {
             var answer = await Etcd.TxnAsync(Claims.Around(claims));
-            return answer.Succeeded ? [.. answer.Responses.Select(response => Claims.Read(response.ResponseTxn, answer.Header.Revision))] : null;
+            return answer.Succeeded
+                ? [.. answer.Responses.Select(response => Claims.Read(response.ResponseTxn, answer.Header.Revision))]
+                : null;
         }
     }
 }

@@ -87,7 +87,8 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
 
         await SettledAsync(worker);
         Assert.Empty(StartedBy(worker));
-        var owed = await Etcd.FindAsync(Keys.Owed(fire.Name, fire.RunId)); // The reaper records it when it is two minutes old, or its session is over.
+        // The reaper records it when it is two minutes old, or its session is over.
+        var owed = await Etcd.FindAsync(Keys.Owed(fire.Name, fire.RunId));
         Assert.Equal(RunStatus.Skipped, JsonSerializer.Deserialize(owed!.Value.Span, JobsJson.Readable.OwedEnding)!.Status);
     }
 
@@ -170,7 +171,8 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         await worker.OrderAsync(new FireOrder.Claim(fire));
 
         await Patience.Until(() => worker.Recorded.Count > 0, () => $"{Log}");
-        Assert.Equal((RunStatus.Missed, "no worker could start it within 2 s"), (worker.Recorded[^1].Record.Status, worker.Recorded[^1].Record.Err));
+        Assert.Equal(
+            (RunStatus.Missed, "no worker could start it within 2 s"), (worker.Recorded[^1].Record.Status, worker.Recorded[^1].Record.Err));
         Assert.Empty(worker.Started);
     }
 
@@ -207,7 +209,10 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     {
         var worker = await StartWorkerAsync();
         var planTime = Soon();
-        var (edited, moved, paused) = (await PutJobAsync(Some.Job("edited"), planTime), await PutJobAsync(Some.Job("moved"), planTime), await PutJobAsync(Some.Job("paused"), planTime));
+        var (edited, moved, paused) = (
+            await PutJobAsync(Some.Job("edited"), planTime),
+            await PutJobAsync(Some.Job("moved"), planTime),
+            await PutJobAsync(Some.Job("paused"), planTime));
         await PutJobAsync(Some.Job("edited") with { Command = "echo new" }, planTime);
         await PutJobAsync(Some.Job("moved", "0 0 0 1 1 *"), planTime);
         await PutJobAsync(Some.Job("paused") with { Enabled = false }, planTime);
@@ -237,7 +242,9 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
             }
         })));
 
-        await Patience.Until(() => workers.Sum(worker => worker.Started.Count) >= 200, () => $"{workers.Sum(worker => worker.Started.Count)} started\n{Log}");
+        await Patience.Until(
+            () => workers.Sum(worker => worker.Started.Count) >= 200,
+            () => $"{workers.Sum(worker => worker.Started.Count)} started\n{Log}");
         await Task.WhenAll(workers.Select(SettledAsync));
         var started = workers.SelectMany(StartedBy).Select(run => run.Name.Value);
         Assert.Equal(fires.Select(fire => fire.Name.Value).Order(), started.Order());
@@ -266,7 +273,8 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         _proxy.Mend();
 
         await Patience.Until(
-            () => worker.Started.Count + worker.Recorded.Count >= 270 && fires.All(fire => worker.Started.Any(run => run.Name == fire.Name)),
+            () => worker.Started.Count + worker.Recorded.Count >= 270
+                && fires.All(fire => worker.Started.Any(run => run.Name == fire.Name)),
             () => $"{worker.Started.Count} started, {worker.Recorded.Count} recorded\n{Log}");
         Assert.Equal(0, Log.CountOf("etcd refused"));
         Assert.Equal(worker.Started.Count, worker.Started.DistinctBy(run => (run.Name, run.Id)).Count());
@@ -356,7 +364,8 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         for (var n = 0; n < 40; n++)
         {
             await worker.OrderAsync(new FireOrder.Claim(
-                await PutQueuedAsync(await PutJobAsync(Some.Job($"job-{n}"), soon), RunSpec.Manual, notBefore: soon.AddSeconds(1), env: large)));
+                await PutQueuedAsync(
+                    await PutJobAsync(Some.Job($"job-{n}"), soon), RunSpec.Manual, notBefore: soon.AddSeconds(1), env: large)));
         }
 
         await StartedAsync(worker, 40);
@@ -401,7 +410,8 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         await worker.OrderAsync(new FireOrder.Claim(planned));
 
         await Patience.Until(() => worker.Recorded.Count > 0, () => $"{Log}");
-        Assert.Equal(($"{planned.Name}/{planned.RunId}", RunStatus.Skipped), (worker.Recorded[0].Record.Id, worker.Recorded[0].Record.Status));
+        Assert.Equal(
+            ($"{planned.Name}/{planned.RunId}", RunStatus.Skipped), (worker.Recorded[0].Record.Id, worker.Recorded[0].Record.Status));
     }
 
     [Fact]
@@ -423,8 +433,10 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         await SettledAsync(worker);
         var record = Assert.Single(worker.Recorded).Record;
         Assert.Equal((RunStatus.Missed, 5L), (record.Status, record.MissedCount));
-        var owed = JsonSerializer.Deserialize((await Etcd.FindAsync(Keys.Owed(fire.Name, record.Id[6..])))!.Value.Span, JobsJson.Readable.OwedEnding)!;
-        Assert.Equal(worker.Sessions.Current!.Lease.ToString(), owed.Session); // If this worker dies before it records the ending, others do.
+        var owed = JsonSerializer.Deserialize(
+            (await Etcd.FindAsync(Keys.Owed(fire.Name, record.Id[6..])))!.Value.Span, JobsJson.Readable.OwedEnding)!;
+        // If this worker dies before it records the ending, others do.
+        Assert.Equal(worker.Sessions.Current!.Lease.ToString(), owed.Session);
     }
 
     [Fact]
@@ -432,10 +444,12 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     {
         var worker = await StartWorkerAsync();
         var first = Soon().AddSeconds(-8);
-        var planned = await PutJobAsync(Some.Job() with { Mode = JobMode.All, StartDeadlineSeconds = 5 }, first, cursorAt: first.AddSeconds(-100));
+        var planned = await PutJobAsync(
+            Some.Job() with { Mode = JobMode.All, StartDeadlineSeconds = 5 }, first, cursorAt: first.AddSeconds(-100));
         for (var n = 0; n < 5; n++)
         {
-            await worker.OrderAsync(new FireOrder.Claim(new Fire(planned.Name, first.AddSeconds(n), planned.Plan, 0) { NobodyMatches = true }));
+            await worker.OrderAsync(new FireOrder.Claim(
+                new Fire(planned.Name, first.AddSeconds(n), planned.Plan, 0) { NobodyMatches = true }));
         }
 
         await Patience.Until(() => worker.Recorded.Sum(ending => Math.Max(1, ending.Record.MissedCount)) >= 5, () => $"{Log}");
@@ -492,7 +506,8 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     /// <summary>A plan time that is far enough for a claim ahead of it.</summary>
     private static DateTimeOffset Soon() => DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 2);
 
-    private async Task<ClaimingWorker> StartWorkerAsync(string id = "w1", int slots = 100, double callTimeoutSeconds = 5, TimeSpan? ttl = null)
+    private async Task<ClaimingWorker> StartWorkerAsync(
+        string id = "w1", int slots = 100, double callTimeoutSeconds = 5, TimeSpan? ttl = null)
     {
         var worker = Own(new ClaimingWorker(await ConnectAsync(_proxy.Endpoint, callTimeoutSeconds), Keys, id, Log, slots, ttl));
         await worker.SessionSoonAsync();
@@ -503,13 +518,19 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     {
         var name = JobName.Parse(job.Name);
         var cursor = new Cursor(cursorAt ?? planTime.AddSeconds(-1), "master", "-", Cursor.Moved);
-        var put = await Etcd.TxnAsync(Txn.All([Txn.Put(Keys.Job(name), JobJson.ToJson(job)), Txn.Put(Keys.Fired(name), cursor.ToString())]));
+        var put = await Etcd.TxnAsync(Txn.All(
+            [Txn.Put(Keys.Job(name), JobJson.ToJson(job)), Txn.Put(Keys.Fired(name), cursor.ToString())]));
         return new Fire(name, planTime, Some.Plan(job, put.Header.Revision), rank: 0);
     }
 
     /// <summary>Puts a run of a fire's job into the queue.</summary>
     /// <param name="forWorker">The worker that the run is bound to; empty = any.</param>
-    private async Task<Fire> PutQueuedAsync(Fire planned, string trigger, string forWorker = "", DateTimeOffset? notBefore = null, IReadOnlyDictionary<string, string>? env = null)
+    private async Task<Fire> PutQueuedAsync(
+        Fire planned,
+        string trigger,
+        string forWorker = "",
+        DateTimeOffset? notBefore = null,
+        IReadOnlyDictionary<string, string>? env = null)
     {
         var now = DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds());
         var run = new RunSpec(now, trigger, notBefore ?? now, Origin: $"test-{Guid.NewGuid():N}", Worker: forWorker, Env: env);
@@ -529,7 +550,8 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         worker.Started.Where(run => !run.Name.Value.StartsWith("settled", StringComparison.Ordinal));
 
     private Task StartedAsync(ClaimingWorker worker, int count) =>
-        Patience.Until(() => worker.Started.Count >= count, () => $"{worker.Started.Count} started, {worker.Recorded.Count} recorded\n{Log}");
+        Patience.Until(
+            () => worker.Started.Count >= count, () => $"{worker.Started.Count} started, {worker.Recorded.Count} recorded\n{Log}");
 
     /// <summary>Waits until the worker has started a fire that came after all others, two seconds from now.</summary>
     private async Task SettledAsync(ClaimingWorker worker)

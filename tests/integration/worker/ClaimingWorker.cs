@@ -29,7 +29,8 @@ internal sealed class ClaimingWorker : IAsyncDisposable
     public ClaimingWorker(EtcdClient etcd, Keys keys, string id, RecordedLog log, int slots = 100, TimeSpan? ttl = null)
     {
         _alarm = new Alarm(_ => _inbox.Writer.TryWrite(new FireOrder.Tick()));
-        Sessions = new SessionKeeper(etcd, keys.Worker(id), ttl ?? TimeSpan.FromSeconds(30), () => id, _ => false, _ => Task.CompletedTask, () => false, log);
+        Sessions = new SessionKeeper(
+            etcd, keys.Worker(id), ttl ?? TimeSpan.FromSeconds(30), () => id, _ => false, _ => Task.CompletedTask, () => false, log);
         _keeping = Sessions.RunAsync(_stop.Token);
         _clocks = new ClockCheck(id, TimeProvider.System, log);
         var accounts = new Accounts(keys, new RecordWriter(id, "host", TimeSpan.FromDays(30)), _endings.Writer, log);
@@ -37,7 +38,19 @@ internal sealed class ClaimingWorker : IAsyncDisposable
         var pending = new PendingFires(ahead, TimeProvider.System);
         var inTheWay = new RunsInTheWay(etcd, keys, Runs, pending);
         var requests = new ClaimRequests(
-            etcd, keys, id, Sessions, ahead, slotsHere, Runs, _clocks, pending, inTheWay, () => _inbox.Writer.TryWrite(new FireOrder.Tick()), TimeProvider.System, log);
+            etcd,
+            keys,
+            id,
+            Sessions,
+            ahead,
+            slotsHere,
+            Runs,
+            _clocks,
+            pending,
+            inTheWay,
+            () => _inbox.Writer.TryWrite(new FireOrder.Tick()),
+            TimeProvider.System,
+            log);
         var claimer = new Claimer(
             pending, requests, id, Sessions, CronZone.Utc, slotsHere, Runs, accounts, _inbox, _starts.Writer, _alarm, TimeProvider.System);
         _all = Task.WhenAll(claimer.RunAsync(), KeepStartsAsync(), KeepRecordsAsync());

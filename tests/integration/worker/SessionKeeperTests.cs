@@ -196,7 +196,8 @@ public sealed class SessionKeeperTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     private Kept Keep(string registration, Func<string, bool>? isDead = null) =>
-        Own(new Kept(Own(new EtcdClient(Server.Options(_proxy.Endpoint), TimeProvider.System, Log)), Key, registration, Ttl, isDead ?? (_ => false), Log));
+        Own(new Kept(Own(new EtcdClient(Server.Options(_proxy.Endpoint), TimeProvider.System, Log)), Key, registration, Ttl, isDead
+            ?? (_ => false), Log));
 
     private sealed class Kept : IAsyncDisposable
     {

@@ -76,7 +76,8 @@ public sealed class CronErrorTable
     [InlineData("H(5-2) * * * *",        "H(5-2) runs backwards in minutes (field 1)", "backup")]
     [InlineData("H(5-60) * * * *",       "60 is above 59 in minutes (field 1), character 5", "backup")]
     [InlineData("H(5 * * * *",           "the end came too soon in minutes (field 1), character 4; '-' was expected", "backup")]
-    [InlineData("H/60 * * * *",          "step 60 is above 59 in minutes (field 1), character 3; for every 60 minutes write @every 60m", "backup")]
+    [InlineData("H/60 * * * *",          "step 60 is above 59 in minutes (field 1), character 3; "
+        + "for every 60 minutes write @every 60m", "backup")]
     [InlineData("0 0 0 1 1 ? H",         "H is not a value in years (field 7)", "backup")]
     [InlineData("0 0 0 1 1 ? 2030-2027", "2030-2027 runs backwards in years (field 7)")]
     [InlineData("0 0 1W,2L * *",         "'L' is unexpected in days of month (field 3), character 9")]
@@ -113,7 +114,8 @@ public sealed class CronErrorTable
 
     // other names
     [InlineData("@reboot",  "@reboot is refused: a job belongs to the cluster, not to one host's boot; use a systemd unit for that")]
-    [InlineData("@foo",     "\"@foo\" is not known; there are @yearly @monthly @weekly @daily @hourly @minutely, @every 90s and @at 2026-12-24T18:00:00Z")]
+    [InlineData("@foo",     "\"@foo\" is not known; there are @yearly @monthly @weekly @daily @hourly @minutely, "
+        + "@every 90s and @at 2026-12-24T18:00:00Z")]
     [InlineData("@daily 5", "@daily stands alone; \"5\" is too much")]
 
     // what does not belong

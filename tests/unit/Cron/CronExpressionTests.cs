@@ -35,7 +35,8 @@ public sealed class CronExpressionTests
     [InlineData("@at 2026-12-24T18:00Z", "2026-12-24 18:00",       false, null)]
     [InlineData("@at 2026-12-24T18:00Z", "2099-12-24 18:00",       false, "2026-12-24 18:00")]
     public void The_previous_occurrence_is(string text, string from, bool inclusive, string? previous) =>
-        Assert.Equal(previous is null ? null : At(previous), CronExpression.Parse(text).GetPreviousOccurrence(At(from), CronZone.Utc, inclusive));
+        Assert.Equal(
+            previous is null ? null : At(previous), CronExpression.Parse(text).GetPreviousOccurrence(At(from), CronZone.Utc, inclusive));
 
     [Theory]
     [InlineData("30 2 * * *",   "2027-03-28T12:00:00+02:00", "2027-03-28T03:00:00+02:00")]
@@ -102,7 +103,9 @@ public sealed class CronExpressionTests
     public void H_spreads_jobs_evenly_over_the_hour()
     {
         var perMinute = Enumerable.Range(0, 6000)
-            .GroupBy(i => CronExpression.Parse("H * * * *", $"job-{i}").GetNextOccurrence(DateTimeOffset.UnixEpoch, CronZone.Utc, inclusive: true)!.Value.Minute)
+            .GroupBy(
+                i => CronExpression.Parse("H * * * *", $"job-{i}")
+                    .GetNextOccurrence(DateTimeOffset.UnixEpoch, CronZone.Utc, inclusive: true)!.Value.Minute)
             .Select(group => group.Count())
             .ToList();
 

@@ -19,8 +19,10 @@ public sealed class CronFuzzTests
 
     private static readonly string[] Seeds =
     [
-        "*/5 9-17 * * MON-FRI", "0 0 12 LW,15W * FRIL", "H H(0-7) * * *", "H/15 * * * *", "0 0 0 29 2 ? 2028-2099/4", "0 0 L-3 1,7 5#5", "@every 1h30m", "@daily",
-        "@at 2026-12-24T18:00:00Z,2027-01-01T00:00:00+01:00", "59-1/2 22-2 28-3 NOV-FEB FRI-MON", "* * 29 2 MON#5", "*/59 * 31 * * SUN#5 2099",
+        "*/5 9-17 * * MON-FRI", "0 0 12 LW,15W * FRIL", "H H(0-7) * * *", "H/15 * * * *", "0 0 0 29 2 ? 2028-2099/4", "0 0 L-3 1,7 5#5",
+        "@every 1h30m", "@daily",
+        "@at 2026-12-24T18:00:00Z,2027-01-01T00:00:00+01:00", "59-1/2 22-2 28-3 NOV-FEB FRI-MON", "* * 29 2 MON#5",
+        "*/59 * 31 * * SUN#5 2099",
     ];
 
     [Fact]
@@ -43,12 +45,14 @@ public sealed class CronFuzzTests
             }
             catch (Exception exception)
             {
-                throw new InvalidOperationException($"seed {Seed}, case {i}: {string.Join(' ', text.Select(c => (int)c))} \"{text}\"", exception);
+                throw new InvalidOperationException(
+                    $"seed {Seed}, case {i}: {string.Join(' ', text.Select(c => (int)c))} \"{text}\"", exception);
             }
         }
 
         Assert.True(accepted > Cases / 100, $"seed {Seed}: only {accepted} texts were legal");
-        TestContext.Current.TestOutputHelper?.WriteLine($"{Cases} texts, seed {Seed}: {accepted} legal, the slowest took {slowest.Time.TotalMicroseconds} µs: {slowest.Text}");
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{Cases} texts, seed {Seed}: {accepted} legal, the slowest took {slowest.Time.TotalMicroseconds} µs: {slowest.Text}");
     }
 
     /// <summary>Null when the text is refused, else how long the next occurrence took.</summary>

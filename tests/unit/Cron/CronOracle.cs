@@ -5,8 +5,11 @@ namespace Dts.Tests.Unit.Cron;
 /// <summary>A field's text beside what it means, said in the plainest way: a question asked of one wall time.</summary>
 internal sealed record FieldSpec(string Text, Func<DateTime, bool> Matches, bool Repeats = false, bool IsAny = false);
 
-/// <summary>Seven fields beside their meaning, and the brute-force oracle: it asks about every second (or minute, or day) in turn.</summary>
-internal sealed record CronSpec(FieldSpec Second, FieldSpec Minute, FieldSpec Hour, FieldSpec Day, FieldSpec Month, FieldSpec Weekday, FieldSpec Year)
+/// <summary>
+/// Seven fields beside their meaning, and the brute-force oracle: it asks about every second (or minute, or day) in turn.
+/// </summary>
+internal sealed record CronSpec(
+    FieldSpec Second, FieldSpec Minute, FieldSpec Hour, FieldSpec Day, FieldSpec Month, FieldSpec Weekday, FieldSpec Year)
 {
     public string Text => $"{Second.Text} {Minute.Text} {Hour.Text} {Day.Text} {Month.Text} {Weekday.Text} {Year.Text}";
 

@@ -18,7 +18,11 @@ public sealed class CronPropertyTests
 
     [Fact]
     public void Every_minute_of_a_week_is_as_the_oracle_says() =>
-        Check(150, SomeCron.Specs(SomeCron.Zero(wall => wall.Second), SomeCron.Minutes, SomeCron.Hours), TimeSpan.FromDays(7), TimeSpan.FromMinutes(1));
+        Check(
+            150,
+            SomeCron.Specs(SomeCron.Zero(wall => wall.Second), SomeCron.Minutes, SomeCron.Hours),
+            TimeSpan.FromDays(7),
+            TimeSpan.FromMinutes(1));
 
     [Fact]
     public void Every_day_of_eighty_years_is_as_the_oracle_says() =>
@@ -94,7 +98,9 @@ public sealed class CronPropertyTests
     private static List<DateTime> Forwards(CronExpression expression, CronZone zone, DateTime from, DateTime to)
     {
         List<DateTime> found = [];
-        for (var time = expression.GetNextOccurrence(from, zone, inclusive: true); time?.UtcDateTime < to; time = expression.GetNextOccurrence(time.Value, zone))
+        for (var time = expression.GetNextOccurrence(from, zone, inclusive: true);
+            time?.UtcDateTime < to;
+            time = expression.GetNextOccurrence(time.Value, zone))
         {
             found.Add(time.Value.UtcDateTime);
         }
@@ -105,7 +111,8 @@ public sealed class CronPropertyTests
     private static List<DateTime> Backwards(CronExpression expression, CronZone zone, DateTime from, DateTime to)
     {
         List<DateTime> found = [];
-        for (var time = expression.GetPreviousOccurrence(to, zone); time?.UtcDateTime >= from && found.Count < BackwardMax; time = expression.GetPreviousOccurrence(time.Value, zone))
+        for (var time = expression.GetPreviousOccurrence(to, zone); time?.UtcDateTime >= from
+            && found.Count < BackwardMax; time = expression.GetPreviousOccurrence(time.Value, zone))
         {
             found.Add(time.Value.UtcDateTime);
         }

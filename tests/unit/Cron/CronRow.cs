@@ -4,7 +4,9 @@ using Xunit;
 
 namespace Dts.Tests.Unit.Cron;
 
-/// <summary>Reads the rows of the tables: local times of the zone, the date only where it changes, the offset everywhere but in UTC.</summary>
+/// <summary>
+/// Reads the rows of the tables: local times of the zone, the date only where it changes, the offset everywhere but in UTC.
+/// </summary>
 internal static class CronRow
 {
     /// <summary>Asks for as many plan times as <paramref name="next"/> lists, and compares them as text.</summary>

@@ -37,13 +37,24 @@ public sealed class CroniterTests
             }
         }
 
-        TestContext.Current.TestOutputHelper?.WriteLine($"{Cases} cases, seed {Seed}; " + string.Join("; ", classes.Select(c => $"{c.Key}: {c.Value}")));
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{Cases} cases, seed {Seed}; " + string.Join("; ", classes.Select(c => $"{c.Key}: {c.Value}")));
     }
 
     [Fact]
     public void Python_knows_the_same_changes_of_the_clocks()
     {
-        string[] zones = [.. SomeCron.Zones, "Africa/Monrovia", "America/Nuuk", "Asia/Pyongyang", "Europe/Istanbul", "America/Scoresbysund", "EST5EDT", "Asia/Jerusalem"];
+        string[] zones =
+        [
+            .. SomeCron.Zones,
+            "Africa/Monrovia",
+            "America/Nuuk",
+            "Asia/Pyongyang",
+            "Europe/Istanbul",
+            "America/Scoresbysund",
+            "EST5EDT",
+            "Asia/Jerusalem",
+        ];
 
         var answers = Ask(zones);
 
@@ -113,10 +124,13 @@ public sealed class CroniterTests
     }
 
     private static bool ReachesSeven(string item) =>
-        item.Split('/') is [var first, var step] && !first.Contains('-') && (7 - (first == "*" ? 0 : int.Parse(first))) % int.Parse(step) == 0;
+        item.Split('/') is [var first, var step]
+            && !first.Contains('-')
+            && (7 - (first == "*" ? 0 : int.Parse(first))) % int.Parse(step) == 0;
 
     private static bool HasDayAfter28(string day) =>
-        CronExpression.Parse($"0 0 {day} 1 *").GetNextOccurrence(new DateTimeOffset(2026, 1, 28, 1, 0, 0, TimeSpan.Zero), CronZone.Utc) is { Year: 2026 };
+        CronExpression.Parse($"0 0 {day} 1 *")
+            .GetNextOccurrence(new DateTimeOffset(2026, 1, 28, 1, 0, 0, TimeSpan.Zero), CronZone.Utc) is { Year: 2026 };
 
     private static int DayOf(string time, CronZone zone) =>
         long.TryParse(time, out var seconds) ? DateTimeOffset.FromUnixTimeSeconds(seconds).ToOffset(zone.UtcOffsetAt(seconds)).Day : 0;
@@ -154,7 +168,11 @@ public sealed class CroniterTests
     private static Case SomeCase(Random random)
     {
         var zone = random.Next(3) > 0 ? "UTC" : Zones[random.Next(Zones.Length)];
-        var weekday = random.Next(3) > 0 ? "*" : random.Next(4) > 0 ? SomeList(random, 0, 6, "SUNMONTUEWEDTHUFRISAT") : $"{random.Next(7)}#{random.Next(1, 6)}";
+        var weekday = random.Next(3) > 0
+            ? "*"
+            : random.Next(4) > 0
+            ? SomeList(random, 0, 6, "SUNMONTUEWEDTHUFRISAT")
+            : $"{random.Next(7)}#{random.Next(1, 6)}";
         var day = random.Next(2) > 0 ? "*" : random.Next(6) > 0 ? SomeList(random, 1, 31, "") : "L";
         var month = random.Next(3) > 0 ? "*" : SomeList(random, 1, 12, "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC");
         var text = $"{SomeList(random, 0, 59, "")} {SomeList(random, 0, 23, "")} {day} {month} {weekday}";

@@ -9,8 +9,10 @@ internal static class SomeCron
 {
     public static readonly string[] Zones =
     [
-        "UTC", "Europe/Berlin", "Europe/Dublin", "America/New_York", "America/Sao_Paulo", "America/St_Johns", "America/Caracas", "Asia/Beirut", "Asia/Tehran",
-        "Asia/Kathmandu", "Asia/Gaza", "Africa/Cairo", "Africa/Casablanca", "Australia/Lord_Howe", "Pacific/Apia", "Pacific/Kiritimati", "Antarctica/Troll",
+        "UTC", "Europe/Berlin", "Europe/Dublin", "America/New_York", "America/Sao_Paulo", "America/St_Johns", "America/Caracas",
+        "Asia/Beirut", "Asia/Tehran",
+        "Asia/Kathmandu", "Asia/Gaza", "Africa/Cairo", "Africa/Casablanca", "Australia/Lord_Howe", "Pacific/Apia", "Pacific/Kiritimati",
+        "Antarctica/Troll",
     ];
 
     private const string MonthNames = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC";
@@ -27,7 +29,8 @@ internal static class SomeCron
     public static Gen<FieldSpec> Months => Field(1, 12, wall => wall.Month, MonthNames);
 
     public static Gen<FieldSpec> Years =>
-        Gen.Frequency((8, Gen.Constant(new FieldSpec("*", _ => true, IsAny: true))), (1, Field(1970, 2099, wall => wall.Year, wraps: false)));
+        Gen.Frequency(
+            (8, Gen.Constant(new FieldSpec("*", _ => true, IsAny: true))), (1, Field(1970, 2099, wall => wall.Year, wraps: false)));
 
     public static Gen<FieldSpec> Days => Gen.Frequency((3, AnyDay), (4, Field(1, 31, wall => wall.Day)), (3, List(SpecialDay)));
 
@@ -48,10 +51,15 @@ internal static class SomeCron
     public static Gen<DateTime> Instants(string zoneId)
     {
         var zone = CronZone.Get(zoneId);
-        var changes = Enumerable.Range(1, zone.SegmentCount - 1).Select(index => zone[index].Start).Where(start => start > 200_000_000).DefaultIfEmpty(0).ToArray();
+        var changes = Enumerable.Range(1, zone.SegmentCount - 1)
+            .Select(index => zone[index].Start)
+            .Where(start => start > 200_000_000)
+            .DefaultIfEmpty(0)
+            .ToArray();
         var anywhere = Gen.Choose(2_000_000, 60_000_000).Select(minute => minute * 60L);
         var nearChange = from change in Gen.Elements(changes) from minutes in Gen.Choose(-120, 30) select change + (minutes * 60L);
-        return Gen.Frequency((1, anywhere), (changes.Length > 1 ? 3 : 0, nearChange)).Select(seconds => DateTime.UnixEpoch.AddSeconds(seconds));
+        return Gen.Frequency((1, anywhere), (changes.Length > 1 ? 3 : 0, nearChange))
+            .Select(seconds => DateTime.UnixEpoch.AddSeconds(seconds));
     }
 
     private static Gen<FieldSpec> AnyDay => Gen.Elements("*", "?").Select(text => new FieldSpec(text, _ => true, IsAny: true));
@@ -63,7 +71,9 @@ internal static class SomeCron
             (3, Range(min, max, read, names, wraps))));
 
     private static Gen<string> Name(int value, int min, string names) =>
-        names.Length == 0 ? Gen.Constant($"{value}") : Gen.Elements($"{value}", names.Substring((value - min) * 3, 3), names.Substring((value - min) * 3, 3).ToLowerInvariant());
+        names.Length == 0
+            ? Gen.Constant($"{value}")
+            : Gen.Elements($"{value}", names.Substring((value - min) * 3, 3), names.Substring((value - min) * 3, 3).ToLowerInvariant());
 
     private static Gen<FieldSpec> Star(int min, int max, Func<DateTime, int> read) =>
         from step in Gen.Choose(1, max - min)
@@ -137,7 +147,9 @@ internal static class SomeCron
 
     private static bool IsLast(DateTime wall) => wall.AddDays(1).Day == 1;
 
-    /// <summary>Of the weekdays in the month, the one least far away; there is never a tie, for a weekend has its own nearer side.</summary>
+    /// <summary>
+    /// Of the weekdays in the month, the one least far away; there is never a tie, for a weekend has its own nearer side.
+    /// </summary>
     private static bool IsNearestWeekday(DateTime wall, int day)
     {
         if (day < 1 || day > LengthOf(wall))

@@ -24,7 +24,8 @@ public sealed class DoctorTests
     [InlineData("3.7.1-rc.1", true)]
     [InlineData("3.10.0",     true)]
     [InlineData("nonsense",   false)]
-    public void Versions_whose_transactions_keep_to_the_rights_of_a_user(string version, bool expected) => Assert.Equal(expected, EtcdChecks.IsRecommended(version));
+    public void Versions_whose_transactions_keep_to_the_rights_of_a_user(string version, bool expected) =>
+        Assert.Equal(expected, EtcdChecks.IsRecommended(version));
 
     [Fact]
     public void A_member_that_is_well_is_one_line()
@@ -41,7 +42,9 @@ public sealed class DoctorTests
         old.Version = "3.4.23";
 
         Assert.All(EtcdChecks.Judge(old, Endpoint, 1, isRestricted: false), finding => Assert.Equal(FindingLevel.Ok, finding.Level));
-        Assert.Contains(EtcdChecks.Judge(old, Endpoint, 1, isRestricted: true), finding => finding.Level == FindingLevel.Warning && finding.What.Contains("CVE-2026-33343"));
+        Assert.Contains(
+            EtcdChecks.Judge(old, Endpoint, 1, isRestricted: true),
+            finding => finding.Level == FindingLevel.Warning && finding.What.Contains("CVE-2026-33343"));
     }
 
     [Fact]
@@ -54,8 +57,14 @@ public sealed class DoctorTests
         var found = EtcdChecks.Judge(ill, Endpoint, 1, isRestricted: false).ToList();
 
         Assert.Contains(found, finding => finding is { Level: FindingLevel.Error } && finding.What.Contains("no leader"));
-        Assert.Contains(found, finding => finding is { Level: FindingLevel.Error } && finding.What.Contains("alarm:NOSPACE; its quota is used up, and it accepts no writes") && finding.Remedy == "etcdctl --endpoints=http://10.0.0.1:2379/ compact 4711; etcdctl --endpoints=http://10.0.0.1:2379/ defrag; etcdctl --endpoints=http://10.0.0.1:2379/ alarm disarm");
-        Assert.Contains(found, finding => finding is { Level: FindingLevel.Warning } && finding.What.Contains("1900.0 MB of its quota of 2147.5 MB"));
+        Assert.Contains(
+            found,
+            finding => finding is { Level: FindingLevel.Error }
+                && finding.What.Contains("alarm:NOSPACE; its quota is used up, and it accepts no writes")
+                && finding.Remedy == "etcdctl --endpoints=http://10.0.0.1:2379/ compact 4711; "
+                    + "etcdctl --endpoints=http://10.0.0.1:2379/ defrag; etcdctl --endpoints=http://10.0.0.1:2379/ alarm disarm");
+        Assert.Contains(
+            found, finding => finding is { Level: FindingLevel.Warning } && finding.What.Contains("1900.0 MB of its quota of 2147.5 MB"));
     }
 
     [Theory]
@@ -66,7 +75,8 @@ public sealed class DoctorTests
     [InlineData(-120, false)]
     public void A_worker_whose_clock_is_off_is_named(double seconds, bool agrees)
     {
-        var worker = new WorkerRegistration("host", "10.0.0.2", "1", ThisProcess.Identity, 8, Some.Now, Clock: Some.Now.AddSeconds(seconds));
+        var worker = new WorkerRegistration(
+            "host", "10.0.0.2", "1", ThisProcess.Identity, 8, Some.Now, Clock: Some.Now.AddSeconds(seconds));
 
         var before = worker with { Clock = Some.Now.AddSeconds(-1) };
 
@@ -107,11 +117,15 @@ public sealed class DoctorTests
     [InlineData("LoadState=not-found\nActiveState=inactive",                                             "Ok dts-worker is not installed here")]
     [InlineData("LoadState=loaded\nActiveState=active\nTimeoutStopUSec=1min 30s\nLimitRTPRIO=1",          "Ok dts-worker is active")]
     [InlineData("LoadState=loaded\nActiveState=active\nTimeoutStopUSec=infinity\nLimitRTPRIO=1",          "Ok dts-worker is active")]
-    [InlineData("LoadState=loaded\nActiveState=active\nTimeoutStopUSec=45s\nLimitRTPRIO=1",               "Error TimeoutStopSec of 45 s is not longer than the 60 s that dts-worker may take to stop")]
-    [InlineData("LoadState=loaded\nActiveState=active\nTimeoutStopUSec=1min 30s\nLimitRTPRIO=0",          "Warning LimitRTPRIO is 0: commands may start some milliseconds late on a busy host")]
+    [InlineData("LoadState=loaded\nActiveState=active\nTimeoutStopUSec=45s\nLimitRTPRIO=1",               "Error TimeoutStopSec of 45 s "
+        + "is not longer than the 60 s that dts-worker may take to stop")]
+    [InlineData("LoadState=loaded\nActiveState=active\nTimeoutStopUSec=1min 30s\nLimitRTPRIO=0",          "Warning LimitRTPRIO is 0: "
+        + "commands may start some milliseconds late on a busy host")]
     [InlineData("LoadState=loaded\nActiveState=failed\nTimeoutStopUSec=1min 30s",                         "Error dts-worker has failed")]
-    [InlineData("LoadState=loaded\nActiveState=active\nTimeoutStopUSec=1min 30s\nLimitRTPRIO=1\nDelegate=no", "Warning Delegate is no: jobs with memoryMax, cpuMax or pidsMax fail here")]
-    [InlineData("LoadState=loaded\nActiveState=active\nNeedDaemonReload=yes\nTimeoutStopUSec=1min 30s",   "Warning dts-worker.service has changed since systemd read it")]
+    [InlineData("LoadState=loaded\nActiveState=active\nTimeoutStopUSec=1min "
+        + "30s\nLimitRTPRIO=1\nDelegate=no", "Warning Delegate is no: jobs with memoryMax, cpuMax or pidsMax fail here")]
+    [InlineData("LoadState=loaded\nActiveState=active\nNeedDaemonReload=yes\nTimeoutStopUSec=1min 30s",   "Warning dts-worker.service has "
+        + "changed since systemd read it")]
     public void What_systemd_says_of_the_unit_is_judged(string shown, string expected)
     {
         var first = HostChecks.Judge("dts-worker", TimeSpan.FromSeconds(60), shown, "root", "").First();
@@ -129,7 +143,13 @@ public sealed class DoctorTests
         File.WriteAllText(scratch.File("ours"), "[Unit]\n");
         File.WriteAllText(scratch.File("installed"), installed);
 
-        var first = HostChecks.Judge("dts-master", TimeSpan.FromSeconds(30), $"LoadState=loaded\nActiveState=active\nFragmentPath={scratch.File("installed")}", "root", scratch.File("ours")).First();
+        var first = HostChecks.Judge(
+            "dts-master",
+            TimeSpan.FromSeconds(30),
+            $"LoadState=loaded\nActiveState=active\nFragmentPath={scratch.File("installed")}",
+            "root",
+            scratch.File("ours"))
+            .First();
 
         Assert.Equal(isOurs, first.Level == FindingLevel.Ok);
         Assert.Equal(!isOurs, first.What.EndsWith("is not the unit that this version came with"));
@@ -138,11 +158,13 @@ public sealed class DoctorTests
     [Theory]
     [InlineData("upstream other { }",                             0, "Ok it has no configuration for DTS here")]
     [InlineData("upstream dts_masters { } proxy_buffering off;",  0, "Ok /etc/nginx/conf.d/dts.conf: nginx -t is content")]
-    [InlineData("upstream dts_masters { }",                       0, "Error /etc/nginx/conf.d/dts.conf buffers: live output comes late, or not at all")]
+    [InlineData("upstream dts_masters { }",                       0, "Error /etc/nginx/conf.d/dts.conf buffers: live output comes late, "
+        + "or not at all")]
     [InlineData("upstream dts_masters { } proxy_buffering off;",  1, "Error nginx -t: unknown directive")]
     public void A_site_of_nginx_that_buffers_or_is_wrong_is_found(string site, int exitCode, string expected)
     {
-        var first = NginxCheck.Judge([("/etc/nginx/conf.d/dts.conf", site)], 8070, hasToken: true, () => (exitCode, "unknown directive\n")).First();
+        var first = NginxCheck.Judge([("/etc/nginx/conf.d/dts.conf", site)], 8070, hasToken: true, () => (exitCode, "unknown directive\n"))
+            .First();
 
         Assert.Equal(expected, $"{first.Level} {first.What}");
     }
@@ -158,7 +180,12 @@ public sealed class DoctorTests
         var without = NginxCheck.Judge([("/etc/nginx/conf.d/any.conf", site)], 8070, hasToken: false, () => (0, "")).ToList();
         var with = NginxCheck.Judge([("/etc/nginx/conf.d/any.conf", site)], 8070, hasToken: true, () => (0, ""));
 
-        Assert.Equal(passes, without.Any(finding => finding.Level == FindingLevel.Error && finding.What.Contains("/etc/nginx/conf.d/any.conf passes requests to a master without apiToken") && finding.Remedy.Contains("DTS_APITOKEN")));
+        Assert.Equal(
+            passes,
+            without.Any(
+                finding => finding.Level == FindingLevel.Error
+                    && finding.What.Contains("/etc/nginx/conf.d/any.conf passes requests to a master without apiToken")
+                    && finding.Remedy.Contains("DTS_APITOKEN")));
         Assert.DoesNotContain(with, finding => finding.What.Contains("apiToken"));
     }
 
@@ -169,8 +196,11 @@ public sealed class DoctorTests
 
         var asRoot = HostChecks.Judge("dts-worker", TimeSpan.FromSeconds(1), shown, "root", "").First();
 
-        Assert.Equal((FindingLevel.Warning, "the doctor looks as root, and dts-worker runs as dts: rights are judged as root's"), (asRoot.Level, asRoot.What));
-        Assert.StartsWith("systemd-run -qP --wait --uid=dts -p EnvironmentFile=-/etc/dts/worker.env /opt/dts/current/dts-worker doctor", asRoot.Remedy);
+        Assert.Equal(
+            (FindingLevel.Warning, "the doctor looks as root, and dts-worker runs as dts: rights are judged as root's"),
+            (asRoot.Level, asRoot.What));
+        Assert.StartsWith(
+            "systemd-run -qP --wait --uid=dts -p EnvironmentFile=-/etc/dts/worker.env /opt/dts/current/dts-worker doctor", asRoot.Remedy);
         Assert.Equal(FindingLevel.Ok, Assert.Single(HostChecks.Judge("dts-worker", TimeSpan.FromSeconds(1), shown, "dts", "")).Level);
     }
 
@@ -182,7 +212,8 @@ public sealed class DoctorTests
     [InlineData("backup", true,  0xC0,  "LoadState=loaded\nUser=dts\nAmbientCapabilities=",                               FindingLevel.Error, "has not the rights")]
     [InlineData("backup", true,  0UL,   "LoadState=loaded\nUser=dts\nAmbientCapabilities=cap_kill cap_setgid cap_setuid", FindingLevel.Ok,    "may run as backup")]
     [InlineData("backup", true,  0UL,   "LoadState=loaded\nUser=\nAmbientCapabilities=",                                  FindingLevel.Ok,    "may run as backup")]
-    public void Switching_users_is_judged_by_what_the_worker_is_to_do_and_may_do(string runAs, bool hasSetpriv, ulong own, string shown, FindingLevel level, string says)
+    public void Switching_users_is_judged_by_what_the_worker_is_to_do_and_may_do(
+        string runAs, bool hasSetpriv, ulong own, string shown, FindingLevel level, string says)
     {
         var finding = WorkerChecks.JudgeUsers(runAs.Length > 0 ? [runAs] : [], hasSetpriv ? "/usr/bin/setpriv" : null, own, shown);
 
@@ -204,15 +235,19 @@ public sealed class DoctorTests
             await store.WriteAsync([Some.Record(0)], CancellationToken.None);
         }
 
-        Assert.Equal((FindingLevel.Error, $"{scratch.File("text")} is not an SQLite database"), await JudgeLogFileAsync(scratch.File("text")));
-        Assert.Equal((FindingLevel.Error, $"{scratch.File("folder")} is a folder; a file is expected there"), await JudgeLogFileAsync(scratch.File("folder")));
+        Assert.Equal(
+            (FindingLevel.Error, $"{scratch.File("text")} is not an SQLite database"), await JudgeLogFileAsync(scratch.File("text")));
+        Assert.Equal(
+            (FindingLevel.Error, $"{scratch.File("folder")} is a folder; a file is expected there"),
+            await JudgeLogFileAsync(scratch.File("folder")));
         Assert.Equal(FindingLevel.Ok, (await JudgeLogFileAsync(scratch.File("empty"))).Level);
         Assert.Equal(FindingLevel.Ok, (await JudgeLogFileAsync(scratch.File("log.db"))).Level);
     }
 
     private static async Task<(FindingLevel Level, string What)> JudgeLogFileAsync(string file)
     {
-        var finding = Assert.Single(await LogStoreChecks.Of(new LogSettings("", TimeSpan.FromSeconds(1), file)).Look(CancellationToken.None));
+        var finding = Assert.Single(
+            await LogStoreChecks.Of(new LogSettings("", TimeSpan.FromSeconds(1), file)).Look(CancellationToken.None));
         Assert.Equal(finding.Level == FindingLevel.Error, finding.Remedy.Length > 0);
         return (finding.Level, finding.What);
     }

@@ -35,7 +35,8 @@ public sealed class DataFaultTests : IDisposable
     [InlineData(122)] // EDQUOT
     public async Task A_failing_disk_exits_with_1_so_that_systemd_tries_again(int errno)
     {
-        var exitCode = await Service.RunAsync(() => DataFault.Guard<Task<int>>("/data", () => throw new IOException("as the kernel says", errno)));
+        var exitCode = await Service.RunAsync(
+            () => DataFault.Guard<Task<int>>("/data", () => throw new IOException("as the kernel says", errno)));
 
         Assert.Equal(1, exitCode);
     }

@@ -30,7 +30,11 @@ public sealed class HeartbeatTests : IDisposable
     public async Task A_service_that_does_its_work_says_so_in_time_and_its_state_when_that_changes()
     {
         var state = "1 job";
-        var beating = new Heartbeat(new SystemdNotifier(_systemd.Path, Watchdog), _ => Task.CompletedTask, _ => Task.FromResult(state), TimeProvider.System).RunAsync(_end.Token);
+        var beating = new Heartbeat(
+            new SystemdNotifier(_systemd.Path, Watchdog),
+            _ => Task.CompletedTask,
+            _ => Task.FromResult(state),
+            TimeProvider.System).RunAsync(_end.Token);
 
         Assert.Equal("WATCHDOG=1", await _systemd.HearSoon(""));
         Assert.Equal("STATUS=1 job", await _systemd.HearSoon(""));
@@ -72,7 +76,11 @@ public sealed class HeartbeatTests : IDisposable
     [Fact]
     public async Task A_watchdog_that_waits_for_another_process_hears_nothing_of_us()
     {
-        var beating = new Heartbeat(new SystemdNotifier(_systemd.Path, Watchdog: null), _ => Task.CompletedTask, _ => Task.FromResult("well"), TimeProvider.System).RunAsync(_end.Token);
+        var beating = new Heartbeat(
+            new SystemdNotifier(_systemd.Path, Watchdog: null),
+            _ => Task.CompletedTask,
+            _ => Task.FromResult("well"),
+            TimeProvider.System).RunAsync(_end.Token);
 
         Assert.Equal("STATUS=well", await _systemd.HearSoon(""));
 
@@ -85,16 +93,27 @@ public sealed class HeartbeatTests : IDisposable
     {
         using var scratch = new ScratchFolder();
         var log = new RecordedLog();
-        using var etcd = new EtcdClient(new EtcdOptions([new Uri("http://127.0.0.1:1")], TimeSpan.FromSeconds(1)), TimeProvider.System, log);
+        using var etcd = new EtcdClient(
+            new EtcdOptions([new Uri("http://127.0.0.1:1")], TimeSpan.FromSeconds(1)), TimeProvider.System, log);
         using var spool = Spool.Open(scratch.File("spool"), 1 << 20, log);
         var inbox = Channel.CreateBounded<ScheduleMessage>(10);
         var orders = Channel.CreateBounded<FireOrder>(10);
-        var sessions = new SessionKeeper(etcd, "/key", TimeSpan.FromSeconds(10), () => "", _ => false, _ => Task.CompletedTask, () => false, log);
+        var sessions = new SessionKeeper(
+            etcd, "/key", TimeSpan.FromSeconds(10), () => "", _ => false, _ => Task.CompletedTask, () => false, log);
         var vitals = new Vitals(inbox.Writer, sessions, new Slots(8), spool, new RefusedRecords(scratch.File("refused")));
 
         var beforeTheSchedulerTurns = vitals.ProveAsync(_end.Token);
         using var alarm = new Alarm(_ => { });
-        var scheduler = new Scheduler("w1", new Roster("w1", new Dictionary<string, string>()), TimeSpan.FromSeconds(1), inbox.Reader, orders.Writer, alarm, _ => { }, TimeProvider.System, log).RunAsync();
+        var scheduler = new Scheduler(
+            "w1",
+            new Roster("w1", new Dictionary<string, string>()),
+            TimeSpan.FromSeconds(1),
+            inbox.Reader,
+            orders.Writer,
+            alarm,
+            _ => { },
+            TimeProvider.System,
+            log).RunAsync();
         var passedOn = Assert.IsType<FireOrder.Beat>(await orders.Reader.ReadAsync());
         Assert.False(beforeTheSchedulerTurns.IsCompleted); // The claimer has it, and does nothing.
         (passedOn.Pulse.Running, passedOn.Pulse.LagMs) = (3, 0.46);

@@ -17,7 +17,8 @@ public sealed class JournalTests : IDisposable
 
     public JournalTests()
     {
-        _loggers = LoggerFactory.Create(logging => logging.AddProvider(new Journal(_journald.Path, "dts-worker", "w1", new Fallback(_fallback))));
+        _loggers = LoggerFactory.Create(
+            logging => logging.AddProvider(new Journal(_journald.Path, "dts-worker", "w1", new Fallback(_fallback))));
         _log = _loggers.CreateLogger("dts-worker");
     }
 
@@ -35,7 +36,9 @@ public sealed class JournalTests : IDisposable
 
         var (start, end) = (Read(), Read());
         Assert.Equal(("backup", "20261122T100000Z", "started", "w1"), (start["JOB"], start["RUN_ID"], start["STATUS"], start["WORKER"]));
-        Assert.Equal(("backup started for 20261122T100000Z as pid 4711, 0.5 ms after its time", "6", "dts-worker"), (start["MESSAGE"], start["PRIORITY"], start["SYSLOG_IDENTIFIER"]));
+        Assert.Equal(
+            ("backup started for 20261122T100000Z as pid 4711, 0.5 ms after its time", "6", "dts-worker"),
+            (start["MESSAGE"], start["PRIORITY"], start["SYSLOG_IDENTIFIER"]));
         Assert.Equal(("backup", "20261122T100000Z", "failed", "4"), (end["JOB"], end["RUN_ID"], end["STATUS"], end["PRIORITY"]));
         Assert.Empty(_fallback.Lines);
     }

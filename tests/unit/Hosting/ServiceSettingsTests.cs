@@ -32,7 +32,8 @@ public sealed class ServiceSettingsTests : IDisposable
     public void A_master_that_others_reach_needs_a_token(string listen)
     {
         Assert.Equal(
-            $"setting listen: \"{listen}\" (argument --listen); expected a loopback address, or a setting apiToken: whoever reaches this port can run commands on every worker",
+            $"setting listen: \"{listen}\" (argument --listen); expected a loopback address, or a setting apiToken: "
+                + "whoever reaches this port can run commands on every worker",
             Refusal(() => Master("--listen", listen)));
         Assert.Equal(IPAddress.Parse(listen), Master("--listen", listen, "--apiToken", "0123456789abcdef").Listen);
     }
@@ -166,14 +167,18 @@ public sealed class ServiceSettingsTests : IDisposable
 
     [Fact]
     public void A_zone_that_is_none_is_refused() =>
-        Assert.StartsWith("setting timeZone: \"Mars/Olympus\" (argument --timeZone); expected a time zone's IANA id", Refusal(() => Worker("--timeZone", "Mars/Olympus")), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "setting timeZone: \"Mars/Olympus\" (argument --timeZone); expected a time zone's IANA id",
+            Refusal(() => Worker("--timeZone", "Mars/Olympus")),
+            StringComparison.Ordinal);
 
     [Fact]
     public void With_certificates_etcd_is_spoken_to_by_TLS()
     {
         using var files = new TlsFiles();
 
-        Assert.Equal([new Uri("https://etcd1:2379")], Worker("--etcdCaFile", files.AuthorityFile, "--etcdEndpoints", "etcd1:2379").Etcd.Endpoints);
+        Assert.Equal(
+            [new Uri("https://etcd1:2379")], Worker("--etcdCaFile", files.AuthorityFile, "--etcdEndpoints", "etcd1:2379").Etcd.Endpoints);
     }
 
     [Theory]
@@ -189,8 +194,12 @@ public sealed class ServiceSettingsTests : IDisposable
         var file = WriteFile("ca.pem", "");
 
         Assert.Contains("has no certificate in PEM form", Refusal(() => Worker("--etcdCaFile", file)), StringComparison.Ordinal);
-        Assert.Contains("etcdCertFile and etcdKeyFile: only one of them is set", Refusal(() => Worker("--etcdKeyFile", file)), StringComparison.Ordinal);
-        Assert.Contains("etcdUser and etcdPassword: only one of them is set", Refusal(() => Worker("--etcdUser", "root")), StringComparison.Ordinal);
+        Assert.Contains(
+            "etcdCertFile and etcdKeyFile: only one of them is set",
+            Refusal(() => Worker("--etcdKeyFile", file)),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "etcdUser and etcdPassword: only one of them is set", Refusal(() => Worker("--etcdUser", "root")), StringComparison.Ordinal);
     }
 
     private static MasterSettings Master(params string[] arguments) => MasterSettings.Read(SettingsReader.Load(arguments, ""));

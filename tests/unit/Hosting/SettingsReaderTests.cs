@@ -37,7 +37,9 @@ public sealed class SettingsReaderTests : IDisposable
         SetVariable("dts_TestVariableCase", "2");
         var settings = Load("--testargumentCASE", "3");
 
-        Assert.Equal(("1", "2", "3"), (settings.Text("testFileCase", ""), settings.Text("testVariableCase", ""), settings.Text("testArgumentCase", "")));
+        Assert.Equal(
+            ("1", "2", "3"),
+            (settings.Text("testFileCase", ""), settings.Text("testVariableCase", ""), settings.Text("testArgumentCase", "")));
         Assert.Empty(OwnUnknown(settings));
     }
 
@@ -110,8 +112,11 @@ public sealed class SettingsReaderTests : IDisposable
         var path = WriteFile("""{"slots":0}""");
         SetVariable("DTS_TESTWRONG", "many");
 
-        Assert.Equal($"setting slots: \"0\" ({path}); expected a whole number from 1 to 10", Refusal(() => Load().Number("slots", 4, 1, 10)));
-        Assert.Equal("setting slots: \"11\" (argument --slots); expected a whole number from 1 to 10", Refusal(() => Load("--slots", "11").Number("slots", 4, 1, 10)));
+        Assert.Equal(
+            $"setting slots: \"0\" ({path}); expected a whole number from 1 to 10", Refusal(() => Load().Number("slots", 4, 1, 10)));
+        Assert.Equal(
+            "setting slots: \"11\" (argument --slots); expected a whole number from 1 to 10",
+            Refusal(() => Load("--slots", "11").Number("slots", 4, 1, 10)));
         Assert.Equal(
             "setting testWrong: \"many\" (environment DTS_TESTWRONG); expected a whole number from 1 to 10",
             Refusal(() => Load().Number("testWrong", 4, 1, 10)));
@@ -124,7 +129,8 @@ public sealed class SettingsReaderTests : IDisposable
     [InlineData("0x10")]
     [InlineData("99999999999")]
     [InlineData("-1")]
-    public void A_number_is_whole_and_in_its_range(string text) => Assert.Throws<SettingsException>(() => Load($"--key={text}").Number("key", 1, 0, 100));
+    public void A_number_is_whole_and_in_its_range(string text) =>
+        Assert.Throws<SettingsException>(() => Load($"--key={text}").Number("key", 1, 0, 100));
 
     [Fact]
     public void A_value_of_several_lines_is_told_in_one() =>
@@ -147,7 +153,8 @@ public sealed class SettingsReaderTests : IDisposable
 
     [Fact]
     public void A_file_that_was_named_must_be_there() =>
-        Assert.StartsWith("settings file /no/such/file cannot be read: ", Refusal(() => Load("--config", "/no/such/file")), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "settings file /no/such/file cannot be read: ", Refusal(() => Load("--config", "/no/such/file")), StringComparison.Ordinal);
 
     [Theory]
     [InlineData("{")]

@@ -15,14 +15,20 @@ public sealed class DocumentsTests
     [Fact]
     public void Values_that_DTS_writes_are_read_back_unchanged()
     {
-        var (inFlight, owed) = (new RunInFlight("w1", "1f", Some.Now, Run), new OwedEnding("w1", "1f", Run, RunStatus.Missed, "why", Some.Now, 3, Some.Now));
+        var (inFlight, owed) = (
+            new RunInFlight("w1", "1f", Some.Now, Run), new OwedEnding("w1", "1f", Run, RunStatus.Missed, "why", Some.Now, 3, Some.Now));
 
         Assert.True(Documents.TryReadQueued(Id, JsonSerializer.SerializeToUtf8Bytes(Run, JobsJson.Readable.RunSpec), out var run, out _));
-        Assert.True(Documents.TryReadInFlight(Id, JsonSerializer.SerializeToUtf8Bytes(inFlight, JobsJson.Readable.RunInFlight), out var readInFlight, out _));
-        Assert.True(Documents.TryReadOwed(Id, JsonSerializer.SerializeToUtf8Bytes(owed, JobsJson.Readable.OwedEnding), out var readOwed, out _));
-        Assert.True(Documents.TryReadHistory("""[{"after":"2026-11-22T10:00:00Z","cronExpr":"@daily","timeZone":"UTC"}]"""u8, out var changes, out _));
+        Assert.True(Documents.TryReadInFlight(
+            Id, JsonSerializer.SerializeToUtf8Bytes(inFlight, JobsJson.Readable.RunInFlight), out var readInFlight, out _));
+        Assert.True(Documents.TryReadOwed(
+            Id, JsonSerializer.SerializeToUtf8Bytes(owed, JobsJson.Readable.OwedEnding), out var readOwed, out _));
+        Assert.True(Documents.TryReadHistory(
+            """[{"after":"2026-11-22T10:00:00Z","cronExpr":"@daily","timeZone":"UTC"}]"""u8, out var changes, out _));
 
-        Assert.Equal((Id, "b", "w1", RunStatus.Missed, 3L, "@daily"), (run.Id, run.Env!["A"], readInFlight.Worker, readOwed.Status, readOwed.Count, changes[0].CronExpr));
+        Assert.Equal(
+            (Id, "b", "w1", RunStatus.Missed, 3L, "@daily"),
+            (run.Id, run.Env!["A"], readInFlight.Worker, readOwed.Status, readOwed.Count, changes[0].CronExpr));
     }
 
     [Theory]
@@ -43,11 +49,18 @@ public sealed class DocumentsTests
     public void A_foreign_value_is_refused_with_a_reason_in_one_line(string json)
     {
         Assert.False(Documents.TryReadQueued(Id, Encoding.UTF8.GetBytes(json), out _, out var why));
-        Assert.False(Documents.TryReadInFlight(Id, Encoding.UTF8.GetBytes($$"""{"worker":"w","session":"1","claimed":"2026-11-22T10:00:00Z","run":{{(json.Length > 0 ? json : "{")}}}"""), out _, out var whyInFlight));
+        Assert.False(Documents.TryReadInFlight(
+            Id,
+            Encoding.UTF8.GetBytes(
+                $$"""{"worker":"w","session":"1","claimed":"2026-11-22T10:00:00Z","run":{{(json.Length > 0 ? json : "{")}}}"""),
+            out _,
+            out var whyInFlight));
         Assert.False(Documents.TryReadOwed(Id, Encoding.UTF8.GetBytes(json), out _, out var whyOwed));
         Assert.False(Documents.TryReadHistory(Encoding.UTF8.GetBytes(json == "[]" ? "[null]" : json), out _, out var whyHistory));
 
-        Assert.All([why, whyInFlight, whyOwed, whyHistory], reason => Assert.True(reason.Length > 0 && !reason.Contains('\n', StringComparison.Ordinal), reason));
+        Assert.All(
+            [why, whyInFlight, whyOwed, whyHistory],
+            reason => Assert.True(reason.Length > 0 && !reason.Contains('\n', StringComparison.Ordinal), reason));
     }
 
     [Fact]
@@ -55,7 +68,8 @@ public sealed class DocumentsTests
     {
         var run = Run with { Origin = "a/../../b" };
 
-        Assert.False(Documents.TryReadQueued(run.Id, JsonSerializer.SerializeToUtf8Bytes(run, JobsJson.Readable.RunSpec), out _, out var why));
+        Assert.False(Documents.TryReadQueued(
+            run.Id, JsonSerializer.SerializeToUtf8Bytes(run, JobsJson.Readable.RunSpec), out _, out var why));
         Assert.Contains("'/'", why, StringComparison.Ordinal);
     }
 }

@@ -18,7 +18,9 @@ public sealed class JobJsonTests
         Assert.True(job.Enabled);
         Assert.Equal((JobMode.One, Overlap.Forbid, Misfire.Skip), (job.Mode, job.Overlap, job.Misfire));
         Assert.Equal((OnWorkerLost.Record, OnDisconnect.Continue), (job.OnWorkerLost, job.OnDisconnect));
-        Assert.Equal((60, 0, 5, 0, 0), (job.StartDeadlineSeconds, job.TimeoutSeconds, job.KillGraceSeconds, job.OutputLimitBytes, job.RetentionDays));
+        Assert.Equal(
+            (60, 0, 5, 0, 0),
+            (job.StartDeadlineSeconds, job.TimeoutSeconds, job.KillGraceSeconds, job.OutputLimitBytes, job.RetentionDays));
         Assert.Equal(("", "", "", "", ""), (job.Description, job.TimeZone, job.User, job.Cwd, job.Shell));
         Assert.Equal(new Retry(0, 10, 2, 3600, false), job.Retry);
         Assert.True(job.Target.IsAnyone);
@@ -118,14 +120,16 @@ public sealed class JobJsonTests
     [InlineData("labels",               "{\"a\":1}",    "labels is {\"a\":1}; expected an object of texts")]
     [InlineData("mode",                 "\"two\"",      "mode is \"two\"; expected one or all")]
     [InlineData("target",               "[\"w1\"]",     "target is [\"w1\"]; expected an object {workers: [ids], labels: {…}}")]
-    [InlineData("target",               "{\"workers\":\"w1\"}", "target is {\"workers\":\"w1\"}; expected an object {workers: [ids], labels: {…}}")]
+    [InlineData("target",               "{\"workers\":\"w1\"}", "target is {\"workers\":\"w1\"}; expected an object {workers: [ids], "
+        + "labels: {…}}")]
     [InlineData("overlap",              "\"queue\"",    "overlap is \"queue\"; expected forbid, allow or replace")]
     [InlineData("misfire",              "\"never\"",    "misfire is \"never\"; expected skip, once or all")]
     [InlineData("startDeadlineSeconds", "1.5",          "startDeadlineSeconds is 1.5; expected a whole number of seconds")]
     [InlineData("timeoutSeconds",       "\"10\"",       "timeoutSeconds is \"10\"; expected a whole number of seconds")]
     [InlineData("killGraceSeconds",     "99999999999",  "killGraceSeconds is 99999999999; expected a whole number of seconds")]
     [InlineData("retry",                "3",            "retry is 3; expected an object {max, delaySeconds, backoff, maxDelaySeconds, elsewhere}")]
-    [InlineData("retry",                "{\"max\":true}", "retry is {\"max\":true}; expected an object {max, delaySeconds, backoff, maxDelaySeconds, elsewhere}")]
+    [InlineData("retry",                "{\"max\":true}", "retry is {\"max\":true}; expected an object {max, delaySeconds, backoff, "
+        + "maxDelaySeconds, elsewhere}")]
     [InlineData("onWorkerLost",         "\"\"",         "onWorkerLost is \"\"; expected record or rerun")]
     [InlineData("onDisconnect",         "true",         "onDisconnect is true; expected continue or kill")]
     [InlineData("user",                 "0",            "user is 0; expected a text")]
@@ -149,7 +153,10 @@ public sealed class JobJsonTests
     [InlineData("overlap", "0")]
     [InlineData("misfire", "\"7\"")]
     public void A_choice_is_a_word_and_not_a_number(string field, string value) =>
-        Assert.StartsWith($"{field} is {value}; expected", ErrorOf($$"""{"name":"a","command":"b","cronExpr":"* * * * *","{{field}}":{{value}}}"""), StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"{field} is {value}; expected",
+            ErrorOf($$"""{"name":"a","command":"b","cronExpr":"* * * * *","{{field}}":{{value}}}"""),
+            StringComparison.Ordinal);
 
     private static Job Read(string text)
     {

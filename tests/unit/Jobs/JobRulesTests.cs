@@ -69,7 +69,9 @@ public sealed class JobRulesTests
     [InlineData("a\nb")]
     public void A_user_is_a_name_that_a_user_can_have(string user)
     {
-        var fault = $"user \"{Display.Line(user)}\" is no user's name; expected letters, digits, '.', '_', '-', '@' or '$', at most 100, the first no '-'";
+        var fault =
+            $"user \"{Display.Line(user)}\" is no user's name; expected letters, digits, '.', '_', '-', '@' or '$', at most 100, "
+                + "the first no '-'";
 
         Assert.Equal(fault, FaultOf(Some.Job() with { User = user }));
         Assert.Equal(fault, JobRules.FindUnrunnable(Some.Job() with { User = user }));
@@ -90,8 +92,11 @@ public sealed class JobRulesTests
     [Fact]
     public void Dependents_are_names_of_jobs_and_not_too_many()
     {
-        Assert.Equal("onFailure has \"a/b\", which is no job's name; expected names of jobs", FaultOf(Some.Job() with { OnFailure = ["a/b"] }));
-        Assert.Equal("then, onFailure and always name 21 jobs; expected at most 20", FaultOf(Some.Job() with { Then = [.. Enumerable.Range(0, 21).Select(n => $"job-{n}")] }));
+        Assert.Equal(
+            "onFailure has \"a/b\", which is no job's name; expected names of jobs", FaultOf(Some.Job() with { OnFailure = ["a/b"] }));
+        Assert.Equal(
+            "then, onFailure and always name 21 jobs; expected at most 20",
+            FaultOf(Some.Job() with { Then = [.. Enumerable.Range(0, 21).Select(n => $"job-{n}")] }));
     }
 
     [Fact]
@@ -116,7 +121,8 @@ public sealed class JobRulesTests
     public void Paths_are_absolute()
     {
         Assert.Equal("cwd is \"tmp\"; expected an absolute path of printable characters", FaultOf(Some.Job() with { Cwd = "tmp" }));
-        Assert.Equal("cwd is \"/tmp/?[31m\"; expected an absolute path of printable characters", FaultOf(Some.Job() with { Cwd = "/tmp/\e[31m" }));
+        Assert.Equal(
+            "cwd is \"/tmp/?[31m\"; expected an absolute path of printable characters", FaultOf(Some.Job() with { Cwd = "/tmp/\e[31m" }));
         Assert.Equal("shell is \"bash\"; expected an absolute path of printable characters", FaultOf(Some.Job() with { Shell = "bash" }));
     }
 
@@ -132,7 +138,8 @@ public sealed class JobRulesTests
         Assert.Equal(fault, FaultOf(Some.Job() with { Env = new Dictionary<string, string> { ["GOOD"] = "1", [name] = value } }));
 
     [Fact]
-    public void A_name_is_judged_first() => Assert.StartsWith("name \"a/b\" has a '/'", FaultOf(Some.Job("a/b") with { Command = "" }), StringComparison.Ordinal);
+    public void A_name_is_judged_first() =>
+        Assert.StartsWith("name \"a/b\" has a '/'", FaultOf(Some.Job("a/b") with { Command = "" }), StringComparison.Ordinal);
 
     [Theory]
     [InlineData("61 * * * *")]

@@ -29,23 +29,41 @@ public sealed class NfcTests
     {
         var random = Some.Random();
         var table = File.ReadAllLines(Tool.InRepository("../common/Jobs/nfc.txt")).Skip(1).ToList();
-        int[] codes = [.. table.SelectMany(line => line.TrimEnd('!').Split('=', ' ', ':', '-')[..2]).Select(code => Convert.ToInt32(code, 16)), .. Enumerable.Range(0x1100, 0x200), .. Enumerable.Range(0xAC00, 0x200), .. "aeiou AEIOU"];
+        int[] codes =
+        [
+            .. table.SelectMany(line => line.TrimEnd('!').Split('=', ' ', ':', '-')[..2]).Select(code => Convert.ToInt32(code, 16)),
+            .. Enumerable.Range(0x1100, 0x200),
+            .. Enumerable.Range(0xAC00, 0x200),
+            .. "aeiou AEIOU",
+        ];
         List<string> texts = [.. codes.Select(char.ConvertFromUtf32)];
-        texts.AddRange(Enumerable.Range(0, Texts).Select(_ => string.Concat(Enumerable.Range(0, random.Next(2, 8)).Select(_ => char.ConvertFromUtf32(codes[random.Next(codes.Length)])))));
+        texts.AddRange(
+            Enumerable.Range(0, Texts)
+                .Select(
+                    _ => string.Concat(
+                        Enumerable.Range(0, random.Next(2, 8)).Select(_ => char.ConvertFromUtf32(codes[random.Next(codes.Length)])))));
 
         var answers = Ask(texts);
 
         Assert.Equal(texts.Count, answers.Count);
-        Assert.All(texts.Zip(answers), pair => Assert.True(Nfc.Of(pair.First) == pair.Second, string.Join(' ', pair.First.EnumerateRunes().Select(rune => $"{rune.Value:x}"))));
+        Assert.All(
+            texts.Zip(answers),
+            pair => Assert.True(
+                Nfc.Of(pair.First) == pair.Second, string.Join(' ', pair.First.EnumerateRunes().Select(rune => $"{rune.Value:x}"))));
     }
 
     private static List<string> Ask(IEnumerable<string> texts)
     {
-        var start = new ProcessStartInfo("python3", [Tool.InRepository("unit/Jobs/nfc_table.py"), "ask"]) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(
+            "python3",
+            [Tool.InRepository("unit/Jobs/nfc_table.py"), "ask"]) { RedirectStandardInput = true, RedirectStandardOutput = true };
         using var python = Process.Start(start)!;
         var output = python.StandardOutput.ReadToEndAsync();
         python.StandardInput.Write(string.Concat(texts.Select(text => JsonSerializer.Serialize(text) + "\n")));
         python.StandardInput.Close();
-        return [.. output.Result.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonSerializer.Deserialize<string>(line)!)];
+        return
+        [
+            .. output.Result.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonSerializer.Deserialize<string>(line)!),
+        ];
     }
 }

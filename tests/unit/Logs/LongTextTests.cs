@@ -8,7 +8,22 @@ namespace Dts.Tests.Unit.Logs;
 
 public sealed class LongTextTests
 {
-    private static readonly string[] Characters = ["a", "\n", "\"", "\\", "\0", "\u007f", "ä", "备", "\ufffd", "\ud83d\udd50", "\udbff\udfff", "</script>", "&"];
+    private static readonly string[] Characters =
+    [
+        "a",
+        "\n",
+        "\"",
+        "\\",
+        "\0",
+        "\u007f",
+        "ä",
+        "备",
+        "\ufffd",
+        "\ud83d\udd50",
+        "\udbff\udfff",
+        "</script>",
+        "&",
+    ];
 
     [Theory]
     [InlineData(0)]

@@ -21,7 +21,8 @@ public sealed class AnswerTests
     [Fact]
     public async Task A_row_that_cannot_be_written_is_left_out_and_named_in_the_log()
     {
-        var body = await AnswerAsync((gate, http) => gate.AnswerAsync(http, [Some.Job("a"), Unwritable, Some.Job("c")], ApiJson.Readable.Job, job => job.Name));
+        var body = await AnswerAsync(
+            (gate, http) => gate.AnswerAsync(http, [Some.Job("a"), Unwritable, Some.Job("c")], ApiJson.Readable.Job, job => job.Name));
 
         var names = JsonElement.Parse(body).GetProperty("data").EnumerateArray().Select(job => job.GetProperty("name").GetString());
         Assert.Equal(["a", "c"], names);
@@ -31,7 +32,9 @@ public sealed class AnswerTests
     [Fact]
     public async Task An_answer_that_cannot_be_written_is_one_error_and_never_half_an_answer()
     {
-        var body = await AnswerAsync((_, http) => Answer.SucceedAsync(http, [.. Enumerable.Repeat(Some.Job(), 1000), Unwritable], ApiJson.Readable.IReadOnlyListJob));
+        var body = await AnswerAsync(
+            (_, http) => Answer.SucceedAsync(
+                http, [.. Enumerable.Repeat(Some.Job(), 1000), Unwritable], ApiJson.Readable.IReadOnlyListJob));
 
         Assert.Equal("""{"errno":-1,"msg":"internal error: the master's log has the details","data":null}""", body);
     }
@@ -39,9 +42,12 @@ public sealed class AnswerTests
     [Fact]
     public async Task Warnings_are_a_fourth_member_and_only_when_there_are_any()
     {
-        Assert.Equal("""{"errno":0,"msg":"success","data":"x"}""", await AnswerAsync((_, http) => Answer.SucceedAsync(http, "x", ApiJson.Readable.String, [])));
         Assert.Equal(
-            """{"errno":0,"msg":"success","data":"x","warnings":["a","b"]}""", await AnswerAsync((_, http) => Answer.SucceedAsync(http, "x", ApiJson.Readable.String, ["a", "b"])));
+            """{"errno":0,"msg":"success","data":"x"}""",
+            await AnswerAsync((_, http) => Answer.SucceedAsync(http, "x", ApiJson.Readable.String, [])));
+        Assert.Equal(
+            """{"errno":0,"msg":"success","data":"x","warnings":["a","b"]}""",
+            await AnswerAsync((_, http) => Answer.SucceedAsync(http, "x", ApiJson.Readable.String, ["a", "b"])));
     }
 
     private async Task<string> AnswerAsync(Func<RequestGate, HttpContext, Task> answer)

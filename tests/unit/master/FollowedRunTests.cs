@@ -105,9 +105,11 @@ public sealed class FollowedRunTests
 
     private static string Line(int n) => $"line {n}\n";
 
-    private static FollowedRun Follow(BrokenStore store, ManualTime time, long offset = 0) => new(store, Run, _ => Task.FromResult(true), offset, time);
+    private static FollowedRun Follow(BrokenStore store, ManualTime time, long offset = 0) =>
+        new(store, Run, _ => Task.FromResult(true), offset, time);
 
-    private static async Task<string> ReadAsync(FollowedRun run, long offset) => Encoding.UTF8.GetString(await run.ReadAsync(offset, CancellationToken.None).Soon());
+    private static async Task<string> ReadAsync(FollowedRun run, long offset) =>
+        Encoding.UTF8.GetString(await run.ReadAsync(offset, CancellationToken.None).Soon());
 
     private static Task<IReadOnlyList<Refused<OutputChunk>>> WriteAsync(BrokenStore store, long offset, string text) =>
         store.WriteOutputAsync([new OutputChunk(Run, offset, Encoding.UTF8.GetBytes(text), Some.Now)], CancellationToken.None);

@@ -37,9 +37,12 @@ public sealed class LedgerTests
     public void Two_endings_of_one_attempt_are_a_fault_and_those_of_two_attempts_or_of_two_workers_in_mode_all_are_not()
     {
         var first = Some.Record(0, status: RunStatus.Failed);
-        var summary = Some.Record(1, status: RunStatus.Missed) with { MissedCount = 2, MissedSince = T.AddMinutes(-1).ToUnixTimeMilliseconds() };
+        var summary = Some.Record(
+            1, status: RunStatus.Missed) with { MissedCount = 2, MissedSince = T.AddMinutes(-1).ToUnixTimeMilliseconds() };
         var retry = Some.Record(0) with { Attempt = 2, Trigger = RunSpec.Retry, Id = $"hello/{RunId.Of(T, attempt: 2)}" };
-        var (one, other) = (Some.Record(0) with { Id = $"hello/{RunId.Of(T, worker: "w1")}" }, Some.Record(0) with { Id = $"hello/{RunId.Of(T, worker: "w2")}" });
+        var (one, other) = (
+            Some.Record(0) with { Id = $"hello/{RunId.Of(T, worker: "w1")}" },
+            Some.Record(0) with { Id = $"hello/{RunId.Of(T, worker: "w2")}" });
 
         Assert.Equal("two endings", FirstOf([first, summary]).Fault);
         Assert.Equal("", FirstOf([first, retry]).Fault);
@@ -83,24 +86,38 @@ public sealed class LedgerTests
 
         var lines = Ledger.List(JobName.Parse("hashed"), changes, null, [], CronZone.Utc, T, T.AddMinutes(10), T.AddDays(1));
 
-        Assert.Equal([schedule!.Next(T.AddTicks(-1)), schedule.Next(T.AddMinutes(1).AddTicks(-1))], lines.Select(line => (DateTimeOffset?)line.PlanTime));
+        Assert.Equal(
+            [schedule!.Next(T.AddTicks(-1)), schedule.Next(T.AddMinutes(1).AddTicks(-1))],
+            lines.Select(line => (DateTimeOffset?)line.PlanTime));
     }
 
     [Fact]
     public void The_time_before_the_oldest_of_a_hundred_changes_is_listed_as_unknown()
     {
-        var changes = Enumerable.Range(0, ScheduleChange.Kept).Select(n => new ScheduleChange(T.AddSeconds(60 + n), "0 * * * * *", "")).ToList();
+        var changes = Enumerable.Range(0, ScheduleChange.Kept)
+            .Select(n => new ScheduleChange(T.AddSeconds(60 + n), "0 * * * * *", ""))
+            .ToList();
 
         var lines = List(changes, Some.Job(cronExpr: "0 * * * * *"), []);
 
-        Assert.Equal((T, "not known up to 2026-11-22T10:01:00Z: only the latest 100 changes of the schedule are kept", ""), (lines[0].PlanTime, lines[0].Note, lines[0].Fault));
+        Assert.Equal(
+            (T, "not known up to 2026-11-22T10:01:00Z: only the latest 100 changes of the schedule are kept", ""),
+            (lines[0].PlanTime, lines[0].Note, lines[0].Fault));
         Assert.Equal([T.AddMinutes(2)], lines.Skip(1).Select(line => line.PlanTime));
     }
 
     [Fact]
     public void A_plan_time_to_come_is_not_a_fault()
     {
-        var lines = Ledger.List(JobName.Parse("hello"), [], Some.Job(cronExpr: "0 * * * * *"), [Some.Record(0)], CronZone.Utc, T, T.AddMinutes(3), T.AddSeconds(70));
+        var lines = Ledger.List(
+            JobName.Parse("hello"),
+            [],
+            Some.Job(cronExpr: "0 * * * * *"),
+            [Some.Record(0)],
+            CronZone.Utc,
+            T,
+            T.AddMinutes(3),
+            T.AddSeconds(70));
 
         Assert.Equal([("", ""), ("no ending", ""), ("", "to come")], lines.Select(line => (line.Fault, line.Note)));
         Assert.Equal("2026-11-22T10:02:00Z  to come", $"{lines[2]}");

@@ -46,7 +46,8 @@ public sealed class RequestGuardTests : IDisposable
     // what changes nothing
     [InlineData("GET",  "127.0.0.1:8070",   "https://evil.example",        "cross-site",   200)]
     [InlineData("HEAD", "127.0.0.1:8070",   "https://evil.example",        "cross-site",   200)]
-    public async Task Without_a_token_no_page_but_our_own_may_change_jobs(string method, string host, string? origin, string? fetchSite, int status) =>
+    public async Task Without_a_token_no_page_but_our_own_may_change_jobs(
+        string method, string host, string? origin, string? fetchSite, int status) =>
         Assert.Equal(status, (await AskAsync(Guard(), method, host, origin, fetchSite)).Status);
 
     [Theory]
@@ -55,7 +56,15 @@ public sealed class RequestGuardTests : IDisposable
     [InlineData("https://other.example", 403)]
     [InlineData("http://dts.example",    403)]
     public async Task An_origin_that_is_allowed_may(string origin, int status) =>
-        Assert.Equal(status, (await AskAsync(Guard("--allowedOrigins", "https://dts.example", "--apiToken", Token), "POST", "127.0.0.1:8070", origin, "cross-site", $"Bearer {Token}")).Status);
+        Assert.Equal(
+            status,
+            (await AskAsync(
+                Guard("--allowedOrigins", "https://dts.example", "--apiToken", Token),
+                "POST",
+                "127.0.0.1:8070",
+                origin,
+                "cross-site",
+                $"Bearer {Token}")).Status);
 
     [Theory]
     [InlineData("https://dts.example")]
@@ -64,7 +73,10 @@ public sealed class RequestGuardTests : IDisposable
     [InlineData("localhost:3000")]
     public void Without_a_token_only_loopback_sites_can_be_allowed(string origins)
     {
-        Assert.StartsWith("setting allowedOrigins: ", Assert.Throws<SettingsException>(() => Guard("--allowedOrigins", origins)).Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "setting allowedOrigins: ",
+            Assert.Throws<SettingsException>(() => Guard("--allowedOrigins", origins)).Message,
+            StringComparison.Ordinal);
         Assert.NotNull(Guard("--allowedOrigins", "http://localhost:3000,http://127.0.0.1:3000,http://[::1]:3000"));
     }
 
@@ -83,7 +95,16 @@ public sealed class RequestGuardTests : IDisposable
 
             Assert.Equal(403, status);
             Assert.Contains($"(header {header}), and this master has no apiToken; set apiToken", body, StringComparison.Ordinal);
-            Assert.Equal(200, (await AskAsync(Guard("--apiToken", Token), method, "dts.example", null, null, $"Bearer {Token}", headers: [(header, "203.0.113.7")])).Status);
+            Assert.Equal(
+                200,
+                (await AskAsync(
+                    Guard("--apiToken", Token),
+                    method,
+                    "dts.example",
+                    null,
+                    null,
+                    $"Bearer {Token}",
+                    headers: [(header, "203.0.113.7")])).Status);
         }
     }
 
@@ -106,7 +127,9 @@ public sealed class RequestGuardTests : IDisposable
     {
         var guard = Guard("--apiToken", Token);
 
-        var answers = Task.WhenAll(AskAsync(guard, "GET", "dts.example", null, null, authorization), AskAsync(guard, "POST", "dts.example", null, null, authorization));
+        var answers = Task.WhenAll(
+            AskAsync(guard, "GET", "dts.example", null, null, authorization),
+            AskAsync(guard, "POST", "dts.example", null, null, authorization));
         _time.Advance(TimeSpan.FromSeconds(5));
         Assert.All(await answers.Soon(), answer => Assert.Equal(status, answer.Status));
     }
@@ -131,8 +154,12 @@ public sealed class RequestGuardTests : IDisposable
         var (_, refused) = await AskAsync(Guard(), "POST", "127.0.0.1:8070", "https://evil.example", null);
         var (_, unknown) = await AskAsync(Guard("--apiToken", Token), "GET", "h", null, null);
 
-        Assert.Equal("""{"errno":-1,"msg":"origin \"https://evil.example\" may not change jobs; if it is your console, add it to allowedOrigins","data":null}""", refused);
-        Assert.Equal("""{"errno":-1,"msg":"not authorized; expected Authorization: Bearer <apiToken>, or Basic with the apiToken as password","data":null}""", unknown);
+        Assert.Equal(
+            """{"errno":-1,"msg":"origin \"https://evil.example\" may not change jobs; if it is your console, add it to allowedOrigins","data":null}""",
+            refused);
+        Assert.Equal(
+            """{"errno":-1,"msg":"not authorized; expected Authorization: Bearer <apiToken>, or Basic with the apiToken as password","data":null}""",
+            unknown);
     }
 
     [Theory]
@@ -158,7 +185,8 @@ public sealed class RequestGuardTests : IDisposable
         var other = AskAsync(guard, "GET", "h", null, null, "Bearer wrong", peer: "203.0.113.8");
         _time.Advance(TimeSpan.FromSeconds(0.1));
         Assert.Equal(401, (await other.Soon()).Status);
-        Assert.Equal(401, (await AskAsync(guard, "GET", "h", null, null)).Status); // No token: a browser sends this request before it shows its dialog.
+        // No token: a browser sends this request before it shows its dialog.
+        Assert.Equal(401, (await AskAsync(guard, "GET", "h", null, null)).Status);
     }
 
     [Theory]
@@ -167,11 +195,15 @@ public sealed class RequestGuardTests : IDisposable
     [InlineData("127.0.0.1",    "nonsense",              "127.0.0.1")]
     public async Task A_refused_token_is_logged_with_its_address(string peer, string forwardedFor, string address)
     {
-        var refused = AskAsync(Guard("--apiToken", Token), "GET", "h", null, null, "Bearer wrong", peer: peer, headers: [("X-Forwarded-For", forwardedFor)]);
+        var refused = AskAsync(
+            Guard("--apiToken", Token), "GET", "h", null, null, "Bearer wrong", peer: peer, headers: [("X-Forwarded-For", forwardedFor)]);
         _time.Advance(TimeSpan.FromSeconds(1));
         await refused.Soon();
 
-        Assert.Contains($"Warning[603] refused 1 requests with a wrong apiToken, the latest from {address};", Assert.Single(_log.Lines), StringComparison.Ordinal);
+        Assert.Contains(
+            $"Warning[603] refused 1 requests with a wrong apiToken, the latest from {address};",
+            Assert.Single(_log.Lines),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -181,13 +213,17 @@ public sealed class RequestGuardTests : IDisposable
         List<Task<(int Status, string Body)>> asked = [];
         for (var n = 0; n < 10; n++)
         {
-            asked.AddRange(Enumerable.Range(0, 15).Select(_ => AskAsync(guard, "GET", "h", null, null, "Bearer wrong", peer: $"203.0.113.{n}")));
+            asked.AddRange(
+                Enumerable.Range(0, 15).Select(_ => AskAsync(guard, "GET", "h", null, null, "Bearer wrong", peer: $"203.0.113.{n}")));
             _time.Advance(TimeSpan.FromMilliseconds(50));
         }
 
         Assert.Single(_log.Lines);
         _time.Advance(TimeSpan.FromMilliseconds(500)); // One second after the first.
-        Assert.Collection(_log.Lines, first => Assert.Contains("refused 1 requests", first), rest => Assert.Contains("refused 149 requests with a wrong apiToken, the latest from 203.0.113.9", rest));
+        Assert.Collection(
+            _log.Lines,
+            first => Assert.Contains("refused 1 requests", first),
+            rest => Assert.Contains("refused 149 requests with a wrong apiToken, the latest from 203.0.113.9", rest));
         _time.Advance(TimeSpan.FromSeconds(10));
         Assert.All(await Task.WhenAll(asked).Soon(), answer => Assert.Equal(401, answer.Status));
         Assert.Equal(2, _log.Lines.Count);
@@ -228,7 +264,11 @@ public sealed class RequestGuardTests : IDisposable
         (string Name, string Value)[]? headers = null)
     {
         using var body = new MemoryStream();
-        var http = new DefaultHttpContext { Request = { Method = method, Host = new HostString(host), Path = path }, Response = { Body = body } };
+        var http = new DefaultHttpContext
+        {
+            Request = { Method = method, Host = new HostString(host), Path = path },
+            Response = { Body = body },
+        };
         http.Request.Headers.Origin = origin;
         http.Request.Headers["Sec-Fetch-Site"] = fetchSite;
         http.Request.Headers.Authorization = authorization;

@@ -86,5 +86,6 @@ internal sealed class CommandRunner : IDisposable
             ? new RunningCommand(pid, ProcessTable.Find(pid)?.StartTicks ?? 0, startedAt, Kill)
             : null;
 
-    private void Kill(RunningCommand running, string reason, TimeSpan? grace) => _loop.Post(new ChildMessage.KillAsked(running, reason, grace));
+    private void Kill(RunningCommand running, string reason, TimeSpan? grace) =>
+        _loop.Post(new ChildMessage.KillAsked(running, reason, grace));
 }

@@ -6,15 +6,18 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Dts.Worker.Commands.Holders;
 
-/// <summary>The process that starts a worker's commands and holds them: their pipes, their ends, their time limits. It outlives the worker, so that they do.</summary>
+/// <summary>
+/// The process that starts a worker's commands and holds them: their pipes, their ends, their time limits. It outlives the worker, so that
+/// they do.
+/// </summary>
 /// <remarks>
-/// <para>A worker speaks to it over a Unix socket (<see cref="HolderMessage"/>), one at a time: the next is heard when all that the one before said has been
-/// done. When the worker is gone the commands go on; what was only prepared is dropped. Once all have ended and nobody came for them, their endings are left
-/// in a file and the process ends.</para>
+/// <para>A worker speaks to it over a Unix socket (<see cref="HolderMessage"/>), one at a time: the next is heard when all that the one
+/// before said has been done. When the worker is gone the commands go on; what was only prepared is dropped. Once all have ended and nobody
+/// came for them, their endings are left in a file and the process ends.</para>
 /// <para>It runs as the user of its commands, without capabilities. It owns nothing in the worker's folder, so it inherits two descriptors:
 /// the listening socket and the file for the endings that it leaves. (A worker that cannot switch users runs it as its own user.)</para>
-/// <para>Constraint: the thread that hears the worker is the one that starts commands, and runs before all ordinary ones where it may: a start costs one message.
-/// So it never waits for anything but the worker's next word.</para>
+/// <para>Constraint: the thread that hears the worker is the one that starts commands, and runs before all ordinary ones where it may: a
+/// start costs one message. So it never waits for anything but the worker's next word.</para>
 /// </remarks>
 internal sealed class Holder : IDisposable
 {
@@ -60,8 +63,11 @@ internal sealed class Holder : IDisposable
         var starting = UserAccount.Own == 0 ? null : new StartingThread();
         CommandRunner.TryHurryThisThread();
 
-        // Who means the worker must not hit its commands: "systemctl kill" reaches all that is in the unit, and a worker that stops leaves them to the next one.
-        var registrations = new[] { PosixSignal.SIGTERM, PosixSignal.SIGINT, PosixSignal.SIGHUP }.Select(signal => PosixSignalRegistration.Create(signal, context => context.Cancel = true)).ToList();
+        // Who means the worker must not hit its commands: "systemctl kill" reaches all that is in the unit, and a worker that stops leaves
+        // them to the next one.
+        var registrations = new[] { PosixSignal.SIGTERM, PosixSignal.SIGINT, PosixSignal.SIGHUP }
+            .Select(signal => PosixSignalRegistration.Create(signal, context => context.Cancel = true))
+            .ToList();
         Libc.SetFileModeMask(PermissionsOthersLack);
         using var holder = new Holder(socketPath, starting);
         holder.Run();
@@ -96,7 +102,8 @@ internal sealed class Holder : IDisposable
 
     private void Serve(HolderLine line)
     {
-        var outbox = Channel.CreateUnbounded<HolderMessage>(new() { SingleReader = true }); // At most a start and an ending for each command.
+        // At most a start and an ending for each command.
+        var outbox = Channel.CreateUnbounded<HolderMessage>(new() { SingleReader = true });
         lock (_gate)
         {
             outbox.Writer.TryWrite(new HolderMessage.Holds([.. _held.Values.Select(command => command.ToHeld())]));

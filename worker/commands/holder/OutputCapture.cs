@@ -23,7 +23,9 @@ internal sealed class OutputCapture(int limitBytes, OutputFile? file = null)
     /// <summary>Makes what there is so far readable for others.</summary>
     public void Show() => file?.Show();
 
-    /// <summary>Ends the file besides: how many bytes are in it. Output that its text does not say byte for byte gets one in any case.</summary>
+    /// <summary>
+    /// Ends the file besides: how many bytes are in it. Output that its text does not say byte for byte gets one in any case.
+    /// </summary>
     public long CloseFile()
     {
         file?.End(textBytesMax: _limit);

@@ -4,7 +4,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Dts.Worker.Commands.Holders;
 
-/// <summary>Takes a command's whole output up to a limit, on disk while it runs, so that others can read it before the command ends and after a crash.</summary>
+/// <summary>
+/// Takes a command's whole output up to a limit, on disk while it runs, so that others can read it before the command ends and after a
+/// crash.
+/// </summary>
 /// <remarks>
 /// Not thread-safe. A short text stays in memory, and its file stays empty. The file is written once the output exceeds one piece, when
 /// a reader asks for it, or, for output that is not text, at the end. Its first line names the run. After a write error nothing more is

@@ -66,7 +66,10 @@ internal sealed unsafe class PreparedCommand : IDisposable
         }
     }
 
-    /// <summary>Starts a holder in a session of its own, which writes where this process does and outlives it. Its environment has nothing that is secret.</summary>
+    /// <summary>
+    /// Starts a holder in a session of its own, which writes where this process does and outlives it. Its environment has nothing that is
+    /// secret.
+    /// </summary>
     /// <param name="user">The user that it becomes; null = it stays what we are.</param>
     /// <param name="handedOver">The descriptors that it finds as 3, 4 and so on. They have numbers above those.</param>
     /// <returns>Its pid, to be reaped by this process.</returns>

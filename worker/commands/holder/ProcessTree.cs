@@ -2,7 +2,9 @@ using System.Text;
 
 namespace Dts.Worker.Commands.Holders;
 
-/// <summary>What descends from one command, wherever it moved: children, the sessions they make, its cgroup, orphans with its mark.</summary>
+/// <summary>
+/// What descends from one command, wherever it moved: children, the sessions they make, its cgroup, orphans with its mark.
+/// </summary>
 /// <remarks>
 /// <para>Not thread-safe. Constraint: the command's own process is not reaped while this is used, dead or alive. So its
 /// number, which is that of a session and a group too, cannot have become a stranger's.</para>
@@ -52,7 +54,9 @@ internal sealed class ProcessTree
             before = found.Count;
             rest.RemoveAll(process =>
             {
-                var isOurs = pids.Contains(process.Parent) || (members.Contains(process.Pid) && process.Session != OwnSession) || IsOurs(process);
+                var isOurs = pids.Contains(process.Parent)
+                    || (members.Contains(process.Pid) && process.Session != OwnSession)
+                    || IsOurs(process);
                 if (isOurs)
                 {
                     _ = pids.Add(process.Pid);

@@ -57,7 +57,9 @@ internal static class UnreapedCommands
         }
     }
 
-    /// <summary>Reaps these of a command that was killed, which have become our orphans, if they have ended; what is left the next sweep gets.</summary>
+    /// <summary>
+    /// Reaps these of a command that was killed, which have become our orphans, if they have ended; what is left the next sweep gets.
+    /// </summary>
     public static void ReapOrphans(IEnumerable<int> descendants)
     {
         var calm = FindCalm();
@@ -67,8 +69,8 @@ internal static class UnreapedCommands
         }
     }
 
-    // No lock: a real-time thread spawns, and must not wait for an ordinary one that was put aside while it held one. Instead: when no spawn was
-    // under way at a moment and none has begun since, every process of ours that there is has its entry in the table.
+    // No lock: a real-time thread spawns, and must not wait for an ordinary one that was put aside while it held one. Instead: when no
+    // spawn was under way at a moment and none has begun since, every process of ours that there is has its entry in the table.
     private static int? FindCalm()
     {
         var spawns = Volatile.Read(ref _spawns);

@@ -179,7 +179,8 @@ public sealed class CommandRunnerTests : IDisposable
     [Fact]
     public async Task A_hundred_megabytes_of_output_are_counted_and_cut()
     {
-        var ending = await Start(Command("head -c 100000000 /dev/zero | tr '\\0' x; echo end") with { OutputLimitBytes = 10_000 }).Ended.Soon();
+        var ending = await Start(
+            Command("head -c 100000000 /dev/zero | tr '\\0' x; echo end") with { OutputLimitBytes = 10_000 }).Ended.Soon();
 
         Assert.Equal((100_000_004, true), (ending.OutputBytes, ending.OutputTruncated));
         Assert.InRange(ending.Output.Length, 9_900, 10_000);
@@ -210,7 +211,9 @@ public sealed class CommandRunnerTests : IDisposable
     [Fact]
     public async Task What_a_background_child_writes_later_goes_nowhere_and_does_it_no_harm()
     {
-        var ending = await Run($"(while [ ! -e {_scratch.File("go")} ]; do sleep 0.02; done; echo late; echo late >&2; touch {_scratch.File("survived")}) & echo now");
+        var ending = await Run(
+            $"(while [ ! -e {_scratch.File("go")} ]; do sleep 0.02; done; echo late; echo late >&2; "
+                + $"touch {_scratch.File("survived")}) & echo now");
         await File.WriteAllTextAsync(_scratch.File("go"), "", TestContext.Current.CancellationToken);
 
         await _scratch.FileSoon("survived");

@@ -71,7 +71,8 @@ public sealed class KillTests : IDisposable
     [Theory]
     [InlineData("setsid bash -c 'trap \"\" TERM; touch $READY; while :; do sleep 0.1; done' & wait")]
     // an orphan only from then on, with nothing of ours in its environment
-    [InlineData("setsid bash -c 'env -i READY=$READY setsid bash -c \"trap : TERM; touch \\$READY; while :; do sleep 0.1; done\" & wait' & wait")]
+    [InlineData("setsid bash -c 'env -i READY=$READY setsid bash -c \"trap : TERM; touch \\$READY; while :; do sleep 0.1; "
+        + "done\" & wait' & wait")]
     public async Task A_shell_that_leaves_while_its_daemon_stays_is_waited_for(string script)
     {
         var running = Start(script, ShortGrace);
@@ -120,7 +121,9 @@ public sealed class KillTests : IDisposable
     [Fact]
     public async Task Descendants_that_clean_up_are_waited_for_as_well()
     {
-        var running = Start("setsid bash -c \"trap 'sleep 0.2; echo child done; exit' TERM; touch $READY; while :; do sleep 0.05; done\" & wait", LongGrace);
+        var running = Start(
+            "setsid bash -c \"trap 'sleep 0.2; echo child done; exit' TERM; touch $READY; while :; do sleep 0.05; done\" & wait",
+            LongGrace);
         await _scratch.FileSoon("ready");
         running.Kill("asked by a test");
         var ending = await running.Ended.Soon(State);

@@ -13,7 +13,8 @@ public sealed class ProcessTableTests
         var own = Assert.Single(ProcessTable.List(), process => process.Pid == Environment.ProcessId);
         var fields = File.ReadAllText("/proc/self/stat").Split(") ")[^1].Split(' ');
 
-        Assert.Equal((int.Parse(fields[1], null), int.Parse(fields[2], null), int.Parse(fields[3], null)), (own.Parent, own.Group, own.Session));
+        Assert.Equal(
+            (int.Parse(fields[1], null), int.Parse(fields[2], null), int.Parse(fields[3], null)), (own.Parent, own.Group, own.Session));
         Assert.Equal(long.Parse(fields[19], null), own.StartTicks);
         Assert.True(own.IsAlive);
         Assert.Null(ProcessTable.Find(int.MaxValue));
@@ -26,7 +27,8 @@ public sealed class ProcessTableTests
         using var runner = new CommandRunner();
         var program = scratch.File("a) Z 1 (b");
         File.Copy("/bin/sleep", program);
-        var running = runner.Start(runner.Prepare(new ShellCommand { Script = $"exec '{program}' 300", Environment = CommandEnvironment.Clean() }));
+        var running = runner.Start(runner.Prepare(
+            new ShellCommand { Script = $"exec '{program}' 300", Environment = CommandEnvironment.Clean() }));
         await Patience.Until(() => ProcessTable.NameOf(running.Pid) == "a) Z 1 (b", () => ProcessTable.NameOf(running.Pid));
 
         var process = ProcessTable.Find(running.Pid);

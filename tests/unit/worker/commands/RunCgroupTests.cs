@@ -38,7 +38,10 @@ public sealed class RunCgroupTests : IDisposable
     public async Task A_kill_reaches_what_has_hidden_from_everything_else()
     {
         // A daemon, forked twice into sessions of its own while nobody looked, with nothing of ours in its environment.
-        var running = Start($"(env -i setsid bash -c 'setsid bash -c \"trap : TERM; echo > {_scratch.File("ready")}; while :; do sleep 0.1; done\" &') ; sleep 300; true", _cgroup);
+        var running = Start(
+            $"(env -i setsid bash -c 'setsid bash -c \"trap : TERM; echo > {_scratch.File("ready")}; while :; do sleep 0.1; done\" &') ; "
+                + "sleep 300; true",
+            _cgroup);
         await _scratch.FileSoon("ready");
         Assert.True(CgroupFolder.PidsIn(_folder.Path).Length >= 3);
 
@@ -53,7 +56,8 @@ public sealed class RunCgroupTests : IDisposable
     public async Task What_it_used_is_told_also_of_those_that_nobody_waited_for()
     {
         var done = _scratch.File("done");
-        var ending = await RunAsync($"(setsid bash -c 'for ((i = 0; i < 200000; i++)); do :; done; echo > {done}' &) ; while [ ! -e {done} ]; do sleep 0.02; done");
+        var ending = await RunAsync(
+            $"(setsid bash -c 'for ((i = 0; i < 200000; i++)); do :; done; echo > {done}' &) ; while [ ! -e {done} ]; do sleep 0.02; done");
         var use = _cgroup.ReadUse();
 
         Assert.True(use.CpuMs > ending.CpuMs, $"{use} against {ending.CpuMs} ms");
@@ -78,7 +82,8 @@ public sealed class RunCgroupTests : IDisposable
     [Theory]
     [InlineData(true,  "exit status 125", "dts: cannot enter the cgroup that enforces the limits of this job\n")]
     [InlineData(false, "",                "it ran\n")]
-    public async Task Where_it_cannot_be_entered_a_command_with_limits_does_not_run_and_any_other_does(bool mustHold, string error, string lastLine)
+    public async Task Where_it_cannot_be_entered_a_command_with_limits_does_not_run_and_any_other_does(
+        bool mustHold, string error, string lastLine)
     {
         var ending = await Start("echo it ran", new RunCgroup(_scratch.File("none"), mustHold)).Ended.Soon();
 
@@ -89,5 +94,6 @@ public sealed class RunCgroupTests : IDisposable
     private async Task<CommandEnding> RunAsync(string script) => await Start(script, _cgroup).Ended.Soon();
 
     private RunningCommand Start(string script, RunCgroup cgroup) =>
-        _runner.Start(_runner.Prepare(new ShellCommand { Script = script, Environment = CommandEnvironment.Clean(), Cgroup = cgroup, Cwd = "/" }));
+        _runner.Start(_runner.Prepare(
+            new ShellCommand { Script = script, Environment = CommandEnvironment.Clean(), Cgroup = cgroup, Cwd = "/" }));
 }

@@ -10,7 +10,8 @@ namespace Dts.Tests.Unit.Worker.Fires;
 public sealed class GapTests
 {
     [Theory]
-    // Every ten seconds, the cursor a minute back, the start deadline 35 s: which run after all, and how many are missed with which last one.
+    // Every ten seconds, the cursor a minute back, the start deadline 35 s: which run after all, and how many are missed with which last
+    // one.
     [InlineData(Misfire.Skip, "",            5, 50)]
     [InlineData(Misfire.Once, "50",          4, 40)]
     [InlineData(Misfire.All,  "50 40 30",    2, 20)]
@@ -37,7 +38,10 @@ public sealed class GapTests
     [Fact]
     public void The_fires_that_run_after_all_are_a_hundred_at_the_most()
     {
-        var gap = Find(Some.Job() with { Misfire = Misfire.All, StartDeadlineSeconds = 3600 }, before: Some.Now.AddSeconds(1000), now: Some.Now.AddSeconds(1000));
+        var gap = Find(
+            Some.Job() with { Misfire = Misfire.All, StartDeadlineSeconds = 3600 },
+            before: Some.Now.AddSeconds(1000),
+            now: Some.Now.AddSeconds(1000));
 
         Assert.Equal(Gap.AgainMax, gap.Again.Count);
         Assert.Equal(999 - Gap.AgainMax, gap.Missed!.Count);
@@ -58,7 +62,8 @@ public sealed class GapTests
 
         Assert.Equal((long)week.TotalSeconds - 1, gap.Missed!.Count + gap.Again.Count);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - bytes, 0, 100_000);
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(1), $"{watch.Elapsed}"); // Walking the seconds would take as much memory, or much longer.
+        // Walking the seconds would take as much memory, or much longer.
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(1), $"{watch.Elapsed}");
     }
 
     private static Gap Find(Job job, DateTimeOffset before, DateTimeOffset now) => Gap.Find(

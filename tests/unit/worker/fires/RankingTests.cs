@@ -56,7 +56,8 @@ public sealed class RankingTests
     [Fact]
     public void The_ranking_is_the_same_in_every_version()
     {
-        var firsts = Enumerable.Range(0, 12).Select(n => Array.IndexOf(Workers, FirstOf(Workers, JobName.Parse("hello"), Some.Now.AddSeconds(n))));
+        var firsts = Enumerable.Range(0, 12)
+            .Select(n => Array.IndexOf(Workers, FirstOf(Workers, JobName.Parse("hello"), Some.Now.AddSeconds(n))));
 
         Assert.Equal("1 0 1 2 3 4 5 3 1 3 0 3", string.Join(' ', firsts));
     }

@@ -29,7 +29,15 @@ public sealed class SchedulerTests
 
         inbox.Writer.Complete();
         await new Scheduler(
-            "w1", new Roster("w1", new Dictionary<string, string>()), TimeSpan.FromSeconds(1), inbox.Reader, orders.Writer, alarm, _ => { }, TimeProvider.System, new RecordedLog()).RunAsync();
+            "w1",
+            new Roster("w1", new Dictionary<string, string>()),
+            TimeSpan.FromSeconds(1),
+            inbox.Reader,
+            orders.Writer,
+            alarm,
+            _ => { },
+            TimeProvider.System,
+            new RecordedLog()).RunAsync();
 
         Assert.Single(await orders.Reader.ReadAllAsync().ToListAsync());
     }

@@ -42,7 +42,15 @@ public sealed class EndingChannelTests : IDisposable
         const int count = 100;
         using var spool = Spool.Open(_scratch.File("spool"), 4L << 30, new RecordedLog());
         var (endings, completed, appended) = (new EndingChannel(1024), Channel.CreateBounded<Ending>(1024), Channel.CreateBounded<bool>(1));
-        var recording = Task.Run(new Recorder(new Keys("/cron/"), endings.Reader, spool, appended.Writer, completed.Writer, TimeProvider.System, new RecordedLog()).RunAsync);
+        var recording = Task.Run(
+            new Recorder(
+                new Keys("/cron/"),
+                endings.Reader,
+                spool,
+                appended.Writer,
+                completed.Writer,
+                TimeProvider.System,
+                new RecordedLog()).RunAsync);
         var most = 0L;
         for (var n = 0; n < count; n++)
         {

@@ -164,7 +164,10 @@ public sealed class LogShipperTests : IDisposable
         Assert.Equal(Ids(0, all), records.Select(record => record.Id));
         Assert.True(records.Count(record => record.OutputTruncated) > all / 2, State());
         Assert.Equal(output, records[^1].Output);
-        Assert.All(records, record => Assert.True(record.Output == output || (record.OutputTruncated && record.Output.Contains("bytes cut", StringComparison.Ordinal))));
+        Assert.All(
+            records,
+            record => Assert.True(
+                record.Output == output || (record.OutputTruncated && record.Output.Contains("bytes cut", StringComparison.Ordinal))));
         Assert.Equal(1, _log.CountOf("has reached its quota"));
     }
 
@@ -183,7 +186,8 @@ public sealed class LogShipperTests : IDisposable
         var file = Assert.Single(Directory.GetFiles(_refused.Folder));
         Assert.Contains("Document failed validation", await File.ReadAllTextAsync(file));
         Assert.Contains($"\"_id\":\"{refused}\"", await File.ReadAllTextAsync(file));
-        Assert.Equal(1, _log.CountOf($"{refused}: the log store refuses the record (Document failed validation); the record is kept in {file}"));
+        Assert.Equal(
+            1, _log.CountOf($"{refused}: the log store refuses the record (Document failed validation); the record is kept in {file}"));
         Assert.Equal((1, 0, 0L), (_refused.Kept, _log.CountOf("log store unavailable"), _spool.Waiting));
     }
 
@@ -201,7 +205,9 @@ public sealed class LogShipperTests : IDisposable
 
         var rest = await File.ReadAllLinesAsync(Path.Combine(refused.Folder, "more.jsonl"));
         Assert.Equal(3, Directory.GetFiles(refused.Folder).Length);
-        Assert.Equal(Ids(2, 8), rest.Select(line => System.Text.Json.JsonDocument.Parse(line).RootElement.GetProperty("what").GetProperty("_id").GetString()!));
+        Assert.Equal(
+            Ids(2, 8),
+            rest.Select(line => System.Text.Json.JsonDocument.Parse(line).RootElement.GetProperty("what").GetProperty("_id").GetString()!));
         Assert.All(rest, line => Assert.InRange(line.Length, 1, 2_000));
         Assert.Equal((8, 8, 0L), (refused.Kept, RefusedRecords.Count(refused.Folder), _spool.Waiting));
     }
@@ -228,7 +234,8 @@ public sealed class LogShipperTests : IDisposable
     private Spool OpenSpool() => Spool.Open(_scratch.File("spool"), 1 << 30, _log);
 
     private Task Run(Spool? spool = null, RefusedRecords? refused = null) =>
-        Task.Run(new LogShipper(spool ?? _spool, refused ?? _refused, _store, _appended.Reader, BatchSize, CommitTimeout, _time, _log).RunAsync);
+        Task.Run(
+            new LogShipper(spool ?? _spool, refused ?? _refused, _store, _appended.Reader, BatchSize, CommitTimeout, _time, _log).RunAsync);
 
     private void Append(int count)
     {
@@ -255,5 +262,6 @@ public sealed class LogShipperTests : IDisposable
         await running.WaitAsync(Patience.Limit);
     }
 
-    private string State() => $"{_store.Batches.Count} batches, {_store.Refusals} refusals, {_spool.Waiting} waiting, {_time.TimersSet} timers\n{_log}";
+    private string State() =>
+        $"{_store.Batches.Count} batches, {_store.Refusals} refusals, {_spool.Waiting} waiting, {_time.TimersSet} timers\n{_log}";
 }

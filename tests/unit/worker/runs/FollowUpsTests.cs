@@ -25,7 +25,8 @@ public sealed class FollowUpsTests
         var next = After(Plain, Run, status);
 
         Assert.Equal(jobs, string.Join(' ', next.Select(follow => follow.Job)));
-        Assert.All(next, follow => Assert.Equal((RunSpec.Dependent, Some.Now, 1), (follow.Run.Trigger, follow.Run.PlanTime, follow.Run.Attempt)));
+        Assert.All(
+            next, follow => Assert.Equal((RunSpec.Dependent, Some.Now, 1), (follow.Run.Trigger, follow.Run.PlanTime, follow.Run.Attempt)));
     }
 
     [Fact]
@@ -60,7 +61,10 @@ public sealed class FollowUpsTests
 
         var (name, again) = Assert.Single(After(job, Run, RunStatus.Lost));
         Assert.Equal(("a", 2, RunSpec.Rerun, Some.Now), (name.Value, again.Attempt, again.Trigger, again.NotBefore));
-        Assert.Equal(["mend", "tidy"], FollowUps.After(JobName.Parse(job.Name), job, Run, RunStatus.Lost, "w1", wasKilled: true, Some.Now, 0.5).Select(follow => follow.Job.Value));
+        Assert.Equal(
+            ["mend", "tidy"],
+            FollowUps.After(JobName.Parse(job.Name), job, Run, RunStatus.Lost, "w1", wasKilled: true, Some.Now, 0.5)
+                .Select(follow => follow.Job.Value));
         Assert.Equal(["mend", "tidy"], After(job, Run with { Attempt = 21 }, RunStatus.Lost).Select(follow => follow.Job.Value));
     }
 
@@ -73,7 +77,9 @@ public sealed class FollowUpsTests
         var retry = Run.Again(RunSpec.Retry, Some.Now);
 
         Assert.Equal(["mend", "tidy"], After(Plain, retry, status).Select(follow => follow.Job.Value));
-        Assert.Equal(["mend", "tidy"], FollowUps.AfterGivenUp(JobName.Parse("a"), retry, ["mend", "tidy"], Some.Now).Select(follow => follow.Job.Value));
+        Assert.Equal(
+            ["mend", "tidy"],
+            FollowUps.AfterGivenUp(JobName.Parse("a"), retry, ["mend", "tidy"], Some.Now).Select(follow => follow.Job.Value));
         Assert.Empty(FollowUps.AfterGivenUp(JobName.Parse("a"), Run, ["mend", "tidy"], Some.Now));
     }
 
@@ -86,8 +92,10 @@ public sealed class FollowUpsTests
     [InlineData(90, 0.5, 60)]
     [InlineData(1, 0.0, 8)]
     [InlineData(4, 0.0, 48)]
-    public void A_retry_waits_longer_each_time_up_to_a_limit_and_not_exactly_as_long_as_another(int failures, double chance, double seconds) =>
-        Assert.Equal(seconds, RetryDelay.After(failures, new Retry(DelaySeconds: 10, Backoff: 2, MaxDelaySeconds: 60), chance).TotalSeconds, 6);
+    public void A_retry_waits_longer_each_time_up_to_a_limit_and_not_exactly_as_long_as_another(
+        int failures, double chance, double seconds) =>
+        Assert.Equal(
+            seconds, RetryDelay.After(failures, new Retry(DelaySeconds: 10, Backoff: 2, MaxDelaySeconds: 60), chance).TotalSeconds, 6);
 
     private static IReadOnlyList<(JobName Job, RunSpec Run)> After(Job job, RunSpec run, RunStatus status) =>
         FollowUps.After(JobName.Parse(job.Name), job, run, status, "w1", wasKilled: false, Some.Now, chance: 0.5);

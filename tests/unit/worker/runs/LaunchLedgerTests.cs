@@ -135,7 +135,8 @@ public sealed class LaunchLedgerTests : IDisposable
         Assert.Equal(["long/20261122T100000Z"], next.Former.Select(launch => launch.Key));
     }
 
-    private static Run Run(string name, int second) => new(JobName.Parse(name), Some.Job(name), 1, RunSpec.Scheduled(Some.Now.AddSeconds(second)), Some.Now, 1, default);
+    private static Run Run(string name, int second) =>
+        new(JobName.Parse(name), Some.Job(name), 1, RunSpec.Scheduled(Some.Now.AddSeconds(second)), Some.Now, 1, default);
 
     private LaunchLedger Open() => LaunchLedger.Open(_scratch.Path, NullLogger.Instance);
 }

@@ -22,10 +22,14 @@ public sealed class RunAsTests
     }
 
     [Theory]
-    [InlineData("",        "nobody", "user \"nobody\" is not allowed on worker w1: its setting runAs is \"\"; expected that it names nobody")]
-    [InlineData("daemon",  "nobody", "user \"nobody\" is not allowed on worker w1: its setting runAs is \"daemon\"; expected that it names nobody")]
-    [InlineData("nobody",  "root",   "user \"root\" is not allowed on worker w1: its setting runAs is \"nobody\"; expected that it names root")]
-    [InlineData("*",       "root",   "user \"root\" is not allowed on worker w1: * in its setting runAs does not include root; expected that it names root")]
+    [InlineData("",        "nobody", "user \"nobody\" is not allowed on worker w1: its setting runAs is \"\"; "
+        + "expected that it names nobody")]
+    [InlineData("daemon",  "nobody", "user \"nobody\" is not allowed on worker w1: its setting runAs is \"daemon\"; "
+        + "expected that it names nobody")]
+    [InlineData("nobody",  "root",   "user \"root\" is not allowed on worker w1: its setting runAs is \"nobody\"; "
+        + "expected that it names root")]
+    [InlineData("*",       "root",   "user \"root\" is not allowed on worker w1: * in its setting runAs does not include root; "
+        + "expected that it names root")]
     [InlineData("*",       "no-one", "user \"no-one\" is unknown on the host of worker w1; expected one that getent passwd shows there")]
     [InlineData("*",       "65534",  "user \"65534\" is unknown on the host of worker w1; expected one that getent passwd shows there")]
     public void As_anyone_else_it_does_not(string setting, string user, string refusal)
@@ -65,5 +69,6 @@ public sealed class RunAsTests
         Assert.Equal(account, found!.Name);
     }
 
-    private static RunAs Open(string setting, string? missing = null) => new(setting.Split(',', StringSplitOptions.RemoveEmptyEntries), "w1", missing);
+    private static RunAs Open(string setting, string? missing = null) =>
+        new(setting.Split(',', StringSplitOptions.RemoveEmptyEntries), "w1", missing);
 }

@@ -22,7 +22,9 @@ public sealed class RunCgroupsTests : IDisposable
     {
         var cgroup = Make(Some.Job() with { MemoryMax = new ByteSize(512 << 20), CpuMax = 1.5, PidsMax = 64 });
 
-        Assert.Equal(["536870912", "150000 100000", "64", "1"], new[] { "memory.max", "cpu.max", "pids.max", "memory.oom.group" }.Select(file => Read(cgroup!, file)));
+        Assert.Equal(
+            ["536870912", "150000 100000", "64", "1"],
+            new[] { "memory.max", "cpu.max", "pids.max", "memory.oom.group" }.Select(file => Read(cgroup!, file)));
     }
 
     [Fact]
@@ -48,9 +50,14 @@ public sealed class RunCgroupsTests : IDisposable
     [InlineData("pids",   "pidsMax is 64, which worker w1 cannot keep: its cgroup has no pids controller")]
     public void A_limit_that_cannot_be_kept_fails_the_run_that_asks_for_it_and_no_other(string missing, string refusal)
     {
-        var cgroups = new RunCgroups(_scratch.Path, controller => controller == missing ? $"its cgroup has no {controller} controller" : null, "w1", forEveryRun: false);
+        var cgroups = new RunCgroups(
+            _scratch.Path,
+            controller => controller == missing ? $"its cgroup has no {controller} controller" : null,
+            "w1",
+            forEveryRun: false);
 
-        Assert.False(cgroups.TryMake(Run(Some.Job() with { MemoryMax = new ByteSize(512 << 20), CpuMax = 1.5, PidsMax = 64 }), out _, out var said));
+        Assert.False(cgroups.TryMake(
+            Run(Some.Job() with { MemoryMax = new ByteSize(512 << 20), CpuMax = 1.5, PidsMax = 64 }), out _, out var said));
         Assert.Equal(refusal, said);
         Assert.True(cgroups.TryMake(Run(Some.Job()), out _, out _));
     }
@@ -90,7 +97,9 @@ public sealed class RunCgroupsTests : IDisposable
         run.Cgroup = cgroup;
         File.WriteAllText(Path.Combine(cgroup!.Path, "memory.events"), "oom_kill 1\n");
 
-        Assert.Equal((RunStatus.Killed, "killed: by hand", true), Record(run, new CommandOutcome.Killed("by hand")) is var record ? (record.Status, record.Err, record.OomKilled) : default);
+        Assert.Equal(
+            (RunStatus.Killed, "killed: by hand", true),
+            Record(run, new CommandOutcome.Killed("by hand")) is var record ? (record.Status, record.Err, record.OomKilled) : default);
     }
 
     [Fact]
@@ -120,7 +129,8 @@ public sealed class RunCgroupsTests : IDisposable
 
     private RunRecord Record(Run run, CommandOutcome outcome)
     {
-        var ending = new CommandEnding(outcome, null, 9, Some.Now, Some.Now, CpuMs: 1, MaxRssKb: null, "", 0, OutputTruncated: false, 0, []);
+        var ending = new CommandEnding(
+            outcome, null, 9, Some.Now, Some.Now, CpuMs: 1, MaxRssKb: null, "", 0, OutputTruncated: false, 0, []);
         return new RecordWriter("w1", "host", TimeSpan.FromDays(1)).Ran(run, ending, Cgroups().End(run));
     }
 }
