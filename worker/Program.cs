@@ -163,7 +163,7 @@ return await Service.RunAsync(async () =>
             time,
             log).RunAsync(),
         new Recorder(keys, endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
-        new Completer(etcd, keys, id, runs, commands, clocks, completed.Reader, time, log).RunAsync(),
+        new Completer(etcd, keys, id, runs, commands, () => clocks.Now, completed.Reader, time, log).RunAsync(),
         new LogShipper(spool, refused, store, appended.Reader, settings.LogBatchSize, settings.LogCommitTimeout, time, log).RunAsync(),
     ];
 
