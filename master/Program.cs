@@ -24,8 +24,8 @@ if (args is [DoctorCommand.Name, ..])
     }));
 }
 
-if (Service.Answer(args, "dts-master", "serves the API and the console of the distributed crontab", ["dts-master ledger --job NAME --from "
-    + "TIME --to TIME    what was planned, and how each of it ended"]) is { } answered)
+const string LedgerUsage = "dts-master ledger --job NAME --from TIME --to TIME    what was planned, and how each of it ended";
+if (Service.Answer(args, "dts-master", "serves the API and the console of the distributed crontab", [LedgerUsage]) is { } answered)
 {
     return answered;
 }

@@ -66,12 +66,10 @@ internal sealed class Vitals(MasterSettings settings, EtcdClient etcd) : IDispos
     /// <summary>Where we listen; every address is also the loopback's.</summary>
     private static Uri Own(MasterSettings settings)
     {
-        var address = settings.Listen.Equals(IPAddress.Any)
-            ? IPAddress.Loopback
-            : settings.Listen.Equals(IPAddress.IPv6Any)
-            ? IPAddress.IPv6Loopback
+        var address = settings.Listen.Equals(IPAddress.Any) ? IPAddress.Loopback
+            : settings.Listen.Equals(IPAddress.IPv6Any) ? IPAddress.IPv6Loopback
             : settings.Listen;
-        return new UriBuilder(
-            "http", address.AddressFamily == AddressFamily.InterNetworkV6 ? $"[{address}]" : $"{address}", settings.ApiPort).Uri;
+        var host = address.AddressFamily == AddressFamily.InterNetworkV6 ? $"[{address}]" : $"{address}";
+        return new UriBuilder("http", host, settings.ApiPort).Uri;
     }
 }

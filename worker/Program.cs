@@ -89,32 +89,15 @@ return await Service.RunAsync(async () =>
     await former.KillLeftBehindAsync(commands, ledger, cgroups);
     outputs.TakeLeft();
     var started = time.GetUtcNow();
+    string Describe() => Registration.Describe(host, current, started, time.GetUtcNow(), clocks.Refusal);
     var sessions = new SessionKeeper(
-        etcd,
-        keys.Worker(id),
-        settings.SessionTtl,
-        () => Registration.Describe(host, current, started, time.GetUtcNow(), clocks.Refusal),
-        Registration.IsOver,
-        former.SettleAsync,
-        () => runs.All.Any(),
-        log);
+        etcd, keys.Worker(id), settings.SessionTtl, Describe, Registration.IsOver, former.SettleAsync, () => runs.All.Any(), log);
 
     var pending = new PendingFires(settings.ClaimAhead, time);
     var inTheWay = new RunsInTheWay(etcd, keys, runs, pending);
     var requests = new ClaimRequests(
-        etcd,
-        keys,
-        id,
-        sessions,
-        settings.ClaimAhead,
-        slots,
-        runs,
-        clocks,
-        pending,
-        inTheWay,
-        () => fires.Writer.TryWrite(new FireOrder.Tick()),
-        time,
-        log);
+        etcd, keys, id, sessions, settings.ClaimAhead, slots, runs, clocks, pending, inTheWay,
+        () => fires.Writer.TryWrite(new FireOrder.Tick()), time, log);
 
     var vitals = new Vitals(inbox.Writer, sessions, slots, spool, refused);
     using var end = new CancellationTokenSource(); // For what must outlive the last run.
@@ -135,33 +118,12 @@ return await Service.RunAsync(async () =>
     [
         new JobWatch(etcd, keys, id, zone, clocks, inbox.Writer, left.Writer, log).RunAsync(stop.Token),
         new Scheduler(
-            id,
-            new Roster(id, settings.Labels),
-            settings.ClaimAhead,
-            inbox.Reader,
-            fires.Writer,
-            planAlarm,
-            jobs => Ready(jobs),
-            time,
-            log).RunAsync(),
+            id, new Roster(id, settings.Labels), settings.ClaimAhead, inbox.Reader, fires.Writer, planAlarm, jobs => Ready(jobs),
+            time, log).RunAsync(),
         new Claimer(pending, requests, id, sessions, zone, slots, runs, accounts, fires, starts.Writer, claimAlarm, time).RunAsync(),
         new Launcher(
-            settings,
-            () => settings.Drain || stop.IsInterrupt,
-            runAs,
-            cgroups,
-            sessions,
-            slots,
-            runs,
-            commands,
-            ledger,
-            recorder,
-            outputs,
-            starts,
-            endings.Writer,
-            startAlarm,
-            time,
-            log).RunAsync(),
+            settings, () => settings.Drain || stop.IsInterrupt, runAs, cgroups, sessions, slots, runs, commands, ledger, recorder, outputs,
+            starts, endings.Writer, startAlarm, time, log).RunAsync(),
         new Recorder(keys, endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
         new Completer(etcd, keys, id, runs, commands, () => clocks.Now, completed.Reader, time, log).RunAsync(),
         new LogShipper(spool, refused, store, appended.Reader, settings.LogBatchSize, settings.LogCommitTimeout, time, log).RunAsync(),

@@ -29,7 +29,8 @@ internal static class WorkerChecks
         var missing = Controllers.Except(controllers.Split(' ')).ToList();
         var own = $"{Root}/system.slice/{unit}.service";
         return missing.Count > 0
-            ? [Finding.Warning("cgroup", $"v2 without {string.Join(", ", missing)}", "cat /proc/cgroups (which of them are switched off at boot?)")]
+            ? [Finding.Warning(
+                "cgroup", $"v2 without {string.Join(", ", missing)}", "cat /proc/cgroups (which of them are switched off at boot?)")]
             : [Finding.Ok("cgroup", $"v2: {controllers}{(Directory.Exists(own) ? $"; {unit} has its own" : "")}")];
     });
 
@@ -64,11 +65,8 @@ internal static class WorkerChecks
         var own = File.ReadLines("/proc/self/status")
             .First(line => line.StartsWith("CapEff:", StringComparison.Ordinal))["CapEff:".Length..]
             .Trim();
-        return
-        [
-            JudgeUsers(
-                runAs, Setpriv.FirstOrDefault(File.Exists), ulong.Parse(own, NumberStyles.HexNumber, CultureInfo.InvariantCulture), shown),
-        ];
+        var capabilities = ulong.Parse(own, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+        return [JudgeUsers(runAs, Setpriv.FirstOrDefault(File.Exists), capabilities, shown)];
     });
 
     /// <param name="setpriv">Where it is; null = nowhere.</param>
@@ -92,10 +90,9 @@ internal static class WorkerChecks
 
         var facts = HostChecks.Facts(shown);
         var given = facts.GetValueOrDefault("AmbientCapabilities", "");
-        var may = facts.GetValueOrDefault("LoadState") == "loaded"
-            ? facts.GetValueOrDefault("User", "") is "" or "root"
-                || (given.Contains("cap_setuid", StringComparison.Ordinal) && given.Contains("cap_setgid", StringComparison.Ordinal))
-            : (own & SetGidAndUid) == SetGidAndUid;
+        var mayAsUnit = facts.GetValueOrDefault("User", "") is "" or "root"
+            || (given.Contains("cap_setuid", StringComparison.Ordinal) && given.Contains("cap_setgid", StringComparison.Ordinal));
+        var may = facts.GetValueOrDefault("LoadState") == "loaded" ? mayAsUnit : (own & SetGidAndUid) == SetGidAndUid;
         return may
             ? Finding.Ok("users", $"jobs may run as {string.Join(", ", runAs)}; {setpriv} is there, and the worker may switch")
             : Finding.Error(
@@ -105,8 +102,8 @@ internal static class WorkerChecks
                     + "or take out what overrides AmbientCapabilities); systemctl restart dts-worker");
     }
 
-    public static Check SpoolRoom(
-        string dataFolder, long quotaBytes) => Check.Of("spool", dataFolder, $"install -d -o dts -g dts {dataFolder}", () =>
+    public static Check SpoolRoom(string dataFolder, long quotaBytes) => Check.Of(
+        "spool", dataFolder, $"install -d -o dts -g dts {dataFolder}", () =>
     {
         var spool = Path.Combine(dataFolder, "spool");
         var there = Folder.NearestExisting(spool);
@@ -136,13 +133,10 @@ internal static class WorkerChecks
                 : Finding.Ok("spool", $"{spool}: {waiting} records wait ({kept / 1e6:F1} MB), {free / 1e6:F0} MB free"),
             .. refused == 0
                 ? Array.Empty<Finding>()
-                :
-                [
-                    Finding.Warning(
-                        "spool",
-                        $"the log store refused {refused} records; {dataFolder}/refused has them, each with the store's reason",
-                        $"ls {dataFolder}/refused; fix the cause, then move the files away"),
-                ],
+                : [Finding.Warning(
+                    "spool",
+                    $"the log store refused {refused} records; {dataFolder}/refused has them, each with the store's reason",
+                    $"ls {dataFolder}/refused; fix the cause, then move the files away")],
         ];
     });
 }

@@ -53,10 +53,10 @@ internal static class CronDescription
         if (BitOperations.PopCount(times.Minutes) == 1 && BitOperations.PopCount(times.Seconds) == 1)
         {
             var first = CronText.Time(times.ListTimes().First());
+            var isOnTheHour = first.Length == 5 && first.EndsWith(":00", StringComparison.Ordinal);
             return Step(times.Hours, 24) is > 1 and var everyHours
                 ? $"every {everyHours} hours from {first}"
-                : (first.EndsWith(":00", StringComparison.Ordinal)
-                    && first.Length == 5 ? "every hour on the hour" : $"every hour at {first[3..]} past") + hours;
+                : (isOnTheHour ? "every hour on the hour" : $"every hour at {first[3..]} past") + hours;
         }
 
         if (times.Seconds == 1)

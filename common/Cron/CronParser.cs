@@ -89,8 +89,8 @@ internal static class CronParser
         var count = text.Count(' ') + 1;
         if (count is < 5 or > 7)
         {
-            return Fail(
-                $"{count} field{(count == 1 ? "" : "s")}; a schedule has 5 (minute first), 6 (second first) or 7 (second first, year last)");
+            var fields = count == 1 ? "field" : "fields";
+            return Fail($"{count} {fields}; a schedule has 5 (minute first), 6 (second first) or 7 (second first, year last)");
         }
 
         if (count == 6 && LooksLikeYear(text[(text.LastIndexOf(' ') + 1)..]))
@@ -153,8 +153,8 @@ internal static class CronParser
         {
             case "@EVERY": return ParseEvery(rest);
             case "@AT": return ParseAt(rest);
-            case "@REBOOT": return Fail(
-                "@reboot is refused: a job belongs to the cluster, not to one host's boot; use a systemd unit for that");
+            case "@REBOOT":
+                return Fail("@reboot is refused: a job belongs to the cluster, not to one host's boot; use a systemd unit for that");
             default: break;
         }
 

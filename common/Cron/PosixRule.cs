@@ -82,6 +82,7 @@ internal sealed partial class PosixRule
 
     private static int Number(string text) => int.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture);
 
-    [GeneratedRegex(@"^(?:[A-Za-z]+|<[^>]+>)(?<standard>[-+]?[\d:]+)(?:[A-Za-z]+|<[^>]+>)(?<summer>[-+]?[\d:]+)?,(?<start>[^,]+),(?<end>[^,]+)$")]
+    [GeneratedRegex(
+        @"^(?:[A-Za-z]+|<[^>]+>)(?<standard>[-+]?[\d:]+)(?:[A-Za-z]+|<[^>]+>)(?<summer>[-+]?[\d:]+)?,(?<start>[^,]+),(?<end>[^,]+)$")]
     private static partial Regex Shape();
 }

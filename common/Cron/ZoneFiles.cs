@@ -90,8 +90,8 @@ internal static class ZoneFiles
         var changeCount = BinaryPrimitives.ReadInt32BigEndian(header[32..]);
         var typeCount = BinaryPrimitives.ReadInt32BigEndian(header[36..]);
         var characterCount = BinaryPrimitives.ReadInt32BigEndian(header[40..]);
-        return (changeCount * (timeBytes + 1)) + (typeCount * 6) + characterCount + (
-            leapCount * (timeBytes + 4)) + isStandardCount + isUtCount;
+        return (changeCount * (timeBytes + 1)) + (typeCount * 6) + characterCount
+            + (leapCount * (timeBytes + 4)) + isStandardCount + isUtCount;
     }
 
     private static string Simplify(string id) => string.Concat(id.Split('/')[^1].Where(char.IsAsciiLetterOrDigit)).ToUpperInvariant();

@@ -47,10 +47,9 @@ public static class EtcdChecks
         IReadOnlyList<(string Id, WorkerRegistration? Registration, long Revision)> workers, DateTimeOffset now)
     {
         var off = workers
-            .Where(
-                worker => worker.Registration is { } it
-                    && it.Clock != default
-                    && (it.Clock - now > ClockLimit || now - it.Clock > OldestClock))
+            .Where(worker => worker.Registration is { } it
+                && it.Clock != default
+                && (it.Clock - now > ClockLimit || now - it.Clock > OldestClock))
             .ToList();
         foreach (var (id, registration, revision) in off)
         {
@@ -118,10 +117,10 @@ public static class EtcdChecks
                 "upgrade etcd to 3.5.33, 3.6.14, 3.7.1 or later");
         }
 
+        var advice = isOld && !isRestricted ? " (3.5.33 or later is better)" : "";
+        var leader = status.Leader == status.Header?.MemberId ? ", leader" : "";
         yield return Finding.Ok(Area, string.Create(
-            CultureInfo.InvariantCulture,
-            $"{name} {status.Version}{(isOld && !isRestricted ? " (3.5.33 or later is better)" : "")}, "
-                + $"{latencyMs:F1} ms{(status.Leader == status.Header?.MemberId ? ", leader" : "")}, {Mb(status.DbSize)}"));
+            CultureInfo.InvariantCulture, $"{name} {status.Version}{advice}, {latencyMs:F1} ms{leader}, {Mb(status.DbSize)}"));
     }
 
     private static bool IsFull(string alarm) => alarm.Contains("NOSPACE", StringComparison.Ordinal);
@@ -141,10 +140,8 @@ public static class EtcdChecks
         var sentAt = TimeProvider.System.GetTimestamp();
         // Of one key, and through the leader: it takes a quorum.
         var answer = await etcd.RangeAsync(new RangeRequest { Key = Txn.Bytes(keys.Jobs) }, cancel);
-        List<Finding> found =
-        [
-            .. Judge(status, options.Endpoints[0], TimeProvider.System.GetElapsedTime(sentAt).TotalMilliseconds, options.User is not null),
-        ];
+        var latencyMs = TimeProvider.System.GetElapsedTime(sentAt).TotalMilliseconds;
+        List<Finding> found = [.. Judge(status, options.Endpoints[0], latencyMs, options.User is not null)];
         if (await KeepsAsync(etcd, keys, answer.Header.Revision - MuchHistory, cancel))
         {
             found.Add(Finding.Warning(

@@ -17,18 +17,11 @@ public static class HostChecks
     /// <param name="stopsWithin">How long the service may take to stop by its settings; the unit must give it more.</param>
     public static Check Unit(string unit, TimeSpan stopsWithin) => Check.Of("unit", unit, $"systemctl status {unit}", () =>
     {
-        var shown = Question.Ask(
-            $"systemctl show {unit} -p LoadState -p ActiveState -p NeedDaemonReload -p TimeoutStopUSec -p LimitRTPRIO -p Delegate -p "
-                + "FragmentPath -p User") is (0,
-            var text)
-            ? text
-            : "";
-        return Judge(
-            unit,
-            stopsWithin,
-            shown,
-            Environment.UserName,
-            Path.GetFullPath($"{Path.GetDirectoryName(Environment.ProcessPath)}/../{unit}.service"));
+        const string Properties =
+            "-p LoadState -p ActiveState -p NeedDaemonReload -p TimeoutStopUSec -p LimitRTPRIO -p Delegate -p FragmentPath -p User";
+        var shown = Question.Ask($"systemctl show {unit} {Properties}") is (0, var text) ? text : "";
+        var ours = Path.GetFullPath($"{Path.GetDirectoryName(Environment.ProcessPath)}/../{unit}.service");
+        return Judge(unit, stopsWithin, shown, Environment.UserName, ours);
     });
 
     /// <param name="shown">What <c>systemctl show</c> says of it; empty = nothing.</param>
@@ -50,8 +43,8 @@ public static class HostChecks
             yield return Finding.Warning(
                 "unit",
                 $"the doctor looks as {asUser}, and {unit} runs as {user}: rights are judged as {asUser}'s",
-                $"systemd-run -qP --wait --uid={user} -p EnvironmentFile=-/etc/dts/{role}.env /opt/dts/current/{unit} doctor --config "
-                    + $"/etc/dts/{role}.json");
+                $"systemd-run -qP --wait --uid={user} -p EnvironmentFile=-/etc/dts/{role}.env "
+                    + $"/opt/dts/current/{unit} doctor --config /etc/dts/{role}.json");
         }
 
         if (facts.GetValueOrDefault("NeedDaemonReload") == "yes")
@@ -66,8 +59,8 @@ public static class HostChecks
             yield return Finding.Warning(
                 "unit",
                 $"{installed} is not the unit that this version came with",
-                $"install -m 644 {ours} {installed}; systemctl daemon-reload; systemctl restart {unit} (what you want otherwise belongs "
-                    + $"into systemctl edit {unit})");
+                $"install -m 644 {ours} {installed}; systemctl daemon-reload; systemctl restart {unit} "
+                    + $"(what you want otherwise belongs into systemctl edit {unit})");
         }
 
         if (unit == "dts-worker" && facts.GetValueOrDefault("Delegate") == "no")
@@ -82,7 +75,8 @@ public static class HostChecks
         {
             yield return Finding.Error(
                 "unit",
-                $"TimeoutStopSec of {timeout.TotalSeconds:0} s is not longer than the {stopsWithin.TotalSeconds:0} s that {unit} may take to stop",
+                $"TimeoutStopSec of {timeout.TotalSeconds:0} s is not longer than the {stopsWithin.TotalSeconds:0} s "
+                    + $"that {unit} may take to stop",
                 DropIn(unit, "stop", $"TimeoutStopSec={stopsWithin.TotalSeconds + 30:0}"));
         }
 

@@ -90,9 +90,8 @@ public sealed class Journal(string socketPath, string identifier, string worker,
     }
 
     /// <summary>RunId is RUN_ID.</summary>
-    private static string FieldOf(string parameter) =>
-        string.Concat(
-            parameter.Select((letter, i) => i > 0 && char.IsAsciiLetterUpper(letter) ? $"_{letter}" : $"{char.ToUpperInvariant(letter)}"));
+    private static string FieldOf(string parameter) => string.Concat(
+        parameter.Select((letter, i) => i > 0 && char.IsAsciiLetterUpper(letter) ? $"_{letter}" : $"{char.ToUpperInvariant(letter)}"));
 
     private static void Add(MemoryStream entry, string field, string value, int bytesMax = FieldBytesMax)
     {
@@ -145,9 +144,8 @@ public sealed class Journal(string socketPath, string identifier, string worker,
         public void Log<TState>(
             LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
-            var message = (
-                category == journal.Identifier ? "" : $"{category}: ") + formatter(state,
-                exception) + (exception is null ? "" : $"\n{exception}");
+            var origin = category == journal.Identifier ? "" : $"{category}: ";
+            var message = origin + formatter(state, exception) + (exception is null ? "" : $"\n{exception}");
             if (IsEnabled(logLevel)
                 && !journal.TrySend(logLevel, eventId, message, state as IEnumerable<KeyValuePair<string, object?>> ?? []))
             {

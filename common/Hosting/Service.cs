@@ -106,12 +106,8 @@ public static class Service
         var journalStream = Environment.GetEnvironmentVariable("JOURNAL_STREAM");
         if (Journal.ReadsUs(journalStream))
         {
-            logging.AddProvider(
-                new Journal(
-                    Journal.SocketPath,
-                    service,
-                    worker,
-                    LoggerFactory.Create(fallback => fallback.SetMinimumLevel(LogLevel.Trace).AddSystemdConsole())));
+            var fallback = LoggerFactory.Create(console => console.SetMinimumLevel(LogLevel.Trace).AddSystemdConsole());
+            logging.AddProvider(new Journal(Journal.SocketPath, service, worker, fallback));
         }
         else if (journalStream is not null)
         {

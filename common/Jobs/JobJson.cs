@@ -57,9 +57,8 @@ public static class JobJson
         }
         catch (JsonException wrong)
         {
-            error =
-                $"job is not JSON (line {wrong.LineNumber + 1}, byte {wrong.BytePositionInLine + 1}); "
-                    + $"expected {{\"name\":…,\"command\":…,\"cronExpr\":…}}";
+            error = $"job is not JSON (line {wrong.LineNumber + 1}, byte {wrong.BytePositionInLine + 1}); "
+                + $"expected {{\"name\":…,\"command\":…,\"cronExpr\":…}}";
         }
 
         return job is not null;

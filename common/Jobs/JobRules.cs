@@ -53,8 +53,10 @@ public static class JobRules
         ?? (string.IsNullOrWhiteSpace(job.Command) ? "command is empty; expected a shell command" : null)
         ?? FindBadText("command", job.Command, CommandBytesMax)
         ?? FindBadText("description", job.Description, CommandBytesMax)
-        ?? (IsUserName(job.User) ? null : $"user \"{Display.Line(job.User)}\" is no user's name; expected letters, digits, '.', '_', '-', "
-            + "'@' or '$', at most 100, the first no '-'")
+        ?? (IsUserName(job.User)
+            ? null
+            : $"user \"{Display.Line(job.User)}\" is no user's name; "
+                + "expected letters, digits, '.', '_', '-', '@' or '$', at most 100, the first no '-'")
         ?? FindBadPath("cwd", job.Cwd)
         ?? FindBadPath("shell", job.Shell)
         ?? OutOfRange("startDeadlineSeconds", job.StartDeadlineSeconds, 1, 30 * DayInSeconds)
@@ -68,10 +70,12 @@ public static class JobRules
         ?? FindBadEnv(job.Env);
 
     /// <summary>What is wrong with variables that come with a request to run; null = nothing. They go through etcd with the run.</summary>
-    public static string? FindBadRequestEnv(IReadOnlyDictionary<string, string> env) => FindBadEnv(env)
-        ?? (env.Sum(variable => Encoding.UTF8.GetByteCount(variable.Key) + Encoding.UTF8.GetByteCount(variable.Value)) is var bytes and > RequestEnvBytesMax
-            ? $"env has {bytes} bytes; expected at most {RequestEnvBytesMax}"
-            : null);
+    public static string? FindBadRequestEnv(IReadOnlyDictionary<string, string> env) =>
+        FindBadEnv(env)
+        ?? (CountBytes(env) is var bytes and > RequestEnvBytesMax ? $"env has {bytes} bytes; expected at most {RequestEnvBytesMax}" : null);
+
+    private static int CountBytes(IReadOnlyDictionary<string, string> env) =>
+        env.Sum(variable => Encoding.UTF8.GetByteCount(variable.Key) + Encoding.UTF8.GetByteCount(variable.Value));
 
     private static string? FindBadEnv(IReadOnlyDictionary<string, string> env) =>
         env.Select(variable => FindBadVariable(variable.Key, variable.Value)).FirstOrDefault(fault => fault is not null);
@@ -82,18 +86,22 @@ public static class JobRules
             && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-' or '@' or '$');
 
     private static string? FindBadLimit(Job job) =>
-        (job.MemoryMax.Bytes is 0 or (>= MemoryMin and <= MemoryMost) ? null : $"memoryMax is {job.MemoryMax}; "
-            + $"expected {new ByteSize(MemoryMin)} to {new ByteSize(MemoryMost)}, or 0 for no limit")
-        ?? (job.CpuMax is 0 or (>= CpuMin and <= CpuMost) ? null : string.Create(CultureInfo.InvariantCulture, $"cpuMax is {job.CpuMax}; "
-            + $"expected {CpuMin} to {CpuMost}, or 0 for no limit"))
+        (job.MemoryMax.Bytes is 0 or (>= MemoryMin and <= MemoryMost)
+            ? null
+            : $"memoryMax is {job.MemoryMax}; expected {new ByteSize(MemoryMin)} to {new ByteSize(MemoryMost)}, or 0 for no limit")
+        ?? (job.CpuMax is 0 or (>= CpuMin and <= CpuMost)
+            ? null
+            : string.Create(
+                CultureInfo.InvariantCulture, $"cpuMax is {job.CpuMax}; expected {CpuMin} to {CpuMost}, or 0 for no limit"))
         ?? OutOfRange("pidsMax", job.PidsMax, 0, PidsMost);
 
     private static string? FindBadRetry(Retry retry) =>
         OutOfRange("retry.max", retry.Max, 0, 100)
         ?? OutOfRange("retry.delaySeconds", retry.DelaySeconds, 0, DayInSeconds)
         ?? OutOfRange("retry.maxDelaySeconds", retry.MaxDelaySeconds, 0, 30 * DayInSeconds)
-        ?? (retry.Backoff is >= 1 and <= 100 ? null : "retry.backoff is "
-            + $"{retry.Backoff.ToString(System.Globalization.CultureInfo.InvariantCulture)}; expected 1 to 100");
+        ?? (retry.Backoff is >= 1 and <= 100
+            ? null
+            : string.Create(CultureInfo.InvariantCulture, $"retry.backoff is {retry.Backoff}; expected 1 to 100"));
 
     private static string? FindBadDependents(Job job)
     {

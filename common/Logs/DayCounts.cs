@@ -13,7 +13,12 @@ internal sealed class DayCounts
     /// else to be added.
     /// </summary>
     public IReadOnlyList<(string Job, DateOnly Day, IReadOnlyDictionary<string, long> Counts)> InOrder =>
-        [.. _days.OrderBy(day => day.Key.Job, StringComparer.Ordinal).ThenBy(day => day.Key.Day).Select(day => (day.Key.Job, day.Key.Day, (IReadOnlyDictionary<string, long>)day.Value))];
+        [
+            .. _days
+                .OrderBy(day => day.Key.Job, StringComparer.Ordinal)
+                .ThenBy(day => day.Key.Day)
+                .Select(day => (day.Key.Job, day.Key.Day, (IReadOnlyDictionary<string, long>)day.Value)),
+        ];
 
     public void Add(RunRecord record) => Add(record.JobName, DayStats.DayOf(record), DayStats.Of(record));
 

@@ -10,8 +10,8 @@ public interface ILogStore : IDisposable
 {
     /// <summary>
     /// Writes records; all are durable when it returns, and the new ones counted within about a second. A record that is there already is
-    /// replaced by a later writing of it, except that
-    /// <see cref="RunStatus.Lost"/> never replaces another ending: who declares a run lost may be wrong, who saw its end is not.
+    /// replaced by a later writing of it, except that <see cref="RunStatus.Lost"/> never replaces another ending: who declares a run lost
+    /// may be wrong, who saw its end is not.
     /// </summary>
     /// <returns>The records that the store refuses because of their content; all others are durable.</returns>
     Task<IReadOnlyList<Refused<RunRecord>>> WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel);

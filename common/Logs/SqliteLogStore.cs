@@ -32,24 +32,34 @@ public sealed class SqliteLogStore : ILogStore
         create index if not exists log_plan on log (jobName, planTime);
         create index if not exists log_missed on log (jobName, missedSince, planTime) where missedSince > 0;
         create index if not exists log_expire on log (expireAt);
-        create table if not exists output (run text, offset integer, expireAt integer not null, data blob not null, primary key (run, offset)) without rowid;
+        create table if not exists output (
+            run text, offset integer, expireAt integer not null, data blob not null, primary key (run, offset)
+        ) without rowid;
         create index if not exists output_expire on output (expireAt);
-        create table if not exists stats (jobName text, day text, key text, n integer not null, primary key (jobName, day, key)) without rowid;
+        create table if not exists stats (
+            jobName text, day text, key text, n integer not null, primary key (jobName, day, key)
+        ) without rowid;
         """;
 
     private const string Upsert = """
-        insert into log (_id, jobName, status, startTime, planTime, missedSince, expireAt, record) values ($id, $job, $status, $start, $plan, $since, $expire, cast($record as text))
+        insert into log (_id, jobName, status, startTime, planTime, missedSince, expireAt, record)
+        values ($id, $job, $status, $start, $plan, $since, $expire, cast($record as text))
         on conflict (_id) do update set
             status = excluded.status, startTime = excluded.startTime, expireAt = excluded.expireAt, record = excluded.record
         where excluded.status <> 'lost'
         """;
 
-    private const string Count =
-        "insert into stats (jobName, day, key, n) values ($job, $day, $key, $n) on conflict (jobName, day, "
-            + "key) do update set n = n + excluded.n";
-    private const string CountMost =
-        "insert into stats (jobName, day, key, n) values ($job, $day, $key, $n) on conflict (jobName, day, key) do update set n = max(n, "
-            + "excluded.n)";
+    private const string Count = """
+        insert into stats (jobName, day, key, n) values ($job, $day, $key, $n)
+        on conflict (jobName, day, key) do update set n = n + excluded.n
+        """;
+
+    private const string CountMost = """
+        insert into stats (jobName, day, key, n) values ($job, $day, $key, $n)
+        on conflict (jobName, day, key) do update set n = max(n, excluded.n)
+        """;
+
+    private const string InsertOutput = "insert or ignore into output (run, offset, expireAt, data) values ($run, $offset, $expire, $data)";
 
     private const int LettersEnd = 0x20000; // No letter at or above it has an upper and a lower case.
 
@@ -111,13 +121,7 @@ public sealed class SqliteLogStore : ILogStore
         IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) => _file.WriteAsync<IReadOnlyList<Refused<OutputChunk>>>(connection =>
     {
         List<Refused<OutputChunk>> refused = [];
-        using var insert = Prepare(
-            connection,
-            "insert or ignore into output (run, offset, expireAt, data) values ($run, $offset, $expire, $data)",
-            "$run",
-            "$offset",
-            "$expire",
-            "$data");
+        using var insert = Prepare(connection, InsertOutput, "$run", "$offset", "$expire", "$data");
         foreach (var chunk in chunks)
         {
             var whole = MemoryMarshal.TryGetArray(chunk.Data, out var data) && data.Count == data.Array!.Length
@@ -133,9 +137,11 @@ public sealed class SqliteLogStore : ILogStore
         string run, long offset, int bytesMax, CancellationToken cancel) => _file.ReadAsync(connection =>
     {
         using var command = connection.CreateCommand();
-        command.CommandText =
-            "select offset, data from output where run = $run and offset >= coalesce((select max(offset) from output where run = $run and "
-                + "offset <= $offset), 0) order by offset";
+        command.CommandText = """
+            select offset, data from output
+            where run = $run and offset >= coalesce((select max(offset) from output where run = $run and offset <= $offset), 0)
+            order by offset
+            """;
         command.Parameters.AddWithValue("$run", run);
         command.Parameters.AddWithValue("$offset", offset);
         using var rows = command.ExecuteReader();
@@ -283,11 +289,10 @@ public sealed class SqliteLogStore : ILogStore
             foreach (var (key, count) in sums.Where(sum => sum.Value != 0))
             {
                 var command = key == DayStats.Longest ? most : add;
-                (
-                    command.Parameters[0].Value,
-                    command.Parameters[1].Value,
-                    command.Parameters[2].Value,
-                    command.Parameters[3].Value) = (job, TextOf(day), key, count);
+                command.Parameters[0].Value = job;
+                command.Parameters[1].Value = TextOf(day);
+                command.Parameters[2].Value = key;
+                command.Parameters[3].Value = count;
                 command.ExecuteNonQuery();
             }
         }
@@ -305,28 +310,26 @@ public sealed class SqliteLogStore : ILogStore
         return command;
     }
 
-    private Task<IReadOnlyList<RunRecord>> Query(
-        string sql,
-        (string Name, object Value)[] parameters,
-        CancellationToken cancel) => _file.ReadAsync<IReadOnlyList<RunRecord>>(connection =>
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        foreach (var (name, value) in parameters)
+    private Task<IReadOnlyList<RunRecord>> Query(string sql, (string Name, object Value)[] parameters, CancellationToken cancel) =>
+        _file.ReadAsync<IReadOnlyList<RunRecord>>(connection =>
         {
-            command.Parameters.AddWithValue(name, value);
-        }
-
-        using var rows = command.ExecuteReader();
-        var records = new List<RunRecord>();
-        while (rows.Read())
-        {
-            if (Parse(rows.GetString(0)) is { } record)
+            using var command = connection.CreateCommand();
+            command.CommandText = sql;
+            foreach (var (name, value) in parameters)
             {
-                records.Add(record);
+                command.Parameters.AddWithValue(name, value);
             }
-        }
 
-        return records;
-    }, cancel);
+            using var rows = command.ExecuteReader();
+            var records = new List<RunRecord>();
+            while (rows.Read())
+            {
+                if (Parse(rows.GetString(0)) is { } record)
+                {
+                    records.Add(record);
+                }
+            }
+
+            return records;
+        }, cancel);
 }

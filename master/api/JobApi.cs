@@ -25,11 +25,12 @@ internal sealed class JobApi(
         routes.MapPost("/api/v1/jobs/{name}/kill", gate.Guard(async http =>
         {
             var runId = http.Request.Query["runId"].FirstOrDefault() ?? Everything;
-            var request = KillRequest.All with
+            if (runId.Contains('/'))
             {
-                RunId = runId.Contains('/') ? throw new FormatException($"runId is \"{Display.Line(runId)}\"; expected a run's id") : runId,
-            };
-            await jobs.KillAsync(await NameOfAsync(http), request, http.RequestAborted);
+                throw new FormatException($"runId is \"{Display.Line(runId)}\"; expected a run's id");
+            }
+
+            await jobs.KillAsync(await NameOfAsync(http), KillRequest.All with { RunId = runId }, http.RequestAborted);
             await Answer.SucceedAsync(http);
         }));
 

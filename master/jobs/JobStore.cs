@@ -204,14 +204,12 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
         for (var attempt = 1; attempt <= Tries; attempt++)
         {
             var state = await etcd.TxnAsync(
-                Txn.All(
-                    [
-                        Txn.Get(keys.Job(name)),
-                        Txn.Get(keys.Fired(name)),
-                        Txn.List(keys.FiredByWorkers(name)),
-                        Txn.Get(keys.History(name)),
-                        Txn.List(keys.Workers),
-                    ]),
+                Txn.All([
+                    Txn.Get(keys.Job(name)),
+                    Txn.Get(keys.Fired(name)),
+                    Txn.List(keys.FiredByWorkers(name)),
+                    Txn.Get(keys.History(name)),
+                    Txn.List(keys.Workers)]),
                 repeatable: true,
                 cancel);
             var found = state.Responses.Select(response => response.ResponseRange.Kvs).ToList();

@@ -93,8 +93,9 @@ internal static class Ledger
             var end = i + 1 < all.Count ? all[i + 1].After : DateTimeOffset.MaxValue;
             var schedule = Parse(all[i], name.Value, defaultZone);
             var after = all[i].After > from.AddTicks(-1) ? all[i].After : from.AddTicks(-1);
-            for (var next = schedule?.Next(after); next is { } planTime && planTime <= end
-                && planTime < to; next = schedule!.Next(planTime))
+            for (var next = schedule?.Next(after);
+                next is { } planTime && planTime <= end && planTime < to;
+                next = schedule!.Next(planTime))
             {
                 yield return planTime;
             }
@@ -121,19 +122,22 @@ internal sealed record LedgerLine(DateTimeOffset PlanTime, IReadOnlyList<LedgerE
         ? Note.Length == 0 ? "no ending" : ""
         : Endings.GroupBy(ending => (ending.Attempt, WorkerOf(ending))).Any(group => group.Count() > 1) ? "two endings" : "";
 
-    public override string ToString() => $"{Cursor.Text(PlanTime)}  " + (Endings.Count == 0
-        ? Note.Length == 0 ? "-" : Note
-        : string.Join(
-            "; ",
-            Endings.Select(
-                ending =>
-                    $"{ending.Status.Word()} "
-                        + $"{ending.Worker}{(ending.Attempt > 1 ? $" attempt {ending.Attempt}" : "")}{(ending.Err.Length > 0 ? $" ({ending.Err})" : "")}")))
-        + (Fault.Length > 0 ? $"  << {Fault}" : "");
+    public override string ToString()
+    {
+        var endings = Endings.Count > 0 ? string.Join("; ", Endings) : Note.Length > 0 ? Note : "-";
+        return $"{Cursor.Text(PlanTime)}  {endings}{(Fault.Length > 0 ? $"  << {Fault}" : "")}";
+    }
 
     private static string WorkerOf(LedgerEnding ending) =>
         ending.RunId.IndexOf('@', StringComparison.Ordinal) is >= 0 and var at ? ending.RunId[at..] : "";
 }
 
 /// <summary>One ending of a planned time.</summary>
-internal sealed record LedgerEnding(RunStatus Status, int Attempt, string Worker, string Err, string RunId);
+internal sealed record LedgerEnding(RunStatus Status, int Attempt, string Worker, string Err, string RunId)
+{
+    public override string ToString()
+    {
+        var attempt = Attempt > 1 ? $" attempt {Attempt}" : "";
+        return $"{Status.Word()} {Worker}{attempt}{(Err.Length > 0 ? $" ({Err})" : "")}";
+    }
+}

@@ -59,7 +59,11 @@ internal sealed class BrokenStore : ILogStore
         }
 
         return Task.FromResult<IReadOnlyList<Refused<RunRecord>>>(
-            [.. records.Where(record => Refuses(record.Id) is not null).Select(record => new Refused<RunRecord>(record, Refuses(record.Id)!))]);
+            [
+                .. records
+                    .Where(record => Refuses(record.Id) is not null)
+                    .Select(record => new Refused<RunRecord>(record, Refuses(record.Id)!)),
+            ]);
     }
 
     public Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel)
@@ -81,7 +85,11 @@ internal sealed class BrokenStore : ILogStore
 
         ThrowIfBroken();
         return Task.FromResult<IReadOnlyList<Refused<OutputChunk>>>(
-            [.. chunks.Where(chunk => Refuses(chunk.Run) is not null).Select(chunk => new Refused<OutputChunk>(chunk, Refuses(chunk.Run)!))]);
+            [
+                .. chunks
+                    .Where(chunk => Refuses(chunk.Run) is not null)
+                    .Select(chunk => new Refused<OutputChunk>(chunk, Refuses(chunk.Run)!)),
+            ]);
     }
 
     public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(string run, long offset, int bytesMax, CancellationToken cancel)

@@ -132,9 +132,11 @@ public sealed class DocumentServer : IAsyncLifetime
         Uri = _gateway.Uri;
     }
 
-    private Task<string> StartPostgresAsync() =>
-        PostgresAsync(
-            $"-o '-p {_port}{(BuildsIndexes ? " -c cron.use_background_workers=on -c max_worker_processes=24" : "")}' -l {_data}/log -w start");
+    private Task<string> StartPostgresAsync()
+    {
+        var settings = BuildsIndexes ? " -c cron.use_background_workers=on -c max_worker_processes=24" : "";
+        return PostgresAsync($"-o '-p {_port}{settings}' -l {_data}/log -w start");
+    }
 
     private Task<string> PostgresAsync(string what) =>
         Tool.RunAsync(

@@ -44,7 +44,11 @@ internal sealed class NginxServer : IAsyncDisposable
         return StartAsync(port, $$"""
             server {
                 listen 127.0.0.1:{{port}};
-                location / { proxy_pass http://{{target.Authority}}; proxy_buffering off; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_read_timeout 1h; }
+                proxy_buffering off;
+                proxy_http_version 1.1;
+                proxy_set_header Connection "";
+                proxy_read_timeout 1h;
+                location / { proxy_pass http://{{target.Authority}}; }
             }
             """);
     }
@@ -56,8 +60,8 @@ internal sealed class NginxServer : IAsyncDisposable
         plainPort = FindFreePort();
         var site = File.ReadAllText(Tool.InRepository("nginx/dts.conf"))
             .Replace("listen 80", $"listen 127.0.0.1:{plainPort}")
-                .Replace("listen 443", $"listen 127.0.0.1:{port}")
-                .Replace("dts.example.com", SiteName)
+            .Replace("listen 443", $"listen 127.0.0.1:{port}")
+            .Replace("dts.example.com", SiteName)
             .Replace("127.0.0.1:8070", masters[0]).Replace("127.0.0.1:8071", masters[1])
             .Replace("/etc/nginx/dts.crt", tls.ServerFile).Replace("/etc/nginx/dts.key", tls.ServerKeyFile);
         return StartAsync(port, site);

@@ -18,8 +18,8 @@ internal static partial class ClusterFigures
         Console.WriteLine($"{await ClusterMachine.DescribeAsync()}\n");
         Console.WriteLine($"## Start, ms after the plan time: jobs `* * * * * *` on two workers for {Seconds} s\n");
         Console.WriteLine(
-            "| | fires | doubled | missing | worker's clock p50 / p99 / max | command's clock p50 / p99 / max | that ÷ no scheduler, "
-                + "p50 / p99 | CPU ms a fire: workers / commands | others' CPU |");
+            "| | fires | doubled | missing | worker's clock p50 / p99 / max | command's clock p50 / p99 / max "
+                + "| that ÷ no scheduler, p50 / p99 | CPU ms a fire: workers / commands | others' CPU |");
         Console.WriteLine("|---|--:|--:|--:|--:|--:|--:|--:|--:|");
         foreach (var jobs in (int[])[2, 50])
         {
@@ -31,8 +31,8 @@ internal static partial class ClusterFigures
 
         Console.WriteLine("\n## Start of a service, and its memory\n");
         Console.WriteLine(
-            "| | jobs | ready, ms (best of 3) | RSS then (peak), MB | CPU of the start, "
-                + "ms | after a `/job/list` |\n|---|--:|--:|--:|--:|--:|");
+            "| | jobs | ready, ms (best of 3) | RSS then (peak), MB | CPU of the start, ms | after a `/job/list` |\n"
+                + "|---|--:|--:|--:|--:|--:|");
         foreach (var jobs in (int[])[100, 10_000])
         {
             await MeasureReadyAsync(jobs);
@@ -81,12 +81,11 @@ internal static partial class ClusterFigures
             + $"| {Spread.Of(starts.Select(start => start.LagMs))} | {byCommand} | {ratio} "
             + $"| {own * 1000 / distinct:F1} / {commands * 1000 / distinct:F1} | {(everybody - all) / Seconds * 100:F0} % |";
 
-        (double Own, double Commands, double All, double Everybody) ReadCpu() =>
-            (
-                workers.Sum(worker => worker.ReadCpu().Own),
-                workers.Sum(worker => worker.ReadCpu().Children),
-                host.ReadCpu(),
-                ClusterMachine.ReadBusy());
+        (double Own, double Commands, double All, double Everybody) ReadCpu() => (
+            workers.Sum(worker => worker.ReadCpu().Own),
+            workers.Sum(worker => worker.ReadCpu().Children),
+            host.ReadCpu(),
+            ClusterMachine.ReadBusy());
     }
 
     /// <summary>The records of the runs that succeeded, when all are there or ten seconds have passed.</summary>
@@ -177,10 +176,11 @@ internal static partial class ClusterFigures
     {
         await ClusterMachine.CalmAsync();
         using var host = await ClusterHost.StartAsync();
-        (
-            string Name,
-            ClusterProcess Process)[] services = [("worker", (await host.StartWorkerAsync("w1")).Worker),
-            ("master", (await host.StartMasterAsync()).Master)];
+        (string Name, ClusterProcess Process)[] services =
+        [
+            ("worker", (await host.StartWorkerAsync("w1")).Worker),
+            ("master", (await host.StartMasterAsync()).Master),
+        ];
         var begin = services.Select(service => service.Process.ReadCpu().Own).ToList();
         await TimeIs(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() + (IdleSeconds * 1000));
         foreach (var ((name, process), before) in services.Zip(begin))

@@ -35,8 +35,8 @@ internal static class LagFigures
                 $"{Environment.ProcessorCount} cores, {DateTimeOffset.UtcNow:yyyy-MM-dd HH:mm} UTC: "
                     + $"{1 / BetweenStarts.TotalSeconds:F0} starts a second; rounds of {Round.TotalSeconds} s, turn about\n");
             Console.WriteLine(
-                "| the log | starts | records shipped, a second | lag by our clock p50 / p90 / p99, "
-                    + "ms | by the command's |\n|---|--:|--:|--:|--:|");
+                "| the log | starts | records shipped, a second | lag by our clock p50 / p90 / p99, ms | by the command's |\n"
+                    + "|---|--:|--:|--:|--:|");
             using var sqlite = new SqliteLogStore(Path.Combine(folder.FullName, "log.db"));
             using var mongo = new MongoLogStore(server.Uri, TimeSpan.FromSeconds(30), NullLogger.Instance);
             await CompareAsync(folder.FullName, "SQLite", sqlite);

@@ -49,8 +49,8 @@ internal static class LogFigures
             }
 
             Console.WriteLine(
-                "\n| store | records | written, a second | first page p50 / p99, ms | page 1,000 | of one job | failed ones | statistics "
-                    + "of 30 days |\n|---|--:|--:|--:|--:|--:|--:|--:|");
+                "\n| store | records | written, a second | first page p50 / p99, ms | page 1,000 | of one job | failed ones "
+                    + "| statistics of 30 days |\n|---|--:|--:|--:|--:|--:|--:|--:|");
             if (only is null or "sqlite")
             {
                 await GrownAsync("SQLite", sqlite, rows);
@@ -91,8 +91,8 @@ internal static class LogFigures
         var unordered = new InsertManyOptions { IsOrdered = false };
         var offset = 0L;
         Console.WriteLine(
-            "| batch | bare insert, records a second | by two connections | store | ratio to the bare one | to the better "
-                + "|\n|--:|--:|--:|--:|--:|--:|");
+            "| batch | bare insert, records a second | by two connections | store | ratio to the bare one | to the better |\n"
+                + "|--:|--:|--:|--:|--:|--:|");
         foreach (var size in sizes)
         {
             Func<MongoLogStore, List<RunRecord>, Task>[] ways =
@@ -130,8 +130,8 @@ internal static class LogFigures
 
             double Median(Func<double[], double> of) => rates.Select(of).Order().ElementAt(WritingRounds / 2);
             Console.WriteLine(
-                Invariant($"| {size} | {Median(r => r[0]):N0} | {Median(r => r[1]):N0} | {Median(r => r[2]):N0} | {Median(r => r[2] / r[0]):F2} | ")
-                    + Invariant($"{Median(r => r[2] / Math.Max(r[0], r[1])):F2} |"));
+                Invariant($"| {size} | {Median(r => r[0]):N0} | {Median(r => r[1]):N0} | {Median(r => r[2]):N0} | ")
+                    + Invariant($"{Median(r => r[2] / r[0]):F2} | {Median(r => r[2] / Math.Max(r[0], r[1])):F2} |"));
         }
     }
 
@@ -229,11 +229,10 @@ internal static class LogFigures
         var planTime = _first.AddSeconds(n / 10);
         var ms = planTime.ToUnixTimeMilliseconds();
         var failed = n % 50 == 0;
+        var job = JobOf((int)(n % Jobs));
         return new RunRecord(
-            JobOf((int)(n % Jobs)), "echo hello $DTS_JOB", failed
-                ? "exit status 1"
-                : "", "hello\n", ms, ms - 1100, ms + 1, ms + 4 + (n % 7),
-            $"{JobOf((int)(n % Jobs))}/{RunId.Of(planTime)}-{n}", failed ? RunStatus.Failed : RunStatus.Succeeded, ExitCode: failed ? 1 : 0,
+            job, "echo hello $DTS_JOB", failed ? "exit status 1" : "", "hello\n", ms, ms - 1100, ms + 1, ms + 4 + (n % 7),
+            $"{job}/{RunId.Of(planTime)}-{n}", failed ? RunStatus.Failed : RunStatus.Succeeded, ExitCode: failed ? 1 : 0,
             Worker: $"worker-{n % 5}",
             Host: "host",
             JobRevision: 5,

@@ -122,7 +122,8 @@ public sealed class AdoptionTests
 
         Assert.Equal(RunStatus.Lost, record.Status);
         const string Why =
-            @"^the process that held its command is gone \(it was killed by SIGKILL\), so nobody heard how it ended; .* left of it, which (was|were) killed$";
+            @"^the process that held its command is gone \(it was killed by SIGKILL\), so nobody heard how it ended; "
+                + @".* left of it, which (was|were) killed$";
         Assert.Matches(Why, record.Err);
         Assert.Equal((RunStatus.Succeeded, "next\n"), (next.Status, next.Output));
         Assert.Equal(

@@ -16,7 +16,9 @@ public sealed class AttackTests
     private const string Attack = """
         set -- $ARGUMENTS
         try() { what=$1; shift; if "$@" >/dev/null 2>&1; then echo "$what: had"; else echo "$what: refused"; fi; }
-        trace() { /usr/bin/python3 -c 'import ctypes,sys; libc=ctypes.CDLL(None); sys.exit(libc.ptrace(16, int(sys.argv[1]), 0, 0) and 1)' $1; }
+        trace() {
+            /usr/bin/python3 -c 'import ctypes,sys; libc=ctypes.CDLL(None); sys.exit(libc.ptrace(16, int(sys.argv[1]), 0, 0) and 1)' $1
+        }
         talk() { /usr/bin/python3 -c 'import socket,sys; s=socket.socket(socket.AF_UNIX); s.settimeout(1); s.connect(sys.argv[1])' $1; }
         sleep 60 & try 'trace a process of its own' trace $!
         try 'list the sockets' ls $2/holders
@@ -57,18 +59,8 @@ public sealed class AttackTests
         await Tool.RunAsync("chown", workerUser, credentials);
         string[] front = workerUser == "root"
             ? []
-            :
-            [
-                "env",
-                "HOME=/",
-                "setpriv",
-                $"--reuid={workerUser}",
-                $"--regid={workerUser}",
-                "--init-groups",
-                "--inh-caps=+setuid,+setgid",
-                "--ambient-caps=+setuid,+setgid",
-                "--",
-            ];
+            : ["env", "HOME=/", "setpriv", $"--reuid={workerUser}", $"--regid={workerUser}", "--init-groups",
+                "--inh-caps=+setuid,+setgid", "--ambient-caps=+setuid,+setgid", "--"];
         var worker = await cluster.StartWorkerBehindAsync(
             [.. front, "sh", "-c", "umask 077; exec \"$0\" \"$@\""],
             executable,

@@ -113,8 +113,8 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         await hosts.Soon(3, "test -s /tmp/other && test $(stat -c %s /var/lib/dts/worker/output/* | sort -n | tail -n 1) -gt 60000");
         var arguments = (await hosts.RunAsync(
             3,
-            "echo $(systemctl show -P MainPID dts-worker) $(basename $(ls /var/lib/dts/worker/holders/*.sock | head -n 1)) $(cat "
-                + "/tmp/other)")).Trim();
+            "echo $(systemctl show -P MainPID dts-worker) $(basename $(ls /var/lib/dts/worker/holders/*.sock | head -n 1)) "
+                + "$(cat /tmp/other)")).Trim();
 
         await PutOnceAsync(
             "attack",
@@ -127,7 +127,9 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         var open = await hosts.RunAsync(3, "find /var/lib/dts /var/lib/dts-job /etc/dts -perm /007");
         var openFiles = await hosts.RunAsync(3, "find /var/lib/dts -perm /077");
         await hosts.RunAsync(3, """
-            kill $(cat /tmp/other); rm -r /srv/attack /tmp/attack /tmp/who /tmp/other /etc/dts/secret /etc/dts/worker.env /run/systemd/system/dts-worker.service.d
+            kill $(cat /tmp/other)
+            rm -r /srv/attack /tmp/attack /tmp/who /tmp/other /etc/dts/secret /etc/dts/worker.env \
+                /run/systemd/system/dts-worker.service.d
             systemctl daemon-reload; systemctl restart dts-worker
             """);
 
@@ -222,8 +224,8 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
     {
         await DeployedAsync();
         const string doctor =
-            "systemd-run -qP --wait --uid=dts -p EnvironmentFile=-/etc/dts/worker.env /opt/dts/current/dts-worker doctor --config "
-                + "/etc/dts/worker.json";
+            "systemd-run -qP --wait --uid=dts -p EnvironmentFile=-/etc/dts/worker.env "
+                + "/opt/dts/current/dts-worker doctor --config /etc/dts/worker.json";
 
         var well = await hosts.RunAsync(3, doctor);
         var ill = await hosts.RunAsync(3, $"echo OOMPolicy=kill >>/etc/systemd/system/dts-worker.service; {doctor}");
@@ -398,7 +400,9 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         foreach (var host in Masters)
         {
             await hosts.RunAsync(host, $$"""
-                mkdir -p /etc/dts && echo '{ "listen": "0.0.0.0", "etcdEndpoints": ["{{hosts.Etcd.Endpoint.Authority}}"] }' >/etc/dts/master.json && (umask 077; echo DTS_APITOKEN={{Token}} >/etc/dts/master.env)
+                mkdir -p /etc/dts &&
+                    echo '{ "listen": "0.0.0.0", "etcdEndpoints": ["{{hosts.Etcd.Endpoint.Authority}}"] }' >/etc/dts/master.json &&
+                    (umask 077; echo DTS_APITOKEN={{Token}} >/etc/dts/master.env)
                 """);
         }
 

@@ -199,7 +199,8 @@ public sealed class HolderTests : IDisposable
                     continue
                 open(sys.argv[1], 'a').write(word['is'] + ' ' + word.get('id', '') + '\n')
                 if word['is'] == 'drop':
-                    say({"is": "started", "commands": [{"id": "a/1", "tag": "", "pid": 4194305, "startTicks": 1, "startedAt": "2026-01-01T00:00:00Z", "ending": None}]})
+                    say({"is": "started", "commands": [{
+                        "id": "a/1", "tag": "", "pid": 4194305, "startTicks": 1, "startedAt": "2026-01-01T00:00:00Z", "ending": None}]})
             """;
         var said = _folder.File("said");
         var log = new RecordedLog();

@@ -235,10 +235,10 @@ public sealed class LifeOfARunTests
         Assert.Single(once, record => record.Trigger == "misfire");
         Assert.DoesNotContain(await cluster.RecordsAsync("skip"), record => record.Trigger == "misfire");
         Assert.DoesNotContain(all, record => record.Status == RunStatus.Missed);
+        var span = $"from={down.AddSeconds(-2):yyyy-MM-ddTHH:mm:ssZ}&to={up:yyyy-MM-ddTHH:mm:ssZ}";
         foreach (var name in new[] { "skip", "once", "all" })
         {
-            var ledger = (await cluster.GetAsync(
-                $"/api/v1/jobs/{name}/ledger?from={down.AddSeconds(-2):yyyy-MM-ddTHH:mm:ssZ}&to={up:yyyy-MM-ddTHH:mm:ssZ}"))["data"]!.AsArray();
+            var ledger = (await cluster.GetAsync($"/api/v1/jobs/{name}/ledger?{span}"))["data"]!.AsArray();
             Assert.True(ledger.Count >= 5, $"{ledger}");
             Assert.All(ledger, line => Assert.Equal("", (string)line!["fault"]!));
         }

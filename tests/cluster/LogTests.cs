@@ -26,8 +26,8 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
         await using var cluster = await NativeCluster.StartAsync(workers: 1);
         await using var nginx = await NginxServer.StartAsync(cluster.MasterUri);
         await cluster.SaveAsync("lines", "for i in 1 2 3 4 5 6 7 8; do echo zeile $i äöü; sleep 1; done", Never);
-        var url =
-            $"http://127.0.0.1:{nginx.Port}/api/v1/runs/lines/{(string?)await cluster.CallAsync("/api/v1/jobs/lines/run")}/output?follow=true";
+        var runId = (string?)await cluster.CallAsync("/api/v1/jobs/lines/run");
+        var url = $"http://127.0.0.1:{nginx.Port}/api/v1/runs/lines/{runId}/output?follow=true";
 
         using var http = new HttpClient();
         var first = await FollowAsync(http, url, untilBytes: 40);
@@ -173,8 +173,8 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
     }
 
     /// <summary>Reads the stream as a browser would, until it ends or there are enough bytes, and then hangs up.</summary>
-    private static async Task<(
-        string Text, long Offset, int Events, string End, List<TimeSpan> Delays)> FollowAsync(HttpClient http, string url, long untilBytes)
+    private static async Task<(string Text, long Offset, int Events, string End, List<TimeSpan> Delays)> FollowAsync(
+        HttpClient http, string url, long untilBytes)
     {
         using var response = await http.GetAsync(url, HttpCompletionOption.ResponseHeadersRead);
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());

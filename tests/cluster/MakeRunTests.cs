@@ -156,12 +156,9 @@ public sealed class MakeRunTests : IDisposable
     /// <summary>Starts it in its own session, as in its own terminal.</summary>
     private Process Start((int Api, int Etcd) ports, string said, string[]? front = null, string? repository = null, string? data = null)
     {
-        var start =
-            new ProcessStartInfo("setsid", ["sh", "-c", "out=$1; shift; "
-                + "exec \"$@\" >\"$out\" 2>&1 </dev/null", "sh", _scratch.File(said), .. front
-                ?? [],
-            "make", "--no-print-directory", "-C", repository
-                ?? Tool.InRepository("."), "run", $"BIN={(repository is null ? NativeProcess.Folder : repository)}",
+        var start = new ProcessStartInfo("setsid", [
+            "sh", "-c", "out=$1; shift; exec \"$@\" >\"$out\" 2>&1 </dev/null", "sh", _scratch.File(said), .. front ?? [],
+            "make", "--no-print-directory", "-C", repository ?? Tool.InRepository("."), "run", $"BIN={repository ?? NativeProcess.Folder}",
             $"DATA={data ?? Data}", $"API_PORT={ports.Api}", $"ETCD_PORT={ports.Etcd}", "WORKERS=1"]);
         start.Environment.Remove("MAKEFLAGS"); // They belong to the make that runs the tests.
         var make = Process.Start(start)!;
@@ -191,9 +188,16 @@ public sealed class MakeRunTests : IDisposable
 
     private int? PidOf(string service) => Running(service) is [var pid] ? pid : null;
 
-    private List<int> Running(string service) =>
-        [.. Processes.Running(service switch { "etcd" => "etcd --data-dir", "master" => "dts-master --apiPort", _ => $"dts-worker --workerId {service} " })
-            .Where(pid => Processes.Describe(pid).Contains(Data, StringComparison.Ordinal))];
+    private List<int> Running(string service)
+    {
+        var commandLine = service switch
+        {
+            "etcd" => "etcd --data-dir",
+            "master" => "dts-master --apiPort",
+            _ => $"dts-worker --workerId {service} ",
+        };
+        return [.. Processes.Running(commandLine).Where(pid => Processes.Describe(pid).Contains(Data, StringComparison.Ordinal))];
+    }
 
     private static (int Api, int Etcd) FindFreePorts()
     {

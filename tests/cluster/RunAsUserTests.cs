@@ -11,21 +11,15 @@ public sealed class RunAsUserTests
 {
     private const string Never = "0 0 0 1 1 * 2099";
     private const string WhoAmI =
-        "id -un; grep -E 'Cap(Prm|Eff|Amb)' /proc/self/status | cut -f 2 | sort -u; setpriv --reuid=root true 2>/dev/null && echo became root; true";
+        "id -un; grep -E 'Cap(Prm|Eff|Amb)' /proc/self/status | cut -f 2 | sort -u; "
+            + "setpriv --reuid=root true 2>/dev/null && echo became root; true";
     private const string NoCapability = "0000000000000000";
 
     /// <summary>With the rights that the shipped unit gives to a worker: AmbientCapabilities.</summary>
     private static readonly string[] AsTheUnitHasIt =
         [
-            "env",
-            "HOME=/",
-            "setpriv",
-            "--reuid=daemon",
-            "--regid=daemon",
-            "--init-groups",
-            "--inh-caps=+setuid,+setgid",
-            "--ambient-caps=+setuid,+setgid",
-            "--",
+            "env", "HOME=/", "setpriv", "--reuid=daemon", "--regid=daemon", "--init-groups",
+            "--inh-caps=+setuid,+setgid", "--ambient-caps=+setuid,+setgid", "--",
         ];
 
     [Fact]

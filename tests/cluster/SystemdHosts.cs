@@ -24,7 +24,8 @@ public sealed class SystemdHosts : IAsyncLifetime
         chroot root useradd -m -s /bin/bash deployer
         echo 'deployer ALL=(ALL) NOPASSWD: ALL' >root/etc/sudoers.d/deployer
         for home in root home/deployer; do install -D -m 644 "$6" root/$home/.ssh/authorized_keys; done
-        SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 exec systemd-nspawn -q -D root -b --register=no --keep-unit --console=pipe --network-namespace-path="/run/netns/$3"
+        export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
+        exec systemd-nspawn -q -D root -b --register=no --keep-unit --console=pipe --network-namespace-path="/run/netns/$3"
         """;
 
     private static readonly TimeSpan PatienceWithMake = TimeSpan.FromMinutes(3);

@@ -122,9 +122,12 @@ public sealed class UserSwitchTests : IDisposable
     {
         var output = new OutputTarget(_scratch.File("1.out"), "a/1", 1000);
 
-        var ending =
-            await (await StartAsync($"echo one; sleep 2; cat {output.Path}; echo x >{output.Path}; "
-                + "ls -l /proc/self/fd", CommandEnvironment.Clean(account: Nobody), "/", output: output)).Ended.Soon();
+        var running = await StartAsync(
+            $"echo one; sleep 2; cat {output.Path}; echo x >{output.Path}; ls -l /proc/self/fd",
+            CommandEnvironment.Clean(account: Nobody),
+            "/",
+            output: output);
+        var ending = await running.Ended.Soon();
 
         Assert.DoesNotContain("1.out", ending.Output.Replace($"{output.Path}: Permission denied", "refused"));
         using var stored = StoredOutput.TryOpen(output.Path);
@@ -156,20 +159,10 @@ public sealed class UserSwitchTests : IDisposable
         string Ask(string user)
         {
             const string Connect =
-                "import socket,sys; s=socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect(sys.argv[1]); print('%s: "
-                    + "%d' % (sys.argv[2], len(s.recv(1))))";
-            using var asking = Process.Start(
-                new ProcessStartInfo(
-                    "setpriv",
-                    [
-                        $"--reuid={user}",
-                        "--clear-groups",
-                        "/usr/bin/python3",
-                        "-c",
-                        Connect,
-                        socket,
-                        user,
-                    ]) { RedirectStandardOutput = true })!;
+                "import socket,sys; s=socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect(sys.argv[1]); "
+                    + "print('%s: %d' % (sys.argv[2], len(s.recv(1))))";
+            string[] arguments = [$"--reuid={user}", "--clear-groups", "/usr/bin/python3", "-c", Connect, socket, user];
+            using var asking = Process.Start(new ProcessStartInfo("setpriv", arguments) { RedirectStandardOutput = true })!;
             return asking.StandardOutput.ReadToEnd();
         }
     }
@@ -211,7 +204,8 @@ public sealed class UserSwitchTests : IDisposable
     {
         // Real-time priority and policy (proc(5), stat) of each thread of the holder; nice and these of the shell and of a child of it.
         const string Script = """
-            for i in /proc/$PPID/task/*; do set -- $(sed 's/.*) /1 2 /' $i/stat); echo ${40} ${41} $(cat $i/comm); done | sort | grep -v '^0 0 '
+            for i in /proc/$PPID/task/*; do set -- $(sed 's/.*) /1 2 /' $i/stat); echo ${40} ${41} $(cat $i/comm); done |
+                sort | grep -v '^0 0 '
             sleep 0.1; for i in $$ self; do set -- $(cat /proc/$i/stat); echo ${19} ${40} ${41}; done; ulimit -r; ulimit -Hr
             """;
         var account = user is null ? null : Nobody;

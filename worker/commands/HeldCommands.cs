@@ -102,9 +102,9 @@ internal sealed class HeldCommands : IDisposable
         if (await Task.WhenAny(first.Heard, Task.Delay(AnswersWithin, TimeProvider.System)) != first.Heard || first.Fault is not null)
         {
             var why = first.Fault ?? $"it did not answer within {AnswersWithin.TotalSeconds:0} s";
+            var (asUser, asThatUser) = user is null ? ("", "") : ($" as {user.Name}", " as that user");
             throw new StartException(
-                $"no command can be started{(user is null ? "" : $" as {user.Name}")}: "
-                    + $"{string.Join(' ', program)} does not run{(user is null ? "" : " as that user")}: {why}");
+                $"no command can be started{asUser}: {string.Join(' ', program)} does not run{asThatUser}: {why}");
         }
 
         return commands;
@@ -172,9 +172,10 @@ internal sealed class HeldCommands : IDisposable
 
         var started = new Dictionary<string, Task<RunningCommand>>(ids.Length);
         var requests = ids.GroupBy(id => _links[id])
-            .Select(
-                together => (
-                    Link: together.Key, Ids: together.ToList(), Number: together.Key.Start([.. together], notAfterMs, deadlines, started)))
+            .Select(together => (
+                Link: together.Key,
+                Ids: together.ToList(),
+                Number: together.Key.Start([.. together], notAfterMs, deadlines, started)))
             .ToList();
 
         try
@@ -417,12 +418,8 @@ internal sealed class HeldCommands : IDisposable
         var path = Path.Combine(_folder, Guid.NewGuid().ToString("N")[..12] + Holder.SocketSuffix);
         using var listener = HolderFolder.Listen(path);
         var gate = StartGate.Make();
-        var link = new Link(
-            this,
-            new HolderLine(HolderFolder.TryConnect(path) ?? throw new IOException($"{path}: cannot connect to this socket")),
-            path,
-            gate,
-            user);
+        var line = new HolderLine(HolderFolder.TryConnect(path) ?? throw new IOException($"{path}: cannot connect to this socket"));
+        var link = new Link(this, line, path, gate, user);
         var endings = Native.OpenForWriting(Path.ChangeExtension(path, Holder.EndingsSuffix), make: true);
         int[] handedOver =
         [

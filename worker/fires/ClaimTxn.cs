@@ -13,9 +13,9 @@ namespace Dts.Worker.Fires;
 /// <code>
 /// if   the job is at the revision it was planned with, its cursor is before P and not before the plan time that precedes P,
 ///      and (overlap: forbid or replace) no run of it is in flight
-/// then read the job, put the cursor at P, put the run                                             -> mine
-/// else if all but the last hold and P has come: put the cursor at P, put what is owed, "skipped"   -> closed by me
-/// else read cursor, job and the runs in flight                                                    -> somebody else's, changed, or in the way
+/// then read the job, put the cursor at P, put the run                                            -> mine
+/// else if all but the last hold and P has come: put the cursor at P, put what is owed, "skipped" -> closed by me
+/// else read cursor, job and the runs in flight                                                   -> somebody else's, changed, in the way
 /// </code>
 /// <para>When the cursor is further back, a claim over the gap compares it with the value that was read, and puts with the rest what
 /// becomes of the plan times between: endings owed, runs queued. So the account is as durable as the claim, and made once.</para>
@@ -103,12 +103,12 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
     }
 
     /// <summary>Puts one queued run in the place of another: for each worker of a job in mode all.</summary>
-    public TxnRequest HandOver(Fire fire) => Txn.If(StillOpen(fire)).Then([
-        Take(fire, Cursor.Moved),
-        Txn.Get(keys.Job(fire.Name)),
-        .. fire.HandTo.Select(
-            (worker, index) => Put(
-                fire.Name, fire.Run with { Worker = worker, ShardIndex = index, ShardTotal = fire.HandTo.Count }))]).Else(LookAround(fire));
+    public TxnRequest HandOver(Fire fire)
+    {
+        var queued = fire.HandTo.Select((worker, index) => Put(
+            fire.Name, fire.Run with { Worker = worker, ShardIndex = index, ShardTotal = fire.HandTo.Count }));
+        return Txn.If(StillOpen(fire)).Then([Take(fire, Cursor.Moved), Txn.Get(keys.Job(fire.Name)), .. queued]).Else(LookAround(fire));
+    }
 
     private OwedEnding Owe(RunSpec run, RunStatus status, string why, DateTimeOffset now) => new(workerId, _session, run, status, why, now);
 
@@ -138,10 +138,11 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
 #if SABOTAGE
         ({ IsQueued: false }, _) when Sabotage.OfCursor => [Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision)],
 #endif
-        (
-            { IsQueued: true },
-            _) => [Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision),
-            Txn.Unchanged(keys.Queued(fire.Name, fire.RunId), fire.QueueRevision)],
+        ({ IsQueued: true }, _) =>
+        [
+            Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision),
+            Txn.Unchanged(keys.Queued(fire.Name, fire.RunId), fire.QueueRevision),
+        ],
         (_, { } gap) =>
         [
             Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision),

@@ -161,8 +161,8 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
     /// </summary>
     private void ForgetOfTheFuture(DateTimeOffset now)
     {
-        foreach (var fire in _pending.Values.Where(fire => !fire.IsAsked && !fire.IsQueued && fire.PlanTime > now + claimAhead + StepBack)
-            .ToList())
+        var latest = now + claimAhead + StepBack;
+        foreach (var fire in _pending.Values.Where(fire => !fire.IsAsked && !fire.IsQueued && fire.PlanTime > latest).ToList())
         {
             if (fire is { IsUncertain: true, Timer: not null })
             {

@@ -262,17 +262,18 @@ internal sealed class Scheduler(
 
         var candidates = plan is null ? [] : roster.Candidates(run, plan.Target);
         var isOurs = candidates.Count == 0 || candidates.Contains(workerId);
-        var fire = new Fire(
-            name, run, plan ?? Unknown, Ranking.RankOf(workerId, candidates.Count > 0 ? candidates : roster.All, name, run.PlanTime))
+        var rank = Ranking.RankOf(workerId, candidates.Count > 0 ? candidates : roster.All, name, run.PlanTime);
+        var fire = new Fire(name, run, plan ?? Unknown, rank)
         {
             QueueRevision = asked.Revision,
             NobodyMatches = candidates.Count == 0 && plan is not null,
             HandTo = plan?.Mode == JobMode.All && run.Worker.Length == 0 ? [.. candidates.Order(StringComparer.Ordinal)] : [],
-            Unplanned = plan is null
-                ? "it has no job that can run"
-                : plan.IsPaused && run.Trigger != RunSpec.Manual
-                ? "its job is paused"
-                : null,
+            Unplanned = plan switch
+            {
+                null => "it has no job that can run",
+                { IsPaused: true } when run.Trigger != RunSpec.Manual => "its job is paused",
+                _ => null,
+            },
         };
         var situation = (isOurs, fire.Rank, fire.NobodyMatches, string.Join(' ', fire.HandTo), fire.Unplanned);
         if (situation != asked.Situation)

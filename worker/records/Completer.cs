@@ -111,16 +111,12 @@ internal sealed class Completer(
         }
     }
 
-    private IReadOnlyList<(JobName Job, RunSpec Run)> FollowUpsOf(Run run) =>
-        FollowUps.After(
-            run.Name,
-            run.Job,
-            run.Spec,
-            run.Status ?? RunStatus.Cancelled,
-            workerId,
-            run.KillRevision > 0,
-            agreedTime(),
-            Random.Shared.NextDouble());
+    private IReadOnlyList<(JobName Job, RunSpec Run)> FollowUpsOf(Run run)
+    {
+        var status = run.Status ?? RunStatus.Cancelled;
+        var wasKilled = run.KillRevision > 0;
+        return FollowUps.After(run.Name, run.Job, run.Spec, status, workerId, wasKilled, agreedTime(), Random.Shared.NextDouble());
+    }
 
     /// <summary>Only if the run is still ours: what follows from one that was declared lost has followed by then.</summary>
     private RequestOp Complete(Ending ending, IReadOnlyList<(JobName Job, RunSpec Run)> next)
@@ -131,13 +127,10 @@ internal sealed class Completer(
         }
 
         var key = keys.Run(run.Name, run.Id);
-        return Txn.Nested(Txn.If(Txn.Unchanged(key, run.HeldAt)).Then([
-            Txn.Delete(key),
-            .. ending.OwedKey is { } owedKey ? [Txn.Put(owedKey, Owe(run, ending.Record))] : Array.Empty<RequestOp>(),
-            .. next.Select(
-                follow => Txn.Put(
-                    keys.Queued(follow.Job, follow.Run.Id),
-                    JsonSerializer.Serialize(follow.Run, JobsJson.Readable.RunSpec)))]).Else(Txn.Get(key)));
+        RequestOp[] owed = ending.OwedKey is { } owedKey ? [Txn.Put(owedKey, Owe(run, ending.Record))] : [];
+        var queued = next.Select(follow => Txn.Put(
+            keys.Queued(follow.Job, follow.Run.Id), JsonSerializer.Serialize(follow.Run, JobsJson.Readable.RunSpec)));
+        return Txn.Nested(Txn.If(Txn.Unchanged(key, run.HeldAt)).Then([Txn.Delete(key), .. owed, .. queued]).Else(Txn.Get(key)));
     }
 
     private string Owe(Run run, RunRecord record)

@@ -63,14 +63,18 @@ internal sealed class RecordWriter(string workerId, string host, TimeSpan retent
         _ => RunStatus.Failed,
     };
 
-    private static string Explain(Run run, CommandEnding ending, CgroupUse? use) =>
-        use is { OomKilled: true } && StatusOf(ending.Outcome) == RunStatus.Failed
-        ? run.Job.MemoryMax.Bytes > 0
-            ? $"killed by the host: it used more memory than its limit of {run.Job.MemoryMax.Describe()}"
-            : "killed by the host, which was out of memory"
-        : ending.Leftovers.Count == 0
-        ? ending.Error
-        : $"{ending.Error}; left behind: {string.Join(", ", ending.Leftovers.Select(process => $"{process.Comm} ({process.Pid})"))}";
+    private static string Explain(Run run, CommandEnding ending, CgroupUse? use)
+    {
+        if (use is { OomKilled: true } && StatusOf(ending.Outcome) == RunStatus.Failed)
+        {
+            return run.Job.MemoryMax.Bytes > 0
+                ? $"killed by the host: it used more memory than its limit of {run.Job.MemoryMax.Describe()}"
+                : "killed by the host, which was out of memory";
+        }
+
+        var leftovers = string.Join(", ", ending.Leftovers.Select(process => $"{process.Comm} ({process.Pid})"));
+        return leftovers.Length == 0 ? ending.Error : $"{ending.Error}; left behind: {leftovers}";
+    }
 
     private RunRecord Make(Job job, RunSpec run, RunStatus status, string why, DateTimeOffset now) => new(
         JobName: job.Name,

@@ -28,9 +28,9 @@ internal sealed class RefusedRecords(string folder, int filesMax = 1000)
 
     public static int Count(string folder)
     {
-        var rest = new FileInfo(Path.Combine(folder, Rest));
-        return (Directory.Exists(folder) ? Directory.EnumerateFiles(folder, Pattern).Count() : 0) + (
-            rest.Exists ? File.ReadLines(rest.FullName).Count() : 0);
+        var rest = Path.Combine(folder, Rest);
+        return (Directory.Exists(folder) ? Directory.EnumerateFiles(folder, Pattern).Count() : 0)
+            + (File.Exists(rest) ? File.ReadLines(rest).Count() : 0);
     }
 
     /// <summary>Keeps a record, durably, and returns its file; null = it was there already.</summary>

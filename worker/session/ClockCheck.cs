@@ -79,8 +79,8 @@ internal sealed class ClockCheck : IDisposable
     /// <summary>How far our clock is ahead of the other's, as far as can be told.</summary>
     private TimeSpan OffsetOf(Reading reading)
     {
-        var offset = _time.GetUtcNow() - DateTimeOffset.UnixEpoch - Monotonic() - (
-            reading.Latest > reading.Before ? reading.Latest : reading.Before);
+        var quicker = reading.Latest > reading.Before ? reading.Latest : reading.Before;
+        var offset = _time.GetUtcNow() - DateTimeOffset.UnixEpoch - Monotonic() - quicker;
         return reading.IsOld && offset.Duration() < FarOff ? TimeSpan.Zero : offset;
     }
 

@@ -37,11 +37,12 @@ internal sealed class LostRuns(EtcdClient etcd, Keys keys, Accounts accounts, Cl
         var next = definition is not null && JobJson.TryParse(definition.Value.Memory, out var job, out _)
             ? FollowUps.After(name, job, inFlight.Run, RunStatus.Lost, inFlight.Worker, wasKilled, now, Random.Shared.NextDouble())
             : [];
+        var queued = next.Select(follow => Txn.Put(
+            keys.Queued(follow.Job, follow.Run.Id), JsonSerializer.Serialize(follow.Run, JobsJson.Readable.RunSpec)));
         var end = Txn.If(Txn.Unchanged(key, pair.ModRevision)).Then([
             Txn.Delete(key),
             Txn.Put(keys.Owed(name, runId), JsonSerializer.Serialize(owed, JobsJson.Readable.OwedEnding)),
-            .. next.Select(
-                run => Txn.Put(keys.Queued(run.Job, run.Run.Id), JsonSerializer.Serialize(run.Run, JobsJson.Readable.RunSpec)))]);
+            .. queued]);
         if ((await etcd.TxnAsync(end)).Succeeded)
         {
             log.RunLost(name, runId, inFlight.Worker, why);

@@ -210,14 +210,15 @@ internal sealed class MongoDatabase : IDisposable
     {
         var cause = failure.GetBaseException();
         var why = (cause as MongoCommandException)?.ErrorMessage ?? cause.Message;
-        var unreached = _client.Cluster.Description.Servers.Where(server => server.HeartbeatException is not null).ToList();
+        var unreached = _client.Cluster.Description.Servers
+            .Where(server => server.HeartbeatException is not null)
+            .Select(server => $"{NameOf(server.EndPoint)}: {server.HeartbeatException.GetBaseException().Message}")
+            .ToList();
         return (failure switch
         {
             MongoAuthenticationException when cause is MongoCommandException or MongoAuthenticationException =>
                 $"it refuses the user or the password of mongodbUri: {why}",
-            TimeoutException when unreached.Count > 0 =>
-                string.Join(
-                    "; ", unreached.Select(server => $"{NameOf(server.EndPoint)}: {server.HeartbeatException.GetBaseException().Message}")),
+            TimeoutException when unreached.Count > 0 => string.Join("; ", unreached),
             TimeoutException when _client.Cluster.Description.Servers.Count == 0 =>
                 "DNS has no hosts for it (SRV records of _mongodb._tcp and this name)",
             TimeoutException when why.Contains("selecting a server", StringComparison.Ordinal) =>

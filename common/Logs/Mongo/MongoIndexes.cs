@@ -27,9 +27,12 @@ internal static class MongoIndexes
         {
             // createIndexes on a collection that does not exist is refused by some servers.
             await database.TryCommandAsync(new BsonDocument("create", collection));
-            var all = indexes.Select(
-                index =>
-                    new BsonDocument { { "name", index.Name }, { "key", index.Keys }, { "expireAfterSeconds", 0, index.Name == Expires } });
+            var all = indexes.Select(index => new BsonDocument
+            {
+                { "name", index.Name },
+                { "key", index.Keys },
+                { "expireAfterSeconds", 0, index.Name == Expires },
+            });
             await database.CommandAsync(new BsonDocument { { "createIndexes", collection }, { "indexes", new BsonArray(all) } });
         }
     }

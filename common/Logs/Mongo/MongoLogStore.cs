@@ -54,10 +54,14 @@ public sealed class MongoLogStore : ILogStore
             .GroupBy(record => record.Id)
             .Select(same => same.LastOrDefault(record => record.Status != RunStatus.Lost) ?? same.Last())
             .ToList();
+        if (latest.Count < LanesFrom)
+        {
+            return await RunAsync(() => WriteAsync(latest));
+        }
+
         var half = latest.Count / 2;
-        return latest.Count < LanesFrom
-            ? await RunAsync(() => WriteAsync(latest))
-            : [.. (await Task.WhenAll(RunAsync(() => WriteAsync(latest[..half])), RunAsync(() => WriteAsync(latest[half..])))).SelectMany(refused => refused)];
+        var refused = await Task.WhenAll(RunAsync(() => WriteAsync(latest[..half])), RunAsync(() => WriteAsync(latest[half..])));
+        return [.. refused.SelectMany(ofLane => ofLane)];
     }
 
     public Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(
@@ -100,13 +104,15 @@ public sealed class MongoLogStore : ILogStore
 
     public Task<IReadOnlyList<RunRecord>> ListAsync(
         JobName job, int skip, int limit, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(async () =>
-        limit == 0
-            ? []
-            :
-            [
-                .. (await _database.FindAsync(
-                    "log", new BsonDocument("jobName", job.Value), LatestFirst, limit, skip)).Select(RunDocument.Read),
-            ]);
+    {
+        if (limit == 0)
+        {
+            return [];
+        }
+
+        var found = await _database.FindAsync("log", new BsonDocument("jobName", job.Value), LatestFirst, limit, skip);
+        return [.. found.Select(RunDocument.Read)];
+    });
 
     public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => RunAsync(async () =>
         LogPage.Of([.. (await FindLatestAsync(query)).Select(RunDocument.Read)], query.Limit));
@@ -116,10 +122,9 @@ public sealed class MongoLogStore : ILogStore
     {
         var (first, end) = (from.ToUnixTimeMilliseconds(), until.ToUnixTimeMilliseconds());
         var byPlanTime = new BsonDocument("planTime", 1);
+        var span = new BsonDocument { { "$gte", first }, { "$lt", end } };
         var planned = await _database.FindAsync(
-            "log",
-            new BsonDocument { { "jobName", job.Value }, { "planTime", new BsonDocument { { "$gte", first }, { "$lt", end } } } },
-            byPlanTime);
+            "log", new BsonDocument { { "jobName", job.Value }, { "planTime", span } }, byPlanTime);
         var reachingIn = new BsonDocument
         {
             { "jobName", job.Value },
@@ -203,7 +208,11 @@ public sealed class MongoLogStore : ILogStore
     private static BsonDocument FilterOf(LogQuery query)
     {
         var filter = new BsonDocument();
-        foreach (var (field, value) in new[] { ("jobName", query.Job), ("status", query.Status?.Word()), ("worker", query.Worker), ("trigger", query.Trigger) })
+        (string Field, string? Value)[] asked =
+        [
+            ("jobName", query.Job), ("status", query.Status?.Word()), ("worker", query.Worker), ("trigger", query.Trigger),
+        ];
+        foreach (var (field, value) in asked)
         {
             filter.Add(field, value, value is not null);
         }

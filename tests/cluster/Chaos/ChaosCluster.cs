@@ -101,20 +101,10 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
     public NativeProcess ProcessOf(string name) => _processes[name];
 
-    public NativeProcess StartWorker(int n) =>
-        Start(Worker(n), ["env", $"DTS_TEST_CLOCK={ClockOf(n)}", .. _network.On(Worker(n))], WorkerExecutable ?? "dts-worker",
-        "--workerId",
-        Worker(n),
-        "--dataFolder",
-        _folder.File(Worker(n)),
-        "--sessionTtl",
-        "5",
-        "--drainTimeout",
-        "3",
-        "--jobLogCommitTimeout",
-        "200",
-        "--slots",
-        "40");
+    public NativeProcess StartWorker(int n) => Start(
+        Worker(n), ["env", $"DTS_TEST_CLOCK={ClockOf(n)}", .. _network.On(Worker(n))], WorkerExecutable ?? "dts-worker",
+        "--workerId", Worker(n), "--dataFolder", _folder.File(Worker(n)), "--sessionTtl", "5", "--drainTimeout", "3",
+        "--jobLogCommitTimeout", "200", "--slots", "40");
 
     public NativeProcess StartMaster(int n) =>
         Start(Master(n), [], "dts-master", "--apiPort", MasterPort(n).ToString(CultureInfo.InvariantCulture));
@@ -127,17 +117,16 @@ internal sealed class ChaosCluster : IAsyncDisposable
         [
             .. _network.On(name), "etcd", "--name", name, "--data-dir", _folder.File(name), "--log-level", "error",
             "--listen-client-urls", $"http://{address}:2379", "--advertise-client-urls", $"http://{address}:2379",
-            "--listen-peer-urls", $"http://{address}:2380", "--initial-advertise-peer-urls", $"http://{address}:2380", "--initial-cluster", all,
+            "--listen-peer-urls", $"http://{address}:2380", "--initial-advertise-peer-urls", $"http://{address}:2380",
+            "--initial-cluster", all,
             .. _tokens switch
             {
                 EtcdTokens.Simple => ["--bcrypt-cost", "4", "--auth-token", "simple", "--auth-token-ttl", "5"],
                 EtcdTokens.Signed =>
-                    [
-                        "--bcrypt-cost",
-                        "4",
-                        "--auth-token",
-                        $"jwt,pub-key={KeyFile("pub")},priv-key={KeyFile("key")},sign-method=RS256,ttl=5s",
-                    ],
+                [
+                    "--bcrypt-cost", "4",
+                    "--auth-token", $"jwt,pub-key={KeyFile("pub")},priv-key={KeyFile("key")},sign-method=RS256,ttl=5s",
+                ],
                 _ => Array.Empty<string>(),
             },
         ];
@@ -323,14 +312,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
         [
             ["user", "add", $"root:{Password}"], ["user", "grant-role", "root", "root"],
             ["user", "add", $"{User}:{Password}"], ["role", "add", "cron"],
-            [
-                "role",
-                "grant-permission",
-                "cron",
-                "--prefix=true",
-                "readwrite",
-                "/cron/",
-            ],
+            ["role", "grant-permission", "cron", "--prefix=true", "readwrite", "/cron/"],
             ["user", "grant-role", User, "cron"], ["auth", "enable"],
         ];
         foreach (var command in _tokens == EtcdTokens.None ? [] : users)

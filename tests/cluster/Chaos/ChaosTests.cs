@@ -44,8 +44,8 @@ public sealed class ChaosTests
     private static readonly int Seed = int.Parse(
         Environment.GetEnvironmentVariable("CHAOS_SEED") ?? $"{Random.Shared.Next(1000, 10_000)}", CultureInfo.InvariantCulture);
 
-    private static readonly string[] Chosen = (
-        Environment.GetEnvironmentVariable("CHAOS_FAULTS") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries);
+    private static readonly string[] Chosen =
+        (Environment.GetEnvironmentVariable("CHAOS_FAULTS") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries);
     private static readonly string[] Faults = [.. Chosen.Except([WithSimpleTokens, WithSignedTokens])];
 
     private static EtcdTokens Tokens =>
@@ -194,10 +194,11 @@ public sealed class ChaosTests
         var missing = "";
         while ((missing = await FindAbnormalAsync(cluster)).Length > 0)
         {
+            var workers = Enumerable.Range(0, ChaosCluster.Workers).Select(ChaosCluster.Worker);
             Assert.True(
                 DateTimeOffset.UtcNow < mended + BackToNormalWithin,
-                $"seed {Seed}: not back to normal within {BackToNormalWithin.TotalSeconds} s: "
-                    + $"{missing}\n{string.Join('\n', Enumerable.Range(0, ChaosCluster.Workers).Select(n => $"--- {ChaosCluster.Worker(n)}\n{Tail(cluster.LogOf(ChaosCluster.Worker(n)))}"))}");
+                $"seed {Seed}: not back to normal within {BackToNormalWithin.TotalSeconds} s: {missing}\n"
+                    + string.Join('\n', workers.Select(worker => $"--- {worker}\n{Tail(cluster.LogOf(worker))}")));
             await Task.Delay(TimeSpan.FromMilliseconds(250));
         }
     }
@@ -250,22 +251,19 @@ public sealed class ChaosTests
         {
             Assert.True(DateTimeOffset.UtcNow < deadline, $"seed {Seed}: still there: {left}");
             await Task.Delay(TimeSpan.FromMilliseconds(500));
-            left = string.Concat(
-                await Task.WhenAll(
-                    new[] { "runs", "queue", "owed" }.Select(
-                        what => cluster.CtlAsync("get", "--prefix", "--keys-only", $"/cron/{what}/"))));
-            left = left.Trim().Length > 0
-                ? left
-                : cluster.CommandsAlive() is { Count: > 0 } alive
-                ? $"processes {string.Join(' ', alive)}"
+            string[] keys = ["runs", "queue", "owed"];
+            left = string.Concat(await Task.WhenAll(
+                keys.Select(what => cluster.CtlAsync("get", "--prefix", "--keys-only", $"/cron/{what}/"))));
+            left = left.Trim().Length > 0 ? left
+                : cluster.CommandsAlive() is { Count: > 0 } alive ? $"processes {string.Join(' ', alive)}"
                 : "";
         }
         while (left.Length > 0);
 
         // The shippers' last batches; what has no record by then is for the judge.
         var started = cluster.ReadWitness();
-        for (deadline = DateTimeOffset.UtcNow + BackToNormalWithin; DateTimeOffset.UtcNow < deadline
-            && !await AreRecordedAsync(cluster, started);)
+        deadline = DateTimeOffset.UtcNow + BackToNormalWithin;
+        while (DateTimeOffset.UtcNow < deadline && !await AreRecordedAsync(cluster, started))
         {
             await Task.Delay(TimeSpan.FromMilliseconds(250));
         }

@@ -179,10 +179,12 @@ public sealed class JudgeTests
 
     private static IReadOnlyList<string> FaultsOfCounter(
         IReadOnlyList<Count> counts, IReadOnlyList<RunRecord> records, string? lost = null) => Judge.FindFaults(
-        new Evidence(
-            [Job],
-            [First, Second],
-            records) { Counters = new HashSet<string> { "a" }, Counts = counts, Lost = new HashSet<string>(lost is null ? [] : [lost]) });
+        new Evidence([Job], [First, Second], records)
+        {
+            Counters = new HashSet<string> { "a" },
+            Counts = counts,
+            Lost = new HashSet<string>(lost is null ? [] : [lost]),
+        });
 
     private static RunRecord RecordOf(Start start) => Succeeded with { Id = start.Id };
 }

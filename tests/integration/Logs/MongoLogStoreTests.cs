@@ -25,7 +25,9 @@ public sealed class MongoLogStoreTests : LogStoreContract, IClassFixture<Documen
 
         var printed = await PythonAsync("""
             d = c.cron.log.find_one()
-            for k in ['_id','jobName','command','err','output','planTime','scheduleTime','startTime','endTime','status','attempt','exitCode','expireAt']: print(k, type(d[k]).__name__, d[k])
+            times = ['planTime','scheduleTime','startTime','endTime']
+            for k in ['_id','jobName','command','err','output'] + times + ['status','attempt','exitCode','expireAt']:
+                print(k, type(d[k]).__name__, d[k])
             print(sorted(i['name'] for i in c.cron.log.list_indexes()))
             """);
 
@@ -45,8 +47,12 @@ public sealed class MongoLogStoreTests : LogStoreContract, IClassFixture<Documen
     public async Task The_original_s_records_and_those_of_its_older_shape_are_read()
     {
         await PythonAsync("""
-            c.cron.log.insert_one({'jobName':'hello','command':'date','err':'','output':'new','planTime':Int64(5000),'scheduleTime':Int64(5001),'startTime':Int64(5002),'endTime':Int64(5003)})
-            c.cron.log.insert_one({'jobName':'hello','command':'date','err':'boom','content':'old','timePoint':{'startTime':Int64(7),'endTime':Int64(8)}})
+            c.cron.log.insert_one({
+                'jobName':'hello','command':'date','err':'','output':'new',
+                'planTime':Int64(5000),'scheduleTime':Int64(5001),'startTime':Int64(5002),'endTime':Int64(5003)})
+            c.cron.log.insert_one({
+                'jobName':'hello','command':'date','err':'boom','content':'old',
+                'timePoint':{'startTime':Int64(7),'endTime':Int64(8)}})
             """);
 
         var records = await ListAsync(Open());

@@ -150,8 +150,10 @@ public sealed class SqliteLogStoreTests : LogStoreContract
         {
             using var command = connection.CreateCommand();
             command.CommandText = $"""
-                create trigger no_records before insert on log when new.jobName = '{Refused}' begin select raise(abort, 'no such job'); end;
-                create trigger no_output before insert on output when new.run like '{Refused}/%' begin select raise(abort, 'no such job'); end;
+                create trigger no_records before insert on log when new.jobName = '{Refused}'
+                begin select raise(abort, 'no such job'); end;
+                create trigger no_output before insert on output when new.run like '{Refused}/%'
+                begin select raise(abort, 'no such job'); end;
                 """;
             return command.ExecuteNonQuery();
         });

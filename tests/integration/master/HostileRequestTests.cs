@@ -140,17 +140,20 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
     }
 
     [Theory]
-    [InlineData("""{"worker":"a/b"}""",          """worker is \"a/b\"; expected a worker's id (1 to 100 letters, digits, '.', '_' or '-')""")]
-    [InlineData("""{"worker":"a\u0000b"}""",     """worker is \"a\\u0000b\"; expected a worker's id (1 to 100 letters, digits, '.', '_' or '-')""")]
-    [InlineData("""{"worker":"\udfff"}""",       """body has text that is not Unicode; expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"}}""")]
-    [InlineData("""{"worker":null}""",           """worker is null; expected a worker's id (1 to 100 letters, digits, '.', '_' or '-')""")]
-    [InlineData("""{"env":{"A":null}}""",        """env is {\"A\":null}; expected an object of texts""")]
-    [InlineData("""{"env":["A"]}""",             """env is [\"A\"]; expected an object of texts""")]
-    [InlineData("""{"env":{"A=B":"x"}}""",       """env \"A=B\" is no variable's name; expected letters, digits and '_'""")]
-    [InlineData("""{"workers":["w1"]}""",        """member \"workers\" is not known; expected worker or env""")]
-    [InlineData("""{"wroker":"w1"}""",           """member \"wroker\" is not known; expected worker or env""")]
-    [InlineData("[1]",                           """body is [1]; expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"}}""")]
-    [InlineData("{",                             """body is not JSON; expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"}}""")]
+    [InlineData("""{"worker":"a/b"}""",      """worker is \"a/b\"; expected a worker's id (1 to 100 letters, digits, '.', '_' or '-')""")]
+    [InlineData("""{"worker":"a\u0000b"}""",
+        """worker is \"a\\u0000b\"; expected a worker's id (1 to 100 letters, digits, '.', '_' or '-')""")]
+    [InlineData("""{"worker":"\udfff"}""",
+        """body has text that is not Unicode; expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"}}""")]
+    [InlineData("""{"worker":null}""",       """worker is null; expected a worker's id (1 to 100 letters, digits, '.', '_' or '-')""")]
+    [InlineData("""{"env":{"A":null}}""",    """env is {\"A\":null}; expected an object of texts""")]
+    [InlineData("""{"env":["A"]}""",         """env is [\"A\"]; expected an object of texts""")]
+    [InlineData("""{"env":{"A=B":"x"}}""",   """env \"A=B\" is no variable's name; expected letters, digits and '_'""")]
+    [InlineData("""{"workers":["w1"]}""",    """member \"workers\" is not known; expected worker or env""")]
+    [InlineData("""{"wroker":"w1"}""",       """member \"wroker\" is not known; expected worker or env""")]
+    [InlineData("[1]",                       """body is [1]; expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"}}""")]
+    [InlineData("{",
+        """body is not JSON; expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"}}""")]
     public async Task A_wrong_request_to_run_is_refused_and_nothing_is_queued(string body, string message)
     {
         await SaveAsync(Three(_name));
@@ -224,7 +227,8 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
         var (apart, composed) = ($"e\u0301 \u1100\u1161 {_name}", $"\u00e9 \uac00 {_name}");
 
         Assert.Equal(
-            """{"errno":0,"msg":"success","data":null,"warnings":["name had separate letters and accents; it was saved in Unicode's composed form (NFC)"]}""",
+            """{"errno":0,"msg":"success","data":null,"warnings":["name had separate letters and accents; """
+                + """it was saved in Unicode's composed form (NFC)"]}""",
             await SaveAsync(Three(apart)));
         Assert.NotNull(await StoredAsync(composed));
         Assert.Null(await StoredAsync(apart));

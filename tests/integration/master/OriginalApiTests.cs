@@ -17,7 +17,12 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
     private string ThreeFields => $$"""{"name":"{{_name}}","command":"echo hello","cronExpr":"*/2 * * * * *"}""";
 
     private string AllFields =>
-        $$$"""{"name":"{{{_name}}}","command":"echo hello","cronExpr":"*/2 * * * * *","description":"","enabled":true,"timeZone":"","mode":"one","overlap":"forbid","misfire":"skip","startDeadlineSeconds":60,"timeoutSeconds":0,"killGraceSeconds":5,"onWorkerLost":"record","onDisconnect":"continue","user":"","cwd":"","shell":"","memoryMax":0,"cpuMax":0,"pidsMax":0,"outputLimitBytes":0,"retentionDays":0,"labels":{},"target":{"workers":[],"labels":{}},"retry":{"max":0,"delaySeconds":10,"backoff":2,"maxDelaySeconds":3600,"elsewhere":false},"env":{},"then":[],"onFailure":[],"always":[]}""";
+        $$$"""{"name":"{{{_name}}}","command":"echo hello","cronExpr":"*/2 * * * * *","description":"","enabled":true"""
+            + ""","timeZone":"","mode":"one","overlap":"forbid","misfire":"skip","startDeadlineSeconds":60,"timeoutSeconds":0"""
+            + ""","killGraceSeconds":5,"onWorkerLost":"record","onDisconnect":"continue","user":"","cwd":"","shell":"","memoryMax":0"""
+            + ""","cpuMax":0,"pidsMax":0,"outputLimitBytes":0,"retentionDays":0,"labels":{},"target":{"workers":[],"labels":{}}"""
+            + ""","retry":{"max":0,"delaySeconds":10,"backoff":2,"maxDelaySeconds":3600,"elsewhere":false}"""
+            + ""","env":{},"then":[],"onFailure":[],"always":[]}""";
 
     [Fact]
     public async Task Save_answers_null_for_a_new_job_and_then_the_job_it_replaced()
@@ -31,7 +36,8 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
     {
         var over = ThreeFields.Replace("*/2 * * * * *", "@at 2020-01-01T00:00:00Z", StringComparison.Ordinal);
         Assert.Equal(
-            """{"errno":-1,"msg":"cronExpr \"@at 2020-01-01T00:00:00Z\" never fires from now on; expected an expression that does","data":null}""",
+            """{"errno":-1,"msg":"cronExpr \"@at 2020-01-01T00:00:00Z\" never fires from now on; """
+                + """expected an expression that does","data":null}""",
             await PostAsync("/job/save", ("job", over)));
 
         await master.Etcd.PutAsync(master.Keys.Job(JobName.Parse(_name)), over);
@@ -80,8 +86,9 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
         Assert.Equal("""{"errno":0,"msg":"success","data":[]}""", await GetAsync($"/job/log?name={_name}"));
         await master.LogStore.WriteAsync([Some.Record(0, _name), Some.Record(1, _name)], CancellationToken.None);
 
-        var data =
-            $"[{JsonSerializer.Serialize(Some.Record(1, _name), LogsJson.Readable.RunRecord)},{JsonSerializer.Serialize(Some.Record(0, _name), LogsJson.Readable.RunRecord)}]";
+        var newer = JsonSerializer.Serialize(Some.Record(1, _name), LogsJson.Readable.RunRecord);
+        var older = JsonSerializer.Serialize(Some.Record(0, _name), LogsJson.Readable.RunRecord);
+        var data = $"[{newer},{older}]";
         Assert.Equal($$"""{"errno":0,"msg":"success","data":{{data}}}""", await GetAsync($"/job/log?name={_name}"));
         Assert.StartsWith(
             $$"""[{"jobName":"{{_name}}","command":"echo hello","err":"","output":"hello\n","planTime":1795341660000,""",

@@ -42,7 +42,14 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
         Assert.IsType<ClaimAnswer.Mine>(await first.ClaimAsync(fire, Ahead));
         await Etcd.DeleteAsync(Keys.Run(fire.Name, fire.RunId));
 
-        foreach (var again in new[] { await second.ClaimAsync(fire, Ahead), await first.ClaimAsync(fire, Ahead), await second.ClaimAsync(fire, P), await second.ClaimMissedAsync(fire) })
+        ClaimAnswer[] answers =
+        [
+            await second.ClaimAsync(fire, Ahead),
+            await first.ClaimAsync(fire, Ahead),
+            await second.ClaimAsync(fire, P),
+            await second.ClaimMissedAsync(fire),
+        ];
+        foreach (var again in answers)
         {
             var notMine = Assert.IsType<ClaimAnswer.NotMine>(again);
             Assert.StartsWith("2026-11-22T10:00:00Z w1 ", notMine.Place!.Value.ToStringUtf8(), StringComparison.Ordinal);

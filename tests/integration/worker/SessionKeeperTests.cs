@@ -195,9 +195,11 @@ public sealed class SessionKeeperTests : EtcdTest, IClassFixture<EtcdServer>
         await kept.SessionSoonAsync();
     }
 
-    private Kept Keep(string registration, Func<string, bool>? isDead = null) =>
-        Own(new Kept(Own(new EtcdClient(Server.Options(_proxy.Endpoint), TimeProvider.System, Log)), Key, registration, Ttl, isDead
-            ?? (_ => false), Log));
+    private Kept Keep(string registration, Func<string, bool>? isDead = null)
+    {
+        var etcd = Own(new EtcdClient(Server.Options(_proxy.Endpoint), TimeProvider.System, Log));
+        return Own(new Kept(etcd, Key, registration, Ttl, isDead ?? (_ => false), Log));
+    }
 
     private sealed class Kept : IAsyncDisposable
     {

@@ -93,23 +93,32 @@ public sealed class CronErrorTable
     [InlineData("@every",              "@every needs a duration of at least 1s; write a whole number with each unit: 90s, 15m, 1h30m, 7d")]
     [InlineData("@every 90",           "@every \"90\" is not a duration; write a whole number with each unit: 90s, 15m, 1h30m, 7d")]
     [InlineData("@every 0s",           "@every needs a duration of at least 1s; write a whole number with each unit: 90s, 15m, 1h30m, 7d")]
-    [InlineData("@every 500ms",        "@every \"500ms\" is not a duration; write a whole number with each unit: 90s, 15m, 1h30m, 7d; plan times are whole seconds")]
-    [InlineData("@every 1.5h",         "@every \"1.5h\" is not a duration; write a whole number with each unit: 90s, 15m, 1h30m, 7d; plan times are whole seconds")]
+    [InlineData("@every 500ms",
+        "@every \"500ms\" is not a duration; write a whole number with each unit: 90s, 15m, 1h30m, 7d; plan times are whole seconds")]
+    [InlineData("@every 1.5h",
+        "@every \"1.5h\" is not a duration; write a whole number with each unit: 90s, 15m, 1h30m, 7d; plan times are whole seconds")]
     [InlineData("@every -5m",          "@every \"-5m\" is not a duration; write a whole number with each unit: 90s, 15m, 1h30m, 7d")]
-    [InlineData("@every 5y",           "@every \"5y\" is not a duration; write a whole number with each unit: 90s, 15m, 1h30m, 7d; plan times are whole seconds")]
+    [InlineData("@every 5y",
+        "@every \"5y\" is not a duration; write a whole number with each unit: 90s, 15m, 1h30m, 7d; plan times are whole seconds")]
     [InlineData("@every 4000d",        "@every \"4000d\" is above 3650d")]
-    [InlineData("@every 99999999999s", "@every \"99999999999s\" is not a duration; write a whole number with each unit: 90s, 15m, 1h30m, 7d")]
+    [InlineData("@every 99999999999s",
+        "@every \"99999999999s\" is not a duration; write a whole number with each unit: 90s, 15m, 1h30m, 7d")]
     [InlineData("@every 1h 30m",       "@every \"1h 30m\" is not a duration; write a whole number with each unit: 90s, 15m, 1h30m, 7d")]
 
     // @at
     [InlineData("@at",                        "@at \"\" is not an instant; write 2026-12-24T18:00:00Z, and commas between several")]
     [InlineData("@at tomorrow",               "@at \"TOMORROW\" is not an instant; write 2026-12-24T18:00:00Z, and commas between several")]
-    [InlineData("@at 2026-12-24",             "@at \"2026-12-24\" is not an instant; write 2026-12-24T18:00:00Z, and commas between several")]
-    [InlineData("@at 2026-12-24T18:00:00",    "@at \"2026-12-24T18:00:00\" has no zone; end it with Z for UTC, or with an offset such as +01:00")]
-    [InlineData("@at 2026-12-24T18:00",       "@at \"2026-12-24T18:00\" has no zone; end it with Z for UTC, or with an offset such as +01:00")]
-    [InlineData("@at 2026-13-24T18:00:00Z",   "@at \"2026-13-24T18:00:00Z\" is not an instant; write 2026-12-24T18:00:00Z, and commas between several")]
+    [InlineData("@at 2026-12-24",
+        "@at \"2026-12-24\" is not an instant; write 2026-12-24T18:00:00Z, and commas between several")]
+    [InlineData("@at 2026-12-24T18:00:00",
+        "@at \"2026-12-24T18:00:00\" has no zone; end it with Z for UTC, or with an offset such as +01:00")]
+    [InlineData("@at 2026-12-24T18:00",
+        "@at \"2026-12-24T18:00\" has no zone; end it with Z for UTC, or with an offset such as +01:00")]
+    [InlineData("@at 2026-13-24T18:00:00Z",
+        "@at \"2026-13-24T18:00:00Z\" is not an instant; write 2026-12-24T18:00:00Z, and commas between several")]
     [InlineData("@at 1969-12-24T18:00:00Z",   "@at \"1969-12-24T18:00:00Z\" is outside 1970 to 2099")]
-    [InlineData("@at 2026-12-24T18:00:00.5Z", "@at \"2026-12-24T18:00:00.5Z\" is not an instant; write 2026-12-24T18:00:00Z, and commas between several")]
+    [InlineData("@at 2026-12-24T18:00:00.5Z",
+        "@at \"2026-12-24T18:00:00.5Z\" is not an instant; write 2026-12-24T18:00:00Z, and commas between several")]
     [InlineData("@at 2026-12-24T18:00:00Z,",  "@at \"\" is not an instant; write 2026-12-24T18:00:00Z, and commas between several")]
 
     // other names

@@ -111,8 +111,9 @@ public sealed class CronPropertyTests
     private static List<DateTime> Backwards(CronExpression expression, CronZone zone, DateTime from, DateTime to)
     {
         List<DateTime> found = [];
-        for (var time = expression.GetPreviousOccurrence(to, zone); time?.UtcDateTime >= from
-            && found.Count < BackwardMax; time = expression.GetPreviousOccurrence(time.Value, zone))
+        for (var time = expression.GetPreviousOccurrence(to, zone);
+            time?.UtcDateTime >= from && found.Count < BackwardMax;
+            time = expression.GetPreviousOccurrence(time.Value, zone))
         {
             found.Add(time.Value.UtcDateTime);
         }

@@ -168,10 +168,8 @@ public sealed class CroniterTests
     private static Case SomeCase(Random random)
     {
         var zone = random.Next(3) > 0 ? "UTC" : Zones[random.Next(Zones.Length)];
-        var weekday = random.Next(3) > 0
-            ? "*"
-            : random.Next(4) > 0
-            ? SomeList(random, 0, 6, "SUNMONTUEWEDTHUFRISAT")
+        var weekday = random.Next(3) > 0 ? "*"
+            : random.Next(4) > 0 ? SomeList(random, 0, 6, "SUNMONTUEWEDTHUFRISAT")
             : $"{random.Next(7)}#{random.Next(1, 6)}";
         var day = random.Next(2) > 0 ? "*" : random.Next(6) > 0 ? SomeList(random, 1, 31, "") : "L";
         var month = random.Next(3) > 0 ? "*" : SomeList(random, 1, 12, "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC");

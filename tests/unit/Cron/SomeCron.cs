@@ -67,7 +67,9 @@ internal static class SomeCron
     private static Gen<FieldSpec> Field(int min, int max, Func<DateTime, int> read, string names = "", bool wraps = true) =>
         List(Gen.Frequency(
             (3, Star(min, max, read)),
-            (5, from value in Gen.Choose(min, max) from name in Name(value, min, names) select new FieldSpec(name, wall => read(wall) == value)),
+            (5, from value in Gen.Choose(min, max)
+                from name in Name(value, min, names)
+                select new FieldSpec(name, wall => read(wall) == value)),
             (3, Range(min, max, read, names, wraps))));
 
     private static Gen<string> Name(int value, int min, string names) =>

@@ -12,6 +12,9 @@ namespace Dts.Tests.Unit.Doctor;
 
 public sealed class DoctorTests
 {
+    private const string Active = "LoadState=loaded\nActiveState=active\n";
+    private const string UnitOfDts = "LoadState=loaded\nUser=dts\nAmbientCapabilities=";
+
     private static readonly Uri Endpoint = new("http://10.0.0.1:2379");
 
     [Theory]
@@ -113,19 +116,19 @@ public sealed class DoctorTests
     }
 
     [Theory]
-    [InlineData("",                                                                                      "Ok systemd does not run here")]
-    [InlineData("LoadState=not-found\nActiveState=inactive",                                             "Ok dts-worker is not installed here")]
-    [InlineData("LoadState=loaded\nActiveState=active\nTimeoutStopUSec=1min 30s\nLimitRTPRIO=1",          "Ok dts-worker is active")]
-    [InlineData("LoadState=loaded\nActiveState=active\nTimeoutStopUSec=infinity\nLimitRTPRIO=1",          "Ok dts-worker is active")]
-    [InlineData("LoadState=loaded\nActiveState=active\nTimeoutStopUSec=45s\nLimitRTPRIO=1",               "Error TimeoutStopSec of 45 s "
-        + "is not longer than the 60 s that dts-worker may take to stop")]
-    [InlineData("LoadState=loaded\nActiveState=active\nTimeoutStopUSec=1min 30s\nLimitRTPRIO=0",          "Warning LimitRTPRIO is 0: "
-        + "commands may start some milliseconds late on a busy host")]
-    [InlineData("LoadState=loaded\nActiveState=failed\nTimeoutStopUSec=1min 30s",                         "Error dts-worker has failed")]
-    [InlineData("LoadState=loaded\nActiveState=active\nTimeoutStopUSec=1min "
-        + "30s\nLimitRTPRIO=1\nDelegate=no", "Warning Delegate is no: jobs with memoryMax, cpuMax or pidsMax fail here")]
-    [InlineData("LoadState=loaded\nActiveState=active\nNeedDaemonReload=yes\nTimeoutStopUSec=1min 30s",   "Warning dts-worker.service has "
-        + "changed since systemd read it")]
+    [InlineData("",                                                               "Ok systemd does not run here")]
+    [InlineData("LoadState=not-found\nActiveState=inactive",                      "Ok dts-worker is not installed here")]
+    [InlineData(Active + "TimeoutStopUSec=1min 30s\nLimitRTPRIO=1",               "Ok dts-worker is active")]
+    [InlineData(Active + "TimeoutStopUSec=infinity\nLimitRTPRIO=1",               "Ok dts-worker is active")]
+    [InlineData(Active + "TimeoutStopUSec=45s\nLimitRTPRIO=1",
+        "Error TimeoutStopSec of 45 s is not longer than the 60 s that dts-worker may take to stop")]
+    [InlineData(Active + "TimeoutStopUSec=1min 30s\nLimitRTPRIO=0",
+        "Warning LimitRTPRIO is 0: commands may start some milliseconds late on a busy host")]
+    [InlineData("LoadState=loaded\nActiveState=failed\nTimeoutStopUSec=1min 30s", "Error dts-worker has failed")]
+    [InlineData(Active + "TimeoutStopUSec=1min 30s\nLimitRTPRIO=1\nDelegate=no",
+        "Warning Delegate is no: jobs with memoryMax, cpuMax or pidsMax fail here")]
+    [InlineData(Active + "NeedDaemonReload=yes\nTimeoutStopUSec=1min 30s",
+        "Warning dts-worker.service has changed since systemd read it")]
     public void What_systemd_says_of_the_unit_is_judged(string shown, string expected)
     {
         var first = HostChecks.Judge("dts-worker", TimeSpan.FromSeconds(60), shown, "root", "").First();
@@ -205,13 +208,13 @@ public sealed class DoctorTests
     }
 
     [Theory]
-    [InlineData("",       false, 0UL,   "",                                                                               FindingLevel.Ok,    "runAs is empty")]
-    [InlineData("backup", false, 0xC0,  "",                                                                               FindingLevel.Error, "setpriv is not installed")]
-    [InlineData("backup", true,  0xC0,  "",                                                                               FindingLevel.Ok,    "may run as backup")]
-    [InlineData("backup", true,  0x40,  "",                                                                               FindingLevel.Error, "has not the rights")]
-    [InlineData("backup", true,  0xC0,  "LoadState=loaded\nUser=dts\nAmbientCapabilities=",                               FindingLevel.Error, "has not the rights")]
-    [InlineData("backup", true,  0UL,   "LoadState=loaded\nUser=dts\nAmbientCapabilities=cap_kill cap_setgid cap_setuid", FindingLevel.Ok,    "may run as backup")]
-    [InlineData("backup", true,  0UL,   "LoadState=loaded\nUser=\nAmbientCapabilities=",                                  FindingLevel.Ok,    "may run as backup")]
+    [InlineData("",       false, 0UL,  "",                                              FindingLevel.Ok,    "runAs is empty")]
+    [InlineData("backup", false, 0xC0, "",                                              FindingLevel.Error, "setpriv is not installed")]
+    [InlineData("backup", true,  0xC0, "",                                              FindingLevel.Ok,    "may run as backup")]
+    [InlineData("backup", true,  0x40, "",                                              FindingLevel.Error, "has not the rights")]
+    [InlineData("backup", true,  0xC0, UnitOfDts,                                       FindingLevel.Error, "has not the rights")]
+    [InlineData("backup", true,  0UL,  UnitOfDts + "cap_kill cap_setgid cap_setuid",    FindingLevel.Ok,    "may run as backup")]
+    [InlineData("backup", true,  0UL,  "LoadState=loaded\nUser=\nAmbientCapabilities=", FindingLevel.Ok,    "may run as backup")]
     public void Switching_users_is_judged_by_what_the_worker_is_to_do_and_may_do(
         string runAs, bool hasSetpriv, ulong own, string shown, FindingLevel level, string says)
     {

@@ -33,12 +33,14 @@ public sealed class JobJsonTests
     public void Every_member_is_read_and_written_under_its_name()
     {
         var text = """
-            {"name":"备份","command":"a && b > c","cronExpr":"0 3 * * *","description":"nightly <b>","enabled":false,"timeZone":"Europe/Berlin",
-            "labels":{"team":"x"},"mode":"all","target":{"workers":["w1"],"labels":{"disk":"ssd"}},"overlap":"replace","misfire":"once",
+            {"name":"备份","command":"a && b > c","cronExpr":"0 3 * * *","description":"nightly <b>","enabled":false,
+            "timeZone":"Europe/Berlin","labels":{"team":"x"},"mode":"all","target":{"workers":["w1"],"labels":{"disk":"ssd"}},
+            "overlap":"replace","misfire":"once",
             "startDeadlineSeconds":7,"timeoutSeconds":8,"killGraceSeconds":9,
             "retry":{"max":1,"delaySeconds":2,"backoff":1.5,"maxDelaySeconds":4,"elsewhere":true},
             "onWorkerLost":"rerun","onDisconnect":"kill","user":"www","cwd":"/tmp","env":{"A":"1"},"shell":"/bin/sh",
-            "memoryMax":"512M","cpuMax":1.5,"pidsMax":64,"outputLimitBytes":2048,"retentionDays":3,"then":["next"],"onFailure":["mend"],"always":["tidy"]}
+            "memoryMax":"512M","cpuMax":1.5,"pidsMax":64,"outputLimitBytes":2048,"retentionDays":3,
+            "then":["next"],"onFailure":["mend"],"always":["tidy"]}
             """;
 
         var written = JsonNode.Parse(JobJson.ToJson(Read(text)));
@@ -120,16 +122,17 @@ public sealed class JobJsonTests
     [InlineData("labels",               "{\"a\":1}",    "labels is {\"a\":1}; expected an object of texts")]
     [InlineData("mode",                 "\"two\"",      "mode is \"two\"; expected one or all")]
     [InlineData("target",               "[\"w1\"]",     "target is [\"w1\"]; expected an object {workers: [ids], labels: {…}}")]
-    [InlineData("target",               "{\"workers\":\"w1\"}", "target is {\"workers\":\"w1\"}; expected an object {workers: [ids], "
-        + "labels: {…}}")]
+    [InlineData("target",               "{\"workers\":\"w1\"}", "target is {\"workers\":\"w1\"}; "
+        + "expected an object {workers: [ids], labels: {…}}")]
     [InlineData("overlap",              "\"queue\"",    "overlap is \"queue\"; expected forbid, allow or replace")]
     [InlineData("misfire",              "\"never\"",    "misfire is \"never\"; expected skip, once or all")]
     [InlineData("startDeadlineSeconds", "1.5",          "startDeadlineSeconds is 1.5; expected a whole number of seconds")]
     [InlineData("timeoutSeconds",       "\"10\"",       "timeoutSeconds is \"10\"; expected a whole number of seconds")]
     [InlineData("killGraceSeconds",     "99999999999",  "killGraceSeconds is 99999999999; expected a whole number of seconds")]
-    [InlineData("retry",                "3",            "retry is 3; expected an object {max, delaySeconds, backoff, maxDelaySeconds, elsewhere}")]
-    [InlineData("retry",                "{\"max\":true}", "retry is {\"max\":true}; expected an object {max, delaySeconds, backoff, "
-        + "maxDelaySeconds, elsewhere}")]
+    [InlineData("retry",                "3",            "retry is 3; "
+        + "expected an object {max, delaySeconds, backoff, maxDelaySeconds, elsewhere}")]
+    [InlineData("retry",                "{\"max\":true}", "retry is {\"max\":true}; "
+        + "expected an object {max, delaySeconds, backoff, maxDelaySeconds, elsewhere}")]
     [InlineData("onWorkerLost",         "\"\"",         "onWorkerLost is \"\"; expected record or rerun")]
     [InlineData("onDisconnect",         "true",         "onDisconnect is true; expected continue or kill")]
     [InlineData("user",                 "0",            "user is 0; expected a text")]

@@ -155,10 +155,12 @@ public sealed class RequestGuardTests : IDisposable
         var (_, unknown) = await AskAsync(Guard("--apiToken", Token), "GET", "h", null, null);
 
         Assert.Equal(
-            """{"errno":-1,"msg":"origin \"https://evil.example\" may not change jobs; if it is your console, add it to allowedOrigins","data":null}""",
+            """{"errno":-1,"msg":"origin \"https://evil.example\" may not change jobs; """
+                + """if it is your console, add it to allowedOrigins","data":null}""",
             refused);
         Assert.Equal(
-            """{"errno":-1,"msg":"not authorized; expected Authorization: Bearer <apiToken>, or Basic with the apiToken as password","data":null}""",
+            """{"errno":-1,"msg":"not authorized; """
+                + """expected Authorization: Bearer <apiToken>, or Basic with the apiToken as password","data":null}""",
             unknown);
     }
 

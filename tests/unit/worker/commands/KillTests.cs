@@ -71,8 +71,8 @@ public sealed class KillTests : IDisposable
     [Theory]
     [InlineData("setsid bash -c 'trap \"\" TERM; touch $READY; while :; do sleep 0.1; done' & wait")]
     // an orphan only from then on, with nothing of ours in its environment
-    [InlineData("setsid bash -c 'env -i READY=$READY setsid bash -c \"trap : TERM; touch \\$READY; while :; do sleep 0.1; "
-        + "done\" & wait' & wait")]
+    [InlineData("setsid bash -c 'env -i READY=$READY setsid bash -c "
+        + "\"trap : TERM; touch \\$READY; while :; do sleep 0.1; done\" & wait' & wait")]
     public async Task A_shell_that_leaves_while_its_daemon_stays_is_waited_for(string script)
     {
         var running = Start(script, ShortGrace);
