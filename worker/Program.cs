@@ -125,7 +125,7 @@ return await Service.RunAsync(async () =>
             settings, () => settings.Drain || stop.IsInterrupt, runAs, cgroups, sessions, slots, runs, commands, ledger, recorder, outputs,
             starts, endings.Writer, startAlarm, time, log).RunAsync(),
         new Recorder(keys, endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
-        new Completer(etcd, keys, id, runs, commands, clocks, completed.Reader, time, log).RunAsync(),
+        new Completer(etcd, keys, id, runs, commands, () => clocks.Now, completed.Reader, time, log).RunAsync(),
         new LogShipper(spool, refused, store, appended.Reader, settings.LogBatchSize, settings.LogCommitTimeout, time, log).RunAsync(),
     ];
 

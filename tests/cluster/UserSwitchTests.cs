@@ -341,7 +341,7 @@ public sealed class UserSwitchTests : IDisposable
         }
 
         Assert.Equal("nobody", UserAccount.Find(ProcessTable.UidOf(Assert.Single(Holders()))!.Value)!.Name);
-        Assert.Single(Directory.GetFiles(_scratch.File("holders"), "*.sock"));
+        await Patience.Until(() => Directory.GetFiles(_scratch.File("holders")).Length == 2, () => string.Join(' ', Directory.GetFiles(_scratch.File("holders"))));
 
         List<int> Holders() => Processes.Running($"hold {_scratch.File("holders")}");
     }

@@ -6,7 +6,6 @@ using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Worker.Commands;
 using Dts.Worker.Runs;
-using Dts.Worker.Sessions;
 using Etcdserverpb;
 using Microsoft.Extensions.Logging;
 
@@ -15,13 +14,14 @@ namespace Dts.Worker.Records;
 /// <summary>
 /// Takes what is recorded out of etcd, many in one transaction: ended runs, with which goes what follows from them, and endings owed.
 /// </summary>
+/// <param name="agreedTime">The time by the clocks of all workers, from which retries and dependent runs are due.</param>
 internal sealed class Completer(
     EtcdClient etcd,
     Keys keys,
     string workerId,
     RunsInFlight runs,
     HeldCommands commands,
-    ClockCheck clocks,
+    Func<DateTimeOffset> agreedTime,
     ChannelReader<Ending> completed,
     TimeProvider time,
     ILogger log)
@@ -115,7 +115,7 @@ internal sealed class Completer(
     {
         var status = run.Status ?? RunStatus.Cancelled;
         var wasKilled = run.KillRevision > 0;
-        return FollowUps.After(run.Name, run.Job, run.Spec, status, workerId, wasKilled, clocks.Now, Random.Shared.NextDouble());
+        return FollowUps.After(run.Name, run.Job, run.Spec, status, workerId, wasKilled, agreedTime(), Random.Shared.NextDouble());
     }
 
     /// <summary>Only if the run is still ours: what follows from one that was declared lost has followed by then.</summary>
