@@ -341,7 +341,9 @@ public sealed class UserSwitchTests : IDisposable
         }
 
         Assert.Equal("nobody", UserAccount.Find(ProcessTable.UidOf(Assert.Single(Holders()))!.Value)!.Name);
-        await Patience.Until(() => Directory.GetFiles(_scratch.File("holders")).Length == 2, () => string.Join(' ', Directory.GetFiles(_scratch.File("holders"))));
+        await Patience.Until(
+            () => Directory.GetFiles(_scratch.File("holders")).Length == 2,
+            () => string.Join(' ', Directory.GetFiles(_scratch.File("holders"))));
 
         List<int> Holders() => Processes.Running($"hold {_scratch.File("holders")}");
     }
