@@ -153,10 +153,13 @@ public sealed class MakeRunTests : IDisposable
         return Start(ports, "run");
     }
 
-    /// <summary>Starts it in its own session, as in its own terminal.</summary>
+    /// <summary>
+    /// Starts it in its own session, as in its own terminal: SIGINT is not ignored, as it is for what a script runs in the background.
+    /// </summary>
     private Process Start((int Api, int Etcd) ports, string said, string[]? front = null, string? repository = null, string? data = null)
     {
         var start = new ProcessStartInfo("setsid", [
+            "env", "--default-signal=INT,QUIT",
             "sh", "-c", "out=$1; shift; exec \"$@\" >\"$out\" 2>&1 </dev/null", "sh", _scratch.File(said), .. front ?? [],
             "make", "--no-print-directory", "-C", repository ?? Tool.InRepository("."), "run", $"BIN={repository ?? NativeProcess.Folder}",
             $"DATA={data ?? Data}", $"API_PORT={ports.Api}", $"ETCD_PORT={ports.Etcd}", "WORKERS=1"]);
