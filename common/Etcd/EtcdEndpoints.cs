@@ -23,8 +23,8 @@ internal sealed class EtcdEndpoints : IDisposable
 
     public EtcdEndpoints(EtcdOptions options)
     {
-        // gRPC connects by itself over a handler that it knows, and does not tell then whether a request was sent. With another handler
-        // it still looks for a connection before each call; with a client it does not.
+        // Over a handler that it knows, Grpc.Net connects by itself and does not tell whether a request was sent. Over another handler it
+        // still looks for a connection before each call. Over a client it does neither.
         _http = new HttpClient(new StatusHandler(options.CreateHandler())) { Timeout = Timeout.InfiniteTimeSpan };
         foreach (var endpoint in options.Endpoints.Distinct())
         {
@@ -92,7 +92,7 @@ internal sealed class EtcdEndpoints : IDisposable
             options.CancellationToken.CanBeCanceled ? options : options.WithDeadline(DateTime.UtcNow + callTimeout);
     }
 
-    /// <summary>Says of an answer that is not gRPC's what it says by HTTP.</summary>
+    /// <summary>Reports an HTTP error as one; Grpc.Net would turn it into a gRPC status, as if etcd had answered.</summary>
     private sealed class StatusHandler(SocketsHttpHandler sockets) : DelegatingHandler(sockets)
     {
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancel)
@@ -109,6 +109,6 @@ internal sealed class EtcdEndpoints : IDisposable
         }
     }
 
-    /// <summary>What goes with every call that is made with a token; calls only read it.</summary>
+    /// <summary>The headers of all calls with one token. Calls only read them.</summary>
     private sealed record Headers(string? Token, Metadata Metadata);
 }
