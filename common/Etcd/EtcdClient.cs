@@ -156,7 +156,7 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
         var endpoint = CurrentEndpoint();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         limit.CancelAfter(options.CallTimeout);
-        using var stream = _endpoints[endpoint].WatchClient.Watch(EtcdEndpoints.Options(token, limit.Token));
+        using var stream = _endpoints[endpoint].WatchClient.Watch(_endpoints.Options(token, limit.Token));
         await TryAsync(stream.RequestStream.WriteAsync(new WatchRequest { CreateRequest = create }, cancel));
         while (true)
         {
@@ -220,11 +220,11 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
         for (int tries = 1, tokens = 0; ; tries++)
         {
             var (endpoint, token) = (CurrentEndpoint(), _token);
-            using var limit = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token);
-            limit.CancelAfter(within);
+            using var limit = attempt is null ? null : CancellationTokenSource.CreateLinkedTokenSource(deadline.Token);
+            limit?.CancelAfter(within);
             try
             {
-                var answer = await send(_endpoints[endpoint], request, EtcdEndpoints.Options(token, limit.Token));
+                var answer = await send(_endpoints[endpoint], request, _endpoints.Options(token, (limit ?? deadline).Token));
                 NoteSuccess(endpoint, request);
                 return answer;
             }
@@ -313,7 +313,7 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
             limit.CancelAfter(within);
             try
             {
-                var call = EtcdEndpoints.Options(token: null, limit.Token);
+                var call = _endpoints.Options(token: null, limit.Token);
                 var answer = await _endpoints[endpoint].AuthClient.AuthenticateAsync(request, call);
                 _token = answer.Token;
                 NoteSuccess(endpoint, request);

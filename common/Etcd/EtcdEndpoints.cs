@@ -12,18 +12,26 @@ namespace Dts.Common.Etcd;
 /// </remarks>
 internal sealed class EtcdEndpoints : IDisposable
 {
-    private readonly PlainHandler _http;
+    // A member that is cut off from its cluster says so instead of keeping us waiting.
+    private static readonly Metadata.Entry HasLeader = new("hasleader", "true");
+    private static readonly Headers WithoutToken = new(null, [HasLeader]);
+
+    private readonly HttpClient _http;
     private readonly Dictionary<Uri, GrpcChannel> _channels = [];
     private readonly Dictionary<Uri, IConnection> _clients = [];
+    private volatile Headers _latest = WithoutToken;
 
     public EtcdEndpoints(EtcdOptions options)
     {
-        _http = new PlainHandler(options.CreateHandler());
+        // Over a handler that it knows, Grpc.Net connects by itself and does not tell whether a request was sent. Over another handler it
+        // still looks for a connection before each call. Over a client it does neither.
+        _http = new HttpClient(new StatusHandler(options.CreateHandler())) { Timeout = Timeout.InfiniteTimeSpan };
         foreach (var endpoint in options.Endpoints.Distinct())
         {
             _channels[endpoint] = GrpcChannel.ForAddress(endpoint, new GrpcChannelOptions
             {
-                HttpHandler = _http,
+                HttpClient = _http,
+                CompressionProviders = [], // etcd does not compress.
                 MaxReceiveMessageSize = null,
                 ThrowOperationCanceledOnCancellation = true,
             });
@@ -35,8 +43,16 @@ internal sealed class EtcdEndpoints : IDisposable
     public IConnection this[Uri endpoint] => _clients[endpoint];
 
     /// <param name="token">Null = the call is made without one.</param>
-    public static CallOptions Options(string? token, CancellationToken limit) =>
-        new(token is null ? [] : new Metadata { { "token", token } }, cancellationToken: limit);
+    public CallOptions Options(string? token, CancellationToken limit)
+    {
+        var headers = token is null ? WithoutToken : _latest;
+        if (headers.Token != token)
+        {
+            _latest = headers = new Headers(token, [HasLeader, new Metadata.Entry("token", token!)]);
+        }
+
+        return new CallOptions(headers.Metadata, cancellationToken: limit);
+    }
 
     public void Dispose()
     {
@@ -51,16 +67,13 @@ internal sealed class EtcdEndpoints : IDisposable
     /// <summary>Adds to each call what it must not lack.</summary>
     private sealed class Invoker(CallInvoker channel, TimeSpan callTimeout) : CallInvoker
     {
-        // A member that is cut off from its cluster says so instead of keeping us waiting.
-        private static readonly Metadata.Entry HasLeader = new("hasleader", "true");
-
         public override AsyncUnaryCall<TAnswer> AsyncUnaryCall<TRequest, TAnswer>(
             Method<TRequest, TAnswer> method, string? host, CallOptions options, TRequest request) =>
-            channel.AsyncUnaryCall(method, host, Limit(Mark(options)), request);
+            channel.AsyncUnaryCall(method, host, Limit(options), request);
 
         public override AsyncDuplexStreamingCall<TRequest, TAnswer> AsyncDuplexStreamingCall<TRequest, TAnswer>(
             Method<TRequest, TAnswer> method, string? host, CallOptions options) =>
-            channel.AsyncDuplexStreamingCall(method, host, Mark(options));
+            channel.AsyncDuplexStreamingCall(method, host, options);
 
         public override TAnswer BlockingUnaryCall<TRequest, TAnswer>(
             Method<TRequest, TAnswer> method, string? host, CallOptions options, TRequest request) =>
@@ -74,26 +87,17 @@ internal sealed class EtcdEndpoints : IDisposable
             Method<TRequest, TAnswer> method, string? host, CallOptions options) =>
             throw new NotSupportedException($"{method.FullName} is not in use");
 
-        private static CallOptions Mark(CallOptions options)
-        {
-            var headers = options.Headers ?? [];
-            headers.Add(HasLeader);
-            return options.WithHeaders(headers);
-        }
-
         /// <summary>Calls come with a limit by the monotonic clock; one without it gets a deadline, by the system's clock.</summary>
         private CallOptions Limit(CallOptions options) =>
             options.CancellationToken.CanBeCanceled ? options : options.WithDeadline(DateTime.UtcNow + callTimeout);
     }
 
-    /// <summary>Hides .NET's own handler from gRPC, which would else connect by itself and not tell whether a request was sent.</summary>
-    private sealed class PlainHandler(SocketsHttpHandler sockets) : HttpMessageHandler
+    /// <summary>Reports an HTTP error as one; Grpc.Net would turn it into a gRPC status, as if etcd had answered.</summary>
+    private sealed class StatusHandler(SocketsHttpHandler sockets) : DelegatingHandler(sockets)
     {
-        private readonly HttpMessageInvoker _http = new(sockets);
-
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancel)
         {
-            var response = await _http.SendAsync(request, cancel);
+            var response = await base.SendAsync(request, cancel);
             if (response.StatusCode == HttpStatusCode.OK)
             {
                 return response;
@@ -103,15 +107,8 @@ internal sealed class EtcdEndpoints : IDisposable
             var address = request.RequestUri?.GetLeftPart(UriPartial.Authority);
             throw new HttpRequestException($"{address}/ answered HTTP {(int)response.StatusCode}: is it etcd's client port?");
         }
-
-        protected override void Dispose(bool disposing)
-        {
-            if (disposing)
-            {
-                _http.Dispose();
-            }
-
-            base.Dispose(disposing);
-        }
     }
+
+    /// <summary>The headers of all calls with one token. Calls only read them.</summary>
+    private sealed record Headers(string? Token, Metadata Metadata);
 }

@@ -24,6 +24,7 @@ public sealed record EtcdOptions(
             EnableMultipleHttp2Connections = true,
             PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
             UseProxy = false,
+            AllowAutoRedirect = false, // etcd does not redirect, and the password is for etcd alone.
             UseCookies = false,
 
             // A peer that vanished without a word is noticed by these; etcd refuses pings more often than every 5 s.

@@ -245,6 +245,23 @@ public sealed class EtcdClientTests(EtcdServer server) : EtcdTest(server), IClas
         Assert.EndsWith($"answered HTTP {status}: is it etcd's client port?", failure.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_redirect_is_not_followed()
+    {
+        var asked = 0;
+        var elsewhere = await AnswerAllAsync(_ => asked++);
+        var etcd = await ConnectAsync(await AnswerAllAsync(answer =>
+        {
+            answer.StatusCode = 307;
+            answer.Headers.Location = elsewhere.ToString();
+        }));
+
+        var failure = await Assert.ThrowsAsync<EtcdException>(() => etcd.FindAsync(Key));
+
+        Assert.Equal((0, EtcdError.Unavailable), (asked, failure.Error));
+        Assert.EndsWith("answered HTTP 307: is it etcd's client port?", failure.Message, StringComparison.Ordinal);
+    }
+
     /// <summary>A server that speaks HTTP/2 and answers each request alike.</summary>
     private async Task<Uri> AnswerAllAsync(Action<HttpResponse> answer)
     {
