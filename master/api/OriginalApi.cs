@@ -36,8 +36,8 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore s
             }
 
             List<string> warnings = [];
-            job = JobRules.WithUnixLines(await jobs.WithStoredNamesAsync(job, warnings, http.RequestAborted), warnings);
-            if (JobRules.FindFault(job, defaultZone) is { } fault)
+            job = SaveRules.WithUnixLines(await jobs.WithStoredNamesAsync(job, warnings, http.RequestAborted), warnings);
+            if (SaveRules.FindFault(job, defaultZone) is { } fault)
             {
                 throw new FormatException(fault);
             }

@@ -31,7 +31,9 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
 
     /// <summary>The name that a job is stored under: composed (NFC), unless an older version or etcdctl stored this very name.</summary>
     public async Task<JobName> ResolveAsync(JobName name, CancellationToken cancel) =>
-        name.Composed is var composed && composed != name && await etcd.FindAsync(keys.Job(name), cancel: cancel) is null ? composed : name;
+        JobName.Parse(Nfc.Of(name.Value)) is var composed && composed != name && await etcd.FindAsync(keys.Job(name), cancel: cancel) is null
+            ? composed
+            : name;
 
     /// <summary>Replaces the names of the job and its dependents with the names that they are stored under.</summary>
     public async Task<Job> WithStoredNamesAsync(Job job, List<string> warnings, CancellationToken cancel)
@@ -69,7 +71,7 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     /// <exception cref="FormatException">The schedule is new and has no plan time left, or the dependents lead back to the job.</exception>
     public Task<Job?> SaveAsync(Job job, CancellationToken cancel) => ChangeAsync(
         JobName.Parse(job.Name),
-        former => former?.HasScheduleOf(job) != true && JobRules.FindOver(job, defaultZone, time.GetUtcNow()) is { } over
+        former => former?.HasScheduleOf(job) != true && SaveRules.FindOver(job, defaultZone, time.GetUtcNow()) is { } over
             ? throw new FormatException(over)
             : job,
         job.Dependents.Any() ? () => CheckDependentsAsync(job, cancel) : null,

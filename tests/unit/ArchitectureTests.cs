@@ -34,7 +34,7 @@ public sealed partial class ArchitectureTests
             "Etcd Hosting Jobs worker.Watches worker.Commands worker.Commands.Holders worker.Records worker.Sessions",
         ["worker/commands"]         = "Hosting Jobs worker.Commands.Holders",
         ["worker/commands/holder"]  = "Hosting",
-        ["worker/records"]          = "Etcd Hosting Jobs Logs worker.Runs worker.Commands worker.Commands.Holders",
+        ["worker/records"]          = "Etcd Hosting Jobs Logs worker.Runs worker.Commands worker.Commands.Holders worker.Sessions",
         ["worker/session"]          = "Etcd Hosting Jobs Logs worker.Runs worker.Commands worker.Records",
     };
 

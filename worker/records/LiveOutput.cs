@@ -43,7 +43,7 @@ internal sealed class LiveOutput : IDisposable
     {
         (_folder, _store, _limitBytes, _retention, _time, _log) = (folder, store, limitBytes, retention, time, log);
         _number = time.GetUtcNow().ToUnixTimeMilliseconds() * 1000; // Above that of any file from before.
-        DataFault.Guard(folder, () =>
+        DataFolder.Guard(folder, () =>
         {
             Directory.CreateDirectory(folder);
             return folder;
@@ -66,7 +66,7 @@ internal sealed class LiveOutput : IDisposable
     /// What else an earlier process left is all that there will be of it. To be called after <see cref="GoOn"/>, before
     /// <see cref="RunAsync"/>.
     /// </summary>
-    public void TakeLeft() => DataFault.Guard(_folder, () =>
+    public void TakeLeft() => DataFolder.Guard(_folder, () =>
     {
         foreach (var path in Directory.EnumerateFiles(_folder, "*.out").Where(path => !_shipments.ContainsKey(path)))
         {
