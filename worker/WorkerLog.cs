@@ -190,6 +190,11 @@ internal static partial class WorkerLog
     [LoggerMessage(508, LogLevel.Warning, "expired records could not be removed ({Reason}); trying again later")]
     public static partial void SweepFailed(this ILogger log, string reason);
 
+    [LoggerMessage(513, LogLevel.Warning,
+        "runs cannot be counted ({Reason}); trying again every second, records are written all the same: "
+            + "give the user of mongodbUri the role readWrite on database cron")]
+    public static partial void CountsWait(this ILogger log, string reason);
+
     [LoggerMessage(510, LogLevel.Warning, "output of {Run} is not shown while it runs ({Reason}); its record will have it")]
     public static partial void LiveOutputFailed(this ILogger log, string run, string reason);
 

@@ -35,11 +35,6 @@ public static partial class Log
             + "give the user of mongodbUri the role readWrite on database cron")]
     public static partial void IndexesMissing(this ILogger log, string reason);
 
-    [LoggerMessage(513, LogLevel.Warning,
-        "runs cannot be counted ({Reason}); trying again every second, records are written all the same: "
-            + "give the user of mongodbUri the role readWrite on database cron")]
-    public static partial void CountsWait(this ILogger log, string reason);
-
     [LoggerMessage(901, LogLevel.Information, "{Service} {Version} starting with {Settings}")]
     public static partial void Starting(this ILogger log, string service, string version, string settings);
 

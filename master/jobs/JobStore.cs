@@ -4,9 +4,9 @@ using Dts.Common.Cron;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
-using Dts.Common.Logs;
 using Etcdserverpb;
 using Mvccpb;
+using Dts.Master.Logs;
 
 namespace Dts.Master.Jobs;
 
@@ -31,7 +31,7 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
 
     /// <summary>The name that a job is stored under: composed (NFC), unless an older version or etcdctl stored this very name.</summary>
     public async Task<JobName> ResolveAsync(JobName name, CancellationToken cancel) =>
-        JobName.Parse(Nfc.Of(name.Value)) is var composed && composed != name && await etcd.FindAsync(keys.Job(name), cancel: cancel) is null
+        JobName.Parse(Nfc.Of(name)) is var composed && composed != name && await etcd.FindAsync(keys.Job(name), cancel: cancel) is null
             ? composed
             : name;
 
@@ -108,7 +108,7 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
 
     /// <exception cref="FormatException">The job is unknown.</exception>
     public async Task<IReadOnlyList<LedgerLine>> ReadLedgerAsync(
-        ILogStore store,
+        ILogReader store,
         CronZone zone,
         JobName name,
         DateTimeOffset from,

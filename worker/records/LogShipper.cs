@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Dts.Common.Logs;
 using Microsoft.Extensions.Logging;
+using Dts.Worker.Logs;
 
 namespace Dts.Worker.Records;
 
@@ -11,7 +12,7 @@ namespace Dts.Worker.Records;
 internal sealed class LogShipper(
     Spool spool,
     RefusedRecords refused,
-    ILogStore store,
+    ILogWriter store,
     ChannelReader<bool> appended,
     int batchSize,
     TimeSpan commitTimeout,
