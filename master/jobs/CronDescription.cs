@@ -53,8 +53,8 @@ internal static class CronDescription
 
     private static IEnumerable<string> Clauses(FieldValues times)
     {
-        var isListed = times.TimesPerDay <= TimesListedMax;
-        yield return isListed ? $"at {Join(times.ListTimes().Select(time => CronText.Time(time)))}" : Frequency(times);
+        var isListed = times.CountBefore(Calendar.SecondsPerDay) <= TimesListedMax;
+        yield return isListed ? $"at {Join(ListTimes(times).Select(time => CronText.Time(time)))}" : Frequency(times);
 
         if (!times.IsEveryDay)
         {
@@ -77,13 +77,20 @@ internal static class CronDescription
         }
     }
 
+    /// <summary>The times of one day, in order.</summary>
+    private static IEnumerable<int> ListTimes(FieldValues times) =>
+        from hour in FieldValues.Bits(times.Hours)
+        from minute in FieldValues.Bits(times.Minutes)
+        from second in FieldValues.Bits(times.Seconds)
+        select (hour * 3600) + (minute * 60) + second;
+
     private static string Frequency(FieldValues times)
     {
         var isEveryHour = FieldValues.IsAll(times.Hours, CronField.Hour);
         var hours = isEveryHour ? "" : $" {Hours(times.Hours)}";
         if (BitOperations.PopCount(times.Minutes) == 1 && BitOperations.PopCount(times.Seconds) == 1)
         {
-            var first = CronText.Time(times.ListTimes().First());
+            var first = CronText.Time(ListTimes(times).First());
             return Step(times.Hours, 24) is > 1 and var everyHours
                 ? $"every {everyHours} hours from {first}"
                 : (first.EndsWith(":00", StringComparison.Ordinal)

@@ -71,7 +71,8 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     /// <exception cref="FormatException">The schedule is new and has no plan time left, or the dependents lead back to the job.</exception>
     public Task<Job?> SaveAsync(Job job, CancellationToken cancel) => ChangeAsync(
         JobName.Parse(job.Name),
-        former => former?.HasScheduleOf(job) != true && SaveRules.FindOver(job, defaultZone, time.GetUtcNow()) is { } over
+        former => (former is null || !HaveOneSchedule(former, job))
+            && SaveRules.FindOver(job, defaultZone, time.GetUtcNow()) is { } over
             ? throw new FormatException(over)
             : job,
         job.Dependents.Any() ? () => CheckDependentsAsync(job, cancel) : null,
@@ -259,7 +260,7 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     private DateTimeOffset MoveCursors(TxnRequest txn, JobName name, Job? previous, Job? next, IReadOnlyList<KeyValue?> cursors)
     {
         var now = time.GetUtcNow();
-        var ends = previous is { Enabled: true } && !(next is { Enabled: true } && next.HasScheduleOf(previous));
+        var ends = previous is { Enabled: true } && !(next is { Enabled: true } && HaveOneSchedule(next, previous));
         var begins = next is { Enabled: true } && (previous is not { Enabled: true } || ends);
         var end = now;
         foreach (var pair in cursors)
@@ -303,6 +304,13 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
             txn.Then(Txn.Put(keys.History(name), JsonSerializer.Serialize(changes, JobsJson.Readable.IReadOnlyListScheduleChange)));
         }
     }
+
+    /// <summary>The same times in the same zone and mode; in mode all also on the same workers, for each has its own account.</summary>
+    private static bool HaveOneSchedule(Job job, Job other) =>
+        job.CronExpr == other.CronExpr
+            && job.TimeZone == other.TimeZone
+            && job.Mode == other.Mode
+            && (job.Mode == JobMode.One || $"{job.Target}" == $"{other.Target}");
 
     private static ScheduleChange ChangeOf(Job? job, DateTimeOffset after) =>
         job is { Enabled: true } ? new ScheduleChange(after, job.CronExpr, job.TimeZone) : new ScheduleChange(after, "", "");
