@@ -1,5 +1,6 @@
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Logs;
 
 namespace Dts.Master;
 
@@ -8,7 +9,7 @@ namespace Dts.Master;
 /// error.
 /// </summary>
 /// <remarks>Thread-safe. A call past its deadline keeps its slot until the store has returned.</remarks>
-internal sealed class StoreGate(ILogStore store, TimeSpan deadline, TimeProvider time) : ILogStore
+internal sealed class StoreGate(ILogReader store, TimeSpan deadline, TimeProvider time) : ILogReader
 {
     /// <summary>The number of concurrent calls to the store.</summary>
     public const int AtOnce = 16;
@@ -18,12 +19,6 @@ internal sealed class StoreGate(ILogStore store, TimeSpan deadline, TimeProvider
 
     private readonly SemaphoreSlim _room = new(AtOnce);
     private int _callers;
-
-    public Task<IReadOnlyList<Refused<RunRecord>>> WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel) =>
-        AskAsync(stop => store.WriteAsync(records, stop), cancel);
-
-    public Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel) =>
-        AskAsync(stop => store.WriteOutputAsync(chunks, stop), cancel);
 
     public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(string run, long offset, int bytesMax, CancellationToken cancel) =>
         AskAsync(stop => store.ReadOutputAsync(run, offset, bytesMax, stop), cancel);
@@ -41,9 +36,6 @@ internal sealed class StoreGate(ILogStore store, TimeSpan deadline, TimeProvider
 
     public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) =>
         AskAsync(stop => store.ListStatsAsync(job, from, stop), cancel);
-
-    public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) =>
-        AskAsync(stop => store.RemoveExpiredAsync(now, stop), cancel);
 
     public void Dispose() => store.Dispose();
 

@@ -31,7 +31,7 @@ internal sealed class DataFolder : IDisposable
     /// <exception cref="SettingsException">It cannot be made, or another worker has it.</exception>
     public static DataFolder Open(string path)
     {
-        return DataFault.Guard(path, () =>
+        return Guard(path, () =>
         {
             Directory.CreateDirectory(path);
             var held = new FileStream(System.IO.Path.Combine(path, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
@@ -39,6 +39,25 @@ internal sealed class DataFolder : IDisposable
             folder.CloseToOthers();
             return folder;
         });
+    }
+
+    /// <summary>Opens what is in the data folder, and says of a failure whether the operator must correct the setting.</summary>
+    /// <exception cref="SettingsException">No folder can be at this path, or this process must not use it.</exception>
+    /// <exception cref="StartException">The disk cannot be read or written now.</exception>
+    public static T Guard<T>(string path, Func<T> open)
+    {
+        try
+        {
+            return open();
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw DataFault.IsOfSettings(failure)
+                ? new SettingsException(
+                    $"setting dataFolder: \"{path}\" cannot be used ({failure.Message}); "
+                    + "expected a folder that only this worker uses and that it can write")
+                : new StartException($"\"{path}\" cannot be used now ({failure.Message}); the next start tries again");
+        }
     }
 
     public void Dispose() => _lock.Dispose();

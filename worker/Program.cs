@@ -7,6 +7,7 @@ using Dts.Worker;
 using Dts.Worker.Commands;
 using Dts.Worker.Commands.Holders;
 using Dts.Worker.Fires;
+using Dts.Worker.Logs;
 using Dts.Worker.Records;
 using Dts.Worker.Runs;
 using Dts.Worker.Sessions;
@@ -59,10 +60,10 @@ return await Service.RunAsync(async () =>
     var refused = new RefusedRecords(folder.Refused);
     using var ledger = LaunchLedger.Open(folder.Path, log);
     using var etcd = new EtcdClient(settings.Etcd, time, log);
-    using var store = settings.Log.Open(log);
+    using var store = ILogWriter.Open(settings.Log, log);
     using var outputs = new LiveOutput(folder.Output, store, settings.OutputStoreLimitBytes, settings.LogRetention, time, log);
     var cgroups = RunCgroups.Open(settings, log); // Before there is any other process in this one's cgroup.
-    using var commands = await HeldCommands.OpenAsync(folder.Holders, Service.Invocation("hold"), runAs.JobUser, log);
+    using var commands = await HeldCommands.OpenAsync(folder.Holders, ThisProcess.Invocation("hold"), runAs.JobUser, log);
 
     var inbox = Channel.CreateBounded<ScheduleMessage>(1024); // full: the watches wait
     var fires = Channel.CreateBounded<FireOrder>(1024);       // full: the scheduler waits

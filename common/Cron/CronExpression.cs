@@ -7,20 +7,20 @@ namespace Dts.Common.Cron;
 /// <remarks>
 /// Immutable, so thread-safe; asking for an occurrence allocates nothing. Plan times are whole seconds, from 1970 to 2099.
 /// An expression that can never fire in any year is refused by <see cref="Parse"/>. One whose last year has merely passed
-/// can still be loaded and has no next occurrence; <see cref="ThrowIfNeverFires"/> is for the moment it is saved.
+/// can still be loaded and has no next occurrence.
 /// </remarks>
 public sealed class CronExpression
 {
-    private readonly Schedule _schedule;
-
     private CronExpression(string text, Schedule schedule, bool dependsOnHashKey) =>
-        (Text, _schedule, DependsOnHashKey) = (text, schedule, dependsOnHashKey);
+        (Text, Schedule, DependsOnHashKey) = (text, schedule, dependsOnHashKey);
 
     /// <summary>The canonical text: names in upper case, @names in lower case, one space between fields.</summary>
     public string Text { get; }
 
     /// <summary>Whether <c>H</c> made the times depend on the job's name; where not, jobs of equal text can share one expression.</summary>
     public bool DependsOnHashKey { get; }
+
+    internal Schedule Schedule { get; }
 
     /// <param name="text">5, 6 or 7 fields, or a name that begins with @.</param>
     /// <param name="hashKey">The job's name, from which <c>H</c> takes its values.</param>
@@ -41,48 +41,17 @@ public sealed class CronExpression
     /// <summary>The first plan time after <paramref name="from"/>, in UTC; null when none is left.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public DateTimeOffset? GetNextOccurrence(DateTimeOffset from, CronZone zone, bool inclusive = false) =>
-        ToInstant(_schedule.Next(inclusive ? Ceiling(from) : from.ToUnixTimeSeconds() + 1, zone));
+        ToInstant(Schedule.Next(inclusive ? Ceiling(from) : from.ToUnixTimeSeconds() + 1, zone));
 
     /// <summary>The last plan time before <paramref name="from"/>, in UTC; null when there was none.</summary>
     public DateTimeOffset? GetPreviousOccurrence(DateTimeOffset from, CronZone zone, bool inclusive = false) =>
-        ToInstant(_schedule.Previous(inclusive ? from.ToUnixTimeSeconds() : Ceiling(from) - 1, zone));
+        ToInstant(Schedule.Previous(inclusive ? from.ToUnixTimeSeconds() : Ceiling(from) - 1, zone));
 
     /// <summary>
     /// How many plan times lie between two instants, neither included; counted by the day and the change of clocks, never one by one.
     /// </summary>
     public long CountOccurrences(DateTimeOffset after, DateTimeOffset before, CronZone zone) =>
-        _schedule.Count(after.ToUnixTimeSeconds() + 1, Ceiling(before), zone);
-
-    /// <summary>The next plan times, as the zone's clocks show them; fewer than asked for when no more are left.</summary>
-    public IReadOnlyList<DateTimeOffset> Upcoming(CronZone zone, DateTimeOffset from, int count)
-    {
-        List<DateTimeOffset> times = [];
-        for (var time = GetNextOccurrence(from, zone); time is { } next && times.Count < count; time = GetNextOccurrence(next, zone))
-        {
-            times.Add(next.ToOffset(zone.UtcOffsetAt(next.ToUnixTimeSeconds())));
-        }
-
-        return times;
-    }
-
-    /// <summary>The schedule in plain English: exact, in one line.</summary>
-    public string Describe(CronZone zone) => CronDescription.Of(_schedule, zone);
-
-    /// <summary>What may surprise whoever wrote the schedule, one line each; the clocks' changes are those of the coming year.</summary>
-    public IReadOnlyList<string> Warnings(CronZone zone, DateTimeOffset now) =>
-        _schedule is FieldSchedule fields ? [.. CronWarnings.List(Text, fields, zone, now.ToUnixTimeSeconds())] : [];
-
-    /// <exception cref="CronFormatException">No plan time is left after <paramref name="now"/>; the message names the last one.</exception>
-    public void ThrowIfNeverFires(DateTimeOffset now, CronZone zone)
-    {
-        if (GetNextOccurrence(now, zone) is null)
-        {
-            throw new CronFormatException(
-                GetPreviousOccurrence(now, zone, inclusive: true) is { } last
-                    ? $"the schedule fires never again: its last time was {CronText.Instant(last.ToUnixTimeSeconds())}"
-                    : $"the schedule never fires: the clocks of {zone} skip all its times");
-        }
-    }
+        Schedule.Count(after.ToUnixTimeSeconds() + 1, Ceiling(before), zone);
 
     public override string ToString() => Text;
 

@@ -39,8 +39,6 @@ internal sealed class FieldValues
 
     public bool IsEveryDay => IsAll(DaysOfMonth, CronField.DayOfMonth) || IsAll(DaysOfWeek, CronField.DayOfWeek);
 
-    public int TimesPerDay => BitOperations.PopCount(Hours) * TimesPerHour;
-
     private int TimesPerHour => BitOperations.PopCount(Minutes) * BitOperations.PopCount(Seconds);
 
     /// <summary>The weekdays that are named with <c>#</c> and <paramref name="week"/> + 1.</summary>
@@ -51,13 +49,6 @@ internal sealed class FieldValues
     public void Clear(CronField field) => _values[field.Place - 1] = 0;
 
     public bool HasYear(int year) => IsEveryYear || Has(_values[6 + ((year - Calendar.FirstYear) >> 6)], (year - Calendar.FirstYear) & 63);
-
-    /// <summary>The times of one day, in order.</summary>
-    public IEnumerable<int> ListTimes() =>
-        from hour in Bits(Hours)
-        from minute in Bits(Minutes)
-        from second in Bits(Seconds)
-        select (hour * 3600) + (minute * 60) + second;
 
     /// <summary>How many times a day has before a time of day, which may be 24:00.</summary>
     public int CountBefore(int time)

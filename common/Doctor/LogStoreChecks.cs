@@ -20,7 +20,7 @@ public static class LogStoreChecks
 
     private static IEnumerable<Finding> LookAtMongo(LogSettings settings)
     {
-        using var store = new MongoLogStore(settings.MongoUri, TimeSpan.FromSeconds(2), NullLogger.Instance);
+        using var store = new MongoLog(settings.MongoUri, TimeSpan.FromSeconds(2), NullLogger.Instance);
         var (mayWrite, missing) = store.Examine();
         if (mayWrite.Length > 0)
         {

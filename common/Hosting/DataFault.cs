@@ -12,29 +12,12 @@ public static class DataFault
     /// </summary>
     private static readonly int[] OfSettings = [11, 17, 20, 21, 40];
 
-    /// <exception cref="SettingsException">No folder can be at this path, or this process must not use it.</exception>
-    /// <exception cref="StartException">The disk cannot be read or written now.</exception>
-    public static T Guard<T>(string path, Func<T> open)
-    {
-        try
-        {
-            return open();
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            throw IsOfSettings(failure)
-                ? new SettingsException(
-                    $"setting dataFolder: \"{path}\" cannot be used ({failure.Message}); "
-                    + "expected a folder that only this worker uses and that it can write")
-                : new StartException($"\"{path}\" cannot be used now ({failure.Message}); the next start tries again");
-        }
-    }
-
     /// <summary>For a file that a setting names.</summary>
     public static Exception Of(Exception failure, string message) =>
         IsOfSettings(failure) ? new SettingsException(message) : new StartException(message);
 
-    private static bool IsOfSettings(Exception failure) =>
+    /// <summary>Whether the operator must correct a setting before a next start can succeed.</summary>
+    public static bool IsOfSettings(Exception failure) =>
         failure is not IOException or FileNotFoundException or DirectoryNotFoundException or PathTooLongException
         || OfSettings.Contains(failure.HResult);
 }

@@ -3,8 +3,9 @@ using Microsoft.Extensions.Logging;
 namespace Dts.Common.Hosting;
 
 /// <summary>
-/// Every line that DTS can print, in one place. The names of parameters are those of the journal's fields: RunId is RUN_ID. Ids: 1xx etcd
-/// and watch, 2xx schedule, 3xx claim, 4xx run, 5xx record, 6xx http, 9xx process.
+/// The lines that both services can print; <c>WorkerLog</c> and <c>MasterLog</c> have those of one. The names of parameters are those of
+/// the journal's fields: RunId is RUN_ID. Ids are unique among all three: 1xx etcd and watch, 2xx schedule, 3xx claim, 4xx run, 5xx
+/// record, 6xx http, 9xx process.
 /// </summary>
 public static partial class Log
 {
@@ -18,16 +19,6 @@ public static partial class Log
     [LoggerMessage(103, LogLevel.Warning, "etcd endpoint {Endpoint} failed ({Reason}); using {Next}")]
     public static partial void EtcdFailover(this ILogger log, Uri endpoint, string reason, Uri next);
 
-    [LoggerMessage(104, LogLevel.Information, "watch of {Prefix} was behind etcd's compaction; {Keys} keys listed again")]
-    public static partial void WatchRelisted(this ILogger log, string prefix, int keys);
-
-    [LoggerMessage(105, LogLevel.Warning, "watch of {Prefix} had missed {Changes} changes; they were found by listing and applied")]
-    public static partial void WatchRepaired(this ILogger log, string prefix, int changes);
-
-    [LoggerMessage(106, LogLevel.Error,
-        "etcd refuses us ({Reason}); check etcdUser, etcdPassword and the rights on the key prefix; trying again")]
-    public static partial void EtcdRefused(this ILogger log, string reason);
-
     [LoggerMessage(107, LogLevel.Error,
         "etcd is out of space ({Reason}): it accepts no new or changed jobs and no starting worker; running workers go on; "
         + "to recover, run in this order: etcdctl compact REVISION, etcdctl defrag on each member, etcdctl alarm disarm")]
@@ -36,218 +27,19 @@ public static partial class Log
     [LoggerMessage(108, LogLevel.Information, "etcd has space again and accepts writes")]
     public static partial void EtcdTakesWrites(this ILogger log);
 
-    [LoggerMessage(109, LogLevel.Warning,
-        "etcd has come back with different data (restored or wiped): the watch of {Prefix} drops its {Former} keys "
-        + "and loads the {Keys} keys that etcd has now")]
-    public static partial void WatchFoundOtherData(this ILogger log, string prefix, int former, int keys);
-
-    [LoggerMessage(110, LogLevel.Information, "session {Session} opened for {Key}, {TtlSeconds} s to live")]
-    public static partial void SessionOpened(this ILogger log, string session, string key, double ttlSeconds);
-
-    [LoggerMessage(111, LogLevel.Warning, "session {Session} has expired; opening a new one")]
-    public static partial void SessionLost(this ILogger log, string session);
-
-    [LoggerMessage(112, LogLevel.Warning,
-        "{Key} belongs to a live session of {Holder}; waiting for it to end (two workers need two ids: set workerId)")]
-    public static partial void SessionTaken(this ILogger log, string key, string holder);
-
-    [LoggerMessage(201, LogLevel.Warning, "{Job} cannot run: {Why}; it has no schedule until it is put right")]
-    public static partial void JobIgnored(this ILogger log, string job, string why);
-
-    [LoggerMessage(202, LogLevel.Information, "{Job} has no plan time left; its schedule has ended")]
-    public static partial void ScheduleEnded(this ILogger log, string job);
-
     [LoggerMessage(203, LogLevel.Warning, "{Key} has a value that DTS cannot read ({Why}); the value is skipped: delete the key")]
     public static partial void DocumentSkipped(this ILogger log, string key, string why);
-
-    [LoggerMessage(302, LogLevel.Error,
-        "this host's clock is {Seconds:F1} s off the other workers'; nothing is claimed here until it is within {Limit} s: "
-            + "check its time service (chronyc tracking)")]
-    public static partial void ClockOff(this ILogger log, double seconds, double limit);
-
-    [LoggerMessage(303, LogLevel.Information, "this host's clock agrees with the other workers' again; claiming")]
-    public static partial void ClockRight(this ILogger log);
-
-    [LoggerMessage(304, LogLevel.Warning,
-        "clocks differ: ours is {Seconds:F1} s ahead of another worker's (negative: behind); check the time service of both hosts")]
-    public static partial void ClocksDiffer(this ILogger log, double seconds);
-
-    [LoggerMessage(301, LogLevel.Error, "etcd refused a request of {Fires} claims ({Reason}); trying again")]
-    public static partial void ClaimRefused(this ILogger log, string reason, int fires);
-
-    public static void Started(this ILogger log, string job, string runId, int pid, double lagMs) =>
-        log.Began(job, "started", runId, pid, lagMs);
-
-    [LoggerMessage(401, LogLevel.Information, "{Job} {Status} for {RunId} as pid {Pid}, {LagMs:F1} ms after its time")]
-    private static partial void Began(this ILogger log, string job, string status, string runId, int pid, double lagMs);
-
-    [LoggerMessage(402, LogLevel.Information, "{Job} {Status} for {RunId} after {TookMs} ms")]
-    public static partial void Succeeded(this ILogger log, string job, string status, string runId, long tookMs);
-
-    [LoggerMessage(403, LogLevel.Warning, "{Job} {Status} for {RunId} after {TookMs} ms: {Why}")]
-    public static partial void Failed(this ILogger log, string job, string status, string runId, long tookMs, string why);
-
-    [LoggerMessage(404, LogLevel.Warning, "{Job}/{RunId} {Status}: {Why}")]
-    public static partial void EndedUnstarted(this ILogger log, string job, string runId, string status, string why);
-
-    [LoggerMessage(405, LogLevel.Warning, "{Job}/{RunId} {Status}: worker {Worker}, {Why}")]
-    public static partial void EndedLost(this ILogger log, string job, string runId, string status, string worker, string why);
-
-    [LoggerMessage(406, LogLevel.Information, "{Job}/{RunId} taken along to the new session")]
-    public static partial void RunTakenBack(this ILogger log, string job, string runId);
-
-    [LoggerMessage(407, LogLevel.Warning, "{Run} was left behind by the process before this one; its {Processes} processes were killed")]
-    public static partial void LeftBehindKilled(this ILogger log, string run, int processes);
-
-    [LoggerMessage(414, LogLevel.Information, "{Job}/{RunId} adopted from the process before this one, pid {Pid}: {State}")]
-    public static partial void Adopted(this ILogger log, string job, string runId, int pid, string state);
-
-    [LoggerMessage(415, LogLevel.Information, "{Running} commands go on without this process; the next one of this worker adopts them")]
-    public static partial void LeftRunning(this ILogger log, int running);
-
-    [LoggerMessage(410, LogLevel.Warning, "{Job}/{RunId} had been declared lost while this worker was cut off; {Then}")]
-    public static partial void RunHadBeenLost(this ILogger log, string job, string runId, string then);
-
-    [LoggerMessage(411, LogLevel.Information, "{Job}/{RunId} queued after {Cause}: {Trigger}")]
-    public static partial void FollowUp(this ILogger log, string job, string runId, string cause, string trigger);
-
-    [LoggerMessage(412, LogLevel.Error,
-        "etcd refuses the completion of {Run} ({Reason}); it is recorded, and what should follow from it does not")]
-    public static partial void CompletionRefused(this ILogger log, string run, string reason);
-
-    [LoggerMessage(413, LogLevel.Error, "{Key} cannot be dealt with ({Reason}); left as it is")]
-    public static partial void ChoreRefused(this ILogger log, string key, string reason);
-
-    [LoggerMessage(416, LogLevel.Error,
-        "the process that holds the commands of {User} {How} (a job of that user may have run kill -9 -1); "
-        + "its {Running} running commands are killed, their runs are lost, and the next start has a new process")]
-    public static partial void HolderGone(this ILogger log, string user, string how, int running);
-
-    [LoggerMessage(417, LogLevel.Warning,
-        "process {Pid} holds commands of the worker before this one and does not answer ({State}); it is killed, and its runs are lost")]
-    public static partial void HolderHangs(this ILogger log, int pid, string state);
-
-    [LoggerMessage(418, LogLevel.Error, "what is left of {Run} could not be killed: no process runs as {User}; kill its processes by hand")]
-    public static partial void LeftoverStays(this ILogger log, string run, string user);
-
-    [LoggerMessage(430, LogLevel.Error,
-        "the process that starts commands did not answer within {Seconds} s; its runs end as missed, "
-            + "and this worker claims nothing until it answers")]
-    public static partial void HolderSilent(this ILogger log, double seconds);
-
-    [LoggerMessage(431, LogLevel.Information, "the process that starts commands answers again")]
-    public static partial void HolderAnswers(this ILogger log);
-
-    [LoggerMessage(432, LogLevel.Error,
-        "{Run} started too late, as process {Pid}: the run is already recorded as missed, so the process is killed")]
-    public static partial void StartedTooLate(this ILogger log, string run, int pid);
-
-    [LoggerMessage(433, LogLevel.Warning,
-        "jobs that name no user run as {User}, this worker's own user: "
-        + "their commands can read its settings, credentials, spool and outputs, and can end it; {Remedy}")]
-    public static partial void CommandsReachWorker(this ILogger log, string user, string remedy);
-
-    [LoggerMessage(420, LogLevel.Error, "runAs allows {Users}, but this worker cannot switch users: {Missing}")]
-    public static partial void CannotSwitchUsers(this ILogger log, string users, string missing);
-
-    [LoggerMessage(421, LogLevel.Information, "jobs with memoryMax, cpuMax or pidsMax fail on this worker, all others run: {Why}")]
-    public static partial void NoLimits(this ILogger log, string why);
-
-    [LoggerMessage(409, LogLevel.Warning,
-        "{Key} has a value that DTS cannot read ({Why}); the key is removed, because it would block its job")]
-    public static partial void DocumentRemoved(this ILogger log, string key, string why);
-
-    [LoggerMessage(408, LogLevel.Error,
-        "{Path} cannot be written ({Reason}); after a crash of this worker its commands may not be found; free space on its disk")]
-    public static partial void LedgerFailed(this ILogger log, string path, string reason);
-
-    [LoggerMessage(501, LogLevel.Warning, "log store unavailable ({Reason}); {Waiting} records wait in the spool, runs go on")]
-    public static partial void StoreLost(this ILogger log, string reason, long waiting);
-
-    [LoggerMessage(502, LogLevel.Information, "log store is back after {Seconds:F1} s and {Failures} tries")]
-    public static partial void StoreBack(this ILogger log, double seconds, int failures);
-
-    [LoggerMessage(503, LogLevel.Warning,
-        "shipping stopped before the log store had all records ({Reason}); {Waiting} records stay in the spool for the next start")]
-    public static partial void StoreLeft(this ILogger log, string reason, long waiting);
-
-    [LoggerMessage(515, LogLevel.Error,
-        "{Job}/{RunId}: the log store refuses the record ({Reason}); the record is kept in {File}, and the others are shipped")]
-    public static partial void RecordRefused(this ILogger log, string job, string runId, string reason, string file);
-
-    [LoggerMessage(516, LogLevel.Error,
-        "this host's disk blocks the shipping of records ({Reason}); {Waiting} records wait in the spool, runs go on")]
-    public static partial void ShippingHeldUp(this ILogger log, string reason, long waiting);
-
-    [LoggerMessage(517, LogLevel.Information, "shipping of records has resumed after {Seconds:F1} s and {Failures} tries")]
-    public static partial void ShippingGoesOn(this ILogger log, double seconds, int failures);
-
-    [LoggerMessage(504, LogLevel.Warning,
-        "spool segment {Path} has {Bytes} bytes that are not a record (torn by a crash, or damaged on disk); "
-        + "they are skipped, and probably belong to {Run}")]
-    public static partial void SpoolTorn(this ILogger log, string path, long bytes, string run);
-
-    [LoggerMessage(514, LogLevel.Error,
-        "spool segment {Path} cannot be read: {Reason}; it is passed over and stays where it is, and the next start tries again")]
-    public static partial void SpoolUnreadable(this ILogger log, string path, string reason);
-
-    [LoggerMessage(505, LogLevel.Warning,
-        "spool {Folder} has reached its quota of {QuotaBytes} bytes; the outputs of records that wait in it are shortened, "
-            + "the oldest first")]
-    public static partial void SpoolFull(this ILogger log, string folder, long quotaBytes);
-
-    [LoggerMessage(511, LogLevel.Information, "spool {Folder} is half empty again; the outputs of {Shortened} records were shortened")]
-    public static partial void SpoolEased(this ILogger log, string folder, int shortened);
-
-    [LoggerMessage(512, LogLevel.Warning,
-        "spool {Folder} has {Bytes} bytes, above its quota of {QuotaBytes}: there is no output left to shorten, and no record is dropped; "
-            + "bring the log store back")]
-    public static partial void SpoolAbove(this ILogger log, string folder, long bytes, long quotaBytes);
-
-    [LoggerMessage(506, LogLevel.Error,
-        "spool cannot be written ({Reason}); {Waiting} records wait in memory, trying again; free space on its disk")]
-    public static partial void SpoolFailed(this ILogger log, string reason, int waiting);
-
-    [LoggerMessage(507, LogLevel.Information, "spool can be written again")]
-    public static partial void SpoolBack(this ILogger log);
-
-    [LoggerMessage(508, LogLevel.Warning, "expired records could not be removed ({Reason}); trying again later")]
-    public static partial void SweepFailed(this ILogger log, string reason);
 
     [LoggerMessage(509, LogLevel.Warning,
         "indexes of the log cannot be made ({Reason}); lists may be slow and records may not expire: "
             + "give the user of mongodbUri the role readWrite on database cron")]
     public static partial void IndexesMissing(this ILogger log, string reason);
 
-    [LoggerMessage(513, LogLevel.Warning,
-        "runs cannot be counted ({Reason}); trying again every second, records are written all the same: "
-            + "give the user of mongodbUri the role readWrite on database cron")]
-    public static partial void CountsWait(this ILogger log, string reason);
-
-    [LoggerMessage(510, LogLevel.Warning, "output of {Run} is not shown while it runs ({Reason}); its record will have it")]
-    public static partial void LiveOutputFailed(this ILogger log, string run, string reason);
-
-    [LoggerMessage(601, LogLevel.Information, "listening on http://{Address}:{Port}")]
-    public static partial void Listening(this ILogger log, System.Net.IPAddress address, int port);
-
-    [LoggerMessage(602, LogLevel.Error, "request {Path} failed")]
-    public static partial void RequestFailed(this ILogger log, string path, Exception bug);
-
-    [LoggerMessage(603, LogLevel.Warning,
-        "refused {Count} requests with a wrong apiToken, the latest from {Address}; their answers are delayed")]
-    public static partial void TokenRefused(this ILogger log, System.Net.IPAddress address, int count);
-
-    [LoggerMessage(604, LogLevel.Warning, "{Row} is left out of the answer to {Path}: {Why}")]
-    public static partial void RowSkipped(this ILogger log, string row, string path, string why);
-
     [LoggerMessage(901, LogLevel.Information, "{Service} {Version} starting with {Settings}")]
     public static partial void Starting(this ILogger log, string service, string version, string settings);
 
     [LoggerMessage(902, LogLevel.Warning, "there is no setting {Setting}; ignored")]
     public static partial void UnknownSetting(this ILogger log, string setting);
-
-    [LoggerMessage(904, LogLevel.Information, "ready, {Jobs} jobs planned")]
-    public static partial void Ready(this ILogger log, int jobs);
 
     [LoggerMessage(905, LogLevel.Information, "settings read again; taken over: {Changed}")]
     public static partial void Reloaded(this ILogger log, string changed);

@@ -10,15 +10,6 @@ public static class Service
     public static string Version { get; } =
         Assembly.GetEntryAssembly()?.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0";
 
-    /// <summary>What runs this program once more, with these arguments.</summary>
-    public static IReadOnlyList<string> Invocation(params string[] arguments)
-    {
-        var program = Environment.ProcessPath!;
-        return Path.GetFileNameWithoutExtension(program) == "dotnet"
-            ? [program, Environment.GetCommandLineArgs()[0], .. arguments]
-            : [program, .. arguments];
-    }
-
     /// <summary>Answers what is only asked: --version and --help. The exit code; null = it is to run.</summary>
     /// <param name="others">Lines for what else it can do.</param>
     public static int? Answer(string[] arguments, string service, string purpose, IEnumerable<string> others)

@@ -71,11 +71,4 @@ public sealed record Job(
     /// <summary>Members that this version does not know. They survive a save.</summary>
     [JsonExtensionData]
     public Dictionary<string, JsonElement>? Unknown { get; set; }
-
-    /// <summary>The same times in the same zone and mode; in mode all also on the same workers, for each has its own account.</summary>
-    public bool HasScheduleOf(Job other) =>
-        CronExpr == other.CronExpr
-            && TimeZone == other.TimeZone
-            && Mode == other.Mode
-            && (Mode == JobMode.One || $"{Target}" == $"{other.Target}");
 }

@@ -1,16 +1,17 @@
 using System.Globalization;
 using System.Text;
-using Dts.Common.Cron;
 using Dts.Common.Hosting;
 
 namespace Dts.Common.Jobs;
 
-/// <summary>What a job must be like to be accepted. A refusal is one line that names the field, the value and what was expected.</summary>
+/// <summary>
+/// What a job must be like to run; a save asks for more, see the master's <c>SaveRules</c>. A refusal is one line that names the field, the
+/// value and what was expected.
+/// </summary>
 public static class JobRules
 {
     private const int CommandBytesMax = 100_000; // Linux takes 128 KiB for one argument, MAX_ARG_STRLEN in execve(2).
     private const int EntryBytesMax = (128 << 10) - 1; // The same for NAME=VALUE, with its NUL.
-    private const int RequestEnvBytesMax = 32 << 10;
     private const int OutputLimitMin = 1024;
     private const int OutputLimitMax = 8 << 20;
     private const long MemoryMin = 1 << 20;
@@ -20,32 +21,6 @@ public static class JobRules
     private const int PidsMost = 4_194_304; // PID_MAX_LIMIT
     private const int DayInSeconds = 86_400;
     private const int DependentsMax = 20; // They are put in one transaction with the end of the run.
-
-    /// <summary>The first fault of a job to be saved that does not depend on the time; null = none.</summary>
-    public static string? FindFault(Job job, CronZone defaultZone) =>
-        FindUnrunnable(job)
-        ?? JobName.FindConfusing(job.Name)
-        ?? (JobSchedule.TryParse(job, defaultZone, out _, out var error) ? null : error);
-
-    /// <summary>Says why a schedule that begins now is refused: it has no plan time left; null = it has one.</summary>
-    public static string? FindOver(Job job, CronZone defaultZone, DateTimeOffset now) =>
-        JobSchedule.TryParse(job, defaultZone, out var schedule, out var error)
-            ? schedule.Next(now) is null
-                ? $"cronExpr \"{Display.Line(job.CronExpr)}\" never fires from now on; expected an expression that does"
-                : null
-            : error;
-
-    /// <summary>Returns the job with LF line ends: a shell takes the CR of a CRLF for part of a word.</summary>
-    public static Job WithUnixLines(Job job, List<string> warnings)
-    {
-        if (!job.Command.Contains("\r\n", StringComparison.Ordinal))
-        {
-            return job;
-        }
-
-        warnings.Add("command had Windows line ends (CRLF); they were saved as LF");
-        return job with { Command = job.Command.Replace("\r\n", "\n", StringComparison.Ordinal) };
-    }
 
     /// <summary>What keeps a job that stands in etcd from running here, other than its schedule; null = nothing.</summary>
     public static string? FindUnrunnable(Job job) =>
@@ -69,15 +44,7 @@ public static class JobRules
         ?? FindBadDependents(job)
         ?? FindBadEnv(job.Env);
 
-    /// <summary>What is wrong with variables that come with a request to run; null = nothing. They go through etcd with the run.</summary>
-    public static string? FindBadRequestEnv(IReadOnlyDictionary<string, string> env) =>
-        FindBadEnv(env)
-        ?? (CountBytes(env) is var bytes and > RequestEnvBytesMax ? $"env has {bytes} bytes; expected at most {RequestEnvBytesMax}" : null);
-
-    private static int CountBytes(IReadOnlyDictionary<string, string> env) =>
-        env.Sum(variable => Encoding.UTF8.GetByteCount(variable.Key) + Encoding.UTF8.GetByteCount(variable.Value));
-
-    private static string? FindBadEnv(IReadOnlyDictionary<string, string> env) =>
+    internal static string? FindBadEnv(IReadOnlyDictionary<string, string> env) =>
         env.Select(variable => FindBadVariable(variable.Key, variable.Value)).FirstOrDefault(fault => fault is not null);
 
     private static bool IsUserName(string name) =>

@@ -1,6 +1,4 @@
 using Dts.Common.Hosting;
-using Dts.Common.Logs.Mongo;
-using Microsoft.Extensions.Logging;
 
 namespace Dts.Common.Logs;
 
@@ -16,18 +14,13 @@ public sealed record LogSettings(string MongoUri, TimeSpan ConnectTimeout, strin
         settings.Milliseconds("mongodbConnectTimeout", 5000),
         settings.Text("logFile", "/var/lib/dts/log.db", Path.IsPathRooted, "an absolute path"));
 
-    /// <exception cref="SettingsException">mongodbUri is no URI.</exception>
-    /// <exception cref="StartException">The name of a mongodb+srv URI cannot be looked up now.</exception>
-    public ILogStore Open(ILogger log) => Open(log, readOnly: false);
-
-    /// <summary>For who only asks: a file that is missing is not made.</summary>
-    public ILogStore OpenToRead(ILogger log) => Open(log, readOnly: true);
-
-    private ILogStore Open(ILogger log, bool readOnly)
+    /// <param name="mongo">Opens the log of a URI.</param>
+    /// <param name="sqlite">Opens that of a file.</param>
+    public T Open<T>(Func<string, T> mongo, Func<string, T> sqlite)
     {
         try
         {
-            return MongoUri.Length > 0 ? new MongoLogStore(MongoUri, ConnectTimeout, log) : new SqliteLogStore(File, readOnly);
+            return MongoUri.Length > 0 ? mongo(MongoUri) : sqlite(File);
         }
         catch (FormatException wrong)
         {

@@ -3,6 +3,7 @@ using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Master.Jobs;
+using Dts.Master.Logs;
 
 namespace Dts.Master.Api;
 

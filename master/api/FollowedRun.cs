@@ -1,4 +1,5 @@
 using Dts.Common.Logs;
+using Dts.Master.Logs;
 
 namespace Dts.Master.Api;
 
@@ -8,7 +9,7 @@ namespace Dts.Master.Api;
 /// the reads become less frequent.
 /// </remarks>
 internal sealed class FollowedRun(
-    ILogStore store, string id, Func<CancellationToken, Task<bool>> isInFlight, long offset, TimeProvider time) : IDisposable
+    ILogReader store, string id, Func<CancellationToken, Task<bool>> isInFlight, long offset, TimeProvider time) : IDisposable
 {
     private const int BytesAtOnce = 256 << 10;
     private const int BytesKept = 512 << 10;

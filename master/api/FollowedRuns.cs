@@ -1,11 +1,11 @@
 using Dts.Common.Etcd;
-using Dts.Common.Logs;
+using Dts.Master.Logs;
 
 namespace Dts.Master.Api;
 
 /// <summary>The runs whose output clients of this master follow.</summary>
 /// <remarks>Thread-safe.</remarks>
-internal sealed class FollowedRuns(ILogStore store, EtcdClient etcd, TimeProvider time)
+internal sealed class FollowedRuns(ILogReader store, EtcdClient etcd, TimeProvider time)
 {
     public const int FollowersMax = 100;
 

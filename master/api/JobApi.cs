@@ -1,14 +1,14 @@
 using Dts.Common.Cron;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
-using Dts.Common.Logs;
 using Dts.Master.Jobs;
+using Dts.Master.Logs;
 
 namespace Dts.Master.Api;
 
 /// <summary>What the original's paths have no room for: run now, kill one run, pause, resume, the ledger, and what is in flight.</summary>
 internal sealed class JobApi(
-    JobStore jobs, WorkerList workers, RunList runs, ILogStore store, RequestGate gate, CronZone defaultZone, TimeProvider time)
+    JobStore jobs, WorkerList workers, RunList runs, ILogReader store, RequestGate gate, CronZone defaultZone, TimeProvider time)
 {
     private const string Everything = "";
     private const int RunBytesMax = 64 << 10;

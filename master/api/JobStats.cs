@@ -1,5 +1,6 @@
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Logs;
 
 namespace Dts.Master.Api;
 
@@ -19,7 +20,7 @@ internal sealed record JobStats(
     DateTimeOffset? LastFailure,
     IReadOnlyList<DayStats> Days)
 {
-    public static async Task<JobStats> ReadAsync(ILogStore store, JobName job, DateOnly from, CancellationToken cancel)
+    public static async Task<JobStats> ReadAsync(ILogReader store, JobName job, DateOnly from, CancellationToken cancel)
     {
         var days = await store.ListStatsAsync(job, from, cancel);
         var words = Enum.GetValues<RunStatus>().Select(status => status.Word()).ToHashSet();
@@ -28,7 +29,7 @@ internal sealed record JobStats(
             .Where(count => words.Contains(count.Key))
             .GroupBy(count => count.Key)
             .ToDictionary(same => same.Key, same => same.Sum(count => count.Value));
-        var longest = days.Select(day => day.Counts.GetValueOrDefault(DayStats.Longest, -1)).DefaultIfEmpty(-1).Max();
+        var longest = days.Select(day => day.Counts.GetValueOrDefault(DayKeys.Longest, -1)).DefaultIfEmpty(-1).Max();
         return new JobStats(
             counts,
             AtMost(DayStats.Percentile(days, 'd', 0.5), longest),
@@ -42,7 +43,7 @@ internal sealed record JobStats(
 
     private static long? AtMost(long? percentile, long longest) => percentile is { } value ? Math.Min(value, longest) : null;
 
-    private static async Task<DateTimeOffset?> LastAsync(ILogStore store, JobName job, RunStatus status, CancellationToken cancel) =>
+    private static async Task<DateTimeOffset?> LastAsync(ILogReader store, JobName job, RunStatus status, CancellationToken cancel) =>
         (await store.SearchAsync(new LogQuery(Job: job.Value, Status: status, Limit: 1), cancel)).Records is [var last]
             ? DateTimeOffset.FromUnixTimeMilliseconds(last.StartTime)
             : null;

@@ -1,13 +1,13 @@
 using System.Globalization;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
-using Dts.Common.Logs;
 using Dts.Master.Jobs;
+using Dts.Master.Logs;
 
 namespace Dts.Master.Api;
 
 /// <summary>The log: lists and search, statistics, single records.</summary>
-internal sealed class LogApi(ILogStore store, RequestGate gate, TimeProvider time)
+internal sealed class LogApi(ILogReader store, RequestGate gate, TimeProvider time)
 {
     private const int LimitMax = 1000;
     private const int DaysByDefault = 30;

@@ -1,14 +1,14 @@
 using System.Text;
 using Dts.Common.Cron;
 using Dts.Common.Jobs;
-using Dts.Common.Logs;
 using Dts.Master.Jobs;
 using Microsoft.AspNetCore.Http.Features;
+using Dts.Master.Logs;
 
 namespace Dts.Master.Api;
 
 /// <summary>The six paths of the original system, with its forms, its envelope and its status 200 whatever happens.</summary>
-internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore store, RequestGate gate, CronZone defaultZone)
+internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogReader store, RequestGate gate, CronZone defaultZone)
 {
     private const int BodyBytesMax = 1 << 20;
     private static readonly FormOptions Limits = new()
@@ -36,8 +36,8 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogStore s
             }
 
             List<string> warnings = [];
-            job = JobRules.WithUnixLines(await jobs.WithStoredNamesAsync(job, warnings, http.RequestAborted), warnings);
-            if (JobRules.FindFault(job, defaultZone) is { } fault)
+            job = SaveRules.WithUnixLines(await jobs.WithStoredNamesAsync(job, warnings, http.RequestAborted), warnings);
+            if (SaveRules.FindFault(job, defaultZone) is { } fault)
             {
                 throw new FormatException(fault);
             }

@@ -7,6 +7,7 @@ using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Logs;
 
 namespace Dts.Master.Api;
 
@@ -14,7 +15,7 @@ namespace Dts.Master.Api;
 /// <remarks>
 /// Any master serves it, out of the log store; what a reader has missed it asks for by its offset. A stream ends when the run has ended.
 /// </remarks>
-internal sealed class OutputApi(ILogStore store, EtcdClient etcd, Keys keys, TimeProvider time)
+internal sealed class OutputApi(ILogReader store, EtcdClient etcd, Keys keys, TimeProvider time)
 {
     private const int BytesAtOnce = 256 << 10;
     private const int Utf8SizeMax = 4;

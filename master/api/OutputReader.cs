@@ -1,12 +1,13 @@
 using System.Text;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Logs;
 
 namespace Dts.Master.Api;
 
 /// <summary>Reads a run's output from an offset on: out of chunks, or, where there are none, out of its record.</summary>
 /// <remarks>Not thread-safe.</remarks>
-internal sealed class OutputReader(ILogStore store, string run, long offset)
+internal sealed class OutputReader(ILogReader store, string run, long offset)
 {
     private RunRecord? _record;
 

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Dts.Common.Hosting;
 
 namespace Dts.Master.Api;
 

@@ -4,9 +4,9 @@ using Dts.Common.Cron;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
-using Dts.Common.Logs;
 using Etcdserverpb;
 using Mvccpb;
+using Dts.Master.Logs;
 
 namespace Dts.Master.Jobs;
 
@@ -31,7 +31,9 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
 
     /// <summary>The name that a job is stored under: composed (NFC), unless an older version or etcdctl stored this very name.</summary>
     public async Task<JobName> ResolveAsync(JobName name, CancellationToken cancel) =>
-        name.Composed is var composed && composed != name && await etcd.FindAsync(keys.Job(name), cancel: cancel) is null ? composed : name;
+        JobName.Parse(Nfc.Of(name)) is var composed && composed != name && await etcd.FindAsync(keys.Job(name), cancel: cancel) is null
+            ? composed
+            : name;
 
     /// <summary>Replaces the names of the job and its dependents with the names that they are stored under.</summary>
     public async Task<Job> WithStoredNamesAsync(Job job, List<string> warnings, CancellationToken cancel)
@@ -69,7 +71,8 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     /// <exception cref="FormatException">The schedule is new and has no plan time left, or the dependents lead back to the job.</exception>
     public Task<Job?> SaveAsync(Job job, CancellationToken cancel) => ChangeAsync(
         JobName.Parse(job.Name),
-        former => former?.HasScheduleOf(job) != true && JobRules.FindOver(job, defaultZone, time.GetUtcNow()) is { } over
+        former => (former is null || !HaveOneSchedule(former, job))
+            && SaveRules.FindOver(job, defaultZone, time.GetUtcNow()) is { } over
             ? throw new FormatException(over)
             : job,
         job.Dependents.Any() ? () => CheckDependentsAsync(job, cancel) : null,
@@ -106,7 +109,7 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
 
     /// <exception cref="FormatException">The job is unknown.</exception>
     public async Task<IReadOnlyList<LedgerLine>> ReadLedgerAsync(
-        ILogStore store,
+        ILogReader store,
         CronZone zone,
         JobName name,
         DateTimeOffset from,
@@ -255,7 +258,7 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     private DateTimeOffset MoveCursors(TxnRequest txn, JobName name, Job? previous, Job? next, IReadOnlyList<KeyValue?> cursors)
     {
         var now = time.GetUtcNow();
-        var ends = previous is { Enabled: true } && !(next is { Enabled: true } && next.HasScheduleOf(previous));
+        var ends = previous is { Enabled: true } && !(next is { Enabled: true } && HaveOneSchedule(next, previous));
         var begins = next is { Enabled: true } && (previous is not { Enabled: true } || ends);
         var end = now;
         foreach (var pair in cursors)
@@ -299,6 +302,13 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
             txn.Then(Txn.Put(keys.History(name), JsonSerializer.Serialize(changes, JobsJson.Readable.IReadOnlyListScheduleChange)));
         }
     }
+
+    /// <summary>The same times in the same zone and mode; in mode all also on the same workers, for each has its own account.</summary>
+    private static bool HaveOneSchedule(Job job, Job other) =>
+        job.CronExpr == other.CronExpr
+            && job.TimeZone == other.TimeZone
+            && job.Mode == other.Mode
+            && (job.Mode == JobMode.One || $"{job.Target}" == $"{other.Target}");
 
     private static ScheduleChange ChangeOf(Job? job, DateTimeOffset after) =>
         job is { Enabled: true } ? new ScheduleChange(after, job.CronExpr, job.TimeZone) : new ScheduleChange(after, "", "");

@@ -4,6 +4,7 @@ using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Microsoft.Extensions.Logging.Abstractions;
+using Dts.Master.Logs;
 
 namespace Dts.Master.Jobs;
 
@@ -50,7 +51,7 @@ internal static class LedgerCommand
         var jobs = new JobStore(etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, new ForeignValues(NullLogger.Instance));
         try
         {
-            using var store = settings.Log.OpenToRead(NullLogger.Instance);
+            using var store = ILogReader.Open(settings.Log, NullLogger.Instance, readOnly: true);
             var lines = await jobs.ReadLedgerAsync(
                 store, settings.DefaultZone, JobName.Parse(job), from, to, now, CancellationToken.None);
             foreach (var line in lines)

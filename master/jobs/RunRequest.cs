@@ -79,7 +79,7 @@ internal sealed record RunRequest(string Worker = "", IReadOnlyDictionary<string
             env[variable.Name] = variable.Value.GetString()!;
         }
 
-        return JobRules.FindBadRequestEnv(env) is { } fault ? throw new FormatException(fault) : env;
+        return SaveRules.FindBadRequestEnv(env) is { } fault ? throw new FormatException(fault) : env;
     }
 
     private static string Show(JsonElement value) => Display.Line(value.GetRawText());

@@ -1,5 +1,6 @@
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Logs;
 
 namespace Dts.Tests.Support;
 

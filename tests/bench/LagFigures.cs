@@ -1,7 +1,5 @@
 using System.Globalization;
 using System.Threading.Channels;
-using Dts.Common.Logs;
-using Dts.Common.Logs.Mongo;
 using Dts.Tests.Support;
 using Dts.Worker.Commands;
 using Dts.Worker.Records;

@@ -2,8 +2,9 @@ using System.Diagnostics;
 using System.Globalization;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
-using Dts.Common.Logs.Mongo;
+using Dts.Master.Logs;
 using Dts.Tests.Support;
+using Dts.Worker.Logs;
 using Dts.Worker.Records;
 using Microsoft.Extensions.Logging.Abstractions;
 using MongoDB.Bson;
@@ -135,7 +136,7 @@ internal static class LogFigures
         }
     }
 
-    private static IEnumerable<RawBsonDocument> Documents(List<RunRecord> batch) => batch.Select(RunDocument.Of);
+    private static IEnumerable<RawBsonDocument> Documents(List<RunRecord> batch) => batch.Select(RecordDocument.Of);
 
     /// <summary>What ten minutes at 200 records a second have left in the spool goes when the store is back.</summary>
     private static async Task DrainAsync(string folder, string name, ILogStore store)

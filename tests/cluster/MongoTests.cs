@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Dts.Common.Jobs;
-using Dts.Common.Logs.Mongo;
 using Dts.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;

@@ -5,7 +5,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
-using Dts.Common.Logs.Mongo;
 using Dts.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;
 

@@ -19,23 +19,25 @@ public sealed partial class ArchitectureTests
         ["common/Hosting"]          = "",
         ["common/Etcd"]             = "Hosting",
         ["common/Jobs"]             = "Cron Hosting",
-        ["common/Logs"]             = "Hosting Jobs Logs.Mongo",
+        ["common/Logs"]             = "Hosting Jobs",
         ["common/Logs/Mongo"]       = "Hosting Jobs",
         ["common/Doctor"]           = $"{Common} Logs.Mongo",
-        ["master"]                  = $"{Common} Doctor master.Api master.Jobs",
-        ["master/api"]              = $"{Common} master.Jobs",
-        ["master/jobs"]             = Common,
+        ["master"]                  = $"{Common} Doctor master.Api master.Jobs master.Logs",
+        ["master/api"]              = $"{Common} master.Jobs master.Logs",
+        ["master/jobs"]             = $"{Common} master.Logs",
+        ["master/logs"]             = "Hosting Jobs Logs Logs.Mongo",
         ["worker"]                  =
             $"{Common} Doctor worker.Watches worker.Fires worker.Runs worker.Commands worker.Commands.Holders worker.Records "
-                + "worker.Sessions",
+                + "worker.Logs worker.Sessions",
         ["worker/watch"]            = "Cron Etcd Hosting Jobs worker.Sessions",
         ["worker/fires"]            = "Cron Etcd Hosting Jobs worker.Watches worker.Runs worker.Commands worker.Records worker.Sessions",
         ["worker/runs"]             =
             "Etcd Hosting Jobs worker.Watches worker.Commands worker.Commands.Holders worker.Records worker.Sessions",
         ["worker/commands"]         = "Hosting Jobs worker.Commands.Holders",
         ["worker/commands/holder"]  = "Hosting",
-        ["worker/records"]          = "Etcd Hosting Jobs Logs worker.Runs worker.Commands worker.Commands.Holders",
-        ["worker/session"]          = "Etcd Hosting Jobs Logs worker.Runs worker.Commands worker.Records",
+        ["worker/records"]          = "Etcd Hosting Jobs Logs worker.Runs worker.Commands worker.Commands.Holders worker.Logs worker.Sessions",
+        ["worker/logs"]             = "Hosting Jobs Logs Logs.Mongo",
+        ["worker/session"]          = "Etcd Hosting Jobs Logs worker.Runs worker.Commands worker.Logs worker.Records",
     };
 
     [Fact]

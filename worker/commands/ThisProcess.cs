@@ -12,6 +12,15 @@ internal static class ThisProcess
     public static bool SeesEnded(ProcessIdentity process) =>
         process.Boot == Identity.Boot && ProcessTable.Find(process.Pid)?.StartTicks != process.StartTicks;
 
+    /// <summary>What runs this program once more, with these arguments.</summary>
+    public static IReadOnlyList<string> Invocation(params string[] arguments)
+    {
+        var program = Environment.ProcessPath!;
+        return Path.GetFileNameWithoutExtension(program) == "dotnet"
+            ? [program, Environment.GetCommandLineArgs()[0], .. arguments]
+            : [program, .. arguments];
+    }
+
     private static string ReadBoot()
     {
         try

@@ -1,6 +1,5 @@
 using System.Threading.Channels;
 using Dts.Common.Cron;
-using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Worker.Commands;
 using Dts.Worker.Watches;

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Threading.Channels;
 using Dts.Common.Etcd;
-using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Worker.Commands;

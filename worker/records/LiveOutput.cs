@@ -6,6 +6,7 @@ using Dts.Worker.Commands;
 using Dts.Worker.Commands.Holders;
 using Dts.Worker.Runs;
 using Microsoft.Extensions.Logging;
+using Dts.Worker.Logs;
 
 namespace Dts.Worker.Records;
 
@@ -25,7 +26,7 @@ internal sealed class LiveOutput : IDisposable
 
     private readonly ConcurrentDictionary<string, Shipment> _shipments = new(); // by the file's path
     private readonly string _folder;
-    private readonly ILogStore _store;
+    private readonly ILogWriter _store;
     private readonly long _limitBytes;
     private readonly TimeSpan _retention;
     private readonly TimeProvider _time;
@@ -39,11 +40,11 @@ internal sealed class LiveOutput : IDisposable
     private long _number;
 
     /// <exception cref="SettingsException">The folder cannot be made or read.</exception>
-    public LiveOutput(string folder, ILogStore store, long limitBytes, TimeSpan retention, TimeProvider time, ILogger log)
+    public LiveOutput(string folder, ILogWriter store, long limitBytes, TimeSpan retention, TimeProvider time, ILogger log)
     {
         (_folder, _store, _limitBytes, _retention, _time, _log) = (folder, store, limitBytes, retention, time, log);
         _number = time.GetUtcNow().ToUnixTimeMilliseconds() * 1000; // Above that of any file from before.
-        DataFault.Guard(folder, () =>
+        DataFolder.Guard(folder, () =>
         {
             Directory.CreateDirectory(folder);
             return folder;
@@ -66,7 +67,7 @@ internal sealed class LiveOutput : IDisposable
     /// What else an earlier process left is all that there will be of it. To be called after <see cref="GoOn"/>, before
     /// <see cref="RunAsync"/>.
     /// </summary>
-    public void TakeLeft() => DataFault.Guard(_folder, () =>
+    public void TakeLeft() => DataFolder.Guard(_folder, () =>
     {
         foreach (var path in Directory.EnumerateFiles(_folder, "*.out").Where(path => !_shipments.ContainsKey(path)))
         {

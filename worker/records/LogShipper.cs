@@ -1,7 +1,7 @@
 using System.Threading.Channels;
-using Dts.Common.Hosting;
 using Dts.Common.Logs;
 using Microsoft.Extensions.Logging;
+using Dts.Worker.Logs;
 
 namespace Dts.Worker.Records;
 
@@ -12,7 +12,7 @@ namespace Dts.Worker.Records;
 internal sealed class LogShipper(
     Spool spool,
     RefusedRecords refused,
-    ILogStore store,
+    ILogWriter store,
     ChannelReader<bool> appended,
     int batchSize,
     TimeSpan commitTimeout,

@@ -1,5 +1,4 @@
 using System.Threading.Channels;
-using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Microsoft.Extensions.Logging;
 

@@ -1,4 +1,3 @@
-using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Microsoft.Extensions.Logging;

@@ -104,7 +104,7 @@ internal sealed class Spool : IDisposable
 
     /// <exception cref="SettingsException">The folder cannot be made or read.</exception>
     public static Spool Open(string folder, long quotaBytes, ILogger log) =>
-        DataFault.Guard(folder, () => new Spool(folder, quotaBytes, log));
+        DataFolder.Guard(folder, () => new Spool(folder, quotaBytes, log));
 
     /// <summary>
     /// Writes a batch, from the first record on, and returns its number of records. When it returns, they survive a crash of the

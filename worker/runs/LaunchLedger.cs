@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Dts.Common.Hosting;
 using Dts.Worker.Commands;
 using Microsoft.Extensions.Logging;
 
@@ -37,7 +36,7 @@ internal sealed class LaunchLedger : IDisposable
     public IReadOnlyList<Launch> Former { get; }
 
     public static LaunchLedger Open(string folder, ILogger log) =>
-        DataFault.Guard(folder, () => new LaunchLedger(Path.Combine(folder, "launches"), log));
+        DataFolder.Guard(folder, () => new LaunchLedger(Path.Combine(folder, "launches"), log));
 
     public void Launching(Run run) => Write(run, "launching", run.User.Length > 0 ? $" 0 0 {run.User}" : "");
 

@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Worker.Commands;
 using Microsoft.Extensions.Logging;

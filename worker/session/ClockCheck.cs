@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Dts.Common.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker.Sessions;

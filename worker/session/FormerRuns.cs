@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Dts.Common.Etcd;
-using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Worker.Commands;
 using Dts.Worker.Records;

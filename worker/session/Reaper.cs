@@ -7,6 +7,7 @@ using Dts.Worker.Records;
 using Etcdserverpb;
 using Microsoft.Extensions.Logging;
 using Mvccpb;
+using Dts.Worker.Logs;
 
 namespace Dts.Worker.Sessions;
 
@@ -25,7 +26,7 @@ internal sealed class Reaper(
     FormerRuns former,
     LostRuns lost,
     Accounts accounts,
-    ILogStore store,
+    ILogWriter store,
     ChannelReader<bool> left,
     TimeProvider time,
     ILogger log)

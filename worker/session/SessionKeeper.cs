@@ -1,5 +1,4 @@
 using Dts.Common.Etcd;
-using Dts.Common.Hosting;
 using Etcdserverpb;
 using Microsoft.Extensions.Logging;
 

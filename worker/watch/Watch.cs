@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Dts.Common.Etcd;
-using Dts.Common.Hosting;
 using Etcdserverpb;
 using Google.Protobuf;
 using Mvccpb;

@@ -1,61 +1,11 @@
 using Dts.Common.Jobs;
 using MongoDB.Bson;
-using MongoDB.Bson.IO;
 
 namespace Dts.Common.Logs.Mongo;
 
-/// <summary>A run record as a document: the first eight fields are the original's.</summary>
+/// <summary>A run record as a document, read; the worker's <c>RecordDocument</c> writes it.</summary>
 internal static class RunDocument
 {
-    private static readonly BsonBinaryWriterSettings Lenient = new() { Encoding = Utf8Encodings.Lenient };
-
-    /// <summary>A document of what is written into it.</summary>
-    public static RawBsonDocument Write(Action<BsonBinaryWriter> fields)
-    {
-        using var bytes = new MemoryStream();
-        using (var document = new BsonBinaryWriter(bytes, Lenient))
-        {
-            document.WriteStartDocument();
-            fields(document);
-            document.WriteEndDocument();
-        }
-
-        return new RawBsonDocument(bytes.ToArray());
-    }
-
-    public static RawBsonDocument Of(RunRecord record) => Write(document =>
-    {
-        document.WriteString("_id", record.Id);
-        document.WriteString("jobName", record.JobName);
-        document.WriteString("command", record.Command);
-        document.WriteString("err", record.Err);
-        document.WriteString("output", record.Output);
-        document.WriteInt64("planTime", record.PlanTime);
-        document.WriteInt64("scheduleTime", record.ScheduleTime);
-        document.WriteInt64("startTime", record.StartTime);
-        document.WriteInt64("endTime", record.EndTime);
-        document.WriteString("status", record.Status.Word());
-        WriteNumber(document, "exitCode", record.ExitCode);
-        WriteNumber(document, "signal", record.Signal);
-        document.WriteString("worker", record.Worker);
-        document.WriteString("host", record.Host);
-        document.WriteInt32("attempt", record.Attempt);
-        document.WriteString("trigger", record.Trigger);
-        document.WriteInt64("jobRevision", record.JobRevision);
-        document.WriteInt64("fencingToken", record.FencingToken);
-        document.WriteInt64("cpuMs", record.CpuMs);
-        document.WriteInt64("maxRssKb", record.MaxRssKb);
-        document.WriteInt64("peakMemoryBytes", record.PeakMemoryBytes);
-        document.WriteBoolean("oomKilled", record.OomKilled);
-        document.WriteInt64("outputBytes", record.OutputBytes);
-        document.WriteBoolean("outputTruncated", record.OutputTruncated);
-        document.WriteInt64("outputStored", record.OutputStored);
-        document.WriteInt64("missedCount", record.MissedCount);
-        document.WriteInt64("missedSince", record.MissedSince);
-        document.WriteInt64("lostAt", record.LostAt);
-        document.WriteDateTime("expireAt", record.ExpireAt.ToUnixTimeMilliseconds());
-    });
-
     public static RunRecord Read(BsonDocument document)
     {
         var times = document.GetValue("timePoint", null) as BsonDocument; // The older shape, in seconds.
@@ -100,18 +50,6 @@ internal static class RunDocument
 
     private static int? ReadNumber(BsonDocument document, string name) =>
         document.GetValue(name, BsonNull.Value).IsBsonNull ? null : (int)document.Long(name);
-
-    private static void WriteNumber(BsonBinaryWriter document, string name, int? value)
-    {
-        if (value is { } number)
-        {
-            document.WriteInt32(name, number);
-        }
-        else
-        {
-            document.WriteNull(name);
-        }
-    }
 }
 
 /// <summary>

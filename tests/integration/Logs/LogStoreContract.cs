@@ -1,5 +1,6 @@
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Logs;
 using Dts.Tests.Support;
 using Xunit;
 
@@ -290,7 +291,7 @@ public abstract class LogStoreContract : IDisposable
         var days = await store.ListStatsAsync(JobName.Parse("hello"), new DateOnly(2026, 11, 22), CancellationToken.None);
 
         Assert.Equal([new DateOnly(2026, 11, 22), new DateOnly(2026, 11, 23)], days.Select(day => day.Day));
-        Assert.Equal((90L, 10L, 5000L), (days[0].Counts["succeeded"], days[0].Counts["failed"], days[0].Counts[DayStats.Longest]));
+        Assert.Equal((90L, 10L, 5000L), (days[0].Counts["succeeded"], days[0].Counts["failed"], days[0].Counts[DayKeys.Longest]));
         Assert.Equal(40, days[1].Counts["missed"]);
         Assert.InRange(DayStats.Percentile(days, 'd', 0.5)!.Value, 10, 12);
         Assert.InRange(DayStats.Percentile(days, 'd', 0.95)!.Value, 5000, 6000);
@@ -414,7 +415,7 @@ public abstract class LogStoreContract : IDisposable
     }
 
     /// <summary>Opens the store that this test uses; more than once, as several processes would.</summary>
-    protected abstract ILogStore OpenStore();
+    private protected abstract ILogStore OpenStore();
 
     /// <summary>Makes the store refuse all records and output of the job <see cref="Refused"/>.</summary>
     protected abstract Task RefuseAsync();

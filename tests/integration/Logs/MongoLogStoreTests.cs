@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
-using Dts.Common.Logs.Mongo;
 using Dts.Tests.Support;
 using Xunit;
 
@@ -117,7 +116,7 @@ public sealed class MongoLogStoreTests : LogStoreContract, IClassFixture<Documen
         }
     }
 
-    protected override ILogStore OpenStore() => new MongoLogStore(_server.Uri, TimeSpan.FromSeconds(5), _log);
+    private protected override ILogStore OpenStore() => new MongoLogStore(_server.Uri, TimeSpan.FromSeconds(5), _log);
 
     protected override void Clean()
     {

@@ -159,7 +159,7 @@ public sealed class SqliteLogStoreTests : LogStoreContract
         });
     }
 
-    protected override ILogStore OpenStore() => new SqliteLogStore(Path);
+    private protected override ILogStore OpenStore() => new SqliteLogStore(Path);
 
     protected override void Clean() => _scratch.Dispose();
 }

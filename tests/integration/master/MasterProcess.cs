@@ -3,7 +3,6 @@ using System.Net;
 using System.Net.Sockets;
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
-using Dts.Common.Logs;
 using Dts.Tests.Support;
 using Xunit;
 

@@ -1,4 +1,5 @@
 using Dts.Common.Cron;
+using Dts.Master.Jobs;
 using Xunit;
 
 namespace Dts.Tests.Unit.Cron;

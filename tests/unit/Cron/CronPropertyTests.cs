@@ -1,4 +1,5 @@
 using Dts.Common.Cron;
+using Dts.Master.Jobs;
 using FsCheck;
 using FsCheck.Fluent;
 using Xunit;

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Dts.Common.Cron;
+using Dts.Master.Jobs;
 using Xunit;
 
 namespace Dts.Tests.Unit.Cron;

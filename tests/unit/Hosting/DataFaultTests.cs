@@ -19,7 +19,7 @@ public sealed class DataFaultTests : IDisposable
         await using var disk = await SmallDisk.MountAsync(_scratch.File("small"), kilobytes: 64);
         disk.Fill();
 
-        var failure = Assert.Throws<StartException>(() => DataFault.Guard(disk.Path, () =>
+        var failure = Assert.Throws<StartException>(() => DataFolder.Guard(disk.Path, () =>
         {
             File.WriteAllText(Path.Combine(disk.Path, "file"), "text");
             return 1;
@@ -36,7 +36,7 @@ public sealed class DataFaultTests : IDisposable
     public async Task A_failing_disk_exits_with_1_so_that_systemd_tries_again(int errno)
     {
         var exitCode = await Service.RunAsync(
-            () => DataFault.Guard<Task<int>>("/data", () => throw new IOException("as the kernel says", errno)));
+            () => DataFolder.Guard<Task<int>>("/data", () => throw new IOException("as the kernel says", errno)));
 
         Assert.Equal(1, exitCode);
     }

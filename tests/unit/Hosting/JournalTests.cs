@@ -2,6 +2,7 @@ using System.Text;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Tests.Support;
+using Dts.Worker;
 using Dts.Worker.Records;
 using Microsoft.Extensions.Logging;
 using Xunit;

@@ -1,10 +1,10 @@
 using System.Net;
 using Dts.Common.Hosting;
 using Dts.Common.Logs;
-using Dts.Common.Logs.Mongo;
 using Dts.Master;
 using Dts.Tests.Support;
 using Dts.Worker;
+using Dts.Worker.Logs;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -56,7 +56,8 @@ public sealed class ServiceSettingsTests : IDisposable
     [InlineData("mongodb://root:hunter2@")]
     public void A_URI_that_is_none_of_MongoDB_s_is_refused_and_its_password_is_not_repeated(string uri)
     {
-        var refusal = Refusal(() => new LogSettings(uri, TimeSpan.FromSeconds(1), "/tmp/log.db").Open(NullLogger.Instance));
+        var refusal = Refusal(
+            () => ILogWriter.Open(new LogSettings(uri, TimeSpan.FromSeconds(1), "/tmp/log.db"), NullLogger.Instance));
 
         Assert.StartsWith("setting mongodbUri: ", refusal, StringComparison.Ordinal);
         Assert.DoesNotContain("hunter2", refusal, StringComparison.Ordinal);
@@ -66,9 +67,9 @@ public sealed class ServiceSettingsTests : IDisposable
     public void Where_a_URI_is_set_the_log_is_in_MongoDB_and_its_password_is_not_printed()
     {
         var reader = SettingsReader.Load(["--mongodbUri", "mongodb://root:hunter2@10.0.0.1"], "");
-        using var store = LogSettings.Read(reader).Open(NullLogger.Instance);
+        using var store = ILogWriter.Open(LogSettings.Read(reader), NullLogger.Instance);
 
-        Assert.IsType<MongoLogStore>(store);
+        Assert.IsType<MongoLogWriter>(store);
         Assert.DoesNotContain("hunter2", reader.Effective, StringComparison.Ordinal);
     }
 

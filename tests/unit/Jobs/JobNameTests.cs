@@ -1,4 +1,5 @@
 using Dts.Common.Jobs;
+using Dts.Master.Jobs;
 using Xunit;
 
 namespace Dts.Tests.Unit.Jobs;
@@ -24,7 +25,7 @@ public sealed class JobNameTests
     [InlineData("...")]
     [InlineData("🕐")]
     [InlineData("e\u0301")]
-    public void Visible_letters_are_accepted(string text) => Assert.Null(JobName.FindConfusing(text));
+    public void Visible_letters_are_accepted(string text) => Assert.Null(SaveRules.FindConfusing(text));
 
     [Theory]
     [InlineData(".")]
@@ -47,7 +48,7 @@ public sealed class JobNameTests
     [InlineData("a\U000e0041")]
     public void A_confusing_name_is_refused_for_new_jobs_but_still_valid_as_a_key(string text)
     {
-        Assert.NotNull(JobName.FindConfusing(text));
+        Assert.NotNull(SaveRules.FindConfusing(text));
         Assert.True(JobName.TryParse(text, out _, out var error), error);
     }
 

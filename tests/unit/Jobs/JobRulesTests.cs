@@ -1,6 +1,7 @@
 using Dts.Common.Cron;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
+using Dts.Master.Jobs;
 using Dts.Tests.Support;
 using Xunit;
 
@@ -161,5 +162,5 @@ public sealed class JobRulesTests
     public void A_zone_that_is_none_is_named() =>
         Assert.StartsWith("timeZone: ", FaultOf(Some.Job() with { TimeZone = "Europe/Atlantis" }), StringComparison.Ordinal);
 
-    private static string? FaultOf(Job job) => JobRules.FindFault(job, CronZone.Utc) ?? JobRules.FindOver(job, CronZone.Utc, Some.Now);
+    private static string? FaultOf(Job job) => SaveRules.FindFault(job, CronZone.Utc) ?? SaveRules.FindOver(job, CronZone.Utc, Some.Now);
 }

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
-using Dts.Common.Jobs;
+using Dts.Master.Jobs;
 using Dts.Tests.Support;
 using Xunit;
 
@@ -28,7 +28,7 @@ public sealed class NfcTests
     public void Python_composes_every_text_the_same_way()
     {
         var random = Some.Random();
-        var table = File.ReadAllLines(Tool.InRepository("../common/Jobs/nfc.txt")).Skip(1).ToList();
+        var table = File.ReadAllLines(Tool.InRepository("../master/jobs/nfc.txt")).Skip(1).ToList();
         int[] codes =
         [
             .. table.SelectMany(line => line.TrimEnd('!').Split('=', ' ', ':', '-')[..2]).Select(code => Convert.ToInt32(code, 16)),

@@ -1,4 +1,4 @@
-"""Without arguments: prints common/Jobs/nfc.txt. With "ask": reads texts as JSON, one a line, and prints their form C."""
+"""Without arguments: prints master/jobs/nfc.txt. With "ask": reads texts as JSON, one a line, and prints their form C."""
 import json
 import sys
 import unicodedata

@@ -1,9 +1,10 @@
-using Dts.Common.Hosting;
+using Dts.Common.Logs;
+using Dts.Common.Logs.Mongo;
 using Microsoft.Extensions.Logging;
 using MongoDB.Bson;
 using MongoDB.Driver;
 
-namespace Dts.Common.Logs.Mongo;
+namespace Dts.Worker.Logs;
 
 /// <summary>
 /// Counts records in the collection <c>stats</c> (a document a job and day), once a second for all that have come, for a batch has records
@@ -13,7 +14,7 @@ namespace Dts.Common.Logs.Mongo;
 /// Thread-safe. A count that could not be written is kept and tried again each second. A worker that dies leaves at most its last second
 /// uncounted; one whose connection breaks before the answer comes may count a second twice.
 /// </remarks>
-internal sealed class MongoCounts(MongoDatabase database, ILogger log) : IDisposable
+internal sealed class MongoCounts(MongoDatabase database, MongoBatches batches, ILogger log) : IDisposable
 {
     private const int UpdateBytes = 2048; // About.
 
@@ -106,7 +107,7 @@ internal sealed class MongoCounts(MongoDatabase database, ILogger log) : IDispos
             // In order, so that two writers, of a server that keeps what a command has changed locked until its end, never wait for each
             // other.
             var days = uncounted.InOrder;
-            var refused = await database.UpdateAsync("stats", days.Select(day => UpdateOf(day.Job, day.Day, day.Counts)), _ => UpdateBytes);
+            var refused = await batches.UpdateAsync("stats", days.Select(day => UpdateOf(day.Job, day.Day, day.Counts)), _ => UpdateBytes);
             return refused.Count == 0 ? days.Count : throw database.Failed($"an update is refused: {refused[0].Reason}");
         }
         catch
@@ -122,16 +123,16 @@ internal sealed class MongoCounts(MongoDatabase database, ILogger log) : IDispos
 
     private static UpdateOneModel<RawBsonDocument> UpdateOf(string job, DateOnly date, IReadOnlyDictionary<string, long> counts)
     {
-        var day = MongoLogStore.TextOf(date);
-        var sums = counts.Where(count => count.Key != DayStats.Longest).Select(count => new BsonElement($"n.{count.Key}", count.Value));
+        var day = DayKeys.TextOf(date);
+        var sums = counts.Where(count => count.Key != DayKeys.Longest).Select(count => new BsonElement($"n.{count.Key}", count.Value));
         var change = new BsonDocument
         {
             { "$set", new BsonDocument { { "jobName", job }, { "day", day } } },
             { "$inc", new BsonDocument(sums) },
         };
-        if (counts.TryGetValue(DayStats.Longest, out var longest))
+        if (counts.TryGetValue(DayKeys.Longest, out var longest))
         {
-            change.Add("$max", new BsonDocument($"n.{DayStats.Longest}", longest));
+            change.Add("$max", new BsonDocument($"n.{DayKeys.Longest}", longest));
         }
 
         return new UpdateOneModel<RawBsonDocument>(new BsonDocument("_id", $"{job}/{day}"), change) { IsUpsert = true };

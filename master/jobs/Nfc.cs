@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace Dts.Common.Jobs;
+namespace Dts.Master.Jobs;
 
 /// <summary>
 /// Unicode's normalization form C (UAX #15). Under InvariantGlobalization .NET does not normalize: it returns every text unchanged.

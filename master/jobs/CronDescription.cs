@@ -1,7 +1,9 @@
 using System.Globalization;
 using System.Numerics;
+using Dts.Common.Cron;
+using Calendar = Dts.Common.Cron.Calendar;
 
-namespace Dts.Common.Cron;
+namespace Dts.Master.Jobs;
 
 /// <summary>Says a schedule in plain English: exactly, so that two schedules with one description have the same times.</summary>
 /// <remarks>Made from the values that are in force, not from the text, so <c>H</c> shows what it came to.</remarks>
@@ -11,6 +13,35 @@ internal static class CronDescription
 
     private static readonly string[] Weekdays = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
     private static readonly string[] Ordinals = ["first", "second", "third", "fourth", "fifth"];
+
+    /// <summary>The schedule in one line.</summary>
+    public static string Describe(this CronExpression cron, CronZone zone) => Of(cron.Schedule, zone);
+
+    /// <summary>The next plan times, as the zone's clocks show them; fewer than asked for when no more are left.</summary>
+    public static IReadOnlyList<DateTimeOffset> Upcoming(this CronExpression cron, CronZone zone, DateTimeOffset from, int count)
+    {
+        List<DateTimeOffset> times = [];
+        for (var time = cron.GetNextOccurrence(from, zone);
+            time is { } next && times.Count < count;
+            time = cron.GetNextOccurrence(next, zone))
+        {
+            times.Add(next.ToOffset(zone.UtcOffsetAt(next.ToUnixTimeSeconds())));
+        }
+
+        return times;
+    }
+
+    /// <exception cref="CronFormatException">No plan time is left after <paramref name="now"/>; the message names the last one.</exception>
+    public static void ThrowIfNeverFires(this CronExpression cron, DateTimeOffset now, CronZone zone)
+    {
+        if (cron.GetNextOccurrence(now, zone) is null)
+        {
+            throw new CronFormatException(
+                cron.GetPreviousOccurrence(now, zone, inclusive: true) is { } last
+                    ? $"the schedule fires never again: its last time was {CronText.Instant(last.ToUnixTimeSeconds())}"
+                    : $"the schedule never fires: the clocks of {zone} skip all its times");
+        }
+    }
 
     public static string Of(Schedule schedule, CronZone zone) => schedule switch
     {
@@ -22,8 +53,8 @@ internal static class CronDescription
 
     private static IEnumerable<string> Clauses(FieldValues times)
     {
-        var isListed = times.TimesPerDay <= TimesListedMax;
-        yield return isListed ? $"at {Join(times.ListTimes().Select(time => CronText.Time(time)))}" : Frequency(times);
+        var isListed = times.CountBefore(Calendar.SecondsPerDay) <= TimesListedMax;
+        yield return isListed ? $"at {Join(ListTimes(times).Select(time => CronText.Time(time)))}" : Frequency(times);
 
         if (!times.IsEveryDay)
         {
@@ -46,13 +77,20 @@ internal static class CronDescription
         }
     }
 
+    /// <summary>The times of one day, in order.</summary>
+    private static IEnumerable<int> ListTimes(FieldValues times) =>
+        from hour in FieldValues.Bits(times.Hours)
+        from minute in FieldValues.Bits(times.Minutes)
+        from second in FieldValues.Bits(times.Seconds)
+        select (hour * 3600) + (minute * 60) + second;
+
     private static string Frequency(FieldValues times)
     {
         var isEveryHour = FieldValues.IsAll(times.Hours, CronField.Hour);
         var hours = isEveryHour ? "" : $" {Hours(times.Hours)}";
         if (BitOperations.PopCount(times.Minutes) == 1 && BitOperations.PopCount(times.Seconds) == 1)
         {
-            var first = CronText.Time(times.ListTimes().First());
+            var first = CronText.Time(ListTimes(times).First());
             var isOnTheHour = first.Length == 5 && first.EndsWith(":00", StringComparison.Ordinal);
             return Step(times.Hours, 24) is > 1 and var everyHours
                 ? $"every {everyHours} hours from {first}"

@@ -2,15 +2,16 @@ using System.Buffers.Text;
 using System.Globalization;
 using System.Text;
 using Dts.Common.Jobs;
+using Dts.Common.Logs;
 
-namespace Dts.Common.Logs;
+namespace Dts.Master.Logs;
 
 /// <summary>What a page of records is asked for. What is null does not matter.</summary>
 /// <param name="From">Starts at this moment or later …</param>
 /// <param name="Until">… and before this one.</param>
 /// <param name="Text">In the command or in the error, in any case of its letters.</param>
 /// <param name="After">Where the page before this one ended: its <see cref="LogPage.Next"/>.</param>
-public sealed record LogQuery(
+internal sealed record LogQuery(
     string? Job = null,
     RunStatus? Status = null,
     string? Worker = null,
@@ -22,7 +23,7 @@ public sealed record LogQuery(
     int Limit = 50);
 
 /// <summary>A place between two records in the order of lists: latest start first, and of one start the greater id first.</summary>
-public readonly record struct LogCursor(long StartTime, string Id)
+internal readonly record struct LogCursor(long StartTime, string Id)
 {
     public static LogCursor? Parse(string text)
     {
@@ -45,10 +46,10 @@ public readonly record struct LogCursor(long StartTime, string Id)
 }
 
 /// <param name="Next">Asks for what follows; null = there is nothing more.</param>
-public sealed record LogPage(IReadOnlyList<RunRecord> Records, string? Next)
+internal sealed record LogPage(IReadOnlyList<RunRecord> Records, string? Next)
 {
     /// <summary>Makes a page of what was found with one record more than was asked for.</summary>
-    internal static LogPage Of(IReadOnlyList<RunRecord> found, int limit)
+    public static LogPage Of(IReadOnlyList<RunRecord> found, int limit)
     {
         var records = found.Take(limit).ToList();
         return new LogPage(records, found.Count > limit ? new LogCursor(records[^1].StartTime, records[^1].Id).ToString() : null);

@@ -1,19 +1,25 @@
 using System.Globalization;
 using System.Numerics;
+using Dts.Common.Cron;
+using Calendar = Dts.Common.Cron.Calendar;
 
-namespace Dts.Common.Cron;
+namespace Dts.Master.Jobs;
 
 /// <summary>What is legal in a schedule and may yet surprise whoever wrote it.</summary>
 internal static class CronWarnings
 {
     private const long Ahead = 366L * Calendar.SecondsPerDay;
 
-    public static IEnumerable<string> List(string text, FieldSchedule schedule, CronZone zone, long now) =>
-    [
-        .. OfFields(text.Split(' ')),
-        .. OfDays(schedule.Times.Fields, text),
-        .. OfClockChanges(schedule, zone, now),
-    ];
+    /// <summary>A line each; the clocks' changes are those of the coming year.</summary>
+    public static IReadOnlyList<string> Warnings(this CronExpression cron, CronZone zone, DateTimeOffset now) =>
+        cron.Schedule is not FieldSchedule fields
+            ? []
+            :
+            [
+                .. OfFields(cron.Text.Split(' ')),
+                .. OfDays(fields.Times.Fields, cron.Text),
+                .. OfClockChanges(fields, zone, now.ToUnixTimeSeconds()),
+            ];
 
     private static IEnumerable<string> OfFields(string[] fields)
     {

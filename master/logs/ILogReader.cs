@@ -1,0 +1,35 @@
+using Dts.Common.Hosting;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+
+namespace Dts.Master.Logs;
+
+/// <summary>Reads run records, their live output and their counts.</summary>
+internal interface ILogReader : ILogOutput
+{
+    /// <param name="readOnly">An embedded store's file that is missing is not made.</param>
+    /// <exception cref="SettingsException">mongodbUri is no URI.</exception>
+    /// <exception cref="StartException">The name of a mongodb+srv URI cannot be looked up now.</exception>
+    static ILogReader Open(LogSettings settings, ILogger log, bool readOnly = false) => settings.Open<ILogReader>(
+        uri => new MongoLogReader(uri, settings.ConnectTimeout, log), file => new SqliteLogReader(file, readOnly));
+
+    /// <summary>One record; null = there is none (yet).</summary>
+    Task<RunRecord?> FindAsync(string id, CancellationToken cancel);
+
+    /// <summary>A job's records, latest start first: the original's list.</summary>
+    Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel);
+
+    /// <summary>
+    /// A page of the records that fit, latest start first. Pages are stable while records arrive: the next one goes on where this one
+    /// ended.
+    /// </summary>
+    Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel);
+
+    /// <summary>
+    /// A job's records of the plan times in a span, and those that stand for several plan times of which one is in it; in no certain order.
+    /// </summary>
+    Task<IReadOnlyList<RunRecord>> ListPlannedAsync(JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel);
+
+    /// <summary>What a job's runs came to, day by day (UTC), the oldest first; days without any are left out.</summary>
+    Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel);
+}

@@ -1,0 +1,122 @@
+using System.Text.RegularExpressions;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+using Dts.Common.Logs.Mongo;
+using MongoDB.Bson;
+
+namespace Dts.Master.Logs;
+
+/// <summary>Reads the log in MongoDB.</summary>
+internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout, ILogger log) : MongoLog(uri, connectTimeout, log), ILogReader
+{
+    private const int SpanGrowth = 2;
+
+    private static readonly BsonDocument LatestFirst = new() { { "startTime", -1 }, { "_id", -1 } };
+    private static readonly TimeSpan FirstSpan = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan LongestSpan = TimeSpan.FromDays(1000);
+
+    public Task<RunRecord?> FindAsync(string id, CancellationToken cancel) => RunAsync(async () =>
+        await Database.FindAsync("log", new BsonDocument("_id", id), sort: null, limit: 1) is [var found]
+            ? RunDocument.Read(found)
+            : null);
+
+    public Task<IReadOnlyList<RunRecord>> ListAsync(
+        JobName job, int skip, int limit, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(async () =>
+        limit == 0
+            ? []
+            :
+            [
+                .. (await Database.FindAsync(
+                    "log", new BsonDocument("jobName", job.Value), LatestFirst, limit, skip)).Select(RunDocument.Read),
+            ]);
+
+    public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => RunAsync(async () =>
+        LogPage.Of([.. (await FindLatestAsync(query)).Select(RunDocument.Read)], query.Limit));
+
+    public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(
+        JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(async () =>
+    {
+        var (first, end) = (from.ToUnixTimeMilliseconds(), until.ToUnixTimeMilliseconds());
+        var byPlanTime = new BsonDocument("planTime", 1);
+        var planned = await Database.FindAsync(
+            "log",
+            new BsonDocument { { "jobName", job.Value }, { "planTime", new BsonDocument { { "$gte", first }, { "$lt", end } } } },
+            byPlanTime);
+        var reachingIn = new BsonDocument
+        {
+            { "jobName", job.Value },
+            { "planTime", new BsonDocument("$gte", end) },
+            { "missedSince", new BsonDocument { { "$gt", 0L }, { "$lt", end } } },
+        };
+        return [.. planned.Concat(await Database.FindAsync("log", reachingIn, byPlanTime)).Select(RunDocument.Read)];
+    });
+
+    public Task<IReadOnlyList<DayStats>> ListStatsAsync(
+        JobName job, DateOnly from, CancellationToken cancel) => RunAsync<IReadOnlyList<DayStats>>(async () =>
+    {
+        var filter = new BsonDocument { { "jobName", job.Value }, { "day", new BsonDocument("$gte", DayKeys.TextOf(from)) } };
+        var days = await Database.FindAsync("stats", filter, new BsonDocument { { "jobName", 1 }, { "day", 1 } });
+        return [.. days.Select(day => new DayStats(
+            DayKeys.DayOf(day.Text("day")),
+            day.GetValue("n", null) is BsonDocument counts ? counts.Names.ToDictionary(key => key, counts.Long) : []))];
+    });
+
+    /// <summary>The latest documents that fit, and one more than were asked for.</summary>
+    /// <remarks>
+    /// Not every server that speaks this protocol takes a list's order from an index: some sort all that fits. So it is asked for in spans
+    /// of time that grow, back from where the page begins; most pages lie in the first or the second.
+    /// </remarks>
+    private async Task<List<BsonDocument>> FindLatestAsync(LogQuery query)
+    {
+        var begins = query.After is { } after
+            ? DateTimeOffset.FromUnixTimeMilliseconds(after.StartTime)
+            : query.Until ?? DateTimeOffset.UtcNow;
+        for (var span = FirstSpan; ; span *= SpanGrowth)
+        {
+            var isWhole = span > LongestSpan || begins.UtcTicks < span.Ticks || begins - span <= query.From;
+            var found = await Database.FindAsync(
+                "log", FilterOf(isWhole ? query : query with { From = begins - span }), LatestFirst, query.Limit + 1);
+            if (found.Count > query.Limit || isWhole)
+            {
+                return found;
+            }
+        }
+    }
+
+    private static BsonDocument FilterOf(LogQuery query)
+    {
+        var filter = new BsonDocument();
+        (string, string?)[] equal =
+            [("jobName", query.Job), ("status", query.Status?.Word()), ("worker", query.Worker), ("trigger", query.Trigger)];
+        foreach (var (field, value) in equal)
+        {
+            filter.Add(field, value, value is not null);
+        }
+
+        if (query.From is not null || query.Until is not null || query.After is not null)
+        {
+            var (until, after) = (query.Until?.ToUnixTimeMilliseconds() - 1 ?? long.MaxValue, query.After?.StartTime ?? long.MaxValue);
+            filter.Add(
+                "startTime",
+                new BsonDocument { { "$gte", query.From?.ToUnixTimeMilliseconds() ?? 0 }, { "$lte", Math.Min(until, after) } });
+        }
+
+        if (query.After is { } cursor)
+        {
+            filter.Add("$or", new BsonArray
+            {
+                new BsonDocument("startTime", new BsonDocument("$lt", cursor.StartTime)),
+                new BsonDocument { { "startTime", cursor.StartTime }, { "_id", new BsonDocument("$lt", cursor.Id) } },
+            });
+        }
+
+        if (query.Text is { } text)
+        {
+            var matches = new BsonDocument { { "$regex", Regex.Escape(text) }, { "$options", "i" } };
+            var either = new BsonArray { new BsonDocument("command", matches), new BsonDocument("err", matches) };
+            filter.Add("$and", new BsonArray { new BsonDocument("$or", either) });
+        }
+
+        return filter;
+    }
+}
