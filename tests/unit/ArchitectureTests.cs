@@ -35,7 +35,7 @@ public sealed partial class ArchitectureTests
             "Etcd Hosting Jobs worker.Watches worker.Commands worker.Commands.Holders worker.Records worker.Sessions",
         ["worker/commands"]         = "Hosting Jobs worker.Commands.Holders",
         ["worker/commands/holder"]  = "Hosting",
-        ["worker/records"]          = "Etcd Hosting Jobs Logs worker.Runs worker.Commands worker.Commands.Holders worker.Logs worker.Sessions",
+        ["worker/records"]          = "Etcd Hosting Jobs Logs worker.Runs worker.Commands worker.Commands.Holders worker.Logs",
         ["worker/logs"]             = "Hosting Jobs Logs Logs.Mongo",
         ["worker/session"]          = "Etcd Hosting Jobs Logs worker.Runs worker.Commands worker.Logs worker.Records",
     };
