@@ -195,13 +195,18 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
     public async Task<JsonNode?> AskAsync(string path, HttpContent? content = null, HttpMethod? method = null)
     {
-        // From either master, as through a proxy in front of them.
+        // From either master, as through a proxy in front of them. A request takes its content with it when it fails.
+        var body = content is null ? [] : await content.ReadAsByteArrayAsync();
         for (var attempt = 0; ; attempt++)
         {
             try
             {
-                using var request = new HttpRequestMessage(
-                    method ?? HttpMethod.Post, $"http://127.0.0.1:{MasterPort(attempt % 2)}{path}") { Content = content };
+                using var request = new HttpRequestMessage(method ?? HttpMethod.Post, $"http://127.0.0.1:{MasterPort(attempt % 2)}{path}");
+                if (content is not null)
+                {
+                    request.Content = new ByteArrayContent(body) { Headers = { ContentType = content.Headers.ContentType } };
+                }
+
                 using var response = await _http.SendAsync(request);
                 var answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
                 return (int)answer["errno"]! == 0 ? answer["data"] : throw new HttpRequestException($"{path}: {answer["msg"]}");
