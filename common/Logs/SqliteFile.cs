@@ -4,7 +4,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Dts.Common.Logs;
 
-/// <summary>An SQLite file in WAL mode: one connection that writes, and one for each question that is being answered.</summary>
+/// <summary>An SQLite file in WAL mode, with a connection for each question that is being answered.</summary>
 /// <remarks>
 /// Thread-safe. The file is opened, and made if it is missing, when it is first needed, and again when another file or none has come to be
 /// in its place: SQLite itself would write on into what nobody finds any more.
@@ -16,41 +16,8 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
 
     private const UnixFileMode ReadByAll = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
 
-    private readonly Lock _gate = new();
     private readonly ConcurrentBag<Opened> _idle = [];
-    private Opened? _writer;
     private volatile bool _isDisposed;
-
-    /// <summary>Performs an action in a transaction.</summary>
-    /// <exception cref="LogStoreException">The file cannot be written.</exception>
-    public Task<T> WriteAsync<T>(Func<SqliteConnection, T> action) => RunAsync(() =>
-    {
-        lock (_gate)
-        {
-            if (_writer is { IsInPlace: false })
-            {
-                _writer.Dispose();
-                _writer = null;
-            }
-
-            try
-            {
-                _writer ??= Open();
-                Execute(_writer.Connection, "begin immediate");
-                var result = action(_writer.Connection);
-                Execute(_writer.Connection, "commit");
-                return _writer.IsInPlace ? result : throw new IOException("it was removed or replaced while it was being written");
-            }
-            catch (Exception)
-            {
-                // Closing rolls back. An explicit rollback fails, and hides the reason, when SQLite itself has rolled back.
-                // The next try opens the file again.
-                _writer?.Dispose();
-                _writer = null;
-                throw;
-            }
-        }
-    });
 
     /// <exception cref="LogStoreException">The file cannot be read.</exception>
     public Task<T> ReadAsync<T>(Func<SqliteConnection, T> question, CancellationToken cancel) => RunAsync(() =>
@@ -81,12 +48,6 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
     public void Dispose()
     {
         _isDisposed = true;
-        lock (_gate)
-        {
-            _writer?.Dispose();
-            _writer = null;
-        }
-
         while (DropReader())
         {
         }
@@ -114,7 +75,7 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
         return isThere;
     }
 
-    private Opened Open()
+    public Opened Open()
     {
         if (!readOnly)
         {
@@ -131,14 +92,15 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
         try
         {
             connection.Open();
+            var opened = new Opened(connection, path, Libc.FileIdentity(path));
             if (!readOnly)
             {
-                Execute(connection, "pragma journal_mode = wal; pragma synchronous = full;");
-                Execute(connection, schema);
+                opened.Execute("pragma journal_mode = wal; pragma synchronous = full;");
+                opened.Execute(schema);
                 CloseToOthers();
             }
 
-            return new Opened(connection, path, Libc.FileIdentity(path));
+            return opened;
         }
         catch (SqliteException)
         {
@@ -159,15 +121,8 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
         }
     }
 
-    private static void Execute(SqliteConnection connection, string sql)
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        command.ExecuteNonQuery();
-    }
-
     /// <summary>On a thread of its own: it blocks, and the pool, for which starts wait, has few.</summary>
-    private Task<T> RunAsync<T>(Func<T> call)
+    public Task<T> RunAsync<T>(Func<T> call)
     {
         return Task.Factory.StartNew(Act, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
@@ -184,10 +139,17 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
         }
     }
 
-    private sealed record Opened(SqliteConnection Connection, string Path, (long Device, long Inode) Identity) : IDisposable
+    public sealed record Opened(SqliteConnection Connection, string Path, (long Device, long Inode) Identity) : IDisposable
     {
         /// <summary>The file that it has open is the one that is found under its path.</summary>
         public bool IsInPlace => Identity == Libc.FileIdentity(Path);
+
+        public void Execute(string sql)
+        {
+            using var command = Connection.CreateCommand();
+            command.CommandText = sql;
+            command.ExecuteNonQuery();
+        }
 
         public void Dispose() => Connection.Dispose();
     }

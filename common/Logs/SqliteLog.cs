@@ -55,7 +55,7 @@ internal abstract class SqliteLog(string path, bool readOnly = false) : ILogOutp
         return OutputChunk.Join(chunks, offset);
     }, cancel);
 
-    public void Dispose() => LogFile.Dispose();
+    public virtual void Dispose() => LogFile.Dispose();
 
     protected static RunRecord? Parse(string json) => JsonSerializer.Deserialize(json, LogsJson.Readable.RunRecord);
 }

@@ -65,6 +65,28 @@ internal sealed class MongoDatabase : IDisposable
         }
     }
 
+    /// <summary>Finds out, and changes nothing, why records could not be written; empty = they could.</summary>
+    public Task<string> ExamineAsync() => RunAsync(async () =>
+    {
+        await CommandAsync(new BsonDocument("ping", 1));
+
+        // Of no document: it takes the right, and does nothing with it.
+        var update = new BsonDocument
+        {
+            { "q", new BsonDocument("_id", "no such record") },
+            { "u", new BsonDocument("$set", new BsonDocument("err", "")) },
+        };
+        try
+        {
+            await CommandAsync(new BsonDocument { { "update", "log" }, { "updates", new BsonArray { update } } });
+            return "";
+        }
+        catch (MongoCommandException refusal)
+        {
+            return refusal.ErrorMessage;
+        }
+    });
+
     /// <param name="limit">0 = all.</param>
     public async Task<List<BsonDocument>> FindAsync(
         string collection, BsonDocument filter, BsonDocument? sort, int limit = 0, int skip = 0, BsonDocument? fields = null)

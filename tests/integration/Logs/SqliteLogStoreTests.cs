@@ -1,5 +1,6 @@
 using Dts.Common.Logs;
 using Dts.Tests.Support;
+using Dts.Worker.Logs;
 using Xunit;
 
 namespace Dts.Tests.Integration.Logs;
@@ -146,7 +147,8 @@ public sealed class SqliteLogStoreTests : LogStoreContract
     protected override async Task RefuseAsync()
     {
         using var file = new SqliteFile(Path, "select 1");
-        await file.WriteAsync(connection =>
+        using var writer = new SqliteWriter(file);
+        await writer.WriteAsync(connection =>
         {
             using var command = connection.CreateCommand();
             command.CommandText = $"""

@@ -1,9 +1,12 @@
+using Dts.Common.Logs;
+using Dts.Common.Logs.Mongo;
+using Microsoft.Extensions.Logging;
 using MongoDB.Bson;
 
-namespace Dts.Common.Logs.Mongo;
+namespace Dts.Worker.Logs;
 
 /// <summary>The indexes of the log's collections, those by which MongoDB removes what has expired among them.</summary>
-internal static class MongoIndexes
+internal sealed class MongoIndexes(MongoDatabase database, ILogger log)
 {
     private static readonly (string Collection, (string Name, BsonDocument Keys)[] Indexes)[] All =
     [
@@ -21,7 +24,45 @@ internal static class MongoIndexes
 
     private const string Expires = "dts_expire";
 
-    public static async Task MakeAsync(MongoDatabase database)
+    private readonly Lock _gate = new();
+    private Task? _making;
+    private bool _isFailureLogged;
+
+    /// <summary>Makes them in the background, with the first call.</summary>
+    public void Begin()
+    {
+        lock (_gate)
+        {
+            _making ??= TryMakeAsync();
+        }
+    }
+
+    private async Task TryMakeAsync()
+    {
+        try
+        {
+            await database.RunAsync(async () =>
+            {
+                await MakeAsync();
+                return true;
+            });
+        }
+        catch (LogStoreException failure)
+        {
+            if (!_isFailureLogged)
+            {
+                _isFailureLogged = true;
+                log.IndexesMissing(failure.Message);
+            }
+
+            lock (_gate)
+            {
+                _making = null; // Tried again with the next call.
+            }
+        }
+    }
+
+    private async Task MakeAsync()
     {
         foreach (var (collection, indexes) in All)
         {
@@ -38,7 +79,7 @@ internal static class MongoIndexes
     }
 
     /// <summary>The names of those that are not there, with their collections.</summary>
-    public static async Task<List<string>> FindMissingAsync(MongoDatabase database)
+    public static Task<List<string>> FindMissingAsync(MongoDatabase database) => database.RunAsync(async () =>
     {
         List<string> missing = [];
         foreach (var (collection, indexes) in All)
@@ -52,5 +93,5 @@ internal static class MongoIndexes
         }
 
         return missing;
-    }
+    });
 }
