@@ -138,7 +138,8 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         limit.CancelAfter(options.CallTimeout);
         using var stream = _endpoints[endpoint].WatchClient.Watch(_endpoints.Options(token, limit.Token));
-        await TryAsync(stream.RequestStream.WriteAsync(new WatchRequest { CreateRequest = create }, cancel));
+        await stream.RequestStream.WriteAsync(new WatchRequest { CreateRequest = create }, cancel)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // A failure is told where the answer is read.
         while (true)
         {
             try
@@ -167,9 +168,6 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
 
     private static Task<TxnResponse> TxnOnceAsync(IConnection etcd, TxnRequest txn, CallOptions call) =>
         etcd.KVClient.TxnAsync(txn, call).ResponseAsync;
-
-    /// <summary>Sends into a stream; a failure is told where the answer is read.</summary>
-    private static async Task TryAsync(Task sending) => await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
     /// <summary>Makes a call; the members above make those that master and worker need.</summary>
     /// <param name="attempt">

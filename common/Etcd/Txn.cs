@@ -8,20 +8,10 @@ namespace Dts.Common.Etcd;
 /// <summary>Writes etcd transactions so that they read as what they mean.</summary>
 public static class Txn
 {
-    public static TxnRequest If(params Compare[] conditions)
-    {
-        var txn = new TxnRequest();
-        txn.Compare.AddRange(conditions);
-        return txn;
-    }
+    public static TxnRequest If(params Compare[] conditions) => new() { Compare = { conditions } };
 
     /// <summary>Operations without a condition, done together.</summary>
-    public static TxnRequest All(IEnumerable<RequestOp> operations)
-    {
-        var txn = new TxnRequest();
-        txn.Success.AddRange(operations);
-        return txn;
-    }
+    public static TxnRequest All(IEnumerable<RequestOp> operations) => new() { Success = { operations } };
 
     public static TxnRequest Then(this TxnRequest txn, params RequestOp[] operations)
     {

@@ -2,6 +2,7 @@ using Dts.Common.Logs;
 using Dts.Common.Logs.Mongo;
 using Microsoft.Extensions.Logging;
 using MongoDB.Bson;
+using MongoDB.Driver;
 
 namespace Dts.Worker.Logs;
 
@@ -67,7 +68,7 @@ internal sealed class MongoIndexes(MongoDatabase database, ILogger log)
         foreach (var (collection, indexes) in All)
         {
             // createIndexes on a collection that does not exist is refused by some servers.
-            await database.TryCommandAsync(new BsonDocument("create", collection));
+            await TryCommandAsync(database, new BsonDocument("create", collection));
             var all = indexes.Select(index => new BsonDocument
             {
                 { "name", index.Name },
@@ -85,7 +86,7 @@ internal sealed class MongoIndexes(MongoDatabase database, ILogger log)
         foreach (var (collection, indexes) in All)
         {
             // A collection that is not there yet is refused, and has none.
-            var answer = await database.TryCommandAsync(new BsonDocument("listIndexes", collection));
+            var answer = await TryCommandAsync(database, new BsonDocument("listIndexes", collection));
             var there = answer.Contains("cursor")
                 ? answer["cursor"]["firstBatch"].AsBsonArray.Select(index => index["name"].AsString).ToHashSet()
                 : [];
@@ -94,4 +95,17 @@ internal sealed class MongoIndexes(MongoDatabase database, ILogger log)
 
         return missing;
     });
+
+    /// <summary>Runs a command that may be refused; then its answer has no elements.</summary>
+    private static async Task<BsonDocument> TryCommandAsync(MongoDatabase database, BsonDocument command)
+    {
+        try
+        {
+            return await database.CommandAsync(command);
+        }
+        catch (MongoCommandException)
+        {
+            return [];
+        }
+    }
 }

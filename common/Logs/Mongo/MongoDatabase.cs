@@ -52,19 +52,6 @@ internal sealed class MongoDatabase : IDisposable
 
     public Task<BsonDocument> CommandAsync(BsonDocument command) => _database.RunCommandAsync<BsonDocument>(command);
 
-    /// <summary>Runs a command that may be refused; then its answer has no elements.</summary>
-    public async Task<BsonDocument> TryCommandAsync(BsonDocument command)
-    {
-        try
-        {
-            return await CommandAsync(command);
-        }
-        catch (MongoCommandException)
-        {
-            return [];
-        }
-    }
-
     /// <summary>Finds out, and changes nothing, why records could not be written; empty = they could.</summary>
     public Task<string> ExamineAsync() => RunAsync(async () =>
     {
