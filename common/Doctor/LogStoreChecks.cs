@@ -49,7 +49,7 @@ public static class LogStoreChecks
                 Area, $"{file} cannot be written ({why})", $"install -d -o dts -g dts {Path.GetDirectoryName(file)}; chown dts:dts {file}*")
             : !isThere ? Finding.Ok(Area, $"{file} will be created")
             : IsDatabase(file) ? Finding.Ok(Area, $"{file}, {new FileInfo(file).Length / 1e6:F1} MB")
-            : Finding.Error(Area, $"{file} is not an SQLite database", $"mv {file} {file}.alien (the services create a new one)");
+            : Finding.Error(Area, $"{file} is not an SQLite database", $"mv {file} {file}.alien (the worker creates a new one)");
     }
 
     /// <summary>

@@ -6,15 +6,14 @@ namespace Dts.Common.Logs;
 
 /// <summary>An SQLite file in WAL mode, with a connection for each question that is being answered.</summary>
 /// <remarks>
-/// Thread-safe. The file is opened, and made if it is missing, when it is first needed, and again when another file or none has come to be
-/// in its place: SQLite itself would write on into what nobody finds any more.
+/// Thread-safe. The file is opened when it is first needed, and again when another file or none has come to be in its place: SQLite itself
+/// would write on into what nobody finds any more.
 /// </remarks>
-internal sealed class SqliteFile(string path, string schema, bool readOnly = false) : IDisposable
+/// <param name="prepare">Prepares a connection that writes, for which a missing file is made; null = the file is only read.</param>
+internal sealed class SqliteFile(string path, Action<SqliteFile.Opened>? prepare = null) : IDisposable
 {
     private const int IdleMax = 4; // Readers that are kept open.
     private const int Interrupted = 9; // SQLITE_INTERRUPT, https://sqlite.org/rescode.html.
-
-    private const UnixFileMode ReadByAll = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
 
     private readonly ConcurrentBag<Opened> _idle = [];
     private volatile bool _isDisposed;
@@ -77,47 +76,29 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
 
     public Opened Open()
     {
-        if (!readOnly)
+        if (prepare is not null)
         {
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         }
-        else if (!File.Exists(path))
+        else if (!Path.Exists(path))
         {
             throw new FileNotFoundException("there is no such file; expected the file that the workers of this host write");
         }
 
-        var mode = readOnly ? SqliteOpenMode.ReadOnly : SqliteOpenMode.ReadWriteCreate;
+        var mode = prepare is null ? SqliteOpenMode.ReadOnly : SqliteOpenMode.ReadWriteCreate;
         var options = new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false, DefaultTimeout = 10 };
         var connection = new SqliteConnection(options.ToString());
         try
         {
             connection.Open();
             var opened = new Opened(connection, path, Libc.FileIdentity(path));
-            if (!readOnly)
-            {
-                opened.Execute("pragma journal_mode = wal; pragma synchronous = full;");
-                opened.Execute(schema);
-                CloseToOthers();
-            }
-
+            prepare?.Invoke(opened);
             return opened;
         }
         catch (SqliteException)
         {
             connection.Dispose();
             throw;
-        }
-    }
-
-    /// <summary>Earlier versions created the file with mode 0644. Any other mode is the operator's choice.</summary>
-    private void CloseToOthers()
-    {
-        foreach (var file in new[] { path, path + "-wal", path + "-shm" })
-        {
-            if (!OperatingSystem.IsWindows() && File.Exists(file) && File.GetUnixFileMode(file) == ReadByAll)
-            {
-                _ = Libc.CloseFileToOthers(file); // Fails on another user's file, which is fine: we may still use the file.
-            }
         }
     }
 

@@ -32,7 +32,7 @@ internal sealed class SqliteLogWriter : SqliteLog, ILogWriter
     private readonly SqliteWriter _file;
 
     public SqliteLogWriter(string path)
-        : base(path) => _file = new SqliteWriter(LogFile);
+        : base(path, SqliteSchema.Prepare) => _file = new SqliteWriter(LogFile);
 
     public Task<IReadOnlyList<Refused<RunRecord>>> WriteAsync(
         IReadOnlyList<RunRecord> records, CancellationToken cancel) => _file.WriteAsync<IReadOnlyList<Refused<RunRecord>>>(connection =>
