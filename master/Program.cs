@@ -47,7 +47,7 @@ return await Service.RunAsync(async () =>
 
     using var etcd = new EtcdClient(settings.Etcd, TimeProvider.System, log);
     var storeDeadline = (settings.ReadTimeout + settings.WriteTimeout) * 0.9; // Shortly before a request's own deadline.
-    using var store = new StoreGate(ILogReader.Open(settings.Log, log), storeDeadline, TimeProvider.System);
+    using var store = new StoreGate(ILogReader.Open(settings.Log), storeDeadline, TimeProvider.System);
     var workers = new WorkerList(etcd, settings.Keys);
     var foreign = new ForeignValues(log);
     var jobs = new JobStore(etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, foreign);

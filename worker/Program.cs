@@ -22,13 +22,13 @@ if (args is [DoctorCommand.Name, ..])
         return
         [
             .. EtcdChecks.Of(settings.Etcd, settings.Keys),
-            LogStoreChecks.Of(settings.Log),
+            WorkerChecks.Log(settings.Log),
             WorkerChecks.SpoolRoom(settings.DataFolder, settings.SpoolQuotaBytes),
             HostChecks.TimeZones(settings.DefaultZone),
             WorkerChecks.Cgroup("dts-worker"),
             WorkerChecks.JobUser(settings.JobUser),
             WorkerChecks.UserSwitching(settings.JobUser.Length > 0 ? [settings.JobUser, .. settings.RunAs] : settings.RunAs),
-            HostChecks.Unit("dts-worker", settings.DrainTimeout),
+            HostChecks.Unit("dts-worker", settings.DrainTimeout, WorkerChecks.JudgeUnit),
         ];
     }));
 }

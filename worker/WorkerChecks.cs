@@ -1,6 +1,8 @@
 using System.Globalization;
 using Dts.Common.Doctor;
+using Dts.Common.Logs;
 using Dts.Worker.Commands;
+using Dts.Worker.Logs;
 using Dts.Worker.Records;
 
 namespace Dts.Worker;
@@ -33,6 +35,35 @@ internal static class WorkerChecks
                 "cgroup", $"v2 without {string.Join(", ", missing)}", "cat /proc/cgroups (which of them are switched off at boot?)")]
             : [Finding.Ok("cgroup", $"v2: {controllers}{(Directory.Exists(own) ? $"; {unit} has its own" : "")}")];
     });
+
+    internal static string AddKernelArgument(this Distribution host, string argument) => host switch
+    {
+        { IsDebian: true } => $"sed -i 's/^GRUB_CMDLINE_LINUX=\"/&{argument} /' /etc/default/grub; update-grub; reboot",
+        { IsFedora: true } => $"grubby --update-kernel=ALL --args={argument}; reboot",
+        { IsSuse: true } =>
+            $"sed -i 's/^GRUB_CMDLINE_LINUX_DEFAULT=\"/&{argument} /' /etc/default/grub; grub2-mkconfig -o /boot/grub2/grub.cfg; reboot",
+        _ => $"add {argument} to the kernel's command line; reboot",
+    };
+
+    /// <param name="facts">What <c>systemctl show</c> says of the worker's unit.</param>
+    internal static IEnumerable<Finding> JudgeUnit(Dictionary<string, string> facts)
+    {
+        if (facts.GetValueOrDefault("Delegate") == "no")
+        {
+            yield return Finding.Warning(
+                "unit",
+                "Delegate is no: jobs with memoryMax, cpuMax or pidsMax fail here",
+                HostChecks.DropIn("dts-worker", "delegate", "Delegate=yes") + "; systemctl restart dts-worker");
+        }
+
+        if (facts.GetValueOrDefault("LimitRTPRIO") == "0")
+        {
+            yield return Finding.Warning(
+                "unit",
+                "LimitRTPRIO is 0: commands may start some milliseconds late on a busy host",
+                HostChecks.DropIn("dts-worker", "rt", "LimitRTPRIO=1") + "; systemctl restart dts-worker");
+        }
+    }
 
     /// <param name="jobUser">The user of jobs that name none.</param>
     public static Check JobUser(string jobUser) =>
@@ -101,6 +132,15 @@ internal static class WorkerChecks
                 "systemctl cat dts-worker (its unit of this version gives it CAP_SETUID and CAP_SETGID: install that, "
                     + "or take out what overrides AmbientCapabilities); systemctl restart dts-worker");
     }
+
+    /// <summary>The log store, and the indexes that the worker makes there.</summary>
+    public static Check Log(LogSettings settings) => LogStoreChecks.Of(settings, database =>
+        [MongoIndexes.FindMissingAsync(database).GetAwaiter().GetResult() is { Count: > 0 } missing
+            ? Finding.Warning(
+                "log store",
+                $"indexes are not there (yet): {string.Join(", ", missing)}",
+                "systemctl restart dts-worker (it makes them with its first record; they need the role readWrite on database cron)")
+            : Finding.Ok("log store", "all indexes are there")]);
 
     public static Check SpoolRoom(string dataFolder, long quotaBytes) => Check.Of(
         "spool", dataFolder, $"install -d -o dts -g dts {dataFolder}", () =>

@@ -195,6 +195,11 @@ internal static partial class WorkerLog
             + "give the user of mongodbUri the role readWrite on database cron")]
     public static partial void CountsWait(this ILogger log, string reason);
 
+    [LoggerMessage(509, LogLevel.Warning,
+        "indexes of the log cannot be made ({Reason}); lists may be slow and records may not expire: "
+            + "give the user of mongodbUri the role readWrite on database cron")]
+    public static partial void IndexesMissing(this ILogger log, string reason);
+
     [LoggerMessage(510, LogLevel.Warning, "output of {Run} is not shown while it runs ({Reason}); its record will have it")]
     public static partial void LiveOutputFailed(this ILogger log, string run, string reason);
 

@@ -48,7 +48,7 @@ public sealed class CronZone
 
     internal int SegmentCount => _segments.Length;
 
-    /// <exception cref="CronFormatException">There is no such zone; the message names near misses.</exception>
+    /// <exception cref="CronFormatException">There is no such zone; the message says so in one line.</exception>
     public static CronZone Get(string ianaId) => TryGet(ianaId, out var zone, out var error) ? zone : throw new CronFormatException(error);
 
     public static bool TryGet(string id, [NotNullWhen(true)] out CronZone? zone, [NotNullWhen(false)] out string? error)

@@ -9,7 +9,7 @@ internal static class ZoneFiles
 {
     private const int HeaderLength = 44;
 
-    private static readonly string Folder = Environment.GetEnvironmentVariable("TZDIR") ?? "/usr/share/zoneinfo";
+    public static readonly string Folder = Environment.GetEnvironmentVariable("TZDIR") ?? "/usr/share/zoneinfo";
 
     /// <summary>The zone of this id, or null when there is none.</summary>
     public static CronZone? Find(string id)
@@ -24,32 +24,12 @@ internal static class ZoneFiles
         return content.AsSpan().StartsWith("TZif"u8) && content[4] >= (byte)'2' ? Read(id, content) : null;
     }
 
-    public static string ExplainMissing(string id)
-    {
-        if (!Directory.Exists(Folder))
-        {
-            return $"no time zone but UTC is known here: install the package tzdata ({Folder} is missing)";
-        }
-
-        var wanted = Simplify(id);
-        var candidates = ListIds()
-            .Select(known => (Id: known, Distance: Distance(wanted, Simplify(known))))
-            .Where(candidate => candidate.Distance <= Math.Min(3, wanted.Length / 3))
-            .OrderBy(candidate => candidate.Distance).ThenBy(candidate => candidate.Id, StringComparer.Ordinal)
-            .ToList();
-        var near = candidates.Where(candidate => candidate.Distance == candidates[0].Distance).Take(3).Select(candidate => candidate.Id);
-        return $"unknown time zone {CronText.Quote(id)}; "
-            + (candidates.Count > 0 ? $"did you mean {string.Join(" or ", near)}?" : "write an IANA id such as Europe/Berlin or UTC");
-    }
-
-    /// <summary>Every id in the database.</summary>
-    public static IEnumerable<string> ListIds() => Directory
-        .EnumerateFiles(Folder, "*", SearchOption.AllDirectories)
-        .Select(path => Path.GetRelativePath(Folder, path))
-        .Where(id => IsWellFormed(id) && !id.Contains('.', StringComparison.Ordinal));
+    public static string ExplainMissing(string id) => Directory.Exists(Folder)
+        ? $"unknown time zone {CronText.Quote(id)}; write an IANA id such as Europe/Berlin or UTC"
+        : $"no time zone but UTC is known here: install the package tzdata ({Folder} is missing)";
 
     /// <summary>An id is a relative path of plain names, in upper case first; right/ counts leap seconds and posix/ is a copy.</summary>
-    private static bool IsWellFormed(string id) =>
+    public static bool IsWellFormed(string id) =>
         id.Length is > 0 and <= 64
         && char.IsAsciiLetterUpper(id[0])
         && id.All(c => char.IsAsciiLetterOrDigit(c) || c is '/' or '_' or '-' or '+');
@@ -92,33 +72,5 @@ internal static class ZoneFiles
         var characterCount = BinaryPrimitives.ReadInt32BigEndian(header[40..]);
         return (changeCount * (timeBytes + 1)) + (typeCount * 6) + characterCount
             + (leapCount * (timeBytes + 4)) + isStandardCount + isUtCount;
-    }
-
-    private static string Simplify(string id) => string.Concat(id.Split('/')[^1].Where(char.IsAsciiLetterOrDigit)).ToUpperInvariant();
-
-    /// <summary>
-    /// Levenshtein's distance, after case, punctuation and the continent have been set aside; a typing error spares the first letter.
-    /// </summary>
-    private static int Distance(string a, string b)
-    {
-        if (a.Length == 0 || a[0] != b[0] || Math.Abs(a.Length - b.Length) > 3)
-        {
-            return int.MaxValue;
-        }
-
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (var i = 1; i <= a.Length; i++)
-        {
-            var diagonal = row[0];
-            row[0] = i;
-            for (var j = 1; j <= b.Length; j++)
-            {
-                var cost = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-                diagonal = row[j];
-                row[j] = Math.Min(cost, Math.Min(row[j], row[j - 1]) + 1);
-            }
-        }
-
-        return row[^1];
     }
 }

@@ -21,18 +21,9 @@ public sealed record Distribution(IReadOnlyList<string> Families)
         _ => $"install {package}",
     };
 
-    public string AddKernelArgument(string argument) => this switch
-    {
-        { IsDebian: true } => $"sed -i 's/^GRUB_CMDLINE_LINUX=\"/&{argument} /' /etc/default/grub; update-grub; reboot",
-        { IsFedora: true } => $"grubby --update-kernel=ALL --args={argument}; reboot",
-        { IsSuse: true } =>
-            $"sed -i 's/^GRUB_CMDLINE_LINUX_DEFAULT=\"/&{argument} /' /etc/default/grub; grub2-mkconfig -o /boot/grub2/grub.cfg; reboot",
-        _ => $"add {argument} to the kernel's command line; reboot",
-    };
+    public bool IsDebian => Families.Any(family => family is "debian" or "ubuntu");
 
-    private bool IsDebian => Families.Any(family => family is "debian" or "ubuntu");
+    public bool IsFedora => Families.Any(family => family is "fedora" or "rhel" or "centos");
 
-    private bool IsFedora => Families.Any(family => family is "fedora" or "rhel" or "centos");
-
-    private bool IsSuse => Families.Any(family => family is "suse" or "opensuse" or "sles");
+    public bool IsSuse => Families.Any(family => family is "suse" or "opensuse" or "sles");
 }

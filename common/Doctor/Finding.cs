@@ -18,15 +18,12 @@ public sealed record Finding(FindingLevel Level, string Area, string What, strin
 [JsonConverter(typeof(WordsOnly<FindingLevel>))]
 public enum FindingLevel
 {
-    [JsonStringEnumMemberName("ok")]
     Ok,
 
     /// <summary>It works, and is not as it should be.</summary>
-    [JsonStringEnumMemberName("warning")]
     Warning,
 
     /// <summary>The service cannot do its work, or soon will not.</summary>
-    [JsonStringEnumMemberName("error")]
     Error,
 }
 

@@ -15,19 +15,28 @@ public static class HostChecks
             : Finding.Error("time zones", "tzdata is not installed: only UTC is known", Distribution.Here.Install("tzdata"))]);
 
     /// <param name="stopsWithin">How long the service may take to stop by its settings; the unit must give it more.</param>
-    public static Check Unit(string unit, TimeSpan stopsWithin) => Check.Of("unit", unit, $"systemctl status {unit}", () =>
+    /// <param name="more">What else the service needs of its unit.</param>
+    public static Check Unit(
+        string unit, TimeSpan stopsWithin, Func<Dictionary<string, string>, IEnumerable<Finding>>? more = null) => Check.Of(
+        "unit", unit, $"systemctl status {unit}", () =>
     {
         const string Properties =
             "-p LoadState -p ActiveState -p NeedDaemonReload -p TimeoutStopUSec -p LimitRTPRIO -p Delegate -p FragmentPath -p User";
         var shown = Question.Ask($"systemctl show {unit} {Properties}") is (0, var text) ? text : "";
         var ours = Path.GetFullPath($"{Path.GetDirectoryName(Environment.ProcessPath)}/../{unit}.service");
-        return Judge(unit, stopsWithin, shown, Environment.UserName, ours);
+        return Judge(unit, stopsWithin, shown, Environment.UserName, ours, more);
     });
 
     /// <param name="shown">What <c>systemctl show</c> says of it; empty = nothing.</param>
     /// <param name="asUser">As whom the doctor looks.</param>
     /// <param name="ours">Where the unit is that came with this executable; there may be none.</param>
-    internal static IEnumerable<Finding> Judge(string unit, TimeSpan stopsWithin, string shown, string asUser, string ours)
+    internal static IEnumerable<Finding> Judge(
+        string unit,
+        TimeSpan stopsWithin,
+        string shown,
+        string asUser,
+        string ours,
+        Func<Dictionary<string, string>, IEnumerable<Finding>>? more = null)
     {
         var facts = Facts(shown);
         if (facts.GetValueOrDefault("LoadState") != "loaded")
@@ -63,14 +72,6 @@ public static class HostChecks
                     + $"(what you want otherwise belongs into systemctl edit {unit})");
         }
 
-        if (unit == "dts-worker" && facts.GetValueOrDefault("Delegate") == "no")
-        {
-            yield return Finding.Warning(
-                "unit",
-                "Delegate is no: jobs with memoryMax, cpuMax or pidsMax fail here",
-                DropIn(unit, "delegate", "Delegate=yes") + "; systemctl restart dts-worker");
-        }
-
         if (ParseSpan(facts.GetValueOrDefault("TimeoutStopUSec", "infinity")) is { } timeout && timeout <= stopsWithin)
         {
             yield return Finding.Error(
@@ -80,12 +81,9 @@ public static class HostChecks
                 DropIn(unit, "stop", $"TimeoutStopSec={stopsWithin.TotalSeconds + 30:0}"));
         }
 
-        if (unit == "dts-worker" && facts.GetValueOrDefault("LimitRTPRIO") == "0")
+        foreach (var finding in more?.Invoke(facts) ?? [])
         {
-            yield return Finding.Warning(
-                "unit",
-                "LimitRTPRIO is 0: commands may start some milliseconds late on a busy host",
-                DropIn(unit, "rt", "LimitRTPRIO=1") + "; systemctl restart dts-worker");
+            yield return finding;
         }
 
         var state = facts.GetValueOrDefault("ActiveState", "unknown");
@@ -99,7 +97,7 @@ public static class HostChecks
         shown.Split('\n').Select(line => line.Split('=', 2)).Where(pair => pair.Length == 2).ToDictionary(pair => pair[0], pair => pair[1]);
 
     /// <summary>The command that sets something in a unit so that an upgrade leaves it.</summary>
-    private static string DropIn(string unit, string name, string setting) =>
+    public static string DropIn(string unit, string name, string setting) =>
         $"mkdir -p /etc/systemd/system/{unit}.service.d; "
             + $"printf '[Service]\\n{setting}\\n' >/etc/systemd/system/{unit}.service.d/{name}.conf; systemctl daemon-reload";
 

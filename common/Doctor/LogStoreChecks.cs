@@ -1,44 +1,39 @@
 using Dts.Common.Logs;
 using Dts.Common.Logs.Mongo;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dts.Common.Doctor;
 
-/// <summary>The log store: whether it can be reached, read and written, and has its indexes.</summary>
+/// <summary>The log store: whether it can be reached, read and written.</summary>
 public static class LogStoreChecks
 {
     private const string Area = "log store";
 
-    public static Check Of(LogSettings settings) => settings.MongoUri.Length > 0
+    /// <param name="more">What else the service needs of a MongoDB.</param>
+    internal static Check Of(LogSettings settings, Func<MongoDatabase, IEnumerable<Finding>>? more = null) => settings.MongoUri.Length > 0
         ? Check.Of(
             Area,
             "MongoDB",
             "mongosh <mongodbUri> --eval 'db.runCommand({ping: 1})' (is it up, and open to this host?)",
-            () => LookAtMongo(settings))
+            () => LookAtMongo(settings, more))
         : Check.Of(
             Area, settings.File, $"install -d -o dts -g dts {Path.GetDirectoryName(settings.File)}", () => [LookAtFile(settings.File)]);
 
-    private static IEnumerable<Finding> LookAtMongo(LogSettings settings)
+    private static IEnumerable<Finding> LookAtMongo(LogSettings settings, Func<MongoDatabase, IEnumerable<Finding>>? more)
     {
-        using var store = new MongoLog(settings.MongoUri, TimeSpan.FromSeconds(2), NullLogger.Instance);
-        var (mayWrite, missing) = store.Examine();
-        if (mayWrite.Length > 0)
+        using var database = new MongoDatabase(settings.MongoUri, TimeSpan.FromSeconds(2));
+        if (database.ExamineAsync().GetAwaiter().GetResult() is { Length: > 0 } why)
         {
             yield return Finding.Error(
                 Area,
-                $"records cannot be written: {mayWrite}",
+                $"records cannot be written: {why}",
                 "mongosh <mongodbUri of an administrator> --eval 'db.getSiblingDB(\"cron\").grantRolesToUser(\"dts\", [\"readWrite\"])'");
         }
 
-        if (missing.Count > 0)
+        yield return Finding.Ok(Area, $"{database.Where} answers");
+        foreach (var finding in more?.Invoke(database) ?? [])
         {
-            yield return Finding.Warning(
-                Area,
-                $"indexes are not there (yet): {string.Join(", ", missing)}",
-                "systemctl restart dts-worker (it makes them; they need the role readWrite on database cron)");
+            yield return finding;
         }
-
-        yield return Finding.Ok(Area, $"{store.Where} answers{(missing.Count == 0 ? ", all indexes are there" : "")}");
     }
 
     private static Finding LookAtFile(string file)
@@ -54,7 +49,7 @@ public static class LogStoreChecks
                 Area, $"{file} cannot be written ({why})", $"install -d -o dts -g dts {Path.GetDirectoryName(file)}; chown dts:dts {file}*")
             : !isThere ? Finding.Ok(Area, $"{file} will be created")
             : IsDatabase(file) ? Finding.Ok(Area, $"{file}, {new FileInfo(file).Length / 1e6:F1} MB")
-            : Finding.Error(Area, $"{file} is not an SQLite database", $"mv {file} {file}.alien (the services create a new one)");
+            : Finding.Error(Area, $"{file} is not an SQLite database", $"mv {file} {file}.alien (the worker creates a new one)");
     }
 
     /// <summary>

@@ -49,10 +49,6 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
     public async Task<IReadOnlyList<KeyValue>> ListAsync(string prefix, CancellationToken cancel = default) =>
         (await TableLoader.LoadAsync(this, prefix, cancel)).Keys;
 
-    /// <summary>All keys under a prefix, without their values.</summary>
-    public async Task<IReadOnlyList<KeyValue>> ListKeysAsync(string prefix, CancellationToken cancel = default) =>
-        (await TableLoader.LoadAsync(this, prefix, cancel, keysOnly: true)).Keys;
-
     public Task<RangeResponse> RangeAsync(RangeRequest request, CancellationToken cancel = default) =>
         CallAsync(request, static (etcd, range, call) => etcd.KVClient.RangeAsync(range, call).ResponseAsync, repeatable: true, cancel);
 
@@ -89,21 +85,6 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
             cancel);
         return new LeaseId(answer.ID);
     }
-
-    /// <summary>Prolongs a lease. Returns false when it is gone.</summary>
-    /// <param name="attempt">The time that each endpoint has to answer; null = the call timeout covers all endpoints together.</param>
-    public async Task<bool> KeepAliveAsync(LeaseId lease, TimeSpan? attempt = null, CancellationToken cancel = default)
-    {
-        var answer = await CallAsync(new LeaseKeepAliveRequest { ID = lease.Value }, KeepAliveOnceAsync, repeatable: true, cancel, attempt);
-        return answer.TTL > 0;
-    }
-
-    public Task RevokeAsync(LeaseId lease, CancellationToken cancel = default) =>
-        CallAsync(
-            new LeaseRevokeRequest { ID = lease.Value },
-            static (etcd, revoke, call) => etcd.LeaseClient.LeaseRevokeAsync(revoke, call).ResponseAsync,
-            repeatable: true,
-            cancel);
 
     /// <summary>What the member itself says of how it stands.</summary>
     public Task<StatusResponse> StatusAsync(CancellationToken cancel = default) =>
@@ -157,7 +138,8 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         limit.CancelAfter(options.CallTimeout);
         using var stream = _endpoints[endpoint].WatchClient.Watch(_endpoints.Options(token, limit.Token));
-        await TryAsync(stream.RequestStream.WriteAsync(new WatchRequest { CreateRequest = create }, cancel));
+        await stream.RequestStream.WriteAsync(new WatchRequest { CreateRequest = create }, cancel)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // A failure is told where the answer is read.
         while (true)
         {
             try
@@ -187,25 +169,12 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
     private static Task<TxnResponse> TxnOnceAsync(IConnection etcd, TxnRequest txn, CallOptions call) =>
         etcd.KVClient.TxnAsync(txn, call).ResponseAsync;
 
-    /// <summary>A call, although it is a stream in etcd's API.</summary>
-    private static async Task<LeaseKeepAliveResponse> KeepAliveOnceAsync(IConnection etcd, LeaseKeepAliveRequest request, CallOptions call)
-    {
-        using var stream = etcd.LeaseClient.LeaseKeepAlive(call);
-        await TryAsync(stream.RequestStream.WriteAsync(request));
-        await TryAsync(stream.RequestStream.CompleteAsync());
-        return await stream.ResponseStream.MoveNext(CancellationToken.None)
-            ? stream.ResponseStream.Current
-            : throw new EtcdException(EtcdError.Unavailable, "etcd ended the call without an answer");
-    }
-
-    /// <summary>Sends into a stream; a failure is told where the answer is read.</summary>
-    private static async Task TryAsync(Task sending) => await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-
+    /// <summary>Makes a call; the members above make those that master and worker need.</summary>
     /// <param name="attempt">
     /// The time that each endpoint has to answer, so the call may take that time once per endpoint; null = the call timeout covers all
     /// endpoints together.
     /// </param>
-    private async Task<TAnswer> CallAsync<TRequest, TAnswer>(
+    internal async Task<TAnswer> CallAsync<TRequest, TAnswer>(
         TRequest request,
         Func<IConnection, TRequest, CallOptions, Task<TAnswer>> send,
         bool repeatable,

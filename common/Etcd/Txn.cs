@@ -1,25 +1,17 @@
 using Etcdserverpb;
 using Google.Protobuf;
+using Result = Etcdserverpb.Compare.Types.CompareResult;
+using Target = Etcdserverpb.Compare.Types.CompareTarget;
 
 namespace Dts.Common.Etcd;
 
 /// <summary>Writes etcd transactions so that they read as what they mean.</summary>
 public static class Txn
 {
-    public static TxnRequest If(params Compare[] conditions)
-    {
-        var txn = new TxnRequest();
-        txn.Compare.AddRange(conditions);
-        return txn;
-    }
+    public static TxnRequest If(params Compare[] conditions) => new() { Compare = { conditions } };
 
     /// <summary>Operations without a condition, done together.</summary>
-    public static TxnRequest All(IEnumerable<RequestOp> operations)
-    {
-        var txn = new TxnRequest();
-        txn.Success.AddRange(operations);
-        return txn;
-    }
+    public static TxnRequest All(IEnumerable<RequestOp> operations) => new() { Success = { operations } };
 
     public static TxnRequest Then(this TxnRequest txn, params RequestOp[] operations)
     {
@@ -33,62 +25,38 @@ public static class Txn
         return txn;
     }
 
-    public static Compare Unchanged(string key, long modRevision) => new()
-    {
-        Key = Bytes(key),
-        Target = Compare.Types.CompareTarget.Mod,
-        Result = Compare.Types.CompareResult.Equal,
-        ModRevision = modRevision,
-    };
+    public static Compare Unchanged(string key, long modRevision) =>
+        new() { Key = Bytes(key), Target = Target.Mod, Result = Result.Equal, ModRevision = modRevision };
 
-    public static Compare Missing(string key) => new()
-    {
-        Key = Bytes(key),
-        Target = Compare.Types.CompareTarget.Create,
-        Result = Compare.Types.CompareResult.Equal,
-        CreateRevision = 0,
-    };
+    public static Compare Missing(string key) =>
+        new() { Key = Bytes(key), Target = Target.Create, Result = Result.Equal, CreateRevision = 0 };
+
+    public static Compare Exists(string key) =>
+        new() { Key = Bytes(key), Target = Target.Create, Result = Result.Greater, CreateRevision = 0 };
 
     /// <summary>The key is attached to this lease; false when it is missing.</summary>
-    public static Compare HasLease(string key, LeaseId lease) => new()
-    {
-        Key = Bytes(key),
-        Target = Compare.Types.CompareTarget.Lease,
-        Result = Compare.Types.CompareResult.Equal,
-        Lease = lease.Value,
-    };
-
-    public static Compare Exists(string key)
-    {
-        var compare = Missing(key);
-        compare.Result = Compare.Types.CompareResult.Greater;
-        return compare;
-    }
+    public static Compare HasLease(string key, LeaseId lease) =>
+        new() { Key = Bytes(key), Target = Target.Lease, Result = Result.Equal, Lease = lease.Value };
 
     /// <summary>True exactly when there is no key under the prefix.</summary>
-    public static Compare NoneUnder(string prefix)
+    public static Compare NoneUnder(string prefix) => new()
     {
-        var compare = Missing(prefix);
-        compare.RangeEnd = EndOf(prefix);
-        return compare;
-    }
+        Key = Bytes(prefix), RangeEnd = EndOf(prefix), Target = Target.Create, Result = Result.Equal, CreateRevision = 0,
+    };
 
     /// <summary>True exactly when no key under the prefix was put after a revision.</summary>
-    public static Compare NoneChangedUnder(string prefix, long revision)
+    public static Compare NoneChangedUnder(string prefix, long revision) => new()
     {
-        var compare = Unchanged(prefix, revision + 1);
-        compare.Result = Compare.Types.CompareResult.Less;
-        compare.RangeEnd = EndOf(prefix);
-        return compare;
-    }
+        Key = Bytes(prefix), RangeEnd = EndOf(prefix), Target = Target.Mod, Result = Result.Less, ModRevision = revision + 1,
+    };
 
     /// <summary>Byte order; false when the key is missing.</summary>
-    public static Compare ValueBelow(string key, string value) => CompareValue(key, Compare.Types.CompareResult.Less, Bytes(value));
+    public static Compare ValueBelow(string key, string value) => CompareValue(key, Result.Less, Bytes(value));
 
     /// <summary>Byte order; false when the key is missing.</summary>
-    public static Compare ValueAbove(string key, string value) => CompareValue(key, Compare.Types.CompareResult.Greater, Bytes(value));
+    public static Compare ValueAbove(string key, string value) => CompareValue(key, Result.Greater, Bytes(value));
 
-    public static Compare ValueIs(string key, ByteString value) => CompareValue(key, Compare.Types.CompareResult.Equal, value);
+    public static Compare ValueIs(string key, ByteString value) => CompareValue(key, Result.Equal, value);
 
     /// <param name="revision">The revision to read at; 0 = the latest.</param>
     public static RequestOp Get(string key, long revision = 0) =>
@@ -106,13 +74,8 @@ public static class Txn
 
     public static RequestOp Nested(TxnRequest txn) => new() { RequestTxn = txn };
 
-    private static Compare CompareValue(string key, Compare.Types.CompareResult result, ByteString value) => new()
-    {
-        Key = Bytes(key),
-        Target = Compare.Types.CompareTarget.Value,
-        Result = result,
-        Value = value,
-    };
+    private static Compare CompareValue(string key, Result result, ByteString value) =>
+        new() { Key = Bytes(key), Target = Target.Value, Result = result, Value = value };
 
     public static ByteString Bytes(string text) => ByteString.CopyFromUtf8(text);
 

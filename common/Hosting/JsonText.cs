@@ -11,6 +11,19 @@ public static class JsonText
         new(options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 }
 
-/// <summary>Reads and writes an enum by its words: a number is none, not even in quotes.</summary>
-public sealed class WordsOnly<T>() : JsonStringEnumConverter<T>(namingPolicy: null, allowIntegerValues: false)
-    where T : struct, Enum;
+/// <summary>Reads and writes an enum by its members' names in camel case: a number is none, not even in quotes.</summary>
+public sealed class WordsOnly<T> : JsonConverter<T>
+    where T : struct, Enum
+{
+    private static readonly Dictionary<T, string> Words =
+        Enum.GetValues<T>().ToDictionary(member => member, member => JsonNamingPolicy.CamelCase.ConvertName(member.ToString()));
+
+    private static readonly Dictionary<string, T> Members = Words.ToDictionary(word => word.Value, word => word.Key);
+
+    public override T Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        reader.TokenType == JsonTokenType.String && Members.TryGetValue(reader.GetString()!, out var member)
+            ? member
+            : throw new JsonException();
+
+    public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => writer.WriteStringValue(Words[value]);
+}

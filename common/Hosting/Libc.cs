@@ -18,9 +18,6 @@ public static unsafe partial class Libc
     /// <summary>What the kernel calls an error number: "No such file or directory".</summary>
     public static string Describe(int errno) => Marshal.GetPInvokeErrorMessage(errno);
 
-    /// <summary>Lets only the owner read and write a file.</summary>
-    public static int CloseFileToOthers(string file) => Checked(chmod(file, 0x180)); // 0600
-
     /// <summary>0 when a file can be written, or files made in a directory, else -errno (access(2)).</summary>
     public static int CheckWritable(string path) => Checked(access(path, Directory.Exists(path) ? W_OK | X_OK : W_OK));
 
@@ -60,8 +57,6 @@ public static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int access(string path, int mode);
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int chmod(string path, uint mode);
     [LibraryImport("libc")] private static partial uint umask(uint mask);
     [LibraryImport("libc")] private static partial int mallopt(int parameter, int value);
     [LibraryImport("libc", SetLastError = true)] private static partial int prctl(int option, nuint a, nuint b, nuint c, nuint d);

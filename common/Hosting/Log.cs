@@ -30,11 +30,6 @@ public static partial class Log
     [LoggerMessage(203, LogLevel.Warning, "{Key} has a value that DTS cannot read ({Why}); the value is skipped: delete the key")]
     public static partial void DocumentSkipped(this ILogger log, string key, string why);
 
-    [LoggerMessage(509, LogLevel.Warning,
-        "indexes of the log cannot be made ({Reason}); lists may be slow and records may not expire: "
-            + "give the user of mongodbUri the role readWrite on database cron")]
-    public static partial void IndexesMissing(this ILogger log, string reason);
-
     [LoggerMessage(901, LogLevel.Information, "{Service} {Version} starting with {Settings}")]
     public static partial void Starting(this ILogger log, string service, string version, string settings);
 

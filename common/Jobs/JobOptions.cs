@@ -7,10 +7,8 @@ namespace Dts.Common.Jobs;
 [JsonConverter(typeof(WordsOnly<JobMode>))]
 public enum JobMode
 {
-    [JsonStringEnumMemberName("one")]
     One,
 
-    [JsonStringEnumMemberName("all")]
     All,
 }
 
@@ -19,15 +17,12 @@ public enum JobMode
 public enum Overlap
 {
     /// <summary>The fire ends as skipped.</summary>
-    [JsonStringEnumMemberName("forbid")]
     Forbid,
 
     /// <summary>It runs beside the other.</summary>
-    [JsonStringEnumMemberName("allow")]
     Allow,
 
     /// <summary>The old run is killed first.</summary>
-    [JsonStringEnumMemberName("replace")]
     Replace,
 }
 
@@ -36,17 +31,14 @@ public enum Overlap
 public enum Misfire
 {
     /// <summary>They are recorded as missed.</summary>
-    [JsonStringEnumMemberName("skip")]
     Skip,
 
     /// <summary>The latest of them runs, if that is still within the start deadline; the others are recorded as missed.</summary>
-    [JsonStringEnumMemberName("once")]
     Once,
 
     /// <summary>
     /// Each of them runs, as far as it is within the start deadline, the latest hundred at most; the others are recorded as missed.
     /// </summary>
-    [JsonStringEnumMemberName("all")]
     All,
 }
 
@@ -54,10 +46,8 @@ public enum Misfire
 [JsonConverter(typeof(WordsOnly<OnWorkerLost>))]
 public enum OnWorkerLost
 {
-    [JsonStringEnumMemberName("record")]
     Record,
 
-    [JsonStringEnumMemberName("rerun")]
     Rerun,
 }
 
@@ -65,10 +55,8 @@ public enum OnWorkerLost
 [JsonConverter(typeof(WordsOnly<OnDisconnect>))]
 public enum OnDisconnect
 {
-    [JsonStringEnumMemberName("continue")]
     Continue,
 
-    [JsonStringEnumMemberName("kill")]
     Kill,
 }
 

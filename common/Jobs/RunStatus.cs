@@ -8,32 +8,24 @@ namespace Dts.Common.Jobs;
 [JsonConverter(typeof(WordsOnly<RunStatus>))]
 public enum RunStatus
 {
-    [JsonStringEnumMemberName("succeeded")]
     Succeeded,
 
-    [JsonStringEnumMemberName("failed")]
     Failed,
 
-    [JsonStringEnumMemberName("timedOut")]
     TimedOut,
 
-    [JsonStringEnumMemberName("killed")]
     Killed,
 
     /// <summary>Claimed, and then deleted, paused or killed before it started.</summary>
-    [JsonStringEnumMemberName("cancelled")]
     Cancelled,
 
     /// <summary>A run of the job was still in flight.</summary>
-    [JsonStringEnumMemberName("skipped")]
     Skipped,
 
     /// <summary>Nobody could start it in time.</summary>
-    [JsonStringEnumMemberName("missed")]
     Missed,
 
     /// <summary>Its worker died.</summary>
-    [JsonStringEnumMemberName("lost")]
     Lost,
 }
 

@@ -4,53 +4,19 @@ using Microsoft.Data.Sqlite;
 
 namespace Dts.Common.Logs;
 
-/// <summary>An SQLite file in WAL mode: one connection that writes, and one for each question that is being answered.</summary>
+/// <summary>An SQLite file in WAL mode, with a connection for each question that is being answered.</summary>
 /// <remarks>
-/// Thread-safe. The file is opened, and made if it is missing, when it is first needed, and again when another file or none has come to be
-/// in its place: SQLite itself would write on into what nobody finds any more.
+/// Thread-safe. The file is opened when it is first needed, and again when another file or none has come to be in its place: SQLite itself
+/// would write on into what nobody finds any more.
 /// </remarks>
-internal sealed class SqliteFile(string path, string schema, bool readOnly = false) : IDisposable
+/// <param name="prepare">Prepares a connection that writes, for which a missing file is made; null = the file is only read.</param>
+internal sealed class SqliteFile(string path, Action<SqliteFile.Opened>? prepare = null) : IDisposable
 {
     private const int IdleMax = 4; // Readers that are kept open.
     private const int Interrupted = 9; // SQLITE_INTERRUPT, https://sqlite.org/rescode.html.
 
-    private const UnixFileMode ReadByAll = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
-
-    private readonly Lock _gate = new();
     private readonly ConcurrentBag<Opened> _idle = [];
-    private Opened? _writer;
     private volatile bool _isDisposed;
-
-    /// <summary>Performs an action in a transaction.</summary>
-    /// <exception cref="LogStoreException">The file cannot be written.</exception>
-    public Task<T> WriteAsync<T>(Func<SqliteConnection, T> action) => RunAsync(() =>
-    {
-        lock (_gate)
-        {
-            if (_writer is { IsInPlace: false })
-            {
-                _writer.Dispose();
-                _writer = null;
-            }
-
-            try
-            {
-                _writer ??= Open();
-                Execute(_writer.Connection, "begin immediate");
-                var result = action(_writer.Connection);
-                Execute(_writer.Connection, "commit");
-                return _writer.IsInPlace ? result : throw new IOException("it was removed or replaced while it was being written");
-            }
-            catch (Exception)
-            {
-                // Closing rolls back. An explicit rollback fails, and hides the reason, when SQLite itself has rolled back.
-                // The next try opens the file again.
-                _writer?.Dispose();
-                _writer = null;
-                throw;
-            }
-        }
-    });
 
     /// <exception cref="LogStoreException">The file cannot be read.</exception>
     public Task<T> ReadAsync<T>(Func<SqliteConnection, T> question, CancellationToken cancel) => RunAsync(() =>
@@ -81,12 +47,6 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
     public void Dispose()
     {
         _isDisposed = true;
-        lock (_gate)
-        {
-            _writer?.Dispose();
-            _writer = null;
-        }
-
         while (DropReader())
         {
         }
@@ -114,31 +74,26 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
         return isThere;
     }
 
-    private Opened Open()
+    public Opened Open()
     {
-        if (!readOnly)
+        if (prepare is not null)
         {
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         }
-        else if (!File.Exists(path))
+        else if (!Path.Exists(path))
         {
             throw new FileNotFoundException("there is no such file; expected the file that the workers of this host write");
         }
 
-        var mode = readOnly ? SqliteOpenMode.ReadOnly : SqliteOpenMode.ReadWriteCreate;
+        var mode = prepare is null ? SqliteOpenMode.ReadOnly : SqliteOpenMode.ReadWriteCreate;
         var options = new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false, DefaultTimeout = 10 };
         var connection = new SqliteConnection(options.ToString());
         try
         {
             connection.Open();
-            if (!readOnly)
-            {
-                Execute(connection, "pragma journal_mode = wal; pragma synchronous = full;");
-                Execute(connection, schema);
-                CloseToOthers();
-            }
-
-            return new Opened(connection, path, Libc.FileIdentity(path));
+            var opened = new Opened(connection, path, Libc.FileIdentity(path));
+            prepare?.Invoke(opened);
+            return opened;
         }
         catch (SqliteException)
         {
@@ -147,27 +102,8 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
         }
     }
 
-    /// <summary>Earlier versions created the file with mode 0644. Any other mode is the operator's choice.</summary>
-    private void CloseToOthers()
-    {
-        foreach (var file in new[] { path, path + "-wal", path + "-shm" })
-        {
-            if (!OperatingSystem.IsWindows() && File.Exists(file) && File.GetUnixFileMode(file) == ReadByAll)
-            {
-                _ = Libc.CloseFileToOthers(file); // Fails on another user's file, which is fine: we may still use the file.
-            }
-        }
-    }
-
-    private static void Execute(SqliteConnection connection, string sql)
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        command.ExecuteNonQuery();
-    }
-
     /// <summary>On a thread of its own: it blocks, and the pool, for which starts wait, has few.</summary>
-    private Task<T> RunAsync<T>(Func<T> call)
+    public Task<T> RunAsync<T>(Func<T> call)
     {
         return Task.Factory.StartNew(Act, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
@@ -184,10 +120,17 @@ internal sealed class SqliteFile(string path, string schema, bool readOnly = fal
         }
     }
 
-    private sealed record Opened(SqliteConnection Connection, string Path, (long Device, long Inode) Identity) : IDisposable
+    public sealed record Opened(SqliteConnection Connection, string Path, (long Device, long Inode) Identity) : IDisposable
     {
         /// <summary>The file that it has open is the one that is found under its path.</summary>
         public bool IsInPlace => Identity == Libc.FileIdentity(Path);
+
+        public void Execute(string sql)
+        {
+            using var command = Connection.CreateCommand();
+            command.CommandText = sql;
+            command.ExecuteNonQuery();
+        }
 
         public void Dispose() => Connection.Dispose();
     }

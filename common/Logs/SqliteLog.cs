@@ -1,42 +1,16 @@
 using System.Text.Json;
+using Microsoft.Data.Sqlite;
 
 namespace Dts.Common.Logs;
 
 /// <summary>The log of a single host: one SQLite file in WAL mode, which several processes write and read at a time.</summary>
-/// <remarks>The file is opened, and made if it is missing, when it is first needed.</remarks>
-/// <param name="readOnly">A missing file is an error.</param>
-internal abstract class SqliteLog(string path, bool readOnly = false) : ILogOutput
+/// <param name="prepare">For a writer: see <see cref="SqliteFile"/>.</param>
+internal abstract class SqliteLog(string path, Action<SqliteFile.Opened>? prepare = null) : ILogOutput
 {
-    private const string Schema = """
-        create table if not exists log (
-            _id text primary key,
-            jobName text not null,
-            status text not null,
-            startTime integer not null,
-            planTime integer not null,
-            missedSince integer not null,
-            expireAt integer not null,
-            record text not null
-        );
-        create index if not exists log_job on log (jobName, startTime desc, _id desc);
-        create index if not exists log_start on log (startTime desc, _id desc);
-        create index if not exists log_status on log (status, startTime desc, _id desc);
-        create index if not exists log_plan on log (jobName, planTime);
-        create index if not exists log_missed on log (jobName, missedSince, planTime) where missedSince > 0;
-        create index if not exists log_expire on log (expireAt);
-        create table if not exists output (
-            run text, offset integer, expireAt integer not null, data blob not null, primary key (run, offset)
-        ) without rowid;
-        create index if not exists output_expire on output (expireAt);
-        create table if not exists stats (
-            jobName text, day text, key text, n integer not null, primary key (jobName, day, key)
-        ) without rowid;
-        """;
-
-    protected SqliteFile LogFile { get; } = new(path, Schema, readOnly);
+    protected SqliteFile LogFile { get; } = new(path, prepare);
 
     public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(
-        string run, long offset, int bytesMax, CancellationToken cancel) => LogFile.ReadAsync(connection =>
+        string run, long offset, int bytesMax, CancellationToken cancel) => ReadAsync(connection =>
     {
         using var command = connection.CreateCommand();
         command.CommandText =
@@ -55,7 +29,10 @@ internal abstract class SqliteLog(string path, bool readOnly = false) : ILogOutp
         return OutputChunk.Join(chunks, offset);
     }, cancel);
 
-    public void Dispose() => LogFile.Dispose();
+    public virtual void Dispose() => LogFile.Dispose();
+
+    protected virtual Task<IReadOnlyList<T>> ReadAsync<T>(Func<SqliteConnection, IReadOnlyList<T>> question, CancellationToken cancel) =>
+        LogFile.ReadAsync(question, cancel);
 
     protected static RunRecord? Parse(string json) => JsonSerializer.Deserialize(json, LogsJson.Readable.RunRecord);
 }

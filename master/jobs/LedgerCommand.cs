@@ -51,7 +51,7 @@ internal static class LedgerCommand
         var jobs = new JobStore(etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, new ForeignValues(NullLogger.Instance));
         try
         {
-            using var store = ILogReader.Open(settings.Log, NullLogger.Instance, readOnly: true);
+            using var store = ILogReader.Open(settings.Log, mustExist: true);
             var lines = await jobs.ReadLedgerAsync(
                 store, settings.DefaultZone, JobName.Parse(job), from, to, now, CancellationToken.None);
             foreach (var line in lines)

@@ -15,6 +15,9 @@ internal static class SaveRules
     public static string? FindFault(Job job, CronZone defaultZone) =>
         JobRules.FindUnrunnable(job)
         ?? FindConfusing(job.Name)
+        ?? (job.TimeZone.Length == 0 || CronZone.TryGet(job.TimeZone, out _, out var refusal)
+            ? null
+            : $"timeZone: {ZoneNames.Explain(job.TimeZone, refusal)}")
         ?? (JobSchedule.TryParse(job, defaultZone, out _, out var error) ? null : error);
 
     /// <summary>Says why a schedule that begins now is refused: it has no plan time left; null = it has one.</summary>

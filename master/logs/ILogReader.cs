@@ -7,11 +7,11 @@ namespace Dts.Master.Logs;
 /// <summary>Reads run records, their live output and their counts.</summary>
 internal interface ILogReader : ILogOutput
 {
-    /// <param name="readOnly">An embedded store's file that is missing is not made.</param>
+    /// <param name="mustExist">An embedded store's file that is missing is an error; else it has no records yet.</param>
     /// <exception cref="SettingsException">mongodbUri is no URI.</exception>
     /// <exception cref="StartException">The name of a mongodb+srv URI cannot be looked up now.</exception>
-    static ILogReader Open(LogSettings settings, ILogger log, bool readOnly = false) => settings.Open<ILogReader>(
-        uri => new MongoLogReader(uri, settings.ConnectTimeout, log), file => new SqliteLogReader(file, readOnly));
+    static ILogReader Open(LogSettings settings, bool mustExist = false) => settings.Open<ILogReader>(
+        uri => new MongoLogReader(uri, settings.ConnectTimeout), file => new SqliteLogReader(file, mustExist));
 
     /// <summary>One record; null = there is none (yet).</summary>
     Task<RunRecord?> FindAsync(string id, CancellationToken cancel);

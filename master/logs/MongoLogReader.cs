@@ -7,7 +7,7 @@ using MongoDB.Bson;
 namespace Dts.Master.Logs;
 
 /// <summary>Reads the log in MongoDB.</summary>
-internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout, ILogger log) : MongoLog(uri, connectTimeout, log), ILogReader
+internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : MongoLog(uri, connectTimeout), ILogReader
 {
     private const int SpanGrowth = 2;
 
@@ -15,13 +15,13 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout, ILogge
     private static readonly TimeSpan FirstSpan = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan LongestSpan = TimeSpan.FromDays(1000);
 
-    public Task<RunRecord?> FindAsync(string id, CancellationToken cancel) => RunAsync(async () =>
+    public Task<RunRecord?> FindAsync(string id, CancellationToken cancel) => Database.RunAsync(async () =>
         await Database.FindAsync("log", new BsonDocument("_id", id), sort: null, limit: 1) is [var found]
             ? RunDocument.Read(found)
             : null);
 
     public Task<IReadOnlyList<RunRecord>> ListAsync(
-        JobName job, int skip, int limit, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(async () =>
+        JobName job, int skip, int limit, CancellationToken cancel) => Database.RunAsync<IReadOnlyList<RunRecord>>(async () =>
         limit == 0
             ? []
             :
@@ -30,11 +30,14 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout, ILogge
                     "log", new BsonDocument("jobName", job.Value), LatestFirst, limit, skip)).Select(RunDocument.Read),
             ]);
 
-    public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => RunAsync(async () =>
+    public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => Database.RunAsync(async () =>
         LogPage.Of([.. (await FindLatestAsync(query)).Select(RunDocument.Read)], query.Limit));
 
     public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(
-        JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => RunAsync<IReadOnlyList<RunRecord>>(async () =>
+        JobName job,
+        DateTimeOffset from,
+        DateTimeOffset until,
+        CancellationToken cancel) => Database.RunAsync<IReadOnlyList<RunRecord>>(async () =>
     {
         var (first, end) = (from.ToUnixTimeMilliseconds(), until.ToUnixTimeMilliseconds());
         var byPlanTime = new BsonDocument("planTime", 1);
@@ -52,7 +55,7 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout, ILogge
     });
 
     public Task<IReadOnlyList<DayStats>> ListStatsAsync(
-        JobName job, DateOnly from, CancellationToken cancel) => RunAsync<IReadOnlyList<DayStats>>(async () =>
+        JobName job, DateOnly from, CancellationToken cancel) => Database.RunAsync<IReadOnlyList<DayStats>>(async () =>
     {
         var filter = new BsonDocument { { "jobName", job.Value }, { "day", new BsonDocument("$gte", DayKeys.TextOf(from)) } };
         var days = await Database.FindAsync("stats", filter, new BsonDocument { { "jobName", 1 }, { "day", 1 } });

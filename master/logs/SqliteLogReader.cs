@@ -1,12 +1,13 @@
 using System.Text;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Microsoft.Data.Sqlite;
 
 namespace Dts.Master.Logs;
 
 /// <summary>Reads the log of a single host.</summary>
-/// <param name="readOnly">A missing file is an error; else it is made.</param>
-internal sealed class SqliteLogReader(string path, bool readOnly = false) : SqliteLog(path, readOnly), ILogReader
+/// <param name="mustExist">A missing file is an error; else it has no records yet.</param>
+internal sealed class SqliteLogReader(string path, bool mustExist = false) : SqliteLog(path), ILogReader
 {
     private const int LettersEnd = 0x20000; // No letter at or above it has an upper and a lower case.
 
@@ -65,7 +66,7 @@ internal sealed class SqliteLogReader(string path, bool readOnly = false) : Sqli
         cancel);
 
     public Task<IReadOnlyList<DayStats>> ListStatsAsync(
-        JobName job, DateOnly from, CancellationToken cancel) => LogFile.ReadAsync<IReadOnlyList<DayStats>>(connection =>
+        JobName job, DateOnly from, CancellationToken cancel) => ReadAsync<DayStats>(connection =>
     {
         using var command = connection.CreateCommand();
         command.CommandText = "select day, key, n from stats where jobName = $job and day >= $from";
@@ -81,6 +82,22 @@ internal sealed class SqliteLogReader(string path, bool readOnly = false) : Sqli
 
         return [.. days.Select(day => new DayStats(DayKeys.DayOf(day.Key), day.Value))];
     }, cancel);
+
+    protected override async Task<IReadOnlyList<T>> ReadAsync<T>(
+        Func<SqliteConnection, IReadOnlyList<T>> question, CancellationToken cancel)
+    {
+        try
+        {
+            return await base.ReadAsync(question, cancel);
+        }
+        catch (LogStoreException failure) when (IsNotMade(failure) && !mustExist)
+        {
+            return []; // The worker makes the file with its first record.
+        }
+    }
+
+    private static bool IsNotMade(LogStoreException failure) =>
+        failure.InnerException is FileNotFoundException || failure.Message.Contains("no such table", StringComparison.Ordinal);
 
     /// <summary>A pattern for glob; like ignores case for ASCII letters only.</summary>
     private static string InAnyCase(Rune rune) =>
@@ -105,7 +122,7 @@ internal sealed class SqliteLogReader(string path, bool readOnly = false) : Sqli
     private Task<IReadOnlyList<RunRecord>> Query(
         string sql,
         (string Name, object Value)[] parameters,
-        CancellationToken cancel) => LogFile.ReadAsync<IReadOnlyList<RunRecord>>(connection =>
+        CancellationToken cancel) => ReadAsync<RunRecord>(connection =>
     {
         using var command = connection.CreateCommand();
         command.CommandText = sql;

@@ -1,5 +1,6 @@
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Common.Logs.Mongo;
 using Dts.Master.Logs;
 using Dts.Worker.Logs;
 using Microsoft.Extensions.Logging;
@@ -11,19 +12,14 @@ internal interface ILogStore : ILogReader, ILogWriter;
 
 internal sealed class SqliteLogStore(string path) : LogStore(new SqliteLogReader(path), new SqliteLogWriter(path));
 
-internal sealed class MongoLogStore : LogStore
+internal sealed class MongoLogStore(string uri, TimeSpan connectTimeout, ILogger log)
+    : LogStore(new MongoLogReader(uri, connectTimeout), new MongoLogWriter(uri, connectTimeout, log))
 {
-    private readonly MongoLogReader _reader;
-
-    public MongoLogStore(string uri, TimeSpan connectTimeout, ILogger log)
-        : this(new MongoLogReader(uri, connectTimeout, log), new MongoLogWriter(uri, connectTimeout, log))
+    public async Task<List<string>> FindMissingIndexesAsync()
     {
+        using var database = new MongoDatabase(uri, connectTimeout);
+        return await MongoIndexes.FindMissingAsync(database);
     }
-
-    private MongoLogStore(MongoLogReader reader, MongoLogWriter writer)
-        : base(reader, writer) => _reader = reader;
-
-    public (string WhyNotWritable, IReadOnlyList<string> MissingIndexes) Examine() => _reader.Examine();
 }
 
 internal abstract class LogStore(ILogReader reader, ILogWriter writer) : ILogStore

@@ -84,7 +84,7 @@ internal static class LogFigures
         using (var mongo = new MongoLogStore(uri, TimeSpan.FromSeconds(30), NullLogger.Instance))
         {
             await mongo.WriteAsync(Batch(-1, 1), CancellationToken.None);
-            await Patience.Until(() => mongo.Examine().MissingIndexes.Count == 0, () => "indexes are not there");
+            await Patience.Until(() => mongo.FindMissingIndexesAsync().Result.Count == 0, () => "indexes are not there");
         }
 
         using var client = new MongoClient(uri);

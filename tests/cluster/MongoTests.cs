@@ -91,7 +91,7 @@ public sealed class MongoTests : IAsyncLifetime
         await RunAsync("wanted", "true", RunStatus.Succeeded);
         using (var store = new MongoLogStore(_server.Uri, TimeSpan.FromSeconds(5), NullLogger.Instance))
         {
-            Assert.Empty(store.Examine().MissingIndexes);
+            Assert.Empty(await store.FindMissingIndexesAsync());
         }
 
         Assert.Contains("zstd", _server.Compressors);

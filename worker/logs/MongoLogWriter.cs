@@ -20,12 +20,14 @@ internal sealed class MongoLogWriter : MongoLog, ILogWriter
 
     private readonly MongoBatches _batches;
     private readonly MongoCounts _counts;
+    private readonly MongoIndexes _indexes;
 
     /// <exception cref="FormatException">The text is no MongoDB URI; the message says what is wrong.</exception>
     public MongoLogWriter(string uri, TimeSpan connectTimeout, ILogger log)
-        : base(uri, connectTimeout, log)
+        : base(uri, connectTimeout)
     {
         _batches = new MongoBatches(Database);
+        _indexes = new MongoIndexes(Database, log);
         _counts = new MongoCounts(Database, _batches, log);
     }
 
@@ -107,6 +109,13 @@ internal sealed class MongoLogWriter : MongoLog, ILogWriter
         document.WriteBytes("data", chunk.Data.ToArray());
         document.WriteDateTime("expireAt", chunk.ExpireAt.ToUnixTimeMilliseconds());
     });
+
+    /// <summary>The first writing also begins to make the indexes.</summary>
+    private Task<T> RunAsync<T>(Func<Task<T>> write)
+    {
+        _indexes.Begin();
+        return Database.RunAsync(write);
+    }
 
     private LogStoreException Failed(string why) => Database.Failed($"a document is refused: {why}");
 

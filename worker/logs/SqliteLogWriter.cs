@@ -7,7 +7,7 @@ using Microsoft.Data.Sqlite;
 namespace Dts.Worker.Logs;
 
 /// <summary>Writes the log of a single host.</summary>
-internal sealed class SqliteLogWriter(string path) : SqliteLog(path), ILogWriter
+internal sealed class SqliteLogWriter : SqliteLog, ILogWriter
 {
     // Result codes that concern the row, not the file (https://sqlite.org/rescode.html).
     private const int TooBig = 18;
@@ -29,8 +29,13 @@ internal sealed class SqliteLogWriter(string path) : SqliteLog(path), ILogWriter
         "insert into stats (jobName, day, key, n) values ($job, $day, $key, $n) on conflict (jobName, day, key) do update set n = max(n, "
             + "excluded.n)";
 
+    private readonly SqliteWriter _file;
+
+    public SqliteLogWriter(string path)
+        : base(path, SqliteSchema.Prepare) => _file = new SqliteWriter(LogFile);
+
     public Task<IReadOnlyList<Refused<RunRecord>>> WriteAsync(
-        IReadOnlyList<RunRecord> records, CancellationToken cancel) => LogFile.WriteAsync<IReadOnlyList<Refused<RunRecord>>>(connection =>
+        IReadOnlyList<RunRecord> records, CancellationToken cancel) => _file.WriteAsync<IReadOnlyList<Refused<RunRecord>>>(connection =>
     {
         var counts = new DayCounts();
         List<Refused<RunRecord>> refused = [];
@@ -76,7 +81,7 @@ internal sealed class SqliteLogWriter(string path) : SqliteLog(path), ILogWriter
 
     public Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(
         IReadOnlyList<OutputChunk> chunks,
-        CancellationToken cancel) => LogFile.WriteAsync<IReadOnlyList<Refused<OutputChunk>>>(connection =>
+        CancellationToken cancel) => _file.WriteAsync<IReadOnlyList<Refused<OutputChunk>>>(connection =>
     {
         List<Refused<OutputChunk>> refused = [];
         using var insert = Prepare(
@@ -97,7 +102,7 @@ internal sealed class SqliteLogWriter(string path) : SqliteLog(path), ILogWriter
         return refused;
     });
 
-    public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) => LogFile.WriteAsync(connection =>
+    public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) => _file.WriteAsync(connection =>
     {
         using var command = connection.CreateCommand();
         command.Parameters.AddWithValue("$now", now.ToUnixTimeMilliseconds());
@@ -106,6 +111,12 @@ internal sealed class SqliteLogWriter(string path) : SqliteLog(path), ILogWriter
         command.CommandText = "delete from log where rowid in (select rowid from log where expireAt < $now limit 1000)";
         return Math.Max(chunks, command.ExecuteNonQuery());
     });
+
+    public override void Dispose()
+    {
+        _file.Dispose();
+        base.Dispose();
+    }
 
     /// <summary>Executes a statement that writes a value; false = SQLite refuses the value.</summary>
     private static bool TryExecute<T>(SqliteCommand command, T what, List<Refused<T>> refused, object[] values)

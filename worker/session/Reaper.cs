@@ -109,10 +109,10 @@ internal sealed class Reaper(
     {
         // Workers are read last: a worker whose run is in the list registered before the run. Kill requests are read first: the runs
         // that they are meant for are older.
-        var killers = await etcd.ListKeysAsync(keys.Killers, stop);
+        var killers = await ListKeysAsync(keys.Killers, stop);
         var inFlight = await etcd.ListAsync(keys.AllRuns, stop);
         var owed = await etcd.ListAsync(keys.AllOwed, stop);
-        var registrations = await etcd.ListKeysAsync(keys.Workers, stop);
+        var registrations = await ListKeysAsync(keys.Workers, stop);
         var workers = registrations.Select(worker => keys.WorkerOf(worker.Key.ToStringUtf8())).ToHashSet();
         var sessionsAlive = registrations.Select(worker => new LeaseId(worker.Lease).ToString()).ToHashSet();
         foreach (var pair in inFlight)
@@ -223,8 +223,8 @@ internal sealed class Reaper(
     {
         // Cursors are read first: a job or worker created meanwhile only makes a cursor stay longer.
         var cursors = await etcd.ListAsync(keys.AllFired);
-        var jobs = (await etcd.ListKeysAsync(keys.Jobs)).Select(job => job.Key.ToStringUtf8()[keys.Jobs.Length..]).ToHashSet();
-        var workers = (await etcd.ListKeysAsync(keys.Workers)).Select(worker => keys.WorkerOf(worker.Key.ToStringUtf8())).ToHashSet();
+        var jobs = (await ListKeysAsync(keys.Jobs)).Select(job => job.Key.ToStringUtf8()[keys.Jobs.Length..]).ToHashSet();
+        var workers = (await ListKeysAsync(keys.Workers)).Select(worker => keys.WorkerOf(worker.Key.ToStringUtf8())).ToHashSet();
         foreach (var pair in cursors)
         {
             var place = pair.Key.ToStringUtf8()[keys.AllFired.Length..].Split('/', 2);
@@ -236,6 +236,9 @@ internal sealed class Reaper(
             }
         }
     }
+
+    private async Task<IReadOnlyList<KeyValue>> ListKeysAsync(string prefix, CancellationToken cancel = default) =>
+        (await TableLoader.LoadAsync(etcd, prefix, cancel, keysOnly: true)).Keys;
 
     private Task<TxnResponse> DeleteUnchangedAsync(KeyValue pair) =>
         etcd.TxnAsync(Txn.If(Txn.Unchanged(pair.Key.ToStringUtf8(), pair.ModRevision)).Then(Txn.Delete(pair.Key.ToStringUtf8())));

@@ -52,18 +52,27 @@ internal sealed class MongoDatabase : IDisposable
 
     public Task<BsonDocument> CommandAsync(BsonDocument command) => _database.RunCommandAsync<BsonDocument>(command);
 
-    /// <summary>Runs a command that may be refused; then its answer has no elements.</summary>
-    public async Task<BsonDocument> TryCommandAsync(BsonDocument command)
+    /// <summary>Finds out, and changes nothing, why records could not be written; empty = they could.</summary>
+    public Task<string> ExamineAsync() => RunAsync(async () =>
     {
+        await CommandAsync(new BsonDocument("ping", 1));
+
+        // Of no document: it takes the right, and does nothing with it.
+        var update = new BsonDocument
+        {
+            { "q", new BsonDocument("_id", "no such record") },
+            { "u", new BsonDocument("$set", new BsonDocument("err", "")) },
+        };
         try
         {
-            return await CommandAsync(command);
+            await CommandAsync(new BsonDocument { { "update", "log" }, { "updates", new BsonArray { update } } });
+            return "";
         }
-        catch (MongoCommandException)
+        catch (MongoCommandException refusal)
         {
-            return [];
+            return refusal.ErrorMessage;
         }
-    }
+    });
 
     /// <param name="limit">0 = all.</param>
     public async Task<List<BsonDocument>> FindAsync(

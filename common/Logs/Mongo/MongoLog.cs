@@ -1,5 +1,3 @@
-using Dts.Common.Hosting;
-using Microsoft.Extensions.Logging;
 using MongoDB.Bson;
 
 namespace Dts.Common.Logs.Mongo;
@@ -13,23 +11,17 @@ namespace Dts.Common.Logs.Mongo;
 /// types. An older shape, whose times stand in seconds in <c>timePoint</c> and whose output is <c>content</c>, is read, too.
 /// </remarks>
 /// <exception cref="FormatException">The text is no MongoDB URI; the message says what is wrong.</exception>
-internal class MongoLog(string uri, TimeSpan connectTimeout, ILogger log) : ILogOutput
+internal abstract class MongoLog(string uri, TimeSpan connectTimeout) : ILogOutput
 {
     private const int ChunkBytesUsual = 64 << 10;
     private const int ChunksMax = 1000;
 
-    private readonly Lock _gate = new();
-    private Task? _indexing;
-    private bool _isIndexingLogged;
     private int _disposed;
-
-    /// <summary>Who is asked, without its password.</summary>
-    public string Where => Database.Where;
 
     protected MongoDatabase Database { get; } = new(uri, connectTimeout);
 
     public Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(
-        string run, long offset, int bytesMax, CancellationToken cancel) => RunAsync(async () =>
+        string run, long offset, int bytesMax, CancellationToken cancel) => Database.RunAsync(async () =>
     {
         // The chunk that the offset lies in begins at it or before.
         var filter = new BsonDocument { { "run", run }, { "offset", new BsonDocument("$lte", offset) } };
@@ -47,32 +39,6 @@ internal class MongoLog(string uri, TimeSpan connectTimeout, ILogger log) : ILog
         return OutputChunk.Join(chunks, offset);
     });
 
-    /// <summary>
-    /// Finds out, and changes nothing, why records could not be written (empty = they could), and which indexes are missing.
-    /// </summary>
-    public (string WhyNotWritable, IReadOnlyList<string> MissingIndexes) Examine()
-    {
-        Database.RunAsync(() => Database.CommandAsync(new BsonDocument("ping", 1))).GetAwaiter().GetResult();
-        var why = "";
-        try
-        {
-            // Of no document: it takes the right, and does nothing with it.
-            var update = new BsonDocument
-            {
-                { "q", new BsonDocument("_id", "no such record") },
-                { "u", new BsonDocument("$set", new BsonDocument("err", "")) },
-            };
-            Database.RunAsync(() => Database.CommandAsync(
-                new BsonDocument { { "update", "log" }, { "updates", new BsonArray { update } } })).GetAwaiter().GetResult();
-        }
-        catch (LogStoreException failure)
-        {
-            why = failure.Message;
-        }
-
-        return (why, Database.RunAsync(() => MongoIndexes.FindMissingAsync(Database)).GetAwaiter().GetResult());
-    }
-
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
@@ -87,17 +53,6 @@ internal class MongoLog(string uri, TimeSpan connectTimeout, ILogger log) : ILog
     {
     }
 
-    /// <summary>With the first call the indexes are made, in the background.</summary>
-    protected Task<T> RunAsync<T>(Func<Task<T>> call)
-    {
-        lock (_gate)
-        {
-            _indexing ??= MakeIndexesAsync();
-        }
-
-        return Database.RunAsync(call);
-    }
-
     private async Task<List<OutputChunk>> FindChunksAsync(string run, long from, int most)
     {
         var filter = new BsonDocument { { "run", run }, { "offset", new BsonDocument("$gte", from) } };
@@ -108,30 +63,5 @@ internal class MongoLog(string uri, TimeSpan connectTimeout, ILogger log) : ILog
                 chunk => new OutputChunk(
                     run, chunk.Long("offset"), (chunk.GetValue("data", null) as BsonBinaryData)?.Bytes ?? [], default)),
         ];
-    }
-
-    private async Task MakeIndexesAsync()
-    {
-        try
-        {
-            await Database.RunAsync(async () =>
-            {
-                await MongoIndexes.MakeAsync(Database);
-                return true;
-            });
-        }
-        catch (LogStoreException failure)
-        {
-            if (!_isIndexingLogged)
-            {
-                _isIndexingLogged = true;
-                log.IndexesMissing(failure.Message);
-            }
-
-            lock (_gate)
-            {
-                _indexing = null; // Tried again with the next call.
-            }
-        }
     }
 }

@@ -1,6 +1,7 @@
 using System.Net;
 using Dts.Common.Etcd;
 using Dts.Tests.Support;
+using Dts.Worker.Sessions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;

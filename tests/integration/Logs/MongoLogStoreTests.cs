@@ -80,7 +80,7 @@ public sealed class MongoLogStoreTests : LogStoreContract, IClassFixture<Documen
         {
             for (var n = 0; n < 3; n++)
             {
-                await Assert.ThrowsAsync<LogStoreException>(() => store.FindAsync("hello/1", CancellationToken.None));
+                await Assert.ThrowsAsync<LogStoreException>(() => store.WriteAsync([Some.Record(0)], CancellationToken.None));
                 await Patience.Until(() => _log.CountOf(line) > 0, _log.ToString);
             }
         }

@@ -1,5 +1,8 @@
+using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Logs;
 using Dts.Tests.Support;
+using Dts.Worker.Logs;
 using Xunit;
 
 namespace Dts.Tests.Integration.Logs;
@@ -30,6 +33,19 @@ public sealed class SqliteLogStoreTests : LogStoreContract
         await WriteAsync(store, Some.Record(0));
 
         Assert.Single(await ListAsync(store));
+    }
+
+    [Fact]
+    public async Task A_master_without_a_file_shows_an_empty_log_and_makes_no_file()
+    {
+        using var reader = new SqliteLogReader(Path);
+
+        Assert.Empty(await reader.ListAsync(JobName.Parse("hello"), 0, 10, CancellationToken.None));
+        Assert.Empty(await reader.ReadOutputAsync("hello/1", 0, 10, CancellationToken.None));
+        Assert.False(File.Exists(Path));
+
+        File.Create(Path).Dispose(); // A worker has made the file, and no table yet.
+        Assert.Empty(await reader.ListAsync(JobName.Parse("hello"), 0, 10, CancellationToken.None));
     }
 
     [Theory]
@@ -94,7 +110,7 @@ public sealed class SqliteLogStoreTests : LogStoreContract
     {
         var store = Open();
         await WriteAsync(store, Some.Record(0));
-        using var file = new SqliteFile(Path, "select 1");
+        using var file = new SqliteFile(Path);
         using var gone = new CancellationTokenSource();
         var asked = new TaskCompletionSource();
         var endless = file.ReadAsync(
@@ -145,8 +161,9 @@ public sealed class SqliteLogStoreTests : LogStoreContract
 
     protected override async Task RefuseAsync()
     {
-        using var file = new SqliteFile(Path, "select 1");
-        await file.WriteAsync(connection =>
+        using var file = new SqliteFile(Path, _ => { });
+        using var writer = new SqliteWriter(file);
+        await writer.WriteAsync(connection =>
         {
             using var command = connection.CreateCommand();
             command.CommandText = $"""

@@ -108,6 +108,7 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
     public async Task Plan_times_to_come_are_listed_and_are_not_faults()
     {
         await SaveAsync();
+        await master.LogStore.WriteAsync([], CancellationToken.None); // A worker makes the file.
         var (now, day) = (DateTimeOffset.UtcNow, TimeSpan.FromDays(1));
 
         var lines = (await AskAsync($"?from={now + day:yyyy-MM-dd}&to={now + (day * 3):yyyy-MM-dd}"))["data"]!.AsArray();

@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Tests.Support;
+using Dts.Worker.Sessions;
 using Xunit;
 
 namespace Dts.Tests.Integration.Master;

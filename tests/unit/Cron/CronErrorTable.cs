@@ -1,4 +1,5 @@
 using Dts.Common.Cron;
+using Dts.Master.Jobs;
 using Xunit;
 
 namespace Dts.Tests.Unit.Cron;
@@ -173,7 +174,7 @@ public sealed class CronErrorTable
     public void The_zone_is_refused_with(string id, string message)
     {
         Assert.False(CronZone.TryGet(id, out _, out var error));
-        Assert.Equal(message, error);
+        Assert.Equal(message, ZoneNames.Explain(id, error));
         Assert.Equal(error, Assert.Throws<CronFormatException>(() => CronZone.Get(id)).Message);
     }
 }

@@ -131,7 +131,7 @@ public sealed class DoctorTests
         "Warning dts-worker.service has changed since systemd read it")]
     public void What_systemd_says_of_the_unit_is_judged(string shown, string expected)
     {
-        var first = HostChecks.Judge("dts-worker", TimeSpan.FromSeconds(60), shown, "root", "").First();
+        var first = HostChecks.Judge("dts-worker", TimeSpan.FromSeconds(60), shown, "root", "", WorkerChecks.JudgeUnit).First();
 
         Assert.Equal(expected, $"{first.Level} {first.What}");
         Assert.Equal(first.Level == FindingLevel.Ok, first.Remedy.Length == 0);

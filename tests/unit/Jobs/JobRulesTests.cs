@@ -162,5 +162,10 @@ public sealed class JobRulesTests
     public void A_zone_that_is_none_is_named() =>
         Assert.StartsWith("timeZone: ", FaultOf(Some.Job() with { TimeZone = "Europe/Atlantis" }), StringComparison.Ordinal);
 
+    [Fact]
+    public void A_save_with_a_mistyped_zone_is_told_the_one_that_was_meant() => Assert.Equal(
+        "timeZone: unknown time zone \"Europe/Berln\"; did you mean Europe/Berlin?",
+        FaultOf(Some.Job() with { TimeZone = "Europe/Berln" }));
+
     private static string? FaultOf(Job job) => SaveRules.FindFault(job, CronZone.Utc) ?? SaveRules.FindOver(job, CronZone.Utc, Some.Now);
 }

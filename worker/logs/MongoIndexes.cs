@@ -1,9 +1,13 @@
+using Dts.Common.Logs;
+using Dts.Common.Logs.Mongo;
+using Microsoft.Extensions.Logging;
 using MongoDB.Bson;
+using MongoDB.Driver;
 
-namespace Dts.Common.Logs.Mongo;
+namespace Dts.Worker.Logs;
 
 /// <summary>The indexes of the log's collections, those by which MongoDB removes what has expired among them.</summary>
-internal static class MongoIndexes
+internal sealed class MongoIndexes(MongoDatabase database, ILogger log)
 {
     private static readonly (string Collection, (string Name, BsonDocument Keys)[] Indexes)[] All =
     [
@@ -21,12 +25,50 @@ internal static class MongoIndexes
 
     private const string Expires = "dts_expire";
 
-    public static async Task MakeAsync(MongoDatabase database)
+    private readonly Lock _gate = new();
+    private Task? _making;
+    private bool _isFailureLogged;
+
+    /// <summary>Makes them in the background, with the first call.</summary>
+    public void Begin()
+    {
+        lock (_gate)
+        {
+            _making ??= TryMakeAsync();
+        }
+    }
+
+    private async Task TryMakeAsync()
+    {
+        try
+        {
+            await database.RunAsync(async () =>
+            {
+                await MakeAsync();
+                return true;
+            });
+        }
+        catch (LogStoreException failure)
+        {
+            if (!_isFailureLogged)
+            {
+                _isFailureLogged = true;
+                log.IndexesMissing(failure.Message);
+            }
+
+            lock (_gate)
+            {
+                _making = null; // Tried again with the next call.
+            }
+        }
+    }
+
+    private async Task MakeAsync()
     {
         foreach (var (collection, indexes) in All)
         {
             // createIndexes on a collection that does not exist is refused by some servers.
-            await database.TryCommandAsync(new BsonDocument("create", collection));
+            await TryCommandAsync(database, new BsonDocument("create", collection));
             var all = indexes.Select(index => new BsonDocument
             {
                 { "name", index.Name },
@@ -38,13 +80,13 @@ internal static class MongoIndexes
     }
 
     /// <summary>The names of those that are not there, with their collections.</summary>
-    public static async Task<List<string>> FindMissingAsync(MongoDatabase database)
+    public static Task<List<string>> FindMissingAsync(MongoDatabase database) => database.RunAsync(async () =>
     {
         List<string> missing = [];
         foreach (var (collection, indexes) in All)
         {
             // A collection that is not there yet is refused, and has none.
-            var answer = await database.TryCommandAsync(new BsonDocument("listIndexes", collection));
+            var answer = await TryCommandAsync(database, new BsonDocument("listIndexes", collection));
             var there = answer.Contains("cursor")
                 ? answer["cursor"]["firstBatch"].AsBsonArray.Select(index => index["name"].AsString).ToHashSet()
                 : [];
@@ -52,5 +94,18 @@ internal static class MongoIndexes
         }
 
         return missing;
+    });
+
+    /// <summary>Runs a command that may be refused; then its answer has no elements.</summary>
+    private static async Task<BsonDocument> TryCommandAsync(MongoDatabase database, BsonDocument command)
+    {
+        try
+        {
+            return await database.CommandAsync(command);
+        }
+        catch (MongoCommandException)
+        {
+            return [];
+        }
     }
 }
