@@ -238,7 +238,12 @@ internal sealed class ClaimRequests(
         var requests = new List<TxnRequest>();
         foreach (var fire in TakeBatch(_toClaim))
         {
-            if (AskWithoutRoom(fire, claims, now) is { } request)
+            if (pending.TryForgetOfTheFuture(fire, now))
+            {
+                fire.IsAsked = false;
+                EndTurn(fire);
+            }
+            else if (AskWithoutRoom(fire, claims, now) is { } request)
             {
                 requests.Add(request);
                 asked.Add(fire);

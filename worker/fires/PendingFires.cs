@@ -157,25 +157,42 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
     }
 
     /// <summary>
+    /// Forgets a fire that is further ahead than any fire is claimed: the clock was stepped back while etcd was asked about it. It is
+    /// planned again when its time comes.
+    /// </summary>
+    public bool TryForgetOfTheFuture(Fire fire, DateTimeOffset now)
+    {
+        if (fire.IsUncertain || !IsOfTheFuture(fire, now))
+        {
+            return false;
+        }
+
+        fire.Next = null;
+        Forget(fire);
+        return true;
+    }
+
+    /// <summary>
     /// The clock was stepped back: what is far ahead now is planned again when its time comes. What may be ours already is looked up.
     /// </summary>
     private void ForgetOfTheFuture(DateTimeOffset now)
     {
-        var latest = now + claimAhead + StepBack;
-        foreach (var fire in _pending.Values.Where(fire => !fire.IsAsked && !fire.IsQueued && fire.PlanTime > latest).ToList())
+        foreach (var fire in _pending.Values.Where(fire => !fire.IsAsked && IsOfTheFuture(fire, now)).ToList())
         {
             if (fire is { IsUncertain: true, Timer: not null })
             {
                 Unschedule(fire);
                 _due.Add(fire);
             }
-            else if (!fire.IsUncertain)
+            else
             {
-                fire.Next = null;
-                Forget(fire);
+                TryForgetOfTheFuture(fire, now);
             }
         }
     }
+
+    /// <summary>Further ahead than any fire is claimed.</summary>
+    private bool IsOfTheFuture(Fire fire, DateTimeOffset now) => !fire.IsQueued && fire.PlanTime > now + claimAhead + StepBack;
 
     /// <summary>Later fires wait in a row; one whose successor's time has come is dropped.</summary>
     private void Queue(Fire fire, Fire behind)

@@ -46,6 +46,22 @@ public sealed class PendingFiresTests
         Assert.Equal(mode == JobMode.All, _pending.FindScheduled(JobName.Parse("hello")) is not null);
     }
 
+    [Fact]
+    public void A_fire_that_etcd_is_asked_about_while_the_clock_is_stepped_back_an_hour_is_not_claimed_for_a_time_to_come()
+    {
+        _time.Step(TimeSpan.FromHours(1));
+        var (fire, near) = (Add("hello"), Add("near"));
+        Assert.Equal([fire, near], _pending.TakeDue(0));
+        fire.IsAsked = true;
+        Assert.False(_pending.TryForgetOfTheFuture(near, _time.GetUtcNow()));
+
+        _time.Step(TimeSpan.FromHours(-1));
+        Assert.Empty(_pending.TakeDue(0));
+
+        Assert.True(_pending.TryForgetOfTheFuture(fire, _time.GetUtcNow()));
+        Assert.Null(_pending.FindScheduled(fire.Name));
+    }
+
     private Fire Add(string name)
     {
         var fire = new Fire(JobName.Parse(name), _time.GetUtcNow(), Some.Plan(Some.Job(name), 1), 0);
