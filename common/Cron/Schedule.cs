@@ -80,7 +80,7 @@ internal static class Calendar
     public const int SecondsPerDay = 86400;
 }
 
-/// <summary>A schedule or a time zone that cannot be used; the message is one line, fit to be shown to whoever wrote it.</summary>
+/// <summary>A schedule or a time zone that cannot be used; the message is one line for the person who wrote it.</summary>
 public sealed class CronFormatException(string message) : FormatException(message);
 
 /// <summary>

@@ -11,7 +11,7 @@ public static class JsonText
         new(options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 }
 
-/// <summary>Reads and writes an enum by its members' names in camel case: a number is none, not even in quotes.</summary>
+/// <summary>Reads and writes an enum by its members' names in camel case. Numbers are refused, also in quotes.</summary>
 public sealed class WordsOnly<T> : JsonConverter<T>
     where T : struct, Enum
 {

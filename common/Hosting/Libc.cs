@@ -41,8 +41,8 @@ public static unsafe partial class Libc
     }
 
     /// <summary>
-    /// What file is found under a path, the same for all its names and for none that comes after it; zeroes when there is none. See
-    /// statx(2).
+    /// Identifies the file under a path: all names of a file have the same identity, and no later file has it. Zeroes when there is no
+    /// file. See statx(2).
     /// </summary>
     public static (long Device, long Inode) FileIdentity(string path)
     {

@@ -67,7 +67,7 @@ public sealed class Keys(string prefix)
     /// <param name="runId">Empty = all runs of the job.</param>
     public string Killer(JobName name, string runId = "") => Killers + name.Value + (runId.Length > 0 ? $"/{runId}" : "");
 
-    /// <summary>The job and the run that a key under killer/ is about; an empty run id = all. Null = it is none of ours.</summary>
+    /// <summary>The job and the run that a key under killer/ is about; an empty run id = all. Null = DTS did not write it.</summary>
     public (JobName Name, string RunId)? TryParseKiller(string key) =>
         key[Killers.Length..].Split('/', 2) is [var job, .. var rest] && JobName.TryParse(job, out var name, out _)
             ? (name, rest.FirstOrDefault() ?? "")
@@ -88,8 +88,8 @@ public sealed class Keys(string prefix)
     public string WorkerOf(string key) => key[Workers.Length..];
 
     /// <summary>
-    /// The job and the run id of a key under runs/, queue/ or owed/; null = it is none of ours. A run id has no '/', and neither has a
-    /// name.
+    /// The job and the run id of a key under runs/, queue/ or owed/; null = DTS did not write it. Run ids and names have
+    /// no '/'.
     /// </summary>
     /// <param name="under">One of the prefixes of this key space.</param>
     public static (JobName Name, string RunId)? TryParseRun(string key, string under) =>

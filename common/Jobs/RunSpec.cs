@@ -4,8 +4,8 @@ using System.Text.Json.Serialization;
 namespace Dts.Common.Jobs;
 
 /// <summary>
-/// What is to be run: for which plan time, why, for the how-manieth time. It is the value of a key under queue/, and part of one under
-/// runs/.
+/// A run to be done: its plan time, its cause and the number of the attempt. It is the value of a key under queue/, and part of one
+/// under runs/.
 /// </summary>
 /// <param name="Trigger">Why: one of the words of this type.</param>
 /// <param name="NotBefore">When it may start; the plan time itself for the schedule's own.</param>
@@ -61,9 +61,9 @@ public readonly record struct KillRequest(string RunId, string Reason)
 }
 
 /// <summary>The value of a key under owed/: an ending that is decided and whose record is still to be written.</summary>
-/// <remarks>It is put in the transaction that decides it, so that whoever decided may die: another worker writes the record then.</remarks>
+/// <remarks>The transaction that decides the ending puts it. If that worker dies, another one writes the record.</remarks>
 /// <param name="Worker">Who held the run; where there was none, who decided.</param>
-/// <param name="Session">The decider's lease; while it lives, the record is its business.</param>
+/// <param name="Session">The lease of the worker that decided; while it lives, that worker writes the record.</param>
 /// <param name="Count">For a missed ending that stands for several planned fires: how many, the last at the run's plan time.</param>
 /// <param name="Since">They came after this.</param>
 /// <param name="Token">The claim's revision, if there was a claim.</param>

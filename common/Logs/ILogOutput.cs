@@ -6,7 +6,7 @@ namespace Dts.Common.Logs;
 /// </remarks>
 public interface ILogOutput : IDisposable
 {
-    /// <summary>A run's output from an offset on, without holes and overlaps; empty = there is none there (yet).</summary>
+    /// <summary>A run's output from an offset on, without holes and overlaps; empty when nothing is stored there yet.</summary>
     /// <param name="run">The record's id.</param>
     /// <param name="bytesMax">About how much at a time; at least one chunk's rest comes if there is one.</param>
     Task<IReadOnlyList<OutputChunk>> ReadOutputAsync(string run, long offset, int bytesMax, CancellationToken cancel);

@@ -5,7 +5,7 @@ using Calendar = Dts.Common.Cron.Calendar;
 
 namespace Dts.Master.Jobs;
 
-/// <summary>What is legal in a schedule and may yet surprise whoever wrote it.</summary>
+/// <summary>Warns of legal schedules that may surprise the person who wrote them.</summary>
 internal static class CronWarnings
 {
     private const long Ahead = 366L * Calendar.SecondsPerDay;
