@@ -21,15 +21,16 @@ internal static class Patience
     }
 
     /// <summary>Waits until a condition holds, looking every few milliseconds.</summary>
-    public static async Task Until(Func<bool> condition, Func<string> state)
+    /// <param name="limit">Null = <see cref="Limit"/>.</param>
+    public static async Task Until(Func<bool> condition, Func<string> state, TimeSpan? limit = null)
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
-        var deadline = Environment.TickCount64 + (long)Limit.TotalMilliseconds;
+        var deadline = Environment.TickCount64 + (long)(limit ?? Limit).TotalMilliseconds;
         while (!condition())
         {
             if (Environment.TickCount64 >= deadline)
             {
-                Assert.Fail($"not true after {Limit}: {state()}");
+                Assert.Fail($"not true after {limit ?? Limit}: {state()}");
             }
 
             _ = await timer.WaitForNextTickAsync();

@@ -57,7 +57,8 @@ internal static class Processes
             var status = File.ReadAllLines($"/proc/{pid}/status").Where(line => line.StartsWith("Name", StringComparison.Ordinal)
                 || line.StartsWith("State", StringComparison.Ordinal) || line.StartsWith("Sig", StringComparison.Ordinal)
                 || line.StartsWith("PPid", StringComparison.Ordinal) || line.StartsWith("ShdPnd", StringComparison.Ordinal));
-            return $"{pid} {string.Join(' ', status).Replace('\t', ' ')} {File.ReadAllText($"/proc/{pid}/cmdline").Replace('\0', ' ')}";
+            return $"{pid} {string.Join(' ', status).Replace('\t', ' ')} {File.ReadAllText($"/proc/{pid}/cmdline").Replace('\0', ' ')} "
+                + $"waits in {File.ReadAllText($"/proc/{pid}/wchan")}";
         }
         catch (IOException)
         {

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using Dts.Tests.Cluster.Chaos;
 using Dts.Tests.Support;
+using Dts.Worker.Commands;
 using Xunit;
 
 namespace Dts.Tests.Cluster;
@@ -17,6 +18,7 @@ public sealed class SystemdHosts : IAsyncLifetime
 
     private const string Boot = """
         set -e
+        umask 022
         mkdir "$4" && echo $$ >"$4/cgroup.procs"
         mkdir -p /run/systemd/nspawn "$2" && mount -t tmpfs tmpfs /run/systemd/nspawn && mount -t tmpfs tmpfs "$2"
         cd "$2" && mkdir upper work root && mount -t overlay overlay -o "lowerdir=$1,upperdir=upper,workdir=work" root
@@ -52,6 +54,19 @@ public sealed class SystemdHosts : IAsyncLifetime
             return;
         }
 
+        try
+        {
+            await BootAsync();
+        }
+        catch
+        {
+            await DisposeAsync(); // xunit does not, and hosts that are left would keep this machine busy.
+            throw;
+        }
+    }
+
+    private async Task BootAsync()
+    {
         var tree = File.ReadAllText(_folder.File("tree")).Trim();
         var groups = (await Tool.RunAsync("findmnt", "-nt", "cgroup2", "-o", "TARGET")).Split('\n')[0];
         await Tool.RunAsync("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", _folder.File("key"));
@@ -73,8 +88,18 @@ public sealed class SystemdHosts : IAsyncLifetime
         {
             await Patience.Until(
                 () => OnAsync(n, "systemctl is-system-running | grep -E 'running|degraded'").Result.ExitCode == 0,
-                () => File.ReadAllText(_folder.File($"h{n}.log")));
+                () => Describe(n),
+                PatienceWithMake);
         }
+    }
+
+    /// <summary>What a host that does not come up says, and where its first processes stand.</summary>
+    private string Describe(int host)
+    {
+        var said = OnAsync(host, "systemctl is-system-running; systemctl list-jobs --no-pager").Result.Said;
+        var first = _hosts[host - 1].Id;
+        var stands = ProcessTable.List().Where(process => process.Pid == first || process.Parent == first);
+        return $"ssh: {said}\n{string.Join('\n', stands.Select(process => Processes.Describe(process.Pid)))}\n{File.ReadAllText(_folder.File($"h{host}.log"))}";
     }
 
     public string AddressOf(int host) => _addresses[host - 1];

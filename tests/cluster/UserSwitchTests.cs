@@ -93,9 +93,10 @@ public sealed class UserSwitchTests : IDisposable
     }
 
     [Fact]
-    public async Task It_enters_a_cgroup_that_it_may_not_write_to_and_a_kill_of_the_cgroup_reaches_it()
+    public async Task It_enters_a_cgroup_that_it_may_neither_read_nor_write_and_a_kill_of_the_cgroup_reaches_it()
     {
         using var folder = new CgroupFolder();
+        File.SetUnixFileMode(folder.Path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute); // The units' umask
         var cgroup = new RunCgroup(folder.Path, mustHold: true);
         var running = await StartAsync(
             "id -un; grep ^0:: /proc/self/cgroup; (env -i setsid sleep 300 &); sleep 301",
@@ -108,7 +109,9 @@ public sealed class UserSwitchTests : IDisposable
         var ending = await running.Ended.Soon();
 
         Assert.Equal($"nobody\n0::/{Path.GetFileName(folder.Path)}\n", ending.Output);
-        Assert.Empty(CgroupFolder.PidsIn(folder.Path));
+        Assert.Equal("killed: asked by a test", ending.Error);
+        Assert.Empty(ending.Leftovers);
+        Assert.Empty(CgroupFolder.PidsIn(folder.Path).Select(Processes.Describe));
 
         // The shell's own text names them, too.
         bool IsSleep(int pid) =>

@@ -1,3 +1,6 @@
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+
 namespace Dts.Worker.Commands;
 
 /// <summary>
@@ -5,7 +8,7 @@ namespace Dts.Worker.Commands;
 /// A negative descriptor means that there is no such file.
 /// </summary>
 /// <param name="Output">The file for the command's whole output.</param>
-/// <param name="Cgroup">The cgroup.procs that the command writes to in order to enter its cgroup.</param>
+/// <param name="Cgroup">The cgroup.procs that the command writes to in order to enter its cgroup, and that tells who is in it.</param>
 /// <param name="CgroupKill">The cgroup.kill that ends every process in the cgroup.</param>
 internal readonly record struct CommandFiles(int Output, int Cgroup, int CgroupKill)
 {
@@ -14,7 +17,7 @@ internal readonly record struct CommandFiles(int Output, int Cgroup, int CgroupK
     /// <summary>Opens the files of a command as far as possible, and creates the file for its output.</summary>
     public static CommandFiles Open(ShellCommand command) => new(
         command.OutputTarget is { } target ? Native.OpenForWriting(target.Path, make: true) : -1,
-        command.Cgroup is { } entered ? Native.OpenForWriting(entered.Procs, make: false) : -1,
+        command.Cgroup is { } entered ? Native.OpenForUpdate(entered.Procs) : -1,
         command.Cgroup is { } killed ? Native.OpenForWriting(killed.KillSwitch, make: false) : -1);
 
     /// <summary>The open descriptors, in the order that <see cref="Take"/> expects.</summary>
@@ -26,6 +29,27 @@ internal readonly record struct CommandFiles(int Output, int Cgroup, int CgroupK
         return new CommandFiles(Next(Output), Next(Cgroup), Next(CgroupKill));
 
         int Next(int sent) => sent >= 0 && received.TryDequeue(out var fd) ? fd : -1;
+    }
+
+    /// <summary>The pids in the cgroup. The kernel asks only who opened the file: its folder is closed to the command's user.</summary>
+    public HashSet<int> Members()
+    {
+        var text = new List<byte>();
+        try
+        {
+            using var procs = new SafeFileHandle(Cgroup, ownsHandle: false);
+            Span<byte> piece = stackalloc byte[4096];
+            while (Cgroup >= 0 && RandomAccess.Read(procs, piece, text.Count) is > 0 and var count)
+            {
+                text.AddRange(piece[..count]);
+            }
+        }
+        catch (IOException)
+        {
+            return []; // The cgroup was removed.
+        }
+
+        return RunCgroup.PidsIn(Encoding.ASCII.GetString([.. text]).Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }
 
     /// <summary>Kills every process in the cgroup at once, also one that is being forked; needs Linux 5.14.</summary>

@@ -651,6 +651,11 @@ internal sealed class HeldCommands : IDisposable
         {
             _fault = why;
             Interlocked.MemoryBarrier(); // Who asks from here on sees the fault; who asked before is answered here.
+            if (_socket is not null)
+            {
+                DeleteFiles(_socket);
+            }
+
             AnswerWithFault();
             Settle();
             _heard.TrySetResult();
@@ -663,11 +668,6 @@ internal sealed class HeldCommands : IDisposable
                 }
 
                 running.Complete(CommandEnding.Lost(Unheard, running.StartedAt, DateTimeOffset.UtcNow));
-            }
-
-            if (_socket is not null)
-            {
-                DeleteFiles(_socket);
             }
         }
 

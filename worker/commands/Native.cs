@@ -174,6 +174,9 @@ internal static unsafe partial class Native
     /// <summary>A descriptor that stands for a folder, by which what is in it can be named shortly.</summary>
     public static int OpenFolder(string path) => Checked(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0));
 
+    /// <summary>Opens a file that is there for reading and writing, or returns -errno.</summary>
+    public static int OpenForUpdate(string path) => Checked(open(path, O_RDWR | O_CLOEXEC, 0));
+
     /// <summary>Opens a file for writing, or returns -errno. <paramref name="make"/> creates it (mode 0600) or empties it.</summary>
     public static int OpenForWriting(string path, bool make) =>
         Checked(open(path, O_WRONLY | O_CLOEXEC | (make ? O_CREAT | O_TRUNC : 0), 0x180)); // 0600

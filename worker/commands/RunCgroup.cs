@@ -36,7 +36,10 @@ internal sealed class RunCgroup(string path, bool mustHold)
     public bool TrySet(string file, string value) => TryDo(() => System.IO.File.WriteAllText(File(file), value));
 
     /// <summary>The pids in it.</summary>
-    public HashSet<int> Members() => [.. ReadLines("cgroup.procs").Select(line => int.Parse(line, CultureInfo.InvariantCulture))];
+    public HashSet<int> Members() => PidsIn(ReadLines("cgroup.procs"));
+
+    internal static HashSet<int> PidsIn(IEnumerable<string> lines) =>
+        [.. lines.Select(line => int.Parse(line, CultureInfo.InvariantCulture))];
 
     /// <summary>Kills all that is in it at once, also what is just being forked; kernels before 5.14 cannot.</summary>
     public void Kill()

@@ -13,7 +13,7 @@ internal sealed class KillSequence(Child child, CommandOutcome outcome, TimeSpan
     private const int LooksMax = 10; // or what escapes again and again would keep us here
 
     private readonly int _pid = child.Pid;
-    private readonly ProcessTree _tree = new(child.Pid, child.Running.StartTicks, child.Command);
+    private readonly ProcessTree _tree = new(child);
     private readonly long _graceMs = (long)grace.TotalMilliseconds;
     private readonly HashSet<int> _terminated = []; // the process groups that were sent SIGTERM
     private List<ProcessEntry> _others = []; // its living descendants, as of the last look

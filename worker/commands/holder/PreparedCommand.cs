@@ -123,11 +123,11 @@ internal sealed unsafe class PreparedCommand : IDisposable
         return input;
     }
 
-    /// <summary>Gives away the descriptors for the output and for killing the cgroup: their new owner closes them.</summary>
+    /// <summary>Gives the files away: their new owner closes them.</summary>
     internal CommandFiles TakeFiles()
     {
-        var files = _files with { Cgroup = -1 };
-        _files = CommandFiles.None with { Cgroup = _files.Cgroup };
+        var files = _files;
+        _files = CommandFiles.None;
         return files;
     }
 

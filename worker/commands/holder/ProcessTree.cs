@@ -19,15 +19,16 @@ internal sealed class ProcessTree
     private readonly HashSet<(int Pid, long StartTicks)> _seen = [];
     private readonly HashSet<int> _sessions;
     private readonly byte[][] _mark;
-    private readonly RunCgroup? _cgroup;
+    private readonly CommandFiles _files;
     private readonly int _pid;
     private readonly long _startTicks;
 
-    public ProcessTree(int pid, long startTicks, ShellCommand command)
+    public ProcessTree(Child child)
     {
-        (_pid, _startTicks, _sessions, _cgroup) = (pid, startTicks, [pid], command.Cgroup);
-        _mark = command.Environment.ContainsKey("DTS_RUN_ID")
-            ? [.. command.Environment.Where(IsMark).Select(pair => Encoding.UTF8.GetBytes($"{pair.Key}={pair.Value}"))]
+        (_pid, _startTicks, _sessions, _files) = (child.Pid, child.Running.StartTicks, [child.Pid], child.Files);
+        var environment = child.Command.Environment;
+        _mark = environment.ContainsKey("DTS_RUN_ID")
+            ? [.. environment.Where(IsMark).Select(pair => Encoding.UTF8.GetBytes($"{pair.Key}={pair.Value}"))]
             : [];
     }
 
@@ -45,7 +46,7 @@ internal sealed class ProcessTree
     {
         var found = new List<ProcessEntry>();
         var pids = new HashSet<int> { _pid };
-        var members = _cgroup?.Members() ?? [];
+        var members = _files.Members();
         HasMembers = members.Any(pid => pid != _pid && !table.Any(process => process.Pid == pid && process.Session == OwnSession));
         var rest = table.Where(process => process.IsAlive && process.Pid != _pid).ToList();
         int before;

@@ -96,14 +96,16 @@ public sealed class KillTests : IDisposable
             Environment = new Dictionary<string, string>(),
             Cgroup = new RunCgroup(folder.Path, mustHold: false),
         };
+        var files = CommandFiles.Open(command);
         var running = new RunningCommand(NobodysPid, 1, DateTimeOffset.UtcNow, (_, _, _) => { });
-        var child = new Child(running, command, pidFd: -1, input: -1, CommandFiles.None, maxRssFloorKb: 0);
+        var child = new Child(running, command, pidFd: -1, input: -1, files, maxRssFloorKb: 0);
         var kill = new KillSequence(child, new CommandOutcome.Killed("asked by a test"), TimeSpan.Zero);
 
         KillSequence.Begin([kill], nowMs: 0);
         Assert.NotNull(kill.Look([], hasEnded: true, nowMs: 1));
         File.WriteAllText(folder.File("cgroup.procs"), "");
         Assert.Null(kill.Look([], hasEnded: true, nowMs: 2));
+        files.Close();
     }
 
     [Fact]
