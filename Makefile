@@ -77,7 +77,7 @@ out/dts-%: $(SOURCES)
 	@.ci/need dotnet clang zlib sqlite
 	@echo "publishing dts-$* for $(RID); this takes a minute"
 	@$(call PUBLISH,$*)
-	@mkdir -p out && cp $(NATIVE)/publish/Dts.$(if $(filter master,$*),Master,Worker)/release_$(RID)/dts-$* $@.new && mv $@.new $@ && touch $@
+	@mkdir -p out && cp $(NATIVE)/publish/Dts.$(if $(filter master,$*),Master,Worker)/release_$(RID)/dts-$* $@.new && chmod 755 $@.new && mv $@.new $@ && touch $@
 
 CHAOS = DTS_BIN=$(CURDIR)/out CHAOS_MINUTES=$(MINUTES) CHAOS_SEED=$(SEED) .artifacts/bin/Dts.Tests/debug/Dts.Tests -class Dts.Tests.Cluster.Chaos.ChaosTests
 

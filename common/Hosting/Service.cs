@@ -36,15 +36,21 @@ public static class Service
         }
     }
 
-    /// <summary>Hides environment and memory, which hold secrets, from other processes of this user. Call it first.</summary>
-    public static void HideFromCommands() => Libc.HideFromOthers();
+    /// <summary>
+    /// Hides environment and memory from other processes of this user, and new files (0600, folders 0700) from other users: all of them may
+    /// hold secrets. A program calls it first, and nothing else does: it changes the whole process.
+    /// </summary>
+    public static void HideFromCommands()
+    {
+        Libc.HideFromOthers();
+        Libc.SetFileModeMask(0b000_111_111);
+    }
 
     /// <summary>
     /// Runs the service. A wrong setting, or something else that only the operator can mend, is one line and its exit code.
     /// </summary>
     public static async Task<int> RunAsync(Func<Task<int>> service)
     {
-        Libc.SetFileModeMask(0b000_111_111); // Outputs and records may hold secrets: new files get 0600, new folders 0700.
         Libc.BoundNativeMemory();
         try
         {

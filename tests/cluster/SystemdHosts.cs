@@ -99,7 +99,8 @@ public sealed class SystemdHosts : IAsyncLifetime
         var said = OnAsync(host, "systemctl is-system-running; systemctl list-jobs --no-pager").Result.Said;
         var first = _hosts[host - 1].Id;
         var stands = ProcessTable.List().Where(process => process.Pid == first || process.Parent == first);
-        return $"ssh: {said}\n{string.Join('\n', stands.Select(process => Processes.Describe(process.Pid)))}\n{File.ReadAllText(_folder.File($"h{host}.log"))}";
+        var lines = stands.Select(process => Processes.Describe(process.Pid)).Append(File.ReadAllText(_folder.File($"h{host}.log")));
+        return $"ssh: {said}\n{string.Join('\n', lines)}";
     }
 
     public string AddressOf(int host) => _addresses[host - 1];

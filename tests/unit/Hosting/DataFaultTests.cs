@@ -42,6 +42,18 @@ public sealed class DataFaultTests : IDisposable
     }
 
     [Fact]
+    public async Task Running_a_service_leaves_the_permissions_of_files_that_others_in_the_process_make()
+    {
+        var before = UmaskOf();
+
+        Assert.Equal(0, await Service.RunAsync(() => Task.FromResult(0)));
+
+        Assert.Equal(before, UmaskOf());
+
+        static string UmaskOf() => File.ReadLines("/proc/self/status").First(line => line.StartsWith("Umask:", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task An_impossible_folder_and_one_held_by_another_worker_are_wrong_settings()
     {
         File.WriteAllText(_scratch.File("file"), "");
