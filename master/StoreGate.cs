@@ -34,6 +34,9 @@ internal sealed class StoreGate(ILogReader store, TimeSpan deadline, TimeProvide
         JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) =>
         AskAsync(stop => store.ListPlannedAsync(job, from, until, stop), cancel);
 
+    public Task<SpanCounts> CountAsync(LogQuery query, TimeSpan step, int recordsMax, CancellationToken cancel) =>
+        AskAsync(stop => store.CountAsync(query, step, recordsMax, stop), cancel);
+
     public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) =>
         AskAsync(stop => store.ListStatsAsync(job, from, stop), cancel);
 

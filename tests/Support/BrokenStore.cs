@@ -112,6 +112,9 @@ internal sealed class BrokenStore : ILogStore
 
     public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => throw new NotSupportedException();
 
+    public Task<SpanCounts> CountAsync(LogQuery query, TimeSpan step, int recordsMax, CancellationToken cancel) =>
+        throw new NotSupportedException();
+
     public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) =>
         throw new NotSupportedException();
 

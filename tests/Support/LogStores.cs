@@ -46,6 +46,9 @@ internal abstract class LogStore(ILogReader reader, ILogWriter writer) : ILogSto
         JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) =>
         reader.ListPlannedAsync(job, from, until, cancel);
 
+    public Task<SpanCounts> CountAsync(LogQuery query, TimeSpan step, int recordsMax, CancellationToken cancel) =>
+        reader.CountAsync(query, step, recordsMax, cancel);
+
     public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) =>
         reader.ListStatsAsync(job, from, cancel);
 

@@ -34,6 +34,8 @@ public abstract class LogStoreContract : IDisposable
             OutputBytes = 10_000_000_000,
             OutputTruncated = true,
             MissedCount = 11,
+            LastLine = "a 备份",
+            Cause = "first/20261122T100000Z",
         };
 
         await WriteAsync(store, record);
@@ -200,6 +202,74 @@ public abstract class LogStoreContract : IDisposable
             (await store.SearchAsync(query, CancellationToken.None)).Records.Select(record => record.Id));
 
         DateTimeOffset Started(int n) => DateTimeOffset.FromUnixTimeMilliseconds(records[n].StartTime);
+    }
+
+    [Fact]
+    public async Task A_page_has_no_outputs_unless_they_are_asked_for_and_always_the_last_lines()
+    {
+        var store = Open();
+        var long1 = $"{new string('x', 300_000)}\n\"quoted\" \\ 备份 \u001b[31mred\r\n\n";
+        RunRecord[] records =
+        [
+            Some.Record(0, output: "first\nlast\n") with { OutputBytes = 11, LastLine = "last" },
+            Some.Record(1, output: long1) with { OutputBytes = 400_000 }, // Of an older worker: without its last line.
+            Some.Record(2, output: ""),
+        ];
+        await WriteAsync(store, records);
+
+        var page = await store.SearchAsync(new LogQuery(), CancellationToken.None);
+        var whole = await store.SearchAsync(new LogQuery(Output: true), CancellationToken.None);
+        var planned = await store.ListPlannedAsync(JobName.Parse("hello"), Some.Now, Some.Now.AddDays(1), CancellationToken.None);
+
+        string[] lines = ["", "\"quoted\" \\ 备份 ␛[31mred", "last"];
+        Assert.Equal(lines, page.Records.Select(record => record.LastLine));
+        Assert.All(page.Records.Concat(planned), record => Assert.Equal("", record.Output));
+        Assert.Equal(["", long1, "first\nlast\n"], whole.Records.Select(record => record.Output));
+        Assert.Equal(lines, whole.Records.Select(record => record.LastLine));
+        Assert.Equal(records.Reverse().Select(record => record with { Output = "", LastLine = "" }),
+            page.Records.Select(record => record with { LastLine = "" }));
+    }
+
+    [Fact]
+    public async Task Runs_are_counted_by_ending_and_time_of_their_start()
+    {
+        var store = Open();
+        await WriteAsync(
+            store,
+            [
+                .. Enumerable.Range(0, 40).Select(n => Some.Record(n)),
+                Some.Record(40, status: RunStatus.Failed) with { Err = "disk FULL" },
+                Some.Record(3, "other", RunStatus.Failed) with { Worker = "w2" },
+                Some.Record(16, "other", RunStatus.Missed) with { Trigger = RunSpec.Misfire },
+            ]);
+
+        await CountedAsync(
+            new LogQuery(),
+            "00 succeeded 15", "00 failed 1", "15 succeeded 15", "15 missed 1", "30 succeeded 10", "30 failed 1");
+        await CountedAsync(new LogQuery(Status: RunStatus.Failed), "00 failed 1", "30 failed 1");
+        await CountedAsync(new LogQuery(Job: "other"), "00 failed 1", "15 missed 1");
+        await CountedAsync(new LogQuery(Worker: "w2"), "00 failed 1");
+        await CountedAsync(new LogQuery(Trigger: RunSpec.Misfire), "15 missed 1");
+        await CountedAsync(new LogQuery(Text: "disk full"), "30 failed 1");
+        await CountedAsync(new LogQuery(Job: "nobody"));
+        await CountedAsync(
+            new LogQuery(From: Started(14), Until: Started(16)), "00 succeeded 1", "15 succeeded 1");
+        await CountedAsync(
+            new LogQuery(Job: "hello", From: Started(14), Until: Started(16)), "00 succeeded 1", "15 succeeded 1");
+        Assert.False((await store.CountAsync(new LogQuery(Job: "hello"), TimeSpan.FromHours(1), 40, CancellationToken.None)).IsWhole);
+        Assert.True((await store.CountAsync(new LogQuery(Job: "hello"), TimeSpan.FromHours(1), 41, CancellationToken.None)).IsWhole);
+
+        async Task CountedAsync(LogQuery query, params string[] expected)
+        {
+            var counted = await store.CountAsync(query, TimeSpan.FromMinutes(15), 1000, CancellationToken.None);
+            Assert.True(counted.IsWhole);
+            Assert.Equal(
+                expected,
+                counted.Counts.OrderBy(count => (count.At, count.Status)).Select(
+                    count => $"{DateTimeOffset.FromUnixTimeMilliseconds(count.At):mm} {count.Status.Word()} {count.Count}"));
+        }
+
+        DateTimeOffset Started(int n) => DateTimeOffset.FromUnixTimeMilliseconds(Some.Record(n).StartTime);
     }
 
     [Theory]
