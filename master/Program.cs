@@ -74,7 +74,8 @@ return await Service.RunAsync(async () =>
     new OriginalApi(jobs, workers, store, gate, settings.DefaultZone).Map(app);
     var v1 = app.MapGroup("/api/v1");
     new JobResource(jobs).Map(v1);
-    new LedgerApi(jobs, store, settings.DefaultZone, TimeProvider.System).Map(v1);
+    var ledger = new LedgerReader(etcd, settings.Keys, store, settings.DefaultZone, foreign, TimeProvider.System);
+    new LedgerApi(jobs, ledger, TimeProvider.System).Map(v1);
     new LogApi(new RunList(etcd, settings.Keys, foreign), store, TimeProvider.System).Map(v1);
     new OutputApi(store, etcd, settings.Keys, TimeProvider.System).Map(v1);
     new WorkersApi(workers).Map(v1);

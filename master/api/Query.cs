@@ -30,6 +30,18 @@ internal static class Query
         var word => throw Refusal.BadQuery(field, word, $"a whole number from {min} to {max}"),
     };
 
+    /// <summary>Endings by their words, separated by commas.</summary>
+    public static IReadOnlyList<RunStatus> Endings(string field, string? text)
+    {
+        var all = Enum.GetValues<RunStatus>().ToDictionary(status => status.Word());
+        return
+        [
+            .. (Text(field, text)?.Split(',') ?? []).Select(word => all.TryGetValue(word, out var status)
+                ? status
+                : throw Refusal.BadQuery(field, word, $"one of {string.Join(", ", all.Keys)}")),
+        ];
+    }
+
     public static DateTimeOffset? Moment(string field, string? text) =>
         Text(field, text) is { } word
             ? QueryTime.Parse(word) ?? throw Refusal.BadQuery(field, word, QueryTime.Expected)
