@@ -76,7 +76,10 @@ return await Service.RunAsync(async () =>
     new JobResource(jobs).Map(v1);
     var ledger = new LedgerReader(etcd, settings.Keys, store, settings.DefaultZone, foreign, TimeProvider.System);
     new LedgerApi(jobs, ledger, TimeProvider.System).Map(v1);
-    new LogApi(new RunList(etcd, settings.Keys, foreign), store, TimeProvider.System).Map(v1);
+    var runs = new RunReader(etcd, settings.Keys, store, jobs, TimeProvider.System);
+    new RunsApi(new RunList(etcd, settings.Keys, foreign), runs, store, TimeProvider.System).Map(v1);
+    new ScheduleApi(jobs, settings.DefaultZone, TimeProvider.System).Map(v1);
+    new JobStatsApi(jobs, store, TimeProvider.System).Map(v1);
     new OutputApi(store, etcd, settings.Keys, TimeProvider.System).Map(v1);
     new WorkersApi(workers).Map(v1);
     ConsolePage.Map(app);

@@ -4,7 +4,6 @@ using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Master.Jobs;
-using Dts.Master.Logs;
 
 namespace Dts.Master.Api;
 
@@ -13,12 +12,13 @@ namespace Dts.Master.Api;
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(LedgerPage))]
 [JsonSerializable(typeof(WrongPage))]
-[JsonSerializable(typeof(RunsInSight))]
+[JsonSerializable(typeof(RunsPage))]
+[JsonSerializable(typeof(ScheduleLoad))]
+[JsonSerializable(typeof(RunView))]
 [JsonSerializable(typeof(WorkersView))]
 [JsonSerializable(typeof(RunAsked))]
 [JsonSerializable(typeof(KillAsked))]
 [JsonSerializable(typeof(IReadOnlyList<LedgerLine>))]
-[JsonSerializable(typeof(LogPage))]
 [JsonSerializable(typeof(JobStats))]
 [JsonSerializable(typeof(OutputEvent))]
 [JsonSerializable(typeof(string))]

@@ -316,7 +316,7 @@ public sealed class LifeOfARunTests
 
         proxy.Cut();
         await cluster.CallAsync("/api/v1/jobs/stubborn/kill");
-        var waiting = Assert.Single((await cluster.GetAsync("/api/v1/runs"))["runs"]!.AsArray());
+        var waiting = Assert.Single((await cluster.GetAsync("/api/v1/runs?filter=state:running"))["unended"]!.AsArray());
         proxy.Mend();
 
         await cluster.RecordsSoon("stubborn", records => records.Any(record => record.Status == RunStatus.Killed));
@@ -447,7 +447,8 @@ public sealed class LifeOfARunTests
         await cluster.SaveAsync("audited", "true", "* * * * * *");
         await cluster.RecordsSoon("audited", records => records.Count >= 3);
         await cluster.CallAsync("/api/v1/jobs/audited/pause");
-        await cluster.RecordsSoon("audited", _ => cluster.GetAsync("/api/v1/runs").Result["runs"]!.AsArray().Count == 0);
+        await cluster.RecordsSoon(
+            "audited", _ => cluster.GetAsync("/api/v1/runs?filter=state:running|queued").Result["unended"]!.AsArray().Count == 0);
         await Passes(TimeSpan.FromSeconds(2));
 
         var (whole, clean) = await LedgerAsync(cluster, "audited", from, DateTimeOffset.UtcNow);

@@ -124,7 +124,7 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
             var runId = await cluster.RunAsync(job);
             var followed = await FollowAsync(http, $"/api/v1/runs/{job}/{runId}/output?follow=true", untilBytes: long.MaxValue);
             await cluster.RecordsSoon(job, records => records.Count == 1);
-            var found = await cluster.GetAsync($"/api/v1/log?text=ECHO%20{job}");
+            var found = await cluster.GetAsync($"/api/v1/runs?filter=%22ECHO%20{job}%22");
 
             Assert.Equal($"{job} 1 äöü\n{job} 2 äöü\n{job} 3 äöü\n", followed.Text);
             Assert.StartsWith("succeeded;", followed.End);

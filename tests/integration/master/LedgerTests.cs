@@ -99,7 +99,7 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
     [InlineData("13:00")]
     public async Task The_log_is_searched_by_times_with_dates_only(string from)
     {
-        var answer = await GetAsync($"/api/v1/log?from={from}");
+        var answer = await GetAsync($"/api/v1/runs?from={from}");
 
         Assert.Equal(
             $"from is \"{from}\"; expected a time such as 2026-11-22T10:00:00Z, or a date such as 2026-11-22", (string?)answer["detail"]);
@@ -194,10 +194,14 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
 
         Assert.Equal([$"{hole} 10:01 no ending", $"{two} 10:01 two endings"], await WrongAsync(""));
         Assert.Equal(
-            [$"{hole} 10:01 no ending", $"{two} 10:01 two endings", $"{two} 10:02 ", $"{many} 10:01 "], await WrongAsync("&endings=missed,lost"));
-        Assert.Equal("endings is \"lots\"; expected one of succeeded, failed, timedOut, killed, cancelled, skipped, missed, lost",
+            [$"{hole} 10:01 no ending", $"{two} 10:01 two endings", $"{two} 10:02 ", $"{many} 10:01 "],
+            await WrongAsync("&endings=missed,lost"));
+        Assert.Equal(
+            "endings is \"lots\"; expected one of succeeded, failed, timedOut, killed, cancelled, skipped, missed, lost",
             (string?)(await GetAsync("/api/v1/ledger?endings=lots"))["detail"]);
-        Assert.Equal("after is \"x\"; expected the \"next\" of the page before", (string?)(await GetAsync("/api/v1/ledger?after=x"))["detail"]);
+        Assert.Equal(
+            "after is \"x\"; expected the \"next\" of the page before",
+            (string?)(await GetAsync("/api/v1/ledger?after=x"))["detail"]);
 
         async Task<List<string>> WrongAsync(string more)
         {
@@ -234,7 +238,7 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
     {
         var name = $"{_name}-each-second";
         await PutAsync(name, "* * * * * *");
-        await HistoryAsync(name);
+        await HistoryAsync(name, "* * * * * *");
 
         var page = await GetAsync("/api/v1/ledger?from=2026-11-22&to=2026-11-23");
 
@@ -245,9 +249,10 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
     private async Task PutAsync(string name, string cronExpr) =>
         await master.Etcd.PutAsync(master.Keys.Job(JobName.Parse(name)), JobJson.ToJson(Some.Job(name, cronExpr)));
 
-    private async Task HistoryAsync(string name) => await master.Etcd.PutAsync(
+    private async Task HistoryAsync(string name, string cronExpr = "0 * * * * *") => await master.Etcd.PutAsync(
         master.Keys.History(JobName.Parse(name)),
-        JsonSerializer.Serialize([new ScheduleChange(Some.Now.AddDays(-2), "0 * * * * *", "")], JobsJson.Readable.IReadOnlyListScheduleChange));
+        JsonSerializer.Serialize(
+            [new ScheduleChange(Some.Now.AddDays(-2), cronExpr, "")], JobsJson.Readable.IReadOnlyListScheduleChange));
 
     private async Task SaveAsync() => await master.Http.PostAsync(
         "/job/save", new FormUrlEncodedContent([new("job", $$"""{"name":"{{_name}}","command":"true","cronExpr":"0 0 * * *"}""")]));

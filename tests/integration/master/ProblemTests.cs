@@ -10,8 +10,8 @@ public sealed class ProblemTests(MasterProcess master) : IClassFixture<MasterPro
 {
     [Theory]
     // what cannot be read
-    [InlineData("GET",    "/api/v1/log?limit=x",       400, "limit is \"x\"; expected a whole number from 1 to 1000", "limit")]
-    [InlineData("GET",    "/api/v1/log?after=x",       400, "after is \"x\"; expected the \"next\" of the page before", "after")]
+    [InlineData("GET",    "/api/v1/runs?limit=x",      400, "limit is \"x\"; expected a whole number from 0 to 1000", "limit")]
+    [InlineData("GET",    "/api/v1/runs?after=x",      400, "after is \"x\"; expected the \"next\" of the page before", "after")]
     [InlineData("DELETE", "/api/v1/jobs/x?kill=yes",   400, "kill is \"yes\"; expected true or false",                "kill")]
     [InlineData("POST",   "/api/v1/jobs/a%1Bb/run",    400, "name \"a?b\" has a hidden character; expected printable text", "name")]
     [InlineData("POST",   "/api/v1/jobs/x/kill?runId=a/b", 400, "runId is \"a/b\"; expected a run's id",              "runId")]
@@ -23,7 +23,8 @@ public sealed class ProblemTests(MasterProcess master) : IClassFixture<MasterPro
     [InlineData("DELETE", "/api/v1/jobs/x",            404, "name \"x\" is no job; expected one that is saved", "name")]
     [InlineData("POST",   "/api/v1/jobs/x/run",        404, "name \"x\" is no job; expected one that is saved", "name")]
     [InlineData("POST",   "/api/v1/jobs/x/pause",      404, "name \"x\" is no job; expected one that is saved", "name")]
-    [InlineData("GET",    "/api/v1/runs/x/y",          404, "run x/y has no record", null)]
+    [InlineData("GET",    "/api/v1/runs/x/y",          404, "run y of job x is not known: "
+        + "neither in flight, nor queued, nor in the log", null)]
     // the wrong method
     [InlineData("PUT",    "/api/v1/jobs/x/run",        405, "method PUT is not for this path; expected POST", null)]
     public async Task An_error_has_its_status_and_one_line_that_says_why(

@@ -44,7 +44,7 @@ public sealed class SilentStoreTests
 
         async Task<(HttpStatusCode Status, string Text)> AskAsync()
         {
-            using var answer = await master.Http.GetAsync("/api/v1/log");
+            using var answer = await master.Http.GetAsync("/api/v1/runs");
             return (answer.StatusCode, await answer.Content.ReadAsStringAsync());
         }
     }
