@@ -73,11 +73,14 @@ return await Service.RunAsync(async () =>
     app.Use(gate.GuardApiAsync);
     new OriginalApi(jobs, workers, store, gate, settings.DefaultZone).Map(app);
     var v1 = app.MapGroup("/api/v1");
-    new JobResource(jobs).Map(v1);
+    var runs = new RunRequests(jobs, new RequestLease(etcd, TimeProvider.System), store, TimeProvider.System);
+    var saves = new JobSaves(jobs, workers, settings.DefaultZone, TimeProvider.System);
+    new JobResource(jobs, saves, runs).Map(v1);
+    new PreviewApi(settings.DefaultZone, TimeProvider.System).Map(v1);
     var ledger = new LedgerReader(etcd, settings.Keys, store, settings.DefaultZone, foreign, TimeProvider.System);
     new LedgerApi(jobs, ledger, TimeProvider.System).Map(v1);
-    var runs = new RunReader(etcd, settings.Keys, store, jobs, TimeProvider.System);
-    new RunsApi(new RunList(etcd, settings.Keys, foreign), runs, store, TimeProvider.System).Map(v1);
+    var oneRun = new RunReader(etcd, settings.Keys, store, jobs, TimeProvider.System);
+    new RunsApi(new RunList(etcd, settings.Keys, foreign), oneRun, jobs, store, TimeProvider.System).Map(v1);
     new ScheduleApi(jobs, settings.DefaultZone, TimeProvider.System).Map(v1);
     new JobStatsApi(jobs, store, TimeProvider.System).Map(v1);
     new OutputApi(store, etcd, settings.Keys, TimeProvider.System).Map(v1);

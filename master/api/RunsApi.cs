@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using Dts.Common.Hosting;
+using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Master.Jobs;
 using Dts.Master.Logs;
@@ -8,10 +9,11 @@ using Dts.Master.Views;
 namespace Dts.Master.Api;
 
 /// <summary>Runs: the list with its search and counts, and one run in any state.</summary>
-internal sealed class RunsApi(RunList unended, RunReader runs, ILogReader store, TimeProvider time)
+internal sealed class RunsApi(RunList unended, RunReader runs, JobStore jobs, ILogReader store, TimeProvider time)
 {
     private const int LimitByDefault = 50;
     private const int LimitMax = 1000;
+    private const int KillBytesMax = 64 << 10;
 
     private static readonly Dictionary<string, (TimeSpan Step, TimeSpan Span)> Steps = new()
     {
@@ -57,11 +59,33 @@ internal sealed class RunsApi(RunList unended, RunReader runs, ILogReader store,
 
         v1.MapGet("/runs/{job}/{runId}", async (
             string job, string runId, [Description("true: with the output")] string? output, CancellationToken cancel) =>
-            await runs.FindAsync(Query.Name(job), Query.RunId(runId), Query.Flag("output", output), cancel)
-                ?? throw Refusal.NotFound(
-                    $"run {Display.Line(runId)} of job {Display.Line(job)} is not known: neither in flight, nor queued, nor in the log"))
-            .WithSummary("One run in any state: its timeline, its attempts, what led to it and what it led to");
+        {
+            var name = await jobs.ResolveAsync(Query.Name(job), cancel);
+            return await runs.FindAsync(name, Query.RunId(runId), Query.Flag("output", output), cancel) ?? throw NotKnown(name, runId);
+        }).WithSummary("One run in any state: its timeline, its attempts, what led to it and what it led to");
+
+        v1.MapPost("/runs/{job}/{runId}/kill", async (string job, string runId, HttpContext http, CancellationToken cancel) =>
+        {
+            var request = KillBody.Read(await RequestBody.ReadTypedAsync(http, KillBytesMax, "application/json"), runId);
+            if (request.RunId != runId)
+            {
+                throw Refusal.Invalid("runId", request.RunId, "no runId, or that of the path");
+            }
+
+            var name = await jobs.ResolveAsync(Query.Name(job), cancel);
+            if (await jobs.KillAsync(name, request, cancel, mustExist: true) is { } effect)
+            {
+                return TypedResults.Accepted((string?)null, effect);
+            }
+
+            throw await runs.FindAsync(name, runId, withOutput: false, cancel) is { Ending: { } ending }
+                ? Refusal.Conflict($"run {Display.Line(runId)} of job {Display.Line(name)} has ended: {ending.Word()}")
+                : NotKnown(name, runId);
+        }).WithSummary("Ends one run, in flight or in the queue; its record keeps the reason");
     }
+
+    private static Refusal NotKnown(JobName job, string runId) => Refusal.NotFound(
+        $"run {Display.Line(runId)} of job {Display.Line(job)} is not known: neither in flight, nor queued, nor in the log");
 
     private async Task<IReadOnlyList<UnendedRun>> ListUnendedAsync(
         RunFilter filter, int limit, DateTimeOffset now, CancellationToken cancel) =>

@@ -46,7 +46,9 @@ internal sealed class RunReader(EtcdClient etcd, Keys keys, ILogReader store, Jo
         }
 
         var timeline = record is not null ? RunTimeline.Of(record) : RunTimeline.Of(run!);
-        var job = await jobs.FindAsync(name, cancel);
+        // As it was when the run was claimed: its dependents are those of then.
+        var job = (record is { JobRevision: > 0 and var revision } ? await jobs.FindAtAsync(name, revision, cancel) : null)
+            ?? await jobs.FindAsync(name, cancel);
         var days = await store.ListStatsAsync(name, DateOnly.FromDateTime(time.GetUtcNow().UtcDateTime).AddDays(-UsualDays), cancel);
         var attempt = record?.Attempt ?? run!.Attempt;
         var trigger = record?.Trigger ?? run!.Trigger;

@@ -140,10 +140,16 @@ public sealed class RunsApiTests(MasterProcess master) : IClassFixture<MasterPro
     {
         var (next, other) = ($"{_job}-next", $"{_job}-other");
         await master.Etcd.PutAsync(master.Keys.Job(Name), JobJson.ToJson(Some.Job(_job) with { Then = [next], Always = [other] }));
+        var revision = (await master.Etcd.FindAsync(master.Keys.Job(Name)))!.ModRevision;
+        await master.Etcd.PutAsync(master.Keys.Job(Name), JobJson.ToJson(Some.Job(_job))); // It has no dependents any more.
         var first = Some.Record(0, _job, RunStatus.Failed) with { Cause = "before/20261122T100000Z" };
         var again = Some.Record(0, _job) with
         {
-            Id = $"{_job}/{RunId.Of(Some.Now, attempt: 2)}", Attempt = 2, Trigger = RunSpec.Retry, Cause = "before/20261122T100000Z",
+            Id = $"{_job}/{RunId.Of(Some.Now, attempt: 2)}",
+            Attempt = 2,
+            Trigger = RunSpec.Retry,
+            Cause = "before/20261122T100000Z",
+            JobRevision = revision,
         };
         var dependent = RunSpec.Scheduled(Some.Now) with
         {
@@ -176,6 +182,36 @@ public sealed class RunsApiTests(MasterProcess master) : IClassFixture<MasterPro
         await ClaimAsync(spec);
 
         Assert.Equal("running", (string?)(await GetAsync($"/api/v1/runs/{_job}/{spec.Id}"))["state"]);
+    }
+
+    [Fact]
+    public async Task One_run_is_killed_with_a_reason_and_one_that_has_ended_is_not()
+    {
+        var (running, queued) = (RunSpec.Scheduled(Some.Now), RunSpec.Scheduled(Some.Now.AddMinutes(1)));
+        await ClaimAsync(running);
+        await QueueAsync(queued);
+        await WriteAsync(Some.Record(5, _job));
+
+        var first = await KillAsync(running.Id, """{"reason":"shop maintenance"}""");
+        var second = await KillAsync(queued.Id, "");
+        var other = await KillAsync(running.Id, $$"""{"runId":"{{queued.Id}}"}""");
+        var ended = await KillAsync(RunId.Of(Some.Now.AddMinutes(5)), "");
+        var unknown = await KillAsync("nothing", "");
+
+        Assert.Equal(
+            [202, 202, 422, 409, 404], new[] { first, second, other, ended, unknown }.Select(answer => (int)answer.Status));
+        Assert.Equal($"run 20261122T100500Z of job {_job} has ended: succeeded", (string?)JsonNode.Parse(ended.Text)!["detail"]);
+        Assert.Equal(
+            "shop maintenance", (await master.Etcd.FindAsync(master.Keys.Killer(Name, running.Id)))!.Value.ToStringUtf8());
+        Assert.True((bool)(await GetAsync($"/api/v1/runs/{_job}/{running.Id}"))["isKillAsked"]!);
+        Assert.Null(await master.Etcd.FindAsync(master.Keys.Queued(Name, queued.Id)));
+
+        async Task<(HttpStatusCode Status, string Text)> KillAsync(string runId, string body)
+        {
+            using var content = new StringContent(body, null, "application/json");
+            using var answer = await master.Http.PostAsync($"/api/v1/runs/{_job}/{runId}/kill", content);
+            return (answer.StatusCode, await answer.Content.ReadAsStringAsync());
+        }
     }
 
     [Fact]
