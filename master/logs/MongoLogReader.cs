@@ -11,7 +11,9 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
 {
     private const int SpanGrowth = 2;
 
+    private static readonly BsonDocument WithoutOutput = new() { { "output", 0 }, { "content", 0 }, { "command", 0 } };
     private static readonly BsonDocument LatestFirst = new() { { "startTime", -1 }, { "_id", -1 } };
+    private static readonly TimeSpan[] EndingSpans = [TimeSpan.FromHours(1), TimeSpan.FromDays(1), TimeSpan.FromDays(30)];
     private static readonly TimeSpan FirstSpan = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan LongestSpan = TimeSpan.FromDays(1000);
 
@@ -63,6 +65,47 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
             DayKeys.DayOf(day.Text("day")),
             day.GetValue("n", null) is BsonDocument counts ? counts.Names.ToDictionary(key => key, counts.Long) : []))];
     });
+
+    public Task<IReadOnlyList<EndedRun>> ListEndingsAsync(
+        IReadOnlyList<string> jobs, int each, CancellationToken cancel) => Database.RunAsync<IReadOnlyList<EndedRun>>(async () =>
+    {
+        List<EndedRun> endings = [];
+        foreach (var job in jobs)
+        {
+            cancel.ThrowIfCancellationRequested();
+            endings.AddRange(await ListEndingsAsync(job, each));
+        }
+
+        return endings;
+    });
+
+    public Task<IReadOnlyList<EndedRun>> FindEndingsAsync(
+        IReadOnlyList<string> ids, CancellationToken cancel) => Database.RunAsync<IReadOnlyList<EndedRun>>(async () =>
+    {
+        var filter = new BsonDocument("_id", new BsonDocument("$in", new BsonArray(ids)));
+        return [.. (await Database.FindAsync("log", filter, sort: null, fields: WithoutOutput)).Select(EndingOf)];
+    });
+
+    /// <remarks>In spans of time that grow, for the reason that <see cref="FindLatestAsync"/> gives.</remarks>
+    private async Task<List<EndedRun>> ListEndingsAsync(string job, int each)
+    {
+        List<BsonDocument> found = [];
+        for (var i = 0; i <= EndingSpans.Length && found.Count < each; i++)
+        {
+            var filter = new BsonDocument("jobName", job);
+            if (i < EndingSpans.Length)
+            {
+                var from = (DateTimeOffset.UtcNow - EndingSpans[i]).ToUnixTimeMilliseconds();
+                filter.Add("startTime", new BsonDocument("$gte", from));
+            }
+
+            found = await Database.FindAsync("log", filter, LatestFirst, each, fields: WithoutOutput);
+        }
+
+        return [.. found.Select(EndingOf)];
+    }
+
+    private static EndedRun EndingOf(BsonDocument document) => EndedRun.Of(RunDocument.Read(document));
 
     /// <summary>The latest documents that fit, and one more than were asked for.</summary>
     /// <remarks>
