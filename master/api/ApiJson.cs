@@ -5,6 +5,7 @@ using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Master.Jobs;
 using Dts.Master.Logs;
+using Dts.Master.Views;
 
 namespace Dts.Master.Api;
 
@@ -13,7 +14,10 @@ namespace Dts.Master.Api;
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(LedgerPage))]
 [JsonSerializable(typeof(RunsInSight))]
-[JsonSerializable(typeof(WorkersView))]
+[JsonSerializable(typeof(WorkerPage))]
+[JsonSerializable(typeof(JobPage))]
+[JsonSerializable(typeof(NowPage))]
+[JsonSerializable(typeof(BulkAnswer))]
 [JsonSerializable(typeof(RunAsked))]
 [JsonSerializable(typeof(KillAsked))]
 [JsonSerializable(typeof(IReadOnlyList<LedgerLine>))]
