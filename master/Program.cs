@@ -103,7 +103,7 @@ return await Service.RunAsync(async () =>
     using var vitals = new Vitals(settings, etcd);
     Task[] keeping =
     [
-        new ViewKeeper(view, etcd, settings.Keys, store, TimeProvider.System, log).RunAsync(app.Lifetime.ApplicationStopping),
+        new ViewKeeper(view, etcd, settings.Keys, store, foreign, TimeProvider.System, log).RunAsync(app.Lifetime.ApplicationStopping),
         new Heartbeat(systemd, vitals.ProveAsync, vitals.DescribeAsync, TimeProvider.System).RunAsync(app.Lifetime.ApplicationStopping),
         reload.RunAsync(
             reader,

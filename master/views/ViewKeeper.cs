@@ -1,22 +1,19 @@
 using Dts.Common.Etcd;
-using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Jobs;
 using Dts.Master.Logs;
 
 namespace Dts.Master.Views;
 
 /// <summary>Keeps the view up to date: by watches in etcd, and by asking the log for endings.</summary>
-internal sealed class ViewKeeper(ClusterView view, EtcdClient etcd, Keys keys, ILogReader store, TimeProvider time, ILogger log)
+internal sealed class ViewKeeper(
+    ClusterView view, EtcdClient etcd, Keys keys, ILogReader store, ForeignValues foreign, TimeProvider time, ILogger log)
 {
     private const int ChangesAtOnce = 1000; // Between two of these, lists are answered.
-    private const int ReportedMax = 1000;
 
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
-
-    private readonly Lock _gate = new();
-    private readonly HashSet<long> _reported = [];
 
     /// <summary>Runs until cancelled.</summary>
     public async Task RunAsync(CancellationToken stop)
@@ -115,17 +112,5 @@ internal sealed class ViewKeeper(ClusterView view, EtcdClient etcd, Keys keys, I
     private async Task WaitAsync(TimeSpan pause, CancellationToken stop) =>
         await Task.Delay(pause, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-    private void Report(KeyChange change, string why)
-    {
-        lock (_gate)
-        {
-            if (_reported.Count >= ReportedMax || !_reported.Add(change.ModRevision))
-            {
-                return;
-            }
-        }
-
-        var key = Display.Line(change.Key);
-        log.DocumentSkipped(key, why);
-    }
+    private void Report(KeyChange change, string why) => foreign.Report(change.Key, change.ModRevision, why);
 }

@@ -3,6 +3,7 @@ using Dts.Common.Cron;
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Jobs;
 using Dts.Master.Views;
 using Dts.Tests.Support;
 using Xunit;
@@ -119,7 +120,7 @@ public sealed class ViewKeeperTests : EtcdTest, IClassFixture<EtcdServer>
     private static RunRecord Record(string job, string runId, RunStatus status) =>
         Some.Record(0, job, status) with { Id = $"{job}/{runId}" };
 
-    private void Keep() => Own(new Keeping(new ViewKeeper(_view, Etcd, Keys, _store, TimeProvider.System, Log)));
+    private void Keep() => Own(new Keeping(new ViewKeeper(_view, Etcd, Keys, _store, new ForeignValues(Log), TimeProvider.System, Log)));
 
     private async Task SaveAsync(Job job) => await Etcd.PutAsync(Keys.Jobs + job.Name, JobJson.ToJson(job));
 
