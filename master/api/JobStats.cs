@@ -1,6 +1,5 @@
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
-using Dts.Master.Jobs;
 using Dts.Master.Logs;
 
 namespace Dts.Master.Api;
@@ -34,7 +33,7 @@ internal sealed record JobStats(
     {
         var days = await store.ListStatsAsync(job, from, cancel);
         var latest = (await store.SearchAsync(new LogQuery(Job: job.Value, Limit: LatestMax), cancel)).Records
-            .Where(record => RunView.HasRun(record.Status))
+            .Where(record => EndedRun.HasRun(record.Status))
             .ToList();
         var failures = new List<LastRun?>();
         foreach (var status in Failures)
@@ -62,7 +61,7 @@ internal sealed record JobStats(
 
     private static async Task<LastRun?> LastAsync(ILogReader store, JobName job, RunStatus status, CancellationToken cancel) =>
         (await store.SearchAsync(new LogQuery(Job: job.Value, Status: status, Limit: 1), cancel)).Records is [var last]
-            ? new LastRun(Ledger.RunIdOf(last), last.Status, DateTimeOffset.FromUnixTimeMilliseconds(last.StartTime))
+            ? new LastRun(EndedRun.RunIdOf(last.Id, last.JobName), last.Status, DateTimeOffset.FromUnixTimeMilliseconds(last.StartTime))
             : null;
 }
 
