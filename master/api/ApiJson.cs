@@ -4,7 +4,6 @@ using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Master.Jobs;
-using Dts.Master.Logs;
 using Dts.Master.Views;
 
 namespace Dts.Master.Api;

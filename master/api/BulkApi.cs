@@ -20,11 +20,13 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
     public void Map(RouteGroupBuilder v1)
     {
         v1.MapPost("/jobs/pause", ([Description(Which)] string? filter, [Description(Dry)] string? dryRun, CancellationToken cancel) =>
-            PerformAsync(filter, dryRun, "paused", async (name, stop) => Must(name, await jobs.EnableAsync(name, false, stop)), cancel))
+            PerformAsync(
+                filter, dryRun, "paused", async (name, stop) => Must(name, (await jobs.EnableAsync(name, false, stop))?.Next), cancel))
             .WithSummary("Pauses all jobs that match a filter");
 
         v1.MapPost("/jobs/resume", ([Description(Which)] string? filter, [Description(Dry)] string? dryRun, CancellationToken cancel) =>
-            PerformAsync(filter, dryRun, "resumed", async (name, stop) => Must(name, await jobs.EnableAsync(name, true, stop)), cancel))
+            PerformAsync(
+                filter, dryRun, "resumed", async (name, stop) => Must(name, (await jobs.EnableAsync(name, true, stop))?.Next), cancel))
             .WithSummary("Resumes all jobs that match a filter");
 
         v1.MapPost("/jobs/run", ([Description(Which)] string? filter, [Description(Dry)] string? dryRun, CancellationToken cancel) =>

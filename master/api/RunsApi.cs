@@ -58,13 +58,20 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
         }).WithSummary("A page of runs, the latest start first");
 
         v1.MapGet("/runs/{job}/{runId}", async (
-            string job, string runId, [Description("true: with the output")] string? output, CancellationToken cancel) =>
+            [Description("The job's name")] string job,
+            [Description("The run's id")] string runId,
+            [Description("true: with the output")] string? output,
+            CancellationToken cancel) =>
         {
             var name = await jobs.ResolveAsync(Query.Name(job), cancel);
             return await runs.FindAsync(name, Query.RunId(runId), Query.Flag("output", output), cancel) ?? throw NotKnown(name, runId);
         }).WithSummary("One run in any state: its timeline, its attempts, what led to it and what it led to");
 
-        v1.MapPost("/runs/{job}/{runId}/kill", async (string job, string runId, HttpContext http, CancellationToken cancel) =>
+        v1.MapPost("/runs/{job}/{runId}/kill", async (
+            [Description("The job's name")] string job,
+            [Description("The run's id")] string runId,
+            HttpContext http,
+            CancellationToken cancel) =>
         {
             var request = KillBody.Read(await RequestBody.ReadTypedAsync(http, KillBytesMax, "application/json"), runId);
             if (request.RunId != runId)

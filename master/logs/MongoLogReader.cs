@@ -101,35 +101,6 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
             IsWhole: true);
     });
 
-    /// <param name="documents">Read without their outputs unless <paramref name="withOutput"/>.</param>
-    private async Task<IReadOnlyList<RunRecord>> ReadAsync(List<BsonDocument> documents, bool withOutput)
-    {
-        // Records of older versions, and the original's, have no last line: that of their outputs is read.
-        var older = documents.Where(document => !withOutput && HasNoLastLine(document)).ToDictionary(document => document["_id"]);
-        if (older.Count > 0)
-        {
-            var ids = new BsonDocument("_id", new BsonDocument("$in", new BsonArray(older.Keys)));
-            var outputs = new BsonDocument { { "output", 1 }, { "content", 1 } };
-            (await Database.FindAsync("log", ids, sort: null, fields: outputs)).ForEach(found => older[found["_id"]].Merge(found));
-        }
-
-        return [.. documents.Select(document => ListedRecord.Of(RunDocument.Read(document), withOutput)).OfType<RunRecord>()];
-    }
-
-    private static bool HasNoLastLine(BsonDocument document) =>
-        document.Text("lastLine").Length == 0 && (!document.Contains("lastLine") || document.Long("outputBytes") > 0);
-
-    private async Task<List<BsonDocument>> AggregateAsync(BsonArray pipeline)
-    {
-        var answer = await Database.CommandAsync(new BsonDocument
-        {
-            { "aggregate", "log" },
-            { "pipeline", pipeline },
-            { "cursor", new BsonDocument("batchSize", GroupsMax) },
-        });
-        return [.. answer["cursor"]["firstBatch"].AsBsonArray.Select(found => found.AsBsonDocument)];
-    }
-
     public Task<IReadOnlyList<EndedRun>> ListEndingsAsync(
         IReadOnlyList<string> jobs, int each, CancellationToken cancel) => Database.RunAsync<IReadOnlyList<EndedRun>>(async () =>
     {
@@ -170,6 +141,35 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
     }
 
     private static EndedRun EndingOf(BsonDocument document) => EndedRun.Of(RunDocument.Read(document));
+
+    /// <param name="documents">Read without their outputs unless <paramref name="withOutput"/>.</param>
+    private async Task<IReadOnlyList<RunRecord>> ReadAsync(List<BsonDocument> documents, bool withOutput)
+    {
+        // Records of older versions, and the original's, have no last line: that of their outputs is read.
+        var older = documents.Where(document => !withOutput && HasNoLastLine(document)).ToDictionary(document => document["_id"]);
+        if (older.Count > 0)
+        {
+            var ids = new BsonDocument("_id", new BsonDocument("$in", new BsonArray(older.Keys)));
+            var outputs = new BsonDocument { { "output", 1 }, { "content", 1 } };
+            (await Database.FindAsync("log", ids, sort: null, fields: outputs)).ForEach(found => older[found["_id"]].Merge(found));
+        }
+
+        return [.. documents.Select(document => ListedRecord.Of(RunDocument.Read(document), withOutput)).OfType<RunRecord>()];
+    }
+
+    private static bool HasNoLastLine(BsonDocument document) =>
+        document.Text("lastLine").Length == 0 && (!document.Contains("lastLine") || document.Long("outputBytes") > 0);
+
+    private async Task<List<BsonDocument>> AggregateAsync(BsonArray pipeline)
+    {
+        var answer = await Database.CommandAsync(new BsonDocument
+        {
+            { "aggregate", "log" },
+            { "pipeline", pipeline },
+            { "cursor", new BsonDocument("batchSize", GroupsMax) },
+        });
+        return [.. answer["cursor"]["firstBatch"].AsBsonArray.Select(found => found.AsBsonDocument)];
+    }
 
     /// <summary>The latest documents that fit, and one more than were asked for.</summary>
     /// <remarks>

@@ -25,7 +25,8 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
     public async Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel)
     {
         var conditions = Conditions.Of(query);
-        var sql = $"select record from log where {conditions.Indexed} and {conditions.Others} order by startTime desc, _id desc limit $limit";
+        var sql =
+            $"select record from log where {conditions.Indexed} and {conditions.Others} order by startTime desc, _id desc limit $limit";
         return LogPage.Of(
             await QueryRecords(sql, [.. conditions.Parameters, ("$limit", query.Limit + 1)], query.Output, cancel), query.Limit);
     }

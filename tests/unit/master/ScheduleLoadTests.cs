@@ -97,13 +97,15 @@ public sealed class ScheduleLoadTests
     }
 
     [Fact]
-    public void A_day_of_ten_thousand_jobs_takes_the_time_that_this_test_prints()
+    public void Ten_thousand_jobs_are_counted_in_one_answer_and_the_test_prints_how_long_it_took()
     {
         string[] expressions =
             ["H H * * *", "H * * * *", "H/5 * * * *", "{0} * * * *", "{0} {1} * * *", "*/5 * * * *", "{0} */2 * * 1-5"];
         var jobs = Enumerable.Range(0, 10_000).Select(n => Some.Job(
             $"job-{n}",
-            string.Format(System.Globalization.CultureInfo.InvariantCulture, expressions[n % expressions.Length], n % 60, n % 24))).ToList();
+            expressions[n % expressions.Length]
+                .Replace("{0}", $"{n % 60}", StringComparison.Ordinal)
+                .Replace("{1}", $"{n % 24}", StringComparison.Ordinal))).ToList();
         var schedules = SchedulesOf(jobs);
         var watch = Stopwatch.StartNew();
 
