@@ -122,10 +122,14 @@ public sealed class ScheduleLoadTests
     private static List<(JobSchedule Schedule, int Jobs)> SchedulesOf(IEnumerable<Job> jobs) =>
     [
         .. jobs
-            .Select(job => JobSchedule.TryParse(job, CronZone.Utc, out var schedule, out var error)
-                ? (job, schedule)
-                : throw new FormatException(error))
-            .GroupBy(pair => (pair.job.CronExpr, pair.job.TimeZone, pair.schedule.Expression.DependsOnHashKey ? pair.job.Name : ""))
-            .Select(same => (same.First().schedule, same.Count())),
+            .Select(job => (Job: job, Schedule: Parse(job)))
+            .GroupBy(pair => (pair.Job.CronExpr, pair.Job.TimeZone, pair.Schedule.Expression.DependsOnHashKey ? pair.Job.Name : ""))
+            .Select(same => (same.First().Schedule, same.Count())),
     ];
+
+    private static JobSchedule Parse(Job job)
+    {
+        Assert.True(JobSchedule.TryParse(job, CronZone.Utc, out var schedule, out var error), error);
+        return schedule;
+    }
 }
