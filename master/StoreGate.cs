@@ -34,8 +34,17 @@ internal sealed class StoreGate(ILogReader store, TimeSpan deadline, TimeProvide
         JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) =>
         AskAsync(stop => store.ListPlannedAsync(job, from, until, stop), cancel);
 
+    public Task<SpanCounts> CountAsync(LogQuery query, TimeSpan step, int recordsMax, CancellationToken cancel) =>
+        AskAsync(stop => store.CountAsync(query, step, recordsMax, stop), cancel);
+
     public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) =>
         AskAsync(stop => store.ListStatsAsync(job, from, stop), cancel);
+
+    public Task<IReadOnlyList<EndedRun>> ListEndingsAsync(IReadOnlyList<string> jobs, int each, CancellationToken cancel) =>
+        AskAsync(stop => store.ListEndingsAsync(jobs, each, stop), cancel);
+
+    public Task<IReadOnlyList<EndedRun>> FindEndingsAsync(IReadOnlyList<string> ids, CancellationToken cancel) =>
+        AskAsync(stop => store.FindEndingsAsync(ids, stop), cancel);
 
     public void Dispose() => store.Dispose();
 

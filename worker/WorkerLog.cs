@@ -5,21 +5,6 @@ namespace Dts.Worker;
 /// <summary>The lines that only the worker prints; see <see cref="Dts.Common.Hosting.Log"/>.</summary>
 internal static partial class WorkerLog
 {
-    [LoggerMessage(104, LogLevel.Information, "watch of {Prefix} was behind etcd's compaction; {Keys} keys listed again")]
-    public static partial void WatchRelisted(this ILogger log, string prefix, int keys);
-
-    [LoggerMessage(105, LogLevel.Warning, "watch of {Prefix} had missed {Changes} changes; they were found by listing and applied")]
-    public static partial void WatchRepaired(this ILogger log, string prefix, int changes);
-
-    [LoggerMessage(106, LogLevel.Error,
-        "etcd refuses us ({Reason}); check etcdUser, etcdPassword and the rights on the key prefix; trying again")]
-    public static partial void EtcdRefused(this ILogger log, string reason);
-
-    [LoggerMessage(109, LogLevel.Warning,
-        "etcd has come back with different data (restored or wiped): the watch of {Prefix} drops its {Former} keys "
-        + "and loads the {Keys} keys that etcd has now")]
-    public static partial void WatchFoundOtherData(this ILogger log, string prefix, int former, int keys);
-
     [LoggerMessage(110, LogLevel.Information, "session {Session} opened for {Key}, {TtlSeconds} s to live")]
     public static partial void SessionOpened(this ILogger log, string session, string key, double ttlSeconds);
 

@@ -94,7 +94,7 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
             repeatable: true,
             cancel);
 
-    /// <summary>The raw watch; a worker's <c>Watch</c> is the one that survives.</summary>
+    /// <summary>The raw watch; <see cref="Watch"/> is the one that survives.</summary>
     public async IAsyncEnumerable<WatchResponse> WatchOnceAsync(
         string prefix, long fromRevision, [EnumeratorCancellation] CancellationToken cancel)
     {

@@ -19,6 +19,16 @@ public static partial class Log
     [LoggerMessage(103, LogLevel.Warning, "etcd endpoint {Endpoint} failed ({Reason}); using {Next}")]
     public static partial void EtcdFailover(this ILogger log, Uri endpoint, string reason, Uri next);
 
+    [LoggerMessage(104, LogLevel.Information, "watch of {Prefix} was behind etcd's compaction; {Keys} keys listed again")]
+    public static partial void WatchRelisted(this ILogger log, string prefix, int keys);
+
+    [LoggerMessage(105, LogLevel.Warning, "watch of {Prefix} had missed {Changes} changes; they were found by listing and applied")]
+    public static partial void WatchRepaired(this ILogger log, string prefix, int changes);
+
+    [LoggerMessage(106, LogLevel.Error,
+        "etcd refuses us ({Reason}); check etcdUser, etcdPassword and the rights on the key prefix; trying again")]
+    public static partial void EtcdRefused(this ILogger log, string reason);
+
     [LoggerMessage(107, LogLevel.Error,
         "etcd is out of space ({Reason}): it accepts no new or changed jobs and no starting worker; running workers go on; "
         + "to recover, run in this order: etcdctl compact REVISION, etcdctl defrag on each member, etcdctl alarm disarm")]
@@ -26,6 +36,11 @@ public static partial class Log
 
     [LoggerMessage(108, LogLevel.Information, "etcd has space again and accepts writes")]
     public static partial void EtcdTakesWrites(this ILogger log);
+
+    [LoggerMessage(109, LogLevel.Warning,
+        "etcd has come back with different data (restored or wiped): the watch of {Prefix} drops its {Former} keys "
+        + "and loads the {Keys} keys that etcd has now")]
+    public static partial void WatchFoundOtherData(this ILogger log, string prefix, int former, int keys);
 
     [LoggerMessage(203, LogLevel.Warning, "{Key} has a value that DTS cannot read ({Why}); the value is skipped: delete the key")]
     public static partial void DocumentSkipped(this ILogger log, string key, string why);

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Serialization;
 
 namespace Dts.Common.Jobs;
@@ -15,6 +17,7 @@ namespace Dts.Common.Jobs;
 /// <param name="ShardIndex">In mode all: this worker's place among those that run it, from 0.</param>
 /// <param name="ShardTotal">In mode all: how many they are; 0 = mode one.</param>
 /// <param name="Env">Variables beyond the job's own, for a run asked for by hand.</param>
+/// <param name="Cause">The run (<c>job/runId</c>) whose end led to this one, for a dependent job; empty = none, or not known.</param>
 public sealed record RunSpec(
     DateTimeOffset PlanTime,
     string Trigger,
@@ -25,7 +28,8 @@ public sealed record RunSpec(
     string Avoid = "",
     int ShardIndex = 0,
     int ShardTotal = 0,
-    IReadOnlyDictionary<string, string>? Env = null)
+    IReadOnlyDictionary<string, string>? Env = null,
+    string Cause = "")
 {
     public const string Schedule = "schedule";
     public const string Manual = "manual";
@@ -84,12 +88,52 @@ public sealed record OwedEnding(
 /// </summary>
 public static class RunId
 {
+    private const string TimeFormat = "yyyyMMdd'T'HHmmss'Z'";
+    private const int TimeLength = 16;
+
     public static string Of(DateTimeOffset planTime, string origin = "", int attempt = 1, string worker = "") =>
-        planTime.UtcDateTime.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture)
+        planTime.UtcDateTime.ToString(TimeFormat, CultureInfo.InvariantCulture)
         + (origin.Length > 0 ? $"-{origin}" : "")
         + (attempt > 1 ? string.Create(CultureInfo.InvariantCulture, $"-{attempt}") : "")
         + (worker.Length > 0 ? $"@{worker}" : "");
+
+    /// <summary>
+    /// The origin of the runs that follow from the end of a run: the same for the same cause, so that one cause makes one run, however
+    /// often it is dealt with.
+    /// </summary>
+    /// <param name="cause">The run that ended, <c>job/runId</c>.</param>
+    public static string OriginAfter(string cause) =>
+        $"after-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(cause)).AsSpan(0, 6))}";
+
+    /// <summary>Takes a run id apart; false = DTS did not make it.</summary>
+    public static bool TryParse(string text, out RunIdParts parts)
+    {
+        parts = default;
+        if (text.Length < TimeLength
+            || !DateTimeOffset.TryParseExact(
+                text[..TimeLength], TimeFormat, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var planTime))
+        {
+            return false;
+        }
+
+        var (rest, worker) = text[TimeLength..].Split('@', 2) is [var before, var bound] ? (before, bound) : (text[TimeLength..], "");
+        var words = rest.Split('-');
+        var attempt = 1;
+        // An origin is two words, and the second may be digits only.
+        if (words.Length is 2 or >= 4 && int.TryParse(words[^1], NumberStyles.None, CultureInfo.InvariantCulture, out attempt))
+        {
+            words = words[..^1];
+        }
+
+        parts = new RunIdParts(planTime, string.Join('-', words.Skip(1)), Math.Max(1, attempt), worker);
+        return Of(parts.PlanTime, parts.Origin, parts.Attempt, parts.Worker) == text;
+    }
 }
+
+/// <summary>The parts of a run id; see <see cref="RunId"/>.</summary>
+/// <param name="Origin">Empty = the schedule's own.</param>
+/// <param name="Worker">Empty = the run is bound to none.</param>
+public readonly record struct RunIdParts(DateTimeOffset PlanTime, string Origin, int Attempt, string Worker);
 
 /// <summary>The value of a key under runs/: a run that has been claimed and has not ended.</summary>
 /// <param name="Worker">Who holds it.</param>

@@ -21,6 +21,8 @@ namespace Dts.Common.Logs;
 /// <param name="MissedCount">For a missed record that stands for several planned fires: how many, the last at PlanTime.</param>
 /// <param name="MissedSince">They came after this.</param>
 /// <param name="LostAt">When others had declared it lost, although its worker saw it to its end; 0 = nobody had.</param>
+/// <param name="LastLine">The last line of the output that is not empty, as it can be shown in a list; empty = there is none.</param>
+/// <param name="Cause">The run (<c>job/runId</c>) whose end led to this one, for a dependent job; empty = none, or not known.</param>
 /// <param name="ExpireAt">When the record may be removed.</param>
 public sealed record RunRecord(
     string JobName,
@@ -51,4 +53,6 @@ public sealed record RunRecord(
     long MissedCount = 0,
     long MissedSince = 0,
     long LostAt = 0,
+    string LastLine = "",
+    string Cause = "",
     DateTimeOffset ExpireAt = default);

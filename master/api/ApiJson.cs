@@ -1,28 +1,61 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Master.Jobs;
-using Dts.Master.Logs;
+using Dts.Master.Views;
 
 namespace Dts.Master.Api;
 
 /// <summary>The JSON that the API sends.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(Problem))]
+[JsonSerializable(typeof(LedgerPage))]
+[JsonSerializable(typeof(WrongPage))]
+[JsonSerializable(typeof(RunsPage))]
+[JsonSerializable(typeof(ScheduleLoad))]
+[JsonSerializable(typeof(RunView))]
+[JsonSerializable(typeof(WorkerPage))]
+[JsonSerializable(typeof(JobPage))]
+[JsonSerializable(typeof(NowPage))]
+[JsonSerializable(typeof(BulkAnswer))]
+[JsonSerializable(typeof(RunAsked))]
+[JsonSerializable(typeof(KillEffect))]
+[JsonSerializable(typeof(SaveAnswer))]
+[JsonSerializable(typeof(SchedulePreview))]
 [JsonSerializable(typeof(IReadOnlyList<LedgerLine>))]
-[JsonSerializable(typeof(IReadOnlyList<RunInSight>))]
-[JsonSerializable(typeof(LogPage))]
 [JsonSerializable(typeof(JobStats))]
 [JsonSerializable(typeof(OutputEvent))]
 [JsonSerializable(typeof(string))]
 [JsonSerializable(typeof(IReadOnlyList<Job>))]
 [JsonSerializable(typeof(IReadOnlyList<RunRecord>))]
 [JsonSerializable(typeof(IReadOnlyList<string>))]
-[JsonSerializable(typeof(IReadOnlyDictionary<string, WorkerRegistration>))]
 [JsonSerializable(typeof(Job))]
 [JsonSerializable(typeof(RunRecord))]
 internal sealed partial class ApiJson : JsonSerializerContext
 {
     /// <summary>The one to use; see <see cref="JsonText"/>.</summary>
     public static ApiJson Readable => field ??= new(JsonText.Readable(Default.Options));
+
+    /// <summary>Makes the handlers of the minimal API read and write this JSON.</summary>
+    public static void Apply(JsonSerializerOptions options)
+    {
+        options.TypeInfoResolver = Default;
+        options.Encoder = Readable.Options.Encoder;
+        options.PropertyNamingPolicy = JsonNamingPolicy.CamelCase;
+        options.PropertyNameCaseInsensitive = false;
+        options.NumberHandling = JsonNumberHandling.Strict;
+        options.Converters.Add(new UtcTime());
+    }
+}
+
+/// <summary>Writes a time in UTC as RFC 3339 has it: 2026-11-22T10:00:00Z.</summary>
+internal sealed class UtcTime : JsonConverter<DateTimeOffset>
+{
+    public override DateTimeOffset Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        reader.GetDateTimeOffset();
+
+    public override void Write(Utf8JsonWriter writer, DateTimeOffset value, JsonSerializerOptions options) =>
+        writer.WriteStringValue(value.UtcDateTime);
 }

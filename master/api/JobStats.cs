@@ -4,47 +4,102 @@ using Dts.Master.Logs;
 
 namespace Dts.Master.Api;
 
-/// <summary>What a job's runs came to, over some days.</summary>
-/// <param name="Counts">Planned fires by how they ended, by the status's word.</param>
-/// <param name="DurationP50Ms">Percentiles are of buckets, and at most a fifth too high; null = there were no runs.</param>
-/// <param name="LagP99Ms">How late scheduled runs started.</param>
-/// <param name="LastSuccess">The start of the latest run that succeeded; null = there is none in the log.</param>
-/// <param name="Days">Day by day, the oldest first; days without any are left out.</param>
+/// <summary>What a job's planned fires came to, over some days (UTC, by plan time).</summary>
+/// <param name="From">The first day.</param>
+/// <param name="Endings">Planned fires by how they ended; endings without any are left out.</param>
+/// <param name="Lag">How late scheduled runs started.</param>
+/// <param name="Memory">Null = none of the latest runs says.</param>
+/// <param name="Workers">On which workers the latest runs ran.</param>
+/// <param name="LatestRuns">How many of the latest runs <see cref="Memory"/> and <see cref="Workers"/> look at.</param>
+/// <param name="LastSuccess">Null = there is none in the log.</param>
+/// <param name="ByDay">The oldest day first; days without any are left out.</param>
 internal sealed record JobStats(
-    IReadOnlyDictionary<string, long> Counts,
-    long? DurationP50Ms,
-    long? DurationP95Ms,
-    long? DurationMaxMs,
-    long? LagP99Ms,
-    DateTimeOffset? LastSuccess,
-    DateTimeOffset? LastFailure,
-    IReadOnlyList<DayStats> Days)
+    DateOnly From,
+    IReadOnlyDictionary<string, long> Endings,
+    Spread? Duration,
+    Spread? Lag,
+    MemoryUse? Memory,
+    IReadOnlyDictionary<string, int> Workers,
+    int LatestRuns,
+    LatestRun? LastSuccess,
+    LatestRun? LastFailure,
+    IReadOnlyList<DayOfJob> ByDay)
 {
+    private const int LatestMax = 100;
+
+    private static readonly RunStatus[] Failures = [RunStatus.Failed, RunStatus.TimedOut, RunStatus.Lost];
+
     public static async Task<JobStats> ReadAsync(ILogReader store, JobName job, DateOnly from, CancellationToken cancel)
     {
         var days = await store.ListStatsAsync(job, from, cancel);
-        var words = Enum.GetValues<RunStatus>().Select(status => status.Word()).ToHashSet();
-        var counts = days
-            .SelectMany(day => day.Counts)
-            .Where(count => words.Contains(count.Key))
-            .GroupBy(count => count.Key)
-            .ToDictionary(same => same.Key, same => same.Sum(count => count.Value));
-        var longest = days.Select(day => day.Counts.GetValueOrDefault(DayKeys.Longest, -1)).DefaultIfEmpty(-1).Max();
+        var latest = (await store.SearchAsync(new LogQuery(Job: job.Value, Limit: LatestMax), cancel)).Records
+            .Where(record => EndedRun.HasRun(record.Status))
+            .ToList();
+        var failures = new List<LatestRun?>();
+        foreach (var status in Failures)
+        {
+            failures.Add(await LastAsync(store, job, status, cancel));
+        }
+
         return new JobStats(
-            counts,
-            AtMost(DayStats.Percentile(days, 'd', 0.5), longest),
-            AtMost(DayStats.Percentile(days, 'd', 0.95), longest),
-            longest >= 0 ? longest : null,
-            DayStats.Percentile(days, 'l', 0.99),
+            from,
+            EndingsOf(days),
+            Spread.Of(days, 'd'),
+            Spread.Of(days, 'l'),
+            MemoryUse.Of(latest),
+            latest.GroupBy(record => record.Worker).OrderBy(same => same.Key).ToDictionary(same => same.Key, same => same.Count()),
+            latest.Count,
             await LastAsync(store, job, RunStatus.Succeeded, cancel),
-            await LastAsync(store, job, RunStatus.Failed, cancel),
-            days);
+            failures.MaxBy(run => run?.StartedAt),
+            [.. days.Select(day => new DayOfJob(day.Day, EndingsOf([day]), Spread.Of([day], 'd'), Spread.Of([day], 'l')))]);
     }
 
-    private static long? AtMost(long? percentile, long longest) => percentile is { } value ? Math.Min(value, longest) : null;
+    private static Dictionary<string, long> EndingsOf(IReadOnlyList<DayStats> days) => Enum.GetValues<RunStatus>()
+        .Select(status => (Word: status.Word(), Count: days.Sum(day => day.Counts.GetValueOrDefault(status.Word()))))
+        .Where(ending => ending.Count > 0)
+        .ToDictionary(ending => ending.Word, ending => ending.Count);
 
-    private static async Task<DateTimeOffset?> LastAsync(ILogReader store, JobName job, RunStatus status, CancellationToken cancel) =>
+    private static async Task<LatestRun?> LastAsync(ILogReader store, JobName job, RunStatus status, CancellationToken cancel) =>
         (await store.SearchAsync(new LogQuery(Job: job.Value, Status: status, Limit: 1), cancel)).Records is [var last]
-            ? DateTimeOffset.FromUnixTimeMilliseconds(last.StartTime)
+            ? new LatestRun(EndedRun.RunIdOf(last.Id, last.JobName), last.Status, DateTimeOffset.FromUnixTimeMilliseconds(last.StartTime))
             : null;
 }
+
+/// <summary>How times are spread, in milliseconds. Percentiles are of buckets, and at most a fifth too high.</summary>
+/// <param name="Runs">How many they are of.</param>
+/// <param name="MaxMs">Null = not known: of lags only the buckets are kept.</param>
+internal sealed record Spread(long Runs, long P50Ms, long P95Ms, long P99Ms, long? MaxMs)
+{
+    /// <summary>Null = there were no runs.</summary>
+    public static Spread? Of(IReadOnlyList<DayStats> days, char of)
+    {
+        long? longest = of == 'd' && days.Any(day => day.Counts.ContainsKey(DayKeys.Longest))
+            ? days.Max(day => day.Counts.GetValueOrDefault(DayKeys.Longest))
+            : null;
+        return Percentile(0.5) is { } median
+            ? new Spread(DayStats.CountOf(days, of), median, Percentile(0.95) ?? median, Percentile(0.99) ?? median, longest)
+            : null;
+
+        long? Percentile(double share) => DayStats.Percentile(days, of, share) is { } value ? Math.Min(value, longest ?? value) : null;
+    }
+}
+
+/// <summary>The memory that runs took: of all their processes where they had a cgroup, else of the largest process.</summary>
+/// <param name="Runs">How many runs say.</param>
+internal sealed record MemoryUse(int Runs, long P50Bytes, long MaxBytes)
+{
+    /// <summary>Null = none of them says.</summary>
+    public static MemoryUse? Of(IReadOnlyList<RunRecord> runs)
+    {
+        var bytes = runs
+            .Select(run => run.PeakMemoryBytes > 0 ? run.PeakMemoryBytes : run.MaxRssKb * 1024)
+            .Where(known => known > 0)
+            .Order()
+            .ToList();
+        return bytes.Count > 0 ? new MemoryUse(bytes.Count, bytes[(bytes.Count - 1) / 2], bytes[^1]) : null;
+    }
+}
+
+internal sealed record LatestRun(string RunId, RunStatus Ending, DateTimeOffset StartedAt);
+
+internal sealed record DayOfJob(DateOnly Day, IReadOnlyDictionary<string, long> Endings, Spread? Duration, Spread? Lag);

@@ -1,6 +1,7 @@
 using Dts.Common.Cron;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Logs;
 
 namespace Dts.Master.Jobs;
 
@@ -35,30 +36,50 @@ internal static class Ledger
         DateTimeOffset to,
         DateTimeOffset now)
     {
-        var byPlanTime = records.Where(IsOfSchedule).ToLookup(record => record.PlanTime);
-        var summaries = records.Where(record => record.MissedSince > 0).ToList();
-        var lines = new List<LedgerLine>();
-        if (changes.Count >= ScheduleChange.Kept && from < changes[0].After)
-        {
-            lines.Add(new LedgerLine(
+        var plan = Plan(name, changes, current, defaultZone, from, to, LinesMax);
+        var lines = Judge(plan, records, now);
+        return plan.More is { } more ? [.. lines, new LedgerLine(more, [], "more follow: ask again from here")] : lines;
+    }
+
+    /// <summary>The plan times of a span.</summary>
+    /// <param name="most">How many lines it may have.</param>
+    public static LedgerPlan Plan(
+        JobName name,
+        IReadOnlyList<ScheduleChange> changes,
+        Job? current,
+        CronZone defaultZone,
+        DateTimeOffset from,
+        DateTimeOffset to,
+        int most)
+    {
+        var unknown = changes.Count >= ScheduleChange.Kept && from < changes[0].After
+            ? new LedgerLine(
                 from,
                 [],
                 $"not known up to {Cursor.Text(changes[0].After)}: "
-                + $"only the latest {ScheduleChange.Kept} changes of the schedule are kept"));
-        }
+                + $"only the latest {ScheduleChange.Kept} changes of the schedule are kept")
+            : null;
+        var room = most - (unknown is null ? 0 : 1);
+        var times = PlanTimes(name, changes, current, defaultZone, from, to).Take(room + 1).ToList();
+        DateTimeOffset? more = times.Count > room ? times[^1] : null;
+        return new LedgerPlan(unknown, more is null ? times : times[..^1], more);
+    }
 
-        foreach (var planTime in PlanTimes(name, changes, current, defaultZone, from, to))
+    /// <summary>Puts the endings beside the plan times.</summary>
+    /// <param name="known">What etcd has of the job; null = it was not asked, and what has no record has no ending.</param>
+    public static IReadOnlyList<LedgerLine> Judge(
+        LedgerPlan plan, IReadOnlyList<RunRecord> records, DateTimeOffset now, FiresInEtcd? known = null)
+    {
+        var all = records.Concat(known?.Owed.ExceptBy(records.Select(record => record.Id), owed => owed.Id) ?? []).ToList();
+        var byPlanTime = all.Where(IsOfSchedule).ToLookup(record => record.PlanTime);
+        var summaries = all.Where(record => record.MissedSince > 0).ToList();
+        var lines = plan.Times.Select(planTime =>
         {
-            if (lines.Count >= LinesMax)
-            {
-                lines.Add(new LedgerLine(planTime, [], "more follow: ask again from here"));
-                break;
-            }
-
-            lines.Add(Line(planTime, byPlanTime, summaries, planTime > now ? LedgerLine.ToCome : ""));
-        }
-
-        return lines;
+            var endings = EndingsOf(planTime, byPlanTime, summaries);
+            var line = new LedgerLine(planTime, endings, planTime > now ? LedgerLine.ToCome : "");
+            return known is null || line.Note.Length > 0 ? line : known.Complete(line, now);
+        });
+        return [.. plan.Unknown is { } unknown ? [unknown] : Array.Empty<LedgerLine>(), .. lines];
     }
 
     private static string? OutOfRange(string field, DateTimeOffset moment) =>
@@ -66,21 +87,23 @@ internal static class Ledger
             ? null
             : $"{field} is {Cursor.Text(moment)}; expected a time from {Cursor.Text(First)} to {Cursor.Text(Last)}";
 
-    private static LedgerLine Line(DateTimeOffset planTime, ILookup<long, RunRecord> byPlanTime, List<RunRecord> summaries, string note)
+    private static List<LedgerEnding> EndingsOf(
+        DateTimeOffset planTime, ILookup<long, RunRecord> byPlanTime, List<RunRecord> summaries)
     {
         var ms = planTime.ToUnixTimeMilliseconds();
-        var own = byPlanTime[ms].OrderBy(record => record.Attempt).ToList();
-        var endings = own.Concat(summaries.Where(record => record.MissedSince < ms && ms < record.PlanTime)).Select(record =>
-            new LedgerEnding(record.Status, record.Attempt, record.Worker, record.Err, RunIdOf(record)));
-        return new LedgerLine(planTime, [.. endings], note);
+        var own = byPlanTime[ms].OrderBy(record => record.Attempt);
+        return
+        [
+            .. own.Concat(summaries.Where(record => record.MissedSince < ms && ms < record.PlanTime)).Select(record => new LedgerEnding(
+                record.Status, record.Attempt, record.Worker, record.Err, RunIdOf(record), record.EndTime - record.StartTime)),
+        ];
     }
+
+    private static string RunIdOf(RunRecord record) => EndedRun.RunIdOf(record.Id, record.JobName);
 
     private static bool IsOfSchedule(RunRecord record) => record.Trigger is RunSpec.Schedule or RunSpec.Misfire
         || (record.Trigger is RunSpec.Retry or RunSpec.Rerun
-            && !RunIdOf(record).Contains("-manual-", StringComparison.Ordinal)
-            && !RunIdOf(record).Contains("-after-", StringComparison.Ordinal));
-
-    private static string RunIdOf(RunRecord record) => record.Id[(record.JobName.Length + 1)..];
+            && (!RunId.TryParse(RunIdOf(record), out var parts) || parts.Origin.Length == 0));
 
     private static IEnumerable<DateTimeOffset> PlanTimes(
         JobName name, IReadOnlyList<ScheduleChange> changes, Job? current, CronZone defaultZone, DateTimeOffset from, DateTimeOffset to)
@@ -107,37 +130,4 @@ internal static class Ledger
             && JobSchedule.TryParse(new Job(name, "", change.CronExpr, TimeZone: change.TimeZone), defaultZone, out var schedule, out _)
             ? schedule
             : null;
-}
-
-/// <summary>One planned time and how it ended: the last attempt's ending counts. In mode all there is one for each worker.</summary>
-/// <param name="Note">
-/// Why the line is not judged: the time is still to come, or the line stands for a span that is not listed. Empty = the line is judged.
-/// </param>
-internal sealed record LedgerLine(DateTimeOffset PlanTime, IReadOnlyList<LedgerEnding> Endings, string Note = "")
-{
-    public const string ToCome = "to come";
-
-    /// <summary>The fault of this line; empty = none: each attempt has ended once, or the line is not judged.</summary>
-    public string Fault => Endings.Count == 0
-        ? Note.Length == 0 ? "no ending" : ""
-        : Endings.GroupBy(ending => (ending.Attempt, WorkerOf(ending))).Any(group => group.Count() > 1) ? "two endings" : "";
-
-    public override string ToString()
-    {
-        var endings = Endings.Count > 0 ? string.Join("; ", Endings) : Note.Length > 0 ? Note : "-";
-        return $"{Cursor.Text(PlanTime)}  {endings}{(Fault.Length > 0 ? $"  << {Fault}" : "")}";
-    }
-
-    private static string WorkerOf(LedgerEnding ending) =>
-        ending.RunId.IndexOf('@', StringComparison.Ordinal) is >= 0 and var at ? ending.RunId[at..] : "";
-}
-
-/// <summary>One ending of a planned time.</summary>
-internal sealed record LedgerEnding(RunStatus Status, int Attempt, string Worker, string Err, string RunId)
-{
-    public override string ToString()
-    {
-        var attempt = Attempt > 1 ? $" attempt {Attempt}" : "";
-        return $"{Status.Word()} {Worker}{attempt}{(Err.Length > 0 ? $" ({Err})" : "")}";
-    }
 }

@@ -14,13 +14,7 @@ internal sealed record DayStats(DateOnly Day, IReadOnlyDictionary<string, long> 
     /// <param name="share">0.5 for the median.</param>
     public static long? Percentile(IEnumerable<DayStats> days, char of, double share)
     {
-        var buckets = new SortedDictionary<int, long>();
-        foreach (var (key, count) in days.SelectMany(day => day.Counts).Where(pair => pair.Key[0] == of && char.IsAsciiDigit(pair.Key[^1])))
-        {
-            var bucket = int.Parse(key[1..], CultureInfo.InvariantCulture);
-            buckets[bucket] = buckets.GetValueOrDefault(bucket) + count;
-        }
-
+        var buckets = BucketsOf(days, of);
         var left = (long)Math.Ceiling(buckets.Values.Sum() * share);
         foreach (var (bucket, count) in buckets)
         {
@@ -32,5 +26,20 @@ internal sealed record DayStats(DateOnly Day, IReadOnlyDictionary<string, long> 
         }
 
         return null;
+    }
+
+    /// <summary>The number of runs that durations ('d') or lags ('l') are known of.</summary>
+    public static long CountOf(IEnumerable<DayStats> days, char of) => BucketsOf(days, of).Values.Sum();
+
+    private static SortedDictionary<int, long> BucketsOf(IEnumerable<DayStats> days, char of)
+    {
+        var buckets = new SortedDictionary<int, long>();
+        foreach (var (key, count) in days.SelectMany(day => day.Counts).Where(pair => pair.Key[0] == of && char.IsAsciiDigit(pair.Key[^1])))
+        {
+            var bucket = int.Parse(key[1..], CultureInfo.InvariantCulture);
+            buckets[bucket] = buckets.GetValueOrDefault(bucket) + count;
+        }
+
+        return buckets;
     }
 }

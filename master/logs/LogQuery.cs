@@ -11,6 +11,7 @@ namespace Dts.Master.Logs;
 /// <param name="Until">… and before this one.</param>
 /// <param name="Text">In the command or in the error, in any case of its letters.</param>
 /// <param name="After">Where the page before this one ended: its <see cref="LogPage.Next"/>.</param>
+/// <param name="Output">The records come with their outputs.</param>
 internal sealed record LogQuery(
     string? Job = null,
     RunStatus? Status = null,
@@ -20,7 +21,8 @@ internal sealed record LogQuery(
     DateTimeOffset? Until = null,
     string? Text = null,
     LogCursor? After = null,
-    int Limit = 50);
+    int Limit = 50,
+    bool Output = false);
 
 /// <summary>A place between two records in the order of lists: latest start first, and of one start the greater id first.</summary>
 internal readonly record struct LogCursor(long StartTime, string Id)

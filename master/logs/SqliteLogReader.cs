@@ -24,45 +24,33 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
 
     public async Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel)
     {
-        var sql = new StringBuilder("select record from log where true");
-        var parameters = new List<(string, object)> { ("$limit", query.Limit + 1) };
-        Where("jobName = $job", "$job", query.Job);
-        Where("status = $status", "$status", query.Status?.Word());
-        Where("record ->> 'worker' = $worker", "$worker", query.Worker);
-        Where("record ->> 'trigger' = $trigger", "$trigger", query.Trigger);
-        Where("startTime >= $from", "$from", query.From?.ToUnixTimeMilliseconds());
-        Where("startTime < $until", "$until", query.Until?.ToUnixTimeMilliseconds());
-        Where(
-            "(record ->> 'command' glob $text or record ->> 'err' glob $text)",
-            "$text",
-            query.Text is { } text ? $"*{string.Concat(text.EnumerateRunes().Select(InAnyCase))}*" : null);
-        if (query.After is { } after)
-        {
-            Where("(startTime, _id) < ($afterStart, $afterId)", "$afterStart", after.StartTime);
-            parameters.Add(("$afterId", after.Id));
-        }
+        var conditions = Conditions.Of(query);
+        var sql =
+            $"select record from log where {conditions.Indexed} and {conditions.Others} order by startTime desc, _id desc limit $limit";
+        return LogPage.Of(
+            await QueryRecords(sql, [.. conditions.Parameters, ("$limit", query.Limit + 1)], query.Output, cancel), query.Limit);
+    }
 
-        sql.Append(" order by startTime desc, _id desc limit $limit");
-        return LogPage.Of(await Query(sql.ToString(), [.. parameters], cancel), query.Limit);
-
-        void Where(string condition, string name, object? value)
-        {
-            if (value is not null)
-            {
-                sql.Append(" and ").Append(condition);
-                parameters.Add((name, value));
-            }
-        }
+    public async Task<SpanCounts> CountAsync(LogQuery query, TimeSpan step, int recordsMax, CancellationToken cancel)
+    {
+        var ms = (long)step.TotalMilliseconds;
+        var counts = await ReadAsync<SpanCounts>(
+            connection => query is { Job: null, Worker: null, Trigger: null, Text: null }
+                ? [CountByIndex(connection, query, ms)]
+                : [CountRecords(connection, Conditions.Of(query), ms, recordsMax)],
+            cancel);
+        return counts is [var counted] ? counted : new SpanCounts([], IsWhole: true);
     }
 
     public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(
-        JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => Query(
+        JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => QueryRecords(
         """
         select record from log where jobName = $job and planTime >= $from and planTime < $to
         union all
         select record from log where jobName = $job and missedSince > 0 and missedSince < $to and planTime >= $to
         """,
         [("$job", job.Value), ("$from", from.ToUnixTimeMilliseconds()), ("$to", until.ToUnixTimeMilliseconds())],
+        withOutput: false,
         cancel);
 
     public Task<IReadOnlyList<DayStats>> ListStatsAsync(
@@ -81,6 +69,41 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
         }
 
         return [.. days.Select(day => new DayStats(DayKeys.DayOf(day.Key), day.Value))];
+    }, cancel);
+
+    public Task<IReadOnlyList<EndedRun>> ListEndingsAsync(IReadOnlyList<string> jobs, int each, CancellationToken cancel) => ReadEndings(
+        "jobName = $key order by startTime desc, _id desc limit $limit", jobs, each, cancel);
+
+    public Task<IReadOnlyList<EndedRun>> FindEndingsAsync(IReadOnlyList<string> ids, CancellationToken cancel) =>
+        ReadEndings("_id = $key limit $limit", ids, 1, cancel);
+
+    private Task<IReadOnlyList<EndedRun>> ReadEndings(
+        string condition, IReadOnlyList<string> keys, int each, CancellationToken cancel) => ReadAsync<EndedRun>(connection =>
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText =
+            "select _id, jobName, status, planTime, startTime, coalesce(record ->> 'endTime', 0), coalesce(record ->> 'worker', ''), "
+                + $"coalesce(substr(record ->> 'err', 1, {EndedRun.ErrLengthMax}), '') from log where {condition}";
+        var key = command.Parameters.AddWithValue("$key", "");
+        command.Parameters.AddWithValue("$limit", each);
+        var endings = new List<EndedRun>();
+        foreach (var value in keys)
+        {
+            cancel.ThrowIfCancellationRequested();
+            key.Value = value;
+            using var rows = command.ExecuteReader();
+            while (rows.Read())
+            {
+                if (RunStatusWords.Find(rows.GetString(2)) is { } status)
+                {
+                    endings.Add(new EndedRun(
+                        rows.GetString(1), EndedRun.RunIdOf(rows.GetString(0), rows.GetString(1)), status, rows.GetInt64(3),
+                        rows.GetInt64(4), rows.GetInt64(5), rows.GetString(6), rows.GetString(7)));
+                }
+            }
+        }
+
+        return endings;
     }, cancel);
 
     protected override async Task<IReadOnlyList<T>> ReadAsync<T>(
@@ -119,9 +142,80 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
         return cases;
     }
 
+    /// <summary>By the index of endings and start times alone: some ten million records a second.</summary>
+    private static SpanCounts CountByIndex(SqliteConnection connection, LogQuery query, long step)
+    {
+        var counts = new List<EndingCount>();
+        using var first = connection.CreateCommand();
+        first.CommandText =
+            "select startTime from log where status = $status and startTime >= $from and startTime < $to order by startTime limit 1";
+        using var count = connection.CreateCommand();
+        count.CommandText = "select count(*) from log where status = $status and startTime >= $from and startTime < $to";
+        var (from, until) = (query.From?.ToUnixTimeMilliseconds() ?? 0, query.Until?.ToUnixTimeMilliseconds() ?? long.MaxValue);
+        foreach (var status in query.Status is { } one ? [one] : Enum.GetValues<RunStatus>())
+        {
+            for (var at = from; Ask(first, status, at, until) is long start;)
+            {
+                var begin = start / step * step;
+                at = Math.Min(begin + step, until);
+                counts.Add(new EndingCount(begin, status, (long)Ask(count, status, start, at)!));
+            }
+        }
+
+        return new SpanCounts(counts, IsWhole: true);
+
+        static object? Ask(SqliteCommand command, RunStatus status, long from, long until)
+        {
+            command.Parameters.Clear();
+            command.Parameters.AddWithValue("$status", status.Word());
+            command.Parameters.AddWithValue("$from", from);
+            command.Parameters.AddWithValue("$to", until);
+            return command.ExecuteScalar();
+        }
+    }
+
+    private static SpanCounts CountRecords(SqliteConnection connection, Conditions conditions, long step, int recordsMax)
+    {
+        using var command = connection.CreateCommand();
+        foreach (var (name, value) in conditions.Parameters)
+        {
+            command.Parameters.AddWithValue(name, value);
+        }
+
+        command.Parameters.AddWithValue("$most", recordsMax);
+        command.CommandText = $"select count(*) from (select 1 from log where {conditions.Indexed} limit $most + 1)";
+        if ((long)command.ExecuteScalar()! > recordsMax)
+        {
+            return SpanCounts.TooMany;
+        }
+
+        command.Parameters.AddWithValue("$step", step);
+        command.CommandText =
+            $"select startTime / $step * $step, status, count(*) from log where {conditions.Indexed} and {conditions.Others} group by 1, 2";
+        using var rows = command.ExecuteReader();
+        var counts = new List<EndingCount>();
+        while (rows.Read())
+        {
+            if (RunStatusWords.Find(rows.GetString(1)) is { } status)
+            {
+                counts.Add(new EndingCount(rows.GetInt64(0), status, rows.GetInt64(2)));
+            }
+        }
+
+        return new SpanCounts(counts, IsWhole: true);
+    }
+
+    private Task<IReadOnlyList<RunRecord>> Query(string sql, (string Name, object Value)[] parameters, CancellationToken cancel) =>
+        Query(sql, parameters, rows => Parse(rows.GetString(0)), cancel);
+
+    private Task<IReadOnlyList<RunRecord>> QueryRecords(
+        string sql, (string Name, object Value)[] parameters, bool withOutput, CancellationToken cancel) =>
+        Query(sql, parameters, rows => ListedRecord.Parse(rows.GetFieldValue<byte[]>(0), withOutput), cancel);
+
     private Task<IReadOnlyList<RunRecord>> Query(
         string sql,
         (string Name, object Value)[] parameters,
+        Func<SqliteDataReader, RunRecord?> parse,
         CancellationToken cancel) => ReadAsync<RunRecord>(connection =>
     {
         using var command = connection.CreateCommand();
@@ -135,7 +229,7 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
         var records = new List<RunRecord>();
         while (rows.Read())
         {
-            if (Parse(rows.GetString(0)) is { } record)
+            if (parse(rows) is { } record)
             {
                 records.Add(record);
             }
@@ -143,4 +237,41 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
 
         return records;
     }, cancel);
+
+    /// <summary>A query as conditions: on what the indexes have, and on what only the record has.</summary>
+    private sealed record Conditions(string Indexed, string Others, IReadOnlyList<(string Name, object Value)> Parameters)
+    {
+        public static Conditions Of(LogQuery query)
+        {
+            var (indexed, others) = (new StringBuilder("true"), new StringBuilder("true"));
+            var parameters = new List<(string, object)>();
+            Where(indexed, "jobName = $job", "$job", query.Job);
+            Where(indexed, "status = $status", "$status", query.Status?.Word());
+            Where(indexed, "startTime >= $from", "$from", query.From?.ToUnixTimeMilliseconds());
+            Where(indexed, "startTime < $until", "$until", query.Until?.ToUnixTimeMilliseconds());
+            Where(others, "record ->> 'worker' = $worker", "$worker", query.Worker);
+            Where(others, "record ->> 'trigger' = $trigger", "$trigger", query.Trigger);
+            Where(
+                others,
+                "(record ->> 'command' glob $text or record ->> 'err' glob $text)",
+                "$text",
+                query.Text is { } text ? $"*{string.Concat(text.EnumerateRunes().Select(InAnyCase))}*" : null);
+            if (query.After is { } after)
+            {
+                Where(indexed, "(startTime, _id) < ($afterStart, $afterId)", "$afterStart", after.StartTime);
+                parameters.Add(("$afterId", after.Id));
+            }
+
+            return new Conditions($"{indexed}", $"{others}", parameters);
+
+            void Where(StringBuilder conditions, string condition, string name, object? value)
+            {
+                if (value is not null)
+                {
+                    conditions.Append(" and ").Append(condition);
+                    parameters.Add((name, value));
+                }
+            }
+        }
+    }
 }

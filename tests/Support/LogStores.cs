@@ -46,8 +46,17 @@ internal abstract class LogStore(ILogReader reader, ILogWriter writer) : ILogSto
         JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) =>
         reader.ListPlannedAsync(job, from, until, cancel);
 
+    public Task<SpanCounts> CountAsync(LogQuery query, TimeSpan step, int recordsMax, CancellationToken cancel) =>
+        reader.CountAsync(query, step, recordsMax, cancel);
+
     public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) =>
         reader.ListStatsAsync(job, from, cancel);
+
+    public Task<IReadOnlyList<EndedRun>> ListEndingsAsync(IReadOnlyList<string> jobs, int each, CancellationToken cancel) =>
+        reader.ListEndingsAsync(jobs, each, cancel);
+
+    public Task<IReadOnlyList<EndedRun>> FindEndingsAsync(IReadOnlyList<string> ids, CancellationToken cancel) =>
+        reader.FindEndingsAsync(ids, cancel);
 
     public void Dispose()
     {

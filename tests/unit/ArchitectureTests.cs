@@ -22,10 +22,11 @@ public sealed partial class ArchitectureTests
         ["common/Logs"]             = "Hosting Jobs",
         ["common/Logs/Mongo"]       = "Hosting Jobs",
         ["common/Doctor"]           = $"{Common} Logs.Mongo",
-        ["master"]                  = $"{Common} Doctor master.Api master.Jobs master.Logs",
-        ["master/api"]              = $"{Common} master.Jobs master.Logs",
+        ["master"]                  = $"{Common} Doctor master.Api master.Jobs master.Logs master.Views",
+        ["master/api"]              = $"{Common} master.Jobs master.Logs master.Views",
         ["master/jobs"]             = $"{Common} master.Logs",
         ["master/logs"]             = "Hosting Jobs Logs Logs.Mongo",
+        ["master/views"]            = $"{Common} master.Jobs master.Logs",
         ["worker"]                  =
             $"{Common} Doctor worker.Watches worker.Fires worker.Runs worker.Commands worker.Commands.Holders worker.Records "
                 + "worker.Logs worker.Sessions",

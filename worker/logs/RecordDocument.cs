@@ -54,6 +54,8 @@ internal static class RecordDocument
         document.WriteInt64("missedCount", record.MissedCount);
         document.WriteInt64("missedSince", record.MissedSince);
         document.WriteInt64("lostAt", record.LostAt);
+        document.WriteString("lastLine", record.LastLine);
+        document.WriteString("cause", record.Cause);
         document.WriteDateTime("expireAt", record.ExpireAt.ToUnixTimeMilliseconds());
     });
 

@@ -27,6 +27,7 @@ internal sealed class RecordWriter(string workerId, string host, TimeSpan retent
         OutputBytes = ending.OutputBytes,
         OutputTruncated = ending.OutputTruncated,
         OutputStored = ending.OutputStored,
+        LastLine = LastLine.Of(ending.Output),
     };
 
     /// <summary>The run was claimed, and then came to nothing.</summary>
@@ -91,5 +92,6 @@ internal sealed class RecordWriter(string workerId, string host, TimeSpan retent
         Host: host,
         Attempt: run.Attempt,
         Trigger: run.Trigger,
+        Cause: run.Cause,
         ExpireAt: now + (job.RetentionDays > 0 ? TimeSpan.FromDays(Math.Min(job.RetentionDays, RetentionDaysMax)) : retention));
 }

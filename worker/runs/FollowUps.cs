@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using Dts.Common.Jobs;
 
 namespace Dts.Worker.Runs;
@@ -50,7 +48,8 @@ internal static class FollowUps
     private static List<(JobName Job, RunSpec Run)> Dependents(
         JobName name, RunSpec run, IEnumerable<string> dependents, DateTimeOffset now)
     {
-        var next = new RunSpec(run.PlanTime, RunSpec.Dependent, now, Origin: "after-" + Digest($"{name}/{run.Id}"));
+        var cause = $"{name}/{run.Id}";
+        var next = new RunSpec(run.PlanTime, RunSpec.Dependent, now, Origin: RunId.OriginAfter(cause), Cause: cause);
         return
         [
             .. dependents
@@ -59,9 +58,6 @@ internal static class FollowUps
                 .Select(dependent => (JobName.Parse(dependent), next)),
         ];
     }
-
-    /// <summary>The same for the same cause, so that one cause makes one run, however often it is dealt with.</summary>
-    private static string Digest(string cause) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(cause)).AsSpan(0, 6));
 }
 
 /// <summary>How long to wait before a failed run is tried again.</summary>

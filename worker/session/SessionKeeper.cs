@@ -1,4 +1,5 @@
 using Dts.Common.Etcd;
+using Dts.Common.Hosting;
 using Etcdserverpb;
 using Microsoft.Extensions.Logging;
 

@@ -38,6 +38,8 @@ internal static class RunDocument
             MissedCount: document.Long("missedCount"),
             MissedSince: document.Long("missedSince"),
             LostAt: document.Long("lostAt"),
+            LastLine: document.Text("lastLine"),
+            Cause: document.Text("cause"),
             ExpireAt: DateTimeOffset.FromUnixTimeMilliseconds(document.Long("expireAt")));
     }
 

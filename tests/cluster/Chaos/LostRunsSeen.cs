@@ -3,7 +3,6 @@ using System.Text.Json;
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
 using Dts.Tests.Support;
-using Dts.Worker.Watches;
 
 namespace Dts.Tests.Cluster.Chaos;
 

@@ -1,7 +1,6 @@
 using Dts.Common.Etcd;
 using Dts.Tests.Support;
 using Dts.Worker.Sessions;
-using Dts.Worker.Watches;
 using Xunit;
 
 namespace Dts.Tests.Integration.Etcd;

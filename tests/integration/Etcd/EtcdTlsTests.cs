@@ -1,6 +1,5 @@
 using Dts.Common.Etcd;
 using Dts.Tests.Support;
-using Dts.Worker.Watches;
 using Xunit;
 
 namespace Dts.Tests.Integration.Etcd;

@@ -1,7 +1,6 @@
 using System.Text;
 using Dts.Common.Etcd;
 using Dts.Tests.Support;
-using Dts.Worker.Watches;
 using Google.Protobuf;
 using Xunit;
 

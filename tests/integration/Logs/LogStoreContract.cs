@@ -34,6 +34,8 @@ public abstract class LogStoreContract : IDisposable
             OutputBytes = 10_000_000_000,
             OutputTruncated = true,
             MissedCount = 11,
+            LastLine = "a 备份",
+            Cause = "first/20261122T100000Z",
         };
 
         await WriteAsync(store, record);
@@ -200,6 +202,74 @@ public abstract class LogStoreContract : IDisposable
             (await store.SearchAsync(query, CancellationToken.None)).Records.Select(record => record.Id));
 
         DateTimeOffset Started(int n) => DateTimeOffset.FromUnixTimeMilliseconds(records[n].StartTime);
+    }
+
+    [Fact]
+    public async Task A_page_has_no_outputs_unless_they_are_asked_for_and_always_the_last_lines()
+    {
+        var store = Open();
+        var long1 = $"{new string('x', 300_000)}\n\"quoted\" \\ 备份 \u001b[31mred\r\n\n";
+        RunRecord[] records =
+        [
+            Some.Record(0, output: "first\nlast\n") with { OutputBytes = 11, LastLine = "last" },
+            Some.Record(1, output: long1) with { OutputBytes = 400_000 }, // Of an older worker: without its last line.
+            Some.Record(2, output: ""),
+        ];
+        await WriteAsync(store, records);
+
+        var page = await store.SearchAsync(new LogQuery(), CancellationToken.None);
+        var whole = await store.SearchAsync(new LogQuery(Output: true), CancellationToken.None);
+        var planned = await store.ListPlannedAsync(JobName.Parse("hello"), Some.Now, Some.Now.AddDays(1), CancellationToken.None);
+
+        string[] lines = ["", "\"quoted\" \\ 备份 ␛[31mred", "last"];
+        Assert.Equal(lines, page.Records.Select(record => record.LastLine));
+        Assert.All(page.Records.Concat(planned), record => Assert.Equal("", record.Output));
+        Assert.Equal(["", long1, "first\nlast\n"], whole.Records.Select(record => record.Output));
+        Assert.Equal(lines, whole.Records.Select(record => record.LastLine));
+        Assert.Equal(records.Reverse().Select(record => record with { Output = "", LastLine = "" }),
+            page.Records.Select(record => record with { LastLine = "" }));
+    }
+
+    [Fact]
+    public async Task Runs_are_counted_by_ending_and_time_of_their_start()
+    {
+        var store = Open();
+        await WriteAsync(
+            store,
+            [
+                .. Enumerable.Range(0, 40).Select(n => Some.Record(n)),
+                Some.Record(40, status: RunStatus.Failed) with { Err = "disk FULL" },
+                Some.Record(3, "other", RunStatus.Failed) with { Worker = "w2" },
+                Some.Record(16, "other", RunStatus.Missed) with { Trigger = RunSpec.Misfire },
+            ]);
+
+        await CountedAsync(
+            new LogQuery(),
+            "00 succeeded 15", "00 failed 1", "15 succeeded 15", "15 missed 1", "30 succeeded 10", "30 failed 1");
+        await CountedAsync(new LogQuery(Status: RunStatus.Failed), "00 failed 1", "30 failed 1");
+        await CountedAsync(new LogQuery(Job: "other"), "00 failed 1", "15 missed 1");
+        await CountedAsync(new LogQuery(Worker: "w2"), "00 failed 1");
+        await CountedAsync(new LogQuery(Trigger: RunSpec.Misfire), "15 missed 1");
+        await CountedAsync(new LogQuery(Text: "disk full"), "30 failed 1");
+        await CountedAsync(new LogQuery(Job: "nobody"));
+        await CountedAsync(
+            new LogQuery(From: Started(14), Until: Started(16)), "00 succeeded 1", "15 succeeded 1");
+        await CountedAsync(
+            new LogQuery(Job: "hello", From: Started(14), Until: Started(16)), "00 succeeded 1", "15 succeeded 1");
+        Assert.False((await store.CountAsync(new LogQuery(Job: "hello"), TimeSpan.FromHours(1), 40, CancellationToken.None)).IsWhole);
+        Assert.True((await store.CountAsync(new LogQuery(Job: "hello"), TimeSpan.FromHours(1), 41, CancellationToken.None)).IsWhole);
+
+        async Task CountedAsync(LogQuery query, params string[] expected)
+        {
+            var counted = await store.CountAsync(query, TimeSpan.FromMinutes(15), 1000, CancellationToken.None);
+            Assert.True(counted.IsWhole);
+            Assert.Equal(
+                expected,
+                counted.Counts.OrderBy(count => (count.At, count.Status)).Select(
+                    count => $"{DateTimeOffset.FromUnixTimeMilliseconds(count.At):mm} {count.Status.Word()} {count.Count}"));
+        }
+
+        DateTimeOffset Started(int n) => DateTimeOffset.FromUnixTimeMilliseconds(Some.Record(n).StartTime);
     }
 
     [Theory]
@@ -375,6 +445,43 @@ public abstract class LogStoreContract : IDisposable
         Assert.Single(await ListAsync(reader));
         await WriteAsync(reader, Some.Record(1));
         Assert.Equal(2, (await ListAsync(writer)).Count);
+    }
+
+    [Fact]
+    public async Task The_latest_endings_of_several_jobs_are_read_without_their_outputs()
+    {
+        var store = Open();
+        await WriteAsync(
+            store,
+            [
+                .. Enumerable.Range(0, 5).Select(n => Some.Record(n, "a", n == 3 ? RunStatus.Failed : RunStatus.Succeeded)),
+                Some.Record(9, "b") with { Status = RunStatus.Lost, Err = new string('x', 1000), Worker = "w2" },
+                Some.Record(1, "c"),
+            ]);
+
+        var endings = await store.ListEndingsAsync(["a", "b", "none"], 3, CancellationToken.None);
+
+        Assert.Equal(
+            new[] { Some.Record(2, "a"), Some.Record(3, "a", RunStatus.Failed), Some.Record(4, "a") }.Select(EndedRun.Of),
+            endings.Where(ending => ending.Job == "a").OrderBy(ending => ending.StartTime));
+        var lost = Assert.Single(endings, ending => ending.Job != "a");
+        Assert.Equal(("b", RunStatus.Lost, "w2", 300), (lost.Job, lost.Status, lost.Worker, lost.Err.Length));
+        Assert.Equal(RunId.Of(Some.Now.AddMinutes(9)), lost.RunId);
+    }
+
+    [Fact]
+    public async Task Endings_are_found_by_the_ids_of_their_records()
+    {
+        var store = Open();
+        await WriteAsync(store, Some.Record(0), Some.Record(1), Some.Record(2));
+        await WriteAsync(store, Some.Record(1) with { Status = RunStatus.Killed, Err = "killed" });
+
+        var endings = await store.FindEndingsAsync(
+            [Some.Record(1).Id, Some.Record(2).Id, "hello/none"], CancellationToken.None);
+
+        Assert.Equal(
+            [EndedRun.Of(Some.Record(1) with { Status = RunStatus.Killed, Err = "killed" }), EndedRun.Of(Some.Record(2))],
+            endings.OrderBy(ending => ending.StartTime));
     }
 
     [Fact]

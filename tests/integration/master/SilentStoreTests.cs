@@ -36,14 +36,15 @@ public sealed class SilentStoreTests
         {
             Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.Status);
             Assert.Matches(
-                """^\{"errno":-1,"msg":"(log store is too slow|MongoDB at ).*; runs go on, try again","data":null\}$""", answer.Text);
+                """^\{"type":"urn:dts:log-unavailable",.*"detail":"(log store is too slow|MongoDB at ).*; runs go on, try again"\}$""",
+                answer.Text);
         });
 
         int Threads() => Directory.GetDirectories($"/proc/{master.Pid}/task").Length;
 
         async Task<(HttpStatusCode Status, string Text)> AskAsync()
         {
-            using var answer = await master.Http.GetAsync("/api/v1/log");
+            using var answer = await master.Http.GetAsync("/api/v1/runs");
             return (answer.StatusCode, await answer.Content.ReadAsStringAsync());
         }
     }

@@ -132,6 +132,103 @@ public sealed class LedgerTests
         Assert.Equal((T.AddSeconds(Ledger.LinesMax), "more follow: ask again from here"), (lines[^1].PlanTime, lines[^1].Note));
     }
 
+    [Fact]
+    public void A_line_says_how_it_ended_why_and_who_decided()
+    {
+        var lines = List(
+            [],
+            Some.Job(cronExpr: "0 * * * * *"),
+            [
+                Some.Record(0) with { EndTime = Some.Record(0).StartTime + 72_000 },
+                Some.Record(1, status: RunStatus.Cancelled) with { Worker = "master", Err = "killed before it started: by request" },
+            ]);
+
+        Assert.Equal(
+            [
+                ("succeeded", "ended on w1 after 1 min 12 s", "worker", "w1"),
+                ("cancelled", "killed before it started: by request", "master", "master"),
+                ("unknown", "no record of its ending is in the log", "", ""),
+            ],
+            lines.Select(line => (line.Ending, line.Reason, line.DecidedBy, line.Worker)));
+    }
+
+    [Fact]
+    public void The_last_attempt_counts_and_of_several_workers_the_worst_ending()
+    {
+        var retried = FirstOf(
+        [
+            Some.Record(0, status: RunStatus.Failed),
+            Some.Record(0) with { Attempt = 2, Trigger = RunSpec.Retry, Id = $"hello/{RunId.Of(T, attempt: 2)}" },
+        ]);
+        var everywhere = FirstOf(
+        [
+            Some.Record(0) with { Id = $"hello/{RunId.Of(T, worker: "w1")}" },
+            Some.Record(0, status: RunStatus.TimedOut) with { Worker = "w2", Id = $"hello/{RunId.Of(T, worker: "w2")}" },
+            Some.Record(0, status: RunStatus.Skipped) with { Worker = "w3", Id = $"hello/{RunId.Of(T, worker: "w3")}" },
+        ]);
+
+        Assert.Equal(("succeeded", ""), (retried.Ending, retried.Fault));
+        Assert.Equal(("timedOut", "w2"), (everywhere.Ending, everywhere.Worker));
+    }
+
+    [Fact]
+    public void A_retry_on_a_worker_with_an_odd_name_and_a_record_of_the_original_are_endings_too()
+    {
+        var retry = Some.Record(0) with
+        {
+            Attempt = 2, Trigger = RunSpec.Retry, Id = $"hello/{RunId.Of(T, attempt: 2, worker: "x-manual-1")}",
+        };
+
+        Assert.Equal("", FirstOf([retry]).Fault);
+        Assert.Equal("5f0c6d0a", FirstOf([Some.Record(0) with { Id = "5f0c6d0a" }]).Endings.Single().RunId);
+    }
+
+    [Fact]
+    public void What_etcd_has_of_a_fire_stands_for_its_record()
+    {
+        var run = RunSpec.Scheduled(T);
+        var retry = run.Again(RunSpec.Retry, T.AddSeconds(40));
+        var second = RunSpec.Scheduled(T.AddMinutes(1));
+        var skipped = new OwedEnding("w2", "1", second, RunStatus.Skipped, "the previous run was still going", T);
+        var later = new OwedEnding("w2", "1", run, RunStatus.Lost, "worker w1 lost", T);
+
+        var running = Judge([], [new RunInSight("hello", run.Id, run, "w1", T, false)], [skipped], T).Take(2);
+        var queued = Judge(
+            [Some.Record(0, status: RunStatus.Failed)], [new RunInSight("hello", retry.Id, retry, "", null, false)], [later], T)[0];
+        var ended = Judge([Some.Record(0)], [new RunInSight("hello", run.Id, run, "w1", T, false)], [later], T)[0];
+
+        Assert.Equal(
+            [("running", "runs on w1", "w1", ""), ("skipped", "the previous run was still going", "w2", "")],
+            running.Select(line => (line.Ending, line.Reason, line.Worker, line.Fault)));
+        Assert.Equal(
+            ("queued", "waits in the queue as attempt 2, not before 2026-11-22T10:00:40Z", ""),
+            (queued.Ending, queued.Reason, queued.Fault));
+        Assert.Equal(("succeeded", ""), (ended.Ending, ended.Fault));
+    }
+
+    [Fact]
+    public void A_fire_that_may_still_start_is_planned_and_one_that_was_dealt_with_needs_a_record()
+    {
+        var lines = Judge([], [], [], cursor: T);
+
+        Assert.Equal(
+            [
+                ("unknown", "a worker has dealt with it, and no record of its ending is in the log", "no ending"),
+                ("unknown", "no worker has dealt with it", "no ending"),
+                ("planned", "due: no worker has claimed it yet; it may start until 2026-11-22T10:03:00Z", ""),
+            ],
+            lines.Select(line => (line.Ending, line.Reason, line.Fault)));
+    }
+
+    private static IReadOnlyList<LedgerLine> Judge(
+        IReadOnlyList<RunRecord> records, IReadOnlyList<RunInSight> runs, IReadOnlyList<OwedEnding> owed, DateTimeOffset? cursor)
+    {
+        var (name, job) = (JobName.Parse("hello"), Some.Job(cronExpr: "0 * * * * *"));
+        var plan = Ledger.Plan(name, [], job, CronZone.Utc, T, T.AddMinutes(3), 100);
+        return Ledger.Judge(
+            plan, records, T.AddMinutes(2).AddSeconds(5), new FiresInEtcd(runs, owed, name, cursor, TimeSpan.FromSeconds(60)));
+    }
+
     private static LedgerLine FirstOf(IReadOnlyList<RunRecord> records) => List([], Some.Job(cronExpr: "0 * * * * *"), records)[0];
 
     private static IReadOnlyList<LedgerLine> List(IReadOnlyList<ScheduleChange> changes, Job job, IReadOnlyList<RunRecord> records) =>

@@ -40,6 +40,16 @@ public sealed class FollowUpsTests
     }
 
     [Fact]
+    public void A_dependent_run_names_the_run_that_led_to_it_and_so_does_its_retry()
+    {
+        var next = After(Plain, Run, RunStatus.Succeeded)[0].Run;
+
+        Assert.Equal($"{Plain.Name}/{Run.Id}", next.Cause);
+        Assert.Equal(next.Cause, next.Again(RunSpec.Retry, Some.Now).Cause);
+        Assert.Equal("", Run.Cause);
+    }
+
+    [Fact]
     public void A_failed_run_is_tried_again_before_anything_depends_on_it()
     {
         var job = Plain with { Retry = new Retry(Max: 2, DelaySeconds: 10, Backoff: 3, Elsewhere: true) };

@@ -1,11 +1,11 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
-using Dts.Common.Etcd;
+using Dts.Common.Hosting;
 using Etcdserverpb;
 using Google.Protobuf;
 using Mvccpb;
 
-namespace Dts.Worker.Watches;
+namespace Dts.Common.Etcd;
 
 /// <summary>Follows all keys under a prefix: first what is there, then each change, for ever.</summary>
 /// <remarks>

@@ -1,0 +1,138 @@
+using System.ComponentModel;
+using Dts.Common.Hosting;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+using Dts.Master.Jobs;
+using Dts.Master.Logs;
+using Dts.Master.Views;
+
+namespace Dts.Master.Api;
+
+/// <summary>Runs: the list with its search and counts, and one run in any state.</summary>
+internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, ILogReader store, TimeProvider time)
+{
+    private const int LimitByDefault = 50;
+    private const int LimitMax = 1000;
+    private const int KillBytesMax = 64 << 10;
+
+    private static readonly Dictionary<string, (TimeSpan Step, TimeSpan Span)> Steps = new()
+    {
+        ["minute"] = (TimeSpan.FromMinutes(1), TimeSpan.FromHours(3)),
+        ["quarter"] = (TimeSpan.FromMinutes(15), TimeSpan.FromDays(1)),
+        ["hour"] = (TimeSpan.FromHours(1), TimeSpan.FromDays(7)),
+        ["day"] = (TimeSpan.FromDays(1), TimeSpan.FromDays(30)),
+    };
+
+    public void Map(RouteGroupBuilder v1)
+    {
+        v1.MapGet("/runs", async (
+            [Description("Which runs: ending:failed job:backup worker:w1 trigger:manual from:2d \"part of command or error\"; "
+                + "state:running|queued for those that have not ended")]
+            string? filter,
+            [Description("Started at this time or later")] string? from,
+            [Description("Started before this time")] string? to,
+            [Description("How many runs, 0 to 1000; 50 unless given")] string? limit,
+            [Description("The next of the page before")] string? after,
+            [Description("true: with the outputs of the runs")] string? output,
+            [Description("minute, quarter, hour or day: also count the runs of the span by ending")] string? counts,
+            CancellationToken cancel) =>
+        {
+            var now = time.GetUtcNow();
+            var question = new RunFilter(Filter.Parse(filter ?? "", now));
+            var rows = Query.Number("limit", limit, LimitByDefault, 0, LimitMax);
+            if (question.IsUnended)
+            {
+                return new RunsPage(ListUnended(question, rows, now), [], null, null);
+            }
+
+            var place = Query.Text("after", after) is { } text
+                ? LogCursor.Parse(text) ?? throw Refusal.BadQuery("after", text, "the \"next\" of the page before")
+                : (LogCursor?)null;
+            var query = Narrow(question.ToLogQuery(place, rows), Query.Moment("from", from), Query.Moment("to", to)) with
+            {
+                Output = Query.Flag("output", output),
+            };
+            var counted = await CountAsync(query with { After = null }, Query.Text("counts", counts), now, cancel);
+            var page = rows > 0 ? await store.SearchAsync(query, cancel) : new LogPage([], null);
+            return new RunsPage([], page.Records, page.Next, counted);
+        }).WithSummary("A page of runs, the latest start first");
+
+        v1.MapGet("/runs/{job}/{runId}", async (
+            [Description("The job's name")] string job,
+            [Description("The run's id")] string runId,
+            [Description("true: with the output")] string? output,
+            CancellationToken cancel) =>
+        {
+            var name = await jobs.ResolveAsync(Query.Name(job), cancel);
+            return await runs.FindAsync(name, Query.RunId(runId), Query.Flag("output", output), cancel) ?? throw NotKnown(name, runId);
+        }).WithSummary("One run in any state: its timeline, its attempts, what led to it and what it led to");
+
+        v1.MapPost("/runs/{job}/{runId}/kill", async (
+            [Description("The job's name")] string job,
+            [Description("The run's id")] string runId,
+            HttpContext http,
+            CancellationToken cancel) =>
+        {
+            var request = KillBody.Read(await RequestBody.ReadTypedAsync(http, KillBytesMax, "application/json"), runId);
+            if (request.RunId != runId)
+            {
+                throw Refusal.Invalid("runId", request.RunId, "no runId, or that of the path");
+            }
+
+            var name = await jobs.ResolveAsync(Query.Name(job), cancel);
+            if (await jobs.KillAsync(name, request, cancel, mustExist: true) is { } effect)
+            {
+                return TypedResults.Accepted((string?)null, effect);
+            }
+
+            throw await runs.FindAsync(name, runId, withOutput: false, cancel) is { Ending: { } ending }
+                ? Refusal.Conflict($"run {Display.Line(runId)} of job {Display.Line(name)} has ended: {ending.Word()}")
+                : NotKnown(name, runId);
+        }).WithSummary("Ends one run, in flight or in the queue; its record keeps the reason");
+    }
+
+    private static Refusal NotKnown(JobName job, string runId) => Refusal.NotFound(
+        $"run {Display.Line(runId)} of job {Display.Line(job)} is not known: neither in flight, nor queued, nor in the log");
+
+    private IReadOnlyList<UnendedRun> ListUnended(RunFilter filter, int limit, DateTimeOffset now) =>
+    [
+        .. view.Ask(state => state.Runs.List())
+            .Select(run => UnendedRun.Of(run, now))
+            .Where(filter.Matches)
+            .OrderBy(run => run.State == UnendedRun.Queued)
+            .ThenByDescending(run => run.NotBefore)
+            .ThenBy(run => run.JobName, StringComparer.Ordinal)
+            .ThenBy(run => run.RunId, StringComparer.Ordinal)
+            .Take(limit),
+    ];
+
+    private async Task<RunCounts?> CountAsync(LogQuery query, string? word, DateTimeOffset now, CancellationToken cancel)
+    {
+        if (word is null)
+        {
+            return null;
+        }
+
+        var (step, usual) = Steps.TryGetValue(word, out var known)
+            ? known
+            : throw Refusal.BadQuery("counts", word, $"one of {string.Join(", ", Steps.Keys)}");
+        var until = query.Until ?? now;
+        var from = query.From ?? until - usual;
+        return (until - from) / step <= RunCounts.TimesMax
+            ? await RunCounts.ReadAsync(store, query, from, until, step, cancel)
+            : throw Refusal.BadQuery("counts", word, $"a span, from to to, of at most {RunCounts.TimesMax} times");
+    }
+
+    /// <summary>The later start and the earlier end count, where both filter and query have one.</summary>
+    private static LogQuery Narrow(LogQuery query, DateTimeOffset? from, DateTimeOffset? until) => query with
+    {
+        From = query.From > from ? query.From : from ?? query.From,
+        Until = query.Until < until ? query.Until : until ?? query.Until,
+    };
+}
+
+/// <param name="Unended">Runs that have not ended, if the filter asks for them: those in flight first.</param>
+/// <param name="Runs">The records of ended runs, the latest start first; without outputs unless they are asked for.</param>
+/// <param name="Next">Asks for what follows; null = there is nothing more.</param>
+/// <param name="Counts">Null = they were not asked for.</param>
+internal sealed record RunsPage(IReadOnlyList<UnendedRun> Unended, IReadOnlyList<RunRecord> Runs, string? Next, RunCounts? Counts);

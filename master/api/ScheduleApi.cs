@@ -1,0 +1,50 @@
+using System.ComponentModel;
+using Dts.Common.Jobs;
+using Dts.Master.Jobs;
+using Dts.Master.Views;
+
+namespace Dts.Master.Api;
+
+/// <summary>The load that the schedules of all jobs make.</summary>
+internal sealed class ScheduleApi(ClusterView view, TimeProvider time)
+{
+    private static readonly Dictionary<string, TimeSpan> Steps = new()
+    {
+        ["minute"] = TimeSpan.FromMinutes(1),
+        ["quarter"] = TimeSpan.FromMinutes(15),
+    };
+
+    public void Map(RouteGroupBuilder v1) => v1.MapGet("/schedule", (
+        [Description("The start of the span; now unless given")] string? from,
+        [Description("Its end, at most 25 hours later; a day later unless given")] string? to,
+        [Description("minute, or quarter of an hour; quarter unless given")] string? step,
+        [Description("Which jobs, as in the list of jobs: label:team=pay -state:paused backup")] string? filter) =>
+    {
+        var now = time.GetUtcNow();
+        var begin = Query.Moment("from", from) ?? now;
+        var end = Query.Moment("to", to) ?? begin.AddDays(1);
+        if (Ledger.FindFault(begin, end) is { } fault)
+        {
+            throw new FormatException(fault);
+        }
+
+        if (end - begin > ScheduleLoad.Longest)
+        {
+            throw Refusal.BadQuery("to", Cursor.Text(end), $"a time at most 25 hours after from, which is {Cursor.Text(begin)}");
+        }
+
+        var word = Query.Text("step", step) ?? "quarter";
+        var length = Steps.TryGetValue(word, out var known)
+            ? known
+            : throw Refusal.BadQuery("step", word, $"one of {string.Join(", ", Steps.Keys)}");
+        var wanted = JobListApi.ReadFilter(filter, now);
+        var schedules = view.Ask(state => state.Jobs.Sorted
+            .Where(job => job is { IsEnabled: true, Broken: "" } && wanted.Matches(job, state, now))
+            .Select(job => job.Timing.Schedule)
+            .OfType<JobSchedule>()
+            .GroupBy(schedule => schedule) // Jobs of equal texts share one, except those with H.
+            .Select(same => (same.Key, same.Count()))
+            .ToList());
+        return ScheduleLoad.Of(schedules, begin, end, length);
+    }).WithSummary("How many fires are planned over a day, and the quietest times");
+}

@@ -1,0 +1,246 @@
+using System.Buffers.Text;
+using System.Text;
+using Dts.Common.Cron;
+using Dts.Common.Etcd;
+using Dts.Common.Jobs;
+using Dts.Master.Logs;
+using Etcdserverpb;
+using Mvccpb;
+
+namespace Dts.Master.Jobs;
+
+/// <summary>Draws up the ledger of a job, and finds what is wrong in that of all jobs, out of etcd and the log.</summary>
+/// <remarks>
+/// Etcd is asked before the log: a run that ends between the two answers has its record by then, or will have it within about a second.
+/// An answer reads a limited number of jobs, plan times and records; the next one goes on from there.
+/// </remarks>
+internal sealed class LedgerReader(
+    EtcdClient etcd, Keys keys, ILogReader store, CronZone zone, ForeignValues foreign, TimeProvider time)
+{
+    private const int JobsAtOnce = 100;
+    private const int TimesAtOnce = 1000;
+    private const int TimesMax = 20_000; // Of an answer for all jobs.
+    private const int WrongMax = 1000;
+
+    private static readonly TimeSpan TimeMax = TimeSpan.FromSeconds(2);
+
+    /// <summary>The order of names in etcd.</summary>
+    private static readonly Comparer<string> InOrder = Comparer<string>.Create(
+        (one, other) => Encoding.UTF8.GetBytes(one).AsSpan().SequenceCompareTo(Encoding.UTF8.GetBytes(other)));
+
+    /// <summary>A page of a job's ledger, and the plan time of the next page; null = there is none.</summary>
+    /// <exception cref="FormatException">The job is unknown.</exception>
+    public async Task<LedgerPage?> ReadAsync(JobName name, DateTimeOffset from, DateTimeOffset to, int limit, CancellationToken cancel)
+    {
+        var job = await ReadJobAsync(name, cancel);
+        if (job.Current is null && job.Changes.Count == 0)
+        {
+            return null;
+        }
+
+        var plan = Ledger.Plan(name, job.Changes, job.Current, zone, from, to, limit);
+        return new LedgerPage(
+            await JudgeAsync(name, plan, job.Known, cancel), plan.More is { } more ? Cursor.Text(more) : null);
+    }
+
+    /// <summary>The fires of all jobs whose ledger has a fault, or which ended in one of these ways.</summary>
+    public async Task<WrongPage> FindWrongAsync(
+        DateTimeOffset from, DateTimeOffset to, IReadOnlyCollection<RunStatus> endings, LedgerPlace? after, CancellationToken cancel)
+    {
+        var (wrong, jobsRead, timesRead, begun) = (new List<WrongFire>(), 0, 0, time.GetTimestamp());
+        var place = after ?? new LedgerPlace("", null);
+        for (var name = place.Job; name is not null;)
+        {
+            var (jobs, last) = await ListJobsAsync(name, isIncluded: name == place.Job && place.From is not null, cancel);
+            foreach (var job in jobs)
+            {
+                var since = job.Name.Value == place.Job ? place.From ?? from : from;
+                // A job that was put by hand has no history, so its past begins with its first ending.
+                var isKnown = job.Changes.Count > 0 || since > from;
+                for (DateTimeOffset? next = since; next is { } start;)
+                {
+                    if (timesRead >= TimesMax || wrong.Count >= WrongMax || time.GetElapsedTime(begun) > TimeMax)
+                    {
+                        return new WrongPage(wrong, jobsRead, timesRead, new LedgerPlace(job.Name.Value, start).ToString());
+                    }
+
+                    var plan = Ledger.Plan(job.Name, job.Changes, job.Current, zone, start, to, TimesAtOnce);
+                    var found = (await FindWrongAsync(job.Name, plan, endings, cancel)).SkipWhile(
+                        line => !isKnown && !(isKnown = line.Endings.Count > 0));
+                    wrong.AddRange(found.Where(IsWrong).Select(line => new WrongFire(job.Name.Value, line)));
+                    timesRead += Math.Max(1, plan.Times.Count);
+                    next = plan.More;
+                }
+
+                jobsRead++;
+            }
+
+            name = last;
+        }
+
+        return new WrongPage(wrong, jobsRead, timesRead, null);
+
+        bool IsWrong(LedgerLine line) => line.Fault.Length > 0
+            || (line.Live is null && line.Counting is { } ending && endings.Contains(ending.Status));
+    }
+
+    /// <summary>Asks etcd only about jobs with something to tell: most have an ending for each plan time.</summary>
+    private async Task<IReadOnlyList<LedgerLine>> FindWrongAsync(
+        JobName name, LedgerPlan plan, IReadOnlyCollection<RunStatus> endings, CancellationToken cancel)
+    {
+        var lines = await JudgeAsync(name, plan, null, cancel);
+        return lines.Any(line => line.Fault.Length > 0 || (line.Counting is { } ending && endings.Contains(ending.Status)))
+            ? await JudgeAsync(name, plan, (await ReadJobAsync(name, cancel)).Known, cancel)
+            : lines;
+    }
+
+    private async Task<IReadOnlyList<LedgerLine>> JudgeAsync(JobName name, LedgerPlan plan, FiresInEtcd? known, CancellationToken cancel) =>
+        Ledger.Judge(
+            plan,
+            plan.Times is [var first, ..] ? await store.ListPlannedAsync(name, first, plan.Times[^1].AddSeconds(1), cancel) : [],
+            time.GetUtcNow(),
+            known);
+
+    private async Task<JobInLedger> ReadJobAsync(JobName name, CancellationToken cancel)
+    {
+        var state = await etcd.TxnAsync(
+            Txn.All(
+            [
+                Txn.Get(keys.Job(name)), Txn.Get(keys.History(name)), Txn.List(keys.Runs(name)), Txn.List(keys.QueueOf(name)),
+                Txn.List(keys.Owed(name, "")), Txn.Get(keys.Fired(name)), Txn.List(keys.FiredByWorkers(name)),
+            ]),
+            repeatable: true,
+            cancel);
+        var answers = state.Responses.Select(response => response.ResponseRange.Kvs).ToList();
+        var job = answers[0].Select(ParseJob).OfType<Job>().FirstOrDefault();
+        var runs = answers[2].Select(ParseRun).Concat(answers[3].Select(ParseQueued)).OfType<RunInSight>();
+        var cursors = answers[5].Concat(answers[6]).Select(
+            pair => Cursor.TryParse(pair.Value.ToStringUtf8(), out var cursor) ? cursor.PlanTime : (DateTimeOffset?)null);
+        return new JobInLedger(
+            name,
+            ParseChanges(answers[1].FirstOrDefault()),
+            job,
+            new FiresInEtcd(
+                runs.DistinctBy(run => run.RunId),
+                answers[4].Select(ParseOwed).OfType<OwedEnding>(),
+                name,
+                cursors.Max(),
+                TimeSpan.FromSeconds(job?.StartDeadlineSeconds ?? 0)));
+    }
+
+    /// <summary>
+    /// The jobs that follow in the order of their names' bytes, also those that were deleted and are still known; and the name after which
+    /// it goes on, or null.
+    /// </summary>
+    /// <param name="isIncluded">That job itself comes again, because it is only partly read.</param>
+    private async Task<(IReadOnlyList<JobInLedger> Jobs, string? Last)> ListJobsAsync(
+        string after, bool isIncluded, CancellationToken cancel)
+    {
+        var begin = after + (isIncluded ? "" : "\0");
+        var jobs = await PageAsync(keys.Jobs, begin, null, cancel);
+        var last = jobs.Count == JobsAtOnce ? jobs[^1].Key.ToStringUtf8()[keys.Jobs.Length..] : null;
+        var histories = await PageAsync(keys.AllHistory, begin, last, cancel);
+        if (histories.Count == JobsAtOnce)
+        {
+            last = histories[^1].Key.ToStringUtf8()[keys.AllHistory.Length..];
+        }
+
+        var current = jobs.ToDictionary(pair => pair.Key.ToStringUtf8()[keys.Jobs.Length..]);
+        var changes = histories.ToDictionary(pair => pair.Key.ToStringUtf8()[keys.AllHistory.Length..]);
+        JobInLedger[] found =
+        [
+            .. current.Keys.Union(changes.Keys)
+                .Where(name => last is null || InOrder.Compare(name, last) <= 0)
+                .Order(InOrder)
+                .Select(text => JobName.TryParse(text, out var name, out _)
+                    ? new JobInLedger(
+                        name,
+                        ParseChanges(changes.GetValueOrDefault(text)),
+                        current.TryGetValue(text, out var pair) ? ParseJob(pair) : null,
+                        null)
+                    : null)
+                .OfType<JobInLedger>(),
+        ];
+        return (found, last);
+    }
+
+    /// <param name="last">The last name; null = all.</param>
+    private async Task<IReadOnlyList<KeyValue>> PageAsync(string prefix, string begin, string? last, CancellationToken cancel)
+    {
+        var end = last is null ? Txn.EndOf(prefix) : Txn.Bytes($"{prefix}{last}\0");
+        return (await etcd.RangeAsync(
+            new RangeRequest { Key = Txn.Bytes(prefix + begin), RangeEnd = end, Limit = JobsAtOnce }, cancel)).Kvs;
+    }
+
+    private Job? ParseJob(KeyValue pair) => Read(pair, JobJson.TryParse(pair.Value.Memory, out var job, out var why), job, why);
+
+    private IReadOnlyList<ScheduleChange> ParseChanges(KeyValue? pair) =>
+        pair is null
+            ? []
+            : Read(pair, Documents.TryReadHistory(pair.Value.Span, out var changes, out var why), changes, why) ?? [];
+
+    private RunInSight? ParseRun(KeyValue pair) =>
+        Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllRuns) is var (name, runId)
+        && Read(pair, Documents.TryReadInFlight(runId, pair.Value.Span, out var run, out var why), run, why) is { } found
+            ? new RunInSight(name.Value, runId, found.Run, found.Worker, found.Claimed, IsKillAsked: false)
+            : null;
+
+    private RunInSight? ParseQueued(KeyValue pair) =>
+        Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllQueued) is var (name, runId)
+        && Read(pair, Documents.TryReadQueued(runId, pair.Value.Span, out var run, out var why), run, why) is { } found
+            ? new RunInSight(name.Value, runId, found, "", null, IsKillAsked: false)
+            : null;
+
+    private OwedEnding? ParseOwed(KeyValue pair) =>
+        Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllOwed) is var (_, runId)
+            ? Read(pair, Documents.TryReadOwed(runId, pair.Value.Span, out var owed, out var why), owed, why)
+            : null;
+
+    private T? Read<T>(KeyValue pair, bool isRead, T? value, string why)
+        where T : class
+    {
+        if (!isRead)
+        {
+            foreign.Report(pair, why);
+        }
+
+        return value;
+    }
+
+    /// <param name="Known">Null = it was not read.</param>
+    private sealed record JobInLedger(JobName Name, IReadOnlyList<ScheduleChange> Changes, Job? Current, FiresInEtcd? Known);
+}
+
+/// <param name="Next">Asks for what follows: the first plan time of the next page; null = there is nothing more.</param>
+internal sealed record LedgerPage(IReadOnlyList<LedgerLine> Lines, string? Next);
+
+/// <summary>What is wrong in the ledger of all jobs, as far as this answer came.</summary>
+/// <param name="JobsRead">How many jobs were read to their end.</param>
+/// <param name="Next">Asks for what follows; null = there is nothing more.</param>
+internal sealed record WrongPage(IReadOnlyList<WrongFire> Wrong, int JobsRead, int PlanTimesRead, string? Next);
+
+internal sealed record WrongFire(string JobName, LedgerLine Fire);
+
+/// <summary>How far the ledger of all jobs has been read.</summary>
+/// <param name="From">The plan time to go on from; null = the job is done.</param>
+internal readonly record struct LedgerPlace(string Job, DateTimeOffset? From)
+{
+    public static LedgerPlace? Parse(string text)
+    {
+        try
+        {
+            return Encoding.UTF8.GetString(Base64Url.DecodeFromChars(text)).Split(' ', 2) is [var from, { Length: > 0 } job]
+                && QueryTime.Parse(from) is { } moment
+                && JobName.TryParse(job, out _, out _)
+                    ? new LedgerPlace(job, moment)
+                    : null;
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
+    }
+
+    public override string ToString() =>
+        Base64Url.EncodeToString(Encoding.UTF8.GetBytes($"{Cursor.Text(From ?? DateTimeOffset.UnixEpoch)} {Job}"));
+}

@@ -1,0 +1,182 @@
+using Dts.Common.Etcd;
+using Dts.Common.Jobs;
+using Dts.Master.Logs;
+using Etcdserverpb;
+using Mvccpb;
+
+namespace Dts.Master.Jobs;
+
+/// <summary>Puts together what etcd and the log have of one run.</summary>
+internal sealed class RunReader(EtcdClient etcd, Keys keys, ILogReader store, JobStore jobs, TimeProvider time)
+{
+    private const int UsualDays = 30;
+    private const int JobsAtOnce = 30; // With four reads each: etcd accepts 128 in a transaction.
+
+    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan AppearsWithin = TimeSpan.FromSeconds(2); // The record of a run that has just ended.
+
+    /// <summary>Null = nobody knows the run.</summary>
+    /// <param name="withOutput">Its record comes with its output.</param>
+    public async Task<RunView?> FindAsync(JobName name, string runId, bool withOutput, CancellationToken cancel)
+    {
+        for (var begun = time.GetTimestamp(); ; await Task.Delay(LookEvery, time, cancel))
+        {
+            var found = await LookAsync(name, runId, withOutput, cancel);
+            if (found is not null || !RunId.TryParse(runId, out _) || time.GetElapsedTime(begun) > AppearsWithin)
+            {
+                return found;
+            }
+        }
+    }
+
+    private async Task<RunView?> LookAsync(JobName name, string runId, bool withOutput, CancellationToken cancel)
+    {
+        // Etcd first: a run that ends between the two answers is still seen there.
+        var unended = await ListUnendedAsync([name], cancel);
+        var run = unended.FirstOrDefault(run => run.RunId == runId);
+        var record = await store.FindAsync($"{name}/{runId}", cancel);
+        if (record is { Status: RunStatus.Lost } && run is not null)
+        {
+            record = null; // Its worker is back and took it along.
+        }
+
+        if (run is null && record is null)
+        {
+            return null;
+        }
+
+        var timeline = record is not null ? RunTimeline.Of(record) : RunTimeline.Of(run!);
+        // As it was when the run was claimed: its dependents are those of then.
+        var job = (record is { JobRevision: > 0 and var revision } ? await jobs.FindAtAsync(name, revision, cancel) : null)
+            ?? await jobs.FindAsync(name, cancel);
+        var days = await store.ListStatsAsync(name, DateOnly.FromDateTime(time.GetUtcNow().UtcDateTime).AddDays(-UsualDays), cancel);
+        var attempt = record?.Attempt ?? run!.Attempt;
+        var trigger = record?.Trigger ?? run!.Trigger;
+        var cause = record?.Cause ?? run!.Cause;
+        return new RunView(
+            name,
+            runId,
+            record is null ? run!.State : UnendedRun.Ended,
+            record?.Status,
+            record?.Err ?? "",
+            timeline with
+            {
+                UsualMs = DayStats.Percentile(days, 'd', 0.5),
+                TimeoutMs = record is null && job is { TimeoutSeconds: > 0 } ? job.TimeoutSeconds * 1000L : null,
+            },
+            record?.Worker ?? run!.Worker,
+            attempt,
+            trigger,
+            FindCause(name, runId, trigger, cause),
+            await ListAttemptsAsync(name, runId, unended, cancel),
+            record is null || job is null ? [] : await ListTriggeredAsync($"{name}/{runId}", timeline.PlanTime, job, cancel),
+            record is null && run!.IsKillAsked,
+            ListedRecord.Of(record, withOutput));
+    }
+
+    private static RunLink? FindCause(JobName name, string runId, string trigger, string cause) =>
+        trigger is RunSpec.Retry or RunSpec.Rerun && RunId.TryParse(runId, out var parts)
+            ? RunLink.To($"{name}/{RunId.Of(parts.PlanTime, parts.Origin, parts.Attempt - 1, parts.Worker)}")
+            : cause.Length > 0 ? RunLink.To(cause) : null;
+
+    private async Task<IReadOnlyList<RunLink>> ListAttemptsAsync(
+        JobName name, string runId, IReadOnlyList<UnendedRun> unended, CancellationToken cancel)
+    {
+        if (!RunId.TryParse(runId, out var parts))
+        {
+            return [];
+        }
+
+        return await ListAsync(
+            name,
+            parts.PlanTime,
+            other => RunId.TryParse(other, out var its) && its with { Attempt = parts.Attempt } == parts,
+            unended.Where(run => run.JobName == name.Value),
+            cancel);
+    }
+
+    /// <summary>The runs of the job's dependents whose ids say that this run led to them.</summary>
+    private async Task<IReadOnlyList<RunLink>> ListTriggeredAsync(string cause, DateTimeOffset planTime, Job job, CancellationToken cancel)
+    {
+        var origin = RunId.OriginAfter(cause);
+        var dependents = job.Dependents
+            .Distinct()
+            .Where(dependent => JobName.TryParse(dependent, out _, out _))
+            .Select(JobName.Parse)
+            .ToList();
+        var unended = await ListUnendedAsync(dependents, cancel);
+        List<RunLink> links = [];
+        foreach (var name in dependents)
+        {
+            links.AddRange(await ListAsync(
+                name,
+                planTime,
+                other => RunId.TryParse(other, out var its) && its.Origin == origin,
+                unended.Where(run => run.JobName == name.Value),
+                cancel));
+        }
+
+        return links;
+    }
+
+    /// <summary>A job's runs of one plan time that fit, from the log and from etcd, the first attempt first.</summary>
+    private async Task<IReadOnlyList<RunLink>> ListAsync(
+        JobName name, DateTimeOffset planTime, Func<string, bool> fits, IEnumerable<UnendedRun> unended, CancellationToken cancel)
+    {
+        var ms = planTime.ToUnixTimeMilliseconds();
+        var records = (await store.ListPlannedAsync(name, planTime, planTime.AddMilliseconds(1), cancel))
+            .Where(record => record.PlanTime == ms && fits(EndedRun.RunIdOf(record.Id, record.JobName)))
+            .Select(RunLink.To);
+        return
+        [
+            .. unended.Where(run => fits(run.RunId)).Select(RunLink.To)
+                .Concat(records)
+                .DistinctBy(link => link.RunId)
+                .OrderBy(link => link.Attempt)
+                .ThenBy(link => link.RunId, StringComparer.Ordinal),
+        ];
+    }
+
+    private async Task<IReadOnlyList<UnendedRun>> ListUnendedAsync(IReadOnlyList<JobName> names, CancellationToken cancel)
+    {
+        List<UnendedRun> runs = [];
+        var now = time.GetUtcNow();
+        foreach (var some in names.Chunk(JobsAtOnce))
+        {
+            // In one transaction: a run that is just being claimed is in one of the two places.
+            var reads = some.SelectMany(name => (RequestOp[])
+                [Txn.List(keys.Runs(name)), Txn.List(keys.QueueOf(name)), Txn.Get(keys.Killer(name)), Txn.List($"{keys.Killer(name)}/")]);
+            var state = await etcd.TxnAsync(Txn.All(reads), repeatable: true, cancel);
+            foreach (var (name, answers) in some.Zip(state.Responses.Select(response => response.ResponseRange.Kvs).Chunk(4)))
+            {
+                runs.AddRange(RunsOf(name, answers[0], answers[1], [.. answers[2], .. answers[3]]).Select(run => UnendedRun.Of(run, now)));
+            }
+        }
+
+        return runs;
+    }
+
+    private IEnumerable<RunInSight> RunsOf(
+        JobName name, IEnumerable<KeyValue> inFlight, IEnumerable<KeyValue> queued, List<KeyValue> kills)
+    {
+        foreach (var pair in inFlight)
+        {
+            var runId = pair.Key.ToStringUtf8()[keys.Runs(name).Length..];
+            if (Documents.TryReadInFlight(runId, pair.Value.Span, out var run, out _))
+            {
+                var isKillAsked = kills.Any(kill => kill.ModRevision > pair.CreateRevision
+                    && kill.Key.ToStringUtf8() is var key && (key == keys.Killer(name) || key == keys.Killer(name, runId)));
+                yield return new RunInSight(name, runId, run.Run, run.Worker, run.Claimed, isKillAsked);
+            }
+        }
+
+        foreach (var pair in queued)
+        {
+            var runId = pair.Key.ToStringUtf8()[keys.QueueOf(name).Length..];
+            if (Documents.TryReadQueued(runId, pair.Value.Span, out var run, out _))
+            {
+                yield return new RunInSight(name, runId, run, "", null, IsKillAsked: false);
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+using System.Text.Json.Serialization;
+using Dts.Common.Hosting;
+
+namespace Dts.Master.Views;
+
+/// <summary>How a job stands, in one word: the first of these that is true of it.</summary>
+[JsonConverter(typeof(WordsOnly<JobState>))]
+internal enum JobState
+{
+    /// <summary>No worker can run it as it is saved.</summary>
+    Broken,
+
+    Paused,
+
+    /// <summary>Its last ending is failed, timedOut, lost or missed.</summary>
+    Failing,
+
+    /// <summary>A run of it is in flight.</summary>
+    Running,
+
+    /// <summary>A run of it waits in the queue.</summary>
+    Queued,
+
+    /// <summary>This master has not read its endings yet.</summary>
+    Unknown,
+
+    /// <summary>It has no ending in the log.</summary>
+    New,
+
+    Well,
+}

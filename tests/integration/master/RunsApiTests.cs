@@ -1,0 +1,277 @@
+using System.Net;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Integration.Master;
+
+/// <summary>The list of runs, and one run in each of its states.</summary>
+public sealed class RunsApiTests(MasterProcess master) : IClassFixture<MasterProcess>
+{
+    private readonly string _job = $"job-{Guid.NewGuid():N}";
+
+    private JobName Name => JobName.Parse(_job);
+
+    [Fact]
+    public async Task A_list_has_last_lines_and_outputs_only_if_they_are_asked_for()
+    {
+        await WriteAsync(
+            Some.Record(0, _job, output: "one\ntwo\n") with { OutputBytes = 8, LastLine = "two" },
+            Some.Record(1, _job, RunStatus.Failed, "bad\n") with { OutputBytes = 4 });
+
+        var plain = await GetAsync($"/api/v1/runs?filter=job:{_job}");
+        var whole = await GetAsync($"/api/v1/runs?filter=job:{_job}&output=true");
+        var failed = await GetAsync($"/api/v1/runs?filter=job:{_job}%20ending:failed");
+        var earlier = await GetAsync($"/api/v1/runs?filter=job:{_job}&to=2026-11-22T10:01:00Z");
+
+        Assert.Equal([("", "bad"), ("", "two")], Outputs(plain));
+        Assert.Equal([("bad\n", "bad"), ("one\ntwo\n", "two")], Outputs(whole));
+        Assert.Equal([("", "bad")], Outputs(failed));
+        Assert.Equal([("", "two")], Outputs(earlier));
+
+        static IEnumerable<(string?, string?)> Outputs(JsonNode page) =>
+            page["runs"]!.AsArray().Select(run => ((string?)run!["output"], (string?)run["lastLine"]));
+    }
+
+    [Fact]
+    public async Task Pages_follow_each_other()
+    {
+        await WriteAsync([.. Enumerable.Range(0, 5).Select(n => Some.Record(n, _job))]);
+
+        var first = await GetAsync($"/api/v1/runs?filter=job:{_job}&limit=3");
+        var second = await GetAsync($"/api/v1/runs?filter=job:{_job}&limit=3&after={first["next"]}");
+
+        Assert.Equal(
+            Enumerable.Range(0, 5).Reverse().Select(n => Some.Record(n, _job).Id),
+            first["runs"]!.AsArray().Concat(second["runs"]!.AsArray()).Select(run => (string?)run!["_id"]));
+        Assert.Null(second["next"]);
+    }
+
+    [Fact]
+    public async Task Runs_are_counted_over_time_by_ending()
+    {
+        await WriteAsync(
+            [.. Enumerable.Range(0, 20).Select(n => Some.Record(n, _job, n % 10 == 9 ? RunStatus.Failed : RunStatus.Succeeded))]);
+
+        var counts = (await GetAsync(
+            $"/api/v1/runs?filter=job:{_job}&from=2026-11-22&to=2026-11-23&limit=0&counts=quarter"))["counts"]!;
+
+        Assert.Equal(900, (int)counts["stepSeconds"]!);
+        Assert.Equal(20, (int)counts["total"]!);
+        Assert.StartsWith("2026-11-22T00:00:00", (string?)counts["since"]);
+        Assert.Equal(
+            ["""10:00 {"succeeded":14,"failed":1}""", """10:15 {"succeeded":4,"failed":1}"""],
+            counts["times"]!.AsArray().Select(time => $"{((string)time!["at"]!)[11..16]} {time["endings"]!.ToJsonString()}"));
+    }
+
+    [Theory]
+    [InlineData("filter=state:failing",             "filter has \"state:failing\", which is no question to runs that have not ended; "
+        + "expected state:running, state:queued, job:, worker:, trigger: or a text")]
+    [InlineData("filter=label:a=b",                 "filter has \"label:a=b\", which is no question to runs: "
+        + "it is asked of jobs, and runs do not have it")]
+    [InlineData("counts=week",                      "counts is \"week\"; expected one of minute, quarter, hour, day")]
+    [InlineData("counts=minute&from=2026-01-01",    "counts is \"minute\"; expected a span, from to to, of at most 2000 times")]
+    [InlineData("output=perhaps",                   "output is \"perhaps\"; expected true or false")]
+    public async Task What_cannot_be_asked_of_runs_is_refused_with_the_reason(string query, string detail)
+    {
+        using var answer = await master.Http.GetAsync($"/api/v1/runs?{query}");
+
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Equal(detail, (string?)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["detail"]);
+    }
+
+    [Fact]
+    public async Task Runs_that_have_not_ended_are_listed_if_the_filter_asks_for_them_and_their_variables_are_not_shown()
+    {
+        var (running, queued) = (RunSpec.Scheduled(Some.Now), RunSpec.Scheduled(Some.Now.AddMinutes(1)) with
+        {
+            Trigger = RunSpec.Manual, Origin = "manual-1", Env = new Dictionary<string, string> { ["PASSWORD"] = "secret" },
+        });
+        await ClaimAsync(running);
+        await QueueAsync(queued);
+
+        JsonNode? both = null;
+        await Patience.Until(
+            () =>
+            {
+                using var answer = master.Http.GetAsync($"/api/v1/runs?filter=state:running|queued%20job:{_job}").Result;
+                both = JsonNode.Parse(answer.Content.ReadAsStringAsync().Result)!;
+                return both["unended"] is JsonArray { Count: 2 };
+            },
+            () => $"{both}");
+        var one = await GetAsync($"/api/v1/runs?filter=-state:running%20trigger:manual%20{_job}");
+
+        Assert.Equal(
+            [($"{running.Id}", "running", "w1"), ($"{queued.Id}", "queued", "")],
+            both!["unended"]!.AsArray().Select(run => ((string)run!["runId"]!, (string)run["state"]!, (string)run["worker"]!)));
+        Assert.Equal([queued.Id], one["unended"]!.AsArray().Select(run => (string?)run!["runId"]));
+        Assert.DoesNotContain("secret", both.ToJsonString(), StringComparison.Ordinal);
+        Assert.Empty(both["runs"]!.AsArray());
+    }
+
+    [Fact]
+    public async Task One_run_has_one_address_from_the_queue_to_its_end()
+    {
+        await master.Etcd.PutAsync(master.Keys.Job(Name), JobJson.ToJson(Some.Job(_job) with { TimeoutSeconds = 60 }));
+        var spec = RunSpec.Scheduled(Some.Now);
+        var url = $"/api/v1/runs/{_job}/{spec.Id}";
+
+        Assert.Equal(HttpStatusCode.NotFound, (await master.Http.GetAsync(url)).StatusCode);
+        await QueueAsync(spec);
+        var queued = await GetAsync(url);
+        await ClaimAsync(spec);
+        await master.Etcd.DeleteAsync(master.Keys.Queued(Name, spec.Id));
+        var running = await GetAsync(url);
+        await WriteAsync(Some.Record(0, _job) with { StartTime = Ms(Some.Now) + 3, EndTime = Ms(Some.Now) + 1003, OutputBytes = 6 });
+        var ended = await GetAsync(url); // Its key is still there, as just after the end.
+        await master.Etcd.DeleteAsync(master.Keys.Run(Name, spec.Id));
+        var settled = await GetAsync($"{url}?output=true");
+
+        Assert.Equal(
+            ["queued", "running", "ended", "ended"],
+            new[] { queued, running, ended, settled }.Select(run => (string?)run["state"]));
+        Assert.Null(running["ending"]);
+        Assert.Equal((60_000, 1000), ((int)running["timeline"]!["timeoutMs"]!, (int)running["timeline"]!["aheadMs"]!));
+        Assert.Equal(
+            """{"aheadMs":1000,"lagMs":3,"durationMs":1000}""",
+            Only(settled["timeline"]!, "aheadMs", "lagMs", "durationMs"));
+        Assert.Equal(("succeeded", "hello\n"), ((string?)settled["ending"], (string?)settled["record"]!["output"]));
+        Assert.Equal(("", "hello"), ((string?)ended["record"]!["output"], (string?)ended["record"]!["lastLine"]));
+        Assert.Equal([spec.Id], settled["attempts"]!.AsArray().Select(run => (string?)run!["runId"]));
+    }
+
+    [Fact]
+    public async Task A_run_links_to_its_attempts_to_what_led_to_it_and_to_what_it_led_to()
+    {
+        var (next, other) = ($"{_job}-next", $"{_job}-other");
+        await master.Etcd.PutAsync(master.Keys.Job(Name), JobJson.ToJson(Some.Job(_job) with { Then = [next], Always = [other] }));
+        var revision = (await master.Etcd.FindAsync(master.Keys.Job(Name)))!.ModRevision;
+        await master.Etcd.PutAsync(master.Keys.Job(Name), JobJson.ToJson(Some.Job(_job))); // It has no dependents any more.
+        var first = Some.Record(0, _job, RunStatus.Failed) with { Cause = "before/20261122T100000Z" };
+        var again = Some.Record(0, _job) with
+        {
+            Id = $"{_job}/{RunId.Of(Some.Now, attempt: 2)}",
+            Attempt = 2,
+            Trigger = RunSpec.Retry,
+            Cause = "before/20261122T100000Z",
+            JobRevision = revision,
+        };
+        var dependent = RunSpec.Scheduled(Some.Now) with
+        {
+            Trigger = RunSpec.Dependent, Origin = RunId.OriginAfter(again.Id), Cause = again.Id,
+        };
+        await WriteAsync(
+            first,
+            again,
+            Some.Record(0, _job) with { Id = $"{_job}/{RunId.Of(Some.Now, "manual-1a2b")}", Trigger = RunSpec.Manual },
+            Some.Record(0, next) with { Id = $"{next}/{dependent.Id}", Trigger = RunSpec.Dependent, Cause = again.Id });
+        await QueueAsync(dependent, other);
+
+        var run = await GetAsync($"/api/v1/runs/{again.Id}");
+        var led = await GetAsync((string)run["triggered"]![1]!["url"]!);
+
+        Assert.Equal(["1 failed", "2 succeeded"], run["attempts"]!.AsArray().Select(link => $"{link!["attempt"]} {link["ending"]}"));
+        Assert.Equal($"/api/v1/runs/{first.Id}", (string?)run["cause"]!["url"]);
+        Assert.Equal("/api/v1/runs/before/20261122T100000Z", (string?)(await GetAsync($"/api/v1/runs/{first.Id}"))["cause"]!["url"]);
+        Assert.Equal(
+            [$"{next} ended succeeded", $"{other} queued "],
+            run["triggered"]!.AsArray().Select(link => $"{link!["jobName"]} {link["state"]} {link["ending"]}"));
+        Assert.Equal($"/api/v1/runs/{again.Id}", (string?)led["cause"]!["url"]);
+    }
+
+    [Fact]
+    public async Task A_lost_run_whose_worker_took_it_along_goes_on()
+    {
+        var spec = RunSpec.Scheduled(Some.Now);
+        await WriteAsync(Some.Record(0, _job, RunStatus.Lost));
+        await ClaimAsync(spec);
+
+        Assert.Equal("running", (string?)(await GetAsync($"/api/v1/runs/{_job}/{spec.Id}"))["state"]);
+    }
+
+    [Fact]
+    public async Task One_run_is_killed_with_a_reason_and_one_that_has_ended_is_not()
+    {
+        var (running, queued) = (RunSpec.Scheduled(Some.Now), RunSpec.Scheduled(Some.Now.AddMinutes(1)));
+        await ClaimAsync(running);
+        await QueueAsync(queued);
+        await WriteAsync(Some.Record(5, _job));
+
+        var first = await KillAsync(running.Id, """{"reason":"shop maintenance"}""");
+        var second = await KillAsync(queued.Id, "");
+        var other = await KillAsync(running.Id, $$"""{"runId":"{{queued.Id}}"}""");
+        var ended = await KillAsync(RunId.Of(Some.Now.AddMinutes(5)), "");
+        var unknown = await KillAsync("nothing", "");
+
+        Assert.Equal(
+            [202, 202, 422, 409, 404], new[] { first, second, other, ended, unknown }.Select(answer => (int)answer.Status));
+        Assert.Equal($"run 20261122T100500Z of job {_job} has ended: succeeded", (string?)JsonNode.Parse(ended.Text)!["detail"]);
+        Assert.Equal(
+            "shop maintenance", (await master.Etcd.FindAsync(master.Keys.Killer(Name, running.Id)))!.Value.ToStringUtf8());
+        Assert.True((bool)(await GetAsync($"/api/v1/runs/{_job}/{running.Id}"))["isKillAsked"]!);
+        Assert.Null(await master.Etcd.FindAsync(master.Keys.Queued(Name, queued.Id)));
+
+        async Task<(HttpStatusCode Status, string Text)> KillAsync(string runId, string body)
+        {
+            using var content = new StringContent(body, null, "application/json");
+            using var answer = await master.Http.PostAsync($"/api/v1/runs/{_job}/{runId}/kill", content);
+            return (answer.StatusCode, await answer.Content.ReadAsStringAsync());
+        }
+    }
+
+    [Fact]
+    public async Task The_statistics_of_a_job_have_names()
+    {
+        var today = DateTimeOffset.UtcNow;
+        await WriteAsync(
+            [
+                .. Enumerable.Range(0, 10).Select(n => Some.Record(n, _job) with
+                {
+                    PlanTime = Ms(today),
+                    StartTime = Ms(today) + 2,
+                    EndTime = Ms(today) + 102,
+                    MaxRssKb = 1024 * (n + 1),
+                    Worker = n < 3 ? "w1" : "w2",
+                }),
+                Some.Record(11, _job, RunStatus.Missed) with { PlanTime = Ms(today), StartTime = Ms(today) },
+            ]);
+
+        var stats = await GetAsync($"/api/v1/jobs/{_job}/stats");
+
+        Assert.Equal("""{"succeeded":10,"missed":1}""", stats["endings"]!.ToJsonString());
+        Assert.Equal((10, 100), ((int)stats["duration"]!["runs"]!, (int)stats["duration"]!["maxMs"]!));
+        Assert.InRange((int)stats["duration"]!["p50Ms"]!, 100, 120);
+        Assert.InRange((int)stats["lag"]!["p95Ms"]!, 2, 3);
+        Assert.Equal("""{"runs":10,"p50Bytes":5242880,"maxBytes":10485760}""", stats["memory"]!.ToJsonString());
+        Assert.Equal("""{"w1":3,"w2":7}""", stats["workers"]!.ToJsonString());
+        Assert.Null(stats["lastFailure"]);
+        Assert.Equal("succeeded", (string?)stats["lastSuccess"]!["ending"]);
+        Assert.Equal("""{"succeeded":10,"missed":1}""", Assert.Single(stats["byDay"]!.AsArray())!["endings"]!.ToJsonString());
+    }
+
+    private static long Ms(DateTimeOffset at) => at.ToUnixTimeMilliseconds();
+
+    private static string Only(JsonNode node, params string[] members) =>
+        new JsonObject(members.Select(member => KeyValuePair.Create(member, node[member]?.DeepClone()))).ToJsonString();
+
+    private async Task WriteAsync(params RunRecord[] records) => await master.LogStore.WriteAsync(
+        [.. records.Select(record => record with { ExpireAt = DateTimeOffset.UtcNow.AddYears(50) })], CancellationToken.None);
+
+    private async Task ClaimAsync(RunSpec run) => await master.Etcd.PutAsync(
+        master.Keys.Run(Name, run.Id),
+        JsonSerializer.Serialize(new RunInFlight("w1", "1", Some.Now.AddSeconds(-1), run), JobsJson.Readable.RunInFlight));
+
+    private async Task QueueAsync(RunSpec run, string? job = null) => await master.Etcd.PutAsync(
+        master.Keys.Queued(JobName.Parse(job ?? _job), run.Id), JsonSerializer.Serialize(run, JobsJson.Readable.RunSpec));
+
+    private async Task<JsonNode> GetAsync(string path)
+    {
+        using var answer = await master.Http.GetAsync(path);
+        var text = await answer.Content.ReadAsStringAsync();
+        Assert.True(answer.IsSuccessStatusCode, text);
+        return JsonNode.Parse(text)!;
+    }
+}

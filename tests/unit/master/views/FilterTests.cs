@@ -1,0 +1,128 @@
+using Dts.Common.Jobs;
+using Dts.Master.Logs;
+using Dts.Master.Views;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Unit.Master.Views;
+
+public sealed class FilterTests
+{
+    private static readonly DateTimeOffset Now = Some.Now;
+
+    [Theory]
+    [InlineData("backup",                "Text { Part = backup }")]
+    [InlineData("Backup db",             "Text { Part = Backup } Text { Part = db }")]
+    [InlineData("\"two words\"",         "Text { Part = two words }")]
+    [InlineData("\"a \\\" b\\\\\"",      "Text { Part = a \" b\\ }")]
+    [InlineData("-old",                  "not Text { Part = old }")]
+    [InlineData("-\"old one\"",          "not Text { Part = old one }")]
+    [InlineData("\"-old\"",              "Text { Part = -old }")]
+    [InlineData("\"10:30\"",             "Text { Part = 10:30 }")]
+    [InlineData("备份",                  "Text { Part = 备份 }")]
+    [InlineData("a-b",                   "Text { Part = a-b }")]
+    [InlineData("  a\t b\n",             "Text { Part = a } Text { Part = b }")]
+    [InlineData("",                      "")]
+    // Keys, in any case of their letters.
+    [InlineData("state:failing",         "State { Failing }")]
+    [InlineData("STATE:Failing",         "State { Failing }")]
+    [InlineData("state:running|queued",  "State { Running | Queued }")]
+    [InlineData("-state:paused",         "not State { Paused }")]
+    [InlineData("ending:timedOut",       "Ending { TimedOut }")]
+    [InlineData("ending:failed|lost",    "Ending { Failed | Lost }")]
+    [InlineData("trigger:manual",        "Trigger { manual }")]
+    [InlineData("worker:w1|w2",          "Worker { w1 | w2 }")]
+    [InlineData("job:\"a b\"|c",         "Job { a b | c }")]
+    [InlineData("job:\"a|b\"",           "Job { a|b }")]
+    [InlineData("user:deploy",           "User { deploy }")]
+    [InlineData("label:team",            "Label { team }")]
+    [InlineData("label:team=pay",        "Label { team = pay }")]
+    [InlineData("label:team=",           "Label { team =  }")]
+    [InlineData("\"label:team=a b\"",    "Text { Part = label:team=a b }")]
+    [InlineData("label:\"team=a b\"",    "Label { team = a b }")]
+    [InlineData("label:url=http://x",    "Label { url = http://x }")]
+    // Times: absolute, or counted from now.
+    [InlineData("next:<1h",              "Next { 10:00 to 11:00 }")]
+    [InlineData("next:>90s",             "Next { 10:01 to 23:59 }")]
+    [InlineData("next:<2026-11-22T10:30:00Z", "Next { 10:00 to 10:30 }")]
+    [InlineData("next:none",             "NoNext")]
+    [InlineData("from:2026-11-22T09:00:00Z to:30m", "Since { 09:00 } Until { 09:30 }")]
+    public void Words_are_read(string text, string terms) =>
+        Assert.Equal(terms, string.Join(' ', Filter.Parse(text, Now).Terms.Select(Show)));
+
+    [Theory]
+    [InlineData("stat:failing",   "filter has \"stat:failing\"; \"stat\" is not a key, did you mean state? "
+                                  + "To search for the text, write it in quotes")]
+    [InlineData("status:failed",  "did you mean ending?")]
+    [InlineData("lable:a=b",      "did you mean label?")]
+    [InlineData("http://x",       "\"http\" is not a key, expected one of state, label, worker, next, ending, user, trigger, "
+                                  + "job, from, to. To search")]
+    [InlineData("state:failed",   "filter has \"state:failed\"; "
+                                  + "expected one of broken, paused, failing, running, queued, unknown, new, well")]
+    [InlineData("ending:",        "filter has \"ending:\"; expected a value behind \"ending:\"")]
+    [InlineData("worker:a||b",    "expected a value on each side of '|'")]
+    [InlineData("next:1h",        "filter has \"next:1h\"; expected next:<1h, next:>2d, next:<2026-11-22T10:00:00Z or next:none")]
+    [InlineData("next:<soon",     "or a duration such as 90s, 15m, 2h or 7d")]
+    [InlineData("from:yesterday", "filter has \"from:yesterday\"; expected a time such as 2026-11-22T10:00:00Z")]
+    [InlineData("a -",            "filter has \"-\"; expected a text, or a key with its value")]
+    [InlineData("\"\"",           "filter has \"\"; expected a text, or a key with its value")]
+    [InlineData("a \"b c",        "filter has \"b c\" behind a quote that is not closed; expected a second quote")]
+    [InlineData("a\0",            "filter has a NUL character")]
+    public void A_word_that_cannot_be_read_is_named(string text, string message) =>
+        Assert.Contains(message, Assert.Throws<FormatException>(() => Filter.Parse(text, Now)).Message);
+
+    [Fact]
+    public void A_filter_has_a_length()
+    {
+        var words = Assert.Throws<FormatException>(() => Filter.Parse(string.Join(' ', Enumerable.Repeat("a", 31)), Now));
+        var letters = Assert.Throws<FormatException>(() => Filter.Parse(new string('a', 2001), Now));
+
+        Assert.Equal("filter has 31 words; expected at most 30", words.Message);
+        Assert.Equal("filter has 2001 characters; expected at most 2000", letters.Message);
+    }
+
+    [Fact]
+    public void What_the_log_can_answer_becomes_its_question()
+    {
+        var filter = Filter.Parse("job:a ending:failed worker:w1 trigger:retry from:2h to:1h \"exit 3\"", Now);
+
+        Assert.Equal(
+            new LogQuery("a", RunStatus.Failed, "w1", "retry", Now.AddHours(-2), Now.AddHours(-1), "exit 3", Limit: 20),
+            filter.ToLogQuery(limit: 20));
+    }
+
+    [Fact]
+    public void Of_two_spans_the_log_is_asked_for_what_they_have_in_common()
+    {
+        var query = Filter.Parse("from:2h from:1h to:10m to:30m", Now).ToLogQuery();
+
+        Assert.Equal((Now.AddHours(-1), Now.AddMinutes(-30)), (query.From, query.Until));
+    }
+
+    [Theory]
+    [InlineData("next:<1h",           "filter has \"next:<1h\", which is no question to runs: it is asked of jobs")]
+    [InlineData("label:a",            "it is asked of jobs")]
+    [InlineData("-a",                 "runs have no word with '-'")]
+    [InlineData("a b",                "write several words in one pair of quotes")]
+    [InlineData("ending:failed|lost", "runs take one value of a key")]
+    [InlineData("job:a job:b",        "runs take each key once")]
+    public void A_word_that_the_log_cannot_answer_is_named(string text, string message) =>
+        Assert.Contains(message, Assert.Throws<FormatException>(() => Filter.Parse(text, Now).ToLogQuery()).Message);
+
+    private static string Show(FilterTerm term) => (term.IsNegated ? "not " : "") + term switch
+    {
+        FilterTerm.Text text => $"Text {{ Part = {text.Part} }}",
+        FilterTerm.State state => $"State {{ {string.Join(" | ", state.States)} }}",
+        FilterTerm.Ending ending => $"Ending {{ {string.Join(" | ", ending.Statuses)} }}",
+        FilterTerm.Trigger trigger => $"Trigger {{ {string.Join(" | ", trigger.Triggers)} }}",
+        FilterTerm.Worker worker => $"Worker {{ {string.Join(" | ", worker.Ids)} }}",
+        FilterTerm.Job job => $"Job {{ {string.Join(" | ", job.Names)} }}",
+        FilterTerm.User user => $"User {{ {user.Name} }}",
+        FilterTerm.Label { Value: null } label => $"Label {{ {label.Name} }}",
+        FilterTerm.Label label => $"Label {{ {label.Name} = {label.Value} }}",
+        FilterTerm.Next next => $"Next {{ {next.Earliest:HH:mm} to {next.Before:HH:mm} }}",
+        FilterTerm.Since since => $"Since {{ {since.At:HH:mm} }}",
+        FilterTerm.Until until => $"Until {{ {until.At:HH:mm} }}",
+        _ => term.GetType().Name,
+    };
+}
