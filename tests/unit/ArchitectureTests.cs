@@ -22,8 +22,10 @@ public sealed partial class ArchitectureTests
         ["common/Logs"]             = "Hosting Jobs",
         ["common/Logs/Mongo"]       = "Hosting Jobs",
         ["common/Doctor"]           = $"{Common} Logs.Mongo",
-        ["master"]                  = $"{Common} Doctor master.Api master.Jobs master.Logs",
-        ["master/api"]              = $"{Common} master.Jobs master.Logs",
+        ["master"]                  = $"{Common} Doctor master.Api master.Commands master.Crontab master.Jobs master.Logs",
+        ["master/api"]              = $"{Common} master.Crontab master.Jobs master.Logs",
+        ["master/commands"]         = "Cron Hosting Jobs",
+        ["master/crontab"]          = "Cron Hosting Jobs master.Jobs",
         ["master/jobs"]             = $"{Common} master.Logs",
         ["master/logs"]             = "Hosting Jobs Logs Logs.Mongo",
         ["worker"]                  =
