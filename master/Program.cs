@@ -78,6 +78,7 @@ return await Service.RunAsync(async () =>
     new LogApi(new RunList(etcd, settings.Keys, foreign), store, TimeProvider.System).Map(v1);
     new OutputApi(store, etcd, settings.Keys, TimeProvider.System).Map(v1);
     new WorkersApi(workers).Map(v1);
+    new ImportApi(jobs, settings.DefaultZone, TimeProvider.System).Map(v1);
     ConsolePage.Map(app);
     Health.Map(app, etcd, settings.Keys);
 

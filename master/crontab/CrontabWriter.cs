@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Dts.Common.Cron;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
+using Dts.Master.Jobs;
 
 namespace Dts.Master.Crontab;
 
@@ -39,7 +40,7 @@ internal static class CrontabWriter
         var written = job.Enabled && CrontabSchedule.IsCrons(job.CronExpr) ? CrontabCommand.Write(job.Command, shell) : null;
         if (written is null || shell.Any(char.IsWhiteSpace))
         {
-            return $"# {JobNote.OfJob}{Json(JobNote.MembersOf(job))}\n";
+            return $"# {JobNote.OfJob}{Json(MemberChange.MembersOf(job))}\n";
         }
 
         var text = new StringBuilder();
@@ -52,9 +53,9 @@ internal static class CrontabWriter
 
         var user = format == CrontabFormat.System ? job.User + ' ' : "";
         var line = $"{job.CronExpr} {user}{written}";
-        var comment = IsRead(job.Description) ? $"# {job.Description}\n" : "";
+        var comment = IsRead(job.Description, format) ? $"# {job.Description}\n" : "";
         var above = WithoutNote(comment.Length > 0 ? job.Description : "", line, format, variables);
-        var own = JobNote.MembersOf(job);
+        var own = MemberChange.MembersOf(job);
         foreach (var (name, value) in above)
         {
             if (own.ContainsKey(name) && JsonNode.DeepEquals(own[name], value))
@@ -67,14 +68,14 @@ internal static class CrontabWriter
     }
 
     /// <summary>Whether a description can stand as a comment above a line.</summary>
-    private static bool IsRead(string description)
+    private static bool IsRead(string description, CrontabFormat format)
     {
         if (description.Length == 0 || description.Contains('\n') || JobNote.TryParse(0, description) is not null)
         {
             return false;
         }
 
-        var read = CrontabReader.Read($"# {description}\n0 0 * * * root true", new ImportOptions(CrontabFormat.System), CronZone.Utc);
+        var read = CrontabReader.Read($"# {description}\n0 0 * * * root true", new ImportOptions(format), CronZone.Utc);
         return read.Jobs.Single().Job.Description == description;
     }
 
@@ -82,7 +83,7 @@ internal static class CrontabWriter
     private static JsonObject WithoutNote(string description, string line, CrontabFormat format, CrontabVariables variables) =>
         CrontabText.Parse(line, format) is CrontabText.Entry entry
             && CrontabReader.Build(entry, variables, description, [], out _) is { } built
-            ? JobNote.MembersOf(built)
+            ? MemberChange.MembersOf(built)
             : [];
 
     /// <summary>Writes a variable unless it stands already, or no line can say it.</summary>

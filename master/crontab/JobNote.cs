@@ -19,9 +19,6 @@ internal sealed record JobNote(int Number, string Json, bool IsWhole)
         : comment.StartsWith(OfJob, StringComparison.Ordinal) ? new JobNote(number, comment[OfJob.Length..], true)
         : null;
 
-    public static JsonObject MembersOf(Job job) =>
-        JsonSerializer.SerializeToNode(job, JobsJson.Readable.Job)!.AsObject();
-
     /// <summary>The job whose members are those of the note and, where it names none, those of the line.</summary>
     public (Job? Job, string Fault) Over(JsonObject members)
     {

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
+using Dts.Master.Jobs;
 
 namespace Dts.Master.Crontab;
 
@@ -13,14 +14,9 @@ internal static class JobSet
 
     private static readonly JsonReaderOptions Several = new() { AllowMultipleValues = true };
 
-    /// <summary>A job of the set, or what is wrong with it.</summary>
-    /// <param name="Place">Where in the set it stands: "job 3".</param>
-    /// <param name="Fault">Empty = the job could be read.</param>
-    public sealed record Item(string Place, Job? Job, string Fault);
-
     /// <param name="mediaType">Of the body; when it names neither JSON nor YAML, the first letter decides.</param>
     /// <exception cref="FormatException">The body is neither.</exception>
-    public static IReadOnlyList<Item> Read(ReadOnlyMemory<byte> utf8, string mediaType)
+    public static IReadOnlyList<WantedJob> Read(ReadOnlyMemory<byte> utf8, string mediaType)
     {
         var text = utf8.Span.TrimStart("\uFEFF"u8).TrimStart(" \t\r\n"u8);
         var isYaml = mediaType.Contains("yaml", StringComparison.OrdinalIgnoreCase)
@@ -39,8 +35,8 @@ internal static class JobSet
     /// <summary>A job's members without those that have their default.</summary>
     public static JsonObject Shorten(Job job)
     {
-        var members = JobNote.MembersOf(job);
-        foreach (var (name, value) in JobNote.MembersOf(new Job(job.Name, job.Command, job.CronExpr)))
+        var members = MemberChange.MembersOf(job);
+        foreach (var (name, value) in MemberChange.MembersOf(new Job(job.Name, job.Command, job.CronExpr)))
         {
             if (name is not ("name" or "command" or "cronExpr") && JsonNode.DeepEquals(members[name], value))
             {
@@ -79,17 +75,17 @@ internal static class JobSet
         _ => [node],
     };
 
-    private static Item ReadJob(string place, JsonNode? node)
+    private static WantedJob ReadJob(string place, JsonNode? node)
     {
         try
         {
             return JobJson.TryParse(Encoding.UTF8.GetBytes(node?.ToJsonString() ?? "null"), out var job, out var error)
-                ? new Item(place, job, "")
-                : new Item(place, null, error);
+                ? new WantedJob(place, job, "")
+                : new WantedJob(place, null, error);
         }
         catch (Exception wrong) when (wrong is InvalidOperationException or ArgumentException) // A lone surrogate; a name that comes twice.
         {
-            return new Item(place, null, "a member comes twice or has text that is not Unicode; expected UTF-8, and each member once");
+            return new WantedJob(place, null, "a member comes twice or has text that is not Unicode; expected UTF-8, and each member once");
         }
     }
 }

@@ -5,13 +5,14 @@ using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Etcdserverpb;
+using Google.Protobuf.Collections;
 using Mvccpb;
 using Dts.Master.Logs;
 
 namespace Dts.Master.Jobs;
 
 /// <summary>The jobs as they stand in etcd.</summary>
-internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone, TimeProvider time, ForeignValues foreign)
+internal sealed partial class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone, TimeProvider time, ForeignValues foreign)
 {
     private const int Tries = 20;
     private const int CursorsMax = 40;
@@ -224,11 +225,8 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
                 return null;
             }
 
-            var txn = Txn.If(Txn.Unchanged(keys.Job(name), former?.ModRevision ?? 0));
-            txn.Then(next is null ? Txn.Delete(keys.Job(name)) : Txn.Put(keys.Job(name), JobJson.ToJson(next)));
-            var end = MoveCursors(
-                txn, name, previous, next, [found[1].FirstOrDefault(), .. OfLiveWorkers(found[2], found[4], name, previous)]);
-            NoteChange(txn, name, previous, next, found[3].FirstOrDefault(), end);
+            var txn = new TxnRequest();
+            AddChange(txn, name, previous, next, found);
             txn.Compare.AddRange(check is null ? [] : await check());
             if ((await etcd.TxnAsync(txn, cancel: cancel)).Succeeded)
             {
@@ -237,6 +235,18 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
         }
 
         throw new EtcdException(EtcdError.Unavailable, $"job {name} was changed by others {Tries} times while it was saved; try again");
+    }
+
+    /// <summary>Adds a change of a job to a transaction, with the conditions that it rests on.</summary>
+    /// <param name="found">The job, its cursor, those of its workers, its history, and the workers.</param>
+    private void AddChange(
+        TxnRequest txn, JobName name, Job? previous, Job? next, List<RepeatedField<KeyValue>> found)
+    {
+        txn.Compare.Add(Txn.Unchanged(keys.Job(name), found[0].FirstOrDefault()?.ModRevision ?? 0));
+        txn.Then(next is null ? Txn.Delete(keys.Job(name)) : Txn.Put(keys.Job(name), JobJson.ToJson(next)));
+        var end = MoveCursors(
+            txn, name, previous, next, [found[1].FirstOrDefault(), .. OfLiveWorkers(found[2], found[4], name, previous)]);
+        NoteChange(txn, name, previous, next, found[3].FirstOrDefault(), end);
     }
 
     /// <summary>
@@ -304,7 +314,7 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     }
 
     /// <summary>The same times in the same zone and mode; in mode all also on the same workers, for each has its own account.</summary>
-    private static bool HaveOneSchedule(Job job, Job other) =>
+    internal static bool HaveOneSchedule(Job job, Job other) =>
         job.CronExpr == other.CronExpr
             && job.TimeZone == other.TimeZone
             && job.Mode == other.Mode
@@ -357,7 +367,7 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     }
 
     /// <summary>A way from a job along its dependents back to it; null = there is none.</summary>
-    private static List<string>? FindCycle(string start, Dictionary<string, Job> jobs)
+    internal static List<string>? FindCycle(string start, IReadOnlyDictionary<string, Job> jobs)
     {
         var cameFrom = new Dictionary<string, string>();
         var next = new Queue<string>([start]);
