@@ -4,6 +4,7 @@ using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Master;
 using Dts.Master.Api;
+using Dts.Master.Commands;
 using Dts.Master.Jobs;
 using Dts.Master.Logs;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -25,15 +26,20 @@ if (args is [DoctorCommand.Name, ..])
     }));
 }
 
-const string LedgerUsage = "dts-master ledger --job NAME --from TIME --to TIME    what was planned, and how each of it ended";
-if (Service.Answer(args, "dts-master", "serves the API and the console of the distributed crontab", [LedgerUsage]) is { } answered)
+var commands = new CommandLine(Terminal.OfProcess(), Environment.GetEnvironmentVariable);
+if (Service.Answer(args, "dts-master", "serves the API and the console of the distributed crontab", commands.Lines) is { } answered)
 {
     return answered;
 }
 
-if (args is [LedgerCommand.Name, ..])
+if (args is [LedgerCommand.Name, ..] && LedgerCommand.IsMeant(args))
 {
     return await Service.RunAsync(() => LedgerCommand.RunAsync(args[1..]));
+}
+
+if (commands.Has(args))
+{
+    return await commands.RunAsync(args);
 }
 
 return await Service.RunAsync(async () =>
@@ -73,7 +79,10 @@ return await Service.RunAsync(async () =>
     app.Use(gate.GuardApiAsync);
     new OriginalApi(jobs, workers, store, gate, settings.DefaultZone).Map(app);
     var v1 = app.MapGroup("/api/v1");
-    new JobResource(jobs).Map(v1);
+    var runs = new RunRequests(jobs, new RequestLease(etcd, TimeProvider.System), store, TimeProvider.System);
+    var saves = new JobSaves(jobs, workers, settings.DefaultZone, TimeProvider.System);
+    new JobResource(jobs, saves, runs).Map(v1);
+    new PreviewApi(settings.DefaultZone, TimeProvider.System).Map(v1);
     new LedgerApi(jobs, store, settings.DefaultZone, TimeProvider.System).Map(v1);
     new LogApi(new RunList(etcd, settings.Keys, foreign), store, TimeProvider.System).Map(v1);
     new OutputApi(store, etcd, settings.Keys, TimeProvider.System).Map(v1);

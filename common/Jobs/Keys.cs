@@ -15,6 +15,7 @@ namespace Dts.Common.Jobs;
 /// killer/{name}           a request to end all runs of the job; the value: why, or empty    60 s, or none when something is in flight
 /// killer/{name}/{runId}   the same for one run                                              none
 /// history/{name}          the latest changes of the schedule, JSON                          no lease
+/// requests/{name}/{digest} a request to run the job that may be sent twice, JSON            a day or more
 /// workers/{id}            a worker's registration, JSON                                     the session's
 /// lock/{what}             a lock for cluster chores: the holder's id                        the session's
 /// </code>
@@ -43,6 +44,8 @@ public sealed class Keys(string prefix)
     public string Killers { get; } = prefix + "killer/";
 
     public string AllHistory { get; } = prefix + "history/";
+
+    public string AllRequests { get; } = prefix + "requests/";
 
     public string Workers { get; } = prefix + "workers/";
 
@@ -74,6 +77,8 @@ public sealed class Keys(string prefix)
             : null;
 
     public string History(JobName name) => AllHistory + name.Value;
+
+    public string Request(JobName name, string digest) => $"{AllRequests}{name.Value}/{digest}";
 
     public string Worker(string id) => Workers + id;
 

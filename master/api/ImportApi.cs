@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Text;
 using System.Text.Json.Serialization;
 using Dts.Common.Cron;
@@ -6,6 +7,7 @@ using Dts.Common.Jobs;
 using Dts.Master.Crontab;
 using Dts.Master.Jobs;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
 
 namespace Dts.Master.Api;
 
@@ -14,6 +16,8 @@ internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvide
 {
     private const int BytesMax = 32 << 20;
     private const int JobsMax = 10_000;
+
+    private static readonly TimeSpan WritesWithin = TimeSpan.FromMinutes(1); // 10,000 jobs.
 
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
@@ -27,13 +31,13 @@ internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvide
     {
         v1.MapPost("/import", async (
             HttpContext http,
-            string? format,
-            string? user,
-            string? prefix,
-            string[]? label,
-            string? paused,
-            string? replace,
-            string? dryRun,
+            [Description("user or system (with a user in each line); without it the lines decide")] string? format,
+            [Description("The user that the commands run as, for a user's crontab")] string? user,
+            [Description("Begins the names of the jobs")] string? prefix,
+            [Description("key=value for all jobs; may be given several times")] [FromQuery] string[]? label,
+            [Description("true saves the jobs paused")] string? paused,
+            [Description("true changes jobs of the same names that differ")] string? replace,
+            [Description("true answers what would become of each line, and saves nothing")] string? dryRun,
             CancellationToken cancel) =>
         {
             var options = new ImportOptions(
@@ -43,21 +47,32 @@ internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvide
                 Query.Flag("paused", paused),
                 (label ?? []).Select(text => LabelOf("label", text, text)).ToDictionary());
             var body = await RequestBody.ReadTypedAsync(http, BytesMax, "text/plain");
+            http.Features.Get<RequestDeadline>()?.Extend(WritesWithin);
             var content = CrontabReader.Read(TextOf(body), options, defaultZone);
             return await ImportAsync(content, Query.Flag("replace", replace), Query.Flag("dryRun", dryRun), cancel);
-        }).WithSummary("Imports a crontab, and says line by line what becomes of it");
+        }).Produces<ImportAnswer>().WithSummary("Imports a crontab, and says line by line what becomes of it");
 
-        v1.MapPost("/apply", async (HttpContext http, string? prune, string? dryRun, CancellationToken cancel) =>
+        v1.MapPost("/apply", async (
+            HttpContext http,
+            [Description("label:key=value: delete jobs with this label that are not in the set")] string? prune,
+            [Description("true keeps members that are not known")] string? lenient,
+            [Description("true answers the plan, and changes nothing")] string? dryRun,
+            CancellationToken cancel) =>
         {
             var label = Query.Text("prune", prune) is { } text
                 ? LabelOf("prune", text, text.StartsWith("label:", StringComparison.Ordinal) ? text["label:".Length..] : "")
                 : (KeyValuePair<string, string>?)null;
+            var rules = new ApplyRules(defaultZone, time.GetUtcNow(), label, IsLenient: Query.Flag("lenient", lenient));
             var isDryRun = Query.Flag("dryRun", dryRun);
             var body = await RequestBody.ReadTypedAsync(http, BytesMax, SetTypes);
-            return await ApplyAsync(JobSet.Read(body, http.Request.ContentType ?? ""), label, isDryRun, cancel);
-        }).WithSummary("Makes the jobs those of a set: all of them, or none");
+            http.Features.Get<RequestDeadline>()?.Extend(WritesWithin);
+            return await ApplyAsync(JobSet.Read(body, http.Request.ContentType ?? ""), rules, isDryRun, cancel);
+        }).Produces<ApplyAnswer>().WithSummary("Makes the jobs those of a set: all of them, or none");
 
-        v1.MapGet("/export", async (string? format, string? label, CancellationToken cancel) =>
+        v1.MapGet("/export", async (
+            [Description("json, yaml or crontab; json unless given")] string? format,
+            [Description("key=value: only jobs with this label")] string? label,
+            CancellationToken cancel) =>
         {
             var wanted = Query.Text("label", label) is { } text ? LabelOf("label", text, text) : (KeyValuePair<string, string>?)null;
             var all = await jobs.ListAsync(cancel);
@@ -69,6 +84,11 @@ internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvide
 
     private async Task<IResult> ImportAsync(CrontabContent content, bool replaces, bool isDryRun, CancellationToken cancel)
     {
+        if (content.Jobs.Count() > JobsMax)
+        {
+            throw Refusal.Invalid($"body has {content.Jobs.Count()} jobs; expected at most {JobsMax}");
+        }
+
         var rules = new ApplyRules(defaultZone, time.GetUtcNow(), KeepsOthers: !replaces);
         List<ApplyFault> refused = [];
         try
@@ -102,14 +122,13 @@ internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvide
     }
 
     private async Task<IResult> ApplyAsync(
-        IReadOnlyList<WantedJob> wanted, KeyValuePair<string, string>? prune, bool isDryRun, CancellationToken cancel)
+        IReadOnlyList<WantedJob> wanted, ApplyRules rules, bool isDryRun, CancellationToken cancel)
     {
         if (wanted.Count is 0 or > JobsMax)
         {
             throw Refusal.Invalid($"body has {wanted.Count} jobs; expected 1 to {JobsMax}");
         }
 
-        var rules = new ApplyRules(defaultZone, time.GetUtcNow(), prune);
         try
         {
             var plan = await RunAsync(stored => ApplyPlan.Make(wanted, stored, rules), isDryRun, cancel);
@@ -227,7 +246,7 @@ internal sealed record ImportedLine(
             case CrontabLine.Imported imported when faults.TryGetValue($"line {line.Number}", out var fault):
                 return new ImportedLine(line.Number, ImportedLineKind.Refused, imported.Job.Name, Reason: fault);
             case CrontabLine.Imported imported:
-                var delta = deltas[Nfc.Of(imported.Job.Name)];
+                var delta = deltas.GetValueOrDefault(imported.Job.Name) ?? deltas[Nfc.Of(imported.Job.Name)];
                 var job = delta.After!;
                 var words = JobSchedule.TryParse(job, defaultZone, out var schedule, out _)
                     ? schedule.Expression.Describe(schedule.Zone)

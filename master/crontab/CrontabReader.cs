@@ -172,7 +172,7 @@ internal sealed partial class CrontabReader
             Labels = _options.Labels,
         };
         return _note is { } note
-            ? Finish(number, notes, note.Over(MemberChange.MembersOf(built)), null)
+            ? Finish(number, notes, note.Over(JobMembers.ToObject(built)), null)
             : Finish(number, notes, (built, ""), () => _names.Pick(entry, comment));
     }
 

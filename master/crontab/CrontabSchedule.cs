@@ -82,12 +82,12 @@ internal static partial class CrontabSchedule
         return $"H({from}-{to})";
     }
 
-    [GeneratedRegex(@"^(\d+|[A-Za-z]{3,9})/\d+$")]
+    [GeneratedRegex(@"^(\d+|[A-Za-z]{3,9})/\d+\z")]
     private static partial Regex StepFromValue();
 
     [GeneratedRegex(@"(\d*)~(\d*)")]
     private static partial Regex Random();
 
-    [GeneratedRegex(@"^(\*(/\d+)?|(?<from>\d+)(-(?<to>\d+)(/\d+)?)?|[A-Za-z]{3}(-[A-Za-z]{3})?)$")]
+    [GeneratedRegex(@"^(\*(/\d+)?|(?<from>\d+)(-(?<to>\d+)(/\d+)?)?|[A-Za-z]{3}(-[A-Za-z]{3})?)\z")]
     private static partial Regex Item();
 }

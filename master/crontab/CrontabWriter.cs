@@ -38,9 +38,9 @@ internal static class CrontabWriter
     {
         var shell = job.Shell.Length > 0 ? job.Shell : "/bin/bash";
         var written = job.Enabled && CrontabSchedule.IsCrons(job.CronExpr) ? CrontabCommand.Write(job.Command, shell) : null;
-        if (written is null || shell.Any(char.IsWhiteSpace))
+        if (written is null || (shell + job.User).Any(char.IsWhiteSpace))
         {
-            return $"# {JobNote.OfJob}{Json(MemberChange.MembersOf(job))}\n";
+            return $"# {JobNote.OfJob}{Json(JobMembers.ToObject(job))}\n";
         }
 
         var text = new StringBuilder();
@@ -55,7 +55,7 @@ internal static class CrontabWriter
         var line = $"{job.CronExpr} {user}{written}";
         var comment = IsRead(job.Description, format) ? $"# {job.Description}\n" : "";
         var above = WithoutNote(comment.Length > 0 ? job.Description : "", line, format, variables);
-        var own = MemberChange.MembersOf(job);
+        var own = JobMembers.ToObject(job);
         foreach (var (name, value) in above)
         {
             if (own.ContainsKey(name) && JsonNode.DeepEquals(own[name], value))
@@ -83,7 +83,7 @@ internal static class CrontabWriter
     private static JsonObject WithoutNote(string description, string line, CrontabFormat format, CrontabVariables variables) =>
         CrontabText.Parse(line, format) is CrontabText.Entry entry
             && CrontabReader.Build(entry, variables, description, [], out _) is { } built
-            ? MemberChange.MembersOf(built)
+            ? JobMembers.ToObject(built)
             : [];
 
     /// <summary>Writes a variable unless it stands already, or no line can say it.</summary>

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Unicode;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Master.Jobs;
@@ -23,6 +24,11 @@ internal static class JobSet
             || (!mediaType.Contains("json", StringComparison.OrdinalIgnoreCase)
                 && text.Length > 0
                 && text[0] is not ((byte)'[' or (byte)'{'));
+        if (isYaml && !Utf8.IsValid(text))
+        {
+            throw new FormatException("body has bytes that are not UTF-8; expected YAML in UTF-8");
+        }
+
         var nodes = isYaml ? YamlJson.Read(Encoding.UTF8.GetString(text)) : ReadJson(text);
         return [.. nodes.SelectMany(JobsIn).Select((node, i) => ReadJob($"job {i + 1}", node))];
     }
@@ -35,8 +41,8 @@ internal static class JobSet
     /// <summary>A job's members without those that have their default.</summary>
     public static JsonObject Shorten(Job job)
     {
-        var members = MemberChange.MembersOf(job);
-        foreach (var (name, value) in MemberChange.MembersOf(new Job(job.Name, job.Command, job.CronExpr)))
+        var members = JobMembers.ToObject(job);
+        foreach (var (name, value) in JobMembers.ToObject(new Job(job.Name, job.Command, job.CronExpr)))
         {
             if (name is not ("name" or "command" or "cronExpr") && JsonNode.DeepEquals(members[name], value))
             {
@@ -80,7 +86,7 @@ internal static class JobSet
         try
         {
             return JobJson.TryParse(Encoding.UTF8.GetBytes(node?.ToJsonString() ?? "null"), out var job, out var error)
-                ? new WantedJob(place, job, "")
+                ? new WantedJob(place, job, Members: node as JsonObject)
                 : new WantedJob(place, null, error);
         }
         catch (Exception wrong) when (wrong is InvalidOperationException or ArgumentException) // A lone surrogate; a name that comes twice.

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json.Nodes;
 using Dts.Common.Cron;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
@@ -8,7 +9,8 @@ namespace Dts.Master.Jobs;
 /// <summary>A job that a caller wants to be there, or what is wrong with it.</summary>
 /// <param name="Place">Where in the caller's set it stands, such as "job 3".</param>
 /// <param name="Fault">Empty = the job could be read.</param>
-internal sealed record WantedJob(string Place, Job? Job, string Fault = "");
+/// <param name="Members">The job as the caller wrote it; null = it was not JSON.</param>
+internal sealed record WantedJob(string Place, Job? Job, string Fault = "", JsonObject? Members = null);
 
 /// <summary>All jobs at one revision of etcd, by the name in their keys.</summary>
 /// <param name="Jobs">A job is null where a value is there that cannot be read.</param>
@@ -20,6 +22,8 @@ internal sealed record JobDelta(JobName Name, Job? Before, Job? After, long Revi
 {
     /// <summary>What changes in the text by the save itself, such as line ends.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
+
+    public IReadOnlyList<UnknownMember> Unknown { get; init; } = [];
 
     public JobChangeKind Kind => After is null ? JobChangeKind.Deleted
         : Revision == 0 ? JobChangeKind.Created
@@ -38,8 +42,13 @@ internal sealed record ApplyFault(string Place, string Name, string Detail);
 /// <summary>What else the caller of an apply asks for.</summary>
 /// <param name="Prune">Jobs with this label that are not in the set are deleted; null = none.</param>
 /// <param name="KeepsOthers">A job that is there and differs is a fault, rather than changed.</param>
+/// <param name="IsLenient">Members that are not known are kept, with a warning.</param>
 internal sealed record ApplyRules(
-    CronZone DefaultZone, DateTimeOffset Now, KeyValuePair<string, string>? Prune = null, bool KeepsOthers = false);
+    CronZone DefaultZone,
+    DateTimeOffset Now,
+    KeyValuePair<string, string>? Prune = null,
+    bool KeepsOthers = false,
+    bool IsLenient = false);
 
 /// <summary>What it takes to make the stored jobs those of a set: a delta for each job, or what is wrong with the set.</summary>
 /// <remarks>
@@ -51,7 +60,7 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
     {
         List<ApplyFault> faults = [];
         Dictionary<string, (JobDelta Delta, string Place)> deltas = [];
-        foreach (var (place, job, fault) in wanted)
+        foreach (var (place, job, fault, members) in wanted)
         {
             if (job is null)
             {
@@ -59,7 +68,7 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
                 continue;
             }
 
-            var delta = DeltaOf(job, stored);
+            var delta = DeltaOf(job, members, stored);
             if (FindFault(delta, rules) is { } wrong)
             {
                 faults.Add(new ApplyFault(place, delta.After!.Name, wrong));
@@ -86,7 +95,7 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
                 && !isWanted(pair.Key))
             .Select(pair => new JobDelta(JobName.Parse(pair.Key), pair.Value.Job, null, pair.Value.Revision, []));
 
-    private static JobDelta DeltaOf(Job job, StoredJobs stored)
+    private static JobDelta DeltaOf(Job job, JsonObject? members, StoredJobs stored)
     {
         List<string> warnings = [];
         var after = SaveRules.WithUnixLines(job with
@@ -103,7 +112,10 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
 
         var (before, revision) = stored.Jobs.GetValueOrDefault(after.Name);
         var name = JobName.TryParse(after.Name, out var parsed, out _) ? parsed : default;
-        return new JobDelta(name, before, after, revision, MemberChange.Between(before, after)) { Warnings = warnings };
+        var unknown = members is null ? [] : JobMembers.FindUnknown(members, before);
+        warnings.AddRange(unknown.Select(member =>
+            $"{member}; it {(member.Part.Length == 0 ? "is kept and has no effect" : "was left out")}"));
+        return new JobDelta(name, before, after, revision, MemberChange.Between(before, after)) { Warnings = warnings, Unknown = unknown };
     }
 
     /// <summary>The name that a job is stored under: composed (NFC), unless an older version or etcdctl stored this very name.</summary>
@@ -116,6 +128,11 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
     private static string? FindFault(JobDelta delta, ApplyRules rules)
     {
         var job = delta.After ?? throw new UnreachableException();
+        if (delta.Unknown.Count > 0 && !rules.IsLenient)
+        {
+            return $"{string.Join("; ", delta.Unknown)}; ?lenient=true keeps it";
+        }
+
         if (delta.Kind == JobChangeKind.Unchanged)
         {
             return null;

@@ -203,7 +203,7 @@ internal sealed class ApplyInterruptedException(
     : Exception(
         applied.Count + uncertain.Count == 0
             ? $"{why}; nothing has changed: what was written has been put back. Repeating the call is safe"
-            : $"{why}; {applied.Count} jobs are changed, of {uncertain.Count} it is not known. Repeating the call is safe",
+            : $"{why}; {applied.Count} jobs are written, and {uncertain.Count} may be. Repeating the call is safe",
         cause)
 {
     public IReadOnlyList<string> Applied => applied;

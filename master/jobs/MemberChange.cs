@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dts.Common.Jobs;
 
@@ -9,12 +8,10 @@ namespace Dts.Master.Jobs;
 /// <param name="To">Null = the next definition does not have it.</param>
 internal sealed record MemberChange(string Member, JsonNode? From, JsonNode? To)
 {
-    /// <summary>All members of a job as they are stored, those with their default too.</summary>
-    public static JsonObject MembersOf(Job? job) =>
-        job is null ? [] : JsonSerializer.SerializeToNode(job, JobsJson.Readable.Job)!.AsObject();
-
     /// <summary>In the order of a job's members.</summary>
-    public static IReadOnlyList<MemberChange> Between(Job? from, Job? to) => [.. Between("", MembersOf(from), MembersOf(to))];
+    public static IReadOnlyList<MemberChange> Between(Job? from, Job? to) => [.. Between("", ObjectOf(from), ObjectOf(to))];
+
+    private static JsonObject ObjectOf(Job? job) => job is null ? [] : JobMembers.ToObject(job);
 
     private static IEnumerable<MemberChange> Between(string prefix, JsonObject from, JsonObject to)
     {

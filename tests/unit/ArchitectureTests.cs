@@ -24,7 +24,7 @@ public sealed partial class ArchitectureTests
         ["common/Doctor"]           = $"{Common} Logs.Mongo",
         ["master"]                  = $"{Common} Doctor master.Api master.Commands master.Crontab master.Jobs master.Logs",
         ["master/api"]              = $"{Common} master.Crontab master.Jobs master.Logs",
-        ["master/commands"]         = "Cron Hosting Jobs",
+        ["master/commands"]         = "Hosting master.Crontab",
         ["master/crontab"]          = "Cron Hosting Jobs master.Jobs",
         ["master/jobs"]             = $"{Common} master.Logs",
         ["master/logs"]             = "Hosting Jobs Logs Logs.Mongo",
