@@ -34,7 +34,7 @@ public sealed partial class ArchitectureTests
         ["worker/runs"]             =
             "Etcd Hosting Jobs worker.Watches worker.Commands worker.Commands.Holders worker.Records worker.Sessions",
         ["worker/commands"]         = "Hosting Jobs worker.Commands.Holders",
-        ["worker/commands/holder"]  = "Hosting",
+        ["worker/commands/holder"]  = "Hosting Logs",
         ["worker/records"]          = "Etcd Hosting Jobs Logs worker.Runs worker.Commands worker.Commands.Holders worker.Logs",
         ["worker/logs"]             = "Hosting Jobs Logs Logs.Mongo",
         ["worker/session"]          = "Etcd Hosting Jobs Logs worker.Runs worker.Commands worker.Logs worker.Records",

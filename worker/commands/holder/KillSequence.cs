@@ -1,3 +1,5 @@
+using Dts.Common.Logs;
+
 namespace Dts.Worker.Commands.Holders;
 
 /// <summary>The way a command is ended by force: SIGTERM, a grace, SIGKILL in rounds until nothing is left.</summary>
@@ -31,6 +33,9 @@ internal sealed class KillSequence(Child child, CommandOutcome outcome, TimeSpan
     /// <summary>All that descended from the command, so far as it was seen.</summary>
     public IEnumerable<int> Descendants => _tree.Seen.Select(process => process.Pid);
 
+    /// <summary>Its processes just before the first signal.</summary>
+    public IReadOnlyList<RunProcess> Processes { get; private set; } = [];
+
     /// <summary>What survived, once this is over.</summary>
     public IReadOnlyList<Leftover> Leftovers { get; private set; } = [];
 
@@ -41,13 +46,20 @@ internal sealed class KillSequence(Child child, CommandOutcome outcome, TimeSpan
     /// its group before the signal came. A group gets SIGTERM once: what is started in it later is cleaning up.
     /// </remarks>
     /// <exception cref="IOException">The table of processes cannot be read.</exception>
-    public static void Begin(IReadOnlyList<KillSequence> kills, long nowMs)
+    public static void Begin(IReadOnlyList<KillSequence> kills, ProcessSnapshots snapshots, long nowMs)
     {
+        var table = ProcessTable.List();
+        var taken = snapshots.Take([.. kills.Select(kill => kill.FindAll(table))]);
+        foreach (var (kill, processes) in kills.Zip(taken))
+        {
+            kill.Processes = processes;
+        }
+
         var looks = 0;
         bool found;
         do
         {
-            var table = ProcessTable.List();
+            table = looks == 0 ? table : ProcessTable.List();
             found = false;
             foreach (var kill in kills)
             {
@@ -100,6 +112,10 @@ internal sealed class KillSequence(Child child, CommandOutcome outcome, TimeSpan
         _pauseMs = Math.Min(_pauseMs * 2, PauseMaxMs);
         return next;
     }
+
+    /// <summary>Its living processes, the command's own first.</summary>
+    private List<ProcessEntry> FindAll(List<ProcessEntry> table) =>
+        [.. table.Where(process => process.Pid == _pid && process.IsAlive), .. _tree.FindOthers(table)];
 
     private bool Terminate(List<ProcessEntry> table)
     {
