@@ -167,9 +167,9 @@ public sealed class KillTests : IDisposable
     [Fact]
     public async Task A_kill_tells_what_ran_just_before_the_first_signal()
     {
-        var running = Start("sleep 300 & setsid sleep 301 & touch $READY; trap 'echo bye; exit' TERM; wait", LongGrace);
-        await Patience.Until(() => CountSleeping() == 2, State);
-        var sleeping = Processes.With($"DTS_RUN_ID={_runId}").Where(pid => pid != running.Pid).ToHashSet();
+        var running = Start("sleep 300 & setsid sleep 301 & trap 'echo bye; exit' TERM; wait", LongGrace);
+        await Patience.Until(() => FindSleeping().Count == 2, State);
+        var sleeping = FindSleeping();
         running.Kill("asked by a test");
         var ending = await running.Ended.Soon(State);
 
@@ -186,9 +186,9 @@ public sealed class KillTests : IDisposable
     [Fact]
     public async Task A_timeout_tells_what_used_the_processor_and_what_waited_in_the_kernel()
     {
-        var running = Start("sleep 300 & touch $READY; while :; do :; done", LongGrace, timeout: TimeSpan.FromSeconds(1));
-        await Patience.Until(() => CountSleeping() == 1, State);
-        var waitsIn = File.ReadAllText($"/proc/{Processes.With($"DTS_RUN_ID={_runId}").Single(pid => pid != running.Pid)}/wchan");
+        var running = Start("sleep 300 & while :; do :; done", LongGrace, timeout: TimeSpan.FromSeconds(1));
+        await Patience.Until(() => FindSleeping().Count == 1, State);
+        var waitsIn = File.ReadAllText($"/proc/{FindSleeping().Single()}/wchan");
         var ending = await running.Ended.Soon(State);
 
         var (busy, asleep) = (ending.Processes![0], ending.Processes[1]);
@@ -268,9 +268,9 @@ public sealed class KillTests : IDisposable
         }));
     }
 
-    /// <summary>How many processes of this test are sleep(1) by now.</summary>
-    private int CountSleeping() =>
-        Processes.With($"DTS_RUN_ID={_runId}").Count(pid => Processes.Describe(pid).StartsWith($"{pid} Name: sleep "));
+    /// <summary>The processes of this test that are sleep(1) by now.</summary>
+    private HashSet<int> FindSleeping() =>
+        [.. Processes.With($"DTS_RUN_ID={_runId}").Where(pid => Processes.Describe(pid).StartsWith($"{pid} Name: sleep "))];
 
     private string State()
     {
