@@ -55,6 +55,8 @@ return await Service.RunAsync(async () =>
     var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
     builder.Services.AddSingleton(loggers);
     builder.Services.AddRoutingCore();
+    builder.Services.ConfigureHttpJsonOptions(json => ApiJson.Apply(json.SerializerOptions));
+    builder.Services.Configure<RouteHandlerOptions>(handlers => handlers.ThrowOnBadRequest = true); // The gate explains it.
     builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
     {
         kestrel.AddServerHeader = false;
@@ -68,10 +70,14 @@ return await Service.RunAsync(async () =>
     app.Use(new RequestGuard(settings, () => current.AllowedOrigins, refused).CheckAsync);
     app.UseRouting();
     var gate = new RequestGate(settings, log);
+    app.Use(gate.GuardApiAsync);
     new OriginalApi(jobs, workers, store, gate, settings.DefaultZone).Map(app);
-    new JobApi(jobs, workers, new RunList(etcd, settings.Keys, foreign), store, gate, settings.DefaultZone, TimeProvider.System).Map(app);
-    new LogApi(store, gate, TimeProvider.System).Map(app);
-    new OutputApi(store, etcd, settings.Keys, TimeProvider.System).Map(app);
+    var v1 = app.MapGroup("/api/v1");
+    new JobResource(jobs).Map(v1);
+    new LedgerApi(jobs, store, settings.DefaultZone, TimeProvider.System).Map(v1);
+    new LogApi(new RunList(etcd, settings.Keys, foreign), store, TimeProvider.System).Map(v1);
+    new OutputApi(store, etcd, settings.Keys, TimeProvider.System).Map(v1);
+    new WorkersApi(workers).Map(v1);
     ConsolePage.Map(app);
     Health.Map(app, etcd, settings.Keys);
 

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
@@ -9,8 +10,13 @@ namespace Dts.Master.Api;
 
 /// <summary>The JSON that the API sends.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(Problem))]
+[JsonSerializable(typeof(LedgerPage))]
+[JsonSerializable(typeof(RunsInSight))]
+[JsonSerializable(typeof(WorkersView))]
+[JsonSerializable(typeof(RunAsked))]
+[JsonSerializable(typeof(KillAsked))]
 [JsonSerializable(typeof(IReadOnlyList<LedgerLine>))]
-[JsonSerializable(typeof(IReadOnlyList<RunInSight>))]
 [JsonSerializable(typeof(LogPage))]
 [JsonSerializable(typeof(JobStats))]
 [JsonSerializable(typeof(OutputEvent))]
@@ -18,11 +24,20 @@ namespace Dts.Master.Api;
 [JsonSerializable(typeof(IReadOnlyList<Job>))]
 [JsonSerializable(typeof(IReadOnlyList<RunRecord>))]
 [JsonSerializable(typeof(IReadOnlyList<string>))]
-[JsonSerializable(typeof(IReadOnlyDictionary<string, WorkerRegistration>))]
 [JsonSerializable(typeof(Job))]
 [JsonSerializable(typeof(RunRecord))]
 internal sealed partial class ApiJson : JsonSerializerContext
 {
     /// <summary>The one to use; see <see cref="JsonText"/>.</summary>
     public static ApiJson Readable => field ??= new(JsonText.Readable(Default.Options));
+
+    /// <summary>Makes the handlers of the minimal API read and write this JSON.</summary>
+    public static void Apply(JsonSerializerOptions options)
+    {
+        options.TypeInfoResolver = Default;
+        options.Encoder = Readable.Options.Encoder;
+        options.PropertyNamingPolicy = JsonNamingPolicy.CamelCase;
+        options.PropertyNameCaseInsensitive = false;
+        options.NumberHandling = JsonNumberHandling.Strict;
+    }
 }

@@ -29,7 +29,10 @@ internal sealed class OutputApi(ILogReader store, EtcdClient etcd, Keys keys, Ti
 
     private readonly FollowedRuns _followed = new(store, etcd, time);
 
-    public void Map(IEndpointRouteBuilder routes) => routes.MapGet("/api/v1/runs/{job}/{runId}/output", (RequestDelegate)ServeAsync);
+    public void Map(RouteGroupBuilder v1) =>
+        v1.MapGet("/runs/{job}/{runId}/output", (RequestDelegate)ServeAsync)
+            .WithMetadata(new OwnDeadline())
+            .WithSummary("The output of a run: whole, or as server-sent events while it is written");
 
     private async Task ServeAsync(HttpContext http)
     {
@@ -37,9 +40,7 @@ internal sealed class OutputApi(ILogReader store, EtcdClient etcd, Keys keys, Ti
         var given = http.Request.Headers["Last-Event-ID"].FirstOrDefault() ?? http.Request.Query["offset"].FirstOrDefault();
         if (!JobName.TryParse(job, out var name, out var error) || !TryReadOffset(given, out var offset, ref error))
         {
-            http.Response.StatusCode = StatusCodes.Status400BadRequest;
-            await Answer.FailAsync(http, error);
-            return;
+            throw new FormatException(error);
         }
 
         var (id, runKey) = ($"{name}/{runId}", keys.Run(name, runId));
@@ -53,17 +54,9 @@ internal sealed class OutputApi(ILogReader store, EtcdClient etcd, Keys keys, Ti
         {
             // The reader has gone.
         }
-        catch (Exception failure) when (failure is LogStoreException or EtcdException)
+        catch (Exception failure) when (failure is LogStoreException or EtcdException && http.Response.HasStarted)
         {
-            if (http.Response.HasStarted)
-            {
-                await SayAsync(http, "error", failure.Message); // It asks again from where it is.
-            }
-            else
-            {
-                http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
-                await Answer.FailAsync(http, $"{failure.Message}; try again");
-            }
+            await SayAsync(http, "error", failure.Message); // It asks again from where it is.
         }
     }
 
@@ -83,9 +76,7 @@ internal sealed class OutputApi(ILogReader store, EtcdClient etcd, Keys keys, Ti
         var bytes = await reader.ReadAsync(record, BytesAtOnce, http.RequestAborted);
         if (bytes.Length == 0 && record is null && !reader.IsLost && await etcd.FindAsync(runKey, cancel: http.RequestAborted) is null)
         {
-            http.Response.StatusCode = StatusCodes.Status404NotFound;
-            await Answer.FailAsync(http, NoSuchRun);
-            return;
+            throw Refusal.NotFound(NoSuchRun);
         }
 
         var headers = http.Response.Headers;
@@ -139,11 +130,8 @@ internal sealed class OutputApi(ILogReader store, EtcdClient etcd, Keys keys, Ti
     {
         if (_followed.TryJoin(id, runKey, offset) is not { } run)
         {
-            http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
-            await Answer.FailAsync(
-                http,
+            throw Refusal.Unavailable(
                 $"{FollowedRuns.FollowersMax} readers already follow outputs on this master; try again later, or without follow=true");
-            return;
         }
 
         try

@@ -8,7 +8,7 @@ internal static class RequestBody
 
     private const int PieceBytes = 16 << 10;
 
-    /// <exception cref="FormatException">The body is larger. The rest is read and dropped, so that the client reads the answer.</exception>
+    /// <exception cref="Refusal">The body is larger. The rest is read and dropped, so that the client reads the answer.</exception>
     public static async Task<MemoryStream> ReadAsync(HttpContext http, int bytesMax, string expected)
     {
         var body = new MemoryStream();
@@ -25,7 +25,20 @@ internal static class RequestBody
 
         body.Position = 0;
         return isTooLarge
-            ? throw new FormatException($"body is larger than {bytesMax} bytes; expected {expected} within that limit")
+            ? throw Refusal.TooLarge($"body is larger than {bytesMax} bytes; expected {expected} within that limit")
             : body;
+    }
+
+    /// <summary>The body of a request below /api/; empty = there is none.</summary>
+    /// <param name="types">The media types that the path accepts, without parameters.</param>
+    /// <exception cref="Refusal">The body is larger, or of another type; one without a type is accepted.</exception>
+    public static async Task<ReadOnlyMemory<byte>> ReadTypedAsync(HttpContext http, int bytesMax, params string[] types)
+    {
+        using var body = await ReadAsync(http, bytesMax, types.Contains("application/json") ? "JSON" : string.Join(" or ", types));
+        var given = http.Request.ContentType ?? "";
+        return body.Length > 0 && given.Length > 0
+            && !types.Contains(given.Split(';')[0].Trim(), StringComparer.OrdinalIgnoreCase)
+                ? throw Refusal.WrongType(given, string.Join(" or ", types))
+                : body.GetBuffer().AsMemory(0, (int)body.Length);
     }
 }

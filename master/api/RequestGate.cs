@@ -5,9 +5,12 @@ using Dts.Common.Logs;
 
 namespace Dts.Master.Api;
 
-/// <summary>Gives every request its deadline, and turns what goes wrong into the envelope: one line for the caller.</summary>
+/// <summary>Gives every request its deadline, and turns what goes wrong into one line for the caller.</summary>
+/// <remarks>Below /api/ an error is a <see cref="Problem"/> with its status, elsewhere the original's envelope with status 200.</remarks>
 internal sealed class RequestGate(MasterSettings settings, ILogger log)
 {
+    private readonly TimeSpan _deadline = settings.ReadTimeout + settings.WriteTimeout;
+
     /// <summary>Answers a list. The answer omits a row that cannot be serialized, and the log names it.</summary>
     public Task AnswerAsync<T>(HttpContext http, IReadOnlyList<T> rows, JsonTypeInfo<T> type, Func<T, string> nameOf) =>
         Answer.SucceedAsync(http, rows, type, (row, wrong) =>
@@ -16,51 +19,82 @@ internal sealed class RequestGate(MasterSettings settings, ILogger log)
             log.RowSkipped(name, http.Request.Path, wrong.Message);
         });
 
+    /// <summary>Guards all paths below /api/, as a step between routing and the handlers.</summary>
+    public Task GuardApiAsync(HttpContext http, RequestDelegate next)
+    {
+        if (!Problem.IsBelowApi(http.Request))
+        {
+            return next(http);
+        }
+
+        http.Response.Headers.XContentTypeOptions = "nosniff";
+        http.Response.Headers.CacheControl = "no-store";
+        return Guard(async guarded =>
+        {
+            await next(guarded);
+            var response = guarded.Response;
+            var isEmpty = response is { HasStarted: false, ContentLength: null, ContentType: null };
+            if (isEmpty && response.StatusCode >= 400)
+            {
+                await Problem.AnswerAsync(guarded, Explain(guarded));
+            }
+        })(http);
+    }
+
     public RequestDelegate Guard(RequestDelegate handle) => async http =>
     {
         var asked = http.RequestAborted;
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(asked);
-        deadline.CancelAfter(settings.ReadTimeout + settings.WriteTimeout);
+        if (http.GetEndpoint()?.Metadata.GetMetadata<OwnDeadline>() is null)
+        {
+            deadline.CancelAfter(_deadline);
+        }
+
         http.RequestAborted = deadline.Token;
         try
         {
             await handle(http);
         }
-        catch (OperationCanceledException) when (!asked.IsCancellationRequested)
+        catch (Exception failure) when (failure is not OperationCanceledException || !asked.IsCancellationRequested)
         {
-            SetUnavailable(http);
-            await Answer.FailAsync(http, $"no answer in {(settings.ReadTimeout + settings.WriteTimeout).TotalSeconds:0.#} s; try again");
-        }
-        catch (FormatException wrong)
-        {
-            await Answer.FailAsync(http, wrong.Message);
-        }
-        catch (BadHttpRequestException wrong)
-        {
-            await Answer.FailAsync(http, $"request cannot be read: {wrong.Message}");
-        }
-        catch (EtcdException failure)
-        {
-            await Answer.FailAsync(http, $"etcd: {failure.Message}; nothing may have changed, try again");
-        }
-        catch (LogStoreException failure)
-        {
-            SetUnavailable(http);
-            await Answer.FailAsync(http, $"{failure.Message}; runs go on, try again");
-        }
-        catch (Exception bug) when (bug is not OperationCanceledException)
-        {
-            log.RequestFailed(http.Request.Path, bug);
-            await Answer.FailAsync(http, "internal error: the master's log has the details");
+            await Problem.AnswerAsync(http, Explain(http, failure));
         }
     };
 
-    /// <summary>Only for paths below /api/: the original's paths always answer with status 200.</summary>
-    private static void SetUnavailable(HttpContext http)
+    private Problem Explain(HttpContext http, Exception failure)
     {
-        if (http.Request.Path.StartsWithSegments("/api") && !http.Response.HasStarted)
+        switch (failure)
         {
-            http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+            case OperationCanceledException:
+                return Problem.Of(503, $"no answer in {_deadline.TotalSeconds:0.#} s; try again");
+            case Refusal refusal:
+                return refusal.Problem;
+            case FormatException wrong:
+                return Problem.Of(400, wrong.Message);
+            case BadHttpRequestException wrong:
+                return Problem.Of(wrong.StatusCode, $"request cannot be read: {wrong.Message}");
+            case EtcdException away:
+                return Problem.Of(503, $"etcd: {away.Message}; nothing may have changed, try again", word: "etcd-unavailable");
+            case LogStoreException away:
+                return Problem.Of(503, $"{away.Message}; runs go on, try again", word: "log-unavailable");
+            default:
+                log.RequestFailed(http.Request.Path, failure);
+                return Problem.Of(500, "internal error: the master's log has the details");
         }
     }
+
+    /// <summary>The problem of a status that came without a body.</summary>
+    private static Problem Explain(HttpContext http)
+    {
+        var (request, status) = (http.Request, http.Response.StatusCode);
+        return Problem.Of(status, status switch
+        {
+            404 => $"path {Display.Line(request.Path)} is not known; expected one that /api/v1/openapi.json lists",
+            405 => $"method {Display.Line(request.Method)} is not for this path; expected {http.Response.Headers.Allow}",
+            _ => $"request was answered with status {status}",
+        });
+    }
 }
+
+/// <summary>Metadata of an endpoint that may take as long as it likes, such as a stream; it limits itself.</summary>
+internal sealed class OwnDeadline;

@@ -28,10 +28,9 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
         }
         else if (_token.Length == 0 && http.Request.Headers.Keys.FirstOrDefault(IsFromProxy) is { } header)
         {
-            http.Response.StatusCode = StatusCodes.Status403Forbidden;
             var request = $"request came through a proxy (header {Display.Line(header)})";
-            await Answer.FailAsync(
-                http, $"{request}, and this master has no apiToken; set apiToken (DTS_APITOKEN), at least 16 characters");
+            await RefuseAsync(
+                http, 403, $"{request}, and this master has no apiToken; set apiToken (DTS_APITOKEN), at least 16 characters");
         }
         else if (!HasToken(http.Request))
         {
@@ -40,31 +39,32 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
                 return;
             }
 
-            http.Response.StatusCode = StatusCodes.Status401Unauthorized;
             http.Response.Headers.WWWAuthenticate = "Basic realm=\"DTS: any user, the apiToken as password\"";
-            await Answer.FailAsync(
-                http, "not authorized; expected Authorization: Bearer <apiToken>, or Basic with the apiToken as password");
+            await RefuseAsync(
+                http, 401, "not authorized; expected Authorization: Bearer <apiToken>, or Basic with the apiToken as password");
         }
         else if (_token.Length == 0 && !IsLoopback(http.Request.Host.Host))
         {
-            http.Response.StatusCode = StatusCodes.Status403Forbidden;
-            await Answer.FailAsync(
+            await RefuseAsync(
                 http,
+                403,
                 $"host \"{http.Request.Host.Host}\" is not ours; expected a loopback name; for any other name set apiToken (DTS_APITOKEN)");
         }
         else if (IsChange(http.Request) && !IsFromOurPages(http.Request))
         {
-            http.Response.StatusCode = StatusCodes.Status403Forbidden;
-            await Answer.FailAsync(
-                http, $"origin \"{http.Request.Headers.Origin}\" may not change jobs; if it is your console, add it to allowedOrigins");
+            await RefuseAsync(
+                http,
+                403,
+                $"origin \"{http.Request.Headers.Origin}\" may not change jobs; if it is your console, add it to allowedOrigins");
         }
         else
         {
             await next(http);
             if (http.Response is { StatusCode: StatusCodes.Status405MethodNotAllowed, HasStarted: false })
             {
-                await Answer.FailAsync(
+                await RefuseAsync(
                     http,
+                    405,
                     $"method {Display.Line(http.Request.Method)} is not for this path; expected {http.Response.Headers.Allow}");
             }
         }
@@ -90,9 +90,15 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
             return false;
         }
 
-        http.Response.StatusCode = StatusCodes.Status429TooManyRequests;
-        await Answer.FailAsync(http, "too many requests with a wrong apiToken; try again later");
+        await RefuseAsync(http, 429, "too many requests with a wrong apiToken; try again later");
         return false;
+    }
+
+    /// <summary>Refuses with a true status, also on the original's paths.</summary>
+    private static Task RefuseAsync(HttpContext http, int status, string message)
+    {
+        http.Response.StatusCode = status;
+        return Problem.AnswerAsync(http, Problem.Of(status, message));
     }
 
     /// <summary>

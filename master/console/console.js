@@ -6,14 +6,26 @@ const $ = (id) => document.getElementById(id);
 let logJob = '';
 let logRows = 0;
 
-async function call(path, fields) {
-  const options = fields === undefined ? {} : { method: 'POST', body: new URLSearchParams(fields) };
-  let answer;
+async function ask(path, options) {
   try {
-    answer = await (await fetch(path, options)).json();
+    const response = await fetch(path, options);
+    return { response, answer: await response.json() };
   } catch {
     throw new Error('the master does not answer; is it running?');
   }
+}
+
+/** The paths below api/v1: the resource itself, or a problem with a detail. */
+async function get(path) {
+  const { response, answer } = await ask(path, {});
+  if (!response.ok) throw new Error(answer.detail);
+  return answer;
+}
+
+/** The original's paths, with their envelope. */
+async function call(path, fields) {
+  const options = fields === undefined ? {} : { method: 'POST', body: new URLSearchParams(fields) };
+  const { answer } = await ask(path, options);
   if (answer.errno !== 0) throw new Error(answer.msg);
   return answer.data;
 }
@@ -136,12 +148,12 @@ async function openLog(name) {
 }
 
 async function showWorkers() {
-  const workers = await call('api/v1/workers');
+  const { workers } = await get('api/v1/workers');
   const body = $('workers').tBodies[0];
   body.replaceChildren();
-  for (const [id, worker] of Object.entries(workers)) {
+  for (const worker of workers) {
     const row = body.insertRow();
-    for (const text of [id, worker.host, worker.address, worker.slots, worker.version, worker.started]) cell(row, text);
+    for (const text of [worker.id, worker.host, worker.address, worker.slots, worker.version, worker.started]) cell(row, text);
   }
   $('workers-dialog').showModal();
 }

@@ -15,7 +15,7 @@ public sealed class LifeOfARunTests
         await using var cluster = await NativeCluster.StartAsync(workers: 2);
         await cluster.SaveAsync("by-hand", "echo $DTS_TRIGGER $DTS_WORKER $GREETING", Never, new { enabled = false });
 
-        var runId = (string?)await cluster.CallAsync("/api/v1/jobs/by-hand/run", new { worker = "w2", env = new { GREETING = "hi" } });
+        var runId = await cluster.RunAsync("by-hand", new { worker = "w2", env = new { GREETING = "hi" } });
         var record = Assert.Single(await cluster.RecordsSoon("by-hand", records => records.Count == 1));
 
         Assert.Equal(("manual w2 hi\n", $"by-hand/{runId}", "manual"), (record.Output, record.Id, record.Trigger));
@@ -238,7 +238,7 @@ public sealed class LifeOfARunTests
         var span = $"from={down.AddSeconds(-2):yyyy-MM-ddTHH:mm:ssZ}&to={up:yyyy-MM-ddTHH:mm:ssZ}";
         foreach (var name in new[] { "skip", "once", "all" })
         {
-            var ledger = (await cluster.GetAsync($"/api/v1/jobs/{name}/ledger?{span}"))["data"]!.AsArray();
+            var ledger = (await cluster.GetAsync($"/api/v1/jobs/{name}/ledger?{span}"))["lines"]!.AsArray();
             Assert.True(ledger.Count >= 5, $"{ledger}");
             Assert.All(ledger, line => Assert.Equal("", (string)line!["fault"]!));
         }
@@ -316,7 +316,7 @@ public sealed class LifeOfARunTests
 
         proxy.Cut();
         await cluster.CallAsync("/api/v1/jobs/stubborn/kill");
-        var waiting = Assert.Single((await cluster.GetAsync("/api/v1/runs"))["data"]!.AsArray());
+        var waiting = Assert.Single((await cluster.GetAsync("/api/v1/runs"))["runs"]!.AsArray());
         proxy.Mend();
 
         await cluster.RecordsSoon("stubborn", records => records.Any(record => record.Status == RunStatus.Killed));
@@ -337,7 +337,8 @@ public sealed class LifeOfARunTests
         await cluster.Workers["w1"].LogsSoon("off the other workers'");
         var stepped = DateTimeOffset.UtcNow;
         await Patience.Until(
-            () => cluster.GetAsync("/api/v1/workers").Result["data"]!["w1"]!["refuses"]!.ToString() == "its clock is off",
+            () => cluster.GetAsync("/api/v1/workers").Result["workers"]!.AsArray()
+                .Any(worker => (string?)worker!["id"] == "w1" && (string?)worker["refuses"] == "its clock is off"),
             cluster.Describe);
         cluster.StepClock("w1", TimeSpan.Zero);
         await cluster.Workers["w1"].LogsSoon("agrees with the other workers'");
@@ -446,7 +447,7 @@ public sealed class LifeOfARunTests
         await cluster.SaveAsync("audited", "true", "* * * * * *");
         await cluster.RecordsSoon("audited", records => records.Count >= 3);
         await cluster.CallAsync("/api/v1/jobs/audited/pause");
-        await cluster.RecordsSoon("audited", _ => cluster.GetAsync("/api/v1/runs").Result["data"]!.AsArray().Count == 0);
+        await cluster.RecordsSoon("audited", _ => cluster.GetAsync("/api/v1/runs").Result["runs"]!.AsArray().Count == 0);
         await Passes(TimeSpan.FromSeconds(2));
 
         var (whole, clean) = await LedgerAsync(cluster, "audited", from, DateTimeOffset.UtcNow);

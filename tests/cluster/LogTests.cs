@@ -26,7 +26,7 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
         await using var cluster = await NativeCluster.StartAsync(workers: 1);
         await using var nginx = await NginxServer.StartAsync(cluster.MasterUri);
         await cluster.SaveAsync("lines", "for i in 1 2 3 4 5 6 7 8; do echo zeile $i äöü; sleep 1; done", Never);
-        var runId = (string?)await cluster.CallAsync("/api/v1/jobs/lines/run");
+        var runId = await cluster.RunAsync("lines");
         var url = $"http://127.0.0.1:{nginx.Port}/api/v1/runs/lines/{runId}/output?follow=true";
 
         using var http = new HttpClient();
@@ -56,7 +56,7 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
 
         var followed = await FollowAsync(
             http,
-            $"/api/v1/runs/slow/{(string?)await cluster.CallAsync("/api/v1/jobs/slow/run")}/output?follow=true",
+            $"/api/v1/runs/slow/{await cluster.RunAsync("slow")}/output?follow=true",
             untilBytes: long.MaxValue);
 
         Assert.Equal(string.Concat(Enumerable.Range(1, lines).Select(i => $"line {i}\n")), followed.Text);
@@ -75,7 +75,7 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
         var before = pids.Select(PeakOf).ToList();
 
         await cluster.SaveAsync("flood", "head -c 100000000 /dev/zero | tr '\\0' y", Never);
-        var runId = (string?)await cluster.CallAsync("/api/v1/jobs/flood/run");
+        var runId = await cluster.RunAsync("flood");
         var record = Assert.Single(await cluster.RecordsSoon("flood", records => records.Count == 1));
         var grown = pids.Select(PeakOf).Zip(before, (now, then) => now - then).ToList();
         var length = (await cluster.BytesAsync($"/api/v1/runs/flood/{runId}/output", 16 << 20)).Length;
@@ -101,7 +101,7 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
         await File.WriteAllBytesAsync(file, bytes);
         await cluster.SaveAsync("binary", $"cat {file}", Never);
 
-        var runId = (string?)await cluster.CallAsync("/api/v1/jobs/binary/run");
+        var runId = await cluster.RunAsync("binary");
         await cluster.RecordsSoon("binary", records => records.Count == 1);
         var read = await cluster.BytesAsync($"/api/v1/runs/binary/{runId}/output", bytes.Length);
 
@@ -121,7 +121,7 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
         async Task RunAsync(string job)
         {
             await cluster.SaveAsync(job, $"for i in 1 2 3; do echo {job} $i äöü; sleep 1; done", Never);
-            var runId = (string?)await cluster.CallAsync($"/api/v1/jobs/{job}/run");
+            var runId = await cluster.RunAsync(job);
             var followed = await FollowAsync(http, $"/api/v1/runs/{job}/{runId}/output?follow=true", untilBytes: long.MaxValue);
             await cluster.RecordsSoon(job, records => records.Count == 1);
             var found = await cluster.GetAsync($"/api/v1/log?text=ECHO%20{job}");

@@ -37,7 +37,7 @@ public sealed class MongoTests : IAsyncLifetime
         await cluster.SaveAsync("good", "printf 'a\\t\"b\" <c> 备份 \\001\\n'", Never);
         for (var n = 1; n <= 5; n++)
         {
-            ids.Add($"good/{(string?)await cluster.CallAsync("/api/v1/jobs/good/run")}");
+            ids.Add($"good/{await cluster.RunAsync("good")}");
             await cluster.RecordsSoon("good", records => records.Count == n);
         }
 
@@ -46,7 +46,7 @@ public sealed class MongoTests : IAsyncLifetime
         ids.Add($"slow/{await RunAsync("slow", "sleep 60", RunStatus.TimedOut, new { timeoutSeconds = 1, killGraceSeconds = 1 })}");
 
         // A record comes back as it was written, and each is found by what it is.
-        var record = (await cluster.GetAsync($"/api/v1/runs/{ids[0]}"))["data"]!;
+        var record = await cluster.GetAsync($"/api/v1/runs/{ids[0]}");
         Assert.Equal("a\t\"b\" <c> 备份 \u0001\n", (string?)record["output"]);
         Assert.Equal(["succeeded", "w1", "manual"], new[] { "status", "worker", "trigger" }.Select(field => (string?)record[field]));
         Assert.Equal(0, (int?)record["exitCode"]);
@@ -54,24 +54,24 @@ public sealed class MongoTests : IAsyncLifetime
         await FoundAsync("text=DISK%20full", ids[5]);
         await FoundAsync("worker=w1&trigger=manual", [ids[6], ids[5], .. ids[..5]]);
         await FoundAsync("worker=w2");
-        var before = (await cluster.GetAsync($"/api/v1/runs/{ids[1]}"))["data"]!;
+        var before = await cluster.GetAsync($"/api/v1/runs/{ids[1]}");
         var earlier = DateTimeOffset.FromUnixTimeMilliseconds((long)before["startTime"]!);
         await FoundAsync($"job=good&from={earlier:yyyy-MM-ddTHH:mm:ss.fffZ}", [.. ids[..2]]);
 
         // Pages follow each other; the original's list is cut by skip and limit.
-        var first = (await cluster.GetAsync("/api/v1/log?job=good&limit=2"))["data"]!;
-        var second = (await cluster.GetAsync($"/api/v1/log?job=good&limit=2&after={(string?)first["next"]}"))["data"]!;
+        var first = await cluster.GetAsync("/api/v1/log?job=good&limit=2");
+        var second = await cluster.GetAsync($"/api/v1/log?job=good&limit=2&after={(string?)first["next"]}");
         Assert.Equal(ids[..4], IdsOf(first["records"]!).Concat(IdsOf(second["records"]!)));
         Assert.Equal(ids[1..3], IdsOf((await cluster.GetAsync("/job/log?name=good&skip=1&limit=2"))["data"]!));
 
         // Runs are counted, and their ledger is drawn up.
         await CountedAsync("good", counts => (long?)counts["succeeded"] == 5);
-        Assert.Contains("\"data\":", (await cluster.GetAsync("/api/v1/jobs/good/ledger")).ToJsonString(), StringComparison.Ordinal);
+        Assert.Contains("\"lines\":", (await cluster.GetAsync("/api/v1/jobs/good/ledger")).ToJsonString(), StringComparison.Ordinal);
 
         // An ending replaces "lost", and is counted instead of it.
         var go = Path.Combine(cluster.Folder, "go");
         await cluster.SaveAsync("held", $"until [ -e {go} ]; do sleep 0.1; done; echo done", Never);
-        var held = $"held/{(string?)await cluster.CallAsync("/api/v1/jobs/held/run")}";
+        var held = $"held/{await cluster.RunAsync("held")}";
         using (var store = new MongoLogStore(_server.Uri, TimeSpan.FromSeconds(5), NullLogger.Instance))
         {
             var now = DateTimeOffset.UtcNow;
@@ -100,19 +100,19 @@ public sealed class MongoTests : IAsyncLifetime
         async Task<string> RunAsync(string job, string command, RunStatus ending, object? more = null)
         {
             await cluster.SaveAsync(job, command, Never, more);
-            var runId = (string?)await cluster.CallAsync($"/api/v1/jobs/{job}/run");
+            var runId = await cluster.RunAsync(job);
             await cluster.RecordsSoon(job, records => records is [var record] && record.Status == ending);
             return runId!;
         }
 
         async Task FoundAsync(string query, params string[] expected) =>
-            Assert.Equal(expected, IdsOf((await cluster.GetAsync($"/api/v1/log?{query}"))["data"]!["records"]!));
+            Assert.Equal(expected, IdsOf((await cluster.GetAsync($"/api/v1/log?{query}"))["records"]!));
 
         async Task CountedAsync(string job, Func<JsonNode, bool> isEnough)
         {
             JsonNode counts = new JsonObject();
             await Patience.Until(
-                () => isEnough(counts = cluster.GetAsync($"/api/v1/jobs/{job}/stats").Result["data"]!["counts"]!),
+                () => isEnough(counts = cluster.GetAsync($"/api/v1/jobs/{job}/stats").Result["counts"]!),
                 () => counts.ToJsonString());
         }
 
@@ -197,6 +197,6 @@ public sealed class MongoTests : IAsyncLifetime
     private async Task<string> AskAsync(Uri master)
     {
         using var answer = await _http.GetAsync(new Uri(master, "/api/v1/log"));
-        return (string?)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["msg"] ?? "";
+        return (string?)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["detail"] ?? "";
     }
 }

@@ -34,8 +34,9 @@ public sealed class DocumentationTests
     public void Every_path_of_the_master_is_documented()
     {
         var mapped = Directory.EnumerateFiles(Tool.InRepository("master"), "*.cs", SearchOption.AllDirectories)
-            .SelectMany(file => Regex.Matches(File.ReadAllText(file), @"\bMap[A-Za-z]*\(""(/[^""]*)"""))
-            .Select(match => match.Groups[1].Value)
+            .SelectMany(file => Regex.Matches(File.ReadAllText(file), @"\b(v1)?\.Map[A-Za-z]*\(\s*""(/[^""]*)"""))
+            .Select(match => (match.Groups[1].Success ? "/api/v1" : "") + match.Groups[2].Value)
+            .Where(path => path != "/api/v1")
             .Where(path => !path.StartsWith("/console.", StringComparison.Ordinal))
             .Distinct();
 

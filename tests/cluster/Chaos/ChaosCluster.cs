@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -209,7 +210,12 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
                 using var response = await _http.SendAsync(request);
                 var answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
-                return (int)answer["errno"]! == 0 ? answer["data"] : throw new HttpRequestException($"{path}: {answer["msg"]}");
+                var isEnvelope = path.StartsWith("/job/", StringComparison.Ordinal);
+                var isGone = method == HttpMethod.Delete && response.StatusCode == HttpStatusCode.NotFound;
+                var isWell = isEnvelope ? (int)answer["errno"]! == 0 : response.IsSuccessStatusCode || isGone;
+                return isWell
+                    ? (isEnvelope ? answer["data"] : answer)
+                    : throw new HttpRequestException($"{path}: {answer[isEnvelope ? "msg" : "detail"]}");
             }
             catch (Exception failure) when (failure is HttpRequestException or TaskCanceledException && attempt < 1)
             {
@@ -221,7 +227,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
     public async Task<IReadOnlyList<LedgerLine>> LedgerAsync(string job, DateTimeOffset from, DateTimeOffset to)
     {
         var lines = await AskAsync($"/api/v1/jobs/{job}/ledger?from={Cursor.Text(from)}&to={Cursor.Text(to)}", method: HttpMethod.Get);
-        return lines.Deserialize(ApiJson.Readable.IReadOnlyListLedgerLine)!;
+        return lines!["lines"].Deserialize(ApiJson.Readable.IReadOnlyListLedgerLine)!;
     }
 
     public Task<IReadOnlyList<RunRecord>> RecordsAsync(string job) =>

@@ -224,10 +224,10 @@ public sealed class ChaosTests
 
     private static async Task<string> FindAbnormalAsync(ChaosCluster cluster)
     {
-        var workers = (await cluster.AskAsync("/api/v1/workers", method: HttpMethod.Get))!.AsObject();
+        var workers = (await cluster.AskAsync("/api/v1/workers", method: HttpMethod.Get))!["workers"]!.AsArray();
         if (workers.Count < ChaosCluster.Workers)
         {
-            return $"only {string.Join(' ', workers.Select(worker => worker.Key))} are registered";
+            return $"only {string.Join(' ', workers.Select(worker => worker!["id"]))} are registered";
         }
 
         var recent = cluster.ReadWitness().Where(start => start.At > DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000.0 - 3).ToList();

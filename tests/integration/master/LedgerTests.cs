@@ -48,7 +48,7 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
 
         Assert.Equal((2, ""), (exitCode, said));
         Assert.Equal($"name \"{_name}\" is not a job; expected a saved job, or one deleted less than a day ago\n", error);
-        Assert.Equal(error.TrimEnd(), (string?)(await AskAsync(""))["msg"]);
+        Assert.Equal(error.TrimEnd(), (string?)(await AskAsync(""))["detail"]);
     }
 
     [Fact]
@@ -73,7 +73,7 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
     {
         await SaveAsync();
 
-        Assert.Equal(expected, (string?)(await AskAsync($"?{query}"))["msg"]);
+        Assert.Equal(expected, (string?)(await AskAsync($"?{query}"))["detail"]);
     }
 
     [Theory]
@@ -88,7 +88,7 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
     {
         await master.Etcd.PutAsync(master.Keys.Job(JobName.Parse(_name)), JobJson.ToJson(Some.Job(_name, "0 0 * * *")));
 
-        var lines = (await AskAsync($"?from={from}&to=2026-11-22T00:00:01Z"))["data"]!.AsArray();
+        var lines = (await AskAsync($"?from={from}&to=2026-11-22T00:00:01Z"))["lines"]!.AsArray();
 
         Assert.Equal("2026-11-22T00:00:00+00:00", (string?)Assert.Single(lines)!["planTime"]);
     }
@@ -98,10 +98,10 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
     [InlineData("13:00")]
     public async Task The_log_is_searched_by_times_with_dates_only(string from)
     {
-        var answer = JsonNode.Parse(await master.Http.GetStringAsync($"/api/v1/log?from={from}"))!;
+        var answer = await GetAsync($"/api/v1/log?from={from}");
 
         Assert.Equal(
-            $"from is \"{from}\"; expected a time such as 2026-11-22T10:00:00Z, or a date such as 2026-11-22", (string?)answer["msg"]);
+            $"from is \"{from}\"; expected a time such as 2026-11-22T10:00:00Z, or a date such as 2026-11-22", (string?)answer["detail"]);
     }
 
     [Fact]
@@ -111,7 +111,7 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
         await master.LogStore.WriteAsync([], CancellationToken.None); // A worker makes the file.
         var (now, day) = (DateTimeOffset.UtcNow, TimeSpan.FromDays(1));
 
-        var lines = (await AskAsync($"?from={now + day:yyyy-MM-dd}&to={now + (day * 3):yyyy-MM-dd}"))["data"]!.AsArray();
+        var lines = (await AskAsync($"?from={now + day:yyyy-MM-dd}&to={now + (day * 3):yyyy-MM-dd}"))["lines"]!.AsArray();
         var (exitCode, said, _) = await RunAsync(
             "--job", _name, "--logFile", master.LogFile, "--from", $"{now + day:yyyy-MM-dd}", "--to", $"{now + (day * 3):yyyy-MM-dd}");
 
@@ -124,8 +124,13 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
     private async Task SaveAsync() => await master.Http.PostAsync(
         "/job/save", new FormUrlEncodedContent([new("job", $$"""{"name":"{{_name}}","command":"true","cronExpr":"0 0 * * *"}""")]));
 
-    private async Task<JsonNode> AskAsync(string query) =>
-        JsonNode.Parse(await master.Http.GetStringAsync($"/api/v1/jobs/{_name}/ledger{query}"))!;
+    private Task<JsonNode> AskAsync(string query) => GetAsync($"/api/v1/jobs/{_name}/ledger{query}");
+
+    private async Task<JsonNode> GetAsync(string path)
+    {
+        using var answer = await master.Http.GetAsync(path);
+        return JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
+    }
 
     private async Task<(int ExitCode, string Said, string Error)> RunAsync(params string[] arguments)
     {

@@ -36,7 +36,8 @@ public sealed class SilentStoreTests
         {
             Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.Status);
             Assert.Matches(
-                """^\{"errno":-1,"msg":"(log store is too slow|MongoDB at ).*; runs go on, try again","data":null\}$""", answer.Text);
+                """^\{"type":"urn:dts:log-unavailable",.*"detail":"(log store is too slow|MongoDB at ).*; runs go on, try again"\}$""",
+                answer.Text);
         });
 
         int Threads() => Directory.GetDirectories($"/proc/{master.Pid}/task").Length;

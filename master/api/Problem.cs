@@ -1,0 +1,81 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.RegularExpressions;
+
+namespace Dts.Master.Api;
+
+/// <summary>Why a request was refused or failed: problem details (RFC 9457), the body of every error below /api/.</summary>
+/// <param name="Type">A URN that programs can compare, such as urn:dts:not-found.</param>
+/// <param name="Title">The same for all problems of a type.</param>
+/// <param name="Detail">One line: the field, its value, what was expected; or the fact, its consequence and the remedy.</param>
+/// <param name="Field">The member or query parameter that is wrong.</param>
+internal sealed partial record Problem(
+    string Type,
+    string Title,
+    int Status,
+    string Detail,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Field = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Expected = null)
+{
+    public const string ContentType = "application/problem+json";
+
+    /// <summary>The statuses that the API uses, and their problems' types and titles.</summary>
+    public static readonly IReadOnlyDictionary<int, (string Word, string Title)> Kinds = new Dictionary<int, (string, string)>
+    {
+        [400] = ("bad-request", "The request cannot be read"),
+        [401] = ("unauthorized", "The request shows no valid token"),
+        [403] = ("forbidden", "The request is not allowed"),
+        [404] = ("not-found", "The resource does not exist"),
+        [405] = ("method-not-allowed", "The path does not accept this method"),
+        [409] = ("conflict", "The request conflicts with the present state"),
+        [412] = ("changed", "The resource has changed"),
+        [413] = ("too-large", "The body is too large"),
+        [415] = ("media-type", "The body has the wrong media type"),
+        [422] = ("invalid", "The body is understood and wrong"),
+        [429] = ("too-many-requests", "There are too many requests"),
+        [500] = ("internal", "The master has failed"),
+        [503] = ("unavailable", "The master cannot answer now"),
+    };
+
+    /// <summary>A problem of a status; field and expectation are read from the detail where it has our usual form.</summary>
+    public static Problem Of(int status, string detail, string? field = null, string? expected = null, string? word = null)
+    {
+        var (kind, title) = Kinds.TryGetValue(status, out var known) ? known : Kinds[status < 500 ? 400 : 500];
+        var form = Form().Match(detail);
+        return new Problem(
+            Type: $"urn:dts:{word ?? kind}",
+            Title: title,
+            Status: status,
+            Detail: detail,
+            Field: field ?? TextOf(form.Groups["field"]),
+            Expected: expected ?? TextOf(form.Groups["expected"]));
+    }
+
+    /// <summary>
+    /// Answers with the problem: below /api/ with its status, elsewhere in the original's envelope. If part of another answer has been
+    /// sent, closes the connection instead, so that the client notices.
+    /// </summary>
+    public static Task AnswerAsync(HttpContext http, Problem problem)
+    {
+        if (!IsBelowApi(http.Request) || http.Response.HasStarted)
+        {
+            return Answer.FailAsync(http, problem.Detail);
+        }
+
+        var body = JsonSerializer.SerializeToUtf8Bytes(problem, ApiJson.Readable.Problem);
+        http.Response.StatusCode = problem.Status;
+        http.Response.ContentType = ContentType;
+        http.Response.ContentLength = body.Length;
+        http.Response.Headers.XContentTypeOptions = "nosniff";
+        http.Response.Headers.CacheControl = "no-store";
+        return http.Response.Body.WriteAsync(body).AsTask();
+    }
+
+    public static bool IsBelowApi(HttpRequest request) => request.Path.StartsWithSegments("/api");
+
+    private static string? TextOf(Group group) => group.Success ? group.Value : null;
+
+    // Such as: retry.max is 200; expected 0 to 100
+    [GeneratedRegex("^(?:member )?(?<field>[a-z][A-Za-z.]*)(?=:| is | has | \"| begins| names).*?(?:; expected (?<expected>.+))?$")]
+    private static partial Regex Form();
+}
