@@ -6,6 +6,7 @@ using Dts.Master;
 using Dts.Master.Api;
 using Dts.Master.Jobs;
 using Dts.Master.Logs;
+using Dts.Master.Versions;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 Service.HideFromCommands();
@@ -50,10 +51,16 @@ return await Service.RunAsync(async () =>
     using var store = new StoreGate(ILogReader.Open(settings.Log), storeDeadline, TimeProvider.System);
     var workers = new WorkerList(etcd, settings.Keys);
     var foreign = new ForeignValues(log);
-    var jobs = new JobStore(etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, foreign);
+    var requests = new HttpContextAccessor();
+    var jobs = new JobStore(
+        etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, foreign, () => RequestGuard.AuthorOf(requests.HttpContext));
+    using var versions = IVersionStore.Open(settings.Log, settings.VersionRetention);
+    var waiting = new WaitingVersions(etcd, settings.Keys, foreign.Report);
+    using var history = new VersionHistory(waiting, versions, TimeProvider.System);
 
     var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
     builder.Services.AddSingleton(loggers);
+    builder.Services.AddSingleton<IHttpContextAccessor>(requests);
     builder.Services.AddRoutingCore();
     builder.Services.ConfigureHttpJsonOptions(json => ApiJson.Apply(json.SerializerOptions));
     builder.Services.Configure<RouteHandlerOptions>(handlers => handlers.ThrowOnBadRequest = true); // The gate explains it.
@@ -78,6 +85,7 @@ return await Service.RunAsync(async () =>
     new LogApi(new RunList(etcd, settings.Keys, foreign), store, TimeProvider.System).Map(v1);
     new OutputApi(store, etcd, settings.Keys, TimeProvider.System).Map(v1);
     new WorkersApi(workers).Map(v1);
+    new VersionsApi(jobs, history, settings.DefaultZone).Map(v1);
     ConsolePage.Map(app);
     Health.Map(app, etcd, settings.Keys);
 
@@ -99,6 +107,7 @@ return await Service.RunAsync(async () =>
     using var vitals = new Vitals(settings, etcd);
     Task[] keeping =
     [
+        new VersionMover(etcd, waiting, versions, TimeProvider.System, log).RunAsync(app.Lifetime.ApplicationStopping),
         new Heartbeat(systemd, vitals.ProveAsync, vitals.DescribeAsync, TimeProvider.System).RunAsync(app.Lifetime.ApplicationStopping),
         reload.RunAsync(
             reader,

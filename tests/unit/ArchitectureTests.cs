@@ -22,9 +22,10 @@ public sealed partial class ArchitectureTests
         ["common/Logs"]             = "Hosting Jobs",
         ["common/Logs/Mongo"]       = "Hosting Jobs",
         ["common/Doctor"]           = $"{Common} Logs.Mongo",
-        ["master"]                  = $"{Common} Doctor master.Api master.Jobs master.Logs",
-        ["master/api"]              = $"{Common} master.Jobs master.Logs",
-        ["master/jobs"]             = $"{Common} master.Logs",
+        ["master"]                  = $"{Common} Doctor master.Api master.Jobs master.Logs master.Versions",
+        ["master/api"]              = $"{Common} master.Jobs master.Logs master.Versions",
+        ["master/jobs"]             = $"{Common} master.Logs master.Versions",
+        ["master/versions"]         = "Etcd Hosting Jobs Logs Logs.Mongo",
         ["master/logs"]             = "Hosting Jobs Logs Logs.Mongo",
         ["worker"]                  =
             $"{Common} Doctor worker.Watches worker.Fires worker.Runs worker.Commands worker.Commands.Holders worker.Records "
