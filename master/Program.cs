@@ -80,12 +80,15 @@ return await Service.RunAsync(async () =>
     app.Use(gate.GuardApiAsync);
     new OriginalApi(jobs, workers, store, gate, settings.DefaultZone).Map(app);
     var v1 = app.MapGroup("/api/v1");
-    new JobResource(jobs).Map(v1);
+    var runs = new RunRequests(jobs, new RequestLease(etcd, TimeProvider.System), store, TimeProvider.System);
+    var saves = new JobSaves(jobs, workers, history, settings.DefaultZone, TimeProvider.System);
+    new JobResource(jobs, saves, runs).Map(v1);
+    new PreviewApi(settings.DefaultZone, TimeProvider.System).Map(v1);
     new LedgerApi(jobs, store, settings.DefaultZone, TimeProvider.System).Map(v1);
     new LogApi(new RunList(etcd, settings.Keys, foreign), store, TimeProvider.System).Map(v1);
     new OutputApi(store, etcd, settings.Keys, TimeProvider.System).Map(v1);
     new WorkersApi(workers).Map(v1);
-    new VersionsApi(jobs, history, settings.DefaultZone).Map(v1);
+    new VersionsApi(jobs, saves, history).Map(v1);
     ConsolePage.Map(app);
     Health.Map(app, etcd, settings.Keys);
 

@@ -16,6 +16,7 @@ namespace Dts.Common.Jobs;
 /// killer/{name}/{runId}   the same for one run                                              none
 /// history/{name}          the latest changes of the schedule, JSON                          no lease
 /// versions/{name}/{id}    a save of the job on its way to the log store, JSON                 no lease
+/// requests/{name}/{digest} a request to run the job that may be sent twice, JSON            a day or more
 /// workers/{id}            a worker's registration, JSON                                     the session's
 /// lock/{what}             a lock for cluster chores: the holder's id                        the session's
 /// </code>
@@ -46,6 +47,8 @@ public sealed class Keys(string prefix)
     public string AllHistory { get; } = prefix + "history/";
 
     public string AllVersions { get; } = prefix + "versions/";
+
+    public string AllRequests { get; } = prefix + "requests/";
 
     public string Workers { get; } = prefix + "workers/";
 
@@ -81,6 +84,8 @@ public sealed class Keys(string prefix)
     public string VersionsOf(JobName name) => $"{AllVersions}{name.Value}/";
 
     public string Version(JobName name, string id) => $"{AllVersions}{name.Value}/{id}";
+
+    public string Request(JobName name, string digest) => $"{AllRequests}{name.Value}/{digest}";
 
     public string Worker(string id) => Workers + id;
 

@@ -18,7 +18,9 @@ namespace Dts.Master.Api;
 [JsonSerializable(typeof(VersionPage))]
 [JsonSerializable(typeof(VersionView))]
 [JsonSerializable(typeof(VersionDiff))]
-[JsonSerializable(typeof(KillAsked))]
+[JsonSerializable(typeof(KillEffect))]
+[JsonSerializable(typeof(SaveAnswer))]
+[JsonSerializable(typeof(SchedulePreview))]
 [JsonSerializable(typeof(IReadOnlyList<LedgerLine>))]
 [JsonSerializable(typeof(LogPage))]
 [JsonSerializable(typeof(JobStats))]
@@ -42,5 +44,16 @@ internal sealed partial class ApiJson : JsonSerializerContext
         options.PropertyNamingPolicy = JsonNamingPolicy.CamelCase;
         options.PropertyNameCaseInsensitive = false;
         options.NumberHandling = JsonNumberHandling.Strict;
+        options.Converters.Add(new UtcTime());
     }
+}
+
+/// <summary>Writes a time in UTC as RFC 3339 has it: 2026-11-22T10:00:00Z.</summary>
+internal sealed class UtcTime : JsonConverter<DateTimeOffset>
+{
+    public override DateTimeOffset Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        reader.GetDateTimeOffset();
+
+    public override void Write(Utf8JsonWriter writer, DateTimeOffset value, JsonSerializerOptions options) =>
+        writer.WriteStringValue(value.UtcDateTime);
 }

@@ -1,62 +1,140 @@
-using Dts.Common.Hosting;
+using System.ComponentModel;
+using System.Text.Json.Nodes;
 using Dts.Common.Jobs;
+using Dts.Common.Logs;
 using Dts.Master.Jobs;
+using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Dts.Master.Api;
 
-/// <summary>One job: delete, run, pause, resume, kill.</summary>
-internal sealed class JobResource(JobStore jobs)
+/// <summary>One job: get, save, change, delete, run, pause, resume, kill.</summary>
+internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests runs)
 {
-    private const int RunBytesMax = 64 << 10;
+    private const int JobBytesMax = 1 << 20;
+    private const int KillBytesMax = 4 << 10;
+    private const string Json = "application/json";
+    private const string Patch = "application/merge-patch+json";
+    private const string ExpectedPatch = """a merge patch, {"member":value}""";
+    private const string ExpectedJob = """an object such as {"command":"…","cronExpr":"…"}""";
 
     public void Map(RouteGroupBuilder v1)
     {
-        v1.MapDelete("/jobs/{name}", async (string name, string? kill, CancellationToken cancel) =>
+        v1.MapGet("/jobs/{name}", async Task<Results<Ok<Job>, StatusCodeHttpResult>> (
+            [Description("The job's name")] string name, HttpContext http, CancellationToken cancel) =>
         {
-            var (job, isKill) = (await jobs.ResolveAsync(Query.Name(name), cancel), Query.Flag("kill", kill));
-            var deleted = await jobs.DeleteAsync(job, cancel) ?? throw NoSuchJob(name);
+            var job = await NameAsync(name, cancel);
+            var stored = await jobs.FindStoredAsync(job, cancel);
+            SetTag(http, stored.Revision);
+            return stored.Job is null ? throw JobSaves.NoSuchJob(job)
+                : http.Request.Headers.IfNoneMatch is { Count: > 0 } seen
+                    && JobCondition.Read("If-None-Match", seen).Contains(stored.Revision)
+                    ? TypedResults.StatusCode(StatusCodes.Status304NotModified)
+                : TypedResults.Ok(stored.Job);
+        }).WithSummary("The definition of a job, with its revision as ETag");
+
+        v1.MapPut("/jobs/{name}", async Task<Results<Ok<SaveAnswer>, Created<SaveAnswer>>> (
+            [Description("The job's name")] string name,
+            [Description("true keeps members that are not known")] string? lenient,
+            [Description("true checks and answers, and saves nothing")] string? dryRun,
+            HttpContext http,
+            CancellationToken cancel) =>
+        {
+            var given = JobSaves.Parse(await RequestBody.ReadTypedAsync(http, JobBytesMax, Json), ExpectedJob);
+            return await SaveAsync(http, name, given, _ => given.DeepClone().AsObject(), OptionsOf(http, lenient, dryRun), cancel);
+        }).WithSummary("Creates a job, or replaces it");
+
+        v1.MapPatch("/jobs/{name}", async Task<Results<Ok<SaveAnswer>, Created<SaveAnswer>>> (
+            [Description("The job's name")] string name,
+            [Description("true keeps members that are not known")] string? lenient,
+            [Description("true checks and answers, and saves nothing")] string? dryRun,
+            HttpContext http,
+            CancellationToken cancel) =>
+        {
+            var given = JobSaves.Parse(await RequestBody.ReadTypedAsync(http, JobBytesMax, Patch, Json), ExpectedPatch);
+            return await SaveAsync(http, name, given, Merge, OptionsOf(http, lenient, dryRun), cancel);
+
+            JsonObject Merge(StoredJob current)
+            {
+                var next = JobMembers.ToObject(current.Job ?? throw JobSaves.NoSuchJob(Query.Name(name)));
+                MergePatch.Apply(next, given);
+                return next;
+            }
+        }).WithSummary("Changes members of a job (JSON merge patch, RFC 7396); null sets a member to its default");
+
+        v1.MapDelete("/jobs/{name}", async Task<Results<Ok<Job>, NoContent>> (
+            [Description("The job's name")] string name,
+            [Description("true ends its runs, too")] string? kill,
+            HttpContext http,
+            CancellationToken cancel) =>
+        {
+            var (job, isKill) = (await NameAsync(name, cancel), Query.Flag("kill", kill));
+            var deleted = await saves.DeleteAsync(job, JobCondition.Of(http.Request.Headers), cancel);
             if (isKill)
             {
                 await jobs.KillAsync(job, KillRequest.All, cancel);
             }
 
-            return deleted;
-        }).WithSummary("Deletes a job and answers it");
+            return deleted is null ? TypedResults.NoContent() : TypedResults.Ok(deleted);
+        }).WithSummary("Deletes a job and answers it; what runs goes on");
 
-        v1.MapPost("/jobs/{name}/run", async (string name, HttpContext http, CancellationToken cancel) =>
+        v1.MapPost("/jobs/{name}/run", async Task<Results<Ok<RunRecord>, Accepted<RunAsked>>> (
+            [Description("The job's name")] string name,
+            [Description("Seconds to wait for the end of the run, at most 600; then the answer is its record")] string? wait,
+            HttpContext http,
+            CancellationToken cancel) =>
         {
-            var request = RunRequest.Parse(await RequestBody.ReadTypedAsync(http, RunBytesMax, "application/json"));
-            var job = await jobs.ResolveAsync(Query.Name(name), cancel);
-            var runId = await jobs.RunAsync(job, request.Worker, request.Env, cancel) ?? throw NoSuchJob(name);
-            return TypedResults.Accepted(
-                $"/api/v1/runs/{Uri.EscapeDataString(job)}/{Uri.EscapeDataString(runId)}", new RunAsked(job, runId));
+            var job = await NameAsync(name, cancel);
+            return await runs.RunAsync(http, job, Query.Number("wait", wait, 0, 0, RunRequests.WaitSecondsMax));
         }).WithSummary("Runs a job now");
 
-        v1.MapPost("/jobs/{name}/kill", async (string name, string? runId, CancellationToken cancel) =>
+        v1.MapPost("/jobs/{name}/kill", async (
+            [Description("The job's name")] string name,
+            [Description("One run; without it all runs of the job")] string? runId,
+            HttpContext http,
+            CancellationToken cancel) =>
         {
-            var request = KillRequest.All with { RunId = Query.RunId(runId ?? "") };
-            var job = await jobs.ResolveAsync(Query.Name(name), cancel);
-            await jobs.KillAsync(job, request, cancel);
-            return TypedResults.Accepted((string?)null, new KillAsked(job, request.RunId.Length > 0 ? request.RunId : null));
-        }).WithSummary("Ends the runs of a job, or one of them");
+            var request = KillBody.Read(await RequestBody.ReadTypedAsync(http, KillBytesMax, Json), Query.Text("runId", runId) ?? "");
+            var job = await NameAsync(name, cancel);
+            return await jobs.KillAsync(job, request, cancel, mustExist: true) is { } effect ? TypedResults.Accepted((string?)null, effect)
+                : request.RunId.Length > 0 ? throw Refusal.NotFound($"run {job}/{request.RunId} is neither in flight nor in the queue")
+                : throw JobSaves.NoSuchJob(job);
+        }).WithSummary("Ends the runs of a job, or one of them, also in the queue");
 
-        v1.MapPost("/jobs/{name}/pause", (string name, CancellationToken cancel) => EnableAsync(name, false, cancel))
-            .WithSummary("Pauses a job and answers it");
-        v1.MapPost("/jobs/{name}/resume", (string name, CancellationToken cancel) => EnableAsync(name, true, cancel))
-            .WithSummary("Resumes a job and answers it");
+        v1.MapPost("/jobs/{name}/pause", ([Description("The job's name")] string name, HttpContext http, CancellationToken cancel) =>
+            EnableAsync(http, name, false, cancel)).WithSummary("Pauses a job: it has no plan times until it is resumed");
+
+        v1.MapPost("/jobs/{name}/resume", ([Description("The job's name")] string name, HttpContext http, CancellationToken cancel) =>
+            EnableAsync(http, name, true, cancel)).WithSummary("Resumes a job");
     }
 
-    private async Task<Job> EnableAsync(string name, bool enabled, CancellationToken cancel) =>
-        await jobs.EnableAsync(await jobs.ResolveAsync(Query.Name(name), cancel), enabled, cancel) is { } former
-            ? former with { Enabled = enabled }
-            : throw NoSuchJob(name);
+    private static SaveOptions OptionsOf(HttpContext http, string? lenient, string? dryRun) =>
+        new(JobCondition.Of(http.Request.Headers), Query.Flag("lenient", lenient), Query.Flag("dryRun", dryRun));
 
-    private static Refusal NoSuchJob(string name) =>
-        Refusal.NotFound($"name \"{Display.Line(name)}\" is no job; expected one that is saved");
+    private static void SetTag(HttpContext http, long revision)
+    {
+        if (revision > 0)
+        {
+            http.Response.Headers.ETag = JobCondition.TagOf(revision);
+        }
+    }
+
+    private Task<JobName> NameAsync(string name, CancellationToken cancel) => jobs.ResolveAsync(Query.Name(name), cancel);
+
+    private async Task<Results<Ok<SaveAnswer>, Created<SaveAnswer>>> SaveAsync(
+        HttpContext http, string name, JsonObject given, Func<StoredJob, JsonObject> make, SaveOptions options, CancellationToken cancel)
+    {
+        var saved = await saves.SaveAsync(Query.Name(name), given, make, options, cancel);
+        SetTag(http, saved.Revision);
+        return saved.IsNew && !options.IsTrial
+            ? TypedResults.Created($"/api/v1/jobs/{Uri.EscapeDataString(saved.Answer.Job.Name)}", saved.Answer)
+            : TypedResults.Ok(saved.Answer);
+    }
+
+    private async Task<Job> EnableAsync(HttpContext http, string name, bool enabled, CancellationToken cancel)
+    {
+        var job = await NameAsync(name, cancel);
+        var change = await jobs.EnableAsync(job, enabled, cancel);
+        SetTag(http, change?.Revision ?? 0);
+        return change?.Next ?? throw JobSaves.NoSuchJob(job);
+    }
 }
-
-/// <param name="RunId">The run that was asked for, named within its job.</param>
-internal sealed record RunAsked(string JobName, string RunId);
-
-/// <param name="RunId">The run whose end was asked for; null = all runs of the job.</param>
-internal sealed record KillAsked(string JobName, string? RunId);

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
+using Dts.Master.Versions;
 
 namespace Dts.Master.Api;
 
@@ -9,15 +10,20 @@ namespace Dts.Master.Api;
 /// <param name="Title">The same for all problems of a type.</param>
 /// <param name="Detail">One line: the field, its value, what was expected; or the fact, its consequence and the remedy.</param>
 /// <param name="Field">The member or query parameter that is wrong.</param>
+/// <param name="Difference">For status 412: how the job differs from the one that the client has seen.</param>
 internal sealed partial record Problem(
     string Type,
     string Title,
     int Status,
     string Detail,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Field = null,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Expected = null)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Expected = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JobDifference? Difference = null)
 {
     public const string ContentType = "application/problem+json";
+
+    private const string Named =
+        """(?!(?:body|form|host|job|method|origin|path|request|run)\b)(?<field>[a-z][A-Za-z.]*)(?=:| is | has | "| begins| names)""";
 
     /// <summary>The statuses that the API uses, and their problems' types and titles.</summary>
     public static readonly IReadOnlyDictionary<int, (string Word, string Title)> Kinds = new Dictionary<int, (string, string)>
@@ -76,6 +82,24 @@ internal sealed partial record Problem(
     private static string? TextOf(Group group) => group.Success ? group.Value : null;
 
     // Such as: retry.max is 200; expected 0 to 100
-    [GeneratedRegex("^(?:member )?(?<field>[a-z][A-Za-z.]*)(?=:| is | has | \"| begins| names).*?(?:; expected (?<expected>.+))?$")]
+    [GeneratedRegex($"^(?:member )?{Named}.*?(?:; expected (?<expected>.+))?$")]
     private static partial Regex Form();
+}
+
+/// <summary>How a job differs from the one that a client has seen.</summary>
+/// <param name="Revision">The job's present revision.</param>
+/// <param name="Members">The members that have changed; null = etcd no longer has the version that the client has seen.</param>
+/// <param name="At">When it was changed; null = not known.</param>
+/// <param name="By">Who changed it, as in its versions: token or local; null = not known.</param>
+/// <param name="From">From which address.</param>
+internal sealed record JobDifference(
+    long Revision,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Members = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? At = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? By = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? From = null)
+{
+    /// <param name="latest">The save that left the job as it is; null = not known.</param>
+    public static JobDifference Of(long revision, JobVersion? latest, IReadOnlyList<string>? members = null) =>
+        new(revision, members, latest?.SavedAt, latest?.Author.By, latest?.Author.From);
 }

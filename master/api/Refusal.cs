@@ -18,7 +18,8 @@ internal sealed class Refusal(Problem problem) : Exception(problem.Detail)
     public static Refusal Conflict(string message) => new(Problem.Of(409, message));
 
     /// <summary>412: the resource is not the one that the condition names.</summary>
-    public static Refusal Changed(string message) => new(Problem.Of(412, message));
+    public static Refusal Changed(string message, JobDifference? difference = null) =>
+        new(Problem.Of(412, message) with { Difference = difference });
 
     /// <summary>413.</summary>
     public static Refusal TooLarge(string message) => new(Problem.Of(413, message));

@@ -51,6 +51,7 @@ internal sealed class RequestGate(MasterSettings settings, ILogger log)
         }
 
         http.RequestAborted = deadline.Token;
+        http.Features.Set(new RequestDeadline(deadline, _deadline));
         try
         {
             await handle(http);
@@ -94,6 +95,12 @@ internal sealed class RequestGate(MasterSettings settings, ILogger log)
             _ => $"request was answered with status {status}",
         });
     }
+}
+
+/// <summary>The deadline of a request, which its handler may move once it has done what must be quick.</summary>
+internal sealed class RequestDeadline(CancellationTokenSource deadline, TimeSpan span)
+{
+    public void Extend(TimeSpan by) => deadline.CancelAfter(span + by);
 }
 
 /// <summary>Metadata of an endpoint that may take as long as it likes, such as a stream; it limits itself.</summary>

@@ -1,6 +1,5 @@
 using System.ComponentModel;
 using System.Globalization;
-using Dts.Common.Cron;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Master.Jobs;
@@ -9,14 +8,14 @@ using Dts.Master.Versions;
 namespace Dts.Master.Api;
 
 /// <summary>The versions of a job: every save with who made it, when, from where, and what it changed; also of deleted jobs.</summary>
-internal sealed class VersionsApi(JobStore jobs, VersionHistory history, CronZone defaultZone)
+internal sealed class VersionsApi(JobStore jobs, JobSaves saves, VersionHistory history)
 {
     private const int LimitByDefault = 20;
 
     public void Map(RouteGroupBuilder v1)
     {
         v1.MapGet("/jobs/{name}/versions", async (
-            string name,
+            [Description("The job's name")] string name,
             [Description("At most so many versions, 1 to 100; 20 by default")] string? limit,
             [Description("The next of the page before")] string? after,
             CancellationToken cancel) =>
@@ -32,13 +31,16 @@ internal sealed class VersionsApi(JobStore jobs, VersionHistory history, CronZon
                 : throw Refusal.NotFound($"name \"{Display.Line(name)}\" has no versions; expected a job that is or was saved");
         }).WithSummary("The versions of a job, the latest first");
 
-        v1.MapGet("/jobs/{name}/versions/{revision}", async (string name, string revision, CancellationToken cancel) =>
+        v1.MapGet("/jobs/{name}/versions/{revision}", async (
+            [Description("The job's name")] string name,
+            [Description("The revision of the version")] string revision,
+            CancellationToken cancel) =>
             VersionView.Of(await GetAsync(await ResolveAsync(name, cancel), "revision", revision, cancel)))
             .WithSummary("A version of a job with its definition");
 
         v1.MapGet("/jobs/{name}/versions/{revision}/diff", async (
-            string name,
-            string revision,
+            [Description("The job's name")] string name,
+            [Description("The revision of the version")] string revision,
             [Description("The revision of another version; the job as it is now by default")] string? to,
             CancellationToken cancel) =>
         {
@@ -47,21 +49,24 @@ internal sealed class VersionsApi(JobStore jobs, VersionHistory history, CronZon
             var other = Query.Text("to", to) is { } text ? await GetAsync(job, "to", text, cancel) : null;
             var now = other is null ? await jobs.FindAsync(job, cancel) : other.Job;
             return new VersionDiff(from.Revision, other?.Revision, JobDiff.Between(from.Job, now));
-        }).WithSummary("What another version, or the job as it is now, has otherwise than a version, member by member");
+        }).WithSummary("How a version differs from another one, or from the job as it is now, member by member");
 
-        v1.MapPost("/jobs/{name}/versions/{revision}/restore", async (string name, string revision, CancellationToken cancel) =>
+        v1.MapPost("/jobs/{name}/versions/{revision}/restore", async (
+            [Description("The job's name")] string name,
+            [Description("The revision of the version")] string revision,
+            [Description("true checks and answers, and saves nothing")] string? dryRun,
+            HttpContext http,
+            CancellationToken cancel) =>
         {
             var version = await GetAsync(await ResolveAsync(name, cancel), "revision", revision, cancel);
             var job = version.Job
                 ?? throw Refusal.Invalid($"revision {version.Revision} is the job's deletion; expected a version with a definition");
-            if (SaveRules.FindFault(job, defaultZone) is { } fault)
-            {
-                throw Refusal.Invalid(fault);
-            }
-
-            await jobs.SaveAsync(job, cancel);
-            return job;
-        }).WithSummary("Saves a former version of a job again, as a new version; restores deleted jobs");
+            var options = new SaveOptions(JobCondition.Of(http.Request.Headers), IsLenient: true, Query.Flag("dryRun", dryRun));
+            var saved = await saves.SaveAsync(
+                Query.Name(name), JobMembers.ToObject(job), _ => JobMembers.ToObject(job), options, cancel);
+            http.Response.Headers.ETag = JobCondition.TagOf(saved.Revision);
+            return saved.Answer;
+        }).WithSummary("Saves a version of a job again, as a new version; also of a deleted job");
     }
 
     private async Task<JobName> ResolveAsync(string name, CancellationToken cancel) =>

@@ -33,6 +33,22 @@ internal sealed class JobStore(
     public async Task<Job?> FindAsync(JobName name, CancellationToken cancel) =>
         await etcd.FindAsync(keys.Job(name), cancel: cancel) is { } pair ? Parse(pair) : null;
 
+    public async Task<StoredJob> FindStoredAsync(JobName name, CancellationToken cancel) =>
+        await etcd.FindAsync(keys.Job(name), cancel: cancel) is { } pair ? new StoredJob(Parse(pair), pair.ModRevision) : default;
+
+    /// <summary>A job as it was at a revision; null = there was none, or etcd no longer has that revision.</summary>
+    public async Task<Job?> FindAtAsync(JobName name, long revision, CancellationToken cancel)
+    {
+        try
+        {
+            return await etcd.FindAsync(keys.Job(name), revision, cancel) is { } pair ? Parse(pair) : null;
+        }
+        catch (EtcdException gone) when (gone.Error == EtcdError.Compacted)
+        {
+            return null;
+        }
+    }
+
     /// <summary>The name that a job is stored under: composed (NFC), unless an older version or etcdctl stored this very name.</summary>
     public async Task<JobName> ResolveAsync(JobName name, CancellationToken cancel) =>
         JobName.Parse(Nfc.Of(name)) is var composed && composed != name && await etcd.FindAsync(keys.Job(name), cancel: cancel) is null
@@ -73,42 +89,64 @@ internal sealed class JobStore(
 
     /// <summary>Creates or replaces a job and returns the one it replaced.</summary>
     /// <exception cref="FormatException">The schedule is new and has no plan time left, or the dependents lead back to the job.</exception>
-    public Task<Job?> SaveAsync(Job job, CancellationToken cancel) => ChangeAsync(
-        JobName.Parse(job.Name),
-        former => (former is null || !HaveOneSchedule(former, job))
-            && SaveRules.FindOver(job, defaultZone, time.GetUtcNow()) is { } over
-            ? throw new FormatException(over)
-            : job,
-        job.Dependents.Any() ? () => CheckDependentsAsync(job, cancel) : null,
-        cancel);
+    public Task<Job?> SaveAsync(Job job, CancellationToken cancel) => SaveAsync(JobName.Parse(job.Name), _ => job, cancel);
 
-    /// <summary>Pauses or resumes a job and returns it as it was; null = there is none.</summary>
-    public Task<Job?> EnableAsync(JobName name, bool enabled, CancellationToken cancel) =>
-        ChangeAsync(name, job => job is null ? null : job with { Enabled = enabled }, null, cancel);
+    /// <summary>Saves what a function makes of a job, or of null where there is none, and returns the former job.</summary>
+    /// <exception cref="FormatException">The schedule is new and has no plan time left, or the dependents lead back to the job.</exception>
+    public async Task<Job?> SaveAsync(JobName name, Func<Job?, Job> change, CancellationToken cancel) =>
+        (await ChangeAsync(name, former => CheckSchedule(former, change(former)), cancel, checksDependents: true))?.Former;
+
+    /// <summary>Puts a job in the place of the one that etcd had at a revision; null = etcd has another one by now.</summary>
+    /// <param name="revision">0 = there was none.</param>
+    /// <param name="next">Null = the job is to be deleted.</param>
+    /// <param name="isTrial">Everything is checked, and nothing is changed.</param>
+    /// <exception cref="FormatException">The schedule is new and has no plan time left, or the dependents lead back to the job.</exception>
+    public Task<JobChange?> ReplaceAsync(JobName name, long revision, Job? next, bool isTrial, CancellationToken cancel) => ChangeAsync(
+        name, former => next is null ? null : CheckSchedule(former, next), cancel, checksDependents: true, revision, isTrial);
+
+    /// <summary>Pauses or resumes a job; null = there is none.</summary>
+    public Task<JobChange?> EnableAsync(JobName name, bool enabled, CancellationToken cancel) =>
+        ChangeAsync(name, job => job is null ? null : job with { Enabled = enabled }, cancel);
 
     /// <summary>
     /// Removes a job and returns it; null = there was none. Its cursor stays for a while, so that a job of the same name starts no fire
     /// twice.
     /// </summary>
-    public Task<Job?> DeleteAsync(JobName name, CancellationToken cancel) => ChangeAsync(name, _ => null, null, cancel);
+    public async Task<Job?> DeleteAsync(JobName name, CancellationToken cancel) =>
+        (await ChangeAsync(name, _ => null, cancel))?.Former;
 
     /// <summary>
     /// Asks for the end of what runs of a job. The request stands until nothing that it was meant for is in flight, for workers that are
     /// cut off now.
     /// </summary>
-    public async Task KillAsync(JobName name, KillRequest request, CancellationToken cancel)
+    /// <returns>Null = nothing was asked for, because there is neither such a job nor such a run.</returns>
+    /// <param name="mustExist">False = the request stands also for a job that is not known.</param>
+    public async Task<KillEffect?> KillAsync(JobName name, KillRequest request, CancellationToken cancel, bool mustExist = false)
     {
         var state = await etcd.TxnAsync(
-            Txn.All([Txn.List(keys.Runs(name), keysOnly: true), Txn.List(keys.QueueOf(name))]), repeatable: true, cancel);
+            Txn.All([Txn.List(keys.Runs(name), keysOnly: true), Txn.List(keys.QueueOf(name)), Txn.Get(keys.Job(name))]),
+            repeatable: true,
+            cancel);
+        var running = CoveredIn(state.Responses[0].ResponseRange.Kvs, keys.Runs(name));
+        var queued = CoveredIn(state.Responses[1].ResponseRange.Kvs, keys.QueueOf(name));
+        var isKnown = request.RunId.Length == 0 && state.Responses[2].ResponseRange.Kvs.Count > 0;
+        if (mustExist && !isKnown && running.Count + queued.Count == 0)
+        {
+            return null;
+        }
+
         foreach (var waiting in state.Responses[1].ResponseRange.Kvs)
         {
             await CancelQueuedAsync(name, waiting, request, cancel);
         }
 
         // With nothing in flight it is meant for what is just being claimed, and must not stay for ever.
-        var inFlight = state.Responses[0].ResponseRange.Kvs.Any(run => request.Covers(run.Key.ToStringUtf8()[keys.Runs(name).Length..]));
-        var lease = inFlight ? default : await etcd.GrantAsync(KillStandsFor, cancel);
+        var lease = running.Count > 0 ? default : await etcd.GrantAsync(KillStandsFor, cancel);
         await etcd.PutAsync(keys.Killer(name, request.RunId), request == KillRequest.All ? "" : request.Reason, lease, cancel);
+        return new KillEffect(running, queued);
+
+        List<string> CoveredIn(IEnumerable<KeyValue> pairs, string under) =>
+            [.. pairs.Select(pair => pair.Key.ToStringUtf8()[under.Length..]).Where(request.Covers)];
     }
 
     /// <exception cref="FormatException">The job is unknown.</exception>
@@ -156,15 +194,46 @@ internal sealed class JobStore(
     /// <param name="worker">The only worker that may run it; empty = any that the job's target names.</param>
     public async Task<string?> RunAsync(JobName name, string worker, IReadOnlyDictionary<string, string>? env, CancellationToken cancel)
     {
-        var now = time.GetUtcNow();
-        var origin = $"manual-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}";
-        var run = new RunSpec(
-            DateTimeOffset.FromUnixTimeSeconds(now.ToUnixTimeSeconds()), RunSpec.Manual, now, Origin: origin, Worker: worker, Env: env);
-        var put = Txn.If(Txn.Exists(keys.Job(name)))
-            .Then(Txn.Put(keys.Queued(name, run.Id), JsonSerializer.Serialize(run, JobsJson.Readable.RunSpec)));
+        var run = MakeRun(worker, env);
+        var put = Txn.If(Txn.Exists(keys.Job(name))).Then(PutQueued(name, run));
         // Not repeatable: it may have been claimed by then, and would run again.
         return (await etcd.TxnAsync(put, cancel: cancel)).Succeeded ? run.Id : null;
     }
+
+    /// <summary>The same for a request that may be sent again, to any master: only the first one runs the job.</summary>
+    /// <param name="key">Names the request within its job.</param>
+    /// <param name="digest">Of what it asks for.</param>
+    /// <param name="lease">How long the request is remembered.</param>
+    public async Task<RunOnce> RunOnceAsync(
+        JobName name, RunRequest request, string key, string digest, LeaseId lease, CancellationToken cancel)
+    {
+        var run = MakeRun(request.Worker, request.Env);
+        var mark = JsonSerializer.Serialize(new RequestMark(digest, run.Id), RequestsJson.Default.RequestMark);
+        var first = Txn.If(Txn.Missing(keys.Request(name, key)), Txn.Exists(keys.Job(name)))
+            .Then(PutQueued(name, run), Txn.Put(keys.Request(name, key), mark, lease))
+            .Else(Txn.Get(keys.Request(name, key)));
+        var answer = await etcd.TxnAsync(first, repeatable: true, cancel);
+        if (answer.Succeeded)
+        {
+            return new RunOnce.Accepted(run.Id, IsRepeated: false);
+        }
+
+        return answer.Responses[0].ResponseRange.Kvs.FirstOrDefault() is not { } pair ? new RunOnce.NoSuchJob()
+            : JsonSerializer.Deserialize(pair.Value.Span, RequestsJson.Default.RequestMark) is { } known && known.Digest == digest
+                ? new RunOnce.Accepted(known.RunId, IsRepeated: known.RunId != run.Id)
+            : new RunOnce.OtherRequest();
+    }
+
+    private RunSpec MakeRun(string worker, IReadOnlyDictionary<string, string>? env)
+    {
+        var now = time.GetUtcNow();
+        var origin = $"manual-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}";
+        return new RunSpec(
+            DateTimeOffset.FromUnixTimeSeconds(now.ToUnixTimeSeconds()), RunSpec.Manual, now, Origin: origin, Worker: worker, Env: env);
+    }
+
+    private RequestOp PutQueued(JobName name, RunSpec run) =>
+        Txn.Put(keys.Queued(name, run.Id), JsonSerializer.Serialize(run, JobsJson.Readable.RunSpec));
 
     /// <summary>What the schedule of a job has been, the oldest first; empty = nothing is known of it (put by hand).</summary>
     public async Task<IReadOnlyList<ScheduleChange>> ListChangesAsync(JobName name, CancellationToken cancel) =>
@@ -196,7 +265,8 @@ internal sealed class JobStore(
     }
 
     /// <summary>
-    /// Puts a job in the place of another, and with it all that the change means for its schedule; returns the former one.
+    /// Puts a job in the place of another, and with it all that the change means for its schedule. Null = there was none and there is
+    /// none, or etcd has not the revision that was asked for.
     /// </summary>
     /// <remarks>
     /// The cursors are put in the same transaction, always: moved forward to now when the schedule changed or the job was enabled, for
@@ -204,9 +274,15 @@ internal sealed class JobStore(
     /// What the former schedule had, and nobody claimed, before it ended is owed as missed.
     /// </remarks>
     /// <param name="change">From the former job to the next; null = there is none.</param>
-    /// <param name="check">Returns further conditions of the transaction; called for each try.</param>
-    private async Task<Job?> ChangeAsync(
-        JobName name, Func<Job?, Job?> change, Func<Task<IReadOnlyList<Compare>>>? check, CancellationToken cancel)
+    /// <param name="onlyAt">The revision that the former job must have; null = any.</param>
+    /// <param name="isTrial">Everything is checked, and nothing is changed.</param>
+    private async Task<JobChange?> ChangeAsync(
+        JobName name,
+        Func<Job?, Job?> change,
+        CancellationToken cancel,
+        bool checksDependents = false,
+        long? onlyAt = null,
+        bool isTrial = false)
     {
         for (var attempt = 1; attempt <= Tries; attempt++)
         {
@@ -223,6 +299,11 @@ internal sealed class JobStore(
             var found = state.Responses.Select(response => response.ResponseRange.Kvs).ToList();
             var former = found[0].FirstOrDefault();
             var previous = former is null ? null : Parse(former);
+            if (onlyAt is { } revision && revision != (former?.ModRevision ?? 0))
+            {
+                return null;
+            }
+
             var next = change(previous);
             if (former is null && next is null)
             {
@@ -235,10 +316,16 @@ internal sealed class JobStore(
                 txn, name, previous, next, [found[1].FirstOrDefault(), .. OfLiveWorkers(found[2], found[4], name, previous)]);
             NoteChange(txn, name, previous, next, found[3].FirstOrDefault(), end);
             NoteVersion(txn, name, previous, next, former?.ModRevision ?? 0, found[5]);
-            txn.Compare.AddRange(check is null ? [] : await check());
-            if ((await etcd.TxnAsync(txn, cancel: cancel)).Succeeded)
+            txn.Compare.AddRange(checksDependents && next is not null ? await CheckDependentsAsync(next, cancel) : []);
+            if (isTrial)
             {
-                return previous;
+                return new JobChange(previous, next, former?.ModRevision ?? 0);
+            }
+
+            var answer = await etcd.TxnAsync(txn, cancel: cancel);
+            if (answer.Succeeded)
+            {
+                return new JobChange(previous, next, answer.Header.Revision);
             }
         }
 
@@ -321,6 +408,11 @@ internal sealed class JobStore(
         }
     }
 
+    private Job CheckSchedule(Job? former, Job next) =>
+        (former is null || !HaveOneSchedule(former, next)) && SaveRules.FindOver(next, defaultZone, time.GetUtcNow()) is { } over
+            ? throw new FormatException(over)
+            : next;
+
     /// <summary>The same times in the same zone and mode; in mode all also on the same workers, for each has its own account.</summary>
     private static bool HaveOneSchedule(Job job, Job other) =>
         job.CronExpr == other.CronExpr
@@ -338,6 +430,11 @@ internal sealed class JobStore(
     /// <remarks>A dependent may not exist yet: saving it later runs this check again.</remarks>
     private async Task<IReadOnlyList<Compare>> CheckDependentsAsync(Job job, CancellationToken cancel)
     {
+        if (!job.Dependents.Any())
+        {
+            return [];
+        }
+
         var jobs = new Dictionary<string, Job> { [job.Name] = job };
         var revisions = new Dictionary<string, long>();
         var latest = 0L;

@@ -15,7 +15,11 @@ internal static class SaveRules
     public static string? FindFault(Job job, CronZone defaultZone) =>
         JobRules.FindUnrunnable(job)
         ?? FindConfusing(job.Name)
-        ?? (job.TimeZone.Length == 0 || CronZone.TryGet(job.TimeZone, out _, out var refusal)
+        ?? FindBadSchedule(job, defaultZone);
+
+    /// <summary>The first fault of a job's time zone and expression; null = none.</summary>
+    public static string? FindBadSchedule(Job job, CronZone defaultZone) =>
+        (job.TimeZone.Length == 0 || CronZone.TryGet(job.TimeZone, out _, out var refusal)
             ? null
             : $"timeZone: {ZoneNames.Explain(job.TimeZone, refusal)}")
         ?? (JobSchedule.TryParse(job, defaultZone, out _, out var error) ? null : error);

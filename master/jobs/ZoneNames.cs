@@ -33,7 +33,7 @@ internal static class ZoneNames
     /// <summary>
     /// Levenshtein's distance, after case, punctuation and the continent have been set aside; a typing error spares the first letter.
     /// </summary>
-    private static int Distance(string a, string b)
+    internal static int Distance(string a, string b)
     {
         if (a.Length == 0 || a[0] != b[0] || Math.Abs(a.Length - b.Length) > 3)
         {

@@ -13,7 +13,9 @@ internal interface IVersionStore : IDisposable
         uri => new MongoVersionStore(uri, settings.ConnectTimeout, new VersionLimits(retention)),
         file => new SqliteVersionStore(file, new VersionLimits(retention)));
 
-    /// <summary>Writes a version and removes those beyond the limits; it is durable when this returns. Writing it twice is harmless.</summary>
+    /// <summary>
+    /// Writes a version and removes those beyond the limits. It is durable when this returns. Writing it twice is harmless.
+    /// </summary>
     Task WriteAsync(JobVersion version, CancellationToken cancel);
 
     /// <summary>A job's versions, the latest first.</summary>

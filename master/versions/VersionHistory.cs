@@ -17,7 +17,8 @@ internal sealed class VersionHistory(WaitingVersions waiting, IVersionStore stor
         var current = after is null ? await waiting.FindJobAsync(job, revision: 0, cancel) : null;
         var inEtcd = (await waiting.ListAsync(job, cancel)).Where(version => after is not { } place || version.Place.CompareTo(place) < 0);
         var stored = await AskAsync(() => store.ListAsync(job, after, limit, cancel), cancel);
-        var found = inEtcd.Concat(stored).DistinctBy(version => version.Id).OrderByDescending(version => version.Place).Take(limit).ToList();
+        var all = inEtcd.Concat(stored).DistinctBy(version => version.Id);
+        var found = all.OrderByDescending(version => version.Place).Take(limit).ToList();
         return current is var (revision, now) && IsUnsaved(revision, now, found)
             ? [JobVersion.Found(job, revision, time.GetUtcNow(), now), .. found.Take(limit - 1)]
             : found;

@@ -1,7 +1,9 @@
 namespace Dts.Master.Versions;
 
 /// <summary>How many versions of a job are kept, and how long.</summary>
-/// <remarks>Pure. The latest version stays as long as the job; an older one goes so long after it was replaced, a deletion after itself.</remarks>
+/// <remarks>
+/// Pure. The latest version stays as long as the job. An older one goes so long after it was replaced, a deletion so long after itself.
+/// </remarks>
 internal sealed record VersionLimits(TimeSpan Retention)
 {
     /// <summary>The most versions of a job.</summary>

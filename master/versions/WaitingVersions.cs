@@ -50,9 +50,10 @@ internal sealed class WaitingVersions(EtcdClient etcd, Keys keys, Action<KeyValu
     {
         try
         {
-            return await etcd.FindAsync(keys.Job(name), revision, cancel) is { } pair && JobJson.TryParse(pair.Value.Memory, out var job, out _)
-                ? (pair.ModRevision, job)
-                : null;
+            return await etcd.FindAsync(keys.Job(name), revision, cancel) is { } pair
+                && JobJson.TryParse(pair.Value.Memory, out var job, out _)
+                    ? (pair.ModRevision, job)
+                    : null;
         }
         catch (EtcdException failure) when (failure.Error is EtcdError.Compacted)
         {

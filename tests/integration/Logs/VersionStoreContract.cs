@@ -102,7 +102,8 @@ public abstract class VersionStoreContract : IDisposable
     {
         var store = Open();
         await store.WriteAsync(Version(0), CancellationToken.None);
-        await store.WriteAsync(Version(1) with { Revision = Version(0).Revision, Author = new Author("local", "::1") }, CancellationToken.None);
+        var later = Version(1) with { Revision = Version(0).Revision, Author = new Author("local", "::1") };
+        await store.WriteAsync(later, CancellationToken.None);
 
         Assert.Equal("local", (await store.FindAsync(Hello, Version(0).Revision, CancellationToken.None))!.Author.By);
         Assert.Equal(2, (await ListAsync(store)).Count);
@@ -122,7 +123,13 @@ public abstract class VersionStoreContract : IDisposable
     protected abstract void Clean();
 
     private protected static JobVersion Version(int n, string job = "hello") => new(
-        $"{job}/{n}", job, 100 + n, Some.Now.AddSeconds(n), new Author("token", "192.0.2.1"), 99 + n, Some.Job(job) with { Command = $"echo {n}" });
+        $"{job}/{n}",
+        job,
+        Revision: 100 + n,
+        Some.Now.AddSeconds(n),
+        new Author("token", "192.0.2.1"),
+        Former: 99 + n,
+        Some.Job(job) with { Command = $"echo {n}" });
 
     private protected static Task<IReadOnlyList<JobVersion>> ListAsync(IVersionStore store) =>
         store.ListAsync(Hello, null, 1000, CancellationToken.None);

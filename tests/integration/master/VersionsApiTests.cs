@@ -35,7 +35,7 @@ public sealed class VersionsApiTests : IAsyncLifetime
 
         Assert.Equal(
             [("deleted", ""), ("paused", "enabled"), ("changed", "command"), ("created", "")],
-            versions.Select(version => ((string)version!["what"]!, string.Join(", ", version["changed"]!.AsArray().Select(member => (string)member!)))));
+            versions.Select(version => ((string)version!["what"]!, string.Join(", ", version["changed"]!.AsArray()))));
         Assert.Equal(["127.0.0.1", "127.0.0.1", "198.51.100.7", "127.0.0.1"], versions.Select(version => (string)version!["from"]!));
         Assert.All(versions, version => Assert.Equal("token", (string)version!["by"]!));
         Assert.All(versions, version => Assert.InRange((DateTimeOffset)version!["at"]!, begun, DateTimeOffset.UtcNow));
@@ -88,14 +88,19 @@ public sealed class VersionsApiTests : IAsyncLifetime
         Assert.Equal(change, (await GetAsync($"/api/v1/jobs/kept/versions/{first}/diff"))!["changes"]!.ToJsonString());
         Assert.Equal(change, (await GetAsync($"/api/v1/jobs/kept/versions/{first}/diff?to={second}"))!["changes"]!.ToJsonString());
 
+        await StaleAsync($"/api/v1/jobs/kept/versions/{first}/restore", first, "has changed since revision");
         (await _master.Http.DeleteAsync("/api/v1/jobs/kept")).EnsureSuccessStatusCode();
+        await StaleAsync($"/api/v1/jobs/kept/versions/{first}/restore", second, "was deleted (by token from 127.0.0.1 at ");
+        await PostAsync($"/api/v1/jobs/kept/versions/{first}/restore?dryRun=true");
+        Assert.Null(await _master.Etcd.FindAsync(_master.Keys.Job(JobName.Parse("kept"))));
         var restored = await PostAsync($"/api/v1/jobs/kept/versions/{first}/restore");
 
-        Assert.Contains("echo one", await restored.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        var answer = JsonNode.Parse(await restored.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!;
+        Assert.Equal(("echo one", 5), ((string?)answer["job"]!["command"], answer["next"]!.AsArray().Count));
         var job = await _master.Etcd.FindAsync(_master.Keys.Job(JobName.Parse("kept")));
         Assert.Contains("echo one", job!.Value.ToStringUtf8());
         var (latest, deletion) = await LatestTwoAsync("kept");
-        Assert.Equal(job.ModRevision, latest);
+        Assert.Equal((job.ModRevision, $"\"{latest}\""), (latest, restored.Headers.ETag!.Tag));
         Assert.Null((await GetAsync($"/api/v1/jobs/kept/versions/{deletion}"))!["job"]);
         await RefusedAsync(
             HttpMethod.Post,
@@ -105,7 +110,8 @@ public sealed class VersionsApiTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("GET",  "/api/v1/jobs/nobody/versions",          404, "name \"nobody\" has no versions; expected a job that is or was saved")]
+    [InlineData("GET",  "/api/v1/jobs/nobody/versions",          404, "name \"nobody\" has no versions; "
+        + "expected a job that is or was saved")]
     [InlineData("GET",  "/api/v1/jobs/nobody/versions/7",        404, "revision 7 is no version of job \"nobody\"; "
         + "expected one that its list of versions has")]
     [InlineData("GET",  "/api/v1/jobs/nobody/versions/x",        400, "revision is \"x\"; expected the revision of a version")]
@@ -115,6 +121,17 @@ public sealed class VersionsApiTests : IAsyncLifetime
         + "expected one that its list of versions has")]
     public Task What_cannot_be_answered_says_why(string method, string path, int status, string detail) =>
         RefusedAsync(new HttpMethod(method), path, status, detail);
+
+    private async Task StaleAsync(string path, long seen, string part)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, path);
+        request.Headers.Add("If-Match", $"\"{seen}\"");
+        var answer = await _master.Http.SendAsync(request);
+        var problem = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
+
+        Assert.Equal(412, (int)answer.StatusCode);
+        Assert.Contains(part, (string?)problem["detail"]);
+    }
 
     private async Task RefusedAsync(HttpMethod method, string path, int status, string detail)
     {

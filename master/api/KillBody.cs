@@ -1,0 +1,49 @@
+using System.Text.Json.Nodes;
+using Dts.Common.Hosting;
+using Dts.Common.Jobs;
+
+namespace Dts.Master.Api;
+
+/// <summary>The body of a request to kill: nothing, or a reason, which the run's record keeps, and a run's id.</summary>
+internal static class KillBody
+{
+    private const int ReasonMax = 200;
+    private const string Expected = """nothing, or {"reason":"…","runId":"…"}""";
+
+    public static KillRequest Read(ReadOnlyMemory<byte> utf8, string runId)
+    {
+        var request = KillRequest.All with { RunId = Query.RunId(runId) };
+        foreach (var (member, value) in utf8.Length == 0 ? [] : JobSaves.Parse(utf8, Expected))
+        {
+            request = member switch
+            {
+                "reason" => request with { Reason = ReadReason(value) },
+                "runId" => request with { RunId = Query.RunId(ReadText("runId", value)) },
+                _ => throw Refusal.Invalid($"member \"{Display.Line(member)}\" is not known; expected reason or runId"),
+            };
+        }
+
+        return request;
+    }
+
+    private static string ReadReason(JsonNode? value) => ReadText("reason", value) switch
+    {
+        var text when text.Length is 0 or > ReasonMax || text.EnumerateRunes().Any(Display.IsHidden) =>
+            throw Refusal.Invalid("reason", text, $"1 to {ReasonMax} printable characters"),
+        var text => text,
+    };
+
+    private static string ReadText(string field, JsonNode? value)
+    {
+        try
+        {
+            return value is JsonValue text && text.TryGetValue<string>(out var read)
+                ? read
+                : throw Refusal.Invalid($"{field} is {Display.Line(value?.ToJsonString() ?? "null")}; expected a text");
+        }
+        catch (InvalidOperationException)
+        {
+            throw Refusal.Invalid($"{field} has text that is not Unicode; expected UTF-8 without lone surrogates");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization.Metadata;
+using Dts.Common.Hosting;
+using Dts.Common.Jobs;
+
+namespace Dts.Master.Jobs;
+
+/// <summary>The members that a job's JSON may have.</summary>
+internal static class JobMembers
+{
+    private const int PrefixMin = 4;
+
+    private static readonly IReadOnlyDictionary<string, string[]> Known = new Dictionary<string, string[]>
+    {
+        [""] = NamesOf(JobsJson.Readable.Job),
+        ["target"] = NamesOf(JobsJson.Readable.Target),
+        ["retry"] = NamesOf(JobsJson.Readable.Retry),
+    };
+
+    /// <summary>The members that this version does not know, also below target and retry.</summary>
+    /// <param name="former">The members that it has already are not mentioned: they survive a save.</param>
+    public static IReadOnlyList<UnknownMember> FindUnknown(JsonObject job, Job? former) =>
+    [
+        .. from part in Known
+           let members = part.Key.Length == 0 ? job : job[part.Key] as JsonObject
+           where members is not null
+           from member in members
+           where !part.Value.Contains(member.Key) && !(part.Key.Length == 0 && former?.Unknown?.ContainsKey(member.Key) == true)
+           select new UnknownMember(part.Key, member.Key, Nearest(member.Key, part.Value)),
+    ];
+
+    /// <summary>The members in which two versions of a job differ, in the order of a job's JSON.</summary>
+    public static IReadOnlyList<string> Changed(Job former, Job next)
+    {
+        var (before, after) = (ToObject(former), ToObject(next));
+        return
+        [
+            .. before.Select(member => member.Key)
+                .Union(after.Select(member => member.Key))
+                .Where(member => !JsonNode.DeepEquals(before[member], after[member])),
+        ];
+    }
+
+    public static JsonObject ToObject(Job job) => JsonNode.Parse(JobJson.ToJson(job))!.AsObject();
+
+    private static string? Nearest(string wrong, IEnumerable<string> known)
+    {
+        var wanted = wrong.ToUpperInvariant();
+        var slips = Math.Min(3, wanted.Length / 3);
+        return known
+            .Select(name => (Name: name, Upper: name.ToUpperInvariant()))
+            .Select(member => (
+                member.Name,
+                Distance: ZoneNames.Distance(wanted, member.Upper),
+                Common: wanted.Zip(member.Upper).TakeWhile(letters => letters.First == letters.Second).Count(),
+                Shorter: Math.Min(wanted.Length, member.Upper.Length)))
+            .Where(member => member.Distance <= slips
+                || (member.Common >= PrefixMin && member.Common * 2 >= member.Shorter))
+            .OrderBy(member => Math.Min(member.Distance, slips + 1)).ThenByDescending(member => member.Common)
+            .Select(member => member.Name)
+            .FirstOrDefault();
+    }
+
+    private static string[] NamesOf(JsonTypeInfo type) =>
+        [.. type.Properties.Where(member => member is { IsExtensionData: false, Get: not null }).Select(member => member.Name)];
+}
+
+/// <param name="Part">The member that it is below; empty = it is the job's own.</param>
+/// <param name="Nearest">The known member that was probably meant; null = none is like it.</param>
+internal sealed record UnknownMember(string Part, string Name, string? Nearest)
+{
+    public string Path => Part.Length == 0 ? Name : $"{Part}.{Name}";
+
+    public override string ToString() =>
+        $"member \"{Display.Line(Path)}\" is not known" + (Nearest is null ? "" : $", did you mean \"{Nearest}\"?");
+}
