@@ -64,7 +64,11 @@ internal sealed class VersionsApi(JobStore jobs, JobSaves saves, VersionHistory 
             var options = new SaveOptions(JobCondition.Of(http.Request.Headers), IsLenient: true, Query.Flag("dryRun", dryRun));
             var saved = await saves.SaveAsync(
                 Query.Name(name), JobMembers.ToObject(job), _ => JobMembers.ToObject(job), options, cancel);
-            http.Response.Headers.ETag = JobCondition.TagOf(saved.Revision);
+            if (!options.IsTrial)
+            {
+                http.Response.Headers.ETag = JobCondition.TagOf(saved.Revision);
+            }
+
             return saved.Answer;
         }).WithSummary("Saves a version of a job again, as a new version; also of a deleted job");
     }

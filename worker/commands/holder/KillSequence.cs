@@ -48,25 +48,16 @@ internal sealed class KillSequence(Child child, CommandOutcome outcome, TimeSpan
     /// <exception cref="IOException">The table of processes cannot be read.</exception>
     public static void Begin(IReadOnlyList<KillSequence> kills, ProcessSnapshots snapshots, long nowMs)
     {
-        var table = ProcessTable.List();
-        var taken = snapshots.Take([.. kills.Select(kill => kill.FindAll(table))]);
-        foreach (var (kill, processes) in kills.Zip(taken))
+        var byPid = FindOthers(kills).DistinctBy(process => process.Pid).ToDictionary(process => process.Pid);
+        foreach (var (kill, processes) in kills.Zip(snapshots.Take([.. kills.Select(kill => kill.ListAll(byPid))])))
         {
             kill.Processes = processes;
         }
 
-        var looks = 0;
-        bool found;
-        do
+        for (var looks = 1; TerminateAll(kills) && looks < LooksMax; looks++)
         {
-            table = looks == 0 ? table : ProcessTable.List();
-            found = false;
-            foreach (var kill in kills)
-            {
-                found |= kill.Terminate(table);
-            }
+            FindOthers(kills);
         }
-        while (found && ++looks < LooksMax);
 
         foreach (var kill in kills)
         {
@@ -113,13 +104,35 @@ internal sealed class KillSequence(Child child, CommandOutcome outcome, TimeSpan
         return next;
     }
 
-    /// <summary>Its living processes, the command's own first.</summary>
-    private List<ProcessEntry> FindAll(List<ProcessEntry> table) =>
-        [.. table.Where(process => process.Pid == _pid && process.IsAlive), .. _tree.FindOthers(table)];
-
-    private bool Terminate(List<ProcessEntry> table)
+    /// <summary>Looks for what descends from each command, and returns the table that it looked through.</summary>
+    private static List<ProcessEntry> FindOthers(IReadOnlyList<KillSequence> kills)
     {
-        _others = _tree.FindOthers(table);
+        var table = ProcessTable.List();
+        foreach (var kill in kills)
+        {
+            kill._others = kill._tree.FindOthers(table);
+        }
+
+        return table;
+    }
+
+    /// <summary>Its living processes, the command's own first.</summary>
+    private List<ProcessEntry> ListAll(Dictionary<int, ProcessEntry> byPid) =>
+        byPid.TryGetValue(_pid, out var own) && own.IsAlive ? [own, .. _others] : [.. _others];
+
+    private static bool TerminateAll(IReadOnlyList<KillSequence> kills)
+    {
+        var found = false;
+        foreach (var kill in kills)
+        {
+            found |= kill.Terminate();
+        }
+
+        return found;
+    }
+
+    private bool Terminate()
+    {
         var groups = Groups().Where(_terminated.Add).ToList();
         groups.ForEach(group => Send(group, Native.SIGTERM));
 
