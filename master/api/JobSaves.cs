@@ -127,10 +127,10 @@ internal sealed class JobSaves(JobStore jobs, WorkerList workers, VersionHistory
         limit.CancelAfter(HistoryWithin);
         try
         {
-            return await history.ListAsync(name, null, 1, limit.Token) is [{ SavedAt: not null } latest]
-                && current.Exists == (latest.Job is not null)
-                    ? latest
-                    : null;
+            // What waits in etcd is found without the log store. A save that changed nothing is no version: then the one before it.
+            var found = current.Exists ? await history.FindAsync(name, current.Revision, limit.Token) : null;
+            var latest = found is { SavedAt: not null } ? found : (await history.ListAsync(name, null, 1, limit.Token)).SingleOrDefault();
+            return latest is { SavedAt: not null } && current.Exists == (latest.Job is not null) ? latest : null;
         }
         catch (Exception away) when (away is LogStoreException or OperationCanceledException && !cancel.IsCancellationRequested)
         {

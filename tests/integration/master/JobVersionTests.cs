@@ -197,6 +197,24 @@ public sealed class JobVersionTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
+    public async Task Of_saves_at_once_each_leaves_its_version_while_two_masters_move_them()
+    {
+        var other = NewMover();
+        var saves = Enumerable.Range(0, 8).Select(async n => await Record.ExceptionAsync(() => SaveAsync($"{n}"))).ToList();
+        while (!saves.All(save => save.IsCompleted))
+        {
+            await Task.WhenAll(_mover.TryMoveAsync(CancellationToken.None), other.TryMoveAsync(CancellationToken.None));
+        }
+
+        Assert.True(await _mover.TryMoveAsync(CancellationToken.None));
+        var saved = Enumerable.Range(0, 8).Where(n => saves[n].Result is null).Select(n => $"{n}").ToHashSet();
+        Assert.True(saved.Count > 0);
+        Assert.Superset(saved, (await ListAsync()).Select(Describe).ToHashSet());
+        var kept = (await ListAsync()).OrderByDescending(version => version.Revision).ToList();
+        Assert.Equal(kept.Skip(1).Select(version => version.Revision).Append(0), kept.Select(version => version.Former));
+    }
+
+    [Fact]
     public async Task Pages_go_from_what_waits_on_to_what_is_stored()
     {
         foreach (var n in Enumerable.Range(0, 6))
