@@ -24,6 +24,7 @@ internal sealed record MasterSettings(
     EtcdOptions Etcd,
     Keys Keys,
     LogSettings Log,
+    TimeSpan VersionRetention,
     LogLevel LogLevel)
 {
     private const int TokenLengthMin = 16;
@@ -66,6 +67,7 @@ internal sealed record MasterSettings(
             EtcdSettings.Read(settings),
             Keys.Read(settings),
             LogSettings.Read(settings),
+            TimeSpan.FromDays(settings.Number("versionRetentionDays", 400, 1, 36_500)),
             LogLevelSetting.Read(settings));
     }
 

@@ -7,6 +7,7 @@ using Dts.Master.Api;
 using Dts.Master.Commands;
 using Dts.Master.Jobs;
 using Dts.Master.Logs;
+using Dts.Master.Versions;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 Service.HideFromCommands();
@@ -56,10 +57,16 @@ return await Service.RunAsync(async () =>
     using var store = new StoreGate(ILogReader.Open(settings.Log), storeDeadline, TimeProvider.System);
     var workers = new WorkerList(etcd, settings.Keys);
     var foreign = new ForeignValues(log);
-    var jobs = new JobStore(etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, foreign);
+    var requests = new HttpContextAccessor();
+    var jobs = new JobStore(
+        etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, foreign, () => RequestGuard.AuthorOf(requests.HttpContext));
+    using var versions = IVersionStore.Open(settings.Log, settings.VersionRetention);
+    var waiting = new WaitingVersions(etcd, settings.Keys, foreign.Report);
+    using var history = new VersionHistory(waiting, versions, TimeProvider.System);
 
     var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
     builder.Services.AddSingleton(loggers);
+    builder.Services.AddSingleton<IHttpContextAccessor>(requests);
     builder.Services.AddRoutingCore();
     builder.Services.ConfigureHttpJsonOptions(json => ApiJson.Apply(json.SerializerOptions));
     builder.Services.Configure<RouteHandlerOptions>(handlers => handlers.ThrowOnBadRequest = true); // The gate explains it.
@@ -80,13 +87,14 @@ return await Service.RunAsync(async () =>
     new OriginalApi(jobs, workers, store, gate, settings.DefaultZone).Map(app);
     var v1 = app.MapGroup("/api/v1");
     var runs = new RunRequests(jobs, new RequestLease(etcd, TimeProvider.System), store, TimeProvider.System);
-    var saves = new JobSaves(jobs, workers, settings.DefaultZone, TimeProvider.System);
+    var saves = new JobSaves(jobs, workers, history, settings.DefaultZone, TimeProvider.System);
     new JobResource(jobs, saves, runs).Map(v1);
     new PreviewApi(settings.DefaultZone, TimeProvider.System).Map(v1);
     new LedgerApi(jobs, store, settings.DefaultZone, TimeProvider.System).Map(v1);
     new LogApi(new RunList(etcd, settings.Keys, foreign), store, TimeProvider.System).Map(v1);
     new OutputApi(store, etcd, settings.Keys, TimeProvider.System).Map(v1);
     new WorkersApi(workers).Map(v1);
+    new VersionsApi(jobs, saves, history).Map(v1);
     new ImportApi(jobs, settings.DefaultZone, TimeProvider.System).Map(v1);
     ConsolePage.Map(app);
     Health.Map(app, etcd, settings.Keys);
@@ -109,6 +117,7 @@ return await Service.RunAsync(async () =>
     using var vitals = new Vitals(settings, etcd);
     Task[] keeping =
     [
+        new VersionMover(etcd, waiting, versions, TimeProvider.System, log).RunAsync(app.Lifetime.ApplicationStopping),
         new Heartbeat(systemd, vitals.ProveAsync, vitals.DescribeAsync, TimeProvider.System).RunAsync(app.Lifetime.ApplicationStopping),
         reload.RunAsync(
             reader,

@@ -22,6 +22,7 @@ namespace Dts.Common.Logs;
 /// <param name="MissedSince">They came after this.</param>
 /// <param name="LostAt">When others had declared it lost, although its worker saw it to its end; 0 = nobody had.</param>
 /// <param name="ExpireAt">When the record may be removed.</param>
+/// <param name="Processes">Its processes just before it was killed or timed out; null = it was not, or they are not known.</param>
 public sealed record RunRecord(
     string JobName,
     string Command,
@@ -51,4 +52,5 @@ public sealed record RunRecord(
     long MissedCount = 0,
     long MissedSince = 0,
     long LostAt = 0,
-    DateTimeOffset ExpireAt = default);
+    DateTimeOffset ExpireAt = default,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<RunProcess>? Processes = null);

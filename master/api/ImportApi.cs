@@ -6,6 +6,7 @@ using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Master.Crontab;
 using Dts.Master.Jobs;
+using Dts.Master.Versions;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
 

@@ -129,7 +129,7 @@ internal sealed class SetCommands(CommandLine line)
     {
         foreach (var change in job.List("members"))
         {
-            terminal.Line($"    {change.Line("member")}: {Shown(change?["from"])} -> {Shown(change?["to"])}");
+            terminal.Line($"    {change.Line("member")}: {Shown(change?["was"])} -> {Shown(change?["is"])}");
         }
     }
 

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Dts.Common.Cron;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
+using Dts.Master.Versions;
 
 namespace Dts.Master.Jobs;
 
@@ -32,7 +33,7 @@ internal sealed record JobDelta(JobName Name, Job? Before, Job? After, long Revi
 
     /// <summary>The way back, from the revision that this delta was written with.</summary>
     public JobDelta Undo(long revision) =>
-        new(Name, After, Before, After is null ? 0 : revision, MemberChange.Between(After, Before));
+        new(Name, After, Before, After is null ? 0 : revision, JobDiff.Between(After, Before));
 }
 
 /// <summary>A job that keeps a set from being applied.</summary>
@@ -115,7 +116,7 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
         var unknown = members is null ? [] : JobMembers.FindUnknown(members, before);
         warnings.AddRange(unknown.Select(member =>
             $"{member}; it {(member.Part.Length == 0 ? "is kept and has no effect" : "was left out")}"));
-        return new JobDelta(name, before, after, revision, MemberChange.Between(before, after)) { Warnings = warnings, Unknown = unknown };
+        return new JobDelta(name, before, after, revision, JobDiff.Between(before, after)) { Warnings = warnings, Unknown = unknown };
     }
 
     /// <summary>The name that a job is stored under: composed (NFC), unless an older version or etcdctl stored this very name.</summary>

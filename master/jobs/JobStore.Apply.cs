@@ -14,6 +14,7 @@ namespace Dts.Master.Jobs;
 internal sealed partial class JobStore
 {
     private const int JobsInBatch = 24;
+    private const int ReadsOfJob = 5;
     private const int OperationsMax = 120;
     private const int BatchBytesMax = 1 << 20;
     private const int Plans = 5;
@@ -120,25 +121,31 @@ internal sealed partial class JobStore
     }
 
     private RequestOp[] ReadsOf(JobName name) =>
-        [Txn.Get(keys.Job(name)), Txn.Get(keys.Fired(name)), Txn.List(keys.FiredByWorkers(name)), Txn.Get(keys.History(name))];
+    [
+        Txn.Get(keys.Job(name)),
+        Txn.Get(keys.Fired(name)),
+        Txn.List(keys.FiredByWorkers(name)),
+        Txn.Get(keys.History(name)),
+        Txn.List(keys.VersionsOf(name), keysOnly: true),
+    ];
 
     /// <summary>Adds as many deltas as one transaction takes, at least one; 0 = the first is not what the plan started from.</summary>
     private int Fill(TxnRequest txn, List<JobDelta> deltas, int at, TxnResponse read)
     {
         var found = read.Responses.Select(response => response.ResponseRange.Kvs).ToList();
-        var jobs = (found.Count - 1) / 4;
+        var jobs = (found.Count - 1) / ReadsOfJob;
         var bytes = 0;
         for (var n = 0; n < jobs; n++)
         {
             var delta = deltas[at + n];
-            var state = found.GetRange(4 * n, 4);
+            var state = found.GetRange(ReadsOfJob * n, ReadsOfJob);
             if ((state[0].FirstOrDefault()?.ModRevision ?? 0) != delta.Revision)
             {
                 return n;
             }
 
             var one = new TxnRequest();
-            AddChange(one, delta.Name, delta.Before, delta.After, [.. state, found[^1]]);
+            AddChange(one, delta.Name, delta.Before, delta.After, [.. state[..4], found[^1], state[4]]);
             bytes += one.CalculateSize();
             var isFull = txn.Compare.Count + one.Compare.Count > OperationsMax
                 || txn.Success.Count + one.Success.Count > OperationsMax

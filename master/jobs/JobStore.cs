@@ -8,16 +8,20 @@ using Etcdserverpb;
 using Google.Protobuf.Collections;
 using Mvccpb;
 using Dts.Master.Logs;
+using Dts.Master.Versions;
 
 namespace Dts.Master.Jobs;
 
 /// <summary>The jobs as they stand in etcd.</summary>
-internal sealed partial class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone, TimeProvider time, ForeignValues foreign)
+/// <param name="author">Who makes the present request; null = nobody knows.</param>
+internal sealed partial class JobStore(
+    EtcdClient etcd, Keys keys, CronZone defaultZone, TimeProvider time, ForeignValues foreign, Func<Author>? author = null)
 {
     private const int Tries = 20;
     private const int CursorsMax = 40;
     private const int ComparedMax = 70; // etcd accepts 128 operations; the job, its cursors and its history need the rest.
     private const int GetsMax = 100;
+    private const int VersionsRemovedMax = 10;
     private const string By = "master";
 
     private static readonly TimeSpan KillStandsFor = TimeSpan.FromSeconds(60);
@@ -289,7 +293,8 @@ internal sealed partial class JobStore(EtcdClient etcd, Keys keys, CronZone defa
                     Txn.Get(keys.Fired(name)),
                     Txn.List(keys.FiredByWorkers(name)),
                     Txn.Get(keys.History(name)),
-                    Txn.List(keys.Workers)]),
+                    Txn.List(keys.Workers),
+                    Txn.List(keys.VersionsOf(name), keysOnly: true)]),
                 repeatable: true,
                 cancel);
             var found = state.Responses.Select(response => response.ResponseRange.Kvs).ToList();
@@ -325,7 +330,7 @@ internal sealed partial class JobStore(EtcdClient etcd, Keys keys, CronZone defa
     }
 
     /// <summary>Adds a change of a job to a transaction, with the conditions that it rests on.</summary>
-    /// <param name="found">The job, its cursor, those of its workers, its history, and the workers.</param>
+    /// <param name="found">The job, its cursor, those of its workers, its history, the workers, and the keys of its versions.</param>
     private void AddChange(
         TxnRequest txn, JobName name, Job? previous, Job? next, List<RepeatedField<KeyValue>> found)
     {
@@ -334,6 +339,7 @@ internal sealed partial class JobStore(EtcdClient etcd, Keys keys, CronZone defa
         var end = MoveCursors(
             txn, name, previous, next, [found[1].FirstOrDefault(), .. OfLiveWorkers(found[2], found[4], name, previous)]);
         NoteChange(txn, name, previous, next, found[3].FirstOrDefault(), end);
+        NoteVersion(txn, name, previous, next, found[0].FirstOrDefault()?.ModRevision ?? 0, found[5]);
     }
 
     /// <summary>
@@ -397,6 +403,18 @@ internal sealed partial class JobStore(EtcdClient etcd, Keys keys, CronZone defa
         {
             var changes = ParseChanges(history).Append(after).TakeLast(ScheduleChange.Kept).ToList();
             txn.Then(Txn.Put(keys.History(name), JsonSerializer.Serialize(changes, JobsJson.Readable.IReadOnlyListScheduleChange)));
+        }
+    }
+
+    /// <summary>Keeps the save as a version, in place of the oldest of too many that wait for the log store.</summary>
+    private void NoteVersion(TxnRequest txn, JobName name, Job? previous, Job? next, long formerRevision, IEnumerable<KeyValue> waiting)
+    {
+        var now = time.GetUtcNow();
+        if (SavedVersion.Encode(now, author?.Invoke() ?? Author.Unknown, formerRevision, previous, next) is { } version)
+        {
+            txn.Then(Txn.Put(keys.Version(name, $"{Guid.CreateVersion7(now):N}"), version));
+            var oldest = waiting.OrderByDescending(pair => pair.ModRevision).Skip(VersionLimits.CountMax - 1).Take(VersionsRemovedMax);
+            txn.Then([.. oldest.Select(pair => Txn.Delete(pair.Key.ToStringUtf8()))]);
         }
     }
 

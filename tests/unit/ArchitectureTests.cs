@@ -22,11 +22,13 @@ public sealed partial class ArchitectureTests
         ["common/Logs"]             = "Hosting Jobs",
         ["common/Logs/Mongo"]       = "Hosting Jobs",
         ["common/Doctor"]           = $"{Common} Logs.Mongo",
-        ["master"]                  = $"{Common} Doctor master.Api master.Commands master.Crontab master.Jobs master.Logs",
-        ["master/api"]              = $"{Common} master.Crontab master.Jobs master.Logs",
+        ["master"]                  =
+            $"{Common} Doctor master.Api master.Commands master.Crontab master.Jobs master.Logs master.Versions",
+        ["master/api"]              = $"{Common} master.Crontab master.Jobs master.Logs master.Versions",
         ["master/commands"]         = "Hosting master.Crontab",
         ["master/crontab"]          = "Cron Hosting Jobs master.Jobs",
-        ["master/jobs"]             = $"{Common} master.Logs",
+        ["master/jobs"]             = $"{Common} master.Logs master.Versions",
+        ["master/versions"]         = "Etcd Hosting Jobs Logs Logs.Mongo",
         ["master/logs"]             = "Hosting Jobs Logs Logs.Mongo",
         ["worker"]                  =
             $"{Common} Doctor worker.Watches worker.Fires worker.Runs worker.Commands worker.Commands.Holders worker.Records "
@@ -36,7 +38,7 @@ public sealed partial class ArchitectureTests
         ["worker/runs"]             =
             "Etcd Hosting Jobs worker.Watches worker.Commands worker.Commands.Holders worker.Records worker.Sessions",
         ["worker/commands"]         = "Hosting Jobs worker.Commands.Holders",
-        ["worker/commands/holder"]  = "Hosting",
+        ["worker/commands/holder"]  = "Hosting Logs",
         ["worker/records"]          = "Etcd Hosting Jobs Logs worker.Runs worker.Commands worker.Commands.Holders worker.Logs",
         ["worker/logs"]             = "Hosting Jobs Logs Logs.Mongo",
         ["worker/session"]          = "Etcd Hosting Jobs Logs worker.Runs worker.Commands worker.Logs worker.Records",

@@ -27,6 +27,7 @@ internal sealed class RecordWriter(string workerId, string host, TimeSpan retent
         OutputBytes = ending.OutputBytes,
         OutputTruncated = ending.OutputTruncated,
         OutputStored = ending.OutputStored,
+        Processes = ending.Processes,
     };
 
     /// <summary>The run was claimed, and then came to nothing.</summary>

@@ -35,7 +35,7 @@ public sealed class ApplyPlanTests
                 "description: \"\" > \"x\"", "labels.a: \"1\" > ", "labels.b: \"2\" > \"3\"", "labels.c:  > \"4\"", "retry.max: 1 > 2",
                 "then: [] > [\"y\"]",
             ],
-            delta.Members.Select(change => $"{change.Member}: {change.From?.ToJsonString()} > {change.To?.ToJsonString()}").Order());
+            delta.Members.Select(change => $"{change.Member}: {change.Was?.GetRawText()} > {change.Is?.GetRawText()}").Order());
     }
 
     [Fact]

@@ -268,7 +268,7 @@ public sealed class CommandLineTests : IAsyncLifetime
             {"dryRun":false,"created":0,"changed":1,"unchanged":1,"deleted":0,"jobs":[
               {"name":"u","change":"unchanged","members":[],"warnings":[]},
               {"name":"a","change":"changed","warnings":[],
-               "members":[{"member":"command","from":"old","to":"new"},{"member":"env.X","from":null,"to":"1"}]}]}
+               "members":[{"member":"command","was":"old","is":"new"},{"member":"env.X","is":"1"}]}]}
             """);
         await File.WriteAllTextAsync(_scratch.File("more"), "- name: u\n  command: y\n  cronExpr: '@daily'\n");
 

@@ -1,7 +1,7 @@
 using Dts.Common.Cron;
 using Dts.Common.Jobs;
 using Dts.Master.Crontab;
-using Dts.Master.Jobs;
+using Dts.Master.Versions;
 using Dts.Tests.Support;
 using Xunit;
 
@@ -136,7 +136,7 @@ public sealed class CrontabWriterTests
     {
         var (ours, theirs) = (expected.OrderBy(job => job.Name).ToList(), actual.OrderBy(job => job.Name).ToList());
         Assert.Equal(ours.Select(job => job.Name), theirs.Select(job => job.Name));
-        Assert.Empty(ours.Zip(theirs, MemberChange.Between).SelectMany(changes => changes));
+        Assert.Empty(ours.Zip(theirs, JobDiff.Between).SelectMany(changes => changes));
     }
 
     private static string Shortened(string text) => string.Join('\n', text.Split('\n').Select(line =>
