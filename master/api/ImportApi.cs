@@ -80,7 +80,8 @@ internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvide
             return Write(
                 all.Where(job => wanted is not { } pair || job.Labels.GetValueOrDefault(pair.Key) == pair.Value),
                 Query.Text("format", format) ?? "json");
-        }).WithSummary("Writes all jobs, or those with a label, as JSON, YAML or a crontab");
+        }).Produces(StatusCodes.Status200OK, null, "application/json", "application/yaml", "text/plain")
+            .WithSummary("Writes all jobs, or those with a label, as JSON, YAML or a crontab");
     }
 
     private async Task<IResult> ImportAsync(CrontabContent content, bool replaces, bool isDryRun, CancellationToken cancel)

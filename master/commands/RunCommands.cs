@@ -136,7 +136,8 @@ internal sealed class RunCommands(CommandLine line)
 
     private static async Task<string> FindLatestAsync(Asked asked, string job)
     {
-        var quoted = $"job:\"{job.Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
+        var escaped = job.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
+        var quoted = $"job:\"{escaped}\"";
         foreach (var (filter, list) in new[] { ($"{quoted} state:running", "unended"), (quoted, "runs") })
         {
             var page = await asked.Api.GetAsync(ApiClient.Query(ApiClient.Path("runs"), ("filter", filter), ("limit", "1")), asked.Cancel);

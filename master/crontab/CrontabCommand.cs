@@ -35,6 +35,9 @@ internal static class CrontabCommand
         return hasInput ? $"exec <<'{MarkFor(input)}'\n{input}{MarkFor(input)}\n{command}" : input.TrimEnd('\n');
     }
 
+    /// <summary>What the shell runs of a line, without the standard input that the line gives it.</summary>
+    public static string WithoutInput(string written) => Split(written).Command;
+
     /// <summary>The command as a crontab's line has it; null = no line can say it.</summary>
     public static string? Write(string command, string shell)
     {

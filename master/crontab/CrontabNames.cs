@@ -33,7 +33,7 @@ internal sealed partial class CrontabNames(string prefix)
         var hash = Hash($"{entry.Schedule}\n{entry.User}\n{entry.Command}");
         var managed = Slug(Managed().Match(comment).Groups[1].Value);
         var wanted = prefix + (managed.Length > 0 ? managed
-            : OfCommand(entry.Command) is { Length: > 0 } command ? command
+            : OfCommand(CrontabCommand.WithoutInput(entry.Command)) is { Length: > 0 } command ? command
             : Slug(comment) is { Length: > 0 } words ? words
             : $"job-{hash}");
         var name = wanted;

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Dts.Tests.Support;
@@ -43,7 +44,7 @@ internal sealed class FakeApi : IAsyncDisposable
     private async Task AnswerAsync(HttpContext http)
     {
         using var reader = new StreamReader(http.Request.Body);
-        var line = $"{http.Request.Method} {http.Request.Path.Value}{http.Request.QueryString}";
+        var line = $"{http.Request.Method} {http.Features.Get<IHttpRequestFeature>()!.RawTarget}";
         var body = await reader.ReadToEndAsync();
         var headers = http.Request.Headers;
         var condition = $"{headers.IfMatch}{headers.IfNoneMatch}";

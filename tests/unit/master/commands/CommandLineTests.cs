@@ -307,7 +307,7 @@ public sealed class CommandLineTests : IAsyncLifetime
     [Fact]
     public void Every_command_is_documented()
     {
-        var document = File.ReadAllText(Tool.InRepository("docs/cli.md"));
+        var document = File.ReadAllText(Tool.InRepository("../../docs/cli.md"));
         using var nothing = new MemoryStream();
         var commands = new CommandLine(new Terminal(nothing, nothing, TextWriter.Null, false), _ => null);
 
