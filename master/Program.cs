@@ -68,6 +68,7 @@ return await Service.RunAsync(async () =>
     builder.Services.AddSingleton(loggers);
     builder.Services.AddSingleton<IHttpContextAccessor>(requests);
     builder.Services.AddRoutingCore();
+    ApiDescription.AddTo(builder.Services);
     builder.Services.ConfigureHttpJsonOptions(json => ApiJson.Apply(json.SerializerOptions));
     builder.Services.Configure<RouteHandlerOptions>(handlers => handlers.ThrowOnBadRequest = true); // The gate explains it.
     builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
@@ -81,11 +82,12 @@ return await Service.RunAsync(async () =>
     await using var app = builder.Build();
     using var refused = new RefusedTokens(TimeProvider.System, log);
     app.Use(new RequestGuard(settings, () => current.AllowedOrigins, refused).CheckAsync);
+    app.Use(RequestGate.AllowHeadAsync);
     app.UseRouting();
     var gate = new RequestGate(settings, log);
     app.Use(gate.GuardApiAsync);
     new OriginalApi(jobs, workers, store, gate, settings.DefaultZone).Map(app);
-    var v1 = app.MapGroup("/api/v1");
+    var v1 = ApiDescription.MapV1(app);
     var runs = new RunRequests(jobs, new RequestLease(etcd, TimeProvider.System), store, TimeProvider.System);
     var saves = new JobSaves(jobs, workers, history, settings.DefaultZone, TimeProvider.System);
     new JobResource(jobs, saves, runs).Map(v1);

@@ -77,7 +77,8 @@ internal sealed partial record Problem(
         return http.Response.Body.WriteAsync(body).AsTask();
     }
 
-    public static bool IsBelowApi(HttpRequest request) => request.Path.StartsWithSegments("/api");
+    public static bool IsBelowApi(HttpRequest request) =>
+        request.Path.StartsWithSegments("/api") || request.Path.StartsWithSegments("/openapi");
 
     private static string? TextOf(Group group) => group.Success ? group.Value : null;
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Dts.Common.Cron;
@@ -29,6 +30,15 @@ internal sealed partial class JobStore(
     /// <summary>All jobs that can be read, in the order of their names' bytes.</summary>
     public async Task<IReadOnlyList<Job>> ListAsync(CancellationToken cancel) =>
         [.. (await etcd.ListAsync(keys.Jobs, cancel)).Select(Parse).OfType<Job>()];
+
+    /// <summary>The same in pieces, which take little memory however many jobs there are.</summary>
+    public async IAsyncEnumerable<IReadOnlyList<Job>> ReadAsync([EnumeratorCancellation] CancellationToken cancel)
+    {
+        await foreach (var piece in TableLoader.ReadAsync(etcd, keys.Jobs, cancel))
+        {
+            yield return [.. piece.Select(Parse).OfType<Job>()];
+        }
+    }
 
     /// <summary>Null = there is none, or none that can be read.</summary>
     public async Task<Job?> FindAsync(JobName name, CancellationToken cancel) =>
