@@ -165,15 +165,26 @@ internal sealed partial class CrontabReader
             return new CrontabLine.Refused(number, why);
         }
 
-        built = built with
-        {
-            User = _format == CrontabFormat.User ? _options.User : entry.User,
-            Enabled = !_options.Paused,
-            Labels = _options.Labels,
-        };
+        built = built with { User = _format == CrontabFormat.User ? _options.User : entry.User };
         return _note is { } note
             ? Finish(number, notes, note.Over(JobMembers.ToObject(built)), null)
             : Finish(number, notes, (built, ""), () => _names.Pick(entry, comment));
+    }
+
+    private IReadOnlyDictionary<string, string> WithLabels(IReadOnlyDictionary<string, string> own)
+    {
+        if (_options.Labels.Count == 0)
+        {
+            return own;
+        }
+
+        var labels = new Dictionary<string, string>(own);
+        foreach (var (key, value) in _options.Labels)
+        {
+            labels[key] = value;
+        }
+
+        return labels;
     }
 
     /// <summary>Checks a job that was read.</summary>
@@ -185,6 +196,7 @@ internal sealed partial class CrontabReader
             return new CrontabLine.Refused(number, read.Fault);
         }
 
+        job = job with { Enabled = job.Enabled && !_options.Paused, Labels = WithLabels(job.Labels) };
         var fault = SaveRules.FindFault(pick is null ? job : job with { Name = "-" }, _defaultZone);
         if (fault is null && pick is null && !_names.TryTake(job.Name))
         {

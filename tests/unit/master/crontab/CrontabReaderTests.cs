@@ -186,6 +186,25 @@ public sealed class CrontabReaderTests
         Assert.Throws<FormatException>(() => Read("0 1 * * * root x", options with { Format = CrontabFormat.System }));
     }
 
+    [Fact]
+    public void They_hold_for_jobs_that_a_comment_of_DTS_describes_too()
+    {
+        var options = new ImportOptions(Paused: true, Labels: new Dictionary<string, string> { ["team"] = "pay" });
+
+        var read = Read(
+            """
+            # dts-job: {"name":"a","command":"x","cronExpr":"@every 5m","labels":{"os":"deb"}}
+            # dts: {"name":"b","labels":{"team":"x"}}
+            0 1 * * * y
+            """,
+            options);
+
+        Assert.Equal(
+            [("a", false, "os=deb team=pay"), ("b", false, "team=pay")],
+            read.Jobs.Select(line => (
+                line.Job.Name, line.Job.Enabled, string.Join(' ', line.Job.Labels.Select(label => $"{label.Key}={label.Value}")))));
+    }
+
     [Theory]
     [InlineData("* * * * * root /usr/local/bin/x",                               "system")]
     [InlineData("* * * * * /usr/local/bin/x root",                               "user")]
