@@ -23,4 +23,15 @@ internal static partial class MasterLog
 
     [LoggerMessage(606, LogLevel.Information, "endings are read again after {Seconds:F1} s")]
     public static partial void EndingsRead(this ILogger log, double seconds);
+
+    [LoggerMessage(641, LogLevel.Warning,
+        "versions of jobs cannot be written to the log store ({Why}); {Count} wait in etcd, saves go on, the next try is in 30 s")]
+    public static partial void VersionsWait(this ILogger log, string why, int count);
+
+    [LoggerMessage(642, LogLevel.Information, "versions of jobs are written to the log store again")]
+    public static partial void VersionsMoved(this ILogger log);
+
+    [LoggerMessage(643, LogLevel.Warning,
+        "the oldest {Count} versions of jobs are removed: more than {Most} wait in etcd for the log store")]
+    public static partial void VersionsDropped(this ILogger log, int count, int most);
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using Dts.Common.Cron;
 using Dts.Common.Etcd;
@@ -24,6 +25,7 @@ internal sealed record MasterSettings(
     EtcdOptions Etcd,
     Keys Keys,
     LogSettings Log,
+    TimeSpan VersionRetention,
     LogLevel LogLevel)
 {
     private const int TokenLengthMin = 16;
@@ -46,7 +48,8 @@ internal sealed record MasterSettings(
                 "listen", listen, "a loopback address, or a setting apiToken: whoever reaches this port can run commands on every worker");
         }
 
-        var origins = settings.List("allowedOrigins", "");
+        string[] origins = [.. settings.List("allowedOrigins", "").Select(text => OriginOf(text) ?? throw settings.Wrong(
+            "allowedOrigins", text, "web origins such as https://dts.example.com, without a path"))];
         if (token.Length == 0 && origins.FirstOrDefault(origin => !IsLoopback(origin)) is { } foreign)
         {
             const string expected =
@@ -66,8 +69,17 @@ internal sealed record MasterSettings(
             EtcdSettings.Read(settings),
             Keys.Read(settings),
             LogSettings.Read(settings),
+            TimeSpan.FromDays(settings.Number("versionRetentionDays", 400, 1, 36_500)),
             LogLevelSetting.Read(settings));
     }
+
+    /// <summary>An origin as browsers send it: in lower case, without its scheme's port or a slash at the end; null = it is none.</summary>
+    private static string? OriginOf(string text) =>
+        Uri.TryCreate(text, UriKind.Absolute, out var page)
+            && page is { Scheme: "http" or "https", PathAndQuery: "/", Fragment: "", UserInfo: "" }
+                ? $"{page.Scheme}://{(page.HostNameType == UriHostNameType.IPv6 ? page.Host : page.IdnHost)}"
+                    + (page.IsDefaultPort ? "" : string.Create(CultureInfo.InvariantCulture, $":{page.Port}"))
+                : null;
 
     private static bool IsLoopback(string origin) =>
         Uri.TryCreate(origin, UriKind.Absolute, out var page) && RequestGuard.IsLoopback(page.DnsSafeHost);

@@ -4,8 +4,10 @@ using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Master;
 using Dts.Master.Api;
+using Dts.Master.Commands;
 using Dts.Master.Jobs;
 using Dts.Master.Logs;
+using Dts.Master.Versions;
 using Dts.Master.Views;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
@@ -26,15 +28,20 @@ if (args is [DoctorCommand.Name, ..])
     }));
 }
 
-const string LedgerUsage = "dts-master ledger --job NAME --from TIME --to TIME    what was planned, and how each of it ended";
-if (Service.Answer(args, "dts-master", "serves the API and the console of the distributed crontab", [LedgerUsage]) is { } answered)
+var commands = new CommandLine(Terminal.OfProcess(), Environment.GetEnvironmentVariable);
+if (Service.Answer(args, "dts-master", "serves the API and the console of the distributed crontab", commands.Lines) is { } answered)
 {
     return answered;
 }
 
-if (args is [LedgerCommand.Name, ..])
+if (args is [LedgerCommand.Name, ..] && LedgerCommand.IsMeant(args))
 {
     return await Service.RunAsync(() => LedgerCommand.RunAsync(args[1..]));
+}
+
+if (commands.Has(args))
+{
+    return await commands.RunAsync(args);
 }
 
 return await Service.RunAsync(async () =>
@@ -51,12 +58,19 @@ return await Service.RunAsync(async () =>
     using var store = new StoreGate(ILogReader.Open(settings.Log), storeDeadline, TimeProvider.System);
     var workers = new WorkerList(etcd, settings.Keys);
     var foreign = new ForeignValues(log);
-    var jobs = new JobStore(etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, foreign);
+    var requests = new HttpContextAccessor();
+    var jobs = new JobStore(
+        etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, foreign, () => RequestGuard.AuthorOf(requests.HttpContext));
+    using var versions = IVersionStore.Open(settings.Log, settings.VersionRetention);
+    var waiting = new WaitingVersions(etcd, settings.Keys, foreign.Report);
+    using var history = new VersionHistory(waiting, versions, TimeProvider.System);
     var view = new ClusterView(new ClusterState(settings.Keys, settings.DefaultZone));
 
     var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
     builder.Services.AddSingleton(loggers);
+    builder.Services.AddSingleton<IHttpContextAccessor>(requests);
     builder.Services.AddRoutingCore();
+    ApiDescription.AddTo(builder.Services);
     builder.Services.ConfigureHttpJsonOptions(json => ApiJson.Apply(json.SerializerOptions));
     builder.Services.Configure<RouteHandlerOptions>(handlers => handlers.ThrowOnBadRequest = true); // The gate explains it.
     builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
@@ -70,15 +84,16 @@ return await Service.RunAsync(async () =>
     await using var app = builder.Build();
     using var refused = new RefusedTokens(TimeProvider.System, log);
     app.Use(new RequestGuard(settings, () => current.AllowedOrigins, refused).CheckAsync);
+    app.Use(RequestGate.AllowHeadAsync);
     app.UseRouting();
     var gate = new RequestGate(settings, log);
     app.Use(gate.GuardApiAsync);
     new OriginalApi(jobs, workers, store, gate, settings.DefaultZone).Map(app);
-    var v1 = app.MapGroup("/api/v1");
+    var v1 = ApiDescription.MapV1(app);
     new JobListApi(view, TimeProvider.System).Map(v1);
     new BulkApi(view, jobs, TimeProvider.System).Map(v1);
     var runs = new RunRequests(jobs, new RequestLease(etcd, TimeProvider.System), store, TimeProvider.System);
-    var saves = new JobSaves(jobs, workers, settings.DefaultZone, TimeProvider.System);
+    var saves = new JobSaves(jobs, workers, history, settings.DefaultZone, TimeProvider.System);
     new JobResource(jobs, saves, runs).Map(v1);
     new PreviewApi(settings.DefaultZone, TimeProvider.System).Map(v1);
     var ledger = new LedgerReader(etcd, settings.Keys, store, settings.DefaultZone, foreign, TimeProvider.System);
@@ -89,6 +104,8 @@ return await Service.RunAsync(async () =>
     new JobStatsApi(jobs, store, TimeProvider.System).Map(v1);
     new OutputApi(store, etcd, settings.Keys, TimeProvider.System).Map(v1);
     new WorkersApi(view).Map(v1);
+    new VersionsApi(jobs, saves, history).Map(v1);
+    new ImportApi(jobs, settings.DefaultZone, TimeProvider.System).Map(v1);
     ConsolePage.Map(app);
     Health.Map(app, etcd, settings.Keys);
 
@@ -111,6 +128,7 @@ return await Service.RunAsync(async () =>
     Task[] keeping =
     [
         new ViewKeeper(view, etcd, settings.Keys, store, foreign, TimeProvider.System, log).RunAsync(app.Lifetime.ApplicationStopping),
+        new VersionMover(etcd, waiting, versions, TimeProvider.System, log).RunAsync(app.Lifetime.ApplicationStopping),
         new Heartbeat(systemd, vitals.ProveAsync, vitals.DescribeAsync, TimeProvider.System).RunAsync(app.Lifetime.ApplicationStopping),
         reload.RunAsync(
             reader,

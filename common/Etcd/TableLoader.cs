@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Etcdserverpb;
 using Google.Protobuf;
 using Mvccpb;
@@ -40,6 +41,27 @@ public static class TableLoader
         }
 
         return (keys, revision);
+    }
+
+    /// <summary>The same piece by piece, for a table that is larger than the memory that it may take.</summary>
+    public static async IAsyncEnumerable<IReadOnlyList<KeyValue>> ReadAsync(
+        EtcdClient etcd, string prefix, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var first = new RangeRequest { Key = Txn.Bytes(prefix), RangeEnd = Txn.EndOf(prefix), Limit = KeysAtOnce };
+        var counted = await etcd.RangeAsync(first, cancel);
+        if (counted.Count <= KeysAtOnce)
+        {
+            yield return counted.Kvs;
+            yield break;
+        }
+
+        var revision = counted.Header.Revision;
+        var parts = new List<RangeRequest>();
+        await SplitAsync(etcd, new Part(Txn.Bytes(prefix).ToByteArray(), 0, 256), counted.Count, revision, parts, cancel);
+        foreach (var part in parts)
+        {
+            yield return (await etcd.RangeAsync(part, cancel)).Kvs;
+        }
     }
 
     private static async Task SplitAsync(

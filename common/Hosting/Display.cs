@@ -32,4 +32,24 @@ public static class Display
 
         return line.ToString();
     }
+
+    /// <summary>
+    /// The whole text on one line: controls as their symbols (␀ to ␡), other <see cref="IsHidden">hidden</see> characters as '?'.
+    /// </summary>
+    public static string Visible(string text)
+    {
+        const int Symbols = 0x2400; // The block of symbols for control characters.
+        var line = new StringBuilder(text.Length);
+        foreach (var rune in text.EnumerateRunes())
+        {
+            line.Append(rune.Value switch
+            {
+                < 0x20 => new Rune(Symbols + rune.Value),
+                0x7F => new Rune(Symbols + 0x21),
+                _ => IsHidden(rune) ? new Rune('?') : rune,
+            });
+        }
+
+        return line.ToString();
+    }
 }

@@ -15,6 +15,7 @@ namespace Dts.Common.Jobs;
 /// killer/{name}           a request to end all runs of the job; the value: why, or empty    60 s, or none when something is in flight
 /// killer/{name}/{runId}   the same for one run                                              none
 /// history/{name}          the latest changes of the schedule, JSON                          no lease
+/// versions/{name}/{id}    a save of the job on its way to the log store, JSON                 no lease
 /// requests/{name}/{digest} a request to run the job that may be sent twice, JSON            a day or more
 /// workers/{id}            a worker's registration, JSON                                     the session's
 /// lock/{what}             a lock for cluster chores: the holder's id                        the session's
@@ -44,6 +45,8 @@ public sealed class Keys(string prefix)
     public string Killers { get; } = prefix + "killer/";
 
     public string AllHistory { get; } = prefix + "history/";
+
+    public string AllVersions { get; } = prefix + "versions/";
 
     public string AllRequests { get; } = prefix + "requests/";
 
@@ -78,6 +81,10 @@ public sealed class Keys(string prefix)
 
     public string History(JobName name) => AllHistory + name.Value;
 
+    public string VersionsOf(JobName name) => $"{AllVersions}{name.Value}/";
+
+    public string Version(JobName name, string id) => $"{AllVersions}{name.Value}/{id}";
+
     public string Request(JobName name, string digest) => $"{AllRequests}{name.Value}/{digest}";
 
     public string Worker(string id) => Workers + id;
@@ -93,8 +100,8 @@ public sealed class Keys(string prefix)
     public string WorkerOf(string key) => key[Workers.Length..];
 
     /// <summary>
-    /// The job and the run id of a key under runs/, queue/ or owed/; null = DTS did not write it. Run ids and names have
-    /// no '/'.
+    /// The job and the run id of a key under runs/, queue/ or owed/, or the version's id of one under versions/; null = DTS did not
+    /// write it. Ids and names have no '/'.
     /// </summary>
     /// <param name="under">One of the prefixes of this key space.</param>
     public static (JobName Name, string RunId)? TryParseRun(string key, string under) =>

@@ -24,6 +24,7 @@ namespace Dts.Common.Logs;
 /// <param name="LastLine">The last line of the output that is not empty, as it can be shown in a list; empty = there is none.</param>
 /// <param name="Cause">The run (<c>job/runId</c>) whose end led to this one, for a dependent job; empty = none, or not known.</param>
 /// <param name="ExpireAt">When the record may be removed.</param>
+/// <param name="Processes">Its processes just before it was killed or timed out; null = it was not, or they are not known.</param>
 public sealed record RunRecord(
     string JobName,
     string Command,
@@ -55,4 +56,5 @@ public sealed record RunRecord(
     long LostAt = 0,
     string LastLine = "",
     string Cause = "",
-    DateTimeOffset ExpireAt = default);
+    DateTimeOffset ExpireAt = default,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<RunProcess>? Processes = null);

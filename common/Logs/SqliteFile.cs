@@ -9,8 +9,9 @@ namespace Dts.Common.Logs;
 /// Thread-safe. The file is opened when it is first needed, and again when another file or none has come to be in its place: SQLite itself
 /// would write on into what nobody finds any more.
 /// </remarks>
-/// <param name="prepare">Prepares a connection that writes, for which a missing file is made; null = the file is only read.</param>
-internal sealed class SqliteFile(string path, Action<SqliteFile.Opened>? prepare = null) : IDisposable
+/// <param name="prepare">Prepares a connection that writes; null = the file is only read.</param>
+/// <param name="mustExist">A missing file is not made for a connection that writes.</param>
+internal sealed class SqliteFile(string path, Action<SqliteFile.Opened>? prepare = null, bool mustExist = false) : IDisposable
 {
     private const int IdleMax = 4; // Readers that are kept open.
     private const int Interrupted = 9; // SQLITE_INTERRUPT, https://sqlite.org/rescode.html.
@@ -76,7 +77,7 @@ internal sealed class SqliteFile(string path, Action<SqliteFile.Opened>? prepare
 
     public Opened Open()
     {
-        if (prepare is not null)
+        if (prepare is not null && !mustExist)
         {
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         }
@@ -85,7 +86,7 @@ internal sealed class SqliteFile(string path, Action<SqliteFile.Opened>? prepare
             throw new FileNotFoundException("there is no such file; expected the file that the workers of this host write");
         }
 
-        var mode = prepare is null ? SqliteOpenMode.ReadOnly : SqliteOpenMode.ReadWriteCreate;
+        var mode = prepare is null ? SqliteOpenMode.ReadOnly : mustExist ? SqliteOpenMode.ReadWrite : SqliteOpenMode.ReadWriteCreate;
         var options = new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false, DefaultTimeout = 10 };
         var connection = new SqliteConnection(options.ToString());
         try
@@ -101,6 +102,10 @@ internal sealed class SqliteFile(string path, Action<SqliteFile.Opened>? prepare
             throw;
         }
     }
+
+    /// <summary>Whether a failure means that no worker has made the file yet, or not all tables in it.</summary>
+    public static bool IsNotMade(LogStoreException failure) =>
+        failure.InnerException is FileNotFoundException || failure.Message.Contains("no such table", StringComparison.Ordinal);
 
     /// <summary>On a thread of its own: it blocks, and the pool, for which starts wait, has few.</summary>
     public Task<T> RunAsync<T>(Func<T> call)

@@ -10,9 +10,15 @@ namespace Dts.Master.Api;
 /// The original's envelope: <c>{"errno":0,"msg":"success","data":…}</c>, with status 200 also for errors. Warnings, if any, are a fourth
 /// member.
 /// </summary>
-/// <remarks>Serializes the whole answer before it sends the first byte: a failure gives an error, never half an answer.</remarks>
+/// <remarks>
+/// An answer of up to <see cref="HeldBytes"/> is serialized whole before its first byte is sent: a failure gives an error, never half an
+/// answer. A longer list is sent in pieces, each row checked before its bytes go out, so that it takes little memory; if it cannot be
+/// completed, the connection is closed.
+/// </remarks>
 internal static class Answer
 {
+    public const int HeldBytes = 4 << 20;
+
     private const int FlushBytes = 64 << 10;
 
     public static Task SucceedAsync(HttpContext http) => WriteAsync(http, 0, "success", "null"u8.ToArray());
@@ -22,32 +28,34 @@ internal static class Answer
 
     /// <summary>Answers a list, each row on its own.</summary>
     /// <param name="skip">Called for each row that cannot be serialized; the answer omits the row.</param>
-    public static Task SucceedAsync<T>(HttpContext http, IReadOnlyList<T> rows, JsonTypeInfo<T> type, Action<T, Exception> skip)
+    public static async Task SucceedAsync<T>(
+        HttpContext http, IAsyncEnumerable<IReadOnlyList<T>> pieces, JsonTypeInfo<T> type, Action<T, Exception> skip)
     {
-        // One buffer for all rows: an array for each, of which there may be 100,000, keeps the garbage collector busy for seconds.
-        using var data = new MemoryStream();
-        using var writer = new Utf8JsonWriter(data, new JsonWriterOptions { Encoder = ApiJson.Readable.Options.Encoder });
-        data.WriteByte((byte)'[');
-        foreach (var row in rows)
+        using var held = new MemoryStream();
+        using var writer = new Utf8JsonWriter(held, new JsonWriterOptions { Encoder = ApiJson.Readable.Options.Encoder });
+        held.Write("""{"errno":0,"msg":"success","data":["""u8);
+        var isFirst = true;
+        await foreach (var piece in pieces)
         {
-            var before = data.Length;
-            try
+            foreach (var row in piece)
             {
-                data.Write(before > 1 ? ","u8 : default);
-                JsonSerializer.Serialize(writer, row, type);
-                writer.Flush();
-            }
-            catch (Exception wrong) when (wrong is JsonException or InvalidOperationException or ArgumentException)
-            {
-                data.SetLength(before);
-                skip(row, wrong);
+                isFirst &= !TryAppend(held, writer, row, type, isFirst, skip);
+                if (held.Length >= (http.Response.HasStarted ? FlushBytes : HeldBytes))
+                {
+                    await SendAsync(http, held);
+                }
             }
 
-            writer.Reset();
+            http.Features.Get<RequestDeadline>()?.Extend(TimeSpan.Zero); // It is for each piece: the client may be slow.
         }
 
-        data.WriteByte((byte)']');
-        return WriteAsync(http, 0, "success", data.GetBuffer().AsMemory(0, (int)data.Length));
+        held.Write("]}"u8);
+        if (!http.Response.HasStarted)
+        {
+            SetHeaders(http, held.Length);
+        }
+
+        await SendAsync(http, held);
     }
 
     /// <summary>
@@ -73,10 +81,7 @@ internal static class Answer
             ? $",\"warnings\":{JsonSerializer.Serialize(warnings, ApiJson.Readable.IReadOnlyListString)}"
             : "";
         var back = Encoding.UTF8.GetBytes($"{more}}}");
-        http.Response.ContentType = "application/json; charset=utf-8";
-        http.Response.Headers.XContentTypeOptions = "nosniff";
-        http.Response.Headers.CacheControl = "no-store";
-        http.Response.ContentLength = (long)front.Length + data.Length + back.Length;
+        SetHeaders(http, (long)front.Length + data.Length + back.Length);
         http.Response.BodyWriter.Write(front);
         for (; data.Length > FlushBytes; data = data[FlushBytes..])
         {
@@ -86,5 +91,52 @@ internal static class Answer
         http.Response.BodyWriter.Write(data.Span);
         http.Response.BodyWriter.Write(back);
         await http.Response.BodyWriter.FlushAsync();
+    }
+
+    private static bool TryAppend<T>(
+        MemoryStream held, Utf8JsonWriter writer, T row, JsonTypeInfo<T> type, bool isFirst, Action<T, Exception> skip)
+    {
+        var before = held.Length;
+        try
+        {
+            held.Write(isFirst ? default : ","u8);
+            JsonSerializer.Serialize(writer, row, type);
+            writer.Flush();
+            return true;
+        }
+        catch (Exception wrong) when (wrong is JsonException or InvalidOperationException or ArgumentException)
+        {
+            held.SetLength(before);
+            skip(row, wrong);
+            return false;
+        }
+        finally
+        {
+            writer.Reset();
+        }
+    }
+
+    /// <summary>Sends what is held, and waits while the client is slower than we are.</summary>
+    private static async Task SendAsync(HttpContext http, MemoryStream held)
+    {
+        if (!http.Response.HasStarted)
+        {
+            SetHeaders(http, http.Response.ContentLength);
+        }
+
+        for (var rest = held.GetBuffer().AsMemory(0, (int)held.Length); rest.Length > 0; rest = rest[Math.Min(FlushBytes, rest.Length)..])
+        {
+            await http.Response.BodyWriter.WriteAsync(rest[..Math.Min(FlushBytes, rest.Length)]);
+        }
+
+        held.SetLength(0);
+    }
+
+    private static void SetHeaders(HttpContext http, long? length)
+    {
+        http.Response.ContentType = "application/json; charset=utf-8";
+        http.Response.Headers.XContentTypeOptions = "nosniff";
+        http.Response.Headers.CacheControl = "no-store";
+        http.Response.ContentLength = length;
     }
 }

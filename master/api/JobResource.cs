@@ -17,10 +17,13 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
     private const string ExpectedPatch = """a merge patch, {"member":value}""";
     private const string ExpectedJob = """an object such as {"command":"…","cronExpr":"…"}""";
 
+    private static readonly ProducesResponseTypeMetadata Stale =
+        new(StatusCodes.Status412PreconditionFailed, typeof(Problem), [Problem.ContentType]);
+
     public void Map(RouteGroupBuilder v1)
     {
         v1.MapGet("/jobs/{name}", async Task<Results<Ok<Job>, StatusCodeHttpResult>> (
-            [Description("The job's name")] string name, HttpContext http, CancellationToken cancel) =>
+            string name, HttpContext http, CancellationToken cancel) =>
         {
             var job = await NameAsync(name, cancel);
             var stored = await jobs.FindStoredAsync(job, cancel);
@@ -30,23 +33,23 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
                     && JobCondition.Read("If-None-Match", seen).Contains(stored.Revision)
                     ? TypedResults.StatusCode(StatusCodes.Status304NotModified)
                 : TypedResults.Ok(stored.Job);
-        }).WithSummary("The definition of a job, with its revision as ETag");
+        }).WithSummary("The definition of a job, with its revision as ETag").Produces(StatusCodes.Status304NotModified);
 
         v1.MapPut("/jobs/{name}", async Task<Results<Ok<SaveAnswer>, Created<SaveAnswer>>> (
-            [Description("The job's name")] string name,
+            string name,
             [Description("true keeps members that are not known")] string? lenient,
-            [Description("true checks and answers, and saves nothing")] string? dryRun,
+            string? dryRun,
             HttpContext http,
             CancellationToken cancel) =>
         {
             var given = JobSaves.Parse(await RequestBody.ReadTypedAsync(http, JobBytesMax, Json), ExpectedJob);
             return await SaveAsync(http, name, given, _ => given.DeepClone().AsObject(), OptionsOf(http, lenient, dryRun), cancel);
-        }).WithSummary("Creates a job, or replaces it");
+        }).WithSummary("Creates a job, or replaces it").WithMetadata(Stale);
 
         v1.MapPatch("/jobs/{name}", async Task<Results<Ok<SaveAnswer>, Created<SaveAnswer>>> (
-            [Description("The job's name")] string name,
+            string name,
             [Description("true keeps members that are not known")] string? lenient,
-            [Description("true checks and answers, and saves nothing")] string? dryRun,
+            string? dryRun,
             HttpContext http,
             CancellationToken cancel) =>
         {
@@ -59,10 +62,10 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
                 MergePatch.Apply(next, given);
                 return next;
             }
-        }).WithSummary("Changes members of a job (JSON merge patch, RFC 7396); null sets a member to its default");
+        }).WithSummary("Changes members of a job (JSON merge patch, RFC 7396); null sets a member to its default").WithMetadata(Stale);
 
         v1.MapDelete("/jobs/{name}", async Task<Results<Ok<Job>, NoContent>> (
-            [Description("The job's name")] string name,
+            string name,
             [Description("true ends its runs, too")] string? kill,
             HttpContext http,
             CancellationToken cancel) =>
@@ -75,10 +78,10 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
             }
 
             return deleted is null ? TypedResults.NoContent() : TypedResults.Ok(deleted);
-        }).WithSummary("Deletes a job and answers it; what runs goes on");
+        }).WithSummary("Deletes a job and answers it; what runs goes on").WithMetadata(Stale);
 
         v1.MapPost("/jobs/{name}/run", async Task<Results<Ok<RunRecord>, Accepted<RunAsked>>> (
-            [Description("The job's name")] string name,
+            string name,
             [Description("Seconds to wait for the end of the run, at most 600; then the answer is its record")] string? wait,
             HttpContext http,
             CancellationToken cancel) =>
@@ -88,7 +91,7 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
         }).WithSummary("Runs a job now");
 
         v1.MapPost("/jobs/{name}/kill", async (
-            [Description("The job's name")] string name,
+            string name,
             [Description("One run; without it all runs of the job")] string? runId,
             HttpContext http,
             CancellationToken cancel) =>
@@ -100,10 +103,10 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
                 : throw JobSaves.NoSuchJob(job);
         }).WithSummary("Ends the runs of a job, or one of them, also in the queue");
 
-        v1.MapPost("/jobs/{name}/pause", ([Description("The job's name")] string name, HttpContext http, CancellationToken cancel) =>
+        v1.MapPost("/jobs/{name}/pause", (string name, HttpContext http, CancellationToken cancel) =>
             EnableAsync(http, name, false, cancel)).WithSummary("Pauses a job: it has no plan times until it is resumed");
 
-        v1.MapPost("/jobs/{name}/resume", ([Description("The job's name")] string name, HttpContext http, CancellationToken cancel) =>
+        v1.MapPost("/jobs/{name}/resume", (string name, HttpContext http, CancellationToken cancel) =>
             EnableAsync(http, name, true, cancel)).WithSummary("Resumes a job");
     }
 
@@ -115,6 +118,7 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
         if (revision > 0)
         {
             http.Response.Headers.ETag = JobCondition.TagOf(revision);
+            http.Response.Headers.CacheControl = "private, no-cache"; // A browser asks each time whether its copy is the present one.
         }
     }
 

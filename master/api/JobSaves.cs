@@ -4,15 +4,19 @@ using System.Text.Json.Nodes;
 using Dts.Common.Cron;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
+using Dts.Common.Logs;
 using Dts.Master.Jobs;
+using Dts.Master.Versions;
 
 namespace Dts.Master.Api;
 
 /// <summary>Saves and deletes one job so that no change of somebody else is lost: what was checked is what is replaced.</summary>
-internal sealed class JobSaves(JobStore jobs, WorkerList workers, CronZone defaultZone, TimeProvider time)
+internal sealed class JobSaves(JobStore jobs, WorkerList workers, VersionHistory history, CronZone defaultZone, TimeProvider time)
 {
     private const int Tries = 20;
     private const int TimesShown = 5;
+
+    private static readonly TimeSpan HistoryWithin = TimeSpan.FromSeconds(1); // A refusal must not wait long for who changed the job.
 
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
@@ -93,22 +97,45 @@ internal sealed class JobSaves(JobStore jobs, WorkerList workers, CronZone defau
     private async Task<Refusal> RefuseAsync(JobName name, JobCondition condition, StoredJob current, CancellationToken cancel)
     {
         var shown = $"job \"{Display.Line(name.Value)}\"";
+        var latest = await FindLatestAsync(name, current, cancel);
+        var who = latest is { SavedAt: { } at, Author: var (by, from) }
+            ? $" (by {by} from {from} at {at.UtcDateTime:yyyy-MM-ddTHH:mm:ssZ})"
+            : "";
         if (!current.Exists)
         {
-            return Refusal.Changed($"{shown} does not exist; expected one, as If-Match says");
+            return Refusal.Changed($"{shown} {(who.Length > 0 ? $"was deleted{who}" : "does not exist")}; expected one, as If-Match says");
         }
 
         if (condition.Seen is not { } seen)
         {
-            return Refusal.Changed($"{shown} exists already; expected none, as If-None-Match says", new JobDifference(current.Revision));
+            return Refusal.Changed(
+                $"{shown} exists already; expected none, as If-None-Match says", JobDifference.Of(current.Revision, latest));
         }
 
         var then = await jobs.FindAtAsync(name, seen, cancel);
         var members = then is not null && current.Job is { } now ? JobMembers.Changed(then, now) : null;
         var what = members is null ? "" : $" in {string.Join(", ", members.Select(Display.Line))}";
         return Refusal.Changed(
-            $"{shown} has changed since revision {seen}{what}; read revision {current.Revision}, and change that",
-            new JobDifference(current.Revision, members));
+            $"{shown} has changed since revision {seen}{what}{who}; read revision {current.Revision}, and change that",
+            JobDifference.Of(current.Revision, latest, members));
+    }
+
+    /// <summary>The save that left a job as it is; null = not known.</summary>
+    private async Task<JobVersion?> FindLatestAsync(JobName name, StoredJob current, CancellationToken cancel)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        limit.CancelAfter(HistoryWithin);
+        try
+        {
+            // What waits in etcd is found without the log store. A save that changed nothing is no version: then the one before it.
+            var found = current.Exists ? await history.FindAsync(name, current.Revision, limit.Token) : null;
+            var latest = found is { SavedAt: not null } ? found : (await history.ListAsync(name, null, 1, limit.Token)).SingleOrDefault();
+            return latest is { SavedAt: not null } && current.Exists == (latest.Job is not null) ? latest : null;
+        }
+        catch (Exception away) when (away is LogStoreException or OperationCanceledException && !cancel.IsCancellationRequested)
+        {
+            return null;
+        }
     }
 
     /// <summary>Refuses members that are not known, or warns of them.</summary>

@@ -1,5 +1,6 @@
 using System.Text;
 using Dts.Common.Cron;
+using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Master.Jobs;
 using Microsoft.AspNetCore.Http.Features;
@@ -37,12 +38,14 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogReader 
 
             List<string> warnings = [];
             job = SaveRules.WithUnixLines(await jobs.WithStoredNamesAsync(job, warnings, http.RequestAborted), warnings);
-            if (SaveRules.FindFault(job, defaultZone) is { } fault)
-            {
-                throw new FormatException(fault);
-            }
-
-            await Answer.SucceedAsync(http, await jobs.SaveAsync(job, http.RequestAborted), ApiJson.Readable.Job!, warnings);
+            var isOfOldClient = JobMembers.AreThree(text);
+            var former = await jobs.SaveAsync(
+                JobName.Parse(job.Name),
+                before => Check(isOfOldClient && before is not null
+                    ? before with { Command = job.Command, CronExpr = job.CronExpr }
+                    : job),
+                http.RequestAborted);
+            await Answer.SucceedAsync(http, former, ApiJson.Readable.Job!, warnings);
         }));
 
         routes.MapMethods("/job/delete", Changing, gate.Guard(async http =>
@@ -58,7 +61,7 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogReader 
         }));
 
         routes.Map("/job/list", gate.Guard(async http =>
-            await gate.AnswerAsync(http, await jobs.ListAsync(http.RequestAborted), ApiJson.Readable.Job, job => job.Name)));
+            await gate.AnswerAsync(http, jobs.ReadAsync(http.RequestAborted), ApiJson.Readable.Job, job => job.Name)));
 
         routes.Map("/job/log", gate.Guard(async http =>
         {
@@ -76,6 +79,8 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogReader 
             await Answer.SucceedAsync(http, await workers.ListAddressesAsync(http.RequestAborted), ApiJson.Readable.IReadOnlyListString)));
     }
 
+    private Job Check(Job job) => SaveRules.FindFault(job, defaultZone) is { } fault ? throw new FormatException(fault) : job;
+
     private async Task<JobName> ReadNameAsync(HttpContext http) =>
         await jobs.ResolveAsync(JobName.Parse(await ReadFieldAsync(http, "name")), http.RequestAborted);
 
@@ -84,7 +89,7 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogReader 
         var form = await ReadFormAsync(http);
         return form?[field] is [{ } text, ..]
             ? text
-            : throw new FormatException($"{field} is missing; expected a POST form with {field}=…");
+            : throw new FormatException($"{field} is missing in {Describe(http, form)}; expected a POST form with {field}=…");
     }
 
     /// <summary>The body's form if there is one. Multipart is not read, as in the original.</summary>
@@ -106,6 +111,12 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogReader 
             throw new FormatException($"form cannot be read ({wrong.Message}); expected at most {BodyBytesMax} bytes");
         }
     }
+
+    private static string Describe(HttpContext http, IFormCollection? form) =>
+        form is { Count: > 0 } ? $"a form with {Display.Line(string.Join(", ", form.Keys))}"
+        : form is not null ? "an empty form"
+        : http.Request.ContentType is { Length: > 0 } type ? $"a body of type {Display.Line(type.Split(';')[0])}"
+        : "a request without a form";
 
     private static string Find(HttpContext http, IFormCollection? form, string field) =>
         form?[field] is [{ } posted, ..] ? posted : http.Request.Query[field].FirstOrDefault() ?? "";

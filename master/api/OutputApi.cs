@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
@@ -30,23 +31,25 @@ internal sealed class OutputApi(ILogReader store, EtcdClient etcd, Keys keys, Ti
     private readonly FollowedRuns _followed = new(store, etcd, time);
 
     public void Map(RouteGroupBuilder v1) =>
-        v1.MapGet("/runs/{job}/{runId}/output", (RequestDelegate)ServeAsync)
+        v1.MapGet("/runs/{job}/{runId}/output", (
+            string job,
+            string runId,
+            [Description("The byte to begin at; Last-Event-ID goes before it")] string? offset,
+            [Description("true sends server-sent events until the run has ended")] string? follow,
+            HttpContext http) => ServeAsync(http, job, runId, offset, follow))
             .WithMetadata(new OwnDeadline())
+            .Produces(StatusCodes.Status200OK, contentType: "application/octet-stream", additionalContentTypes: "text/event-stream")
             .WithSummary("The output of a run: whole, or as server-sent events while it is written");
 
-    private async Task ServeAsync(HttpContext http)
+    private async Task ServeAsync(HttpContext http, string job, string runId, string? from, string? follow)
     {
-        var (job, runId) = ((string)http.Request.RouteValues["job"]!, (string)http.Request.RouteValues["runId"]!);
-        var given = http.Request.Headers["Last-Event-ID"].FirstOrDefault() ?? http.Request.Query["offset"].FirstOrDefault();
-        if (!JobName.TryParse(job, out var name, out var error) || !TryReadOffset(given, out var offset, ref error))
-        {
-            throw new FormatException(error);
-        }
+        var name = Query.Name(job);
+        var offset = ReadOffset(http.Request.Headers["Last-Event-ID"].FirstOrDefault() ?? from);
 
         var (id, runKey) = ($"{name}/{runId}", keys.Run(name, runId));
         try
         {
-            await (http.Request.Query["follow"] == "true"
+            await (follow == "true"
                 ? FollowAsync(http, id, offset, runKey)
                 : SendAsync(http, new OutputReader(store, id, offset), runKey));
         }
@@ -60,12 +63,10 @@ internal sealed class OutputApi(ILogReader store, EtcdClient etcd, Keys keys, Ti
         }
     }
 
-    private static bool TryReadOffset(string? text, out long offset, ref string error)
-    {
-        offset = 0;
-        error = "offset is not a whole number of bytes; expected 0 or more";
-        return text is null || (long.TryParse(text, CultureInfo.InvariantCulture, out offset) && offset >= 0);
-    }
+    private static long ReadOffset(string? text) =>
+        text is null ? 0
+        : long.TryParse(text, CultureInfo.InvariantCulture, out var offset) && offset >= 0 ? offset
+        : throw new FormatException("offset is not a whole number of bytes; expected 0 or more");
 
     /// <summary>
     /// All there is, as a file. Of a run that has ended it is as long as its record says, or breaks off so that the reader notices.

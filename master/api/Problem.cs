@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
+using Dts.Master.Versions;
 
 namespace Dts.Master.Api;
 
@@ -76,7 +77,8 @@ internal sealed partial record Problem(
         return http.Response.Body.WriteAsync(body).AsTask();
     }
 
-    public static bool IsBelowApi(HttpRequest request) => request.Path.StartsWithSegments("/api");
+    public static bool IsBelowApi(HttpRequest request) =>
+        request.Path.StartsWithSegments("/api") || request.Path.StartsWithSegments("/openapi");
 
     private static string? TextOf(Group group) => group.Success ? group.Value : null;
 
@@ -89,9 +91,16 @@ internal sealed partial record Problem(
 /// <param name="Revision">The job's present revision.</param>
 /// <param name="Members">The members that have changed; null = etcd no longer has the version that the client has seen.</param>
 /// <param name="At">When it was changed; null = not known.</param>
-/// <param name="By">Who changed it; null = not known.</param>
+/// <param name="By">Who changed it, as in its versions: token or local; null = not known.</param>
+/// <param name="From">From which address.</param>
 internal sealed record JobDifference(
     long Revision,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Members = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? At = null,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? By = null);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? By = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? From = null)
+{
+    /// <param name="latest">The save that left the job as it is; null = not known.</param>
+    public static JobDifference Of(long revision, JobVersion? latest, IReadOnlyList<string>? members = null) =>
+        new(revision, members, latest?.SavedAt, latest?.Author.By, latest?.Author.From);
+}

@@ -13,7 +13,12 @@ internal sealed class RequestGate(MasterSettings settings, ILogger log)
 
     /// <summary>Answers a list. The answer omits a row that cannot be serialized, and the log names it.</summary>
     public Task AnswerAsync<T>(HttpContext http, IReadOnlyList<T> rows, JsonTypeInfo<T> type, Func<T, string> nameOf) =>
-        Answer.SucceedAsync(http, rows, type, (row, wrong) =>
+        AnswerAsync(http, new[] { rows }.ToAsyncEnumerable(), type, nameOf);
+
+    /// <summary>The same for a list that may be longer than memory.</summary>
+    public Task AnswerAsync<T>(
+        HttpContext http, IAsyncEnumerable<IReadOnlyList<T>> pieces, JsonTypeInfo<T> type, Func<T, string> nameOf) =>
+        Answer.SucceedAsync(http, pieces, type, (row, wrong) =>
         {
             var name = Display.Line(nameOf(row));
             log.RowSkipped(name, http.Request.Path, wrong.Message);
@@ -29,7 +34,7 @@ internal sealed class RequestGate(MasterSettings settings, ILogger log)
 
         http.Response.Headers.XContentTypeOptions = "nosniff";
         http.Response.Headers.CacheControl = "no-store";
-        return Guard(async guarded =>
+        return GzipBody.CompressAsync(http, Guard(async guarded =>
         {
             await next(guarded);
             var response = guarded.Response;
@@ -38,14 +43,26 @@ internal sealed class RequestGate(MasterSettings settings, ILogger log)
             {
                 await Problem.AnswerAsync(guarded, Explain(guarded));
             }
-        })(http);
+        }));
+    }
+
+    /// <summary>Answers HEAD wherever GET is answered, by the same handler; the server leaves the body out.</summary>
+    public static Task AllowHeadAsync(HttpContext http, RequestDelegate next)
+    {
+        if (HttpMethods.IsHead(http.Request.Method))
+        {
+            http.Request.Method = HttpMethods.Get;
+            http.Features.Set(new HeadRequest());
+        }
+
+        return next(http);
     }
 
     public RequestDelegate Guard(RequestDelegate handle) => async http =>
     {
         var asked = http.RequestAborted;
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(asked);
-        if (http.GetEndpoint()?.Metadata.GetMetadata<OwnDeadline>() is null)
+        if (http.GetEndpoint()?.Metadata.GetMetadata<OwnDeadline>() is null || http.Features.Get<HeadRequest>() is not null)
         {
             deadline.CancelAfter(_deadline);
         }
@@ -88,6 +105,11 @@ internal sealed class RequestGate(MasterSettings settings, ILogger log)
     private static Problem Explain(HttpContext http)
     {
         var (request, status) = (http.Request, http.Response.StatusCode);
+        if (status == 405 && $"{http.Response.Headers.Allow}" is var allowed && allowed.Contains("GET", StringComparison.Ordinal))
+        {
+            http.Response.Headers.Allow = $"{allowed}, HEAD";
+        }
+
         return Problem.Of(status, status switch
         {
             404 => $"path {Display.Line(request.Path)} is not known; expected one that /api/v1/openapi.json lists",
@@ -96,6 +118,9 @@ internal sealed class RequestGate(MasterSettings settings, ILogger log)
         });
     }
 }
+
+/// <summary>Marks a request as HEAD, which a handler sees as GET. It has its deadline also where GET sends a stream.</summary>
+internal sealed class HeadRequest;
 
 /// <summary>The deadline of a request, which its handler may move once it has done what must be quick.</summary>
 internal sealed class RequestDeadline(CancellationTokenSource deadline, TimeSpan span)

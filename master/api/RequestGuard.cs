@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using Dts.Common.Hosting;
+using Dts.Master.Versions;
 
 namespace Dts.Master.Api;
 
@@ -59,6 +60,7 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
         }
         else
         {
+            http.Features.Set(new Author(_token.Length > 0 ? Author.Token : Author.Local, $"{AddressOf(http)}"));
             await next(http);
             if (http.Response is { StatusCode: StatusCodes.Status405MethodNotAllowed, HasStarted: false })
             {
@@ -110,6 +112,9 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
         var seen = http.Request.Headers["X-Forwarded-For"].ToString().Split(',')[^1].Trim();
         return IPAddress.IsLoopback(peer) && IPAddress.TryParse(seen, out var client) ? client : peer;
     }
+
+    /// <summary>Who makes a request that the guard has let pass.</summary>
+    public static Author AuthorOf(HttpContext? http) => http?.Features.Get<Author>() ?? Author.Unknown;
 
     private static bool IsFromProxy(string header) =>
         header.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase)

@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Dts.Master.Api;
 
-/// <summary>Requests to run a job now. A request that is sent again runs it once; a client that waits is answered with the record.</summary>
+/// <summary>Requests to run a job now. A repeated request does not run it again; a client may wait for the run's record.</summary>
 internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader store, TimeProvider time)
 {
     public const int WaitSecondsMax = 600;

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
 using Dts.Common.Hosting;
@@ -9,6 +10,8 @@ namespace Dts.Master.Jobs;
 internal static class JobMembers
 {
     private const int PrefixMin = 4;
+
+    private static readonly string[] Original = ["name", "command", "cronExpr"];
 
     private static readonly IReadOnlyDictionary<string, string[]> Known = new Dictionary<string, string[]>
     {
@@ -28,6 +31,16 @@ internal static class JobMembers
            where !part.Value.Contains(member.Key) && !(part.Key.Length == 0 && former?.Unknown?.ContainsKey(member.Key) == true)
            select new UnknownMember(part.Key, member.Key, Nearest(member.Key, part.Value)),
     ];
+
+    /// <summary>
+    /// Whether a job's JSON has exactly the three members of the system that DTS replaces: its clients know of no others, and mean to keep
+    /// them.
+    /// </summary>
+    public static bool AreThree(string json)
+    {
+        using var document = JsonDocument.Parse(json);
+        return document.RootElement.EnumerateObject().Select(member => member.Name).ToHashSet().SetEquals(Original);
+    }
 
     /// <summary>The members in which two versions of a job differ, in the order of a job's JSON.</summary>
     public static IReadOnlyList<string> Changed(Job former, Job next)

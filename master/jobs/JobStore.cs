@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Dts.Common.Cron;
@@ -5,18 +6,23 @@ using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Etcdserverpb;
+using Google.Protobuf.Collections;
 using Mvccpb;
 using Dts.Master.Logs;
+using Dts.Master.Versions;
 
 namespace Dts.Master.Jobs;
 
 /// <summary>The jobs as they stand in etcd.</summary>
-internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone, TimeProvider time, ForeignValues foreign)
+/// <param name="author">Who makes the present request; null = nobody knows.</param>
+internal sealed partial class JobStore(
+    EtcdClient etcd, Keys keys, CronZone defaultZone, TimeProvider time, ForeignValues foreign, Func<Author>? author = null)
 {
     private const int Tries = 20;
     private const int CursorsMax = 40;
     private const int ComparedMax = 70; // etcd accepts 128 operations; the job, its cursors and its history need the rest.
     private const int GetsMax = 100;
+    private const int VersionsRemovedMax = 10;
     private const string By = "master";
 
     private static readonly TimeSpan KillStandsFor = TimeSpan.FromSeconds(60);
@@ -24,6 +30,15 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     /// <summary>All jobs that can be read, in the order of their names' bytes.</summary>
     public async Task<IReadOnlyList<Job>> ListAsync(CancellationToken cancel) =>
         [.. (await etcd.ListAsync(keys.Jobs, cancel)).Select(Parse).OfType<Job>()];
+
+    /// <summary>The same in pieces, which take little memory however many jobs there are.</summary>
+    public async IAsyncEnumerable<IReadOnlyList<Job>> ReadAsync([EnumeratorCancellation] CancellationToken cancel)
+    {
+        await foreach (var piece in TableLoader.ReadAsync(etcd, keys.Jobs, cancel))
+        {
+            yield return [.. piece.Select(Parse).OfType<Job>()];
+        }
+    }
 
     /// <summary>Null = there is none, or none that can be read.</summary>
     public async Task<Job?> FindAsync(JobName name, CancellationToken cancel) =>
@@ -288,7 +303,8 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
                     Txn.Get(keys.Fired(name)),
                     Txn.List(keys.FiredByWorkers(name)),
                     Txn.Get(keys.History(name)),
-                    Txn.List(keys.Workers)]),
+                    Txn.List(keys.Workers),
+                    Txn.List(keys.VersionsOf(name), keysOnly: true)]),
                 repeatable: true,
                 cancel);
             var found = state.Responses.Select(response => response.ResponseRange.Kvs).ToList();
@@ -305,11 +321,8 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
                 return null;
             }
 
-            var txn = Txn.If(Txn.Unchanged(keys.Job(name), former?.ModRevision ?? 0));
-            txn.Then(next is null ? Txn.Delete(keys.Job(name)) : Txn.Put(keys.Job(name), JobJson.ToJson(next)));
-            var end = MoveCursors(
-                txn, name, previous, next, [found[1].FirstOrDefault(), .. OfLiveWorkers(found[2], found[4], name, previous)]);
-            NoteChange(txn, name, previous, next, found[3].FirstOrDefault(), end);
+            var txn = new TxnRequest();
+            AddChange(txn, name, previous, next, found);
             txn.Compare.AddRange(checksDependents && next is not null ? await CheckDependentsAsync(next, cancel) : []);
             if (isTrial)
             {
@@ -324,6 +337,19 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
         }
 
         throw new EtcdException(EtcdError.Unavailable, $"job {name} was changed by others {Tries} times while it was saved; try again");
+    }
+
+    /// <summary>Adds a change of a job to a transaction, with the conditions that it rests on.</summary>
+    /// <param name="found">The job, its cursor, those of its workers, its history, the workers, and the keys of its versions.</param>
+    private void AddChange(
+        TxnRequest txn, JobName name, Job? previous, Job? next, List<RepeatedField<KeyValue>> found)
+    {
+        txn.Compare.Add(Txn.Unchanged(keys.Job(name), found[0].FirstOrDefault()?.ModRevision ?? 0));
+        txn.Then(next is null ? Txn.Delete(keys.Job(name)) : Txn.Put(keys.Job(name), JobJson.ToJson(next)));
+        var end = MoveCursors(
+            txn, name, previous, next, [found[1].FirstOrDefault(), .. OfLiveWorkers(found[2], found[4], name, previous)]);
+        NoteChange(txn, name, previous, next, found[3].FirstOrDefault(), end);
+        NoteVersion(txn, name, previous, next, found[0].FirstOrDefault()?.ModRevision ?? 0, found[5]);
     }
 
     /// <summary>
@@ -390,13 +416,25 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
         }
     }
 
+    /// <summary>Keeps the save as a version, in place of the oldest of too many that wait for the log store.</summary>
+    private void NoteVersion(TxnRequest txn, JobName name, Job? previous, Job? next, long formerRevision, IEnumerable<KeyValue> waiting)
+    {
+        var now = time.GetUtcNow();
+        if (SavedVersion.Encode(now, author?.Invoke() ?? Author.Unknown, formerRevision, previous, next) is { } version)
+        {
+            txn.Then(Txn.Put(keys.Version(name, $"{Guid.CreateVersion7(now):N}"), version));
+            var oldest = waiting.OrderByDescending(pair => pair.ModRevision).Skip(VersionLimits.CountMax - 1).Take(VersionsRemovedMax);
+            txn.Then([.. oldest.Select(pair => Txn.Delete(pair.Key.ToStringUtf8()))]);
+        }
+    }
+
     private Job CheckSchedule(Job? former, Job next) =>
         (former is null || !HaveOneSchedule(former, next)) && SaveRules.FindOver(next, defaultZone, time.GetUtcNow()) is { } over
             ? throw new FormatException(over)
             : next;
 
     /// <summary>The same times in the same zone and mode; in mode all also on the same workers, for each has its own account.</summary>
-    private static bool HaveOneSchedule(Job job, Job other) =>
+    internal static bool HaveOneSchedule(Job job, Job other) =>
         job.CronExpr == other.CronExpr
             && job.TimeZone == other.TimeZone
             && job.Mode == other.Mode
@@ -454,7 +492,7 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     }
 
     /// <summary>A way from a job along its dependents back to it; null = there is none.</summary>
-    private static List<string>? FindCycle(string start, Dictionary<string, Job> jobs)
+    internal static List<string>? FindCycle(string start, IReadOnlyDictionary<string, Job> jobs)
     {
         var cameFrom = new Dictionary<string, string>();
         var next = new Queue<string>([start]);

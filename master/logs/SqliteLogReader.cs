@@ -113,14 +113,11 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
         {
             return await base.ReadAsync(question, cancel);
         }
-        catch (LogStoreException failure) when (IsNotMade(failure) && !mustExist)
+        catch (LogStoreException failure) when (SqliteFile.IsNotMade(failure) && !mustExist)
         {
             return []; // The worker makes the file with its first record.
         }
     }
-
-    private static bool IsNotMade(LogStoreException failure) =>
-        failure.InnerException is FileNotFoundException || failure.Message.Contains("no such table", StringComparison.Ordinal);
 
     /// <summary>A pattern for glob; like ignores case for ASCII letters only.</summary>
     private static string InAnyCase(Rune rune) =>

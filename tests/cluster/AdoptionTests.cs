@@ -55,6 +55,24 @@ public sealed class AdoptionTests
     }
 
     [Fact]
+    public async Task A_command_that_times_out_while_no_worker_is_there_has_its_processes_in_the_record()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 1);
+        await cluster.SaveAsync("hangs", "sleep 300 | cat", "@at " + Soon(), new { timeoutSeconds = 2, killGraceSeconds = 1 });
+        await cluster.Workers["w1"].LogsSoon("hangs started");
+
+        await cluster.Workers["w1"].KillAsync();
+        await Patience.Until(
+            () => Directory.GetFiles(Path.Combine(cluster.Folder, "w1", "holders"), "*.ended").Any(file => new FileInfo(file).Length > 0),
+            () => "the holder left no endings");
+        await cluster.StartWorkerAsync("w1");
+        var record = Assert.Single(await cluster.RecordsSoon("hangs", records => records.Count > 0));
+
+        Assert.Equal(RunStatus.TimedOut, record.Status);
+        Assert.Equal(["/bin/bash -c sleep 300 | cat", "cat", "sleep 300"], record.Processes!.Select(process => process.Command).Order());
+    }
+
+    [Fact]
     public async Task A_run_that_others_declared_lost_meanwhile_goes_on_and_its_true_ending_replaces_lost()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 2, "--sessionTtl", "2");

@@ -22,9 +22,13 @@ public sealed partial class ArchitectureTests
         ["common/Logs"]             = "Hosting Jobs",
         ["common/Logs/Mongo"]       = "Hosting Jobs",
         ["common/Doctor"]           = $"{Common} Logs.Mongo",
-        ["master"]                  = $"{Common} Doctor master.Api master.Jobs master.Logs master.Views",
-        ["master/api"]              = $"{Common} master.Jobs master.Logs master.Views",
-        ["master/jobs"]             = $"{Common} master.Logs",
+        ["master"]                  =
+            $"{Common} Doctor master.Api master.Commands master.Crontab master.Jobs master.Logs master.Versions master.Views",
+        ["master/api"]              = $"{Common} master.Crontab master.Jobs master.Logs master.Versions master.Views",
+        ["master/commands"]         = "Hosting master.Crontab",
+        ["master/crontab"]          = "Cron Hosting Jobs master.Jobs",
+        ["master/jobs"]             = $"{Common} master.Logs master.Versions",
+        ["master/versions"]         = "Etcd Hosting Jobs Logs Logs.Mongo",
         ["master/logs"]             = "Hosting Jobs Logs Logs.Mongo",
         ["master/views"]            = $"{Common} master.Jobs master.Logs",
         ["worker"]                  =
@@ -35,7 +39,7 @@ public sealed partial class ArchitectureTests
         ["worker/runs"]             =
             "Etcd Hosting Jobs worker.Watches worker.Commands worker.Commands.Holders worker.Records worker.Sessions",
         ["worker/commands"]         = "Hosting Jobs worker.Commands.Holders",
-        ["worker/commands/holder"]  = "Hosting",
+        ["worker/commands/holder"]  = "Hosting Logs",
         ["worker/records"]          = "Etcd Hosting Jobs Logs worker.Runs worker.Commands worker.Commands.Holders worker.Logs",
         ["worker/logs"]             = "Hosting Jobs Logs Logs.Mongo",
         ["worker/session"]          = "Etcd Hosting Jobs Logs worker.Runs worker.Commands worker.Logs worker.Records",

@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.IO.Enumeration;
+using Dts.Common.Hosting;
 
 namespace Dts.Worker.Commands;
 
@@ -7,12 +8,23 @@ namespace Dts.Worker.Commands;
 internal readonly record struct ProcessEntry(int Pid, int Parent, int Group, int Session, long StartTicks, bool IsAlive)
 {
     /// <summary>A signal stopped it, or a debugger.</summary>
-    public bool IsStopped { get; init; }
+    public bool IsStopped => State is 'T' or 't';
+
+    /// <summary>The kernel's letter for its state.</summary>
+    public char State { get; init; }
+
+    /// <summary>Processor time since it started, in the kernel's ticks.</summary>
+    public long CpuTicks { get; init; }
+
+    /// <summary>Resident memory.</summary>
+    public long RssPages { get; init; }
 }
 
 /// <summary>The kernel's list of processes, as /proc shows it (proc(5)).</summary>
 internal static class ProcessTable
 {
+    private const int CommandBytesMax = 4096; // Of a command line that is shown.
+
     // No path in here is longer than "/proc/4194304/environ".
     private const int PathSizeMax = 64;
 
@@ -49,7 +61,7 @@ internal static class ProcessTable
         // Fields from the third on: the second, the name in parentheses, may itself contain spaces and parentheses.
         rest = rest[(nameEnd + 2)..];
         var state = rest[0];
-        Span<long> fields = stackalloc long[22 - 4 + 1]; // the fourth (parent) to the 22nd (start time)
+        Span<long> fields = stackalloc long[24 - 4 + 1]; // the fourth (parent) to the 24th (resident pages)
         for (var i = 0; i < fields.Length; i++)
         {
             rest = rest[(rest.IndexOf((byte)' ') + 1)..];
@@ -61,7 +73,9 @@ internal static class ProcessTable
         var isAlive = state is not ((byte)'Z' or (byte)'X') || threads > 1;
         return new ProcessEntry(pid, (int)fields[0], (int)fields[1], (int)fields[2], fields[22 - 4], isAlive)
         {
-            IsStopped = state is (byte)'T' or (byte)'t',
+            State = (char)state,
+            CpuTicks = fields[14 - 4] + fields[15 - 4],
+            RssPages = fields[24 - 4],
         };
     }
 
@@ -71,6 +85,29 @@ internal static class ProcessTable
         Span<byte> buffer = stackalloc byte[64];
         var count = ReadFile(pid, "/comm\0"u8, buffer);
         return count > 0 ? System.Text.Encoding.UTF8.GetString(buffer[..count]).TrimEnd('\n') : "";
+    }
+
+    /// <summary>
+    /// The arguments with blanks between them, as ps(1) shows them, cut when they are long; empty when there are none to read.
+    /// </summary>
+    /// <remarks>Blocks while the process's memory is locked, which a hung process's may be for ever.</remarks>
+    public static string CommandLineOf(int pid)
+    {
+        Span<byte> buffer = stackalloc byte[CommandBytesMax + 1];
+        var count = Math.Max(ReadFile(pid, "/cmdline\0"u8, buffer), 0);
+        var isCut = count > CommandBytesMax;
+        var line = isCut ? Utf8Cut.Front(buffer, CommandBytesMax) : buffer[..count];
+        var text = System.Text.Encoding.UTF8.GetString(line).TrimEnd('\0').Replace('\0', ' ');
+        return Display.Visible(isCut ? text + "…" : text);
+    }
+
+    /// <summary>The kernel function that it sleeps in; empty when it runs, is gone, or is not ours to look into.</summary>
+    public static string WaitChannelOf(int pid)
+    {
+        Span<byte> buffer = stackalloc byte[64];
+        var count = Math.Max(ReadFile(pid, "/wchan\0"u8, buffer), 0);
+        var name = System.Text.Encoding.UTF8.GetString(buffer[..count]);
+        return name == "0" ? "" : Display.Visible(name);
     }
 
     /// <summary>The effective user of a process; null if it no longer exists.</summary>

@@ -21,6 +21,9 @@ internal sealed class MongoIndexes(MongoDatabase database, ILogger log)
             ("dts_run", new BsonDocument { { "run", 1 }, { "offset", 1 } }),
             (Expires, new BsonDocument("expireAt", 1))]),
         ("stats", [("dts_job", new BsonDocument { { "jobName", 1 }, { "day", 1 } })]),
+        ("jobs", [ // The masters' versions of jobs.
+            ("dts_version", new BsonDocument { { "jobName", 1 }, { "at", -1 }, { "revision", -1 } }),
+            (Expires, new BsonDocument("expireAt", 1))]),
     ];
 
     private const string Expires = "dts_expire";

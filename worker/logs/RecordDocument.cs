@@ -57,7 +57,32 @@ internal static class RecordDocument
         document.WriteString("lastLine", record.LastLine);
         document.WriteString("cause", record.Cause);
         document.WriteDateTime("expireAt", record.ExpireAt.ToUnixTimeMilliseconds());
+        WriteProcesses(document, record.Processes ?? []);
     });
+
+    private static void WriteProcesses(BsonBinaryWriter document, IReadOnlyList<RunProcess> processes)
+    {
+        if (processes.Count == 0)
+        {
+            return;
+        }
+
+        document.WriteStartArray("processes");
+        foreach (var process in processes)
+        {
+            document.WriteStartDocument();
+            document.WriteInt32("pid", process.Pid);
+            document.WriteInt32("parent", process.Parent);
+            document.WriteString("state", process.State);
+            document.WriteString("command", process.Command);
+            document.WriteInt64("cpuMs", process.CpuMs);
+            document.WriteInt64("rssKb", process.RssKb);
+            document.WriteString("waitsIn", process.WaitsIn);
+            document.WriteEndDocument();
+        }
+
+        document.WriteEndArray();
+    }
 
     private static void WriteNumber(BsonBinaryWriter document, string name, int? value)
     {

@@ -32,6 +32,19 @@ internal static class SqliteSchema
         create table if not exists stats (
             jobName text, day text, key text, n integer not null, primary key (jobName, day, key)
         ) without rowid;
+        create table if not exists jobs (
+            _id text primary key,
+            jobName text not null,
+            revision integer not null,
+            at integer not null,
+            author text not null,
+            origin text not null,
+            former integer not null,
+            job text,
+            expireAt integer
+        );
+        create index if not exists jobs_version on jobs (jobName, at desc, revision desc);
+        create index if not exists jobs_expire on jobs (expireAt);
         """;
 
     /// <summary>Makes what is missing.</summary>

@@ -6,12 +6,12 @@ using Dts.Worker.Runs;
 namespace Dts.Worker.Records;
 
 /// <summary>
-/// A channel of endings, bounded by their number and by the size of their outputs. While it is full, ended runs keep their slots until
+/// A channel of endings, bounded by their number and by the size of their texts. While it is full, ended runs keep their slots until
 /// the recorder has caught up.
 /// </summary>
 internal sealed class EndingChannel : Channel<Ending>
 {
-    /// <summary>The most characters of output in the channel, not counting its last ending.</summary>
+    /// <summary>The most characters of output and processes in the channel, not counting its last ending.</summary>
     public const long OutputMax = 16 << 20;
 
     private readonly Channel<Ending> _endings;
@@ -32,7 +32,7 @@ internal sealed class EndingChannel : Channel<Ending>
     {
         public override bool TryWrite(Ending item)
         {
-            var length = item.Record.Output.Length;
+            var length = item.TextLength;
             if ((length == 0 || Interlocked.Add(ref channel._output, length) - length < OutputMax)
                 && channel._endings.Writer.TryWrite(item))
             {
@@ -80,9 +80,9 @@ internal sealed class EndingChannel : Channel<Ending>
                 return false;
             }
 
-            if (item.Record.Output.Length > 0)
+            if (item.TextLength > 0)
             {
-                Interlocked.Add(ref channel._output, -item.Record.Output.Length);
+                Interlocked.Add(ref channel._output, -item.TextLength);
                 channel.Ease();
             }
 
@@ -100,4 +100,9 @@ internal sealed class EndingChannel : Channel<Ending>
 /// The key that says it is owed. Without a run: to be deleted, for the record is kept. With one: to be put with the run's completion, for
 /// it is not kept yet.
 /// </param>
-internal sealed record Ending(RunRecord Record, Run? Run, string? OwedKey = null);
+internal sealed record Ending(RunRecord Record, Run? Run, string? OwedKey = null)
+{
+    /// <summary>The characters of its output and of its processes' texts.</summary>
+    public int TextLength =>
+        Record.Output.Length + (Record.Processes?.Sum(process => process.Command.Length + process.WaitsIn.Length) ?? 0);
+}

@@ -28,6 +28,7 @@ internal sealed class RecordWriter(string workerId, string host, TimeSpan retent
         OutputTruncated = ending.OutputTruncated,
         OutputStored = ending.OutputStored,
         LastLine = LastLine.Of(ending.Output),
+        Processes = ending.Processes,
     };
 
     /// <summary>The run was claimed, and then came to nothing.</summary>

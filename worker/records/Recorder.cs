@@ -37,7 +37,7 @@ internal sealed class Recorder(
             while (_waiting.Count < (failures > 0 ? WaitingMax : AtOnce) && _output < OutputMax && endings.TryRead(out var ending))
             {
                 _waiting.Add(ending);
-                _output += ending.Record.Output.Length;
+                _output += ending.TextLength;
             }
 
             if (await TryAppendAsync(failures))
@@ -90,7 +90,7 @@ internal sealed class Recorder(
                 i < _passedOn && ending.Run is { } run ? new Ending(ending.Record, null, keys.Owed(run.Name, run.Id)) : ending);
         }
 
-        _output -= _waiting.Take(taken).Sum(ending => (long)ending.Record.Output.Length);
+        _output -= _waiting.Take(taken).Sum(ending => (long)ending.TextLength);
         _waiting.RemoveRange(0, taken);
         _passedOn = Math.Max(0, _passedOn - taken);
         return true;
@@ -102,9 +102,9 @@ internal sealed class Recorder(
         {
             if (_waiting.Count > OutputKeptMax || _output > OutputMax / 2)
             {
-                var whole = _waiting[_passedOn].Record; // Memory is limited, too.
-                _waiting[_passedOn] = _waiting[_passedOn] with { Record = whole.Shortened() };
-                _output -= whole.Output.Length - _waiting[_passedOn].Record.Output.Length;
+                var whole = _waiting[_passedOn]; // Memory is limited, too.
+                _waiting[_passedOn] = whole with { Record = whole.Record.Shortened() };
+                _output -= whole.TextLength - _waiting[_passedOn].TextLength;
             }
 
             if (_waiting[_passedOn] is { Run: { } run } ending)
@@ -116,5 +116,5 @@ internal sealed class Recorder(
 
     /// <summary>An ending for the completer, which does not use the output.</summary>
     private static Ending WithoutOutput(Ending ending) =>
-        ending.Record.Output.Length > 0 ? ending with { Record = ending.Record with { Output = "" } } : ending;
+        ending.TextLength > 0 ? ending with { Record = ending.Record with { Output = "", Processes = null } } : ending;
 }

@@ -40,8 +40,18 @@ internal static class RunDocument
             LostAt: document.Long("lostAt"),
             LastLine: document.Text("lastLine"),
             Cause: document.Text("cause"),
-            ExpireAt: DateTimeOffset.FromUnixTimeMilliseconds(document.Long("expireAt")));
+            ExpireAt: DateTimeOffset.FromUnixTimeMilliseconds(document.Long("expireAt")),
+            Processes: (document.GetValue("processes", null) as BsonArray)?.OfType<BsonDocument>().Select(ReadProcess).ToList());
     }
+
+    private static RunProcess ReadProcess(BsonDocument document) => new(
+        (int)document.Long("pid"),
+        (int)document.Long("parent"),
+        document.Text("state"),
+        document.Text("command"),
+        document.Long("cpuMs"),
+        document.Long("rssKb"),
+        document.Text("waitsIn"));
 
     /// <summary>The original has no status: no error is success.</summary>
     private static RunStatus ReadStatus(BsonDocument document) => document.Text("status") switch

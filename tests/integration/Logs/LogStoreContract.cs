@@ -44,6 +44,23 @@ public abstract class LogStoreContract : IDisposable
     }
 
     [Fact]
+    public async Task The_processes_of_a_killed_run_come_back_and_a_record_without_them_has_none()
+    {
+        var store = Open();
+        RunProcess[] processes =
+        [
+            new(7, 1, "S", "/bin/bash -c 备份 \"x\" ␛", 12, 3456, "do_wait"),
+            new(4_194_304, 7, "D", "", 9_000_000_000, 9_000_000_001, ""),
+        ];
+
+        await WriteAsync(store, Some.Record(0), Some.Record(1, status: RunStatus.Killed) with { Processes = processes });
+
+        var found = await ListAsync(store);
+        Assert.Equal(processes, found[0].Processes!);
+        Assert.Null(found[1].Processes);
+    }
+
+    [Fact]
     public async Task Writing_twice_is_harmless()
     {
         var store = Open();

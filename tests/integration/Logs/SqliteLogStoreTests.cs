@@ -2,7 +2,6 @@ using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Master.Logs;
 using Dts.Tests.Support;
-using Dts.Worker.Logs;
 using Xunit;
 
 namespace Dts.Tests.Integration.Logs;

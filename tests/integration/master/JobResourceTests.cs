@@ -77,10 +77,17 @@ public sealed class JobResourceTests(MasterProcess master) : IClassFixture<Maste
 
             Assert.Equal(HttpStatusCode.PreconditionFailed, stale.StatusCode);
             var (then, now) = (first.Headers.ETag.Tag.Trim('"'), second.Headers.ETag!.Tag.Trim('"'));
+            var difference = problem["difference"]!.AsObject();
+            var at = (DateTimeOffset)difference["at"]!;
             Assert.Equal(
-                $"job \"{_name}\" has changed since revision {then} in command, timeoutSeconds; read revision {now}, and change that",
+                $"job \"{_name}\" has changed since revision {then} in command, timeoutSeconds (by local from 127.0.0.1 at "
+                    + $"{at.UtcDateTime:yyyy-MM-ddTHH:mm:ssZ}); read revision {now}, and change that",
                 (string?)problem["detail"]);
-            Assert.Equal($$"""{"revision":{{now}},"members":["command","timeoutSeconds"]}""", problem["difference"]!.ToJsonString());
+            Assert.InRange(at, DateTimeOffset.UtcNow.AddMinutes(-1), DateTimeOffset.UtcNow);
+            difference.Remove("at");
+            Assert.Equal(
+                $$"""{"revision":{{now}},"members":["command","timeoutSeconds"],"by":"local","from":"127.0.0.1"}""",
+                difference.ToJsonString());
         }
 
         var (renewed, _) = await SendAsync(HttpMethod.Put, Url, Daily, headers: [("If-Match", second.Headers.ETag!.Tag)]);

@@ -100,6 +100,44 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
+    public async Task A_request_that_two_masters_get_at_once_runs_the_job_once_and_is_forgotten_after_a_day()
+    {
+        await SaveAsync(Some.Job());
+        var other = new JobStore(Etcd, Keys, CronZone.Utc, _time, new ForeignValues(NullLogger.Instance));
+        var lease = new RequestLease(Etcd, _time);
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 10).Select(n => lease.UseAsync(
+            its => (n % 2 == 0 ? _jobs : other).RunOnceAsync(Hello, new RunRequest(), "key", "digest", its, CancellationToken.None),
+            CancellationToken.None)));
+
+        var queued = Assert.Single(await Etcd.ListAsync(Keys.QueueOf(Hello)));
+        Assert.All(answers, answer => Assert.EndsWith($"/{Assert.IsType<RunOnce.Accepted>(answer).RunId}", queued.Key.ToStringUtf8()));
+        Assert.Single(answers, answer => answer is RunOnce.Accepted { IsRepeated: false });
+        Assert.NotEqual(0, Assert.Single(await Etcd.ListAsync(Keys.AllRequests)).Lease);
+        Assert.IsType<RunOnce.OtherRequest>(
+            await _jobs.RunOnceAsync(Hello, new RunRequest(), "key", "another", default, CancellationToken.None));
+        Assert.IsType<RunOnce.NoSuchJob>(
+            await _jobs.RunOnceAsync(JobName.Parse("other"), new RunRequest(), "key", "digest", default, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task A_job_is_replaced_only_at_the_revision_that_was_read_and_a_trial_changes_nothing()
+    {
+        await SaveAsync(Some.Job());
+        var seen = await _jobs.FindStoredAsync(Hello, CancellationToken.None);
+        var next = Some.Job() with { Command = "echo more" };
+
+        Assert.Equal(
+            seen.Revision, (await _jobs.ReplaceAsync(Hello, seen.Revision, next, isTrial: true, CancellationToken.None))!.Revision);
+        Assert.Equal(seen, await _jobs.FindStoredAsync(Hello, CancellationToken.None) with { Job = seen.Job });
+        var change = await _jobs.ReplaceAsync(Hello, seen.Revision, next, isTrial: false, CancellationToken.None);
+        Assert.Equal(change!.Revision, (await _jobs.FindStoredAsync(Hello, CancellationToken.None)).Revision);
+        Assert.Null(await _jobs.ReplaceAsync(Hello, seen.Revision, next, isTrial: false, CancellationToken.None));
+        Assert.Null(await _jobs.ReplaceAsync(Hello, 0, next, isTrial: false, CancellationToken.None));
+        Assert.Equal("echo hello", (await _jobs.FindAtAsync(Hello, seen.Revision, CancellationToken.None))!.Command);
+    }
+
+    [Fact]
     public async Task Jobs_that_would_run_each_other_for_ever_are_refused()
     {
         await SaveAsync(Some.Job("c"));

@@ -21,6 +21,8 @@ public sealed class MasterProcess : IAsyncLifetime
     /// <summary>Settings besides those that every test needs.</summary>
     internal string[] Settings { get; init; } = [];
 
+    internal string Executable { get; init; } = Path.Combine(AppContext.BaseDirectory, "dts-master");
+
     internal int Pid => _process!.Id;
 
     internal EtcdClient Etcd { get; private set; } = null!;
@@ -87,7 +89,7 @@ public sealed class MasterProcess : IAsyncLifetime
         ];
         var process = new Process
         {
-            StartInfo = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "dts-master"), settings)
+            StartInfo = new ProcessStartInfo(Executable, settings)
             {
                 RedirectStandardOutput = true,
                 RedirectStandardError = true,

@@ -48,6 +48,22 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
     }
 
     [Fact]
+    public async Task A_save_of_three_fields_keeps_the_other_members_of_the_job()
+    {
+        var all = $$"""{"name":"{{_name}}","command":"a","cronExpr":"* * * * *","timeoutSeconds":9,"enabled":false,"owner":"me"}""";
+        await PostAsync("/job/save", ("job", all));
+        await PostAsync("/job/save", ("job", ThreeFields));
+
+        var stored = JsonNode.Parse((await StoredAsync(_name))!)!;
+        Assert.Equal(("echo hello", "*/2 * * * * *"), ((string?)stored["command"], (string?)stored["cronExpr"]));
+        Assert.Equal((9, false, "me"), ((int)stored["timeoutSeconds"]!, (bool)stored["enabled"]!, (string?)stored["owner"]));
+
+        // A fourth member means that the client knows of members, and has sent those that it wants.
+        await PostAsync("/job/save", ("job", $$"""{{ThreeFields[..^1]}},"enabled":true}"""));
+        Assert.Equal(0, (int)JsonNode.Parse((await StoredAsync(_name))!)!["timeoutSeconds"]!);
+    }
+
+    [Fact]
     public async Task Delete_answers_the_job_and_then_null()
     {
         await PostAsync("/job/save", ("job", ThreeFields));
@@ -177,16 +193,17 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
     [InlineData("/job/kill", "name")]
     public async Task What_is_no_form_has_no_fields(string path, string field)
     {
-        var missing = $$"""{"errno":-1,"msg":"{{field}} is missing; expected a POST form with {{field}}=…","data":null}""";
+        string Missing(string received) =>
+            $$"""{"errno":-1,"msg":"{{field}} is missing in {{received}}; expected a POST form with {{field}}=…","data":null}""";
         using var json = new StringContent(ThreeFields, Encoding.UTF8, "application/json");
         using var multipart = new MultipartFormDataContent { { new StringContent(ThreeFields), field } };
         using var otherField = new FormUrlEncodedContent([new("other", ThreeFields)]);
 
-        Assert.Equal(missing, await SendAsync(HttpMethod.Post, path, json));
-        Assert.Equal(missing, await SendAsync(HttpMethod.Post, path, multipart));
-        Assert.Equal(missing, await SendAsync(HttpMethod.Post, path, otherField));
-        Assert.Equal(missing, await SendAsync(HttpMethod.Post, path, null));
-        Assert.Equal(missing, await SendAsync(HttpMethod.Post, $"{path}?{field}={_name}", null));
+        Assert.Equal(Missing("a body of type application/json"), await SendAsync(HttpMethod.Post, path, json));
+        Assert.Equal(Missing("a body of type multipart/form-data"), await SendAsync(HttpMethod.Post, path, multipart));
+        Assert.Equal(Missing("a form with other"), await SendAsync(HttpMethod.Post, path, otherField));
+        Assert.Equal(Missing("a request without a form"), await SendAsync(HttpMethod.Post, path, null));
+        Assert.Equal(Missing("a request without a form"), await SendAsync(HttpMethod.Post, $"{path}?{field}={_name}", null));
         Assert.Null(await StoredAsync(_name));
     }
 

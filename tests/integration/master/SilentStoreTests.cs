@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using Dts.Master;
 using Dts.Tests.Support;
 using Xunit;
@@ -8,6 +9,36 @@ namespace Dts.Tests.Integration.Master;
 
 public sealed class SilentStoreTests
 {
+    [Fact]
+    public async Task Saves_and_their_history_do_not_wait_for_a_log_store_that_never_answers()
+    {
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start(backlog: 1000);
+        await using var master = new MasterProcess
+        {
+            Settings = ["--mongodbUri", $"mongodb://127.0.0.1:{((IPEndPoint)silent.LocalEndpoint).Port}/?directConnection=true"],
+        };
+        await master.InitializeAsync();
+
+        var first = await PutAsync("one", "*");
+        await PutAsync("two", first.Headers.ETag!.Tag);
+        var stale = await PutAsync("three", first.Headers.ETag.Tag);
+
+        Assert.Equal(HttpStatusCode.PreconditionFailed, stale.StatusCode);
+        Assert.Contains("in command (by local from 127.0.0.1 at ", await stale.Content.ReadAsStringAsync());
+        Assert.Equal(2, (await master.Etcd.ListAsync(master.Keys.AllVersions)).Count);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await master.Http.GetAsync("/api/v1/jobs/hello/versions")).StatusCode);
+
+        async Task<HttpResponseMessage> PutAsync(string command, string match)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Put, "/api/v1/jobs/hello");
+            var job = $$"""{"command":"{{command}}","cronExpr":"0 3 * * *"}""";
+            request.Content = new StringContent(job, Encoding.UTF8, "application/json");
+            request.Headers.Add(match == "*" ? "If-None-Match" : "If-Match", match);
+            return await master.Http.SendAsync(request);
+        }
+    }
+
     [Fact]
     public async Task A_log_store_that_never_answers_costs_few_threads_and_callers_get_an_error()
     {

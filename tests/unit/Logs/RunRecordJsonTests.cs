@@ -21,6 +21,15 @@ public sealed class RunRecordJsonTests
         Assert.Equal("hello/20261122T100000Z", members["_id"]!.GetValue<string>());
     }
 
+    [Fact]
+    public void A_record_without_processes_has_no_such_member()
+    {
+        var json = JsonSerializer.Serialize(Some.Record(0), LogsJson.Readable.RunRecord);
+
+        Assert.DoesNotContain("processes", json);
+        Assert.Null(JsonSerializer.Deserialize(json, LogsJson.Readable.RunRecord)!.Processes);
+    }
+
     [Theory]
     [InlineData(RunStatus.Succeeded, "succeeded")]
     [InlineData(RunStatus.Failed,    "failed")]

@@ -29,8 +29,10 @@ public sealed class JobConditionTests
     [Theory]
     [InlineData("abc", null,     "If-Match is \"abc\"; expected the ETag of a job, such as \"12\", or *")]
     [InlineData(null,  "\"12\"", "If-None-Match is \"\"12\"\"; expected * (the job must not exist yet)")]
-    public void A_header_that_is_no_condition_is_refused(string? match, string? noneMatch, string message) =>
-        Assert.Equal(
-            message,
-            Assert.Throws<Refusal>(() => JobCondition.Of(new HeaderDictionary { ["If-Match"] = match, ["If-None-Match"] = noneMatch })).Message);
+    public void A_header_that_is_no_condition_is_refused(string? match, string? noneMatch, string message)
+    {
+        var headers = new HeaderDictionary { ["If-Match"] = match, ["If-None-Match"] = noneMatch };
+
+        Assert.Equal(message, Assert.Throws<Refusal>(() => JobCondition.Of(headers)).Message);
+    }
 }

@@ -67,6 +67,31 @@ public sealed class RequestGuardTests : IDisposable
                 $"Bearer {Token}")).Status);
 
     [Theory]
+    [InlineData("https://dts.example/",    "https://dts.example")]
+    [InlineData("https://DTS.example:443", "https://dts.example")]
+    [InlineData("http://[::1]:80",         "http://[::1]")]
+    [InlineData("https://bücher.example",  "https://xn--bcher-kva.example")]
+    public async Task An_allowed_origin_is_compared_as_browsers_send_it(string setting, string origin)
+    {
+        var guard = Guard("--allowedOrigins", setting, "--apiToken", Token);
+
+        Assert.Equal(200, (await AskAsync(guard, "POST", "127.0.0.1:8070", origin, "cross-site", $"Bearer {Token}")).Status);
+    }
+
+    [Theory]
+    [InlineData("https://dts.example/console")]
+    [InlineData("dts.example")]
+    [InlineData("*")]
+    [InlineData("ftp://dts.example")]
+    public void What_is_no_origin_is_refused_at_the_start(string setting)
+    {
+        var refusal = Assert.Throws<SettingsException>(() => Guard("--allowedOrigins", setting, "--apiToken", Token)).Message;
+
+        Assert.StartsWith($"setting allowedOrigins: \"{setting}\" ", refusal);
+        Assert.EndsWith("; expected web origins such as https://dts.example.com, without a path", refusal);
+    }
+
+    [Theory]
     [InlineData("https://dts.example")]
     [InlineData("http://localhost:3000,https://dts.example")]
     [InlineData("https://localhost.evil.example")]

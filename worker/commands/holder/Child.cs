@@ -53,7 +53,8 @@ internal sealed class Child(RunningCommand running, ShellCommand command, int pi
             OutputBytes: Output.TotalBytes,
             OutputTruncated: truncated,
             OutputStored: Output.CloseFile(),
-            Leftovers: Kill?.Leftovers ?? []);
+            Leftovers: Kill?.Leftovers ?? [],
+            Processes: Kill is { Processes.Count: > 0 } kill ? kill.Processes : null);
     }
 
     private static CommandOutcome OutcomeOf(Native.Reaped? reaped) => reaped switch

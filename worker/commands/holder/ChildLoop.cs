@@ -23,6 +23,7 @@ internal sealed class ChildLoop
     private readonly ConcurrentQueue<ChildMessage> _inbox = new();
     private readonly Dictionary<int, Child> _children = [];
     private readonly OutputPipes _pipes = new();
+    private readonly ProcessSnapshots _snapshots = new();
     private readonly List<Child> _condemned = []; // to be killed, all together, at the end of this round
     private readonly TimerWheel<Child> _wheel = new(Environment.TickCount64);
     private readonly List<Child> _due = [];
@@ -267,7 +268,7 @@ internal sealed class ChildLoop
 
         try
         {
-            KillSequence.Begin([.. _condemned.Select(child => child.Kill).OfType<KillSequence>()], now);
+            KillSequence.Begin([.. _condemned.Select(child => child.Kill).OfType<KillSequence>()], _snapshots, now);
             _condemned.ForEach(child => Guard(child, LookAtKill));
         }
         catch (IOException e)

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Dts.Common.Hosting;
+using Dts.Common.Logs;
 
 namespace Dts.Worker.Commands.Holders;
 
@@ -22,6 +23,7 @@ namespace Dts.Worker.Commands.Holders;
 /// <param name="OutputTruncated">Whether bytes were cut from the middle of the output.</param>
 /// <param name="OutputStored">How many bytes of it are in the file that takes the whole output; 0 = there is none.</param>
 /// <param name="Leftovers">What survived a kill; normally empty.</param>
+/// <param name="Processes">Its processes just before it was killed; null = it was not, or they are not known.</param>
 internal sealed record CommandEnding(
     CommandOutcome Outcome,
     int? ExitCode,
@@ -34,7 +36,8 @@ internal sealed record CommandEnding(
     long OutputBytes,
     bool OutputTruncated,
     long OutputStored,
-    IReadOnlyList<Leftover> Leftovers)
+    IReadOnlyList<Leftover> Leftovers,
+    IReadOnlyList<RunProcess>? Processes = null)
 {
     /// <summary>Empty for success, else one line.</summary>
     [JsonIgnore]

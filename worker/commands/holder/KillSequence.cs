@@ -1,3 +1,5 @@
+using Dts.Common.Logs;
+
 namespace Dts.Worker.Commands.Holders;
 
 /// <summary>The way a command is ended by force: SIGTERM, a grace, SIGKILL in rounds until nothing is left.</summary>
@@ -31,6 +33,9 @@ internal sealed class KillSequence(Child child, CommandOutcome outcome, TimeSpan
     /// <summary>All that descended from the command, so far as it was seen.</summary>
     public IEnumerable<int> Descendants => _tree.Seen.Select(process => process.Pid);
 
+    /// <summary>Its processes just before the first signal.</summary>
+    public IReadOnlyList<RunProcess> Processes { get; private set; } = [];
+
     /// <summary>What survived, once this is over.</summary>
     public IReadOnlyList<Leftover> Leftovers { get; private set; } = [];
 
@@ -41,20 +46,18 @@ internal sealed class KillSequence(Child child, CommandOutcome outcome, TimeSpan
     /// its group before the signal came. A group gets SIGTERM once: what is started in it later is cleaning up.
     /// </remarks>
     /// <exception cref="IOException">The table of processes cannot be read.</exception>
-    public static void Begin(IReadOnlyList<KillSequence> kills, long nowMs)
+    public static void Begin(IReadOnlyList<KillSequence> kills, ProcessSnapshots snapshots, long nowMs)
     {
-        var looks = 0;
-        bool found;
-        do
+        var byPid = FindOthers(kills).DistinctBy(process => process.Pid).ToDictionary(process => process.Pid);
+        foreach (var (kill, processes) in kills.Zip(snapshots.Take([.. kills.Select(kill => kill.ListAll(byPid))])))
         {
-            var table = ProcessTable.List();
-            found = false;
-            foreach (var kill in kills)
-            {
-                found |= kill.Terminate(table);
-            }
+            kill.Processes = processes;
         }
-        while (found && ++looks < LooksMax);
+
+        for (var looks = 1; TerminateAll(kills) && looks < LooksMax; looks++)
+        {
+            FindOthers(kills);
+        }
 
         foreach (var kill in kills)
         {
@@ -101,9 +104,35 @@ internal sealed class KillSequence(Child child, CommandOutcome outcome, TimeSpan
         return next;
     }
 
-    private bool Terminate(List<ProcessEntry> table)
+    /// <summary>Looks for what descends from each command, and returns the table that it looked through.</summary>
+    private static List<ProcessEntry> FindOthers(IReadOnlyList<KillSequence> kills)
     {
-        _others = _tree.FindOthers(table);
+        var table = ProcessTable.List();
+        foreach (var kill in kills)
+        {
+            kill._others = kill._tree.FindOthers(table);
+        }
+
+        return table;
+    }
+
+    /// <summary>Its living processes, the command's own first.</summary>
+    private List<ProcessEntry> ListAll(Dictionary<int, ProcessEntry> byPid) =>
+        byPid.TryGetValue(_pid, out var own) && own.IsAlive ? [own, .. _others] : [.. _others];
+
+    private static bool TerminateAll(IReadOnlyList<KillSequence> kills)
+    {
+        var found = false;
+        foreach (var kill in kills)
+        {
+            found |= kill.Terminate();
+        }
+
+        return found;
+    }
+
+    private bool Terminate()
+    {
         var groups = Groups().Where(_terminated.Add).ToList();
         groups.ForEach(group => Send(group, Native.SIGTERM));
 

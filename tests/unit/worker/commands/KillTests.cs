@@ -101,7 +101,7 @@ public sealed class KillTests : IDisposable
         var child = new Child(running, command, pidFd: -1, input: -1, files, maxRssFloorKb: 0);
         var kill = new KillSequence(child, new CommandOutcome.Killed("asked by a test"), TimeSpan.Zero);
 
-        KillSequence.Begin([kill], nowMs: 0);
+        KillSequence.Begin([kill], new ProcessSnapshots(), nowMs: 0);
         Assert.NotNull(kill.Look([], hasEnded: true, nowMs: 1));
         File.WriteAllText(folder.File("cgroup.procs"), "");
         Assert.Null(kill.Look([], hasEnded: true, nowMs: 2));
@@ -167,6 +167,46 @@ public sealed class KillTests : IDisposable
     }
 
     [Fact]
+    public async Task A_kill_tells_what_ran_just_before_the_first_signal()
+    {
+        var running = Start("sleep 300 & setsid sleep 301 & trap 'echo bye; exit' TERM; wait", LongGrace);
+        await Patience.Until(() => FindSleeping().Count == 2, State);
+        var sleeping = FindSleeping();
+        running.Kill("asked by a test");
+        var ending = await running.Ended.Soon(State);
+
+        var processes = ending.Processes!;
+        Assert.Equal((running.Pid, Environment.ProcessId), (processes[0].Pid, processes[0].Parent));
+        Assert.Contains("sleep 300 & setsid sleep 301", processes[0].Command);
+        Assert.Equal(sleeping, processes.Skip(1).Select(process => process.Pid).ToHashSet());
+        Assert.All(processes.Skip(1), process => Assert.Equal(running.Pid, process.Parent));
+        Assert.Equal(["sleep 300", "sleep 301"], processes.Skip(1).Select(process => process.Command).Order());
+        Assert.All(processes, process => Assert.Equal("S", process.State));
+        Assert.All(processes, process => Assert.InRange(process.RssKb, 100, 1 << 20));
+    }
+
+    [Fact]
+    public async Task A_timeout_tells_what_used_the_processor_and_what_waited_in_the_kernel()
+    {
+        var running = Start("sleep 300 & while :; do :; done", LongGrace, timeout: TimeSpan.FromSeconds(1));
+        await Patience.Until(() => FindSleeping().Count == 1, State);
+        var waitsIn = File.ReadAllText($"/proc/{FindSleeping().Single()}/wchan");
+        var ending = await running.Ended.Soon(State);
+
+        var (busy, asleep) = (ending.Processes![0], ending.Processes[1]);
+        Assert.True(busy.CpuMs > 100 && asleep.CpuMs < 100, $"{busy} {asleep}");
+        Assert.Equal(("S", waitsIn == "0" ? "" : waitsIn), (asleep.State, asleep.WaitsIn));
+    }
+
+    [Fact]
+    public async Task A_command_that_ends_by_itself_tells_of_no_processes()
+    {
+        var ending = await Start("sleep 0.1", LongGrace).Ended.Soon(State);
+
+        Assert.Null(ending.Processes);
+    }
+
+    [Fact]
     public async Task The_first_kill_counts_and_a_late_one_does_nothing()
     {
         var running = Start("touch $READY; sleep 300", LongGrace, timeout: TimeSpan.FromMinutes(10));
@@ -229,6 +269,10 @@ public sealed class KillTests : IDisposable
             Timeout = timeout,
         }));
     }
+
+    /// <summary>The processes of this test that are sleep(1) by now.</summary>
+    private HashSet<int> FindSleeping() =>
+        [.. Processes.With($"DTS_RUN_ID={_runId}").Where(pid => Processes.Describe(pid).StartsWith($"{pid} Name: sleep "))];
 
     private string State()
     {

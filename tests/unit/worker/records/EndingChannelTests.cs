@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Dts.Common.Jobs;
+using Dts.Common.Logs;
 using Dts.Tests.Support;
 using Dts.Worker.Records;
 using Xunit;
@@ -34,6 +35,35 @@ public sealed class EndingChannelTests : IDisposable
 
         await waiting.WaitAsync(Patience.Limit);
         Assert.Equal(written + 1, endings.Reader.Count);
+    }
+
+    [Fact]
+    public void The_texts_of_processes_take_room_too()
+    {
+        var process = new RunProcess(1, 1, "S", new string('x', 64 << 10), 0, 0, "");
+        var endings = new EndingChannel(1024);
+        var written = 0;
+        while (endings.Writer.TryWrite(new Ending(Some.Record(written, output: "") with { Processes = [process] }, null)))
+        {
+            written++;
+        }
+
+        Assert.Equal(EndingChannel.OutputMax / process.Command.Length, written);
+        while (endings.Reader.TryRead(out _))
+        {
+        }
+
+        Assert.True(endings.Writer.TryWrite(new Ending(Some.Record(written, output: "x"), null)));
+    }
+
+    [Fact]
+    public void A_shortened_record_has_no_processes()
+    {
+        var whole = Some.Record(0) with { Processes = [new RunProcess(1, 1, "S", "x", 0, 0, "")] };
+
+        Assert.Equal(Some.Record(0), whole.Shortened());
+        Assert.Same(Some.Record(0).Output, Some.Record(0).Shortened().Output);
+        Assert.Null((whole with { Output = new string('x', 10_000) }).Shortened().Processes);
     }
 
     [Fact]

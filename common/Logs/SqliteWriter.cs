@@ -1,7 +1,6 @@
-using Dts.Common.Logs;
 using Microsoft.Data.Sqlite;
 
-namespace Dts.Worker.Logs;
+namespace Dts.Common.Logs;
 
 /// <summary>The one connection that writes to an SQLite file. Thread-safe.</summary>
 internal sealed class SqliteWriter(SqliteFile file) : IDisposable

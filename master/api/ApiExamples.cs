@@ -1,0 +1,45 @@
+using Dts.Common.Jobs;
+
+namespace Dts.Master.Api;
+
+/// <summary>An example of each operation below /api/v1, for its description.</summary>
+/// <remarks>
+/// OpenApiTests calls each of them. There the job hello is saved, and its run 20261122T100000Z is in the log. The examples are called in
+/// the order of this table.
+/// </remarks>
+internal static class ApiExamples
+{
+    private const string Run = "/api/v1/runs/hello/20261122T100000Z";
+
+    public static readonly IReadOnlyDictionary<string, ApiExample> All = new Dictionary<string, ApiExample>
+    {
+        ["PUT /jobs/{name}"] = new(
+            "/api/v1/jobs/backup", 201, """{"command":"pg_dump shop","cronExpr":"0 3 * * *"}""", Schema: typeof(Job)),
+        ["GET /jobs/{name}"] = new("/api/v1/jobs/hello"),
+        ["PATCH /jobs/{name}"] = new(
+            "/api/v1/jobs/backup", 200, """{"timeoutSeconds":3600,"labels":{"team":"pay"}}""", "application/merge-patch+json", typeof(Job)),
+        ["POST /jobs/{name}/pause"] = new("/api/v1/jobs/backup/pause"),
+        ["POST /jobs/{name}/resume"] = new("/api/v1/jobs/backup/resume"),
+        ["POST /jobs/{name}/run"] = new("/api/v1/jobs/backup/run", 202, """{"env":{"FULL":"yes"}}"""),
+        ["POST /jobs/{name}/kill"] = new("/api/v1/jobs/backup/kill", 202, """{"reason":"the disk is full"}"""),
+        ["GET /jobs/{name}/ledger"] = new("/api/v1/jobs/hello/ledger?from=2026-11-22T09:00:00Z&to=2026-11-22T11:00:00Z"),
+        ["GET /jobs/{name}/stats"] = new("/api/v1/jobs/hello/stats?days=7"),
+        ["GET /log"] = new("/api/v1/log?job=hello&limit=10"),
+        ["GET /runs"] = new("/api/v1/runs"),
+        ["GET /runs/{job}/{runId}"] = new(Run),
+        ["GET /runs/{job}/{runId}/output"] = new($"{Run}/output"),
+        ["GET /schedule/preview"] = new("/api/v1/schedule/preview?expr=0+3+*+*+1-5&zone=Europe/Berlin"),
+        ["POST /import"] = new(
+            "/api/v1/import?dryRun=true&format=user", 200, "30 2 * * 1-5 /usr/local/bin/backup --full\n", "text/plain"),
+        ["POST /apply"] = new("/api/v1/apply?dryRun=true", 200, """[{"name":"backup","command":"pg_dump shop","cronExpr":"0 3 * * *"}]"""),
+        ["GET /export"] = new("/api/v1/export?format=yaml"),
+        ["GET /workers"] = new("/api/v1/workers"),
+        ["DELETE /jobs/{name}"] = new("/api/v1/jobs/backup"),
+    };
+}
+
+/// <param name="Path">With its query.</param>
+/// <param name="Status">Of the answer.</param>
+/// <param name="Schema">The type of the body, if there is one.</param>
+internal sealed record ApiExample(
+    string Path, int Status = 200, string? Body = null, string Type = "application/json", Type? Schema = null);

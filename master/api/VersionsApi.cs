@@ -1,0 +1,119 @@
+using System.ComponentModel;
+using System.Globalization;
+using Dts.Common.Hosting;
+using Dts.Common.Jobs;
+using Dts.Master.Jobs;
+using Dts.Master.Versions;
+
+namespace Dts.Master.Api;
+
+/// <summary>The versions of a job: every save with who made it, when, from where, and what it changed; also of deleted jobs.</summary>
+internal sealed class VersionsApi(JobStore jobs, JobSaves saves, VersionHistory history)
+{
+    private const int LimitByDefault = 20;
+
+    public void Map(RouteGroupBuilder v1)
+    {
+        v1.MapGet("/jobs/{name}/versions", async (
+            [Description("The job's name")] string name,
+            [Description("At most so many versions, 1 to 100; 20 by default")] string? limit,
+            [Description("The next of the page before")] string? after,
+            CancellationToken cancel) =>
+        {
+            var job = await jobs.ResolveAsync(Query.Name(name), cancel);
+            var most = Query.Number("limit", limit, LimitByDefault, 1, VersionLimits.CountMax);
+            var place = Query.Text("after", after) is { } text
+                ? VersionCursor.Parse(text) ?? throw Refusal.BadQuery("after", text, "the \"next\" of the page before")
+                : (VersionCursor?)null;
+            var found = await history.ListAsync(job, place, most + 1, cancel);
+            return found.Count > 0 || place is not null
+                ? VersionPage.Of(found, most)
+                : throw Refusal.NotFound($"name \"{Display.Line(name)}\" has no versions; expected a job that is or was saved");
+        }).WithSummary("The versions of a job, the latest first");
+
+        v1.MapGet("/jobs/{name}/versions/{revision}", async (
+            [Description("The job's name")] string name,
+            [Description("The revision of the version")] string revision,
+            CancellationToken cancel) =>
+            VersionView.Of(await GetAsync(await ResolveAsync(name, cancel), "revision", revision, cancel)))
+            .WithSummary("A version of a job with its definition");
+
+        v1.MapGet("/jobs/{name}/versions/{revision}/diff", async (
+            [Description("The job's name")] string name,
+            [Description("The revision of the version")] string revision,
+            [Description("The revision of another version; the job as it is now by default")] string? to,
+            CancellationToken cancel) =>
+        {
+            var job = await ResolveAsync(name, cancel);
+            var from = await GetAsync(job, "revision", revision, cancel);
+            var other = Query.Text("to", to) is { } text ? await GetAsync(job, "to", text, cancel) : null;
+            var now = other is null ? await jobs.FindAsync(job, cancel) : other.Job;
+            return new VersionDiff(from.Revision, other?.Revision, JobDiff.Between(from.Job, now));
+        }).WithSummary("How a version differs from another one, or from the job as it is now, member by member");
+
+        v1.MapPost("/jobs/{name}/versions/{revision}/restore", async (
+            [Description("The job's name")] string name,
+            [Description("The revision of the version")] string revision,
+            [Description("true checks and answers, and saves nothing")] string? dryRun,
+            HttpContext http,
+            CancellationToken cancel) =>
+        {
+            var version = await GetAsync(await ResolveAsync(name, cancel), "revision", revision, cancel);
+            var job = version.Job
+                ?? throw Refusal.Invalid($"revision {version.Revision} is the job's deletion; expected a version with a definition");
+            var options = new SaveOptions(JobCondition.Of(http.Request.Headers), IsLenient: true, Query.Flag("dryRun", dryRun));
+            var saved = await saves.SaveAsync(
+                Query.Name(name), JobMembers.ToObject(job), _ => JobMembers.ToObject(job), options, cancel);
+            if (!options.IsTrial)
+            {
+                http.Response.Headers.ETag = JobCondition.TagOf(saved.Revision);
+            }
+
+            return saved.Answer;
+        }).WithSummary("Saves a version of a job again, as a new version; also of a deleted job");
+    }
+
+    private async Task<JobName> ResolveAsync(string name, CancellationToken cancel) =>
+        await jobs.ResolveAsync(Query.Name(name), cancel);
+
+    private async Task<JobVersion> GetAsync(JobName job, string field, string revision, CancellationToken cancel) =>
+        !long.TryParse(revision, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            ? throw Refusal.BadQuery(field, revision, "the revision of a version")
+            : await history.FindAsync(job, number, cancel)
+                ?? throw Refusal.NotFound(
+                    $"revision {number} is no version of job \"{Display.Line(job)}\"; expected one that its list of versions has");
+}
+
+/// <param name="Next">Asks for what follows; null = there is nothing more.</param>
+internal sealed record VersionPage(IReadOnlyList<VersionLine> Versions, string? Next)
+{
+    /// <param name="found">One version more than the page has, if there are so many.</param>
+    public static VersionPage Of(IReadOnlyList<JobVersion> found, int limit) => new(
+        [.. found.Take(limit).Select((version, i) => VersionLine.Of(version, found.ElementAtOrDefault(i + 1)))],
+        found.Count > limit ? found[limit - 1].Place.ToString() : null);
+}
+
+/// <param name="At">When it was saved; null = not known.</param>
+/// <param name="By">token, local, or unknown: no master saved it.</param>
+/// <param name="From">The client's address.</param>
+/// <param name="What">created, changed, paused, resumed, deleted, or saved: the version before is not kept.</param>
+/// <param name="Changed">The members that it changed; null = not known.</param>
+internal sealed record VersionLine(
+    long Revision, DateTimeOffset? At, string By, string From, string What, IReadOnlyList<string>? Changed)
+{
+    public static VersionLine Of(JobVersion version, JobVersion? before)
+    {
+        var (what, members) = VersionChange.Of(version, before);
+        return new VersionLine(version.Revision, version.SavedAt, version.Author.By, version.Author.From, what, members);
+    }
+}
+
+/// <param name="Job">The whole definition; null = the job was deleted.</param>
+internal sealed record VersionView(long Revision, DateTimeOffset? At, string By, string From, Job? Job)
+{
+    public static VersionView Of(JobVersion version) =>
+        new(version.Revision, version.SavedAt, version.Author.By, version.Author.From, version.Job);
+}
+
+/// <param name="To">The other version's revision; null = the job as it is now.</param>
+internal sealed record VersionDiff(long From, long? To, IReadOnlyList<MemberChange> Changes);

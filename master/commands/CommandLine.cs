@@ -1,0 +1,201 @@
+using System.CommandLine;
+using System.CommandLine.Completions;
+using System.CommandLine.Invocation;
+using System.Text.Json.Nodes;
+using Dts.Common.Hosting;
+
+namespace Dts.Master.Commands;
+
+/// <summary><c>dts-master ls</c> and the like: clients of a master's API.</summary>
+internal sealed class CommandLine
+{
+    private const string DefaultUrl = "http://127.0.0.1:8070";
+    private const string Suggest = "[suggest";
+
+    private static readonly TimeSpan CompletesWithin = TimeSpan.FromSeconds(2);
+
+    private readonly Terminal _terminal;
+    private readonly Func<string, string?> _environment;
+    private readonly RootCommand _root;
+    private readonly Option<string> _url;
+    private readonly Option<string> _tokenFile;
+    private readonly Option<bool> _json = new("--json") { Description = "Print the API's answer as it is", Recursive = true };
+
+    public CommandLine(Terminal terminal, Func<string, string?> environment)
+    {
+        (_terminal, _environment) = (terminal, environment);
+        _url = new Option<string>("--url")
+        {
+            Description = "The master to ask (environment: DTS_URL)",
+            DefaultValueFactory = _ => environment("DTS_URL") ?? DefaultUrl,
+            Recursive = true,
+        };
+        _tokenFile = new Option<string>("--token-file")
+        {
+            Description = "A file with the API token (environment: DTS_TOKEN has the token itself)",
+            DefaultValueFactory = _ => "",
+            Recursive = true,
+        };
+        _root = new RootCommand("The distributed crontab from the command line") { _url, _tokenFile, _json };
+        foreach (var command in new JobCommands(this).All.Concat(new RunCommands(this).All).Concat(new SetCommands(this).All))
+        {
+            _root.Add(command);
+        }
+
+        _root.Add(Completion.Make(terminal));
+    }
+
+    /// <summary>A line for each command, for the help of the executable.</summary>
+    public IEnumerable<string> Lines => _root.Subcommands.Select(command => $"dts-master {command.Name,-10} {command.Description}");
+
+    /// <summary>Whether arguments name one of these commands, rather than settings of the service.</summary>
+    public bool Has(string[] arguments) =>
+        arguments is [var first, ..]
+            && (first.StartsWith(Suggest, StringComparison.Ordinal) || _root.Subcommands.Any(command => command.Name == first));
+
+    public async Task<int> RunAsync(string[] arguments, CancellationToken cancel = default)
+    {
+        var parsed = _root.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (parsed.Action is ParseErrorAction)
+        {
+            foreach (var error in parsed.Errors)
+            {
+                _terminal.Note(error.Message);
+            }
+
+            _terminal.Note($"dts-master {parsed.CommandResult.Command.Name} --help lists what is expected");
+            return ExitCodes.Usage;
+        }
+
+        try
+        {
+            var settings = new InvocationConfiguration
+            {
+                Output = _terminal.Out, Error = _terminal.Err, EnableDefaultExceptionHandler = false,
+            };
+            return await parsed.InvokeAsync(settings, cancel);
+        }
+        catch (CommandFailure failure)
+        {
+            _terminal.Note(failure.Message);
+            return failure.ExitCode;
+        }
+        catch (OperationCanceledException)
+        {
+            return ExitCodes.Refused;
+        }
+    }
+
+    public static Option<string> Text(string name, string description, string fallback = "", params string[] aliases) =>
+        new(name, aliases) { Description = description, DefaultValueFactory = _ => fallback };
+
+    public static Option<string[]> Texts(string name, string description, params string[] aliases) =>
+        new(name, aliases) { Description = description, DefaultValueFactory = _ => [] };
+
+    public static Option<int> Number(string name, string description, int fallback, params string[] aliases) =>
+        new(name, aliases) { Description = description, DefaultValueFactory = _ => fallback };
+
+    public static Option<bool> Flag(string name, string description, params string[] aliases) =>
+        new(name, aliases) { Description = description };
+
+    /// <summary>A command that asks a master.</summary>
+    public Command Make(string name, string description, Func<Asked, Task<int>> act, params IEnumerable<Symbol> symbols)
+    {
+        var command = new Command(name, description);
+        foreach (var symbol in symbols)
+        {
+            if (symbol is Argument argument)
+            {
+                command.Add(argument);
+            }
+            else
+            {
+                command.Add((Option)symbol);
+            }
+        }
+
+        command.SetAction(async (parsed, cancel) =>
+        {
+            using var api = Open(parsed);
+            return await act(new Asked(parsed, api, _terminal, parsed.GetValue(_json), cancel));
+        });
+        return command;
+    }
+
+    /// <summary>An argument that is completed with the names of jobs.</summary>
+    public Argument<string> Job(string name = "job") => WithJobs(new Argument<string>(name) { Description = "The job's name" });
+
+    public Argument<string[]> Jobs() => WithJobs(new Argument<string[]>("job")
+    {
+        Description = "The jobs' names", Arity = ArgumentArity.OneOrMore,
+    });
+
+    private T WithJobs<T>(T argument)
+        where T : Argument
+    {
+        argument.CompletionSources.Add(NamesOfJobs);
+        return argument;
+    }
+
+    private ApiClient Open(ParseResult parsed)
+    {
+        var url = parsed.GetValue(_url) ?? DefaultUrl;
+        if (!Uri.TryCreate(url, UriKind.Absolute, out var master) || master.Scheme is not ("http" or "https"))
+        {
+            throw new CommandFailure(ExitCodes.Usage, $"--url is \"{Display.Line(url)}\"; expected a URL such as {DefaultUrl}");
+        }
+
+        return new ApiClient(master, ReadToken(parsed.GetValue(_tokenFile) ?? ""));
+    }
+
+    private string ReadToken(string file)
+    {
+        try
+        {
+            return (file.Length > 0 ? File.ReadAllText(file) : _environment("DTS_TOKEN") ?? "").Trim();
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandFailure(ExitCodes.Usage, $"--token-file {Display.Line(file)} cannot be read: {failure.Message}");
+        }
+    }
+
+    private IEnumerable<CompletionItem> NamesOfJobs(CompletionContext context)
+    {
+        using var limit = new CancellationTokenSource(CompletesWithin);
+        try
+        {
+            using var api = Open(context.ParseResult);
+            var path = ApiClient.Query(ApiClient.Path("jobs"), ("limit", "500"));
+            var page = Task.Run(() => api.GetAsync(path, limit.Token)).GetAwaiter().GetResult(); // The completion is not asynchronous.
+            return [.. (page["jobs"] as JsonArray ?? []).Select(job => new CompletionItem(job.Text("name")))];
+        }
+        catch (Exception failure) when (failure is CommandFailure or OperationCanceledException)
+        {
+            return []; // A completion never complains.
+        }
+    }
+}
+
+/// <summary>A command as it was called.</summary>
+internal sealed record Asked(ParseResult Parsed, ApiClient Api, Terminal Terminal, bool IsJson, CancellationToken Cancel)
+{
+    public T? Of<T>(Option<T> option) => Parsed.GetValue(option);
+
+    public T Of<T>(Argument<T> argument) => Parsed.GetRequiredValue(argument);
+
+    /// <summary>Prints an answer of the API as it is, if --json asks for it, else as <paramref name="show"/> has it.</summary>
+    public int Print(JsonNode answer, Action show, int exitCode = ExitCodes.Done)
+    {
+        if (IsJson)
+        {
+            Terminal.Line(answer.ToJsonString(Answers.Compact));
+        }
+        else
+        {
+            show();
+        }
+
+        return exitCode;
+    }
+}

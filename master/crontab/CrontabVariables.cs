@@ -1,0 +1,97 @@
+using Dts.Common.Cron;
+using Dts.Common.Hosting;
+using Dts.Common.Jobs;
+
+namespace Dts.Master.Crontab;
+
+/// <summary>The variables of a crontab as they stand at a line. Each holds for the lines after it.</summary>
+internal sealed class CrontabVariables
+{
+    public const string Zone = "CRON_TZ";
+    public const string Shell = "SHELL";
+
+    private const string DefaultShell = "/bin/sh";
+
+    private readonly Dictionary<string, string> _env = [];
+
+    public string ShellNow { get; private set; } = DefaultShell;
+
+    /// <summary>The zone of the schedules that follow; empty = the default.</summary>
+    public string ZoneNow { get; private set; } = "";
+
+    public IReadOnlyDictionary<string, string> Env => _env;
+
+    /// <summary>Takes a line over and returns what changes in meaning; null = the line is refused.</summary>
+    public IReadOnlyList<string>? Set(string name, string value, out string why)
+    {
+        why = "";
+        switch (name)
+        {
+            case Shell:
+                ShellNow = value.Length > 0 ? value : DefaultShell;
+                return [];
+            case Zone:
+                ZoneNow = value;
+                return [];
+            case "LOGNAME":
+                return ["LOGNAME is left out: cron sets it to the user that the command runs as, and so does the worker"];
+            default:
+                break;
+        }
+
+        if (JobRules.FindBadEnv(new Dictionary<string, string> { [name] = value }) is { } fault)
+        {
+            why = $"{fault}; the jobs after it are read without it";
+            return null;
+        }
+
+        _env[name] = value;
+        return [.. Notes(name, value)];
+    }
+
+    /// <summary>The job with what the variables say about it.</summary>
+    public Job Apply(Job job) => job with
+    {
+        Shell = ShellNow,
+        TimeZone = ZoneNow.Length > 0 ? ZoneNow : _env.TryGetValue("TZ", out var zone) && IsZone(zone) ? zone : "",
+        Cwd = _env.TryGetValue("HOME", out var home) && home.StartsWith('/') ? home : "",
+        Env = new Dictionary<string, string>(_env),
+    };
+
+    private IEnumerable<string> Notes(string name, string value)
+    {
+        if (name == "MAILTO" && value.Length > 0)
+        {
+            yield return $"no mail goes to {Display.Line(value)}: a run's record keeps its output; commands still find MAILTO in env";
+        }
+
+        if (name is "MAILFROM" or "CONTENT_TYPE" or "CONTENT_TRANSFER_ENCODING")
+        {
+            yield return $"{name} is only a variable here: no mail is sent";
+        }
+
+        if (name == "RANDOM_DELAY")
+        {
+            yield return "RANDOM_DELAY is only a variable here: runs start on time; H in a schedule spreads jobs";
+        }
+
+        if (name == "HOME" && value.StartsWith('/'))
+        {
+            yield return "HOME is also the folder that the commands start in (cwd), as in cron";
+        }
+
+        if (name == "TZ")
+        {
+            yield return !IsZone(value) ? "TZ is no zone that DTS knows: only the commands see it, as in cron"
+                : ZoneNow.Length > 0 ? "TZ holds for the commands, CRON_TZ for the schedules, as in cronie"
+                : "TZ is also the zone of the schedules here; cron applies it to the commands only";
+        }
+
+        if (value.Contains('$'))
+        {
+            yield return $"{name} keeps its $ as text: cron does not expand variables either";
+        }
+    }
+
+    private static bool IsZone(string text) => text.Length > 0 && CronZone.TryGet(text, out _, out _);
+}

@@ -1,0 +1,117 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using Dts.Common.Cron;
+using Dts.Common.Hosting;
+using Dts.Common.Jobs;
+using Dts.Master.Jobs;
+
+namespace Dts.Master.Crontab;
+
+/// <summary>Writes jobs as a crontab that cron can use and that <see cref="CrontabReader"/> reads back into the same jobs.</summary>
+/// <remarks>
+/// What a line cannot say stands above it as <c># dts: {…}</c>: the members that the reader would get wrong from the line alone, found by
+/// reading it. A job that cron would misread, or that is paused, is a comment only: <c># dts-job: {…}</c>.
+/// </remarks>
+internal static class CrontabWriter
+{
+    public static string Write(IEnumerable<Job> jobs, CronZone defaultZone)
+    {
+        // Variables hold for all lines after them, so jobs with few come first.
+        var sorted = jobs.OrderBy(job => job.Env.Count).ThenBy(job => job.TimeZone, StringComparer.Ordinal)
+            .ThenBy(job => job.Shell, StringComparer.Ordinal).ThenBy(job => job.Name, StringComparer.Ordinal).ToList();
+        var format = sorted.Count > 0 && sorted.All(job => job.User.Length > 0) ? CrontabFormat.System : CrontabFormat.User;
+        var text = new StringBuilder();
+        text.Append(CrontabFormats.Header).Append(format == CrontabFormat.System ? "system" : "user").Append('\n');
+        text.Append("# Lines that begin with \"# dts\" are what a crontab cannot say: cron skips them, an import into DTS reads them.\n");
+        var variables = new CrontabVariables();
+        Set(text, variables, CrontabVariables.Zone, defaultZone.Id);
+        Set(text, variables, CrontabVariables.Shell, "/bin/bash"); // The worker's default.
+        foreach (var job in sorted)
+        {
+            text.Append('\n').Append(Lines(job, format, variables, defaultZone));
+        }
+
+        return text.ToString();
+    }
+
+    private static string Lines(Job job, CrontabFormat format, CrontabVariables variables, CronZone defaultZone)
+    {
+        var shell = job.Shell.Length > 0 ? job.Shell : "/bin/bash";
+        var written = job.Enabled && CrontabSchedule.IsCrons(job.CronExpr) ? CrontabCommand.Write(job.Command, shell) : null;
+        if (written is null || (shell + job.User).Any(char.IsWhiteSpace))
+        {
+            return $"# {JobNote.OfJob}{Json(JobMembers.ToObject(job))}\n";
+        }
+
+        var text = new StringBuilder();
+        Set(text, variables, CrontabVariables.Zone, job.TimeZone.Length > 0 ? job.TimeZone : defaultZone.Id);
+        Set(text, variables, CrontabVariables.Shell, shell);
+        foreach (var (name, value) in job.Env.OrderBy(variable => variable.Key, StringComparer.Ordinal))
+        {
+            Set(text, variables, name, value);
+        }
+
+        var user = format == CrontabFormat.System ? job.User + ' ' : "";
+        var line = $"{job.CronExpr} {user}{written}";
+        var comment = IsRead(job.Description, format) ? $"# {job.Description}\n" : "";
+        var above = WithoutNote(comment.Length > 0 ? job.Description : "", line, format, variables);
+        var own = JobMembers.ToObject(job);
+        foreach (var (name, value) in above)
+        {
+            if (own.ContainsKey(name) && JsonNode.DeepEquals(own[name], value))
+            {
+                own.Remove(name);
+            }
+        }
+
+        return $"{text}{comment}# {JobNote.OfLine}{Json(own)}\n{line}\n";
+    }
+
+    /// <summary>Whether a description can stand as a comment above a line.</summary>
+    private static bool IsRead(string description, CrontabFormat format)
+    {
+        if (description.Length == 0 || description.Contains('\n') || JobNote.TryParse(0, description) is not null)
+        {
+            return false;
+        }
+
+        var read = CrontabReader.Read($"# {description}\n0 0 * * * root true", new ImportOptions(format), CronZone.Utc);
+        return read.Jobs.Single().Job.Description == description;
+    }
+
+    /// <summary>The members of the job that a reader makes of a line alone.</summary>
+    private static JsonObject WithoutNote(string description, string line, CrontabFormat format, CrontabVariables variables) =>
+        CrontabText.Parse(line, format) is CrontabText.Entry entry
+            && CrontabReader.Build(entry, variables, description, [], out _) is { } built
+            ? JobMembers.ToObject(built)
+            : [];
+
+    /// <summary>Writes a variable unless it stands already, or no line can say it.</summary>
+    private static void Set(StringBuilder text, CrontabVariables variables, string name, string value)
+    {
+        var stands = name switch
+        {
+            CrontabVariables.Zone => variables.ZoneNow,
+            CrontabVariables.Shell => variables.ShellNow,
+            _ => variables.Env.GetValueOrDefault(name),
+        };
+        if (stands == value || name.Contains('\n') || value.Contains('\n') || value.Contains('\r'))
+        {
+            return;
+        }
+
+        foreach (var line in (string[])[$"{name}={value}", $"{name}=\"{value}\"", $"{name}='{value}'"])
+        {
+            if (CrontabText.Parse(line, CrontabFormat.User) is CrontabText.Variable read && (read.Name, read.Value) == (name, value))
+            {
+                variables.Set(name, value, out _);
+                text.Append(line).Append('\n');
+                return;
+            }
+        }
+    }
+
+    private static string Json(JsonObject members) => members.ToJsonString(Readable);
+
+    private static readonly System.Text.Json.JsonSerializerOptions Readable = JsonText.Readable(JobsJson.Default.Options);
+}

@@ -1,0 +1,184 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Dts.Common.Hosting;
+using YamlDotNet.Core;
+using YamlDotNet.Core.Events;
+
+namespace Dts.Master.Crontab;
+
+/// <summary>Jobs in YAML, as JSON nodes.</summary>
+/// <remarks>
+/// Read by YamlDotNet's parser, without its serializer: no reflection. Plain scalars follow YAML 1.2's core schema (yes and NO are texts),
+/// and are always texts where a job has texts. Aliases are refused: a short text can grow without limit by them. Written by hand, because
+/// YamlDotNet's emitter leaves texts such as yes unquoted, which other readers take for true.
+/// </remarks>
+internal static partial class YamlJson
+{
+    private const int DepthMax = 16;
+
+    private static readonly HashSet<string> Texts =
+        ["name", "command", "cronExpr", "description", "timeZone", "user", "cwd", "shell", "env", "labels", "then", "onFailure", "always"];
+
+    private static readonly HashSet<string> NotPlain =
+        ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+
+    /// <summary>The documents that are not empty.</summary>
+    /// <exception cref="FormatException">The text is not YAML; the message says where.</exception>
+    public static List<JsonNode?> Read(string text)
+    {
+        try
+        {
+            var parser = new Parser(new StringReader(text));
+            List<JsonNode?> documents = [];
+            parser.Consume<StreamStart>();
+            while (!parser.TryConsume<StreamEnd>(out _))
+            {
+                parser.Consume<DocumentStart>();
+                if (ReadNode(parser, isText: false, DepthMax) is { } document)
+                {
+                    documents.Add(document);
+                }
+
+                parser.Consume<DocumentEnd>();
+            }
+
+            return documents;
+        }
+        catch (YamlException wrong)
+        {
+            var hint = wrong.Message.Contains("alias", StringComparison.Ordinal) ? "; quote a schedule that begins with *" : "";
+            throw new FormatException(
+                $"body is not YAML (line {wrong.Start.Line}, column {wrong.Start.Column}): {Display.Line(wrong.Message)}{hint}");
+        }
+    }
+
+    public static string Write(IEnumerable<JsonObject> jobs)
+    {
+        var text = new StringBuilder();
+        foreach (var job in jobs)
+        {
+            var at = "- ";
+            foreach (var (name, value) in job)
+            {
+                text.Append(at);
+                WriteMember(text, name, value, "  ");
+                at = "  ";
+            }
+        }
+
+        return text.Length > 0 ? text.ToString() : "[]\n";
+    }
+
+    private static JsonNode? ReadNode(Parser parser, bool isText, int depth)
+    {
+        if (depth == 0)
+        {
+            throw new FormatException($"body is nested deeper than {DepthMax} levels; expected jobs");
+        }
+
+        if (parser.TryConsume<Scalar>(out var scalar))
+        {
+            return ReadScalar(scalar, isText);
+        }
+
+        if (parser.TryConsume<SequenceStart>(out _))
+        {
+            var list = new JsonArray();
+            while (!parser.TryConsume<SequenceEnd>(out _))
+            {
+                list.Add(ReadNode(parser, isText, depth - 1));
+            }
+
+            return list;
+        }
+
+        if (parser.TryConsume<MappingStart>(out _))
+        {
+            var members = new JsonObject();
+            while (!parser.TryConsume<MappingEnd>(out _))
+            {
+                var key = parser.Consume<Scalar>();
+                var value = ReadNode(parser, isText || Texts.Contains(key.Value) || key.Value == "workers", depth - 1);
+                if (!members.TryAdd(key.Value, value))
+                {
+                    throw new YamlException(key.Start, key.End, $"{key.Value} comes twice");
+                }
+            }
+
+            return members;
+        }
+
+        var other = parser.Consume<ParsingEvent>();
+        throw new YamlException(other.Start, other.End, "an alias (*name) is not read here; expected the value itself");
+    }
+
+    private static JsonNode? ReadScalar(Scalar scalar, bool isText)
+    {
+        if (scalar.Style != ScalarStyle.Plain || (isText && scalar.Value.Length > 0))
+        {
+            return JsonValue.Create(scalar.Value);
+        }
+
+        return scalar.Value switch
+        {
+            "" or "~" or "null" or "Null" or "NULL" => null,
+            "true" or "True" or "TRUE" => JsonValue.Create(true),
+            "false" or "False" or "FALSE" => JsonValue.Create(false),
+            var number when Number().IsMatch(number) => JsonNode.Parse(number),
+            var text => JsonValue.Create(text),
+        };
+    }
+
+    private static void WriteMember(StringBuilder text, string name, JsonNode? value, string indent)
+    {
+        text.Append(Quote(name)).Append(':');
+        switch (value)
+        {
+            case JsonObject { Count: > 0 } members:
+                text.Append('\n');
+                foreach (var (inner, innerValue) in members)
+                {
+                    text.Append(indent).Append("  ");
+                    WriteMember(text, inner, innerValue, indent + "  ");
+                }
+
+                break;
+            case JsonValue scalar when scalar.TryGetValue<string>(out var content):
+                text.Append(' ').Append(IsBlock(content) ? Block(content, indent + "  ") : Quote(content)).Append('\n');
+                break;
+            default:
+                text.Append(' ').Append(value?.ToJsonString(Readable) ?? "null").Append('\n'); // JSON is YAML.
+                break;
+        }
+    }
+
+    private static readonly System.Text.Json.JsonSerializerOptions Readable =
+        JsonText.Readable(Common.Jobs.JobsJson.Default.Options);
+
+    /// <summary>Whether a text of several lines can stand as it is.</summary>
+    private static bool IsBlock(string text) =>
+        text.Contains('\n')
+            && text[0] is not (' ' or '\n' or '\t')
+            && text.All(letter => letter is '\n' or '\t' or (>= ' ' and < '\x7f')
+                or (>= '\u00a1' and < '\ud7ff' and not ('\u2028' or '\u2029')));
+
+    private static string Block(string text, string indent)
+    {
+        var chomp = !text.EndsWith('\n') ? "-" : text.EndsWith("\n\n", StringComparison.Ordinal) ? "+" : "";
+        var body = text.EndsWith('\n') ? text[..^1] : text;
+        return $"|{chomp}\n" + string.Join('\n', body.Split('\n').Select(line => line.Length > 0 ? indent + line : ""));
+    }
+
+    private static string Quote(string text) =>
+        PlainText().IsMatch(text) && !NotPlain.Contains(text.ToLower(CultureInfo.InvariantCulture))
+            ? text
+            : JsonValue.Create(text).ToJsonString(Readable);
+
+    [GeneratedRegex(@"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$")]
+    private static partial Regex Number();
+
+    [GeneratedRegex(@"^[A-Za-z_/][A-Za-z0-9_./-]*\z")]
+    private static partial Regex PlainText();
+}

@@ -1,0 +1,207 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using Dts.Common.Cron;
+using Dts.Common.Hosting;
+using Dts.Common.Jobs;
+using Dts.Master.Versions;
+
+namespace Dts.Master.Jobs;
+
+/// <summary>A job that a caller wants to be there, or what is wrong with it.</summary>
+/// <param name="Place">Where in the caller's set it stands, such as "job 3".</param>
+/// <param name="Fault">Empty = the job could be read.</param>
+/// <param name="Members">The job as the caller wrote it; null = it was not JSON.</param>
+internal sealed record WantedJob(string Place, Job? Job, string Fault = "", JsonObject? Members = null);
+
+/// <summary>All jobs at one revision of etcd, by the name in their keys.</summary>
+/// <param name="Jobs">A job is null where a value is there that cannot be read.</param>
+internal sealed record StoredJobs(IReadOnlyDictionary<string, (Job? Job, long Revision)> Jobs, long Revision);
+
+/// <summary>What becomes of one job.</summary>
+/// <param name="Revision">The revision of the job that the delta starts from; 0 = there is none.</param>
+internal sealed record JobDelta(JobName Name, Job? Before, Job? After, long Revision, IReadOnlyList<MemberChange> Members)
+{
+    /// <summary>What changes in the text by the save itself, such as line ends.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+
+    public IReadOnlyList<UnknownMember> Unknown { get; init; } = [];
+
+    public JobChangeKind Kind => After is null ? JobChangeKind.Deleted
+        : Revision == 0 ? JobChangeKind.Created
+        : Members.Count > 0 ? JobChangeKind.Changed
+        : JobChangeKind.Unchanged;
+
+    /// <summary>The way back, from the revision that this delta was written with.</summary>
+    public JobDelta Undo(long revision) =>
+        new(Name, After, Before, After is null ? 0 : revision, JobDiff.Between(After, Before));
+}
+
+/// <summary>A job that keeps a set from being applied.</summary>
+/// <param name="Place">Where in the set it stands.</param>
+internal sealed record ApplyFault(string Place, string Name, string Detail);
+
+/// <summary>What else the caller of an apply asks for.</summary>
+/// <param name="Prune">Jobs with this label that are not in the set are deleted; null = none.</param>
+/// <param name="KeepsOthers">A job that is there and differs is a fault, rather than changed.</param>
+/// <param name="IsLenient">Members that are not known are kept, with a warning.</param>
+internal sealed record ApplyRules(
+    CronZone DefaultZone,
+    DateTimeOffset Now,
+    KeyValuePair<string, string>? Prune = null,
+    bool KeepsOthers = false,
+    bool IsLenient = false);
+
+/// <summary>What it takes to make the stored jobs those of a set: a delta for each job, or what is wrong with the set.</summary>
+/// <remarks>
+/// Pure. Each job is checked against the state that results, so the order in the set does not matter. With faults, nothing may be applied.
+/// </remarks>
+internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<ApplyFault> Faults)
+{
+    public static ApplyPlan Make(IReadOnlyList<WantedJob> wanted, StoredJobs stored, ApplyRules rules)
+    {
+        List<ApplyFault> faults = [];
+        Dictionary<string, (JobDelta Delta, string Place)> deltas = [];
+        foreach (var (place, job, fault, members) in wanted)
+        {
+            if (job is null)
+            {
+                faults.Add(new ApplyFault(place, "", fault));
+                continue;
+            }
+
+            var delta = DeltaOf(job, members, stored);
+            if (FindFault(delta, rules) is { } wrong)
+            {
+                faults.Add(new ApplyFault(place, delta.After!.Name, wrong));
+            }
+            else if (!deltas.TryAdd(delta.Name, (delta, place)))
+            {
+                var twice = $"name \"{Display.Line(delta.Name)}\" is also the name of {deltas[delta.Name].Place}; expected each job once";
+                faults.Add(new ApplyFault(place, delta.Name, twice));
+            }
+        }
+
+        List<JobDelta> all = [.. deltas.Values.Select(entry => entry.Delta), .. Pruned(stored, rules.Prune, deltas.ContainsKey)];
+        faults.AddRange(FindCircles(all, stored).Select(circle =>
+            new ApplyFault(deltas[circle.Name].Place, circle.Name, circle.Detail)));
+        return new ApplyPlan(all, faults);
+    }
+
+    public int Count(JobChangeKind kind) => Deltas.Count(delta => delta.Kind == kind);
+
+    private static IEnumerable<JobDelta> Pruned(StoredJobs stored, KeyValuePair<string, string>? prune, Predicate<string> isWanted) =>
+        stored.Jobs
+            .Where(pair => prune is { } label
+                && pair.Value.Job?.Labels.GetValueOrDefault(label.Key) == label.Value
+                && !isWanted(pair.Key))
+            .Select(pair => new JobDelta(JobName.Parse(pair.Key), pair.Value.Job, null, pair.Value.Revision, []));
+
+    private static JobDelta DeltaOf(Job job, JsonObject? members, StoredJobs stored)
+    {
+        List<string> warnings = [];
+        var after = SaveRules.WithUnixLines(job with
+        {
+            Name = StoredName(job.Name, stored),
+            Then = StoredNames(job.Then, stored),
+            OnFailure = StoredNames(job.OnFailure, stored),
+            Always = StoredNames(job.Always, stored),
+        }, warnings);
+        if (after.Name != job.Name)
+        {
+            warnings.Add("name had separate letters and accents; it was saved in Unicode's composed form (NFC)");
+        }
+
+        var (before, revision) = stored.Jobs.GetValueOrDefault(after.Name);
+        var name = JobName.TryParse(after.Name, out var parsed, out _) ? parsed : default;
+        var unknown = members is null ? [] : JobMembers.FindUnknown(members, before);
+        warnings.AddRange(unknown.Select(member =>
+            $"{member}; it {(member.Part.Length == 0 ? "is kept and has no effect" : "was left out")}"));
+        return new JobDelta(name, before, after, revision, JobDiff.Between(before, after)) { Warnings = warnings, Unknown = unknown };
+    }
+
+    /// <summary>The name that a job is stored under: composed (NFC), unless an older version or etcdctl stored this very name.</summary>
+    private static string StoredName(string name, StoredJobs stored) =>
+        JobName.TryParse(name, out _, out _) && !stored.Jobs.ContainsKey(name) ? Nfc.Of(name) : name;
+
+    private static IReadOnlyList<string> StoredNames(IReadOnlyList<string> names, StoredJobs stored) =>
+        [.. names.Select(name => StoredName(name, stored))];
+
+    private static string? FindFault(JobDelta delta, ApplyRules rules)
+    {
+        var job = delta.After ?? throw new UnreachableException();
+        if (delta.Unknown.Count > 0 && !rules.IsLenient)
+        {
+            return $"{string.Join("; ", delta.Unknown)}; ?lenient=true keeps it";
+        }
+
+        if (delta.Kind == JobChangeKind.Unchanged)
+        {
+            return null;
+        }
+
+        if (rules.KeepsOthers && delta.Kind == JobChangeKind.Changed)
+        {
+            var members = string.Join(", ", delta.Members.Select(change => change.Member));
+            return $"name \"{Display.Line(job.Name)}\" is a job that differs in {Display.Line(members)}; expected a new name: "
+                + "import with ?replace=true to change the job, or with ?prefix= for names of its own";
+        }
+
+        var isNewSchedule = delta.Before is null || !JobStore.HaveOneSchedule(delta.Before, job);
+        return SaveRules.FindFault(job, rules.DefaultZone)
+            ?? (isNewSchedule ? SaveRules.FindOver(job, rules.DefaultZone, rules.Now) : null);
+    }
+
+    /// <summary>The jobs of the set whose dependents lead back to them, once the set is applied.</summary>
+    private static IEnumerable<(string Name, string Detail)> FindCircles(List<JobDelta> deltas, StoredJobs stored)
+    {
+        if (!deltas.Exists(delta => delta.After?.Dependents.Any() == true))
+        {
+            return [];
+        }
+
+        var jobs = stored.Jobs.Where(pair => pair.Value.Job is not null).ToDictionary(pair => pair.Key, pair => pair.Value.Job!);
+        foreach (var delta in deltas)
+        {
+            if (delta.After is null)
+            {
+                jobs.Remove(delta.Name);
+            }
+            else
+            {
+                jobs[delta.Name] = delta.After;
+            }
+        }
+
+        var onCircle = OnCircles(jobs);
+        return deltas.Where(delta => delta.After is not null && delta.Kind != JobChangeKind.Unchanged && onCircle.Contains(delta.Name))
+            .Select(delta => (Name: (string)delta.Name, Circle: JobStore.FindCycle(delta.Name, jobs)))
+            .Where(found => found.Circle is not null)
+            .Select(found => (
+                found.Name,
+                $"then, onFailure or always lead back to the job itself ({Display.Line(string.Join(" > ", found.Circle!))}); "
+                    + "expected no circle"));
+    }
+
+    /// <summary>The jobs on circles and those that lead to one: what is left when jobs without dependents are taken away.</summary>
+    private static HashSet<string> OnCircles(Dictionary<string, Job> jobs)
+    {
+        var left = jobs.Where(job => job.Value.Dependents.Any())
+            .ToDictionary(job => job.Key, job => job.Value.Dependents.Where(jobs.ContainsKey).ToHashSet());
+        var parents = left.SelectMany(job => job.Value.Select(dependent => (Dependent: dependent, job.Key)))
+            .ToLookup(edge => edge.Dependent, edge => edge.Key);
+        var done = new Queue<string>(jobs.Keys.Where(name => left.GetValueOrDefault(name) is not { Count: > 0 }));
+        while (done.TryDequeue(out var name))
+        {
+            left.Remove(name);
+            foreach (var parent in parents[name])
+            {
+                if (left.TryGetValue(parent, out var waits) && waits.Remove(name) && waits.Count == 0)
+                {
+                    done.Enqueue(parent);
+                }
+            }
+        }
+
+        return [.. left.Keys];
+    }
+}

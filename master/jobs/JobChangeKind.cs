@@ -1,0 +1,17 @@
+using System.Text.Json.Serialization;
+using Dts.Common.Hosting;
+
+namespace Dts.Master.Jobs;
+
+/// <summary>What happens to a job when a set is applied.</summary>
+[JsonConverter(typeof(WordsOnly<JobChangeKind>))]
+internal enum JobChangeKind
+{
+    Created,
+
+    Changed,
+
+    Unchanged,
+
+    Deleted,
+}

@@ -1,0 +1,85 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Dts.Common.Jobs;
+
+namespace Dts.Master.Versions;
+
+/// <summary>What two definitions of a job differ in, member by member. Pure.</summary>
+internal static class JobDiff
+{
+    /// <summary>The members whose values differ; a member of a member is named with a dot, such as retry.max.</summary>
+    /// <param name="was">Null = there was no job, and the same for <paramref name="now"/>.</param>
+    public static IReadOnlyList<MemberChange> Between(Job? was, Job? now)
+    {
+        var (before, after) = (MembersOf(was), MembersOf(now));
+        return
+        [
+            .. before.Keys.Union(after.Keys)
+                .Select(member => new MemberChange(member, Find(before, member), Find(after, member)))
+                .Where(change => change.Was?.GetRawText() != change.Is?.GetRawText()),
+        ];
+    }
+
+    private static JsonElement? Find(Dictionary<string, JsonElement> members, string member) =>
+        members.TryGetValue(member, out var value) ? value : null;
+
+    private static Dictionary<string, JsonElement> MembersOf(Job? job)
+    {
+        var members = new Dictionary<string, JsonElement>();
+        if (job is not null)
+        {
+            Add(JsonSerializer.SerializeToElement(job, JobsJson.Readable.Job), "");
+        }
+
+        return members;
+
+        void Add(JsonElement value, string path)
+        {
+            if (value.ValueKind != JsonValueKind.Object)
+            {
+                members[path] = value;
+                return;
+            }
+
+            foreach (var member in value.EnumerateObject())
+            {
+                Add(member.Value, path.Length == 0 ? member.Name : $"{path}.{member.Name}");
+            }
+        }
+    }
+}
+
+/// <param name="Was">Null = it was not there.</param>
+/// <param name="Is">Null = it is not there.</param>
+internal sealed record MemberChange(
+    string Member,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Was,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Is);
+
+/// <summary>What a save did, in a word, and the members that it changed.</summary>
+/// <param name="What">created, changed, paused, resumed, deleted, or saved: the version before is not kept.</param>
+/// <param name="Members">Null = not known.</param>
+internal sealed record VersionChange(string What, IReadOnlyList<string>? Members)
+{
+    /// <param name="before">The version before; null = there is none, or it is not kept.</param>
+    public static VersionChange Of(JobVersion version, JobVersion? before)
+    {
+        if (version.Job is null)
+        {
+            return new VersionChange("deleted", []);
+        }
+
+        if (before is { Job: null } || (version.Former == 0 && version.Author != Author.Unknown))
+        {
+            return new VersionChange("created", []);
+        }
+
+        if (before is null)
+        {
+            return new VersionChange("saved", null);
+        }
+
+        var members = JobDiff.Between(before.Job, version.Job).Select(change => change.Member).ToList();
+        return new VersionChange(members is ["enabled"] ? version.Job.Enabled ? "resumed" : "paused" : "changed", members);
+    }
+}

@@ -1,0 +1,155 @@
+using System.Text;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+using Microsoft.Data.Sqlite;
+
+namespace Dts.Master.Versions;
+
+/// <summary>The versions in the embedded store's table <c>jobs</c>.</summary>
+/// <remarks>The worker makes the file and the table; until then there are no versions here, and none can be written.</remarks>
+internal sealed class SqliteVersionStore : IVersionStore
+{
+    private const string Columns = "_id, jobName, revision, at, author, origin, former, job";
+    private const string LatestFirst = "order by at desc, revision desc";
+
+    private readonly VersionLimits _limits;
+    private readonly SqliteFile _reading;
+    private readonly SqliteFile _writing;
+    private readonly SqliteWriter _writer;
+
+    public SqliteVersionStore(string path, VersionLimits limits)
+    {
+        _limits = limits;
+        _reading = new SqliteFile(path);
+        _writing = new SqliteFile(path, file => file.Execute("pragma synchronous = full"), mustExist: true);
+        _writer = new SqliteWriter(_writing);
+    }
+
+    public Task WriteAsync(JobVersion version, CancellationToken cancel) => _writer.WriteAsync(connection =>
+    {
+        Execute(
+            connection,
+            $"insert or ignore into jobs ({Columns}) values ($id, $job, $revision, $at, $author, $origin, $former, $definition)",
+            ("$id", version.Id),
+            ("$job", version.JobName),
+            ("$revision", version.Revision),
+            ("$at", version.At.ToUnixTimeMilliseconds()),
+            ("$author", version.Author.By),
+            ("$origin", version.Author.From),
+            ("$former", version.Former),
+            ("$definition", version.Job is { } job ? JobJson.ToJson(job) : DBNull.Value));
+        var (removed, changed) = _limits.Apply(ListHeads(connection, version.JobName));
+        foreach (var id in removed)
+        {
+            Execute(connection, "delete from jobs where _id = $id", ("$id", id));
+        }
+
+        foreach (var (id, expireAt) in changed)
+        {
+            object expires = expireAt is { } moment ? moment.ToUnixTimeMilliseconds() : DBNull.Value;
+            Execute(connection, "update jobs set expireAt = $expire where _id = $id", ("$id", id), ("$expire", expires));
+        }
+
+        return true;
+    });
+
+    public Task<IReadOnlyList<JobVersion>> ListAsync(JobName job, VersionCursor? after, int limit, CancellationToken cancel)
+    {
+        var place = after ?? new VersionCursor(long.MaxValue, 0);
+        return ReadAsync(
+            $"select {Columns} from jobs where jobName = $job and (at, revision) < ($at, $revision) {LatestFirst} limit $limit",
+            cancel,
+            ("$job", job.Value),
+            ("$at", place.AtMs),
+            ("$revision", place.Revision),
+            ("$limit", limit));
+    }
+
+    public async Task<JobVersion?> FindAsync(JobName job, long revision, CancellationToken cancel) =>
+        await ReadAsync(
+            $"select {Columns} from jobs where jobName = $job and revision = $revision {LatestFirst} limit 1",
+            cancel,
+            ("$job", job.Value),
+            ("$revision", revision)) is [var found] ? found : null;
+
+    public Task RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) => _writer.WriteAsync(connection =>
+        Execute(connection, "delete from jobs where expireAt < $now", ("$now", now.ToUnixTimeMilliseconds())));
+
+    public void Dispose()
+    {
+        _writer.Dispose();
+        _writing.Dispose();
+        _reading.Dispose();
+    }
+
+    private async Task<IReadOnlyList<JobVersion>> ReadAsync(
+        string sql, CancellationToken cancel, params (string Name, object Value)[] parameters)
+    {
+        try
+        {
+            return await _reading.ReadAsync<IReadOnlyList<JobVersion>>(
+                connection =>
+                {
+                    using var command = Prepare(connection, sql, parameters);
+                    using var rows = command.ExecuteReader();
+                    var versions = new List<JobVersion>();
+                    while (rows.Read())
+                    {
+                        versions.Add(Read(rows));
+                    }
+
+                    return versions;
+                },
+                cancel);
+        }
+        catch (LogStoreException failure) when (SqliteFile.IsNotMade(failure))
+        {
+            return [];
+        }
+    }
+
+    private static JobVersion Read(SqliteDataReader row) => new(
+        row.GetString(0),
+        row.GetString(1),
+        row.GetInt64(2),
+        DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(3)),
+        new Author(row.GetString(4), row.GetString(5)),
+        row.GetInt64(6),
+        row.IsDBNull(7) || !JobJson.TryParse(Encoding.UTF8.GetBytes(row.GetString(7)), out var job, out _) ? null : job);
+
+    private static List<VersionHead> ListHeads(SqliteConnection connection, string job)
+    {
+        using var command = Prepare(
+            connection, $"select _id, at, job is null, expireAt from jobs where jobName = $job {LatestFirst}", ("$job", job));
+        using var rows = command.ExecuteReader();
+        var heads = new List<VersionHead>();
+        while (rows.Read())
+        {
+            heads.Add(new VersionHead(
+                rows.GetString(0),
+                DateTimeOffset.FromUnixTimeMilliseconds(rows.GetInt64(1)),
+                rows.GetInt64(2) != 0,
+                rows.IsDBNull(3) ? null : DateTimeOffset.FromUnixTimeMilliseconds(rows.GetInt64(3))));
+        }
+
+        return heads;
+    }
+
+    private static int Execute(SqliteConnection connection, string sql, params (string Name, object Value)[] parameters)
+    {
+        using var command = Prepare(connection, sql, parameters);
+        return command.ExecuteNonQuery();
+    }
+
+    private static SqliteCommand Prepare(SqliteConnection connection, string sql, params (string Name, object Value)[] parameters)
+    {
+        var command = connection.CreateCommand();
+        command.CommandText = sql;
+        foreach (var (name, value) in parameters)
+        {
+            command.Parameters.AddWithValue(name, value);
+        }
+
+        return command;
+    }
+}

@@ -1,0 +1,159 @@
+using Dts.Common.Etcd;
+using Dts.Common.Jobs;
+using Dts.Common.Logs;
+using Mvccpb;
+
+namespace Dts.Master.Versions;
+
+/// <summary>Moves versions from etcd, where the save put them, into the log store.</summary>
+/// <remarks>
+/// Every master does it. A version is written before its key is deleted, and writing it twice is harmless, so none is lost and masters need
+/// no lock. While the store is away, versions wait: <see cref="VersionLimits.CountMax"/> of a job, <see cref="WaitingMax"/> of all.
+/// </remarks>
+internal sealed class VersionMover(
+    EtcdClient etcd, WaitingVersions waiting, IVersionStore store, TimeProvider time, ILogger log)
+{
+    /// <summary>The most versions that wait in etcd; beyond it the oldest are removed.</summary>
+    public const int WaitingMax = 10_000;
+
+    private const int FailuresMax = 3; // After so many in a row the store counts as away.
+    private static readonly TimeSpan LooksEvery = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan TriesAgainAfter = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan SweepsEvery = TimeSpan.FromDays(1);
+
+    private DateTimeOffset _swept;
+    private bool _isAway;
+
+    public async Task RunAsync(CancellationToken stop)
+    {
+        try
+        {
+            while (true)
+            {
+                var isDone = await TryMoveAsync(stop);
+                await Task.Delay(isDone ? LooksEvery : TriesAgainAfter, time, stop);
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // Told to end. What waits is moved by another master, or by the next process.
+        }
+    }
+
+    /// <summary>One round; false = the store did not take all of it.</summary>
+    public async Task<bool> TryMoveAsync(CancellationToken cancel)
+    {
+        List<(KeyValue Key, JobVersion Version)> all = [];
+        try
+        {
+            all = await waiting.ListAllAsync(cancel);
+            await MoveAsync(all, cancel);
+            await SweepAsync(cancel);
+            if (_isAway)
+            {
+                log.VersionsMoved();
+            }
+
+            _isAway = false;
+            return true;
+        }
+        catch (EtcdException)
+        {
+            return false; // The client has logged it.
+        }
+        catch (LogStoreException failure)
+        {
+            if (!_isAway && !SqliteFile.IsNotMade(failure)) // A new host's worker is about to make the file.
+            {
+                log.VersionsWait(failure.Message, all.Count);
+                _isAway = true;
+            }
+
+            await RemoveOldestAsync(all, cancel);
+            return false;
+        }
+    }
+
+    private async Task MoveAsync(List<(KeyValue Key, JobVersion Version)> all, CancellationToken cancel)
+    {
+        LogStoreException? failure = null;
+        var failures = 0;
+        foreach (var (key, version) in all)
+        {
+            try
+            {
+                if (await FindFormerAsync(version, cancel) is { } former)
+                {
+                    await store.WriteAsync(former, cancel).WaitAsync(cancel);
+                }
+
+                await store.WriteAsync(version, cancel).WaitAsync(cancel);
+                await DeleteAsync(key, cancel);
+                failures = 0;
+            }
+            catch (LogStoreException refused)
+            {
+                failure = refused; // It may be this version alone.
+                if (++failures == FailuresMax)
+                {
+                    break;
+                }
+            }
+        }
+
+        if (failure is not null)
+        {
+            throw failure;
+        }
+    }
+
+    /// <summary>
+    /// The version that this one replaced, if no master saved it and its definition differs from the one before: put with etcdctl, or by
+    /// a DTS that kept no versions. etcd still has it unless it has been compacted away.
+    /// </summary>
+    private async Task<JobVersion?> FindFormerAsync(JobVersion version, CancellationToken cancel)
+    {
+        var name = JobName.Parse(version.JobName);
+        if (version.Former == 0
+            || await store.FindAsync(name, version.Former, cancel).WaitAsync(cancel) is not null
+            || await waiting.FindJobAsync(name, version.Former, cancel) is not (_, { } job))
+        {
+            return null;
+        }
+
+        var before = await store.ListAsync(name, version.Place, 1, cancel).WaitAsync(cancel);
+        return before is [{ Job: { } known }] && JobJson.ToJson(known) == JobJson.ToJson(job)
+            ? null
+            : JobVersion.Found(name, version.Former, version.At.AddMilliseconds(-1), job);
+    }
+
+    private async Task SweepAsync(CancellationToken cancel)
+    {
+        var now = time.GetUtcNow();
+        if ((now - _swept).Duration() > SweepsEvery)
+        {
+            await store.RemoveExpiredAsync(now, cancel).WaitAsync(cancel);
+            _swept = now;
+        }
+    }
+
+    private async Task RemoveOldestAsync(List<(KeyValue Key, JobVersion Version)> all, CancellationToken cancel)
+    {
+        var over = all.Take(Math.Max(0, all.Count - WaitingMax)).ToList();
+        if (over.Count > 0)
+        {
+            log.VersionsDropped(over.Count, WaitingMax);
+        }
+
+        foreach (var (key, _) in over)
+        {
+            await DeleteAsync(key, cancel);
+        }
+    }
+
+    private async Task DeleteAsync(KeyValue pair, CancellationToken cancel)
+    {
+        var key = pair.Key.ToStringUtf8();
+        await etcd.TxnAsync(Txn.If(Txn.Unchanged(key, pair.ModRevision)).Then(Txn.Delete(key)), cancel: cancel);
+    }
+}

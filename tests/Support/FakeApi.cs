@@ -1,0 +1,66 @@
+using System.Collections.Concurrent;
+using System.Net;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Dts.Tests.Support;
+
+/// <summary>An HTTP server that notes requests and gives prepared answers in their order, the last one again and again.</summary>
+internal sealed class FakeApi : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+    private readonly ConcurrentQueue<(int Status, string Body, string Type)> _answers = new();
+
+    private FakeApi(WebApplication app) => _app = app;
+
+    public ConcurrentQueue<(string Line, string Body, string Token, string Key)> Requests { get; } = new();
+
+    public string Url => _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
+
+    public static async Task<FakeApi> StartAsync()
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        var app = builder.Build();
+        var api = new FakeApi(app);
+        app.Run(api.AnswerAsync);
+        await app.StartAsync();
+        return api;
+    }
+
+    public FakeApi Answer(string body, int status = 200, string type = "application/json")
+    {
+        _answers.Enqueue((status, body, type));
+        return this;
+    }
+
+    public async ValueTask DisposeAsync() => await _app.DisposeAsync();
+
+    private async Task AnswerAsync(HttpContext http)
+    {
+        using var reader = new StreamReader(http.Request.Body);
+        var line = $"{http.Request.Method} {http.Features.Get<IHttpRequestFeature>()!.RawTarget}";
+        var body = await reader.ReadToEndAsync();
+        var headers = http.Request.Headers;
+        var condition = $"{headers.IfMatch}{headers.IfNoneMatch}";
+        Requests.Enqueue((
+            condition.Length > 0 ? $"{line} if {condition}" : line, body, $"{headers.Authorization}", $"{headers["Idempotency-Key"]}"));
+        if (!_answers.TryPeek(out var answer))
+        {
+            answer = (200, "{}", "application/json");
+        }
+        else if (_answers.Count > 1)
+        {
+            _answers.TryDequeue(out answer);
+        }
+
+        http.Response.StatusCode = answer.Status;
+        http.Response.ContentType = answer.Type;
+        await http.Response.Body.WriteAsync(System.Text.Encoding.Latin1.GetBytes(answer.Body)); // A letter is a byte.
+    }
+}

@@ -1,0 +1,173 @@
+using System.Net;
+using Dts.Common.Cron;
+using Dts.Common.Etcd;
+using Dts.Common.Jobs;
+using Dts.Master.Jobs;
+using Dts.Tests.Support;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace Dts.Tests.Integration.Master;
+
+public sealed class ApplyTests : EtcdTest, IClassFixture<EtcdServer>
+{
+    private readonly ManualTime _time = new();
+    private readonly JobStore _jobs;
+
+    public ApplyTests(EtcdServer server)
+        : base(server) => _jobs = Open(Etcd);
+
+    [Fact]
+    public async Task A_set_of_a_thousand_jobs_is_applied_whatever_the_order_of_dependents()
+    {
+        var random = Some.Random();
+        var set = Enumerable.Range(0, 1000).Select(n => Some.Job($"j{n}") with { Then = n > 0 ? [$"j{random.Next(n)}"] : [] }).ToArray();
+        random.Shuffle(set);
+
+        var plan = await ApplyAsync(set);
+
+        Assert.Equal((1000, 0), (plan.Count(JobChangeKind.Created), plan.Faults.Count));
+        Assert.Equal(
+            set.OrderBy(job => job.Name, StringComparer.Ordinal).Select(JobJson.ToJson), (await ListAsync()).Select(JobJson.ToJson));
+        Assert.Equal(1000, (await ApplyAsync(set)).Count(JobChangeKind.Unchanged));
+    }
+
+    [Fact]
+    public async Task A_set_with_a_fault_changes_nothing()
+    {
+        var plan = await ApplyAsync(Some.Job("a"), Some.Job("b", "nonsense"));
+
+        Assert.Single(plan.Faults);
+        Assert.Empty(await ListAsync());
+    }
+
+    [Fact]
+    public async Task A_change_means_for_cursor_and_history_what_a_save_means()
+    {
+        var job = Some.Job("both", "0 * * * * *");
+        await ApplyAsync(job);
+        await _jobs.SaveAsync(job with { Name = "saved" }, CancellationToken.None);
+        _time.Advance(TimeSpan.FromMinutes(10));
+
+        await ApplyAsync(job with { CronExpr = "30 * * * * *" });
+        await _jobs.SaveAsync(job with { Name = "saved", CronExpr = "30 * * * * *" }, CancellationToken.None);
+
+        Assert.Equal(await StateAsync("saved"), await StateAsync("both"));
+        Assert.Contains("missed", await StateAsync("both"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_job_that_somebody_saves_meanwhile_is_planned_again()
+    {
+        var plans = 0;
+        var plan = await _jobs.ApplyAsync(
+            stored =>
+            {
+                if (++plans == 1)
+                {
+                    _jobs.SaveAsync(Some.Job("a") with { Description = "theirs" }, CancellationToken.None).Wait();
+                }
+
+                return ApplyPlan.Make([new WantedJob("job 1", Some.Job("a") with { Command = "ours" })], stored, Rules());
+            },
+            CancellationToken.None);
+
+        Assert.Equal((2, JobChangeKind.Changed), (plans, Assert.Single(plan.Deltas).Kind));
+        Assert.Equal("ours", Assert.Single(await ListAsync()).Command);
+    }
+
+    [Fact]
+    public async Task A_circle_that_somebody_closes_meanwhile_is_refused()
+    {
+        await ApplyAsync(Some.Job("b"));
+        var plans = 0;
+
+        var plan = await _jobs.ApplyAsync(
+            stored =>
+            {
+                if (++plans == 1)
+                {
+                    _jobs.SaveAsync(Some.Job("b") with { Then = ["a"] }, CancellationToken.None).Wait();
+                }
+
+                return ApplyPlan.Make([new WantedJob("job 1", Some.Job("a") with { Then = ["b"] })], stored, Rules());
+            },
+            CancellationToken.None);
+
+        Assert.Contains("lead back", Assert.Single(plan.Faults).Detail, StringComparison.Ordinal);
+        Assert.Equal(["b"], (await ListAsync()).Select(job => job.Name));
+    }
+
+    [Fact]
+    public async Task When_a_later_batch_is_refused_the_former_ones_are_put_back()
+    {
+        await ApplyAsync(Some.Job("j000"), Some.Job("kept"));
+        await Etcd.PutAsync(Keys.Job(JobName.Parse("j070")), "not a job");
+        var set = Enumerable.Range(0, 80).Select(n => new WantedJob("", Some.Job($"j{n:000}") with { Command = "new" })).ToList();
+
+        var failure = await Assert.ThrowsAsync<ApplyInterruptedException>(() => _jobs.ApplyAsync(
+            stored =>
+            {
+                // The first plan knows nothing of j070, so its batch fails; the second plan has a fault.
+                var known = stored.Jobs.Where(pair => pair.Key != "j070").ToDictionary();
+                var plan = ApplyPlan.Make(set, stored with { Jobs = known }, Rules());
+                return stored.Jobs.ContainsKey("j001") ? plan with { Faults = [new ApplyFault("job 71", "j070", "it is taken")] } : plan;
+            },
+            CancellationToken.None));
+
+        Assert.Contains("it is taken; nothing has changed", failure.Message, StringComparison.Ordinal);
+        Assert.True(failure.IsConflict);
+        Assert.Empty(failure.Applied);
+        Assert.Equal(70, failure.Undone.Count);
+        Assert.Equal([("j000", "echo hello"), ("kept", "echo hello")], (await ListAsync()).Select(job => (job.Name, job.Command)));
+    }
+
+    [Fact]
+    public async Task When_etcd_goes_away_the_failure_tells_what_was_written()
+    {
+        var proxy = Own(new CutProxy(new IPEndPoint(IPAddress.Loopback, Server.Endpoint.Port)));
+        var jobs = Open(await ConnectAsync(proxy.Endpoint, callTimeoutSeconds: 1));
+        var set = Enumerable.Range(0, 2000).Select(n => new WantedJob("", Some.Job($"j{n:0000}"))).ToList();
+        var applying = jobs.ApplyAsync(stored => ApplyPlan.Make(set, stored, Rules()), CancellationToken.None);
+        while ((await Etcd.ListAsync(Keys.Jobs)).Count == 0 && !applying.IsCompleted)
+        {
+        }
+
+        proxy.Cut();
+        var failure = await Record.ExceptionAsync(() => applying);
+
+        if (failure is ApplyInterruptedException told)
+        {
+            var there = (await ListAsync()).Select(job => job.Name).ToHashSet();
+            Assert.Equal(there, told.Applied.Concat(told.Uncertain).Where(there.Contains).ToHashSet());
+            Assert.Empty(told.Applied.Except(there));
+            Assert.Contains("Repeating the call is safe", told.Message, StringComparison.Ordinal);
+        }
+        else
+        {
+            Assert.Equal(2000, (await ListAsync()).Count); // All had been written by then.
+        }
+
+        Assert.Equal(2000, (await ApplyAsync([.. set.Select(job => job.Job!)])).Deltas.Count);
+        Assert.Equal(2000, (await ListAsync()).Count);
+    }
+
+    private ApplyRules Rules() => new(CronZone.Utc, _time.GetUtcNow());
+
+    private JobStore Open(EtcdClient etcd) => new(etcd, Keys, CronZone.Utc, _time, new ForeignValues(NullLogger.Instance));
+
+    private Task<ApplyPlan> ApplyAsync(params Job[] set) => _jobs.ApplyAsync(
+        stored => ApplyPlan.Make([.. set.Select((job, i) => new WantedJob($"job {i + 1}", job))], stored, Rules()), CancellationToken.None);
+
+    private Task<IReadOnlyList<Job>> ListAsync() => _jobs.ListAsync(CancellationToken.None);
+
+    /// <summary>All that etcd has of a job but its definition.</summary>
+    private async Task<string> StateAsync(string job)
+    {
+        var name = JobName.Parse(job);
+        var cursor = await ReadAsync(Keys.Fired(name));
+        var history = await ReadAsync(Keys.History(name));
+        var owed = await Etcd.ListAsync($"{Keys.AllOwed}{job}/");
+        return $"{cursor}\n{history}\n{string.Join('\n', owed.Select(pair => pair.Value.ToStringUtf8()))}";
+    }
+}

@@ -1,0 +1,107 @@
+using System.Text;
+using System.Text.Json;
+using Dts.Common.Logs;
+using Dts.Tests.Support;
+using Dts.Worker.Commands;
+using Dts.Worker.Commands.Holders;
+using Xunit;
+
+namespace Dts.Tests.Unit.Worker.Commands;
+
+public sealed class ProcessSnapshotsTests
+{
+    [Theory]
+    [InlineData("x")]
+    [InlineData("\"")]
+    [InlineData("备")]
+    [InlineData("\ud83d\udd50")]
+    public void Of_many_processes_with_long_texts_the_first_hundred_are_kept_in_64_KiB(string letter)
+    {
+        var text = string.Concat(Enumerable.Repeat(letter, 5000));
+        var snapshots = new ProcessSnapshots(_ => new ProcessTexts(text, "hrtimer_nanosleep"));
+
+        var taken = Assert.Single(snapshots.Take([[.. Enumerable.Range(1, 150).Select(Entry)]]));
+
+        Assert.Equal(Enumerable.Range(1, ProcessSnapshots.ProcessesMax), taken.Select(process => process.Pid));
+        var json = JsonSerializer.SerializeToUtf8Bytes(Some.Record(0) with { Processes = taken, Output = "" }, LogsJson.Readable.RunRecord);
+        Assert.InRange(json.Length, ProcessSnapshots.BytesMax / 2, ProcessSnapshots.BytesMax + 1000);
+        Assert.All(taken, process => Assert.EndsWith($"{letter}…", process.Command));
+    }
+
+    [Fact]
+    public void What_short_texts_leave_of_the_room_longer_ones_get()
+    {
+        var text = new string('x', 4000);
+        var snapshots = new ProcessSnapshots(pid => new ProcessTexts(pid > 95 ? text : "short", ""));
+
+        var taken = snapshots.Take([[.. Enumerable.Range(1, 100).Select(Entry)], [Entry(101)]]);
+
+        Assert.All(taken[0].Take(95), process => Assert.Equal("short", process.Command));
+        Assert.All(taken[0].Skip(95).Concat(taken[1]), process => Assert.Equal(text, process.Command));
+    }
+
+    [Fact]
+    public async Task A_process_whose_texts_cannot_be_read_delays_no_kill_and_the_others_keep_theirs()
+    {
+        using var hangs = new ManualResetEventSlim();
+        var snapshots = new ProcessSnapshots(pid =>
+        {
+            if (pid == 2)
+            {
+                hangs.Wait();
+            }
+
+            return new ProcessTexts($"command {pid}", "");
+        });
+
+        var first = (await Task.Run(() => snapshots.Take([[Entry(1), Entry(2)], [Entry(3)]])).Soon()).SelectMany(command => command);
+        var next = (await Task.Run(() => snapshots.Take([[Entry(4)]])).Soon()).SelectMany(command => command);
+
+        Assert.Equal([(1, "command 1"), (2, ""), (3, "")], first.Select(process => (process.Pid, process.Command)));
+        Assert.Equal([(4, "", "D", 1500L)], next.Select(process => (process.Pid, process.Command, process.State, process.CpuMs)));
+        hangs.Set();
+        await Patience.Until(() => snapshots.Take([[Entry(5)]])[0][0].Command == "command 5", () => "texts are not read again");
+    }
+
+    [Fact]
+    public async Task A_command_line_made_to_confuse_is_shown_on_one_line()
+    {
+        using var runner = new CommandRunner();
+        var running = runner.Start(runner.Prepare(new ShellCommand
+        {
+            Script = "exec -a $'a\\e[31m\\n\\u202eb\\xff' sleep 300",
+            Environment = CommandEnvironment.Clean(),
+        }));
+        await Patience.Until(() => ProcessTable.NameOf(running.Pid) == "sleep", () => ProcessTable.NameOf(running.Pid));
+        running.Kill("asked by a test");
+        var ending = await running.Ended.Soon();
+
+        Assert.Equal("a␛[31m␊?b\ufffd 300", Assert.Single(ending.Processes!).Command);
+    }
+
+    [Fact]
+    public void A_long_command_line_is_cut_at_a_character()
+    {
+        var own = ProcessTable.CommandLineOf(Environment.ProcessId);
+
+        Assert.Contains("Dts.Tests", own);
+        Assert.InRange(Encoding.UTF8.GetByteCount(own), 1, 4100);
+        Assert.Equal(("", ""), (ProcessTable.CommandLineOf(int.MaxValue), ProcessTable.WaitChannelOf(int.MaxValue)));
+    }
+
+    [Fact]
+    public void An_ending_comes_back_from_the_holder_s_line_with_its_processes_and_that_of_an_older_holder_without()
+    {
+        var process = new RunProcess(7, 1, "D", "tar \"x\" ␛", 12, 345, "nfs_wait");
+        var at = Some.Now;
+        var ending = CommandEnding.Lost("why", at, at) with { Outcome = new CommandOutcome.Killed("x"), Processes = [process] };
+        var line = Encoding.UTF8.GetString(HolderLine.ToBytes(new HolderMessage.Ended("a/1", ending)));
+        var (start, end) = (line.IndexOf(",\"processes\":[", StringComparison.Ordinal), line.IndexOf(']', line.IndexOf("processes")));
+
+        Assert.Equal([process], ((HolderMessage.Ended)HolderLine.Parse(line)!).Ending.Processes!);
+        Assert.Null(((HolderMessage.Ended)HolderLine.Parse(line.Remove(start, end + 1 - start))!).Ending.Processes);
+    }
+
+    private static ProcessEntry Entry(int pid) =>
+        new(pid, 1, pid, pid, 100, IsAlive: true) { State = 'D', CpuTicks = 150, RssPages = 10 };
+}
