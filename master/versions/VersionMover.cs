@@ -30,8 +30,8 @@ internal sealed class VersionMover(
         {
             while (true)
             {
-                var isDone = await TryMoveAsync(stop);
-                await Task.Delay(isDone ? LooksEvery : TriesAgainAfter, time, stop);
+                await TryMoveAsync(stop);
+                await Task.Delay(_isAway ? TriesAgainAfter : LooksEvery, time, stop);
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
