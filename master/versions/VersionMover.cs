@@ -30,8 +30,8 @@ internal sealed class VersionMover(
         {
             while (true)
             {
-                var isDone = await TryMoveAsync(stop);
-                await Task.Delay(isDone ? LooksEvery : TriesAgainAfter, time, stop);
+                await TryMoveAsync(stop);
+                await Task.Delay(_isAway ? TriesAgainAfter : LooksEvery, time, stop);
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -43,46 +43,66 @@ internal sealed class VersionMover(
     /// <summary>One round; false = the store did not take all of it.</summary>
     public async Task<bool> TryMoveAsync(CancellationToken cancel)
     {
-        List<(KeyValue Key, JobVersion Version)> all = [];
         try
         {
-            all = await waiting.ListAllAsync(cancel);
-            await MoveAsync(all, cancel);
-            await SweepAsync(cancel);
-            if (_isAway)
+            var all = await waiting.ListAllAsync(cancel);
+            if (await TryMoveAllAsync(all, cancel) is { } failure)
             {
-                log.VersionsMoved();
+                await RemoveOldestAsync(all, cancel);
+                Tell(failure, all.Count);
+                return false;
             }
 
-            _isAway = false;
+            Tell(null, 0);
             return true;
         }
         catch (EtcdException)
         {
             return false; // The client has logged it.
         }
+    }
+
+    /// <summary>Moves all and removes what has expired; returns why the store did not take all of it, or null.</summary>
+    private async Task<LogStoreException?> TryMoveAllAsync(
+        List<(KeyValue Key, JobVersion Version)> all, CancellationToken cancel)
+    {
+        try
+        {
+            await MoveAsync(all, cancel);
+            await SweepAsync(cancel);
+            return null;
+        }
         catch (LogStoreException failure)
         {
-            if (!_isAway && !SqliteFile.IsNotMade(failure)) // A new host's worker is about to make the file.
-            {
-                log.VersionsWait(failure.Message, all.Count);
-                _isAway = true;
-            }
-
-            await RemoveOldestAsync(all, cancel);
-            return false;
+            return failure;
         }
+    }
+
+    /// <summary>Logs that the store is away, and that it is back, once each.</summary>
+    private void Tell(LogStoreException? failure, int waits)
+    {
+        if (failure is null && _isAway)
+        {
+            log.VersionsMoved();
+        }
+        else if (failure is not null && !_isAway && !SqliteFile.IsNotMade(failure)) // A new host's worker is about to make the file.
+        {
+            log.VersionsWait(failure.Message, waits);
+        }
+
+        _isAway = failure is not null && (_isAway || !SqliteFile.IsNotMade(failure));
     }
 
     private async Task MoveAsync(List<(KeyValue Key, JobVersion Version)> all, CancellationToken cancel)
     {
         LogStoreException? failure = null;
         var failures = 0;
+        var known = all.Select(one => (one.Version.JobName, one.Version.Revision)).ToHashSet();
         foreach (var (key, version) in all)
         {
             try
             {
-                if (await FindFormerAsync(version, cancel) is { } former)
+                if (!known.Contains((version.JobName, version.Former)) && await FindFormerAsync(version, cancel) is { } former)
                 {
                     await store.WriteAsync(former, cancel).WaitAsync(cancel);
                 }

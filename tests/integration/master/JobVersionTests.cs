@@ -108,6 +108,22 @@ public sealed class JobVersionTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
+    public async Task A_version_that_comes_after_a_refused_one_does_not_make_it_one_of_nobody()
+    {
+        await SaveAsync("refused");
+        await SaveAsync("two");
+        _store.Refuses = version => version.Job?.Command == "refused";
+
+        Assert.False(await _mover.TryMoveAsync(CancellationToken.None));
+        Assert.Equal(["two"], _store.Written.Select(Describe));
+
+        _store.Refuses = _ => false;
+        Assert.True(await _mover.TryMoveAsync(CancellationToken.None));
+        Assert.Equal(
+            [("two", Somebody), ("refused", Somebody)], (await ListAsync()).Select(version => (Describe(version), version.Author)));
+    }
+
+    [Fact]
     public async Task A_version_whose_key_was_not_deleted_is_written_again_and_is_there_once()
     {
         await SaveAsync("one");
