@@ -16,4 +16,11 @@ internal static partial class MasterLog
 
     [LoggerMessage(604, LogLevel.Warning, "{Row} is left out of the answer to {Path}: {Why}")]
     public static partial void RowSkipped(this ILogger log, string row, string path, string why);
+
+    [LoggerMessage(605, LogLevel.Warning,
+        "endings cannot be read ({Reason}); lists of jobs show the endings that were known before, until the log store is back")]
+    public static partial void EndingsUnread(this ILogger log, string reason);
+
+    [LoggerMessage(606, LogLevel.Information, "endings are read again after {Seconds:F1} s")]
+    public static partial void EndingsRead(this ILogger log, double seconds);
 }

@@ -6,6 +6,7 @@ using Dts.Master;
 using Dts.Master.Api;
 using Dts.Master.Jobs;
 using Dts.Master.Logs;
+using Dts.Master.Views;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 Service.HideFromCommands();
@@ -51,6 +52,7 @@ return await Service.RunAsync(async () =>
     var workers = new WorkerList(etcd, settings.Keys);
     var foreign = new ForeignValues(log);
     var jobs = new JobStore(etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, foreign);
+    var view = new ClusterView(new ClusterState(settings.Keys, settings.DefaultZone));
 
     var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
     builder.Services.AddSingleton(loggers);
@@ -73,6 +75,8 @@ return await Service.RunAsync(async () =>
     app.Use(gate.GuardApiAsync);
     new OriginalApi(jobs, workers, store, gate, settings.DefaultZone).Map(app);
     var v1 = app.MapGroup("/api/v1");
+    new JobListApi(view, TimeProvider.System).Map(v1);
+    new BulkApi(view, jobs, TimeProvider.System).Map(v1);
     var runs = new RunRequests(jobs, new RequestLease(etcd, TimeProvider.System), store, TimeProvider.System);
     var saves = new JobSaves(jobs, workers, settings.DefaultZone, TimeProvider.System);
     new JobResource(jobs, saves, runs).Map(v1);
@@ -80,11 +84,11 @@ return await Service.RunAsync(async () =>
     var ledger = new LedgerReader(etcd, settings.Keys, store, settings.DefaultZone, foreign, TimeProvider.System);
     new LedgerApi(jobs, ledger, TimeProvider.System).Map(v1);
     var oneRun = new RunReader(etcd, settings.Keys, store, jobs, TimeProvider.System);
-    new RunsApi(new RunList(etcd, settings.Keys, foreign), oneRun, jobs, store, TimeProvider.System).Map(v1);
-    new ScheduleApi(jobs, settings.DefaultZone, TimeProvider.System).Map(v1);
+    new RunsApi(view, oneRun, jobs, store, TimeProvider.System).Map(v1);
+    new ScheduleApi(view, TimeProvider.System).Map(v1);
     new JobStatsApi(jobs, store, TimeProvider.System).Map(v1);
     new OutputApi(store, etcd, settings.Keys, TimeProvider.System).Map(v1);
-    new WorkersApi(workers).Map(v1);
+    new WorkersApi(view).Map(v1);
     ConsolePage.Map(app);
     Health.Map(app, etcd, settings.Keys);
 
@@ -106,6 +110,7 @@ return await Service.RunAsync(async () =>
     using var vitals = new Vitals(settings, etcd);
     Task[] keeping =
     [
+        new ViewKeeper(view, etcd, settings.Keys, store, foreign, TimeProvider.System, log).RunAsync(app.Lifetime.ApplicationStopping),
         new Heartbeat(systemd, vitals.ProveAsync, vitals.DescribeAsync, TimeProvider.System).RunAsync(app.Lifetime.ApplicationStopping),
         reload.RunAsync(
             reader,
@@ -116,8 +121,11 @@ return await Service.RunAsync(async () =>
             app.Lifetime.ApplicationStopping),
     ];
     app.Lifetime.ApplicationStopping.Register(systemd.Stopping);
-    await app.WaitForShutdownAsync();
-    await Task.WhenAll(keeping);
+    await foreach (var ended in Task.WhenEach([app.WaitForShutdownAsync(), .. keeping]))
+    {
+        await ended; // An exception is a bug: exit, and systemd restarts us.
+    }
+
     log.Stopped("dts-master");
     return 0;
 

@@ -40,6 +40,12 @@ internal sealed class StoreGate(ILogReader store, TimeSpan deadline, TimeProvide
     public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) =>
         AskAsync(stop => store.ListStatsAsync(job, from, stop), cancel);
 
+    public Task<IReadOnlyList<EndedRun>> ListEndingsAsync(IReadOnlyList<string> jobs, int each, CancellationToken cancel) =>
+        AskAsync(stop => store.ListEndingsAsync(jobs, each, stop), cancel);
+
+    public Task<IReadOnlyList<EndedRun>> FindEndingsAsync(IReadOnlyList<string> ids, CancellationToken cancel) =>
+        AskAsync(stop => store.FindEndingsAsync(ids, stop), cancel);
+
     public void Dispose() => store.Dispose();
 
     private async Task<T> AskAsync<T>(Func<CancellationToken, Task<T>> ask, CancellationToken cancel)

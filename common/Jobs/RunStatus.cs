@@ -31,6 +31,11 @@ public enum RunStatus
 
 public static class RunStatusWords
 {
+    private static readonly Dictionary<string, RunStatus> ByWord = Enum.GetValues<RunStatus>().ToDictionary(status => status.Word());
+
     /// <summary>The word for a status, the same in JSON, in the log store and in the journal.</summary>
     public static string Word(this RunStatus status) => JsonNamingPolicy.CamelCase.ConvertName(status.ToString());
+
+    /// <summary>The status of a word; null = it is no status's word.</summary>
+    public static RunStatus? Find(string word) => ByWord.TryGetValue(word, out var status) ? status : null;
 }

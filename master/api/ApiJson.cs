@@ -4,6 +4,7 @@ using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Master.Jobs;
+using Dts.Master.Views;
 
 namespace Dts.Master.Api;
 
@@ -15,7 +16,10 @@ namespace Dts.Master.Api;
 [JsonSerializable(typeof(RunsPage))]
 [JsonSerializable(typeof(ScheduleLoad))]
 [JsonSerializable(typeof(RunView))]
-[JsonSerializable(typeof(WorkersView))]
+[JsonSerializable(typeof(WorkerPage))]
+[JsonSerializable(typeof(JobPage))]
+[JsonSerializable(typeof(NowPage))]
+[JsonSerializable(typeof(BulkAnswer))]
 [JsonSerializable(typeof(RunAsked))]
 [JsonSerializable(typeof(KillEffect))]
 [JsonSerializable(typeof(SaveAnswer))]

@@ -1,6 +1,5 @@
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
-using Dts.Master.Jobs;
 using Dts.Master.Logs;
 
 namespace Dts.Master.Api;
@@ -22,8 +21,8 @@ internal sealed record JobStats(
     MemoryUse? Memory,
     IReadOnlyDictionary<string, int> Workers,
     int LatestRuns,
-    LastRun? LastSuccess,
-    LastRun? LastFailure,
+    LatestRun? LastSuccess,
+    LatestRun? LastFailure,
     IReadOnlyList<DayOfJob> ByDay)
 {
     private const int LatestMax = 100;
@@ -34,9 +33,9 @@ internal sealed record JobStats(
     {
         var days = await store.ListStatsAsync(job, from, cancel);
         var latest = (await store.SearchAsync(new LogQuery(Job: job.Value, Limit: LatestMax), cancel)).Records
-            .Where(record => RunView.HasRun(record.Status))
+            .Where(record => EndedRun.HasRun(record.Status))
             .ToList();
-        var failures = new List<LastRun?>();
+        var failures = new List<LatestRun?>();
         foreach (var status in Failures)
         {
             failures.Add(await LastAsync(store, job, status, cancel));
@@ -60,9 +59,9 @@ internal sealed record JobStats(
         .Where(ending => ending.Count > 0)
         .ToDictionary(ending => ending.Word, ending => ending.Count);
 
-    private static async Task<LastRun?> LastAsync(ILogReader store, JobName job, RunStatus status, CancellationToken cancel) =>
+    private static async Task<LatestRun?> LastAsync(ILogReader store, JobName job, RunStatus status, CancellationToken cancel) =>
         (await store.SearchAsync(new LogQuery(Job: job.Value, Status: status, Limit: 1), cancel)).Records is [var last]
-            ? new LastRun(Ledger.RunIdOf(last), last.Status, DateTimeOffset.FromUnixTimeMilliseconds(last.StartTime))
+            ? new LatestRun(EndedRun.RunIdOf(last.Id, last.JobName), last.Status, DateTimeOffset.FromUnixTimeMilliseconds(last.StartTime))
             : null;
 }
 
@@ -101,6 +100,6 @@ internal sealed record MemoryUse(int Runs, long P50Bytes, long MaxBytes)
     }
 }
 
-internal sealed record LastRun(string RunId, RunStatus Ending, DateTimeOffset StartedAt);
+internal sealed record LatestRun(string RunId, RunStatus Ending, DateTimeOffset StartedAt);
 
 internal sealed record DayOfJob(DateOnly Day, IReadOnlyDictionary<string, long> Endings, Spread? Duration, Spread? Lag);

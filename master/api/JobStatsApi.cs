@@ -11,7 +11,9 @@ internal sealed class JobStatsApi(JobStore jobs, ILogReader store, TimeProvider 
     private const int DaysMax = 3660;
 
     public void Map(RouteGroupBuilder v1) => v1.MapGet("/jobs/{name}/stats", async (
-        string name, [Description("How many days, today included; 30 unless given")] string? days, CancellationToken cancel) =>
+        [Description("The job's name")] string name,
+        [Description("How many days, today included; 30 unless given")] string? days,
+        CancellationToken cancel) =>
     {
         var back = Query.Number("days", days, DaysByDefault, 1, DaysMax);
         var from = DateOnly.FromDateTime(time.GetUtcNow().UtcDateTime).AddDays(1 - back);

@@ -16,7 +16,7 @@ internal sealed class LedgerApi(JobStore jobs, LedgerReader ledger, TimeProvider
     public void Map(RouteGroupBuilder v1)
     {
         v1.MapGet("/jobs/{name}/ledger", async (
-            string name,
+            [Description("The job's name")] string name,
             [Description("The start of the span; the day before to unless given")] string? from,
             [Description("Its end; now unless given")] string? to,
             [Description("How many lines, 1 to 10000; 1000 unless given")] string? limit,

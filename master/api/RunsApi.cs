@@ -9,7 +9,7 @@ using Dts.Master.Views;
 namespace Dts.Master.Api;
 
 /// <summary>Runs: the list with its search and counts, and one run in any state.</summary>
-internal sealed class RunsApi(RunList unended, RunReader runs, JobStore jobs, ILogReader store, TimeProvider time)
+internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, ILogReader store, TimeProvider time)
 {
     private const int LimitByDefault = 50;
     private const int LimitMax = 1000;
@@ -42,7 +42,7 @@ internal sealed class RunsApi(RunList unended, RunReader runs, JobStore jobs, IL
             var rows = Query.Number("limit", limit, LimitByDefault, 0, LimitMax);
             if (question.IsUnended)
             {
-                return new RunsPage(await ListUnendedAsync(question, rows, now, cancel), [], null, null);
+                return new RunsPage(ListUnended(question, rows, now), [], null, null);
             }
 
             var place = Query.Text("after", after) is { } text
@@ -58,13 +58,20 @@ internal sealed class RunsApi(RunList unended, RunReader runs, JobStore jobs, IL
         }).WithSummary("A page of runs, the latest start first");
 
         v1.MapGet("/runs/{job}/{runId}", async (
-            string job, string runId, [Description("true: with the output")] string? output, CancellationToken cancel) =>
+            [Description("The job's name")] string job,
+            [Description("The run's id")] string runId,
+            [Description("true: with the output")] string? output,
+            CancellationToken cancel) =>
         {
             var name = await jobs.ResolveAsync(Query.Name(job), cancel);
             return await runs.FindAsync(name, Query.RunId(runId), Query.Flag("output", output), cancel) ?? throw NotKnown(name, runId);
         }).WithSummary("One run in any state: its timeline, its attempts, what led to it and what it led to");
 
-        v1.MapPost("/runs/{job}/{runId}/kill", async (string job, string runId, HttpContext http, CancellationToken cancel) =>
+        v1.MapPost("/runs/{job}/{runId}/kill", async (
+            [Description("The job's name")] string job,
+            [Description("The run's id")] string runId,
+            HttpContext http,
+            CancellationToken cancel) =>
         {
             var request = KillBody.Read(await RequestBody.ReadTypedAsync(http, KillBytesMax, "application/json"), runId);
             if (request.RunId != runId)
@@ -87,10 +94,9 @@ internal sealed class RunsApi(RunList unended, RunReader runs, JobStore jobs, IL
     private static Refusal NotKnown(JobName job, string runId) => Refusal.NotFound(
         $"run {Display.Line(runId)} of job {Display.Line(job)} is not known: neither in flight, nor queued, nor in the log");
 
-    private async Task<IReadOnlyList<UnendedRun>> ListUnendedAsync(
-        RunFilter filter, int limit, DateTimeOffset now, CancellationToken cancel) =>
+    private IReadOnlyList<UnendedRun> ListUnended(RunFilter filter, int limit, DateTimeOffset now) =>
     [
-        .. (await unended.ListAsync(cancel))
+        .. view.Ask(state => state.Runs.List())
             .Select(run => UnendedRun.Of(run, now))
             .Where(filter.Matches)
             .OrderBy(run => run.State == UnendedRun.Queued)

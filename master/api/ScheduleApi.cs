@@ -1,5 +1,4 @@
 using System.ComponentModel;
-using Dts.Common.Cron;
 using Dts.Common.Jobs;
 using Dts.Master.Jobs;
 using Dts.Master.Views;
@@ -7,7 +6,7 @@ using Dts.Master.Views;
 namespace Dts.Master.Api;
 
 /// <summary>The load that the schedules of all jobs make.</summary>
-internal sealed class ScheduleApi(JobStore jobs, CronZone defaultZone, TimeProvider time)
+internal sealed class ScheduleApi(ClusterView view, TimeProvider time)
 {
     private static readonly Dictionary<string, TimeSpan> Steps = new()
     {
@@ -15,12 +14,11 @@ internal sealed class ScheduleApi(JobStore jobs, CronZone defaultZone, TimeProvi
         ["quarter"] = TimeSpan.FromMinutes(15),
     };
 
-    public void Map(RouteGroupBuilder v1) => v1.MapGet("/schedule", async (
+    public void Map(RouteGroupBuilder v1) => v1.MapGet("/schedule", (
         [Description("The start of the span; now unless given")] string? from,
         [Description("Its end, at most 25 hours later; a day later unless given")] string? to,
         [Description("minute, or quarter of an hour; quarter unless given")] string? step,
-        [Description("Which jobs: label:team=pay job:backup user:dts \"part of name, command or description\"")] string? filter,
-        CancellationToken cancel) =>
+        [Description("Which jobs, as in the list of jobs: label:team=pay -state:paused backup")] string? filter) =>
     {
         var now = time.GetUtcNow();
         var begin = Query.Moment("from", from) ?? now;
@@ -39,7 +37,14 @@ internal sealed class ScheduleApi(JobStore jobs, CronZone defaultZone, TimeProvi
         var length = Steps.TryGetValue(word, out var known)
             ? known
             : throw Refusal.BadQuery("step", word, $"one of {string.Join(", ", Steps.Keys)}");
-        var wanted = new JobFilter(Filter.Parse(filter ?? "", now));
-        return ScheduleLoad.Of((await jobs.ListAsync(cancel)).Where(wanted.Matches), defaultZone, begin, end, length);
+        var wanted = JobListApi.ReadFilter(filter, now);
+        var schedules = view.Ask(state => state.Jobs.Sorted
+            .Where(job => job is { IsEnabled: true, Broken: "" } && wanted.Matches(job, state, now))
+            .Select(job => job.Timing.Schedule)
+            .OfType<JobSchedule>()
+            .GroupBy(schedule => schedule) // Jobs of equal texts share one, except those with H.
+            .Select(same => (same.Key, same.Count()))
+            .ToList());
+        return ScheduleLoad.Of(schedules, begin, end, length);
     }).WithSummary("How many fires are planned over a day, and the quietest times");
 }

@@ -11,11 +11,13 @@ internal sealed class ForeignValues(ILogger log)
     private readonly Lock _gate = new();
     private readonly HashSet<string> _reported = [];
 
-    public void Report(KeyValue pair, string why)
+    public void Report(KeyValue pair, string why) => Report(pair.Key.ToStringUtf8(), pair.ModRevision, why);
+
+    public void Report(string key, long revision, string why)
     {
         lock (_gate)
         {
-            if (!_reported.Add($"{pair.ModRevision}"))
+            if (!_reported.Add($"{revision}"))
             {
                 return;
             }
@@ -26,7 +28,7 @@ internal sealed class ForeignValues(ILogger log)
             }
         }
 
-        var key = Display.Line(pair.Key.ToStringUtf8());
-        log.DocumentSkipped(key, why);
+        var line = Display.Line(key);
+        log.DocumentSkipped(line, why);
     }
 }

@@ -1,6 +1,7 @@
 using Dts.Common.Cron;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Logs;
 
 namespace Dts.Master.Jobs;
 
@@ -81,10 +82,6 @@ internal static class Ledger
         return [.. plan.Unknown is { } unknown ? [unknown] : Array.Empty<LedgerLine>(), .. lines];
     }
 
-    /// <summary>The run's id within its job; of a record of the original, the record's own.</summary>
-    public static string RunIdOf(RunRecord record) =>
-        record.Id.StartsWith($"{record.JobName}/", StringComparison.Ordinal) ? record.Id[(record.JobName.Length + 1)..] : record.Id;
-
     private static string? OutOfRange(string field, DateTimeOffset moment) =>
         moment >= First && moment <= Last
             ? null
@@ -101,6 +98,8 @@ internal static class Ledger
                 record.Status, record.Attempt, record.Worker, record.Err, RunIdOf(record), record.EndTime - record.StartTime)),
         ];
     }
+
+    private static string RunIdOf(RunRecord record) => EndedRun.RunIdOf(record.Id, record.JobName);
 
     private static bool IsOfSchedule(RunRecord record) => record.Trigger is RunSpec.Schedule or RunSpec.Misfire
         || (record.Trigger is RunSpec.Retry or RunSpec.Rerun

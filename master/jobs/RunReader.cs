@@ -125,7 +125,7 @@ internal sealed class RunReader(EtcdClient etcd, Keys keys, ILogReader store, Jo
     {
         var ms = planTime.ToUnixTimeMilliseconds();
         var records = (await store.ListPlannedAsync(name, planTime, planTime.AddMilliseconds(1), cancel))
-            .Where(record => record.PlanTime == ms && fits(Ledger.RunIdOf(record)))
+            .Where(record => record.PlanTime == ms && fits(EndedRun.RunIdOf(record.Id, record.JobName)))
             .Select(RunLink.To);
         return
         [

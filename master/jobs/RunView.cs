@@ -1,5 +1,6 @@
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Logs;
 
 namespace Dts.Master.Jobs;
 
@@ -27,12 +28,7 @@ internal sealed record RunView(
     IReadOnlyList<RunLink> Attempts,
     IReadOnlyList<RunLink> Triggered,
     bool IsKillAsked,
-    RunRecord? Record)
-{
-    /// <summary>Whether the command ran: the other endings were decided without it, or nobody knows.</summary>
-    public static bool HasRun(RunStatus status) =>
-        status is RunStatus.Succeeded or RunStatus.Failed or RunStatus.TimedOut or RunStatus.Killed;
-}
+    RunRecord? Record);
 
 /// <summary>When what happened to a run. What has not happened, or is not known, is null.</summary>
 /// <param name="NotBefore">When it may start.</param>
@@ -60,7 +56,7 @@ internal sealed record RunTimeline(
 
     public static RunTimeline Of(RunRecord record)
     {
-        var hasRun = RunView.HasRun(record.Status);
+        var hasRun = EndedRun.HasRun(record.Status);
         var isScheduled = record.Trigger == RunSpec.Schedule;
         return new RunTimeline(
             At(record.PlanTime),
@@ -86,7 +82,7 @@ internal sealed record RunLink(string JobName, string RunId, int Attempt, string
 
     public static RunLink To(RunRecord record)
     {
-        var runId = Ledger.RunIdOf(record);
+        var runId = EndedRun.RunIdOf(record.Id, record.JobName);
         return new RunLink(
             record.JobName, runId, record.Attempt, record.Trigger, UnendedRun.Ended, record.Status, UrlOf(record.JobName, runId));
     }

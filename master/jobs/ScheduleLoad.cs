@@ -1,4 +1,3 @@
-using Dts.Common.Cron;
 using Dts.Common.Jobs;
 
 namespace Dts.Master.Jobs;
@@ -29,37 +28,22 @@ internal sealed record ScheduleLoad(
     /// <summary>The longest span: a day, also one with an hour more.</summary>
     public static TimeSpan Longest { get; } = TimeSpan.FromHours(25);
 
+    /// <param name="schedules">Each with the number of jobs that have it.</param>
     /// <param name="from">Its seconds do not matter.</param>
     /// <param name="step">Whole minutes.</param>
-    public static ScheduleLoad Of(IEnumerable<Job> jobs, CronZone defaultZone, DateTimeOffset from, DateTimeOffset to, TimeSpan step)
+    public static ScheduleLoad Of(
+        IReadOnlyCollection<(JobSchedule Schedule, int Jobs)> schedules, DateTimeOffset from, DateTimeOffset to, TimeSpan step)
     {
         var start = DateTimeOffset.UnixEpoch + (Minute * Math.Floor((from - DateTimeOffset.UnixEpoch) / Minute));
         var steps = Math.Max(1, (int)Math.Ceiling((to - start) / step));
         var perStep = (int)(step / Minute);
         var minutes = new long[steps * perStep];
-        var counted = 0;
-        foreach (var same in jobs.Where(job => job.Enabled).GroupBy(job => (job.CronExpr, job.TimeZone)))
+        foreach (var (schedule, jobs) in schedules)
         {
-            var number = same.Count();
-            foreach (var job in same)
-            {
-                if (!JobSchedule.TryParse(job, defaultZone, out var schedule, out _))
-                {
-                    continue;
-                }
-
-                // Without H, one count stands for all jobs of this text.
-                var jobsAlike = schedule.Expression.DependsOnHashKey ? 1 : number;
-                Add(schedule, jobsAlike, start, minutes);
-                counted += jobsAlike;
-                if (jobsAlike > 1)
-                {
-                    break;
-                }
-            }
+            Add(schedule, jobs, start, minutes);
         }
 
-        return Sum(start, step, counted, minutes, perStep);
+        return Sum(start, step, schedules.Sum(same => same.Jobs), minutes, perStep);
     }
 
     private static void Add(JobSchedule schedule, int number, DateTimeOffset start, long[] minutes)

@@ -42,4 +42,10 @@ internal interface ILogReader : ILogOutput
 
     /// <summary>What a job's runs came to, day by day (UTC), the oldest first; days without any are left out.</summary>
     Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel);
+
+    /// <summary>The latest endings of each of some jobs, by start; in no certain order. It reads neither outputs nor commands.</summary>
+    Task<IReadOnlyList<EndedRun>> ListEndingsAsync(IReadOnlyList<string> jobs, int each, CancellationToken cancel);
+
+    /// <summary>Those of some runs that have ended and whose records have arrived, by the records' ids; in no certain order.</summary>
+    Task<IReadOnlyList<EndedRun>> FindEndingsAsync(IReadOnlyList<string> ids, CancellationToken cancel);
 }

@@ -12,8 +12,10 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
     private const int SpanGrowth = 2;
     private const int GroupsMax = 1_000_000; // In one answer.
 
+    private static readonly BsonDocument EndingOnly = new() { { "output", 0 }, { "content", 0 }, { "command", 0 } };
     private static readonly BsonDocument LatestFirst = new() { { "startTime", -1 }, { "_id", -1 } };
     private static readonly BsonDocument WithoutOutput = new() { { "output", 0 }, { "content", 0 } };
+    private static readonly TimeSpan[] EndingSpans = [TimeSpan.FromHours(1), TimeSpan.FromDays(1), TimeSpan.FromDays(30)];
     private static readonly TimeSpan FirstSpan = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan LongestSpan = TimeSpan.FromDays(1000);
 
@@ -88,22 +90,63 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
         });
         group.Add("n", new BsonDocument("$sum", 1));
         var groups = await AggregateAsync([match, new BsonDocument("$group", group)]);
-        var words = Enum.GetValues<RunStatus>().ToDictionary(status => status.Word());
         return new SpanCounts(
             [
                 .. groups
                     .Select(found => (Key: found["_id"].AsBsonDocument, Count: found.Long("n")))
-                    .Where(found => words.ContainsKey(found.Key.Text("status")))
-                    .Select(found => new EndingCount(found.Key.Long("at"), words[found.Key.Text("status")], found.Count)),
+                    .Select(found => (found.Key, Status: RunStatusWords.Find(found.Key.Text("status")), found.Count))
+                    .Where(found => found.Status is not null)
+                    .Select(found => new EndingCount(found.Key.Long("at"), found.Status ?? default, found.Count)),
             ],
             IsWhole: true);
     });
+
+    public Task<IReadOnlyList<EndedRun>> ListEndingsAsync(
+        IReadOnlyList<string> jobs, int each, CancellationToken cancel) => Database.RunAsync<IReadOnlyList<EndedRun>>(async () =>
+    {
+        List<EndedRun> endings = [];
+        foreach (var job in jobs)
+        {
+            cancel.ThrowIfCancellationRequested();
+            endings.AddRange(await ListEndingsAsync(job, each));
+        }
+
+        return endings;
+    });
+
+    public Task<IReadOnlyList<EndedRun>> FindEndingsAsync(
+        IReadOnlyList<string> ids, CancellationToken cancel) => Database.RunAsync<IReadOnlyList<EndedRun>>(async () =>
+    {
+        var filter = new BsonDocument("_id", new BsonDocument("$in", new BsonArray(ids)));
+        return [.. (await Database.FindAsync("log", filter, sort: null, fields: EndingOnly)).Select(EndingOf)];
+    });
+
+    /// <remarks>In spans of time that grow, for the reason that <see cref="FindLatestAsync"/> gives.</remarks>
+    private async Task<List<EndedRun>> ListEndingsAsync(string job, int each)
+    {
+        List<BsonDocument> found = [];
+        for (var i = 0; i <= EndingSpans.Length && found.Count < each; i++)
+        {
+            var filter = new BsonDocument("jobName", job);
+            if (i < EndingSpans.Length)
+            {
+                var from = (DateTimeOffset.UtcNow - EndingSpans[i]).ToUnixTimeMilliseconds();
+                filter.Add("startTime", new BsonDocument("$gte", from));
+            }
+
+            found = await Database.FindAsync("log", filter, LatestFirst, each, fields: EndingOnly);
+        }
+
+        return [.. found.Select(EndingOf)];
+    }
+
+    private static EndedRun EndingOf(BsonDocument document) => EndedRun.Of(RunDocument.Read(document));
 
     /// <param name="documents">Read without their outputs unless <paramref name="withOutput"/>.</param>
     private async Task<IReadOnlyList<RunRecord>> ReadAsync(List<BsonDocument> documents, bool withOutput)
     {
         // Records of older versions, and the original's, have no last line: that of their outputs is read.
-        var older = withOutput ? new Dictionary<BsonValue, BsonDocument>() : documents.Where(HasNoLastLine).ToDictionary(document => document["_id"]);
+        var older = documents.Where(document => !withOutput && HasNoLastLine(document)).ToDictionary(document => document["_id"]);
         if (older.Count > 0)
         {
             var ids = new BsonDocument("_id", new BsonDocument("$in", new BsonArray(older.Keys)));

@@ -25,7 +25,8 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
     public async Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel)
     {
         var conditions = Conditions.Of(query);
-        var sql = $"select record from log where {conditions.Indexed} and {conditions.Others} order by startTime desc, _id desc limit $limit";
+        var sql =
+            $"select record from log where {conditions.Indexed} and {conditions.Others} order by startTime desc, _id desc limit $limit";
         return LogPage.Of(
             await QueryRecords(sql, [.. conditions.Parameters, ("$limit", query.Limit + 1)], query.Output, cancel), query.Limit);
     }
@@ -68,6 +69,41 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
         }
 
         return [.. days.Select(day => new DayStats(DayKeys.DayOf(day.Key), day.Value))];
+    }, cancel);
+
+    public Task<IReadOnlyList<EndedRun>> ListEndingsAsync(IReadOnlyList<string> jobs, int each, CancellationToken cancel) => ReadEndings(
+        "jobName = $key order by startTime desc, _id desc limit $limit", jobs, each, cancel);
+
+    public Task<IReadOnlyList<EndedRun>> FindEndingsAsync(IReadOnlyList<string> ids, CancellationToken cancel) =>
+        ReadEndings("_id = $key limit $limit", ids, 1, cancel);
+
+    private Task<IReadOnlyList<EndedRun>> ReadEndings(
+        string condition, IReadOnlyList<string> keys, int each, CancellationToken cancel) => ReadAsync<EndedRun>(connection =>
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText =
+            "select _id, jobName, status, planTime, startTime, coalesce(record ->> 'endTime', 0), coalesce(record ->> 'worker', ''), "
+                + $"coalesce(substr(record ->> 'err', 1, {EndedRun.ErrLengthMax}), '') from log where {condition}";
+        var key = command.Parameters.AddWithValue("$key", "");
+        command.Parameters.AddWithValue("$limit", each);
+        var endings = new List<EndedRun>();
+        foreach (var value in keys)
+        {
+            cancel.ThrowIfCancellationRequested();
+            key.Value = value;
+            using var rows = command.ExecuteReader();
+            while (rows.Read())
+            {
+                if (RunStatusWords.Find(rows.GetString(2)) is { } status)
+                {
+                    endings.Add(new EndedRun(
+                        rows.GetString(1), EndedRun.RunIdOf(rows.GetString(0), rows.GetString(1)), status, rows.GetInt64(3),
+                        rows.GetInt64(4), rows.GetInt64(5), rows.GetString(6), rows.GetString(7)));
+                }
+            }
+        }
+
+        return endings;
     }, cancel);
 
     protected override async Task<IReadOnlyList<T>> ReadAsync<T>(
@@ -157,11 +193,10 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
         command.CommandText =
             $"select startTime / $step * $step, status, count(*) from log where {conditions.Indexed} and {conditions.Others} group by 1, 2";
         using var rows = command.ExecuteReader();
-        var words = Enum.GetValues<RunStatus>().ToDictionary(status => status.Word());
         var counts = new List<EndingCount>();
         while (rows.Read())
         {
-            if (words.TryGetValue(rows.GetString(1), out var status))
+            if (RunStatusWords.Find(rows.GetString(1)) is { } status)
             {
                 counts.Add(new EndingCount(rows.GetInt64(0), status, rows.GetInt64(2)));
             }

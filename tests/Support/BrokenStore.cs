@@ -121,6 +121,28 @@ internal sealed class BrokenStore : ILogStore
     public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(
         JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) => throw new NotSupportedException();
 
+    public Task<IReadOnlyList<EndedRun>> ListEndingsAsync(IReadOnlyList<string> jobs, int each, CancellationToken cancel)
+    {
+        Interlocked.Increment(ref _questions);
+        ThrowIfBroken();
+        return Task.FromResult<IReadOnlyList<EndedRun>>(
+            [.. jobs.SelectMany(job => LatestById().Where(record => record.JobName == job)
+                .OrderByDescending(record => record.StartTime)
+                .Take(each)
+                .Select(EndedRun.Of))]);
+    }
+
+    public Task<IReadOnlyList<EndedRun>> FindEndingsAsync(IReadOnlyList<string> ids, CancellationToken cancel)
+    {
+        Interlocked.Increment(ref _questions);
+        ThrowIfBroken();
+        return Task.FromResult<IReadOnlyList<EndedRun>>(
+            [.. LatestById().Where(record => ids.Contains(record.Id)).Select(EndedRun.Of)]);
+    }
+
+    private IEnumerable<RunRecord> LatestById() =>
+        Batches.SelectMany(batch => batch).GroupBy(record => record.Id).Select(writings => writings.Last());
+
     public Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel)
     {
         ThrowIfBroken();

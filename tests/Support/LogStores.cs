@@ -52,6 +52,12 @@ internal abstract class LogStore(ILogReader reader, ILogWriter writer) : ILogSto
     public Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel) =>
         reader.ListStatsAsync(job, from, cancel);
 
+    public Task<IReadOnlyList<EndedRun>> ListEndingsAsync(IReadOnlyList<string> jobs, int each, CancellationToken cancel) =>
+        reader.ListEndingsAsync(jobs, each, cancel);
+
+    public Task<IReadOnlyList<EndedRun>> FindEndingsAsync(IReadOnlyList<string> ids, CancellationToken cancel) =>
+        reader.FindEndingsAsync(ids, cancel);
+
     public void Dispose()
     {
         writer.Dispose();

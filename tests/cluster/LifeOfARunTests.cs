@@ -316,11 +316,13 @@ public sealed class LifeOfARunTests
 
         proxy.Cut();
         await cluster.CallAsync("/api/v1/jobs/stubborn/kill");
-        var waiting = Assert.Single((await cluster.GetAsync("/api/v1/runs?filter=state:running"))["unended"]!.AsArray());
+        await Patience.Until(
+            () => cluster.GetAsync("/api/v1/runs?filter=state:running").Result["unended"]!.AsArray() is [{ } waiting]
+                && (bool)waiting["isKillAsked"]!,
+            () => "the request is not seen");
         proxy.Mend();
 
         await cluster.RecordsSoon("stubborn", records => records.Any(record => record.Status == RunStatus.Killed));
-        Assert.True((bool)waiting!["isKillAsked"]!);
         await Patience.Until(
             () => cluster.Etcd.RunCtlAsync("get", "--prefix", "/cron/killer/").Result == "", () => "the kill request stands unanswered");
     }

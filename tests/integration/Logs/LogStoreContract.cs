@@ -448,6 +448,43 @@ public abstract class LogStoreContract : IDisposable
     }
 
     [Fact]
+    public async Task The_latest_endings_of_several_jobs_are_read_without_their_outputs()
+    {
+        var store = Open();
+        await WriteAsync(
+            store,
+            [
+                .. Enumerable.Range(0, 5).Select(n => Some.Record(n, "a", n == 3 ? RunStatus.Failed : RunStatus.Succeeded)),
+                Some.Record(9, "b") with { Status = RunStatus.Lost, Err = new string('x', 1000), Worker = "w2" },
+                Some.Record(1, "c"),
+            ]);
+
+        var endings = await store.ListEndingsAsync(["a", "b", "none"], 3, CancellationToken.None);
+
+        Assert.Equal(
+            new[] { Some.Record(2, "a"), Some.Record(3, "a", RunStatus.Failed), Some.Record(4, "a") }.Select(EndedRun.Of),
+            endings.Where(ending => ending.Job == "a").OrderBy(ending => ending.StartTime));
+        var lost = Assert.Single(endings, ending => ending.Job != "a");
+        Assert.Equal(("b", RunStatus.Lost, "w2", 300), (lost.Job, lost.Status, lost.Worker, lost.Err.Length));
+        Assert.Equal(RunId.Of(Some.Now.AddMinutes(9)), lost.RunId);
+    }
+
+    [Fact]
+    public async Task Endings_are_found_by_the_ids_of_their_records()
+    {
+        var store = Open();
+        await WriteAsync(store, Some.Record(0), Some.Record(1), Some.Record(2));
+        await WriteAsync(store, Some.Record(1) with { Status = RunStatus.Killed, Err = "killed" });
+
+        var endings = await store.FindEndingsAsync(
+            [Some.Record(1).Id, Some.Record(2).Id, "hello/none"], CancellationToken.None);
+
+        Assert.Equal(
+            [EndedRun.Of(Some.Record(1) with { Status = RunStatus.Killed, Err = "killed" }), EndedRun.Of(Some.Record(2))],
+            endings.OrderBy(ending => ending.StartTime));
+    }
+
+    [Fact]
     public async Task Several_write_and_read_at_once_and_nothing_is_lost()
     {
         const int writers = 4;

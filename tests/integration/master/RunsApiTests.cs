@@ -93,12 +93,20 @@ public sealed class RunsApiTests(MasterProcess master) : IClassFixture<MasterPro
         await ClaimAsync(running);
         await QueueAsync(queued);
 
-        var both = await GetAsync($"/api/v1/runs?filter=state:running|queued%20job:{_job}");
+        JsonNode? both = null;
+        await Patience.Until(
+            () =>
+            {
+                using var answer = master.Http.GetAsync($"/api/v1/runs?filter=state:running|queued%20job:{_job}").Result;
+                both = JsonNode.Parse(answer.Content.ReadAsStringAsync().Result)!;
+                return both["unended"] is JsonArray { Count: 2 };
+            },
+            () => $"{both}");
         var one = await GetAsync($"/api/v1/runs?filter=-state:running%20trigger:manual%20{_job}");
 
         Assert.Equal(
             [($"{running.Id}", "running", "w1"), ($"{queued.Id}", "queued", "")],
-            both["unended"]!.AsArray().Select(run => ((string)run!["runId"]!, (string)run["state"]!, (string)run["worker"]!)));
+            both!["unended"]!.AsArray().Select(run => ((string)run!["runId"]!, (string)run["state"]!, (string)run["worker"]!)));
         Assert.Equal([queued.Id], one["unended"]!.AsArray().Select(run => (string?)run!["runId"]));
         Assert.DoesNotContain("secret", both.ToJsonString(), StringComparison.Ordinal);
         Assert.Empty(both["runs"]!.AsArray());

@@ -188,18 +188,21 @@ public sealed class LedgerTests
     {
         var run = RunSpec.Scheduled(T);
         var retry = run.Again(RunSpec.Retry, T.AddSeconds(40));
-        var skipped = new OwedEnding("w2", "1", RunSpec.Scheduled(T.AddMinutes(1)), RunStatus.Skipped, "the previous run was still going", T);
+        var second = RunSpec.Scheduled(T.AddMinutes(1));
+        var skipped = new OwedEnding("w2", "1", second, RunStatus.Skipped, "the previous run was still going", T);
         var later = new OwedEnding("w2", "1", run, RunStatus.Lost, "worker w1 lost", T);
 
         var running = Judge([], [new RunInSight("hello", run.Id, run, "w1", T, false)], [skipped], T).Take(2);
-        var queued = Judge([Some.Record(0, status: RunStatus.Failed)], [new RunInSight("hello", retry.Id, retry, "", null, false)], [later], T)[0];
+        var queued = Judge(
+            [Some.Record(0, status: RunStatus.Failed)], [new RunInSight("hello", retry.Id, retry, "", null, false)], [later], T)[0];
         var ended = Judge([Some.Record(0)], [new RunInSight("hello", run.Id, run, "w1", T, false)], [later], T)[0];
 
         Assert.Equal(
             [("running", "runs on w1", "w1", ""), ("skipped", "the previous run was still going", "w2", "")],
             running.Select(line => (line.Ending, line.Reason, line.Worker, line.Fault)));
         Assert.Equal(
-            ("queued", "waits in the queue as attempt 2, not before 2026-11-22T10:00:40Z", ""), (queued.Ending, queued.Reason, queued.Fault));
+            ("queued", "waits in the queue as attempt 2, not before 2026-11-22T10:00:40Z", ""),
+            (queued.Ending, queued.Reason, queued.Fault));
         Assert.Equal(("succeeded", ""), (ended.Ending, ended.Fault));
     }
 

@@ -1,0 +1,43 @@
+using System.ComponentModel;
+using Dts.Master.Views;
+
+namespace Dts.Master.Api;
+
+/// <summary>The list of jobs, and the present moment, from the view.</summary>
+internal sealed class JobListApi(ClusterView view, TimeProvider time)
+{
+    private const int LimitMax = 1000;
+
+    public void Map(RouteGroupBuilder v1)
+    {
+        v1.MapGet("/jobs", (
+            [Description("Words that must all match, such as state:failing label:team=pay -worker:w1 next:<1h backup")] string? filter,
+            [Description("name (default), next, last or state; with '-' before it for the reverse")] string? sort,
+            [Description("The most jobs of a page, 1 to 1000; 50 by default")] string? limit,
+            [Description("The \"next\" of the page before")] string? after) =>
+        {
+            var now = time.GetUtcNow();
+            var order = Query.Text("sort", sort) is not { } word ? JobOrder.Find("name")!
+                : JobOrder.Find(word) ?? throw Refusal.BadQuery("sort", word, JobOrder.Expected);
+            var cursor = Query.Text("after", after) is not { } place ? null
+                : JobCursor.Parse(place, order)
+                    ?? throw Refusal.BadQuery("after", place, "the \"next\" of the page before, in the same order");
+            var query = new JobListQuery(ReadFilter(filter, now), order, cursor, Query.Number("limit", limit, 50, 1, LimitMax));
+            return view.Ask(state => query.Of(state, now));
+        }).WithSummary("The jobs that match a filter: how they stand, how their latest runs ended, when they run next");
+
+        v1.MapGet("/now", () =>
+        {
+            var now = time.GetUtcNow();
+            return view.Ask(state => NowPage.Of(state, now));
+        }).WithSummary("The present moment: which jobs need somebody and why, what runs, what runs next");
+    }
+
+    /// <exception cref="FormatException">The filter cannot be read, or has a word for runs.</exception>
+    internal static Filter ReadFilter(string? text, DateTimeOffset now)
+    {
+        var filter = Filter.Parse(Query.Text("filter", text) ?? "", now);
+        filter.ThrowIfNotOfJobs();
+        return filter;
+    }
+}

@@ -1,0 +1,231 @@
+using Dts.Common.Cron;
+using Dts.Common.Etcd;
+using Dts.Common.Jobs;
+using Dts.Master.Logs;
+
+namespace Dts.Master.Views;
+
+/// <summary>What a master knows of the cluster: takes changes of etcd, endings from the log and time, and answers without I/O.</summary>
+/// <remarks>Not thread-safe; <see cref="ClusterView"/> guards it.</remarks>
+internal sealed class ClusterState(Keys keys, CronZone defaultZone)
+{
+    private static readonly TimeSpan AllAreLoadedIn = TimeSpan.FromHours(1);
+
+    private DateTimeOffset? _ticked;
+    private double _loadsDue;
+    private string _loadedUpTo = "";
+
+    public JobTable Jobs { get; } = new(defaultZone);
+
+    public RunTable Runs { get; } = new();
+
+    public WorkerTable Workers { get; } = new();
+
+    public EndingQuestions Questions { get; } = new();
+
+    public JobState StateOf(JobEntry job) =>
+        job.Broken.Length > 0 ? JobState.Broken
+        : !job.IsEnabled ? JobState.Paused
+        : job.IsFailing ? JobState.Failing
+        : Runs.CountInFlight(job.Name) > 0 ? JobState.Running
+        : Runs.CountQueued(job.Name) > 0 ? JobState.Queued
+        : job.Endings.IsUnknown ? JobState.Unknown
+        : job.HasRuns ? JobState.Well
+        : JobState.New;
+
+    public void ApplyJobs(IEnumerable<KeyChange> changes)
+    {
+        foreach (var change in changes)
+        {
+            if (!Keys.TryParseName(change.Key, keys.Jobs, out var name))
+            {
+                continue; // DTS did not write it; workers log it.
+            }
+
+            if (change is not KeyChange.Put put)
+            {
+                Jobs.Remove(name.Value);
+            }
+            else if (Jobs.Put(name.Value, put.Value.Memory))
+            {
+                Questions.Load(name.Value.Value);
+            }
+        }
+    }
+
+    /// <param name="report">Called with key, revision and fault of a value that cannot be read.</param>
+    public void ApplyRuns(ChangeBatch batch, DateTimeOffset now, Action<KeyChange, string> report)
+    {
+        foreach (var change in batch.Changes)
+        {
+            if (Keys.TryParseRun(change.Key, keys.AllRuns) is not var (job, runId))
+            {
+                continue;
+            }
+
+            if (change is not KeyChange.Put put)
+            {
+                Runs.RemoveInFlight(job.Value, runId);
+                AwaitEnding(batch, job.Value, runId, now);
+            }
+            else if (Documents.TryReadInFlight(runId, put.Value.Span, out var run, out var why))
+            {
+                Runs.PutInFlight(job.Value, runId, run, put.CreateRevision);
+            }
+            else
+            {
+                report(change, why);
+            }
+        }
+    }
+
+    public void ApplyQueue(ChangeBatch batch, Action<KeyChange, string> report)
+    {
+        foreach (var change in batch.Changes)
+        {
+            if (Keys.TryParseRun(change.Key, keys.AllQueued) is not var (job, runId))
+            {
+                continue;
+            }
+
+            if (change is not KeyChange.Put put)
+            {
+                Runs.RemoveQueued(job.Value, runId);
+            }
+            else if (Documents.TryReadQueued(runId, put.Value.Span, out var run, out var why))
+            {
+                Runs.PutQueued(job.Value, runId, run);
+            }
+            else
+            {
+                report(change, why);
+            }
+        }
+    }
+
+    /// <summary>A key under owed/ goes when its ending is in a worker's spool, on its way to the log.</summary>
+    public void ApplyOwed(ChangeBatch batch, DateTimeOffset now)
+    {
+        foreach (var gone in batch.Changes.OfType<KeyChange.Deleted>())
+        {
+            if (Keys.TryParseRun(gone.Key, keys.AllOwed) is var (job, runId))
+            {
+                AwaitEnding(batch, job.Value, runId, now);
+            }
+        }
+    }
+
+    public void ApplyKills(IEnumerable<KeyChange> changes)
+    {
+        foreach (var change in changes)
+        {
+            if (keys.TryParseKiller(change.Key) is not var (job, runId))
+            {
+                continue;
+            }
+
+            if (change is KeyChange.Put)
+            {
+                Runs.PutKill(job.Value, runId, change.ModRevision);
+            }
+            else
+            {
+                Runs.RemoveKill(job.Value, runId);
+            }
+        }
+    }
+
+    public void ApplyWorkers(IEnumerable<KeyChange> changes, DateTimeOffset now)
+    {
+        foreach (var change in changes)
+        {
+            var id = keys.WorkerOf(change.Key);
+            if (change is not KeyChange.Put put)
+            {
+                Workers.Remove(id, now);
+            }
+            else if (WorkerRegistration.Parse(put.Value.Span) is { } registration)
+            {
+                Workers.Put(id, registration);
+            }
+        }
+    }
+
+    /// <summary>What the log answered.</summary>
+    public void Answer(EndingQuestion question, IReadOnlyList<EndedRun> found, DateTimeOffset now)
+    {
+        switch (question)
+        {
+            case EndingQuestion.Jobs(var names):
+                var byJob = found.ToLookup(run => run.Job);
+                foreach (var name in names)
+                {
+                    Jobs.Find(name)?.Load(byJob[name], Jobs.Share);
+                }
+
+                break;
+            case EndingQuestion.Runs(var awaited):
+                var byRun = found.ToLookup(run => (run.Job, run.RunId));
+                foreach (var run in awaited)
+                {
+                    TakeEnding(run, byRun[(run.Job, run.RunId)].FirstOrDefault(), now);
+                }
+
+                break;
+        }
+    }
+
+    /// <summary>Time has passed.</summary>
+    public void Tick(DateTimeOffset now)
+    {
+        Workers.Expire(now);
+        var passed = now - (_ticked ?? now);
+        if (passed < TimeSpan.Zero)
+        {
+            foreach (var job in Jobs.Sorted)
+            {
+                job.ForgetNext();
+            }
+        }
+
+        _ticked = now;
+        _loadsDue += Math.Clamp(passed / AllAreLoadedIn, 0, 1) * Jobs.Sorted.Count;
+        for (; _loadsDue >= 1 && Jobs.Sorted.Count > 0; _loadsDue--)
+        {
+            var index = Jobs.IndexOf(_loadedUpTo + '\0');
+            _loadedUpTo = Jobs.Sorted[index < Jobs.Sorted.Count ? index : 0].Name;
+            Questions.Load(_loadedUpTo);
+        }
+    }
+
+    private void AwaitEnding(ChangeBatch batch, string job, string runId, DateTimeOffset now)
+    {
+        if (!batch.IsOtherData && Jobs.Find(job) is not null)
+        {
+            Questions.Await(job, runId, now);
+        }
+    }
+
+    private void TakeEnding(AwaitedRun awaited, EndedRun? found, DateTimeOffset now)
+    {
+        if (Jobs.Find(awaited.Job) is not { } job)
+        {
+            Questions.Forget(awaited);
+            return;
+        }
+
+        if (found is not null && !job.TryAdd(found, Jobs.Share))
+        {
+            Questions.Load(awaited.Job);
+        }
+
+        if (found is null or { Status: RunStatus.Lost })
+        {
+            Questions.AskAgain(awaited, now);
+        }
+        else
+        {
+            Questions.Forget(awaited);
+        }
+    }
+}

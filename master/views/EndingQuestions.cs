@@ -1,0 +1,123 @@
+namespace Dts.Master.Views;
+
+/// <summary>Which endings the log is to be asked for, and when.</summary>
+/// <remarks>
+/// <para>Constraints: a record arrives in the log some time after its run is gone from etcd, and hours after it when the log store was
+/// away. A record that says lost may be replaced by the true ending. The log has no order of arrival.</para>
+/// <para>Scheme: a run that leaves etcd is asked for by its id a second later, many in one question, and again at growing intervals until
+/// its record is there. A job is loaded as a whole when it is new, when a record of it is not its newest, and in turn with all others every
+/// hour, which finds what was missed.</para>
+/// <para>Not thread-safe; <see cref="ClusterState"/> owns it.</para>
+/// </remarks>
+internal sealed class EndingQuestions
+{
+    public const int RunsAtOnce = 500;
+    public const int JobsAtOnce = 100;
+    public const int AwaitedMax = 100_000;
+
+    public static readonly TimeSpan GivenUpAfter = TimeSpan.FromDays(1);
+
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
+
+    private readonly PriorityQueue<AwaitedRun, long> _awaited = new(); // By when they are due, in ticks.
+    private readonly HashSet<(string Job, string RunId)> _awaitedIds = [];
+    private readonly Queue<string> _jobs = [];
+    private readonly HashSet<string> _jobsQueued = [];
+
+    public int AwaitedCount => _awaited.Count;
+
+    public int JobsWaiting => _jobs.Count;
+
+    /// <summary>A run has ended; its record will come.</summary>
+    public void Await(string job, string runId, DateTimeOffset now)
+    {
+        if (_awaited.Count < AwaitedMax && _awaitedIds.Add((job, runId)))
+        {
+            _awaited.Enqueue(new AwaitedRun(job, runId, now, 0), (now + FirstPause).UtcTicks);
+        }
+    }
+
+    /// <summary>All that is known of a job's endings is to be read again.</summary>
+    public void Load(string job)
+    {
+        if (_jobsQueued.Add(job))
+        {
+            _jobs.Enqueue(job);
+        }
+    }
+
+    /// <summary>Takes the next question that is due; null = none is.</summary>
+    public EndingQuestion? Next(DateTimeOffset now)
+    {
+        List<AwaitedRun> runs = [];
+        while (runs.Count < RunsAtOnce && _awaited.TryPeek(out var run, out var due) && due <= now.UtcTicks)
+        {
+            _awaited.Dequeue();
+            runs.Add(run);
+        }
+
+        if (runs.Count > 0)
+        {
+            return new EndingQuestion.Runs(runs);
+        }
+
+        List<string> jobs = [];
+        while (jobs.Count < JobsAtOnce && _jobs.TryDequeue(out var job))
+        {
+            _jobsQueued.Remove(job);
+            jobs.Add(job);
+        }
+
+        return jobs.Count > 0 ? new EndingQuestion.Jobs(jobs) : null;
+    }
+
+    /// <summary>The log store did not answer: the question is due as before.</summary>
+    public void PutBack(EndingQuestion question, DateTimeOffset now)
+    {
+        switch (question)
+        {
+            case EndingQuestion.Runs(var runs):
+                runs.ToList().ForEach(run => _awaited.Enqueue(run, now.UtcTicks));
+                break;
+            case EndingQuestion.Jobs(var jobs):
+                jobs.ToList().ForEach(Load);
+                break;
+        }
+    }
+
+    /// <summary>A run's record is not there, or says lost, which the true ending may replace.</summary>
+    public void AskAgain(AwaitedRun run, DateTimeOffset now)
+    {
+        if (now - run.Since > GivenUpAfter)
+        {
+            Forget(run);
+            return;
+        }
+
+        var pause = TimeSpan.FromTicks(Math.Min((FirstPause * (1 << Math.Min(run.Tries, 10))).Ticks, LongestPause.Ticks));
+        _awaited.Enqueue(run with { Tries = run.Tries + 1 }, (now + pause).UtcTicks);
+    }
+
+    public void Forget(AwaitedRun run) => _awaitedIds.Remove((run.Job, run.RunId));
+}
+
+/// <param name="Since">When it was first asked for.</param>
+internal sealed record AwaitedRun(string Job, string RunId, DateTimeOffset Since, int Tries)
+{
+    public string RecordId => $"{Job}/{RunId}";
+}
+
+/// <summary>A question to the log.</summary>
+internal abstract record EndingQuestion
+{
+    private EndingQuestion()
+    {
+    }
+
+    /// <summary>Have these runs ended, and how?</summary>
+    public sealed record Runs(IReadOnlyList<AwaitedRun> Awaited) : EndingQuestion;
+
+    /// <summary>How did the latest runs of these jobs end?</summary>
+    public sealed record Jobs(IReadOnlyList<string> Names) : EndingQuestion;
+}

@@ -1,0 +1,159 @@
+using Dts.Common.Jobs;
+using Dts.Master.Logs;
+
+namespace Dts.Master.Views;
+
+/// <summary>A job in the view: what lists show and filters ask, and how its latest runs ended.</summary>
+/// <remarks>Not thread-safe; <see cref="ClusterState"/> owns it. A hundred thousand of them must stay small.</remarks>
+internal sealed class JobEntry(string name)
+{
+    private long _nextAt; // Seconds since the epoch; 0 = not computed yet.
+    private string? _lastRunId; // Null = the schedule's own run of the plan time.
+    private long _lastPlanTime;
+    private RunStatus _lastStatus;
+
+    public string Name => name;
+
+    public string Command { get; private set; } = "";
+
+    public string Description { get; private set; } = "";
+
+    public IReadOnlyList<KeyValuePair<string, string>> Labels { get; private set; } = [];
+
+    public string User { get; private set; } = "";
+
+    public Timing Timing { get; private set; } = Timing.Unreadable;
+
+    public bool IsEnabled { get; private set; }
+
+    /// <summary>Why no worker can run it; empty = workers can.</summary>
+    public string Broken { get; private set; } = "";
+
+    public EndingList Endings { get; private set; }
+
+    /// <summary>The latest ending that says something of the job needs somebody.</summary>
+    public bool IsFailing { get; private set; }
+
+    public RunStatus? LastStatus => HasRuns ? _lastStatus : null;
+
+    /// <summary>In milliseconds since the epoch; 0 = there is no ending.</summary>
+    public long LastStart { get; private set; }
+
+    public long LastEnd { get; private set; }
+
+    public long? LastDurationMs => LastStatus is { } status && EndedRun.HasRun(status) ? Math.Max(0, LastEnd - LastStart) : null;
+
+    public string LastWorker { get; private set; } = "";
+
+    public string LastErr { get; private set; } = "";
+
+    public string LastRunId => _lastRunId ?? RunId.Of(DateTimeOffset.FromUnixTimeMilliseconds(_lastPlanTime));
+
+    public DateTimeOffset LastPlanTime => DateTimeOffset.FromUnixTimeMilliseconds(_lastPlanTime);
+
+    public bool HasRuns => LastStart > 0;
+
+    public void Take(Job job, Timing timing, string broken, IReadOnlyList<KeyValuePair<string, string>> labels, string user)
+    {
+        (Command, Description, Labels, User) = (job.Command, job.Description, labels, user);
+        (Timing, IsEnabled, Broken, _nextAt) = (timing, job.Enabled, broken, 0);
+    }
+
+    /// <summary>Its value in etcd is no job.</summary>
+    public void TakeUnreadable(string why)
+    {
+        (Command, Description, Labels, User) = ("", "", [], "");
+        (Timing, IsEnabled, Broken, _nextAt) = (Timing.Unreadable, false, why, 0);
+    }
+
+    /// <summary>The next plan time, in seconds since the epoch; null = none is left, or it has none now.</summary>
+    public long? NextAfter(long now)
+    {
+        if (!IsEnabled || Broken.Length > 0 || Timing.Schedule is not { } schedule)
+        {
+            return null;
+        }
+
+        if (_nextAt <= now)
+        {
+            _nextAt = schedule.Next(DateTimeOffset.FromUnixTimeSeconds(now))?.ToUnixTimeSeconds() ?? long.MaxValue;
+        }
+
+        return _nextAt == long.MaxValue ? null : _nextAt;
+    }
+
+    /// <summary>The clock was stepped back: plan times that had passed are to come again.</summary>
+    public void ForgetNext() => _nextAt = 0;
+
+    /// <summary>Replaces what is known of its runs.</summary>
+    /// <param name="runs">Its latest ones, in any order.</param>
+    public void Load(IEnumerable<EndedRun> runs, Func<string, string> share)
+    {
+        List<EndedRun> sorted = [.. runs.OrderBy(run => run.StartTime).ThenBy(run => run.RunId, StringComparer.Ordinal)];
+        Keep([.. sorted.Select(Of)]);
+        if (sorted.Count > 0)
+        {
+            TakeLast(sorted[^1], share);
+        }
+        else
+        {
+            LastStart = 0;
+        }
+    }
+
+    /// <summary>Adds a run that has ended. False = it is not the newest of the known ones: its job is to be loaded.</summary>
+    public bool TryAdd(EndedRun run, Func<string, string> share)
+    {
+        if (Endings.IsUnknown)
+        {
+            return false;
+        }
+
+        var (endings, ending) = (Endings.Unpack(), Of(run));
+        if (run.StartTime <= LastStart)
+        {
+            return endings.Contains(ending with { DurationMs = EndingList.RoundDuration(ending.DurationMs) });
+        }
+
+        endings.Add(ending);
+        Keep(endings);
+        TakeLast(run, share);
+        return true;
+    }
+
+    /// <summary>How many endings in a row, up to the latest one, need somebody; those that say nothing are passed over.</summary>
+    public static int StreakOf(IReadOnlyList<Ending> endings) =>
+        endings.Reverse().Where(ending => !ending.IsNeutral).TakeWhile(ending => ending.IsBad).Count();
+
+    /// <summary>The median duration of those that succeeded; null = there are none.</summary>
+    public static long? UsualOf(IReadOnlyList<Ending> endings)
+    {
+        List<long> durations =
+            [.. endings.Where(ending => ending.Status == RunStatus.Succeeded).Select(ending => ending.DurationMs ?? 0).Order()];
+        return durations.Count > 0 ? durations[(durations.Count - 1) / 2] : null;
+    }
+
+    private static Ending Of(EndedRun run) =>
+        new(run.Status, run.StartTime / 1000, EndedRun.HasRun(run.Status) ? Math.Max(0, run.EndTime - run.StartTime) : null);
+
+    private void Keep(IReadOnlyList<Ending> endings)
+    {
+        Endings = EndingList.Of(endings);
+        IsFailing = StreakOf(endings) > 0;
+    }
+
+    private void TakeLast(EndedRun run, Func<string, string> share)
+    {
+        (_lastPlanTime, _lastStatus, LastStart, LastEnd) = (run.PlanTime, run.Status, run.StartTime, run.EndTime);
+        (LastWorker, LastErr) = (share(run.Worker), run.Err);
+        _lastRunId = run.RunId == RunId.Of(LastPlanTime) ? null : run.RunId;
+    }
+}
+
+/// <summary>When a job fires, as it is saved and as it is understood. Jobs of equal texts share one.</summary>
+/// <param name="TimeZone">As it is saved: empty = the setting's.</param>
+/// <param name="Schedule">Null = the texts are no schedule.</param>
+internal sealed record Timing(string CronExpr, string TimeZone, JobSchedule? Schedule)
+{
+    public static Timing Unreadable { get; } = new("", "", null);
+}

@@ -1,0 +1,134 @@
+using Dts.Common.Cron;
+using Dts.Common.Jobs;
+
+namespace Dts.Master.Views;
+
+/// <summary>The jobs of the view, by name and in the order of their names.</summary>
+/// <remarks>Not thread-safe; <see cref="ClusterState"/> owns it.</remarks>
+internal sealed class JobTable(CronZone defaultZone)
+{
+    private const int SharedMax = 100_000;
+
+    private readonly Dictionary<string, JobEntry> _byName = new(StringComparer.Ordinal);
+    private readonly List<JobEntry> _sorted = [];
+
+    // Most jobs of a cluster say the same in many places.
+    private readonly Dictionary<(string CronExpr, string TimeZone), Timing> _timings = [];
+    private readonly Dictionary<string, string> _texts = [];
+    private readonly Dictionary<string, IReadOnlyList<KeyValuePair<string, string>>> _labels = [];
+
+    /// <summary>In the order of their names.</summary>
+    public IReadOnlyList<JobEntry> Sorted => _sorted;
+
+    public JobEntry? Find(string name) => _byName.GetValueOrDefault(name);
+
+    /// <summary>The index of the first job whose name is not below this one.</summary>
+    public int IndexOf(string name)
+    {
+        var (low, high) = (0, _sorted.Count);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            (low, high) = string.CompareOrdinal(_sorted[middle].Name, name) < 0 ? (middle + 1, high) : (low, middle);
+        }
+
+        return low;
+    }
+
+    /// <returns>True = the job was not there.</returns>
+    public bool Put(JobName name, ReadOnlyMemory<byte> value)
+    {
+        var isNew = !_byName.TryGetValue(name.Value, out var entry);
+        if (entry is null)
+        {
+            entry = _byName[name.Value] = new JobEntry(name.Value);
+            _sorted.Insert(IndexOf(name.Value), entry);
+        }
+
+        if (!JobJson.TryParse(value, out var job, out var why))
+        {
+            entry.TakeUnreadable(why);
+            return isNew;
+        }
+
+        var broken = job.Name != name.Value
+            ? "its name differs from its key; save it again"
+            : JobRules.FindUnrunnable(job) ?? "";
+        entry.Take(job, TimingOf(job, ref broken), broken, ShareLabels(job.Labels), Share(job.User));
+        return isNew;
+    }
+
+    public void Remove(JobName name)
+    {
+        if (_byName.Remove(name.Value))
+        {
+            _sorted.RemoveAt(IndexOf(name.Value));
+        }
+    }
+
+    public string Share(string text)
+    {
+        if (text.Length == 0)
+        {
+            return "";
+        }
+
+        if (!_texts.TryGetValue(text, out var shared))
+        {
+            Bound(_texts);
+            _texts[text] = shared = text;
+        }
+
+        return shared;
+    }
+
+    private Timing TimingOf(Job job, ref string broken)
+    {
+        if (_timings.TryGetValue((job.CronExpr, job.TimeZone), out var shared))
+        {
+            return shared;
+        }
+
+        if (!JobSchedule.TryParse(job, defaultZone, out var schedule, out var why))
+        {
+            broken = broken.Length > 0 ? broken : why;
+            return new Timing(job.CronExpr, job.TimeZone, null);
+        }
+
+        var timing = new Timing(job.CronExpr, Share(job.TimeZone), schedule);
+        if (!schedule.Expression.DependsOnHashKey)
+        {
+            Bound(_timings);
+            _timings[(job.CronExpr, job.TimeZone)] = timing;
+        }
+
+        return timing;
+    }
+
+    private IReadOnlyList<KeyValuePair<string, string>> ShareLabels(IReadOnlyDictionary<string, string> labels)
+    {
+        if (labels.Count == 0)
+        {
+            return [];
+        }
+
+        var key = string.Join('\0', labels.Select(label => $"{label.Key}\0{label.Value}"));
+        if (!_labels.TryGetValue(key, out var shared))
+        {
+            Bound(_labels);
+            _labels[key] = shared = [.. labels];
+        }
+
+        return shared;
+    }
+
+    /// <summary>Texts of jobs that are gone must not stay for ever: from a certain number on sharing begins again.</summary>
+    private static void Bound<TKey, TValue>(Dictionary<TKey, TValue> shared)
+        where TKey : notnull
+    {
+        if (shared.Count >= SharedMax)
+        {
+            shared.Clear();
+        }
+    }
+}

@@ -1,0 +1,254 @@
+using Dts.Common.Jobs;
+using Dts.Master.Views;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Unit.Master.Views;
+
+public sealed class ClusterStateTests
+{
+    private readonly SomeCluster _cluster = new();
+
+    [Fact]
+    public void A_run_that_leaves_etcd_is_asked_for_a_second_later_by_its_id()
+    {
+        _cluster.Put(Some.Job("a"));
+        _cluster.Load();
+        var run = _cluster.Begin("a");
+        Assert.Equal((1, JobState.Running), (_cluster.Row("a").Running, _cluster.Row("a").State));
+
+        _cluster.End("a", run.Id);
+        Assert.Equal(0, _cluster.Row("a").Running);
+        Assert.Null(_cluster.State.Questions.Next(_cluster.Now));
+
+        Pass(seconds: 1);
+        _cluster.Load(SomeCluster.Ended("a", RunStatus.Succeeded, run.PlanTime));
+
+        Assert.Equal((run.Id, JobState.Well), (_cluster.Row("a").Last!.RunId, _cluster.Row("a").State));
+        Pass(seconds: 100_000);
+        Assert.Null(NextRuns());
+    }
+
+    [Fact]
+    public void An_ending_without_a_run_is_asked_for_when_its_key_goes()
+    {
+        _cluster.Put(Some.Job("a"));
+        _cluster.Load();
+        _cluster.Owe("a", RunId.Of(Some.Now));
+
+        Pass(seconds: 1);
+
+        Assert.Equal([$"a/{RunId.Of(Some.Now)}"], NextRuns());
+    }
+
+    [Fact]
+    public void A_record_that_is_late_is_asked_for_at_growing_intervals_for_a_day()
+    {
+        _cluster.Put(Some.Job("a"));
+        _cluster.Load();
+        _cluster.Owe("a", RunId.Of(Some.Now));
+
+        var asked = new List<int>();
+        for (var second = 1; second <= 100_000; second++)
+        {
+            Pass(seconds: 1);
+            if (_cluster.State.Questions.Next(_cluster.Now) is EndingQuestion.Runs question)
+            {
+                asked.Add(second);
+                _cluster.State.Answer(question, [], _cluster.Now);
+            }
+        }
+
+        Assert.Equal([1, 2, 4, 8, 16, 32, 64, 124, 184], asked.Take(9));
+        Assert.InRange(asked[^1], 86_400, 86_460);
+    }
+
+    [Fact]
+    public void A_run_declared_lost_is_asked_for_again_until_its_true_ending_is_there()
+    {
+        _cluster.Put(Some.Job("a"));
+        _cluster.Load();
+        var run = _cluster.Begin("a");
+        _cluster.End("a", run.Id);
+        Pass(seconds: 1);
+        Answer(SomeCluster.Ended("a", RunStatus.Lost, run.PlanTime.AddSeconds(1)) with { RunId = run.Id });
+        Assert.Equal(JobState.Failing, _cluster.Row("a").State);
+
+        Pass(seconds: 60);
+        var truth = SomeCluster.Ended("a", RunStatus.Succeeded, run.PlanTime);
+        Answer(truth); // It is not the newest, so the job is loaded.
+        Answer(truth);
+
+        Assert.Equal((JobState.Well, 1), (_cluster.Row("a").State, _cluster.Row("a").Endings!.Count));
+        Pass(seconds: 100);
+        Assert.Null(NextRuns());
+    }
+
+    [Fact]
+    public void A_record_that_comes_after_later_ones_takes_its_place()
+    {
+        _cluster.Put(Some.Job("a"));
+        var ended = _cluster.Ended("a", RunStatus.Failed, RunStatus.Succeeded);
+        _cluster.Load(ended[1]);
+        _cluster.Owe("a", ended[0].RunId);
+        Pass(seconds: 1);
+        Answer(ended[0]);
+        Answer(ended);
+
+        Assert.Equal(["Failed", "Succeeded"], _cluster.Row("a").Endings!.Select(ending => $"{ending.Ending}"));
+        Assert.Equal(JobState.Well, _cluster.Row("a").State);
+    }
+
+    [Fact]
+    public void A_record_that_is_known_already_changes_nothing()
+    {
+        _cluster.Put(Some.Job("a"));
+        var ended = _cluster.Ended("a", RunStatus.Succeeded, RunStatus.Failed);
+        _cluster.Load(ended);
+        _cluster.Owe("a", ended[0].RunId);
+        _cluster.Owe("a", ended[1].RunId);
+        Pass(seconds: 1);
+        Answer(ended);
+
+        Assert.Equal(2, _cluster.Row("a").Endings!.Count);
+        Assert.Equal((0, 0), (_cluster.State.Questions.AwaitedCount, _cluster.State.Questions.JobsWaiting));
+    }
+
+    [Fact]
+    public void What_the_log_store_did_not_answer_is_asked_again()
+    {
+        _cluster.Put(Some.Job("a"));
+        var question = _cluster.State.Questions.Next(_cluster.Now)!;
+        Assert.Null(_cluster.State.Questions.Next(_cluster.Now));
+
+        _cluster.State.Questions.PutBack(question, _cluster.Now);
+
+        Assert.Equal(["a"], Assert.IsType<EndingQuestion.Jobs>(_cluster.State.Questions.Next(_cluster.Now)).Names);
+    }
+
+    [Fact]
+    public void Questions_are_bounded_and_endings_go_before_first_loads()
+    {
+        _cluster.Put([.. Enumerable.Range(0, 250).Select(n => Some.Job($"job-{n:D3}"))]);
+        for (var n = 0; n < 700; n++)
+        {
+            _cluster.Owe("job-000", RunId.Of(Some.Now.AddSeconds(n)));
+        }
+
+        Pass(seconds: 1);
+        var sizes = new List<int>();
+        while (_cluster.State.Questions.Next(_cluster.Now) is { } question)
+        {
+            sizes.Add(question is EndingQuestion.Runs(var runs) ? runs.Count : ((EndingQuestion.Jobs)question).Names.Count);
+        }
+
+        Assert.Equal([500, 200, 100, 100, 50], sizes);
+    }
+
+    [Fact]
+    public void Every_job_is_loaded_again_within_an_hour()
+    {
+        _cluster.Put([.. Enumerable.Range(0, 90).Select(n => Some.Job($"job-{n:D2}"))]);
+        _cluster.Load();
+        var loaded = new List<string>();
+        for (var second = 0; second <= 3600; second++)
+        {
+            _cluster.State.Tick(_cluster.Now);
+            if (_cluster.State.Questions.Next(_cluster.Now) is EndingQuestion.Jobs question)
+            {
+                loaded.AddRange(question.Names);
+            }
+
+            Pass(seconds: 1);
+        }
+
+        Assert.Equal(90, loaded.Distinct().Count());
+        Assert.InRange(loaded.Count, 89, 91);
+    }
+
+    [Fact]
+    public void A_kill_that_was_asked_for_after_the_claim_shows_on_the_run()
+    {
+        _cluster.Put(Some.Job("a"));
+        _cluster.AskKill("a");
+        _cluster.Begin("a");
+        Assert.False(Assert.Single(_cluster.State.Runs.List()).IsKillAsked);
+
+        _cluster.AskKill("a");
+
+        Assert.True(Assert.Single(_cluster.State.Runs.List()).IsKillAsked);
+    }
+
+    [Fact]
+    public void A_run_that_is_in_flight_is_not_queued_any_more()
+    {
+        _cluster.Put(Some.Job("a"));
+        var queued = _cluster.Queue("a");
+        _cluster.Begin("a");
+
+        Assert.Equal(["", "w1"], _cluster.State.Runs.List().Select(run => run.Worker).Order());
+        Assert.Equal(queued.Id, Assert.Single(_cluster.State.Runs.QueuedOf("a")).RunId);
+        Assert.Equal((1, 1), (_cluster.Row("a").Running, _cluster.Row("a").Queued));
+    }
+
+    [Fact]
+    public void A_worker_that_left_stays_visible_for_a_day()
+    {
+        _cluster.Register("w1");
+        _cluster.Register("w2", refuses: "clock is off");
+        _cluster.Put(Some.Job("a"));
+        _cluster.Begin("a", "w1");
+        _cluster.Register("w3");
+        _cluster.Leave("w3");
+
+        Assert.Equal(
+            [("w1", "live", 1, null), ("w2", "refusing", 0, null), ("w3", "left", 0, (DateTime?)Some.Now.UtcDateTime)],
+            WorkerRow.List(_cluster.State).Select(worker => (worker.Id, worker.State, worker.Running, worker.LeftAt)));
+
+        Pass(seconds: 86_401);
+        _cluster.State.Tick(_cluster.Now);
+        Assert.Equal(["w1", "w2"], WorkerRow.List(_cluster.State).Select(worker => worker.Id));
+    }
+
+    [Fact]
+    public void Now_names_the_jobs_that_need_somebody_and_why()
+    {
+        _cluster.Put(Some.Job("failed", "0 3 * * *"), Some.Job("missed", "0 3 * * *"), Some.Job("lost", "0 3 * * *"));
+        _cluster.Put(Some.Job("slow", "10 * * * *"), Some.Job("brisk", "20 * * * *"), Some.Job("well", "5 * * * *"));
+        _cluster.Put(Some.Job("broken", "x"));
+        _cluster.Put(Some.Job("paused", "0 3 * * *") with { Enabled = false });
+        _cluster.Load([
+            .. _cluster.Ended("failed", RunStatus.Failed), .. _cluster.Ended("missed", RunStatus.Missed, RunStatus.Skipped),
+            .. _cluster.Ended("lost", RunStatus.Lost), .. _cluster.Ended("paused", RunStatus.Failed),
+            .. new[] { "slow", "brisk" }.Select(job => SomeCluster.Ended(job, RunStatus.Succeeded, Some.Now.AddHours(-1), seconds: 20)),
+            .. _cluster.Ended("well", RunStatus.Succeeded)]);
+        _cluster.Begin("slow", secondsAgo: 61);
+        _cluster.Begin("brisk", secondsAgo: 59);
+        _cluster.Queue("well");
+        _cluster.Register("w1", slots: 4);
+        _cluster.Register("w2");
+        _cluster.Leave("w2");
+
+        var now = NowPage.Of(_cluster.State, _cluster.Now);
+
+        Assert.Equal(
+            ["lost: lost", "failed: failed", "missed: missed", "broken: broken", "slow: slow"],
+            now.NeedsYou.Select(needy => $"{needy.Job.Name}: {needy.Reason}"));
+        Assert.Equal(20_000, now.NeedsYou[^1].Slow!.UsualMs);
+        Assert.Equal(["slow", "brisk"], now.Running.Select(run => run.JobName));
+        Assert.Equal(["well", "slow", "brisk"], now.Next.Select(fire => fire.JobName));
+        Assert.Equal(["w2"], now.Workers.Select(worker => worker.Id));
+        Assert.Equal(
+            new NowCounts(
+                Jobs: 8, NeedsYou: 5, Failing: 3, Broken: 1, Paused: 1, Unknown: 0, Running: 2, Queued: 1, Workers: 1, Slots: 4),
+            now.Counts);
+    }
+
+    private void Pass(double seconds) => _cluster.Now = _cluster.Now.AddSeconds(seconds);
+
+    private IEnumerable<string>? NextRuns() =>
+        (_cluster.State.Questions.Next(_cluster.Now) as EndingQuestion.Runs)?.Awaited.Select(run => run.RecordId);
+
+    private void Answer(params Dts.Master.Logs.EndedRun[] runs) =>
+        _cluster.State.Answer(_cluster.State.Questions.Next(_cluster.Now)!, runs, _cluster.Now);
+}
