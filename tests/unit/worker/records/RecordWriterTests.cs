@@ -18,7 +18,18 @@ public sealed class RecordWriterTests
         var spec = RunSpec.Scheduled(Some.Now) with { Trigger = RunSpec.Dependent, Origin = "after-1", Cause = "first/20261122T100000Z" };
         var run = new Run(JobName.Parse(job.Name), job, 1, spec, Some.Now, 1, new LeaseId(1));
         var ending = new CommandEnding(
-            new CommandOutcome.Exited(0), 0, null, Some.Now, Some.Now, CpuMs: 1, MaxRssKb: null, "one\ntwo\n", 8, OutputTruncated: false, 0, []);
+            new CommandOutcome.Exited(0),
+            0,
+            null,
+            Some.Now,
+            Some.Now,
+            CpuMs: 1,
+            MaxRssKb: null,
+            "one\ntwo\n",
+            8,
+            OutputTruncated: false,
+            0,
+            []);
 
         var record = new RecordWriter("w1", "host", TimeSpan.FromDays(1)).Ran(run, ending, null);
 
