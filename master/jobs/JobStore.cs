@@ -18,6 +18,7 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     private const int CursorsMax = 40;
     private const int ComparedMax = 70; // etcd accepts 128 operations; the job, its cursors and its history need the rest.
     private const int GetsMax = 100;
+    private const int ParsedAtOnce = 500;
     private const string By = "master";
 
     private static readonly TimeSpan KillStandsFor = TimeSpan.FromSeconds(60);
@@ -31,7 +32,10 @@ internal sealed class JobStore(EtcdClient etcd, Keys keys, CronZone defaultZone,
     {
         await foreach (var piece in TableLoader.ReadAsync(etcd, keys.Jobs, cancel))
         {
-            yield return [.. piece.Select(Parse).OfType<Job>()];
+            foreach (var pairs in piece.Chunk(ParsedAtOnce))
+            {
+                yield return [.. pairs.Select(Parse).OfType<Job>()];
+            }
         }
     }
 
