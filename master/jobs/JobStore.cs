@@ -23,6 +23,7 @@ internal sealed partial class JobStore(
     private const int ComparedMax = 70; // etcd accepts 128 operations; the job, its cursors and its history need the rest.
     private const int GetsMax = 100;
     private const int VersionsRemovedMax = 10;
+    private const int ParsedAtOnce = 500;
     private const string By = "master";
 
     private static readonly TimeSpan KillStandsFor = TimeSpan.FromSeconds(60);
@@ -36,7 +37,10 @@ internal sealed partial class JobStore(
     {
         await foreach (var piece in TableLoader.ReadAsync(etcd, keys.Jobs, cancel))
         {
-            yield return [.. piece.Select(Parse).OfType<Job>()];
+            foreach (var pairs in piece.Chunk(ParsedAtOnce))
+            {
+                yield return [.. pairs.Select(Parse).OfType<Job>()];
+            }
         }
     }
 
