@@ -50,6 +50,8 @@ internal sealed class ClusterHost : IDisposable
         }
     }
 
+    public string LogFile => PathOf("log.db");
+
     public async Task<(ClusterProcess Master, TimeSpan Ready)> StartMasterAsync()
     {
         var port = FindFreePort();
@@ -91,6 +93,9 @@ internal sealed class ClusterHost : IDisposable
         await _http.GetByteArrayAsync(new Uri(_address!, "/job/list"));
         return watch.Elapsed;
     }
+
+    /// <summary>The master's answer to a path.</summary>
+    public Task<string> GetAsync(string path) => _http.GetStringAsync(new Uri(_address!, path));
 
     /// <summary>Processor time of all that runs here, children included.</summary>
     public double ReadCpu() => _processes.Select(process => process.ReadCpu()).Sum(cpu => cpu.Own + cpu.Children);
@@ -139,7 +144,7 @@ internal sealed class ClusterHost : IDisposable
         return ((IPEndPoint)probe.LocalEndPoint!).Port;
     }
 
-    private string[] Common() => ["--etcdEndpoints", $"127.0.0.1:{_etcdPort}", "--logFile", PathOf("log.db")];
+    private string[] Common() => ["--etcdEndpoints", $"127.0.0.1:{_etcdPort}", "--logFile", LogFile];
 
     private string PathOf(string name) => Path.Combine(_folder, name);
 

@@ -28,6 +28,12 @@ else if (args is ["log-lag"])
 {
     await LagFigures.RunAsync();
 }
+else if (args is ["lists", ..])
+{
+    await ListsFigures.RunAsync(
+        args is [_, var jobs, ..] ? int.Parse(jobs, System.Globalization.CultureInfo.InvariantCulture) : 10_000,
+        args is [_, _, var runs] ? long.Parse(runs, System.Globalization.CultureInfo.InvariantCulture) : 1_000_000);
+}
 else if (args is ["log", ..])
 {
     await LogFigures.RunAsync(
