@@ -105,7 +105,8 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
         return [.. found.Select(EndingOf)];
     }
 
-    private static EndedRun EndingOf(BsonDocument document) => EndedRun.Of(RunDocument.Read(document));
+    private static EndedRun EndingOf(BsonDocument document) =>
+        EndedRun.Of(RunDocument.Read(document)) with { LastLine = document.Text("lastLine") };
 
     /// <summary>The latest documents that fit, and one more than were asked for.</summary>
     /// <remarks>
