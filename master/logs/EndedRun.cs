@@ -7,8 +7,17 @@ namespace Dts.Master.Logs;
 /// <param name="PlanTime">Milliseconds since the epoch, as in a record.</param>
 /// <param name="StartTime">Of a run that did not start: when that was decided.</param>
 /// <param name="Err">At most <see cref="ErrLengthMax"/> characters.</param>
+/// <param name="LastLine">The last line of its output, where the record names it; empty = none, or not known.</param>
 internal sealed record EndedRun(
-    string Job, string RunId, RunStatus Status, long PlanTime, long StartTime, long EndTime, string Worker, string Err)
+    string Job,
+    string RunId,
+    RunStatus Status,
+    long PlanTime,
+    long StartTime,
+    long EndTime,
+    string Worker,
+    string Err,
+    string LastLine = "")
 {
     public const int ErrLengthMax = 300;
 

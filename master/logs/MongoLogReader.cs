@@ -140,7 +140,8 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
         return [.. found.Select(EndingOf)];
     }
 
-    private static EndedRun EndingOf(BsonDocument document) => EndedRun.Of(RunDocument.Read(document));
+    private static EndedRun EndingOf(BsonDocument document) =>
+        EndedRun.Of(RunDocument.Read(document)) with { LastLine = document.Text("lastLine") };
 
     /// <param name="documents">Read without their outputs unless <paramref name="withOutput"/>.</param>
     private async Task<IReadOnlyList<RunRecord>> ReadAsync(List<BsonDocument> documents, bool withOutput)

@@ -83,7 +83,8 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
         using var command = connection.CreateCommand();
         command.CommandText =
             "select _id, jobName, status, planTime, startTime, coalesce(record ->> 'endTime', 0), coalesce(record ->> 'worker', ''), "
-                + $"coalesce(substr(record ->> 'err', 1, {EndedRun.ErrLengthMax}), '') from log where {condition}";
+                + $"coalesce(substr(record ->> 'err', 1, {EndedRun.ErrLengthMax}), ''), coalesce(record ->> 'lastLine', '') "
+                + $"from log where {condition}";
         var key = command.Parameters.AddWithValue("$key", "");
         command.Parameters.AddWithValue("$limit", each);
         var endings = new List<EndedRun>();
@@ -98,7 +99,7 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
                 {
                     endings.Add(new EndedRun(
                         rows.GetString(1), EndedRun.RunIdOf(rows.GetString(0), rows.GetString(1)), status, rows.GetInt64(3),
-                        rows.GetInt64(4), rows.GetInt64(5), rows.GetString(6), rows.GetString(7)));
+                        rows.GetInt64(4), rows.GetInt64(5), rows.GetString(6), rows.GetString(7), rows.GetString(8)));
                 }
             }
         }

@@ -154,6 +154,7 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
     /// <summary>What the log answered.</summary>
     public void Answer(EndingQuestion question, IReadOnlyList<EndedRun> found, DateTimeOffset now)
     {
+        Questions.NoteAnswered();
         switch (question)
         {
             case EndingQuestion.Jobs(var names):

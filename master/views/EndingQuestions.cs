@@ -15,6 +15,8 @@ internal sealed class EndingQuestions
     public const int JobsAtOnce = 100;
     public const int AwaitedMax = 100_000;
 
+    private const int TrimmedFrom = 1000;
+
     public static readonly TimeSpan GivenUpAfter = TimeSpan.FromDays(1);
 
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
@@ -24,6 +26,7 @@ internal sealed class EndingQuestions
     private readonly HashSet<(string Job, string RunId)> _awaitedIds = [];
     private readonly Queue<string> _jobs = [];
     private readonly HashSet<string> _jobsQueued = [];
+    private int _jobsAtOnce = JobsAtOnce;
 
     public int AwaitedCount => _awaited.Count;
 
@@ -63,18 +66,28 @@ internal sealed class EndingQuestions
         }
 
         List<string> jobs = [];
-        while (jobs.Count < JobsAtOnce && _jobs.TryDequeue(out var job))
+        while (jobs.Count < _jobsAtOnce && _jobs.TryDequeue(out var job))
         {
             _jobsQueued.Remove(job);
             jobs.Add(job);
         }
 
+        if (_jobs.Count == 0 && _jobs.Capacity > TrimmedFrom)
+        {
+            _jobs.TrimExcess(); // After a first load of many.
+            _jobsQueued.TrimExcess();
+        }
+
         return jobs.Count > 0 ? new EndingQuestion.Jobs(jobs) : null;
     }
 
-    /// <summary>The log store did not answer: the question is due as before.</summary>
+    /// <summary>The log store has answered: questions may be larger again.</summary>
+    public void NoteAnswered() => _jobsAtOnce = Math.Min(_jobsAtOnce * 2, JobsAtOnce);
+
+    /// <summary>The log store did not answer: the question is due as before, for fewer jobs in case it took too long.</summary>
     public void PutBack(EndingQuestion question, DateTimeOffset now)
     {
+        _jobsAtOnce = Math.Max(1, _jobsAtOnce / 2);
         switch (question)
         {
             case EndingQuestion.Runs(var runs):

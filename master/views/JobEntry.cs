@@ -1,4 +1,5 @@
 using Dts.Common.Jobs;
+using Dts.Master.Jobs;
 using Dts.Master.Logs;
 
 namespace Dts.Master.Views;
@@ -7,27 +8,30 @@ namespace Dts.Master.Views;
 /// <remarks>Not thread-safe; <see cref="ClusterState"/> owns it. A hundred thousand of them must stay small.</remarks>
 internal sealed class JobEntry(string name)
 {
-    private long _nextAt; // Seconds since the epoch; 0 = not computed yet.
-    private string? _lastRunId; // Null = the schedule's own run of the plan time.
-    private long _lastPlanTime;
+    private const uint NoNext = uint.MaxValue;
+
+    private Rare _rare = Rare.None;
+    private LastRare? _lastRare; // Null = nothing of it is other than usual.
+    private uint _nextAt; // Seconds since the epoch, which go until 2106; 0 = not computed yet.
+    private uint _lastPlanTime; // The same.
     private RunStatus _lastStatus;
 
     public string Name => name;
 
     public string Command { get; private set; } = "";
 
-    public string Description { get; private set; } = "";
+    public string Description => _rare.Description;
 
-    public IReadOnlyList<KeyValuePair<string, string>> Labels { get; private set; } = [];
+    public IReadOnlyList<KeyValuePair<string, string>> Labels => _rare.Labels;
 
-    public string User { get; private set; } = "";
+    public string User => _rare.User;
+
+    /// <summary>Why no worker can run it; empty = workers can.</summary>
+    public string Broken => _rare.Broken;
 
     public Timing Timing { get; private set; } = Timing.Unreadable;
 
     public bool IsEnabled { get; private set; }
-
-    /// <summary>Why no worker can run it; empty = workers can.</summary>
-    public string Broken { get; private set; } = "";
 
     public EndingList Endings { get; private set; }
 
@@ -45,26 +49,28 @@ internal sealed class JobEntry(string name)
 
     public string LastWorker { get; private set; } = "";
 
-    public string LastErr { get; private set; } = "";
+    public string LastErr => _lastRare?.Err ?? "";
 
-    public string LastRunId => _lastRunId ?? RunId.Of(DateTimeOffset.FromUnixTimeMilliseconds(_lastPlanTime));
+    /// <summary>The last line of its output, kept if it needs somebody.</summary>
+    public string LastLine => _lastRare?.Line ?? "";
 
-    public DateTimeOffset LastPlanTime => DateTimeOffset.FromUnixTimeMilliseconds(_lastPlanTime);
+    public string LastRunId => _lastRare?.RunId ?? RunId.Of(LastPlanTime);
+
+    public DateTimeOffset LastPlanTime => DateTimeOffset.FromUnixTimeSeconds(_lastPlanTime);
 
     public bool HasRuns => LastStart > 0;
 
     public void Take(Job job, Timing timing, string broken, IReadOnlyList<KeyValuePair<string, string>> labels, string user)
     {
-        (Command, Description, Labels, User) = (job.Command, job.Description, labels, user);
-        (Timing, IsEnabled, Broken, _nextAt) = (timing, job.Enabled, broken, 0);
+        (Command, Timing, IsEnabled, _nextAt) = (job.Command, timing, job.Enabled, 0);
+        _rare = job.Description.Length + labels.Count + user.Length + broken.Length > 0
+            ? new Rare(job.Description, labels, user, broken)
+            : Rare.None;
     }
 
     /// <summary>Its value in etcd is no job.</summary>
-    public void TakeUnreadable(string why)
-    {
-        (Command, Description, Labels, User) = ("", "", [], "");
-        (Timing, IsEnabled, Broken, _nextAt) = (Timing.Unreadable, false, why, 0);
-    }
+    public void TakeUnreadable(string why) =>
+        (Command, Timing, IsEnabled, _nextAt, _rare) = ("", Timing.Unreadable, false, 0, Rare.None with { Broken = why });
 
     /// <summary>The next plan time, in seconds since the epoch; null = none is left, or it has none now.</summary>
     public long? NextAfter(long now)
@@ -76,10 +82,10 @@ internal sealed class JobEntry(string name)
 
         if (_nextAt <= now)
         {
-            _nextAt = schedule.Next(DateTimeOffset.FromUnixTimeSeconds(now))?.ToUnixTimeSeconds() ?? long.MaxValue;
+            _nextAt = (uint?)schedule.Next(DateTimeOffset.FromUnixTimeSeconds(now))?.ToUnixTimeSeconds() ?? NoNext;
         }
 
-        return _nextAt == long.MaxValue ? null : _nextAt;
+        return _nextAt == NoNext ? null : _nextAt;
     }
 
     /// <summary>The clock was stepped back: plan times that had passed are to come again.</summary>
@@ -144,10 +150,22 @@ internal sealed class JobEntry(string name)
 
     private void TakeLast(EndedRun run, Func<string, string> share)
     {
-        (_lastPlanTime, _lastStatus, LastStart, LastEnd) = (run.PlanTime, run.Status, run.StartTime, run.EndTime);
-        (LastWorker, LastErr) = (share(run.Worker), run.Err);
-        _lastRunId = run.RunId == RunId.Of(LastPlanTime) ? null : run.RunId;
+        (_lastStatus, LastStart, LastEnd, LastWorker) = (run.Status, run.StartTime, run.EndTime, share(run.Worker));
+        _lastPlanTime = (uint)Math.Clamp(run.PlanTime / 1000, 0, uint.MaxValue);
+        var runId = run.RunId == RunId.Of(LastPlanTime) ? null : run.RunId;
+        var line = Ending.IsBadStatus(run.Status) ? run.LastLine : "";
+        _lastRare = runId is null && run.Err.Length + line.Length == 0 ? null : new LastRare(runId, run.Err, line);
     }
+
+    /// <summary>What most jobs do not have.</summary>
+    private sealed record Rare(string Description, IReadOnlyList<KeyValuePair<string, string>> Labels, string User, string Broken)
+    {
+        public static Rare None { get; } = new("", [], "", "");
+    }
+
+    /// <summary>What most runs do not have.</summary>
+    /// <param name="RunId">Null = the schedule's own of the plan time.</param>
+    private sealed record LastRare(string? RunId, string Err, string Line);
 }
 
 /// <summary>When a job fires, as it is saved and as it is understood. Jobs of equal texts share one.</summary>
@@ -156,4 +174,7 @@ internal sealed class JobEntry(string name)
 internal sealed record Timing(string CronExpr, string TimeZone, JobSchedule? Schedule)
 {
     public static Timing Unreadable { get; } = new("", "", null);
+
+    /// <summary>The schedule in words, made when they are first asked for; empty = there is no schedule.</summary>
+    public string Words => field ??= Schedule?.Expression.Describe(Schedule.Zone) ?? "";
 }

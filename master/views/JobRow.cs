@@ -1,5 +1,4 @@
 using Dts.Common.Jobs;
-using Dts.Master.Jobs;
 
 namespace Dts.Master.Views;
 
@@ -43,7 +42,7 @@ internal sealed record JobRow(
             job.IsEnabled,
             job.Timing.CronExpr,
             job.Timing.TimeZone,
-            job.Timing.Schedule is { } schedule ? schedule.Expression.Describe(schedule.Zone) : "",
+            job.Timing.Words,
             state.StateOf(job),
             job.Broken.Length > 0 ? job.Broken : null,
             LastRun.Of(job),
@@ -60,8 +59,9 @@ internal sealed record JobRow(
 /// <param name="StartedAt">Of a run that did not start: when that was decided.</param>
 /// <param name="DurationMs">Null = no command ran, or its end is not known.</param>
 /// <param name="Err">Why it did not succeed; empty = it did.</param>
+/// <param name="LastLine">The last line of its output, if the run needs somebody; empty = none, or not known.</param>
 internal sealed record LastRun(
-    string RunId, RunStatus Ending, DateTime PlanTime, DateTime StartedAt, long? DurationMs, string Worker, string Err)
+    string RunId, RunStatus Ending, DateTime PlanTime, DateTime StartedAt, long? DurationMs, string Worker, string Err, string LastLine)
 {
     public static LastRun? Of(JobEntry job) => job.LastStatus is not { } status
         ? null
@@ -72,7 +72,8 @@ internal sealed record LastRun(
             DateTimeOffset.FromUnixTimeMilliseconds(job.LastStart).UtcDateTime,
             job.LastDurationMs,
             job.LastWorker,
-            job.LastErr);
+            job.LastErr,
+            job.LastLine);
 }
 
 /// <summary>One of the last endings of a job.</summary>

@@ -3,13 +3,15 @@ using Dts.Common.Jobs;
 
 namespace Dts.Master.Views;
 
-/// <summary>The jobs of the view, by name and in the order of their names.</summary>
-/// <remarks>Not thread-safe; <see cref="ClusterState"/> owns it.</remarks>
+/// <summary>The jobs of the view, in the order of their names, by which they are found.</summary>
+/// <remarks>
+/// Not thread-safe; <see cref="ClusterState"/> owns it. etcd lists jobs in their order, so a first load only appends; a job that comes
+/// later moves a part of a list of references.
+/// </remarks>
 internal sealed class JobTable(CronZone defaultZone)
 {
     private const int SharedMax = 100_000;
 
-    private readonly Dictionary<string, JobEntry> _byName = new(StringComparer.Ordinal);
     private readonly List<JobEntry> _sorted = [];
 
     // Most jobs of a cluster say the same in many places.
@@ -20,12 +22,17 @@ internal sealed class JobTable(CronZone defaultZone)
     /// <summary>In the order of their names.</summary>
     public IReadOnlyList<JobEntry> Sorted => _sorted;
 
-    public JobEntry? Find(string name) => _byName.GetValueOrDefault(name);
+    public JobEntry? Find(string name) => IndexOf(name) is var index && IsAt(index, name) ? _sorted[index] : null;
 
     /// <summary>The index of the first job whose name is not below this one.</summary>
     public int IndexOf(string name)
     {
         var (low, high) = (0, _sorted.Count);
+        if (high > 0 && string.CompareOrdinal(_sorted[^1].Name, name) < 0)
+        {
+            return high; // As in a first load.
+        }
+
         while (low < high)
         {
             var middle = (low + high) / 2;
@@ -38,13 +45,14 @@ internal sealed class JobTable(CronZone defaultZone)
     /// <returns>True = the job was not there.</returns>
     public bool Put(JobName name, ReadOnlyMemory<byte> value)
     {
-        var isNew = !_byName.TryGetValue(name.Value, out var entry);
-        if (entry is null)
+        var index = IndexOf(name.Value);
+        var isNew = !IsAt(index, name.Value);
+        if (isNew)
         {
-            entry = _byName[name.Value] = new JobEntry(name.Value);
-            _sorted.Insert(IndexOf(name.Value), entry);
+            _sorted.Insert(index, new JobEntry(name.Value));
         }
 
+        var entry = _sorted[index];
         if (!JobJson.TryParse(value, out var job, out var why))
         {
             entry.TakeUnreadable(why);
@@ -60,9 +68,9 @@ internal sealed class JobTable(CronZone defaultZone)
 
     public void Remove(JobName name)
     {
-        if (_byName.Remove(name.Value))
+        if (IndexOf(name.Value) is var index && IsAt(index, name.Value))
         {
-            _sorted.RemoveAt(IndexOf(name.Value));
+            _sorted.RemoveAt(index);
         }
     }
 
@@ -81,6 +89,8 @@ internal sealed class JobTable(CronZone defaultZone)
 
         return shared;
     }
+
+    private bool IsAt(int index, string name) => index < _sorted.Count && _sorted[index].Name == name;
 
     private Timing TimingOf(Job job, ref string broken)
     {

@@ -60,6 +60,26 @@ public sealed class ViewKeeperTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
+    public async Task An_ending_without_a_run_is_seen_and_a_lost_one_gives_way_to_the_true_ending()
+    {
+        await SaveAsync(Some.Job("a"));
+        Keep();
+        await RowSoonAsync("a", row => row.State == JobState.New);
+        var runId = RunId.Of(PlanTime);
+
+        await Etcd.PutAsync(Keys.Owed(Name("a"), runId), "{}");
+        await Etcd.DeleteAsync(Keys.Owed(Name("a"), runId));
+        await _store.WriteAsync(
+            [Record("a", runId, RunStatus.Lost) with { StartTime = PlanTime.AddMinutes(1).ToUnixTimeMilliseconds() }],
+            CancellationToken.None);
+        await RowSoonAsync("a", row => row is { State: JobState.Failing, Last.Ending: RunStatus.Lost });
+        await _store.WriteAsync([Record("a", runId, RunStatus.Succeeded)], CancellationToken.None);
+
+        var row = await RowSoonAsync("a", row => row.State == JobState.Well);
+        Assert.Equal([RunStatus.Succeeded], row.Endings!.Select(ending => ending.Ending));
+    }
+
+    [Fact]
     public async Task A_log_store_that_is_away_is_reported_once_and_endings_come_when_it_is_back()
     {
         await SaveAsync(Some.Job("a"));

@@ -127,6 +127,28 @@ public sealed class ClusterStateTests
     }
 
     [Fact]
+    public void A_question_that_failed_is_asked_for_fewer_jobs_until_one_is_answered()
+    {
+        _cluster.Put([.. Enumerable.Range(0, 300).Select(n => Some.Job($"job-{n:D3}"))]);
+        var sizes = new List<int>();
+        for (var n = 0; n < 10; n++)
+        {
+            var question = (EndingQuestion.Jobs)_cluster.State.Questions.Next(_cluster.Now)!;
+            sizes.Add(question.Names.Count);
+            if (n < 7)
+            {
+                _cluster.State.Questions.PutBack(question, _cluster.Now);
+            }
+            else
+            {
+                _cluster.State.Answer(question, [], _cluster.Now);
+            }
+        }
+
+        Assert.Equal([100, 50, 25, 12, 6, 3, 1, 1, 2, 4], sizes);
+    }
+
+    [Fact]
     public void Questions_are_bounded_and_endings_go_before_first_loads()
     {
         _cluster.Put([.. Enumerable.Range(0, 250).Select(n => Some.Job($"job-{n:D3}"))]);

@@ -31,7 +31,7 @@ public sealed class JobListTests
         Assert.Equal(
             new LastRun(
                 RunId.Of(Some.Now.AddMinutes(-1)), RunStatus.Failed, Some.Now.AddMinutes(-1).UtcDateTime,
-                Some.Now.AddMinutes(-1).UtcDateTime, 5000, "w1", "went wrong"),
+                Some.Now.AddMinutes(-1).UtcDateTime, 5000, "w1", "went wrong", "the last line"),
             row.Last);
         Assert.Equal(
             [(RunStatus.Succeeded, 1000L), (RunStatus.Succeeded, 2000L), (RunStatus.Succeeded, 3000L), (RunStatus.Missed, null),

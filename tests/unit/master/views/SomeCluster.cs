@@ -89,7 +89,8 @@ internal sealed class SomeCluster
         planTime.ToUnixTimeMilliseconds(),
         planTime.AddSeconds(seconds).ToUnixTimeMilliseconds(),
         worker,
-        status == RunStatus.Succeeded ? "" : "went wrong");
+        status == RunStatus.Succeeded ? "" : "went wrong",
+        LastLine: "the last line");
 
     public JobPage List(string filter = "", string sort = "name", int limit = 50, string? after = null)
     {
