@@ -16,7 +16,6 @@ namespace Dts.Master.Api;
 internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvider time)
 {
     private const int BytesMax = 32 << 20;
-    private const int JobsMax = 10_000;
 
     private static readonly TimeSpan WritesWithin = TimeSpan.FromMinutes(1); // 10,000 jobs.
 
@@ -46,10 +45,10 @@ internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvide
                 Query.Text("user", user) ?? "",
                 Query.Text("prefix", prefix) ?? "",
                 Query.Flag("paused", paused),
-                (label ?? []).Select(text => LabelOf("label", text, text)).ToDictionary());
+                LabelsOf(label ?? []));
             var body = await RequestBody.ReadTypedAsync(http, BytesMax, "text/plain");
             http.Features.Get<RequestDeadline>()?.Extend(WritesWithin);
-            var content = CrontabReader.Read(TextOf(body), options, defaultZone);
+            var content = CrontabReader.Read(TextOf(body), options, defaultZone, cancel);
             return await ImportAsync(content, Query.Flag("replace", replace), Query.Flag("dryRun", dryRun), cancel);
         }).Produces<ImportAnswer>().WithSummary("Imports a crontab, and says line by line what becomes of it");
 
@@ -86,9 +85,9 @@ internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvide
 
     private async Task<IResult> ImportAsync(CrontabContent content, bool replaces, bool isDryRun, CancellationToken cancel)
     {
-        if (content.Jobs.Count() > JobsMax)
+        if (content.Jobs.Count() > JobSet.JobsMax)
         {
-            throw Refusal.Invalid($"body has {content.Jobs.Count()} jobs; expected at most {JobsMax}");
+            throw Refusal.Invalid($"body has more than {JobSet.JobsMax} jobs; expected at most as many");
         }
 
         var rules = new ApplyRules(defaultZone, time.GetUtcNow(), KeepsOthers: !replaces);
@@ -111,6 +110,7 @@ internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvide
             List<WantedJob> wanted = [.. content.Jobs.Select(line => new WantedJob($"line {line.Number}", line.Job))];
             while (true)
             {
+                cancel.ThrowIfCancellationRequested();
                 var plan = ApplyPlan.Make(wanted, stored, rules);
                 if (plan.Faults.Count == 0)
                 {
@@ -118,7 +118,8 @@ internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvide
                 }
 
                 refused.AddRange(plan.Faults);
-                wanted.RemoveAll(job => plan.Faults.Any(fault => fault.Place == job.Place));
+                var places = plan.Faults.Select(fault => fault.Place).ToHashSet();
+                wanted.RemoveAll(job => places.Contains(job.Place));
             }
         }
     }
@@ -126,9 +127,10 @@ internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvide
     private async Task<IResult> ApplyAsync(
         IReadOnlyList<WantedJob> wanted, ApplyRules rules, bool isDryRun, CancellationToken cancel)
     {
-        if (wanted.Count is 0 or > JobsMax)
+        if (wanted.Count is 0 or > JobSet.JobsMax)
         {
-            throw Refusal.Invalid($"body has {wanted.Count} jobs; expected 1 to {JobsMax}");
+            var count = wanted.Count == 0 ? "0" : $"more than {JobSet.JobsMax}";
+            throw Refusal.Invalid($"body has {count} jobs; expected 1 to {JobSet.JobsMax}");
         }
 
         try
@@ -167,6 +169,21 @@ internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvide
         label.IndexOf('=') is > 0 and var at
             ? KeyValuePair.Create(label[..at], label[(at + 1)..])
             : throw Refusal.BadQuery(field, text, field == "prune" ? "label:key=value" : "key=value");
+
+    private static Dictionary<string, string> LabelsOf(string[] given)
+    {
+        var labels = new Dictionary<string, string>();
+        foreach (var text in given)
+        {
+            var (key, value) = LabelOf("label", text, text);
+            if (!labels.TryAdd(key, value))
+            {
+                throw Refusal.BadQuery("label", text, "each key once");
+            }
+        }
+
+        return labels;
+    }
 
     private static string TextOf(ReadOnlyMemory<byte> utf8)
     {
@@ -260,7 +277,7 @@ internal sealed record ImportedLine(
                     delta.Kind,
                     words,
                     Job: job,
-                    Notes: imported.Notes,
+                    Notes: [.. imported.Notes, .. delta.Warnings],
                     Members: delta.Kind == JobChangeKind.Changed ? delta.Members : null);
             case CrontabLine.Variable variable:
                 return new ImportedLine(line.Number, ImportedLineKind.Variable, Display.Line(variable.Name), Notes: variable.Notes);
@@ -290,7 +307,7 @@ internal sealed record AppliedJob(
     string Name, JobChangeKind Change, IReadOnlyList<MemberChange> Members, IReadOnlyList<string> Warnings);
 
 /// <summary>Why a set was not applied: a problem with what is wrong with each job, or with what was done before it went wrong.</summary>
-/// <param name="Applied">Jobs that stand as the set wants them, although the set as a whole does not.</param>
+/// <param name="Applied">Jobs that were written and not put back: also those that another client has changed since.</param>
 /// <param name="Undone">Jobs that were written and put back.</param>
 /// <param name="Uncertain">Jobs that may have been written or not.</param>
 internal sealed record ApplyProblem(

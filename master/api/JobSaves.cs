@@ -25,8 +25,14 @@ internal sealed class JobSaves(JobStore jobs, WorkerList workers, VersionHistory
     {
         try
         {
-            return JsonNode.Parse(utf8.Span, documentOptions: Strict) as JsonObject
+            var given = JsonNode.Parse(utf8.Span, documentOptions: Strict) as JsonObject
                 ?? throw Refusal.Invalid($"body is not a JSON object; expected {expected}");
+            JobMembers.ReadNames(given);
+            return given;
+        }
+        catch (InvalidOperationException)
+        {
+            throw NotUnicode();
         }
         catch (JsonException wrong)
         {
@@ -178,9 +184,12 @@ internal sealed class JobSaves(JobStore jobs, WorkerList workers, VersionHistory
         }
         catch (InvalidOperationException)
         {
-            throw Refusal.Invalid("body has text that is not Unicode; expected UTF-8 without lone surrogates");
+            throw NotUnicode();
         }
     }
+
+    private static Refusal NotUnicode() =>
+        Refusal.Invalid("body has text that is not Unicode; expected UTF-8 without lone surrogates");
 
     private async Task<JobChange?> ReplaceAsync(JobName name, long revision, Job? next, bool isTrial, CancellationToken cancel)
     {

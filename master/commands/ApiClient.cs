@@ -1,4 +1,6 @@
+using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -9,6 +11,7 @@ namespace Dts.Master.Commands;
 internal sealed class ApiClient : IDisposable
 {
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan BodyWithin = TimeSpan.FromMinutes(2);
 
     private readonly HttpClient _http;
 
@@ -39,13 +42,17 @@ internal sealed class ApiClient : IDisposable
         return given.Count > 0 ? $"{path}?{string.Join('&', given)}" : path;
     }
 
+    /// <summary>Whether the connection broke while an answer was read.</summary>
+    public static bool IsBreak(Exception failure) =>
+        failure is HttpRequestException or HttpIOException or IOException { InnerException: SocketException };
+
     public async Task<JsonNode> GetAsync(string path, CancellationToken cancel) =>
         await ReadAsync(await SendAsync(HttpMethod.Get, path, null, AnswerWithin, cancel), cancel);
 
     public async Task<string> GetTextAsync(string path, CancellationToken cancel)
     {
         using var answer = await SendAsync(HttpMethod.Get, path, null, AnswerWithin, cancel);
-        return await answer.Content.ReadAsStringAsync(cancel);
+        return await ReadTextAsync(answer, cancel);
     }
 
     public async Task<JsonNode> SendAsync(
@@ -89,12 +96,11 @@ internal sealed class ApiClient : IDisposable
         }
         catch (HttpRequestException failure)
         {
-            throw new CommandFailure(
-                ExitCodes.Refused, $"{_http.BaseAddress} cannot be reached: {failure.Message}; --url or DTS_URL names the master");
+            throw Passes($"{_http.BaseAddress} cannot be reached: {failure.Message}; --url or DTS_URL names the master");
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            throw new CommandFailure(ExitCodes.Refused, $"{_http.BaseAddress} gave no answer in {within.TotalSeconds:0} s");
+            throw Passes($"{_http.BaseAddress} gave no answer in {within.TotalSeconds:0} s");
         }
 
         if (answer.IsSuccessStatusCode)
@@ -104,7 +110,31 @@ internal sealed class ApiClient : IDisposable
 
         using (answer)
         {
-            throw new CommandFailure(ExitCodes.Refused, Explain(answer, await answer.Content.ReadAsStringAsync(cancel)));
+            throw new CommandFailure(ExitCodes.Refused, Explain(answer, await ReadTextAsync(answer, cancel)))
+            {
+                MayPass = answer.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable
+                    or HttpStatusCode.GatewayTimeout or HttpStatusCode.TooManyRequests,
+            };
+        }
+    }
+
+    private static CommandFailure Passes(string message) => new(ExitCodes.Refused, message) { MayPass = true };
+
+    private async Task<string> ReadTextAsync(HttpResponseMessage answer, CancellationToken cancel)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        limit.CancelAfter(BodyWithin);
+        try
+        {
+            return await answer.Content.ReadAsStringAsync(limit.Token);
+        }
+        catch (Exception failure) when (failure is HttpRequestException or IOException)
+        {
+            throw Passes($"{_http.BaseAddress} broke off its answer: {failure.Message}");
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            throw Passes($"{_http.BaseAddress} did not end its answer in {BodyWithin.TotalSeconds:0} s");
         }
     }
 
@@ -112,7 +142,7 @@ internal sealed class ApiClient : IDisposable
     {
         using (answer)
         {
-            var text = await answer.Content.ReadAsStringAsync(cancel);
+            var text = await ReadTextAsync(answer, cancel);
             try
             {
                 return (text.Length > 0 ? JsonNode.Parse(text) : null) ?? new JsonObject();

@@ -4,6 +4,9 @@ namespace Dts.Master.Commands;
 internal sealed class CommandFailure(int exitCode, string message) : Exception(message)
 {
     public int ExitCode { get; } = exitCode;
+
+    /// <summary>The master may answer if it is asked again, such as when it has started.</summary>
+    public bool MayPass { get; init; }
 }
 
 /// <summary>What a script can rely on.</summary>

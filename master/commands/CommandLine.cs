@@ -84,6 +84,12 @@ internal sealed class CommandLine
         {
             return ExitCodes.Refused;
         }
+        catch (Exception failure) when (failure is HttpRequestException or IOException)
+        {
+            // While a stream was copied: its beginning at the master, or its end here.
+            _terminal.Note($"{(ApiClient.IsBreak(failure) ? "the answer breaks off" : "the output cannot be written")}: {failure.Message}");
+            return ExitCodes.Refused;
+        }
     }
 
     public static Option<string> Text(string name, string description, string fallback = "", params string[] aliases) =>

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dts.Common.Hosting;
 
@@ -20,7 +20,7 @@ internal sealed class RunCommands(CommandLine line)
         var job = line.Job();
         var worker = CommandLine.Text("--worker", "The only worker that may run it");
         var env = CommandLine.Texts("--env", "NAME=VALUE for the command; may be repeated", "-e");
-        var wait = CommandLine.Flag("--wait", "Wait for the end, print the output, and exit with 1 unless it succeeded", "-w");
+        var wait = CommandLine.Flag("--wait", "Wait for the end of this run, print its output, and exit with 1 unless it succeeded", "-w");
         var timeout = CommandLine.Number("--timeout", "The most seconds to wait; 0 waits for as long as it takes", 0);
         var raw = CommandLine.Flag("--raw", "Print control characters of the output as they are");
         return line.Make("run", "Runs a job now", async asked =>
@@ -143,58 +143,74 @@ internal sealed class RunCommands(CommandLine line)
             var page = await asked.Api.GetAsync(ApiClient.Query(ApiClient.Path("runs"), ("filter", filter), ("limit", "1")), asked.Cancel);
             if (page.List(list).FirstOrDefault() is { } run)
             {
-                return run.Text("runId") is { Length: > 0 } id ? id : run.Text("_id")[(job.Length + 1)..];
+                return RunIdOf(run, job);
             }
         }
 
         throw new CommandFailure(ExitCodes.Refused, $"job \"{Display.Line(job)}\" has not run, or its records are gone");
     }
 
-    /// <summary>Reads the event stream of an output; asks again from where it is when the connection breaks.</summary>
-    private static async Task<int> FollowAsync(Asked asked, string path, bool isRaw)
+    private static string RunIdOf(JsonNode run, string job)
     {
-        const int tries = 5;
-        var offset = "0";
-        for (var failures = 0; failures < tries; failures++)
+        if (run.Text("runId") is { Length: > 0 } given)
         {
-            try
-            {
-                using var answer = await asked.Api.OpenAsync(ApiClient.Query(path, ("follow", "true"), ("offset", offset)), asked.Cancel);
-                using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(asked.Cancel), Encoding.UTF8);
-                var name = "";
-                while (await reader.ReadLineAsync(asked.Cancel) is { } text)
-                {
-                    if (text.StartsWith("id: ", StringComparison.Ordinal))
-                    {
-                        (offset, failures) = (text[4..], 0);
-                    }
-                    else if (text.StartsWith("event: ", StringComparison.Ordinal))
-                    {
-                        name = text[7..];
-                    }
-                    else if (text.StartsWith("data: ", StringComparison.Ordinal) && name.Length > 0)
-                    {
-                        asked.Terminal.Note(text[6..]);
-                        return name == "end" ? ExitCodes.Done : ExitCodes.Refused;
-                    }
-                    else if (text.StartsWith("data: ", StringComparison.Ordinal))
-                    {
-                        var piece = new MemoryStream(BytesOf(JsonNode.Parse(text[6..])));
-                        await asked.Terminal.CopyAsync(piece, isRaw, asked.Cancel);
-                    }
-                }
-            }
-            catch (IOException)
-            {
-                // The connection broke.
-            }
+            return given;
         }
 
-        throw new CommandFailure(ExitCodes.Refused, $"the output breaks off at byte {offset} again and again");
+        var (id, owner) = (run.Text("_id"), run.Text("jobName") is { Length: > 0 } name ? name : job);
+        return id.Length > owner.Length + 1 && id.StartsWith($"{owner}/", StringComparison.Ordinal)
+            ? id[(owner.Length + 1)..]
+            : throw new CommandFailure(
+                ExitCodes.Refused,
+                $"the latest run of job \"{Display.Line(job)}\" is a record of the original system; its output cannot be read here");
     }
 
-    private static byte[] BytesOf(JsonNode? piece) =>
-        piece.Text("base64") is { Length: > 0 } bytes ? Convert.FromBase64String(bytes) : Encoding.UTF8.GetBytes(piece.Text("text"));
+    /// <summary>Reads the event stream of an output to its end.</summary>
+    /// <remarks>
+    /// Asks again from where it is when the connection breaks, or when the master or its log store is away; gives up when nothing has come
+    /// for some tries.
+    /// </remarks>
+    private static async Task<int> FollowAsync(Asked asked, string path, bool isRaw)
+    {
+        const int tries = 8;
+        var follower = new Follower(asked, path, isRaw);
+        var failures = 0;
+        while (true)
+        {
+            var from = follower.Offset;
+            string why;
+            try
+            {
+                if (await follower.ReadAsync() is { } code)
+                {
+                    return code;
+                }
+
+                why = "its end is missing";
+            }
+            catch (CommandFailure failure) when (failure.MayPass && follower.HasBegun)
+            {
+                why = failure.Message;
+            }
+            catch (Exception failure) when (failure is JsonException || ApiClient.IsBreak(failure))
+            {
+                why = failure.Message;
+            }
+
+            failures = follower.Offset != from ? 0 : failures + 1;
+            if (failures == tries)
+            {
+                throw new CommandFailure(ExitCodes.Refused, $"the output breaks off at byte {follower.Offset} again and again: {why}");
+            }
+
+            if (failures > 0)
+            {
+                await Task.Delay(PauseAfter(failures), asked.Cancel);
+            }
+        }
+    }
+
+    private static TimeSpan PauseAfter(int failures) => TimeSpan.FromSeconds(Math.Min(5, 0.25 * (1 << failures)));
 
     private Command Kill()
     {

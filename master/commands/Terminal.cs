@@ -47,9 +47,14 @@ internal sealed record Terminal(Stream In, Stream Output, TextWriter Err, bool I
 
         using var reader = new StreamReader(bytes, Encoding.UTF8, detectEncodingFromByteOrderMarks: false);
         var piece = new char[16 << 10];
-        while (await reader.ReadAsync(piece, cancel) is > 0 and var count)
+        var held = 0; // The first half of a character whose other half is still to come.
+        while (await reader.ReadAsync(piece.AsMemory(held), cancel) is > 0 and var count)
         {
-            Write(new string(piece, 0, count), isRaw);
+            var last = piece[held + count - 1];
+            var whole = held + count - (char.IsHighSurrogate(last) ? 1 : 0);
+            Write(new string(piece, 0, whole), isRaw);
+            held = held + count - whole;
+            piece[0] = last;
         }
     }
 

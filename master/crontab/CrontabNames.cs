@@ -24,6 +24,7 @@ internal sealed partial class CrontabNames(string prefix)
         ["sh", "bash", "dash", "zsh", "ksh", "python", "python2", "python3", "php", "perl", "ruby", "node", "source"];
 
     private readonly HashSet<string> _taken = [];
+    private readonly Dictionary<string, int> _counts = []; // The last number behind a name, for many equal lines.
 
     /// <summary>Takes a name that a line gives itself; false = another line has it.</summary>
     public bool TryTake(string name) => _taken.Add(name);
@@ -36,12 +37,20 @@ internal sealed partial class CrontabNames(string prefix)
             : OfCommand(CrontabCommand.WithoutInput(entry.Command)) is { Length: > 0 } command ? command
             : Slug(comment) is { Length: > 0 } words ? words
             : $"job-{hash}");
-        var name = wanted;
-        for (var n = 1; !_taken.Add(name); n++)
-        {
-            name = n == 1 ? $"{wanted}-{hash}" : $"{wanted}-{hash}-{n}";
-        }
+        return _taken.Add(wanted) ? wanted : TakeNext($"{wanted}-{hash}");
+    }
 
+    private string TakeNext(string wanted)
+    {
+        var n = _counts.GetValueOrDefault(wanted);
+        string name;
+        do
+        {
+            name = ++n == 1 ? wanted : $"{wanted}-{n}";
+        }
+        while (!_taken.Add(name));
+
+        _counts[wanted] = n;
         return name;
     }
 

@@ -10,6 +10,9 @@ namespace Dts.Master.Crontab;
 /// <remarks>Pure, and not thread-safe: one reader reads one crontab.</remarks>
 internal sealed partial class CrontabReader
 {
+    private const int LinesMax = 100_000;
+    private const int EnvBytesMax = 32 << 20; // Of all jobs: each has its own in etcd.
+
     private readonly CrontabFormat _format;
     private readonly ImportOptions _options;
     private readonly CronZone _defaultZone;
@@ -18,13 +21,23 @@ internal sealed partial class CrontabReader
     private readonly List<CrontabLine> _lines = [];
     private readonly List<string> _comment = []; // The lines directly above the next one.
     private JobNote? _note; // What a comment of DTS says about the next line.
+    private int _jobs;
+    private long _envBytes;
 
     private CrontabReader(CrontabFormat format, ImportOptions options, CronZone defaultZone) =>
         (_format, _options, _defaultZone, _names) = (format, options, defaultZone, new CrontabNames(options.Prefix));
 
-    /// <exception cref="FormatException">The format is not clear, or a user is named for a crontab that names users.</exception>
-    public static CrontabContent Read(string text, ImportOptions options, CronZone defaultZone)
+    /// <summary>What the lines become; of more than <see cref="JobSet.JobsMax"/> jobs those and one more.</summary>
+    /// <exception cref="FormatException">
+    /// The lines are too many, the format is not clear, or a user is named for a crontab that names users.
+    /// </exception>
+    public static CrontabContent Read(string text, ImportOptions options, CronZone defaultZone, CancellationToken cancel = default)
     {
+        if (text.AsSpan().Count('\n') > LinesMax)
+        {
+            throw new FormatException($"body has {text.AsSpan().Count('\n')} lines; expected at most {LinesMax}");
+        }
+
         var hasWindowsLines = text.Contains("\r\n", StringComparison.Ordinal);
         var lines = text.TrimStart('\uFEFF').Replace("\r\n", "\n", StringComparison.Ordinal).Split('\n');
         var format = options.Format ?? CrontabFormats.Detect(lines);
@@ -35,8 +48,9 @@ internal sealed partial class CrontabReader
         }
 
         var reader = new CrontabReader(format, options, defaultZone);
-        for (var i = 0; i < lines.Length; i++)
+        for (var i = 0; i < lines.Length && reader._jobs <= JobSet.JobsMax; i++)
         {
+            cancel.ThrowIfCancellationRequested();
             reader.ReadLine(i + 1, lines[i]);
         }
 
@@ -165,6 +179,12 @@ internal sealed partial class CrontabReader
             return new CrontabLine.Refused(number, why);
         }
 
+        if ((_envBytes += _variables.EnvBytes) > EnvBytesMax)
+        {
+            return new CrontabLine.Refused(
+                number, $"the variables above it make more than {EnvBytesMax} bytes with those of the jobs above; expected fewer of them");
+        }
+
         built = built with { User = _format == CrontabFormat.User ? _options.User : entry.User };
         return _note is { } note
             ? Finish(number, notes, note.Over(JobMembers.ToObject(built)), null)
@@ -203,9 +223,13 @@ internal sealed partial class CrontabReader
             fault = $"name \"{Display.Line(job.Name)}\" is the name of a line above; expected another";
         }
 
-        return fault is null
-            ? new CrontabLine.Imported(number, pick is null ? job : job with { Name = pick() }, notes)
-            : new CrontabLine.Refused(number, fault);
+        if (fault is not null)
+        {
+            return new CrontabLine.Refused(number, fault);
+        }
+
+        _jobs++;
+        return new CrontabLine.Imported(number, pick is null ? job : job with { Name = pick() }, notes);
     }
 
     /// <summary>The line over the columns: "m h dom mon dow command".</summary>

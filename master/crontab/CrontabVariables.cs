@@ -1,3 +1,4 @@
+using System.Text;
 using Dts.Common.Cron;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
@@ -11,8 +12,11 @@ internal sealed class CrontabVariables
     public const string Shell = "SHELL";
 
     private const string DefaultShell = "/bin/sh";
+    private const int NamesMax = 200;
+    private const int BytesMax = 32 << 10;
 
     private readonly Dictionary<string, string> _env = [];
+    private Dictionary<string, string>? _shared; // A copy that all jobs have until the next variable.
 
     public string ShellNow { get; private set; } = DefaultShell;
 
@@ -20,6 +24,9 @@ internal sealed class CrontabVariables
     public string ZoneNow { get; private set; } = "";
 
     public IReadOnlyDictionary<string, string> Env => _env;
+
+    /// <summary>The size of <see cref="Env"/> in UTF-8.</summary>
+    public int EnvBytes { get; private set; }
 
     /// <summary>Takes a line over and returns what changes in meaning; null = the line is refused.</summary>
     public IReadOnlyList<string>? Set(string name, string value, out string why)
@@ -45,9 +52,19 @@ internal sealed class CrontabVariables
             return null;
         }
 
-        _env[name] = value;
+        var bytes = EnvBytes + BytesOf(name, value) - (_env.TryGetValue(name, out var former) ? BytesOf(name, former) : 0);
+        if (bytes > BytesMax || (_env.Count == NamesMax && former is null))
+        {
+            why = $"{Display.Line(name)} is one too many: expected at most {NamesMax} variables with {BytesMax} bytes; "
+                + "the jobs after it are read without it";
+            return null;
+        }
+
+        (_env[name], EnvBytes, _shared) = (value, bytes, null);
         return [.. Notes(name, value)];
     }
+
+    private static int BytesOf(string name, string value) => Encoding.UTF8.GetByteCount(name) + Encoding.UTF8.GetByteCount(value);
 
     /// <summary>The job with what the variables say about it.</summary>
     public Job Apply(Job job) => job with
@@ -55,7 +72,7 @@ internal sealed class CrontabVariables
         Shell = ShellNow,
         TimeZone = ZoneNow.Length > 0 ? ZoneNow : _env.TryGetValue("TZ", out var zone) && IsZone(zone) ? zone : "",
         Cwd = _env.TryGetValue("HOME", out var home) && home.StartsWith('/') ? home : "",
-        Env = new Dictionary<string, string>(_env),
+        Env = _shared ??= new Dictionary<string, string>(_env),
     };
 
     private IEnumerable<string> Notes(string name, string value)

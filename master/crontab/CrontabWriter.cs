@@ -76,7 +76,7 @@ internal static class CrontabWriter
         }
 
         var read = CrontabReader.Read($"# {description}\n0 0 * * * root true", new ImportOptions(format), CronZone.Utc);
-        return read.Jobs.Single().Job.Description == description;
+        return read.Jobs.SingleOrDefault()?.Job.Description == description;
     }
 
     /// <summary>The members of the job that a reader makes of a line alone.</summary>
@@ -104,8 +104,7 @@ internal static class CrontabWriter
         {
             if (CrontabText.Parse(line, CrontabFormat.User) is CrontabText.Variable read && (read.Name, read.Value) == (name, value))
             {
-                variables.Set(name, value, out _);
-                text.Append(line).Append('\n');
+                text.Append(variables.Set(name, value, out _) is null ? "" : $"{line}\n");
                 return;
             }
         }

@@ -11,26 +11,33 @@ namespace Dts.Master.Crontab;
 /// <summary>Reads and writes a set of jobs: a JSON array, JSON objects one after another (a line each), or YAML.</summary>
 internal static class JobSet
 {
+    public const int JobsMax = 10_000;
+
+    private const int JobBytesMax = 2 << 20; // etcd takes 1.5 MiB at once; escapes make a text longer.
     private const string Expected = "expected jobs as a JSON array, as JSON objects one after another, or as YAML";
 
     private static readonly JsonReaderOptions Several = new() { AllowMultipleValues = true };
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
+    /// <summary>The jobs of a set; of a larger one the first <see cref="JobsMax"/> and one more.</summary>
     /// <param name="mediaType">Of the body; when it names neither JSON nor YAML, the first letter decides.</param>
     /// <exception cref="FormatException">The body is neither.</exception>
     public static IReadOnlyList<WantedJob> Read(ReadOnlyMemory<byte> utf8, string mediaType)
     {
-        var text = utf8.Span.TrimStart("\uFEFF"u8).TrimStart(" \t\r\n"u8);
+        var text = utf8[^utf8.Span.TrimStart("\uFEFF"u8).TrimStart(" \t\r\n"u8).Length..];
         var isYaml = mediaType.Contains("yaml", StringComparison.OrdinalIgnoreCase)
             || (!mediaType.Contains("json", StringComparison.OrdinalIgnoreCase)
                 && text.Length > 0
-                && text[0] is not ((byte)'[' or (byte)'{'));
-        if (isYaml && !Utf8.IsValid(text))
+                && text.Span[0] is not ((byte)'[' or (byte)'{'));
+        if (isYaml && !Utf8.IsValid(text.Span))
         {
             throw new FormatException("body has bytes that are not UTF-8; expected YAML in UTF-8");
         }
 
-        var nodes = isYaml ? YamlJson.Read(Encoding.UTF8.GetString(text)) : ReadJson(text);
-        return [.. nodes.SelectMany(JobsIn).Select((node, i) => ReadJob($"job {i + 1}", node))];
+        var jobs = isYaml
+            ? YamlJson.Read(Encoding.UTF8.GetString(text.Span)).SelectMany(JobsIn).Take(JobsMax + 1).Select(BytesOf)
+            : FindJobs(text.Span).Select(job => text[job]);
+        return [.. jobs.Select((job, i) => ReadJob($"job {i + 1}", job))];
     }
 
     public static string WriteJson(IEnumerable<Job> jobs) =>
@@ -55,15 +62,24 @@ internal static class JobSet
 
     private static readonly JsonSerializerOptions Readable = JsonText.Readable(JobsJson.Default.Options);
 
-    private static List<JsonNode?> ReadJson(ReadOnlySpan<byte> utf8)
+    /// <summary>Where the jobs are in JSON. None is made into an object here: a body may have millions of zeros.</summary>
+    private static List<Range> FindJobs(ReadOnlySpan<byte> utf8)
     {
-        List<JsonNode?> nodes = [];
+        List<Range> jobs = [];
         try
         {
             var reader = new Utf8JsonReader(utf8, Several);
-            while (reader.Read())
+            while (jobs.Count <= JobsMax && reader.Read())
             {
-                nodes.Add(JsonNode.Parse(ref reader));
+                var inside = reader;
+                if (FindList(ref inside, jobs))
+                {
+                    reader = inside;
+                }
+                else
+                {
+                    jobs.Add(Skip(ref reader));
+                }
             }
         }
         catch (JsonException wrong)
@@ -71,7 +87,43 @@ internal static class JobSet
             throw new FormatException($"body is not JSON (line {wrong.LineNumber + 1}, byte {wrong.BytePositionInLine + 1}); {Expected}");
         }
 
-        return nodes;
+        return jobs;
+    }
+
+    /// <summary>The jobs of a list, or of <c>{"jobs":[…]}</c>; false = the value is neither.</summary>
+    private static bool FindList(ref Utf8JsonReader reader, List<Range> jobs)
+    {
+        var before = jobs.Count;
+        var isSet = reader.TokenType == JsonTokenType.StartObject;
+        if (isSet && !(reader.Read() && reader.TokenType == JsonTokenType.PropertyName && reader.ValueTextEquals("jobs"u8)))
+        {
+            return false;
+        }
+
+        if ((isSet && !reader.Read()) || reader.TokenType != JsonTokenType.StartArray)
+        {
+            return false;
+        }
+
+        while (jobs.Count <= JobsMax && reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            jobs.Add(Skip(ref reader));
+        }
+
+        if (isSet && jobs.Count <= JobsMax && !(reader.Read() && reader.TokenType == JsonTokenType.EndObject))
+        {
+            jobs.RemoveRange(before, jobs.Count - before); // It is a job that has other members, too.
+            return false;
+        }
+
+        return true;
+    }
+
+    private static Range Skip(ref Utf8JsonReader reader)
+    {
+        var start = (int)reader.TokenStartIndex;
+        reader.Skip();
+        return start..(int)reader.BytesConsumed;
     }
 
     private static IEnumerable<JsonNode?> JobsIn(JsonNode? node) => node switch
@@ -81,17 +133,27 @@ internal static class JobSet
         _ => [node],
     };
 
-    private static WantedJob ReadJob(string place, JsonNode? node)
+    private static ReadOnlyMemory<byte> BytesOf(JsonNode? node) => Encoding.UTF8.GetBytes(node?.ToJsonString() ?? "null");
+
+    private static WantedJob ReadJob(string place, ReadOnlyMemory<byte> json)
     {
+        if (json.Length > JobBytesMax)
+        {
+            return new WantedJob(place, null, $"job has {json.Length} bytes of JSON; expected at most {JobBytesMax}");
+        }
+
+        if (!JobJson.TryParse(json, out var job, out var error))
+        {
+            return new WantedJob(place, null, error);
+        }
+
         try
         {
-            return JobJson.TryParse(Encoding.UTF8.GetBytes(node?.ToJsonString() ?? "null"), out var job, out var error)
-                ? new WantedJob(place, job, Members: node as JsonObject)
-                : new WantedJob(place, null, error);
+            return new WantedJob(place, job, Members: JsonNode.Parse(json.Span, documentOptions: Strict) as JsonObject);
         }
-        catch (Exception wrong) when (wrong is InvalidOperationException or ArgumentException) // A lone surrogate; a name that comes twice.
+        catch (JsonException wrong)
         {
-            return new WantedJob(place, null, "a member comes twice or has text that is not Unicode; expected UTF-8, and each member once");
+            return new WantedJob(place, null, $"a member comes twice ({Display.Line(wrong.Message)}); expected each once");
         }
     }
 }

@@ -17,6 +17,7 @@ namespace Dts.Master.Crontab;
 internal static partial class YamlJson
 {
     private const int DepthMax = 16;
+    private const int ValuesMax = 1_000_000;
 
     private static readonly HashSet<string> Texts =
         ["name", "command", "cronExpr", "description", "timeZone", "user", "cwd", "shell", "env", "labels", "then", "onFailure", "always"];
@@ -31,12 +32,13 @@ internal static partial class YamlJson
         try
         {
             var parser = new Parser(new StringReader(text));
+            var left = ValuesMax;
             List<JsonNode?> documents = [];
             parser.Consume<StreamStart>();
             while (!parser.TryConsume<StreamEnd>(out _))
             {
                 parser.Consume<DocumentStart>();
-                if (ReadNode(parser, isText: false, DepthMax) is { } document)
+                if (ReadNode(parser, isText: false, DepthMax, ref left) is { } document)
                 {
                     documents.Add(document);
                 }
@@ -71,8 +73,14 @@ internal static partial class YamlJson
         return text.Length > 0 ? text.ToString() : "[]\n";
     }
 
-    private static JsonNode? ReadNode(Parser parser, bool isText, int depth)
+    /// <param name="left">How many values may still come.</param>
+    private static JsonNode? ReadNode(Parser parser, bool isText, int depth, ref int left)
     {
+        if (--left < 0)
+        {
+            throw new FormatException($"body has more than {ValuesMax} values; expected jobs");
+        }
+
         if (depth == 0)
         {
             throw new FormatException($"body is nested deeper than {DepthMax} levels; expected jobs");
@@ -88,7 +96,7 @@ internal static partial class YamlJson
             var list = new JsonArray();
             while (!parser.TryConsume<SequenceEnd>(out _))
             {
-                list.Add(ReadNode(parser, isText, depth - 1));
+                list.Add(ReadNode(parser, isText, depth - 1, ref left));
             }
 
             return list;
@@ -100,7 +108,7 @@ internal static partial class YamlJson
             while (!parser.TryConsume<MappingEnd>(out _))
             {
                 var key = parser.Consume<Scalar>();
-                var value = ReadNode(parser, isText || Texts.Contains(key.Value) || key.Value == "workers", depth - 1);
+                var value = ReadNode(parser, isText || Texts.Contains(key.Value) || key.Value == "workers", depth - 1, ref left);
                 if (!members.TryAdd(key.Value, value))
                 {
                     throw new YamlException(key.Start, key.End, $"{key.Value} comes twice");

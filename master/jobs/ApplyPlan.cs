@@ -15,7 +15,11 @@ internal sealed record WantedJob(string Place, Job? Job, string Fault = "", Json
 
 /// <summary>All jobs at one revision of etcd, by the name in their keys.</summary>
 /// <param name="Jobs">A job is null where a value is there that cannot be read.</param>
-internal sealed record StoredJobs(IReadOnlyDictionary<string, (Job? Job, long Revision)> Jobs, long Revision);
+internal sealed record StoredJobs(IReadOnlyDictionary<string, (Job? Job, long Revision)> Jobs, long Revision)
+{
+    /// <summary>Jobs that the apply has written and another client has changed since. They stay as they are.</summary>
+    public IReadOnlySet<string> Kept { get; init; } = new HashSet<string>();
+}
 
 /// <summary>What becomes of one job.</summary>
 /// <param name="Revision">The revision of the job that the delta starts from; 0 = there is none.</param>
@@ -34,6 +38,19 @@ internal sealed record JobDelta(JobName Name, Job? Before, Job? After, long Revi
     /// <summary>The way back, from the revision that this delta was written with.</summary>
     public JobDelta Undo(long revision) =>
         new(Name, After, Before, After is null ? 0 : revision, JobDiff.Between(After, Before));
+
+    /// <summary>This change and an earlier one of the same job as one.</summary>
+    public JobDelta Following(JobDelta earlier) => this with
+    {
+        Before = earlier.Before,
+        Revision = earlier.Revision,
+        Members = earlier.Revision == 0 ? [] : JobDiff.Between(earlier.Before, After),
+    };
+
+    public JobDelta ChangedByOthers() => this with
+    {
+        Warnings = [.. Warnings, "another client has changed the job since it was written here; that change stands"],
+    };
 }
 
 /// <summary>A job that keeps a set from being applied.</summary>
@@ -70,7 +87,7 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
             }
 
             var delta = DeltaOf(job, members, stored);
-            if (FindFault(delta, rules) is { } wrong)
+            if (!stored.Kept.Contains(delta.Name) && FindFault(delta, rules) is { } wrong)
             {
                 faults.Add(new ApplyFault(place, delta.After!.Name, wrong));
             }
@@ -81,7 +98,12 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
             }
         }
 
-        List<JobDelta> all = [.. deltas.Values.Select(entry => entry.Delta), .. Pruned(stored, rules.Prune, deltas.ContainsKey)];
+        List<JobDelta> all =
+        [
+            .. deltas.Values.Select(entry => entry.Delta)
+                .Concat(Pruned(stored, rules.Prune, deltas.ContainsKey))
+                .Where(delta => !stored.Kept.Contains(delta.Name)),
+        ];
         faults.AddRange(FindCircles(all, stored).Select(circle =>
             new ApplyFault(deltas[circle.Name].Place, circle.Name, circle.Detail)));
         return new ApplyPlan(all, faults);
@@ -116,7 +138,8 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
         var unknown = members is null ? [] : JobMembers.FindUnknown(members, before);
         warnings.AddRange(unknown.Select(member =>
             $"{member}; it {(member.Part.Length == 0 ? "is kept and has no effect" : "was left out")}"));
-        return new JobDelta(name, before, after, revision, JobDiff.Between(before, after)) { Warnings = warnings, Unknown = unknown };
+        var changes = revision == 0 ? [] : JobDiff.Between(before, after); // All of a new job is new.
+        return new JobDelta(name, before, after, revision, changes) { Warnings = warnings, Unknown = unknown };
     }
 
     /// <summary>The name that a job is stored under: composed (NFC), unless an older version or etcdctl stored this very name.</summary>
@@ -172,36 +195,13 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
             }
         }
 
-        var onCircle = OnCircles(jobs);
-        return deltas.Where(delta => delta.After is not null && delta.Kind != JobChangeKind.Unchanged && onCircle.Contains(delta.Name))
-            .Select(delta => (Name: (string)delta.Name, Circle: JobStore.FindCycle(delta.Name, jobs)))
-            .Where(found => found.Circle is not null)
-            .Select(found => (
-                found.Name,
-                $"then, onFailure or always lead back to the job itself ({Display.Line(string.Join(" > ", found.Circle!))}); "
-                    + "expected no circle"));
-    }
-
-    /// <summary>The jobs on circles and those that lead to one: what is left when jobs without dependents are taken away.</summary>
-    private static HashSet<string> OnCircles(Dictionary<string, Job> jobs)
-    {
-        var left = jobs.Where(job => job.Value.Dependents.Any())
-            .ToDictionary(job => job.Key, job => job.Value.Dependents.Where(jobs.ContainsKey).ToHashSet());
-        var parents = left.SelectMany(job => job.Value.Select(dependent => (Dependent: dependent, job.Key)))
-            .ToLookup(edge => edge.Dependent, edge => edge.Key);
-        var done = new Queue<string>(jobs.Keys.Where(name => left.GetValueOrDefault(name) is not { Count: > 0 }));
-        while (done.TryDequeue(out var name))
-        {
-            left.Remove(name);
-            foreach (var parent in parents[name])
-            {
-                if (left.TryGetValue(parent, out var waits) && waits.Remove(name) && waits.Count == 0)
-                {
-                    done.Enqueue(parent);
-                }
-            }
-        }
-
-        return [.. left.Keys];
+        var details = JobCircles.Find(jobs)
+            .Select(circle => (circle.Names, Detail: "then, onFailure or always lead back to the job itself "
+                + $"({Display.Line(string.Join(" > ", circle.Way))}); expected no circle"))
+            .SelectMany(circle => circle.Names.Select(name => KeyValuePair.Create(name, circle.Detail)))
+            .ToDictionary();
+        return deltas
+            .Where(delta => delta.After is not null && delta.Kind != JobChangeKind.Unchanged && details.ContainsKey(delta.Name))
+            .Select(delta => (delta.Name.Value, details[delta.Name]));
     }
 }

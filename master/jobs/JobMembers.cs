@@ -54,6 +54,22 @@ internal static class JobMembers
         ];
     }
 
+    /// <summary>Reads the names of an object's members now; a JsonNode would do so later, in the middle of something else.</summary>
+    /// <exception cref="InvalidOperationException">A name is not Unicode.</exception>
+    public static void ReadNames(JsonNode? node)
+    {
+        IEnumerable<JsonNode?> inside = node switch
+        {
+            JsonObject members => members.Select(member => member.Value),
+            JsonArray list => list,
+            _ => [],
+        };
+        foreach (var value in inside)
+        {
+            ReadNames(value);
+        }
+    }
+
     public static JsonObject ToObject(Job job) => JsonNode.Parse(JobJson.ToJson(job))!.AsObject();
 
     private static string? Nearest(string wrong, IEnumerable<string> known)

@@ -10,6 +10,8 @@ namespace Dts.Master.Jobs;
 /// <para>Scheme: a batch is written only if its jobs still have the revisions of the plan, and, if the set has dependents, no other job was
 /// saved meanwhile (it might close a circle). When the condition fails, a new plan is made from the new state; in it, the jobs that are
 /// written already are unchanged. When the new plan has faults, what was written is put back.</para>
+/// <para>A job that another client changes before its batch is written becomes that of the set; one that another client changes after its
+/// batch stays as that client has left it, also when the rest is put back.</para>
 /// </remarks>
 internal sealed partial class JobStore
 {
@@ -21,6 +23,7 @@ internal sealed partial class JobStore
     private const int BatchTries = 4;
 
     private static readonly TimeSpan UndoWithin = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan UndoOfJobWithin = TimeSpan.FromMilliseconds(3);
 
     public async Task<StoredJobs> ReadAllAsync(CancellationToken cancel)
     {
@@ -35,13 +38,14 @@ internal sealed partial class JobStore
     /// <exception cref="ApplyInterruptedException">Some of it was written, and the rest could not be.</exception>
     public async Task<ApplyPlan> ApplyAsync(Func<StoredJobs, ApplyPlan> makePlan, CancellationToken cancel)
     {
-        List<(JobDelta Delta, long Revision)> applied = [];
+        Dictionary<JobName, WrittenJob> applied = [];
         IReadOnlyList<JobDelta> batch = [];
         try
         {
             for (var tries = 1; tries <= Plans; tries++)
             {
                 var stored = await ReadAllAsync(cancel);
+                stored = stored with { Kept = ChangedSince(applied, stored) };
                 var plan = makePlan(stored);
                 if (plan.Faults.Count > 0)
                 {
@@ -52,13 +56,15 @@ internal sealed partial class JobStore
                 var changes = plan.Deltas.Where(delta => delta.Kind != JobChangeKind.Unchanged).ToList();
                 if (await WriteAsync(changes, guard, applied, next => batch = next, cancel))
                 {
-                    var written = applied.ToDictionary(entry => entry.Delta.Name, entry => entry.Delta);
+                    var written = applied.ToDictionary(
+                        job => job.Key,
+                        job => stored.Kept.Contains(job.Key) ? job.Value.Delta.ChangedByOthers() : job.Value.Delta);
                     return plan with
                     {
                         Deltas =
                         [
                             .. plan.Deltas.Select(delta => written.Remove(delta.Name, out var done) ? done : delta),
-                            .. written.Values, // Deleted before the last plan was made.
+                            .. written.Values, // Deleted, or changed by others, before the last plan was made.
                         ],
                     };
                 }
@@ -73,15 +79,25 @@ internal sealed partial class JobStore
         }
     }
 
+    /// <summary>The jobs that are not as the apply has written them.</summary>
+    private static HashSet<string> ChangedSince(Dictionary<JobName, WrittenJob> applied, StoredJobs stored) =>
+    [
+        .. applied
+            .Where(job => stored.Jobs.GetValueOrDefault(job.Key.Value).Revision != (job.Value.Delta.After is null ? 0 : job.Value.Revision))
+            .Select(job => job.Key.Value),
+    ];
+
     /// <summary>Writes deltas in batches; false = a job has changed meanwhile, and a new plan is needed.</summary>
     /// <param name="guard">No job may have been saved after this revision; null = any may.</param>
     /// <param name="sending">Called with each batch before it is sent, and with none when it is answered.</param>
+    /// <param name="leavesOut">A job that has changed meanwhile is left out; else it ends the writing.</param>
     private async Task<bool> WriteAsync(
         List<JobDelta> deltas,
         long? guard,
-        List<(JobDelta Delta, long Revision)> applied,
+        Dictionary<JobName, WrittenJob> applied,
         Action<IReadOnlyList<JobDelta>> sending,
-        CancellationToken cancel)
+        CancellationToken cancel,
+        bool leavesOut = false)
     {
         var failures = 0;
         for (var at = 0; at < deltas.Count;)
@@ -94,9 +110,16 @@ internal sealed partial class JobStore
             if (guard is { } revision)
             {
                 txn.Compare.Add(Txn.NoneChangedUnder(keys.Jobs, revision));
+                txn.Else(SavedAfter(revision));
             }
 
             var count = Fill(txn, deltas, at, read);
+            if (count == 0 && leavesOut)
+            {
+                at++;
+                continue;
+            }
+
             if (count == 0)
             {
                 return false;
@@ -107,17 +130,30 @@ internal sealed partial class JobStore
             sending([]);
             if (answer.Succeeded)
             {
-                applied.AddRange(deltas.Skip(at).Take(count).Select(delta => (delta, answer.Header.Revision)));
+                deltas.GetRange(at, count).ForEach(delta => Note(applied, delta, answer.Header.Revision));
                 guard = guard is null ? null : answer.Header.Revision;
                 (at, failures) = (at + count, 0);
             }
-            else if (++failures == BatchTries)
+            else if (answer.Responses is [{ ResponseRange.Kvs.Count: > 0 }] || (++failures >= BatchTries && !leavesOut))
             {
-                return false;
+                return false; // A job was saved after the guard's revision, or a cursor moves again and again.
             }
         }
 
         return true;
+    }
+
+    /// <summary>A job that is written again is one change, from what was there first.</summary>
+    private static void Note(Dictionary<JobName, WrittenJob> applied, JobDelta delta, long revision) =>
+        applied[delta.Name] = new WrittenJob(
+            applied.TryGetValue(delta.Name, out var earlier) ? delta.Following(earlier.Delta) : delta, revision);
+
+    private RequestOp SavedAfter(long revision)
+    {
+        var saved = Txn.List(keys.Jobs, keysOnly: true);
+        saved.RequestRange.MinModRevision = revision + 1;
+        saved.RequestRange.Limit = 1;
+        return saved;
     }
 
     private RequestOp[] ReadsOf(JobName name) =>
@@ -162,14 +198,15 @@ internal sealed partial class JobStore
         return jobs;
     }
 
-    /// <summary>Puts back what was written, and tells what could not be put back.</summary>
+    /// <summary>Puts back what was written, the latest first, and tells what could not be put back.</summary>
     /// <param name="sent">The batch that was sent and not answered: it may have been written.</param>
     private async Task<ApplyInterruptedException> UndoAsync(
-        List<(JobDelta Delta, long Revision)> applied, IReadOnlyList<JobDelta> sent, Exception failure)
+        Dictionary<JobName, WrittenJob> applied, IReadOnlyList<JobDelta> sent, Exception failure)
     {
-        using var limit = new CancellationTokenSource(UndoWithin);
-        List<(JobDelta Delta, long Revision)> undone = [];
+        using var limit = new CancellationTokenSource(UndoWithin + (UndoOfJobWithin * applied.Count));
+        Dictionary<JobName, WrittenJob> undone = [];
         List<JobDelta> uncertain = [.. sent];
+        IReadOnlyList<JobDelta> undoing = [];
         try
         {
             foreach (var delta in sent)
@@ -178,31 +215,36 @@ internal sealed partial class JobStore
                 var isWritten = delta.After is null ? job is null : job?.Value.ToStringUtf8() == JobJson.ToJson(delta.After);
                 if (isWritten)
                 {
-                    applied.Add((delta, job?.ModRevision ?? 0));
+                    Note(applied, delta, job?.ModRevision ?? 0);
                 }
 
                 uncertain.Remove(delta);
             }
 
-            await WriteAsync([.. applied.Select(entry => entry.Delta.Undo(entry.Revision))], null, undone, _ => { }, limit.Token);
+            List<JobDelta> back = [.. applied.Values.Reverse().Select(job => job.Delta.Undo(job.Revision))];
+            await WriteAsync(back, null, undone, next => undoing = next, limit.Token, leavesOut: true);
         }
         catch (Exception again) when (again is EtcdException or OperationCanceledException)
         {
             // What is not undone is told below.
         }
 
-        var back = undone.Select(entry => entry.Delta.Name).ToHashSet();
+        List<string> isBack = [.. undone.Keys.Select(name => name.Value)];
+        List<string> isOpen = [.. uncertain.Concat(undoing).Select(delta => delta.Name.Value)];
         return new ApplyInterruptedException(
             failure is OperationCanceledException ? "no answer in time" : failure.Message,
-            [.. applied.Select(entry => entry.Delta.Name.Value).Where(name => !back.Contains(JobName.Parse(name)))],
-            [.. back.Select(name => name.Value)],
-            [.. uncertain.Select(delta => delta.Name.Value)],
+            [.. applied.Keys.Select(name => name.Value).Except(isBack).Except(isOpen)],
+            isBack,
+            isOpen,
             failure);
     }
+
+    /// <param name="Revision">Of the transaction that wrote it.</param>
+    private readonly record struct WrittenJob(JobDelta Delta, long Revision);
 }
 
 /// <summary>A set was applied in part.</summary>
-/// <param name="applied">The jobs that stand as the set wants them.</param>
+/// <param name="applied">The jobs that were written and not put back: also those that another client has changed since.</param>
 /// <param name="undone">The jobs that were written and put back.</param>
 /// <param name="uncertain">The jobs that may have been written or not.</param>
 internal sealed class ApplyInterruptedException(

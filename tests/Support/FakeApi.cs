@@ -14,7 +14,7 @@ namespace Dts.Tests.Support;
 internal sealed class FakeApi : IAsyncDisposable
 {
     private readonly WebApplication _app;
-    private readonly ConcurrentQueue<(int Status, string Body, string Type)> _answers = new();
+    private readonly ConcurrentQueue<(int Status, string Body, string Type, bool IsCut)> _answers = new();
 
     private FakeApi(WebApplication app) => _app = app;
 
@@ -33,9 +33,10 @@ internal sealed class FakeApi : IAsyncDisposable
         return api;
     }
 
-    public FakeApi Answer(string body, int status = 200, string type = "application/json")
+    /// <param name="isCut">The connection breaks after the body, before the end of the answer.</param>
+    public FakeApi Answer(string body, int status = 200, string type = "application/json", bool isCut = false)
     {
-        _answers.Enqueue((status, body, type));
+        _answers.Enqueue((status, body, type, isCut));
         return this;
     }
 
@@ -52,7 +53,7 @@ internal sealed class FakeApi : IAsyncDisposable
             condition.Length > 0 ? $"{line} if {condition}" : line, body, $"{headers.Authorization}", $"{headers["Idempotency-Key"]}"));
         if (!_answers.TryPeek(out var answer))
         {
-            answer = (200, "{}", "application/json");
+            answer = (200, "{}", "application/json", false);
         }
         else if (_answers.Count > 1)
         {
@@ -62,5 +63,10 @@ internal sealed class FakeApi : IAsyncDisposable
         http.Response.StatusCode = answer.Status;
         http.Response.ContentType = answer.Type;
         await http.Response.Body.WriteAsync(System.Text.Encoding.Latin1.GetBytes(answer.Body)); // A letter is a byte.
+        if (answer.IsCut)
+        {
+            await http.Response.Body.FlushAsync();
+            http.Abort();
+        }
     }
 }

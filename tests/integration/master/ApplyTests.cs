@@ -123,6 +123,61 @@ public sealed class ApplyTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
+    public async Task A_job_that_another_client_changes_after_its_batch_stays_as_that_client_left_it()
+    {
+        await Etcd.PutAsync(Keys.Job(JobName.Parse("j070")), "not a job");
+        var set = Wanted(80);
+        set[0] = new WantedJob("job 1", set[0].Job! with { Then = ["j001"] }); // So no job may be saved meanwhile.
+        var plans = 0;
+
+        var plan = await _jobs.ApplyAsync(
+            stored =>
+            {
+                if (++plans == 2)
+                {
+                    _jobs.SaveAsync(Some.Job("j001") with { Command = "theirs" }, CancellationToken.None).Wait();
+                }
+
+                return ApplyPlan.Make(set, plans == 1 ? Without(stored, "j070") : stored, Rules());
+            },
+            CancellationToken.None);
+
+        Assert.Equal((3, 80), (plans, plan.Deltas.Count));
+        var changed = Assert.Single(plan.Deltas, delta => delta.Warnings.Count > 0);
+        Assert.Equal(("j001", "new"), (changed.Name.Value, changed.After!.Command));
+        Assert.Contains("another client has changed the job", Assert.Single(changed.Warnings), StringComparison.Ordinal);
+        var jobs = await ListAsync();
+        Assert.Equal(80, jobs.Count);
+        Assert.Equal("theirs", Assert.Single(jobs, job => job.Command != "new").Command);
+    }
+
+    [Fact]
+    public async Task What_another_client_has_changed_is_left_out_when_the_rest_is_put_back()
+    {
+        await Etcd.PutAsync(Keys.Job(JobName.Parse("j070")), "not a job");
+        var set = Wanted(80);
+        var plans = 0;
+
+        var failure = await Assert.ThrowsAsync<ApplyInterruptedException>(() => _jobs.ApplyAsync(
+            stored =>
+            {
+                if (++plans == 1)
+                {
+                    return ApplyPlan.Make(set, Without(stored, "j070"), Rules());
+                }
+
+                _jobs.SaveAsync(Some.Job("j001") with { Command = "theirs" }, CancellationToken.None).Wait();
+                _jobs.DeleteAsync(JobName.Parse("j030"), CancellationToken.None).Wait();
+                return ApplyPlan.Make(set, stored, Rules()) with { Faults = [new ApplyFault("job 71", "j070", "it is taken")] };
+            },
+            CancellationToken.None));
+
+        Assert.Equal(["j001", "j030"], failure.Applied);
+        Assert.Equal(68, failure.Undone.Count);
+        Assert.Equal([("j001", "theirs")], (await ListAsync()).Select(job => (job.Name, job.Command)));
+    }
+
+    [Fact]
     public async Task When_etcd_goes_away_the_failure_tells_what_was_written()
     {
         var proxy = Own(new CutProxy(new IPEndPoint(IPAddress.Loopback, Server.Endpoint.Port)));
@@ -151,6 +206,12 @@ public sealed class ApplyTests : EtcdTest, IClassFixture<EtcdServer>
         Assert.Equal(2000, (await ApplyAsync([.. set.Select(job => job.Job!)])).Deltas.Count);
         Assert.Equal(2000, (await ListAsync()).Count);
     }
+
+    private static List<WantedJob> Wanted(int count) =>
+        [.. Enumerable.Range(0, count).Select(n => new WantedJob($"job {n + 1}", Some.Job($"j{n:000}") with { Command = "new" }))];
+
+    private static StoredJobs Without(StoredJobs stored, string job) =>
+        stored with { Jobs = stored.Jobs.Where(pair => pair.Key != job).ToDictionary() };
 
     private ApplyRules Rules() => new(CronZone.Utc, _time.GetUtcNow());
 

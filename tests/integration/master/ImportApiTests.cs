@@ -127,11 +127,14 @@ public sealed class ImportApiTests(MasterProcess master) : IClassFixture<MasterP
     [InlineData("apply", "name: a\ncommand: b\ncronExpr: x\n---\n[]\n---\n{}", 422, "job 1 \"a\": cronExpr \"x\": ")]
     [InlineData("apply", "{\"name\":\"a\",\"command\":\"b\",\"cronExpr\":\"@daily\",\"timezone\":\"UTC\"}", 422,
         "job 1 \"a\": member \"timezone\" is not known, did you mean \"timeZone\"?; ?lenient=true keeps it; nothing was changed")]
+    [InlineData("apply", "{\"name\":\"a\",\"command\":\"b\",\"command\":\"c\",\"cronExpr\":\"@daily\"}", 422,
+        "job 1: a member comes twice")]
     [InlineData("apply", "{", 400, "body is not JSON (line 1, byte 2)")]
     [InlineData("apply", "name: *x", 400, "body is not YAML (line 1, column 7)")]
     [InlineData("apply?prune=team", "[]", 400, "prune is \"team\"; expected label:key=value")]
     [InlineData("apply?dryRun=maybe", "[]", 400, "dryRun is \"maybe\"; expected true or false")]
     [InlineData("import?format=x", "", 400, "format is \"x\"; expected user or system")]
+    [InlineData("import?label=a=1&label=a=2", "", 400, "label is \"a=2\"; expected each key once")]
     [InlineData("import?label=x", "", 400, "label is \"x\"; expected key=value")]
     [InlineData("import", "* * * * * app x", 400, "format is not clear")]
     [InlineData("import?format=system&user=a", "", 400, "user is \"a\"; expected none")]
@@ -144,6 +147,28 @@ public sealed class ImportApiTests(MasterProcess master) : IClassFixture<MasterP
         var problem = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
         Assert.StartsWith(detail, (string?)problem["detail"], StringComparison.Ordinal);
         Assert.Empty(await NamesAsync());
+    }
+
+    [Fact]
+    public async Task A_set_or_a_crontab_of_too_many_jobs_is_refused()
+    {
+        foreach (var (path, line) in new[] { ("apply", "- 0\n"), ("import?format=user", "* * * * * x\n") })
+        {
+            using var answer = await SendAsync(path, string.Concat(Enumerable.Repeat(line, 10_001)), "text/plain");
+
+            var problem = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
+            Assert.Equal(422, (int)answer.StatusCode);
+            Assert.StartsWith("body has more than 10000 jobs; expected", (string?)problem["detail"], StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task A_note_with_a_member_twice_keeps_no_other_line_back()
+    {
+        var answer = await PostAsync(
+            "import?format=user", "# dts: {\"user\":\"a\",\"user\":\"b\"}\n0 1 * * * first\n0 2 * * * second");
+
+        Assert.Equal(["2 refused", "3 job second created"], answer["lines"]!.AsArray().Select(Describe));
     }
 
     [Fact]

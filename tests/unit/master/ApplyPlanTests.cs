@@ -94,6 +94,51 @@ public sealed class ApplyPlanTests
     }
 
     [Fact]
+    public void Jobs_that_lead_to_each_other_are_named_with_one_way()
+    {
+        var jobs = Enumerable.Range(0, 1000).Select(n => Some.Job($"j{n}") with
+        {
+            Then = [.. Enumerable.Range(n + 1, 20).Select(next => $"j{next % 1000}")],
+        }).ToArray();
+
+        var faults = Plan([.. jobs, .. Jobs("a>b b>a x>j1")], []).Faults;
+
+        Assert.Equal(1002, faults.Count);
+        Assert.Equal(2, faults.Select(fault => fault.Detail).Distinct().Count());
+        Assert.Contains("(a > b > a)", faults[^1].Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_circle_may_be_as_long_as_there_are_jobs()
+    {
+        var jobs = Enumerable.Range(0, 10_000).Select(n => Some.Job($"j{n}") with { Then = [$"j{(n + 1) % 10_000}"] }).ToArray();
+
+        Assert.Equal(10_000, Plan(jobs, []).Faults.Count);
+        Assert.Empty(Plan(jobs[1..], []).Faults);
+    }
+
+    [Fact]
+    public void A_job_that_another_client_has_changed_since_it_was_written_is_left_alone()
+    {
+        var stored = Stored([Some.Job("a") with { Then = ["b"] }, Some.Job("b"), Labelled("c", "pay")]);
+        var rules = Rules with { KeepsOthers = true, Prune = KeyValuePair.Create("team", "pay") };
+        Job[] wanted = [Some.Job("a"), Some.Job("b"), Some.Job("d")];
+
+        var plan = ApplyPlan.Make(Wanted(wanted), stored with { Kept = new HashSet<string> { "a", "c", "d" } }, rules);
+
+        Assert.Empty(plan.Faults);
+        Assert.Equal(["b"], plan.Deltas.Select(delta => delta.Name.Value));
+    }
+
+    [Fact]
+    public void A_circle_through_such_a_job_is_found()
+    {
+        var stored = Stored([Some.Job("a") with { Then = ["b"] }, Some.Job("b")]) with { Kept = new HashSet<string> { "a" } };
+
+        Assert.Equal("b", Assert.Single(ApplyPlan.Make(Wanted(Jobs("a> b>a")), stored, Rules).Faults).Name);
+    }
+
+    [Fact]
     public void The_order_of_a_set_does_not_matter()
     {
         var random = Some.Random();
@@ -138,10 +183,12 @@ public sealed class ApplyPlanTests
         [.. text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(word => word.Split('>')).Select(parts =>
             Some.Job(parts[0]) with { Then = parts[1].Split(',', StringSplitOptions.RemoveEmptyEntries) })];
 
-    private static ApplyPlan Plan(Job[] wanted, Job[] stored, ApplyRules? rules = null) => ApplyPlan.Make(
-        [.. wanted.Select((job, i) => new WantedJob($"job {i + 1}", job))],
-        new StoredJobs(stored.ToDictionary(job => job.Name, job => ((Job?)job, 5L)), 9),
-        rules ?? Rules);
+    private static ApplyPlan Plan(Job[] wanted, Job[] stored, ApplyRules? rules = null) =>
+        ApplyPlan.Make(Wanted(wanted), Stored(stored), rules ?? Rules);
+
+    private static List<WantedJob> Wanted(Job[] jobs) => [.. jobs.Select((job, i) => new WantedJob($"job {i + 1}", job))];
+
+    private static StoredJobs Stored(Job[] jobs) => new(jobs.ToDictionary(job => job.Name, job => ((Job?)job, 5L)), 9);
 
     private static Job Labelled(string name, string team) => Some.Job(name) with { Labels = Texts("team", team) };
 

@@ -1,5 +1,7 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Dts.Master.Api;
 using Dts.Master.Jobs;
 using Dts.Tests.Support;
 using Xunit;
@@ -23,6 +25,18 @@ public sealed class JobMembersTests
         var unknown = Assert.Single(JobMembers.FindUnknown(JsonNode.Parse(job)!.AsObject(), former: null));
 
         Assert.Equal((path, nearest), (unknown.Path, unknown.Nearest));
+    }
+
+    [Theory]
+    [InlineData("""{"\ud800":1}""")]
+    [InlineData("""{"retry":{"\ud800":1}}""")]
+    [InlineData("""{"a":[{"\ud800":1}]}""")]
+    public void A_name_that_is_not_Unicode_is_refused_when_the_body_is_read(string body)
+    {
+        var utf8 = Encoding.UTF8.GetBytes(body);
+
+        Assert.Equal(422, Assert.Throws<Refusal>(() => JobSaves.Parse(utf8, "a job")).Problem.Status);
+        Assert.Equal(422, Assert.Throws<Refusal>(() => KillBody.Read(utf8, "")).Problem.Status);
     }
 
     [Fact]

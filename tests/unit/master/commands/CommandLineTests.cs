@@ -180,6 +180,81 @@ public sealed class CommandLineTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_followed_output_is_asked_for_again_when_master_or_store_was_away()
+    {
+        const string type = "text/event-stream";
+        _api.Answer("id: 2\ndata: {\"text\":\"a\\n\"}\n\n", type: type).Answer("{}", 503);
+        _api.Answer("event: error\ndata: the log store is away\n\n", type: type).Answer("", type: "application/octet-stream");
+        _api.Answer("id: 4\ndata: {\"text\":\"b\\n\"}\n\nevent: end\ndata: succeeded\n\n", type: type);
+
+        Assert.Equal((0, "a\nb\n", "succeeded\n"), await RunAsync("logs a r1 -f"));
+        Assert.Equal(
+            ["follow=true&offset=0", "follow=true&offset=2", "follow=true&offset=2", "offset=2", "follow=true&offset=2"],
+            _api.Requests.Select(request => request.Line.Split('?')[1]));
+    }
+
+    [Fact]
+    public async Task A_followed_run_that_is_not_there_ends_the_command()
+    {
+        _api.Answer("event: error\ndata: there is no such run\n\n", type: "text/event-stream");
+        _api.Answer("""{"detail":"there is no such run in flight, and no record of it"}""", 404);
+
+        Assert.Equal((2, "", "there is no such run in flight, and no record of it\n"), await RunAsync("logs a r1 -f"));
+    }
+
+    [Theory]
+    [InlineData("export",    "broke off its answer")]
+    [InlineData("get a",     "broke off its answer")]
+    [InlineData("logs a r1", "the answer breaks off")]
+    public async Task A_connection_that_breaks_while_the_answer_is_read_exits_with_2(string command, string said)
+    {
+        _api.Answer("{\"name\":", isCut: true);
+
+        var (code, _, error) = await RunAsync(command);
+
+        Assert.Equal(2, code);
+        Assert.Contains(said, error, StringComparison.Ordinal);
+        Assert.Equal(1, error.Count(letter => letter == '\n'));
+    }
+
+    [Fact]
+    public async Task A_record_of_the_original_system_has_no_output_to_print()
+    {
+        _api.Answer("""{"unended":[],"runs":[]}""").Answer("""{"unended":[],"runs":[{"_id":"","jobName":"a"}]}""");
+
+        var (code, _, error) = await RunAsync("logs a");
+
+        Assert.Equal(2, code);
+        Assert.Contains("is a record of the original system", error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("apply FILE")]
+    [InlineData("save FILE")]
+    public async Task A_member_that_comes_twice_in_a_file_exits_with_2(string command)
+    {
+        await File.WriteAllTextAsync(_scratch.File("job"), """{"name":"a","command":"x","command":"y","cronExpr":"@daily"}""");
+
+        var (code, _, error) = await RunAsync(command);
+
+        Assert.Equal(2, code);
+        Assert.Contains("a member comes twice", error, StringComparison.Ordinal);
+        Assert.Empty(_api.Requests);
+    }
+
+    [Fact]
+    public async Task A_character_of_two_halves_is_whole_on_a_terminal()
+    {
+        var text = "a" + string.Concat(Enumerable.Repeat("\U0001F600", 20_000));
+        using var output = new MemoryStream();
+        using var bytes = new MemoryStream(Encoding.UTF8.GetBytes(text));
+
+        await new Terminal(Stream.Null, output, TextWriter.Null, IsTerminal: true).CopyAsync(bytes, isRaw: false, CancellationToken.None);
+
+        Assert.Equal(text, Encoding.UTF8.GetString(output.ToArray()));
+    }
+
+    [Fact]
     public async Task The_latest_run_is_found_among_those_that_go_on_and_then_in_the_log()
     {
         _api.Answer("""{"unended":[],"runs":[]}""").Answer("""{"unended":[],"runs":[{"_id":"a b/r9"}]}""");

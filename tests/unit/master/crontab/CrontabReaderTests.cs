@@ -54,6 +54,9 @@ public sealed class CrontabReaderTests
     [InlineData("CRON_TZ=Berlin\n0 1 * * * true",          "Europe/Berlin")]
     [InlineData("# dts: {\"name\":\n0 1 * * * true",       "in line 1 is not a JSON object")]
     [InlineData("# dts: {\"name\":7}\n0 1 * * * true",     "name is 7; expected a text")]
+    [InlineData("# dts: {\"user\":\"a\",\"user\":\"b\"}\n0 1 * * * true", "expected members of a job, each once")]
+    [InlineData("# dts: {\"x\":\"\\ud800\"}\n0 1 * * * true", "text that is not Unicode")]
+    [InlineData("# dts: {\"\\ud800\":1}\n0 1 * * * true",  "text that is not Unicode")]
     public void A_line_that_cannot_be_a_job_is_refused_with_a_reason(string text, string reason)
     {
         var read = Read(text, new ImportOptions(CrontabFormat.User));
@@ -176,6 +179,56 @@ public sealed class CrontabReaderTests
     }
 
     [Fact]
+    public void Reading_ends_one_job_beyond_the_most()
+    {
+        var names = Names(string.Concat(Enumerable.Repeat("* * * * * /opt/x\n", JobSet.JobsMax + 5)));
+
+        Assert.Equal(JobSet.JobsMax + 1, names.Count);
+        Assert.Equal(("x", $"{names[1]}-2", $"{names[1]}-{JobSet.JobsMax}"), (names[0], names[2], names[^1]));
+    }
+
+    [Fact]
+    public void A_crontab_of_too_many_lines_is_refused()
+    {
+        var wrong = Assert.Throws<FormatException>(() => Read(new string('\n', 100_001), new ImportOptions()));
+
+        Assert.Equal("body has 100001 lines; expected at most 100000", wrong.Message);
+    }
+
+    [Fact]
+    public void Reading_ends_when_nobody_waits_for_it() => Assert.Throws<OperationCanceledException>(() =>
+        CrontabReader.Read("* * * * * x", new ImportOptions(), CronZone.Utc, new CancellationToken(canceled: true)));
+
+    [Fact]
+    public void Jobs_share_the_variables_above_them_and_those_are_limited()
+    {
+        var read = Read(Variables(300, "") + "* * * * * a\n* * * * * b\na0000=1\n* * * * * c", new ImportOptions());
+
+        var jobs = read.Jobs.Select(line => line.Job).ToList();
+        Assert.All(jobs, job => Assert.Equal(200, job.Env.Count));
+        Assert.Same(jobs[0].Env, jobs[1].Env);
+        Assert.Equal(("", "1"), (jobs[1].Env["a0000"], jobs[2].Env["a0000"]));
+        var refused = read.Lines.OfType<CrontabLine.Refused>().ToList();
+        Assert.Equal(100, refused.Count);
+        Assert.StartsWith("a0200 is one too many: expected at most 200 variables", refused[0].Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Variables_are_limited_by_their_bytes_too_for_a_job_and_for_all()
+    {
+        var text = Variables(199, new string('x', 150)) + "b=" + new string('x', 5000) + "\n"
+            + string.Concat(Enumerable.Repeat("* * * * * a\n", 1100));
+
+        var read = Read(text, new ImportOptions());
+
+        var refused = read.Lines.OfType<CrontabLine.Refused>().ToList();
+        Assert.StartsWith("b is one too many", refused[0].Reason, StringComparison.Ordinal);
+        const int jobs = (32 << 20) / (199 * 155);
+        Assert.Equal((jobs, 1100 - jobs), (read.Jobs.Count(), refused.Count - 1));
+        Assert.StartsWith("the variables above it make more than 33554432 bytes", refused[1].Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_options_of_an_import_are_those_of_all_its_jobs()
     {
         var options = new ImportOptions(User: "app", Paused: true, Labels: new Dictionary<string, string> { ["team"] = "pay" });
@@ -268,6 +321,9 @@ public sealed class CrontabReaderTests
             Assert.All(read.Jobs, line => Assert.Null(Dts.Master.Jobs.SaveRules.FindFault(line.Job, CronZone.Utc)));
         }
     }
+
+    private static string Variables(int count, string value) =>
+        string.Concat(Enumerable.Range(0, count).Select(n => $"a{n:0000}={value}\n"));
 
     private static CrontabContent Read(string text, ImportOptions options) => CrontabReader.Read(text, options, CronZone.Utc);
 

@@ -93,6 +93,15 @@ public sealed class CrontabWriterTests
     }
 
     [Fact]
+    public void A_description_that_no_job_can_have_is_in_the_note()
+    {
+        var text = CrontabWriter.Write([Some.Job("a", "@daily") with { Description = "x\0y" }, Some.Job("b")], CronZone.Utc);
+
+        Assert.Contains("x\\u0000y", text, StringComparison.Ordinal);
+        Assert.Equal(["b"], CrontabReader.Read(text, new ImportOptions(), CronZone.Utc).Jobs.Select(line => line.Job.Name));
+    }
+
+    [Fact]
     public void A_crontab_names_users_when_all_its_jobs_have_one()
     {
         var text = CrontabWriter.Write([new Job("a", "true", "@daily", User: "app", TimeZone: "UTC", Shell: "/bin/sh")], CronZone.Utc);
