@@ -35,8 +35,8 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
             [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
         {
             var run = RunRequests.Read(await RequestBody.ReadTypedAsync(http, RunRequests.BytesMax, Json));
-            return await PerformAsync(
-                filter, dryRun, "asked to run", async (name, _, stop) => Must(name, await jobs.RunAsync(name, run.Worker, run.Env, stop)), cancel);
+            return await PerformAsync(filter, dryRun, "asked to run", async (name, _, stop) =>
+                await jobs.RunAsync(name, run.Worker, run.Env, stop) ?? throw Gone(name), cancel);
         }).WithSummary("Runs all jobs that match a filter now; the body is that of one job's run");
 
         v1.MapPost("/jobs/kill", async (
@@ -177,8 +177,6 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
         Refusal.NotFound($"name \"{name.Value}\" is no job that can be read; it is damaged, and stays as it is");
 
     private static Refusal Gone(JobName name) => Refusal.NotFound($"name \"{name.Value}\" is no job; it was deleted meanwhile");
-
-    private static string Must(JobName name, string? runId) => runId ?? throw Gone(name);
 }
 
 internal sealed record BulkAnswer(bool DryRun, IReadOnlyList<BulkRow> Jobs);

@@ -40,7 +40,7 @@ internal abstract record JobCondition
                 : throw Refusal.BadQuery(header, tag, "the ETag of a job, such as \"12\", or *")),
     ];
 
-    /// <summary>Whether the If-None-Match of a GET names the job as it is. A tag that is none of ours, such as a cache's, does not.</summary>
+    /// <summary>Whether the If-None-Match of a GET names the job as it is. A tag that is none of ours does not: a cache may send it.</summary>
     public static bool IsSeen(StringValues values, long revision) =>
         $"{values}".Split(',', StringSplitOptions.TrimEntries).Any(tag =>
             tag == "*" || $"\"{(tag.StartsWith("W/", StringComparison.Ordinal) ? tag[2..] : tag).Trim('"')}\"" == TagOf(revision));

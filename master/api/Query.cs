@@ -19,10 +19,11 @@ internal static class Query
             return;
         }
 
+        Type[] types = [typeof(string), typeof(string[])];
         List<string> known =
         [
             .. endpoint.Metadata.GetOrderedMetadata<IParameterBindingMetadata>()
-                .Where(parameter => parameter.ParameterInfo.ParameterType is var type && (type == typeof(string) || type == typeof(string[])))
+                .Where(parameter => types.Contains(parameter.ParameterInfo.ParameterType))
                 .Select(parameter => parameter.Name)
                 .Where(name => endpoint.RoutePattern.GetParameter(name) is null),
         ];
