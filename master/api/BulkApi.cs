@@ -59,10 +59,13 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
             [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
         {
             await RefuseBodyAsync(http);
-            return await PerformAsync(filter, dryRun, "deleted", (name, meant, stop) => ChangeAsync(
-                name, meant, job => jobs.ReplaceAsync(name, job.Revision, null, isTrial: false, stop), stop), cancel);
+            return await DeleteAsync(filter, dryRun, cancel);
         }).WithSummary("Deletes all jobs that match a filter");
     }
+
+    internal Task<BulkAnswer> DeleteAsync(string? filter, string? dryRun, CancellationToken cancel) =>
+        PerformAsync(filter, dryRun, "deleted", (name, meant, stop) => ChangeAsync(
+            name, meant, job => jobs.ReplaceAsync(name, job.Revision, null, isTrial: false, stop), stop), cancel);
 
     private async Task<BulkAnswer> EnableAsync(
         string? filter, string? dryRun, HttpContext http, bool enabled, string done, CancellationToken cancel)
