@@ -275,7 +275,8 @@ public sealed class JobVersionTests : EtcdTest, IClassFixture<EtcdServer>
         var versions = await ListAsync();
         Assert.Equal([false, true], versions.Select(version => version.IsLost));
         Assert.Equal(Somebody, versions[1].Author);
-        Assert.Equal(["saved", "created"], [VersionChange.Of(versions[0], versions[1]).What, VersionChange.Of(versions[1], null).What]);
+        Assert.Equal(
+            ("saved", "created"), (VersionChange.Of(versions[0], versions[1]).What, VersionChange.Of(versions[1], null).What));
     }
 
     [Fact]
