@@ -27,6 +27,9 @@ internal sealed partial class JobStore(
     private const string By = "master";
 
     private static readonly TimeSpan KillStandsFor = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan KillsShareFor = TimeSpan.FromSeconds(1);
+
+    private readonly RequestLease _killLease = new(etcd, time, KillStandsFor, KillsShareFor);
 
     /// <summary>All jobs that can be read, in the order of their names' bytes.</summary>
     public async Task<IReadOnlyList<Job>> ListAsync(CancellationToken cancel) =>
@@ -119,9 +122,13 @@ internal sealed partial class JobStore(
     public Task<JobChange?> ReplaceAsync(JobName name, long revision, Job? next, bool isTrial, CancellationToken cancel) => ChangeAsync(
         name, former => next is null ? null : CheckSchedule(former, next), cancel, checksDependents: true, revision, isTrial);
 
-    /// <summary>Pauses or resumes a job; null = there is none.</summary>
-    public Task<JobChange?> EnableAsync(JobName name, bool enabled, CancellationToken cancel) =>
-        ChangeAsync(name, job => job is null ? null : job with { Enabled = enabled }, cancel);
+    /// <summary>
+    /// Pauses or resumes a job; null = there is none that can be read, or etcd has not the revision that was asked for. A job that cannot
+    /// be read stays as it is.
+    /// </summary>
+    /// <param name="onlyAt">The revision that the job must have; null = any.</param>
+    public Task<JobChange?> EnableAsync(JobName name, bool enabled, CancellationToken cancel, long? onlyAt = null) => ChangeAsync(
+        name, job => job is null ? null : job with { Enabled = enabled }, cancel, onlyAt: onlyAt, mustBeReadable: true);
 
     /// <summary>
     /// Removes a job and returns it; null = there was none. Its cursor stays for a while, so that a job of the same name starts no fire
@@ -150,15 +157,18 @@ internal sealed partial class JobStore(
             return null;
         }
 
+        List<string> cancelled = [];
         foreach (var waiting in state.Responses[1].ResponseRange.Kvs)
         {
-            await CancelQueuedAsync(name, waiting, request, cancel);
+            await CancelQueuedAsync(name, waiting, request, cancelled, running, cancel);
         }
 
         // With nothing in flight it is meant for what is just being claimed, and must not stay for ever.
-        var lease = running.Count > 0 ? default : await etcd.GrantAsync(KillStandsFor, cancel);
-        await etcd.PutAsync(keys.Killer(name, request.RunId), request == KillRequest.All ? "" : request.Reason, lease, cancel);
-        return new KillEffect(running, queued);
+        await (running.Count > 0 ? PutAsync(default) : _killLease.UseAsync(PutAsync, cancel));
+        return new KillEffect(running, cancelled);
+
+        Task<PutResponse> PutAsync(LeaseId lease) =>
+            etcd.PutAsync(keys.Killer(name, request.RunId), request == KillRequest.All ? "" : request.Reason, lease, cancel);
 
         List<string> CoveredIn(IEnumerable<KeyValue> pairs, string under) =>
             [.. pairs.Select(pair => pair.Key.ToStringUtf8()[under.Length..]).Where(request.Covers)];
@@ -181,8 +191,9 @@ internal sealed partial class JobStore(
             : Ledger.List(name, changes, job, await store.ListPlannedAsync(name, from, to, cancel), zone, from, to, now);
     }
 
-    /// <summary>What waits in the queue ends there.</summary>
-    private async Task CancelQueuedAsync(JobName name, KeyValue waiting, KillRequest request, CancellationToken cancel)
+    /// <summary>What waits in the queue ends there, unless a worker has just claimed it.</summary>
+    private async Task CancelQueuedAsync(
+        JobName name, KeyValue waiting, KillRequest request, List<string> cancelled, List<string> running, CancellationToken cancel)
     {
         var key = waiting.Key.ToStringUtf8();
         var runId = key[keys.QueueOf(name).Length..];
@@ -198,10 +209,19 @@ internal sealed partial class JobStore(
         else
         {
             var owed = new OwedEnding(By, "-", run, RunStatus.Cancelled, $"killed before it started: {request.Reason}", time.GetUtcNow());
-            await etcd.TxnAsync(
+            var answer = await etcd.TxnAsync(
                 Txn.If(Txn.Unchanged(key, waiting.ModRevision))
-                    .Then(Txn.Delete(key), Txn.Put(keys.Owed(name, run.Id), JsonSerializer.Serialize(owed, JobsJson.Readable.OwedEnding))),
+                    .Then(Txn.Delete(key), Txn.Put(keys.Owed(name, run.Id), JsonSerializer.Serialize(owed, JobsJson.Readable.OwedEnding)))
+                    .Else(Txn.Get(keys.Run(name, runId))),
                 cancel: cancel);
+            if (answer.Succeeded)
+            {
+                cancelled.Add(runId);
+            }
+            else if (answer.Responses[0].ResponseRange.Kvs.Count > 0 && !running.Contains(runId))
+            {
+                running.Add(runId);
+            }
         }
     }
 
@@ -281,23 +301,26 @@ internal sealed partial class JobStore(
 
     /// <summary>
     /// Puts a job in the place of another, and with it all that the change means for its schedule. Null = there was none and there is
-    /// none, or etcd has not the revision that was asked for.
+    /// none, or etcd has not what was asked for.
     /// </summary>
     /// <remarks>
     /// The cursors are put in the same transaction, always: moved forward to now when the schedule changed or the job was enabled, for
-    /// neither makes missed fires, else as they stood. So a job that is newer than its cursor was put by hand, and its past is unknown.
+    /// neither makes missed fires, else as they stood. A save that changes nothing puts nothing. So a job that is newer than its cursor
+    /// was put by hand, and its past is unknown.
     /// What the former schedule had, and nobody claimed, before it ended is owed as missed.
     /// </remarks>
     /// <param name="change">From the former job to the next; null = there is none.</param>
     /// <param name="onlyAt">The revision that the former job must have; null = any.</param>
     /// <param name="isTrial">Everything is checked, and nothing is changed.</param>
+    /// <param name="mustBeReadable">A value that is no job is left as it is; else the change takes it for no job.</param>
     private async Task<JobChange?> ChangeAsync(
         JobName name,
         Func<Job?, Job?> change,
         CancellationToken cancel,
         bool checksDependents = false,
         long? onlyAt = null,
-        bool isTrial = false)
+        bool isTrial = false,
+        bool mustBeReadable = false)
     {
         for (var attempt = 1; attempt <= Tries; attempt++)
         {
@@ -314,7 +337,7 @@ internal sealed partial class JobStore(
             var found = state.Responses.Select(response => response.ResponseRange.Kvs).ToList();
             var former = found[0].FirstOrDefault();
             var previous = former is null ? null : Parse(former);
-            if (onlyAt is { } revision && revision != (former?.ModRevision ?? 0))
+            if ((onlyAt is { } revision && revision != (former?.ModRevision ?? 0)) || (mustBeReadable && previous is null))
             {
                 return null;
             }
@@ -328,7 +351,7 @@ internal sealed partial class JobStore(
             var txn = new TxnRequest();
             AddChange(txn, name, previous, next, found);
             txn.Compare.AddRange(checksDependents && next is not null ? await CheckDependentsAsync(next, cancel) : []);
-            if (isTrial)
+            if (isTrial || ChangesNothing(previous, next, found))
             {
                 return new JobChange(previous, next, former?.ModRevision ?? 0);
             }
@@ -342,6 +365,19 @@ internal sealed partial class JobStore(
 
         throw new EtcdException(EtcdError.Unavailable, $"job {name} was changed by others {Tries} times while it was saved; try again");
     }
+
+    /// <summary>
+    /// Whether a save can be left out: the job is as it was, and its cursor and history are at least as new as it. What was put by hand
+    /// has no such cursor yet.
+    /// </summary>
+    private static bool ChangesNothing(Job? previous, Job? next, List<RepeatedField<KeyValue>> found) =>
+        previous is not null
+        && next is not null
+        && JobJson.ToJson(previous) == JobJson.ToJson(next)
+        && found[1].FirstOrDefault() is { } cursor
+        && cursor.ModRevision >= found[0][0].ModRevision
+        && Cursor.TryParse(cursor.Value.ToStringUtf8(), out _)
+        && found[3].Count > 0;
 
     /// <summary>Adds a change of a job to a transaction, with the conditions that it rests on.</summary>
     /// <param name="found">The job, its cursor, those of its workers, its history, the workers, and the keys of its versions.</param>

@@ -2,12 +2,16 @@ using Dts.Common.Etcd;
 
 namespace Dts.Master.Jobs;
 
-/// <summary>How long requests that may be sent twice are remembered: a day, and at most an hour more.</summary>
+/// <summary>
+/// How long requests stand in etcd. By default those that may be sent twice are remembered for a day, and at most an hour more.
+/// </summary>
 /// <remarks>Thread-safe. All requests of an hour share a lease: etcd is slow with many leases.</remarks>
-internal sealed class RequestLease(EtcdClient etcd, TimeProvider time)
+/// <param name="lasts">How long a lease lives; 25 hours unless given.</param>
+/// <param name="sharedFor">How long requests share one; an hour unless given.</param>
+internal sealed class RequestLease(EtcdClient etcd, TimeProvider time, TimeSpan? lasts = null, TimeSpan? sharedFor = null)
 {
-    private static readonly TimeSpan SharedFor = TimeSpan.FromHours(1);
-    private static readonly TimeSpan Lasts = TimeSpan.FromHours(25);
+    private readonly TimeSpan _lasts = lasts ?? TimeSpan.FromHours(25);
+    private readonly TimeSpan _sharedFor = sharedFor ?? TimeSpan.FromHours(1);
 
     private readonly Lock _gate = new();
     private (LeaseId Id, DateTimeOffset Granted)? _latest;
@@ -30,13 +34,13 @@ internal sealed class RequestLease(EtcdClient etcd, TimeProvider time)
     {
         lock (_gate)
         {
-            return _latest is { } its && time.GetUtcNow() - its.Granted < SharedFor ? its.Id : null;
+            return _latest is { } its && time.GetUtcNow() - its.Granted < _sharedFor ? its.Id : null;
         }
     }
 
     private async Task<LeaseId> GrantAsync(CancellationToken cancel)
     {
-        var lease = await etcd.GrantAsync(Lasts, cancel);
+        var lease = await etcd.GrantAsync(_lasts, cancel);
         lock (_gate)
         {
             _latest = (lease, time.GetUtcNow());
