@@ -1,4 +1,5 @@
 using Dts.Common.Etcd;
+using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Master.Jobs;
@@ -84,6 +85,16 @@ internal sealed class ViewKeeper(
                     }
 
                     pause = TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestPause.Ticks));
+                    break;
+                }
+                catch (Exception bug)
+                {
+                    // A record that nobody foresaw must not end the process: it would do so after each start.
+                    if (view.Take(state => state.Questions.Split(question)) is { } job)
+                    {
+                        log.EndingsUnreadable(Display.Line(job), bug);
+                    }
+
                     break;
                 }
 

@@ -62,6 +62,27 @@ public sealed class MongoLogStoreTests : LogStoreContract, IClassFixture<Documen
     }
 
     [Fact]
+    public async Task A_record_with_times_outside_the_calendar_is_read_with_the_nearest_time_in_it()
+    {
+        await PythonAsync("""
+            beyond = 300_000_000_000_000_000
+            c.cron.log.insert_one({
+                '_id':'hello/far','jobName':'hello','status':'succeeded','planTime':Int64(beyond),'startTime':Int64(beyond),
+                'endTime':Int64(-beyond),'expireAt':Int64(beyond)})
+            c.cron.log.insert_one({
+                '_id':'hello/old','jobName':'hello','timePoint':{'startTime':Int64(beyond * 30),'endTime':Int64(-1)}})
+            """);
+
+        var records = await ListAsync(Open());
+        var endings = await Open().ListEndingsAsync(["hello"], 20, CancellationToken.None);
+
+        var last = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
+        Assert.Equal([(last, 0L), (last, 0L)], records.Select(record => (record.StartTime, record.EndTime)));
+        Assert.Equal([last, 0L], records.Select(record => record.ExpireAt.ToUnixTimeMilliseconds()).OrderDescending());
+        Assert.Equal(2, endings.Count);
+    }
+
+    [Fact]
     public async Task What_is_not_there_is_told_with_its_place_and_without_its_password()
     {
         using var store = new MongoLogStore("mongodb://somebody:secret@127.0.0.1:1/", TimeSpan.FromMilliseconds(500), _log);
