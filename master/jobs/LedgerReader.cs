@@ -1,4 +1,3 @@
-using System.Buffers.Text;
 using System.Text;
 using Dts.Common.Cron;
 using Dts.Common.Etcd;
@@ -225,22 +224,12 @@ internal sealed record WrongFire(string JobName, LedgerLine Fire);
 /// <param name="From">The plan time to go on from; null = the job is done.</param>
 internal readonly record struct LedgerPlace(string Job, DateTimeOffset? From)
 {
-    public static LedgerPlace? Parse(string text)
-    {
-        try
-        {
-            return Encoding.UTF8.GetString(Base64Url.DecodeFromChars(text)).Split(' ', 2) is [var from, { Length: > 0 } job]
-                && QueryTime.Parse(from) is { } moment
-                && JobName.TryParse(job, out _, out _)
-                    ? new LedgerPlace(job, moment)
-                    : null;
-        }
-        catch (FormatException)
-        {
-            return null;
-        }
-    }
+    public static LedgerPlace? Parse(string text) =>
+        CursorText.Read(text, 2) is [var from, { Length: > 0 } job]
+        && QueryTime.Parse(from) is { } moment
+        && JobName.TryParse(job, out _, out _)
+            ? new LedgerPlace(job, moment)
+            : null;
 
-    public override string ToString() =>
-        Base64Url.EncodeToString(Encoding.UTF8.GetBytes($"{Cursor.Text(From ?? DateTimeOffset.UnixEpoch)} {Job}"));
+    public override string ToString() => CursorText.Write($"{Cursor.Text(From ?? DateTimeOffset.UnixEpoch)} {Job}");
 }
