@@ -38,7 +38,13 @@ internal sealed class ViewKeeper(
         string prefix, ClusterView.Table? table, Action<ClusterState, ChangeBatch> apply, CancellationToken stop)
     {
         var isListed = false;
-        await foreach (var batch in new Watch(etcd, prefix).ReadAsync(stop))
+        var watch = new Watch(etcd, prefix);
+        if (table is not null)
+        {
+            view.Follow(() => watch.CutOff);
+        }
+
+        await foreach (var batch in watch.ReadAsync(stop))
         {
             foreach (var changes in batch.Changes.Chunk(ChangesAtOnce))
             {
