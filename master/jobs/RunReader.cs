@@ -71,7 +71,7 @@ internal sealed class RunReader(EtcdClient etcd, Keys keys, ILogReader store, Jo
             await ListAttemptsAsync(name, runId, unended, isLogRead, cancel),
             record is null || job is null ? [] : await ListTriggeredAsync($"{name}/{runId}", timeline.PlanTime, job, cancel),
             record is null && run!.IsKillAsked,
-            ListedRecord.Of(record, withOutput));
+            ListedRecord.OfOne(record, withOutput));
     }
 
     /// <param name="isNeeded">Without the log nothing is known of the run; else it stands in etcd, which may answer alone.</param>

@@ -211,6 +211,19 @@ public sealed class RunsApiTests(MasterProcess master) : IClassFixture<MasterPro
     }
 
     [Fact]
+    public async Task The_processes_of_a_killed_run_are_shown_at_its_own_address_alone()
+    {
+        var killed = Some.Record(0, _job, RunStatus.Killed) with { Processes = [new RunProcess(7, 1, "S", "sleep 9", 0, 0, "")] };
+        await WriteAsync(killed);
+
+        var listed = await GetAsync($"/api/v1/runs?filter=job:{_job}");
+        var one = await GetAsync($"/api/v1/runs/{killed.Id}");
+
+        Assert.Null(Assert.Single(listed["runs"]!.AsArray())!["processes"]);
+        Assert.Equal("sleep 9", (string?)Assert.Single(one["record"]!["processes"]!.AsArray())!["command"]);
+    }
+
+    [Fact]
     public async Task A_lost_run_whose_worker_took_it_along_goes_on()
     {
         var spec = RunSpec.Scheduled(Some.Now);
