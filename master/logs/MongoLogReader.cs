@@ -219,11 +219,19 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
 
         if (query.After is { } cursor)
         {
-            filter.Add("$or", new BsonArray
+            var id = RecordIds.Write(cursor.Id);
+            var places = new BsonArray
             {
                 new BsonDocument("startTime", new BsonDocument("$lt", cursor.StartTime)),
-                new BsonDocument { { "startTime", cursor.StartTime }, { "_id", new BsonDocument("$lt", cursor.Id) } },
-            });
+                new BsonDocument { { "startTime", cursor.StartTime }, { "_id", new BsonDocument("$lt", id) } },
+            };
+            if (id.IsObjectId)
+            {
+                // Texts are below it, but a comparison finds ids of its own type only.
+                places.Add(new BsonDocument { { "startTime", cursor.StartTime }, { "_id", new BsonDocument("$gte", "") } });
+            }
+
+            filter.Add("$or", places);
         }
 
         if (query.Text is { } text)

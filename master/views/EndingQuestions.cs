@@ -6,7 +6,8 @@ namespace Dts.Master.Views;
 /// away. A record that says lost may be replaced by the true ending. The log has no order of arrival.</para>
 /// <para>Scheme: a run that leaves etcd is asked for by its id a second later, many in one question, and again at growing intervals until
 /// its record is there. A job is loaded as a whole when it is new, when a record of it is not its newest, and in turn with all others every
-/// hour, which finds what was missed.</para>
+/// hour, which finds what was missed. Questions about runs and about jobs take turns, so jobs are loaded also while runs end all the
+/// time.</para>
 /// <para>Not thread-safe; <see cref="ClusterState"/> owns it.</para>
 /// </remarks>
 internal sealed class EndingQuestions
@@ -52,7 +53,7 @@ internal sealed class EndingQuestions
         }
     }
 
-    /// <summary>Takes the next question that is due; null = none is. Runs and jobs take turns, so neither waits for all of the other.</summary>
+    /// <summary>Takes the next question that is due; null = none is. Runs and jobs take turns.</summary>
     public EndingQuestion? Next(DateTimeOffset now)
     {
         if (_split.TryDequeue(out var smaller))

@@ -18,7 +18,7 @@ internal static class RunDocument
             ScheduleTime: document.Time("scheduleTime"),
             StartTime: times is null ? document.Time("startTime") : RecordTimes.OfSeconds(times.Long("startTime")),
             EndTime: times is null ? document.Time("endTime") : RecordTimes.OfSeconds(times.Long("endTime")),
-            Id: document.Text("_id"),
+            Id: RecordIds.Read(document.GetValue("_id", "")),
             Status: ReadStatus(document),
             ExitCode: ReadNumber(document, "exitCode"),
             Signal: ReadNumber(document, "signal"),
