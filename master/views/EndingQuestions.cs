@@ -61,7 +61,7 @@ internal sealed class EndingQuestions
             return smaller;
         }
 
-        EndingQuestion? question = _isTurnOfJobs ? NextJobs() ?? NextRuns(now) : NextRuns(now) ?? NextJobs();
+        var question = _isTurnOfJobs ? NextJobs() ?? NextRuns(now) : NextRuns(now) ?? NextJobs();
         _isTurnOfJobs = question is EndingQuestion.Runs;
         return question;
     }

@@ -74,7 +74,7 @@ public sealed class MongoLogStoreTests : LogStoreContract, IClassFixture<Documen
         var store = Open();
 
         List<string> found = [];
-        for (string? after = ""; after is not null;)
+        for (var after = ""; after is not null;)
         {
             var page = await store.SearchAsync(
                 new LogQuery(After: after.Length > 0 ? LogCursor.Parse(after) : null, Limit: 1), CancellationToken.None);
