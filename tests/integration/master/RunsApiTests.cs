@@ -128,7 +128,12 @@ public sealed class RunsApiTests(MasterProcess master) : IClassFixture<MasterPro
 
         var url = $"/api/v1/runs?filter=state:running|queued%20job:{_job}";
         await Patience.Until(
-            () => JsonNode.Parse(master.Http.GetStringAsync(url).Result)!["unended"] is JsonArray { Count: 7 }, master.Said);
+            () =>
+            {
+                using var answer = master.Http.GetAsync(url).Result;
+                return JsonNode.Parse(answer.Content.ReadAsStringAsync().Result)!["unended"] is JsonArray { Count: 7 };
+            },
+            master.Said);
         List<string> found = [];
         for (var after = ""; after is not null;)
         {
