@@ -24,6 +24,10 @@ internal static partial class MasterLog
     [LoggerMessage(606, LogLevel.Information, "endings are read again after {Seconds:F1} s")]
     public static partial void EndingsRead(this ILogger log, double seconds);
 
+    [LoggerMessage(607, LogLevel.Error,
+        "endings of {Job} cannot be read; lists keep what they had of it, and it is asked for again within the hour")]
+    public static partial void EndingsUnreadable(this ILogger log, string job, Exception bug);
+
     [LoggerMessage(641, LogLevel.Warning,
         "versions of jobs cannot be written to the log store ({Why}); {Count} wait in etcd, saves go on, the next try is in 30 s")]
     public static partial void VersionsWait(this ILogger log, string why, int count);

@@ -65,6 +65,7 @@ return await Service.RunAsync(async () =>
     var waiting = new WaitingVersions(etcd, settings.Keys, foreign.Report);
     using var history = new VersionHistory(waiting, versions, TimeProvider.System);
     var view = new ClusterView(new ClusterState(settings.Keys, settings.DefaultZone));
+    using var loads = new ScheduleLoads(TimeProvider.System);
 
     var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
     builder.Services.AddSingleton(loggers);
@@ -100,7 +101,7 @@ return await Service.RunAsync(async () =>
     new LedgerApi(jobs, ledger, TimeProvider.System).Map(v1);
     var oneRun = new RunReader(etcd, settings.Keys, store, jobs, TimeProvider.System);
     new RunsApi(view, oneRun, jobs, store, TimeProvider.System).Map(v1);
-    new ScheduleApi(view, TimeProvider.System).Map(v1);
+    new ScheduleApi(view, loads, TimeProvider.System).Map(v1);
     new JobStatsApi(jobs, store, TimeProvider.System).Map(v1);
     new OutputApi(jobs, store, etcd, settings.Keys, TimeProvider.System).Map(v1);
     new WorkersApi(view).Map(v1);

@@ -22,12 +22,18 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
     /// <summary>How often the table is listed again although the watch looks healthy.</summary>
     public static readonly TimeSpan RelistEvery = TimeSpan.FromMinutes(10);
 
+    private const long Never = -1;
+
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
     private readonly Dictionary<ByteString, long> _delivered = []; // key -> mod revision; foreign keys need not be UTF-8
     private long _revision;
     private ulong _cluster; // 0 = not known yet.
     private bool _isOtherData;
+    private long _cutAt = Never; // In the clock's own units.
+
+    /// <summary>For how long changes have not come, because etcd cannot be followed; zero = they come.</summary>
+    public TimeSpan CutOff => Interlocked.Read(ref _cutAt) is >= 0 and var at ? etcd.Time.GetElapsedTime(at) : TimeSpan.Zero;
 
     public async IAsyncEnumerable<ChangeBatch> ReadAsync([EnumeratorCancellation] CancellationToken cancel)
     {
@@ -128,6 +134,11 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
                 await foreach (var answer in etcd.WatchOnceAsync(prefix, _revision + 1, ended.Token))
                 {
                     failures = answer.Canceled ? failures : 0;
+                    if (!answer.Canceled)
+                    {
+                        Interlocked.Exchange(ref _cutAt, Never);
+                    }
+
                     if (answer.Canceled && answer.CompactRevision > 0)
                     {
                         etcd.Logger.WatchRelisted(prefix, _delivered.Count);
@@ -203,6 +214,7 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
 
     private async Task PauseAsync(EtcdException failure, int failures, CancellationToken cancel)
     {
+        Interlocked.CompareExchange(ref _cutAt, etcd.Time.GetTimestamp(), Never);
         if (failure.Error is not (EtcdError.Unavailable or EtcdError.Compacted) && failures == 1)
         {
             etcd.Logger.EtcdRefused(failure.Message);

@@ -29,7 +29,7 @@ internal sealed class JobListApi(ClusterView view, TimeProvider time)
         v1.MapGet("/now", () =>
         {
             var now = time.GetUtcNow();
-            return view.Ask(state => NowPage.Of(state, now));
+            return view.Ask(state => NowPage.Of(state, now, view.CutOff));
         }).WithSummary("The present moment: which jobs need somebody and why, what runs, what runs next");
     }
 

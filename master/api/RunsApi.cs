@@ -39,15 +39,14 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
         {
             var now = time.GetUtcNow();
             var question = new RunFilter(Filter.Parse(filter ?? "", now));
-            var rows = Query.Number("limit", limit, LimitByDefault, 0, LimitMax);
             if (question.IsUnended)
             {
-                return new RunsPage(ListUnended(question, rows, now), [], null, null);
+                RefuseOfEnded(("from", from), ("to", to), ("counts", counts), ("output", output));
+                return ListUnended(question, Query.Text("after", after), Query.Number("limit", limit, LimitByDefault, 1, LimitMax), now);
             }
 
-            var place = Query.Text("after", after) is { } text
-                ? LogCursor.Parse(text) ?? throw Refusal.BadQuery("after", text, "the \"next\" of the page before")
-                : (LogCursor?)null;
+            var rows = Query.Number("limit", limit, LimitByDefault, 0, LimitMax);
+            var place = Query.Text("after", after) is { } text ? LogCursor.Parse(text) ?? throw NoPlace(text) : (LogCursor?)null;
             var query = Narrow(question.ToLogQuery(place, rows), Query.Moment("from", from), Query.Moment("to", to)) with
             {
                 Output = Query.Flag("output", output),
@@ -94,17 +93,32 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
     private static Refusal NotKnown(JobName job, string runId) => Refusal.NotFound(
         $"run {Display.Line(runId)} of job {Display.Line(job)} is not known: neither in flight, nor queued, nor in the log");
 
-    private IReadOnlyList<UnendedRun> ListUnended(RunFilter filter, int limit, DateTimeOffset now) =>
-    [
-        .. view.Ask(state => state.Runs.List())
+    private static Refusal NoPlace(string after) => Refusal.BadQuery("after", after, "the \"next\" of the page before");
+
+    private static void RefuseOfEnded(params (string Field, string? Text)[] parameters)
+    {
+        foreach (var (field, text) in parameters)
+        {
+            if (Query.Text(field, text) is { } given)
+            {
+                throw Refusal.BadQuery(field, given, "none beside state:running or state:queued, which ask for runs that have not ended");
+            }
+        }
+    }
+
+    private RunsPage ListUnended(RunFilter filter, string? after, int limit, DateTimeOffset now)
+    {
+        var place = after is null ? (UnendedCursor?)null : UnendedCursor.Parse(after) ?? throw NoPlace(after);
+        var found = view.Ask(state => state.Runs.List())
             .Select(run => UnendedRun.Of(run, now))
             .Where(filter.Matches)
-            .OrderBy(run => run.State == UnendedRun.Queued)
-            .ThenByDescending(run => run.NotBefore)
-            .ThenBy(run => run.JobName, StringComparer.Ordinal)
-            .ThenBy(run => run.RunId, StringComparer.Ordinal)
-            .Take(limit),
-    ];
+            .Where(run => place is not { } end || UnendedCursor.Of(run).CompareTo(end) > 0)
+            .OrderBy(UnendedCursor.Of)
+            .Take(limit + 1)
+            .ToList();
+        var page = found.Take(limit).ToList();
+        return new RunsPage(page, [], found.Count > limit ? UnendedCursor.Of(page[^1]).ToString() : null, null);
+    }
 
     private async Task<RunCounts?> CountAsync(LogQuery query, string? word, DateTimeOffset now, CancellationToken cancel)
     {

@@ -6,7 +6,7 @@ using Dts.Master.Views;
 namespace Dts.Master.Api;
 
 /// <summary>The load that the schedules of all jobs make.</summary>
-internal sealed class ScheduleApi(ClusterView view, TimeProvider time)
+internal sealed class ScheduleApi(ClusterView view, ScheduleLoads loads, TimeProvider time)
 {
     private static readonly Dictionary<string, TimeSpan> Steps = new()
     {
@@ -14,14 +14,15 @@ internal sealed class ScheduleApi(ClusterView view, TimeProvider time)
         ["quarter"] = TimeSpan.FromMinutes(15),
     };
 
-    public void Map(RouteGroupBuilder v1) => v1.MapGet("/schedule", (
+    public void Map(RouteGroupBuilder v1) => v1.MapGet("/schedule", async (
         [Description("The start of the span; now unless given")] string? from,
         [Description("Its end, at most 25 hours later; a day later unless given")] string? to,
         [Description("minute, or quarter of an hour; quarter unless given")] string? step,
-        [Description("Which jobs, as in the list of jobs: label:team=pay -state:paused backup")] string? filter) =>
+        [Description("Which jobs, as in the list of jobs: label:team=pay -state:paused backup")] string? filter,
+        CancellationToken cancel) =>
     {
         var now = time.GetUtcNow();
-        var begin = Query.Moment("from", from) ?? now;
+        var begin = Query.Moment("from", from) ?? now.AddTicks(-(now.UtcTicks % TimeSpan.TicksPerMinute));
         var end = Query.Moment("to", to) ?? begin.AddDays(1);
         if (Ledger.FindFault(begin, end) is { } fault)
         {
@@ -38,13 +39,14 @@ internal sealed class ScheduleApi(ClusterView view, TimeProvider time)
             ? known
             : throw Refusal.BadQuery("step", word, $"one of {string.Join(", ", Steps.Keys)}");
         var wanted = JobListApi.ReadFilter(filter, now);
-        var schedules = view.Ask(state => state.Jobs.Sorted
-            .Where(job => job is { IsEnabled: true, Broken: "" } && wanted.Matches(job, state, now))
-            .Select(job => job.Timing.Schedule)
-            .OfType<JobSchedule>()
-            .GroupBy(schedule => schedule) // Jobs of equal texts share one, except those with H.
-            .Select(same => (same.Key, same.Count()))
-            .ToList());
-        return ScheduleLoad.Of(schedules, begin, end, length);
+        return await loads.GetAsync(new LoadQuery(begin, end, length, filter ?? ""), () => List(wanted, now), cancel);
     }).WithSummary("How many fires are planned over a day, and the quietest times");
+
+    private List<(JobSchedule Schedule, int Jobs)> List(Filter wanted, DateTimeOffset now) => view.Ask(state => state.Jobs.Sorted
+        .Where(job => job is { IsEnabled: true, Broken: "" } && wanted.Matches(job, state, now))
+        .Select(job => job.Timing.Schedule)
+        .OfType<JobSchedule>()
+        .GroupBy(schedule => schedule) // Jobs of equal texts share one, except those with H.
+        .Select(same => (same.Key, same.Count()))
+        .ToList());
 }

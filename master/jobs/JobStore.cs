@@ -8,7 +8,6 @@ using Dts.Common.Jobs;
 using Etcdserverpb;
 using Google.Protobuf.Collections;
 using Mvccpb;
-using Dts.Master.Logs;
 using Dts.Master.Versions;
 
 namespace Dts.Master.Jobs;
@@ -172,23 +171,6 @@ internal sealed partial class JobStore(
 
         List<string> CoveredIn(IEnumerable<KeyValue> pairs, string under) =>
             [.. pairs.Select(pair => pair.Key.ToStringUtf8()[under.Length..]).Where(request.Covers)];
-    }
-
-    /// <exception cref="FormatException">The job is unknown.</exception>
-    public async Task<IReadOnlyList<LedgerLine>> ReadLedgerAsync(
-        ILogReader store,
-        CronZone zone,
-        JobName name,
-        DateTimeOffset from,
-        DateTimeOffset to,
-        DateTimeOffset now,
-        CancellationToken cancel)
-    {
-        var (changes, job) = (await ListChangesAsync(name, cancel), await FindAsync(name, cancel));
-        return job is null && changes.Count == 0
-            ? throw new FormatException(
-                $"name \"{Display.Line(name.Value)}\" is not a job; expected a saved job, or one deleted less than a day ago")
-            : Ledger.List(name, changes, job, await store.ListPlannedAsync(name, from, to, cancel), zone, from, to, now);
     }
 
     /// <summary>What waits in the queue ends there, unless a worker has just claimed it.</summary>

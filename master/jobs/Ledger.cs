@@ -34,10 +34,11 @@ internal static class Ledger
         CronZone defaultZone,
         DateTimeOffset from,
         DateTimeOffset to,
-        DateTimeOffset now)
+        DateTimeOffset now,
+        FiresInEtcd? known = null)
     {
         var plan = Plan(name, changes, current, defaultZone, from, to, LinesMax);
-        var lines = Judge(plan, records, now);
+        var lines = Judge(plan, records, now, known);
         return plan.More is { } more ? [.. lines, new LedgerLine(more, [], "more follow: ask again from here")] : lines;
     }
 

@@ -54,12 +54,14 @@ internal static class LedgerCommand
         reader.FindUnknown();
 
         using var etcd = new EtcdClient(settings.Etcd, TimeProvider.System, NullLogger.Instance);
-        var jobs = new JobStore(etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, new ForeignValues(NullLogger.Instance));
         try
         {
             using var store = ILogReader.Open(settings.Log, mustExist: true);
-            var lines = await jobs.ReadLedgerAsync(
-                store, settings.DefaultZone, JobName.Parse(job), from, to, now, CancellationToken.None);
+            var ledger = new LedgerReader(
+                etcd, settings.Keys, store, settings.DefaultZone, new ForeignValues(NullLogger.Instance), TimeProvider.System);
+            var lines = await ledger.ListAsync(JobName.Parse(job), from, to, CancellationToken.None)
+                ?? throw new FormatException(
+                    $"name \"{Display.Line(job)}\" is not a job; expected a saved job, or one deleted less than a day ago");
             foreach (var line in lines)
             {
                 Console.WriteLine(line);

@@ -1,4 +1,3 @@
-using System.Buffers.Text;
 using System.Text;
 using Dts.Common.Cron;
 using Dts.Common.Etcd;
@@ -28,12 +27,26 @@ internal sealed class LedgerReader(
     private static readonly Comparer<string> InOrder = Comparer<string>.Create(
         (one, other) => Encoding.UTF8.GetBytes(one).AsSpan().SequenceCompareTo(Encoding.UTF8.GetBytes(other)));
 
+    /// <summary>The ledger of a job, up to <see cref="Ledger.LinesMax"/> lines; null = the job is unknown.</summary>
+    public async Task<IReadOnlyList<LedgerLine>?> ListAsync(
+        JobName name, DateTimeOffset from, DateTimeOffset to, CancellationToken cancel)
+    {
+        var job = await ReadJobAsync(name, cancel);
+        if (job.IsUnknown)
+        {
+            return null;
+        }
+
+        var records = await store.ListPlannedAsync(name, from, to, cancel);
+        return Ledger.List(name, job.Changes, job.Current, records, zone, from, to, time.GetUtcNow(), job.Known);
+    }
+
     /// <summary>A page of a job's ledger, and the plan time of the next page; null = there is none.</summary>
     /// <exception cref="FormatException">The job is unknown.</exception>
     public async Task<LedgerPage?> ReadAsync(JobName name, DateTimeOffset from, DateTimeOffset to, int limit, CancellationToken cancel)
     {
         var job = await ReadJobAsync(name, cancel);
-        if (job.Current is null && job.Changes.Count == 0)
+        if (job.IsUnknown)
         {
             return null;
         }
@@ -208,7 +221,10 @@ internal sealed class LedgerReader(
     }
 
     /// <param name="Known">Null = it was not read.</param>
-    private sealed record JobInLedger(JobName Name, IReadOnlyList<ScheduleChange> Changes, Job? Current, FiresInEtcd? Known);
+    private sealed record JobInLedger(JobName Name, IReadOnlyList<ScheduleChange> Changes, Job? Current, FiresInEtcd? Known)
+    {
+        public bool IsUnknown => Current is null && Changes.Count == 0;
+    }
 }
 
 /// <param name="Next">Asks for what follows: the first plan time of the next page; null = there is nothing more.</param>
@@ -225,22 +241,12 @@ internal sealed record WrongFire(string JobName, LedgerLine Fire);
 /// <param name="From">The plan time to go on from; null = the job is done.</param>
 internal readonly record struct LedgerPlace(string Job, DateTimeOffset? From)
 {
-    public static LedgerPlace? Parse(string text)
-    {
-        try
-        {
-            return Encoding.UTF8.GetString(Base64Url.DecodeFromChars(text)).Split(' ', 2) is [var from, { Length: > 0 } job]
-                && QueryTime.Parse(from) is { } moment
-                && JobName.TryParse(job, out _, out _)
-                    ? new LedgerPlace(job, moment)
-                    : null;
-        }
-        catch (FormatException)
-        {
-            return null;
-        }
-    }
+    public static LedgerPlace? Parse(string text) =>
+        CursorText.Read(text, 2) is [var from, { Length: > 0 } job]
+        && QueryTime.Parse(from) is { } moment
+        && JobName.TryParse(job, out _, out _)
+            ? new LedgerPlace(job, moment)
+            : null;
 
-    public override string ToString() =>
-        Base64Url.EncodeToString(Encoding.UTF8.GetBytes($"{Cursor.Text(From ?? DateTimeOffset.UnixEpoch)} {Job}"));
+    public override string ToString() => CursorText.Write($"{Cursor.Text(From ?? DateTimeOffset.UnixEpoch)} {Job}");
 }

@@ -1,5 +1,6 @@
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
+using Dts.Common.Logs;
 using Dts.Master.Logs;
 using Etcdserverpb;
 using Mvccpb;
@@ -34,7 +35,7 @@ internal sealed class RunReader(EtcdClient etcd, Keys keys, ILogReader store, Jo
         // Etcd first: a run that ends between the two answers is still seen there.
         var unended = await ListUnendedAsync([name], cancel);
         var run = unended.FirstOrDefault(run => run.RunId == runId);
-        var record = await store.FindAsync($"{name}/{runId}", cancel);
+        var (record, isLogRead) = await FindRecordAsync(name, runId, isNeeded: run is null, cancel);
         if (record is { Status: RunStatus.Lost } && run is not null)
         {
             record = null; // Its worker is back and took it along.
@@ -49,7 +50,6 @@ internal sealed class RunReader(EtcdClient etcd, Keys keys, ILogReader store, Jo
         // As it was when the run was claimed: its dependents are those of then.
         var job = (record is { JobRevision: > 0 and var revision } ? await jobs.FindAtAsync(name, revision, cancel) : null)
             ?? await jobs.FindAsync(name, cancel);
-        var days = await store.ListStatsAsync(name, DateOnly.FromDateTime(time.GetUtcNow().UtcDateTime).AddDays(-UsualDays), cancel);
         var attempt = record?.Attempt ?? run!.Attempt;
         var trigger = record?.Trigger ?? run!.Trigger;
         var cause = record?.Cause ?? run!.Cause;
@@ -61,17 +61,38 @@ internal sealed class RunReader(EtcdClient etcd, Keys keys, ILogReader store, Jo
             record?.Err ?? "",
             timeline with
             {
-                UsualMs = DayStats.Percentile(days, 'd', 0.5),
+                UsualMs = isLogRead ? await FindUsualAsync(name, cancel) : null,
                 TimeoutMs = record is null && job is { TimeoutSeconds: > 0 } ? job.TimeoutSeconds * 1000L : null,
             },
             record?.Worker ?? run!.Worker,
             attempt,
             trigger,
             FindCause(name, runId, trigger, cause),
-            await ListAttemptsAsync(name, runId, unended, cancel),
+            await ListAttemptsAsync(name, runId, unended, isLogRead, cancel),
             record is null || job is null ? [] : await ListTriggeredAsync($"{name}/{runId}", timeline.PlanTime, job, cancel),
             record is null && run!.IsKillAsked,
-            ListedRecord.Of(record, withOutput));
+            ListedRecord.OfOne(record, withOutput));
+    }
+
+    /// <param name="isNeeded">Without the log nothing is known of the run; else it stands in etcd, which may answer alone.</param>
+    /// <returns>The record, null = there is none; and whether the log was read.</returns>
+    private async Task<(RunRecord? Record, bool IsLogRead)> FindRecordAsync(
+        JobName name, string runId, bool isNeeded, CancellationToken cancel)
+    {
+        try
+        {
+            return (await store.FindAsync($"{name}/{runId}", cancel), true);
+        }
+        catch (LogStoreException) when (!isNeeded)
+        {
+            return (null, false); // Asking it more would only take more time.
+        }
+    }
+
+    private async Task<long?> FindUsualAsync(JobName name, CancellationToken cancel)
+    {
+        var first = DateOnly.FromDateTime(time.GetUtcNow().UtcDateTime).AddDays(-UsualDays);
+        return DayStats.Percentile(await store.ListStatsAsync(name, first, cancel), 'd', 0.5);
     }
 
     private static RunLink? FindCause(JobName name, string runId, string trigger, string cause) =>
@@ -80,7 +101,7 @@ internal sealed class RunReader(EtcdClient etcd, Keys keys, ILogReader store, Jo
             : cause.Length > 0 ? RunLink.To(cause) : null;
 
     private async Task<IReadOnlyList<RunLink>> ListAttemptsAsync(
-        JobName name, string runId, IReadOnlyList<UnendedRun> unended, CancellationToken cancel)
+        JobName name, string runId, IReadOnlyList<UnendedRun> unended, bool isLogRead, CancellationToken cancel)
     {
         if (!RunId.TryParse(runId, out var parts))
         {
@@ -92,6 +113,7 @@ internal sealed class RunReader(EtcdClient etcd, Keys keys, ILogReader store, Jo
             parts.PlanTime,
             other => RunId.TryParse(other, out var its) && its with { Attempt = parts.Attempt } == parts,
             unended.Where(run => run.JobName == name.Value),
+            isLogRead,
             cancel);
     }
 
@@ -113,18 +135,25 @@ internal sealed class RunReader(EtcdClient etcd, Keys keys, ILogReader store, Jo
                 planTime,
                 other => RunId.TryParse(other, out var its) && its.Origin == origin,
                 unended.Where(run => run.JobName == name.Value),
+                isLogRead: true,
                 cancel));
         }
 
         return links;
     }
 
-    /// <summary>A job's runs of one plan time that fit, from the log and from etcd, the first attempt first.</summary>
+    /// <summary>A job's runs of one plan time that fit, from etcd and the log, the first attempt first.</summary>
     private async Task<IReadOnlyList<RunLink>> ListAsync(
-        JobName name, DateTimeOffset planTime, Func<string, bool> fits, IEnumerable<UnendedRun> unended, CancellationToken cancel)
+        JobName name,
+        DateTimeOffset planTime,
+        Func<string, bool> fits,
+        IEnumerable<UnendedRun> unended,
+        bool isLogRead,
+        CancellationToken cancel)
     {
         var ms = planTime.ToUnixTimeMilliseconds();
-        var records = (await store.ListPlannedAsync(name, planTime, planTime.AddMilliseconds(1), cancel))
+        var planned = isLogRead ? await store.ListPlannedAsync(name, planTime, planTime.AddMilliseconds(1), cancel) : [];
+        var records = planned
             .Where(record => record.PlanTime == ms && fits(EndedRun.RunIdOf(record.Id, record.JobName)))
             .Select(RunLink.To);
         return

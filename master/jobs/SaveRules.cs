@@ -10,11 +10,15 @@ namespace Dts.Master.Jobs;
 internal static class SaveRules
 {
     private const int RequestEnvBytesMax = 32 << 10;
+    private const int LabelsMax = 32; // Each master holds the labels of all jobs in memory.
+    private const int LabelNameMax = 63;
+    private const int LabelValueMax = 256;
 
     /// <summary>The first fault of a job to be saved that does not depend on the time; null = none.</summary>
     public static string? FindFault(Job job, CronZone defaultZone) =>
         JobRules.FindUnrunnable(job)
         ?? FindConfusing(job.Name)
+        ?? FindBadLabels(job.Labels)
         ?? FindBadSchedule(job, defaultZone);
 
     /// <summary>The first fault of a job's time zone and expression; null = none.</summary>
@@ -60,6 +64,17 @@ internal static class SaveRules
             ? $"name \"{Display.Line(text)}\" has the invisible character U+{code.ToString("X4", CultureInfo.InvariantCulture)}; "
                 + "expected visible letters"
         : null;
+
+    private static string? FindBadLabels(IReadOnlyDictionary<string, string> labels) => labels.Count > LabelsMax
+        ? $"labels has {labels.Count} labels; expected at most {LabelsMax}"
+        : labels
+            .Where(label => label.Key.Length is 0 or > LabelNameMax
+                || label.Value.Length > LabelValueMax
+                || label.Key.Any(char.IsControl)
+                || label.Value.Any(char.IsControl))
+            .Select(label => $"labels has \"{Display.Line($"{label.Key}={label.Value}")}\"; "
+                + $"expected a name of 1 to {LabelNameMax} and a value of at most {LabelValueMax} characters, without control characters")
+            .FirstOrDefault();
 
     private static int? FindInvisible(string text)
     {

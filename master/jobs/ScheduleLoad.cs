@@ -31,8 +31,13 @@ internal sealed record ScheduleLoad(
     /// <param name="schedules">Each with the number of jobs that have it.</param>
     /// <param name="from">Its seconds do not matter.</param>
     /// <param name="step">Whole minutes.</param>
+    /// <exception cref="OperationCanceledException">Nobody waits for the answer any more.</exception>
     public static ScheduleLoad Of(
-        IReadOnlyCollection<(JobSchedule Schedule, int Jobs)> schedules, DateTimeOffset from, DateTimeOffset to, TimeSpan step)
+        IReadOnlyCollection<(JobSchedule Schedule, int Jobs)> schedules,
+        DateTimeOffset from,
+        DateTimeOffset to,
+        TimeSpan step,
+        CancellationToken cancel = default)
     {
         var start = DateTimeOffset.UnixEpoch + (Minute * Math.Floor((from - DateTimeOffset.UnixEpoch) / Minute));
         var steps = Math.Max(1, (int)Math.Ceiling((to - start) / step));
@@ -40,6 +45,7 @@ internal sealed record ScheduleLoad(
         var minutes = new long[steps * perStep];
         foreach (var (schedule, jobs) in schedules)
         {
+            cancel.ThrowIfCancellationRequested();
             Add(schedule, jobs, start, minutes);
         }
 

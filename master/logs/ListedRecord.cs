@@ -3,7 +3,10 @@ using Dts.Common.Logs;
 
 namespace Dts.Master.Logs;
 
-/// <summary>A record as lists have it: with the last line of its output, and without the output unless it is asked for.</summary>
+/// <summary>
+/// A record as lists have it: with the last line of its output, without the output unless it is asked for, and without its processes, which
+/// may be as long as the output.
+/// </summary>
 internal static class ListedRecord
 {
     /// <summary>Reads a record. An output that is not asked for is not even decoded.</summary>
@@ -17,15 +20,22 @@ internal static class ListedRecord
         var record = Read(shorter);
         return record is { LastLine.Length: 0, OutputBytes: > 0 } // Of an older version, or of blanks only.
             ? Of(Read(json), withOutput)
-            : record;
+            : WithoutProcesses(record);
     }
 
     /// <param name="record">With its output.</param>
-    public static RunRecord? Of(RunRecord? record, bool withOutput) => record is null ? null : record with
+    public static RunRecord? Of(RunRecord? record, bool withOutput) => WithoutProcesses(OfOne(record, withOutput));
+
+    /// <summary>A record that was asked for alone: it has its processes.</summary>
+    /// <param name="record">With its output.</param>
+    public static RunRecord? OfOne(RunRecord? record, bool withOutput) => record is null ? null : record with
     {
         LastLine = record.LastLine.Length > 0 ? record.LastLine : LastLine.Of(record.Output),
         Output = withOutput ? record.Output : "",
     };
+
+    private static RunRecord? WithoutProcesses(RunRecord? record) =>
+        record is { Processes: not null } ? record with { Processes = null } : record;
 
     private static RunRecord? Read(ReadOnlySpan<byte> json) => JsonSerializer.Deserialize(json, LogsJson.Readable.RunRecord);
 

@@ -1,6 +1,4 @@
-using System.Buffers.Text;
 using System.Globalization;
-using System.Text;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 
@@ -27,24 +25,14 @@ internal sealed record LogQuery(
 /// <summary>A place between two records in the order of lists: latest start first, and of one start the greater id first.</summary>
 internal readonly record struct LogCursor(long StartTime, string Id)
 {
-    public static LogCursor? Parse(string text)
-    {
-        try
-        {
-            return Encoding.UTF8.GetString(Base64Url.DecodeFromChars(text)).Split(' ', 2) is [var start, { Length: > 0 } id]
-                && long.TryParse(start, CultureInfo.InvariantCulture, out var startTime)
-                && startTime >= 0 && startTime <= DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()
-                    ? new LogCursor(startTime, id)
-                    : null;
-        }
-        catch (FormatException)
-        {
-            return null;
-        }
-    }
+    public static LogCursor? Parse(string text) =>
+        CursorText.Read(text, 2) is [var start, { Length: > 0 } id]
+        && long.TryParse(start, CultureInfo.InvariantCulture, out var startTime)
+        && startTime == RecordTimes.Clamp(startTime)
+            ? new LogCursor(startTime, id)
+            : null;
 
-    public override string ToString() =>
-        Base64Url.EncodeToString(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{StartTime} {Id}")));
+    public override string ToString() => CursorText.Write(string.Create(CultureInfo.InvariantCulture, $"{StartTime} {Id}"));
 }
 
 /// <param name="Next">Asks for what follows; null = there is nothing more.</param>

@@ -12,9 +12,10 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
     private const int SpanGrowth = 2;
     private const int GroupsMax = 1_000_000; // In one answer.
 
-    private static readonly BsonDocument EndingOnly = new() { { "output", 0 }, { "content", 0 }, { "command", 0 } };
+    private static readonly BsonDocument EndingOnly = new() { { "output", 0 }, { "content", 0 }, { "command", 0 }, { "processes", 0 } };
     private static readonly BsonDocument LatestFirst = new() { { "startTime", -1 }, { "_id", -1 } };
-    private static readonly BsonDocument WithoutOutput = new() { { "output", 0 }, { "content", 0 } };
+    private static readonly BsonDocument WithoutOutput = new() { { "output", 0 }, { "content", 0 }, { "processes", 0 } };
+    private static readonly BsonDocument WithoutProcesses = new("processes", 0);
     private static readonly TimeSpan[] EndingSpans = [TimeSpan.FromHours(1), TimeSpan.FromDays(1), TimeSpan.FromDays(30)];
     private static readonly TimeSpan FirstSpan = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan LongestSpan = TimeSpan.FromDays(1000);
@@ -190,7 +191,7 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
                 FilterOf(isWhole ? query : query with { From = begins - span }),
                 LatestFirst,
                 query.Limit + 1,
-                fields: query.Output ? null : WithoutOutput);
+                fields: query.Output ? WithoutProcesses : WithoutOutput);
             if (found.Count > query.Limit || isWhole)
             {
                 return found;
@@ -218,11 +219,19 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
 
         if (query.After is { } cursor)
         {
-            filter.Add("$or", new BsonArray
+            var id = RecordIds.Write(cursor.Id);
+            var places = new BsonArray
             {
                 new BsonDocument("startTime", new BsonDocument("$lt", cursor.StartTime)),
-                new BsonDocument { { "startTime", cursor.StartTime }, { "_id", new BsonDocument("$lt", cursor.Id) } },
-            });
+                new BsonDocument { { "startTime", cursor.StartTime }, { "_id", new BsonDocument("$lt", id) } },
+            };
+            if (id.IsObjectId)
+            {
+                // Texts are below it, but a comparison finds ids of its own type only.
+                places.Add(new BsonDocument { { "startTime", cursor.StartTime }, { "_id", new BsonDocument("$gte", "") } });
+            }
+
+            filter.Add("$or", places);
         }
 
         if (query.Text is { } text)

@@ -98,14 +98,16 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
                 if (RunStatusWords.Find(rows.GetString(2)) is { } status)
                 {
                     endings.Add(new EndedRun(
-                        rows.GetString(1), EndedRun.RunIdOf(rows.GetString(0), rows.GetString(1)), status, rows.GetInt64(3),
-                        rows.GetInt64(4), rows.GetInt64(5), rows.GetString(6), rows.GetString(7), rows.GetString(8)));
+                        rows.GetString(1), EndedRun.RunIdOf(rows.GetString(0), rows.GetString(1)), status, TimeOf(rows, 3),
+                        TimeOf(rows, 4), TimeOf(rows, 5), rows.GetString(6), rows.GetString(7), rows.GetString(8)));
                 }
             }
         }
 
         return endings;
     }, cancel);
+
+    private static long TimeOf(SqliteDataReader rows, int column) => RecordTimes.Clamp(rows.GetInt64(column));
 
     protected override async Task<IReadOnlyList<T>> ReadAsync<T>(
         Func<SqliteConnection, IReadOnlyList<T>> question, CancellationToken cancel)

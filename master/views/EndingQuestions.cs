@@ -6,7 +6,8 @@ namespace Dts.Master.Views;
 /// away. A record that says lost may be replaced by the true ending. The log has no order of arrival.</para>
 /// <para>Scheme: a run that leaves etcd is asked for by its id a second later, many in one question, and again at growing intervals until
 /// its record is there. A job is loaded as a whole when it is new, when a record of it is not its newest, and in turn with all others every
-/// hour, which finds what was missed.</para>
+/// hour, which finds what was missed. Questions about runs and about jobs take turns, so jobs are loaded also while runs end all the
+/// time.</para>
 /// <para>Not thread-safe; <see cref="ClusterState"/> owns it.</para>
 /// </remarks>
 internal sealed class EndingQuestions
@@ -26,7 +27,9 @@ internal sealed class EndingQuestions
     private readonly HashSet<(string Job, string RunId)> _awaitedIds = [];
     private readonly Queue<string> _jobs = [];
     private readonly HashSet<string> _jobsQueued = [];
+    private readonly Queue<EndingQuestion> _split = [];
     private int _jobsAtOnce = JobsAtOnce;
+    private bool _isTurnOfJobs;
 
     public int AwaitedCount => _awaited.Count;
 
@@ -50,35 +53,17 @@ internal sealed class EndingQuestions
         }
     }
 
-    /// <summary>Takes the next question that is due; null = none is.</summary>
+    /// <summary>Takes the next question that is due; null = none is. Runs and jobs take turns.</summary>
     public EndingQuestion? Next(DateTimeOffset now)
     {
-        List<AwaitedRun> runs = [];
-        while (runs.Count < RunsAtOnce && _awaited.TryPeek(out var run, out var due) && due <= now.UtcTicks)
+        if (_split.TryDequeue(out var smaller))
         {
-            _awaited.Dequeue();
-            runs.Add(run);
+            return smaller;
         }
 
-        if (runs.Count > 0)
-        {
-            return new EndingQuestion.Runs(runs);
-        }
-
-        List<string> jobs = [];
-        while (jobs.Count < _jobsAtOnce && _jobs.TryDequeue(out var job))
-        {
-            _jobsQueued.Remove(job);
-            jobs.Add(job);
-        }
-
-        if (_jobs.Count == 0 && _jobs.Capacity > TrimmedFrom)
-        {
-            _jobs.TrimExcess(); // After a first load of many.
-            _jobsQueued.TrimExcess();
-        }
-
-        return jobs.Count > 0 ? new EndingQuestion.Jobs(jobs) : null;
+        var question = _isTurnOfJobs ? NextJobs() ?? NextRuns(now) : NextRuns(now) ?? NextJobs();
+        _isTurnOfJobs = question is EndingQuestion.Runs;
+        return question;
     }
 
     /// <summary>The log store has answered: questions may be larger again.</summary>
@@ -99,6 +84,29 @@ internal sealed class EndingQuestions
         }
     }
 
+    /// <summary>
+    /// The question cannot be answered, for a fault that asking again does not mend: it is asked in smaller ones, until one job is left to
+    /// blame.
+    /// </summary>
+    /// <returns>That job, which is not asked for now; null = the smaller questions come next.</returns>
+    public string? Split(EndingQuestion question)
+    {
+        switch (question)
+        {
+            case EndingQuestion.Jobs([var job]):
+                return job;
+            case EndingQuestion.Jobs(var names):
+                AskNext(names, (names.Count + 1) / 2);
+                return null;
+            case EndingQuestion.Runs(var runs):
+                runs.ToList().ForEach(Forget);
+                AskNext(runs.Select(run => run.Job).Distinct(), JobsAtOnce);
+                return null;
+            default:
+                throw new System.Diagnostics.UnreachableException();
+        }
+    }
+
     /// <summary>A run's record is not there, or says lost, which the true ending may replace.</summary>
     public void AskAgain(AwaitedRun run, DateTimeOffset now)
     {
@@ -113,6 +121,44 @@ internal sealed class EndingQuestions
     }
 
     public void Forget(AwaitedRun run) => _awaitedIds.Remove((run.Job, run.RunId));
+
+    private void AskNext(IEnumerable<string> jobs, int atOnce)
+    {
+        foreach (var some in jobs.Chunk(atOnce))
+        {
+            _split.Enqueue(new EndingQuestion.Jobs(some));
+        }
+    }
+
+    private EndingQuestion? NextRuns(DateTimeOffset now)
+    {
+        List<AwaitedRun> runs = [];
+        while (runs.Count < RunsAtOnce && _awaited.TryPeek(out var run, out var due) && due <= now.UtcTicks)
+        {
+            _awaited.Dequeue();
+            runs.Add(run);
+        }
+
+        return runs.Count > 0 ? new EndingQuestion.Runs(runs) : null;
+    }
+
+    private EndingQuestion? NextJobs()
+    {
+        List<string> jobs = [];
+        while (jobs.Count < _jobsAtOnce && _jobs.TryDequeue(out var job))
+        {
+            _jobsQueued.Remove(job);
+            jobs.Add(job);
+        }
+
+        if (_jobs.Count == 0 && _jobs.Capacity > TrimmedFrom)
+        {
+            _jobs.TrimExcess(); // After a first load of many.
+            _jobsQueued.TrimExcess();
+        }
+
+        return jobs.Count > 0 ? new EndingQuestion.Jobs(jobs) : null;
+    }
 }
 
 /// <param name="Since">When it was first asked for.</param>

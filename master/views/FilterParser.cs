@@ -157,7 +157,7 @@ internal static class FilterParser
     {
         var near = OtherWords.TryGetValue(key, out var other)
             ? other
-            : Keys.Select(known => (Key: known, Distance: Distance(key, known)))
+            : Keys.Select(known => (Key: known, Distance: ZoneNames.Distance(key, known)))
                 .Where(known => known.Distance <= Math.Max(1, known.Key.Length / 2))
                 .OrderBy(known => known.Distance)
                 .FirstOrDefault()
@@ -169,25 +169,6 @@ internal static class FilterParser
 
     private static FormatException Wrong(Written word, string expected) =>
         new($"filter has {Quote(word.Text)}; expected {expected}");
-
-    /// <summary>How many letters must be typed otherwise, left out or added (Levenshtein).</summary>
-    private static int Distance(string a, string b)
-    {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (var i = 1; i <= a.Length; i++)
-        {
-            var diagonal = row[0];
-            row[0] = i;
-            for (var j = 1; j <= b.Length; j++)
-            {
-                var cost = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-                diagonal = row[j];
-                row[j] = Math.Min(cost, Math.Min(row[j], row[j - 1]) + 1);
-            }
-        }
-
-        return row[^1];
-    }
 
     /// <summary>A word without its quotes, which remembers the letters that stood between quotes.</summary>
     private sealed record Written(string Text, IReadOnlyList<bool> IsQuoted)

@@ -1,6 +1,5 @@
-using System.Buffers.Text;
 using System.Globalization;
-using System.Text;
+using Dts.Master.Logs;
 
 namespace Dts.Master.Views;
 
@@ -126,23 +125,13 @@ internal abstract record JobOrder(string Word)
 internal sealed record JobCursor(string Order, long Rank, string Name)
 {
     /// <returns>Null = it is no cursor of this order.</returns>
-    public static JobCursor? Parse(string text, JobOrder order)
-    {
-        try
-        {
-            return Encoding.UTF8.GetString(Base64Url.DecodeFromChars(text)).Split(' ', 3) is [var word, var rank, { Length: > 0 } name]
-                && word == order.Word
-                && long.TryParse(rank, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
-                && number < JobOrder.RankEnd
-                    ? new JobCursor(word, number, name)
-                    : null;
-        }
-        catch (FormatException)
-        {
-            return null;
-        }
-    }
+    public static JobCursor? Parse(string text, JobOrder order) =>
+        CursorText.Read(text, 3) is [var word, var rank, { Length: > 0 } name]
+        && word == order.Word
+        && long.TryParse(rank, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+        && number < JobOrder.RankEnd
+            ? new JobCursor(word, number, name)
+            : null;
 
-    public override string ToString() =>
-        Base64Url.EncodeToString(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{Order} {Rank} {Name}")));
+    public override string ToString() => CursorText.Write(string.Create(CultureInfo.InvariantCulture, $"{Order} {Rank} {Name}"));
 }

@@ -122,7 +122,8 @@ internal sealed class JobTable(CronZone defaultZone)
             return [];
         }
 
-        var key = string.Join('\0', labels.Select(label => $"{label.Key}\0{label.Value}"));
+        // With lengths: any letter may stand in a label.
+        var key = string.Concat(labels.Select(label => $"{label.Key.Length} {label.Value.Length} {label.Key}{label.Value}"));
         if (!_labels.TryGetValue(key, out var shared))
         {
             Bound(_labels);

@@ -4,12 +4,14 @@ using Dts.Master.Jobs;
 namespace Dts.Master.Views;
 
 /// <summary>The present moment in one answer: who needs somebody, what runs, what comes.</summary>
+/// <param name="AsOf">The time up to which etcd has been followed; earlier than <paramref name="At"/> while etcd cannot be.</param>
 /// <param name="NeedsYou">Jobs that need somebody, the worst first; at most 100, and <c>counts.needsYou</c> has their number.</param>
 /// <param name="Running">Runs in flight, the oldest first; at most 100.</param>
 /// <param name="Next">The next plan time of each job that has one within the hour; at most 100.</param>
 /// <param name="Workers">Those that have left or claim nothing.</param>
 internal sealed record NowPage(
     DateTime At,
+    DateTime AsOf,
     NowCounts Counts,
     IReadOnlyList<NeedyJob> NeedsYou,
     IReadOnlyList<RunningRow> Running,
@@ -22,7 +24,8 @@ internal sealed record NowPage(
 
     private static readonly TimeSpan Ahead = TimeSpan.FromHours(1);
 
-    public static NowPage Of(ClusterState state, DateTimeOffset now)
+    /// <param name="cutOff">For how long changes in etcd have not come.</param>
+    public static NowPage Of(ClusterState state, DateTimeOffset now, TimeSpan cutOff = default)
     {
         var running = state.Runs.Jobs.SelectMany(state.Runs.InFlightOf).ToList();
         var slow = SlowestByJob(running, state, now);
@@ -51,6 +54,7 @@ internal sealed record NowPage(
         var workers = WorkerRow.List(state);
         return new NowPage(
             now.UtcDateTime,
+            (now - cutOff).UtcDateTime,
             new NowCounts(
                 Jobs: state.Jobs.Sorted.Count,
                 NeedsYou: needy.Count,

@@ -14,8 +14,6 @@ internal sealed class RunTable
     private readonly Dictionary<string, Dictionary<string, RunSpec>> _queued = [];
     private readonly Dictionary<(string Job, string RunId), long> _kills = []; // To the revision of the request; an empty run id = all.
 
-    public int InFlightCount => _inFlight.Values.Sum(runs => runs.Count);
-
     public int QueuedCount => _queued.Keys.Sum(CountQueued);
 
     /// <summary>The names of the jobs that have runs in flight or queued.</summary>

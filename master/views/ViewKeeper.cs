@@ -1,4 +1,5 @@
 using Dts.Common.Etcd;
+using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Master.Jobs;
@@ -37,7 +38,13 @@ internal sealed class ViewKeeper(
         string prefix, ClusterView.Table? table, Action<ClusterState, ChangeBatch> apply, CancellationToken stop)
     {
         var isListed = false;
-        await foreach (var batch in new Watch(etcd, prefix).ReadAsync(stop))
+        var watch = new Watch(etcd, prefix);
+        if (table is not null)
+        {
+            view.Follow(() => watch.CutOff);
+        }
+
+        await foreach (var batch in watch.ReadAsync(stop))
         {
             foreach (var changes in batch.Changes.Chunk(ChangesAtOnce))
             {
@@ -84,6 +91,16 @@ internal sealed class ViewKeeper(
                     }
 
                     pause = TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestPause.Ticks));
+                    break;
+                }
+                catch (Exception bug)
+                {
+                    // A record that nobody foresaw must not end the process: it would do so after each start.
+                    if (view.Take(state => state.Questions.Split(question)) is { } job)
+                    {
+                        log.EndingsUnreadable(Display.Line(job), bug);
+                    }
+
                     break;
                 }
 

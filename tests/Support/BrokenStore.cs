@@ -21,6 +21,9 @@ internal sealed class BrokenStore : ILogStore
     /// <summary>The reason for which it refuses a record or chunk because of its content; null = it accepts it.</summary>
     public Func<string, string?> Refuses { get; set; } = _ => null;
 
+    /// <summary>A job whose endings it cannot read, by a bug; null = none.</summary>
+    public string? Unreadable { get; set; }
+
     /// <summary>The number of reads of records and output.</summary>
     public int Questions => Volatile.Read(ref _questions);
 
@@ -125,6 +128,11 @@ internal sealed class BrokenStore : ILogStore
     {
         Interlocked.Increment(ref _questions);
         ThrowIfBroken();
+        if (jobs.Any(job => job == Unreadable))
+        {
+            throw new ArgumentOutOfRangeException(nameof(jobs), "a date that nobody foresaw");
+        }
+
         return Task.FromResult<IReadOnlyList<EndedRun>>(
             [.. jobs.SelectMany(job => LatestById().Where(record => record.JobName == job)
                 .OrderByDescending(record => record.StartTime)

@@ -14,11 +14,11 @@ internal static class RunDocument
             Command: document.Text("command"),
             Err: document.Text("err"),
             Output: times is null ? document.Text("output") : document.Text("content"),
-            PlanTime: document.Long("planTime"),
-            ScheduleTime: document.Long("scheduleTime"),
-            StartTime: times is null ? document.Long("startTime") : times.Long("startTime") * 1000,
-            EndTime: times is null ? document.Long("endTime") : times.Long("endTime") * 1000,
-            Id: document.Text("_id"),
+            PlanTime: document.Time("planTime"),
+            ScheduleTime: document.Time("scheduleTime"),
+            StartTime: times is null ? document.Time("startTime") : RecordTimes.OfSeconds(times.Long("startTime")),
+            EndTime: times is null ? document.Time("endTime") : RecordTimes.OfSeconds(times.Long("endTime")),
+            Id: RecordIds.Read(document.GetValue("_id", "")),
             Status: ReadStatus(document),
             ExitCode: ReadNumber(document, "exitCode"),
             Signal: ReadNumber(document, "signal"),
@@ -36,11 +36,11 @@ internal static class RunDocument
             OutputTruncated: document.Bool("outputTruncated"),
             OutputStored: document.Long("outputStored"),
             MissedCount: document.Long("missedCount"),
-            MissedSince: document.Long("missedSince"),
-            LostAt: document.Long("lostAt"),
+            MissedSince: document.Time("missedSince"),
+            LostAt: document.Time("lostAt"),
             LastLine: document.Text("lastLine"),
             Cause: document.Text("cause"),
-            ExpireAt: DateTimeOffset.FromUnixTimeMilliseconds(document.Long("expireAt")),
+            ExpireAt: DateTimeOffset.FromUnixTimeMilliseconds(document.Time("expireAt")),
             Processes: (document.GetValue("processes", null) as BsonArray)?.OfType<BsonDocument>().Select(ReadProcess).ToList());
     }
 
@@ -80,6 +80,9 @@ internal static class Fields
         BsonDateTime time => time.MillisecondsSinceEpoch,
         _ => 0,
     };
+
+    /// <summary>Milliseconds since the epoch, within the calendar.</summary>
+    public static long Time(this BsonDocument document, string name) => RecordTimes.Clamp(document.Long(name));
 
     public static bool Bool(this BsonDocument document, string name) =>
         document.GetValue(name, null) is BsonBoolean yes ? yes.Value : document.Long(name) != 0;

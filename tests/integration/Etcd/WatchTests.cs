@@ -84,6 +84,19 @@ public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
+    public async Task A_watch_says_for_how_long_it_has_been_cut_off()
+    {
+        var follower = Follow();
+        await Patience.Until(() => follower.Listings == 1 && follower.Watch.CutOff == TimeSpan.Zero, () => $"{Log}");
+
+        _proxy.Cut();
+        await Patience.Until(() => follower.Watch.CutOff > TimeSpan.FromMilliseconds(200), () => $"{Log}");
+
+        _proxy.Mend();
+        await Patience.Until(() => follower.Watch.CutOff == TimeSpan.Zero, () => $"{Log}");
+    }
+
+    [Fact]
     public async Task Many_cuts_and_many_changes_lose_and_repeat_nothing()
     {
         var follower = Follow();
@@ -299,8 +312,11 @@ public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
         public Follower(EtcdClient etcd, string prefix, CancellationTokenSource stop)
         {
             _stop = stop;
-            Ended = FollowAsync(etcd, prefix);
+            Watch = new Watch(etcd, prefix);
+            Ended = FollowAsync(prefix);
         }
+
+        public Watch Watch { get; }
 
         public Task Ended { get; }
 
@@ -343,9 +359,9 @@ public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
             await Ended.WaitAsync(Patience.Limit);
         }
 
-        private async Task FollowAsync(EtcdClient etcd, string prefix)
+        private async Task FollowAsync(string prefix)
         {
-            await foreach (var batch in new Watch(etcd, prefix).ReadAsync(_stop.Token))
+            await foreach (var batch in Watch.ReadAsync(_stop.Token))
             {
                 lock (_gate)
                 {

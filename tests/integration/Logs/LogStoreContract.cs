@@ -61,6 +61,24 @@ public abstract class LogStoreContract : IDisposable
     }
 
     [Fact]
+    public async Task Lists_leave_out_the_processes_of_runs_which_may_be_long()
+    {
+        var store = Open();
+        var killed = Some.Record(0, status: RunStatus.Killed) with
+        {
+            LastLine = "hello", Processes = [new RunProcess(7, 1, "S", new string('x', 60_000), 0, 0, "")],
+        };
+        await WriteAsync(store, killed, killed with { Id = Some.Record(1).Id, LastLine = "", OutputBytes = 6 });
+
+        var page = await store.SearchAsync(new LogQuery(), CancellationToken.None);
+        var whole = await store.SearchAsync(new LogQuery(Output: true), CancellationToken.None);
+        var planned = await store.ListPlannedAsync(JobName.Parse("hello"), Some.Now, Some.Now.AddDays(1), CancellationToken.None);
+
+        Assert.Equal(6, page.Records.Concat(whole.Records).Concat(planned).Count(record => record.Processes is null));
+        Assert.Single((await store.FindAsync(killed.Id, CancellationToken.None))!.Processes!);
+    }
+
+    [Fact]
     public async Task Writing_twice_is_harmless()
     {
         var store = Open();

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Logs;
 using Dts.Tests.Support;
 using Xunit;
 
@@ -59,6 +60,53 @@ public sealed class MongoLogStoreTests : LogStoreContract, IClassFixture<Documen
         Assert.Equal(
             [("new", RunStatus.Succeeded, 5002L, 5003L), ("old", RunStatus.Failed, 7000L, 8000L)],
             records.Select(record => (record.Output, record.Status, record.StartTime, record.EndTime)).OrderBy(record => record.Output));
+    }
+
+    [Fact]
+    public async Task Pages_go_on_from_a_record_of_the_original_and_miss_none_of_its_start()
+    {
+        await PythonAsync("""
+            for n in range(5):
+                c.cron.log.insert_one({'jobName':'hello','command':'date','err':'','output':'','startTime':Int64(5000 + n // 3)})
+            c.cron.log.insert_one({'_id':'hello/a','jobName':'hello','status':'succeeded','startTime':Int64(5000)})
+            c.cron.log.insert_one({'_id':'hello/b','jobName':'hello','status':'succeeded','startTime':Int64(5001)})
+            """);
+        var store = Open();
+
+        List<string> found = [];
+        for (var after = ""; after is not null;)
+        {
+            var page = await store.SearchAsync(
+                new LogQuery(After: after.Length > 0 ? LogCursor.Parse(after) : null, Limit: 1), CancellationToken.None);
+            found.AddRange(page.Records.Select(record => record.Id));
+            after = page.Next;
+            Assert.True(found.Count <= 7, string.Join(' ', found));
+        }
+
+        Assert.Equal(7, found.Distinct().Count());
+        Assert.All(found, id => Assert.NotEqual("", id));
+        Assert.Equal(["hello/b", "hello/a"], found.Where(id => id.Contains('/')));
+    }
+
+    [Fact]
+    public async Task A_record_with_times_outside_the_calendar_is_read_with_the_nearest_time_in_it()
+    {
+        await PythonAsync("""
+            beyond = 300_000_000_000_000_000
+            c.cron.log.insert_one({
+                '_id':'hello/far','jobName':'hello','status':'succeeded','planTime':Int64(beyond),'startTime':Int64(beyond),
+                'endTime':Int64(-beyond),'expireAt':Int64(beyond)})
+            c.cron.log.insert_one({
+                '_id':'hello/old','jobName':'hello','timePoint':{'startTime':Int64(beyond * 30),'endTime':Int64(-1)}})
+            """);
+
+        var records = await ListAsync(Open());
+        var endings = await Open().ListEndingsAsync(["hello"], 20, CancellationToken.None);
+
+        var last = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
+        Assert.Equal([(last, 0L), (last, 0L)], records.Select(record => (record.StartTime, record.EndTime)));
+        Assert.Equal([last, 0L], records.Select(record => record.ExpireAt.ToUnixTimeMilliseconds()).OrderDescending());
+        Assert.Equal(2, endings.Count);
     }
 
     [Fact]

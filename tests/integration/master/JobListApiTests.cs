@@ -83,7 +83,7 @@ public sealed class JobListApiTests(MasterProcess master) : IClassFixture<Master
                 && needy.GetProperty("reason").GetString() == "failed"));
 
         Assert.Equal(
-            ["at", "counts", "needsYou", "next", "running", "workers"],
+            ["asOf", "at", "counts", "needsYou", "next", "running", "workers"],
             now.EnumerateObject().Select(member => member.Name).Order(StringComparer.Ordinal));
     }
 

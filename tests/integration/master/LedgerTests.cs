@@ -153,6 +153,8 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
         await master.Etcd.PutAsync(master.Keys.Run(name, run.Id), JsonSerializer.Serialize(inFlight, JobsJson.Readable.RunInFlight));
 
         var lines = (await AskAsync("?from=2026-11-22T10:00:00Z&to=2026-11-22T10:02:00Z"))["lines"]!.AsArray();
+        var (exitCode, said, _) = await RunAsync(
+            "--job", _name, "--logFile", master.LogFile, "--from", "2026-11-22T10:00:00Z", "--to", "2026-11-22T10:02:00Z");
         await master.Etcd.DeleteAsync(master.Keys.Run(name, run.Id));
         var after = (await AskAsync("?from=2026-11-22T10:01:00Z&to=2026-11-22T10:02:00Z"))["lines"]!.AsArray();
 
@@ -160,6 +162,8 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
             [("failed", "exit code 3", "worker", "w2", ""), ("running", "runs on w1", "worker", "w1", "")],
             lines.Select(line => Fields(line!)));
         Assert.Equal($"{run.Id}", (string?)lines[1]!["live"]!["runId"]);
+        Assert.Equal(0, exitCode);
+        Assert.EndsWith("2026-11-22T10:01:00Z  runs on w1\n1 planned, 1 with one ending, 0 without or with two\n", said);
         Assert.Equal(("unknown", "no worker has dealt with it", "", "", "no ending"), Fields(Assert.Single(after)!));
 
         static (string?, string?, string?, string?, string?) Fields(JsonNode line) => (

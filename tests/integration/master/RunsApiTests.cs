@@ -74,6 +74,11 @@ public sealed class RunsApiTests(MasterProcess master) : IClassFixture<MasterPro
         + "it is asked of jobs, and runs do not have it")]
     [InlineData("counts=week",                      "counts is \"week\"; expected one of minute, quarter, hour, day")]
     [InlineData("counts=minute&from=2026-01-01",    "counts is \"minute\"; expected a span, from to to, of at most 2000 times")]
+    [InlineData("filter=state:queued&counts=day",   "counts is \"day\"; expected none beside state:running or state:queued, "
+        + "which ask for runs that have not ended")]
+    [InlineData("filter=state:running&to=2026",     "to is \"2026\"; expected none beside state:running or state:queued, "
+        + "which ask for runs that have not ended")]
+    [InlineData("filter=state:running&after=x",     "after is \"x\"; expected the \"next\" of the page before")]
     [InlineData("output=perhaps",                   "output is \"perhaps\"; expected true or false")]
     public async Task What_cannot_be_asked_of_runs_is_refused_with_the_reason(string query, string detail)
     {
@@ -110,6 +115,34 @@ public sealed class RunsApiTests(MasterProcess master) : IClassFixture<MasterPro
         Assert.Equal([queued.Id], one["unended"]!.AsArray().Select(run => (string?)run!["runId"]));
         Assert.DoesNotContain("secret", both.ToJsonString(), StringComparison.Ordinal);
         Assert.Empty(both["runs"]!.AsArray());
+    }
+
+    [Fact]
+    public async Task Runs_that_have_not_ended_come_page_by_page()
+    {
+        var runs = Enumerable.Range(0, 7).Select(n => RunSpec.Scheduled(Some.Now.AddMinutes(n / 2 * 2).AddSeconds(n % 2))).ToList();
+        for (var n = 0; n < runs.Count; n++)
+        {
+            await (n < 4 ? ClaimAsync(runs[n]) : QueueAsync(runs[n]));
+        }
+
+        var url = $"/api/v1/runs?filter=state:running|queued%20job:{_job}";
+        await Patience.Until(
+            () =>
+            {
+                using var answer = master.Http.GetAsync(url).Result;
+                return JsonNode.Parse(answer.Content.ReadAsStringAsync().Result)!["unended"] is JsonArray { Count: 7 };
+            },
+            master.Said);
+        List<string> found = [];
+        for (var after = ""; after is not null;)
+        {
+            var page = await GetAsync($"{url}&limit=2{(after.Length > 0 ? $"&after={after}" : "")}");
+            found.AddRange(page["unended"]!.AsArray().Select(run => (string)run!["runId"]!));
+            after = (string?)page["next"];
+        }
+
+        Assert.Equal(new[] { 3, 2, 1, 0, 6, 5, 4 }.Select(n => runs[n].Id), found);
     }
 
     [Fact]
@@ -180,6 +213,19 @@ public sealed class RunsApiTests(MasterProcess master) : IClassFixture<MasterPro
             [$"{next} ended succeeded", $"{other} queued "],
             run["triggered"]!.AsArray().Select(link => $"{link!["jobName"]} {link["state"]} {link["ending"]}"));
         Assert.Equal($"/api/v1/runs/{again.Id}", (string?)led["cause"]!["url"]);
+    }
+
+    [Fact]
+    public async Task The_processes_of_a_killed_run_are_shown_at_its_own_address_alone()
+    {
+        var killed = Some.Record(0, _job, RunStatus.Killed) with { Processes = [new RunProcess(7, 1, "S", "sleep 9", 0, 0, "")] };
+        await WriteAsync(killed);
+
+        var listed = await GetAsync($"/api/v1/runs?filter=job:{_job}");
+        var one = await GetAsync($"/api/v1/runs/{killed.Id}");
+
+        Assert.Null(Assert.Single(listed["runs"]!.AsArray())!["processes"]);
+        Assert.Equal("sleep 9", (string?)Assert.Single(one["record"]!["processes"]!.AsArray())!["command"]);
     }
 
     [Fact]

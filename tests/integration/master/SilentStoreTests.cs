@@ -1,6 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Dts.Common.Jobs;
 using Dts.Master;
 using Dts.Tests.Support;
 using Xunit;
@@ -37,6 +40,29 @@ public sealed class SilentStoreTests
             request.Headers.Add(match == "*" ? "If-None-Match" : "If-Match", match);
             return await master.Http.SendAsync(request);
         }
+    }
+
+    [Fact]
+    public async Task A_run_in_flight_is_shown_while_the_log_store_is_away_and_one_that_etcd_does_not_have_is_not()
+    {
+        await using var master = new MasterProcess
+        {
+            Settings = ["--mongodbUri", "mongodb://127.0.0.1:1/?directConnection=true", "--mongodbConnectTimeout", "200"],
+        };
+        await master.InitializeAsync();
+        var (name, run) = (JobName.Parse("hello"), RunSpec.Scheduled(Some.Now));
+        await master.Etcd.PutAsync(master.Keys.Job(name), JobJson.ToJson(Some.Job("hello")));
+        await master.Etcd.PutAsync(
+            master.Keys.Run(name, run.Id),
+            JsonSerializer.Serialize(new RunInFlight("w1", "1", Some.Now, run), JobsJson.Readable.RunInFlight));
+
+        using var answer = await master.Http.GetAsync($"/api/v1/runs/hello/{run.Id}");
+        using var other = await master.Http.GetAsync($"/api/v1/runs/hello/{RunId.Of(Some.Now.AddMinutes(1))}");
+
+        var shown = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
+        Assert.Equal((HttpStatusCode.OK, "running"), (answer.StatusCode, (string?)shown["state"]));
+        Assert.Equal([run.Id], shown["attempts"]!.AsArray().Select(attempt => (string?)attempt!["runId"]));
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, other.StatusCode);
     }
 
     [Fact]

@@ -97,6 +97,19 @@ public sealed class ViewKeeperTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
+    public async Task A_record_that_nobody_foresaw_is_reported_with_its_job_and_all_others_are_read()
+    {
+        await SaveAsync(Some.Job("a"));
+        await SaveAsync(Some.Job("b"));
+        _store.Unreadable = "a";
+        Keep();
+
+        await RowSoonAsync("b", row => row.State == JobState.New);
+        await Patience.Until(() => Log.CountOf("endings of a cannot be read") == 1, () => $"{Log}");
+        Assert.Equal(JobState.Unknown, (await RowSoonAsync("a", _ => true)).State);
+    }
+
+    [Fact]
     public async Task A_job_that_is_deleted_and_one_that_cannot_be_read_are_seen()
     {
         await SaveAsync(Some.Job("a"));

@@ -149,7 +149,7 @@ public sealed class ClusterStateTests
     }
 
     [Fact]
-    public void Questions_are_bounded_and_endings_go_before_first_loads()
+    public void Questions_are_bounded_and_runs_and_jobs_take_turns()
     {
         _cluster.Put([.. Enumerable.Range(0, 250).Select(n => Some.Job($"job-{n:D3}"))]);
         for (var n = 0; n < 700; n++)
@@ -164,7 +164,60 @@ public sealed class ClusterStateTests
             sizes.Add(question is EndingQuestion.Runs(var runs) ? runs.Count : ((EndingQuestion.Jobs)question).Names.Count);
         }
 
-        Assert.Equal([500, 200, 100, 100, 50], sizes);
+        Assert.Equal([500, 100, 200, 100, 50], sizes);
+    }
+
+    [Fact]
+    public void Jobs_are_loaded_also_while_runs_end_all_the_time()
+    {
+        _cluster.Put(Some.Job("a"), Some.Job("b"));
+        var loaded = false;
+        for (var n = 0; n < 3; n++)
+        {
+            _cluster.Owe("a", RunId.Of(Some.Now.AddSeconds(n)));
+            Pass(seconds: 1);
+            loaded |= _cluster.State.Questions.Next(_cluster.Now) is EndingQuestion.Jobs;
+        }
+
+        Assert.True(loaded);
+    }
+
+    [Fact]
+    public void A_question_that_cannot_be_answered_is_split_until_one_job_is_to_blame_and_all_others_are_answered()
+    {
+        _cluster.Put([.. Enumerable.Range(0, 250).Select(n => Some.Job($"job-{n:D3}"))]);
+        var (blamed, failures) = (new List<string?>(), 0);
+        while (_cluster.State.Questions.Next(_cluster.Now) is { } question)
+        {
+            if (((EndingQuestion.Jobs)question).Names.Contains("job-123"))
+            {
+                failures++;
+                blamed.Add(_cluster.State.Questions.Split(question));
+            }
+            else
+            {
+                _cluster.State.Answer(question, [], _cluster.Now);
+            }
+        }
+
+        Assert.Equal(["job-123"], blamed.OfType<string>());
+        Assert.InRange(failures, 1, 9);
+        Assert.Equal(["job-123"], _cluster.List("state:unknown").Jobs.Select(job => job.Name));
+    }
+
+    [Fact]
+    public void Runs_whose_records_cannot_be_read_are_not_asked_for_again_and_their_jobs_are_loaded()
+    {
+        _cluster.Put(Some.Job("a"));
+        _cluster.Load();
+        _cluster.Owe("a", RunId.Of(Some.Now));
+        Pass(seconds: 1);
+
+        Assert.Null(_cluster.State.Questions.Split(_cluster.State.Questions.Next(_cluster.Now)!));
+
+        Assert.Equal(["a"], Assert.IsType<EndingQuestion.Jobs>(_cluster.State.Questions.Next(_cluster.Now)).Names);
+        Pass(seconds: 100);
+        Assert.Null(_cluster.State.Questions.Next(_cluster.Now));
     }
 
     [Fact]

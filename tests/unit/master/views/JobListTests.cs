@@ -131,6 +131,17 @@ public sealed class JobListTests
     }
 
     [Fact]
+    public void Labels_are_those_of_the_job_whatever_letters_are_in_those_of_others()
+    {
+        _cluster.Put(Some.Job("a") with { Labels = new Dictionary<string, string> { ["team"] = "x\0env\0prod" } });
+        _cluster.Put(Some.Job("b") with { Labels = new Dictionary<string, string> { ["team"] = "x", ["env"] = "prod" } });
+        _cluster.Put(Some.Job("c") with { Labels = new Dictionary<string, string> { ["team"] = "x", ["env"] = "prod" } });
+
+        Assert.Equal("b c", string.Join(' ', _cluster.List("label:env=prod").Jobs.Select(job => job.Name)));
+        Assert.Equal(["team"], _cluster.Row("a").Labels.Keys);
+    }
+
+    [Fact]
     public void A_word_for_runs_is_refused()
     {
         var refused = Assert.Throws<FormatException>(() => Filter.Parse("a trigger:manual", Some.Now).ThrowIfNotOfJobs());
