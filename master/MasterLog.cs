@@ -32,6 +32,6 @@ internal static partial class MasterLog
     public static partial void VersionsMoved(this ILogger log);
 
     [LoggerMessage(643, LogLevel.Warning,
-        "the oldest {Count} versions of jobs are removed: more than {Most} wait in etcd for the log store")]
-    public static partial void VersionsDropped(this ILogger log, int count, int most);
+        "the oldest {Count} versions of jobs are removed: more than {Most}, or than {Bytes} bytes of them, wait in etcd for the log store")]
+    public static partial void VersionsDropped(this ILogger log, int count, int most, long bytes);
 }

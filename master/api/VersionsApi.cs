@@ -47,6 +47,11 @@ internal sealed class VersionsApi(JobStore jobs, JobSaves saves, VersionHistory 
             var job = await ResolveAsync(name, cancel);
             var from = await GetAsync(job, "revision", revision, cancel);
             var other = Query.Text("to", to) is { } text ? await GetAsync(job, "to", text, cancel) : null;
+            foreach (var lost in new[] { from, other }.OfType<JobVersion>().Where(version => version.IsLost))
+            {
+                throw Lost(lost);
+            }
+
             var now = other is null ? await jobs.FindAsync(job, cancel) : other.Job;
             return new VersionDiff(from.Revision, other?.Revision, JobDiff.Between(from.Job, now));
         }).WithSummary("How a version differs from another one, or from the job as it is now, member by member");
@@ -59,8 +64,8 @@ internal sealed class VersionsApi(JobStore jobs, JobSaves saves, VersionHistory 
             CancellationToken cancel) =>
         {
             var version = await GetAsync(await ResolveAsync(name, cancel), "revision", revision, cancel);
-            var job = version.Job
-                ?? throw Refusal.Invalid($"revision {version.Revision} is the job's deletion; expected a version with a definition");
+            var job = version.Job ?? throw (version.IsLost ? Lost(version) : Refusal.Invalid(
+                $"revision {version.Revision} is the job's deletion; expected a version with a definition"));
             var options = new SaveOptions(JobCondition.Of(http.Request.Headers), IsLenient: true, Query.Flag("dryRun", dryRun));
             var saved = await saves.SaveAsync(
                 Query.Name(name), JobMembers.ToObject(job), _ => JobMembers.ToObject(job), options, cancel);
@@ -72,6 +77,9 @@ internal sealed class VersionsApi(JobStore jobs, JobSaves saves, VersionHistory 
             return saved.Answer;
         }).WithSummary("Saves a version of a job again, as a new version; also of a deleted job");
     }
+
+    private static Refusal Lost(JobVersion version) => Refusal.Invalid(
+        $"revision {version.Revision} has no definition any more: etcd forgot it before the log store took it; expected another version");
 
     private async Task<JobName> ResolveAsync(string name, CancellationToken cancel) =>
         await jobs.ResolveAsync(Query.Name(name), cancel);
@@ -108,7 +116,7 @@ internal sealed record VersionLine(
     }
 }
 
-/// <param name="Job">The whole definition; null = the job was deleted.</param>
+/// <param name="Job">The whole definition; null = the job was deleted, or its definition is no longer kept.</param>
 internal sealed record VersionView(long Revision, DateTimeOffset? At, string By, string From, Job? Job)
 {
     public static VersionView Of(JobVersion version) =>

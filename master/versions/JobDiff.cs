@@ -64,17 +64,17 @@ internal sealed record VersionChange(string What, IReadOnlyList<string>? Members
     /// <param name="before">The version before; null = there is none, or it is not kept.</param>
     public static VersionChange Of(JobVersion version, JobVersion? before)
     {
-        if (version.Job is null)
+        if (version.IsDeletion)
         {
             return new VersionChange("deleted", []);
         }
 
-        if (before is { Job: null } || (version.Former == 0 && version.Author != Author.Unknown))
+        if (before is { IsDeletion: true } || (version.Former == 0 && version.Author != Author.Unknown))
         {
             return new VersionChange("created", []);
         }
 
-        if (before is null)
+        if (before?.Job is null || version.Job is null)
         {
             return new VersionChange("saved", null);
         }

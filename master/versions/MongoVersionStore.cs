@@ -75,7 +75,7 @@ internal sealed class MongoVersionStore(string uri, TimeSpan connectTimeout, Ver
         { "by", version.Author.By },
         { "from", version.Author.From },
         { "former", version.Former },
-        { "isDeletion", version.Job is null },
+        { "isDeletion", version.IsDeletion },
         { "job", version.Job is { } job ? JobJson.ToJson(job) : "" }, // A text: the names of labels and variables may have dots.
     };
 
@@ -85,12 +85,17 @@ internal sealed class MongoVersionStore(string uri, TimeSpan connectTimeout, Ver
         document.Bool("isDeletion"),
         document.Long("expireAt") is > 0 and var ms ? DateTimeOffset.FromUnixTimeMilliseconds(ms) : null);
 
-    private static JobVersion Read(BsonDocument document) => new(
-        document.Text("_id"),
-        document.Text("jobName"),
-        document.Long("revision"),
-        DateTimeOffset.FromUnixTimeMilliseconds(document.Long("at")),
-        new Author(document.Text("by"), document.Text("from")),
-        document.Long("former"),
-        JobJson.TryParse(Encoding.UTF8.GetBytes(document.Text("job")), out var job, out _) ? job : null);
+    private static JobVersion Read(BsonDocument document)
+    {
+        var isRead = JobJson.TryParse(Encoding.UTF8.GetBytes(document.Text("job")), out var job, out _);
+        return new JobVersion(
+            document.Text("_id"),
+            document.Text("jobName"),
+            document.Long("revision"),
+            DateTimeOffset.FromUnixTimeMilliseconds(document.Long("at")),
+            new Author(document.Text("by"), document.Text("from")),
+            document.Long("former"),
+            isRead ? job : null,
+            IsLost: !isRead && !document.Bool("isDeletion"));
+    }
 }

@@ -37,7 +37,7 @@ internal sealed class SqliteVersionStore : IVersionStore
             ("$author", version.Author.By),
             ("$origin", version.Author.From),
             ("$former", version.Former),
-            ("$definition", version.Job is { } job ? JobJson.ToJson(job) : DBNull.Value));
+            ("$definition", version.Job is { } job ? JobJson.ToJson(job) : version.IsLost ? "" : DBNull.Value));
         var (removed, changed) = _limits.Apply(ListHeads(connection, version.JobName));
         foreach (var id in removed)
         {
@@ -108,14 +108,20 @@ internal sealed class SqliteVersionStore : IVersionStore
         }
     }
 
-    private static JobVersion Read(SqliteDataReader row) => new(
-        row.GetString(0),
-        row.GetString(1),
-        row.GetInt64(2),
-        DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(3)),
-        new Author(row.GetString(4), row.GetString(5)),
-        row.GetInt64(6),
-        row.IsDBNull(7) || !JobJson.TryParse(Encoding.UTF8.GetBytes(row.GetString(7)), out var job, out _) ? null : job);
+    private static JobVersion Read(SqliteDataReader row)
+    {
+        var definition = row.IsDBNull(7) ? null : row.GetString(7);
+        var job = definition is not null && JobJson.TryParse(Encoding.UTF8.GetBytes(definition), out var read, out _) ? read : null;
+        return new JobVersion(
+            row.GetString(0),
+            row.GetString(1),
+            row.GetInt64(2),
+            DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(3)),
+            new Author(row.GetString(4), row.GetString(5)),
+            row.GetInt64(6),
+            job,
+            IsLost: definition is not null && job is null);
+    }
 
     private static List<VersionHead> ListHeads(SqliteConnection connection, string job)
     {

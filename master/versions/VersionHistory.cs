@@ -15,12 +15,16 @@ internal sealed class VersionHistory(WaitingVersions waiting, IVersionStore stor
     {
         // From where a version comes to where it goes: one that is saved or moved meanwhile is found twice, not missed.
         var current = after is null ? await waiting.FindJobAsync(job, revision: 0, cancel) : null;
-        var inEtcd = (await waiting.ListAsync(job, cancel)).Where(version => after is not { } place || version.Place.CompareTo(place) < 0);
+        var inEtcd = await waiting.ListAsync(job, cancel);
         var stored = await AskAsync(() => store.ListAsync(job, after, limit, cancel), cancel);
-        var all = inEtcd.Concat(stored).DistinctBy(version => version.Id);
+        var latest = after is null || inEtcd.Count == 0
+            ? stored.FirstOrDefault()
+            : (await AskAsync(() => store.ListAsync(job, null, 1, cancel), cancel)).FirstOrDefault();
+        var waits = JobVersion.InOrder(latest, inEtcd).Where(version => after is not { } place || version.Place.CompareTo(place) < 0);
+        var all = stored.Concat(waits).DistinctBy(version => version.Id);
         var found = all.OrderByDescending(version => version.Place).Take(limit).ToList();
         return current is var (revision, now) && IsUnsaved(revision, now, found)
-            ? [JobVersion.Found(job, revision, time.GetUtcNow(), now), .. found.Take(limit - 1)]
+            ? [JobVersion.Found(job, revision, time.GetUtcNow(), now).After(found.FirstOrDefault()), .. found.Take(limit - 1)]
             : found;
     }
 

@@ -8,14 +8,17 @@ namespace Dts.Master.Versions;
 /// <summary>Moves versions from etcd, where the save put them, into the log store.</summary>
 /// <remarks>
 /// Every master does it. A version is written before its key is deleted, and writing it twice is harmless, so none is lost and masters need
-/// no lock. While the store is away, versions wait: <see cref="VersionLimits.CountMax"/> of a job, <see cref="WaitingMax"/> of all.
+/// no lock. While the store is away, versions wait: <see cref="VersionLimits.CountMax"/> of a job, <see cref="WaitingMax"/> of all, and
+/// no more bytes than etcd can spare. Their values are read in pieces, so that they take little memory here.
 /// </remarks>
+/// <param name="waitingBytesMax">The most bytes that wait in etcd; beyond them the oldest versions are removed.</param>
 internal sealed class VersionMover(
-    EtcdClient etcd, WaitingVersions waiting, IVersionStore store, TimeProvider time, ILogger log)
+    EtcdClient etcd, WaitingVersions waiting, IVersionStore store, TimeProvider time, ILogger log, long waitingBytesMax = 64 << 20)
 {
     /// <summary>The most versions that wait in etcd; beyond it the oldest are removed.</summary>
     public const int WaitingMax = 10_000;
 
+    private const int ReadAtOnce = 16;
     private const int FailuresMax = 3; // After so many in a row the store counts as away.
     private static readonly TimeSpan LooksEvery = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan TriesAgainAfter = TimeSpan.FromSeconds(30);
@@ -23,6 +26,7 @@ internal sealed class VersionMover(
 
     private DateTimeOffset _swept;
     private bool _isAway;
+    private Dictionary<string, int> _sizes = []; // In bytes, of what waits while the store is away: a version is never changed.
 
     public async Task RunAsync(CancellationToken stop)
     {
@@ -45,14 +49,15 @@ internal sealed class VersionMover(
     {
         try
         {
-            var all = await waiting.ListAllAsync(cancel);
+            var all = await waiting.ListKeysAsync(cancel);
             if (await TryMoveAllAsync(all, cancel) is { } failure)
             {
-                await RemoveOldestAsync(all, cancel);
+                await RemoveOldestAsync(cancel);
                 Tell(failure, all.Count);
                 return false;
             }
 
+            _sizes = [];
             Tell(null, 0);
             return true;
         }
@@ -63,8 +68,7 @@ internal sealed class VersionMover(
     }
 
     /// <summary>Moves all and removes what has expired; returns why the store did not take all of it, or null.</summary>
-    private async Task<LogStoreException?> TryMoveAllAsync(
-        List<(KeyValue Key, JobVersion Version)> all, CancellationToken cancel)
+    private async Task<LogStoreException?> TryMoveAllAsync(IReadOnlyList<KeyValue> all, CancellationToken cancel)
     {
         try
         {
@@ -93,30 +97,36 @@ internal sealed class VersionMover(
         _isAway = failure is not null && (_isAway || !SqliteFile.IsNotMade(failure));
     }
 
-    private async Task MoveAsync(List<(KeyValue Key, JobVersion Version)> all, CancellationToken cancel)
+    private async Task MoveAsync(IReadOnlyList<KeyValue> all, CancellationToken cancel)
     {
         LogStoreException? failure = null;
         var failures = 0;
-        var known = all.Select(one => (one.Version.JobName, one.Version.Revision)).ToHashSet();
-        foreach (var (key, version) in all)
+        var known = all.Select(key => (waiting.JobOf(key), key.ModRevision)).ToHashSet();
+        var latest = new Dictionary<string, JobVersion>();
+        foreach (var keys in all.Chunk(ReadAtOnce))
         {
-            try
+            foreach (var (key, saved) in await waiting.ReadAsync(await waiting.LoadAsync(keys, cancel), cancel))
             {
-                if (!known.Contains((version.JobName, version.Former)) && await FindFormerAsync(version, cancel) is { } former)
+                try
                 {
-                    await store.WriteAsync(former, cancel).WaitAsync(cancel);
-                }
+                    var before = latest.GetValueOrDefault(saved.JobName) ?? await FindLatestAsync(saved.JobName, cancel);
+                    var version = latest[saved.JobName] = saved.After(before);
+                    if (!known.Contains((version.JobName, version.Former)) && await FindFormerAsync(version, cancel) is { } former)
+                    {
+                        await store.WriteAsync(former.After(before), cancel).WaitAsync(cancel);
+                    }
 
-                await store.WriteAsync(version, cancel).WaitAsync(cancel);
-                await DeleteAsync(key, cancel);
-                failures = 0;
-            }
-            catch (LogStoreException refused)
-            {
-                failure = refused; // It may be this version alone.
-                if (++failures == FailuresMax)
+                    await store.WriteAsync(version, cancel).WaitAsync(cancel);
+                    await DeleteAsync(key, cancel);
+                    failures = 0;
+                }
+                catch (LogStoreException refused)
                 {
-                    break;
+                    failure = refused; // It may be this version alone.
+                    if (++failures == FailuresMax)
+                    {
+                        throw;
+                    }
                 }
             }
         }
@@ -126,6 +136,9 @@ internal sealed class VersionMover(
             throw failure;
         }
     }
+
+    private async Task<JobVersion?> FindLatestAsync(string job, CancellationToken cancel) =>
+        (await store.ListAsync(JobName.Parse(job), null, 1, cancel).WaitAsync(cancel)).FirstOrDefault();
 
     /// <summary>
     /// The version that this one replaced, if no master saved it and its definition differs from the one before: put with etcdctl, or by
@@ -157,17 +170,40 @@ internal sealed class VersionMover(
         }
     }
 
-    private async Task RemoveOldestAsync(List<(KeyValue Key, JobVersion Version)> all, CancellationToken cancel)
+    /// <summary>Removes the oldest of what waits beyond the limits, also what DTS did not write.</summary>
+    private async Task RemoveOldestAsync(CancellationToken cancel)
     {
-        var over = all.Take(Math.Max(0, all.Count - WaitingMax)).ToList();
+        var all = await waiting.ListKeysAsync(cancel);
+        await LearnSizesAsync(all, cancel);
+        var over = all.Reverse().SkipWhile(FitsAfterNewer()).ToList();
         if (over.Count > 0)
         {
-            log.VersionsDropped(over.Count, WaitingMax);
+            log.VersionsDropped(over.Count, WaitingMax, waitingBytesMax);
         }
 
-        foreach (var (key, _) in over)
+        foreach (var key in over)
         {
             await DeleteAsync(key, cancel);
+        }
+    }
+
+    /// <summary>Asked of keys from the newest on: whether both limits still have room for it.</summary>
+    private Func<KeyValue, bool> FitsAfterNewer()
+    {
+        var (count, bytes) = (0, 0L);
+        return key => ++count <= WaitingMax && (bytes += _sizes.GetValueOrDefault(key.Key.ToStringUtf8())) <= waitingBytesMax;
+    }
+
+    private async Task LearnSizesAsync(IReadOnlyList<KeyValue> all, CancellationToken cancel)
+    {
+        var former = _sizes;
+        _sizes = all.Select(pair => pair.Key.ToStringUtf8()).Where(former.ContainsKey).ToDictionary(key => key, key => former[key]);
+        foreach (var keys in all.Where(pair => !_sizes.ContainsKey(pair.Key.ToStringUtf8())).ToList().Chunk(ReadAtOnce))
+        {
+            foreach (var pair in await waiting.LoadAsync(keys, cancel))
+            {
+                _sizes[pair.Key.ToStringUtf8()] = pair.Key.Length + pair.Value.Length;
+            }
         }
     }
 

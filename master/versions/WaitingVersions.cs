@@ -5,19 +5,39 @@ using Mvccpb;
 namespace Dts.Master.Versions;
 
 /// <summary>The versions that wait in etcd for the log store.</summary>
-/// <param name="report">Called with each key that DTS did not write, and why; the key is skipped.</param>
+/// <param name="report">Called with each key that DTS did not write, and why; the key is skipped, and goes as one of the oldest.</param>
 internal sealed class WaitingVersions(EtcdClient etcd, Keys keys, Action<KeyValue, string> report)
 {
-    public async Task<IReadOnlyList<JobVersion>> ListAsync(JobName job, CancellationToken cancel) =>
-        [.. (await ReadAsync(keys.VersionsOf(job), cancel)).Select(waiting => waiting.Version)];
+    /// <summary>Those of a job, the oldest save first.</summary>
+    public async Task<IReadOnlyList<JobVersion>> ListAsync(JobName job, CancellationToken cancel)
+    {
+        var pairs = (await etcd.ListAsync(keys.VersionsOf(job), cancel)).OrderBy(pair => pair.ModRevision);
+        return [.. (await ReadAsync(pairs, cancel)).Select(waiting => waiting.Version)];
+    }
 
-    /// <summary>Those of all jobs with their keys, the oldest first.</summary>
-    public Task<List<(KeyValue Key, JobVersion Version)>> ListAllAsync(CancellationToken cancel) => ReadAsync(keys.AllVersions, cancel);
+    /// <summary>The keys of those of all jobs without their values, the oldest save first; also keys that DTS did not write.</summary>
+    public async Task<IReadOnlyList<KeyValue>> ListKeysAsync(CancellationToken cancel)
+    {
+        var (found, _) = await TableLoader.LoadAsync(etcd, keys.AllVersions, cancel, keysOnly: true);
+        return [.. found.OrderBy(pair => pair.ModRevision)];
+    }
 
-    private async Task<List<(KeyValue Key, JobVersion Version)>> ReadAsync(string prefix, CancellationToken cancel)
+    /// <summary>The job that a key names; null = the key names none.</summary>
+    public string? JobOf(KeyValue pair) => Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllVersions)?.Name.Value;
+
+    /// <summary>Some keys with their values; those that are gone by now are left out.</summary>
+    public async Task<IReadOnlyList<KeyValue>> LoadAsync(IEnumerable<KeyValue> some, CancellationToken cancel)
+    {
+        var gets = Txn.All(some.Select(pair => Txn.Get(pair.Key.ToStringUtf8())));
+        var answer = await etcd.TxnAsync(gets, repeatable: true, cancel);
+        return [.. answer.Responses.SelectMany(response => response.ResponseRange.Kvs)];
+    }
+
+    /// <summary>The versions that keys and their values are.</summary>
+    public async Task<List<(KeyValue Key, JobVersion Version)>> ReadAsync(IEnumerable<KeyValue> pairs, CancellationToken cancel)
     {
         var found = new List<(KeyValue, JobVersion)>();
-        foreach (var pair in (await etcd.ListAsync(prefix, cancel)).OrderBy(pair => pair.ModRevision))
+        foreach (var pair in pairs)
         {
             if (Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllVersions) is not var (name, id))
             {
@@ -30,14 +50,9 @@ internal sealed class WaitingVersions(EtcdClient etcd, Keys keys, Action<KeyValu
             else
             {
                 var job = saved.IsLarge ? (await FindJobAsync(name, pair.ModRevision, cancel))?.Job : saved.Job;
-                if (saved.IsLarge && job is null)
-                {
-                    report(pair, "its definition is no longer in etcd");
-                    continue;
-                }
-
+                var author = new Author(saved.By, saved.From);
                 found.Add((pair, new JobVersion(
-                    $"{name}/{id}", name, pair.ModRevision, saved.At, new Author(saved.By, saved.From), saved.Former, job)));
+                    $"{name}/{id}", name, pair.ModRevision, saved.At, author, saved.Former, job, IsLost: saved.IsLarge && job is null)));
             }
         }
 
@@ -50,14 +65,15 @@ internal sealed class WaitingVersions(EtcdClient etcd, Keys keys, Action<KeyValu
     {
         try
         {
-            return await etcd.FindAsync(keys.Job(name), revision, cancel) is { } pair
-                && JobJson.TryParse(pair.Value.Memory, out var job, out _)
-                    ? (pair.ModRevision, job)
-                    : null;
+            return Read(await etcd.FindAsync(keys.Job(name), revision, cancel));
         }
         catch (EtcdException failure) when (failure.Error is EtcdError.Compacted)
         {
-            return null;
+            // etcd has the present value of a key however old it is.
+            return Read(await etcd.FindAsync(keys.Job(name), cancel: cancel)) is { } now && now.Revision == revision ? now : null;
         }
+
+        static (long Revision, Job Job)? Read(KeyValue? pair) =>
+            pair is not null && JobJson.TryParse(pair.Value.Memory, out var job, out _) ? (pair.ModRevision, job) : null;
     }
 }

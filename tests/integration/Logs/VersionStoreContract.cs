@@ -45,7 +45,17 @@ public abstract class VersionStoreContract : IDisposable
         var store = Open();
         await store.WriteAsync(Version(0) with { Job = null }, CancellationToken.None);
 
-        Assert.Null(Assert.Single(await ListAsync(store)).Job);
+        var found = Assert.Single(await ListAsync(store));
+        Assert.True(found is { Job: null, IsDeletion: true });
+    }
+
+    [Fact]
+    public async Task A_version_whose_definition_is_lost_is_no_deletion()
+    {
+        var store = Open();
+        await store.WriteAsync(Version(0) with { Job = null, IsLost = true }, CancellationToken.None);
+
+        Assert.Equal(Version(0) with { Job = null, IsLost = true }, Assert.Single(await ListAsync(store)));
     }
 
     [Fact]

@@ -1,6 +1,8 @@
 using Dts.Common.Cron;
+using Dts.Common.Etcd;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Api;
 using Dts.Master.Jobs;
 using Dts.Master.Versions;
 using Dts.Tests.Support;
@@ -146,10 +148,10 @@ public sealed class JobVersionTests : EtcdTest, IClassFixture<EtcdServer>
             await SaveAsync($"{n}");
         }
 
-        var waiting = await _waiting.ListAllAsync(CancellationToken.None);
+        var waiting = await _waiting.ListAsync(Hello, CancellationToken.None);
 
-        Assert.Equal(
-            Enumerable.Range(5, VersionLimits.CountMax).Select(n => $"{n}"), waiting.Select(one => Describe(one.Version)));
+        Assert.Equal(Enumerable.Range(5, VersionLimits.CountMax).Select(n => $"{n}"), waiting.Select(Describe));
+        Assert.Equal(VersionLimits.CountMax, (await _waiting.ListKeysAsync(CancellationToken.None)).Count);
     }
 
     [Fact]
@@ -186,14 +188,108 @@ public sealed class JobVersionTests : EtcdTest, IClassFixture<EtcdServer>
     [Fact]
     public async Task A_definition_too_large_for_two_copies_in_one_transaction_is_a_version_all_the_same()
     {
-        var large = Job("large") with { Env = Enumerable.Range(0, 9).ToDictionary(n => $"V{n}", _ => new string('x', 100_000)) };
-        await _jobs.SaveAsync(large, CancellationToken.None);
+        await _jobs.SaveAsync(Large, CancellationToken.None);
         await SaveAsync("small");
 
         Assert.Equal(["small", "large"], (await ListAsync()).Select(Describe));
         Assert.All(await Etcd.ListAsync(Keys.AllVersions), pair => Assert.InRange(pair.Value.Length, 10, 10_000));
         await _mover.TryMoveAsync(CancellationToken.None);
-        Assert.Equal(JobJson.ToJson(large), JobJson.ToJson((await ListAsync())[1].Job!));
+        Assert.Equal(JobJson.ToJson(Large), JobJson.ToJson((await ListAsync())[1].Job!));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task Versions_are_in_the_order_of_their_saves_whatever_the_clocks_of_the_masters_say(int moved)
+    {
+        var behind = new ManualTime();
+        behind.Advance(TimeSpan.FromSeconds(1));
+        var other = new JobStore(Etcd, Keys, CronZone.Utc, behind, new ForeignValues(Log), () => Somebody);
+        _time.Advance(TimeSpan.FromSeconds(50));
+        await SaveAsync("one");
+        await MoveAfterAsync(1);
+        await other.SaveAsync(Job("two"), CancellationToken.None);
+        await MoveAfterAsync(2);
+        await other.DeleteAsync(Hello, CancellationToken.None);
+        await MoveAfterAsync(3);
+
+        Assert.Equal(["-", "two", "one"], (await ListAsync()).Select(Describe));
+        var first = Assert.Single(await _history.ListAsync(Hello, null, 1, CancellationToken.None));
+        Assert.Equal(["two", "one"], (await _history.ListAsync(Hello, first.Place, 9, CancellationToken.None)).Select(Describe));
+
+        async Task MoveAfterAsync(int save)
+        {
+            if (moved >= save)
+            {
+                Assert.True(await _mover.TryMoveAsync(CancellationToken.None));
+            }
+        }
+    }
+
+    [Fact]
+    public async Task While_the_log_store_is_away_no_more_bytes_wait_than_etcd_can_spare()
+    {
+        _store.IsAway = true;
+        await Etcd.PutAsync($"{Keys.AllVersions}hello/x", new string('x', 5000));
+        foreach (var n in Enumerable.Range(0, 20))
+        {
+            await SaveAsync($"{n}{new string(' ', 1000)}");
+        }
+
+        var mover = new VersionMover(Etcd, _waiting, _store, _time, Log, waitingBytesMax: 10_000);
+        Assert.False(await mover.TryMoveAsync(CancellationToken.None));
+
+        var kept = (await _waiting.ListAsync(Hello, CancellationToken.None)).Select(version => Describe(version).Trim()).ToList();
+        Assert.InRange(kept.Count, 4, 10);
+        Assert.Equal(Enumerable.Range(20 - kept.Count, kept.Count).Select(n => $"{n}"), kept);
+        Assert.Equal(kept.Count, (await _waiting.ListKeysAsync(CancellationToken.None)).Count);
+        await SaveAsync("last");
+        Assert.False(await mover.TryMoveAsync(CancellationToken.None));
+        Assert.Equal("last", Describe((await _waiting.ListAsync(Hello, CancellationToken.None))[^1]));
+    }
+
+    [Fact]
+    public async Task A_large_definition_is_kept_when_etcd_has_compacted_its_revision_and_it_is_the_present_one()
+    {
+        await _jobs.SaveAsync(Large, CancellationToken.None);
+        await Server.CompactAsync((await Etcd.PutAsync($"{Keys.Jobs}other", "x")).Header.Revision);
+
+        Assert.Equal(["large"], (await ListAsync()).Select(Describe));
+        Assert.True(await _mover.TryMoveAsync(CancellationToken.None));
+
+        Assert.Equal(JobJson.ToJson(Large), JobJson.ToJson(Assert.Single(_store.Written).Job!));
+    }
+
+    [Fact]
+    public async Task Of_a_large_definition_that_etcd_has_forgotten_the_version_stays_with_its_author()
+    {
+        await _jobs.SaveAsync(Large, CancellationToken.None);
+        await SaveAsync("small");
+        await Server.CompactAsync((await Etcd.FindAsync(Keys.Job(Hello)))!.ModRevision);
+
+        Assert.True(await _mover.TryMoveAsync(CancellationToken.None));
+
+        Assert.Empty(await Etcd.ListAsync(Keys.AllVersions));
+        var versions = await ListAsync();
+        Assert.Equal([false, true], versions.Select(version => version.IsLost));
+        Assert.Equal(Somebody, versions[1].Author);
+        Assert.Equal(
+            ("saved", "created"), (VersionChange.Of(versions[0], versions[1]).What, VersionChange.Of(versions[1], null).What));
+    }
+
+    [Fact]
+    public async Task A_save_whose_answer_cannot_be_made_is_not_made()
+    {
+        var workers = new WorkerList(await ConnectAsync(new Uri("http://127.0.0.1:1"), callTimeoutSeconds: 0.3), Keys);
+        var saves = new JobSaves(_jobs, workers, _history, CronZone.Utc, _time);
+        var job = JobSaves.Parse("""{"command":"a","cronExpr":"0 3 * * *","target":{"workers":["w1"]}}"""u8.ToArray(), "");
+
+        await Assert.ThrowsAsync<EtcdException>(() => saves.SaveAsync(
+            Hello, job, _ => job.DeepClone().AsObject(), new SaveOptions(new JobCondition.Any(), false, false), CancellationToken.None));
+
+        Assert.Null(await Etcd.FindAsync(Keys.Job(Hello)));
     }
 
     [Fact]
@@ -252,6 +348,9 @@ public sealed class JobVersionTests : EtcdTest, IClassFixture<EtcdServer>
 
         Assert.Equal(["5", "4", "3", "2", "1", "0"], seen);
     }
+
+    private static Job Large =>
+        Job("large") with { Env = Enumerable.Range(0, 9).ToDictionary(n => $"V{n}", _ => new string('x', 100_000)) };
 
     private VersionMover NewMover() => new(Etcd, _waiting, _store, _time, Log);
 
