@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using Dts.Common.Jobs;
 using Dts.Tests.Support;
 using Xunit;
@@ -36,6 +38,59 @@ public sealed class MasterBehindNginxTests(MasterProcess master) : IClassFixture
             (exit, refused));
         Assert.NotEqual(0, (await CurlAsync($"http://127.0.0.1:{plainPort}/job/list")).ExitCode);
         Assert.Null(await master.Etcd.FindAsync(master.Keys.Job(JobName.Parse("via-nginx"))));
+    }
+
+    [Fact]
+    public async Task A_change_is_sent_to_one_master_only_and_a_set_may_be_large()
+    {
+        using var tls = new TlsFiles();
+        using var done = new CancellationTokenSource();
+        using var one = new TcpListener(IPAddress.Loopback, 0);
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        var asked = 0;
+        Task[] masters = [BreakOffAsync(one), BreakOffAsync(other)];
+        await using var nginx = await NginxServer.StartSiteAsync([$"{one.LocalEndpoint}", $"{other.LocalEndpoint}"], tls, out _);
+        var site = $"https://{NginxServer.SiteName}:{nginx.Port}/api/v1";
+
+        Assert.Equal(("502", 1), await StatusAsync($"{site}/jobs/a", "-X", "PUT", "-d", "{}"));
+        Assert.Equal(("502", 1), await StatusAsync($"{site}/jobs/a", "-X", "DELETE"));
+        Assert.Equal(("502", 2), await StatusAsync($"{site}/jobs/a"));
+        var file = Path.GetTempFileName();
+        await File.WriteAllTextAsync(file, new string(' ', 3 << 20));
+        Assert.Equal("413", (await StatusAsync($"{site}/jobs/a", "-X", "PATCH", "--data-binary", $"@{file}")).Status);
+        Assert.Equal("502", (await StatusAsync($"{site}/apply", "--data-binary", $"@{file}")).Status);
+        File.Delete(file);
+        await done.CancelAsync();
+        await Task.WhenAll(masters);
+
+        async Task<(string Status, int Asked)> StatusAsync(string url, params string[] more)
+        {
+            var before = Volatile.Read(ref asked);
+            var (_, said) = await CurlAsync(url, ["-o", "/dev/null", "-w", "%{http_code}", .. more]);
+            return (said, Volatile.Read(ref asked) - before);
+        }
+
+        // A master that dies when a request has reached it.
+        async Task BreakOffAsync(TcpListener listener)
+        {
+            listener.Start();
+            var buffer = new byte[4096];
+            try
+            {
+                while (true)
+                {
+                    using var client = await listener.AcceptSocketAsync(done.Token);
+                    if (await client.ReceiveAsync(buffer, done.Token) > 0)
+                    {
+                        Interlocked.Increment(ref asked);
+                    }
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                // The test is over.
+            }
+        }
     }
 
     private static async Task<(int ExitCode, string Body)> CurlAsync(string url, params string[] more)
