@@ -102,7 +102,7 @@ return await Service.RunAsync(async () =>
     new RunsApi(view, oneRun, jobs, store, TimeProvider.System).Map(v1);
     new ScheduleApi(view, TimeProvider.System).Map(v1);
     new JobStatsApi(jobs, store, TimeProvider.System).Map(v1);
-    new OutputApi(store, etcd, settings.Keys, TimeProvider.System).Map(v1);
+    new OutputApi(jobs, store, etcd, settings.Keys, TimeProvider.System).Map(v1);
     new WorkersApi(view).Map(v1);
     new VersionsApi(jobs, saves, history).Map(v1);
     new ImportApi(jobs, settings.DefaultZone, TimeProvider.System).Map(v1);

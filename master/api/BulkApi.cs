@@ -11,6 +11,8 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
 {
     private const int JobsMax = 1000;
     private const int AtOnce = 8;
+    private const int BodyBytesMax = 4 << 10;
+    private const string Json = "application/json";
     internal const string Which = "Which jobs: words that must all match, such as label:team=pay state:failing. Required";
     internal const string Dry = "true = the answer says what would be done, and nothing is done";
 
@@ -19,44 +21,80 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
 
     public void Map(RouteGroupBuilder v1)
     {
-        v1.MapPost("/jobs/pause", ([Description(Which)] string? filter, [Description(Dry)] string? dryRun, CancellationToken cancel) =>
-            PerformAsync(
-                filter, dryRun, "paused", async (name, stop) => Must(name, (await jobs.EnableAsync(name, false, stop))?.Next), cancel))
+        v1.MapPost("/jobs/pause", (
+            [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
+            EnableAsync(filter, dryRun, http, false, "paused", cancel))
             .WithSummary("Pauses all jobs that match a filter");
 
-        v1.MapPost("/jobs/resume", ([Description(Which)] string? filter, [Description(Dry)] string? dryRun, CancellationToken cancel) =>
-            PerformAsync(
-                filter, dryRun, "resumed", async (name, stop) => Must(name, (await jobs.EnableAsync(name, true, stop))?.Next), cancel))
+        v1.MapPost("/jobs/resume", (
+            [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
+            EnableAsync(filter, dryRun, http, true, "resumed", cancel))
             .WithSummary("Resumes all jobs that match a filter");
 
-        v1.MapPost("/jobs/run", ([Description(Which)] string? filter, [Description(Dry)] string? dryRun, CancellationToken cancel) =>
-            PerformAsync(
-                filter, dryRun, "asked to run", async (name, stop) => Must(name, await jobs.RunAsync(name, "", null, stop)), cancel))
-            .WithSummary("Runs all jobs that match a filter now");
+        v1.MapPost("/jobs/run", async (
+            [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
+        {
+            var run = RunRequests.Read(await RequestBody.ReadTypedAsync(http, RunRequests.BytesMax, Json));
+            return await PerformAsync(filter, dryRun, "asked to run", async (name, _, stop) =>
+                await jobs.RunAsync(name, run.Worker, run.Env, stop) ?? throw Gone(name), cancel);
+        }).WithSummary("Runs all jobs that match a filter now; the body is that of one job's run");
 
-        v1.MapPost("/jobs/kill", ([Description(Which)] string? filter, [Description(Dry)] string? dryRun, CancellationToken cancel) =>
-            PerformAsync(filter, dryRun, "asked to end", async (name, stop) =>
+        v1.MapPost("/jobs/kill", async (
+            [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
+        {
+            var request = KillBody.Read(await RequestBody.ReadTypedAsync(http, BodyBytesMax, Json), "");
+            if (request.RunId.Length > 0)
             {
-                await jobs.KillAsync(name, KillRequest.All, stop);
-                return null;
-            }, cancel))
-            .WithSummary("Ends the runs of all jobs that match a filter");
+                throw Refusal.Invalid("runId", request.RunId, "none: all runs of the jobs that match are meant");
+            }
 
-        v1.MapPost("/jobs/delete", ([Description(Which)] string? filter, [Description(Dry)] string? dryRun, CancellationToken cancel) =>
-            PerformAsync(filter, dryRun, "deleted", async (name, stop) =>
+            return await PerformAsync(filter, dryRun, "asked to end", async (name, _, stop) =>
             {
-                await jobs.DeleteAsync(name, stop);
+                await jobs.KillAsync(name, request, stop);
                 return null;
-            }, cancel))
-            .WithSummary("Deletes all jobs that match a filter");
+            }, cancel);
+        }).WithSummary("Ends the runs of all jobs that match a filter; the body may give a reason");
+
+        v1.MapPost("/jobs/delete", async (
+            [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
+        {
+            await RefuseBodyAsync(http);
+            return await DeleteAsync(filter, dryRun, cancel);
+        }).WithSummary("Deletes all jobs that match a filter");
+    }
+
+    internal Task<BulkAnswer> DeleteAsync(string? filter, string? dryRun, CancellationToken cancel) =>
+        PerformAsync(filter, dryRun, "deleted", (name, meant, stop) => ChangeAsync(
+            name, meant, job => jobs.ReplaceAsync(name, job.Revision, null, isTrial: false, stop), stop), cancel);
+
+    private async Task<BulkAnswer> EnableAsync(
+        string? filter, string? dryRun, HttpContext http, bool enabled, string done, CancellationToken cancel)
+    {
+        await RefuseBodyAsync(http);
+        return await PerformAsync(filter, dryRun, done, (name, meant, stop) => ChangeAsync(
+            name,
+            meant,
+            job => job.Job is null ? throw Unreadable(name) : jobs.EnableAsync(name, enabled, stop, job.Revision),
+            stop), cancel);
+    }
+
+    private static async Task RefuseBodyAsync(HttpContext http)
+    {
+        using var body = await RequestBody.ReadAsync(http, BodyBytesMax, "no body");
+        if (body.Length > 0)
+        {
+            throw new Refusal(Problem.Of(415, "body is not read here; expected none: the filter says which jobs are meant"));
+        }
     }
 
     /// <param name="done">What becomes of each job, in words.</param>
     /// <param name="act">Returns the id of the run that it asked for, if it asked for one.</param>
     private async Task<BulkAnswer> PerformAsync(
-        string? filter, string? dryRun, string done, Func<JobName, CancellationToken, Task<string?>> act, CancellationToken cancel)
+        string? filter, string? dryRun, string done, Func<JobName, Filter, CancellationToken, Task<string?>> act, CancellationToken cancel)
     {
-        var (names, isDry) = (FindNames(filter), Query.Flag("dryRun", dryRun));
+        var now = time.GetUtcNow();
+        var meant = JobListApi.ReadFilter(filter, now);
+        var (names, isDry) = (FindNames(meant, filter, now), Query.Flag("dryRun", dryRun));
         if (isDry)
         {
             return new BulkAnswer(DryRun: true, [.. names.Select(name => new BulkRow(name, $"would be {done}"))]);
@@ -66,15 +104,13 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
         stop.CancelAfter(Within);
         var rows = new BulkRow[names.Count];
         await Parallel.ForAsync(0, names.Count, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (i, _) =>
-            rows[i] = await TryAsync(JobName.Parse(names[i]), done, act, stop.Token));
+            rows[i] = await TryAsync(JobName.Parse(names[i]), done, name => act(name, meant, stop.Token), stop.Token));
         cancel.ThrowIfCancellationRequested();
         return new BulkAnswer(DryRun: false, rows);
     }
 
-    private List<string> FindNames(string? text)
+    private List<string> FindNames(Filter filter, string? text, DateTimeOffset now)
     {
-        var now = time.GetUtcNow();
-        var filter = JobListApi.ReadFilter(text, now);
         if (filter.IsEverything)
         {
             throw Refusal.BadQuery("filter", text ?? "", "words that say which jobs are meant, such as label:team=pay");
@@ -87,12 +123,12 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
     }
 
     private static async Task<BulkRow> TryAsync(
-        JobName name, string done, Func<JobName, CancellationToken, Task<string?>> act, CancellationToken stop)
+        JobName name, string done, Func<JobName, Task<string?>> act, CancellationToken stop)
     {
         try
         {
             stop.ThrowIfCancellationRequested();
-            return new BulkRow(name.Value, done, await act(name, stop));
+            return new BulkRow(name.Value, done, await act(name));
         }
         catch (Exception failure) when (failure is EtcdException or FormatException or Refusal)
         {
@@ -105,12 +141,45 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
         }
     }
 
-    private static string? Must(JobName name, Job? job) => job is not null
-        ? null
-        : throw Refusal.NotFound($"name \"{name.Value}\" is no job that can be read; it is damaged, or was deleted meanwhile");
+    /// <summary>Changes a job if it is still one that the filter means: the view may not have the latest save yet.</summary>
+    private async Task<string?> ChangeAsync(
+        JobName name, Filter filter, Func<StoredJob, Task<JobChange?>> change, CancellationToken stop)
+    {
+        while (true)
+        {
+            var current = await jobs.FindStoredAsync(name, stop);
+            if (!current.Exists)
+            {
+                throw Gone(name);
+            }
 
-    private static string Must(JobName name, string? runId) =>
-        runId ?? throw Refusal.NotFound($"name \"{name.Value}\" is no job; it was deleted meanwhile");
+            if (current.Job is { } job && !StillMatches(filter, job))
+            {
+                throw Refusal.Conflict($"job \"{name.Value}\" has just been changed, and the filter does not match it any more");
+            }
+
+            if (await change(current) is not null)
+            {
+                return null;
+            }
+        }
+    }
+
+    /// <summary>What a filter asks of the definition; how the runs stand is known to the view only.</summary>
+    private static bool StillMatches(Filter filter, Job job) => filter.Terms.All(term => term.IsNegated != term switch
+    {
+        FilterTerm.Text(_, _, var part) => Has(job.Name, part) || Has(job.Command, part) || Has(job.Description, part),
+        FilterTerm.Label(_, _, var name, var value) => job.Labels.TryGetValue(name, out var its) && (value is null || its == value),
+        FilterTerm.User(_, _, var name) => job.User == name,
+        _ => !term.IsNegated,
+    });
+
+    private static bool Has(string text, string part) => text.Contains(part, StringComparison.OrdinalIgnoreCase);
+
+    private static Refusal Unreadable(JobName name) =>
+        Refusal.NotFound($"name \"{name.Value}\" is no job that can be read; it is damaged, and stays as it is");
+
+    private static Refusal Gone(JobName name) => Refusal.NotFound($"name \"{name.Value}\" is no job; it was deleted meanwhile");
 }
 
 internal sealed record BulkAnswer(bool DryRun, IReadOnlyList<BulkRow> Jobs);

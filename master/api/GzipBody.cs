@@ -32,6 +32,7 @@ internal sealed class GzipBody(HttpResponse response, Stream inner) : Stream
     /// <summary>Answers a request, compressed if client and answer suit it.</summary>
     public static async Task CompressAsync(HttpContext http, RequestDelegate answer)
     {
+        http.Response.Headers.Vary = "Accept-Encoding";
         if (!Accepts(http.Request))
         {
             await answer(http);
@@ -107,8 +108,12 @@ internal sealed class GzipBody(HttpResponse response, Stream inner) : Stream
         if (isCompressed && !response.HasStarted)
         {
             response.Headers.ContentEncoding = "gzip";
-            response.Headers.Vary = "Accept-Encoding";
             response.ContentLength = null;
+            if (response.Headers.ETag is [{ } tag] && !tag.StartsWith("W/", StringComparison.Ordinal))
+            {
+                response.Headers.ETag = $"W/{tag}"; // These are other bytes than the plain ones; nginx does the same.
+            }
+
             _target = new GZipStream(inner, CompressionLevel.Fastest, leaveOpen: true);
         }
 

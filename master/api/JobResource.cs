@@ -29,8 +29,7 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
             var stored = await jobs.FindStoredAsync(job, cancel);
             SetTag(http, stored.Revision);
             return stored.Job is null ? throw JobSaves.NoSuchJob(job)
-                : http.Request.Headers.IfNoneMatch is { Count: > 0 } seen
-                    && JobCondition.Read("If-None-Match", seen).Contains(stored.Revision)
+                : JobCondition.IsSeen(http.Request.Headers.IfNoneMatch, stored.Revision)
                     ? TypedResults.StatusCode(StatusCodes.Status304NotModified)
                 : TypedResults.Ok(stored.Job);
         }).WithSummary("The definition of a job, with its revision as ETag").Produces(StatusCodes.Status304NotModified);
@@ -104,10 +103,11 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
         }).WithSummary("Ends the runs of a job, or one of them, also in the queue");
 
         v1.MapPost("/jobs/{name}/pause", (string name, HttpContext http, CancellationToken cancel) =>
-            EnableAsync(http, name, false, cancel)).WithSummary("Pauses a job: it has no plan times until it is resumed");
+            EnableAsync(http, name, false, cancel)).WithSummary("Pauses a job: it has no plan times until it is resumed")
+            .WithMetadata(Stale);
 
         v1.MapPost("/jobs/{name}/resume", (string name, HttpContext http, CancellationToken cancel) =>
-            EnableAsync(http, name, true, cancel)).WithSummary("Resumes a job");
+            EnableAsync(http, name, true, cancel)).WithSummary("Resumes a job").WithMetadata(Stale);
     }
 
     private static SaveOptions OptionsOf(HttpContext http, string? lenient, string? dryRun) =>
@@ -137,8 +137,8 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
     private async Task<Job> EnableAsync(HttpContext http, string name, bool enabled, CancellationToken cancel)
     {
         var job = await NameAsync(name, cancel);
-        var change = await jobs.EnableAsync(job, enabled, cancel);
-        SetTag(http, change?.Revision ?? 0);
-        return change?.Next ?? throw JobSaves.NoSuchJob(job);
+        var change = await saves.EnableAsync(job, enabled, JobCondition.Of(http.Request.Headers), cancel);
+        SetTag(http, change.Revision);
+        return change.Next ?? throw JobSaves.NoSuchJob(job);
     }
 }

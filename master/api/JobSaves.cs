@@ -51,9 +51,11 @@ internal sealed class JobSaves(JobStore jobs, WorkerList workers, VersionHistory
             var current = await FindAsync(stored, options.Condition, cancel);
             var warnings = CheckMembers(given, current.Job, options.IsLenient);
             var next = await ReadAsync(make(current), name, stored, warnings, cancel);
+            // Before the save: what is asked of etcd after it may fail, and the client would take the save for failed, too.
+            var answer = await DescribeAsync(next, warnings, cancel);
             if (await ReplaceAsync(stored, current.Revision, next, options.IsTrial, cancel) is { } change)
             {
-                return new JobSaved(await DescribeAsync(next, warnings, cancel), IsNew: !current.Exists, change.Revision);
+                return new JobSaved(answer, IsNew: !current.Exists, change.Revision);
             }
         }
 
@@ -74,6 +76,26 @@ internal sealed class JobSaves(JobStore jobs, WorkerList workers, VersionHistory
             if (await ReplaceAsync(name, current.Revision, null, isTrial: false, cancel) is { } change)
             {
                 return change.Former;
+            }
+        }
+
+        throw ChangedByOthers(name);
+    }
+
+    /// <summary>Pauses or resumes a job.</summary>
+    public async Task<JobChange> EnableAsync(JobName name, bool enabled, JobCondition condition, CancellationToken cancel)
+    {
+        for (var attempt = 1; attempt <= Tries; attempt++)
+        {
+            var current = await FindAsync(name, condition, cancel);
+            if (current.Job is null)
+            {
+                throw NoSuchJob(name);
+            }
+
+            if (await jobs.EnableAsync(name, enabled, cancel, current.Revision) is { } change)
+            {
+                return change;
             }
         }
 
@@ -106,17 +128,18 @@ internal sealed class JobSaves(JobStore jobs, WorkerList workers, VersionHistory
             return Refusal.Changed($"{shown} {(who.Length > 0 ? $"was deleted{who}" : "does not exist")}; expected one, as If-Match says");
         }
 
-        if (condition.Seen is not { } seen)
+        if (condition is JobCondition.IsMissing)
         {
             return Refusal.Changed(
                 $"{shown} exists already; expected none, as If-None-Match says", JobDifference.Of(current.Revision, latest));
         }
 
-        var then = await jobs.FindAtAsync(name, seen, cancel);
+        var then = condition.Seen is { } one ? await jobs.FindAtAsync(name, one, cancel) : null;
         var members = then is not null && current.Job is { } now ? JobMembers.Changed(then, now) : null;
-        var what = members is null ? "" : $" in {string.Join(", ", members.Select(Display.Line))}";
+        var what = members is [_, ..] ? $" in {string.Join(", ", members.Select(Display.Line))}" : "";
+        var since = condition.Seen is { } seen ? $"revision {seen}" : "the revisions that If-Match names";
         return Refusal.Changed(
-            $"{shown} has changed since revision {seen}{what}{who}; read revision {current.Revision}, and change that",
+            $"{shown} has changed since {since}{what}{who}; read revision {current.Revision}, and change that",
             JobDifference.Of(current.Revision, latest, members));
     }
 
@@ -127,10 +150,11 @@ internal sealed class JobSaves(JobStore jobs, WorkerList workers, VersionHistory
         limit.CancelAfter(HistoryWithin);
         try
         {
-            // What waits in etcd is found without the log store. A save that changed nothing is no version: then the one before it.
-            var found = current.Exists ? await history.FindAsync(name, current.Revision, limit.Token) : null;
-            var latest = found is { SavedAt: not null } ? found : (await history.ListAsync(name, null, 1, limit.Token)).SingleOrDefault();
-            return latest is { SavedAt: not null } && current.Exists == (latest.Job is not null) ? latest : null;
+            // What waits in etcd is found without the log store.
+            var latest = current.Exists
+                ? await history.FindAsync(name, current.Revision, limit.Token)
+                : (await history.ListAsync(name, null, 1, limit.Token)).SingleOrDefault();
+            return latest is { SavedAt: not null } && current.Exists != latest.IsDeletion ? latest : null;
         }
         catch (Exception away) when (away is LogStoreException or OperationCanceledException && !cancel.IsCancellationRequested)
         {

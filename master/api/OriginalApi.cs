@@ -41,9 +41,7 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogReader 
             var isOfOldClient = JobMembers.AreThree(text);
             var former = await jobs.SaveAsync(
                 JobName.Parse(job.Name),
-                before => Check(isOfOldClient && before is not null
-                    ? before with { Command = job.Command, CronExpr = job.CronExpr }
-                    : job),
+                before => isOfOldClient && before is not null ? Merge(before, job) : Check(job),
                 http.RequestAborted);
             await Answer.SucceedAsync(http, former, ApiJson.Readable.Job!, warnings);
         }));
@@ -77,6 +75,16 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogReader 
 
         routes.Map("/worker/list", gate.Guard(async http =>
             await Answer.SucceedAsync(http, await workers.ListAddressesAsync(http.RequestAborted), ApiJson.Readable.IReadOnlyListString)));
+    }
+
+    /// <summary>
+    /// The job as it is, with what a client of the original system has sent; or only that where the other members are what is wrong, for
+    /// such a client can neither see nor mend them.
+    /// </summary>
+    private Job Merge(Job before, Job sent)
+    {
+        var merged = before with { Command = sent.Command, CronExpr = sent.CronExpr };
+        return SaveRules.FindFault(merged, defaultZone) is null ? merged : Check(sent);
     }
 
     private Job Check(Job job) => SaveRules.FindFault(job, defaultZone) is { } fault ? throw new FormatException(fault) : job;

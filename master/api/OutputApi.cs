@@ -8,6 +8,7 @@ using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Jobs;
 using Dts.Master.Logs;
 
 namespace Dts.Master.Api;
@@ -16,7 +17,7 @@ namespace Dts.Master.Api;
 /// <remarks>
 /// Any master serves it, out of the log store; what a reader has missed it asks for by its offset. A stream ends when the run has ended.
 /// </remarks>
-internal sealed class OutputApi(ILogReader store, EtcdClient etcd, Keys keys, TimeProvider time)
+internal sealed class OutputApi(JobStore jobs, ILogReader store, EtcdClient etcd, Keys keys, TimeProvider time)
 {
     private const int BytesAtOnce = 256 << 10;
     private const int Utf8SizeMax = 4;
@@ -43,7 +44,7 @@ internal sealed class OutputApi(ILogReader store, EtcdClient etcd, Keys keys, Ti
 
     private async Task ServeAsync(HttpContext http, string job, string runId, string? from, string? follow)
     {
-        var name = Query.Name(job);
+        var name = await jobs.ResolveAsync(Query.Name(job), http.RequestAborted);
         var offset = ReadOffset(http.Request.Headers["Last-Event-ID"].FirstOrDefault() ?? from);
 
         var (id, runKey) = ($"{name}/{runId}", keys.Run(name, runId));

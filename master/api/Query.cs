@@ -1,12 +1,49 @@
 using System.Globalization;
+using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Master.Jobs;
+using Microsoft.AspNetCore.Http.Metadata;
 
 namespace Dts.Master.Api;
 
 /// <summary>Reads parts of the query and the path; refuses with status 400 what cannot be read.</summary>
 internal static class Query
 {
+    /// <summary>Refuses a parameter that the path does not have: with a misspelt dryRun the act itself would be done.</summary>
+    public static void ThrowIfUnknown(HttpContext http)
+    {
+        if (http.Request.Query.Count == 0
+            || http.GetEndpoint() is not RouteEndpoint endpoint
+            || !http.Request.Path.StartsWithSegments("/api/v1"))
+        {
+            return;
+        }
+
+        Type[] types = [typeof(string), typeof(string[])];
+        List<string> known =
+        [
+            .. endpoint.Metadata.GetOrderedMetadata<IParameterBindingMetadata>()
+                .Where(parameter => types.Contains(parameter.ParameterInfo.ParameterType))
+                .Select(parameter => parameter.Name)
+                .Where(name => endpoint.RoutePattern.GetParameter(name) is null),
+        ];
+        foreach (var (key, _) in http.Request.Query)
+        {
+            if (!known.Contains(key, StringComparer.OrdinalIgnoreCase))
+            {
+                var nearest = JobMembers.Nearest(key, known);
+                var expected = known.Count > 0 ? string.Join(", ", known) : "none";
+                throw new Refusal(Problem.Of(
+                    400,
+                    $"parameter \"{Display.Line(key)}\" is not known here"
+                        + (nearest is null ? $"; expected {expected}" : $", did you mean \"{nearest}\"?; expected {expected}"),
+                    Display.Line(key),
+                    nearest ?? expected,
+                    "unknown-parameter"));
+            }
+        }
+    }
+
     /// <summary>Null = the parameter is absent or empty.</summary>
     public static string? Text(string field, string? text) => text switch
     {
@@ -42,10 +79,17 @@ internal static class Query
         ];
     }
 
-    public static DateTimeOffset? Moment(string field, string? text) =>
-        Text(field, text) is { } word
-            ? QueryTime.Parse(word) ?? throw Refusal.BadQuery(field, word, QueryTime.Expected)
-            : null;
+    /// <summary>A time within those that DTS can reckon with.</summary>
+    public static DateTimeOffset? Moment(string field, string? text)
+    {
+        if (Text(field, text) is not { } word)
+        {
+            return null;
+        }
+
+        var moment = QueryTime.Parse(word) ?? throw Refusal.BadQuery(field, word, QueryTime.Expected);
+        return Ledger.OutOfRange(field, moment) is { } fault ? throw new FormatException(fault) : moment;
+    }
 
     /// <summary>The name of a job in the path.</summary>
     public static JobName Name(string text) =>

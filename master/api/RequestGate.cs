@@ -36,6 +36,7 @@ internal sealed class RequestGate(MasterSettings settings, ILogger log)
         http.Response.Headers.CacheControl = "no-store";
         return GzipBody.CompressAsync(http, Guard(async guarded =>
         {
+            Query.ThrowIfUnknown(guarded);
             await next(guarded);
             var response = guarded.Response;
             var isEmpty = response is { HasStarted: false, ContentLength: null, ContentType: null };

@@ -14,7 +14,7 @@ internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader 
 {
     public const int WaitSecondsMax = 600;
 
-    private const int RunBytesMax = 64 << 10;
+    internal const int BytesMax = 64 << 10;
     private const int KeyMax = 200;
     private const int WaitersMax = 50; // Each reads the log store at least every two seconds.
     private const double Slowing = 1.25;
@@ -26,7 +26,7 @@ internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader 
 
     public async Task<Results<Ok<RunRecord>, Accepted<RunAsked>>> RunAsync(HttpContext http, JobName job, int waitSeconds)
     {
-        var body = await RequestBody.ReadTypedAsync(http, RunBytesMax, "application/json");
+        var body = await RequestBody.ReadTypedAsync(http, BytesMax, "application/json");
         var request = Read(body);
         if (waitSeconds == 0)
         {
@@ -58,7 +58,7 @@ internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader 
         }
     }
 
-    private static RunRequest Read(ReadOnlyMemory<byte> body)
+    internal static RunRequest Read(ReadOnlyMemory<byte> body)
     {
         try
         {

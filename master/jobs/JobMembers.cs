@@ -56,7 +56,7 @@ internal static class JobMembers
 
     public static JsonObject ToObject(Job job) => JsonNode.Parse(JobJson.ToJson(job))!.AsObject();
 
-    private static string? Nearest(string wrong, IEnumerable<string> known)
+    internal static string? Nearest(string wrong, IEnumerable<string> known)
     {
         var wanted = wrong.ToUpperInvariant();
         var slips = Math.Min(3, wanted.Length / 3);

@@ -305,7 +305,8 @@ internal sealed partial class JobStore(
     /// </summary>
     /// <remarks>
     /// The cursors are put in the same transaction, always: moved forward to now when the schedule changed or the job was enabled, for
-    /// neither makes missed fires, else as they stood. A save that changes nothing puts nothing. So a job that is newer than its cursor was put by hand, and its past is unknown.
+    /// neither makes missed fires, else as they stood. A save that changes nothing puts nothing. So a job that is newer than its cursor
+    /// was put by hand, and its past is unknown.
     /// What the former schedule had, and nobody claimed, before it ended is owed as missed.
     /// </remarks>
     /// <param name="change">From the former job to the next; null = there is none.</param>

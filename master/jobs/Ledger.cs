@@ -82,7 +82,7 @@ internal static class Ledger
         return [.. plan.Unknown is { } unknown ? [unknown] : Array.Empty<LedgerLine>(), .. lines];
     }
 
-    private static string? OutOfRange(string field, DateTimeOffset moment) =>
+    internal static string? OutOfRange(string field, DateTimeOffset moment) =>
         moment >= First && moment <= Last
             ? null
             : $"{field} is {Cursor.Text(moment)}; expected a time from {Cursor.Text(First)} to {Cursor.Text(Last)}";

@@ -63,6 +63,26 @@ public sealed class AnswersTests(MasterProcess master) : IClassFixture<MasterPro
         Assert.Equal(plain, unpacked.ToArray());
     }
 
+    [Fact]
+    public async Task The_two_forms_of_an_answer_are_told_apart_by_caches_and_either_tag_saves()
+    {
+        await SaveAsync(new string('x', 20_000));
+
+        using var plain = await AskAsync($"/api/v1/jobs/{_name}", "identity");
+        using var packed = await AskAsync($"/api/v1/jobs/{_name}", "gzip");
+
+        Assert.Equal(["Accept-Encoding"], plain.Headers.Vary);
+        Assert.Equal((false, true), (plain.Headers.ETag!.IsWeak, packed.Headers.ETag!.IsWeak));
+        Assert.Equal(plain.Headers.ETag.Tag, packed.Headers.ETag.Tag);
+        using var save = new HttpRequestMessage(HttpMethod.Put, $"/api/v1/jobs/{_name}")
+        {
+            Content = new StringContent("""{"command":"a","cronExpr":"0 3 * * *"}""", Encoding.UTF8, "application/json"),
+        };
+        save.Headers.IfMatch.Add(packed.Headers.ETag);
+        using var saved = await master.Http.SendAsync(save);
+        Assert.Equal(HttpStatusCode.OK, saved.StatusCode);
+    }
+
     [Theory]
     [InlineData("/api/v1/workers", "gzip")]                  // It would grow.
     [InlineData("/api/v1/jobs/{name}", "gzip;q=0")]

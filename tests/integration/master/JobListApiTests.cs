@@ -1,8 +1,14 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Text;
 using System.Text.Json;
+using Dts.Common.Cron;
 using Dts.Common.Jobs;
+using Dts.Master.Api;
+using Dts.Master.Jobs;
+using Dts.Master.Views;
 using Dts.Tests.Support;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Dts.Tests.Integration.Master;
@@ -136,7 +142,81 @@ public sealed class JobListApiTests(MasterProcess master) : IClassFixture<Master
 
         Assert.Equal(["damage-a paused", "damage-b not paused"], rows.EnumerateArray().Select(OutcomeOf));
         Assert.Contains("is no job that can be read", rows[1].GetProperty("error").GetString());
+        Assert.Equal("no JSON", (await master.Etcd.FindAsync(master.Keys.Jobs + "damage-b"))!.Value.ToStringUtf8());
         await ActAsync("delete?filter=damage-");
+    }
+
+    [Fact]
+    public async Task The_body_of_an_act_on_many_jobs_is_that_of_the_act_on_one()
+    {
+        await SaveAsync("body-a", "0 3 * * *");
+        await TotalSoonAsync("body-", 1);
+        var name = JobName.Parse("body-a");
+
+        await ActAsync("run?filter=body-", """{"env":{"FULL":"yes"}}""");
+        var queued = Assert.Single(await master.Etcd.ListAsync(master.Keys.QueueOf(name)));
+        Assert.Contains("\"FULL\":\"yes\"", queued.Value.ToStringUtf8());
+        await ActAsync("kill?filter=body-", """{"reason":"disk is full"}""");
+        Assert.Equal("disk is full", (await master.Etcd.FindAsync(master.Keys.Killer(name)))!.Value.ToStringUtf8());
+
+        await RefusedAsync("kill?filter=body-", """{"runId":"x"}""", HttpStatusCode.UnprocessableEntity);
+        await RefusedAsync("run?filter=body-", """{"environment":{}}""", HttpStatusCode.UnprocessableEntity);
+        foreach (var act in new[] { "pause", "resume", "delete" })
+        {
+            await RefusedAsync($"{act}?filter=body-", "{}", HttpStatusCode.UnsupportedMediaType);
+        }
+
+        async Task RefusedAsync(string path, string body, HttpStatusCode status)
+        {
+            using var content = new StringContent(body, Encoding.UTF8, "application/json");
+            using var answer = await master.Http.PostAsync($"/api/v1/jobs/{path}", content);
+            Assert.Equal(status, answer.StatusCode);
+        }
+    }
+
+    [Fact]
+    public async Task A_job_that_the_filter_does_not_match_any_more_stays_also_when_the_view_does_not_know_it_yet()
+    {
+        var jobs = new JobStore(master.Etcd, master.Keys, CronZone.Utc, TimeProvider.System, new ForeignValues(NullLogger.Instance));
+        var view = new ClusterView(new ClusterState(master.Keys, CronZone.Utc));
+        foreach (var name in new[] { "label-a", "label-b", "label-c" })
+        {
+            var old = Some.Job(name) with { Labels = new Dictionary<string, string> { ["team"] = "pay" } };
+            view.Change(state => state.Jobs.Put(JobName.Parse(name), Encoding.UTF8.GetBytes(JobJson.ToJson(old))));
+            if (name != "label-c")
+            {
+                await jobs.SaveAsync(name == "label-a" ? old : old with { Labels = Some.Job().Labels }, CancellationToken.None);
+            }
+        }
+
+        Enum.GetValues<ClusterView.Table>().ToList().ForEach(_ => view.NoteListed());
+        var answer = await new BulkApi(view, jobs, TimeProvider.System).DeleteAsync("label:team=pay", null, CancellationToken.None);
+
+        Assert.Equal(
+            ["label-a deleted", "label-b not deleted", "label-c not deleted"], answer.Jobs.Select(job => $"{job.Name} {job.Outcome}"));
+        Assert.Contains("the filter does not match it any more", answer.Jobs[1].Error);
+        Assert.NotNull(await master.Etcd.FindAsync(master.Keys.Job(JobName.Parse("label-b"))));
+    }
+
+    [Theory]
+    [InlineData("delete?filter=typo-&dry_run=true", "parameter \"dry_run\" is not known here, did you mean \"dryRun\"?; "
+        + "expected filter, dryRun", "dry_run")]
+    [InlineData("typo-a/run?dryRun=true",           "parameter \"dryRun\" is not known here; expected wait", "dryRun")]
+    [InlineData("typo-a/pause?name=x",              "parameter \"name\" is not known here; expected none", "name")]
+    public async Task A_parameter_that_the_path_does_not_have_is_refused_and_nothing_is_done(string path, string detail, string field)
+    {
+        await SaveAsync("typo-a", "0 3 * * *");
+        await TotalSoonAsync("typo-", 1);
+
+        using var answer = await master.Http.PostAsync($"/api/v1/jobs/{path}", null);
+
+        var problem = await answer.Content.ReadFromJsonAsync<JsonElement>();
+        Assert.Equal(
+            (HttpStatusCode.BadRequest, detail, field, "urn:dts:unknown-parameter"),
+            (answer.StatusCode, problem.GetProperty("detail").GetString(), problem.GetProperty("field").GetString(),
+                problem.GetProperty("type").GetString()));
+        Assert.Equal(1, (await GetAsync("jobs?filter=typo-&SORT=name")).GetProperty("total").GetInt32());
+        Assert.Empty(await master.Etcd.ListAsync(master.Keys.QueueOf(JobName.Parse("typo-a"))));
     }
 
     [Theory]
@@ -187,9 +267,10 @@ public sealed class JobListApiTests(MasterProcess master) : IClassFixture<Master
         return JsonSerializer.Deserialize<JsonElement>(text);
     }
 
-    private async Task<JsonElement> ActAsync(string path)
+    private async Task<JsonElement> ActAsync(string path, string? body = null)
     {
-        using var answer = await master.Http.PostAsync($"/api/v1/jobs/{path}", null);
+        using var content = body is null ? null : new StringContent(body, Encoding.UTF8, "application/json");
+        using var answer = await master.Http.PostAsync($"/api/v1/jobs/{path}", content);
         var text = await answer.Content.ReadAsStringAsync();
         Assert.True(answer.StatusCode == HttpStatusCode.OK, $"{answer.StatusCode} {text}");
         return JsonSerializer.Deserialize<JsonElement>(text);

@@ -95,6 +95,71 @@ public sealed class JobResourceTests(MasterProcess master) : IClassFixture<Maste
     }
 
     [Fact]
+    public async Task Pause_and_resume_heed_If_Match()
+    {
+        var (first, _) = await SendAsync(HttpMethod.Put, Url, Daily);
+        var (second, _) = await SendAsync(HttpMethod.Patch, Url, """{"command":"theirs"}""");
+
+        var (stale, problem) = await SendAsync(HttpMethod.Post, $"{Url}/pause", headers: [("If-Match", first.Headers.ETag!.Tag)]);
+        var (met, job) = await SendAsync(HttpMethod.Post, $"{Url}/pause", headers: [("If-Match", second.Headers.ETag!.Tag)]);
+
+        Assert.Equal(HttpStatusCode.PreconditionFailed, stale.StatusCode);
+        Assert.StartsWith($"job \"{_name}\" has changed since revision ", (string?)problem["detail"]);
+        Assert.Equal((HttpStatusCode.OK, false), (met.StatusCode, (bool)job["enabled"]!));
+    }
+
+    [Fact]
+    public async Task A_save_that_changes_nothing_keeps_the_ETag()
+    {
+        var (first, _) = await SendAsync(HttpMethod.Put, Url, Daily);
+        await SendAsync(HttpMethod.Post, $"{Url}/resume");
+        var (again, _) = await SendAsync(HttpMethod.Put, Url, Daily, headers: [("If-Match", first.Headers.ETag!.Tag)]);
+
+        Assert.Equal((HttpStatusCode.OK, first.Headers.ETag), (again.StatusCode, again.Headers.ETag));
+    }
+
+    [Fact]
+    public async Task A_refusal_blames_nobody_for_a_job_that_was_put_by_hand()
+    {
+        var (first, _) = await SendAsync(HttpMethod.Put, Url, Daily);
+        var name = JobName.Parse(_name);
+        await master.Etcd.PutAsync(master.Keys.Job(name), (await master.Etcd.FindAsync(master.Keys.Job(name)))!.Value.ToStringUtf8());
+
+        var (stale, problem) = await SendAsync(HttpMethod.Put, Url, Daily, headers: [("If-Match", first.Headers.ETag!.Tag)]);
+
+        Assert.Equal(HttpStatusCode.PreconditionFailed, stale.StatusCode);
+        Assert.Matches("has changed since revision [0-9]+; read revision [0-9]+, and change that$", (string?)problem["detail"]);
+        Assert.Null(problem["difference"]!["by"]);
+    }
+
+    [Fact]
+    public async Task A_condition_of_several_revisions_is_refused_as_what_it_is()
+    {
+        var (saved, _) = await SendAsync(HttpMethod.Put, Url, Daily);
+
+        var (stale, problem) = await SendAsync(HttpMethod.Put, Url, Daily, headers: [("If-Match", "\"1\", \"2\"")]);
+
+        Assert.Equal(HttpStatusCode.PreconditionFailed, stale.StatusCode);
+        Assert.Contains("has changed since the revisions that If-Match names", (string?)problem["detail"]);
+        Assert.Contains(saved.Headers.ETag!.Tag.Trim('"'), (string?)problem["detail"]);
+    }
+
+    [Theory]
+    [InlineData("*",                       HttpStatusCode.NotModified)]
+    [InlineData("W/\"of-a-cache\"",        HttpStatusCode.OK)]
+    [InlineData("\"1\", \"of-a-cache\"",  HttpStatusCode.OK)]
+    public async Task A_get_takes_every_form_of_If_None_Match(string header, HttpStatusCode status)
+    {
+        await SendAsync(HttpMethod.Put, Url, Daily);
+        using var request = new HttpRequestMessage(HttpMethod.Get, Url);
+        request.Headers.TryAddWithoutValidation("If-None-Match", header);
+
+        using var answer = await master.Http.SendAsync(request);
+
+        Assert.Equal(status, answer.StatusCode);
+    }
+
+    [Fact]
     public async Task Two_clients_that_edit_one_job_at_once_lose_no_update()
     {
         const int edits = 25;

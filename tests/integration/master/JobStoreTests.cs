@@ -66,10 +66,54 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
         await CursorAfterAsync(Some.Job() with { Enabled = false }, Some.Job(), stays: false);
 
     [Fact]
-    public async Task Any_other_edit_leaves_the_cursor_but_writes_it_again()
-    {
+    public async Task Any_other_edit_leaves_the_cursor_but_writes_it_again() =>
         await CursorAfterAsync(Some.Job(), Some.Job() with { Command = "echo more" }, stays: true);
-        await CursorAfterAsync(Some.Job(), Some.Job(), stays: true);
+
+    [Fact]
+    public async Task A_save_that_changes_nothing_writes_nothing_and_answers_the_present_revision()
+    {
+        await SaveAsync(Some.Job());
+        var before = await Etcd.FindAsync(Keys.Job(Hello));
+        await Etcd.PutAsync(Keys.Fired(Hello), new Cursor(_time.GetUtcNow(), "w1", "5f3", Cursor.Claimed).ToString());
+        var cursor = await Etcd.FindAsync(Keys.Fired(Hello));
+
+        await SaveAsync(Some.Job());
+        var resumed = await _jobs.EnableAsync(Hello, enabled: true, CancellationToken.None);
+
+        Assert.Equal(before, await Etcd.FindAsync(Keys.Job(Hello)));
+        Assert.Equal(cursor, await Etcd.FindAsync(Keys.Fired(Hello)));
+        Assert.Equal(before!.ModRevision, resumed!.Revision);
+    }
+
+    [Fact]
+    public async Task A_job_put_by_hand_has_its_cursor_after_a_save_that_changes_nothing()
+    {
+        await SaveAsync(Some.Job());
+        await Etcd.PutAsync(Keys.Job(Hello), JobJson.ToJson(Some.Job()));
+
+        await SaveAsync(Some.Job());
+
+        Assert.Equal((await Etcd.FindAsync(Keys.Job(Hello)))!.ModRevision, (await Etcd.FindAsync(Keys.Fired(Hello)))!.ModRevision);
+    }
+
+    [Fact]
+    public async Task A_job_that_cannot_be_read_stays_as_it_is_when_it_is_paused_or_resumed()
+    {
+        await Etcd.PutAsync(Keys.Job(Hello), "no JSON");
+
+        Assert.Null(await _jobs.EnableAsync(Hello, enabled: false, CancellationToken.None));
+        Assert.Null(await _jobs.EnableAsync(Hello, enabled: true, CancellationToken.None));
+
+        Assert.Equal("no JSON", await ReadAsync(Keys.Job(Hello)));
+    }
+
+    [Fact]
+    public async Task Kill_requests_of_a_moment_for_idle_jobs_share_a_lease()
+    {
+        await _jobs.KillAsync(Hello, KillRequest.All, CancellationToken.None);
+        await _jobs.KillAsync(JobName.Parse("other"), KillRequest.All, CancellationToken.None);
+
+        Assert.Single((await Etcd.ListAsync(Keys.Killers)).Select(request => request.Lease).Distinct(), lease => lease != 0);
     }
 
     [Fact]

@@ -64,6 +64,17 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
     }
 
     [Fact]
+    public async Task A_save_of_three_fields_mends_a_job_whose_other_members_are_wrong()
+    {
+        var bad = $$"""{{ThreeFields[..^1]}},"timeoutSeconds":-1,"user":"u"}""";
+        await master.Etcd.PutAsync(master.Keys.Job(JobName.Parse(_name)), bad);
+
+        Assert.StartsWith("""{"errno":0,""", await PostAsync("/job/save", ("job", ThreeFields)));
+
+        Assert.Equal(0, (int)JsonNode.Parse((await StoredAsync(_name))!)!["timeoutSeconds"]!);
+    }
+
+    [Fact]
     public async Task Delete_answers_the_job_and_then_null()
     {
         await PostAsync("/job/save", ("job", ThreeFields));

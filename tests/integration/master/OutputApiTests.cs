@@ -27,6 +27,17 @@ public sealed class OutputApiTests(MasterProcess master) : IClassFixture<MasterP
     }
 
     [Fact]
+    public async Task The_name_of_a_job_is_found_in_either_form_of_Unicode()
+    {
+        var record = Some.Record(1, $"\u00e9-{_job}");
+        await master.LogStore.WriteAsync([record with { OutputBytes = 0, OutputStored = 0 }], CancellationToken.None);
+
+        using var answer = await master.Http.GetAsync($"/api/v1/runs/e%CC%81-{record.Id["\u00e9-".Length..]}/output");
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+    }
+
+    [Fact]
     public async Task Chunks_that_come_after_their_record_are_waited_for()
     {
         await master.LogStore.WriteAsync([Record with { OutputBytes = 8, OutputStored = 8 }], CancellationToken.None);

@@ -12,6 +12,9 @@ public sealed class ProblemTests(MasterProcess master) : IClassFixture<MasterPro
     // what cannot be read
     [InlineData("GET",    "/api/v1/runs?limit=x",      400, "limit is \"x\"; expected a whole number from 0 to 1000", "limit")]
     [InlineData("GET",    "/api/v1/runs?after=x",      400, "after is \"x\"; expected the \"next\" of the page before", "after")]
+    [InlineData("GET",    "/api/v1/runs?counts=day&to=0001-01-10", 400, "to is 0001-01-10T00:00:00Z; "
+        + "expected a time from 1970-01-01T00:00:00Z to 2099-12-31T23:59:59Z", "to")]
+    [InlineData("GET",    "/api/v1/now?filtr=x",       400, "parameter \"filtr\" is not known here; expected none", "filtr")]
     [InlineData("DELETE", "/api/v1/jobs/x?kill=yes",   400, "kill is \"yes\"; expected true or false",                "kill")]
     [InlineData("POST",   "/api/v1/jobs/a%1Bb/run",    400, "name \"a?b\" has a hidden character; expected printable text", "name")]
     [InlineData("POST",   "/api/v1/jobs/x/kill?runId=a/b", 400, "runId is \"a/b\"; expected a run's id",              "runId")]
@@ -82,6 +85,7 @@ public sealed class ProblemTests(MasterProcess master) : IClassFixture<MasterPro
 
         Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
         Assert.Equal("urn:dts:etcd-unavailable", (string?)problem["type"]);
+        Assert.Null(problem["field"]);
         Assert.Matches("^etcd: .*; nothing may have changed, try again$", (string?)problem["detail"]);
     }
 

@@ -30,6 +30,8 @@ public sealed class ScheduleApiTests(MasterProcess master) : IClassFixture<Maste
     [Theory]
     [InlineData("from=2026-11-22&to=2026-11-24", "to is \"2026-11-24T00:00:00Z\"; expected a time at most 25 hours after from, "
         + "which is 2026-11-22T00:00:00Z")]
+    [InlineData("from=9999-12-31",               "from is 9999-12-31T00:00:00Z; "
+        + "expected a time from 1970-01-01T00:00:00Z to 2099-12-31T23:59:59Z")]
     [InlineData("step=hour",                     "step is \"hour\"; expected one of minute, quarter")]
     [InlineData("filter=trigger:manual",         "filter has \"trigger:manual\", which is no question to jobs: "
         + "it is asked of runs, and jobs do not have it")]
