@@ -122,18 +122,10 @@ internal sealed class WallTimes
             kinds.Add(("*", List(fields.DaysOfWeek, CronField.DayOfWeek), fields.DaysOfWeek, 0));
         }
 
-        if (((fields.LastDays | fields.NearestWeekdays | fields.NearestLastWeekdays) & existing) != 0)
-        {
-            kinds.AddRange(FieldValues.Bits(fields.LastDays & existing).Select(before => ($"L-{before}", "*", AnyWeekday, 0)));
-            kinds.AddRange(FieldValues.Bits(fields.NearestWeekdays & existing).Select(day => ($"{day + 1}W", "*", AnyWeekday, 0)));
-            kinds.AddRange(FieldValues.Bits(fields.NearestLastWeekdays & existing).Select(before => ($"L-{before}W", "*", AnyWeekday, 0)));
-        }
-
-        if (fields.LastDaysOfWeek != 0)
-        {
-            kinds.AddRange(FieldValues.Bits(fields.LastDaysOfWeek).Select(weekday => ("22-31", $"{weekday}L", AnyWeekday, 0)));
-        }
-
+        kinds.AddRange(FieldValues.Bits(fields.LastDays & existing).Select(before => ($"L-{before}", "*", AnyWeekday, 0)));
+        kinds.AddRange(FieldValues.Bits(fields.NearestWeekdays & existing).Select(day => ($"{day + 1}W", "*", AnyWeekday, 0)));
+        kinds.AddRange(FieldValues.Bits(fields.NearestLastWeekdays & existing).Select(before => ($"L-{before}W", "*", AnyWeekday, 0)));
+        kinds.AddRange(FieldValues.Bits(fields.LastDaysOfWeek).Select(weekday => ("22-31", $"{weekday}L", AnyWeekday, 0)));
         for (var week = 0; week < Weeks.Length; week++)
         {
             if (fields.WeekdaysOfWeek(week) is var weekdays and not 0)
