@@ -63,7 +63,7 @@ test-fast:
 	@.ci/need dotnet etcd
 	@dotnet build tests -v quiet
 	@echo 'left out: tests/cluster (native executables, hosts, faults), tests/integration/Logs and Master, croniter; make test runs all'
-	@.artifacts/bin/Dts.Tests/debug/Dts.Tests -namespace- 'Dts.Tests.Cluster*' -namespace- 'Dts.Tests.Integration.Logs*' \
+	@.artifacts/bin/Dts.Tests/debug/Dts.Tests -maxThreads 2x -namespace- 'Dts.Tests.Cluster*' -namespace- 'Dts.Tests.Integration.Logs*' \
 	   -namespace- 'Dts.Tests.Integration.Master*' -class- '*.CroniterTests' $(ARGS)
 
 build:

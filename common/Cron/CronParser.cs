@@ -139,8 +139,7 @@ internal static class CronParser
             : Succeed(new FieldSchedule(times, hasFixedTimes: !isRepeating), original, text, isHashed);
     }
 
-    private static bool LooksLikeYear(ReadOnlySpan<char> field) =>
-        field.Length >= 4
+    private static bool LooksLikeYear(ReadOnlySpan<char> field) => field.Length >= 4
         && int.TryParse(field[..4], NumberStyles.None, CultureInfo.InvariantCulture, out var year)
         && year is >= Calendar.FirstYear and <= Calendar.LastYear;
 
@@ -171,8 +170,7 @@ internal static class CronParser
         };
         if (fields.Length == 0)
         {
-            return Fail(
-                $"{CronText.Quote(Lower(name))} is not known; there are @yearly @monthly @weekly @daily @hourly @minutely, "
+            return Fail($"{CronText.Quote(Lower(name))} is not known; there are @yearly @monthly @weekly @daily @hourly @minutely, "
                     + "@every 90s and @at 2026-12-24T18:00:00Z");
         }
 

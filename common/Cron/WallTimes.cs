@@ -14,10 +14,11 @@ internal sealed class WallTimes
 {
     private const ulong MonthsOf31 = 0b1010_1101_0101;
     private const ulong February = 0b10;
+    private const ulong AnyWeekday = 0b111_1111;
 
     private static readonly string[] Weeks = ["1-7", "8-14", "15-21", "22-28", "29-31"];
 
-    private readonly Cronos.CronExpression[] _kindsOfDay;
+    private readonly (Cronos.CronExpression Expression, ulong Weekdays, int FirstDay)[] _kindsOfDay;
 
     public WallTimes(FieldValues fields)
     {
@@ -25,8 +26,10 @@ internal sealed class WallTimes
         var minutes = $"{List(fields.Seconds, CronField.Second)} {List(fields.Minutes, CronField.Minute)}";
         var hours = List(fields.Hours, CronField.Hour);
         var months = List(fields.Months, CronField.Month);
-        _kindsOfDay = [.. KindsOfDay(fields).Select(kind =>
-            Cronos.CronExpression.Parse($"{minutes} {hours} {kind.Day} {months} {kind.Weekday}", Cronos.CronFormat.IncludeSeconds))];
+        _kindsOfDay = [.. KindsOfDay(fields).Select(kind => (
+            Cronos.CronExpression.Parse($"{minutes} {hours} {kind.Day} {months} {kind.Weekday}", Cronos.CronFormat.IncludeSeconds),
+            kind.Weekdays,
+            kind.FirstDay))];
     }
 
     public FieldValues Fields { get; }
@@ -72,9 +75,10 @@ internal sealed class WallTimes
     {
         var start = DateTime.UnixEpoch.AddTicks(from * TimeSpan.TicksPerSecond);
         var first = DateTime.MaxValue;
-        foreach (var kind in _kindsOfDay)
+        foreach (var (kind, weekdays, firstDay) in _kindsOfDay)
         {
-            if (kind.GetNextOccurrence(start, inclusive: true) is { } next && next < first)
+            var at = weekdays == AnyWeekday ? start : Ahead(start, weekdays, firstDay);
+            if (kind.GetNextOccurrence(at, inclusive: true) is { } next && next < first)
             {
                 first = next;
             }
@@ -83,24 +87,54 @@ internal sealed class WallTimes
         return SecondsOf(first);
     }
 
+    /// <summary>
+    /// The time itself or, if it cannot be on its day, the beginning of the first day that may have it: Cronos goes day by day.
+    /// </summary>
+    /// <param name="firstDay">Of the seven days of the month that count; 0 = all days do.</param>
+    private static DateTime Ahead(DateTime time, ulong weekdays, int firstDay)
+    {
+        if (firstDay > 0)
+        {
+            var (year, month, day) = DateOnly.FromDateTime(time);
+            var ahead = day < firstDay ? firstDay - day : day < firstDay + 7 ? 0 : DateTime.DaysInMonth(year, month) - day + firstDay;
+            time = ahead == 0 ? time : time.Date.AddDays(ahead);
+        }
+
+        var days = BitOperations.TrailingZeroCount((weekdays | (weekdays << 7)) >> (int)time.DayOfWeek);
+        return days == 0 ? time : time.Date.AddDays(days);
+    }
+
     private static long SecondsOf(DateTime time) => (time.Ticks - DateTime.UnixEpoch.Ticks) / TimeSpan.TicksPerSecond;
 
     /// <summary>The two day fields as Cronos takes them, once for each kind of day; none where no month has such a day.</summary>
-    private static IEnumerable<(string Day, string Weekday)> KindsOfDay(FieldValues fields)
+    private static List<(string Day, string Weekday, ulong Weekdays, int FirstDay)> KindsOfDay(FieldValues fields)
     {
         var longest = (fields.Months & MonthsOf31) != 0 ? 31 : (fields.Months & ~February) != 0 ? 30 : 29;
         var existing = (1UL << longest) - 1;
-        (string Day, string Weekday)[] kinds =
-        [
-            (List(fields.DaysOfMonth & existing, CronField.DayOfMonth), "*"),
-            ("*", List(fields.DaysOfWeek, CronField.DayOfWeek)),
-            .. FieldValues.Bits(fields.LastDays & existing).Select(before => ($"L-{before}", "*")),
-            .. FieldValues.Bits(fields.NearestWeekdays & existing).Select(day => ($"{day + 1}W", "*")),
-            .. FieldValues.Bits(fields.NearestLastWeekdays & existing).Select(before => ($"L-{before}W", "*")),
-            .. FieldValues.Bits(fields.LastDaysOfWeek).Select(weekday => ("22-31", $"{weekday}L")),
-            .. fields.NthDaysOfWeek == 0 ? [] : Weeks.Select((week, i) => (week, List(fields.WeekdaysOfWeek(i), CronField.DayOfWeek))),
-        ];
-        return kinds.Where(kind => kind.Day.Length > 0 && kind.Weekday.Length > 0);
+        var kinds = new List<(string Day, string Weekday, ulong Weekdays, int FirstDay)>(1);
+        if ((fields.DaysOfMonth & existing) != 0)
+        {
+            kinds.Add((List(fields.DaysOfMonth & existing, CronField.DayOfMonth), "*", AnyWeekday, 0));
+        }
+
+        if (fields.DaysOfWeek != 0)
+        {
+            kinds.Add(("*", List(fields.DaysOfWeek, CronField.DayOfWeek), fields.DaysOfWeek, 0));
+        }
+
+        kinds.AddRange(FieldValues.Bits(fields.LastDays & existing).Select(before => ($"L-{before}", "*", AnyWeekday, 0)));
+        kinds.AddRange(FieldValues.Bits(fields.NearestWeekdays & existing).Select(day => ($"{day + 1}W", "*", AnyWeekday, 0)));
+        kinds.AddRange(FieldValues.Bits(fields.NearestLastWeekdays & existing).Select(before => ($"L-{before}W", "*", AnyWeekday, 0)));
+        kinds.AddRange(FieldValues.Bits(fields.LastDaysOfWeek).Select(weekday => ("22-31", $"{weekday}L", AnyWeekday, 0)));
+        for (var week = 0; week < Weeks.Length; week++)
+        {
+            if (fields.WeekdaysOfWeek(week) is var weekdays and not 0)
+            {
+                kinds.Add((Weeks[week], List(weekdays, CronField.DayOfWeek), weekdays, (7 * week) + 1));
+            }
+        }
+
+        return kinds;
     }
 
     /// <summary>A field of values and ranges, or a star; empty where there are none.</summary>

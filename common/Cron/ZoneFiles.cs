@@ -29,8 +29,7 @@ internal static class ZoneFiles
         : $"no time zone but UTC is known here: install the package tzdata ({Folder} is missing)";
 
     /// <summary>An id is a relative path of plain names, in upper case first; right/ counts leap seconds and posix/ is a copy.</summary>
-    public static bool IsWellFormed(string id) =>
-        id.Length is > 0 and <= 64
+    public static bool IsWellFormed(string id) => id.Length is > 0 and <= 64
         && char.IsAsciiLetterUpper(id[0])
         && id.All(c => char.IsAsciiLetterOrDigit(c) || c is '/' or '_' or '-' or '+');
 

@@ -97,8 +97,7 @@ public static class HostChecks
         shown.Split('\n').Select(line => line.Split('=', 2)).Where(pair => pair.Length == 2).ToDictionary(pair => pair[0], pair => pair[1]);
 
     /// <summary>The command that sets something in a unit so that an upgrade leaves it.</summary>
-    public static string DropIn(string unit, string name, string setting) =>
-        $"mkdir -p /etc/systemd/system/{unit}.service.d; "
+    public static string DropIn(string unit, string name, string setting) => $"mkdir -p /etc/systemd/system/{unit}.service.d; "
             + $"printf '[Service]\\n{setting}\\n' >/etc/systemd/system/{unit}.service.d/{name}.conf; systemctl daemon-reload";
 
     /// <summary>As systemctl prints it: "1min 30s". Null = for ever.</summary>

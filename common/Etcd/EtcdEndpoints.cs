@@ -72,8 +72,7 @@ internal sealed class EtcdEndpoints : IDisposable
             channel.AsyncUnaryCall(method, host, Limit(options), request);
 
         public override AsyncDuplexStreamingCall<TRequest, TAnswer> AsyncDuplexStreamingCall<TRequest, TAnswer>(
-            Method<TRequest, TAnswer> method, string? host, CallOptions options) =>
-            channel.AsyncDuplexStreamingCall(method, host, options);
+            Method<TRequest, TAnswer> method, string? host, CallOptions options) => channel.AsyncDuplexStreamingCall(method, host, options);
 
         public override TAnswer BlockingUnaryCall<TRequest, TAnswer>(
             Method<TRequest, TAnswer> method, string? host, CallOptions options, TRequest request) =>

@@ -72,8 +72,7 @@ public static class EtcdSettings
     }
 
     /// <summary>Looks at the text, because a URI without a port has the default port of its scheme.</summary>
-    private static bool HasPort(string text) =>
-        text.TrimEnd('/') is var address
+    private static bool HasPort(string text) => text.TrimEnd('/') is var address
         && address.LastIndexOf(':') is >= 0 and var colon
         && ushort.TryParse(address[(colon + 1)..], out var port)
         && port > 0;

@@ -23,8 +23,7 @@ public static class JobRules
     private const int DependentsMax = 20; // They are put in one transaction with the end of the run.
 
     /// <summary>What keeps a job that stands in etcd from running here, other than its schedule; null = nothing.</summary>
-    public static string? FindUnrunnable(Job job) =>
-        (JobName.TryParse(job.Name, out _, out var error) ? null : error)
+    public static string? FindUnrunnable(Job job) => (JobName.TryParse(job.Name, out _, out var error) ? null : error)
         ?? (string.IsNullOrWhiteSpace(job.Command) ? "command is empty; expected a shell command" : null)
         ?? FindBadText("command", job.Command, CommandBytesMax)
         ?? FindBadText("description", job.Description, CommandBytesMax)
@@ -47,23 +46,19 @@ public static class JobRules
     internal static string? FindBadEnv(IReadOnlyDictionary<string, string> env) =>
         env.Select(variable => FindBadVariable(variable.Key, variable.Value)).FirstOrDefault(fault => fault is not null);
 
-    private static bool IsUserName(string name) =>
-        name.Length <= 100
+    private static bool IsUserName(string name) => name.Length <= 100
             && !name.StartsWith('-')
             && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-' or '@' or '$');
 
-    private static string? FindBadLimit(Job job) =>
-        (job.MemoryMax.Bytes is 0 or (>= MemoryMin and <= MemoryMost)
+    private static string? FindBadLimit(Job job) => (job.MemoryMax.Bytes is 0 or (>= MemoryMin and <= MemoryMost)
             ? null
             : $"memoryMax is {job.MemoryMax}; expected {new ByteSize(MemoryMin)} to {new ByteSize(MemoryMost)}, or 0 for no limit")
         ?? (job.CpuMax is 0 or (>= CpuMin and <= CpuMost)
             ? null
-            : string.Create(
-                CultureInfo.InvariantCulture, $"cpuMax is {job.CpuMax}; expected {CpuMin} to {CpuMost}, or 0 for no limit"))
+            : string.Create(CultureInfo.InvariantCulture, $"cpuMax is {job.CpuMax}; expected {CpuMin} to {CpuMost}, or 0 for no limit"))
         ?? OutOfRange("pidsMax", job.PidsMax, 0, PidsMost);
 
-    private static string? FindBadRetry(Retry retry) =>
-        OutOfRange("retry.max", retry.Max, 0, 100)
+    private static string? FindBadRetry(Retry retry) => OutOfRange("retry.max", retry.Max, 0, 100)
         ?? OutOfRange("retry.delaySeconds", retry.DelaySeconds, 0, DayInSeconds)
         ?? OutOfRange("retry.maxDelaySeconds", retry.MaxDelaySeconds, 0, 30 * DayInSeconds)
         ?? (retry.Backoff is >= 1 and <= 100

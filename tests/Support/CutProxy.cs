@@ -6,7 +6,7 @@ namespace Dts.Tests.Support;
 /// <summary>A TCP proxy whose connections can be cut or stalled.</summary>
 internal sealed class CutProxy : IAsyncDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly TcpListener _listener;
     private readonly IPEndPoint _target;
     private readonly Lock _gate = new();
     private readonly HashSet<Socket> _open = [];
@@ -16,9 +16,11 @@ internal sealed class CutProxy : IAsyncDisposable
     private long _connections;
     private bool _isCut;
 
-    public CutProxy(IPEndPoint target)
+    /// <param name="at">Where it listens; null = on loopback.</param>
+    public CutProxy(IPEndPoint target, IPAddress? at = null)
     {
         _target = target;
+        _listener = new TcpListener(at ?? IPAddress.Loopback, 0);
         _listener.Start();
         Endpoint = new Uri($"http://{_listener.LocalEndpoint}");
         _accepting = AcceptAsync();

@@ -46,6 +46,39 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
     }
 
     [Fact]
+    public async Task Executables_that_need_nothing_but_glibc_keep_their_log_in_a_document_database()
+    {
+        await DeployedAsync();
+        await using var server = new DocumentServer();
+        await server.InitializeAsync();
+        await using var proxy = new CutProxy(
+            IPEndPoint.Parse(new Uri(server.Uri).Authority), IPAddress.Parse(hosts.Etcd.Endpoint.Host)); // The server is on loopback.
+        var uri = $"mongodb://{proxy.Endpoint.Authority}/?directConnection=true";
+        (int Host, string Service)[] services = [(1, "master"), (3, "worker")];
+        foreach (var (host, service) in services)
+        {
+            await hosts.RunAsync(host, $"""
+                touch /etc/dts/{service}.env && cp -p /etc/dts/{service}.env /etc/dts/kept.env &&
+                    printf '\nDTS_MONGODBURI=%s\n' '{uri}' >>/etc/dts/{service}.env && systemctl restart dts-{service}
+                """);
+        }
+
+        await PutOnceAsync("documented", "echo in a document database");
+        await hosts.Soon(1, $"""
+            curl -s -H 'Authorization: Bearer {Token}' '127.0.0.1:8070/job/log?name=documented' | grep '"output":"in a document database'
+            """);
+
+        foreach (var (host, service) in services)
+        {
+            await hosts.RunAsync(host, $"mv /etc/dts/kept.env /etc/dts/{service}.env && systemctl restart dts-{service}");
+            var libraries = await hosts.RunAsync(host, $"ldd /opt/dts/current/dts-{service} | sed 's/^[[:blank:]]*//; s/ .*//; s|.*/||'");
+            Assert.All(
+                libraries.Split('\n', StringSplitOptions.RemoveEmptyEntries),
+                library => Assert.Matches("^(linux-vdso|ld-linux[^.]*|libc|libm|libdl|libpthread|librt)[.]so[.]", library));
+        }
+    }
+
+    [Fact]
     public async Task A_running_command_outlives_a_restart_and_a_kill_of_its_worker_and_the_journal_tells_its_story_by_fields()
     {
         await DeployedAsync();

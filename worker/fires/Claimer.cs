@@ -158,7 +158,7 @@ internal sealed class Claimer(
     private void SettleLook(Fire fire, KeyValue? place)
     {
 #if SABOTAGE
-        if (Sabotage.OfCursor)
+        if (Sabotage.OfCursor && !fire.IsQueued)
         {
             requests.Claim(fire);
             return;

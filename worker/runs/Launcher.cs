@@ -188,7 +188,11 @@ internal sealed class Launcher(
             .Select(waiting => CutOff.FindDeadline(waiting.Run, session, settings.SessionTtl))
             .OfType<KillDeadline>()
             .ToList();
-        var started = await StartAsync(session?.HoldsFor ?? TimeSpan.Zero, deadlines);
+        var holdsFor = session?.HoldsFor ?? TimeSpan.Zero;
+#if SABOTAGE
+        holdsFor = Sabotage.OfSession ? HeldCommands.StartsWithin : holdsFor;
+#endif
+        var started = await StartAsync(holdsFor, deadlines);
         foreach (var (waiting, running) in started)
         {
             var run = waiting.Run;

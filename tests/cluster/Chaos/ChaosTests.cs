@@ -194,10 +194,12 @@ public sealed class ChaosTests
         var missing = "";
         while ((missing = await FindAbnormalAsync(cluster)).Length > 0)
         {
-            var workers = Enumerable.Range(0, ChaosCluster.Workers).Select(ChaosCluster.Worker);
+            var workers = Enumerable.Range(0, ChaosCluster.Workers).Select(ChaosCluster.Worker).ToList();
+            var ended = workers.Where(worker => cluster.LogOf(worker).Contains("Unhandled exception", StringComparison.Ordinal)).ToList();
             Assert.True(
                 DateTimeOffset.UtcNow < mended + BackToNormalWithin,
-                $"seed {Seed}: not back to normal within {BackToNormalWithin.TotalSeconds} s: {missing}\n"
+                (ended.Count > 0 ? $"{ended.Count} faults, seed {Seed}: {string.Join(' ', ended)} ended by an exception\n" : "")
+                    + $"seed {Seed}: not back to normal within {BackToNormalWithin.TotalSeconds} s: {missing}\n"
                     + string.Join('\n', workers.Select(worker => $"--- {worker}\n{Tail(cluster.LogOf(worker))}")));
             await Task.Delay(TimeSpan.FromMilliseconds(250));
         }
