@@ -58,13 +58,7 @@ internal static class JobMembers
     /// <exception cref="InvalidOperationException">A name is not Unicode.</exception>
     public static void ReadNames(JsonNode? node)
     {
-        IEnumerable<JsonNode?> inside = node switch
-        {
-            JsonObject members => members.Select(member => member.Value),
-            JsonArray list => list,
-            _ => [],
-        };
-        foreach (var value in inside)
+        foreach (var value in node is JsonObject members ? members.Select(member => member.Value) : node as JsonArray ?? [])
         {
             ReadNames(value);
         }

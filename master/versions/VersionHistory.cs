@@ -18,8 +18,8 @@ internal sealed class VersionHistory(WaitingVersions waiting, IVersionStore stor
         var inEtcd = await waiting.ListAsync(job, cancel);
         var stored = await AskAsync(() => store.ListAsync(job, after, limit, cancel), cancel);
         var latest = after is null || inEtcd.Count == 0
-            ? stored.FirstOrDefault()
-            : (await AskAsync(() => store.ListAsync(job, null, 1, cancel), cancel)).FirstOrDefault();
+            ? stored is [var last, ..] ? last : null
+            : await AskAsync(() => store.ListAsync(job, null, 1, cancel), cancel) is [var latestStored] ? latestStored : null;
         var waits = JobVersion.InOrder(latest, inEtcd).Where(version => after is not { } place || version.Place.CompareTo(place) < 0);
         var all = stored.Concat(waits).DistinctBy(version => version.Id);
         var found = all.OrderByDescending(version => version.Place).Take(limit).ToList();

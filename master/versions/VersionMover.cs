@@ -138,7 +138,7 @@ internal sealed class VersionMover(
     }
 
     private async Task<JobVersion?> FindLatestAsync(string job, CancellationToken cancel) =>
-        (await store.ListAsync(JobName.Parse(job), null, 1, cancel).WaitAsync(cancel)).FirstOrDefault();
+        await store.ListAsync(JobName.Parse(job), null, 1, cancel).WaitAsync(cancel) is [var latest] ? latest : null;
 
     /// <summary>
     /// The version that this one replaced, if no master saved it and its definition differs from the one before: put with etcdctl, or by

@@ -61,7 +61,7 @@ internal sealed class EndingQuestions
             return smaller;
         }
 
-        var question = _isTurnOfJobs ? NextJobs() ?? NextRuns(now) : NextRuns(now) ?? NextJobs();
+        var question = _isTurnOfJobs ? NextJobs() ?? (EndingQuestion?)NextRuns(now) : NextRuns(now) ?? (EndingQuestion?)NextJobs();
         _isTurnOfJobs = question is EndingQuestion.Runs;
         return question;
     }
@@ -130,7 +130,7 @@ internal sealed class EndingQuestions
         }
     }
 
-    private EndingQuestion? NextRuns(DateTimeOffset now)
+    private EndingQuestion.Runs? NextRuns(DateTimeOffset now)
     {
         List<AwaitedRun> runs = [];
         while (runs.Count < RunsAtOnce && _awaited.TryPeek(out var run, out var due) && due <= now.UtcTicks)
@@ -142,7 +142,7 @@ internal sealed class EndingQuestions
         return runs.Count > 0 ? new EndingQuestion.Runs(runs) : null;
     }
 
-    private EndingQuestion? NextJobs()
+    private EndingQuestion.Jobs? NextJobs()
     {
         List<string> jobs = [];
         while (jobs.Count < _jobsAtOnce && _jobs.TryDequeue(out var job))
