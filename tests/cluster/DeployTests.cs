@@ -8,7 +8,7 @@ using Xunit;
 namespace Dts.Tests.Cluster;
 
 /// <summary>What operators do, on real hosts: masters on h1 and h2, workers on h2 and h3.</summary>
-public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts>
+public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts>, IAsyncDisposable
 {
     private const string Token = "a-token-for-this-test";
 
@@ -17,7 +17,17 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
 
     // What is on each host, before it had anything of ours. The tests of a class run one after the other.
     private static readonly string?[] Before = new string?[SystemdHosts.Count];
+    private static readonly string[] Settings = new string[SystemdHosts.Count];
     private static bool s_deployed;
+
+    /// <summary>Each test leaves the settings as they were deployed, so that no test depends on those before it.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        for (var host = 1; s_deployed && host <= SystemdHosts.Count; host++)
+        {
+            Assert.Equal(Settings[host - 1], await SettingsAsync(host));
+        }
+    }
 
     [Fact]
     public async Task A_job_saved_through_nginx_runs_on_a_worker_whose_journal_has_its_lines_and_a_master_may_be_down()
@@ -58,8 +68,8 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         foreach (var (host, service) in services)
         {
             await hosts.RunAsync(host, $"""
-                touch /etc/dts/{service}.env && cp -p /etc/dts/{service}.env /etc/dts/kept.env &&
-                    printf '\nDTS_MONGODBURI=%s\n' '{uri}' >>/etc/dts/{service}.env && systemctl restart dts-{service}
+                cd /etc/dts && umask 077 && (cp -p {service}.env kept.env || true) &&
+                    printf '\nDTS_MONGODBURI=%s\n' '{uri}' >>{service}.env && systemctl restart dts-{service}
                 """);
         }
 
@@ -70,7 +80,8 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
 
         foreach (var (host, service) in services)
         {
-            await hosts.RunAsync(host, $"mv /etc/dts/kept.env /etc/dts/{service}.env && systemctl restart dts-{service}");
+            await hosts.RunAsync(
+                host, $"cd /etc/dts; rm {service}.env; test ! -e kept.env || mv kept.env {service}.env; systemctl restart dts-{service}");
             var libraries = await hosts.RunAsync(host, $"ldd /opt/dts/current/dts-{service} | sed 's/^[[:blank:]]*//; s/ .*//; s|.*/||'");
             Assert.All(
                 libraries.Split('\n', StringSplitOptions.RemoveEmptyEntries),
@@ -447,8 +458,20 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
             Assert.True(exitCode == 0, said);
         }
 
+        for (var host = 1; host <= SystemdHosts.Count; host++)
+        {
+            Settings[host - 1] = await SettingsAsync(host);
+        }
+
         s_deployed = true;
     }
+
+    /// <summary>Every file that an operator may set, with its mode and a sum of what it says.</summary>
+    private Task<string> SettingsAsync(int host) =>
+        hosts.RunAsync(
+            host,
+            "find /etc/dts /etc/systemd/system /run/systemd/system /usr/local/bin -type f "
+                + "'(' -path '*dts*' -o -path '/usr/local/*' ')' -printf '%m %p ' -exec md5sum {} ';' | sort");
 
     /// <summary>Everything that a host keeps, logs and the run log of the embedded store aside.</summary>
     private Task<string> FilesAsync(int host) =>
