@@ -62,11 +62,8 @@ internal sealed class FakeApi : IAsyncDisposable
 
         http.Response.StatusCode = answer.Status;
         http.Response.ContentType = answer.Type;
-        await http.Response.Body.WriteAsync(System.Text.Encoding.Latin1.GetBytes(answer.Body)); // A letter is a byte.
-        if (answer.IsCut)
-        {
-            await http.Response.Body.FlushAsync();
-            http.Abort();
-        }
+        var bytes = System.Text.Encoding.Latin1.GetBytes(answer.Body); // A letter is a byte.
+        http.Response.ContentLength = answer.IsCut ? bytes.Length + 1 : bytes.Length; // The server closes when one is missing.
+        await http.Response.Body.WriteAsync(bytes);
     }
 }

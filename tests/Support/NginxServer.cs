@@ -18,6 +18,7 @@ internal sealed class NginxServer : IAsyncDisposable
         Port = port;
         File.WriteAllText(_folder.File("nginx.conf"), $$"""
             daemon off;
+            user root; # As who runs the tests: it reads the files of this folder.
             worker_processes 1;
             pid {{_folder.File("pid")}};
             error_log {{_folder.File("error.log")}};

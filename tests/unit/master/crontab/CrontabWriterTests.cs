@@ -16,6 +16,8 @@ public sealed class CrontabWriterTests
         "a\r\nb", "- x", "~", "trailing \nblank", "{}", "[]", "'", "\"",
     ];
 
+    private static readonly string[] LabelTexts = Array.FindAll(Texts, text => !text.Any(letter => char.IsControl(letter) || letter == '\u2028'));
+
     private static readonly string[] Schedules =
     [
         "* * * * *", "0 3 * * MON-FRI", "@daily", "@every 90s", "0 0 0 ? * 2#1", "*/7 1-5/2 1,15 JAN-MAR *", "0 0 */2 * 1",
@@ -117,7 +119,7 @@ public sealed class CrontabWriterTests
         Description: Pick(random, Texts),
         Enabled: random.Next(5) > 0,
         TimeZone: Pick(random, ["", "", "Europe/Berlin", "UTC"]),
-        Labels: random.Next(3) == 0 ? new Dictionary<string, string> { ["team"] = Pick(random, Texts) } : null,
+        Labels: random.Next(3) == 0 ? new Dictionary<string, string> { ["team"] = Pick(random, LabelTexts) } : null,
         Mode: random.Next(4) == 0 ? JobMode.All : JobMode.One,
         TimeoutSeconds: random.Next(3),
         Retry: new Retry(random.Next(2), Backoff: 1.5),
