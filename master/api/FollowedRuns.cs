@@ -7,7 +7,7 @@ namespace Dts.Master.Api;
 /// <remarks>Thread-safe.</remarks>
 internal sealed class FollowedRuns(ILogReader store, EtcdClient etcd, TimeProvider time)
 {
-    public const int FollowersMax = 100;
+    public const int FollowersMax = 250;
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, (FollowedRun Run, int Followers)> _runs = [];

@@ -97,6 +97,16 @@ internal sealed class ClusterHost : IDisposable
     /// <summary>The master's answer to a path.</summary>
     public Task<string> GetAsync(string path) => _http.GetStringAsync(new Uri(_address!, path));
 
+    public Task<Stream> StreamAsync(string path) => _http.GetStreamAsync(new Uri(_address!, path));
+
+    public async Task<string> PostAsync(string path, string body)
+    {
+        using var content = new StringContent(body);
+        using var response = await _http.PostAsync(new Uri(_address!, path), content);
+        var answer = await response.Content.ReadAsStringAsync();
+        return response.IsSuccessStatusCode ? answer : throw new InvalidOperationException(answer);
+    }
+
     /// <summary>Processor time of all that runs here, children included.</summary>
     public double ReadCpu() => _processes.Select(process => process.ReadCpu()).Sum(cpu => cpu.Own + cpu.Children);
 

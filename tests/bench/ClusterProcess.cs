@@ -60,6 +60,12 @@ internal sealed class ClusterProcess : IDisposable
         double Megabytes(string name) => all.Sum(lines => Number(lines[name].Replace("kB", "", StringComparison.Ordinal))) / 1024;
     }
 
+    public (double Megabytes, int Threads) ReadMemoryAndThreads()
+    {
+        var lines = File.ReadLines($"/proc/{_process.Id}/status").Select(line => line.Split(':')).ToDictionary(line => line[0], line => line[1]);
+        return (Number(lines["VmRSS"].Replace("kB", "", StringComparison.Ordinal)) / 1024, (int)Number(lines["Threads"]));
+    }
+
     /// <summary>Seconds of processor time: its own, and that of its children which have been reaped.</summary>
     public (double Own, double Children) ReadCpu()
     {

@@ -13,7 +13,7 @@ using Google.Protobuf;
 namespace Dts.Bench;
 
 /// <summary>
-/// How quick lists are that come from the view, and what the view takes of memory. <c>make bench ARGS="lists 10000 1000000"</c>
+/// How quick lists and searches are, what the view and followers take of memory, and how long a set of jobs takes. <c>make bench ARGS="lists 10000 1000000"</c>
 /// </summary>
 internal static class ListsFigures
 {
@@ -21,6 +21,9 @@ internal static class ListsFigures
     private const int Seconds = 10;
     private const int BatchSize = 5000;
     private const int JobsInView = 100_000;
+    private const int JobsInSet = 1000;
+    private const int Rounds = 3;
+    private const int Followers = 200;
 
     private static readonly string[] Paths =
     [
@@ -33,6 +36,16 @@ internal static class ListsFigures
         "jobs?sort=next&filter=next:%3C1h",
         "now",
         "workers",
+        "schedule?from=DAY0&to=DAY1",
+        "runs",
+        "runs?filter=ending:failed",
+        "runs?filter=job:hourly-7",
+        "runs?filter=worker:worker-3",
+        "runs?filter=worker:worker-3%20ending:failed%20from:1d",
+        "runs?filter=nowhere",
+        "runs?filter=nowhere%20from:1d",
+        "jobs/hourly-7/ledger?from=DAY-1&to=DAY0",
+        "jobs/hourly-7/stats?days=7",
     ];
 
     public static async Task RunAsync(int jobs, long runs)
@@ -58,13 +71,71 @@ internal static class ListsFigures
             $"\n{jobs:N0} jobs, {runs:N0} runs in SQLite: all endings known {sinceListening.Elapsed.TotalSeconds:F1} s after the start\n"));
         Console.WriteLine(
             $"| {RequestsPerSecond} requests a second | p50, ms | p99, ms | longest | CPU of the master |\n|---|--:|--:|--:|--:|");
-        foreach (var path in Paths)
+        foreach (var template in Paths)
         {
+            var path = WithDays(template);
             await AskAsync(host, master, path, seconds: 2); // The first ones pay for what is loaded with them.
             var (times, cpu) = await AskAsync(host, master, path, Seconds);
             Console.WriteLine(Invariant(
                 $"| `{path}` | {times[times.Length / 2]:F2} | {times[times.Length * 99 / 100]:F2} | {times[^1]:F1} | {cpu:P0} |"));
         }
+
+        for (var round = 0; round < Rounds; round++)
+        {
+            await ApplyAsync(host, round);
+        }
+
+        await FollowAsync(host, master);
+    }
+
+    private static async Task ApplyAsync(ClusterHost host, int round)
+    {
+        var set = string.Join('\n', Enumerable.Range(0, JobsInSet).Select(n =>
+            $$"""{"name":"set {{round}} {{n}}","command":"true","cronExpr":"{{n % 60}} 3 * * *","then":["set {{round}} {{(n * 7 + 1) % JobsInSet}}"]}"""));
+        var watch = Stopwatch.StartNew();
+        await host.PostAsync("/api/v1/apply", set);
+        Console.WriteLine(Invariant($"apply of {JobsInSet:N0} new jobs: {watch.Elapsed.TotalSeconds:F2} s"));
+    }
+
+    /// <summary>Memory and threads of a master whose readers follow one run's output.</summary>
+    private static async Task FollowAsync(ClusterHost host, ClusterProcess master)
+    {
+        await host.StartWorkerAsync("worker-0");
+        await host.SaveAsync("follow", "for i in $(seq 60); do echo line $i; sleep 1; done");
+        var (before, threadsBefore) = master.ReadMemoryAndThreads();
+        JsonNode? run;
+        while ((run = JsonNode.Parse(await host.GetAsync("/api/v1/now"))!["running"]!.AsArray()
+            .FirstOrDefault(row => (string?)row!["jobName"] == "follow")) is null)
+        {
+            await Task.Delay(100);
+        }
+
+        var streams = await Task.WhenAll(Enumerable.Range(0, Followers).Select(_ => host.StreamAsync($"/api/v1/runs/follow/{run["runId"]}/output?follow=true")));
+        var buffer = new byte[4096];
+        foreach (var stream in streams)
+        {
+            await stream.ReadExactlyAsync(buffer.AsMemory(0, 20));
+        }
+
+        var (most, threads) = (0d, 0);
+        for (var second = 0; second < Seconds; second++)
+        {
+            await Task.Delay(1000);
+            var now = master.ReadMemoryAndThreads();
+            (most, threads) = (Math.Max(most, now.Megabytes), Math.Max(threads, now.Threads));
+        }
+
+        Console.WriteLine(Invariant($"{Followers} followers: {most - before:F1} MB and {threads - threadsBefore} threads more"));
+        Array.ForEach(streams, stream => stream.Dispose());
+    }
+
+    private static string WithDays(string path)
+    {
+        var today = DateTime.UtcNow.Date;
+        return path.Replace("DAY-1", Day(-1), StringComparison.Ordinal).Replace("DAY0", Day(0), StringComparison.Ordinal)
+            .Replace("DAY1", Day(1), StringComparison.Ordinal);
+
+        string Day(int after) => today.AddDays(after).ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
     }
 
     /// <summary>Asks at a steady rate, whether answers come or not; returns the times to the whole answer in order.</summary>

@@ -32,7 +32,7 @@ public sealed class FollowerLimitTests(MasterProcess master) : IClassFixture<Mas
         {
             Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
             Assert.Contains(
-                "100 readers already follow outputs on this master; try again later, or without follow=true",
+                "250 readers already follow outputs on this master; try again later, or without follow=true",
                 await refused.Content.ReadAsStringAsync());
         }
 
