@@ -226,8 +226,19 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
     public async Task<IReadOnlyList<LedgerLine>> LedgerAsync(string job, DateTimeOffset from, DateTimeOffset to)
     {
-        var lines = await AskAsync($"/api/v1/jobs/{job}/ledger?from={Cursor.Text(from)}&to={Cursor.Text(to)}", method: HttpMethod.Get);
-        return lines!["lines"].Deserialize(ApiJson.Readable.IReadOnlyListLedgerLine)!;
+        var url = $"/api/v1/jobs/{job}/ledger?from={Cursor.Text(from)}&to={Cursor.Text(to)}&limit=10000";
+        var lines = new List<LedgerLine>();
+        for (var after = ""; ;)
+        {
+            var page = (await AskAsync($"{url}{after}", method: HttpMethod.Get))!;
+            lines.AddRange(page["lines"].Deserialize(ApiJson.Readable.IReadOnlyListLedgerLine)!);
+            if ((string?)page["next"] is not { } next)
+            {
+                return lines;
+            }
+
+            after = $"&after={Uri.EscapeDataString(next)}";
+        }
     }
 
     public Task<IReadOnlyList<RunRecord>> RecordsAsync(string job) =>
