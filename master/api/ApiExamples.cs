@@ -24,7 +24,7 @@ internal static class ApiExamples
         },
         ["POST /jobs/{name}/pause"] = new("/api/v1/jobs/backup/pause"),
         ["POST /jobs/{name}/resume"] = new("/api/v1/jobs/backup/resume"),
-        ["POST /jobs/{name}/run"] = new("/api/v1/jobs/backup/run", 202, """{"env":{"FULL":"yes"}}""", Schema: typeof(RunRequest)) { NeedsBody = false },
+        ["POST /jobs/{name}/run"] = RunOf("/api/v1/jobs/backup/run", 202),
         ["POST /jobs/{name}/kill"] = KillOf("/api/v1/jobs/backup/kill", 202),
         ["GET /jobs/{name}/ledger"] = new("/api/v1/jobs/hello/ledger?from=2026-11-22T09:00:00Z&to=2026-11-22T11:00:00Z"),
         ["GET /jobs/{name}/stats"] = new("/api/v1/jobs/hello/stats?days=7"),
@@ -37,11 +37,7 @@ internal static class ApiExamples
         ["GET /now"] = new("/api/v1/now"),
         ["POST /jobs/pause"] = new("/api/v1/jobs/pause?filter=label:team%3Dpay&dryRun=true"),
         ["POST /jobs/resume"] = new("/api/v1/jobs/resume?filter=label:team%3Dpay&dryRun=true"),
-        ["POST /jobs/run"] = new(
-            "/api/v1/jobs/run?filter=label:team%3Dpay&dryRun=true", 200, """{"env":{"FULL":"yes"}}""", Schema: typeof(RunRequest))
-        {
-            NeedsBody = false,
-        },
+        ["POST /jobs/run"] = RunOf("/api/v1/jobs/run?filter=label:team%3Dpay&dryRun=true", 200),
         ["POST /jobs/kill"] = KillOf("/api/v1/jobs/kill?filter=label:team%3Dpay&dryRun=true", 200),
         ["POST /jobs/delete"] = new("/api/v1/jobs/delete?filter=label:team%3Dpay&dryRun=true"),
         ["GET /runs"] = new("/api/v1/runs?filter=job:hello+ending:failed&limit=10"),
@@ -64,6 +60,9 @@ internal static class ApiExamples
         ["GET /workers"] = new("/api/v1/workers"),
         ["DELETE /jobs/{name}"] = new("/api/v1/jobs/backup"),
     };
+
+    private static ApiExample RunOf(string path, int status) =>
+        new(path, status, """{"env":{"FULL":"yes"}}""", Schema: typeof(RunRequest)) { NeedsBody = false };
 
     private static ApiExample KillOf(string path, int status) =>
         new(path, status, """{"reason":"the disk is full"}""", Schema: typeof(KillBody)) { NeedsBody = false };

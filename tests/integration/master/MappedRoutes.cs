@@ -25,7 +25,8 @@ internal static class MappedRoutes
         var v1 = ApiDescription.MapV1(app);
         var maps = typeof(ApiDescription).Assembly.GetTypes()
             .SelectMany(type => type.GetMethods(BindingFlags.Public | BindingFlags.Instance))
-            .Where(method => method.Name == "Map" && method.GetParameters() is [{ } only] && only.ParameterType == typeof(RouteGroupBuilder))
+            .Where(method => method.Name == "Map")
+            .Where(method => method.GetParameters() is [{ } only] && only.ParameterType == typeof(RouteGroupBuilder))
             .ToList();
         Assert.NotEmpty(maps);
         foreach (var map in maps)
