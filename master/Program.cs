@@ -28,7 +28,10 @@ if (args is [DoctorCommand.Name, ..])
     }));
 }
 
-var commands = new CommandLine(Terminal.OfProcess(), Environment.GetEnvironmentVariable);
+var commands = new CommandLine(
+    Terminal.OfProcess(),
+    Environment.GetEnvironmentVariable,
+    () => SettingsReader.ListDefaults(reader => MasterSettings.Read(reader)));
 if (Service.Answer(args, "dts-master", "serves the API and the console of the distributed crontab", commands.Lines) is { } answered)
 {
     return answered;

@@ -8,6 +8,8 @@ public static class DoctorCommand
 {
     public const string Name = "doctor";
 
+    public const string Purpose = "Looks at all that the service needs and names what is wrong, with the command that mends it";
+
     private const string JsonFlag = "--json";
     private const int Broken = 2;
 
@@ -17,6 +19,12 @@ public static class DoctorCommand
     /// <param name="examine">Reads the settings and says what is to be looked at.</param>
     public static async Task<int> RunAsync(string[] arguments, string defaultFile, Func<SettingsReader, IReadOnlyList<Check>> examine)
     {
+        if (arguments.Any(argument => argument is "--help" or "-h" or "help"))
+        {
+            Console.WriteLine(string.Join('\n', Help(defaultFile, SettingsReader.ListDefaults(reader => examine(reader)))));
+            return 0;
+        }
+
         var reader = SettingsReader.Load([.. arguments.Where(argument => argument != JsonFlag)], defaultFile);
         var checks = examine(reader);
         reader.FindUnknown();
@@ -27,6 +35,29 @@ public static class DoctorCommand
             ? JsonSerializer.Serialize<IReadOnlyList<Finding>>(findings, DoctorJson.Readable.IReadOnlyListFinding)
             : string.Join('\n', findings.Select(Describe)));
         return findings.Any(finding => finding.Level == FindingLevel.Error) ? Broken : 0;
+    }
+
+    private static IEnumerable<string> Help(string file, IReadOnlyDictionary<string, string> defaults)
+    {
+        List<(string Option, string Meaning)> options =
+        [
+            (JsonFlag, """Print an array of {"level","area","what","remedy"}"""),
+            ("--config <file>", $"A file with settings (JSON) [default: {file}, if it exists]"),
+            .. defaults.Select(setting => ($"--{setting.Key} <value>", $"A setting of the service [default: {setting.Value}]")),
+        ];
+        var width = options.Max(option => option.Option.Length);
+        return
+        [
+            "Description:",
+            $"  {Purpose}. It changes nothing.",
+            "  Exit code 0: no errors, perhaps warnings; 2: errors; 78: wrong settings or arguments.",
+            "",
+            "Usage:",
+            $"  dts-{Path.GetFileNameWithoutExtension(file)} {Name} [options]",
+            "",
+            "Options:",
+            .. options.Select(option => $"  {option.Option.PadRight(width)}  {option.Meaning}"),
+        ];
     }
 
     private static async Task<IReadOnlyList<Finding>> LookAsync(Check check)

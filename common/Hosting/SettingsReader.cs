@@ -70,6 +70,14 @@ public sealed class SettingsReader
         return reader;
     }
 
+    /// <summary>Each setting that <paramref name="read"/> asks for, with its default.</summary>
+    public static IReadOnlyDictionary<string, string> ListDefaults(Action<SettingsReader> read)
+    {
+        var reader = new SettingsReader();
+        read(reader);
+        return reader.Values;
+    }
+
     public string Text(string key, string fallback, Func<string, bool>? isValid = null, string expected = "")
     {
         var value = Read(key, fallback);

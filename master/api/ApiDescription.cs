@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
@@ -15,10 +16,6 @@ internal static class ApiDescription
         ["name"] = "The job's name",
         ["job"] = "The job's name",
         ["runId"] = "The run's id",
-        ["worker"] = "The worker's id",
-        ["status"] = "How the run ended",
-        ["trigger"] = "What triggered the run: schedule, manual, retry, rerun, dependent or misfire",
-        ["text"] = "A part of the command or the error, in any case of its letters",
         ["filter"] = "What is listed, such as: state:failing label:team=pay -worker:w1 next:<1h text",
         ["sort"] = "What the list is sorted by; with - before it the other way round",
         ["from"] = "From this moment on (RFC 3339)",
@@ -29,6 +26,10 @@ internal static class ApiDescription
         ["revision"] = "A revision of the job",
         ["dryRun"] = "true checks and answers, and changes nothing",
     };
+
+    /// <summary>Metadata of a GET that answers 422.</summary>
+    public static readonly ProducesResponseTypeMetadata Invalid =
+        new(StatusCodes.Status422UnprocessableEntity, typeof(Problem), [Problem.ContentType]);
 
     private static readonly int[] AlwaysPossible = [400, 401, 403, 429, 503];
     private static readonly int[] OfChanges = [409, 413, 415, 422];
@@ -45,10 +46,34 @@ internal static class ApiDescription
                     + "With the setting apiToken, send it as Authorization: Bearer <token>.",
             };
             document.Servers = []; // The address that the client has asked.
+            DescribeAccess(document);
             return Task.CompletedTask;
         });
         options.AddOperationTransformer(DescribeAsync);
     });
+
+    /// <summary>How a client shows the apiToken; a master without one asks for nothing.</summary>
+    private static void DescribeAccess(OpenApiDocument document)
+    {
+        document.Components ??= new OpenApiComponents();
+        document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>
+        {
+            ["bearer"] = new OpenApiSecurityScheme
+            {
+                Type = SecuritySchemeType.Http, Scheme = "bearer", Description = "The apiToken",
+            },
+            ["basic"] = new OpenApiSecurityScheme
+            {
+                Type = SecuritySchemeType.Http, Scheme = "basic", Description = "Any user, with the apiToken as password",
+            },
+        };
+        document.Security =
+        [
+            new OpenApiSecurityRequirement(),
+            new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference("bearer", document)] = [] },
+            new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference("basic", document)] = [] },
+        ];
+    }
 
     /// <summary>The group of all paths below /api/v1, and the description of what is mapped in it.</summary>
     public static RouteGroupBuilder MapV1(WebApplication app)
@@ -80,6 +105,7 @@ internal static class ApiDescription
             }
         }
 
+        AddHeaders(operation, context.Description.ActionDescriptor.EndpointMetadata);
         foreach (var parameter in operation.Parameters ?? [])
         {
             parameter.Description ??= Parameters.GetValueOrDefault(parameter.Name ?? "");
@@ -96,20 +122,69 @@ internal static class ApiDescription
         {
             shown["body"] = body;
             shown["contentType"] = example.Type;
-            operation.RequestBody = new OpenApiRequestBody
-            {
-                Content = new Dictionary<string, OpenApiMediaType>
-                {
-                    [example.Type] = new()
-                    {
-                        Example = example.Type.EndsWith("json", StringComparison.Ordinal) ? JsonNode.Parse(body) : body,
-                        Schema = example.Schema is { } type ? await context.GetOrCreateSchemaAsync(type, null, cancel) : null,
-                    },
-                },
-            };
+            operation.RequestBody = await BodyOfAsync(example, body, context, cancel);
         }
 
         operation.Extensions ??= new Dictionary<string, IOpenApiExtension>();
         operation.Extensions[ExampleMember] = new JsonNodeExtension(shown);
+    }
+
+    /// <summary>What an operation takes as its body: the example's media type, and others for the same content.</summary>
+    private static async Task<OpenApiRequestBody> BodyOfAsync(
+        ApiExample example, string body, OpenApiOperationTransformerContext context, CancellationToken cancel)
+    {
+        var schema = example.Schema is { } type ? await context.GetOrCreateSchemaAsync(type, null, cancel) : Text();
+        if (example.IsPart)
+        {
+            schema.Required = null; // A merge patch has only what changes; in a PUT the path has the name.
+        }
+
+        var content = new Dictionary<string, OpenApiMediaType>
+        {
+            [example.Type] = new()
+            {
+                Example = example.Type.EndsWith("json", StringComparison.Ordinal) ? JsonNode.Parse(body) : body,
+                Schema = schema,
+            },
+        };
+        foreach (var other in example.OtherTypes ?? [])
+        {
+            content[other] = new OpenApiMediaType { Schema = Text() };
+        }
+
+        return new OpenApiRequestBody { Content = content, Required = example.NeedsBody };
+
+        static OpenApiSchema Text() => new() { Type = JsonSchemaType.String };
+    }
+
+    private static void AddHeaders(OpenApiOperation operation, IList<object> metadata)
+    {
+        foreach (var header in metadata.OfType<RequestHeader>())
+        {
+            operation.Parameters ??= [];
+            operation.Parameters.Add(new OpenApiParameter
+            {
+                Name = header.Name,
+                In = ParameterLocation.Header,
+                Description = header.Description,
+                Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+                Example = header.Example,
+            });
+        }
+
+        foreach (var header in metadata.OfType<ResponseHeader>())
+        {
+            foreach (var status in header.Statuses.Select(code => code.ToString(CultureInfo.InvariantCulture)))
+            {
+                if (operation.Responses?.GetValueOrDefault(status) is OpenApiResponse response)
+                {
+                    response.Headers ??= new Dictionary<string, IOpenApiHeader>();
+                    response.Headers[header.Name] = new OpenApiHeader
+                    {
+                        Description = header.Description, Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+                    };
+                }
+            }
+        }
     }
 }

@@ -1,4 +1,5 @@
 using Dts.Common.Jobs;
+using Dts.Master.Jobs;
 
 namespace Dts.Master.Api;
 
@@ -14,14 +15,17 @@ internal static class ApiExamples
     public static readonly IReadOnlyDictionary<string, ApiExample> All = new Dictionary<string, ApiExample>
     {
         ["PUT /jobs/{name}"] = new(
-            "/api/v1/jobs/backup", 201, """{"command":"pg_dump shop","cronExpr":"0 3 * * *"}""", Schema: typeof(Job)),
+            "/api/v1/jobs/backup", 201, """{"command":"pg_dump shop","cronExpr":"0 3 * * *"}""", Schema: typeof(Job)) { IsPart = true },
         ["GET /jobs/{name}"] = new("/api/v1/jobs/hello"),
         ["PATCH /jobs/{name}"] = new(
-            "/api/v1/jobs/backup", 200, """{"timeoutSeconds":3600,"labels":{"team":"pay"}}""", "application/merge-patch+json", typeof(Job)),
+            "/api/v1/jobs/backup", 200, """{"timeoutSeconds":3600,"labels":{"team":"pay"}}""", "application/merge-patch+json", typeof(Job))
+        {
+            IsPart = true,
+        },
         ["POST /jobs/{name}/pause"] = new("/api/v1/jobs/backup/pause"),
         ["POST /jobs/{name}/resume"] = new("/api/v1/jobs/backup/resume"),
-        ["POST /jobs/{name}/run"] = new("/api/v1/jobs/backup/run", 202, """{"env":{"FULL":"yes"}}"""),
-        ["POST /jobs/{name}/kill"] = new("/api/v1/jobs/backup/kill", 202, """{"reason":"the disk is full"}"""),
+        ["POST /jobs/{name}/run"] = RunOf("/api/v1/jobs/backup/run", 202),
+        ["POST /jobs/{name}/kill"] = KillOf("/api/v1/jobs/backup/kill", 202),
         ["GET /jobs/{name}/ledger"] = new("/api/v1/jobs/hello/ledger?from=2026-11-22T09:00:00Z&to=2026-11-22T11:00:00Z"),
         ["GET /jobs/{name}/stats"] = new("/api/v1/jobs/hello/stats?days=7"),
         ["GET /jobs/{name}/versions"] = new("/api/v1/jobs/hello/versions"),
@@ -33,26 +37,48 @@ internal static class ApiExamples
         ["GET /now"] = new("/api/v1/now"),
         ["POST /jobs/pause"] = new("/api/v1/jobs/pause?filter=label:team%3Dpay&dryRun=true"),
         ["POST /jobs/resume"] = new("/api/v1/jobs/resume?filter=label:team%3Dpay&dryRun=true"),
-        ["POST /jobs/run"] = new("/api/v1/jobs/run?filter=label:team%3Dpay&dryRun=true"),
-        ["POST /jobs/kill"] = new("/api/v1/jobs/kill?filter=label:team%3Dpay&dryRun=true"),
+        ["POST /jobs/run"] = RunOf("/api/v1/jobs/run?filter=label:team%3Dpay&dryRun=true", 200),
+        ["POST /jobs/kill"] = KillOf("/api/v1/jobs/kill?filter=label:team%3Dpay&dryRun=true", 200),
         ["POST /jobs/delete"] = new("/api/v1/jobs/delete?filter=label:team%3Dpay&dryRun=true"),
         ["GET /runs"] = new("/api/v1/runs?filter=job:hello+ending:failed&limit=10"),
-        ["POST /runs/{job}/{runId}/kill"] = new($"{Run}/kill", 409, """{"reason":"the disk is full"}"""),
+        ["POST /runs/{job}/{runId}/kill"] = KillOf($"{Run}/kill", 409),
         ["GET /runs/{job}/{runId}"] = new(Run),
         ["GET /runs/{job}/{runId}/output"] = new($"{Run}/output"),
         ["GET /schedule"] = new("/api/v1/schedule?from=2026-11-22T00:00:00Z&to=2026-11-23T00:00:00Z"),
         ["GET /schedule/preview"] = new("/api/v1/schedule/preview?expr=0+3+*+*+1-5&zone=Europe/Berlin"),
         ["POST /import"] = new(
             "/api/v1/import?dryRun=true&format=user", 200, "30 2 * * 1-5 /usr/local/bin/backup --full\n", "text/plain"),
-        ["POST /apply"] = new("/api/v1/apply?dryRun=true", 200, """[{"name":"backup","command":"pg_dump shop","cronExpr":"0 3 * * *"}]"""),
+        ["POST /apply"] = new(
+            "/api/v1/apply?dryRun=true",
+            200,
+            """[{"name":"backup","command":"pg_dump shop","cronExpr":"0 3 * * *"}]""",
+            Schema: typeof(IReadOnlyList<Job>))
+        {
+            OtherTypes = ["application/yaml", "application/x-ndjson"],
+        },
         ["GET /export"] = new("/api/v1/export?format=yaml"),
         ["GET /workers"] = new("/api/v1/workers"),
         ["DELETE /jobs/{name}"] = new("/api/v1/jobs/backup"),
     };
+
+    private static ApiExample RunOf(string path, int status) =>
+        new(path, status, """{"env":{"FULL":"yes"}}""", Schema: typeof(RunRequest)) { NeedsBody = false };
+
+    private static ApiExample KillOf(string path, int status) =>
+        new(path, status, """{"reason":"the disk is full"}""", Schema: typeof(KillBody)) { NeedsBody = false };
 }
 
 /// <param name="Path">With its query.</param>
 /// <param name="Status">Of the answer.</param>
-/// <param name="Schema">The type of the body, if there is one.</param>
+/// <param name="Schema">The type of the body; null = a text.</param>
 internal sealed record ApiExample(
-    string Path, int Status = 200, string? Body = null, string Type = "application/json", Type? Schema = null);
+    string Path, int Status = 200, string? Body = null, string Type = "application/json", Type? Schema = null)
+{
+    public bool NeedsBody { get; init; } = true;
+
+    /// <summary>The body may leave out members that the type requires.</summary>
+    public bool IsPart { get; init; }
+
+    /// <summary>Media types that are texts with the same content.</summary>
+    public IReadOnlyList<string>? OtherTypes { get; init; }
+}

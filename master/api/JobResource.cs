@@ -17,9 +17,6 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
     private const string ExpectedPatch = """a merge patch, {"member":value}""";
     private const string ExpectedJob = """an object such as {"command":"…","cronExpr":"…"}""";
 
-    private static readonly ProducesResponseTypeMetadata Stale =
-        new(StatusCodes.Status412PreconditionFailed, typeof(Problem), [Problem.ContentType]);
-
     public void Map(RouteGroupBuilder v1)
     {
         v1.MapGet("/jobs/{name}", async Task<Results<Ok<Job>, StatusCodeHttpResult>> (
@@ -32,7 +29,8 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
                 : JobCondition.IsSeen(http.Request.Headers.IfNoneMatch, stored.Revision)
                     ? TypedResults.StatusCode(StatusCodes.Status304NotModified)
                 : TypedResults.Ok(stored.Job);
-        }).WithSummary("The definition of a job, with its revision as ETag").Produces(StatusCodes.Status304NotModified);
+        }).WithSummary("The definition of a job, with its revision as ETag").Produces(StatusCodes.Status304NotModified)
+            .WithMetadata(ApiHeaders.OfCopies);
 
         v1.MapPut("/jobs/{name}", async Task<Results<Ok<SaveAnswer>, Created<SaveAnswer>>> (
             string name,
@@ -43,7 +41,7 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
         {
             var given = JobSaves.Parse(await RequestBody.ReadTypedAsync(http, JobBytesMax, Json), ExpectedJob);
             return await SaveAsync(http, name, given, _ => given.DeepClone().AsObject(), OptionsOf(http, lenient, dryRun), cancel);
-        }).WithSummary("Creates a job, or replaces it").WithMetadata(Stale);
+        }).WithSummary("Creates a job, or replaces it").WithMetadata([.. ApiHeaders.OfChanges, ApiHeaders.Created]);
 
         v1.MapPatch("/jobs/{name}", async Task<Results<Ok<SaveAnswer>, Created<SaveAnswer>>> (
             string name,
@@ -61,7 +59,8 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
                 MergePatch.Apply(next, given);
                 return next;
             }
-        }).WithSummary("Changes members of a job (JSON merge patch, RFC 7396); null sets a member to its default").WithMetadata(Stale);
+        }).WithSummary("Changes members of a job (JSON merge patch, RFC 7396); null sets a member to its default")
+            .WithMetadata(ApiHeaders.OfChanges);
 
         v1.MapDelete("/jobs/{name}", async Task<Results<Ok<Job>, NoContent>> (
             string name,
@@ -77,7 +76,7 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
             }
 
             return deleted is null ? TypedResults.NoContent() : TypedResults.Ok(deleted);
-        }).WithSummary("Deletes a job and answers it; what runs goes on").WithMetadata(Stale);
+        }).WithSummary("Deletes a job and answers it; what runs goes on").WithMetadata(ApiHeaders.OfDeletion);
 
         v1.MapPost("/jobs/{name}/run", async Task<Results<Ok<RunRecord>, Accepted<RunAsked>>> (
             string name,
@@ -87,7 +86,7 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
         {
             var job = await NameAsync(name, cancel);
             return await runs.RunAsync(http, job, Query.Number("wait", wait, 0, 0, RunRequests.WaitSecondsMax));
-        }).WithSummary("Runs a job now");
+        }).WithSummary("Runs a job now").WithMetadata(ApiHeaders.OfRuns);
 
         v1.MapPost("/jobs/{name}/kill", async (
             string name,
@@ -104,10 +103,10 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
 
         v1.MapPost("/jobs/{name}/pause", (string name, HttpContext http, CancellationToken cancel) =>
             EnableAsync(http, name, false, cancel)).WithSummary("Pauses a job: it has no plan times until it is resumed")
-            .WithMetadata(Stale);
+            .WithMetadata(ApiHeaders.OfChanges);
 
         v1.MapPost("/jobs/{name}/resume", (string name, HttpContext http, CancellationToken cancel) =>
-            EnableAsync(http, name, true, cancel)).WithSummary("Resumes a job").WithMetadata(Stale);
+            EnableAsync(http, name, true, cancel)).WithSummary("Resumes a job").WithMetadata(ApiHeaders.OfChanges);
     }
 
     private static SaveOptions OptionsOf(HttpContext http, string? lenient, string? dryRun) =>

@@ -5,7 +5,7 @@ using Dts.Common.Jobs;
 namespace Dts.Master.Api;
 
 /// <summary>The body of a request to kill: nothing, or a reason, which the run's record keeps, and a run's id.</summary>
-internal static class KillBody
+internal sealed record KillBody(string? Reason = null, string? RunId = null)
 {
     private const int ReasonMax = 200;
     private const string Expected = """nothing, or {"reason":"…","runId":"…"}""";

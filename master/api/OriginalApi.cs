@@ -20,15 +20,12 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogReader 
         KeyLengthLimit = 1024,
     };
 
-    // The original checked no method, but read a form only from requests with these.
-    private static readonly string[] Changing = ["POST", "PUT", "PATCH"];
-
     private const int DefaultLimit = 20;
     private const int LimitMax = 1000;
 
     public void Map(IEndpointRouteBuilder routes)
     {
-        routes.MapMethods("/job/save", Changing, gate.Guard(async http =>
+        routes.MapPost("/job/save", gate.Guard(async http =>
         {
             var text = await ReadFieldAsync(http, "job");
             if (!JobJson.TryParse(Encoding.UTF8.GetBytes(text), out var job, out var error))
@@ -46,13 +43,13 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogReader 
             await Answer.SucceedAsync(http, former, ApiJson.Readable.Job!, warnings);
         }));
 
-        routes.MapMethods("/job/delete", Changing, gate.Guard(async http =>
+        routes.MapPost("/job/delete", gate.Guard(async http =>
         {
             var name = await ReadNameAsync(http);
             await Answer.SucceedAsync(http, await jobs.DeleteAsync(name, http.RequestAborted), ApiJson.Readable.Job!);
         }));
 
-        routes.MapMethods("/job/kill", Changing, gate.Guard(async http =>
+        routes.MapPost("/job/kill", gate.Guard(async http =>
         {
             await jobs.KillAsync(await ReadNameAsync(http), KillRequest.All, http.RequestAborted);
             await Answer.SucceedAsync(http);

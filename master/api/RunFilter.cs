@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Dts.Master.Jobs;
 using Dts.Master.Logs;
 using Dts.Master.Views;
@@ -7,22 +8,27 @@ namespace Dts.Master.Api;
 /// <summary>A filter as a question to runs: with state:running or state:queued to those that have not ended, else to the log.</summary>
 internal sealed class RunFilter
 {
+    private const int JobsMax = 1000; // Of a word: the names are part of what the log is asked.
+
     private readonly Filter _ended;
     private readonly IReadOnlyList<FilterTerm> _unended;
+    private readonly DateTimeOffset _now;
 
     /// <exception cref="FormatException">Runs cannot be asked for a word; the message names it.</exception>
-    public RunFilter(Filter filter)
+    public RunFilter(string text, DateTimeOffset now)
     {
+        var filter = Filter.Parse(text, _now = now);
         IsUnended = filter.Terms.Any(term => term is FilterTerm.State);
         (_ended, _unended) = IsUnended ? (Filter.Everything, filter.Terms) : (filter, []);
         foreach (var term in _unended)
         {
-            if (term is not (FilterTerm.Text or FilterTerm.Job or FilterTerm.Worker or FilterTerm.Trigger)
+            if (term is not (FilterTerm.Text or FilterTerm.Job or FilterTerm.Worker or FilterTerm.Trigger
+                    or FilterTerm.Label or FilterTerm.User)
                 && !(term is FilterTerm.State { States: var states } && states.All(state => state is JobState.Running or JobState.Queued)))
             {
                 throw new FormatException(
                     $"filter has {FilterParser.Quote(term.Word)}, which is no question to runs that have not ended; "
-                    + "expected state:running, state:queued, job:, worker:, trigger: or a text");
+                    + "expected state:running, state:queued, job:, worker:, trigger:, label:, user: or a text");
             }
         }
     }
@@ -30,15 +36,29 @@ internal sealed class RunFilter
     /// <summary>Runs that have not ended are asked for.</summary>
     public bool IsUnended { get; }
 
-    public LogQuery ToLogQuery(LogCursor? after, int limit) => _ended.ToLogQuery(after, limit);
+    /// <param name="view">Knows which jobs have a label or a user.</param>
+    public LogQuery ToLogQuery(LogCursor? after, int limit, ClusterView view) => _ended.ToLogQuery(after, limit, term =>
+    {
+        var names = view.Ask(state => state.Jobs.Sorted
+            .Where(job => JobMatch.Matches(term, job, state, _now))
+            .Select(job => job.Name)
+            .ToList());
+        return names.Count <= JobsMax
+            ? names
+            : throw new FormatException(
+                $"filter has {FilterParser.Quote(term.Word)}, which means {names.Count} jobs; "
+                + $"expected a word for at most {JobsMax}, or job: with their names");
+    });
 
-    public bool Matches(UnendedRun run) => _unended.All(term => term.IsNegated != term switch
+    public bool Matches(UnendedRun run, ClusterState view) => _unended.All(term => term.IsNegated != term switch
     {
         FilterTerm.State state => state.States.Contains(run.State == UnendedRun.Queued ? JobState.Queued : JobState.Running),
-        FilterTerm.Text text => run.JobName.Contains(text.Part, StringComparison.OrdinalIgnoreCase),
         FilterTerm.Job job => job.Names.Contains(run.JobName),
         FilterTerm.Worker worker => worker.Ids.Contains(run.Worker),
         FilterTerm.Trigger trigger => trigger.Triggers.Contains(run.Trigger),
-        _ => throw new System.Diagnostics.UnreachableException(),
+        FilterTerm.Text text when run.JobName.Contains(text.Part, StringComparison.OrdinalIgnoreCase) => true,
+        FilterTerm.Text or FilterTerm.Label or FilterTerm.User =>
+            view.Jobs.Find(run.JobName) is { } its && JobMatch.Matches(term, its, view, _now),
+        _ => throw new UnreachableException(),
     });
 }

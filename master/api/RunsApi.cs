@@ -26,7 +26,7 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
     public void Map(RouteGroupBuilder v1)
     {
         v1.MapGet("/runs", async (
-            [Description("Which runs: ending:failed job:backup worker:w1 trigger:manual from:2d \"part of command or error\"; "
+            [Description("Which runs: ending:failed|lost label:team=pay -worker:w1 trigger:manual from:2d \"part of command or error\"; "
                 + "state:running|queued for those that have not ended")]
             string? filter,
             [Description("Started at this time or later")] string? from,
@@ -38,7 +38,7 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
             CancellationToken cancel) =>
         {
             var now = time.GetUtcNow();
-            var question = new RunFilter(Filter.Parse(filter ?? "", now));
+            var question = new RunFilter(filter ?? "", now);
             if (question.IsUnended)
             {
                 RefuseOfEnded(("from", from), ("to", to), ("counts", counts), ("output", output));
@@ -47,7 +47,7 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
 
             var rows = Query.Number("limit", limit, LimitByDefault, 0, LimitMax);
             var place = Query.Text("after", after) is { } text ? LogCursor.Parse(text) ?? throw NoPlace(text) : (LogCursor?)null;
-            var query = Narrow(question.ToLogQuery(place, rows), Query.Moment("from", from), Query.Moment("to", to)) with
+            var query = Narrow(question.ToLogQuery(place, rows, view), Query.Moment("from", from), Query.Moment("to", to)) with
             {
                 Output = Query.Flag("output", output),
             };
@@ -109,9 +109,10 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
     private RunsPage ListUnended(RunFilter filter, string? after, int limit, DateTimeOffset now)
     {
         var place = after is null ? (UnendedCursor?)null : UnendedCursor.Parse(after) ?? throw NoPlace(after);
-        var found = view.Ask(state => state.Runs.List())
-            .Select(run => UnendedRun.Of(run, now))
-            .Where(filter.Matches)
+        var found = view.Ask(state => state.Runs.List()
+                .Select(run => UnendedRun.Of(run, now))
+                .Where(run => filter.Matches(run, state))
+                .ToList())
             .Where(run => place is not { } end || UnendedCursor.Of(run).CompareTo(end) > 0)
             .OrderBy(UnendedCursor.Of)
             .Take(limit + 1)

@@ -54,7 +54,8 @@ internal sealed class VersionsApi(JobStore jobs, JobSaves saves, VersionHistory 
 
             var now = other is null ? await jobs.FindAsync(job, cancel) : other.Job;
             return new VersionDiff(from.Revision, other?.Revision, JobDiff.Between(from.Job, now));
-        }).WithSummary("How a version differs from another one, or from the job as it is now, member by member");
+        }).WithSummary("How a version differs from another one, or from the job as it is now, member by member")
+            .WithMetadata(ApiDescription.Invalid);
 
         v1.MapPost("/jobs/{name}/versions/{revision}/restore", async (
             [Description("The job's name")] string name,
@@ -75,7 +76,7 @@ internal sealed class VersionsApi(JobStore jobs, JobSaves saves, VersionHistory 
             }
 
             return saved.Answer;
-        }).WithSummary("Saves a version of a job again, as a new version; also of a deleted job");
+        }).WithSummary("Saves a version of a job again, as a new version; also of a deleted job").WithMetadata(ApiHeaders.OfChanges);
     }
 
     private static Refusal Lost(JobVersion version) => Refusal.Invalid(

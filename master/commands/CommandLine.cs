@@ -17,13 +17,17 @@ internal sealed class CommandLine
     private readonly Terminal _terminal;
     private readonly Func<string, string?> _environment;
     private readonly RootCommand _root;
+    private readonly HostCommands _ofHost;
     private readonly Option<string> _url;
     private readonly Option<string> _tokenFile;
     private readonly Option<bool> _json = new("--json") { Description = "Print the API's answer as it is", Recursive = true };
 
-    public CommandLine(Terminal terminal, Func<string, string?> environment)
+    /// <param name="settings">The master's settings with their defaults; null = none.</param>
+    public CommandLine(
+        Terminal terminal, Func<string, string?> environment, Func<IReadOnlyDictionary<string, string>>? settings = null)
     {
         (_terminal, _environment) = (terminal, environment);
+        _ofHost = new HostCommands(settings ?? (() => new Dictionary<string, string>()));
         _url = new Option<string>("--url")
         {
             Description = "The master to ask (environment: DTS_URL)",
@@ -42,11 +46,13 @@ internal sealed class CommandLine
             _root.Add(command);
         }
 
+        _root.Add(_ofHost.Doctor);
         _root.Add(Completion.Make(terminal));
     }
 
     /// <summary>A line for each command, for the help of the executable.</summary>
-    public IEnumerable<string> Lines => _root.Subcommands.Select(command => $"dts-master {command.Name,-10} {command.Description}");
+    public IEnumerable<string> Lines =>
+        _root.Subcommands.Except([_ofHost.Doctor]).Select(command => $"dts-master {command.Name,-10} {command.Description}");
 
     /// <summary>Whether arguments name one of these commands, rather than settings of the service.</summary>
     public bool Has(string[] arguments) =>
@@ -55,6 +61,7 @@ internal sealed class CommandLine
 
     public async Task<int> RunAsync(string[] arguments, CancellationToken cancel = default)
     {
+        _ofHost.Complete(_root.Subcommands.Single(command => command.Name == "ledger"));
         var parsed = _root.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Action is ParseErrorAction)
         {

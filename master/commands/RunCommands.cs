@@ -11,6 +11,13 @@ internal sealed class RunCommands(CommandLine line)
 {
     private const int WaitSecondsMax = 600; // Of one request; a longer wait takes several.
 
+    private const string Time = "a time such as 2026-11-22T10:00:00Z, or a date; without a zone it is UTC";
+
+    private const string AboutLedger = "Lists every planned time of a job with its ending. "
+        + "dts-master ledger --job NAME asks etcd and the log itself, with settings of the master, and needs no master. "
+        + "exit code 0: each planned time that has come has one ending; 1: one has none or two; "
+        + "2: the ledger cannot be read, or the job is unknown; 64, with --job 78: wrong arguments";
+
     private static readonly TimeSpan BeyondWait = TimeSpan.FromSeconds(30);
 
     public IEnumerable<Command> All => [Run(), Logs(), Kill(), Ledger()];
@@ -242,9 +249,9 @@ internal sealed class RunCommands(CommandLine line)
     private Command Ledger()
     {
         var job = line.Job();
-        var from = CommandLine.Text("--from", "The start of the span; the day before its end");
-        var to = CommandLine.Text("--to", "The end of the span; now");
-        return line.Make("ledger", "Lists every planned time of a job with its ending; exits with 1 if one has none or two", async asked =>
+        var from = CommandLine.Text("--from", $"The start of the span, {Time}; without it the day before its end");
+        var to = CommandLine.Text("--to", "The end of the span; without it now");
+        return line.Make("ledger", AboutLedger, async asked =>
         {
             var faults = 0;
             var after = "";

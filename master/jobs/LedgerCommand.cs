@@ -16,30 +16,13 @@ internal static class LedgerCommand
     private const int Faults = 1;
     private const int Unreadable = 2;
 
-    private static readonly string[] Usage =
-    [
-        "dts-master ledger --job NAME [--from TIME] [--to TIME] [--config FILE] [--SETTING VALUE ...]",
-        "dts-master ledger NAME [--from TIME] [--to TIME] [--url URL] [--token-file FILE] [--json]",
-        "Prints every planned time of a job in a span, with its ending. The command only reads: in the first form etcd and the log, with "
-            + "the settings of a master, in the second the master at --url (http://127.0.0.1:8070, or DTS_URL).",
-        "TIME is 2026-11-22T10:00:00Z, with an offset such as +01:00, or 2026-11-22; without a zone it is UTC. "
-            + "Without --to: up to now; without --from: the day before --to.",
-        "exit code 0: each planned time that has come has one ending; 1: a planned time has no ending or two; "
-            + "2: the ledger cannot be read, or the job is unknown; 78: wrong settings or arguments.",
-    ];
-
-    /// <summary>Whether the arguments ask etcd and the log themselves, with settings, rather than a master.</summary>
-    public static bool IsMeant(string[] arguments) => arguments.Any(argument =>
-        argument is "--job" or "--config" or "--help" or "-h" or "help" || argument.StartsWith("--job=", StringComparison.Ordinal));
+    /// <summary>Whether the arguments ask etcd and the log themselves, with settings, rather than a master, and ask for no help.</summary>
+    public static bool IsMeant(string[] arguments) =>
+        !arguments.Any(argument => argument is "--help" or "-h")
+        && arguments.Any(argument => argument is "--job" or "--config" || argument.StartsWith("--job=", StringComparison.Ordinal));
 
     public static async Task<int> RunAsync(string[] arguments)
     {
-        if (arguments.Any(argument => argument is "--help" or "-h" or "help"))
-        {
-            Console.WriteLine(string.Join('\n', Usage));
-            return 0;
-        }
-
         var reader = SettingsReader.Load(arguments, "master.json");
         var job = reader.Text("job", "", text => JobName.TryParse(text, out _, out _), "a job's name");
         var now = TimeProvider.System.GetUtcNow();

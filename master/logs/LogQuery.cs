@@ -7,9 +7,10 @@ namespace Dts.Master.Logs;
 /// <summary>What a page of records is asked for. What is null does not matter.</summary>
 /// <param name="From">Starts at this moment or later …</param>
 /// <param name="Until">… and before this one.</param>
-/// <param name="Text">In the command or in the error, in any case of its letters.</param>
+/// <param name="Text">In the job's name, the command or the error, in any case of its letters.</param>
 /// <param name="After">Where the page before this one ended: its <see cref="LogPage.Next"/>.</param>
 /// <param name="Output">The records come with their outputs.</param>
+/// <param name="Others">Conditions beyond these, which all must hold; null = none.</param>
 internal sealed record LogQuery(
     string? Job = null,
     RunStatus? Status = null,
@@ -20,7 +21,30 @@ internal sealed record LogQuery(
     string? Text = null,
     LogCursor? After = null,
     int Limit = 50,
-    bool Output = false);
+    bool Output = false,
+    IReadOnlyList<LogTerm>? Others = null)
+{
+    public LogQuery And(LogField field, IReadOnlyList<string> values, bool isNegated = false) =>
+        this with { Others = [.. Others ?? [], new LogTerm(field, values, isNegated)] };
+}
+
+/// <summary>A condition on a record: the field has one of these values, or, if it is negated, none of them.</summary>
+internal sealed record LogTerm(LogField Field, IReadOnlyList<string> Values, bool IsNegated);
+
+internal enum LogField
+{
+    Job,
+
+    /// <summary>By its word.</summary>
+    Ending,
+
+    Worker,
+
+    Trigger,
+
+    /// <summary>The job's name, the command and the error: a value is a part of one of them, in any case of its letters.</summary>
+    Text,
+}
 
 /// <summary>A place between two records in the order of lists: latest start first, and of one start the greater id first.</summary>
 internal readonly record struct LogCursor(long StartTime, string Id)

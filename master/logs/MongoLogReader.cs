@@ -234,13 +234,47 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
             filter.Add("$or", places);
         }
 
+        List<BsonDocument> others = [.. (query.Others ?? []).Select(ConditionOf)];
         if (query.Text is { } text)
         {
-            var matches = new BsonDocument { { "$regex", Regex.Escape(text) }, { "$options", "i" } };
-            var either = new BsonArray { new BsonDocument("command", matches), new BsonDocument("err", matches) };
-            filter.Add("$and", new BsonArray { new BsonDocument("$or", either) });
+            others.Add(ConditionOf(new LogTerm(LogField.Text, [text], IsNegated: false)));
         }
 
+        filter.Add("$and", new BsonArray(others), others.Count > 0);
         return filter;
+    }
+
+    private static BsonDocument ConditionOf(LogTerm term)
+    {
+        var values = new BsonDocument("$in", new BsonArray(term.Values));
+        var condition = term.Field switch
+        {
+            LogField.Job => new BsonDocument("jobName", values),
+            LogField.Worker => new BsonDocument("worker", values),
+            LogField.Trigger => new BsonDocument("trigger", values),
+            LogField.Ending => new BsonDocument("$or", new BsonArray(new[] { new BsonDocument("status", values) }.Concat(
+                term.Values.Select(OriginalsWith).OfType<BsonDocument>()))),
+            LogField.Text => new BsonDocument("$or", new BsonArray(term.Values.SelectMany(Having))),
+            _ => throw new System.Diagnostics.UnreachableException(),
+        };
+        return term.IsNegated ? new BsonDocument("$nor", new BsonArray { condition }) : condition;
+    }
+
+    private static IEnumerable<BsonDocument> Having(string text)
+    {
+        var matches = new BsonDocument { { "$regex", Regex.Escape(text) }, { "$options", "i" } };
+        return [new BsonDocument("jobName", matches), new BsonDocument("command", matches), new BsonDocument("err", matches)];
+    }
+
+    /// <summary>The original's records have no status; one with an error has failed. Null = none of them ended so.</summary>
+    private static BsonDocument? OriginalsWith(string ending)
+    {
+        var noError = new BsonArray { "", BsonNull.Value };
+        return RunStatusWords.Find(ending) switch
+        {
+            RunStatus.Succeeded => new BsonDocument { { "status", BsonNull.Value }, { "err", new BsonDocument("$in", noError) } },
+            RunStatus.Failed => new BsonDocument { { "status", BsonNull.Value }, { "err", new BsonDocument("$nin", noError) } },
+            _ => null,
+        };
     }
 }

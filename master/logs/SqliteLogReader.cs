@@ -1,4 +1,3 @@
-using System.Text;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Microsoft.Data.Sqlite;
@@ -9,11 +8,6 @@ namespace Dts.Master.Logs;
 /// <param name="mustExist">A missing file is an error; else it has no records yet.</param>
 internal sealed class SqliteLogReader(string path, bool mustExist = false) : SqliteLog(path), ILogReader
 {
-    private const int LettersEnd = 0x20000; // No letter at or above it has an upper and a lower case.
-
-    /// <summary>For each upper-case letter, all letters that differ from it only in case.</summary>
-    private static readonly Lazy<Dictionary<int, string>> Cases = new(FindCases);
-
     public async Task<RunRecord?> FindAsync(string id, CancellationToken cancel) =>
         await Query("select record from log where _id = $id", [("$id", id)], cancel) is [var record] ? record : null;
 
@@ -24,20 +18,19 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
 
     public async Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel)
     {
-        var conditions = Conditions.Of(query);
-        var sql =
-            $"select record from log where {conditions.Indexed} and {conditions.Others} order by startTime desc, _id desc limit $limit";
+        var conditions = SqliteConditions.Of(query);
         return LogPage.Of(
-            await QueryRecords(sql, [.. conditions.Parameters, ("$limit", query.Limit + 1)], query.Output, cancel), query.Limit);
+            await QueryRecords(conditions.Latest, [.. conditions.Parameters, ("$limit", query.Limit + 1)], query.Output, cancel),
+            query.Limit);
     }
 
     public async Task<SpanCounts> CountAsync(LogQuery query, TimeSpan step, int recordsMax, CancellationToken cancel)
     {
         var ms = (long)step.TotalMilliseconds;
         var counts = await ReadAsync<SpanCounts>(
-            connection => query is { Job: null, Worker: null, Trigger: null, Text: null }
-                ? [CountByIndex(connection, query, ms)]
-                : [CountRecords(connection, Conditions.Of(query), ms, recordsMax)],
+            connection => SqliteConditions.OnlyEndingsOf(query) is { } statuses
+                ? [CountByIndex(connection, query, statuses, ms)]
+                : [CountRecords(connection, SqliteConditions.Of(query), ms, recordsMax)],
             cancel);
         return counts is [var counted] ? counted : new SpanCounts([], IsWhole: true);
     }
@@ -122,28 +115,8 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
         }
     }
 
-    /// <summary>A pattern for glob; like ignores case for ASCII letters only.</summary>
-    private static string InAnyCase(Rune rune) =>
-        Cases.Value.TryGetValue(Rune.ToUpperInvariant(rune).Value, out var cases) ? $"[{cases}]"
-        : rune.Value is '*' or '?' or '[' ? $"[{rune}]"
-        : $"{rune}";
-
-    private static Dictionary<int, string> FindCases()
-    {
-        var cases = new Dictionary<int, string>();
-        for (var value = 'a' + 0; value < LettersEnd; value++)
-        {
-            if (Rune.IsValid(value) && Rune.ToUpperInvariant(new Rune(value)).Value is var upper && upper != value)
-            {
-                cases[upper] = cases.GetValueOrDefault(upper, char.ConvertFromUtf32(upper)) + char.ConvertFromUtf32(value);
-            }
-        }
-
-        return cases;
-    }
-
     /// <summary>By the index of endings and start times alone: some ten million records a second.</summary>
-    private static SpanCounts CountByIndex(SqliteConnection connection, LogQuery query, long step)
+    private static SpanCounts CountByIndex(SqliteConnection connection, LogQuery query, IEnumerable<RunStatus> statuses, long step)
     {
         var counts = new List<EndingCount>();
         using var first = connection.CreateCommand();
@@ -152,7 +125,7 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
         using var count = connection.CreateCommand();
         count.CommandText = "select count(*) from log where status = $status and startTime >= $from and startTime < $to";
         var (from, until) = (query.From?.ToUnixTimeMilliseconds() ?? 0, query.Until?.ToUnixTimeMilliseconds() ?? long.MaxValue);
-        foreach (var status in query.Status is { } one ? [one] : Enum.GetValues<RunStatus>())
+        foreach (var status in statuses)
         {
             for (var at = from; Ask(first, status, at, until) is long start;)
             {
@@ -174,7 +147,7 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
         }
     }
 
-    private static SpanCounts CountRecords(SqliteConnection connection, Conditions conditions, long step, int recordsMax)
+    private static SpanCounts CountRecords(SqliteConnection connection, SqliteConditions conditions, long step, int recordsMax)
     {
         using var command = connection.CreateCommand();
         foreach (var (name, value) in conditions.Parameters)
@@ -237,41 +210,4 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
 
         return records;
     }, cancel);
-
-    /// <summary>A query as conditions: on what the indexes have, and on what only the record has.</summary>
-    private sealed record Conditions(string Indexed, string Others, IReadOnlyList<(string Name, object Value)> Parameters)
-    {
-        public static Conditions Of(LogQuery query)
-        {
-            var (indexed, others) = (new StringBuilder("true"), new StringBuilder("true"));
-            var parameters = new List<(string, object)>();
-            Where(indexed, "jobName = $job", "$job", query.Job);
-            Where(indexed, "status = $status", "$status", query.Status?.Word());
-            Where(indexed, "startTime >= $from", "$from", query.From?.ToUnixTimeMilliseconds());
-            Where(indexed, "startTime < $until", "$until", query.Until?.ToUnixTimeMilliseconds());
-            Where(others, "record ->> 'worker' = $worker", "$worker", query.Worker);
-            Where(others, "record ->> 'trigger' = $trigger", "$trigger", query.Trigger);
-            Where(
-                others,
-                "(record ->> 'command' glob $text or record ->> 'err' glob $text)",
-                "$text",
-                query.Text is { } text ? $"*{string.Concat(text.EnumerateRunes().Select(InAnyCase))}*" : null);
-            if (query.After is { } after)
-            {
-                Where(indexed, "(startTime, _id) < ($afterStart, $afterId)", "$afterStart", after.StartTime);
-                parameters.Add(("$afterId", after.Id));
-            }
-
-            return new Conditions($"{indexed}", $"{others}", parameters);
-
-            void Where(StringBuilder conditions, string condition, string name, object? value)
-            {
-                if (value is not null)
-                {
-                    conditions.Append(" and ").Append(condition);
-                    parameters.Add((name, value));
-                }
-            }
-        }
-    }
 }

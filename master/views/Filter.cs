@@ -1,3 +1,4 @@
+using Dts.Common.Jobs;
 using Dts.Master.Logs;
 
 namespace Dts.Master.Views;
@@ -5,6 +6,8 @@ namespace Dts.Master.Views;
 /// <summary>Which jobs or runs a list shows: those that match all its words. <see cref="FilterParser"/> has the language.</summary>
 internal sealed record Filter(IReadOnlyList<FilterTerm> Terms)
 {
+    private static readonly RunStatus[] AllEndings = Enum.GetValues<RunStatus>();
+
     public static Filter Everything { get; } = new([]);
 
     public bool IsEverything => Terms.Count == 0;
@@ -14,34 +17,44 @@ internal sealed record Filter(IReadOnlyList<FilterTerm> Terms)
     public static Filter Parse(string text, DateTimeOffset now) => new(FilterParser.Parse(text, now));
 
     /// <summary>The same question to the log.</summary>
+    /// <param name="jobsOf">The jobs that a word such as label:team=pay means: the log knows names only. Null = it means none.</param>
     /// <exception cref="FormatException">The log cannot answer a word; the message names it.</exception>
-    public LogQuery ToLogQuery(LogCursor? after = null, int limit = 50)
+    public LogQuery ToLogQuery(LogCursor? after = null, int limit = 50, Func<FilterTerm, IReadOnlyList<string>>? jobsOf = null)
     {
         var query = new LogQuery(After: after, Limit: limit);
+        var endings = AllEndings;
         foreach (var term in Terms)
         {
             query = term switch
             {
-                { IsNegated: true } => throw Refuse(term, "runs have no word with '-'"),
-                FilterTerm.Text text when query.Text is null => query with { Text = text.Part },
-                FilterTerm.Text => throw Refuse(term, "runs take one text: write several words in one pair of quotes"),
-                FilterTerm.Job job when query.Job is null => query with { Job = Only(job, job.Names) },
-                FilterTerm.Ending ending when query.Status is null => query with { Status = Only(ending, ending.Statuses) },
-                FilterTerm.Worker worker when query.Worker is null => query with { Worker = Only(worker, worker.Ids) },
-                FilterTerm.Trigger trigger when query.Trigger is null => query with { Trigger = Only(trigger, trigger.Triggers) },
-                FilterTerm.Since since => query with { From = query.From > since.At ? query.From : since.At },
-                FilterTerm.Until until => query with { Until = query.Until < until.At ? query.Until : until.At },
-                FilterTerm.Job or FilterTerm.Ending or FilterTerm.Worker or FilterTerm.Trigger =>
-                    throw Refuse(term, "runs take each key once"),
+                FilterTerm.Text { IsNegated: false } text when query.Text is null => query with { Text = text.Part },
+                FilterTerm.Job { IsNegated: false, Names: [var name] } when query.Job is null => query with { Job = name },
+                FilterTerm.Worker { IsNegated: false, Ids: [var id] } when query.Worker is null => query with { Worker = id },
+                FilterTerm.Trigger { IsNegated: false, Triggers: [var one] } when query.Trigger is null => query with { Trigger = one },
+                FilterTerm.Text text => query.And(LogField.Text, [text.Part], text.IsNegated),
+                FilterTerm.Job job => query.And(LogField.Job, job.Names, job.IsNegated),
+                FilterTerm.Worker worker => query.And(LogField.Worker, worker.Ids, worker.IsNegated),
+                FilterTerm.Trigger trigger => query.And(LogField.Trigger, trigger.Triggers, trigger.IsNegated),
+                FilterTerm.Label or FilterTerm.User => query.And(LogField.Job, jobsOf?.Invoke(term) ?? [], term.IsNegated),
+                FilterTerm.Since since => since.IsNegated ? EndAt(query, since.At) : BeginAt(query, since.At),
+                FilterTerm.Until until => until.IsNegated ? BeginAt(query, until.At) : EndAt(query, until.At),
+                FilterTerm.Ending => query,
                 _ => throw Refuse(term, "it is asked of jobs, and runs do not have it"),
             };
+            if (term is FilterTerm.Ending(_, var isNegated, var statuses))
+            {
+                endings = [.. endings.Where(status => statuses.Contains(status) != isNegated)];
+            }
         }
 
-        return query;
+        return endings is [var only] ? query with { Status = only }
+            : endings.Length < AllEndings.Length ? query.And(LogField.Ending, [.. endings.Select(status => status.Word())])
+            : query;
     }
 
-    private static T Only<T>(FilterTerm term, IReadOnlyList<T> values) =>
-        values.Count == 1 ? values[0] : throw Refuse(term, "runs take one value of a key");
+    private static LogQuery BeginAt(LogQuery query, DateTimeOffset at) => query with { From = query.From > at ? query.From : at };
+
+    private static LogQuery EndAt(LogQuery query, DateTimeOffset at) => query with { Until = query.Until < at ? query.Until : at };
 
     private static FormatException Refuse(FilterTerm term, string why) =>
         new($"filter has {FilterParser.Quote(term.Word)}, which is no question to runs: {why}");

@@ -26,7 +26,8 @@ internal static class JobMatch
         return true;
     }
 
-    private static bool Matches(FilterTerm term, JobEntry job, ClusterState state, DateTimeOffset now) => term switch
+    /// <summary>Whether a word, read without its '-', means the job.</summary>
+    public static bool Matches(FilterTerm term, JobEntry job, ClusterState state, DateTimeOffset now) => term switch
     {
         FilterTerm.Text(_, _, var part) => Has(job.Name, part) || Has(job.Command, part) || Has(job.Description, part),
         FilterTerm.Job(_, _, var names) => names.Contains(job.Name),

@@ -25,7 +25,7 @@ public sealed partial class ArchitectureTests
         ["master"]                  =
             $"{Common} Doctor master.Api master.Commands master.Crontab master.Jobs master.Logs master.Versions master.Views",
         ["master/api"]              = $"{Common} master.Crontab master.Jobs master.Logs master.Versions master.Views",
-        ["master/commands"]         = "Hosting master.Crontab",
+        ["master/commands"]         = "Doctor Hosting master.Crontab",
         ["master/crontab"]          = "Cron Hosting Jobs master.Jobs",
         ["master/jobs"]             = $"{Common} master.Logs master.Versions",
         ["master/versions"]         = "Etcd Hosting Jobs Logs Logs.Mongo",

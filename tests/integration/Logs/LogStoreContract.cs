@@ -231,6 +231,25 @@ public abstract class LogStoreContract : IDisposable
         await FoundAsync(new LogQuery(Text: ".*"));
         await FoundAsync(new LogQuery(Job: "hello", Status: RunStatus.Succeeded), 3, 0);
         await FoundAsync(new LogQuery(From: Started(1), Until: Started(3)), 2, 1);
+        await FoundAsync(new LogQuery(Text: "OTHE"), 2);
+        await FoundAsync(new LogQuery().And(LogField.Job, ["hello", "other"]), 3, 2, 1, 0);
+        await FoundAsync(new LogQuery(Limit: 2).And(LogField.Job, ["hello", "other", "nobody"]), 3, 2);
+        await FoundAsync(new LogQuery().And(LogField.Job, ["other"], isNegated: true), 3, 1, 0);
+        await FoundAsync(new LogQuery().And(LogField.Job, []));
+        await FoundAsync(new LogQuery().And(LogField.Job, [], isNegated: true), 3, 2, 1, 0);
+        await FoundAsync(new LogQuery(Job: "hello").And(LogField.Job, ["hello", "other"]), 3, 1, 0);
+        await FoundAsync(new LogQuery().And(LogField.Ending, ["failed", "lost"]), 1);
+        await FoundAsync(new LogQuery(Limit: 2).And(LogField.Ending, ["failed", "succeeded"]), 3, 2);
+        await FoundAsync(new LogQuery().And(LogField.Ending, ["failed"], isNegated: true), 3, 2, 0);
+        await FoundAsync(new LogQuery().And(LogField.Job, ["hello"]).And(LogField.Ending, ["failed", "lost"]), 1);
+        await FoundAsync(new LogQuery().And(LogField.Worker, ["w2", "w3"]), 2);
+        await FoundAsync(new LogQuery().And(LogField.Worker, ["w2"], isNegated: true), 3, 1, 0);
+        await FoundAsync(new LogQuery().And(LogField.Trigger, ["manual", "retry"]), 3);
+        await FoundAsync(new LogQuery().And(LogField.Trigger, ["manual"], isNegated: true), 2, 1, 0);
+        await FoundAsync(new LogQuery(Text: "100%").And(LogField.Text, ["disk"]), 1);
+        await FoundAsync(new LogQuery().And(LogField.Text, ["100%"], isNegated: true), 3, 0);
+        await FoundAsync(
+            new LogQuery(After: new LogCursor(records[2].StartTime, records[2].Id)).And(LogField.Job, ["hello", "other"]), 1, 0);
 
         async Task FoundAsync(LogQuery query, params int[] expected) => Assert.Equal(
             expected.Select(n => records[n].Id),
@@ -286,6 +305,10 @@ public abstract class LogStoreContract : IDisposable
         await CountedAsync(new LogQuery(Worker: "w2"), "00 failed 1");
         await CountedAsync(new LogQuery(Trigger: RunSpec.Misfire), "15 missed 1");
         await CountedAsync(new LogQuery(Text: "disk full"), "30 failed 1");
+        await CountedAsync(new LogQuery().And(LogField.Ending, ["failed", "missed"]), "00 failed 1", "15 missed 1", "30 failed 1");
+        await CountedAsync(new LogQuery().And(LogField.Job, ["other", "more"]), "00 failed 1", "15 missed 1");
+        await CountedAsync(
+            new LogQuery().And(LogField.Job, ["other"], isNegated: true).And(LogField.Ending, ["failed"]), "30 failed 1");
         await CountedAsync(new LogQuery(Job: "nobody"));
         await CountedAsync(
             new LogQuery(From: Started(14), Until: Started(16)), "00 succeeded 1", "15 succeeded 1");

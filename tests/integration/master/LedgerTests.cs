@@ -60,6 +60,17 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
         Assert.Equal(0, exitCode);
         Assert.Contains("dts-master ledger --job NAME", said);
         Assert.Contains("exit code 0", said);
+        Assert.Matches(@"--from <from> +The start of the span", said);
+        Assert.Matches(@"--etcdEndpoints <etcdEndpoints> +A setting of the master \[default: 127.0.0.1:2379\]", said);
+    }
+
+    [Fact]
+    public async Task A_setting_without_job_is_refused_rather_than_ignored()
+    {
+        var (exitCode, _, error) = await RunAsync(_name, "--logFile", master.LogFile);
+
+        Assert.Equal(64, exitCode);
+        Assert.Contains("--logFile needs --job, which asks etcd and the log; expected --url to ask a master\n", error);
     }
 
     [Theory]

@@ -18,6 +18,17 @@ public sealed class MasterProcess : IAsyncLifetime
 
     internal EtcdServer Server { get; init; } = new();
 
+    /// <summary>Another master, whose etcd and log file this one shares.</summary>
+    internal MasterProcess? Beside
+    {
+        get;
+        init
+        {
+            field = value;
+            Server = value!.Server;
+        }
+    }
+
     /// <summary>Settings besides those that every test needs.</summary>
     internal string[] Settings { get; init; } = [];
 
@@ -31,15 +42,19 @@ public sealed class MasterProcess : IAsyncLifetime
 
     internal SqliteLogStore LogStore { get; private set; } = null!;
 
-    internal string LogFile => _scratch.File("log.db");
+    internal string LogFile => Beside?.LogFile ?? _scratch.File("log.db");
 
     internal HttpClient Http { get; } = new() { Timeout = Patience.Limit };
 
     public async ValueTask InitializeAsync()
     {
-        await Server.StartAsync();
+        if (Beside is null)
+        {
+            await Server.StartAsync();
+        }
+
         Etcd = Server.Connect(_log);
-        LogStore = new SqliteLogStore(_scratch.File("log.db"));
+        LogStore = new SqliteLogStore(LogFile);
         Http.BaseAddress = new Uri($"http://127.0.0.1:{FindFreePort()}");
         _process = Start();
         await Patience.Until(() => _process.HasExited || Said().Contains("listening on", StringComparison.Ordinal), Said);
@@ -58,7 +73,11 @@ public sealed class MasterProcess : IAsyncLifetime
         Http.Dispose();
         LogStore.Dispose();
         Etcd.Dispose();
-        await Server.DisposeAsync();
+        if (Beside is null)
+        {
+            await Server.DisposeAsync();
+        }
+
         _scratch.Dispose();
     }
 
@@ -84,7 +103,7 @@ public sealed class MasterProcess : IAsyncLifetime
             "--etcdEndpoints", Server.Endpoint.Authority,
             "--etcdDialTimeout", "2000",
             "--apiPort", $"{Http.BaseAddress!.Port}",
-            "--logFile", _scratch.File("log.db"),
+            "--logFile", LogFile,
             .. Settings,
         ];
         var process = new Process

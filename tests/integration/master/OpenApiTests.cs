@@ -1,7 +1,6 @@
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
-using System.Text.RegularExpressions;
 using Dts.Master.Api;
 using Dts.Tests.Support;
 using Xunit;
@@ -19,9 +18,7 @@ public sealed class OpenApiTests(MasterProcess master) : IClassFixture<MasterPro
         var document = await ReadAsync();
         var operations = OperationsOf(document).Select(operation => operation.Key).Order();
 
-        var mapped = Directory.EnumerateFiles(Tool.InRepository("../master"), "*.cs", SearchOption.AllDirectories)
-            .SelectMany(file => Regex.Matches(File.ReadAllText(file), @"\bv1\.Map(Get|Put|Patch|Post|Delete)\(\s*""(/[^""]*)"""))
-            .Select(route => $"{route.Groups[1].Value.ToUpperInvariant()} {route.Groups[2].Value}");
+        var mapped = MappedRoutes.List();
 
         Assert.Equal(mapped.Order(), operations);
         Assert.Equal(ApiExamples.All.Keys.Order(), operations); // A new operation needs an example there.
@@ -55,7 +52,7 @@ public sealed class OpenApiTests(MasterProcess master) : IClassFixture<MasterPro
         foreach (var (key, expected) in ApiExamples.All)
         {
             var example = operations[key]["x-example"]!;
-            var (status, body) = await SendAsync(
+            var (status, body, headers) = await SendAsync(
                 new HttpMethod(key.Split(' ')[0]),
                 (string)example["path"]!,
                 (string?)example["body"],
@@ -63,8 +60,85 @@ public sealed class OpenApiTests(MasterProcess master) : IClassFixture<MasterPro
 
             Assert.True(status == expected.Status, $"{key} {example["path"]}: {status}, expected {expected.Status}: {body}");
             Assert.True(operations[key]["responses"]![$"{status}"] is not null, $"{key} does not list its answer {status}");
+            Assert.Equal(
+                HeadersOf(operations[key], $"{status}").Except(["Idempotency-Replayed"]).Order(),
+                headers.Intersect(["ETag", "Location", "DTS-Output-Bytes", "DTS-Output-Cut"]).Order());
         }
     }
+
+    [Theory]
+    [InlineData("GET /jobs/{name}",             "If-None-Match", "200 ETag", "304 ETag")]
+    [InlineData("PUT /jobs/{name}",             "If-Match, If-None-Match", "200 ETag", "201 ETag, Location", "412 ")]
+    [InlineData("PATCH /jobs/{name}",           "If-Match, If-None-Match", "200 ETag", "412 ")]
+    [InlineData("DELETE /jobs/{name}",          "If-Match, If-None-Match", "200 ", "412 ")]
+    [InlineData("POST /jobs/{name}/pause",      "If-Match, If-None-Match", "200 ETag", "412 ")]
+    [InlineData("POST /jobs/{name}/run",        "Idempotency-Key", "202 Location, Idempotency-Replayed")]
+    [InlineData("GET /runs/{job}/{runId}/output", "Last-Event-ID", "200 DTS-Output-Bytes, DTS-Output-Cut")]
+    [InlineData("POST /jobs/{name}/versions/{revision}/restore", "If-Match, If-None-Match", "200 ETag", "412 ")]
+    [InlineData("GET /schedule/preview",        "", "422 ")]
+    [InlineData("GET /jobs/{name}/versions/{revision}/diff", "", "422 ")]
+    public async Task Headers_and_the_answers_that_they_lead_to_are_described(string key, string request, params string[] responses)
+    {
+        var operation = OperationsOf(await ReadAsync()).ToDictionary()[key];
+
+        Assert.Equal(request, string.Join(", ", ListOf(operation["parameters"])
+            .Where(parameter => (string?)parameter["in"] == "header").Select(parameter => (string?)parameter["name"])));
+        Assert.All(responses, expected => Assert.Equal(
+            expected,
+            $"{expected[..3]} {string.Join(", ", HeadersOf(operation, expected[..3]))}"));
+    }
+
+    [Theory]
+    [InlineData("PUT /jobs/{name}",       "application/json",             true,  "command cronExpr", "")]
+    [InlineData("PATCH /jobs/{name}",     "application/merge-patch+json", true,  "command cronExpr", "")]
+    [InlineData("POST /jobs/{name}/run",  "application/json",             false, "worker env", "")]
+    [InlineData("POST /jobs/run",         "application/json",             false, "worker env", "")]
+    [InlineData("POST /jobs/{name}/kill", "application/json",             false, "reason runId", "")]
+    [InlineData("POST /runs/{job}/{runId}/kill", "application/json",      false, "reason runId", "")]
+    public async Task A_body_has_its_members_described(string key, string type, bool isRequired, string members, string required)
+    {
+        var document = await ReadAsync();
+        var body = OperationsOf(document).ToDictionary()[key]["requestBody"]!;
+        var schema = Resolve(document, body["content"]![type]!["schema"]!);
+
+        Assert.Equal(isRequired, (bool?)body["required"] ?? false);
+        Assert.Subset(schema["properties"]!.AsObject().Select(member => member.Key).ToHashSet(), members.Split(' ').ToHashSet());
+        Assert.Equal(required, string.Join(' ', ListOf(schema["required"])));
+    }
+
+    [Fact]
+    public async Task A_set_of_jobs_is_an_array_or_a_text_and_a_crontab_a_text()
+    {
+        var document = await ReadAsync();
+        var operations = OperationsOf(document).ToDictionary();
+        var set = operations["POST /apply"]["requestBody"]!["content"]!;
+        var job = Resolve(document, Resolve(document, set["application/json"]!["schema"]!)["items"]!);
+
+        Assert.Contains("command", job["properties"]!.AsObject().Select(member => member.Key));
+        Assert.Equal("string", (string?)set["application/yaml"]!["schema"]!["type"]);
+        Assert.Equal("string", (string?)operations["POST /import"]["requestBody"]!["content"]!["text/plain"]!["schema"]!["type"]);
+    }
+
+    [Fact]
+    public async Task It_says_how_a_client_shows_its_token()
+    {
+        var document = await ReadAsync();
+
+        Assert.Equal(
+            ["bearer: http bearer", "basic: http basic"],
+            document["components"]!["securitySchemes"]!.AsObject().Select(scheme =>
+                $"{scheme.Key}: {scheme.Value!["type"]} {scheme.Value["scheme"]}"));
+        Assert.Equal("""[{},{"bearer":[]},{"basic":[]}]""", document["security"]!.ToJsonString());
+    }
+
+    private static JsonNode Resolve(JsonNode document, JsonNode schema) => (string?)schema["$ref"] is { } path
+        ? path.Split('/').Skip(1).Aggregate(document, (node, part) => node[part]!)
+        : schema;
+
+    private static IEnumerable<JsonNode> ListOf(JsonNode? list) => list?.AsArray().Select(item => item!) ?? [];
+
+    private static IEnumerable<string> HeadersOf(JsonNode operation, string status) =>
+        operation["responses"]![status]!["headers"]?.AsObject().Select(header => header.Key) ?? [];
 
     private static IEnumerable<KeyValuePair<string, JsonNode>> OperationsOf(JsonNode document) =>
         from path in document["paths"]!.AsObject()
@@ -74,12 +148,12 @@ public sealed class OpenApiTests(MasterProcess master) : IClassFixture<MasterPro
 
     private async Task<JsonNode> ReadAsync() => JsonNode.Parse(await master.Http.GetStringAsync("/openapi/v1.json"))!;
 
-    private async Task<(int Status, string Body)> SendAsync(
+    private async Task<(int Status, string Body, IEnumerable<string> Headers)> SendAsync(
         HttpMethod method, string path, string? body, string type = "application/json")
     {
         using var request = new HttpRequestMessage(method, path);
         request.Content = body is null ? null : new StringContent(body, Encoding.UTF8, new MediaTypeHeaderValue(type));
         using var answer = await master.Http.SendAsync(request);
-        return ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync());
+        return ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync(), [.. answer.Headers.Select(header => header.Key)]);
     }
 }

@@ -218,17 +218,6 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
         Assert.Null(await StoredAsync(_name));
     }
 
-    [Theory]
-    [InlineData("PUT")]
-    [InlineData("PATCH")]
-    public async Task PUT_and_PATCH_work_like_POST(string method)
-    {
-        using var form = new FormUrlEncodedContent([new("job", ThreeFields)]);
-
-        Assert.Equal("""{"errno":0,"msg":"success","data":null}""", await SendAsync(new HttpMethod(method), "/job/save", form));
-        Assert.NotNull(await StoredAsync(_name));
-    }
-
     [Fact]
     public async Task A_name_that_is_none_is_refused_by_the_other_paths_too()
     {

@@ -69,8 +69,8 @@ public sealed class RunsApiTests(MasterProcess master) : IClassFixture<MasterPro
 
     [Theory]
     [InlineData("filter=state:failing",             "filter has \"state:failing\", which is no question to runs that have not ended; "
-        + "expected state:running, state:queued, job:, worker:, trigger: or a text")]
-    [InlineData("filter=label:a=b",                 "filter has \"label:a=b\", which is no question to runs: "
+        + "expected state:running, state:queued, job:, worker:, trigger:, label:, user: or a text")]
+    [InlineData("filter=next:none",                 "filter has \"next:none\", which is no question to runs: "
         + "it is asked of jobs, and runs do not have it")]
     [InlineData("counts=week",                      "counts is \"week\"; expected one of minute, quarter, hour, day")]
     [InlineData("counts=minute&from=2026-01-01",    "counts is \"minute\"; expected a span, from to to, of at most 2000 times")]
@@ -115,6 +115,39 @@ public sealed class RunsApiTests(MasterProcess master) : IClassFixture<MasterPro
         Assert.Equal([queued.Id], one["unended"]!.AsArray().Select(run => (string?)run!["runId"]));
         Assert.DoesNotContain("secret", both.ToJsonString(), StringComparison.Ordinal);
         Assert.Empty(both["runs"]!.AsArray());
+    }
+
+    [Fact]
+    public async Task Runs_are_found_by_what_a_list_of_jobs_finds_jobs_by()
+    {
+        var (pay, other) = ($"{_job}-pay", $"{_job}-other");
+        await master.Etcd.PutAsync(
+            master.Keys.Job(JobName.Parse(pay)),
+            JobJson.ToJson(Some.Job(pay) with { Labels = new Dictionary<string, string> { ["team"] = _job }, User = "deploy" }));
+        await master.Etcd.PutAsync(master.Keys.Job(JobName.Parse(other)), JobJson.ToJson(Some.Job(other)));
+        await WriteAsync(
+            Some.Record(0, pay), Some.Record(1, pay, RunStatus.Failed), Some.Record(2, other, RunStatus.Lost), Some.Record(3, other));
+        await QueueAsync(RunSpec.Scheduled(Some.Now.AddMinutes(1)), pay);
+        await QueueAsync(RunSpec.Scheduled(Some.Now.AddMinutes(2)), other);
+        await Patience.Until(
+            () => GetAsync($"/api/v1/runs?filter=state:queued%20{_job}").Result["unended"] is JsonArray { Count: 2 }, master.Said);
+        await Patience.Until(() => GetAsync($"/api/v1/jobs?filter={_job}").Result["jobs"] is JsonArray { Count: 2 }, master.Said);
+
+        Assert.Equal(["pay 1", "pay 0"], await FoundAsync($"label:team={_job}"));
+        Assert.Equal(["other 3", "other 2"], await FoundAsync($"-label:team={_job} {_job}"));
+        Assert.Equal(["pay 1", "pay 0"], await FoundAsync($"{_job} user:deploy"));
+        Assert.Equal(["other 2", "pay 1"], await FoundAsync($"{_job} ending:failed|lost"));
+        Assert.Equal(["other 2"], await FoundAsync($"job:{pay}|{other} -ending:succeeded -job:{pay}"));
+        Assert.Equal([pay], await UnendedAsync($"state:queued label:team={_job}"));
+        Assert.Equal([other], await UnendedAsync($"state:queued {_job} -user:deploy"));
+
+        async Task<IEnumerable<string>> FoundAsync(string filter) =>
+            (await GetAsync($"/api/v1/runs?filter={Uri.EscapeDataString(filter)}"))["runs"]!.AsArray().Select(run =>
+                $"{((string)run!["jobName"]!)[(_job.Length + 1)..]} {((long)run["planTime"]! - Ms(Some.Now)) / 60_000}");
+
+        async Task<IEnumerable<string?>> UnendedAsync(string filter) =>
+            (await GetAsync($"/api/v1/runs?filter={Uri.EscapeDataString(filter)}"))["unended"]!.AsArray()
+                .Select(run => (string?)run!["jobName"]);
     }
 
     [Fact]

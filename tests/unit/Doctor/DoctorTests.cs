@@ -12,6 +12,20 @@ namespace Dts.Tests.Unit.Doctor;
 
 public sealed class DoctorTests
 {
+    [Theory]
+    [InlineData("dts-master")]
+    [InlineData("dts-worker")]
+    public async Task Its_help_lists_every_option_with_its_default(string executable)
+    {
+        var help = await Tool.RunAsync(Path.Combine(AppContext.BaseDirectory, executable), "doctor", "--help");
+
+        Assert.Contains($"\n  {executable} doctor [options]\n", help);
+        Assert.Matches(@"\n  --json +Print an array", help);
+        Assert.Matches($@"\n  --config <file> .*\[default: {executable[4..]}.json, if it exists\]\n", help);
+        Assert.Matches(@"\n  --etcdEndpoints <value> .*\[default: 127.0.0.1:2379\]\n", help);
+        Assert.Contains("Exit code 0", help);
+    }
+
     private const string Active = "LoadState=loaded\nActiveState=active\n";
     private const string UnitOfDts = "LoadState=loaded\nUser=dts\nAmbientCapabilities=";
 

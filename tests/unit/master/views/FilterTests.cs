@@ -100,12 +100,42 @@ public sealed class FilterTests
     }
 
     [Theory]
+    [InlineData("-a",                   "not Text a")]
+    [InlineData("a b -c",               "a; Text b; not Text c")]
+    [InlineData("job:a|b",              "Job a|b")]
+    [InlineData("job:a job:b",          "job a; Job b")]
+    [InlineData("-job:a",               "not Job a")]
+    [InlineData("worker:w1|w2",         "Worker w1|w2")]
+    [InlineData("-trigger:manual",      "not Trigger manual")]
+    [InlineData("ending:failed|lost",   "Ending failed|lost")]
+    [InlineData("-ending:succeeded",    "Ending failed|timedOut|killed|cancelled|skipped|missed|lost")]
+    [InlineData("ending:failed|lost -ending:lost", "status failed")]
+    [InlineData("ending:failed ending:lost", "Ending ")]
+    [InlineData("label:team=pay",       "Job jobs with label:team=pay")]
+    [InlineData("-user:deploy",         "not Job jobs with -user:deploy")]
+    public void The_log_is_asked_in_the_same_language(string text, string expected)
+    {
+        var query = Filter.Parse(text, Now).ToLogQuery(jobsOf: term => [$"jobs with {term.Word}"]);
+
+        string?[] simple =
+            [query.Text, query.Job is { } job ? $"job {job}" : null, query.Status is { } ending ? $"status {ending.Word()}" : null];
+        var others = (query.Others ?? []).Select(term => $"{(term.IsNegated ? "not " : "")}{term.Field} {string.Join('|', term.Values)}");
+        Assert.Equal(expected, string.Join("; ", simple.OfType<string>().Concat(others)));
+    }
+
+    [Theory]
+    [InlineData("from:2h -to:1h",       "09:00", "")]
+    [InlineData("-from:2h",             "", "08:00")]
+    public void A_span_can_be_left_out(string text, string from, string until)
+    {
+        var query = Filter.Parse(text, Now).ToLogQuery();
+
+        Assert.Equal((from, until), ($"{query.From:HH:mm}", $"{query.Until:HH:mm}"));
+    }
+
+    [Theory]
     [InlineData("next:<1h",           "filter has \"next:<1h\", which is no question to runs: it is asked of jobs")]
-    [InlineData("label:a",            "it is asked of jobs")]
-    [InlineData("-a",                 "runs have no word with '-'")]
-    [InlineData("a b",                "write several words in one pair of quotes")]
-    [InlineData("ending:failed|lost", "runs take one value of a key")]
-    [InlineData("job:a job:b",        "runs take each key once")]
+    [InlineData("next:none",          "it is asked of jobs, and runs do not have it")]
     public void A_word_that_the_log_cannot_answer_is_named(string text, string message) =>
         Assert.Contains(message, Assert.Throws<FormatException>(() => Filter.Parse(text, Now).ToLogQuery()).Message);
 

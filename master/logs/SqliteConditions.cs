@@ -1,0 +1,135 @@
+using System.Text;
+using Dts.Common.Jobs;
+
+namespace Dts.Master.Logs;
+
+/// <summary>A query to the log as conditions of SQL.</summary>
+/// <param name="Indexed">On what the indexes have.</param>
+/// <param name="Others">On what only the record has.</param>
+internal sealed record SqliteConditions(string Indexed, string Others, IReadOnlyList<(string Name, object Value)> Parameters)
+{
+    private const int BranchesMax = 64;
+
+    private const int LettersEnd = 0x20000; // No letter at or above it has an upper and a lower case.
+
+    /// <summary>For each upper-case letter, all letters that differ from it only in case.</summary>
+    private static readonly Lazy<Dictionary<int, string>> Cases = new(FindCases);
+
+    /// <summary>Each of these values has its own place in an index; null = the log is read in the order of start times.</summary>
+    private (string Column, IReadOnlyList<string> Names)? Branches { get; init; }
+
+    /// <summary>Reads the latest $limit records that fit.</summary>
+    /// <remarks>
+    /// SQLite sorts all records of some jobs or endings before it knows the latest. So each value has a question of its own, which an index
+    /// answers in order.
+    /// </remarks>
+    public string Latest
+    {
+        get
+        {
+            const string order = "order by startTime desc, _id desc limit $limit";
+            return Branches is not var (column, names)
+                ? $"select record from log where {Indexed} and {Others} {order}"
+                : $"select record from ({string.Join(" union all ", names.Select(Branch))}) {order}";
+
+            string Branch(string name) =>
+                $"select * from (select record, startTime, _id from log where {column} = {name} and {Indexed} and {Others} {order})";
+        }
+    }
+
+    /// <summary>The endings that a query asks for, if it asks for nothing else than these and a span; else null.</summary>
+    public static IReadOnlyList<RunStatus>? OnlyEndingsOf(LogQuery query) => query switch
+    {
+        not { Job: null, Worker: null, Trigger: null, Text: null } => null,
+        { Status: { } one, Others: null } => [one],
+        { Status: null, Others: null } => Enum.GetValues<RunStatus>(),
+        { Status: null, Others: [{ Field: LogField.Ending, IsNegated: false } endings] } =>
+            [.. endings.Values.Select(RunStatusWords.Find).OfType<RunStatus>()],
+        _ => null,
+    };
+
+    public static SqliteConditions Of(LogQuery query)
+    {
+        var (indexed, others) = (new StringBuilder("true"), new StringBuilder("true"));
+        var parameters = new List<(string, object)>();
+        Where(indexed, "jobName = $job", "$job", query.Job);
+        Where(indexed, "status = $status", "$status", query.Status?.Word());
+        Where(indexed, "startTime >= $from", "$from", query.From?.ToUnixTimeMilliseconds());
+        Where(indexed, "startTime < $until", "$until", query.Until?.ToUnixTimeMilliseconds());
+        Where(others, "record ->> 'worker' = $worker", "$worker", query.Worker);
+        Where(others, "record ->> 'trigger' = $trigger", "$trigger", query.Trigger);
+        Where(others, HasText("$text"), "$text", query.Text is { } text ? InAnyCase(text) : null);
+        if (query.After is { } after)
+        {
+            Where(indexed, "(startTime, _id) < ($afterStart, $afterId)", "$afterStart", after.StartTime);
+            parameters.Add(("$afterId", after.Id));
+        }
+
+        (string, IReadOnlyList<string>)? branches = null;
+        foreach (var term in query.Others ?? [])
+        {
+            List<string> names =
+                [.. term.Values.Distinct().Select(value => NameOf(term.Field == LogField.Text ? InAnyCase(value) : value))];
+            others.Append(term.IsNegated ? " and not " : " and ").Append(ConditionOf(term.Field, names));
+            if (term is { IsNegated: false, Field: LogField.Job or LogField.Ending }
+                && (query.Job, query.Status, branches) is (null, null, null)
+                && names.Count is > 0 and <= BranchesMax)
+            {
+                branches = (term.Field == LogField.Job ? "jobName" : "status", names);
+            }
+        }
+
+        return new SqliteConditions($"{indexed}", $"{others}", parameters) { Branches = branches };
+
+        string NameOf(string value)
+        {
+            parameters.Add(($"$value{parameters.Count}", value));
+            return parameters[^1].Item1;
+        }
+
+        void Where(StringBuilder conditions, string condition, string name, object? value)
+        {
+            if (value is not null)
+            {
+                conditions.Append(" and ").Append(condition);
+                parameters.Add((name, value));
+            }
+        }
+    }
+
+    /// <remarks>With '+' before a column SQLite does not choose its index for this condition.</remarks>
+    private static string ConditionOf(LogField field, IReadOnlyList<string> names) => field switch
+    {
+        LogField.Job => $"(+jobName in ({string.Join(", ", names)}))",
+        LogField.Ending => $"(+status in ({string.Join(", ", names)}))",
+        LogField.Worker => $"(coalesce(record ->> 'worker', '') in ({string.Join(", ", names)}))",
+        LogField.Trigger => $"(coalesce(record ->> 'trigger', '') in ({string.Join(", ", names)}))",
+        LogField.Text => $"({string.Join(" or ", names.Select(HasText))})",
+        _ => throw new System.Diagnostics.UnreachableException(),
+    };
+
+    private static string HasText(string name) =>
+        $"(jobName glob {name} or coalesce(record ->> 'command', '') glob {name} or coalesce(record ->> 'err', '') glob {name})";
+
+    private static string InAnyCase(string text) => $"*{string.Concat(text.EnumerateRunes().Select(InAnyCase))}*";
+
+    /// <summary>A pattern for glob; like ignores case for ASCII letters only.</summary>
+    private static string InAnyCase(Rune rune) =>
+        Cases.Value.TryGetValue(Rune.ToUpperInvariant(rune).Value, out var cases) ? $"[{cases}]"
+        : rune.Value is '*' or '?' or '[' ? $"[{rune}]"
+        : $"{rune}";
+
+    private static Dictionary<int, string> FindCases()
+    {
+        var cases = new Dictionary<int, string>();
+        for (var value = 'a' + 0; value < LettersEnd; value++)
+        {
+            if (Rune.IsValid(value) && Rune.ToUpperInvariant(new Rune(value)).Value is var upper && upper != value)
+            {
+                cases[upper] = cases.GetValueOrDefault(upper, char.ConvertFromUtf32(upper)) + char.ConvertFromUtf32(value);
+            }
+        }
+
+        return cases;
+    }
+}
