@@ -30,6 +30,9 @@ internal sealed class StoreGate(ILogReader store, TimeSpan deadline, TimeProvide
 
     public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => AskAsync(stop => store.SearchAsync(query, stop), cancel);
 
+    public Task<DateTimeOffset?> FindStartAsync(LogQuery query, int records, CancellationToken cancel) =>
+        AskAsync(stop => store.FindStartAsync(query, records, stop), cancel);
+
     public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(
         JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel) =>
         AskAsync(stop => store.ListPlannedAsync(job, from, until, stop), cancel);

@@ -13,6 +13,7 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
 {
     private const int LimitByDefault = 50;
     private const int LimitMax = 1000;
+    private const int SearchedMax = 2000;
     private const int KillBytesMax = 64 << 10;
 
     private static readonly Dictionary<string, (TimeSpan Step, TimeSpan Span)> Steps = new()
@@ -52,8 +53,8 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
                 Output = Query.Flag("output", output),
             };
             var counted = await CountAsync(query with { After = null }, Query.Text("counts", counts), now, cancel);
-            var page = rows > 0 ? await store.SearchAsync(query, cancel) : new LogPage([], null);
-            return new RunsPage([], page.Records, page.Next, counted);
+            var page = rows > 0 ? await SearchAsync(query, cancel) : new LogPage([], null);
+            return new RunsPage([], page.Records, page.Next, counted, page.SearchedTo?.UtcDateTime);
         }).WithSummary("A page of runs, the latest start first");
 
         v1.MapGet("/runs/{job}/{runId}", async (
@@ -88,6 +89,21 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
                 ? Refusal.Conflict($"run {Display.Line(runId)} of job {Display.Line(name)} has ended: {ending.Word()}")
                 : NotKnown(name, runId);
         }).WithSummary("Ends one run, in flight or in the queue; its record keeps the reason");
+    }
+
+    /// <summary>
+    /// Looks at so many records for a page, and no more. A search that finds little would read the whole log; its pages end early instead,
+    /// and say how far they reach.
+    /// </summary>
+    private async Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel)
+    {
+        if (!query.ReadsRecords || await store.FindStartAsync(query, SearchedMax, cancel) is not { } end)
+        {
+            return await store.SearchAsync(query, cancel);
+        }
+
+        var page = await store.SearchAsync(query with { From = end }, cancel);
+        return page.Next is null ? page with { Next = LogCursor.Before(end).ToString(), SearchedTo = end } : page;
     }
 
     private static Refusal NotKnown(JobName job, string runId) => Refusal.NotFound(
@@ -150,4 +166,5 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
 /// <param name="Runs">The records of ended runs, the latest start first; without outputs unless they are asked for.</param>
 /// <param name="Next">Asks for what follows; null = there is nothing more.</param>
 /// <param name="Counts">Null = they were not asked for.</param>
-internal sealed record RunsPage(IReadOnlyList<UnendedRun> Unended, IReadOnlyList<RunRecord> Runs, string? Next, RunCounts? Counts);
+/// <param name="SearchedTo">This page ends early: it has looked at the starts down to this time. Null = it has not.</param>
+internal sealed record RunsPage(IReadOnlyList<UnendedRun> Unended, IReadOnlyList<RunRecord> Runs, string? Next, RunCounts? Counts, DateTime? SearchedTo = null);

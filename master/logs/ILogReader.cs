@@ -26,6 +26,12 @@ internal interface ILogReader : ILogOutput
     Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel);
 
     /// <summary>
+    /// The start of the record that follows <paramref name="records"/> others which fit the query's indexed conditions, latest start first;
+    /// null = there are no more than these.
+    /// </summary>
+    Task<DateTimeOffset?> FindStartAsync(LogQuery query, int records, CancellationToken cancel);
+
+    /// <summary>
     /// A job's records of the plan times in a span, and those that stand for several plan times of which one is in it; in no certain order,
     /// and without their outputs.
     /// </summary>

@@ -24,12 +24,21 @@ internal sealed record LogQuery(
     bool Output = false,
     IReadOnlyList<LogTerm>? Others = null)
 {
+    /// <summary>The conditions that a store's indexes answer.</summary>
+    public LogQuery Indexed => this with { Worker = null, Trigger = null, Text = null, Others = Others?.Where(term => term.IsIndexed).ToList() };
+
+    /// <summary>A store must read records to know which of them fit.</summary>
+    public bool ReadsRecords => (Worker ?? Trigger ?? Text) is not null || Others?.Any(term => !term.IsIndexed) == true;
+
     public LogQuery And(LogField field, IReadOnlyList<string> values, bool isNegated = false) =>
         this with { Others = [.. Others ?? [], new LogTerm(field, values, isNegated)] };
 }
 
 /// <summary>A condition on a record: the field has one of these values, or, if it is negated, none of them.</summary>
-internal sealed record LogTerm(LogField Field, IReadOnlyList<string> Values, bool IsNegated);
+internal sealed record LogTerm(LogField Field, IReadOnlyList<string> Values, bool IsNegated)
+{
+    public bool IsIndexed => !IsNegated && Field is LogField.Job or LogField.Ending;
+}
 
 internal enum LogField
 {
@@ -49,6 +58,9 @@ internal enum LogField
 /// <summary>A place between two records in the order of lists: latest start first, and of one start the greater id first.</summary>
 internal readonly record struct LogCursor(long StartTime, string Id)
 {
+    /// <summary>The place behind all records of a start: no id is less than a blank.</summary>
+    public static LogCursor Before(DateTimeOffset start) => new(start.ToUnixTimeMilliseconds(), " ");
+
     public static LogCursor? Parse(string text) =>
         CursorText.Read(text, 2) is [var start, { Length: > 0 } id]
         && long.TryParse(start, CultureInfo.InvariantCulture, out var startTime)
@@ -60,7 +72,8 @@ internal readonly record struct LogCursor(long StartTime, string Id)
 }
 
 /// <param name="Next">Asks for what follows; null = there is nothing more.</param>
-internal sealed record LogPage(IReadOnlyList<RunRecord> Records, string? Next)
+/// <param name="SearchedTo">The search looked at starts down to this one, and Next goes on from there; null = it looked at all it had to.</param>
+internal sealed record LogPage(IReadOnlyList<RunRecord> Records, string? Next, DateTimeOffset? SearchedTo = null)
 {
     /// <summary>Makes a page of what was found with one record more than was asked for.</summary>
     public static LogPage Of(IReadOnlyList<RunRecord> found, int limit)

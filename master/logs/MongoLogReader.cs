@@ -12,6 +12,7 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
     private const int SpanGrowth = 2;
     private const int GroupsMax = 1_000_000; // In one answer.
 
+    private static readonly BsonDocument StartOnly = new("startTime", 1);
     private static readonly BsonDocument EndingOnly = new() { { "output", 0 }, { "content", 0 }, { "command", 0 }, { "processes", 0 } };
     private static readonly BsonDocument LatestFirst = new() { { "startTime", -1 }, { "_id", -1 } };
     private static readonly BsonDocument WithoutOutput = new() { { "output", 0 }, { "content", 0 }, { "processes", 0 } };
@@ -36,7 +37,17 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
             ]);
 
     public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => Database.RunAsync(async () =>
-        LogPage.Of(await ReadAsync(await FindLatestAsync(query), query.Output), query.Limit));
+        LogPage.Of(
+            await ReadAsync(await FindLatestAsync(query, query.Limit + 1, query.Output ? WithoutProcesses : WithoutOutput), query.Output),
+            query.Limit));
+
+    public Task<DateTimeOffset?> FindStartAsync(LogQuery query, int records, CancellationToken cancel) => Database.RunAsync(async () =>
+    {
+        var found = await FindLatestAsync(query.Indexed, records + 1, StartOnly);
+        return found.Count > records
+            ? DateTimeOffset.FromUnixTimeMilliseconds(RecordTimes.Clamp(found[^1].Long("startTime")))
+            : (DateTimeOffset?)null;
+    });
 
     public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(
         JobName job,
@@ -173,12 +184,12 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
         return [.. answer["cursor"]["firstBatch"].AsBsonArray.Select(found => found.AsBsonDocument)];
     }
 
-    /// <summary>The latest documents that fit, and one more than were asked for.</summary>
+    /// <summary>The latest documents that fit.</summary>
     /// <remarks>
     /// Not every server that speaks this protocol takes a list's order from an index: some sort all that fits. So it is asked for in spans
     /// of time that grow, back from where the page begins; most pages lie in the first or the second.
     /// </remarks>
-    private async Task<List<BsonDocument>> FindLatestAsync(LogQuery query)
+    private async Task<List<BsonDocument>> FindLatestAsync(LogQuery query, int limit, BsonDocument fields)
     {
         var begins = query.After is { } after
             ? DateTimeOffset.FromUnixTimeMilliseconds(after.StartTime)
@@ -190,9 +201,9 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
                 "log",
                 FilterOf(isWhole ? query : query with { From = begins - span }),
                 LatestFirst,
-                query.Limit + 1,
-                fields: query.Output ? WithoutProcesses : WithoutOutput);
-            if (found.Count > query.Limit || isWhole)
+                limit,
+                fields: fields);
+            if (found.Count == limit || isWhole)
             {
                 return found;
             }

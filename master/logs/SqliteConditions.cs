@@ -18,23 +18,20 @@ internal sealed record SqliteConditions(string Indexed, string Others, IReadOnly
     /// <summary>Each of these values has its own place in an index; null = the log is read in the order of start times.</summary>
     private (string Column, IReadOnlyList<string> Names)? Branches { get; init; }
 
-    /// <summary>Reads the latest $limit records that fit.</summary>
+    /// <summary>Reads a column of the latest $limit records that fit.</summary>
     /// <remarks>
     /// SQLite sorts all records of some jobs or endings before it knows the latest. So each value has a question of its own, which an index
     /// answers in order.
     /// </remarks>
-    public string Latest
+    public string LatestOf(string wanted)
     {
-        get
-        {
-            const string order = "order by startTime desc, _id desc limit $limit";
-            return Branches is not var (column, names)
-                ? $"select record from log where {Indexed} and {Others} {order}"
-                : $"select record from ({string.Join(" union all ", names.Select(Branch))}) {order}";
+        const string order = "order by startTime desc, _id desc limit $limit";
+        return Branches is not var (column, names)
+            ? $"select {wanted} from log where {Indexed} and {Others} {order}"
+            : $"select found from ({string.Join(" union all ", names.Select(Branch))}) {order}";
 
-            string Branch(string name) =>
-                $"select * from (select record, startTime, _id from log where {column} = {name} and {Indexed} and {Others} {order})";
-        }
+        string Branch(string name) =>
+            $"select * from (select {wanted} as found, startTime, _id from log where {column} = {name} and {Indexed} and {Others} {order})";
     }
 
     /// <summary>The endings that a query asks for, if it asks for nothing else than these and a span; else null.</summary>

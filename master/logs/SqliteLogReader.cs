@@ -20,8 +20,18 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
     {
         var conditions = SqliteConditions.Of(query);
         return LogPage.Of(
-            await QueryRecords(conditions.Latest, [.. conditions.Parameters, ("$limit", query.Limit + 1)], query.Output, cancel),
+            await QueryRecords(conditions.LatestOf("record"), [.. conditions.Parameters, ("$limit", query.Limit + 1)], query.Output, cancel),
             query.Limit);
+    }
+
+    public async Task<DateTimeOffset?> FindStartAsync(LogQuery query, int records, CancellationToken cancel)
+    {
+        var conditions = SqliteConditions.Of(query.Indexed);
+        var starts = await ReadAsync(
+            connection => Rows(
+                connection, conditions.LatestOf("startTime"), [.. conditions.Parameters, ("$limit", records + 1)], rows => rows.GetInt64(0)),
+            cancel);
+        return starts.Count > records ? DateTimeOffset.FromUnixTimeMilliseconds(RecordTimes.Clamp(starts[^1])) : null;
     }
 
     public async Task<SpanCounts> CountAsync(LogQuery query, TimeSpan step, int recordsMax, CancellationToken cancel)
@@ -189,7 +199,11 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
         string sql,
         (string Name, object Value)[] parameters,
         Func<SqliteDataReader, RunRecord?> parse,
-        CancellationToken cancel) => ReadAsync<RunRecord>(connection =>
+        CancellationToken cancel) =>
+        ReadAsync<RunRecord>(connection => [.. Rows(connection, sql, parameters, parse).OfType<RunRecord>()], cancel);
+
+    private static List<T> Rows<T>(
+        SqliteConnection connection, string sql, IEnumerable<(string Name, object Value)> parameters, Func<SqliteDataReader, T> parse)
     {
         using var command = connection.CreateCommand();
         command.CommandText = sql;
@@ -199,15 +213,12 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
         }
 
         using var rows = command.ExecuteReader();
-        var records = new List<RunRecord>();
+        var found = new List<T>();
         while (rows.Read())
         {
-            if (parse(rows) is { } record)
-            {
-                records.Add(record);
-            }
+            found.Add(parse(rows));
         }
 
-        return records;
-    }, cancel);
+        return found;
+    }
 }

@@ -113,6 +113,8 @@ internal sealed class BrokenStore : ILogStore
         return Task.FromResult(Batches.SelectMany(batch => batch).FirstOrDefault(record => record.Id == id));
     }
 
+    public Task<DateTimeOffset?> FindStartAsync(LogQuery query, int records, CancellationToken cancel) => throw new NotSupportedException();
+
     public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => throw new NotSupportedException();
 
     public Task<SpanCounts> CountAsync(LogQuery query, TimeSpan step, int recordsMax, CancellationToken cancel) =>

@@ -40,6 +40,9 @@ internal abstract class LogStore(ILogReader reader, ILogWriter writer) : ILogSto
     public Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel) =>
         reader.ListAsync(job, skip, limit, cancel);
 
+    public Task<DateTimeOffset?> FindStartAsync(LogQuery query, int records, CancellationToken cancel) =>
+        reader.FindStartAsync(query, records, cancel);
+
     public Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel) => reader.SearchAsync(query, cancel);
 
     public Task<IReadOnlyList<RunRecord>> ListPlannedAsync(

@@ -202,10 +202,10 @@ internal static class ListsFigures
 
         RunRecord Record(long n)
         {
-            var (job, planTime) = ($"hourly-{n % jobs}", now.AddHours(-((runs - 1 - n) / jobs)));
+            var (job, planTime) = ($"hourly-{n % jobs}", now.AddSeconds(-(runs - 1 - n) * 3600 / jobs));
             var (ms, status) = (planTime.ToUnixTimeMilliseconds(), n % 37 == 0 ? RunStatus.Failed : RunStatus.Succeeded);
             return new RunRecord(
-                job, "true", status == RunStatus.Failed ? "exit status 1" : "", "hello\n", ms, ms - 1100, ms + 1, ms + 1 + (n % 5000),
+                job, "true", status == RunStatus.Failed ? "exit status 1" : "", "hello\n", ms, ms - 1100, ms + 1 + (n % 900), ms + 1 + (n % 900) + (n % 5000),
                 $"{job}/{RunId.Of(planTime)}", status, Worker: $"worker-{n % 5}", Host: "host", OutputBytes: 6,
                 ExpireAt: now.AddDays(3650));
         }

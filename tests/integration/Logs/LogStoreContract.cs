@@ -182,6 +182,24 @@ public abstract class LogStoreContract : IDisposable
     }
 
     [Fact]
+    public async Task The_start_of_the_record_behind_some_others_is_found_by_indexed_conditions_alone()
+    {
+        var store = Open();
+        await store.WriteAsync([.. Enumerable.Range(0, 10).Select(n => Some.Record(n, n % 2 == 0 ? "even" : "odd"))], CancellationToken.None);
+        var even = new LogQuery(Text: "nowhere", Worker: "w9").And(LogField.Job, ["even"]);
+
+        async Task<long?> StartAsync(LogQuery query, int records) =>
+            (await store.FindStartAsync(query, records, CancellationToken.None))?.ToUnixTimeMilliseconds();
+
+        Assert.Equal(Some.Record(2).StartTime, await StartAsync(even, 3));
+        Assert.Null(await StartAsync(even, 5));
+        Assert.Equal(Some.Record(6).StartTime, await StartAsync(new LogQuery(Text: "nowhere"), 3));
+        Assert.Equal(
+            Some.Record(1).StartTime,
+            await StartAsync(even.And(LogField.Job, ["even"], isNegated: true) with { Until = Some.Now.AddMinutes(3), Others = null }, 1));
+    }
+
+    [Fact]
     public async Task Pages_follow_each_other_without_a_gap_or_a_repetition_while_records_arrive()
     {
         var store = Open();

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -48,6 +49,32 @@ public sealed class RunsApiTests(MasterProcess master) : IClassFixture<MasterPro
             Enumerable.Range(0, 5).Reverse().Select(n => Some.Record(n, _job).Id),
             first["runs"]!.AsArray().Concat(second["runs"]!.AsArray()).Select(run => (string?)run!["_id"]));
         Assert.Null(second["next"]);
+    }
+
+    [Fact]
+    public async Task A_search_that_finds_little_looks_at_2_000_records_for_a_page_and_says_how_far_it_reaches()
+    {
+        await WriteAsync([Some.Record(0, _job) with { Err = "the oldest" }, .. Enumerable.Range(1, 4000).Select(n => Some.Record(n, _job))]);
+
+        List<string> found = [], reached = [];
+        var pages = 0;
+        for (string? next = ""; next is not null; pages++)
+        {
+            var page = await GetAsync($"/api/v1/runs?filter=job:{_job}%20oldest{(next.Length > 0 ? $"&after={next}" : "")}");
+            found.AddRange(page["runs"]!.AsArray().Select(run => (string)run!["_id"]!));
+            if ((string?)page["searchedTo"] is { } time)
+            {
+                reached.Add(time);
+            }
+
+            next = (string?)page["next"];
+        }
+
+        Assert.Equal([Some.Record(0, _job).Id], found);
+        Assert.Equal(
+            Some.Record(2000, _job).StartTime,
+            DateTimeOffset.Parse(Assert.Single(reached), CultureInfo.InvariantCulture).ToUnixTimeMilliseconds());
+        Assert.Equal(2, pages);
     }
 
     [Fact]
