@@ -138,7 +138,7 @@ public sealed class TwoMastersTests : IAsyncLifetime
             var (status, _, answer) = await SendAsync(MasterOf(n), HttpMethod.Post, "/api/v1/apply", job);
             if (status == HttpStatusCode.ServiceUnavailable)
             {
-                Assert.StartsWith("jobs were changed by others 5 times", (string?)answer["detail"], StringComparison.Ordinal);
+                Assert.Contains("jobs were changed by others 5 times", (string?)answer["detail"], StringComparison.Ordinal);
                 continue; // Others were faster five times: it has changed nothing.
             }
 
