@@ -167,4 +167,5 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
 /// <param name="Next">Asks for what follows; null = there is nothing more.</param>
 /// <param name="Counts">Null = they were not asked for.</param>
 /// <param name="SearchedTo">This page ends early: it has looked at the starts down to this time. Null = it has not.</param>
-internal sealed record RunsPage(IReadOnlyList<UnendedRun> Unended, IReadOnlyList<RunRecord> Runs, string? Next, RunCounts? Counts, DateTime? SearchedTo = null);
+internal sealed record RunsPage(
+    IReadOnlyList<UnendedRun> Unended, IReadOnlyList<RunRecord> Runs, string? Next, RunCounts? Counts, DateTime? SearchedTo = null);

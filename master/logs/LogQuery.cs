@@ -25,7 +25,8 @@ internal sealed record LogQuery(
     IReadOnlyList<LogTerm>? Others = null)
 {
     /// <summary>The conditions that a store's indexes answer.</summary>
-    public LogQuery Indexed => this with { Worker = null, Trigger = null, Text = null, Others = Others?.Where(term => term.IsIndexed).ToList() };
+    public LogQuery Indexed =>
+        this with { Worker = null, Trigger = null, Text = null, Others = Others?.Where(term => term.IsIndexed).ToList() };
 
     /// <summary>A store must read records to know which of them fit.</summary>
     public bool ReadsRecords => (Worker ?? Trigger ?? Text) is not null || Others?.Any(term => !term.IsIndexed) == true;
@@ -72,7 +73,7 @@ internal readonly record struct LogCursor(long StartTime, string Id)
 }
 
 /// <param name="Next">Asks for what follows; null = there is nothing more.</param>
-/// <param name="SearchedTo">The search looked at starts down to this one, and Next goes on from there; null = it looked at all it had to.</param>
+/// <param name="SearchedTo">The search looked at starts down to this one, and Next goes on from there; null = at all it had to.</param>
 internal sealed record LogPage(IReadOnlyList<RunRecord> Records, string? Next, DateTimeOffset? SearchedTo = null)
 {
     /// <summary>Makes a page of what was found with one record more than was asked for.</summary>

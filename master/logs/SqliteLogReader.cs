@@ -20,7 +20,8 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
     {
         var conditions = SqliteConditions.Of(query);
         return LogPage.Of(
-            await QueryRecords(conditions.LatestOf("record"), [.. conditions.Parameters, ("$limit", query.Limit + 1)], query.Output, cancel),
+            await QueryRecords(
+                conditions.LatestOf("record"), [.. conditions.Parameters, ("$limit", query.Limit + 1)], query.Output, cancel),
             query.Limit);
     }
 
@@ -29,7 +30,10 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
         var conditions = SqliteConditions.Of(query.Indexed);
         var starts = await ReadAsync(
             connection => Rows(
-                connection, conditions.LatestOf("startTime"), [.. conditions.Parameters, ("$limit", records + 1)], rows => rows.GetInt64(0)),
+                connection,
+                conditions.LatestOf("startTime"),
+                [.. conditions.Parameters, ("$limit", records + 1)],
+                rows => rows.GetInt64(0)),
             cancel);
         return starts.Count > records ? DateTimeOffset.FromUnixTimeMilliseconds(RecordTimes.Clamp(starts[^1])) : null;
     }

@@ -62,7 +62,8 @@ internal sealed class ClusterProcess : IDisposable
 
     public (double Megabytes, int Threads) ReadMemoryAndThreads()
     {
-        var lines = File.ReadLines($"/proc/{_process.Id}/status").Select(line => line.Split(':')).ToDictionary(line => line[0], line => line[1]);
+        var lines = File.ReadLines($"/proc/{_process.Id}/status").Select(line => line.Split(':'))
+            .ToDictionary(line => line[0], line => line[1]);
         return (Number(lines["VmRSS"].Replace("kB", "", StringComparison.Ordinal)) / 1024, (int)Number(lines["Threads"]));
     }
 

@@ -13,7 +13,8 @@ using Google.Protobuf;
 namespace Dts.Bench;
 
 /// <summary>
-/// How quick lists and searches are, what the view and followers take of memory, and how long a set of jobs takes. <c>make bench ARGS="lists 10000 1000000"</c>
+/// How quick lists and searches are, what the view and followers take of memory, and how long a set of jobs takes.
+/// <c>make bench ARGS="lists 10000 1000000"</c>
 /// </summary>
 internal static class ListsFigures
 {
@@ -77,7 +78,8 @@ internal static class ListsFigures
             await AskAsync(host, master, path, seconds: 2); // The first ones pay for what is loaded with them.
             var (times, cpu) = await AskAsync(host, master, path, Seconds);
             Console.WriteLine(Invariant(
-                $"| `{path}` {s_failure} | {times[times.Length / 2]:F2} | {times[times.Length * 99 / 100]:F2} | {times[^1]:F1} | {cpu:P0} |"));
+                $"| `{path}` {s_failure}"
+                    + $" | {times[times.Length / 2]:F2} | {times[times.Length * 99 / 100]:F2} | {times[^1]:F1} | {cpu:P0} |"));
         }
 
         for (var round = 0; round < Rounds; round++)
@@ -93,7 +95,8 @@ internal static class ListsFigures
     private static async Task ApplyAsync(ClusterHost host, int round)
     {
         var set = string.Join('\n', Enumerable.Range(1, JobsInSet - 1).Select(n =>
-            $$"""{"name":"set {{round}} {{n}}","command":"true","cronExpr":"{{n % 60}} 3 * * *","then":["set {{round}} {{(n + JobsInSet + 1) / 2}}"]}""")
+            $$"""{"name":"set {{round}} {{n}}","command":"true","cronExpr":"{{n % 60}} 3 * * *","""
+                + $$""""then":["set {{round}} {{(n + JobsInSet + 1) / 2}}"]}""")
             .Append($$"""{"name":"set {{round}} {{JobsInSet}}","command":"true","cronExpr":"@daily"}"""));
         var watch = Stopwatch.StartNew();
         await host.PostAsync("/api/v1/apply", set);
@@ -113,7 +116,8 @@ internal static class ListsFigures
             await Task.Delay(100);
         }
 
-        var streams = await Task.WhenAll(Enumerable.Range(0, Followers).Select(_ => host.StreamAsync($"/api/v1/runs/follow/{run["runId"]}/output?follow=true")));
+        var streams = await Task.WhenAll(Enumerable.Range(0, Followers).Select(_ =>
+            host.StreamAsync($"/api/v1/runs/follow/{run["runId"]}/output?follow=true")));
         var buffer = new byte[4096];
         foreach (var stream in streams)
         {
@@ -205,7 +209,8 @@ internal static class ListsFigures
             var (job, planTime) = ($"hourly-{n % jobs}", now.AddSeconds(-(runs - 1 - n) * 3600 / jobs));
             var (ms, status) = (planTime.ToUnixTimeMilliseconds(), n % 37 == 0 ? RunStatus.Failed : RunStatus.Succeeded);
             return new RunRecord(
-                job, "true", status == RunStatus.Failed ? "exit status 1" : "", "hello\n", ms, ms - 1100, ms + 1 + (n % 900), ms + 1 + (n % 900) + (n % 5000),
+                job, "true", status == RunStatus.Failed ? "exit status 1" : "", "hello\n",
+                ms, ms - 1100, ms + 1 + (n % 900), ms + 1 + (n % 900) + (n % 5000),
                 $"{job}/{RunId.Of(planTime)}", status, Worker: $"worker-{n % 5}", Host: "host", OutputBytes: 6,
                 ExpireAt: now.AddDays(3650));
         }

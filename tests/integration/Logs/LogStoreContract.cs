@@ -185,7 +185,8 @@ public abstract class LogStoreContract : IDisposable
     public async Task The_start_of_the_record_behind_some_others_is_found_by_indexed_conditions_alone()
     {
         var store = Open();
-        await store.WriteAsync([.. Enumerable.Range(0, 10).Select(n => Some.Record(n, n % 2 == 0 ? "even" : "odd"))], CancellationToken.None);
+        await store.WriteAsync(
+            [.. Enumerable.Range(0, 10).Select(n => Some.Record(n, n % 2 == 0 ? "even" : "odd"))], CancellationToken.None);
         var even = new LogQuery(Text: "nowhere", Worker: "w9").And(LogField.Job, ["even"]);
 
         async Task<long?> StartAsync(LogQuery query, int records) =>

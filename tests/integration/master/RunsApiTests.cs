@@ -54,11 +54,12 @@ public sealed class RunsApiTests(MasterProcess master) : IClassFixture<MasterPro
     [Fact]
     public async Task A_search_that_finds_little_looks_at_2_000_records_for_a_page_and_says_how_far_it_reaches()
     {
-        await WriteAsync([Some.Record(0, _job) with { Err = "the oldest" }, .. Enumerable.Range(1, 4000).Select(n => Some.Record(n, _job))]);
+        await WriteAsync(
+            [Some.Record(0, _job) with { Err = "the oldest" }, .. Enumerable.Range(1, 4000).Select(n => Some.Record(n, _job))]);
 
         List<string> found = [], reached = [];
         var pages = 0;
-        for (string? next = ""; next is not null; pages++)
+        for (var next = (string?)""; next is not null; pages++)
         {
             var page = await GetAsync($"/api/v1/runs?filter=job:{_job}%20oldest{(next.Length > 0 ? $"&after={next}" : "")}");
             found.AddRange(page["runs"]!.AsArray().Select(run => (string)run!["_id"]!));

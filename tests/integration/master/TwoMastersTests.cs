@@ -56,7 +56,8 @@ public sealed class TwoMastersTests : IAsyncLifetime
             var (revision, seen) = ((long)version["revision"]!, (long)before["revision"]!);
             var changed = version["changed"]!.AsArray().Select(member => (string)member!).ToList();
             Assert.True(
-                _writes.GetValueOrDefault(revision)?.Any(write => write.Explains(seen, changed)) ?? await IsOtherAsync(revision, changed),
+                _writes.GetValueOrDefault(revision)?.Any(write => write.Explains(seen, changed)) == true
+                    || await IsOtherAsync(revision, changed),
                 $"after {seen}, {revision} changed {string.Join(", ", changed)}: "
                     + string.Join("; ", _writes.GetValueOrDefault(revision) ?? []));
         }

@@ -16,7 +16,8 @@ public sealed class CrontabWriterTests
         "a\r\nb", "- x", "~", "trailing \nblank", "{}", "[]", "'", "\"",
     ];
 
-    private static readonly string[] LabelTexts = Array.FindAll(Texts, text => !text.Any(letter => char.IsControl(letter) || letter == '\u2028'));
+    private static readonly string[] LabelTexts = Array.FindAll(
+        Texts, text => !text.Any(letter => char.IsControl(letter) || letter == '\u2028'));
 
     private static readonly string[] Schedules =
     [
