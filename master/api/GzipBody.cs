@@ -111,7 +111,7 @@ internal sealed class GzipBody(HttpResponse response, Stream inner) : Stream
             response.ContentLength = null;
             if (response.Headers.ETag is [{ } tag] && !tag.StartsWith("W/", StringComparison.Ordinal))
             {
-                response.Headers.ETag = $"W/{tag}"; // These are other bytes than the plain ones; nginx does the same.
+                response.Headers.ETag = $"W/{tag}"; // The bytes differ from the plain ones; nginx does the same.
             }
 
             _target = new GZipStream(inner, CompressionLevel.Fastest, leaveOpen: true);

@@ -40,7 +40,7 @@ internal abstract record JobCondition
                 : throw Refusal.BadQuery(header, tag, "the ETag of a job, such as \"12\", or *")),
     ];
 
-    /// <summary>Whether the If-None-Match of a GET names the job as it is. A cache may send a tag that is none of ours.</summary>
+    /// <summary>True if the If-None-Match of a GET names the job's present revision. A cache may send a tag that DTS never made.</summary>
     public static bool IsSeen(StringValues values, long revision) =>
         $"{values}".Split(',', StringSplitOptions.TrimEntries).Any(tag =>
             tag == "*" || $"\"{(tag.StartsWith("W/", StringComparison.Ordinal) ? tag[2..] : tag).Trim('"')}\"" == TagOf(revision));

@@ -57,7 +57,7 @@ internal sealed class JobSaves(JobStore jobs, WorkerList workers, VersionHistory
             var current = await FindAsync(stored, options.Condition, cancel);
             var warnings = CheckMembers(given, current.Job, options.IsLenient);
             var next = await ReadAsync(make(current), name, stored, warnings, cancel);
-            // Before the save: what is asked of etcd after it may fail, and the client would take the save for failed, too.
+            // Before the save: a question to etcd after it could fail, and the client would think that the save had failed.
             var answer = await DescribeAsync(next, warnings, cancel);
             if (await ReplaceAsync(stored, current.Revision, next, options.IsTrial, cancel) is { } change)
             {

@@ -75,8 +75,8 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogReader 
     }
 
     /// <summary>
-    /// The job as it is, with what a client of the original system has sent; or only that where the other members are what is wrong, for
-    /// such a client can neither see nor mend them.
+    /// The job as it is, with the members that a client of the original system sends. If the other members are wrong, they are dropped:
+    /// such a client can neither see nor correct them.
     /// </summary>
     private Job Merge(Job before, Job sent)
     {

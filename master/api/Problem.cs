@@ -47,7 +47,7 @@ internal sealed partial record Problem(
     public static Problem Of(int status, string detail, string? field = null, string? expected = null, string? word = null)
     {
         var (kind, title) = Kinds.TryGetValue(status, out var known) ? known : Kinds[status < 500 ? 400 : 500];
-        var form = Form().Match(status < 500 ? detail : ""); // What the master failed at is no field.
+        var form = Form().Match(status < 500 ? detail : ""); // A failure of the master is nobody's field.
         return new Problem(
             Type: $"urn:dts:{word ?? kind}",
             Title: title,

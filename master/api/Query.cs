@@ -79,7 +79,7 @@ internal static class Query
         ];
     }
 
-    /// <summary>A time within those that DTS can reckon with.</summary>
+    /// <summary>A time of the years that schedules cover, 1970 to 2099.</summary>
     public static DateTimeOffset? Moment(string field, string? text)
     {
         if (Text(field, text) is not { } word)

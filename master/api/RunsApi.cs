@@ -92,8 +92,8 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
     }
 
     /// <summary>
-    /// Looks at so many records for a page, and no more. A search that finds little would read the whole log; its pages end early instead,
-    /// and say how far they reach.
+    /// Limits the records that one page reads. A search with few matches would read the whole log; its page ends early instead, and says how
+    /// far it reached.
     /// </summary>
     private async Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel)
     {
@@ -166,6 +166,6 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
 /// <param name="Runs">The records of ended runs, the latest start first; without outputs unless they are asked for.</param>
 /// <param name="Next">Asks for what follows; null = there is nothing more.</param>
 /// <param name="Counts">Null = they were not asked for.</param>
-/// <param name="SearchedTo">This page ends early: it has looked at the starts down to this time. Null = it has not.</param>
+/// <param name="SearchedTo">The page ended early, and covers starts down to this time. Null = it is complete.</param>
 internal sealed record RunsPage(
     IReadOnlyList<UnendedRun> Unended, IReadOnlyList<RunRecord> Runs, string? Next, RunCounts? Counts, DateTime? SearchedTo = null);

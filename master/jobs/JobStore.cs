@@ -122,8 +122,8 @@ internal sealed partial class JobStore(
         name, former => next is null ? null : CheckSchedule(former, next), cancel, checksDependents: true, revision, isTrial);
 
     /// <summary>
-    /// Pauses or resumes a job; null = there is none that can be read, or etcd has not the revision that was asked for. A job that cannot
-    /// be read stays as it is.
+    /// Pauses or resumes a job. Null = there is no such job, it cannot be read (then it stays as it is), or etcd no longer has the revision
+    /// that was asked for.
     /// </summary>
     /// <param name="onlyAt">The revision that the job must have; null = any.</param>
     public Task<JobChange?> EnableAsync(JobName name, bool enabled, CancellationToken cancel, long? onlyAt = null) => ChangeAsync(
