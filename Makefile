@@ -56,6 +56,7 @@ test: out/dts-master out/dts-worker
 	@.ci/documentdb >/dev/null
 	@.ci/hosts >/dev/null || echo 'the deployment test will be skipped'
 	@dotnet build tests -v quiet
+	@dotnet build tests/bench -v quiet
 	@DTS_BIN=$(CURDIR)/out .artifacts/bin/Dts.Tests/debug/Dts.Tests $(ARGS)
 
 # The namespace decides: a test that takes long or needs more than etcd belongs into one of those left out.

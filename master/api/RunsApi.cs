@@ -92,8 +92,8 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
     }
 
     /// <summary>
-    /// Limits the records that one page reads. A search with few matches would read the whole log; its page ends early instead, and says how
-    /// far it reached.
+    /// Limits the records that one page reads. A search with few matches would read the whole log; its page ends early instead, and says
+    /// how far it reached.
     /// </summary>
     private async Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel)
     {

@@ -51,7 +51,7 @@ internal sealed class Follower(Asked asked, string path, bool isRaw)
         return null;
     }
 
-    /// <summary>An error in a stream does not say whether a retry can help. The plain output does: it is 404 when there is no run.</summary>
+    /// <summary>An error in a stream does not say whether a retry can help. The plain output does: 404 when there is no run.</summary>
     private async Task CheckAsync() =>
         (await asked.Api.OpenAsync(ApiClient.Query(path, ("offset", Offset)), asked.Cancel)).Dispose();
 

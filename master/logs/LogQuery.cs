@@ -73,7 +73,7 @@ internal readonly record struct LogCursor(long StartTime, string Id)
 }
 
 /// <param name="Next">Asks for what follows; null = there is nothing more.</param>
-/// <param name="SearchedTo">The search covered starts down to this one, and Next continues from there. Null = it covered everything.</param>
+/// <param name="SearchedTo">The search covered starts down to this one; Next continues from there. Null = it covered everything.</param>
 internal sealed record LogPage(IReadOnlyList<RunRecord> Records, string? Next, DateTimeOffset? SearchedTo = null)
 {
     /// <summary>Makes a page of what was found with one record more than was asked for.</summary>
