@@ -1,0 +1,6 @@
+import { h } from '../dom.js';
+import { t } from '../i18n.js';
+
+export function render() {
+  return { title: t('now'), node: h('h1', 'now') };
+}

@@ -1,0 +1,3 @@
+// Chinese for the pages Job, Run, Edit, Settings and sign-in.
+export const words = {
+};
