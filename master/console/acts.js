@@ -2,7 +2,7 @@
 import { ask, get, post, path } from './api.js';
 import { link, clean } from './dom.js';
 import { t } from './i18n.js';
-import { toast, refusal, frame } from './frame.js';
+import { toast, refusal } from './frame.js';
 import { question } from './parts.js';
 import { askSoon } from './live.js';
 
@@ -104,4 +104,3 @@ export function jobMenu(job, after = () => {}) {
   ];
 }
 
-export { frame };
