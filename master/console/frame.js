@@ -1,10 +1,10 @@
 // The frame around each page: rail, header, toasts, the line of an outage, keys, the jump box; and the router.
 import { h, s, fill, set, say, other, clean } from './dom.js';
 import { t, number, language, languages } from './i18n.js';
-import { zones, myZone, zoneName, clock, tick, when, zoneOf } from './time.js';
+import { zones, myZone, zoneName, clock, tick, when, zoneOf, duration } from './time.js';
 import { live, listen, askNow } from './live.js';
 import { icon, mark, button, segments } from './parts.js';
-import { hooks } from './api.js';
+import { hooks, get, ask } from './api.js';
 import * as keys from './keys.js';
 
 const ROLES = ['viewer', 'operator', 'editor', 'admin'];
@@ -187,12 +187,26 @@ function drawOutage() {
   say(node.querySelector('.next'), t('next try in {n} s', { n: left }));
 }
 
+/** The foot of the rail: what this master stands on, and who we are. */
+export async function drawFoot() {
+  const status = await get('status').catch(() => null);
+  if (status) zones.own = status.timeZone;
+  const row = (name, answer) => h('div', mark(answer && !answer.error ? 'ok' : 'missed'), name,
+    h('span.v', { title: answer?.error ?? '' }, !answer ? '–' : answer.error ? t('no answer') : duration(answer.answeredInMs)));
+  const { me } = frame;
+  fill($('foot'), row('etcd', status?.etcd), row(t('log store'), status?.log), h('div', mark(status ? 'ok' : 'missed'), t('master'), h('span.v', status ? clean(status.version).split('+')[0] : '–')),
+    me && h('div.who', h('span.face', { 'aria-hidden': 'true' }, clean(me.name).slice(0, 2).toUpperCase()), h('span.one', { title: me.role }, other(me.name)),
+      me.via === 'person' ? h('button.v.link', { type: 'button', onclick: () => ask('DELETE', 'session').finally(() => location.assign('/signin')) }, t('Sign out')) : h('span.v', roleWord(me.role))));
+}
+
+const roleWord = (role) => ({ viewer: t('viewer'), operator: t('operator'), editor: t('editor'), admin: t('admin') })[role] ?? role;
+
 // ---------- who may ----------
 
 /** Null = the act may be done; else why not. */
 export function refusal(role) {
   if (live.broken) return live.broken.what === 'etcd' ? t('etcd does not answer: nothing can be changed now') : t('the master does not answer: nothing can be changed now');
-  return may(role) ? null : t('{role}s may do this', { role: { operator: t('operator'), editor: t('editor'), admin: t('admin') }[role] ?? role });
+  return may(role) ? null : t('{role}s may do this', { role: roleWord(role) });
 }
 
 export function may(role) {
@@ -248,10 +262,13 @@ export function startFrame(choose) {
   new MutationObserver(() => { clearTimeout(refuse.timer); refuse.timer = setTimeout(refuse, 0); }).observe($('page'), { childList: true, subtree: true });
   listen((event) => {
     if (event.kind === 'now') drawCounts();
-    if (event.kind === 'broken' || event.kind === 'well') refuse();
+    if (event.kind === 'broken' || event.kind === 'well') { refuse(); drawFoot(); }
     drawLive();
     view?.onLive?.(event);
   });
+  setInterval(() => document.hidden || drawFoot(), 15_000);
+  addEventListener('dts:me', drawFoot);
   drawShell();
+  drawFoot();
   return show();
 }

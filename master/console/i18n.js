@@ -1,7 +1,7 @@
 // Languages. The English sentence in the code is the key; a dictionary has the Chinese one.
 //   t('{n} {n|job|jobs} selected', { n: 3 })   {n} a value; {n|one|many} the word that fits it (English only)
 //   tn(…) the same as a list, for values that are nodes.
-import { words } from './words.js';
+import { words, schedule } from './words.js';
 import { words as more } from './words-2.js';
 
 const zh = { ...words, ...more };
@@ -39,5 +39,5 @@ export function t(sentence, values) {
 
 /** A schedule in the words of the API, which are English. */
 export function inWords(text) {
-  return text;
+  return language === 'zh' ? schedule(text) : text;
 }

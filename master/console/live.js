@@ -8,7 +8,7 @@ import { get, Refused } from './api.js';
 const KINDS = ['job', 'run', 'worker', 'alert'];
 const ASK_MS = 3000;        // Without a stream.
 const CHECK_MS = 5000;      // With one.
-const AFTER_EVENT_MS = 700;
+const AFTER_EVENT_MS = 1500;
 const STREAM_AGAIN_MS = 60_000;
 const OLD_MS = 5000;
 
@@ -105,6 +105,7 @@ function openStream() {
       askSoon();
     });
   }
+  stream.addEventListener('health', (event) => { if (parse(event.data)?.follows === false) askSoon(0); });
   for (const kind of ['reset', 'dropped']) {
     stream.addEventListener(kind, () => { tell({ kind: 'reset' }); askSoon(0); });
   }

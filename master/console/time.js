@@ -66,6 +66,11 @@ export function when(at, zone = zoneOf(), seconds = false) {
   return `${format(zone, options).format(ms(at))} ${time}`;
 }
 
+/** With seconds where they are not :00. */
+export function exact(at, zone = zoneOf()) {
+  return when(at, zone, parts(at, zone).second !== '00');
+}
+
 export function date(at, zone = zoneOf()) {
   return format(zone, { day: 'numeric', month: 'short', weekday: 'short' }).format(ms(at));
 }
@@ -136,5 +141,5 @@ export function tick() {
 export function time(at, how = when, jobZone = '') {
   const node = h('time', { datetime: new Date(ms(at)).toISOString(), title: full(at, jobZone) });
   const zone = zoneOf(jobZone);
-  return how === when ? (node.append(when(at, zone)), node) : lively(node, () => how(at, zone));
+  return how === when || how === exact ? (node.append(how(at, zone)), node) : lively(node, () => how(at, zone));
 }

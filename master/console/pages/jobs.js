@@ -14,7 +14,7 @@ const VIEWS = () => [['', t('All'), 'jobs'], ['state:failing|broken', t('Need yo
 
 export async function render(_, frame) {
   let { filter = '', sort = 'state' } = frame.query;
-  let items = [], after = null, total = 0, pages = [], loading = null, serial = 0;
+  let items = [], after = null, total = 0, pages = [], loading = null, serial = 0, refreshed = 0;
   const chosen = new Map();   // From a job's name to its row.
   const labelsSeen = new Set();
   const count = h('span.faint');
@@ -28,7 +28,7 @@ export async function render(_, frame) {
   const all = h('input', { type: 'checkbox', 'aria-label': t('Choose all rows that are here'), onchange: () => { for (const job of items) choose(job, all.checked); table.redraw(true); } });
   const table = rows([
     { head: all, width: 34, class: 'off' }, { head: t('Job'), sort: 'name' }, { head: t('State'), width: 178, sort: 'state' }, { head: t('Last 20'), width: 116 },
-    { head: t('Usually'), width: 92, class: 'num off' }, { head: t('Schedule'), width: 216 }, { head: t('Next'), width: 128, sort: 'next' }, { head: null, width: 144, class: 'off' },
+    { head: t('Usually'), width: 92, class: 'num off' }, { head: t('Schedule'), width: 216 }, { head: t('Next time'), width: 128, sort: 'next' }, { head: null, width: 144, class: 'off' },
   ], cells, (job) => job.name, {
     label: t('Jobs'), kind: 'joblist', sorted: sort, headless: t('Acts'), needMore: more_, onOpen: (job) => frame.go(link.job(job.name)),
     onSort: (next) => { sort = next; frame.setQuery({ sort: sort === 'state' ? '' : sort }); table.sort(sort); load(); },
@@ -95,6 +95,7 @@ export async function render(_, frame) {
   /** Asks again for the rows in sight. They change in place; what is new waits behind a line. */
   async function refresh() {
     const mine = serial;
+    refreshed = Date.now();
     if (!items.length) return load();
     const top = Math.max(0, -table.node.getBoundingClientRect().top / 36);
     const wanted = [...new Set([0, Math.floor(top / PAGE), Math.floor((top + innerHeight / 36) / PAGE)])].filter((i) => i < pages.length);
@@ -103,6 +104,15 @@ export async function render(_, frame) {
       if (mine !== serial) return;
       take(answers.flatMap((answer) => answer.jobs), answers[0].total);
     } catch { /* The frame says what does not answer; the rows stay. */ }
+  }
+
+  /** An event changes the row that it tells of, where it is. */
+  function hear(data) {
+    const before = items.find((job) => job.name === data?.jobName);
+    if (!before) return;
+    const { job, row, ended, ending } = data;
+    const endings = ending && before.endings ? [...before.endings, ending].slice(-20) : before.endings;
+    table.change(before.name, job ?? { ...before, endings, ...(ended ? { last: ended } : {}), ...row });
   }
 
   function take(fresh, totalNow) {
@@ -256,8 +266,9 @@ export async function render(_, frame) {
       y: onAt((job) => acts.copy(location.origin + link.job(job.name))), Escape: () => (chosen.size ? none() : false),
     },
     onLive(event) {
-      if (event.kind === 'job' && event.data?.job?.name && table.change(event.data.job.name, event.data.job)) return;
-      if (event.kind === 'now' || event.kind === 'reset') refresh();
+      if (event.kind === 'job' || event.kind === 'run') hear(event.data);
+      else if (event.kind === 'reset' || (event.kind === 'now' && (!frame.live.hasEvents || Date.now() - refreshed > 15_000))) refresh();
+      else if (event.kind === 'now') drawViews();
     },
     close: () => { table.close(); serial++; },
   };

@@ -23,8 +23,8 @@ export async function render(_, frame) {
   const node = h('div.now',
     h('div.lead', h('div', title, lead)), needs, today,
     h('div.cols',
-      h('section', section(t('Running'), runningNote, h('span.wide-only', t('so far, of the usual')), anchor(t('All runs that go on'), link.runs({ filter: 'state:running|queued' }), { kind: '' })), running),
-      h('section', section(t('Next'), nextNote, anchor(t('All that come'), '/jobs?sort=next', { kind: '' })), next)));
+      h('section', section(t('Running'), runningNote, h('span.wide-only', t('so far, of the usual')), anchor(t('All'), link.runs({ filter: 'state:running|queued' }), { kind: '', name: t('All runs that go on') })), running),
+      h('section', section(t('Next'), nextNote, anchor(t('All'), '/jobs?sort=next', { kind: '', name: t('All that come') })), next)));
 
   function draw(now) {
     const { counts } = now;
@@ -99,7 +99,7 @@ function said({ reason, slow, job }) {
   if (reason === 'broken') return [clean(job.why ?? '')];
   const { err, lastLine, durationMs, worker } = job.last;
   const took = durationMs === null ? '' : t(' after {span}', { span: duration(durationMs) });
-  const on = durationMs !== null && worker && t(' on {worker}', { worker: clean(worker) });
+  const on = durationMs === null || !worker ? '' : t(' on {worker}', { worker: clean(worker) });
   return [h('span', `${capital(clean(err) || words()[job.last.ending])}${took}${on}`), lastLine ? [': ', other(lastLine, 'code')] : ''];
 }
 

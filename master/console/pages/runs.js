@@ -1,7 +1,7 @@
 // Runs of all jobs: those that ended, those that go on; as a list, or over time by job or by worker.
 import { h, s, fill, set, say, other, link, clean } from '../dom.js';
 import { t, number } from '../i18n.js';
-import { duration, time, when, clock, zoneOf, ms, lively, full } from '../time.js';
+import { duration, time, when, exact, clock, zoneOf, ms, lively, full } from '../time.js';
 import { state, words, button, segments, empty, fault, endings } from '../parts.js';
 import { rows } from '../rows.js';
 import { filterBox, filterKeys, split } from '../filter.js';
@@ -109,13 +109,13 @@ export async function render(_, frame) {
     const job = other(run.jobName);
     const started = run.exitCode !== null || run.signal !== null;
     const reason = run.lastLine && run.status !== 'killed' ? other(run.lastLine, 'code') : h('span', clean(run.err));
-    return [h('td', state(run.status)), h('td.dim', time(run.planTime, when)), h('td.name.one', h('a', { href: link.run(run.jobName, idOf(run)) }, job), run.attempt > 1 ? h('span.sub', t('attempt {n}', { n: run.attempt })) : null),
+    return [h('td', state(run.status)), h('td.dim', time(run.planTime, exact)), h('td.name.one', h('a', { href: link.run(run.jobName, idOf(run)) }, job), run.attempt > 1 ? h('span.sub', t('attempt {n}', { n: run.attempt })) : null),
       h('td.num.dim', started ? duration(run.endTime - run.startTime) : ''), h('td.num.off', started ? h('span', { class: run.status === 'succeeded' ? 'dim' : 'exit' }, run.exitCode ?? (run.signal && t('signal {n}', { n: run.signal }))) : ''),
       h('td.dim.one.off', run.worker && started ? other(run.worker) : ''), h('td.one.full.why', { title: clean(run.err) }, reason)];
   }
 
   function unendedCells(run) {
-    return [h('td', state(run.state)), h('td.dim', time(run.planTime, when)), h('td.name.one', h('a', { href: link.run(run.jobName, run.runId) }, other(run.jobName))),
+    return [h('td', state(run.state)), h('td.dim', time(run.planTime, exact)), h('td.name.one', h('a', { href: link.run(run.jobName, run.runId) }, other(run.jobName))),
       h('td.num.dim', run.claimedAt ? lively(h('span'), () => duration(Date.now() - Math.max(ms(run.claimedAt), ms(run.notBefore ?? run.claimedAt)))) : ''), h('td.num.dim.off', number(run.attempt)), h('td.dim.one.off', other(run.worker)),
       h('td.one.full.why', run.isKillAsked ? t('its end was asked for') : triggerWord(run.trigger))];
   }
