@@ -125,8 +125,8 @@ export function drawShell() {
   fill($('nav'), entry('at'));
   fill($('bar'), entry('at'));
   fill($('skip'), t('To the page'));
-  fill($('jump'), icon('search'), h('span', t('Jobs, runs, workers')), h('kbd', '/'));
-  set($('jump'), { 'aria-label': t('Jump to a job, a worker or a page') });
+  fill($('jump'), icon('search'), h('span', t('Jobs, runs, workers')), h('kbd', { 'aria-hidden': 'true' }, '/'));
+  set($('jump'), { 'aria-label': t('Jobs, runs, workers'), title: t('Jump to a job, a worker or a page') });
   drawSwitches();
   drawCounts();
   choosePlace(find(location.pathname)?.place);

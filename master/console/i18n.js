@@ -1,15 +1,19 @@
 // Languages. The English sentence in the code is the key; a dictionary has the Chinese one.
-//   t('{n} {n|job|jobs} selected', { n: 3 })   {n} a value; {n|one|many} the word that fits it (English only)
-//   tn(…) the same as a list, for values that are nodes.
-import { words, schedule } from './words.js';
-import { words as more } from './words-2.js';
+//   t('{n} {n|job|jobs} chosen', { n: 3 })   {n} a value; {n|one|many} the word that fits it (English only)
+//   tn the same as a list, for values that are nodes.
+let zh = null;   // The Chinese sentences by the English ones; loaded when they are first needed.
+let schedule = (text) => text;
 
-const zh = { ...words, ...more };
 export const languages = { en: 'EN', zh: '中文' };
 
 export let language = 'en';
 
-export function choose(code) {
+export async function choose(code) {
+  if (code === 'zh' && !zh) {
+    const [first, second] = await Promise.all([import('./words.js'), import('./words-2.js')]);
+    zh = { ...first.words, ...second.words };
+    schedule = first.schedule;
+  }
   language = code in languages ? code : 'en';
   document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en';
 }

@@ -26,7 +26,7 @@ export const words = {
   // Now
   '{n} {n|job needs|jobs need} you': '{n} 个任务需要处理', 'Nothing needs you': '一切正常', 'Endings are being read': '正在读取运行结果', 'No jobs yet': '还没有任务', 'There are no jobs yet.': '还没有任务。',
   '{n} {n|is|are} well': '{n} 个正常', '{n} {n|is|are} paused': '{n} 个已暂停', '{n} {n|is|are} not read yet': '{n} 个尚未读取', ', ': '，', '.': '。',
-  'Jobs that need you': '需要处理的任务', 'running for {span}, usually {usual}': '已运行 {span}，通常 {usual}', 'no worker can run it': '没有节点能运行', 'no worker can run them': '没有节点能运行它们',
+  'Jobs that need you': '需要处理的任务', 'Jobs that are well again': '已恢复正常的任务', 'is well again since {time}': '自 {time} 起恢复正常', 'running for {span}, usually {usual}': '已运行 {span}，通常 {usual}', 'no worker can run it': '没有节点能运行', 'no worker can run them': '没有节点能运行它们',
   '{word} {n} times in a row, since {time}': '自 {time} 起连续{word} {n} 次', '{word} {time}': '{time} {word}', 'On {worker}, since {time}': '在 {worker} 上，自 {time} 起', ' after {span}': '，历时 {span}', ' on {worker}': '，节点 {worker}',
   'Watch': '查看输出', 'Kill': '终止', 'Kill…': '终止…', 'Edit': '编辑', 'Why': '为什么', 'Last run': '最近一次', 'Run now': '立即运行', 'Run': '运行', 'next {coming}': '下次：{coming}', 'no next time': '没有下次',
   '{n} jobs': '{n} 个任务', '{word} for one reason': '因同一原因{word}', 'Show each': '逐个显示', 'left {time}': '{time} 离开', 'It was on {host}; it had been there since {time}.': '所在主机 {host}，自 {time} 起在线。', 'Its runs': '它的运行',

@@ -1,8 +1,8 @@
 // The present moment: who needs somebody and why, today, what runs, what comes.
 import { h, s, fill, say, set, sync, other, link, clean } from '../dom.js';
 import { t, tn, number } from '../i18n.js';
-import { duration, time, coming, when, clock, zoneOf, midnight, ms, lively } from '../time.js';
-import { mark, spark, meter, button, anchor, more, state, words, endings, fault } from '../parts.js';
+import { duration, time, coming, when, clock, zoneOf, midnight, ms, lively, ago } from '../time.js';
+import { mark, spark, meter, button, anchor, more, state, words, endings, badEndings, fault } from '../parts.js';
 import { get } from '../api.js';
 import * as acts from '../acts.js';
 
@@ -14,6 +14,7 @@ export async function render(_, frame) {
   const title = h('h1', t('Now'));
   const lead = h('p');
   const needs = h('ul.needs', { 'aria-label': t('Jobs that need you') });
+  const again = h('ul.list.again', { 'aria-label': t('Jobs that are well again'), hidden: true });
   const today = h('section');
   const running = h('ul.list', { 'aria-label': t('Running') });
   const next = h('ul.list', { 'aria-label': t('Next') });
@@ -21,7 +22,7 @@ export async function render(_, frame) {
   const open = new Set();   // Groups that are shown one by one.
   const section = (name, note, ...end) => h('div.sec', h('h2', name), note, h('span.end', end));
   const node = h('div.now',
-    h('div.lead', h('div', title, lead)), needs, today,
+    h('div.lead', h('div', title, lead)), needs, again, today,
     h('div.cols',
       h('section', section(t('Running'), runningNote, h('span.wide-only', t('so far, of the usual')), anchor(t('All'), link.runs({ filter: 'state:running|queued' }), { kind: '', name: t('All runs that go on') })), running),
       h('section', section(t('Next'), nextNote, anchor(t('All'), '/jobs?sort=next', { kind: '', name: t('All that come') })), next)));
@@ -51,6 +52,7 @@ export async function render(_, frame) {
   }
 
   draw(frame.live.now ?? await get('now'));
+  wellAgain(again);
   const day = todayPart(today, frame);
   return {
     title: t('Now'), node,
@@ -64,6 +66,30 @@ export async function render(_, frame) {
 function sentence(counts) {
   return counts.jobs === 0 ? t('No jobs yet') : counts.needsYou > 0 ? t('{n} {n|job needs|jobs need} you', { n: counts.needsYou })
     : counts.unknown > 0 ? t('Endings are being read') : t('Nothing needs you');
+}
+
+/** What had trouble since somebody last looked, and has none now. */
+async function wellAgain(list) {
+  const now = Date.now();
+  const since = Math.max(Number(localStorage.getItem('dts.looked') ?? now), now - 7 * 86_400_000);
+  const looked = () => localStorage.setItem('dts.looked', String(now));
+  if (now - since < 600_000) { if (since === now) looked(); return; }
+  const from = new Date(since).toISOString();
+  const found = await Promise.all(badEndings.map((ending) => get('runs', { filter: `ending:${ending}`, from, limit: 50 }).catch(() => ({ runs: [] }))));
+  const latest = new Map(found.flatMap(({ runs }) => runs).toSorted((a, b) => a.startTime - b.startTime).map((run) => [run.jobName, run]));
+  const names = [...latest.keys()].slice(-20);
+  if (names.length) {
+    const { jobs } = await get('jobs', { filter: `job:${names.map((name) => `"${name.replace(/[\\"]/g, '\\$&')}"`).join('|')}`.slice(0, 1900) }).catch(() => ({ jobs: [] }));
+    const well = jobs.filter((job) => ['well', 'running', 'queued'].includes(job.state) && job.last?.ending === 'succeeded').slice(0, 5);
+    fill(list, well.map((job) => {
+      const bad = latest.get(job.name);
+      return h('li', mark('ok'), h('span.grow.one', h('a', { href: link.job(job.name) }, h('b', other(job.name))), ' ', tn('is well again since {time}', { time: time(job.last.startedAt, when, job.timeZone) }),
+        ' ', h('a.faint', { href: link.run(job.name, bad._id.slice(job.name.length + 1)) }, t('{word} {time}', { word: words()[bad.status], time: when(bad.planTime, zoneOf(job.timeZone)) }))),
+      h('span.faint', time(job.last.startedAt, ago)));
+    }));
+    list.hidden = well.length === 0;
+  }
+  looked();
 }
 
 const keyOf = (card) => (card.worker ? `worker ${card.worker.id}` : card.key);
@@ -113,7 +139,7 @@ function jobCard(need) {
       : [reason === 'missed' ? anchor(t('Why'), link.job(job.name, `calendar?at=${encodeURIComponent(job.last.planTime)}`)) : anchor(t('Last run'), link.run(job.name, job.last.runId)),
         button(t('Run now'), { role: 'operator', onclick: () => acts.runNow(job.name) })];
   return h('li', mark(reason === 'slow' ? 'running' : reason),
-    h('div', h('h3', h('a', { href: link.job(job.name) }, other(job.name)), why(need)), h('p.last.one', said(need))),
+    h('div', h('h2', h('a', { href: link.job(job.name) }, other(job.name)), why(need)), h('p.last.one', said(need))),
     spark(job.endings, job.running > 0),
     h('div.nxt', job.next ? [time(job.next, (at, zone) => t('next {coming}', { coming: coming(at, zone) }), job.timeZone)] : t('no next time'), job.next && h('small', time(job.next, when, job.timeZone))),
     h('div.acts', buttons, more(job.name, () => acts.jobMenu(job))));
@@ -122,7 +148,7 @@ function jobCard(need) {
 function groupCard({ all, need }, show) {
   const word = words()[need.reason] ?? need.reason;
   return h('li', mark(need.reason === 'slow' ? 'running' : need.reason),
-    h('div', h('h3', h('b', t('{n} jobs', { n: all.length })), h(`span.why.s-${need.reason === 'broken' ? 'timedOut' : need.reason}`, need.reason === 'broken' ? t('no worker can run them') : t('{word} for one reason', { word }))),
+    h('div', h('h2', h('b', t('{n} jobs', { n: all.length })), h(`span.why.s-${need.reason === 'broken' ? 'timedOut' : need.reason}`, need.reason === 'broken' ? t('no worker can run them') : t('{word} for one reason', { word }))),
       h('p.last.one', said(need)),
       h('p.last.one.faint', all.slice(0, 12).map((name, i) => [i > 0 && t(', '), h('a', { href: link.job(name) }, other(name))]), all.length > 12 && ' …')),
     h('span'), h('span'), h('div.acts', button(t('Show each'), { onclick: show })));
@@ -131,7 +157,7 @@ function groupCard({ all, need }, show) {
 function workerCard(worker) {
   const isGone = worker.state === 'left';
   return h('li', mark(isGone ? 'lost' : 'warn'),
-    h('div', h('h3', h('a', { href: '/workers' }, other(worker.id)), h(`span.why.s-${isGone ? 'lost' : 'timedOut'}`, isGone ? tn('left {time}', { time: time(worker.leftAt) }) : t('claims nothing'))),
+    h('div', h('h2', h('a', { href: '/workers' }, other(worker.id)), h(`span.why.s-${isGone ? 'lost' : 'timedOut'}`, isGone ? tn('left {time}', { time: time(worker.leftAt) }) : t('claims nothing'))),
       h('p.last.one', isGone ? tn('It was on {host}; it had been there since {time}.', { host: other(worker.host), time: time(worker.started) }) : clean(worker.refuses))),
     h('span'), h('span'), h('div.acts', anchor(t('Its runs'), link.runs({ filter: `worker:"${worker.id}"` }))));
 }
