@@ -105,7 +105,7 @@ export function filterBox(options) {
   input.addEventListener('input', () => {
     if (/\s$/.test(input.value) && split(input.value).some(isChip)) { settle(); }
     complete();
-    tell(120);
+    tell(40);
   });
   input.addEventListener('focus', complete);
   input.addEventListener('blur', () => { drawChoices(false); if (split(input.value).some(isChip)) { settle(); tell(0); } });

@@ -1,7 +1,7 @@
 // The frame around each page: rail, header, toasts, the line of an outage, keys, the jump box; and the router.
 import { h, s, fill, set, say, other, clean } from './dom.js';
 import { t, number, language, languages } from './i18n.js';
-import { zones, myZone, zoneName, clock, tick, when, zoneOf, duration } from './time.js';
+import { zones, myZone, zoneName, clock, tick, when, zoneOf, duration, explain } from './time.js';
 import { live, listen, askNow } from './live.js';
 import { icon, mark, button, segments } from './parts.js';
 import { hooks, get, ask } from './api.js';
@@ -214,7 +214,12 @@ export function may(role) {
 }
 
 /** Marks the acts that cannot be done now: they stay where they are and say why. */
+let anyRefused = false;
+
 function refuse() {
+  const isAnything = ROLES.some(refusal);
+  if (!isAnything && !anyRefused) return;
+  anyRefused = isAnything;
   for (const node of document.querySelectorAll('[data-role]')) {
     const why = refusal(node.dataset.role);
     set(node, { 'aria-disabled': why ? 'true' : null });
@@ -256,6 +261,7 @@ export function startFrame(choose) {
     go(href);
   });
   addEventListener('dts:drawn', refuse);
+  document.addEventListener('pointerover', explain, { passive: true });
   hooks.unauthorized = () => { if (!location.pathname.startsWith('/signin')) go(`/signin?to=${encodeURIComponent(location.pathname + location.search)}`, { replace: true }); };
   $('jump').addEventListener('click', () => import('./jump.js').then((jump) => jump.open(frame)));
   setInterval(() => { tick(); drawLive(); }, 1000);

@@ -3,6 +3,7 @@
 //   tn the same as a list, for values that are nodes.
 let zh = null;   // The Chinese sentences by the English ones; loaded when they are first needed.
 let schedule = (text) => text;
+const known = new Map();   // From a sentence to its parts, in the language in force.
 
 export const languages = { en: 'EN', zh: '中文' };
 
@@ -15,6 +16,7 @@ export async function choose(code) {
     schedule = first.schedule;
   }
   language = code in languages ? code : 'en';
+  known.clear();
   document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en';
 }
 
@@ -22,15 +24,28 @@ export function guess() {
   return (navigator.languages ?? []).find((code) => /^(en|zh)\b/i.test(code))?.slice(0, 2).toLowerCase() ?? 'en';
 }
 
+const formats = {};
+
 export function number(value, digits = 0) {
-  return Number(value).toLocaleString(language, { maximumFractionDigits: digits });
+  formats[language + digits] ??= new Intl.NumberFormat(language, { maximumFractionDigits: digits });
+  return formats[language + digits].format(value);
+}
+
+/** The parts of a sentence: texts, and [name, one, many] for values. */
+function partsOf(sentence) {
+  let parts = known.get(sentence);
+  if (!parts) {
+    const text = language === 'zh' ? zh[sentence] ?? sentence : sentence;
+    parts = text.split(/(\{[^}]*\})/).filter(Boolean).map((part) => (part.startsWith('{') ? part.slice(1, -1).split('|') : part));
+    known.set(sentence, parts);
+  }
+  return parts;
 }
 
 export function tn(sentence, values = {}) {
-  const text = language === 'zh' ? zh[sentence] ?? sentence : sentence;
-  return text.split(/(\{[^}]*\})/).filter(Boolean).map((part) => {
-    if (!part.startsWith('{')) return part;
-    const [name, one, many] = part.slice(1, -1).split('|');
+  return partsOf(sentence).map((part) => {
+    if (typeof part === 'string') return part;
+    const [name, one, many] = part;
     const value = values[name];
     if (one !== undefined) return value === 1 ? one : many;
     return typeof value === 'number' ? number(value, 1) : value ?? '';

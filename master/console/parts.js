@@ -1,6 +1,6 @@
 // Parts that pages are made of. Each returns a node.
 import { h, s, set, fill, other, clean } from './dom.js';
-import { t, number, inWords } from './i18n.js';
+import { t, number, inWords, language } from './i18n.js';
 import { duration } from './time.js';
 
 /** The marks of index.html: m-… for states, i-… for places. A mark never stands alone: a word is beside it, or label names it. */
@@ -16,12 +16,16 @@ const MARKS = { succeeded: 'ok', well: 'ok', failing: 'failed', claimed: 'queued
   unknown: 'planned', live: 'ok', refusing: 'warn', left: 'lost' };
 
 /** Endings and states in words. */
-export const words = () => ({
+const said = {};
+
+export function words() {
+  return (said[language] ??= {
   succeeded: t('succeeded'), failed: t('failed'), timedOut: t('timed out'), killed: t('killed'), cancelled: t('cancelled'),
   skipped: t('skipped'), missed: t('missed'), lost: t('lost'), running: t('running'), queued: t('queued'), claimed: t('claimed'),
   planned: t('planned'), paused: t('paused'), failing: t('failing'), broken: t('cannot run'), well: t('well'), new: t('not run yet'),
   unknown: t('not read yet'), live: t('here'), refusing: t('claims nothing'), left: t('gone'),
-});
+  });
+}
 
 export const endings = ['succeeded', 'failed', 'timedOut', 'killed', 'cancelled', 'skipped', 'missed', 'lost'];
 export const badEndings = ['failed', 'timedOut', 'lost', 'missed'];

@@ -1,6 +1,8 @@
 // A table of which the page holds the rows in sight: the others are the height of two empty rows.
 import { h, fill, set } from './dom.js';
 
+const FRAME_MS = 10;   // How long rows are made in one frame.
+
 /**
  * columns: [{ head, width, class, sort }]; make(item, index) returns the cells' nodes as a list of <td>; keyOf(item) its name.
  * options: { label, height, phoneHeight, cards, onSort, sorted, onOpen(item), needMore() }.
@@ -34,11 +36,14 @@ export function rows(columns, make, keyOf, options) {
     if (!node.isConnected) return;
     const size = height();
     const top = node.getBoundingClientRect().top + heads.offsetHeight;
-    const first = Math.max(0, Math.min(items.length, Math.floor(-top / size) - 8));
-    const last = Math.min(items.length, Math.ceil((innerHeight - top) / size) + 8);
+    let first = Math.max(0, Math.min(items.length, Math.floor(-top / size) - 6));
+    let last = Math.min(items.length, Math.ceil((innerHeight - top) / size) + 6);
     const next = new Map();
     const wanted = [];
-    for (let i = first; i < last; i++) {
+    const isUp = last > first && drawn.has(keyOf(items[last - 1])) && !drawn.has(keyOf(items[first]));
+    const begun = performance.now();
+    for (let n = 0, all = last - first; n < all; n++) {
+      const i = isUp ? last - 1 - n : first + n;
       const key = keyOf(items[i]);
       let row = drawn.get(key);
       if (!row || row.item !== items[i]) {
@@ -54,7 +59,13 @@ export function rows(columns, make, keyOf, options) {
       row.classList.toggle('at', key === current);
       next.set(key, row);
       wanted.push(row);
+      if (performance.now() - begun > FRAME_MS && n + 1 < all) {   // The rest comes with the next frame, so that scrolling goes on.
+        if (isUp) first = i; else last = i + 1;
+        later();
+        break;
+      }
     }
+    if (isUp) wanted.reverse();
     for (const [key, row] of drawn) if (!next.has(key)) row.remove();
     drawn = next;
     set(above.firstChild, { style: { height: `${first * size}px` } });

@@ -137,9 +137,15 @@ export function tick() {
   }
 }
 
+/** Gives a time the title that it has while the pointer is over it: made then, because it is slow to make. */
+export function explain(event) {
+  const node = event.target.closest?.('time');
+  if (node && !node.title) node.title = full(node.dateTime, node.dataset.zone ?? '');
+}
+
 /** A time element. how: when, ago, coming, or a function of the instant; what lies behind is in its title. */
 export function time(at, how = when, jobZone = '') {
-  const node = h('time', { datetime: new Date(ms(at)).toISOString(), title: full(at, jobZone) });
+  const node = h('time', { datetime: new Date(ms(at)).toISOString(), data: jobZone ? { zone: jobZone } : {} });
   const zone = zoneOf(jobZone);
   return how === when || how === exact ? (node.append(how(at, zone)), node) : lively(node, () => how(at, zone));
 }
