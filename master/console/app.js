@@ -12,7 +12,8 @@ async function apply() {
   await chooseLanguage(kept('language', guess()));
   zones.chosen = kept('zone', 'mine');
   const theme = kept('theme', 'auto');
-  if (theme === 'auto') delete document.documentElement.dataset.theme; else document.documentElement.dataset.theme = theme;
+  if (theme === 'auto') delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
 }
 
 /** zone: mine, utc, own; language: en, zh; theme: auto, light, dark; keys: on, off. */
@@ -29,7 +30,12 @@ let more = null;
 function styled(module) {
   return async () => {
     more ??= new Promise((resolve) => {
-      const node = Object.assign(document.createElement('link'), { rel: 'stylesheet', href: new URL('pages-2.css', import.meta.url).href, onload: resolve, onerror: resolve });
+      const node = Object.assign(document.createElement('link'), {
+        rel: 'stylesheet',
+        href: new URL('pages-2.css', import.meta.url).href,
+        onload: resolve,
+        onerror: resolve,
+      });
       document.head.append(node);
     });
     return (await Promise.all([import(module), more]))[0];
@@ -49,12 +55,16 @@ route('/settings/:tab?', 'settings', styled('./pages/settings.js'));
 route('/signin', 'signin', styled('./pages/signin.js'));
 
 keys.startKeys(places(), go);
-const jump = () => { import('./jump.js').then((box) => box.open(frame)); };
+const jump = () => {
+  import('./jump.js').then((box) => box.open(frame));
+};
 keys.always({
   '/': jump,
   'ctrl-k': jump,
   n: () => go('/new'),
-  '?': () => { import('./help.js').then((help) => help.open()); },
+  '?': () => {
+    import('./help.js').then((help) => help.open());
+  },
 });
 
 /** Who we are. A master without sign-in answers 404: then all may do all, as its guard decides. */

@@ -1,9 +1,9 @@
 // Languages. The English sentence in the code is the key; a dictionary has the Chinese one.
 //   t('{n} {n|job|jobs} chosen', { n: 3 })   {n} a value; {n|one|many} the word that fits it (English only)
 //   tn the same as a list, for values that are nodes.
-let zh = null;   // The Chinese sentences by the English ones; loaded when they are first needed.
+let zh = null; // The Chinese sentences by the English ones; loaded when they are first needed.
 let schedule = (text) => text;
-const known = new Map();   // From a sentence to its parts, in the language in force.
+const known = new Map(); // From a sentence to its parts, in the language in force.
 
 export const languages = { en: 'EN', zh: '中文' };
 
@@ -21,7 +21,12 @@ export async function choose(code) {
 }
 
 export function guess() {
-  return (navigator.languages ?? []).find((code) => /^(en|zh)\b/i.test(code))?.slice(0, 2).toLowerCase() ?? 'en';
+  return (
+    (navigator.languages ?? [])
+      .find((code) => /^(en|zh)\b/i.test(code))
+      ?.slice(0, 2)
+      .toLowerCase() ?? 'en'
+  );
 }
 
 const formats = {};
@@ -35,8 +40,11 @@ export function number(value, digits = 0) {
 function partsOf(sentence) {
   let parts = known.get(sentence);
   if (!parts) {
-    const text = language === 'zh' ? zh[sentence] ?? sentence : sentence;
-    parts = text.split(/(\{[^}]*\})/).filter(Boolean).map((part) => (part.startsWith('{') ? part.slice(1, -1).split('|') : part));
+    const text = language === 'zh' ? (zh[sentence] ?? sentence) : sentence;
+    parts = text
+      .split(/(\{[^}]*\})/)
+      .filter(Boolean)
+      .map((part) => (part.startsWith('{') ? part.slice(1, -1).split('|') : part));
     known.set(sentence, parts);
   }
   return parts;
@@ -48,7 +56,7 @@ export function tn(sentence, values = {}) {
     const [name, one, many] = part;
     const value = values[name];
     if (one !== undefined) return value === 1 ? one : many;
-    return typeof value === 'number' ? number(value, 1) : value ?? '';
+    return typeof value === 'number' ? number(value, 1) : (value ?? '');
   });
 }
 
