@@ -115,6 +115,28 @@ public sealed class FrameTests(ConsoleBrowser browser) : IClassFixture<ConsoleBr
     }
 
     [Fact]
+    public async Task An_event_changes_its_row_where_it_is_and_nothing_else_moves()
+    {
+        const string events = """
+            event: ready
+            data: {"reason":""}
+
+            event: run
+            data: {"change":"started","jobName":"backup-mailstore","runId":"x","row":{"state":"running","running":1}}
+
+
+            """;
+        await using var tab = await browser.OpenAsync("/workers");
+        await tab.Page.RouteAsync(
+            "**/api/v1/events", route => route.FulfillAsync(new() { ContentType = "text/event-stream", Body = events }));
+
+        await tab.Page.GotoAsync(new Uri(browser.Cluster.MasterUri, "/jobs?sort=name&filter=backup").ToString());
+
+        await Expect(tab.Find("tbody tr", "backup-mailstore")).ToContainTextAsync("running");
+        await Expect(tab["tbody td.name"]).ToContainTextAsync(["backup-etcd-snapshot", "backup-mailstore", "backup-postgres-main"]);
+    }
+
+    [Fact]
     public async Task The_jump_box_finds_jobs_by_any_part_of_their_name()
     {
         await using var tab = await browser.OpenAsync("/workers");
@@ -188,7 +210,7 @@ public sealed class FrameTests(ConsoleBrowser browser) : IClassFixture<ConsoleBr
         await using var tab = await browser.OpenAsync("/workers");
 
         Assert.True(await tab.Page.EvaluateAsync<bool>(
-            "() => { try { document.body.innerHTML = '<b>x</b>'; return false; } catch (failure) { return failure instanceof TypeError; } }"));
+            "() => { try { document.body.innerHTML = '<b>x</b>'; return false; } catch (e) { return e instanceof TypeError; } }"));
         Assert.True(await tab.Page.EvaluateAsync<bool>(
             "() => { try { document.createElement('script').text = 'hacked = 1'; return false; } catch { return true; } }"));
     }
