@@ -85,7 +85,7 @@ public sealed partial class ConsoleFilesTests
 
     private static HashSet<string> ValuesOf(string sentence) => [.. Value().Matches(sentence).Select(match => match.Groups[1].Value)];
 
-    [GeneratedRegex(@"\btn?\('((?:[^'\\]|\\.)*)'")]
+    [GeneratedRegex(@"\btn?\(\s*'((?:[^'\\]|\\.)*)'")]
     private static partial Regex Sentence();
 
     [GeneratedRegex(@"(?:'(?<key>(?:[^'\\]|\\.)*)'|(?<key>\w+)):\s*'(?<text>(?:[^'\\]|\\.)*)'")]
