@@ -1,5 +1,6 @@
 import { h } from '../dom.js';
+import { t } from '../i18n.js';
 
 export function render() {
-  return { title: 'edit', node: h('h1', 'edit') };
+  return { title: t('edit'), node: h('h1', 'edit') };
 }

@@ -1,5 +1,6 @@
 import { h } from '../dom.js';
+import { t } from '../i18n.js';
 
 export function render() {
-  return { title: 'job', node: h('h1', 'job') };
+  return { title: t('job'), node: h('h1', 'job') };
 }

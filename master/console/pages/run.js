@@ -1,5 +1,6 @@
 import { h } from '../dom.js';
+import { t } from '../i18n.js';
 
 export function render() {
-  return { title: 'run', node: h('h1', 'run') };
+  return { title: t('run'), node: h('h1', 'run') };
 }

@@ -1,5 +1,6 @@
 import { h } from '../dom.js';
+import { t } from '../i18n.js';
 
 export function render() {
-  return { title: 'settings', node: h('h1', 'settings') };
+  return { title: t('settings'), node: h('h1', 'settings') };
 }

@@ -1,5 +1,6 @@
 import { h } from '../dom.js';
+import { t } from '../i18n.js';
 
 export function render() {
-  return { title: 'signin', node: h('h1', 'signin') };
+  return { title: t('signin'), node: h('h1', 'signin') };
 }
