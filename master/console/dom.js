@@ -96,3 +96,34 @@ export const link = {
   jobs: (filter) => `/jobs${filter ? `?filter=${encodeURIComponent(filter)}` : ''}`,
   runs: (query) => `/runs?${new URLSearchParams(query)}`,
 };
+
+/**
+ * Makes the children of a node those of a list, moving as little as it can: a child whose item has not changed stays as it is.
+ * keyOf gives an item's name, make its node. The focus stays on the same place of a child that is made again.
+ */
+export function sync(parent, items, keyOf, make) {
+  const known = new Map([...parent.children].map((node) => [node.itemKey, node]));
+  let place = parent.firstElementChild;
+  for (const item of items) {
+    const [key, text] = [String(keyOf(item)), JSON.stringify(item)];
+    const old = known.get(key);
+    known.delete(key);
+    let node = old;
+    if (!old || old.itemText !== text) {
+      node = Object.assign(make(item), { itemKey: key, itemText: text });
+      if (old) {
+        const focus = old.contains(document.activeElement) ? focusable(old).indexOf(document.activeElement) : -1;
+        if (place === old) place = node;
+        old.replaceWith(node);
+        if (focus >= 0) focusable(node)[focus]?.focus({ preventScroll: true });
+      }
+    }
+    if (node === place) place = place.nextElementSibling;
+    else parent.insertBefore(node, place);
+  }
+  for (const gone of known.values()) gone.remove();
+}
+
+function focusable(node) {
+  return [...node.querySelectorAll('a[href], button, input')];
+}

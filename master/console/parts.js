@@ -1,6 +1,6 @@
 // Parts that pages are made of. Each returns a node.
 import { h, s, set, fill, other, clean } from './dom.js';
-import { t, number } from './i18n.js';
+import { t, number, inWords } from './i18n.js';
 import { duration } from './time.js';
 
 /** The marks of index.html: m-… for states, i-… for places. A mark never stands alone: a word is beside it, or label names it. */
@@ -75,6 +75,7 @@ export function button(text, options = {}) {
   return node;
 }
 
+/** A link that looks like a button; kind '' = like a link. */
 export function anchor(text, href, options = {}) {
   return h(`a.${options.kind === undefined ? 'b' : options.kind || 'link'}`, { href, 'aria-label': options.name, title: options.title }, text);
 }
@@ -205,4 +206,11 @@ export function download(text, name, type = 'text/plain') {
   node.click();
   node.remove();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+/** A schedule in words, without the zone if it is the one that times are shown in. */
+export function schedule(job, zone) {
+  const named = / ?,? ?([\w+-]+\/[\w+/-]+ time|UTC)$/.exec(job.words);
+  const isPlain = named && (job.timeZone || '') === '' || named?.[1] === `${zone} time` || named?.[1] === zone;
+  return h('span', { title: `${job.words}\n${job.cronExpr}${job.timeZone ? ` · ${job.timeZone}` : ''}` }, inWords(isPlain ? job.words.slice(0, named.index) : job.words));
 }
