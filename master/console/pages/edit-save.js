@@ -25,7 +25,7 @@ export function dockOf(model) {
   function draw() {
     const list = changes();
     fill(diff, list.length ? diffNode(list.map(({ member, was, is }) => ({ member, was: name ? was : undefined, is }))) : h('p.faint', t('Nothing has changed yet.')));
-    if (list.length) saves.removeAttribute('aria-disabled'); else saves.setAttribute('aria-disabled', 'true');
+    saves.disabled = list.length === 0;
     clearTimeout(timer);
     timer = setTimeout(check, 400);
   }
@@ -53,7 +53,7 @@ export function dockOf(model) {
   }
 
   async function save(draft = model.draft, etag = model.etag) {
-    if (isSaving || saves.getAttribute('aria-disabled') === 'true') return;
+    if (isSaving || saves.disabled || saves.getAttribute('aria-disabled') === 'true') return;
     const missing = ['name', 'cronExpr', 'command'].find((member) => !String(draft[member]).trim());
     if (missing) { model.fail(missing, { name: t('A job needs a name.'), cronExpr: t('A job needs a schedule.'), command: t('A job needs a command.') }[missing]); model.fields.get(missing)?.input.focus(); return; }
     isSaving = true;

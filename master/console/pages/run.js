@@ -66,7 +66,7 @@ function drawTop(model, refresh) {
   const { name, view, frame, job } = model;
   const isOver = view.state === 'ended';
   const kill = isOver ? null : button(view.isKillAsked ? endsIn(job) : t('Kill…'), { kind: 'danger', role: 'operator', onclick: () => askToKill(model, kill, refresh) });
-  if (view.isKillAsked) kill?.setAttribute('aria-disabled', 'true');
+  if (kill) kill.disabled = view.isKillAsked;
   return [
     h('div.head', h('div.grow', h('h1', mark(view.ending ?? view.state, 'l'), h('span.sr', words()[view.ending ?? view.state]), headline(view)), h('p.say', subline(model))),
       h('div.acts', h('span.wide-only', button(t('Copy link'), { key: 'Y', onclick: () => copyLink(frame) })),

@@ -19,7 +19,7 @@ export function view(frame) {
   };
 }
 
-const roles = () => ({ viewer: t('sees jobs, runs and output'), operator: t('also runs, kills, pauses and resumes'), editor: t('also saves and deletes jobs'), admin: t('also manages people, tokens and alerts, and reads the audit') });
+const roles = () => ({ viewer: t('sees jobs, runs and output, but no values of variables'), operator: t('also runs, kills, pauses and resumes'), editor: t('also saves and deletes jobs'), admin: t('also manages people, tokens and alerts, and reads the audit') });
 const vias = () => ({ person: t('with a password'), token: t('with a token'), proxy: t('by the proxy in front'), apiToken: t('with the apiToken'), loopback: t('on the master’s own host, where nobody is asked') });
 
 function signedIn(frame) {
