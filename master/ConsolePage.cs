@@ -82,12 +82,16 @@ internal static class ConsolePage
         public async Task AnswerAsync(HttpContext http, string kept)
         {
             var headers = http.Response.Headers;
-            headers.ContentSecurityPolicy = Policy;
             headers.XContentTypeOptions = "nosniff";
-            headers["Referrer-Policy"] = "no-referrer";
             headers.CacheControl = kept;
             headers.Vary = "Accept-Encoding";
-            headers.ETag = _tag;
+            if (name == Document)
+            {
+                headers.ContentSecurityPolicy = Policy;
+                headers["Referrer-Policy"] = "no-referrer";
+                headers.ETag = _tag;
+            }
+
             if ($"{http.Request.Headers.IfNoneMatch}".Contains(_tag, StringComparison.Ordinal))
             {
                 http.Response.StatusCode = StatusCodes.Status304NotModified;

@@ -47,6 +47,7 @@ internal static class ApiExamples
         ["POST /apply"] = new("/api/v1/apply?dryRun=true", 200, """[{"name":"backup","command":"pg_dump shop","cronExpr":"0 3 * * *"}]"""),
         ["GET /export"] = new("/api/v1/export?format=yaml"),
         ["GET /workers"] = new("/api/v1/workers"),
+        ["GET /status"] = new("/api/v1/status"),
         ["DELETE /jobs/{name}"] = new("/api/v1/jobs/backup"),
     };
 }

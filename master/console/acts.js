@@ -11,7 +11,10 @@ const short = (name) => (clean(name).length > 60 ? `${clean(name).slice(0, 59)}â
 /** Does an act, if it may be done, and says what went wrong. Returns what the act returned, or undefined. */
 export async function attempt(role, act) {
   const why = refusal(role);
-  if (why) { toast(why, { isFault: true }); return undefined; }
+  if (why) {
+    toast(why, { isFault: true });
+    return undefined;
+  }
   try {
     return await act();
   } catch (failure) {
@@ -33,7 +36,9 @@ export function runNow(job, body = {}) {
 export function pause(job) {
   return attempt('operator', async () => {
     const changed = await post(path`jobs/${job}/pause`);
-    toast(t('{job} is paused. What runs goes on.', { job: short(job) }), { undo: () => post(path`jobs/${job}/resume`).then(() => askSoon(0)) });
+    toast(t('{job} is paused. What runs goes on.', { job: short(job) }), {
+      undo: () => post(path`jobs/${job}/resume`).then(() => askSoon(0)),
+    });
     return changed;
   });
 }
@@ -53,7 +58,9 @@ export async function kill(from, job, runId = '') {
   const answer = await question(from, {
     title: runId ? t('Kill this run of {job}?', { job: short(job) }) : t('Kill all runs of {job}?', { job: short(job) }),
     text: t('It gets SIGTERM now, and SIGKILL after {n} s. It is recorded as killed and does not run again by itself.', { n: grace }),
-    yes: t('Kill it'), no: t('Let it run'), danger: true,
+    yes: t('Kill it'),
+    no: t('Let it run'),
+    danger: true,
     fields: [{ name: 'reason', label: t('Reason (kept in its record)'), placeholder: '' }],
   });
   if (!answer) return undefined;
@@ -96,11 +103,12 @@ export function jobMenu(job, after = () => {}) {
   const isPaused = job.enabled === false;
   return [
     { text: t('Run now'), role: 'operator', onclick: () => runNow(job.name).then(after) },
-    isPaused ? { text: t('Resume'), role: 'operator', onclick: () => resume(job.name).then(after) } : { text: t('Pause'), role: 'operator', onclick: () => pause(job.name).then(after) },
+    isPaused
+      ? { text: t('Resume'), role: 'operator', onclick: () => resume(job.name).then(after) }
+      : { text: t('Pause'), role: 'operator', onclick: () => pause(job.name).then(after) },
     { text: t('Edit'), href: link.edit(job.name) },
     { text: t('Calendar'), href: link.job(job.name, 'calendar') },
     job.running > 0 ? { text: t('Killâ€¦'), role: 'operator', danger: true, onclick: (from) => kill(from, job.name).then(after) } : null,
     { text: t('Delete'), role: 'editor', danger: true, onclick: () => remove(job.name).then(after) },
   ];
 }
-

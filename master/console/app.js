@@ -8,40 +8,63 @@ import * as keys from './keys.js';
 
 const kept = (name, fallback) => localStorage.getItem(`dts.${name}`) ?? fallback;
 
-function apply() {
-  chooseLanguage(kept('language', guess()));
+async function apply() {
+  await chooseLanguage(kept('language', guess()));
   zones.chosen = kept('zone', 'mine');
   const theme = kept('theme', 'auto');
-  if (theme === 'auto') delete document.documentElement.dataset.theme; else document.documentElement.dataset.theme = theme;
+  if (theme === 'auto') delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
 }
 
 /** zone: mine, utc, own; language: en, zh; theme: auto, light, dark; keys: on, off. */
-function choose(name, value) {
+async function choose(name, value) {
   localStorage.setItem(`dts.${name}`, value);
-  apply();
+  await apply();
   drawShell();
   if (name !== 'theme' && name !== 'keys') reload();
 }
 
-apply();
+let more = null;
+
+/** A page whose looks are in pages-2.css: the first of them brings it. */
+function styled(module) {
+  return async () => {
+    more ??= new Promise((resolve) => {
+      const node = Object.assign(document.createElement('link'), {
+        rel: 'stylesheet',
+        href: new URL('pages-2.css', import.meta.url).href,
+        onload: resolve,
+        onerror: resolve,
+      });
+      document.head.append(node);
+    });
+    return (await Promise.all([import(module), more]))[0];
+  };
+}
+
+await apply();
 route('/', 'now', () => import('./pages/now.js'));
 route('/jobs', 'jobs', () => import('./pages/jobs.js'));
-route('/new', 'jobs', () => import('./pages/edit.js'));
-route('/jobs/:name/edit', 'jobs', () => import('./pages/edit.js'));
-route('/jobs/:name/:tab?', 'jobs', () => import('./pages/job.js'));
+route('/new', 'jobs', styled('./pages/edit.js'));
+route('/jobs/:name/edit', 'jobs', styled('./pages/edit.js'));
+route('/jobs/:name/:tab?', 'jobs', styled('./pages/job.js'));
 route('/runs', 'runs', () => import('./pages/runs.js'));
-route('/runs/:job/:runId', 'runs', () => import('./pages/run.js'));
+route('/runs/:job/:runId', 'runs', styled('./pages/run.js'));
 route('/workers', 'workers', () => import('./pages/workers.js'));
-route('/settings/:tab?', 'settings', () => import('./pages/settings.js'));
-route('/signin', 'signin', () => import('./pages/signin.js'));
+route('/settings/:tab?', 'settings', styled('./pages/settings.js'));
+route('/signin', 'signin', styled('./pages/signin.js'));
 
 keys.startKeys(places(), go);
-const jump = () => { import('./jump.js').then((box) => box.open(frame)); };
+const jump = () => {
+  import('./jump.js').then((box) => box.open(frame));
+};
 keys.always({
   '/': jump,
   'ctrl-k': jump,
   n: () => go('/new'),
-  '?': () => { import('./help.js').then((help) => help.open()); },
+  '?': () => {
+    import('./help.js').then((help) => help.open());
+  },
 });
 
 /** Who we are. A master without sign-in answers 404: then all may do all, as its guard decides. */

@@ -1,4 +1,5 @@
-// Builds the page. What comes from jobs, their output or people is text, never HTML: nothing here, and nothing that uses this, parses markup.
+// Builds the page. What comes from jobs, their output or people is text, never HTML: nothing here, and nothing that uses this,
+// parses markup.
 
 const SVG = 'http://www.w3.org/2000/svg';
 const PROPERTIES = new Set(['value', 'checked', 'disabled', 'hidden', 'indeterminate', 'readOnly', 'open', 'selected', 'spellcheck']);
@@ -19,10 +20,12 @@ function nameOf(what) {
 
 function build(node, what, rest) {
   for (const [, mark, word] of what.matchAll(/([.#])([\w-]+)/g)) {
-    if (mark === '.') node.classList.add(word); else node.id = word;
+    if (mark === '.') node.classList.add(word);
+    else node.id = word;
   }
   for (const part of rest) {
-    if (isAttributes(part)) set(node, part); else put(node, part);
+    if (isAttributes(part)) set(node, part);
+    else put(node, part);
   }
   return node;
 }
@@ -77,10 +80,12 @@ const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028
 
 /** Text of others in one line: control characters become symbols, those that turn the direction or hide become a mark. */
 export function clean(text) {
-  return String(text).replace(/[\t\n]/g, ' ').replace(HIDDEN, (letter) => {
-    const code = letter.codePointAt(0);
-    return code < 0x20 ? String.fromCodePoint(0x2400 + code) : code === 0x7f ? '\u2421' : '\ufffd';
-  });
+  return String(text)
+    .replace(/[\t\n]/g, ' ')
+    .replace(HIDDEN, (letter) => {
+      const code = letter.codePointAt(0);
+      return code < 0x20 ? String.fromCodePoint(0x2400 + code) : code === 0x7f ? '\u2421' : '\ufffd';
+    });
 }
 
 /** Text of others: a name, a last line. Isolated, so that right-to-left letters leave the line around it alone. */

@@ -26,7 +26,17 @@ export function filterBox(options) {
   let wait = 0;
   let serial = 0;
   const id = `choices-${Math.random().toString(36).slice(2, 8)}`;
-  const input = h('input', { type: 'text', role: 'combobox', 'aria-expanded': 'false', 'aria-autocomplete': 'list', 'aria-controls': id, 'aria-label': options.label, placeholder: options.placeholder, autocomplete: 'off', spellcheck: false });
+  const input = h('input', {
+    type: 'text',
+    role: 'combobox',
+    'aria-expanded': 'false',
+    'aria-autocomplete': 'list',
+    'aria-controls': id,
+    'aria-label': options.label,
+    placeholder: options.placeholder,
+    autocomplete: 'off',
+    spellcheck: false,
+  });
   const list = h('ul.choices', { id, role: 'listbox', 'aria-label': t('Completions'), hidden: true });
   const front = h('span', { style: { display: 'contents' } });
   const node = h('div.filter', { role: 'search' }, icon('search'), front, input, list, options.end && h('span.end', options.end));
@@ -43,12 +53,33 @@ export function filterBox(options) {
 
   function draw() {
     set(input, { placeholder: chips.length ? '' : options.placeholder });
-    fill(front, chips.map((chip, i) => {
-      const [key, ...rest] = chip.split(':');
-      const value = unquote(rest.join(':')).replaceAll('|', ', ');
-      return h('span.chip', { class: key.startsWith('-') ? 'not' : '', title: chip }, h('span.k-word', key.replace(/^-/, '')), h('bdi.v', clean(value)),
-        h('button', { type: 'button', 'aria-label': t('Take away {word}', { word: clean(chip) }), onclick: () => { chips.splice(i, 1); draw(); input.focus(); tell(0); } }, '×'));
-    }));
+    fill(
+      front,
+      chips.map((chip, i) => {
+        const [key, ...rest] = chip.split(':');
+        const value = unquote(rest.join(':')).replaceAll('|', ', ');
+        return h(
+          'span.chip',
+          { class: key.startsWith('-') ? 'not' : '', title: chip },
+          h('span.k-word', key.replace(/^-/, '')),
+          h('bdi.v', clean(value)),
+          h(
+            'button',
+            {
+              type: 'button',
+              'aria-label': t('Take away {word}', { word: clean(chip) }),
+              onclick: () => {
+                chips.splice(i, 1);
+                draw();
+                input.focus();
+                tell(0);
+              },
+            },
+            '×',
+          ),
+        );
+      }),
+    );
   }
 
   function tell(delay) {
@@ -67,11 +98,19 @@ export function filterBox(options) {
     if (key && options.keys[key]) {
       const before = value.includes('|') ? value.slice(0, value.lastIndexOf('|') + 1) : '';
       const part = unquote(value.slice(before.length)).toLowerCase();
-      found = (await options.keys[key].values(part)).filter(([one]) => one.toLowerCase().includes(part))
-        .map(([one, note]) => ({ text: `${minus}${key}:${before}${one.startsWith('<') || one.includes('=') && !/\s/.test(one) ? one : quote(one)}`, shown: one, note, isWhole: true }));
+      found = (await options.keys[key].values(part))
+        .filter(([one]) => one.toLowerCase().includes(part))
+        .map(([one, note]) => ({
+          text: `${minus}${key}:${before}${one.startsWith('<') || (one.includes('=') && !/\s/.test(one)) ? one : quote(one)}`,
+          shown: one,
+          note,
+          isWhole: true,
+        }));
     } else if (!key && (word || !input.value)) {
       const part = word.replace(/^-/, '').toLowerCase();
-      found = Object.entries(options.keys).filter(([name]) => name.startsWith(part)).map(([name, { note }]) => ({ text: `${minus}${name}:`, shown: `${name}:`, note }));
+      found = Object.entries(options.keys)
+        .filter(([name]) => name.startsWith(part))
+        .map(([name, { note }]) => ({ text: `${minus}${name}:`, shown: `${name}:`, note }));
     }
     if (mine !== serial) return;
     choices = found.slice(0, 12);
@@ -82,15 +121,35 @@ export function filterBox(options) {
   function drawChoices(isOpen) {
     list.hidden = !isOpen;
     set(input, { 'aria-expanded': String(isOpen), 'aria-activedescendant': isOpen && at >= 0 ? `${id}-${at}` : null });
-    fill(list, choices.map((choice, i) => h('li', { id: `${id}-${i}`, role: 'option', 'aria-selected': String(i === at), onpointerdown: (event) => { event.preventDefault(); take(i); } },
-      h('bdi', clean(choice.shown)), h('span.faint', choice.note))));
+    fill(
+      list,
+      choices.map((choice, i) =>
+        h(
+          'li',
+          {
+            id: `${id}-${i}`,
+            role: 'option',
+            'aria-selected': String(i === at),
+            onpointerdown: (event) => {
+              event.preventDefault();
+              take(i);
+            },
+          },
+          h('bdi', clean(choice.shown)),
+          h('span.faint', choice.note),
+        ),
+      ),
+    );
   }
 
   function take(i) {
     const all = split(input.value);
     if (!/\s$/.test(input.value)) all.pop();
     input.value = [...all, choices[i].text].join(' ');
-    if (choices[i].isWhole) { settle(); tell(0); }
+    if (choices[i].isWhole) {
+      settle();
+      tell(0);
+    }
     input.focus();
     complete();
   }
@@ -103,12 +162,20 @@ export function filterBox(options) {
   }
 
   input.addEventListener('input', () => {
-    if (/\s$/.test(input.value) && split(input.value).some(isChip)) { settle(); }
+    if (/\s$/.test(input.value) && split(input.value).some(isChip)) {
+      settle();
+    }
     complete();
-    tell(120);
+    tell(40);
   });
   input.addEventListener('focus', complete);
-  input.addEventListener('blur', () => { drawChoices(false); if (split(input.value).some(isChip)) { settle(); tell(0); } });
+  input.addEventListener('blur', () => {
+    drawChoices(false);
+    if (split(input.value).some(isChip)) {
+      settle();
+      tell(0);
+    }
+  });
   input.addEventListener('keydown', (event) => {
     if (event.isComposing) return;
     const isOpen = !list.hidden;
@@ -122,7 +189,8 @@ export function filterBox(options) {
       settle();
       tell(0);
     } else if (event.key === 'Escape') {
-      if (isOpen) drawChoices(false); else input.blur();
+      if (isOpen) drawChoices(false);
+      else input.blur();
     } else if (event.key === 'Backspace' && input.selectionEnd === 0 && chips.length) {
       chips.pop();
       draw();
@@ -133,10 +201,22 @@ export function filterBox(options) {
     event.preventDefault();
     event.stopPropagation();
   });
-  node.addEventListener('pointerdown', (event) => { if (event.target === node) { event.preventDefault(); input.focus(); } });
+  node.addEventListener('pointerdown', (event) => {
+    if (event.target === node) {
+      event.preventDefault();
+      input.focus();
+    }
+  });
 
   read(options.text ?? '');
-  return { node, set: read, focus: () => input.focus(), get text() { return text(); } };
+  return {
+    node,
+    set: read,
+    focus: () => input.focus(),
+    get text() {
+      return text();
+    },
+  };
 }
 
 /** What the keys of a filter complete to. get: the API's get. */
@@ -148,11 +228,33 @@ export function filterKeys(get, labelsOf, names) {
     state: { note: t('how the job stands'), values: fixed(['failing', 'broken', 'running', 'queued', 'paused', 'well', 'new', 'unknown']) },
     label: { note: t('label, or label=value'), values: async () => labelsOf().map((one) => [one, '']) },
     ending: { note: t('how the latest run ended'), values: fixed(endings) },
-    next: { note: t('next plan time'), values: fixed([['<15m', t('within 15 min')], ['<1h', t('within the hour')], ['<1d', t('within a day')], ['none', t('no next time')]]) },
+    next: {
+      note: t('next plan time'),
+      values: fixed([
+        ['<15m', t('within 15 min')],
+        ['<1h', t('within the hour')],
+        ['<1d', t('within a day')],
+        ['none', t('no next time')],
+      ]),
+    },
     worker: { note: t('worker of a run'), values: workers },
     user: { note: t('user of the command'), values: async () => [] },
-    job: { note: t('exact name'), values: async (part) => (await get('jobs', { filter: part ? quote(part) : '', limit: 12 }).catch(() => ({ jobs: [] }))).jobs.map(({ name, words }) => [name, words]) },
-    from: { note: t('started since'), values: fixed([['1h', t('the last hour')], ['1d', t('the last day')], ['7d', t('the last week')]]) },
+    job: {
+      note: t('exact name'),
+      values: async (part) =>
+        (await get('jobs', { filter: part ? quote(part) : '', limit: 12 }).catch(() => ({ jobs: [] }))).jobs.map(({ name, words }) => [
+          name,
+          words,
+        ]),
+    },
+    from: {
+      note: t('started since'),
+      values: fixed([
+        ['1h', t('the last hour')],
+        ['1d', t('the last day')],
+        ['7d', t('the last week')],
+      ]),
+    },
     to: { note: t('started before'), values: async () => [] },
     trigger: { note: t('why it ran'), values: fixed(['schedule', 'manual', 'retry', 'rerun', 'dependent', 'misfire']) },
   };

@@ -19,7 +19,10 @@ export function forget() {
 export const isOff = () => localStorage.getItem('dts.keys') === 'off';
 
 function isTyping(node) {
-  return node instanceof HTMLElement && (node.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(node.tagName) && !/^(checkbox|radio|button)$/.test(node.type));
+  return (
+    node instanceof HTMLElement &&
+    (node.isContentEditable || (/^(INPUT|TEXTAREA|SELECT)$/.test(node.tagName) && !/^(checkbox|radio|button)$/.test(node.type)))
+  );
 }
 
 /** places: what follows g. */
@@ -34,9 +37,17 @@ export function startKeys(places, go) {
     if (performance.now() < waitsForPlace) {
       waitsForPlace = 0;
       const place = places.find((one) => one.key === name);
-      if (place) { event.preventDefault(); go(place.path); return; }
+      if (place) {
+        event.preventDefault();
+        go(place.path);
+        return;
+      }
     }
-    if (name === 'g') { waitsForPlace = performance.now() + 1500; event.preventDefault(); return; }
+    if (name === 'g') {
+      waitsForPlace = performance.now() + 1500;
+      event.preventDefault();
+      return;
+    }
     const act = ofPage[name] ?? everywhere[name];
     if (act && act(event) !== false) event.preventDefault();
   });

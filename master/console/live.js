@@ -6,17 +6,17 @@
 import { get, Refused } from './api.js';
 
 const KINDS = ['job', 'run', 'worker', 'alert'];
-const ASK_MS = 3000;        // Without a stream.
-const CHECK_MS = 5000;      // With one.
-const AFTER_EVENT_MS = 700;
+const ASK_MS = 3000; // Without a stream.
+const CHECK_MS = 5000; // With one.
+const AFTER_EVENT_MS = 1500;
 const STREAM_AGAIN_MS = 60_000;
 const OLD_MS = 5000;
 
 export const live = {
-  now: null,         // The latest answer of /now.
-  heard: 0,          // When: by our clock, in ms.
-  broken: null,      // { what: 'master' | 'etcd', since, detail }; null = all is well.
-  hasEvents: false,  // The stream is open: changes come by themselves.
+  now: null, // The latest answer of /now.
+  heard: 0, // When: by our clock, in ms.
+  broken: null, // { what: 'master' | 'etcd', since, detail }; null = all is well.
+  hasEvents: false, // The stream is open: changes come by themselves.
   nextTry: 0,
 };
 
@@ -40,7 +40,11 @@ export function start() {
 
 function tell(event) {
   for (const listener of listeners) {
-    try { listener(event); } catch (bug) { console.error(bug); }
+    try {
+      listener(event);
+    } catch (bug) {
+      console.error(bug);
+    }
   }
 }
 
@@ -105,11 +109,21 @@ function openStream() {
       askSoon();
     });
   }
+  stream.addEventListener('health', (event) => {
+    if (parse(event.data)?.follows === false) askSoon(0);
+  });
   for (const kind of ['reset', 'dropped']) {
-    stream.addEventListener(kind, () => { tell({ kind: 'reset' }); askSoon(0); });
+    stream.addEventListener(kind, () => {
+      tell({ kind: 'reset' });
+      askSoon(0);
+    });
   }
 }
 
 function parse(text) {
-  try { return JSON.parse(text); } catch { return null; }
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }

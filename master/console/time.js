@@ -5,7 +5,9 @@ import { h } from './dom.js';
 export const zones = { chosen: 'mine', own: 'UTC' }; // own: the master's default zone, for jobs that name none.
 export const myZone = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
 
-const MINUTE = 60_000, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
+const MINUTE = 60_000,
+  HOUR = 60 * MINUTE,
+  DAY = 24 * HOUR;
 const formats = new Map();
 
 export function ms(at) {
@@ -35,7 +37,11 @@ function format(zone, options) {
 
 export function parts(at, zone) {
   const options = { year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' };
-  return Object.fromEntries(format(zone, options).formatToParts(ms(at)).map((part) => [part.type, part.value]));
+  return Object.fromEntries(
+    format(zone, options)
+      .formatToParts(ms(at))
+      .map((part) => [part.type, part.value]),
+  );
 }
 
 export function dayOf(at, zone) {
@@ -66,6 +72,11 @@ export function when(at, zone = zoneOf(), seconds = false) {
   return `${format(zone, options).format(ms(at))} ${time}`;
 }
 
+/** With seconds where they are not :00. */
+export function exact(at, zone = zoneOf()) {
+  return when(at, zone, parts(at, zone).second !== '00');
+}
+
 export function date(at, zone = zoneOf()) {
   return format(zone, { day: 'numeric', month: 'short', weekday: 'short' }).format(ms(at));
 }
@@ -76,8 +87,12 @@ export function duration(span) {
   if (value < 1000) return t('{n} ms', { n: value < 10 ? Math.round(value * 10) / 10 : Math.round(value) });
   if (value < 10_000) return t('{n} s', { n: Math.round(value / 100) / 10 });
   if (value < MINUTE) return t('{n} s', { n: Math.min(59, Math.round(value / 1000)) });
-  const [big, small, sentence, alone] = value < HOUR ? [MINUTE, 1000, '{a} min {b} s', '{a} min']
-    : value < DAY ? [HOUR, MINUTE, '{a} h {b} min', '{a} h'] : [DAY, HOUR, '{a} d {b} h', '{a} d'];
+  const [big, small, sentence, alone] =
+    value < HOUR
+      ? [MINUTE, 1000, '{a} min {b} s', '{a} min']
+      : value < DAY
+        ? [HOUR, MINUTE, '{a} h {b} min', '{a} h']
+        : [DAY, HOUR, '{a} d {b} h', '{a} d'];
   const rounded = Math.floor(value / small) * small;
   const [a, b] = [Math.floor(rounded / big), Math.floor((rounded % big) / small)];
   return b && a < 100 ? t(sentence, { a, b }) : t(alone, { a });
@@ -86,8 +101,13 @@ export function duration(span) {
 /** One unit, for how long ago. */
 export function rough(span) {
   const value = Math.max(0, span);
-  return value < MINUTE ? t('{n} s', { n: Math.floor(value / 1000) }) : value < HOUR ? t('{a} min', { a: Math.floor(value / MINUTE) })
-    : value < DAY ? t('{a} h', { a: Math.floor(value / HOUR) }) : t('{a} d', { a: Math.floor(value / DAY) });
+  return value < MINUTE
+    ? t('{n} s', { n: Math.floor(value / 1000) })
+    : value < HOUR
+      ? t('{a} min', { a: Math.floor(value / MINUTE) })
+      : value < DAY
+        ? t('{a} h', { a: Math.floor(value / HOUR) })
+        : t('{a} d', { a: Math.floor(value / DAY) });
 }
 
 export function ago(at) {
@@ -98,7 +118,8 @@ export function ago(at) {
 export function coming(at, zone = zoneOf()) {
   const span = ms(at) - Date.now();
   if (span < 1000) return t('now');
-  if (span < 12 * HOUR) return t('in {span}', { span: span < MINUTE ? rough(span) : duration(span < HOUR ? span - (span % MINUTE) || MINUTE : span) });
+  if (span < 12 * HOUR)
+    return t('in {span}', { span: span < MINUTE ? rough(span) : duration(span < HOUR ? span - (span % MINUTE) || MINUTE : span) });
   const day = dayOf(at, zone);
   if (day === dayOf(Date.now(), zone)) return t('today {time}', { time: clock(at, zone) });
   if (day === dayOf(Date.now() + DAY, zone)) return t('tomorrow {time}', { time: clock(at, zone) });
@@ -132,9 +153,15 @@ export function tick() {
   }
 }
 
+/** Gives a time the title that it has while the pointer is over it: made then, because it is slow to make. */
+export function explain(event) {
+  const node = event.target.closest?.('time');
+  if (node && !node.title) node.title = full(node.dateTime, node.dataset.zone ?? '');
+}
+
 /** A time element. how: when, ago, coming, or a function of the instant; what lies behind is in its title. */
 export function time(at, how = when, jobZone = '') {
-  const node = h('time', { datetime: new Date(ms(at)).toISOString(), title: full(at, jobZone) });
+  const node = h('time', { datetime: new Date(ms(at)).toISOString(), data: jobZone ? { zone: jobZone } : {} });
   const zone = zoneOf(jobZone);
-  return how === when ? (node.append(when(at, zone)), node) : lively(node, () => how(at, zone));
+  return how === when || how === exact ? (node.append(how(at, zone)), node) : lively(node, () => how(at, zone));
 }

@@ -5,6 +5,11 @@ import { t } from '../i18n.js';
 export function render() {
   return {
     title: t('No such page'),
-    node: h('div.empty', h('h1', t('No such page')), h('p', t('Nothing of the console is at this address.')), h('div.acts', anchor(t('Now'), '/'))),
+    node: h(
+      'div.empty',
+      h('h1', t('No such page')),
+      h('p', t('Nothing of the console is at this address.')),
+      h('div.acts', anchor(t('Now'), '/')),
+    ),
   };
 }
