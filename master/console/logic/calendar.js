@@ -1,4 +1,4 @@
-// The ledger as a grid: each planned fire a square, a row a day. With many fires a square is a quarter of an hour, with few a row is a month.
+// The ledger as a grid: each planned fire a square, a row a day. With many fires a square is a quarter of an hour, with few a row a month.
 import { dayStart, wallOf } from './zone.js';
 
 const DAY = 86_400_000;
@@ -7,13 +7,30 @@ const COLUMNS_MAX = 48;
 
 /** Of several fires in one square the first of these that occurs is shown. */
 export const WORST_FIRST = [
-  'fault', 'lost', 'missed', 'failed', 'timedOut', 'killed', 'cancelled', 'skipped', 'running', 'queued', 'unknown', 'planned', 'succeeded',
+  'fault',
+  'lost',
+  'missed',
+  'failed',
+  'timedOut',
+  'killed',
+  'cancelled',
+  'skipped',
+  'running',
+  'queued',
+  'unknown',
+  'planned',
+  'succeeded',
 ];
 const OPEN = new Set(['planned', 'running', 'queued', 'unknown']);
 
 /** A line of the ledger as the grid needs it. */
 export const fireOf = (line) => ({
-  at: Date.parse(line.planTime), ending: line.fault ? 'fault' : line.ending, reason: line.reason, line, count: 1, good: line.ending === 'succeeded' ? 1 : 0,
+  at: Date.parse(line.planTime),
+  ending: line.fault ? 'fault' : line.ending,
+  reason: line.reason,
+  line,
+  count: 1,
+  good: line.ending === 'succeeded' ? 1 : 0,
 });
 
 /** Counts of a quarter of an hour, of a job with too many fires to list each. */
@@ -110,13 +127,20 @@ export function neighbourOf(rows, rowIndex, cellIndex, key) {
   const row = rows[rowIndex];
   const at = (r, c) => (rows[r]?.cells[c] ? { row: r, cell: c } : null);
   switch (key) {
-    case 'ArrowRight': return at(rowIndex, cellIndex + 1) ?? at(rowIndex - 1, 0);
-    case 'ArrowLeft': return at(rowIndex, cellIndex - 1) ?? at(rowIndex + 1, (rows[rowIndex + 1]?.cells.length ?? 0) - 1);
-    case 'Home': return at(rowIndex, 0);
-    case 'End': return at(rowIndex, row.cells.length - 1);
-    case 'ArrowUp': return nearest(rowIndex - 1);
-    case 'ArrowDown': return nearest(rowIndex + 1);
-    default: return null;
+    case 'ArrowRight':
+      return at(rowIndex, cellIndex + 1) ?? at(rowIndex - 1, 0);
+    case 'ArrowLeft':
+      return at(rowIndex, cellIndex - 1) ?? at(rowIndex + 1, (rows[rowIndex + 1]?.cells.length ?? 0) - 1);
+    case 'Home':
+      return at(rowIndex, 0);
+    case 'End':
+      return at(rowIndex, row.cells.length - 1);
+    case 'ArrowUp':
+      return nearest(rowIndex - 1);
+    case 'ArrowDown':
+      return nearest(rowIndex + 1);
+    default:
+      return null;
   }
 
   function nearest(r) {
@@ -133,6 +157,6 @@ export function neighbourOf(rows, rowIndex, cellIndex, key) {
 /** The span of the calendar: so many days, to the end of today in the zone. */
 export function spanOf(zone, now, days) {
   const today = dayStart(zone, now);
-  const end = dayStart(zone, today + (1.5 * DAY));
-  return { from: dayStart(zone, today - ((days - 1.5) * DAY)), to: end, today };
+  const end = dayStart(zone, today + 1.5 * DAY);
+  return { from: dayStart(zone, today - (days - 1.5) * DAY), to: end, today };
 }

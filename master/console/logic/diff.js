@@ -18,8 +18,10 @@ export function diffLines(was, is) {
   const lines = [];
   let [i, j] = [0, 0];
   while (i < a.length || j < b.length) {
-    if (i < a.length && j < b.length && a[i] === b[j]) { lines.push({ kind: 'same', text: a[i++] }); j++; }
-    else if (j >= b.length || (i < a.length && common[i + 1][j] >= common[i][j + 1])) lines.push({ kind: 'del', text: a[i++] });
+    if (i < a.length && j < b.length && a[i] === b[j]) {
+      lines.push({ kind: 'same', text: a[i++] });
+      j++;
+    } else if (j >= b.length || (i < a.length && common[i + 1][j] >= common[i][j + 1])) lines.push({ kind: 'del', text: a[i++] });
     else lines.push({ kind: 'add', text: b[j++] });
   }
   return lines;
@@ -44,7 +46,11 @@ const text = (value) => JSON.stringify(sorted(value));
 function sorted(value) {
   if (Array.isArray(value)) return value.map(sorted);
   if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.keys(value).sort().map((key) => [key, sorted(value[key])]));
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((key) => [key, sorted(value[key])]),
+  );
 }
 
 /** The members in which two definitions differ: [{ member, was, is }]; undefined = it has none. */
@@ -62,7 +68,9 @@ export const same = (a, b) => text(a) === text(b);
 export function merge(base, mine, theirs) {
   const ours = diffJobs(base, mine);
   const others = new Map(diffJobs(base, theirs).map((change) => [change.member, change]));
-  const clashes = ours.filter(({ member, is }) => [...others].some(([other, change]) => touches(member, other) && text(change.is) !== text(is)));
+  const clashes = ours.filter(({ member, is }) =>
+    [...others].some(([other, change]) => touches(member, other) && text(change.is) !== text(is)),
+  );
   return { mine: ours, theirs: [...others.values()], clashes: clashes.map((change) => change.member) };
 }
 
@@ -73,7 +81,7 @@ export function withMembers(job, changes) {
   const next = structuredClone(job);
   for (const { member, is } of changes) {
     const dot = member.indexOf('.');
-    const [owner, key] = dot < 0 ? [next, member] : [next[member.slice(0, dot)] ??= {}, member.slice(dot + 1)];
+    const [owner, key] = dot < 0 ? [next, member] : [(next[member.slice(0, dot)] ??= {}), member.slice(dot + 1)];
     if (is === undefined) delete owner[key];
     else Object.defineProperty(owner, key, { value: structuredClone(is), enumerable: true, configurable: true, writable: true });
   }

@@ -7,7 +7,6 @@ const PLAIN = Object.freeze({ fg: '', bg: '', bold: false, dim: false, italic: f
 // ESC [ … final byte. The parameters are bounded: an endless one is no sequence.
 const CSI = /\u001b\[([0-9;:]{0,100})m/y;
 // Control characters except line feed and tab, C1, and what reorders or hides text.
-// eslint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
 
 const symbolOf = (character) => {
@@ -21,12 +20,13 @@ const symbolOf = (character) => {
 export const visible = (text) => text.replace(CONTROL, symbolOf);
 
 function colourOf(codes, i) {
-  if (codes[i] === 5 && codes[i + 1] >= 0 && codes[i + 1] < 256) return [codes[i + 1] < 16 ? nameOf(codes[i + 1]) : nearest256(codes[i + 1]), 2];
+  if (codes[i] === 5 && codes[i + 1] >= 0 && codes[i + 1] < 256)
+    return [codes[i + 1] < 16 ? nameOf(codes[i + 1]) : nearest256(codes[i + 1]), 2];
   if (codes[i] === 2) return [nearest(codes[i + 1] ?? 0, codes[i + 2] ?? 0, codes[i + 3] ?? 0), 4];
   return ['', 1];
 }
 
-const nameOf = (index) => (index < 8 ? NAMES[index] : `bright-${NAMES[index - 8]}`);
+const nameOf = (index) => NAMES[index % 8];
 
 /** No inline styles: a colour of 256 or 16 million becomes the nearest of sixteen. */
 function nearest(r, g, b) {
@@ -37,8 +37,11 @@ function nearest(r, g, b) {
 }
 
 function nearest256(index) {
-  if (index >= 232) { const grey = 8 + ((index - 232) * 10); return nearest(grey, grey, grey); }
-  const level = (n) => (n === 0 ? 0 : 55 + (n * 40));
+  if (index >= 232) {
+    const grey = 8 + (index - 232) * 10;
+    return nearest(grey, grey, grey);
+  }
+  const level = (n) => (n === 0 ? 0 : 55 + n * 40);
   const i = index - 16;
   return nearest(level(Math.floor(i / 36)), level(Math.floor(i / 6) % 6), level(i % 6));
 }
@@ -62,8 +65,8 @@ function apply(style, parameters) {
     else if (code === 39) next.fg = '';
     else if (code >= 40 && code <= 47) next.bg = NAMES[code - 40];
     else if (code === 49) next.bg = '';
-    else if (code >= 90 && code <= 97) next.fg = `bright-${NAMES[code - 90]}`;
-    else if (code >= 100 && code <= 107) next.bg = `bright-${NAMES[code - 100]}`;
+    else if (code >= 90 && code <= 97) next.fg = NAMES[code - 90];
+    else if (code >= 100 && code <= 107) next.bg = NAMES[code - 100];
     else if (code === 38 || code === 48) {
       const [colour, used] = colourOf(codes, i + 1);
       next[code === 38 ? 'fg' : 'bg'] = colour;
@@ -85,10 +88,16 @@ function classOf(style) {
 export function spansOf(line, style = PLAIN) {
   const spans = [];
   let text = '';
-  const end = () => { if (text) spans.push({ text: visible(text), class: classOf(style) }); text = ''; };
+  const end = () => {
+    if (text) spans.push({ text: visible(text), class: classOf(style) });
+    text = '';
+  };
   for (let i = 0; i < line.length;) {
     const escape = line.indexOf('\u001b', i);
-    if (escape < 0) { text += line.slice(i); break; }
+    if (escape < 0) {
+      text += line.slice(i);
+      break;
+    }
     text += line.slice(i, escape);
     CSI.lastIndex = escape;
     const found = CSI.exec(line);
@@ -118,9 +127,13 @@ export class Lines {
     this.longest = 0;
   }
 
-  get length() { return this.texts.length + (this.#open ? 1 : 0); }
+  get length() {
+    return this.texts.length + (this.#open ? 1 : 0);
+  }
 
-  textAt(i) { return i < this.texts.length ? this.texts[i] : this.#open; }
+  textAt(i) {
+    return i < this.texts.length ? this.texts[i] : this.#open;
+  }
 
   /** A lone carriage return begins a line, too: a progress bar shows each of its states. */
   append(text) {
@@ -130,7 +143,9 @@ export class Lines {
     this.longest = Math.max(this.longest, this.#open.length);
   }
 
-  spansAt(i) { return spansOf(this.textAt(i), this.styles[i] ?? PLAIN).spans; }
+  spansAt(i) {
+    return spansOf(this.textAt(i), this.styles[i] ?? PLAIN).spans;
+  }
 
   #add(line) {
     const begin = this.styles[this.texts.length];

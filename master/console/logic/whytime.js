@@ -9,14 +9,23 @@ const ZH_DAYS = '日一二三四五六';
 /** The wall time that a text means in a zone, the latest that is not after now unless it has a year; null = it cannot be read. */
 export function wallTimeOf(text, zone, now) {
   const input = text.trim().toLowerCase().replace(/[,，]/g, ' ').replace(/\s+/g, ' ');
-  const clock = /(?:^|[\st日天])(\d{1,2})(?::|：|点)(\d{2})?(?::(\d{2}))?(?:分)?\s*(am|pm)?$/.exec(input) ?? /(?:^| )(\d{1,2})()() ?(am|pm)$/.exec(input);
+  const clock =
+    /(?:^|[\st日天])(\d{1,2})(?::|：|点)(\d{2})?(?::(\d{2}))?(?:分)?\s*(am|pm)?$/.exec(input) ??
+    /(?:^| )(\d{1,2})()() ?(am|pm)$/.exec(input);
   if (!clock) return null;
   let hour = Number(clock[1]);
   if (clock[4]) hour = (hour % 12) + (clock[4] === 'pm' ? 12 : 0);
   const [minute, second] = [Number(clock[2] || 0), Number(clock[3] || 0)];
   if (hour > 23 || minute > 59 || second > 59) return null;
-  const time = ((((hour * 60) + minute) * 60) + second) * 1000;
-  const day = dayOf(input.slice(0, clock.index + (/[日天t]/.test(input[clock.index] ?? '') ? 1 : 0)).trim().replace(/t$/, ''), wallOf(zone, now), time);
+  const time = ((hour * 60 + minute) * 60 + second) * 1000;
+  const day = dayOf(
+    input
+      .slice(0, clock.index + (/[日天t]/.test(input[clock.index] ?? '') ? 1 : 0))
+      .trim()
+      .replace(/t$/, ''),
+    wallOf(zone, now),
+    time,
+  );
   return day === null ? null : day + time;
 }
 
@@ -31,7 +40,7 @@ function dayOf(text, wallNow, time) {
   const name = DAYS.indexOf(text.slice(0, 3));
   if (week || (name >= 0 && /^(sun|mon|tue|tues|wed|wednes|thu|thur|thurs|fri|sat|satur)(day)?$/.test(text))) {
     const wanted = week ? ZH_DAYS.indexOf(week[1] === '天' ? '日' : week[1]) : name;
-    return past(today - (((new Date(today).getUTCDay() - wanted + 7) % 7) * DAY), 7 * DAY);
+    return past(today - ((new Date(today).getUTCDay() - wanted + 7) % 7) * DAY, 7 * DAY);
   }
   return dateOf(text.replace(/^(su|mo|tu|we|th|fr|sa)[a-z]* (?=\d)/, ''), today, time, wallNow);
 }
@@ -54,7 +63,7 @@ function dateOf(text, today, time, wallNow) {
   if (month === 0) return null;
   if (year) return dateIfReal(year, month, day);
   const here = dateIfReal(new Date(today).getUTCFullYear(), month, day);
-  return here !== null && here + time > wallNow + (60 * DAY) ? dateIfReal(new Date(today).getUTCFullYear() - 1, month, day) : here;
+  return here !== null && here + time > wallNow + 60 * DAY ? dateIfReal(new Date(today).getUTCFullYear() - 1, month, day) : here;
 }
 
 function dateIfReal(year, month, day) {
@@ -70,8 +79,5 @@ export function findPlanned(wall, zone, times) {
   const exact = instantsOf(zone, wall).find((at) => times.includes(at));
   if (exact !== undefined) return { at: exact };
   const around = instantsOf(zone, wall)[0] ?? wall - (wallOf(zone, wall) - wall);
-  return {
-    before: times.filter((at) => at < around).at(-1) ?? null,
-    after: times.find((at) => at > around) ?? null,
-  };
+  return { before: times.filter((at) => at < around).at(-1) ?? null, after: times.find((at) => at > around) ?? null };
 }

@@ -8,7 +8,14 @@ function formatOf(zone) {
   let format = formats.get(zone);
   if (!format) {
     format = new Intl.DateTimeFormat('en-US', {
-      timeZone: zone, hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric',
+      timeZone: zone,
+      hourCycle: 'h23',
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
+      second: 'numeric',
     });
     formats.set(zone, format);
   }
@@ -22,7 +29,11 @@ export function offsetAt(zone, at) {
   let offset = known.get(key);
   if (offset === undefined) {
     const start = quarter * 15 * MINUTE;
-    const part = Object.fromEntries(formatOf(zone).formatToParts(start).map(({ type, value }) => [type, Number(value)]));
+    const part = Object.fromEntries(
+      formatOf(zone)
+        .formatToParts(start)
+        .map(({ type, value }) => [type, Number(value)]),
+    );
     offset = Date.UTC(part.year, part.month - 1, part.day, part.hour, part.minute, part.second) - start;
     if (known.size > 20_000) known.clear();
     known.set(key, offset);
@@ -36,7 +47,10 @@ export const wallOf = (zone, at) => at + offsetAt(zone, at);
 export function instantsOf(zone, wall) {
   const day = 24 * 60 * MINUTE;
   const offsets = new Set([offsetAt(zone, wall - day), offsetAt(zone, wall + day)]);
-  return [...offsets].map((offset) => wall - offset).filter((at) => wallOf(zone, at) === wall).sort((a, b) => a - b);
+  return [...offsets]
+    .map((offset) => wall - offset)
+    .filter((at) => wallOf(zone, at) === wall)
+    .sort((a, b) => a - b);
 }
 
 /** The instant at which a day of the zone begins. */
@@ -53,5 +67,10 @@ export function instantOf(zone, wall) {
 }
 
 export function isZone(zone) {
-  try { formatOf(zone); return true; } catch { return false; }
+  try {
+    formatOf(zone);
+    return true;
+  } catch {
+    return false;
+  }
 }

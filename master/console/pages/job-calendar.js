@@ -15,7 +15,7 @@ const DENSE = 96; // Fires a day beyond which a square is a quarter of an hour.
 const SOLID = new Set(['failed', 'timedOut', 'killed', 'lost', 'fault']);
 
 const iso = (at) => new Date(at).toISOString();
-const wordOf = (ending) => (ending === 'fault' ? t('no ending, or two') : words()[ending] ?? ending);
+const wordOf = (ending) => (ending === 'fault' ? t('no ending, or two') : (words()[ending] ?? ending));
 
 /** How many fires a day a schedule has, by its next times. */
 async function densityOf(job, name) {
@@ -38,10 +38,17 @@ async function readFires(name, job, zone) {
     }
   }
   const { from, to } = spanOf(zone, now, 31);
-  const middle = from + (15 * DAY);
-  const halves = await Promise.all([[from, middle], [middle, Math.min(to, now)]].map(([start, end]) =>
-    get('runs', { filter: `job:${quoted(name)}`, from: iso(start), to: iso(end), limit: 0, counts: 'quarter' })));
-  const fires = halves.flatMap(({ counts }) => counts.times).map(fireOfCounts).filter((fire) => fire.count > 0);
+  const middle = from + 15 * DAY;
+  const halves = await Promise.all(
+    [
+      [from, middle],
+      [middle, Math.min(to, now)],
+    ].map(([start, end]) => get('runs', { filter: `job:${quoted(name)}`, from: iso(start), to: iso(end), limit: 0, counts: 'quarter' })),
+  );
+  const fires = halves
+    .flatMap(({ counts }) => counts.times)
+    .map(fireOfCounts)
+    .filter((fire) => fire.count > 0);
   return { fires, note: t('So many fires that a square is a quarter of an hour, counted from the log.'), isDense: true, days: 31 };
 }
 
@@ -50,14 +57,16 @@ export async function view(state, frame) {
   const jobZone = state.job?.timeZone ?? '';
   const zone = zoneOf(jobZone);
   let data;
-  try { data = await readFires(name, state.job, zone); } catch (failure) { return { node: fault(failure) }; }
-  const model = {
-    name, zone, jobZone, frame, ...data, layout: null, rows: [], picked: null, only: frame.query.only ?? '',
-  };
+  try {
+    data = await readFires(name, state.job, zone);
+  } catch (failure) {
+    return { node: fault(failure) };
+  }
+  const model = { name, zone, jobZone, frame, ...data, layout: null, rows: [], picked: null, only: frame.query.only ?? '' };
   arrange(model);
   const side = h('aside.side', { 'aria-label': t('one planned fire') });
-  const grid = h('div.cal', { role: 'grid', 'aria-label': t('planned fires'), 'aria-readonly': 'true' });
-  const legend = h('div.legend', { role: 'group', 'aria-label': t('endings') });
+  const grid = h('div.cal', { 'role': 'grid', 'aria-label': t('planned fires'), 'aria-readonly': 'true' });
+  const legend = h('div.legend', { 'role': 'group', 'aria-label': t('endings') });
   const tip = h('div.tip', { hidden: true, role: 'tooltip' });
   Object.assign(model, { side, grid, legend, tip, state });
   drawLegend(model);
@@ -80,8 +89,12 @@ export async function view(state, frame) {
 }
 
 function noFires({ job }) {
-  return empty(t('No planned fire yet'), job && !job.enabled ? t('The job is paused. Each planned fire will be a square here, with its ending and the reason.')
-    : t('Each planned fire will be a square here, with its ending and the reason.'));
+  return empty(
+    t('No planned fire yet'),
+    job && !job.enabled
+      ? t('The job is paused. Each planned fire will be a square here, with its ending and the reason.')
+      : t('Each planned fire will be a square here, with its ending and the reason.'),
+  );
 }
 
 function arrange(model) {
@@ -92,21 +105,37 @@ function arrange(model) {
 // ---------- legend ----------
 
 function drawLegend(model) {
-  fill(model.legend, countsOf(model.fires).map(([ending, n]) => h('button', {
-    type: 'button', 'aria-pressed': String(model.only === ending), data: { ending },
-    onclick: () => {
-      model.only = model.only === ending ? '' : ending;
-      model.frame.setQuery({ only: model.only });
-      drawLegend(model);
-      dim(model);
-      model.legend.querySelector(`[data-ending="${ending}"]`).focus();
-    },
-  }, square(ending), h('b', number(n)), ' ', wordOf(ending))));
+  fill(
+    model.legend,
+    countsOf(model.fires).map(([ending, n]) =>
+      h(
+        'button',
+        {
+          'type': 'button',
+          'aria-pressed': String(model.only === ending),
+          'data': { ending },
+          'onclick': () => {
+            model.only = model.only === ending ? '' : ending;
+            model.frame.setQuery({ only: model.only });
+            drawLegend(model);
+            dim(model);
+            model.legend.querySelector(`[data-ending="${ending}"]`).focus();
+          },
+        },
+        square(ending),
+        h('b', number(n)),
+        ' ',
+        wordOf(ending),
+      ),
+    ),
+  );
 }
 
 function dim({ grid, only }) {
-  if (only) grid.dataset.only = only; else delete grid.dataset.only;
-  for (const cell of grid.querySelectorAll('.c')) cell.classList.toggle('off', Boolean(only) && !cell.dataset.endings?.split(' ').includes(only));
+  if (only) grid.dataset.only = only;
+  else delete grid.dataset.only;
+  for (const cell of grid.querySelectorAll('.c'))
+    cell.classList.toggle('off', Boolean(only) && !cell.dataset.endings?.split(' ').includes(only));
 }
 
 const glyphs = { fault: 'lost', queued: 'running' };
@@ -128,7 +157,11 @@ function drawGrid(model) {
   grid.className = `cal ${layout.mode} ${perLine <= 12 ? 'few' : perLine <= 31 ? 'some' : 'many'}`;
   set(grid, { style: { '--n': String(perLine), '--np': String(Math.min(24, perLine)) } });
   const today = wallOf(model.zone, Date.now());
-  fill(grid, hoursOf(layout, perLine), rows.map((row, r) => rowOf(model, row, r, today)));
+  fill(
+    grid,
+    hoursOf(layout, perLine),
+    rows.map((row, r) => rowOf(model, row, r, today)),
+  );
   dim(model);
   const first = grid.querySelector('.picked') ?? grid.querySelector('[data-at]');
   if (first) first.tabIndex = 0;
@@ -144,8 +177,20 @@ function hoursOf(layout, perLine) {
     return isWhole ? hour : `${hour}:${minute}`;
   };
   const label = layout.mode === 'months' ? (day) => String(day + 1) : text;
-  const labelled = layout.mode === 'quarters' ? columns.map((wall, i) => (i % 12 === 0 ? `${text(wall)} / ${text(wall + (DAY / 2))}` : '')) : columns.map((wall, i) => (i % step === 0 ? label(wall) : ''));
-  return h('div.hours', { 'aria-hidden': 'true' }, h('span'), h('div.cells', labelled.map((one) => h('span', one))), h('span'));
+  const labelled =
+    layout.mode === 'quarters'
+      ? columns.map((wall, i) => (i % 12 === 0 ? `${text(wall)} / ${text(wall + DAY / 2)}` : ''))
+      : columns.map((wall, i) => (i % step === 0 ? label(wall) : ''));
+  return h(
+    'div.hours',
+    { 'aria-hidden': 'true' },
+    h('span'),
+    h(
+      'div.cells',
+      labelled.map((one) => h('span', one)),
+    ),
+    h('span'),
+  );
 }
 
 function rowOf(model, row, r, today) {
@@ -161,9 +206,17 @@ function rowOf(model, row, r, today) {
     else children.push(here.length === 1 ? here[0] : h('span.two', { role: 'presentation' }, here));
   }
   const isWeekEnd = !isMonth && new Date(row.key).getUTCDay() === 1;
-  return h('div.d', { role: 'row', class: [isToday ? 'today' : '', isWeekEnd ? 'mon' : ''].join(' ') },
-    h('b', { role: 'rowheader' }, name), h('div.cells', { role: 'presentation' }, children),
-    h('em', { role: 'gridcell', class: row.good < row.total ? 'bad' : '', title: t('{good} of {total} succeeded', row) }, row.total ? `${number(row.good)} / ${number(row.total)}` : ''));
+  return h(
+    'div.d',
+    { role: 'row', class: [isToday ? 'today' : '', isWeekEnd ? 'mon' : ''].join(' ') },
+    h('b', { role: 'rowheader' }, name),
+    h('div.cells', { role: 'presentation' }, children),
+    h(
+      'em',
+      { role: 'gridcell', class: row.good < row.total ? 'bad' : '', title: t('{good} of {total} succeeded', row) },
+      row.total ? `${number(row.good)} / ${number(row.total)}` : '',
+    ),
+  );
 }
 
 function rowName(key, isMonth, isToday, isFirst) {
@@ -174,25 +227,41 @@ function rowName(key, isMonth, isToday, isFirst) {
     return new Intl.DateTimeFormat(language === 'zh' ? 'zh-CN' : 'en-GB', { timeZone: 'UTC', month: 'short', ...year }).format(day);
   }
   const options = { timeZone: 'UTC', weekday: 'short', day: 'numeric', ...(day.getUTCDate() === 1 ? { month: 'short' } : {}) };
-  if (language === 'zh') return new Intl.DateTimeFormat('zh-CN', day.getUTCDate() === 1 ? { ...options, weekday: undefined } : options).format(day);
-  return new Intl.DateTimeFormat('en-GB', options).formatToParts(day).map(({ type, value }) => (type === 'weekday' ? value.slice(0, 2) : value)).join('');
+  if (language === 'zh')
+    return new Intl.DateTimeFormat('zh-CN', day.getUTCDate() === 1 ? { ...options, weekday: undefined } : options).format(day);
+  return new Intl.DateTimeFormat('en-GB', options)
+    .formatToParts(day)
+    .map(({ type, value }) => (type === 'weekday' ? value.slice(0, 2) : value))
+    .join('');
 }
 
 function cellOf(model, cell, r, c) {
   const endings = [...new Set(cell.fires.flatMap((fire) => (fire.endings ? Object.keys(fire.endings) : [fire.ending])))].join(' ');
   const node = square(cell.ending, {
-    role: 'gridcell', tabindex: '-1', 'aria-label': labelOf(model, cell), data: { at: String(cell.at), r: String(r), c: String(c), endings },
+    'role': 'gridcell',
+    'tabindex': '-1',
+    'aria-label': labelOf(model, cell),
+    'data': { at: String(cell.at), r: String(r), c: String(c), endings },
   });
   if (cell.twin) node.classList.add('twin');
-  if (model.picked && cell.fires.some((fire) => fire.at === model.picked.at)) { node.classList.add('picked'); node.setAttribute('aria-selected', 'true'); }
-  if (cell.count > 1 && model.layout.mode !== 'columns' && cell.ending !== 'succeeded' && model.layout.mode === 'months') node.append(h('small', String(cell.count)));
+  if (model.picked && cell.fires.some((fire) => fire.at === model.picked.at)) {
+    node.classList.add('picked');
+    node.setAttribute('aria-selected', 'true');
+  }
+  if (cell.count > 1 && model.layout.mode !== 'columns' && cell.ending !== 'succeeded' && model.layout.mode === 'months')
+    node.append(h('small', String(cell.count)));
   return node;
 }
 
 const momentOf = (model, at) => `${date(at, model.zone)} ${clock(at, model.zone)}`;
 
 function labelOf(model, cell) {
-  const what = cell.count > 1 ? countsOf(cell.fires).map(([ending, n]) => `${n} ${wordOf(ending)}`).join(', ') : wordOf(cell.ending);
+  const what =
+    cell.count > 1
+      ? countsOf(cell.fires)
+          .map(([ending, n]) => `${n} ${wordOf(ending)}`)
+          .join(', ')
+      : wordOf(cell.ending);
   return `${momentOf(model, cell.at)}${cell.twin === 2 ? ` ${t('second time')}` : ''}, ${what}`;
 }
 
@@ -203,13 +272,27 @@ function listenTo(model) {
   const cellAt = (event) => event.target.closest?.('[data-at]');
   const modelCell = (node) => model.rows[node.dataset.r].cells[node.dataset.c];
   const show = (node) => showTip(model, node, modelCell(node));
-  grid.addEventListener('pointerover', (event) => { const node = cellAt(event); if (node) show(node); else tip.hidden = true; });
-  grid.addEventListener('pointerleave', () => { tip.hidden = true; });
-  grid.addEventListener('focusin', (event) => { const node = cellAt(event); if (node?.matches(':focus-visible')) show(node); });
-  grid.addEventListener('focusout', () => { tip.hidden = true; });
+  grid.addEventListener('pointerover', (event) => {
+    const node = cellAt(event);
+    if (node) show(node);
+    else tip.hidden = true;
+  });
+  grid.addEventListener('pointerleave', () => {
+    tip.hidden = true;
+  });
+  grid.addEventListener('focusin', (event) => {
+    const node = cellAt(event);
+    if (node?.matches(':focus-visible')) show(node);
+  });
+  grid.addEventListener('focusout', () => {
+    tip.hidden = true;
+  });
   grid.addEventListener('click', (event) => {
     const node = cellAt(event);
-    if (node) { pick(model, modelCell(node).fires[0].at); node.focus({ preventScroll: true }); }
+    if (node) {
+      pick(model, modelCell(node).fires[0].at);
+      node.focus({ preventScroll: true });
+    }
   });
   grid.addEventListener('keydown', (event) => {
     const node = cellAt(event);
@@ -237,7 +320,8 @@ function focusCell(model, at) {
 }
 
 const nodeAt = ({ grid, rows }, at) => {
-  for (const row of rows) for (const cell of row.cells) if (cell.fires.some((fire) => fire.at === at)) return grid.querySelector(`[data-at="${cell.at}"]`);
+  for (const row of rows)
+    for (const cell of row.cells) if (cell.fires.some((fire) => fire.at === at)) return grid.querySelector(`[data-at="${cell.at}"]`);
   return null;
 };
 
@@ -245,7 +329,15 @@ function showTip(model, node, cell) {
   const { tip, grid } = model;
   const fire = cell.fires[0];
   const outage = outageOf(model.fires, fire);
-  const head = outage.length > 1 ? t('{from} to {to}: {n} {what}', { from: momentOf(model, outage[0].at), to: clock(outage.at(-1).at, model.zone), n: outage.length, what: wordOf(fire.ending) }) : labelOf(model, cell);
+  const head =
+    outage.length > 1
+      ? t('{from} to {to}: {n} {what}', {
+          from: momentOf(model, outage[0].at),
+          to: clock(outage.at(-1).at, model.zone),
+          n: outage.length,
+          what: wordOf(fire.ending),
+        })
+      : labelOf(model, cell);
   fill(tip, h('b', head), fire.ending !== 'succeeded' && fire.reason && other(fire.reason, 'span'));
   tip.hidden = false;
   const [box, at, own] = [grid.parentElement.getBoundingClientRect(), node.getBoundingClientRect(), tip.getBoundingClientRect()];
@@ -258,7 +350,10 @@ function showTip(model, node, cell) {
 
 function pickFromAddress(model) {
   const asked = Date.parse(model.frame.query.at ?? '');
-  const latest = model.fires.findLast((fire) => !['succeeded', 'planned'].includes(fire.ending)) ?? model.fires.findLast((fire) => fire.ending !== 'planned') ?? model.fires[0];
+  const latest =
+    model.fires.findLast((fire) => !['succeeded', 'planned'].includes(fire.ending)) ??
+    model.fires.findLast((fire) => fire.ending !== 'planned') ??
+    model.fires[0];
   drawSide(model);
   if (Number.isFinite(asked)) whyAt(model, asked);
   else if (latest && innerWidth > 700) pick(model, latest.at, { quiet: true });
@@ -268,22 +363,34 @@ function pick(model, at, { quiet = false } = {}) {
   const fire = model.fires.find((one) => one.at === at);
   if (!fire) return;
   model.picked = fire;
-  for (const old of model.grid.querySelectorAll('.picked')) { old.classList.remove('picked'); old.removeAttribute('aria-selected'); old.tabIndex = -1; }
+  for (const old of model.grid.querySelectorAll('.picked')) {
+    old.classList.remove('picked');
+    old.removeAttribute('aria-selected');
+    old.tabIndex = -1;
+  }
   const node = nodeAt(model, at);
   node?.classList.add('picked');
-  set(node ?? h('i'), { 'aria-selected': 'true', tabindex: '0' });
+  set(node ?? h('i'), { 'aria-selected': 'true', 'tabindex': '0' });
   if (!quiet) model.frame.setQuery({ at: iso(at) });
   drawFire(model, fire);
 }
 
 function drawSide(model) {
   const said = h('div.why-said', { role: 'alert' });
-  const input = h('input.field', { 'aria-label': t('a time, such as yesterday 3:00'), placeholder: t('yesterday 3:00'), autocomplete: 'off', spellcheck: false });
+  const input = h('input.field', {
+    'aria-label': t('a time, such as yesterday 3:00'),
+    'placeholder': t('yesterday 3:00'),
+    'autocomplete': 'off',
+    'spellcheck': false,
+  });
   const form = h('form.ask', input, h('button.b.big', { type: 'submit' }, t('Why?')));
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     const wall = wallTimeOf(input.value, model.zone, Date.now());
-    if (wall === null) { fill(said, fault(t('“{text}” is no time; write it as 24 Nov 03:30, yesterday 3:00 or Mon 3:30', { text: input.value }))); return; }
+    if (wall === null) {
+      fill(said, fault(t('“{text}” is no time; write it as 24 Nov 03:30, yesterday 3:00 or Mon 3:30', { text: input.value })));
+      return;
+    }
     fill(said, answerOf(model, wall, input.value));
   });
   model.said = said;
@@ -292,24 +399,55 @@ function drawSide(model) {
 }
 
 function whyAt(model, at) {
-  const cell = model.fires.find((fire) => fire.at === at) ?? (model.isDense && model.fires.find((fire) => fire.at <= at && at < fire.at + 900_000));
-  if (cell) pick(model, cell.at); else fill(model.said, answerOf(model, wallOf(model.zone, at), ''));
+  const cell =
+    model.fires.find((fire) => fire.at === at) ?? (model.isDense && model.fires.find((fire) => fire.at <= at && at < fire.at + 900_000));
+  if (cell) pick(model, cell.at);
+  else fill(model.said, answerOf(model, wallOf(model.zone, at), ''));
 }
 
 /** Chooses the fire of a time, or says that none was planned then. */
 function answerOf(model, wall) {
   const times = model.fires.map((fire) => fire.at);
-  const found = model.isDense ? { at: times.findLast((at) => wallOf(model.zone, at) <= wall && wall < wallOf(model.zone, at) + 900_000) } : findPlanned(wall, model.zone, times);
-  if (found.at !== undefined) { pick(model, found.at); nodeAt(model, found.at)?.scrollIntoView({ block: 'nearest' }); return null; }
-  if (times.length && wall < wallOf(model.zone, times[0])) return h('p', t('That is before the calendar begins, on {time}.', { time: when(times[0], model.zone) }));
+  const found = model.isDense
+    ? { at: times.findLast((at) => wallOf(model.zone, at) <= wall && wall < wallOf(model.zone, at) + 900_000) }
+    : findPlanned(wall, model.zone, times);
+  if (found.at !== undefined) {
+    pick(model, found.at);
+    nodeAt(model, found.at)?.scrollIntoView({ block: 'nearest' });
+    return null;
+  }
+  if (times.length && wall < wallOf(model.zone, times[0]))
+    return h('p', t('That is before the calendar begins, on {time}.', { time: when(times[0], model.zone) }));
   const around = [found.before, found.after].filter((at) => at !== null && at !== undefined);
-  return h('p', t('Nothing was planned then.'), ' ', around.length > 0 && t('The times around it:'), ' ',
-    around.map((at, i) => [i > 0 && ', ', h('button.as-link', { type: 'button', onclick: () => { fill(model.said); pick(model, at); } }, momentOf(model, at))]));
+  return h(
+    'p',
+    t('Nothing was planned then.'),
+    ' ',
+    around.length > 0 && t('The times around it:'),
+    ' ',
+    around.map((at, i) => [
+      i > 0 && ', ',
+      h(
+        'button.as-link',
+        {
+          type: 'button',
+          onclick: () => {
+            fill(model.said);
+            pick(model, at);
+          },
+        },
+        momentOf(model, at),
+      ),
+    ]),
+  );
 }
 
 function drawFire(model, fire) {
   const { detail, frame, name, zone } = model;
-  if (fire.endings) { drawQuarter(model, fire); return; }
+  if (fire.endings) {
+    drawQuarter(model, fire);
+    return;
+  }
   const { line } = fire;
   const ending = line.endings.at(-1);
   const runId = line.live?.runId ?? ending?.runId;
@@ -321,31 +459,66 @@ function drawFire(model, fire) {
   ];
   const before = fire.ending === 'skipped' && runBefore(model, fire);
   if (before) facts.unshift([t('Run of {time}', { time: clock(before.at, zone) }), duration(before.line.endings.at(-1).durationMs)]);
-  fill(detail,
+  fill(
+    detail,
     fire.ending === 'fault' ? h('p.s-failed', chip('lost', wordOf('fault'))) : chip(fire.ending),
     h('h2', h('time', { datetime: iso(fire.at), title: full(fire.at, model.jobZone) }, momentOf(model, fire.at))),
     h('p', fire.ending === 'planned' ? time(fire.at, coming, model.jobZone) : other(fire.reason, 'span')),
-    h('dl.facts', facts.filter(([, value]) => value).map(([term, value]) => [h('dt', term), h('dd', value)])),
-    h('div.acts.wrap',
-      runId && fire.ending !== 'planned' && anchor(['skipped', 'missed', 'cancelled'].includes(fire.ending) ? t('Its record') : t('Open the run'), link.run(name, runId)),
+    h(
+      'dl.facts',
+      facts.filter(([, value]) => value).map(([term, value]) => [h('dt', term), h('dd', value)]),
+    ),
+    h(
+      'div.acts.wrap',
+      runId &&
+        fire.ending !== 'planned' &&
+        anchor(['skipped', 'missed', 'cancelled'].includes(fire.ending) ? t('Its record') : t('Open the run'), link.run(name, runId)),
       before && anchor(t('Run of {time}', { time: clock(before.at, zone) }), link.run(name, before.line.endings.at(-1).runId)),
-      model.state.job && fire.ending !== 'planned' && fire.ending !== 'running' && button(t('Run now'), { role: 'operator', onclick: () => runNow(name, frame) })),
-    h('div.rest', likeIt(model, fire)));
+      model.state.job &&
+        fire.ending !== 'planned' &&
+        fire.ending !== 'running' &&
+        button(t('Run now'), { role: 'operator', onclick: () => runNow(name, frame) }),
+    ),
+    h('div.rest', likeIt(model, fire)),
+  );
 }
 
 /** Runs of several fires in a quarter of an hour: the ledger has each. */
 function drawQuarter(model, fire) {
   const { detail, name, zone } = model;
   const list = h('ul.list');
-  fill(detail, h('h2', `${momentOf(model, fire.at)} – ${clock(fire.at + 900_000, zone)}`),
-    h('p', countsOf([fire]).map(([ending, n], i) => [i > 0 && ', ', `${number(n)} ${wordOf(ending)}`])), list);
-  get(path`jobs/${name}/ledger`, { from: iso(fire.at), to: iso(fire.at + 899_999), limit: 900 }).then(({ lines }) => {
-    if (model.picked !== fire) return;
-    const shown = [...lines.filter((line) => line.ending !== 'succeeded'), ...lines.filter((line) => line.ending === 'succeeded')].slice(0, 12);
-    fill(list, shown.map((line) => h('li', line.fault ? chip('lost', wordOf('fault')) : chip(line.ending), line.endings.length ? h('a.link', { href: link.run(name, line.endings.at(-1).runId) }, clock(line.planTime, zone, true)) : clock(line.planTime, zone, true),
-      h('span.grow.one.dim', line.ending === 'succeeded' ? '' : other(line.reason)))),
-    lines.length > shown.length && h('li.faint', t('and {n} more', { n: lines.length - shown.length })));
-  }).catch((failure) => fill(list, h('li', fault(failure))));
+  fill(
+    detail,
+    h('h2', `${momentOf(model, fire.at)} – ${clock(fire.at + 900_000, zone)}`),
+    h(
+      'p',
+      countsOf([fire]).map(([ending, n], i) => [i > 0 && ', ', `${number(n)} ${wordOf(ending)}`]),
+    ),
+    list,
+  );
+  get(path`jobs/${name}/ledger`, { from: iso(fire.at), to: iso(fire.at + 899_999), limit: 900 })
+    .then(({ lines }) => {
+      if (model.picked !== fire) return;
+      const shown = [
+        ...lines.filter((line) => line.ending !== 'succeeded'),
+        ...lines.filter((line) => line.ending === 'succeeded'),
+      ].slice(0, 12);
+      fill(
+        list,
+        shown.map((line) =>
+          h(
+            'li',
+            line.fault ? chip('lost', wordOf('fault')) : chip(line.ending),
+            line.endings.length
+              ? h('a.link', { href: link.run(name, line.endings.at(-1).runId) }, clock(line.planTime, zone, true))
+              : clock(line.planTime, zone, true),
+            h('span.grow.one.dim', line.ending === 'succeeded' ? '' : other(line.reason)),
+          ),
+        ),
+        lines.length > shown.length && h('li.faint', t('and {n} more', { n: lines.length - shown.length })),
+      );
+    })
+    .catch((failure) => fill(list, h('li', fault(failure))));
 }
 
 /** The run that was still going when a fire was skipped: the latest before it whose time reached it. */
@@ -364,5 +537,8 @@ function likeIt({ fires, zone, layout, days }, fire) {
   const minute = (at) => Math.floor(((at + offsetAt(zone, at)) % DAY) / 60_000);
   const alike = fires.filter((one) => one.ending === fire.ending && minute(one.at) === minute(fire.at)).length;
   if (alike < 2) return null;
-  return h('p.faint', t('{n} times in {days} days at {time}: {what}.', { n: alike, days: days - 1, time: clock(fire.at, zone), what: wordOf(fire.ending) }));
+  return h(
+    'p.faint',
+    t('{n} times in {days} days at {time}: {what}.', { n: alike, days: days - 1, time: clock(fire.at, zone), what: wordOf(fire.ending) }),
+  );
 }

@@ -7,23 +7,31 @@ import { Lines, plainOf, visible } from '../logic/sgr.js';
 import { bytes } from './job-statistics.js';
 
 const ROW = 18;
-const TAIL = 512 << 10;    // Of a longer output the end is loaded first.
-const LINE_MAX = 4000;     // Characters of a line that is not wrapped.
+const TAIL = 512 << 10; // Of a longer output the end is loaded first.
+const LINE_MAX = 4000; // Characters of a line that is not wrapped.
 const MARKER = /\n\[\.\.\. (\d+) bytes cut \.\.\.\]\n/g;
 
-const isWide = (code) => code >= 0x1100 && (code <= 0x115f || (code >= 0x2e80 && code <= 0xa4cf) || (code >= 0xac00 && code <= 0xd7a3) || (code >= 0xf900 && code <= 0xfaff) || (code >= 0xfe30 && code <= 0xff60));
+const isWide = (code) =>
+  code >= 0x1100 &&
+  (code <= 0x115f ||
+    (code >= 0x2e80 && code <= 0xa4cf) ||
+    (code >= 0xac00 && code <= 0xd7a3) ||
+    (code >= 0xf900 && code <= 0xfaff) ||
+    (code >= 0xfe30 && code <= 0xff60));
 
 /** Where a line breaks at so many columns: the starts of its parts. */
 export function breaksOf(text, columns) {
   const starts = [0];
-  // eslint-disable-next-line no-control-regex
   if (/^[\u0020-\u04ff]*$/.test(text)) {
     for (let i = columns; i < text.length; i += columns) starts.push(i);
     return starts;
   }
   for (let i = 0, used = 0; i < text.length; i++) {
     const wide = isWide(text.charCodeAt(i)) ? 2 : 1;
-    if (used + wide > columns) { starts.push(i); used = 0; }
+    if (used + wide > columns) {
+      starts.push(i);
+      used = 0;
+    }
     used += wide;
   }
   return starts;
@@ -32,49 +40,117 @@ export function breaksOf(text, columns) {
 export function outputOf(job, runId, frame) {
   const url = `/api/v1/${path`runs/${job}/${runId}/output`}`;
   const model = {
-    url, frame, lines: new Lines(), isWrapped: innerWidth <= 700, isFollowed: true, query: '', hits: [], hit: -1, line: Number(frame.query.line) || 0,
-    rows: [], rowsOf: 0, drawn: '', first: 1, bad: false, unseen: 0,
+    url,
+    frame,
+    lines: new Lines(),
+    isWrapped: innerWidth <= 700,
+    isFollowed: true,
+    query: '',
+    hits: [],
+    hit: -1,
+    line: Number(frame.query.line) || 0,
+    rows: [],
+    rowsOf: 0,
+    drawn: '',
+    first: 1,
+    bad: false,
+    unseen: 0,
   };
   build(model);
   return {
     node: model.node,
     keys: { f: () => model.find.focus() },
     start: (view) => (view.record ? whole(model, view) : follow(model)),
-    ended: (view) => { model.view = view; facts(model); mark(model); },
-    close: () => { model.stream?.close(); model.stop?.abort(); model.resize.disconnect(); },
+    ended: (view) => {
+      model.view = view;
+      facts(model);
+      mark(model);
+    },
+    close: () => {
+      model.stream?.close();
+      model.stop?.abort();
+      model.resize.disconnect();
+    },
   };
 }
 
 function build(model) {
   model.said = h('span.hide');
-  model.find = h('input', { type: 'search', placeholder: t('Find'), 'aria-label': t('find in the output'), spellcheck: false });
+  model.find = h('input', { 'type': 'search', 'placeholder': t('Find'), 'aria-label': t('find in the output'), 'spellcheck': false });
   model.count = h('span.hits');
-  const box = (text, checked, onchange) => { const input = h('input', { type: 'checkbox', checked, onchange: () => onchange(input.checked) }); return [h('label.check', input, text), input]; };
-  const [follows, followBox] = box(t('Follow'), true, (on) => { model.isFollowed = on; if (on) toEnd(model); });
-  const [wraps] = box(t('Wrap'), model.isWrapped, (on) => { model.isWrapped = on; layOut(model, true); });
+  const box = (text, checked, onchange) => {
+    const input = h('input', { type: 'checkbox', checked, onchange: () => onchange(input.checked) });
+    return [h('label.check', input, text), input];
+  };
+  const [follows, followBox] = box(t('Follow'), true, (on) => {
+    model.isFollowed = on;
+    if (on) toEnd(model);
+  });
+  const [wraps] = box(t('Wrap'), model.isWrapped, (on) => {
+    model.isWrapped = on;
+    layOut(model, true);
+  });
   model.followBox = followBox;
   model.follows = follows;
   model.inner = h('div.rows');
-  model.scroller = h('div.out-body', { tabindex: '0', role: 'region', 'aria-label': t('Output') }, model.inner);
-  model.newer = button('', { kind: 'to-end', onclick: () => { model.isFollowed = followBox.checked = true; toEnd(model); } });
+  model.scroller = h('div.out-body', { 'tabindex': '0', 'role': 'region', 'aria-label': t('Output') }, model.inner);
+  model.newer = button('', {
+    kind: 'to-end',
+    onclick: () => {
+      model.isFollowed = followBox.checked = true;
+      toEnd(model);
+    },
+  });
   model.newer.hidden = true;
   model.top = h('div.out-note', { hidden: true });
   model.cut = h('div.out-note', { hidden: true });
   model.probe = h('span.probe', { 'aria-hidden': 'true' }, '0'.repeat(100));
-  model.node = h('section.out', { 'aria-label': t('Output') },
-    h('div.out-bar', h('h2', t('Output')), model.said, h('span.end', h('span.find', model.find, model.count), follows, wraps,
-      h('a.dl', { href: model.url, download: true }, icon('dl'), h('span', t('Download'))))),
-    model.top, model.scroller, model.cut, model.newer, model.probe);
+  model.node = h(
+    'section.out',
+    { 'aria-label': t('Output') },
+    h(
+      'div.out-bar',
+      h('h2', t('Output')),
+      model.said,
+      h(
+        'span.end',
+        h('span.find', model.find, model.count),
+        follows,
+        wraps,
+        h('a.dl', { href: model.url, download: true }, icon('dl'), h('span', t('Download'))),
+      ),
+    ),
+    model.top,
+    model.scroller,
+    model.cut,
+    model.newer,
+    model.probe,
+  );
   model.scroller.addEventListener('scroll', () => onScroll(model), { passive: true });
   model.inner.addEventListener('click', (event) => {
     const number = event.target.closest?.('.no');
-    if (number) { model.line = Number(number.dataset.line); model.frame.setQuery({ line: String(model.line) }); draw(model, true); }
+    if (number) {
+      model.line = Number(number.dataset.line);
+      model.frame.setQuery({ line: String(model.line) });
+      draw(model, true);
+    }
   });
   let typing = 0;
-  model.find.addEventListener('input', () => { clearTimeout(typing); typing = setTimeout(() => search(model), 120); });
+  model.find.addEventListener('input', () => {
+    clearTimeout(typing);
+    typing = setTimeout(() => search(model), 120);
+  });
   model.find.addEventListener('keydown', (event) => {
-    if (event.key === 'Enter') { event.preventDefault(); toHit(model, event.shiftKey ? -1 : 1); }
-    if (event.key === 'Escape') { model.find.value = ''; search(model); model.scroller.focus(); event.stopPropagation(); }
+    if (event.key === 'Enter') {
+      event.preventDefault();
+      toHit(model, event.shiftKey ? -1 : 1);
+    }
+    if (event.key === 'Escape') {
+      model.find.value = '';
+      search(model);
+      model.scroller.focus();
+      event.stopPropagation();
+    }
   });
   model.resize = new ResizeObserver(() => layOut(model));
   model.resize.observe(model.scroller);
@@ -95,12 +171,28 @@ async function whole(model, view, all = model.line > 0) {
   model.isUncounted = skip > 0;
   facts(model);
   try {
-    const response = await fetch(`${model.url}${skip ? `?offset=${skip}` : ''}`, { signal: model.stop.signal, credentials: 'same-origin' });
+    const response = await fetch(`${model.url}${skip ? `?offset=${skip}` : ''}`, {
+      signal: model.stop.signal,
+      credentials: 'same-origin',
+    });
     if (!response.ok) throw new Refused(response.status, await response.json());
     await pump(model, response.body.getReader(), skip > 0);
     tailOf(model, record);
     mark(model);
-    fill(model.top, skip > 0 && [t('The first {size} are not loaded.', { size: bytes(skip) }), ' ', button(t('Load all'), { kind: 'plain', onclick: () => { model.isFollowed = false; whole(model, view, true); } })]);
+    fill(
+      model.top,
+      skip > 0 && [
+        t('The first {size} are not loaded.', { size: bytes(skip) }),
+        ' ',
+        button(t('Load all'), {
+          kind: 'plain',
+          onclick: () => {
+            model.isFollowed = false;
+            whole(model, view, true);
+          },
+        }),
+      ],
+    );
     model.top.hidden = skip === 0;
   } catch (failure) {
     if (failure.name !== 'AbortError') note(model, failure.status === 404 ? t('No output is kept.') : failure.message);
@@ -113,7 +205,10 @@ async function pump(model, reader, isCut) {
   for (;;) {
     const { done, value } = await reader.read();
     let text = decoder.decode(value ?? new Uint8Array(), { stream: !done });
-    if (isFirst && text) { text = text.slice(text.indexOf('\n') + 1); isFirst = false; }
+    if (isFirst && text) {
+      text = text.slice(text.indexOf('\n') + 1);
+      isFirst = false;
+    }
     add(model, text);
     if (done) return;
   }
@@ -123,7 +218,9 @@ async function pump(model, reader, isCut) {
 function tailOf(model, record) {
   if (!record.outputStored || record.outputStored >= record.outputBytes) return;
   const parts = record.output.split(MARKER);
-  add(model, `\n\u001b[2m— ${t('{size} left out here', { size: bytes(record.outputBytes - record.outputStored - (parts.at(-1)?.length ?? 0)) })} —\u001b[0m\n${parts.length > 1 ? parts.at(-1) : ''}`);
+  const tail = parts.length > 1 ? parts.at(-1) : '';
+  const size = bytes(record.outputBytes - record.outputStored - tail.length);
+  add(model, `\n\u001b[2m— ${t('{size} left out here', { size })} —\u001b[0m\n${tail}`);
 }
 
 function follow(model, offset = 0) {
@@ -135,10 +232,19 @@ function follow(model, offset = 0) {
     model.written = piece.offset + piece.bytes;
     facts(model);
   };
-  model.stream.addEventListener('end', () => { model.stream.close(); model.isDone = true; model.follows.hidden = true; });
+  model.stream.addEventListener('end', () => {
+    model.stream.close();
+    model.isDone = true;
+    model.follows.hidden = true;
+  });
   model.stream.onerror = (event) => {
-    if (event.data) { model.stream.close(); if (model.lines.length === 0) note(model, event.data); return; }
-    if (model.stream.readyState === EventSource.CLOSED && !model.isDone && !model.stopped) note(model, t('The output cannot be followed now. Reload the page to try again.'));
+    if (event.data) {
+      model.stream.close();
+      if (model.lines.length === 0) note(model, event.data);
+      return;
+    }
+    if (model.stream.readyState === EventSource.CLOSED && !model.isDone && !model.stopped)
+      note(model, t('The output cannot be followed now. Reload the page to try again.'));
   };
   facts(model);
 }
@@ -150,12 +256,22 @@ function note(model, text) {
 
 function facts(model) {
   const record = model.view?.record;
-  if (!record) { say(model.said, model.written ? t('{size} so far', { size: bytes(model.written) }) : ''); return; }
+  if (!record) {
+    say(model.said, model.written ? t('{size} so far', { size: bytes(model.written) }) : '');
+    return;
+  }
   const kept = record.outputStored || record.outputBytes;
   const left = record.outputStored ? record.outputBytes - record.outputStored : 0;
-  say(model.said, record.outputBytes === 0 ? t('nothing was written')
-    : left > 0 ? t('{size} written, the first {kept} kept', { size: bytes(record.outputBytes), kept: bytes(kept) })
-      : record.outputStored === 0 && record.outputTruncated ? t('{size} written; cut in the middle, where it says so', { size: bytes(record.outputBytes) }) : t('{size}, all kept', { size: bytes(kept) }));
+  say(
+    model.said,
+    record.outputBytes === 0
+      ? t('nothing was written')
+      : left > 0
+        ? t('{size} written, the first {kept} kept', { size: bytes(record.outputBytes), kept: bytes(kept) })
+        : record.outputStored === 0 && record.outputTruncated
+          ? t('{size} written; cut in the middle, where it says so', { size: bytes(record.outputBytes) })
+          : t('{size}, all kept', { size: bytes(kept) }),
+  );
 }
 
 /** The last line of a run that failed is tinted. */
@@ -182,8 +298,12 @@ function layOut(model, isNew = false) {
   const width = probe.getBoundingClientRect().width / 100 || 7.2;
   const columns = Math.max(20, Math.floor((scroller.clientWidth - 76) / width));
   if (model.isWrapped) {
-    if (isNew || model.columns !== columns || model.rowsOf > lines.length || model.laid !== lines) { model.rows = []; model.rowsOf = 0; }
-    if (model.rowsOf > 0) { // The last line may have grown.
+    if (isNew || model.columns !== columns || model.rowsOf > lines.length || model.laid !== lines) {
+      model.rows = [];
+      model.rowsOf = 0;
+    }
+    if (model.rowsOf > 0) {
+      // The last line may have grown.
       model.rowsOf--;
       while (model.rows.length && model.rows.at(-1).line === model.rowsOf) model.rows.pop();
     }
@@ -197,7 +317,11 @@ function layOut(model, isNew = false) {
   set(model.inner, { style: { height: `${Math.max(1, count) * ROW}px`, width: wide } });
   model.count_ = count;
   if (model.isFollowed && !(model.line > 0 && !model.wasShown)) scroller.scrollTop = scroller.scrollHeight;
-  if (model.line > 0 && !model.wasShown && lines.length >= model.line) { model.wasShown = true; model.isFollowed = model.followBox.checked = false; toLine(model, model.line - 1); }
+  if (model.line > 0 && !model.wasShown && lines.length >= model.line) {
+    model.wasShown = true;
+    model.isFollowed = model.followBox.checked = false;
+    toLine(model, model.line - 1);
+  }
   draw(model, true);
 }
 
@@ -231,12 +355,36 @@ function rowOf(model, i, line, start, end, isBad) {
   for (const span of model.lines.spansAt(line)) {
     const text = span.text.slice(Math.max(0, start - at), Math.max(0, end - at));
     at += span.text.length;
-    if (text) parts.push(...hitsIn(model, text).map(([piece, isHit]) => (isHit ? h('mark', { class: span.class }, piece) : span.class ? h('span', { class: span.class }, piece) : piece)));
+    if (text)
+      parts.push(
+        ...hitsIn(model, text).map(([piece, isHit]) =>
+          isHit ? h('mark', { class: span.class }, piece) : span.class ? h('span', { class: span.class }, piece) : piece,
+        ),
+      );
   }
-  if (!model.isWrapped && at > LINE_MAX) parts.push(h('span.sgr-dim', ` … ${t('{n} more characters: wrap, or download', { n: at - LINE_MAX })}`));
-  return h('div.ln', { class: [isBad ? 'err' : '', line + 1 === model.line ? 'on' : '', model.hits[model.hit] === line ? 'hit' : ''].join(' '), style: { top: `${i * ROW}px` } },
-    start === 0 ? h('button.no', { type: 'button', tabindex: '-1', data: { line: String(line + 1) }, disabled: model.isUncounted, 'aria-label': t('link to line {n}', { n: line + 1 }) }, model.isUncounted ? '·' : number(line + 1)) : h('span.no'),
-    h('span.text', { dir: 'ltr' }, parts));
+  if (!model.isWrapped && at > LINE_MAX)
+    parts.push(h('span.sgr-dim', ` … ${t('{n} more characters: wrap, or download', { n: at - LINE_MAX })}`));
+  return h(
+    'div.ln',
+    {
+      class: [isBad ? 'err' : '', line + 1 === model.line ? 'on' : '', model.hits[model.hit] === line ? 'hit' : ''].join(' '),
+      style: { top: `${i * ROW}px` },
+    },
+    start === 0
+      ? h(
+          'button.no',
+          {
+            'type': 'button',
+            'tabindex': '-1',
+            'data': { line: String(line + 1) },
+            'disabled': model.isUncounted,
+            'aria-label': t('link to line {n}', { n: line + 1 }),
+          },
+          model.isUncounted ? '·' : number(line + 1),
+        )
+      : h('span.no'),
+    h('span.text', { dir: 'ltr' }, parts),
+  );
 }
 
 function hitsIn({ query }, text) {
@@ -260,8 +408,9 @@ const atEnd = (scroller) => scroller.scrollTop + scroller.clientHeight >= scroll
 function onScroll(model) {
   const isEnd = atEnd(model.scroller);
   if (isEnd) model.unseen = 0;
-  if (isEnd !== model.isFollowed && model.stream && !model.isDone) { model.isFollowed = model.followBox.checked = isEnd; }
-  else if (!isEnd && !model.stream) model.isFollowed = false;
+  if (isEnd !== model.isFollowed && model.stream && !model.isDone) {
+    model.isFollowed = model.followBox.checked = isEnd;
+  } else if (!isEnd && !model.stream) model.isFollowed = false;
   requestAnimationFrame(() => draw(model));
 }
 
@@ -273,16 +422,22 @@ function toEnd(model) {
 
 function toLine(model, line) {
   const row = model.isWrapped ? model.rows.findIndex((one) => one.line === line) : line;
-  model.scroller.scrollTop = Math.max(0, (row * ROW) - (model.scroller.clientHeight / 2));
+  model.scroller.scrollTop = Math.max(0, row * ROW - model.scroller.clientHeight / 2);
 }
 
 function search(model, isMore = false) {
   model.query = model.find.value.toLowerCase();
   const before = model.hits[model.hit];
   model.hits = [];
-  if (model.query) for (let i = 0; i < model.lines.length && model.hits.length < 100_000; i++) if (plainOf(model.lines.textAt(i)).toLowerCase().includes(model.query)) model.hits.push(i);
+  if (model.query)
+    for (let i = 0; i < model.lines.length && model.hits.length < 100_000; i++)
+      if (plainOf(model.lines.textAt(i)).toLowerCase().includes(model.query)) model.hits.push(i);
   model.hit = before === undefined ? -1 : model.hits.indexOf(before);
-  if (!isMore && model.hits.length) { model.hit = model.hits.length - 1; model.isFollowed = model.followBox.checked = false; toLine(model, model.hits[model.hit]); }
+  if (!isMore && model.hits.length) {
+    model.hit = model.hits.length - 1;
+    model.isFollowed = model.followBox.checked = false;
+    toLine(model, model.hits[model.hit]);
+  }
   tellHits(model);
   draw(model, true);
 }

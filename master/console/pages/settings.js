@@ -16,9 +16,17 @@ export async function render({ tab = 'you' }, frame) {
   return {
     title: TABS[chosen][0](),
     crumbs: [[t('Settings'), '/settings']],
-    node: h('div.settings',
-      h('nav.subnav', { 'aria-label': t('settings') }, Object.entries(TABS).map(([name, [text]]) => h('a', { href: `/settings/${name}`, 'aria-current': name === chosen ? 'page' : null }, text()))),
-      h('div.settings-main', view.node)),
+    node: h(
+      'div.settings',
+      h(
+        'nav.subnav',
+        { 'aria-label': t('settings') },
+        Object.entries(TABS).map(([name, [text]]) =>
+          h('a', { 'href': `/settings/${name}`, 'aria-current': name === chosen ? 'page' : null }, text()),
+        ),
+      ),
+      h('div.settings-main', view.node),
+    ),
     keys: view.keys,
     shown: () => view.shown?.(),
     onLive: (event) => view.onLive?.(event),

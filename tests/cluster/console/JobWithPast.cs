@@ -24,8 +24,8 @@ internal static class JobWithPast
     {
         var now = DateTimeOffset.UtcNow;
         var start = new DateTimeOffset(now.UtcDateTime.Date, TimeSpan.Zero).AddDays(-Days);
-        await cluster.SaveAsync(
-            Name, "sync --batch 500", "*/30 * * * *", new { timeZone = Zone, labels = new { team = "data" }, description = "Syncs the stock" });
+        var more = new { timeZone = Zone, labels = new { team = "data" }, description = "Syncs the stock" };
+        await cluster.SaveAsync(Name, "sync --batch 500", "*/30 * * * *", more);
         using (var etcd = cluster.Etcd.Connect(NullLogger.Instance))
         {
             var change = new ScheduleChange(start.AddSeconds(-1), "*/30 * * * *", Zone);

@@ -37,7 +37,11 @@ public sealed class RunTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
     {
         await browser.Cluster.SaveAsync(
             "hostile-output",
-            """printf '\033[31m<img src=x onerror=window.hacked=1>\033[0m \033[2J\033]0;x\007 \342\200\256evil\n<script>window.hacked=1</script>\n'; exit 3""",
+            """
+            printf '\033[31m<img src=x onerror=window.hacked=1>\033[0m \033[2J\033]0;x\007 \342\200\256evil\n'
+            echo '<script>window.hacked=1</script>'
+            exit 3
+            """,
             Never);
         await using var tab = await OpenEndedRunAsync("hostile-output");
 
@@ -79,14 +83,15 @@ public sealed class RunTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
         await tab.Find(".out label", "Wrap").ClickAsync();
 
         await Expect(tab.Find(".out .ln", "16,000 more characters")).ToHaveCountAsync(0);
-        Assert.False(await tab.Page.EvaluateAsync<bool>("(() => { const b = document.querySelector('.out-body'); return b.scrollWidth > b.clientWidth; })()"));
+        Assert.False(await tab[".out-body"].EvaluateAsync<bool>("(body) => body.scrollWidth > body.clientWidth"));
     }
 
     [Fact]
     public async Task A_retried_run_shows_its_attempts_and_what_its_end_led_to()
     {
         await browser.Cluster.SaveAsync("cleaner", "true", Never);
-        await browser.Cluster.SaveAsync("retried", "exit 7", Never, new { retry = new { max = 1, delaySeconds = 0 }, onFailure = new[] { "cleaner" } });
+        var more = new { retry = new { max = 1, delaySeconds = 0 }, onFailure = new[] { "cleaner" } };
+        await browser.Cluster.SaveAsync("retried", "exit 7", Never, more);
         var first = await browser.Cluster.RunAsync("retried");
         await browser.Cluster.RecordsSoon("cleaner", records => records.Count == 1);
         await using var tab = await browser.OpenAsync($"/runs/retried/{first}");
