@@ -108,6 +108,7 @@ return await Service.RunAsync(async () =>
     new JobStatsApi(jobs, store, TimeProvider.System).Map(v1);
     new OutputApi(jobs, store, etcd, settings.Keys, TimeProvider.System).Map(v1);
     new WorkersApi(view).Map(v1);
+    new StatusApi(etcd, settings.Keys, store, settings.DefaultZone.Id, TimeProvider.System).Map(v1);
     new VersionsApi(jobs, saves, history).Map(v1);
     new ImportApi(jobs, settings.DefaultZone, TimeProvider.System).Map(v1);
     ConsolePage.Map(app);

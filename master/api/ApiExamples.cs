@@ -58,6 +58,7 @@ internal static class ApiExamples
         },
         ["GET /export"] = new("/api/v1/export?format=yaml"),
         ["GET /workers"] = new("/api/v1/workers"),
+        ["GET /status"] = new("/api/v1/status"),
         ["DELETE /jobs/{name}"] = new("/api/v1/jobs/backup"),
     };
 

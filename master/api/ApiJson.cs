@@ -19,6 +19,7 @@ namespace Dts.Master.Api;
 [JsonSerializable(typeof(WorkerPage))]
 [JsonSerializable(typeof(JobPage))]
 [JsonSerializable(typeof(NowPage))]
+[JsonSerializable(typeof(MasterStatus))]
 [JsonSerializable(typeof(BulkAnswer))]
 [JsonSerializable(typeof(RunAsked))]
 [JsonSerializable(typeof(RunRequest))]
