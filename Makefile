@@ -9,6 +9,8 @@ SEED      ?= $(shell date +%s)
 FAULTS    ?=
 PROMISES  ?= cursor session spool turns gap
 SHOTS     ?= .artifacts/screenshots
+JOBS      ?= 10000
+RUNS      ?= 1000000
 HOSTS     ?=
 ROLE      ?=
 ETCD      ?=
@@ -30,7 +32,7 @@ SOURCES := $(shell git ls-files -co --exclude-standard -- common master worker '
 PUBLISH  = dotnet publish $(1) -c Release -r $(RID) -p:PublishAot=true \
            -p:ArtifactsPath=$(CURDIR)/$(NATIVE) -p:SqliteArchive=$$(cc -print-file-name=libsqlite3.a) -v quiet
 
-.PHONY: help run test test-fast test-deploy screenshots build publish deploy rollback undeploy status bench lines chaos chaos-judge clean
+.PHONY: help run test test-fast test-deploy screenshots console-speed build publish deploy rollback undeploy status bench lines chaos chaos-judge clean
 .DELETE_ON_ERROR:
 
 help:
@@ -43,6 +45,7 @@ help:
 	@echo 'make rollback, make undeploy, make status'
 	@echo 'make test-deploy   that, on three hosts booted here'
 	@echo 'make screenshots   pictures of each page of the console, in $(SHOTS)'
+	@echo 'make console-speed   how quick the console is with many jobs and runs: make console-speed JOBS=10000 RUNS=1000000'
 	@echo 'make bench    the published figures, measured here'
 	@echo 'make lines    lines of product code in each folder, without blanks, comments and lone braces'
 	@echo 'make chaos    the fault test for long: make chaos MINUTES=30 SEED=7'
@@ -121,6 +124,11 @@ screenshots: out/dts-master out/dts-worker
 	@dotnet build tests -v quiet
 	@mkdir -p $(SHOTS)
 	@DTS_BIN=$(CURDIR)/out SCREENSHOTS=$(abspath $(SHOTS)) .artifacts/bin/Dts.Tests/debug/Dts.Tests -class Dts.Tests.Cluster.ConsolePages.Screenshots
+
+console-speed: out/dts-master out/dts-worker
+	@.ci/need dotnet etcd chromium
+	@dotnet build tests -v quiet
+	@DTS_BIN=$(CURDIR)/out CONSOLE_SPEED="$(JOBS) $(RUNS)" .artifacts/bin/Dts.Tests/debug/Dts.Tests -class Dts.Tests.Cluster.ConsolePages.SpeedFigures
 
 bench: out/dts-master out/dts-worker
 	@.ci/need dotnet etcd

@@ -20,9 +20,9 @@ internal static class ConsolePage
     private const string Prefix = "console/";
     private const string Document = "index.html";
 
-    // The addresses of its pages.
+    // The addresses of its pages besides the first.
     private static readonly string[] Places =
-        ["/", "/new", "/signin", "/jobs/{**rest}", "/runs/{**rest}", "/workers/{**rest}", "/settings/{**rest}"];
+        ["/new", "/signin", "/jobs/{**rest}", "/runs/{**rest}", "/workers/{**rest}", "/settings/{**rest}"];
 
     private static readonly Dictionary<string, string> Types = new()
     {
@@ -37,9 +37,11 @@ internal static class ConsolePage
         var version = HashOf([.. files.OrderBy(file => file.Key, StringComparer.Ordinal).SelectMany(file => file.Value)]);
         var html = System.Text.Encoding.UTF8.GetString(files[Document]).Replace(Folder, $"{Folder}{version}/", StringComparison.Ordinal);
         var document = new Served(Document, System.Text.Encoding.UTF8.GetBytes(html));
+        RequestDelegate answer = http => document.AnswerAsync(http, "no-cache");
+        routes.MapGet("/", answer);
         foreach (var place in Places)
         {
-            routes.MapGet(place, (RequestDelegate)(http => document.AnswerAsync(http, "no-cache")));
+            routes.MapGet(place, answer);
         }
 
         var served = files.Where(file => file.Key != Document).ToDictionary(file => file.Key, file => new Served(file.Key, file.Value));

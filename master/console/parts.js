@@ -212,7 +212,7 @@ function float(anchorNode, node, close) {
     node.classList.toggle('above', !below);
     set(node, { style: { left: `${left}px`, top: `${below ? at.bottom + 8 : at.top - height - 8}px` } });
   };
-  document.body.append(node);
+  document.getElementById('floats').append(node);
   place();
   anchorNode.setAttribute('aria-expanded', 'true');
   addEventListener('pointerdown', outside, true);

@@ -28,7 +28,7 @@ public sealed partial class ConsoleFilesTests
     {
         var chinese = Dictionaries
             .SelectMany(file => Entry().Matches(File.ReadAllText(Path.Combine(Folder, file))))
-            .ToLookup(entry => entry.Groups[1].Value, entry => entry.Groups[2].Value);
+            .ToLookup(entry => entry.Groups["key"].Value, entry => entry.Groups["text"].Value);
 
         List<string> faults = [];
         foreach (var file in Files("*.js").Where(file => !Dictionaries.Contains(Path.GetFileName(file))))
@@ -85,10 +85,10 @@ public sealed partial class ConsoleFilesTests
 
     private static HashSet<string> ValuesOf(string sentence) => [.. Value().Matches(sentence).Select(match => match.Groups[1].Value)];
 
-    [GeneratedRegex(@"\btn?\('((?:[^'\\]|\\.)*)'")]
+    [GeneratedRegex(@"\btn?\(\s*'((?:[^'\\]|\\.)*)'")]
     private static partial Regex Sentence();
 
-    [GeneratedRegex(@"'((?:[^'\\]|\\.)*)':\s*'((?:[^'\\]|\\.)*)'")]
+    [GeneratedRegex(@"(?:'(?<key>(?:[^'\\]|\\.)*)'|(?<key>\w+)):\s*'(?<text>(?:[^'\\]|\\.)*)'")]
     private static partial Regex Entry();
 
     [GeneratedRegex(@"\{(\w+)")]

@@ -58,7 +58,11 @@ export async function render(_, frame) {
     type: 'checkbox',
     'aria-label': t('Choose all rows that are here'),
     onchange: () => {
-      for (const job of items) choose(job, all.checked);
+      for (const job of items) {
+        if (all.checked) chosen.set(job.name, job);
+        else chosen.delete(job.name);
+      }
+      drawBar();
       table.redraw(true);
     },
   });

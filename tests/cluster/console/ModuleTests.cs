@@ -58,12 +58,14 @@ public sealed class ModuleTests(ConsoleBrowser browser) : IClassFixture<ConsoleB
     public async Task Schedules_are_said_in_Chinese_with_dates_before_times()
     {
         Assert.Equal(
-            ["每天 07:30", "周一至周五 07:30", "每小时整点", "每 5 分钟", "每月最后一个工作日 18:00", "每月 13 日 或 周五 03:00（UTC）"],
+            [
+                "每天 07:30", "周一至周五 07:30", "每小时整点", "每 5 分钟", "每月最后一个工作日 18:00", "每月 13 日 或 周五 03:00（UTC）",
+            ],
             await AskAsync(
                 "words.js",
                 "module.schedule",
-                "['at 07:30 every day', 'at 07:30 on Monday to Friday', 'every hour on the hour', 'every 5 minutes', "
-                    + "'at 18:00 on the last weekday of the month', 'at 03:00 on day 13 of the month or on Friday, UTC']"));
+                "['at 07:30 every day', 'at 07:30 on Monday to Friday', 'every hour on the hour', 'every 5 minutes',"
+                    + " 'at 18:00 on the last weekday of the month', 'at 03:00 on day 13 of the month or on Friday, UTC']"));
     }
 
     [Fact]

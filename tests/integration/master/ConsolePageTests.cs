@@ -53,8 +53,8 @@ public sealed partial class ConsolePageTests(MasterProcess master) : IClassFixtu
             using var answer = await master.Http.GetAsync(file);
 
             Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-            Assert.Equal(
-                file.EndsWith(".css", StringComparison.Ordinal) ? "text/css" : "text/javascript", answer.Content.Headers.ContentType?.MediaType);
+            var type = file.EndsWith(".css", StringComparison.Ordinal) ? "text/css" : "text/javascript";
+            Assert.Equal(type, answer.Content.Headers.ContentType?.MediaType);
             Assert.Equal("public, max-age=31536000, immutable", string.Join(", ", answer.Headers.GetValues("Cache-Control")));
         }
     }
