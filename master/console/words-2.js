@@ -191,4 +191,6 @@ export const words = {
   'No token yet. Programs show one as Authorization: Bearer.': '尚无令牌。程序以 Authorization: Bearer 出示。', 'Made by': '创建者', 'Ends': '到期',
   'Revoke…': '吊销…', 'Revoke {name}': '吊销 {name}', 'Revoke the token of {name}?': '吊销 {name} 的令牌？',
   'It ends at once, on all masters.': '在所有主节点上立即失效。', 'Revoke': '吊销', 'Revoked {name}.': '已吊销 {name}。', 'What a role may do': '角色权限',
+  // people, alerts, audit
+  'acts': '操作', 'processes': '进程', '. ': '。',
 };

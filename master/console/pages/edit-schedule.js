@@ -40,8 +40,8 @@ export function scheduleOf(model) {
       fill(
         said,
         h('b', clean(inWords(answer.description))),
-        '. ',
-        answer.next.length ? [t('Next'), ' ', time(answer.next[0], coming, zone), '.'] : t('It never runs.'),
+        t('. '),
+        answer.next.length ? [t('Next'), ' ', time(answer.next[0], coming, zone), t('. ')] : t('It never runs.'),
       );
       fill(five, fiveOf(answer.next, zone || zones.own));
       fill(notes, notesOf(answer.warnings));

@@ -98,10 +98,10 @@ function headOf({ name, job, row }) {
     );
   const shown = row?.state ?? (job.enabled ? 'unknown' : 'paused');
   const say = [];
-  if (row) say.push(`${inWords(row.words)}. `);
+  if (row) say.push(inWords(row.words) + t('. '));
   if (row?.state === 'broken') say.push(h('span.s-failed', t('No worker can run it: {why}', { why: row.why })), ' ');
   else if (!job.enabled) say.push(t('Paused: no planned fires.'), ' ');
-  else if (row?.next) say.push(t('Next'), ' ', time(row.next, coming, job.timeZone), '. ');
+  else if (row?.next) say.push(t('Next'), ' ', time(row.next, coming, job.timeZone), t('. '));
   else if (row) say.push(t('Nothing more is planned.'), ' ');
   return h(
     'div.grow',

@@ -63,6 +63,7 @@ export function outputOf(job, runId, frame) {
     start: (view) => (view.record ? whole(model, view) : follow(model)),
     ended: (view) => {
       model.view = view;
+      model.follows.hidden = true;
       facts(model);
       mark(model);
     },
@@ -107,7 +108,6 @@ function build(model) {
   model.probe = h('span.probe', { 'aria-hidden': 'true' }, '0'.repeat(100));
   model.node = h(
     'section.out',
-    { 'aria-label': t('Output') },
     h(
       'div.out-bar',
       h('h2', t('Output')),

@@ -302,7 +302,7 @@ function linksOf({ view }) {
   const one = (run) =>
     h(
       'li',
-      chip(run.ending ?? run.state ?? 'unknown', run.ending || run.state ? undefined : ''),
+      (run.ending || run.state) && chip(run.ending ?? run.state),
       h('a.link', { href: link.run(run.jobName, run.runId) }, other(run.jobName)),
       h('span.faint.one.grow', run.runId),
     );
@@ -322,6 +322,7 @@ function processesOf(record) {
     h('div.sec', h('h2', t('Its processes just before the signal')), h('span.end', number(record.processes.length))),
     h(
       'div.scroll',
+      { 'tabindex': '0', 'role': 'region', 'aria-label': t('processes') },
       h(
         'table.procs',
         h(

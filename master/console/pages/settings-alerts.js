@@ -166,7 +166,9 @@ function rulesOf(page, rules, frame, edit, again) {
             'thead',
             h(
               'tr',
-              [t('Name'), t('When'), t('For'), t('By'), t('Last message'), ''].map((text) => h('th', { scope: 'col' }, text)),
+              [t('Name'), t('When'), t('For'), t('By'), t('Last message'), ''].map((text) =>
+                h('th', { scope: 'col' }, text || h('span.sr', t('acts'))),
+              ),
             ),
           ),
           h(

@@ -55,7 +55,7 @@ export async function view(frame) {
       }
     }, 200);
   });
-  const heads = [[t('When'), 132], [t('Who'), 128], [t('Did'), 132], [t('To'), 220], [t('What changed')], [t('From'), 132]];
+  const heads = [[t('When'), 116], [t('Who'), 120], [t('Did'), 108], [t('To'), 176], [t('What changed')], [t('From'), 112]];
   return {
     node: h(
       'div',

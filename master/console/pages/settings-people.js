@@ -138,7 +138,7 @@ const table = (caption, heads, rows) =>
       'thead',
       h(
         'tr',
-        heads.map((text) => h('th', { scope: 'col' }, text)),
+        heads.map((text) => h('th', { scope: 'col' }, text || h('span.sr', t('acts')))),
       ),
     ),
     h('tbody', rows),

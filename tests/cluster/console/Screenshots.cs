@@ -30,6 +30,43 @@ public sealed class Screenshots(ConsoleBrowser browser) : IClassFixture<ConsoleB
         ("runs-by-worker", "/runs?view=worker", null),
         ("workers", "/workers", null),
         ("lost", "/jobs/a/b/c/d", null),
+        ("job-runs", $"/jobs/{JobWithPast.Name}", null),
+        ("job-calendar", $"/jobs/{JobWithPast.Name}/calendar", async tab =>
+        {
+            await tab[".ask input"].FillAsync("昨天 3:30");
+            await tab.PressAsync("Enter");
+            await tab.Page.WaitForSelectorAsync(".cal .picked");
+        }),
+        ("job-statistics", $"/jobs/{JobWithPast.Name}/statistics", null),
+        ("job-history", $"/jobs/{JobWithPast.Name}/history", null),
+        ("job-json", $"/jobs/{JobWithPast.Name}/json", null),
+        ("job-hostile", $"/jobs/{Uri.EscapeDataString(SomeDay.HostileName)}/edit", null),
+        ("job-long-name", $"/jobs/{Uri.EscapeDataString(SomeDay.LongName)}", null),
+        ("run-failed", "/runs", async tab =>
+        {
+            await tab["tbody .s-failed"].First.ClickAsync();
+            await tab.Page.WaitForSelectorAsync(".out .ln");
+        }),
+        ("edit", $"/jobs/{JobWithPast.Name}/edit", async tab =>
+        {
+            await tab["#f-cronExpr"].FillAsync("30 2 * * *");
+            await tab.Page.WaitForSelectorAsync(".load svg .f-accent");
+        }),
+        ("edit-wrong", "/new", async tab =>
+        {
+            await tab["#f-cronExpr"].FillAsync("30 25 * * *");
+            await tab.Page.WaitForSelectorAsync(".fault");
+        }),
+        ("settings", "/settings", null),
+        ("settings-people", "/settings/people", null),
+        ("settings-alerts", "/settings/alerts", null),
+        ("settings-audit", "/settings/audit", null),
+        ("settings-import", "/settings/import", async tab =>
+        {
+            await tab[".crontab"].FillAsync(SettingsTests.Crontab);
+            await tab.Page.WaitForSelectorAsync(".imported");
+        }),
+        ("signin", "/signin?to=/jobs", null),
     ];
 
     /// <summary>What only a wide screen has.</summary>
@@ -66,6 +103,7 @@ public sealed class Screenshots(ConsoleBrowser browser) : IClassFixture<ConsoleB
     public async Task Of_each_page_wide_and_narrow_light_and_dark_English_and_Chinese()
     {
         Assert.SkipWhen(Folder is null, "SCREENSHOTS names no folder");
+        await JobWithPast.FillAsync(browser.Cluster);
         foreach (var (name, path, prepare) in Views)
         {
             await TakeAsync(name, path, prepare, 1440, "en", isDark: false);

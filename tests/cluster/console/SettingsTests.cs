@@ -7,7 +7,7 @@ namespace Dts.Tests.Cluster.ConsolePages;
 /// <summary>The pages of settings, and each page of this half in both languages, themes and widths.</summary>
 public sealed class SettingsTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrowser>
 {
-    private const string Crontab = """
+    internal const string Crontab = """
         MAILTO=ops@example.com
         15 2 * * *    /usr/local/bin/nightly-dump main
         0 8 * * 1     mail -s "Weekly report" ops@example.com%See the attached%
