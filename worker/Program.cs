@@ -63,6 +63,7 @@ return await Service.RunAsync(async () =>
     using var store = ILogWriter.Open(settings.Log, log);
     using var outputs = new LiveOutput(folder.Output, store, settings.OutputStoreLimitBytes, settings.LogRetention, time, log);
     var cgroups = RunCgroups.Open(settings, log); // Before there is any other process in this one's cgroup.
+    var secrets = RunSecrets.Open(settings, log);
     using var commands = await HeldCommands.OpenAsync(folder.Holders, ThisProcess.Invocation("hold"), runAs.JobUser, log);
 
     var inbox = Channel.CreateBounded<ScheduleMessage>(1024); // full: the watches wait
@@ -88,6 +89,7 @@ return await Service.RunAsync(async () =>
     var former = new FormerRuns(etcd, keys, id, runs, lost, time, log);
     former.Adopt(commands, ledger, outputs, cgroups);
     await former.KillLeftBehindAsync(commands, ledger, cgroups);
+    secrets.RemoveLeft(commands, runs.All);
     outputs.TakeLeft();
     var started = time.GetUtcNow();
     string Describe() => Registration.Describe(host, current, started, time.GetUtcNow(), clocks.Refusal);
@@ -123,8 +125,8 @@ return await Service.RunAsync(async () =>
             time, log).RunAsync(),
         new Claimer(pending, requests, id, sessions, zone, slots, runs, accounts, fires, starts.Writer, claimAlarm, time).RunAsync(),
         new Launcher(
-            settings, () => settings.Drain || stop.IsInterrupt, runAs, cgroups, sessions, slots, runs, commands, ledger, recorder, outputs,
-            starts, endings.Writer, startAlarm, time, log).RunAsync(),
+            settings, () => settings.Drain || stop.IsInterrupt, runAs, cgroups, secrets, sessions, slots, runs, commands, ledger, recorder,
+            outputs, starts, endings.Writer, startAlarm, time, log).RunAsync(),
         new Recorder(keys, endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
         new Completer(etcd, keys, id, runs, commands, () => clocks.Now, completed.Reader, time, log).RunAsync(),
         new LogShipper(spool, refused, store, appended.Reader, settings.LogBatchSize, settings.LogCommitTimeout, time, log).RunAsync(),

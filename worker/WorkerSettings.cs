@@ -15,6 +15,7 @@ namespace Dts.Worker;
 /// <param name="JobUser">The user of jobs that name none; empty = the worker's own.</param>
 /// <param name="RunAs">As whom jobs may ask to run; * = anyone but root.</param>
 /// <param name="CgroupPerRun">Whether runs without limits have a cgroup, too.</param>
+/// <param name="SecretsFolder">Where the secrets lie that jobs may name.</param>
 /// <param name="ClaimAhead">How long before its plan time a fire is claimed.</param>
 /// <param name="DrainTimeout">How long running commands may go on when the worker is told to end and is to drain.</param>
 /// <param name="Drain">Whether it then waits for them, rather than leave them to the process that follows it.</param>
@@ -27,6 +28,7 @@ internal sealed record WorkerSettings(
     string JobUser,
     IReadOnlyList<string> RunAs,
     bool CgroupPerRun,
+    string SecretsFolder,
     string Shell,
     int OutputLimitBytes,
     long OutputStoreLimitBytes,
@@ -61,6 +63,7 @@ internal sealed record WorkerSettings(
         JobUser: settings.Text("jobUser", "", _ => true, "the name of a user"),
         RunAs: settings.List("runAs", ""),
         CgroupPerRun: settings.Text("cgroupPerRun", "false", text => text is "true" or "false", "true or false") == "true",
+        SecretsFolder: settings.Text("secretsFolder", "/etc/dts/secrets", Path.IsPathRooted, "an absolute path"),
         Shell: settings.Text("shell", "/bin/bash", File.Exists, "the path of a shell that exists"),
         OutputLimitBytes: settings.Number("outputLimit", 256 << 10, 1024, 8 << 20),
         OutputStoreLimitBytes: settings.Number("outputStoreLimit", 16 << 20, 0, 1 << 30),

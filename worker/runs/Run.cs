@@ -45,6 +45,9 @@ internal sealed class Run(
     /// <summary>What keeps its limits; null = it has none of its own.</summary>
     public RunCgroup? Cgroup { get; set; }
 
+    /// <summary>The secrets that its command gets; null = none.</summary>
+    public SecretFiles? Secrets { get; set; }
+
     /// <summary>Where its command puts its output, besides.</summary>
     public OutputTarget? Output { get; set; }
 
