@@ -1,3 +1,5 @@
+using Dts.Master.Access;
+
 namespace Dts.Master;
 
 /// <summary>The web console: three files inside the executable.</summary>
@@ -9,9 +11,9 @@ internal static class ConsolePage
 
     public static void Map(IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/", Serve("index.html", "text/html; charset=utf-8"));
-        routes.MapGet("/console.js", Serve("console.js", "text/javascript; charset=utf-8"));
-        routes.MapGet("/console.css", Serve("console.css", "text/css; charset=utf-8"));
+        routes.MapGet("/", Serve("index.html", "text/html; charset=utf-8")).RequireRole(Role.Viewer);
+        routes.MapGet("/console.js", Serve("console.js", "text/javascript; charset=utf-8")).RequireRole(Role.Viewer);
+        routes.MapGet("/console.css", Serve("console.css", "text/css; charset=utf-8")).RequireRole(Role.Viewer);
     }
 
     private static RequestDelegate Serve(string file, string type)

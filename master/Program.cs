@@ -3,6 +3,7 @@ using Dts.Common.Doctor;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Master;
+using Dts.Master.Access;
 using Dts.Master.Api;
 using Dts.Master.Commands;
 using Dts.Master.Jobs;
@@ -60,7 +61,7 @@ return await Service.RunAsync(async () =>
     var foreign = new ForeignValues(log);
     var requests = new HttpContextAccessor();
     var jobs = new JobStore(
-        etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, foreign, () => RequestGuard.AuthorOf(requests.HttpContext));
+        etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, foreign, () => Caller.Of(requests.HttpContext).Author);
     using var versions = IVersionStore.Open(settings.Log, settings.VersionRetention);
     var waiting = new WaitingVersions(etcd, settings.Keys, foreign.Report);
     using var history = new VersionHistory(waiting, versions, TimeProvider.System);
@@ -84,13 +85,15 @@ return await Service.RunAsync(async () =>
 
     await using var app = builder.Build();
     using var refused = new RefusedTokens(TimeProvider.System, log);
-    app.Use(new RequestGuard(settings, () => current.AllowedOrigins, refused).CheckAsync);
     app.Use(RequestGate.AllowHeadAsync);
     app.UseRouting();
+    app.Use(new RequestGuard(settings, () => current.AllowedOrigins, refused).CheckAsync);
+    app.Use(RoleGate.CheckAsync);
     var gate = new RequestGate(settings, log);
     app.Use(gate.GuardApiAsync);
     new OriginalApi(jobs, workers, store, gate, settings.DefaultZone).Map(app);
     var v1 = ApiDescription.MapV1(app);
+    MeApi.Map(v1);
     new JobListApi(view, TimeProvider.System).Map(v1);
     new BulkApi(view, jobs, TimeProvider.System).Map(v1);
     var runs = new RunRequests(jobs, new RequestLease(etcd, TimeProvider.System), store, TimeProvider.System);

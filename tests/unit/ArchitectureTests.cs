@@ -23,8 +23,9 @@ public sealed partial class ArchitectureTests
         ["common/Logs/Mongo"]       = "Hosting Jobs",
         ["common/Doctor"]           = $"{Common} Logs.Mongo",
         ["master"]                  =
-            $"{Common} Doctor master.Api master.Commands master.Crontab master.Jobs master.Logs master.Versions master.Views",
-        ["master/api"]              = $"{Common} master.Crontab master.Jobs master.Logs master.Versions master.Views",
+            $"{Common} Doctor master.Access master.Api master.Commands master.Crontab master.Jobs master.Logs master.Versions master.Views",
+        ["master/access"]           = $"{Common} master.Jobs master.Versions master.Views",
+        ["master/api"]              = $"{Common} master.Access master.Crontab master.Jobs master.Logs master.Versions master.Views",
         ["master/commands"]         = "Hosting master.Crontab",
         ["master/crontab"]          = "Cron Hosting Jobs master.Jobs",
         ["master/jobs"]             = $"{Common} master.Logs master.Versions",
