@@ -52,7 +52,7 @@ run: $(BIN)/dts-master $(BIN)/dts-worker
 	@exec .ci/run-local
 
 test: out/dts-master out/dts-worker
-	@.ci/need dotnet etcd croniter ip pymongo nginx systemd
+	@.ci/need dotnet etcd croniter ip pymongo nginx systemd prometheus
 	@.ci/documentdb >/dev/null
 	@.ci/hosts >/dev/null || echo 'the deployment test will be skipped'
 	@dotnet build tests -v quiet

@@ -2,12 +2,14 @@ using System.Net.Sockets;
 using Dts.Common.Doctor;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
+using Dts.Common.Metrics;
 using Dts.Master;
 using Dts.Master.Access;
 using Dts.Master.Api;
 using Dts.Master.Commands;
 using Dts.Master.Jobs;
 using Dts.Master.Logs;
+using Dts.Master.Metrics;
 using Dts.Master.Versions;
 using Dts.Master.Views;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -54,6 +56,7 @@ return await Service.RunAsync(async () =>
     var systemd = SystemdNotifier.Find();
     using var reload = new Reload(systemd);
 
+    using var figures = new FigureTable();
     using var etcd = new EtcdClient(settings.Etcd, TimeProvider.System, log);
     var storeDeadline = (settings.ReadTimeout + settings.WriteTimeout) * 0.9; // Shortly before a request's own deadline.
     using var store = new StoreGate(ILogReader.Open(settings.Log), storeDeadline, TimeProvider.System);
@@ -112,6 +115,7 @@ return await Service.RunAsync(async () =>
     new ImportApi(jobs, settings.DefaultZone, TimeProvider.System).Map(v1);
     ConsolePage.Map(app);
     Health.Map(app, etcd, settings.Keys);
+    new MetricsPage(view, figures, TimeProvider.System).Map(app);
 
     try
     {

@@ -3,6 +3,7 @@ using System.Threading.Channels;
 using Dts.Common.Doctor;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
+using Dts.Common.Metrics;
 using Dts.Worker;
 using Dts.Worker.Commands;
 using Dts.Worker.Commands.Holders;
@@ -54,6 +55,8 @@ return await Service.RunAsync(async () =>
     using var reload = new Reload(systemd);
     var (id, keys, zone, host, time) = (settings.WorkerId, settings.Keys, settings.DefaultZone, Dns.GetHostName(), TestClock.Choose());
 
+    using var figures = new FigureTable();
+    using var telemetry = Telemetry.Open(settings, log);
     var runAs = RunAs.Open(settings, log);
     using var folder = DataFolder.Open(settings.DataFolder);
     using var spool = Spool.Open(folder.Spool, settings.SpoolQuotaBytes, log);
@@ -82,6 +85,7 @@ return await Service.RunAsync(async () =>
     var slots = new Slots(settings.Slots);
     commands.AnswersChanged += () => slots.IsShut = !commands.Answers;
     var runs = new RunsInFlight();
+    WorkerMeter.Watch(slots, runs, spool, refused);
     var recorder = new RecordWriter(id, host, settings.LogRetention);
     var accounts = new Accounts(keys, recorder, endings.Writer, log);
     using var clocks = new ClockCheck(id, time, log);
@@ -92,7 +96,8 @@ return await Service.RunAsync(async () =>
     secrets.RemoveLeft(commands, runs.All);
     outputs.TakeLeft();
     var started = time.GetUtcNow();
-    string Describe() => Registration.Describe(host, current, started, time.GetUtcNow(), clocks.Refusal);
+    string Describe() => Registration.Describe(
+        host, current, started, time.GetUtcNow(), clocks.Refusal, WorkerMeter.Describe(figures, runs, spool, refused));
     var sessions = new SessionKeeper(
         etcd, keys.Worker(id), settings.SessionTtl, Describe, Registration.IsOver, former.SettleAsync, () => runs.All.Any(), log);
 

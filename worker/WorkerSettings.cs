@@ -19,6 +19,7 @@ namespace Dts.Worker;
 /// <param name="ClaimAhead">How long before its plan time a fire is claimed.</param>
 /// <param name="DrainTimeout">How long running commands may go on when the worker is told to end and is to drain.</param>
 /// <param name="Drain">Whether it then waits for them, rather than leave them to the process that follows it.</param>
+/// <param name="OtlpEndpoint">The OTLP receiver that gets metrics and spans; null = nobody does.</param>
 /// <param name="LogRetention">How long records are kept, unless the job says otherwise.</param>
 internal sealed record WorkerSettings(
     string WorkerId,
@@ -44,6 +45,7 @@ internal sealed record WorkerSettings(
     EtcdOptions Etcd,
     Keys Keys,
     LogSettings Log,
+    Uri? OtlpEndpoint,
     LogLevel LogLevel)
 {
     /// <summary>What a running worker takes over from settings that are read again.</summary>
@@ -79,7 +81,14 @@ internal sealed record WorkerSettings(
         Etcd: EtcdSettings.Read(settings),
         Keys: Keys.Read(settings),
         Log: LogSettings.Read(settings),
+        OtlpEndpoint: settings.Text("otlpEndpoint", "", IsReceiver, "empty, or an http or https URL such as http://127.0.0.1:4318")
+            is { Length: > 0 } receiver ? new Uri(receiver) : null,
         LogLevel: LogLevelSetting.Read(settings));
+
+    private static bool IsReceiver(string text) =>
+        text.Length == 0
+        || (Uri.TryCreate(text, UriKind.Absolute, out var url)
+            && url is { Scheme: "http" or "https", Query: "", Fragment: "", UserInfo: "", Host.Length: > 0 });
 
     private static Dictionary<string, string> ReadLabels(SettingsReader settings)
     {

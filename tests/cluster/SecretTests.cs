@@ -41,6 +41,7 @@ public sealed class SecretTests
         Assert.Equal(secret, await File.ReadAllTextAsync(Path.Combine(folder, "db"), TestContext.Current.CancellationToken));
 
         var places = await SearchAsync(cluster, secret, runtime);
+        var control = await SearchAsync(cluster, Path.GetFileName(folder), runtime); // The search finds: this is in the environment.
         var strangers = await Task.WhenAll(new[] { "games", "daemon" }.Select(user => Tool.RunAsync(
             "sh", "-c", $"setpriv --reuid={user} --regid={user} --init-groups cat {folder}/db 2>/dev/null || echo refused")));
         await cluster.CallAsync("/api/v1/jobs/with-secret/kill");
@@ -48,6 +49,9 @@ public sealed class SecretTests
         await Patience.Until(() => Directory.GetDirectories(runtime).Length == 0, () => folder);
 
         Assert.Equal("begun\n0\n500 nobody\n400 nobody\n", record.Output);
+        Assert.Contains(control, place => place.EndsWith("/environ", StringComparison.Ordinal));
+        Assert.Contains(await SearchAsync(cluster, "with-secret", runtime), place => place.StartsWith("etcd ", StringComparison.Ordinal));
+        Assert.Contains(await SearchAsync(cluster, "with-secret", runtime), place => place.EndsWith("log.db", StringComparison.Ordinal));
         Assert.Empty(places);
         Assert.Empty(await SearchAsync(cluster, secret, runtime));
         Assert.All(strangers, answer => Assert.Equal("refused", answer.Trim()));

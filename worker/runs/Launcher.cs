@@ -123,6 +123,7 @@ internal sealed class Launcher(
         run.Cgroup = cgroup;
         run.Secrets = files;
         run.Output = outputs.Begin(run);
+        run.Span = RunSpan.Begin(run);
         commands.Prepare(run.Key, HeldRun.ToTag(run), MakeCommand(run, user));
         var waiting = new Waiting(run) { Next = FindNext(run) };
         _waiting[run] = waiting;
@@ -205,6 +206,7 @@ internal sealed class Launcher(
             _lagMs = (running.StartedAt - run.Spec.NotBefore).TotalMilliseconds;
             if (running.Pid > 0)
             {
+                WorkerMeter.Started(_lagMs.Value);
                 log.Started(run.Name, run.Id, running.Pid, _lagMs.Value);
             }
 
@@ -299,6 +301,7 @@ internal sealed class Launcher(
         var record = recorder.Ran(run, ending, cgroups.End(run));
         outputs.End(run.Output!, ending);
         run.Status = record.Status;
+        RunSpan.End(run, ending, record);
         log.Ended(record);
         await endings.WriteAsync(new Ending(record, run));
         slots.Release();
@@ -351,6 +354,7 @@ internal sealed class Launcher(
         }
 
         _waiting.Remove(waiting.Run);
+        RunSpan.Discard(waiting.Run);
         outputs.End(waiting.Run.Output!);
         _ = cgroups.End(waiting.Run);
         commands.Drop(waiting.Run.Key);
@@ -438,6 +442,11 @@ internal sealed class Launcher(
         {
             environment["DTS_SHARD_INDEX"] = $"{run.Spec.ShardIndex}";
             environment["DTS_SHARD_TOTAL"] = $"{run.Spec.ShardTotal}";
+        }
+
+        if (run.Span?.Id is { } context)
+        {
+            _ = environment.TryAdd(RunSpan.Variable, context); // A job may go on from a context of its own.
         }
 
         if (run.Secrets is { } files)
