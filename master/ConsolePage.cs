@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Security.Cryptography;
 using Microsoft.Net.Http.Headers;
+using Dts.Master.Access;
 
 namespace Dts.Master;
 
@@ -38,10 +39,10 @@ internal static class ConsolePage
         var html = System.Text.Encoding.UTF8.GetString(files[Document]).Replace(Folder, $"{Folder}{version}/", StringComparison.Ordinal);
         var document = new Served(Document, System.Text.Encoding.UTF8.GetBytes(html));
         RequestDelegate answer = http => document.AnswerAsync(http, "no-cache");
-        routes.MapGet("/", answer);
+        routes.MapGet("/", answer).AllowAnyone();
         foreach (var place in Places)
         {
-            routes.MapGet(place, answer);
+            routes.MapGet(place, answer).AllowAnyone();
         }
 
         var served = files.Where(file => file.Key != Document).ToDictionary(file => file.Key, file => new Served(file.Key, file.Value));
@@ -55,7 +56,7 @@ internal static class ConsolePage
 
             var isOurs = $"{http.Request.RouteValues["version"]}" == version;
             return file.AnswerAsync(http, isOurs ? "public, max-age=31536000, immutable" : "no-store");
-        }));
+        })).AllowAnyone();
     }
 
     private static Dictionary<string, byte[]> Load()

@@ -2,11 +2,14 @@ using System.Net.Sockets;
 using Dts.Common.Doctor;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
+using Dts.Common.Metrics;
 using Dts.Master;
+using Dts.Master.Access;
 using Dts.Master.Api;
 using Dts.Master.Commands;
 using Dts.Master.Jobs;
 using Dts.Master.Logs;
+using Dts.Master.Metrics;
 using Dts.Master.Versions;
 using Dts.Master.Views;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -56,6 +59,7 @@ return await Service.RunAsync(async () =>
     var systemd = SystemdNotifier.Find();
     using var reload = new Reload(systemd);
 
+    using var figures = new FigureTable();
     using var etcd = new EtcdClient(settings.Etcd, TimeProvider.System, log);
     var storeDeadline = (settings.ReadTimeout + settings.WriteTimeout) * 0.9; // Shortly before a request's own deadline.
     using var store = new StoreGate(ILogReader.Open(settings.Log), storeDeadline, TimeProvider.System);
@@ -63,7 +67,7 @@ return await Service.RunAsync(async () =>
     var foreign = new ForeignValues(log);
     var requests = new HttpContextAccessor();
     var jobs = new JobStore(
-        etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, foreign, () => RequestGuard.AuthorOf(requests.HttpContext));
+        etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, foreign, () => Caller.Of(requests.HttpContext).Author);
     using var versions = IVersionStore.Open(settings.Log, settings.VersionRetention);
     var waiting = new WaitingVersions(etcd, settings.Keys, foreign.Report);
     using var history = new VersionHistory(waiting, versions, TimeProvider.System);
@@ -87,13 +91,15 @@ return await Service.RunAsync(async () =>
 
     await using var app = builder.Build();
     using var refused = new RefusedTokens(TimeProvider.System, log);
-    app.Use(new RequestGuard(settings, () => current.AllowedOrigins, refused).CheckAsync);
     app.Use(RequestGate.AllowHeadAsync);
     app.UseRouting();
+    app.Use(new RequestGuard(settings, () => current.AllowedOrigins, refused).CheckAsync);
+    app.Use(RoleGate.CheckAsync);
     var gate = new RequestGate(settings, log);
     app.Use(gate.GuardApiAsync);
     new OriginalApi(jobs, workers, store, gate, settings.DefaultZone).Map(app);
     var v1 = ApiDescription.MapV1(app);
+    MeApi.Map(v1);
     new JobListApi(view, TimeProvider.System).Map(v1);
     new BulkApi(view, jobs, TimeProvider.System).Map(v1);
     var runs = new RunRequests(jobs, new RequestLease(etcd, TimeProvider.System), store, TimeProvider.System);
@@ -113,6 +119,7 @@ return await Service.RunAsync(async () =>
     new ImportApi(jobs, settings.DefaultZone, TimeProvider.System).Map(v1);
     ConsolePage.Map(app);
     Health.Map(app, etcd, settings.Keys);
+    new MetricsPage(view, figures, TimeProvider.System).Map(app);
 
     try
     {

@@ -114,6 +114,9 @@ internal static partial class WorkerLog
     [LoggerMessage(421, LogLevel.Information, "jobs with memoryMax, cpuMax or pidsMax fail on this worker, all others run: {Why}")]
     public static partial void NoLimits(this ILogger log, string why);
 
+    [LoggerMessage(422, LogLevel.Warning, "jobs with secrets fail on this worker, all others run: {Why}")]
+    public static partial void NoSecrets(this ILogger log, string why);
+
     [LoggerMessage(409, LogLevel.Warning,
         "{Key} has a value that DTS cannot read ({Why}); the key is removed, because it would block its job")]
     public static partial void DocumentRemoved(this ILogger log, string key, string why);
@@ -187,6 +190,13 @@ internal static partial class WorkerLog
 
     [LoggerMessage(510, LogLevel.Warning, "output of {Run} is not shown while it runs ({Reason}); its record will have it")]
     public static partial void LiveOutputFailed(this ILogger log, string run, string reason);
+
+    [LoggerMessage(520, LogLevel.Warning,
+        "OTLP receiver {Endpoint} cannot be reached ({Reason}); metrics and spans until it can again are lost, runs go on")]
+    public static partial void OtlpLost(this ILogger log, Uri endpoint, string reason);
+
+    [LoggerMessage(521, LogLevel.Information, "OTLP receiver {Endpoint} takes metrics and spans again")]
+    public static partial void OtlpBack(this ILogger log, Uri endpoint);
 
     [LoggerMessage(904, LogLevel.Information, "ready, {Jobs} jobs planned")]
     public static partial void Ready(this ILogger log, int jobs);

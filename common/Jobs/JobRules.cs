@@ -20,6 +20,8 @@ public static class JobRules
     private const double CpuMost = 10_000;
     private const int PidsMost = 4_194_304; // PID_MAX_LIMIT
     private const int DayInSeconds = 86_400;
+    private const int SecretsMax = 20;
+    private const int SecretNameMax = 100;
     private const int DependentsMax = 20; // They are put in one transaction with the end of the run.
 
     /// <summary>What keeps a job that stands in etcd from running here, other than its schedule; null = nothing.</summary>
@@ -41,10 +43,28 @@ public static class JobRules
         ?? FindBadLimit(job)
         ?? FindBadRetry(job.Retry)
         ?? FindBadDependents(job)
-        ?? FindBadEnv(job.Env);
+        ?? FindBadEnv(job.Env)
+        ?? FindBadSecrets(job.Secrets);
 
     internal static string? FindBadEnv(IReadOnlyDictionary<string, string> env) =>
         env.Select(variable => FindBadVariable(variable.Key, variable.Value)).FirstOrDefault(fault => fault is not null);
+
+    /// <summary>
+    /// A secret is a file of the worker's secrets folder, or one of its credentials. Those that begin with DTS_ are the worker's own
+    /// settings.
+    /// </summary>
+    private static string? FindBadSecrets(IReadOnlyList<string> names) =>
+        names.FirstOrDefault(name => !IsSecretName(name)) is { } wrong
+            ? $"secrets has \"{Display.Line(wrong)}\"; expected a file's name of 1 to {SecretNameMax} letters, digits, '.', '_' or '-', "
+                + "which does not begin with '.' or DTS_"
+        : names.Count > SecretsMax ? $"secrets has {names.Count} names; expected at most {SecretsMax}"
+        : names.Distinct().Count() < names.Count ? "secrets names a secret twice; expected each once"
+        : null;
+
+    private static bool IsSecretName(string name) => name.Length is >= 1 and <= SecretNameMax
+        && name[0] != '.'
+        && !name.StartsWith("DTS_", StringComparison.OrdinalIgnoreCase)
+        && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-');
 
     private static bool IsUserName(string name) => name.Length <= 100
             && !name.StartsWith('-')

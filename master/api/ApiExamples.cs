@@ -34,6 +34,7 @@ internal static class ApiExamples
         ["POST /jobs/{name}/versions/{revision}/restore"] = new("/api/v1/jobs/hello/versions/2/restore"),
         ["GET /ledger"] = new("/api/v1/ledger?from=2026-11-22T09:00:00Z&to=2026-11-22T11:00:00Z&endings=missed,lost"),
         ["GET /jobs"] = new("/api/v1/jobs?filter=state:failing+label:team%3Dpay&sort=next"),
+        ["GET /me"] = new("/api/v1/me"),
         ["GET /now"] = new("/api/v1/now"),
         ["POST /jobs/pause"] = new("/api/v1/jobs/pause?filter=label:team%3Dpay&dryRun=true"),
         ["POST /jobs/resume"] = new("/api/v1/jobs/resume?filter=label:team%3Dpay&dryRun=true"),

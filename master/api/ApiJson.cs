@@ -12,6 +12,7 @@ namespace Dts.Master.Api;
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(LedgerPage))]
+[JsonSerializable(typeof(Me))]
 [JsonSerializable(typeof(WrongPage))]
 [JsonSerializable(typeof(RunsPage))]
 [JsonSerializable(typeof(ScheduleLoad))]

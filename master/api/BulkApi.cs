@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
+using Dts.Master.Access;
 using Dts.Master.Jobs;
 using Dts.Master.Views;
 
@@ -24,12 +25,12 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
         v1.MapPost("/jobs/pause", (
             [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
             EnableAsync(filter, dryRun, http, false, "paused", cancel))
-            .WithSummary("Pauses all jobs that match a filter");
+            .RequireRole(Role.Operator).WithSummary("Pauses all jobs that match a filter");
 
         v1.MapPost("/jobs/resume", (
             [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
             EnableAsync(filter, dryRun, http, true, "resumed", cancel))
-            .WithSummary("Resumes all jobs that match a filter");
+            .RequireRole(Role.Operator).WithSummary("Resumes all jobs that match a filter");
 
         v1.MapPost("/jobs/run", async (
             [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
@@ -37,7 +38,7 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
             var run = RunRequests.Read(await RequestBody.ReadTypedAsync(http, RunRequests.BytesMax, Json));
             return await PerformAsync(filter, dryRun, "asked to run", async (name, _, stop) =>
                 await jobs.RunAsync(name, run.Worker, run.Env, stop) ?? throw Gone(name), cancel);
-        }).WithSummary("Runs all jobs that match a filter now; the body is that of one job's run");
+        }).RequireRole(Role.Operator).WithSummary("Runs all jobs that match a filter now; the body is that of one job's run");
 
         v1.MapPost("/jobs/kill", async (
             [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
@@ -53,14 +54,14 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
                 await jobs.KillAsync(name, request, stop);
                 return null;
             }, cancel);
-        }).WithSummary("Ends the runs of all jobs that match a filter; the body may give a reason");
+        }).RequireRole(Role.Operator).WithSummary("Ends the runs of all jobs that match a filter; the body may give a reason");
 
         v1.MapPost("/jobs/delete", async (
             [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
         {
             await RefuseBodyAsync(http);
             return await DeleteAsync(filter, dryRun, cancel);
-        }).WithSummary("Deletes all jobs that match a filter");
+        }).RequireRole(Role.Editor).WithSummary("Deletes all jobs that match a filter");
     }
 
     internal Task<BulkAnswer> DeleteAsync(string? filter, string? dryRun, CancellationToken cancel) =>

@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using Dts.Common.Cron;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
+using Dts.Master.Access;
 using Dts.Master.Crontab;
 using Dts.Master.Jobs;
 using Dts.Master.Versions;
@@ -50,7 +51,7 @@ internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvide
             http.Features.Get<RequestDeadline>()?.Extend(WritesWithin);
             var content = CrontabReader.Read(TextOf(body), options, defaultZone, cancel);
             return await ImportAsync(content, Query.Flag("replace", replace), Query.Flag("dryRun", dryRun), cancel);
-        }).Produces<ImportAnswer>().WithSummary("Imports a crontab, and says line by line what becomes of it");
+        }).RequireRole(Role.Editor).Produces<ImportAnswer>().WithSummary("Imports a crontab, and says line by line what becomes of it");
 
         v1.MapPost("/apply", async (
             HttpContext http,
@@ -67,7 +68,7 @@ internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvide
             var body = await RequestBody.ReadTypedAsync(http, BytesMax, SetTypes);
             http.Features.Get<RequestDeadline>()?.Extend(WritesWithin);
             return await ApplyAsync(JobSet.Read(body, http.Request.ContentType ?? ""), rules, isDryRun, cancel);
-        }).Produces<ApplyAnswer>().WithSummary("Makes the jobs those of a set: all of them, or none");
+        }).RequireRole(Role.Editor).Produces<ApplyAnswer>().WithSummary("Makes the jobs those of a set: all of them, or none");
 
         v1.MapGet("/export", async (
             [Description("json, yaml or crontab; json unless given")] string? format,
@@ -79,7 +80,7 @@ internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvide
             return Write(
                 all.Where(job => wanted is not { } pair || job.Labels.GetValueOrDefault(pair.Key) == pair.Value),
                 Query.Text("format", format) ?? "json");
-        }).Produces(StatusCodes.Status200OK, null, "application/json", "application/yaml", "text/plain")
+        }).RequireRole(Role.Viewer).Produces(StatusCodes.Status200OK, null, "application/json", "application/yaml", "text/plain")
             .WithSummary("Writes all jobs, or those with a label, as JSON, YAML or a crontab");
     }
 

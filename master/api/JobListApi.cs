@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using Dts.Master.Access;
 using Dts.Master.Views;
 
 namespace Dts.Master.Api;
@@ -24,13 +25,14 @@ internal sealed class JobListApi(ClusterView view, TimeProvider time)
                     ?? throw Refusal.BadQuery("after", place, "the \"next\" of the page before, in the same order");
             var query = new JobListQuery(ReadFilter(filter, now), order, cursor, Query.Number("limit", limit, 50, 1, LimitMax));
             return view.Ask(state => query.Of(state, now));
-        }).WithSummary("The jobs that match a filter: how they stand, how their latest runs ended, when they run next");
+        }).RequireRole(Role.Viewer)
+            .WithSummary("The jobs that match a filter: how they stand, how their latest runs ended, when they run next");
 
         v1.MapGet("/now", () =>
         {
             var now = time.GetUtcNow();
             return view.Ask(state => NowPage.Of(state, now, view.CutOff));
-        }).WithSummary("The present moment: which jobs need somebody and why, what runs, what runs next");
+        }).RequireRole(Role.Viewer).WithSummary("The present moment: which jobs need somebody and why, what runs, what runs next");
     }
 
     /// <exception cref="FormatException">The filter cannot be read, or has a word for runs.</exception>

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using Dts.Common.Hosting;
+using Dts.Master.Access;
 using Dts.Master.Jobs;
 
 namespace Dts.Master.Api;
@@ -30,7 +31,7 @@ internal sealed class LedgerApi(JobStore jobs, LedgerReader ledger, TimeProvider
             var job = await jobs.ResolveAsync(Query.Name(name), cancel);
             return await ledger.ReadAsync(job, since, until, lines, cancel) ?? throw Refusal.NotFound(
                 $"name \"{Display.Line(job.Value)}\" is not a job; expected a saved job, or one deleted less than a day ago");
-        }).WithSummary("Every planned time of a job with its ending, the reason and who decided");
+        }).RequireRole(Role.Viewer).WithSummary("Every planned time of a job with its ending, the reason and who decided");
 
         v1.MapGet("/ledger", (
             [Description("The start of the span; the day before to unless given")] string? from,
@@ -46,7 +47,7 @@ internal sealed class LedgerApi(JobStore jobs, LedgerReader ledger, TimeProvider
                 ? LedgerPlace.Parse(text) ?? throw Refusal.BadQuery("after", text, "the \"next\" of the page before")
                 : (LedgerPlace?)null;
             return ledger.FindWrongAsync(since, until, Query.Endings("endings", endings), place, cancel);
-        }).WithSummary("What is wrong in the ledger of all jobs: planned times without an ending, or with two");
+        }).RequireRole(Role.Viewer).WithSummary("What is wrong in the ledger of all jobs: planned times without an ending, or with two");
     }
 
     private static void ThrowIfWrong(DateTimeOffset from, DateTimeOffset to)

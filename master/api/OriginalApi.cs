@@ -2,6 +2,7 @@ using System.Text;
 using Dts.Common.Cron;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
+using Dts.Master.Access;
 using Dts.Master.Jobs;
 using Microsoft.AspNetCore.Http.Features;
 using Dts.Master.Logs;
@@ -41,22 +42,23 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogReader 
                 before => isOfOldClient && before is not null ? Merge(before, job) : Check(job),
                 http.RequestAborted);
             await Answer.SucceedAsync(http, former, ApiJson.Readable.Job!, warnings);
-        }));
+        })).RequireRole(Role.Editor);
 
         routes.MapPost("/job/delete", gate.Guard(async http =>
         {
             var name = await ReadNameAsync(http);
             await Answer.SucceedAsync(http, await jobs.DeleteAsync(name, http.RequestAborted), ApiJson.Readable.Job!);
-        }));
+        })).RequireRole(Role.Editor);
 
         routes.MapPost("/job/kill", gate.Guard(async http =>
         {
             await jobs.KillAsync(await ReadNameAsync(http), KillRequest.All, http.RequestAborted);
             await Answer.SucceedAsync(http);
-        }));
+        })).RequireRole(Role.Operator);
 
         routes.Map("/job/list", gate.Guard(async http =>
-            await gate.AnswerAsync(http, jobs.ReadAsync(http.RequestAborted), ApiJson.Readable.Job, job => job.Name)));
+            await gate.AnswerAsync(http, jobs.ReadAsync(http.RequestAborted), ApiJson.Readable.Job, job => job.Name)))
+            .RequireRole(Role.Viewer);
 
         routes.Map("/job/log", gate.Guard(async http =>
         {
@@ -68,10 +70,11 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogReader 
                 : DefaultLimit;
             var records = await store.ListAsync(name, skip, limit, http.RequestAborted);
             await gate.AnswerAsync(http, records, ApiJson.Readable.RunRecord, record => record.Id);
-        }));
+        })).RequireRole(Role.Viewer);
 
         routes.Map("/worker/list", gate.Guard(async http =>
-            await Answer.SucceedAsync(http, await workers.ListAddressesAsync(http.RequestAborted), ApiJson.Readable.IReadOnlyListString)));
+            await Answer.SucceedAsync(http, await workers.ListAddressesAsync(http.RequestAborted), ApiJson.Readable.IReadOnlyListString)))
+            .RequireRole(Role.Viewer);
     }
 
     /// <summary>

@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using Dts.Common.Hosting;
+using Dts.Master.Access;
 using Dts.Master.Versions;
 
 namespace Dts.Master.Api;
@@ -60,7 +61,7 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
         }
         else
         {
-            http.Features.Set(new Author(_token.Length > 0 ? Author.Token : Author.Local, $"{AddressOf(http)}"));
+            http.Features.Set(CallerOf(http));
             await next(http);
             if (http.Response is { StatusCode: StatusCodes.Status405MethodNotAllowed, HasStarted: false })
             {
@@ -97,7 +98,7 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
     }
 
     /// <summary>Refuses with a true status, also on the original's paths.</summary>
-    private static Task RefuseAsync(HttpContext http, int status, string message)
+    public static Task RefuseAsync(HttpContext http, int status, string message)
     {
         http.Response.StatusCode = status;
         return Problem.AnswerAsync(http, Problem.Of(status, message));
@@ -113,8 +114,9 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
         return IPAddress.IsLoopback(peer) && IPAddress.TryParse(seen, out var client) ? client : peer;
     }
 
-    /// <summary>Who makes a request that the guard has let pass.</summary>
-    public static Author AuthorOf(HttpContext? http) => http?.Features.Get<Author>() ?? Author.Unknown;
+    private Caller CallerOf(HttpContext http) => _token.Length > 0
+        ? new Caller(Author.Token, Role.Admin, Scope.Everything, AddressOf(http), CallerVia.ApiToken)
+        : new Caller(Author.Local, Role.Admin, Scope.Everything, AddressOf(http), CallerVia.Loopback);
 
     private static bool IsFromProxy(string header) =>
         header.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase)

@@ -2,6 +2,7 @@ using System.ComponentModel;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Access;
 using Dts.Master.Jobs;
 using Dts.Master.Logs;
 using Dts.Master.Views;
@@ -55,7 +56,7 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
             var counted = await CountAsync(query with { After = null }, Query.Text("counts", counts), now, cancel);
             var page = rows > 0 ? await SearchAsync(query, cancel) : new LogPage([], null);
             return new RunsPage([], page.Records, page.Next, counted, page.SearchedTo?.UtcDateTime);
-        }).WithSummary("A page of runs, the latest start first");
+        }).RequireRole(Role.Viewer).WithSummary("A page of runs, the latest start first");
 
         v1.MapGet("/runs/{job}/{runId}", async (
             [Description("The job's name")] string job,
@@ -65,7 +66,7 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
         {
             var name = await jobs.ResolveAsync(Query.Name(job), cancel);
             return await runs.FindAsync(name, Query.RunId(runId), Query.Flag("output", output), cancel) ?? throw NotKnown(name, runId);
-        }).WithSummary("One run in any state: its timeline, its attempts, what led to it and what it led to");
+        }).RequireRole(Role.Viewer).WithSummary("One run in any state: its timeline, its attempts, what led to it and what it led to");
 
         v1.MapPost("/runs/{job}/{runId}/kill", async (
             [Description("The job's name")] string job,
@@ -88,7 +89,7 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
             throw await runs.FindAsync(name, runId, withOutput: false, cancel) is { Ending: { } ending }
                 ? Refusal.Conflict($"run {Display.Line(runId)} of job {Display.Line(name)} has ended: {ending.Word()}")
                 : NotKnown(name, runId);
-        }).WithSummary("Ends one run, in flight or in the queue; its record keeps the reason");
+        }).RequireRole(Role.Operator).WithSummary("Ends one run, in flight or in the queue; its record keeps the reason");
     }
 
     /// <summary>

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using Dts.Common.Jobs;
+using Dts.Master.Access;
 using Dts.Master.Jobs;
 using Dts.Master.Views;
 
@@ -40,7 +41,7 @@ internal sealed class ScheduleApi(ClusterView view, ScheduleLoads loads, TimePro
             : throw Refusal.BadQuery("step", word, $"one of {string.Join(", ", Steps.Keys)}");
         var wanted = JobListApi.ReadFilter(filter, now);
         return await loads.GetAsync(new LoadQuery(begin, end, length, filter ?? ""), () => List(wanted, now), cancel);
-    }).WithSummary("How many fires are planned over a day, and the quietest times");
+    }).RequireRole(Role.Viewer).WithSummary("How many fires are planned over a day, and the quietest times");
 
     private List<(JobSchedule Schedule, int Jobs)> List(Filter wanted, DateTimeOffset now) => view.Ask(state => state.Jobs.Sorted
         .Where(job => job is { IsEnabled: true, Broken: "" } && wanted.Matches(job, state, now))

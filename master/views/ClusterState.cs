@@ -222,7 +222,7 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
 
         if (found is null or { Status: RunStatus.Lost })
         {
-            Questions.AskAgain(awaited, now);
+            Questions.AskAgain(awaited with { IsLost = found is not null }, now);
         }
         else
         {

@@ -61,13 +61,13 @@ internal sealed class ClusterHost : IDisposable
         return (master, ready);
     }
 
-    public async Task<(ClusterProcess Worker, TimeSpan Ready)> StartWorkerAsync(string id)
+    public async Task<(ClusterProcess Worker, TimeSpan Ready)> StartWorkerAsync(string id, params string[] more)
     {
         var worker = AddWith(
             $"hold {PathOf(id)}/",
             id,
             Path.Combine(Bin, "dts-worker"),
-            ["--workerId", id, "--dataFolder", PathOf(id), "--slots", "100", .. Common()]);
+            ["--workerId", id, "--dataFolder", PathOf(id), "--slots", "100", .. Common(), .. more]);
         return (worker, await worker.LogsAsync("ready, "));
     }
 

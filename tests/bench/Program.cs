@@ -34,6 +34,10 @@ else if (args is ["lists", ..])
         args is [_, var jobs, ..] ? int.Parse(jobs, System.Globalization.CultureInfo.InvariantCulture) : 10_000,
         args is [_, _, var runs] ? long.Parse(runs, System.Globalization.CultureInfo.InvariantCulture) : 1_000_000);
 }
+else if (args is ["metrics", ..])
+{
+    await MetricsFigures.RunAsync(args is [_, var jobs] ? int.Parse(jobs, System.Globalization.CultureInfo.InvariantCulture) : 10_000);
+}
 else if (args is ["log", ..])
 {
     await LogFigures.RunAsync(
