@@ -6,6 +6,7 @@ using Dts.Master;
 using Dts.Master.Access;
 using Dts.Master.Api;
 using Dts.Master.Commands;
+using Dts.Master.Events;
 using Dts.Master.Jobs;
 using Dts.Master.Logs;
 using Dts.Master.Versions;
@@ -66,6 +67,8 @@ return await Service.RunAsync(async () =>
     var waiting = new WaitingVersions(etcd, settings.Keys, foreign.Report);
     using var history = new VersionHistory(waiting, versions, TimeProvider.System);
     var view = new ClusterView(new ClusterState(settings.Keys, settings.DefaultZone));
+    var feed = new EventFeed(TimeProvider.System);
+    view.Observe((state, changes) => feed.Take(view, state, changes));
     using var loads = new ScheduleLoads(TimeProvider.System);
 
     var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -108,6 +111,7 @@ return await Service.RunAsync(async () =>
     new JobStatsApi(jobs, store, TimeProvider.System).Map(v1);
     new OutputApi(jobs, store, etcd, settings.Keys, TimeProvider.System).Map(v1);
     new WorkersApi(view).Map(v1);
+    new EventsApi(feed, TimeProvider.System).Map(v1);
     new VersionsApi(jobs, saves, history).Map(v1);
     new ImportApi(jobs, settings.DefaultZone, TimeProvider.System).Map(v1);
     ConsolePage.Map(app);
@@ -132,6 +136,7 @@ return await Service.RunAsync(async () =>
     Task[] keeping =
     [
         new ViewKeeper(view, etcd, settings.Keys, store, foreign, TimeProvider.System, log).RunAsync(app.Lifetime.ApplicationStopping),
+        feed.RunAsync(view, app.Lifetime.ApplicationStopping),
         new VersionMover(etcd, waiting, versions, TimeProvider.System, log).RunAsync(app.Lifetime.ApplicationStopping),
         new Heartbeat(systemd, vitals.ProveAsync, vitals.DescribeAsync, TimeProvider.System).RunAsync(app.Lifetime.ApplicationStopping),
         reload.RunAsync(

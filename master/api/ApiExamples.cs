@@ -48,6 +48,7 @@ internal static class ApiExamples
         ["POST /apply"] = new("/api/v1/apply?dryRun=true", 200, """[{"name":"backup","command":"pg_dump shop","cronExpr":"0 3 * * *"}]"""),
         ["GET /export"] = new("/api/v1/export?format=yaml"),
         ["GET /workers"] = new("/api/v1/workers"),
+        ["GET /events"] = new("/api/v1/events?filter=label:team%3Dpay+ending:failed"),
         ["DELETE /jobs/{name}"] = new("/api/v1/jobs/backup"),
     };
 }

@@ -60,6 +60,11 @@ internal sealed class ClusterProcess : IDisposable
         double Megabytes(string name) => all.Sum(lines => Number(lines[name].Replace("kB", "", StringComparison.Ordinal))) / 1024;
     }
 
+    /// <summary>The number of a line in /proc/pid/status.</summary>
+    public long ReadStatus(string name) => (long)Number(
+        File.ReadLines($"/proc/{_process.Id}/status").First(line => line.StartsWith($"{name}:", StringComparison.Ordinal))
+            .Split(':')[1].Replace("kB", "", StringComparison.Ordinal));
+
     /// <summary>Seconds of processor time: its own, and that of its children which have been reaped.</summary>
     public (double Own, double Children) ReadCpu()
     {
