@@ -18,6 +18,9 @@ public sealed class MasterProcess : IAsyncLifetime
 
     internal EtcdServer Server { get; init; } = new();
 
+    /// <summary>Another master, whose etcd and log this one shares; null = it has its own.</summary>
+    internal MasterProcess? Beside { get; init; }
+
     /// <summary>Settings besides those that every test needs.</summary>
     internal string[] Settings { get; init; } = [];
 
@@ -31,22 +34,39 @@ public sealed class MasterProcess : IAsyncLifetime
 
     internal SqliteLogStore LogStore { get; private set; } = null!;
 
-    internal string LogFile => _scratch.File("log.db");
+    internal bool IsRunning => _process is { HasExited: false };
+
+    internal string LogFile => Beside?.LogFile ?? _scratch.File("log.db");
 
     internal HttpClient Http { get; } = new() { Timeout = Patience.Limit };
 
     public async ValueTask InitializeAsync()
     {
-        await Server.StartAsync();
-        Etcd = Server.Connect(_log);
-        LogStore = new SqliteLogStore(_scratch.File("log.db"));
+        if (Beside is null)
+        {
+            await Server.StartAsync();
+        }
+
+        Etcd = (Beside?.Server ?? Server).Connect(_log);
+        LogStore = new SqliteLogStore(LogFile);
         Http.BaseAddress = new Uri($"http://127.0.0.1:{FindFreePort()}");
-        _process = Start();
-        await Patience.Until(() => _process.HasExited || Said().Contains("listening on", StringComparison.Ordinal), Said);
-        Assert.False(_process.HasExited, Said());
+        await StartAsync();
     }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Kills it and starts it again on its port.</summary>
+    internal async Task RestartAsync()
+    {
+        await KillAsync();
+        lock (_said)
+        {
+            _said.Add("--- starts again");
+            _said.RemoveAll(line => line.Contains("listening on", StringComparison.Ordinal));
+        }
+
+        await StartAsync();
+    }
+
+    internal async Task KillAsync()
     {
         if (_process is { HasExited: false })
         {
@@ -55,10 +75,20 @@ public sealed class MasterProcess : IAsyncLifetime
         }
 
         _process?.Dispose();
+        _process = null;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await KillAsync();
         Http.Dispose();
         LogStore.Dispose();
         Etcd.Dispose();
-        await Server.DisposeAsync();
+        if (Beside is null)
+        {
+            await Server.DisposeAsync();
+        }
+
         _scratch.Dispose();
     }
 
@@ -77,14 +107,21 @@ public sealed class MasterProcess : IAsyncLifetime
         return ((IPEndPoint)probe.LocalEndPoint!).Port;
     }
 
+    private async Task StartAsync()
+    {
+        var process = _process = Start();
+        await Patience.Until(() => process.HasExited || Said().Contains("listening on", StringComparison.Ordinal), Said);
+        Assert.False(process.HasExited, Said());
+    }
+
     private Process Start()
     {
         string[] settings =
         [
-            "--etcdEndpoints", Server.Endpoint.Authority,
+            "--etcdEndpoints", (Beside?.Server ?? Server).Endpoint.Authority,
             "--etcdDialTimeout", "2000",
             "--apiPort", $"{Http.BaseAddress!.Port}",
-            "--logFile", _scratch.File("log.db"),
+            "--logFile", LogFile,
             .. Settings,
         ];
         var process = new Process
