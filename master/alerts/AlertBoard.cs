@@ -62,6 +62,13 @@ internal sealed class AlertBoard(AlertKeys keys, Action<KeyChange, string> repor
         return true;
     });
 
+    /// <summary>etcd was restored or wiped: revisions that are known mean nothing there.</summary>
+    public void ForgetRevisions() => Take(() =>
+    {
+        _states.Clear();
+        return true;
+    });
+
     /// <summary>Takes changes in etcd; returns what has become wrong, or well.</summary>
     public IReadOnlyList<AlertStateEvent> Apply(IEnumerable<KeyChange> changes, DateTimeOffset now) => Take(() =>
     {

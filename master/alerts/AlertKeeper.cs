@@ -105,6 +105,11 @@ internal sealed partial class AlertKeeper(
     {
         await foreach (var batch in new Watch(etcd, keys.All).ReadAsync(stop))
         {
+            if (batch.IsOtherData)
+            {
+                board.ForgetRevisions();
+            }
+
             var turns = board.Apply(batch.Changes, time.GetUtcNow());
             if (_listed.Task.IsCompleted)
             {

@@ -31,7 +31,7 @@ internal sealed class AlertSender(
     private static readonly TimeSpan GivenUpAfter = TimeSpan.FromDays(1);
     private static readonly TimeSpan ReadsRunWithin = TimeSpan.FromSeconds(5);
 
-    private readonly RequestLease _claim = new(etcd, time, TimeSpan.FromSeconds(50), TimeSpan.FromSeconds(10)); // Longer than a send takes.
+    private readonly RequestLease _claim = new(etcd, time, TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(5)); // Longer than a send takes.
     private readonly RequestLease _aDay = new(etcd, time);
     private readonly Dictionary<string, Task> _busy = []; // By channel: a slow one holds up no other.
 
@@ -47,9 +47,9 @@ internal sealed class AlertSender(
 
             var now = time.GetUtcNow();
             foreach (var due in board.Waiting.Where(message => !(message.Value.NotBefore > now)).OrderBy(message => message.Revision)
-                .DistinctBy(message => message.Value.Channel).Where(message => !_busy.ContainsKey(message.Value.Channel)))
+                .GroupBy(message => message.Value.Channel).Where(messages => !_busy.ContainsKey(messages.Key)))
             {
-                _busy[due.Value.Channel] = SendAsync(due);
+                _busy[due.Key] = SendAsync([.. due], stop);
             }
 
             await Task.Delay(LooksEvery, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -71,15 +71,28 @@ internal sealed class AlertSender(
         return await sender.SendAsync(settings, AlertText.NoticeOf(message, null, publicUrl), cancel);
     }
 
-    private async Task SendAsync(Known<AlertMessage> due)
+    /// <summary>Sends the messages of a channel one after the other, until one is not taken.</summary>
+    private async Task SendAsync(IReadOnlyList<Known<AlertMessage>> due, CancellationToken stop)
     {
         await Task.Yield();
+        for (var i = 0; i < due.Count && !stop.IsCancellationRequested; i++)
+        {
+            if (!await TrySendAsync(due[i]))
+            {
+                return;
+            }
+        }
+    }
+
+    /// <returns>False = the channel or etcd did not take it.</returns>
+    private async Task<bool> TrySendAsync(Known<AlertMessage> due)
+    {
         var (message, sending) = (due.Value, keys.Sending + due.Value.Id);
         try
         {
             if (!await TryClaimAsync(due, sending))
             {
-                return; // Another master has it.
+                return true; // Another master has it.
             }
 
             var answer = channels.All.TryGetValue(message.Channel, out var channel)
@@ -87,11 +100,13 @@ internal sealed class AlertSender(
                     channel, AlertText.NoticeOf(message, await FindRunAsync(message), publicUrl), CancellationToken.None)
                 : new SendAnswer(false, $"this master has no channel {message.Channel}; add it to the file alertChannels");
             await NoteAsync(due, sending, answer);
+            return answer.IsTaken;
         }
         catch (EtcdException)
         {
             // The client has logged it. The claim ends with its lease, and the message is sent then.
             await Task.Delay(FirstPause, time);
+            return false;
         }
     }
 

@@ -23,6 +23,9 @@ internal sealed class WebhookReceiver : IAsyncDisposable
     /// <summary>The status and body that the next posts are answered with.</summary>
     public (int Status, string Body) Answer { get; set; } = (200, "ok");
 
+    /// <summary>Posts are answered when it ends.</summary>
+    public Task Opened { get; set; } = Task.CompletedTask;
+
     public string Url => _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
 
     public static async Task<WebhookReceiver> StartAsync()
@@ -53,6 +56,7 @@ internal sealed class WebhookReceiver : IAsyncDisposable
             $"{http.Request.Path}{http.Request.QueryString}",
             body,
             http.Request.Headers.ToDictionary(header => header.Key, header => $"{header.Value}")));
+        await Opened;
         http.Response.StatusCode = Answer.Status;
         await http.Response.WriteAsync(Answer.Body);
     }

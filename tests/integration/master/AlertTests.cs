@@ -21,6 +21,8 @@ public sealed class AlertTests : IAsyncLifetime
     private WebhookReceiver _hook = null!;
     private MasterProcess _master = null!;
 
+    internal string Executable { get; init; } = Path.Combine(AppContext.BaseDirectory, "dts-master");
+
     public async ValueTask InitializeAsync()
     {
         _hook = await WebhookReceiver.StartAsync();
@@ -38,6 +40,7 @@ public sealed class AlertTests : IAsyncLifetime
         await File.WriteAllTextAsync(_scratch.File("channels.json"), channels.ToJsonString());
         _master = new MasterProcess
         {
+            Executable = Executable,
             Settings = ["--alertChannels", _scratch.File("channels.json"), "--publicUrl", "https://dts.example.com/"],
         };
         await _master.InitializeAsync();
@@ -126,6 +129,25 @@ public sealed class AlertTests : IAsyncLifetime
         _hook.Answer = (200, "");
         await UntilAsync(async () => await RecentAsync() is [{ } sent] && sent["deliveredAt"] is not null, seconds: 90);
 
+        Assert.Single(_hook.Posts.Select(post => post.Headers["DTS-Delivery"]).Distinct());
+    }
+
+    [Fact]
+    public async Task A_message_whose_master_dies_while_it_sends_is_sent_again_by_the_next()
+    {
+        await PutRuleAsync("oncall", """{"channel":"pager","on":["failing"]}""");
+        await SaveAsync("backup");
+        var answers = new TaskCompletionSource();
+        _hook.Opened = answers.Task;
+        await EndAsync("backup", RunStatus.Failed);
+        await _hook.SoonAsync(1, _master.Said);
+
+        await _master.KillAsync();
+        answers.SetResult();
+        await _master.RestartAsync();
+        await UntilAsync(async () => await RecentAsync() is [{ } sent] && sent["deliveredAt"] is not null, seconds: 90);
+
+        Assert.Equal(2, _hook.Posts.Count);
         Assert.Single(_hook.Posts.Select(post => post.Headers["DTS-Delivery"]).Distinct());
     }
 
