@@ -38,4 +38,18 @@ internal static partial class MasterLog
     [LoggerMessage(643, LogLevel.Warning,
         "the oldest {Count} versions of jobs are removed: more than {Most}, or than {Bytes} bytes of them, wait in etcd for the log store")]
     public static partial void VersionsDropped(this ILogger log, int count, int most, long bytes);
+
+    [LoggerMessage(661, LogLevel.Warning,
+        "alerts: {Count} endings were not judged, because {Most} were waiting already; messages about them are missing")]
+    public static partial void AlertsNotJudged(this ILogger log, int count, int most);
+
+    [LoggerMessage(662, LogLevel.Warning, "alerts: channels cannot be read ({Why}); the {Count} that were known stay")]
+    public static partial void AlertChannelsUnread(this ILogger log, string why, int count);
+
+    [LoggerMessage(663, LogLevel.Warning, "alerts: channel {Channel} did not take a message ({Why}); it is sent again")]
+    public static partial void AlertNotDelivered(this ILogger log, string channel, string why);
+
+    [LoggerMessage(664, LogLevel.Error,
+        "alerts: channel {Channel} has not taken a message in a day and {Tries} tries ({Why}); it is given up")]
+    public static partial void AlertGivenUp(this ILogger log, string channel, int tries, string why);
 }

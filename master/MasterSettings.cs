@@ -13,6 +13,8 @@ namespace Dts.Master;
 /// <param name="WriteTimeout">How long an answer may take.</param>
 /// <param name="ApiToken">What clients must show; empty = nothing, which only loopback may have.</param>
 /// <param name="AllowedOrigins">Web origins other than our own address whose pages may change jobs, e.g. https://dts.example.com.</param>
+/// <param name="AlertChannels">The file of the channels that alerts go to.</param>
+/// <param name="PublicUrl">Where people reach the console, without a slash at the end; empty = messages have no link.</param>
 /// <param name="DefaultZone">The zone of jobs that name none.</param>
 internal sealed record MasterSettings(
     IPAddress Listen,
@@ -26,6 +28,8 @@ internal sealed record MasterSettings(
     Keys Keys,
     LogSettings Log,
     TimeSpan VersionRetention,
+    string AlertChannels,
+    string PublicUrl,
     LogLevel LogLevel)
 {
     private const int TokenLengthMin = 16;
@@ -70,6 +74,8 @@ internal sealed record MasterSettings(
             Keys.Read(settings),
             LogSettings.Read(settings),
             TimeSpan.FromDays(settings.Number("versionRetentionDays", 400, 1, 36_500)),
+            settings.Text("alertChannels", "/etc/dts/alert-channels.json"),
+            settings.Text("publicUrl", "", IsPublicUrl, "a URL such as https://dts.example.com").TrimEnd('/'),
             LogLevelSetting.Read(settings));
     }
 
@@ -80,6 +86,10 @@ internal sealed record MasterSettings(
                 ? $"{page.Scheme}://{(page.HostNameType == UriHostNameType.IPv6 ? page.Host : page.IdnHost)}"
                     + (page.IsDefaultPort ? "" : string.Create(CultureInfo.InvariantCulture, $":{page.Port}"))
                 : null;
+
+    private static bool IsPublicUrl(string text) => text.Length == 0
+        || (Uri.TryCreate(text, UriKind.Absolute, out var url)
+            && url is { Scheme: "http" or "https", Query: "", Fragment: "", UserInfo: "" });
 
     private static bool IsLoopback(string origin) =>
         Uri.TryCreate(origin, UriKind.Absolute, out var page) && RequestGuard.IsLoopback(page.DnsSafeHost);

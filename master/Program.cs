@@ -5,8 +5,10 @@ using Dts.Common.Hosting;
 using Dts.Common.Metrics;
 using Dts.Master;
 using Dts.Master.Access;
+using Dts.Master.Alerts;
 using Dts.Master.Api;
 using Dts.Master.Commands;
+using Dts.Master.Events;
 using Dts.Master.Jobs;
 using Dts.Master.Logs;
 using Dts.Master.Metrics;
@@ -72,6 +74,25 @@ return await Service.RunAsync(async () =>
     var waiting = new WaitingVersions(etcd, settings.Keys, foreign.Report);
     using var history = new VersionHistory(waiting, versions, TimeProvider.System);
     var view = new ClusterView(new ClusterState(settings.Keys, settings.DefaultZone));
+    var feed = new EventFeed(TimeProvider.System);
+    view.Observe((state, changes) => feed.Take(view, state, changes));
+    var alertKeys = new AlertKeys(settings.Keys);
+    var board = new AlertBoard(alertKeys, (change, why) => foreign.Report(change.Key, change.ModRevision, why));
+    var ledger = new LedgerReader(etcd, settings.Keys, store, settings.DefaultZone, foreign, TimeProvider.System);
+    var alerts = new AlertKeeper(
+        board,
+        view,
+        etcd,
+        alertKeys,
+        feed,
+        new AlertLedger(board, etcd, alertKeys, ledger, TimeProvider.System),
+        TimeProvider.System,
+        log);
+    view.Observe((_, changes) => alerts.Take(changes));
+    var channels = new Channels(settings.AlertChannels, log);
+    using var channelSender = new ChannelSender(TimeProvider.System);
+    var alertSender = new AlertSender(
+        board, channels, channelSender, etcd, alertKeys, store, settings.PublicUrl, TimeProvider.System, log);
     using var loads = new ScheduleLoads(TimeProvider.System);
 
     var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -106,7 +127,6 @@ return await Service.RunAsync(async () =>
     var saves = new JobSaves(jobs, workers, history, settings.DefaultZone, TimeProvider.System);
     new JobResource(jobs, saves, runs).Map(v1);
     new PreviewApi(settings.DefaultZone, TimeProvider.System).Map(v1);
-    var ledger = new LedgerReader(etcd, settings.Keys, store, settings.DefaultZone, foreign, TimeProvider.System);
     new LedgerApi(jobs, ledger, TimeProvider.System).Map(v1);
     var oneRun = new RunReader(etcd, settings.Keys, store, jobs, TimeProvider.System);
     new RunsApi(view, oneRun, jobs, store, TimeProvider.System).Map(v1);
@@ -115,6 +135,8 @@ return await Service.RunAsync(async () =>
     new OutputApi(jobs, store, etcd, settings.Keys, TimeProvider.System).Map(v1);
     new WorkersApi(view).Map(v1);
     new StatusApi(etcd, settings.Keys, store, settings.DefaultZone.Id, TimeProvider.System).Map(v1);
+    new EventsApi(feed, TimeProvider.System).Map(v1);
+    new AlertsApi(board, alerts, alertSender, channels, view, etcd, alertKeys, TimeProvider.System).Map(v1);
     new VersionsApi(jobs, saves, history).Map(v1);
     new ImportApi(jobs, settings.DefaultZone, TimeProvider.System).Map(v1);
     ConsolePage.Map(app);
@@ -139,7 +161,10 @@ return await Service.RunAsync(async () =>
     using var vitals = new Vitals(settings, etcd);
     Task[] keeping =
     [
-        new ViewKeeper(view, etcd, settings.Keys, store, foreign, TimeProvider.System, log).RunAsync(app.Lifetime.ApplicationStopping),
+        KeepViewAsync(app.Lifetime.ApplicationStopping),
+        alerts.RunAsync(app.Lifetime.ApplicationStopping),
+        alertSender.RunAsync(app.Lifetime.ApplicationStopping),
+        feed.RunAsync(view, app.Lifetime.ApplicationStopping),
         new VersionMover(etcd, waiting, versions, TimeProvider.System, log).RunAsync(app.Lifetime.ApplicationStopping),
         new Heartbeat(systemd, vitals.ProveAsync, vitals.DescribeAsync, TimeProvider.System).RunAsync(app.Lifetime.ApplicationStopping),
         reload.RunAsync(
@@ -158,6 +183,12 @@ return await Service.RunAsync(async () =>
 
     log.Stopped("dts-master");
     return 0;
+
+    async Task KeepViewAsync(CancellationToken stop)
+    {
+        await alerts.Listed.WaitAsync(stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // It judges what the view reads.
+        await new ViewKeeper(view, etcd, settings.Keys, store, foreign, TimeProvider.System, log).RunAsync(stop);
+    }
 
     Task TakeOver(SettingsReader again)
     {

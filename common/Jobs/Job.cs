@@ -20,6 +20,7 @@ namespace Dts.Common.Jobs;
 /// <param name="Then">Jobs that run when a run of this one has succeeded.</param>
 /// <param name="OnFailure">Jobs that run when one has failed for good: failed, timedOut or lost, with no retry or rerun left.</param>
 /// <param name="Always">Jobs that run when one has ended in either way, or was killed.</param>
+/// <param name="Alert">Who is told when its runs go wrong, besides those that the masters' rules name; null = nobody.</param>
 public sealed record Job(
     string Name,
     string Command,
@@ -50,7 +51,8 @@ public sealed record Job(
     IReadOnlyList<string>? Secrets = null,
     IReadOnlyList<string>? Then = null,
     IReadOnlyList<string>? OnFailure = null,
-    IReadOnlyList<string>? Always = null)
+    IReadOnlyList<string>? Always = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JobAlert? Alert = null)
 {
     public IReadOnlyDictionary<string, string> Labels { get; init; } = Labels ?? new Dictionary<string, string>();
 

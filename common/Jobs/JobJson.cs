@@ -36,6 +36,7 @@ public static class JobJson
         ["then"] = "a list of job names",
         ["onFailure"] = "a list of job names",
         ["always"] = "a list of job names",
+        ["alert"] = "an object {channel, on, after, slowFactor, noSuccessSeconds, quietSeconds}",
     };
 
     public static string ToJson(Job job) => JsonSerializer.Serialize(job, JobsJson.Readable.Job);

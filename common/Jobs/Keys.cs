@@ -17,6 +17,7 @@ namespace Dts.Common.Jobs;
 /// history/{name}          the latest changes of the schedule, JSON                          no lease
 /// versions/{name}/{id}    a save of the job on its way to the log store, JSON                 no lease
 /// requests/{name}/{digest} a request to run the job that may be sent twice, JSON            a day or more
+/// alerts/...              rules, what is wrong, messages: AlertKeys of the master
 /// workers/{id}            a worker's registration, JSON                                     the session's
 /// lock/{what}             a lock for cluster chores: the holder's id                        the session's
 /// </code>
@@ -49,6 +50,8 @@ public sealed class Keys(string prefix)
     public string AllVersions { get; } = prefix + "versions/";
 
     public string AllRequests { get; } = prefix + "requests/";
+
+    public string AllAlerts { get; } = prefix + "alerts/";
 
     public string Workers { get; } = prefix + "workers/";
 

@@ -60,6 +60,16 @@ internal static class ApiExamples
         ["GET /export"] = new("/api/v1/export?format=yaml"),
         ["GET /workers"] = new("/api/v1/workers"),
         ["GET /status"] = new("/api/v1/status"),
+        ["GET /alerts"] = new("/api/v1/alerts"),
+        ["GET /alerts/rules"] = new("/api/v1/alerts/rules"),
+        ["PUT /alerts/rules/{name}"] = new(
+            "/api/v1/alerts/rules/oncall", 422, """{"channel":"pager","filter":"label:team=data","on":["failing"],"after":3}"""),
+        ["DELETE /alerts/rules/{name}"] = new("/api/v1/alerts/rules/oncall", 404),
+        ["POST /alerts/channels/{name}/test"] = new("/api/v1/alerts/channels/pager/test", 404),
+        ["POST /alerts/mutes"] = new(
+            "/api/v1/alerts/mutes", 409, """{"filter":"job:backup","reason":"the disk is being replaced"}""", Schema: typeof(MuteRequest)),
+        ["DELETE /alerts/mutes/{id}"] = new("/api/v1/alerts/mutes/0badc0de0001", 404),
+        ["GET /events"] = new("/api/v1/events?filter=label:team%3Dpay+ending:failed"),
         ["DELETE /jobs/{name}"] = new("/api/v1/jobs/backup"),
     };
 

@@ -21,6 +21,7 @@ internal sealed class EndingQuestions
     public static readonly TimeSpan GivenUpAfter = TimeSpan.FromDays(1);
 
     private static readonly TimeSpan RecordsComeWithin = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan LooksBackFor = TimeSpan.FromHours(1);
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
 
@@ -35,6 +36,10 @@ internal sealed class EndingQuestions
     public int AwaitedCount => _awaited.Count;
 
     public int JobsWaiting => _jobs.Count;
+
+    /// <summary>Since when the oldest record is awaited that may still come soon; null = none is.</summary>
+    public DateTimeOffset? OldestAwaited(DateTimeOffset now) =>
+        _awaited.UnorderedItems.Where(run => now - run.Element.Since < LooksBackFor).Min(run => (DateTimeOffset?)run.Element.Since);
 
     /// <summary>A run has ended; its record will come.</summary>
     public void Await(string job, string runId, DateTimeOffset now)

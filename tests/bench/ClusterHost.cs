@@ -52,6 +52,9 @@ internal sealed class ClusterHost : IDisposable
 
     public string LogFile => PathOf("log.db");
 
+    /// <summary>Of the master that was started last.</summary>
+    public Uri Address => _address!;
+
     public async Task<(ClusterProcess Master, TimeSpan Ready)> StartMasterAsync()
     {
         var port = FindFreePort();
@@ -119,10 +122,7 @@ internal sealed class ClusterHost : IDisposable
     /// <summary>Hourly jobs, put as they are, in all minutes but those in which these figures are taken.</summary>
     public async Task FillAsync(int jobs)
     {
-        using var etcd = new EtcdClient(
-            new EtcdOptions([new Uri($"http://127.0.0.1:{_etcdPort}")], TimeSpan.FromSeconds(10)),
-            TimeProvider.System,
-            NullLogger.Instance);
+        using var etcd = ConnectEtcd();
         var keys = new Keys(Keys.DefaultPrefix);
         foreach (var numbers in Enumerable.Range(0, jobs).Chunk(PutsInTxn))
         {
@@ -136,6 +136,9 @@ internal sealed class ClusterHost : IDisposable
             return Txn.Put(keys.Job(JobName.Parse($"hourly-{number}")), job.ToJsonString());
         }
     }
+
+    public EtcdClient ConnectEtcd() => new(
+        new EtcdOptions([new Uri($"http://127.0.0.1:{_etcdPort}")], TimeSpan.FromSeconds(10)), TimeProvider.System, NullLogger.Instance);
 
     public void Dispose()
     {

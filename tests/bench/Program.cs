@@ -28,6 +28,11 @@ else if (args is ["log-lag"])
 {
     await LagFigures.RunAsync();
 }
+else if (args is ["events", ..])
+{
+    await EventsFigures.RunAsync(
+        args is [_, var listeners] ? int.Parse(listeners, System.Globalization.CultureInfo.InvariantCulture) : 1000);
+}
 else if (args is ["lists", ..])
 {
     await ListsFigures.RunAsync(

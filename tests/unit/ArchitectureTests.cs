@@ -24,16 +24,19 @@ public sealed partial class ArchitectureTests
         ["common/Logs/Mongo"]       = "Hosting Jobs",
         ["common/Doctor"]           = $"{Common} Logs.Mongo",
         ["master"]                  =
-            $"{Common} Doctor master.Access master.Api master.Commands master.Crontab master.Jobs master.Logs master.Metrics "
-                + "master.Versions master.Views",
+            $"{Common} Doctor master.Access master.Alerts master.Api master.Commands master.Crontab master.Events master.Jobs master.Logs "
+                + "master.Metrics master.Versions master.Views",
         ["master/access"]           = $"{Common} master.Jobs master.Versions master.Views",
-        ["master/api"]              = $"{Common} master.Access master.Crontab master.Jobs master.Logs master.Versions master.Views",
+        ["master/api"]              =
+            $"{Common} master.Access master.Alerts master.Crontab master.Events master.Jobs master.Logs master.Versions master.Views",
         ["master/commands"]         = "Doctor Hosting master.Crontab",
         ["master/crontab"]          = "Cron Hosting Jobs master.Jobs",
         ["master/jobs"]             = $"{Common} master.Logs master.Versions",
         ["master/versions"]         = "Etcd Hosting Jobs Logs Logs.Mongo",
         ["master/logs"]             = "Hosting Jobs Logs Logs.Mongo",
         ["master/metrics"]          = $"{Common} master.Access master.Views",
+        ["master/alerts"]           = $"{Common} master.Events master.Jobs master.Logs master.Views",
+        ["master/events"]           = "Hosting Jobs master.Jobs master.Logs master.Views",
         ["master/views"]            = $"{Common} master.Jobs master.Logs",
         ["worker"]                  =
             $"{Common} Doctor worker.Watches worker.Fires worker.Runs worker.Commands worker.Commands.Holders worker.Records "
