@@ -23,9 +23,12 @@ public sealed partial class ArchitectureTests
         ["common/Logs/Mongo"]       = "Hosting Jobs",
         ["common/Doctor"]           = $"{Common} Logs.Mongo",
         ["master"]                  =
-            $"{Common} Doctor master.Access master.Api master.Commands master.Crontab master.Jobs master.Logs master.Versions master.Views",
+            $"{Common} Doctor master.Access master.Api master.Audit master.Commands master.Crontab master.Jobs master.Logs "
+                + "master.Versions master.Views",
         ["master/access"]           = $"{Common} master.Jobs master.Versions master.Views",
-        ["master/api"]              = $"{Common} master.Access master.Crontab master.Jobs master.Logs master.Versions master.Views",
+        ["master/audit"]            = "Hosting Jobs Logs Logs.Mongo master.Access master.Versions",
+        ["master/api"]              =
+            $"{Common} master.Access master.Audit master.Crontab master.Jobs master.Logs master.Versions master.Views",
         ["master/commands"]         = "Hosting master.Crontab",
         ["master/crontab"]          = "Cron Hosting Jobs master.Jobs",
         ["master/jobs"]             = $"{Common} master.Logs master.Versions",
