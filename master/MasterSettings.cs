@@ -13,7 +13,7 @@ namespace Dts.Master;
 /// <param name="WriteTimeout">How long an answer may take.</param>
 /// <param name="ApiToken">What clients must show; empty = nothing, which only loopback may have.</param>
 /// <param name="AllowedOrigins">Web origins other than our own address whose pages may change jobs, e.g. https://dts.example.com.</param>
-/// <param name="TrustedProxies">Addresses of sign-in proxies, whose X-Forwarded-User is believed.</param>
+/// <param name="TrustedProxies">Addresses of proxies whose X-Forwarded-For and X-Forwarded-User are believed.</param>
 /// <param name="AuditRetention">How long records of the audit trail are kept.</param>
 /// <param name="DefaultZone">The zone of jobs that name none.</param>
 internal sealed record MasterSettings(
