@@ -33,7 +33,7 @@ internal sealed record KillBody(string? Reason = null, string? RunId = null)
         var text => text,
     };
 
-    private static string ReadText(string field, JsonNode? value)
+    public static string ReadText(string field, JsonNode? value)
     {
         try
         {

@@ -2,6 +2,7 @@ using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Access;
 using Dts.Master.Logs;
 
 namespace Dts.Master.Api;
@@ -19,6 +20,7 @@ internal sealed class StatusApi(EtcdClient etcd, Keys keys, ILogReader store, st
     private long _askedAt;
 
     public void Map(RouteGroupBuilder v1) => v1.MapGet("/status", (CancellationToken cancel) => ReadAsync().WaitAsync(cancel))
+        .RequireRole(Role.Viewer)
         .WithSummary("This master's version and default time zone, and how quickly etcd and the log store answer it");
 
     private Task<MasterStatus> ReadAsync()
