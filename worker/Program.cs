@@ -66,7 +66,7 @@ return await Service.RunAsync(async () =>
     using var store = ILogWriter.Open(settings.Log, log);
     using var outputs = new LiveOutput(folder.Output, store, settings.OutputStoreLimitBytes, settings.LogRetention, time, log);
     var cgroups = RunCgroups.Open(settings, log); // Before there is any other process in this one's cgroup.
-    var secrets = RunSecrets.Open(settings, log);
+    var secrets = RunSecrets.Open(settings);
     using var commands = await HeldCommands.OpenAsync(folder.Holders, ThisProcess.Invocation("hold"), runAs.JobUser, log);
 
     var inbox = Channel.CreateBounded<ScheduleMessage>(1024); // full: the watches wait

@@ -114,9 +114,6 @@ internal static partial class WorkerLog
     [LoggerMessage(421, LogLevel.Information, "jobs with memoryMax, cpuMax or pidsMax fail on this worker, all others run: {Why}")]
     public static partial void NoLimits(this ILogger log, string why);
 
-    [LoggerMessage(422, LogLevel.Warning, "jobs with secrets fail on this worker, all others run: {Why}")]
-    public static partial void NoSecrets(this ILogger log, string why);
-
     [LoggerMessage(409, LogLevel.Warning,
         "{Key} has a value that DTS cannot read ({Why}); the key is removed, because it would block its job")]
     public static partial void DocumentRemoved(this ILogger log, string key, string why);

@@ -51,7 +51,7 @@ public sealed class SecretTests
         Assert.Equal("begun\n0\n500 nobody\n400 nobody\n", record.Output);
         Assert.Contains(control, place => place.EndsWith("/environ", StringComparison.Ordinal));
         Assert.Contains(await SearchAsync(cluster, "with-secret", runtime), place => place.StartsWith("etcd ", StringComparison.Ordinal));
-        Assert.Contains(await SearchAsync(cluster, "with-secret", runtime), place => place.EndsWith("log.db", StringComparison.Ordinal));
+        Assert.Contains(await SearchAsync(cluster, "with-secret", runtime), place => place.Contains("log.db", StringComparison.Ordinal));
         Assert.Empty(places);
         Assert.Empty(await SearchAsync(cluster, secret, runtime));
         Assert.All(strangers, answer => Assert.Equal("refused", answer.Trim()));

@@ -1,7 +1,6 @@
 using Dts.Common.Hosting;
 using Dts.Worker.Commands;
 using Dts.Worker.Commands.Holders;
-using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker.Runs;
 
@@ -10,12 +9,11 @@ namespace Dts.Worker.Runs;
 /// them, which lies in memory and goes with the run.
 /// </summary>
 /// <param name="sources">Where secrets are looked for; the first that has one counts.</param>
-/// <param name="root">Where the folders of runs are made.</param>
-/// <param name="unusable">Why none can be made there; null = they can.</param>
-internal sealed class RunSecrets(IReadOnlyList<string> sources, string root, string? unusable, string workerId)
+/// <param name="root">Where the folders of runs are made; it is made itself when the first job asks for a secret.</param>
+internal sealed class RunSecrets(IReadOnlyList<string> sources, string root, string workerId)
 {
     /// <summary>systemd gives the unit a folder in memory (RuntimeDirectory=); without systemd there is the one of shared memory.</summary>
-    public static RunSecrets Open(WorkerSettings settings, ILogger log)
+    public static RunSecrets Open(WorkerSettings settings)
     {
         string[] sources =
         [
@@ -25,13 +23,7 @@ internal sealed class RunSecrets(IReadOnlyList<string> sources, string root, str
         var root = Environment.GetEnvironmentVariable("RUNTIME_DIRECTORY") is { Length: > 0 } folder
             ? Path.Combine(folder.Split(':')[0], "secrets")
             : $"/dev/shm/dts-{UserAccount.Own}-{RunCgroups.HashOf(settings.DataFolder)}";
-        var unusable = FindUnusable(root);
-        if (unusable is not null)
-        {
-            log.NoSecrets(unusable);
-        }
-
-        return new RunSecrets(sources, root, unusable, settings.WorkerId);
+        return new RunSecrets(sources, root, settings.WorkerId);
     }
 
     /// <summary>
@@ -65,7 +57,7 @@ internal sealed class RunSecrets(IReadOnlyList<string> sources, string root, str
             files.Add(new SecretFile(name, place));
         }
 
-        if (unusable is not null)
+        if (FindUnusable() is { } unusable)
         {
             refusal = $"secrets is {string.Join(',', run.Job.Secrets)}, for which worker {workerId} has no folder: {unusable}";
             return false;
@@ -79,7 +71,7 @@ internal sealed class RunSecrets(IReadOnlyList<string> sources, string root, str
     /// <param name="held">The runs whose commands go on.</param>
     public void RemoveLeft(HeldCommands commands, IEnumerable<Run> held)
     {
-        if (unusable is not null)
+        if (Libc.OwnerOf(root) != UserAccount.Own)
         {
             return;
         }
@@ -112,7 +104,8 @@ internal sealed class RunSecrets(IReadOnlyList<string> sources, string root, str
             : null;
     }
 
-    private static string? FindUnusable(string root)
+    /// <summary>Why no folders can be made; null = they can.</summary>
+    private string? FindUnusable()
     {
         // What is there must be a folder of ours: in a folder that others may write to, they could have made it first.
         var made = Native.MakeFolder(root);

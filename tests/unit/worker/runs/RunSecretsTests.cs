@@ -70,12 +70,28 @@ public sealed class RunSecretsTests : IDisposable
     [Fact]
     public void Without_a_folder_for_runs_only_jobs_with_secrets_fail()
     {
-        var secrets = new RunSecrets([_scratch.File("secrets")], "/nowhere", "/nowhere: No such file or directory", "w1");
+        var secrets = new RunSecrets([_scratch.File("secrets")], "/nowhere/secrets", "w1");
 
         Assert.True(secrets.TryFind(Run(), out _, out _));
         Assert.False(secrets.TryFind(Run("db"), out _, out var refusal));
 
-        Assert.Equal("secrets is db, for which worker w1 has no folder: /nowhere: No such file or directory", refusal);
+        Assert.Equal("secrets is db, for which worker w1 has no folder: /nowhere/secrets: No such file or directory", refusal);
+    }
+
+    [Fact]
+    public void A_folder_that_another_user_has_made_is_not_used()
+    {
+        if (UserAccount.Own == 0) // Only root can make one of another user.
+        {
+            Directory.CreateDirectory(_scratch.File("foreign"));
+            using var chown = System.Diagnostics.Process.Start("chown", ["nobody", _scratch.File("foreign")]);
+            chown.WaitForExit();
+            var secrets = new RunSecrets([_scratch.File("secrets")], _scratch.File("foreign"), "w1");
+
+            Assert.False(secrets.TryFind(Run("db"), out _, out var refusal));
+
+            Assert.Equal($"secrets is db, for which worker w1 has no folder: {_scratch.File("foreign")}: File exists", refusal);
+        }
     }
 
     [Fact]
@@ -158,7 +174,7 @@ public sealed class RunSecretsTests : IDisposable
         Secrets = secrets,
     };
 
-    private RunSecrets Secrets() => new([_scratch.File("secrets"), _scratch.File("credentials")], _scratch.File("root"), null, "w1");
+    private RunSecrets Secrets() => new([_scratch.File("secrets"), _scratch.File("credentials")], _scratch.File("root"), "w1");
 
     private SecretFiles? Find(params string[] secrets)
     {
