@@ -45,7 +45,8 @@ public sealed record JobAlert(
     int NoSuccessSeconds = 0,
     int QuietSeconds = 0)
 {
-    private static readonly AlertEvent[] Usual = [AlertEvent.Failing, AlertEvent.Missed, AlertEvent.Lost, AlertEvent.Recovered];
+    public static IReadOnlyList<AlertEvent> Usual { get; } =
+        [AlertEvent.Failing, AlertEvent.Missed, AlertEvent.Lost, AlertEvent.Recovered];
 
     public IReadOnlyList<AlertEvent> On { get; init; } = On ?? Usual;
 

@@ -17,13 +17,11 @@ internal sealed record AlertRule(
     string Text = "",
     bool Enabled = true)
 {
-    public const string ExpectedName = "1 to 100 letters, digits, '.', '_' or '-'";
+    public const string ExpectedName = WorkerRegistration.ExpectedId;
 
     private const int TextMax = 4000;
 
-    private static readonly AlertEvent[] Usual = [AlertEvent.Failing, AlertEvent.Missed, AlertEvent.Lost, AlertEvent.Recovered];
-
-    public IReadOnlyList<AlertEvent> On { get; init; } = On ?? Usual;
+    public IReadOnlyList<AlertEvent> On { get; init; } = On ?? JobAlert.Usual;
 
     public JobAlert Terms() => new(Channel, On, After, SlowFactor, NoSuccessSeconds, QuietSeconds);
 
