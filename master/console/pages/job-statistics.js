@@ -83,7 +83,7 @@ function plot(title, note, days, marks, drawing, label) {
       h(
         'div.x',
         { 'aria-hidden': 'true' },
-        [0, Math.floor(days.length / 3), Math.floor((2 * days.length) / 3), days.length - 1]
+        [0, Math.floor(days.length / 2), days.length - 1]
           .filter((v, i, all) => all.indexOf(v) === i)
           .map((i, k, all) =>
             h(
