@@ -193,4 +193,8 @@ export const words = {
   'It ends at once, on all masters.': '在所有主节点上立即失效。', 'Revoke': '吊销', 'Revoked {name}.': '已吊销 {name}。', 'What a role may do': '角色权限',
   // people, alerts, audit
   'acts': '操作', 'processes': '进程', '. ': '。',
+  // people, alerts, audit
+  'ran': '运行', 'restored': '恢复版本', 'imported': '导入', 'applied': '应用', 'signed in': '登录', 'signed out': '退出', 'made a token': '创建令牌',
+  'revoked a token': '吊销令牌', 'added a person': '添加人员', 'changed a person': '修改人员', 'removed a person': '移除人员', 'changed a rule': '修改规则',
+  'quieted': '静默',
 };

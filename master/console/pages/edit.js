@@ -88,7 +88,7 @@ export async function render({ name }, frame) {
       'ctrl-s': () => {
         dock.save();
       },
-      'Escape': () => frame.go(name ? link.job(name) : '/jobs'),
+      Escape: () => frame.go(name ? link.job(name) : '/jobs'),
     },
     leave(to) {
       if (!model.isDirty() || model.mayLeave) return true;
@@ -119,7 +119,7 @@ export const labelled = (label, field) => h('div.lab-field', h('label.lab', { fo
 export function fieldOf(model, { member, kind, options, rows, isMono, isWide, list, placeholder, label }) {
   const id = `f-${member.replace('.', '-')}`;
   const value = model.value(member) ?? model.draft[member] ?? '';
-  const attributes = { id, 'aria-describedby': `${id}-fault`, 'spellcheck': false, 'autocomplete': 'off', placeholder, list };
+  const attributes = { id, 'aria-describedby': `${id}-fault`, spellcheck: false, autocomplete: 'off', placeholder, list };
   let input;
   const tell = () => {
     fill(wrong);
@@ -156,7 +156,7 @@ export function fieldOf(model, { member, kind, options, rows, isMono, isWide, li
     grow();
   }
   input.addEventListener(kind === 'check' || kind === 'choice' ? 'change' : 'input', tell);
-  const wrong = h('div.wrong', { 'id': `${id}-fault`, 'aria-live': 'polite' });
+  const wrong = h('div.wrong', { id: `${id}-fault`, 'aria-live': 'polite' });
   model.fields.set(member, { input, wrong });
   const node = kind === 'check' ? h('div', h('label.check', input, label), wrong) : h('div', input, wrong);
   node.dataset.input = id;

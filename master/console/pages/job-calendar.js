@@ -65,8 +65,8 @@ export async function view(state, frame) {
   const model = { name, zone, jobZone, frame, ...data, layout: null, rows: [], picked: null, only: frame.query.only ?? '' };
   arrange(model);
   const side = h('aside.side', { 'aria-label': t('one planned fire') });
-  const grid = h('div.cal', { 'role': 'grid', 'aria-label': t('planned fires'), 'aria-readonly': 'true' });
-  const legend = h('div.legend', { 'role': 'group', 'aria-label': t('endings') });
+  const grid = h('div.cal', { role: 'grid', 'aria-label': t('planned fires'), 'aria-readonly': 'true' });
+  const legend = h('div.legend', { role: 'group', 'aria-label': t('endings') });
   const tip = h('div.tip', { hidden: true, role: 'tooltip' });
   Object.assign(model, { side, grid, legend, tip, state });
   drawLegend(model);
@@ -111,10 +111,10 @@ function drawLegend(model) {
       h(
         'button',
         {
-          'type': 'button',
+          type: 'button',
           'aria-pressed': String(model.only === ending),
-          'data': { ending },
-          'onclick': () => {
+          data: { ending },
+          onclick: () => {
             model.only = model.only === ending ? '' : ending;
             model.frame.setQuery({ only: model.only });
             drawLegend(model);
@@ -238,10 +238,10 @@ function rowName(key, isMonth, isToday, isFirst) {
 function cellOf(model, cell, r, c) {
   const endings = [...new Set(cell.fires.flatMap((fire) => (fire.endings ? Object.keys(fire.endings) : [fire.ending])))].join(' ');
   const node = square(cell.ending, {
-    'role': 'gridcell',
-    'tabindex': '-1',
+    role: 'gridcell',
+    tabindex: '-1',
     'aria-label': labelOf(model, cell),
-    'data': { at: String(cell.at), r: String(r), c: String(c), endings },
+    data: { at: String(cell.at), r: String(r), c: String(c), endings },
   });
   if (cell.twin) node.classList.add('twin');
   if (model.picked && cell.fires.some((fire) => fire.at === model.picked.at)) {

@@ -21,18 +21,22 @@ export function pickFromAddress(model) {
   else if (latest && innerWidth > 700) pick(model, latest.at, { quiet: true });
 }
 
-export function pick(model, at, { quiet = false } = {}) {
-  const fire = model.fires.find((one) => one.at === at);
-  if (!fire) return;
-  model.picked = fire;
+function unpick(model) {
   for (const old of model.grid.querySelectorAll('.picked')) {
     old.classList.remove('picked');
     old.removeAttribute('aria-selected');
     old.tabIndex = -1;
   }
+}
+
+export function pick(model, at, { quiet = false } = {}) {
+  const fire = model.fires.find((one) => one.at === at);
+  if (!fire) return;
+  model.picked = fire;
+  unpick(model);
   const node = nodeAt(model, at);
   node?.classList.add('picked');
-  set(node ?? h('i'), { 'aria-selected': 'true', 'tabindex': '0' });
+  set(node ?? h('i'), { 'aria-selected': 'true', tabindex: '0' });
   if (!quiet) model.frame.setQuery({ at: iso(at) });
   drawFire(model, fire);
 }
@@ -41,9 +45,9 @@ function drawSide(model) {
   const said = h('div.why-said', { role: 'alert' });
   const input = h('input.field', {
     'aria-label': t('a time, such as yesterday 3:00'),
-    'placeholder': t('yesterday 3:00'),
-    'autocomplete': 'off',
-    'spellcheck': false,
+    placeholder: t('yesterday 3:00'),
+    autocomplete: 'off',
+    spellcheck: false,
   });
   const form = h('form.ask', input, h('button.b.big', { type: 'submit' }, t('Why?')));
   form.addEventListener('submit', (event) => {
@@ -78,6 +82,8 @@ function answerOf(model, wall) {
     nodeAt(model, found.at)?.scrollIntoView({ block: 'nearest' });
     return null;
   }
+  fill(model.detail);
+  unpick(model);
   if (times.length && wall < wallOf(model.zone, times[0]))
     return h('p', t('That is before the calendar begins, on {time}.', { time: when(times[0], model.zone) }));
   const around = [found.before, found.after].filter((at) => at !== null && at !== undefined);

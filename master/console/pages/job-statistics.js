@@ -123,7 +123,7 @@ function tookOf({ byDay }) {
     .join('');
   const drawing = s(
     'svg.chart',
-    { 'viewBox': `0 0 ${WIDE} ${HIGH}`, 'preserveAspectRatio': 'none', 'aria-hidden': 'true' },
+    { viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' },
     [0, 0.5, 1].map((part) => s('path.grid-l', { d: `M0 ${part * HIGH}h${WIDE}` })),
     s('path.area', { d: `${line}${back}z` }),
     s('path.line', { d: line }),
@@ -189,12 +189,7 @@ function endedOf({ byDay }) {
   });
   const drawing = s(
     'svg.chart',
-    {
-      'viewBox': `0 0 ${WIDE} ${up + down}`,
-      'preserveAspectRatio': 'none',
-      'style': { height: `${up + down}px` },
-      'aria-hidden': 'true',
-    },
+    { viewBox: `0 0 ${WIDE} ${up + down}`, preserveAspectRatio: 'none', style: { height: `${up + down}px` }, 'aria-hidden': 'true' },
     s('path.grid-l', { d: `M0 ${up + 0.5}h${WIDE}` }),
     bars,
   );
@@ -226,11 +221,7 @@ function lateOf({ lag }) {
       'dl.bars',
       rows.map(([name, value]) => [
         h('dt', name),
-        h(
-          'dd',
-          h('i', { 'style': { width: `${Math.max(1, (value / most) * 100)}%` }, 'aria-hidden': 'true' }),
-          h('span', duration(value)),
-        ),
+        h('dd', h('i', { style: { width: `${Math.max(1, (value / most) * 100)}%` }, 'aria-hidden': 'true' }), h('span', duration(value))),
       ]),
     ),
   );
@@ -247,7 +238,7 @@ function whereOf({ workers, latestRuns }) {
       'dl.bars',
       rows.map(([worker, n]) => [
         h('dt', other(worker)),
-        h('dd', h('i', { 'style': { width: `${(n / most) * 100}%` }, 'aria-hidden': 'true' }), h('span', number(n))),
+        h('dd', h('i', { style: { width: `${(n / most) * 100}%` }, 'aria-hidden': 'true' }), h('span', number(n))),
       ]),
     ),
   );

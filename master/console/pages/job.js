@@ -231,7 +231,7 @@ function tabsOf(name, chosen) {
     'nav.tabs',
     { 'aria-label': t('job') },
     Object.entries(TABS).map(([tab, [text]]) =>
-      h('a', { 'href': link.job(name, tab === 'runs' ? '' : tab), 'aria-current': tab === chosen ? 'page' : null }, text()),
+      h('a', { href: link.job(name, tab === 'runs' ? '' : tab), 'aria-current': tab === chosen ? 'page' : null }, text()),
     ),
   );
 }
