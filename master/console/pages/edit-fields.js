@@ -44,6 +44,9 @@ export const DEFAULTS = {
   'target.workers': [],
   'target.labels': {},
   secrets: [],
+  'alert.channel': '',
+  'alert.on': ['failing', 'missed', 'lost', 'recovered'],
+  'alert.after': 1,
 };
 
 /** kind: text, number, check, choice, names (a list), pairs (lines of name=value). */
@@ -155,6 +158,9 @@ export const groups = () => [
           ['kill', t('the command is ended')],
         ],
       },
+      { member: 'alert.channel', kind: 'text', label: t('Tell this channel, too (empty: only the rules decide)'), isOptional: true },
+      { member: 'alert.on', kind: 'names', label: t('Of this, one a line'), isOptional: true },
+      { member: 'alert.after', kind: 'number', label: t('Failing: so many runs in a row'), isOptional: true },
     ],
     say: (job) =>
       [
@@ -164,6 +170,7 @@ export const groups = () => [
           : t('no further tries'),
         job('onWorkerLost') === 'rerun' ? t('runs again when its worker is lost') : '',
         job('onDisconnect') === 'kill' ? t('ends when cut off') : '',
+        job('alert.channel') && t('tells {channel}', { channel: job('alert.channel') }),
       ]
         .filter(Boolean)
         .join('; '),

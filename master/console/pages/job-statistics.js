@@ -101,12 +101,10 @@ function plot(title, note, days, marks, drawing, label) {
   );
 }
 
+/** The next round figure above: in milliseconds, then in seconds, minutes and hours. */
 function niceTop(value) {
-  const steps = [
-    1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 30_000, 60_000, 120_000, 300_000, 600_000, 1_200_000, 1_800_000,
-    3_600_000, 7_200_000, 14_400_000, 28_800_000, 86_400_000,
-  ];
-  return steps.find((step) => step >= value) ?? value;
+  const unit = [1, 1000, 60_000, 3_600_000].findLast((one) => one <= value) ?? 1;
+  return unit * ([1, 2, 5, 10, 20, 30, 60, 100, 200, 500].find((step) => step * unit >= value) ?? Math.ceil(value / unit));
 }
 
 function tookOf({ byDay }) {

@@ -99,23 +99,12 @@ const actWords = () => [
   [/\/kill$/, t('killed')],
   [/\/pause$/, t('paused')],
   [/\/resume$/, t('resumed')],
-  [/\/restore$/, t('restored')],
   [/^(PUT|PATCH) .*\/jobs\/|\/job\/save/, t('saved')],
   [/^DELETE .*\/jobs\/|\/delete$/, t('deleted')],
-  [/\/import$/, t('imported')],
-  [/\/apply$/, t('applied')],
   [/^POST .*\/session/, t('signed in')],
-  [/^DELETE .*\/session/, t('signed out')],
-  [/^POST .*\/tokens/, t('made a token')],
-  [/^DELETE .*\/tokens/, t('revoked a token')],
-  [/^POST .*\/users/, t('added a person')],
-  [/^PATCH .*\/users/, t('changed a person')],
-  [/^DELETE .*\/users/, t('removed a person')],
-  [/\/alerts\/rules/, t('changed a rule')],
-  [/\/mutes/, t('quieted')],
 ];
 
-const wordOf = (act) => actWords().find(([pattern]) => pattern.test(act))?.[1] ?? act;
+const wordOf = (act) => actWords().find(([pattern]) => pattern.test(act))?.[1] ?? act.replace('/api/v1', '');
 
 function changesOf({ changes = [], detail }) {
   const parts = changes
