@@ -5,8 +5,8 @@ export const words = {
   'This job was deleted. Its history and its log are still here.': '此任务已删除，其历史与日志仍在。', 'No worker can run it: {why}': '没有节点能运行它：{why}',
   'Paused: no planned fires.': '已暂停：不会按计划触发。', 'Next': '下次', 'Nothing more is planned.': '没有后续计划。',
   'every worker with {what}': '所有 {what} 的节点', 'every worker': '所有节点', 'any worker with {what}': '任一 {what} 的节点', 'any worker': '任一节点',
-  'Run on…': '指定节点运行…', 'Kill its runs…': '终止其运行…', 'Copy as a new job': '复制为新任务', 'Save as JSON': '保存为 JSON', 'Asked to run.': '已请求运行。',
-  'Watch it': '查看运行', 'Run {name} once': '运行 {name} 一次', 'Run it': '运行', 'On the worker (empty: any that may)': '节点（留空：任一可用节点）',
+  'Run on…': '指定节点运行…', 'Kill its runs…': '终止其运行…', 'Copy as a new job': '复制为新任务', 'Asked to run.': '已请求运行。', 'Watch it': '查看运行',
+  'Run {name} once': '运行 {name} 一次', 'Run it': '运行', 'On the worker (empty: any that may)': '节点（留空：任一可用节点）',
   'With these variables': '附加变量', 'End all runs of this job?': '终止此任务的所有运行？',
   'SIGTERM to them and all that they started; SIGKILL after the grace. Those in the queue are cancelled. None is retried.':
     '向它们及其启动的所有进程发送 SIGTERM，宽限期后发送 SIGKILL。排队中的将被取消。均不重试。',
@@ -175,8 +175,8 @@ export const words = {
   'from the masters’ file alertChannels; their secrets are never shown': '来自主节点的 alertChannels 文件；机密从不显示', 'None yet.': '尚无。',
   'Test': '测试', 'Test {name}': '测试 {name}', 'sending …': '发送中…', 'delivered: {answer}': '已送达：{answer}',
   'no message until then; nothing is hidden here': '在此之前不发消息；此处不隐藏任何内容', 'until {time}': '至 {time}', 'until it is well again': '至恢复正常',
-  'by {who}, {time}': '{who}，{time}', 'End': '结束', 'End the quiet of {what}': '结束 {what} 的静默', 'Messages of the last day': '最近一天的消息',
-  'Nothing matches.': '没有匹配。', '{n} shown.': '已显示 {n} 条。', 'Show more': '显示更多', 'Nobody can delete from it here.': '此处无法删除。',
+  'by {who}, {time}': '{who}，{time}', 'End': '结束', 'End the quiet of {what}': '结束 {what} 的静默', 'Nothing matches.': '没有匹配。',
+  '{n} shown.': '已显示 {n} 条。', 'Show more': '显示更多', 'Nobody can delete from it here.': '此处无法删除。',
   'Who, what, which job, from where …': '谁、做了什么、哪个任务、来自哪里…', 'filter the audit': '筛选审计', 'Who': '谁', 'Did': '操作', 'To': '对象',
   'What changed': '变化', 'From': '来自', 'refused': '被拒绝', 'sees jobs, runs and output, but no values of variables': '查看任务、运行和输出，但看不到变量的值',
   'This master does not have it.': '此主节点没有该功能。', 'Only admins see this.': '仅管理员可见。',
@@ -193,4 +193,11 @@ export const words = {
   'It ends at once, on all masters.': '在所有主节点上立即失效。', 'Revoke': '吊销', 'Revoked {name}.': '已吊销 {name}。', 'What a role may do': '角色权限',
   // people, alerts, audit
   'acts': '操作', 'processes': '进程', '. ': '。',
+  // people, alerts, audit
+  'ran': '运行', 'signed in': '登录',
+  // people, alerts, audit
+  'Tell this channel, too (empty: only the rules decide)': '另通知此渠道（留空：仅按规则）', 'Of this, one a line': '通知事项，每行一个',
+  'tells {channel}': '通知 {channel}',
+  // people, alerts, audit
+  // people, alerts, audit
 };

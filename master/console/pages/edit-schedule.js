@@ -151,9 +151,9 @@ async function drawLoad(model, { expr, zone, isLatest, load, notes, retype }) {
       s(
         'svg',
         {
-          'viewBox': `0 0 ${others.length * 10} 80`,
-          'preserveAspectRatio': 'none',
-          'role': 'img',
+          viewBox: `0 0 ${others.length * 10} 80`,
+          preserveAspectRatio: 'none',
+          role: 'img',
           'aria-label': t('the busiest quarter hour is {time} with {n} fires', {
             time: clock(from + busiest * QUARTER, shownZone),
             n: others[busiest],

@@ -32,13 +32,16 @@ export async function render({ name }, frame) {
     known: new Set(Object.keys(stored?.data ?? {})),
   };
   model.change = (member, value) => {
-    model.draft = withMembers(model.draft, [{ member, is: value }]);
+    // Without a channel there is no alert.
+    const isGone = member === 'alert.channel' && value === '';
+    model.draft = withMembers(model.draft, [isGone ? { member: 'alert', is: undefined } : { member, is: value }]);
     for (const listener of model.listeners) listener(member);
   };
   model.isDirty = () => !model.isSaved && !same(model.draft, model.start);
   model.value = (member) => valueOf(model.draft, member);
   model.fail = (member, text) => failAt(model, member, text);
 
+  if (!stored) await learnMembers(model);
   const schedule = scheduleOf(model);
   const main = h(
     'div.form-main',
@@ -88,7 +91,7 @@ export async function render({ name }, frame) {
       'ctrl-s': () => {
         dock.save();
       },
-      'Escape': () => frame.go(name ? link.job(name) : '/jobs'),
+      Escape: () => frame.go(name ? link.job(name) : '/jobs'),
     },
     leave(to) {
       if (!model.isDirty() || model.mayLeave) return true;
@@ -113,13 +116,20 @@ export async function render({ name }, frame) {
   };
 }
 
+/** Which members this master knows: those that a save which saves nothing answers with. */
+async function learnMembers(model) {
+  const query = { dryRun: 'true' };
+  const trial = await ask('PUT', 'jobs/new', { body: { command: 'true', cronExpr: '@daily' }, query }).catch(() => null);
+  for (const member of Object.keys(trial?.data.job ?? {})) model.known.add(member);
+}
+
 export const labelled = (label, field) => h('div.lab-field', h('label.lab', { for: field.dataset.input }, label), field);
 
 /** A field of a member, with a place for what is wrong with it. */
 export function fieldOf(model, { member, kind, options, rows, isMono, isWide, list, placeholder, label }) {
   const id = `f-${member.replace('.', '-')}`;
   const value = model.value(member) ?? model.draft[member] ?? '';
-  const attributes = { id, 'aria-describedby': `${id}-fault`, 'spellcheck': false, 'autocomplete': 'off', placeholder, list };
+  const attributes = { id, 'aria-describedby': `${id}-fault`, spellcheck: false, autocomplete: 'off', placeholder, list };
   let input;
   const tell = () => {
     fill(wrong);
@@ -156,7 +166,7 @@ export function fieldOf(model, { member, kind, options, rows, isMono, isWide, li
     grow();
   }
   input.addEventListener(kind === 'check' || kind === 'choice' ? 'change' : 'input', tell);
-  const wrong = h('div.wrong', { 'id': `${id}-fault`, 'aria-live': 'polite' });
+  const wrong = h('div.wrong', { id: `${id}-fault`, 'aria-live': 'polite' });
   model.fields.set(member, { input, wrong });
   const node = kind === 'check' ? h('div', h('label.check', input, label), wrong) : h('div', input, wrong);
   node.dataset.input = id;
@@ -188,7 +198,7 @@ export function clearFaults(model) {
 
 function foldOf(model, group) {
   const [said, count] = [h('span.fold-say.one'), h('span.fold-count')];
-  const fields = group.fields.filter((field) => !field.isOptional || model.known.has(field.member));
+  const fields = group.fields.filter((field) => !field.isOptional || model.known.has(field.member.split('.')[0]));
   model.folds.push({ group, fields, said, count });
   return h(
     'details.fold',

@@ -1,21 +1,21 @@
 // The ledger of a job as a grid: each planned fire a square that says how it ended and why.
-import { h, s, fill, set, other, link } from '../dom.js';
+import { h, s, fill, set, other } from '../dom.js';
 import { t, number, language } from '../i18n.js';
 import { get, path } from '../api.js';
-import { zoneOf, when, date, clock, time, duration, full, coming } from '../time.js';
-import { state as chip, words, button, anchor, fault, empty } from '../parts.js';
-import { offsetAt, wallOf } from '../logic/zone.js';
+import { zoneOf, date, clock } from '../time.js';
+import { words, fault, empty } from '../parts.js';
+import { wallOf } from '../logic/zone.js';
 import { fireOf, fireOfCounts, layoutOf, gridOf, countsOf, outageOf, neighbourOf, spanOf } from '../logic/calendar.js';
-import { wallTimeOf, findPlanned } from '../logic/whytime.js';
-import { quoted, runNow } from './job.js';
+import { quoted } from './job.js';
+import { pickFromAddress, pick } from './job-fire.js';
 
-const DAY = 86_400_000;
+export const DAY = 86_400_000;
 const LINES = 10_000;
 const DENSE = 96; // Fires a day beyond which a square is a quarter of an hour.
 const SOLID = new Set(['failed', 'timedOut', 'killed', 'lost', 'fault']);
 
-const iso = (at) => new Date(at).toISOString();
-const wordOf = (ending) => (ending === 'fault' ? t('no ending, or two') : (words()[ending] ?? ending));
+export const iso = (at) => new Date(at).toISOString();
+export const wordOf = (ending) => (ending === 'fault' ? t('no ending, or two') : (words()[ending] ?? ending));
 
 /** How many fires a day a schedule has, by its next times. */
 async function densityOf(job, name) {
@@ -65,8 +65,8 @@ export async function view(state, frame) {
   const model = { name, zone, jobZone, frame, ...data, layout: null, rows: [], picked: null, only: frame.query.only ?? '' };
   arrange(model);
   const side = h('aside.side', { 'aria-label': t('one planned fire') });
-  const grid = h('div.cal', { 'role': 'grid', 'aria-label': t('planned fires'), 'aria-readonly': 'true' });
-  const legend = h('div.legend', { 'role': 'group', 'aria-label': t('endings') });
+  const grid = h('div.cal', { role: 'grid', 'aria-label': t('planned fires'), 'aria-readonly': 'true' });
+  const legend = h('div.legend', { role: 'group', 'aria-label': t('endings') });
   const tip = h('div.tip', { hidden: true, role: 'tooltip' });
   Object.assign(model, { side, grid, legend, tip, state });
   drawLegend(model);
@@ -111,10 +111,10 @@ function drawLegend(model) {
       h(
         'button',
         {
-          'type': 'button',
+          type: 'button',
           'aria-pressed': String(model.only === ending),
-          'data': { ending },
-          'onclick': () => {
+          data: { ending },
+          onclick: () => {
             model.only = model.only === ending ? '' : ending;
             model.frame.setQuery({ only: model.only });
             drawLegend(model);
@@ -238,10 +238,10 @@ function rowName(key, isMonth, isToday, isFirst) {
 function cellOf(model, cell, r, c) {
   const endings = [...new Set(cell.fires.flatMap((fire) => (fire.endings ? Object.keys(fire.endings) : [fire.ending])))].join(' ');
   const node = square(cell.ending, {
-    'role': 'gridcell',
-    'tabindex': '-1',
+    role: 'gridcell',
+    tabindex: '-1',
     'aria-label': labelOf(model, cell),
-    'data': { at: String(cell.at), r: String(r), c: String(c), endings },
+    data: { at: String(cell.at), r: String(r), c: String(c), endings },
   });
   if (cell.twin) node.classList.add('twin');
   if (model.picked && cell.fires.some((fire) => fire.at === model.picked.at)) {
@@ -253,7 +253,7 @@ function cellOf(model, cell, r, c) {
   return node;
 }
 
-const momentOf = (model, at) => `${date(at, model.zone)} ${clock(at, model.zone)}`;
+export const momentOf = (model, at) => `${date(at, model.zone)} ${clock(at, model.zone)}`;
 
 function labelOf(model, cell) {
   const what =
@@ -319,7 +319,7 @@ function focusCell(model, at) {
   node.focus();
 }
 
-const nodeAt = ({ grid, rows }, at) => {
+export const nodeAt = ({ grid, rows }, at) => {
   for (const row of rows)
     for (const cell of row.cells) if (cell.fires.some((fire) => fire.at === at)) return grid.querySelector(`[data-at="${cell.at}"]`);
   return null;
@@ -344,201 +344,4 @@ function showTip(model, node, cell) {
   const left = Math.max(0, Math.min(at.left - box.left, box.width - own.width));
   const below = at.bottom + own.height + 12 < innerHeight;
   set(tip, { style: { left: `${left}px`, top: `${below ? at.bottom - box.top + 6 : at.top - box.top - own.height - 6}px` } });
-}
-
-// ---------- one fire ----------
-
-function pickFromAddress(model) {
-  const asked = Date.parse(model.frame.query.at ?? '');
-  const latest =
-    model.fires.findLast((fire) => !['succeeded', 'planned'].includes(fire.ending)) ??
-    model.fires.findLast((fire) => fire.ending !== 'planned') ??
-    model.fires[0];
-  drawSide(model);
-  if (Number.isFinite(asked)) whyAt(model, asked);
-  else if (latest && innerWidth > 700) pick(model, latest.at, { quiet: true });
-}
-
-function pick(model, at, { quiet = false } = {}) {
-  const fire = model.fires.find((one) => one.at === at);
-  if (!fire) return;
-  model.picked = fire;
-  for (const old of model.grid.querySelectorAll('.picked')) {
-    old.classList.remove('picked');
-    old.removeAttribute('aria-selected');
-    old.tabIndex = -1;
-  }
-  const node = nodeAt(model, at);
-  node?.classList.add('picked');
-  set(node ?? h('i'), { 'aria-selected': 'true', 'tabindex': '0' });
-  if (!quiet) model.frame.setQuery({ at: iso(at) });
-  drawFire(model, fire);
-}
-
-function drawSide(model) {
-  const said = h('div.why-said', { role: 'alert' });
-  const input = h('input.field', {
-    'aria-label': t('a time, such as yesterday 3:00'),
-    'placeholder': t('yesterday 3:00'),
-    'autocomplete': 'off',
-    'spellcheck': false,
-  });
-  const form = h('form.ask', input, h('button.b.big', { type: 'submit' }, t('Why?')));
-  form.addEventListener('submit', (event) => {
-    event.preventDefault();
-    const wall = wallTimeOf(input.value, model.zone, Date.now());
-    if (wall === null) {
-      fill(said, fault(t('“{text}” is no time; write it as 24 Nov 03:30, yesterday 3:00 or Mon 3:30', { text: input.value })));
-      return;
-    }
-    fill(said, answerOf(model, wall, input.value));
-  });
-  model.said = said;
-  model.detail = h('div.fire', { 'aria-live': 'polite' });
-  fill(model.side, form, said, model.detail);
-}
-
-function whyAt(model, at) {
-  const cell =
-    model.fires.find((fire) => fire.at === at) ?? (model.isDense && model.fires.find((fire) => fire.at <= at && at < fire.at + 900_000));
-  if (cell) pick(model, cell.at);
-  else fill(model.said, answerOf(model, wallOf(model.zone, at), ''));
-}
-
-/** Chooses the fire of a time, or says that none was planned then. */
-function answerOf(model, wall) {
-  const times = model.fires.map((fire) => fire.at);
-  const found = model.isDense
-    ? { at: times.findLast((at) => wallOf(model.zone, at) <= wall && wall < wallOf(model.zone, at) + 900_000) }
-    : findPlanned(wall, model.zone, times);
-  if (found.at !== undefined) {
-    pick(model, found.at);
-    nodeAt(model, found.at)?.scrollIntoView({ block: 'nearest' });
-    return null;
-  }
-  if (times.length && wall < wallOf(model.zone, times[0]))
-    return h('p', t('That is before the calendar begins, on {time}.', { time: when(times[0], model.zone) }));
-  const around = [found.before, found.after].filter((at) => at !== null && at !== undefined);
-  return h(
-    'p',
-    t('Nothing was planned then.'),
-    ' ',
-    around.length > 0 && t('The times around it:'),
-    ' ',
-    around.map((at, i) => [
-      i > 0 && ', ',
-      h(
-        'button.as-link',
-        {
-          type: 'button',
-          onclick: () => {
-            fill(model.said);
-            pick(model, at);
-          },
-        },
-        momentOf(model, at),
-      ),
-    ]),
-  );
-}
-
-function drawFire(model, fire) {
-  const { detail, frame, name, zone } = model;
-  if (fire.endings) {
-    drawQuarter(model, fire);
-    return;
-  }
-  const { line } = fire;
-  const ending = line.endings.at(-1);
-  const runId = line.live?.runId ?? ending?.runId;
-  const facts = [
-    [t('Worker'), line.worker && other(line.worker)],
-    [t('Took'), ending?.durationMs > 0 && duration(ending.durationMs)],
-    [t('Attempts'), line.endings.length > 1 && number(line.endings.length)],
-    [t('Decided by'), line.decidedBy === 'worker' ? other(line.worker) : line.decidedBy === 'master' ? t('the master') : null],
-  ];
-  const before = fire.ending === 'skipped' && runBefore(model, fire);
-  if (before) facts.unshift([t('Run of {time}', { time: clock(before.at, zone) }), duration(before.line.endings.at(-1).durationMs)]);
-  fill(
-    detail,
-    fire.ending === 'fault' ? h('p.s-failed', chip('lost', wordOf('fault'))) : chip(fire.ending),
-    h('h2', h('time', { datetime: iso(fire.at), title: full(fire.at, model.jobZone) }, momentOf(model, fire.at))),
-    h('p', fire.ending === 'planned' ? time(fire.at, coming, model.jobZone) : other(fire.reason, 'span')),
-    h(
-      'dl.facts',
-      facts.filter(([, value]) => value).map(([term, value]) => [h('dt', term), h('dd', value)]),
-    ),
-    h(
-      'div.acts.wrap',
-      runId &&
-        fire.ending !== 'planned' &&
-        anchor(['skipped', 'missed', 'cancelled'].includes(fire.ending) ? t('Its record') : t('Open the run'), link.run(name, runId)),
-      before && anchor(t('Run of {time}', { time: clock(before.at, zone) }), link.run(name, before.line.endings.at(-1).runId)),
-      model.state.job &&
-        fire.ending !== 'planned' &&
-        fire.ending !== 'running' &&
-        button(t('Run now'), { role: 'operator', onclick: () => runNow(name, frame) }),
-    ),
-    h('div.rest', likeIt(model, fire)),
-  );
-}
-
-/** Runs of several fires in a quarter of an hour: the ledger has each. */
-function drawQuarter(model, fire) {
-  const { detail, name, zone } = model;
-  const list = h('ul.list');
-  fill(
-    detail,
-    h('h2', `${momentOf(model, fire.at)} – ${clock(fire.at + 900_000, zone)}`),
-    h(
-      'p',
-      countsOf([fire]).map(([ending, n], i) => [i > 0 && ', ', `${number(n)} ${wordOf(ending)}`]),
-    ),
-    list,
-  );
-  get(path`jobs/${name}/ledger`, { from: iso(fire.at), to: iso(fire.at + 899_999), limit: 900 })
-    .then(({ lines }) => {
-      if (model.picked !== fire) return;
-      const shown = [
-        ...lines.filter((line) => line.ending !== 'succeeded'),
-        ...lines.filter((line) => line.ending === 'succeeded'),
-      ].slice(0, 12);
-      fill(
-        list,
-        shown.map((line) =>
-          h(
-            'li',
-            line.fault ? chip('lost', wordOf('fault')) : chip(line.ending),
-            line.endings.length
-              ? h('a.link', { href: link.run(name, line.endings.at(-1).runId) }, clock(line.planTime, zone, true))
-              : clock(line.planTime, zone, true),
-            h('span.grow.one.dim', line.ending === 'succeeded' ? '' : other(line.reason)),
-          ),
-        ),
-        lines.length > shown.length && h('li.faint', t('and {n} more', { n: lines.length - shown.length })),
-      );
-    })
-    .catch((failure) => fill(list, h('li', fault(failure))));
-}
-
-/** The run that was still going when a fire was skipped: the latest before it whose time reached it. */
-function runBefore({ fires }, fire) {
-  const i = fires.indexOf(fire);
-  for (let k = i - 1; k >= 0 && k > i - 50; k--) {
-    const took = fires[k].line?.endings.at(-1)?.durationMs ?? 0;
-    if (took > 0) return fires[k].at + took >= fire.at - 1000 ? fires[k] : null;
-  }
-  return null;
-}
-
-/** How often the same time of day ended so: a count, no guess. */
-function likeIt({ fires, zone, layout, days }, fire) {
-  if (['succeeded', 'planned', 'running', 'queued'].includes(fire.ending) || layout.mode === 'months') return null;
-  const minute = (at) => Math.floor(((at + offsetAt(zone, at)) % DAY) / 60_000);
-  const alike = fires.filter((one) => one.ending === fire.ending && minute(one.at) === minute(fire.at)).length;
-  if (alike < 2) return null;
-  return h(
-    'p.faint',
-    t('{n} times in {days} days at {time}: {what}.', { n: alike, days: days - 1, time: clock(fire.at, zone), what: wordOf(fire.ending) }),
-  );
 }

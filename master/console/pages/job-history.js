@@ -27,7 +27,7 @@ export function diffNode(changes, { was = 'del', is = 'add' } = {}) {
 const line = (kind, text) =>
   h(`div.${kind}`, h('span.sr', kind === 'del' ? t('removed:') : kind === 'add' ? t('added:') : ''), other(text, 'span'));
 
-const whats = () => ({
+export const whats = () => ({
   created: t('created'),
   changed: t('changed'),
   paused: t('paused'),
@@ -87,11 +87,7 @@ function drawList(model) {
         'li',
         h(
           'button',
-          {
-            'type': 'button',
-            'aria-pressed': String(version.revision === model.chosen?.revision),
-            'onclick': () => choose(model, version),
-          },
+          { type: 'button', 'aria-pressed': String(version.revision === model.chosen?.revision), onclick: () => choose(model, version) },
           h('span.no', String(total - i)),
           h(
             'span.grow',

@@ -4,7 +4,7 @@ import { t } from '../i18n.js';
 import { button, download } from '../parts.js';
 
 export function view(state, frame) {
-  const pre = h('pre.field.mono.json', { 'tabindex': '0', 'aria-label': t('definition') });
+  const pre = h('pre.field.mono.json', { tabindex: '0', 'aria-label': t('definition') });
   const text = () => `${JSON.stringify(state.job, null, 2)}\n`;
   const draw = () => {
     pre.textContent = state.job ? text() : '';

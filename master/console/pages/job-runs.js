@@ -52,12 +52,12 @@ export function view(state, frame) {
   model.note = h('div.newer');
   model.said = h('div');
   const input = h('input', {
-    'type': 'search',
-    'value': model.words,
+    type: 'search',
+    value: model.words,
     'aria-label': t('filter these runs'),
-    'placeholder': t('ending:failed worker:w1 trigger:manual, words of command or error'),
-    'autocomplete': 'off',
-    'spellcheck': false,
+    placeholder: t('ending:failed worker:w1 trigger:manual, words of command or error'),
+    autocomplete: 'off',
+    spellcheck: false,
   });
   let typing = 0;
   input.addEventListener('input', () => {

@@ -83,7 +83,7 @@ function plot(title, note, days, marks, drawing, label) {
       h(
         'div.x',
         { 'aria-hidden': 'true' },
-        [0, Math.floor(days.length / 3), Math.floor((2 * days.length) / 3), days.length - 1]
+        [0, Math.floor(days.length / 2), days.length - 1]
           .filter((v, i, all) => all.indexOf(v) === i)
           .map((i, k, all) =>
             h(
@@ -101,12 +101,10 @@ function plot(title, note, days, marks, drawing, label) {
   );
 }
 
+/** The next round figure above: in milliseconds, then in seconds, minutes and hours. */
 function niceTop(value) {
-  const steps = [
-    1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 30_000, 60_000, 120_000, 300_000, 600_000, 1_200_000, 1_800_000,
-    3_600_000, 7_200_000, 14_400_000, 28_800_000, 86_400_000,
-  ];
-  return steps.find((step) => step >= value) ?? value;
+  const unit = [1, 1000, 60_000, 3_600_000].findLast((one) => one <= value) ?? 1;
+  return unit * ([1, 2, 5, 10, 20, 30, 60, 100, 200, 500].find((step) => step * unit >= value) ?? Math.ceil(value / unit));
 }
 
 function tookOf({ byDay }) {
@@ -123,7 +121,7 @@ function tookOf({ byDay }) {
     .join('');
   const drawing = s(
     'svg.chart',
-    { 'viewBox': `0 0 ${WIDE} ${HIGH}`, 'preserveAspectRatio': 'none', 'aria-hidden': 'true' },
+    { viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' },
     [0, 0.5, 1].map((part) => s('path.grid-l', { d: `M0 ${part * HIGH}h${WIDE}` })),
     s('path.area', { d: `${line}${back}z` }),
     s('path.line', { d: line }),
@@ -189,12 +187,7 @@ function endedOf({ byDay }) {
   });
   const drawing = s(
     'svg.chart',
-    {
-      'viewBox': `0 0 ${WIDE} ${up + down}`,
-      'preserveAspectRatio': 'none',
-      'style': { height: `${up + down}px` },
-      'aria-hidden': 'true',
-    },
+    { viewBox: `0 0 ${WIDE} ${up + down}`, preserveAspectRatio: 'none', style: { height: `${up + down}px` }, 'aria-hidden': 'true' },
     s('path.grid-l', { d: `M0 ${up + 0.5}h${WIDE}` }),
     bars,
   );
@@ -226,11 +219,7 @@ function lateOf({ lag }) {
       'dl.bars',
       rows.map(([name, value]) => [
         h('dt', name),
-        h(
-          'dd',
-          h('i', { 'style': { width: `${Math.max(1, (value / most) * 100)}%` }, 'aria-hidden': 'true' }),
-          h('span', duration(value)),
-        ),
+        h('dd', h('i', { style: { width: `${Math.max(1, (value / most) * 100)}%` }, 'aria-hidden': 'true' }), h('span', duration(value))),
       ]),
     ),
   );
@@ -247,7 +236,7 @@ function whereOf({ workers, latestRuns }) {
       'dl.bars',
       rows.map(([worker, n]) => [
         h('dt', other(worker)),
-        h('dd', h('i', { 'style': { width: `${(n / most) * 100}%` }, 'aria-hidden': 'true' }), h('span', number(n))),
+        h('dd', h('i', { style: { width: `${(n / most) * 100}%` }, 'aria-hidden': 'true' }), h('span', number(n))),
       ]),
     ),
   );

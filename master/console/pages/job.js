@@ -3,7 +3,7 @@ import { h, fill, other, link } from '../dom.js';
 import { t, inWords } from '../i18n.js';
 import { ask, get, post, path, Refused } from '../api.js';
 import { time, coming, zoneName } from '../time.js';
-import { mark, words, button, anchor, menu, question, labels, download } from '../parts.js';
+import { mark, words, button, anchor, menu, question, labels } from '../parts.js';
 
 const TABS = {
   runs: [() => t('Runs'), () => import('./job-runs.js')],
@@ -146,7 +146,6 @@ function moreActs(state, frame, refresh, from) {
       ? { text: t('Kill its runs…'), role: 'operator', danger: true, onclick: () => killAll(name, frame, from) }
       : null,
     { text: t('Copy as a new job'), href: `/new?from=${encodeURIComponent(name)}` },
-    { text: t('Save as JSON'), onclick: () => download(`${JSON.stringify(job, null, 2)}\n`, `${name}.json`, 'application/json') },
     { text: t('Delete'), role: 'editor', danger: true, onclick: () => remove(state, frame) },
   ];
 }
@@ -231,7 +230,7 @@ function tabsOf(name, chosen) {
     'nav.tabs',
     { 'aria-label': t('job') },
     Object.entries(TABS).map(([tab, [text]]) =>
-      h('a', { 'href': link.job(name, tab === 'runs' ? '' : tab), 'aria-current': tab === chosen ? 'page' : null }, text()),
+      h('a', { href: link.job(name, tab === 'runs' ? '' : tab), 'aria-current': tab === chosen ? 'page' : null }, text()),
     ),
   );
 }

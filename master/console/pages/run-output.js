@@ -77,7 +77,7 @@ export function outputOf(job, runId, frame) {
 
 function build(model) {
   model.said = h('span.hide');
-  model.find = h('input', { 'type': 'search', 'placeholder': t('Find'), 'aria-label': t('find in the output'), 'spellcheck': false });
+  model.find = h('input', { type: 'search', placeholder: t('Find'), 'aria-label': t('find in the output'), spellcheck: false });
   model.count = h('span.hits');
   const box = (text, checked, onchange) => {
     const input = h('input', { type: 'checkbox', checked, onchange: () => onchange(input.checked) });
@@ -94,7 +94,7 @@ function build(model) {
   model.followBox = followBox;
   model.follows = follows;
   model.inner = h('div.rows');
-  model.scroller = h('div.out-body', { 'tabindex': '0', 'role': 'region', 'aria-label': t('Output') }, model.inner);
+  model.scroller = h('div.out-body', { tabindex: '0', role: 'region', 'aria-label': t('Output') }, model.inner);
   model.newer = button('', {
     kind: 'to-end',
     onclick: () => {
@@ -374,10 +374,10 @@ function rowOf(model, i, line, start, end, isBad) {
       ? h(
           'button.no',
           {
-            'type': 'button',
-            'tabindex': '-1',
-            'data': { line: String(line + 1) },
-            'disabled': model.isUncounted,
+            type: 'button',
+            tabindex: '-1',
+            data: { line: String(line + 1) },
+            disabled: model.isUncounted,
             'aria-label': t('link to line {n}', { n: line + 1 }),
           },
           model.isUncounted ? '·' : number(line + 1),

@@ -282,7 +282,7 @@ function attemptsOf({ view, runId, zone }) {
               'td',
               h(
                 'a',
-                { 'href': link.run(one.jobName, one.runId), 'aria-current': one.runId === runId ? 'page' : null },
+                { href: link.run(one.jobName, one.runId), 'aria-current': one.runId === runId ? 'page' : null },
                 chip(one.ending ?? one.state),
               ),
             ),
@@ -322,7 +322,7 @@ function processesOf(record) {
     h('div.sec', h('h2', t('Its processes just before the signal')), h('span.end', number(record.processes.length))),
     h(
       'div.scroll',
-      { 'tabindex': '0', 'role': 'region', 'aria-label': t('processes') },
+      { tabindex: '0', role: 'region', 'aria-label': t('processes') },
       h(
         'table.procs',
         h(

@@ -1,6 +1,6 @@
 // Alerts: what is wrong now, who is told of what, what is quiet, and whether the messages arrive.
 import { h, fill, other, link, clean } from '../dom.js';
-import { t, number } from '../i18n.js';
+import { t } from '../i18n.js';
 import { ask, get, path } from '../api.js';
 import { when, time, ago } from '../time.js';
 import { button, fault, mark, state as chip, question } from '../parts.js';
@@ -69,7 +69,6 @@ export async function view(frame) {
       rulesOf(page, rules, frame, edit, again),
       channelsOf(page, frame),
       mutesOf(page, frame, again),
-      recentOf(page),
     );
   draw();
   let timer = 0;
@@ -362,29 +361,6 @@ function mutesOf(page, frame, again) {
           }),
         ),
       ),
-    ),
-  );
-}
-
-function recentOf(page) {
-  if (page.recent.length === 0) return null;
-  return h(
-    'section',
-    h('div.sec', h('h2', t('Messages of the last day')), h('span.end', number(page.recent.length))),
-    h(
-      'ul.list',
-      page.recent
-        .slice(0, 50)
-        .map((message) =>
-          h(
-            'li',
-            what(message.what),
-            about(message),
-            h('span.grow.one.dim', other(message.reason, 'span')),
-            h('span.dim', other(message.channel)),
-            sent(message),
-          ),
-        ),
     ),
   );
 }

@@ -5,7 +5,8 @@ import { get } from '../api.js';
 import { when, full, zoneOf } from '../time.js';
 import { button, fault, state as chip, download } from '../parts.js';
 import { lead } from './settings.js';
-import { refusedView } from './settings-people.js';
+import { refusedView, roleWords } from './settings-people.js';
+import { shown, whats } from './job-history.js';
 
 const PAGE = 100;
 
@@ -33,12 +34,12 @@ export async function view(frame) {
   };
   draw();
   const input = h('input', {
-    'type': 'search',
-    'value': model.words,
-    'placeholder': t('Who, what, which job, from where …'),
+    type: 'search',
+    value: model.words,
+    placeholder: t('Who, what, which job, from where …'),
     'aria-label': t('filter the audit'),
-    'spellcheck': false,
-    'autocomplete': 'off',
+    spellcheck: false,
+    autocomplete: 'off',
   });
   let timer = 0;
   input.addEventListener('input', () => {
@@ -92,19 +93,46 @@ export async function view(frame) {
   };
 }
 
-const short = (value) =>
-  value === null || value === undefined || value === '' ? '' : typeof value === 'string' ? value : JSON.stringify(value);
+/** An act of the API in a word; one without a word stands as the API has it. */
+const actWords = () => [
+  [/\/run$/, t('ran')],
+  [/\/kill$/, t('killed')],
+  [/\/pause$/, t('paused')],
+  [/\/resume$/, t('resumed')],
+  [/^(PUT|PATCH) .*\/jobs\/|\/job\/save/, t('saved')],
+  [/^DELETE .*\/jobs\/|\/delete$/, t('deleted')],
+  [/^POST .*\/session/, t('signed in')],
+];
+
+const wordOf = (act) => actWords().find(([pattern]) => pattern.test(act))?.[1] ?? act.replace('/api/v1', '');
+
+function changesOf({ changes = [], detail }) {
+  const parts = changes
+    .slice(0, 3)
+    .map(({ job, change, members }) =>
+      change === 'changed'
+        ? members.map(({ member, was, is }) => `${member}: ${shown(was) || '–'} → ${shown(is) || '–'}`).join('; ')
+        : `${job} ${whats()[change] ?? change}`,
+    );
+  if (changes.length > 3) parts.push(t('and {n} more', { n: changes.length - 3 }));
+  return [...parts, detail].filter(Boolean).join('; ');
+}
 
 function rowOf(one) {
-  const isRefused = one.outcome && !/^(ok|done|succeeded)$/i.test(one.outcome);
-  const change = [short(one.before), short(one.after)].filter(Boolean).join(' → ') || one.detail || (isRefused ? one.outcome : '');
+  const isDone = one.outcome === 'done';
   return h(
     'tr',
     h('td.dim', h('time', { datetime: one.at, title: full(one.at) }, when(one.at, zoneOf()))),
-    h('td', other(one.who ?? one.by ?? '–'), one.role && h('span.sub', one.role)),
-    h('td', isRefused ? chip('failed', t('refused')) : other(one.what)),
-    h('td.one', isRefused && other(`${one.what} `), other(one.target ?? '', 'span')),
-    h('td.one.dim.full', other(change, 'span')),
-    h('td.dim.off', other(one.address ?? one.from ?? '')),
+    h('td.one', other(one.who || '–'), one.role && h('span.sub', roleWords()[one.role] ?? one.role)),
+    h(
+      'td.one',
+      { title: one.act },
+      isDone
+        ? wordOf(one.act)
+        : chip(one.outcome === 'refused' ? 'failed' : 'warn', one.outcome === 'refused' ? t('refused') : t('failed')),
+    ),
+    h('td.one', !isDone && `${wordOf(one.act)} `, other(one.target, 'span')),
+    h('td.one.dim.full', other(changesOf(one), 'span')),
+    h('td.dim.off', other(one.from)),
   );
 }

@@ -10,12 +10,7 @@ const SAMPLE = '15 2 * * *   /usr/local/bin/nightly-dump main';
 export function view(frame) {
   const model = { frame, answer: null };
   const [said, lines, acts] = [h('div', { 'aria-live': 'polite' }), h('div'), h('div.acts.wrap.after')];
-  const text = h('textarea.field.mono.crontab', {
-    'rows': '9',
-    'spellcheck': false,
-    'placeholder': SAMPLE,
-    'aria-label': t('the crontab'),
-  });
+  const text = h('textarea.field.mono.crontab', { rows: '9', spellcheck: false, placeholder: SAMPLE, 'aria-label': t('the crontab') });
   const small = (name, label, placeholder) =>
     h('label.small-field', label, h('input.field', { name, placeholder, spellcheck: false, autocomplete: 'off' }));
   const check = (name, label, checked) => h('label.check', h('input', { type: 'checkbox', name, checked }), label);

@@ -22,7 +22,7 @@ export async function render({ tab = 'you' }, frame) {
         'nav.subnav',
         { 'aria-label': t('settings') },
         Object.entries(TABS).map(([name, [text]]) =>
-          h('a', { 'href': `/settings/${name}`, 'aria-current': name === chosen ? 'page' : null }, text()),
+          h('a', { href: `/settings/${name}`, 'aria-current': name === chosen ? 'page' : null }, text()),
         ),
       ),
       h('div.settings-main', view.node),

@@ -98,7 +98,7 @@ public sealed class JobTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
     public async Task Runs_are_filtered_and_say_their_last_line_or_why_they_did_not_start()
     {
         await using var tab = await browser.OpenAsync($"/jobs/{JobWithPast.Name}");
-        await Expect(tab["tbody tr"].First).ToContainTextAsync(JobWithPast.LastLine);
+        await Expect(tab.Find("tbody tr", JobWithPast.LastLine)).ToBeVisibleAsync();
 
         await tab[".filter input"].FillAsync("ending:skipped");
 

@@ -1,4 +1,3 @@
-using Dts.Tests.Support;
 using Xunit;
 using static Microsoft.Playwright.Assertions;
 

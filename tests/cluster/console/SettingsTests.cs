@@ -1,4 +1,3 @@
-using Microsoft.Playwright;
 using Xunit;
 using static Microsoft.Playwright.Assertions;
 
@@ -13,6 +12,8 @@ public sealed class SettingsTests(ConsoleBrowser browser) : IClassFixture<Consol
         0 8 * * 1     mail -s "Weekly report" ops@example.com%See the attached%
         @reboot       mount -a
         """;
+
+    private const string Drawn = "document.querySelector('#live').textContent !== '' && !document.querySelector('.bones')";
 
     public static TheoryData<string, int, bool, string> Views()
     {
@@ -46,7 +47,7 @@ public sealed class SettingsTests(ConsoleBrowser browser) : IClassFixture<Consol
             _ => path,
         };
         await using var tab = await browser.OpenAsync(address, width, 900, language, isDark);
-        await tab.Page.WaitForLoadStateAsync(LoadState.NetworkIdle);
+        await tab.Page.WaitForFunctionAsync(Drawn);
 
         Assert.Equal(width, await tab.Page.EvaluateAsync<int>("Math.max(innerWidth, document.documentElement.scrollWidth)"));
         Assert.Equal("undefined", await tab.Page.EvaluateAsync<string>("typeof window.hacked"));
