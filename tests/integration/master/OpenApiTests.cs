@@ -1,7 +1,6 @@
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
-using System.Text.RegularExpressions;
 using Dts.Master.Access;
 using Dts.Master.Api;
 using Dts.Tests.Support;
@@ -160,9 +159,9 @@ public sealed class OpenApiTests(MasterProcess master) : IClassFixture<MasterPro
         using var request = new HttpRequestMessage(method, path);
         request.Content = body is null ? null : new StringContent(body, Encoding.UTF8, new MediaTypeHeaderValue(type));
         using var answer = await master.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
-        var body = answer.Content.Headers.ContentType?.MediaType == "text/event-stream"
+        var said = answer.Content.Headers.ContentType?.MediaType == "text/event-stream"
             ? "a stream, which does not end"
             : await answer.Content.ReadAsStringAsync();
-        return ((int)answer.StatusCode, body, [.. answer.Headers.Select(header => header.Key)]);
+        return ((int)answer.StatusCode, said, [.. answer.Headers.Select(header => header.Key)]);
     }
 }
