@@ -30,7 +30,8 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
                 : JobCondition.IsSeen(http.Request.Headers.IfNoneMatch, stored.Revision)
                     ? TypedResults.StatusCode(StatusCodes.Status304NotModified)
                 : TypedResults.Ok(Caller.Of(http).Show(stored.Job));
-        }).RequireRole(Role.Viewer).WithSummary("The definition of a job, with its revision as ETag").Produces(StatusCodes.Status304NotModified)
+        }).RequireRole(Role.Viewer)
+            .WithSummary("The definition of a job, with its revision as ETag").Produces(StatusCodes.Status304NotModified)
             .WithMetadata(ApiHeaders.OfCopies);
 
         v1.MapPut("/jobs/{name}", async Task<Results<Ok<SaveAnswer>, Created<SaveAnswer>>> (
@@ -42,7 +43,8 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
         {
             var given = JobSaves.Parse(await RequestBody.ReadTypedAsync(http, JobBytesMax, Json), ExpectedJob);
             return await SaveAsync(http, name, given, _ => given.DeepClone().AsObject(), OptionsOf(http, lenient, dryRun), cancel);
-        }).RequireRole(Role.Editor).WithSummary("Creates a job, or replaces it").WithMetadata([.. ApiHeaders.OfChanges, ApiHeaders.Created]);
+        }).RequireRole(Role.Editor)
+            .WithSummary("Creates a job, or replaces it").WithMetadata([.. ApiHeaders.OfChanges, ApiHeaders.Created]);
 
         v1.MapPatch("/jobs/{name}", async Task<Results<Ok<SaveAnswer>, Created<SaveAnswer>>> (
             string name,
@@ -103,11 +105,13 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
         }).RequireRole(Role.Operator).WithSummary("Ends the runs of a job, or one of them, also in the queue");
 
         v1.MapPost("/jobs/{name}/pause", (string name, HttpContext http, CancellationToken cancel) =>
-            EnableAsync(http, name, false, cancel)).RequireRole(Role.Operator).WithSummary("Pauses a job: it has no plan times until it is resumed")
+            EnableAsync(http, name, false, cancel)).RequireRole(Role.Operator)
+                .WithSummary("Pauses a job: it has no plan times until it is resumed")
             .WithMetadata(ApiHeaders.OfChanges);
 
         v1.MapPost("/jobs/{name}/resume", (string name, HttpContext http, CancellationToken cancel) =>
-            EnableAsync(http, name, true, cancel)).RequireRole(Role.Operator).WithSummary("Resumes a job").WithMetadata(ApiHeaders.OfChanges);
+            EnableAsync(http, name, true, cancel)).RequireRole(Role.Operator)
+                .WithSummary("Resumes a job").WithMetadata(ApiHeaders.OfChanges);
     }
 
     private static SaveOptions OptionsOf(HttpContext http, string? lenient, string? dryRun) =>

@@ -32,7 +32,8 @@ internal sealed class PeopleApi(AccessStore store, AccessTable table, Credential
             return isAdded
                 ? TypedResults.Created($"/api/v1/users/{name}", new Added(name, role.Word(), filter))
                 : throw Refusal.Conflict($"name \"{name}\" is a person already; change it with PATCH /api/v1/users/{name}");
-        }).RequireRole(Role.Admin).WithSummary("Adds a person; without a password they sign in at a trusted proxy only");
+        }).RequireRole(Role.Admin).WithSummary("Adds a person; without a password they sign in at a trusted proxy only")
+            .WithMetadata(ApiHeaders.Created);
 
         v1.MapPatch("/users/{name}", async (
             [Description("The person's name")] string name, HttpContext http, CancellationToken cancel) =>
@@ -72,7 +73,8 @@ internal sealed class PeopleApi(AccessStore store, AccessTable table, Credential
             return value is null
                 ? throw Refusal.Conflict($"name \"{name}\" is a token already; expected another name")
                 : TypedResults.Created($"/api/v1/tokens/{name}", new MadeToken(name, role.Word(), filter, endsAt, value));
-        }).RequireRole(Role.Admin).WithSummary("Makes a token; the answer is the only one that shows its value");
+        }).RequireRole(Role.Admin).WithSummary("Makes a token; the answer is the only one that shows its value")
+            .WithMetadata(ApiHeaders.Created);
 
         v1.MapDelete("/tokens/{name}", async ([Description("The token's name")] string name, CancellationToken cancel) =>
         {

@@ -79,7 +79,8 @@ internal sealed class VersionsApi(JobStore jobs, JobSaves saves, VersionHistory 
             }
 
             return saved.Answer;
-        }).RequireRole(Role.Editor).WithSummary("Saves a version of a job again, as a new version; also of a deleted job").WithMetadata(ApiHeaders.OfChanges);
+        }).RequireRole(Role.Editor)
+            .WithSummary("Saves a version of a job again, as a new version; also of a deleted job").WithMetadata(ApiHeaders.OfChanges);
     }
 
     private static Refusal Lost(JobVersion version) => Refusal.Invalid(
