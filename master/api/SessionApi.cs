@@ -119,9 +119,8 @@ internal sealed class SessionApi(Credentials credentials, AccessTable table, Acc
             case SignInAnswer.Right right:
                 return right;
             case SignInAnswer.TooMany(var wait):
-                var seconds = Math.Ceiling(wait.TotalSeconds);
-                http.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
-                throw Refusal.TooMany($"too many attempts to sign in; try again in {seconds} s");
+                http.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+                throw Refusal.TooMany("too many attempts to sign in; Retry-After says when to try again");
             default:
                 throw new Refusal(Problem.Of(401, "name or password are wrong"));
         }

@@ -32,6 +32,7 @@ internal sealed record AuditRecord(
 {
     public const string Done = "done", Refused = "refused", Failed = "failed";
 
+    [JsonIgnore]
     public AuditCursor Place => new(At.ToUnixTimeMilliseconds(), Id);
 }
 
