@@ -100,10 +100,13 @@ public sealed class RunSecretsTests : IDisposable
         var files = Find("db", "key")!;
         using var runner = new CommandRunner();
         using var prepared = runner.Prepare(Command("cd $DTS_SECRETS; stat -c '%a %n' . *; cat db key", files));
+        var folder = prepared.TakeSecrets()!;
 
         var ending = await runner.Start(prepared).Ended.Soon();
+        SecretsFolder.Remove(folder);
 
         Assert.Equal("500 .\n400 db\n400 key\ns3cret\nk3y", ending.Output);
+        Assert.Empty(Directory.GetFileSystemEntries(_scratch.File("root")));
     }
 
     [Fact]
