@@ -137,13 +137,17 @@ public sealed class Screenshots(ConsoleBrowser browser) : IClassFixture<ConsoleB
         await SomeDay.ReadAsync(bare);
         await TakeAsync("now-well", "/", null, 1440, "en", isDark: false, bare.MasterUri);
 
-        await browser.Cluster.Workers["w2"].KillAsync();
-        await TakeAsync("workers-gone", "/workers", tab => tab.Find("tbody tr", "gone").WaitForAsync(), 1440, "en", isDark: false);
-        await browser.Cluster.Etcd.StopAsync();
+        await using var ailing = await NativeCluster.StartAsync(2);
+        await SomeDay.FillAsync(ailing);
+        await SomeDay.ReadAsync(ailing);
+        await ailing.Workers["w2"].KillAsync();
+        var uri = ailing.MasterUri;
+        await TakeAsync("workers-gone", "/workers", tab => tab.Find("tbody tr", "gone").WaitForAsync(), 1440, "en", isDark: false, uri);
+        await ailing.Etcd.StopAsync();
         foreach (var (name, path) in new[] { ("now-outage", "/"), ("jobs-outage", "/jobs") })
         {
-            await TakeAsync(name, path, tab => tab["#outage"].WaitForAsync(), 1440, "en", isDark: false);
-            await TakeAsync($"{name}-phone", path, tab => tab["#outage"].WaitForAsync(), 390, "zh", isDark: true);
+            await TakeAsync(name, path, tab => tab["#outage"].WaitForAsync(), 1440, "en", isDark: false, uri);
+            await TakeAsync($"{name}-phone", path, tab => tab["#outage"].WaitForAsync(), 390, "zh", isDark: true, uri);
         }
     }
 
