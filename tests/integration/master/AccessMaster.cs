@@ -63,8 +63,9 @@ public sealed class AccessMaster : IAsyncLifetime
             request.Headers.Add(name, value);
         }
 
-        using var answer = await Master.Http.SendAsync(request);
-        return ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync());
+        using var answer = await Master.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        var isEndless = answer.Content.Headers.ContentType?.MediaType == "text/event-stream";
+        return ((int)answer.StatusCode, isEndless ? "events" : await answer.Content.ReadAsStringAsync());
     }
 
     /// <summary>The records of the audit trail, when one of them says so.</summary>
