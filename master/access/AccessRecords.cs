@@ -27,8 +27,7 @@ internal sealed record Session(
 }
 
 /// <summary>The JSON of records under access/.</summary>
-[JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(Person))]
 [JsonSerializable(typeof(AccessToken))]
 [JsonSerializable(typeof(Session))]

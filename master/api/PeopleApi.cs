@@ -90,7 +90,7 @@ internal sealed class PeopleApi(AccessStore store, AccessTable table, Credential
     private static string Words(Person person) => $"role {person.Role}{(person.Filter.Length > 0 ? $", filter {person.Filter}" : "")}";
 
     private static void Note(HttpContext http, string target, string detail) =>
-        (AuditNotes.Of(http).Target, AuditNotes.Of(http).Detail) = (target, Display.Line(detail));
+        (AuditNotes.Of(http).Target, AuditNotes.Of(http).Detail) = (target, Display.Visible(detail));
 
     private static async Task<JsonObject> ReadAsync(HttpContext http, params string[] members)
     {

@@ -90,17 +90,20 @@ internal sealed class SessionApi(Credentials credentials, AccessTable table, Acc
     private async Task<(Caller Caller, string Kind, string Credential)> ByTokenAsync(HttpContext http, string token)
     {
         var address = credentials.AddressOf(http);
-        if (credentials.FindToken(token, address) is { } caller)
+        var caller = credentials.FindToken(token, address);
+        if (caller is null)
         {
-            return caller.Via == CallerVia.ApiToken
-                ? (caller, Session.OfApiToken, credentials.ApiTokenCredential)
-                : (caller, Session.OfToken, Secret.Digest(token));
+            ThrowIfUnknown();
+            caller = await refused.WaitAsync(address, http.RequestAborted)
+                ? credentials.FindToken(token, address) // It may have been made a moment ago, by another master.
+                : throw Refusal.TooMany("too many requests with a wrong token; try again later");
         }
 
-        ThrowIfUnknown();
-        throw await refused.WaitAsync(address, http.RequestAborted)
-            ? new Refusal(Problem.Of(401, "token is none that this master knows; it was mistyped, revoked, or has ended"))
-            : Refusal.TooMany("too many requests with a wrong token; try again later");
+        return caller is null
+            ? throw new Refusal(Problem.Of(401, "token is none that this master knows; it was mistyped, revoked, or has ended"))
+            : caller.Via == CallerVia.ApiToken
+            ? (caller, Session.OfApiToken, credentials.ApiTokenCredential)
+            : (caller, Session.OfToken, Secret.Digest(token));
     }
 
     private async Task<(Caller Caller, string Kind, string Credential)> ByPasswordAsync(HttpContext http, Dictionary<string, string> given)

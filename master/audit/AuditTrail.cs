@@ -112,12 +112,12 @@ internal sealed class AuditTrail(Credentials credentials, ChannelWriter<AuditRec
     private static string ActOf(HttpContext http) =>
         http.GetEndpoint() is RouteEndpoint { RoutePattern.RawText: { } pattern }
             ? pattern.StartsWith('/') ? pattern : $"/{pattern}"
-            : Short(Display.Line(http.Request.Path));
+            : Short(Display.Visible(http.Request.Path));
 
     private static string TargetOf(HttpContext http, AuditNotes notes, IReadOnlyList<AuditedChange> changes)
     {
         var places = http.Request.RouteValues.Values.OfType<string>().ToList();
-        return Display.Line(
+        return Display.Visible(
             notes.Target.Length > 0 ? notes.Target
             : places.Count > 0 ? string.Join('/', places)
             : http.Request.Query["filter"] is [{ Length: > 0 } filter] ? filter

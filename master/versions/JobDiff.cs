@@ -66,8 +66,8 @@ internal static class JobDiff
 /// <param name="Is">Null = it is not there.</param>
 internal sealed record MemberChange(
     string Member,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Was,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Is);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Was = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Is = null);
 
 /// <summary>What a save did, in a word, and the members that it changed.</summary>
 /// <param name="What">created, changed, paused, resumed, deleted, or saved: the version before is not kept.</param>

@@ -63,7 +63,7 @@ public abstract class AuditStoreContract : IDisposable
         Assert.Equal(["2", "1"], await IdsAsync(new AuditQuery([], Who: "mara")));
         Assert.Equal(["2"], await IdsAsync(new AuditQuery([], Outcome: AuditRecord.Refused)));
         Assert.Equal(["1"], await IdsAsync(new AuditQuery(["backup."])));
-        Assert.Equal(["2"], await IdsAsync(new AuditQuery(["192.0.2", "MARA"])));
+        Assert.Equal(["2"], await IdsAsync(new AuditQuery(["192.0.2.9", "MARA"])));
         Assert.Equal(["3"], await IdsAsync(new AuditQuery(["%_"])));
         Assert.Equal(["2"], await IdsAsync(new AuditQuery([], From: Some.Now.AddMinutes(2), Until: Some.Now.AddMinutes(3))));
     }
