@@ -15,6 +15,8 @@ namespace Dts.Master;
 /// <param name="AllowedOrigins">Web origins other than our own address whose pages may change jobs, e.g. https://dts.example.com.</param>
 /// <param name="AlertChannels">The file of the channels that alerts go to.</param>
 /// <param name="PublicUrl">Where people reach the console, without a slash at the end; empty = messages have no link.</param>
+/// <param name="TrustedProxies">Addresses of proxies whose X-Forwarded-For and X-Forwarded-User are believed.</param>
+/// <param name="AuditRetention">How long records of the audit trail are kept.</param>
 /// <param name="DefaultZone">The zone of jobs that name none.</param>
 internal sealed record MasterSettings(
     IPAddress Listen,
@@ -23,6 +25,7 @@ internal sealed record MasterSettings(
     TimeSpan WriteTimeout,
     string ApiToken,
     IReadOnlyList<string> AllowedOrigins,
+    IReadOnlyList<IPAddress> TrustedProxies,
     CronZone DefaultZone,
     EtcdOptions Etcd,
     Keys Keys,
@@ -30,6 +33,7 @@ internal sealed record MasterSettings(
     TimeSpan VersionRetention,
     string AlertChannels,
     string PublicUrl,
+    TimeSpan AuditRetention,
     LogLevel LogLevel)
 {
     private const int TokenLengthMin = 16;
@@ -44,12 +48,6 @@ internal sealed record MasterSettings(
         if (token.Length is > 0 and < TokenLengthMin)
         {
             throw new SettingsException($"setting apiToken has {token.Length} characters; expected at least {TokenLengthMin}");
-        }
-
-        if (token.Length == 0 && !IPAddress.IsLoopback(IPAddress.Parse(listen)))
-        {
-            throw settings.Wrong(
-                "listen", listen, "a loopback address, or a setting apiToken: whoever reaches this port can run commands on every worker");
         }
 
         string[] origins = [.. settings.List("allowedOrigins", "").Select(text => OriginOf(text) ?? throw settings.Wrong(
@@ -69,6 +67,8 @@ internal sealed record MasterSettings(
             settings.Milliseconds("apiWriteTimeout", 5000),
             token,
             origins,
+            [.. settings.List("trustedProxies", "").Select(text => IPAddress.TryParse(text, out var proxy) ? proxy : throw settings.Wrong(
+                "trustedProxies", text, "IP addresses"))],
             ZoneSetting.Read(settings),
             EtcdSettings.Read(settings),
             Keys.Read(settings),
@@ -76,7 +76,23 @@ internal sealed record MasterSettings(
             TimeSpan.FromDays(settings.Number("versionRetentionDays", 400, 1, 36_500)),
             settings.Text("alertChannels", "/etc/dts/alert-channels.json"),
             settings.Text("publicUrl", "", IsPublicUrl, "a URL such as https://dts.example.com").TrimEnd('/'),
+            TimeSpan.FromDays(settings.Number("auditRetentionDays", 400, 1, 36_500)),
             LogLevelSetting.Read(settings));
+    }
+
+    /// <summary>Refuses an address that others reach, when nothing is asked of them.</summary>
+    /// <param name="hasRecords">There are people or tokens, who alone may ask.</param>
+    /// <exception cref="SettingsException">The master would be open to everybody.</exception>
+    public void ThrowIfOpenToOthers(SettingsReader reader, bool hasRecords)
+    {
+        if (!hasRecords && ApiToken.Length == 0 && TrustedProxies.Count == 0 && !IPAddress.IsLoopback(Listen))
+        {
+            throw reader.Wrong(
+                "listen",
+                $"{Listen}",
+                "a loopback address, or a setting apiToken: whoever reaches this port can run commands on every worker; "
+                    + "or make a token: dts-master token create --role admin --name NAME");
+        }
     }
 
     /// <summary>An origin as browsers send it: in lower case, without its scheme's port or a slash at the end; null = it is none.</summary>

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Threading.Channels;
 using Dts.Common.Doctor;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
@@ -6,6 +7,7 @@ using Dts.Master;
 using Dts.Master.Access;
 using Dts.Master.Alerts;
 using Dts.Master.Api;
+using Dts.Master.Audit;
 using Dts.Master.Commands;
 using Dts.Master.Events;
 using Dts.Master.Jobs;
@@ -32,9 +34,16 @@ if (args is [DoctorCommand.Name, ..])
 }
 
 var commands = new CommandLine(Terminal.OfProcess(), Environment.GetEnvironmentVariable);
-if (Service.Answer(args, "dts-master", "serves the API and the console of the distributed crontab", commands.Lines) is { } answered)
+string[] lines = [.. commands.Lines, .. AccessCommand.Lines];
+if (Service.Answer(args, "dts-master", "serves the API and the console of the distributed crontab", lines) is { } answered)
 {
     return answered;
+}
+
+if (AccessCommand.IsMeant(args))
+{
+    var prompt = PasswordPrompt.OfProcess();
+    return await Service.RunAsync(() => new AccessCommand(prompt, Console.Out, Console.Error).RunAsync(args));
 }
 
 if (args is [LedgerCommand.Name, ..] && LedgerCommand.IsMeant(args))
@@ -63,7 +72,12 @@ return await Service.RunAsync(async () =>
     var foreign = new ForeignValues(log);
     var requests = new HttpContextAccessor();
     var jobs = new JobStore(
-        etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, foreign, () => Caller.Of(requests.HttpContext).Author);
+        etcd,
+        settings.Keys,
+        settings.DefaultZone,
+        TimeProvider.System,
+        foreign,
+        () => CallerRights.RightsOf(Caller.Of(requests.HttpContext), AuditNotes.Of(requests.HttpContext).NoteChange));
     using var versions = IVersionStore.Open(settings.Log, settings.VersionRetention);
     var waiting = new WaitingVersions(etcd, settings.Keys, foreign.Report);
     using var history = new VersionHistory(waiting, versions, TimeProvider.System);
@@ -106,15 +120,28 @@ return await Service.RunAsync(async () =>
 
     await using var app = builder.Build();
     using var refused = new RefusedTokens(TimeProvider.System, log);
+    var table = new AccessTable(settings.Keys, TimeProvider.System);
+    var access = new AccessKeeper(table, etcd, settings.Keys, foreign);
+    var credentials = new Credentials(settings, table, () => access.CutOff);
+    // full: a record is only in the journal, and the next line of the writer says so
+    var audited = Channel.CreateBounded<AuditRecord>(AuditWriter.WaitingMax);
+    using var audit = IAuditStore.Open(settings.Log, settings.AuditRetention);
+    var trail = new AuditTrail(credentials, audited.Writer, TimeProvider.System, log);
     app.Use(RequestGate.AllowHeadAsync);
     app.UseRouting();
-    app.Use(new RequestGuard(settings, () => current.AllowedOrigins, refused).CheckAsync);
+    app.Use(trail.NoteAsync);
+    app.Use(new RequestGuard(settings, () => current.AllowedOrigins, refused, credentials).CheckAsync);
     app.Use(RoleGate.CheckAsync);
     var gate = new RequestGate(settings, log);
     app.Use(gate.GuardApiAsync);
+    app.Use(new ScopeGate(view, jobs, history).CheckAsync);
     new OriginalApi(jobs, workers, store, gate, settings.DefaultZone).Map(app);
     var v1 = ApiDescription.MapV1(app);
-    MeApi.Map(v1);
+    var people = new AccessStore(etcd, settings.Keys, TimeProvider.System);
+    using var signIn = new SignIn(table, TimeProvider.System);
+    new SessionApi(credentials, table, people, signIn, refused).Map(v1);
+    new AuditApi(audit).Map(v1);
+    new PeopleApi(people, table, credentials).Map(v1);
     new JobListApi(view, TimeProvider.System).Map(v1);
     new BulkApi(view, jobs, TimeProvider.System).Map(v1);
     var runs = new RunRequests(jobs, new RequestLease(etcd, TimeProvider.System), store, TimeProvider.System);
@@ -135,6 +162,13 @@ return await Service.RunAsync(async () =>
     ConsolePage.Map(app);
     Health.Map(app, etcd, settings.Keys);
 
+    var knowing = access.RunAsync(app.Lifetime.ApplicationStopping);
+    await access.WaitAsync(settings.Etcd.CallTimeout);
+    if (table.IsListed)
+    {
+        settings.ThrowIfOpenToOthers(reader, table.HasRecords);
+    }
+
     try
     {
         await app.StartAsync();
@@ -153,6 +187,8 @@ return await Service.RunAsync(async () =>
     using var vitals = new Vitals(settings, etcd);
     Task[] keeping =
     [
+        knowing,
+        new AuditWriter(audited.Reader, trail, audit, TimeProvider.System, log).RunAsync(app.Lifetime.ApplicationStopping),
         KeepViewAsync(app.Lifetime.ApplicationStopping),
         alerts.RunAsync(app.Lifetime.ApplicationStopping),
         alertSender.RunAsync(app.Lifetime.ApplicationStopping),

@@ -19,6 +19,14 @@ internal sealed record Caller(string Name, Role Role, Scope Scope, IPAddress Add
     /// <summary>A viewer does not see the values of environment variables.</summary>
     public bool SeesEnv => Role >= Role.Operator;
 
+    /// <summary>The holder of the setting apiToken.</summary>
+    public static Caller OfApiToken(IPAddress address) =>
+        new(Author.Token, Role.Admin, Scope.Everything, address, CallerVia.ApiToken);
+
+    /// <summary>Anyone on this host, where nothing is asked for.</summary>
+    public static Caller OfLoopback(IPAddress address) =>
+        new(Author.Local, Role.Admin, Scope.Everything, address, CallerVia.Loopback);
+
     public static Caller Of(HttpContext? http) => http?.Features.Get<Caller>() ?? Nobody;
 
     public bool May(Role role) => Role >= role;
@@ -43,4 +51,16 @@ internal enum CallerVia
 
     /// <summary>By a sign-in proxy at a trusted address.</summary>
     Proxy,
+}
+
+internal static class CallerVias
+{
+    public static string Word(this CallerVia via) => via switch
+    {
+        CallerVia.ApiToken => "apiToken",
+        CallerVia.Token => "token",
+        CallerVia.Person => "person",
+        CallerVia.Proxy => "proxy",
+        _ => "loopback",
+    };
 }

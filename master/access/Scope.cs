@@ -42,6 +42,22 @@ internal sealed class Scope
         return filter.IsEverything ? Everything : new Scope(text, filter);
     }
 
+    /// <summary>Null = the text is no filter that can limit access.</summary>
+    public static Scope? TryParse(string text)
+    {
+        try
+        {
+            return Parse(text);
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The jobs that match a filter and are within the scope.</summary>
+    public Filter Narrow(Filter filter) => IsEverything ? filter : new Filter([.. filter.Terms, .. _terms]);
+
     public bool Includes(Job job) => Includes(job.Name, job.Labels, job.User);
 
     public bool Includes(JobEntry job) => Includes(job.Name, job.Labels, job.User);

@@ -32,7 +32,7 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
             return stored.Job is null ? throw JobSaves.NoSuchJob(job)
                 : JobCondition.IsSeen(http.Request.Headers.IfNoneMatch, stored.Revision)
                     ? TypedResults.StatusCode(StatusCodes.Status304NotModified)
-                : TypedResults.Ok(stored.Job);
+                : TypedResults.Ok(Caller.Of(http).Show(stored.Job));
         }).RequireRole(Role.Viewer)
             .WithSummary("The definition of a job, with its revision as ETag").Produces(StatusCodes.Status304NotModified);
 

@@ -33,7 +33,7 @@ internal static class KillBody
         var text => text,
     };
 
-    private static string ReadText(string field, JsonNode? value)
+    public static string ReadText(string field, JsonNode? value)
     {
         try
         {

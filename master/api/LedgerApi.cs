@@ -38,6 +38,7 @@ internal sealed class LedgerApi(JobStore jobs, LedgerReader ledger, TimeProvider
             [Description("Its end; a minute ago unless given, so that what has just ended is in the log")] string? to,
             [Description("Endings to list besides, such as missed,lost")] string? endings,
             [Description("The next of the page before")] string? after,
+            HttpContext http,
             CancellationToken cancel) =>
         {
             var until = Query.Moment("to", to) ?? time.GetUtcNow() - Settled;
@@ -46,7 +47,14 @@ internal sealed class LedgerApi(JobStore jobs, LedgerReader ledger, TimeProvider
             var place = Query.Text("after", after) is { } text
                 ? LedgerPlace.Parse(text) ?? throw Refusal.BadQuery("after", text, "the \"next\" of the page before")
                 : (LedgerPlace?)null;
-            return ledger.FindWrongAsync(since, until, Query.Endings("endings", endings), place, cancel);
+            var caller = Caller.Of(http);
+            return ledger.FindWrongAsync(
+                since,
+                until,
+                Query.Endings("endings", endings),
+                place,
+                cancel,
+                caller.Scope.IsEverything ? null : caller.MaySee);
         }).RequireRole(Role.Viewer).WithSummary("What is wrong in the ledger of all jobs: planned times without an ending, or with two");
     }
 

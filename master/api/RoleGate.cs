@@ -21,5 +21,5 @@ internal static class RoleGate
 
     private static string Explain(Caller caller, RequiredRole? required) => required is null
         ? "this path states no role, so nobody may call it"
-        : $"role of {caller.Name} is {caller.Role.Word()}; expected {required.Role.Word()}";
+        : $"role of {caller.Name} is {caller.Role.Word()}; expected {required.Role.Word()} for this";
 }

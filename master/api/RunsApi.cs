@@ -36,19 +36,23 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
             [Description("The next of the page before")] string? after,
             [Description("true: with the outputs of the runs")] string? output,
             [Description("minute, quarter, hour or day: also count the runs of the span by ending")] string? counts,
+            HttpContext http,
             CancellationToken cancel) =>
         {
-            var now = time.GetUtcNow();
-            var question = new RunFilter(Filter.Parse(filter ?? "", now));
+            var (now, caller) = (time.GetUtcNow(), Caller.Of(http));
+            var asked = Filter.Parse(filter ?? "", now);
+            var question = new RunFilter(asked);
             if (question.IsUnended)
             {
                 RefuseOfEnded(("from", from), ("to", to), ("counts", counts), ("output", output));
-                return ListUnended(question, Query.Text("after", after), Query.Number("limit", limit, LimitByDefault, 1, LimitMax), now);
+                return ListUnended(
+                    caller, question, Query.Text("after", after), Query.Number("limit", limit, LimitByDefault, 1, LimitMax), now);
             }
 
             var rows = Query.Number("limit", limit, LimitByDefault, 0, LimitMax);
             var place = Query.Text("after", after) is { } text ? LogCursor.Parse(text) ?? throw NoPlace(text) : (LogCursor?)null;
-            var query = Narrow(question.ToLogQuery(place, rows), Query.Moment("from", from), Query.Moment("to", to)) with
+            var seen = new RunFilter(caller.Scope.Narrow(asked));
+            var query = Narrow(seen.ToLogQuery(place, rows), Query.Moment("from", from), Query.Moment("to", to)) with
             {
                 Output = Query.Flag("output", output),
             };
@@ -61,10 +65,12 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
             [Description("The job's name")] string job,
             [Description("The run's id")] string runId,
             [Description("true: with the output")] string? output,
+            HttpContext http,
             CancellationToken cancel) =>
         {
             var name = await jobs.ResolveAsync(Query.Name(job), cancel);
-            return await runs.FindAsync(name, Query.RunId(runId), Query.Flag("output", output), cancel) ?? throw NotKnown(name, runId);
+            var found = await runs.FindAsync(name, Query.RunId(runId), Query.Flag("output", output), cancel);
+            return Show(found ?? throw NotKnown(name, runId), Caller.Of(http));
         }).RequireRole(Role.Viewer).WithSummary("One run in any state: its timeline, its attempts, what led to it and what it led to");
 
         v1.MapPost("/runs/{job}/{runId}/kill", async (
@@ -91,6 +97,18 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
         }).RequireRole(Role.Operator).WithSummary("Ends one run, in flight or in the queue; its record keeps the reason");
     }
 
+    /// <summary>Without links to runs of jobs that the caller may not see.</summary>
+    private RunView Show(RunView run, Caller caller)
+    {
+        return caller.Scope.IsEverything ? run : run with
+        {
+            Cause = run.Cause is { } cause && MaySee(cause) ? cause : null,
+            Triggered = [.. run.Triggered.Where(MaySee)],
+        };
+
+        bool MaySee(RunLink link) => view.Take(state => state.Jobs.Find(link.JobName) is { } job && caller.MaySee(job));
+    }
+
     private static Refusal NotKnown(JobName job, string runId) => Refusal.NotFound(
         $"run {Display.Line(runId)} of job {Display.Line(job)} is not known: neither in flight, nor queued, nor in the log");
 
@@ -107,10 +125,12 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
         }
     }
 
-    private RunsPage ListUnended(RunFilter filter, string? after, int limit, DateTimeOffset now)
+    private RunsPage ListUnended(Caller caller, RunFilter filter, string? after, int limit, DateTimeOffset now)
     {
         var place = after is null ? (UnendedCursor?)null : UnendedCursor.Parse(after) ?? throw NoPlace(after);
-        var found = view.Ask(state => state.Runs.List())
+        var found = view.Ask(state => caller.Scope.IsEverything
+                ? state.Runs.List()
+                : state.Runs.List().Where(run => state.Jobs.Find(run.JobName) is { } job && caller.MaySee(job)).ToList())
             .Select(run => UnendedRun.Of(run, now))
             .Where(filter.Matches)
             .Where(run => place is not { } end || UnendedCursor.Of(run).CompareTo(end) > 0)

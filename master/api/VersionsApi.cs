@@ -35,14 +35,16 @@ internal sealed class VersionsApi(JobStore jobs, JobSaves saves, VersionHistory 
         v1.MapGet("/jobs/{name}/versions/{revision}", async (
             [Description("The job's name")] string name,
             [Description("The revision of the version")] string revision,
+            HttpContext http,
             CancellationToken cancel) =>
-            VersionView.Of(await GetAsync(await ResolveAsync(name, cancel), "revision", revision, cancel)))
+            VersionView.Of(await GetAsync(await ResolveAsync(name, cancel), "revision", revision, cancel), Caller.Of(http)))
             .RequireRole(Role.Viewer).WithSummary("A version of a job with its definition");
 
         v1.MapGet("/jobs/{name}/versions/{revision}/diff", async (
             [Description("The job's name")] string name,
             [Description("The revision of the version")] string revision,
             [Description("The revision of another version; the job as it is now by default")] string? to,
+            HttpContext http,
             CancellationToken cancel) =>
         {
             var job = await ResolveAsync(name, cancel);
@@ -54,7 +56,7 @@ internal sealed class VersionsApi(JobStore jobs, JobSaves saves, VersionHistory 
             }
 
             var now = other is null ? await jobs.FindAsync(job, cancel) : other.Job;
-            return new VersionDiff(from.Revision, other?.Revision, JobDiff.Between(from.Job, now));
+            return new VersionDiff(from.Revision, other?.Revision, Caller.Of(http).Show(JobDiff.Between(from.Job, now)));
         }).RequireRole(Role.Viewer).WithSummary("How a version differs from another one, or from the job as it is now, member by member");
 
         v1.MapPost("/jobs/{name}/versions/{revision}/restore", async (
@@ -120,8 +122,8 @@ internal sealed record VersionLine(
 /// <param name="Job">The whole definition; null = the job was deleted, or its definition is no longer kept.</param>
 internal sealed record VersionView(long Revision, DateTimeOffset? At, string By, string From, Job? Job)
 {
-    public static VersionView Of(JobVersion version) =>
-        new(version.Revision, version.SavedAt, version.Author.By, version.Author.From, version.Job);
+    public static VersionView Of(JobVersion version, Caller caller) => new(
+        version.Revision, version.SavedAt, version.Author.By, version.Author.From, version.Job is { } job ? caller.Show(job) : null);
 }
 
 /// <param name="To">The other version's revision; null = the job as it is now.</param>

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
+using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Dts.Common.Etcd;
@@ -98,7 +99,10 @@ internal sealed class ClusterHost : IDisposable
     }
 
     /// <summary>The master's answer to a path.</summary>
-    public Task<string> GetAsync(string path) => _http.GetStringAsync(new Uri(_address!, path));
+    public Task<string> GetAsync(string path, string? token = null) => AskAsync(HttpMethod.Get, path, null, token);
+
+    /// <summary>The same to a path with a body of JSON.</summary>
+    public Task<string> PostAsync(string path, string body, string? token = null) => AskAsync(HttpMethod.Post, path, body, token);
 
     /// <summary>Processor time of all that runs here, children included.</summary>
     public double ReadCpu() => _processes.Select(process => process.ReadCpu()).Sum(cpu => cpu.Own + cpu.Children);
@@ -136,6 +140,15 @@ internal sealed class ClusterHost : IDisposable
         _processes.ForEach(process => process.Dispose());
         _http.Dispose();
         Directory.Delete(_folder, recursive: true);
+    }
+
+    private async Task<string> AskAsync(HttpMethod method, string path, string? body, string? token)
+    {
+        using var request = new HttpRequestMessage(method, new Uri(_address!, path));
+        request.Headers.Authorization = token is null ? null : new AuthenticationHeaderValue("Bearer", token);
+        request.Content = body is null ? null : new StringContent(body, new MediaTypeHeaderValue("application/json"));
+        using var answer = await _http.SendAsync(request);
+        return await answer.EnsureSuccessStatusCode().Content.ReadAsStringAsync();
     }
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);

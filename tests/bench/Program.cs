@@ -24,6 +24,10 @@ else if (args is ["log-writing", ..])
 {
     await LogFigures.WriteAsync([.. args.Skip(1).Select(size => int.Parse(size, System.Globalization.CultureInfo.InvariantCulture))]);
 }
+else if (args is ["access"])
+{
+    await AccessFigures.RunAsync();
+}
 else if (args is ["log-lag"])
 {
     await LagFigures.RunAsync();

@@ -23,11 +23,13 @@ public sealed partial class ArchitectureTests
         ["common/Logs/Mongo"]       = "Hosting Jobs",
         ["common/Doctor"]           = $"{Common} Logs.Mongo",
         ["master"]                  =
-            $"{Common} Doctor master.Access master.Alerts master.Api master.Commands master.Crontab master.Events master.Jobs master.Logs "
-                + "master.Versions master.Views",
+            $"{Common} Doctor master.Access master.Alerts master.Api master.Audit master.Commands master.Crontab master.Events master.Jobs "
+                + "master.Logs master.Versions master.Views",
         ["master/access"]           = $"{Common} master.Jobs master.Versions master.Views",
+        ["master/audit"]            = "Hosting Jobs Logs Logs.Mongo master.Access master.Versions",
         ["master/api"]              =
-            $"{Common} master.Access master.Alerts master.Crontab master.Events master.Jobs master.Logs master.Versions master.Views",
+            $"{Common} master.Access master.Alerts master.Audit master.Crontab master.Events master.Jobs master.Logs master.Versions "
+                + "master.Views",
         ["master/commands"]         = "Hosting master.Crontab",
         ["master/crontab"]          = "Cron Hosting Jobs master.Jobs",
         ["master/jobs"]             = $"{Common} master.Logs master.Versions",

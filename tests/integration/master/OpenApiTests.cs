@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Dts.Master.Access;
 using Dts.Master.Api;
 using Dts.Tests.Support;
 using Xunit;
@@ -49,6 +50,10 @@ public sealed class OpenApiTests(MasterProcess master) : IClassFixture<MasterPro
     public async Task Each_example_is_answered_as_it_says()
     {
         await SendAsync(HttpMethod.Put, "/api/v1/jobs/hello", """{"command":"echo hello","cronExpr":"* * * * *"}""");
+        // Examples add people, and a master that knows people asks who calls.
+        var token = await new AccessStore(master.Etcd, master.Keys, TimeProvider.System)
+            .AddTokenAsync("tests", Role.Admin, "", null, "tests", CancellationToken.None);
+        master.Http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
         await master.LogStore.WriteAsync([Some.Record(0)], CancellationToken.None);
         var operations = OperationsOf(await ReadAsync()).ToDictionary();
 
