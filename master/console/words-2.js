@@ -196,8 +196,10 @@ export const words = {
   // people, alerts, audit
   'ran': '运行', 'signed in': '登录',
   // people, alerts, audit
-  'Tell this channel, too (empty: only the rules decide)': '另通知此渠道（留空：仅按规则）', 'Of this, one a line': '通知事项，每行一个',
   'tells {channel}': '通知 {channel}',
   // people, alerts, audit
+  // people, alerts, audit
+  // people, alerts, audit
+  'Tell this channel, too': '另通知此渠道',
   // people, alerts, audit
 };

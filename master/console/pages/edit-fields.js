@@ -45,12 +45,10 @@ export const DEFAULTS = {
   'target.labels': {},
   secrets: [],
   'alert.channel': '',
-  'alert.on': ['failing', 'missed', 'lost', 'recovered'],
-  'alert.after': 1,
 };
 
 /** kind: text, number, check, choice, names (a list), pairs (lines of name=value). */
-export const groups = () => [
+export const groups = (channels) => [
   {
     name: t('What it is'),
     fields: [
@@ -158,9 +156,13 @@ export const groups = () => [
           ['kill', t('the command is ended')],
         ],
       },
-      { member: 'alert.channel', kind: 'text', label: t('Tell this channel, too (empty: only the rules decide)'), isOptional: true },
-      { member: 'alert.on', kind: 'names', label: t('Of this, one a line'), isOptional: true },
-      { member: 'alert.after', kind: 'number', label: t('Failing: so many runs in a row'), isOptional: true },
+      {
+        member: 'alert.channel',
+        kind: 'choice',
+        label: t('Tell this channel, too'),
+        options: [['', t('none')], ...channels.map((name) => [name, name])],
+        isOptional: true,
+      },
     ],
     say: (job) =>
       [

@@ -42,6 +42,7 @@ export async function render({ name }, frame) {
   model.fail = (member, text) => failAt(model, member, text);
 
   if (!stored) await learnMembers(model);
+  const channels = await channelsOf(model);
   const schedule = scheduleOf(model);
   const main = h(
     'div.form-main',
@@ -56,7 +57,7 @@ export async function render({ name }, frame) {
     ),
     h(
       'div.folds',
-      groups().map((group) => foldOf(model, group)),
+      groups(channels).map((group) => foldOf(model, group)),
       otherOf(model),
     ),
   );
@@ -121,6 +122,14 @@ async function learnMembers(model) {
   const query = { dryRun: 'true' };
   const trial = await ask('PUT', 'jobs/new', { body: { command: 'true', cronExpr: '@daily' }, query }).catch(() => null);
   for (const member of Object.keys(trial?.data.job ?? {})) model.known.add(member);
+}
+
+/** The names of the channels for alerts; none where the masters have none. */
+async function channelsOf(model) {
+  const found = await get('alerts').catch(() => ({ channels: [] }));
+  const names = new Set([...found.channels.map((channel) => channel.name), ...(model.draft.alert ? [model.draft.alert.channel] : [])]);
+  if (names.size > 0) model.known.add('alert');
+  return [...names];
 }
 
 export const labelled = (label, field) => h('div.lab-field', h('label.lab', { for: field.dataset.input }, label), field);

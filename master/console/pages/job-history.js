@@ -3,7 +3,7 @@ import { h, fill, other, clean } from '../dom.js';
 import { t } from '../i18n.js';
 import { ask, get, path } from '../api.js';
 import { time, when, ago } from '../time.js';
-import { button, question, fault, empty } from '../parts.js';
+import { button, question, fault, empty, download } from '../parts.js';
 import { diffLines } from '../logic/diff.js';
 
 export const shown = (value) => (value === undefined || value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value));
@@ -216,4 +216,27 @@ async function restore({ state, frame, versions }, version, number, from) {
   } catch (failure) {
     frame.toast(failure.message, { isFault: true });
   }
+}
+
+/** The definition of a job as it is stored. */
+export function viewJson(state, frame) {
+  const pre = h('pre.field.mono.json', { tabindex: '0', 'aria-label': t('definition') });
+  const text = () => `${JSON.stringify(state.job, null, 2)}\n`;
+  const draw = () => {
+    pre.textContent = state.job ? text() : '';
+  };
+  draw();
+  return {
+    node: h(
+      'div',
+      h(
+        'div.tools.end',
+        button(t('Copy'), { onclick: () => navigator.clipboard.writeText(text()).then(() => frame.toast(t('Copied.'))) }),
+        button(t('Download'), { onclick: () => download(text(), `${state.name}.json`, 'application/json') }),
+      ),
+      pre,
+      h('p.faint.after', t('Save it again with: {command}', { command: 'dts-master apply FILE' })),
+    ),
+    refresh: draw,
+  };
 }

@@ -10,7 +10,7 @@ const TABS = {
   calendar: [() => t('Calendar'), () => import('./job-calendar.js')],
   statistics: [() => t('Statistics'), () => import('./job-statistics.js')],
   history: [() => t('History'), () => import('./job-history.js')],
-  json: [() => 'JSON', () => import('./job-json.js')],
+  json: [() => 'JSON', () => import('./job-history.js').then((module) => ({ view: module.viewJson }))],
 };
 
 /** A value for the filter language, with quotes where it needs them. */

@@ -43,7 +43,7 @@ export async function view(frame) {
   } catch (failure) {
     return refusedView(t('Alerts'), failure);
   }
-  const [form, lists] = [h('div'), h('div')];
+  const [top, form, lists] = [h('div'), h('div'), h('div')];
   const again = async () => {
     await read();
     draw();
@@ -62,7 +62,16 @@ export async function view(frame) {
     );
     form.querySelector('input, select').focus();
   };
-  const draw = () =>
+  const title = () => (page.open.length ? t('{n} {n|thing is|things are} wrong', { n: page.open.length }) : t('Nothing is wrong'));
+  const draw = () => {
+    fill(
+      top,
+      lead(
+        title(),
+        t('One message when something turns bad, one when it is well again. Never one for each run.'),
+        button(t('New rule'), { kind: 'first big', role: 'admin', onclick: () => edit(null) }),
+      ),
+    );
     fill(
       lists,
       openOf(page, frame, again),
@@ -70,19 +79,11 @@ export async function view(frame) {
       channelsOf(page, frame),
       mutesOf(page, frame, again),
     );
+  };
   draw();
   let timer = 0;
   return {
-    node: h(
-      'div',
-      lead(
-        page.open.length ? t('{n} {n|thing is|things are} wrong', { n: page.open.length }) : t('Nothing is wrong'),
-        t('One message when something turns bad, one when it is well again. Never one for each run.'),
-        button(t('New rule'), { kind: 'first big', role: 'admin', onclick: () => edit(null) }),
-      ),
-      form,
-      lists,
-    ),
+    node: h('div', top, form, lists),
     onLive: (event) => {
       if (['alert', 'reset'].includes(event.kind)) {
         clearTimeout(timer);

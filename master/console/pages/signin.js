@@ -27,7 +27,7 @@ export function render(params, frame) {
     fill(
       help,
       h('p', how === 'token' ? t('No token? An admin makes one with:') : t('No account? An admin makes one with:')),
-      h('code', how === 'token' ? 'dts-master token create NAME --role operator' : 'dts-master user add NAME --role operator'),
+      h('code', how === 'token' ? 'dts-master token create --name NAME --role operator' : 'dts-master user add NAME --role operator'),
     );
   };
   const submit = h('button.b.first.big', { type: 'submit' }, t('Sign in'));
