@@ -2,7 +2,7 @@
 import { h, fill, say, other, link, clean } from '../dom.js';
 import { t, number } from '../i18n.js';
 import { duration, time, when, coming, ms, lively, zoneOf, rough } from '../time.js';
-import { state, words, spark, button, anchor, more, segments, empty, fault, labels, schedule, download, question } from '../parts.js';
+import { state, words, spark, button, more, segments, empty, fault, labels, schedule, download, question } from '../parts.js';
 import { rows } from '../rows.js';
 import { filterBox, filterKeys } from '../filter.js';
 import { get, post } from '../api.js';
@@ -239,6 +239,7 @@ export async function render(_, frame) {
 
   function draw() {
     const isEmpty = items.length === 0 && filter === '';
+    node.querySelector('.tools').hidden = isEmpty;
     if (isEmpty) fill(body, nothing(frame));
     else if (items.length === 0) fill(body, empty(t('No job matches'), t('Words must all match. Take one away, or clear the filter.')));
     else if (!table.node.isConnected) fill(body, table.node, foot);
@@ -483,7 +484,7 @@ function nothing(frame) {
         ? t('A job is a command and a time. {n} {n|worker is|workers are} here and {n|has|have} nothing to do.', { n: workers })
         : t('A job is a command and a time. No worker is here yet: start dts-worker on a host.'),
       h('a.b.big.first', { href: '/new' }, t('New job'), ' ', h('kbd', 'N')),
-      anchor(t('Import a crontab'), '/settings/import'),
+      h('a.b.big', { href: '/settings/import' }, t('Import a crontab')),
     ),
     h('div.empty.shell', h('p', t('Or from a shell:')), h('pre.field', curl)),
   ];

@@ -338,7 +338,7 @@ export async function render(_, frame) {
       [900_000, HOUR / 2, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR, 7 * 24 * HOUR].find((one) => (end - start) / one <= 10) ??
       30 * 24 * HOUR;
     const list = [];
-    for (let at = Math.ceil(start / step) * step; at < end - step / 3; at += step)
+    for (let at = Math.ceil(start / step) * step; at < end - (end - start) * (innerWidth < 700 ? 0.2 : 0.05); at += step)
       list.push(
         h(
           'span',

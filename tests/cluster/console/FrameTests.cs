@@ -55,7 +55,7 @@ public sealed class FrameTests(ConsoleBrowser browser) : IClassFixture<ConsoleBr
         await Expect(tab[".empty"]).ToContainTextAsync("No job matches");
         Assert.Contains("filter=ending%3Afailed+nothing+has+this", tab.Page.Url, StringComparison.Ordinal);
         await tab.Find("button", "Clear").ClickAsync();
-        await Expect(tab["#crumbs"]).ToContainTextAsync("220");
+        await Expect(tab["#crumbs"]).ToContainTextAsync(new Regex("^Jobs 2[0-9]{2}$"));
     }
 
     [Fact]
@@ -66,9 +66,9 @@ public sealed class FrameTests(ConsoleBrowser browser) : IClassFixture<ConsoleBr
 
         Assert.InRange(await tab["tbody tr:not(.pad)"].CountAsync(), 20, 60);
         await tab.Page.EvaluateAsync("scrollTo(0, document.body.scrollHeight)");
-        await Expect(tab[".foot"]).ToContainTextAsync("200 of 220");
+        await Expect(tab[".foot"]).ToContainTextAsync("200 of 2");
         await tab.Page.EvaluateAsync("scrollTo(0, document.body.scrollHeight)");
-        await Expect(tab[".foot"]).ToContainTextAsync("All 220");
+        await Expect(tab[".foot"]).ToContainTextAsync("All 2");
 
         Assert.InRange(await tab["tbody tr:not(.pad)"].CountAsync(), 20, 60);
     }
