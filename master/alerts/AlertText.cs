@@ -94,8 +94,8 @@ internal static class AlertText
 
     private static string? UrlOf(AlertMessage message, string publicUrl) => publicUrl.Length == 0 ? null
         : message.JobName.Length == 0 ? $"{publicUrl}/workers"
-        : $"{publicUrl}/jobs/{Uri.EscapeDataString(message.JobName)}"
-            + (message.RunId.Length > 0 ? $"/runs/{Uri.EscapeDataString(message.RunId)}" : "");
+        : message.RunId.Length == 0 ? $"{publicUrl}/jobs/{Uri.EscapeDataString(message.JobName)}"
+        : $"{publicUrl}/runs/{Uri.EscapeDataString(message.JobName)}/{Uri.EscapeDataString(message.RunId)}";
 
     private static string WordOf(AlertEvent what) => System.Text.Json.JsonNamingPolicy.CamelCase.ConvertName(what.ToString());
 

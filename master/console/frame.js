@@ -21,6 +21,7 @@ export const places = () => PLACES.map(([name, path, text, key]) => ({ name, pat
 const $ = (id) => document.getElementById(id);
 const routes = [];
 let view = null; // What the page's render returned.
+let shown = ''; // The address of the page.
 let serial = 0; // Of the latest navigation: a slower one before it draws nothing.
 
 /** What pages get: see docs/console.md. */
@@ -90,6 +91,7 @@ export function reload() {
 
 async function show(y = history.state?.y ?? 0) {
   const mine = ++serial;
+  shown = location.pathname + location.search;
   const found = find(location.pathname);
   view?.close?.();
   view = null;
@@ -389,7 +391,11 @@ export function toast(text, { undo, href, go: label, isFault = false } = {}) {
 export function startFrame(choose) {
   frame.choose = choose;
   history.scrollRestoration = 'manual';
-  addEventListener('popstate', () => show());
+  addEventListener('popstate', (event) => {
+    const to = location.pathname + location.search;
+    if (!view?.leave || view.leave(to)) return show();
+    history.pushState({ y: scrollY }, '', shown); // Back to where the changes are.
+  });
   document.addEventListener('click', (event) => {
     const node = event.target.closest?.('a[href]');
     if (

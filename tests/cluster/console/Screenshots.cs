@@ -155,9 +155,10 @@ public sealed class Screenshots(ConsoleBrowser browser) : IClassFixture<ConsoleB
         string name, string path, Func<ConsoleTab, Task>? prepare, int width, string language, bool isDark, Uri? master = null)
     {
         await using var tab = await browser.OpenAsync(path, width, width < 700 ? 844 : 900, language, isDark, master);
-        await tab.Page.WaitForLoadStateAsync(LoadState.NetworkIdle);
+        const string isDrawn = "document.querySelector('#live').textContent !== '' && !document.querySelector('.bones')";
+        await tab.Page.WaitForFunctionAsync(isDrawn); // The stream of events keeps the network busy for good.
         await (prepare?.Invoke(tab) ?? Task.CompletedTask);
-        await tab.Page.WaitForFunctionAsync("document.querySelector('#live').textContent !== '' && !document.querySelector('.bones')");
+        await tab.Page.WaitForFunctionAsync(isDrawn);
         await tab.Page.ScreenshotAsync(new() { Path = Path.Combine(Folder!, $"{name}.png") });
     }
 }

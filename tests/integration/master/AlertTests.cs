@@ -72,7 +72,7 @@ public sealed class AlertTests : IAsyncLifetime
         Assert.Equal("/pager?key=in-the-url", failing.Path);
         Assert.Equal("went wrong", (string?)failing.Json["reason"]);
         Assert.Equal("dumping\n<b>no space␛[0m left", (string?)failing.Json["lastLines"]);
-        Assert.StartsWith("https://dts.example.com/jobs/backup/runs/", (string?)failing.Json["url"]);
+        Assert.StartsWith("https://dts.example.com/runs/backup/", (string?)failing.Json["url"]);
         Assert.StartsWith("backup is failing: went wrong\n", (string?)failing.Json["text"]);
         Assert.Equal((string?)failing.Json["id"], failing.Headers["DTS-Delivery"]);
         var signature = failing.Headers["DTS-Signature"].Split(',');

@@ -22,7 +22,7 @@ public sealed class AlertTextTests
 
         Assert.Equal(
             "backup is failing, 2 times in a row: exit status 3\n12\n13\n14\n15\n16\n17\n18\n19\n20\n␛[31mno space? left\n"
-                + "https://dts.example.com/jobs/backup/runs/run-1",
+                + "https://dts.example.com/runs/backup/run-1",
             notice.Text);
         Assert.Equal(3, notice.ExitCode);
     }
