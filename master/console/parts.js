@@ -229,15 +229,18 @@ export function question(from, { title, text, yes, no = t('Cancel'), danger = fa
   return new Promise((resolve) => {
     const inputs = fields.map((field) => h('input.field', { name: field.name, value: field.value ?? '', placeholder: field.placeholder }));
     const node = h(
-      'form.dlg',
+      'div.dlg',
       { role: 'dialog', 'aria-modal': 'false', 'aria-labelledby': 'dlg-title' },
-      h('h3#dlg-title', title),
-      text && h('div.say', text),
-      fields.map((field, i) => h('label.lab', field.label, inputs[i])),
       h(
-        'div.acts',
-        h('button.b.first', { type: 'submit', class: danger ? 'danger' : '' }, yes),
-        h('button.b', { type: 'button', onclick: () => shut(undefined) }, no),
+        'form',
+        h('h3#dlg-title', title),
+        text && h('div.say', text),
+        fields.map((field, i) => h('label.lab', field.label, inputs[i])),
+        h(
+          'div.acts',
+          h('button.b.first', { type: 'submit', class: danger ? 'danger' : '' }, yes),
+          h('button.b', { type: 'button', onclick: () => shut(undefined) }, no),
+        ),
       ),
     );
     const shut = float(from, node, resolve);

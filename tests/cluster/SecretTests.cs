@@ -32,11 +32,11 @@ public sealed class SecretTests
         var runtime = await StartWorkerAsync(cluster, secret);
         await cluster.SaveAsync(
             "with-secret",
-            "umask 077; echo begun; test $(wc -c <$DTS_SECRETS/db) = 64; echo $?; stat -c '%a %U' $DTS_SECRETS $DTS_SECRETS/db; sleep 300",
+            "umask 077; echo begun; test $(wc -c <$DTS_SECRETS/db) = 64; echo $?; stat -c '%a %U' $DTS_SECRETS $DTS_SECRETS/db; sleep 4714",
             Never,
             new { user = "nobody", secrets = new[] { "db" } });
         var runId = await cluster.RunAsync("with-secret");
-        await Patience.Until(() => Processes.Running("sleep 300").Count > 0, cluster.Describe);
+        await Patience.Until(() => Processes.Running("sleep 4714").Count > 0, cluster.Describe);
         var folder = Assert.Single(Directory.GetDirectories(runtime));
         Assert.Equal(secret, await File.ReadAllTextAsync(Path.Combine(folder, "db"), TestContext.Current.CancellationToken));
 
@@ -80,7 +80,7 @@ public sealed class SecretTests
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 0);
         var runtime = await StartWorkerAsync(cluster, "secret");
-        await cluster.SaveAsync("left", "sleep 300; true", Never, new { user = "nobody", secrets = new[] { "db" } });
+        await cluster.SaveAsync("left", "sleep 4714; true", Never, new { user = "nobody", secrets = new[] { "db" } });
         await cluster.RunAsync("left");
         await Patience.Until(() => cluster.CommandsAlive().Count >= 2, cluster.Describe);
 

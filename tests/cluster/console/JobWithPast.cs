@@ -68,7 +68,7 @@ internal static class JobWithPast
             planned,
             planned - 1101,
             planned + (hasRun ? 1 : 0),
-            planned + (long)took.TotalMilliseconds,
+            planned + (hasRun ? 1 : 0) + (long)took.TotalMilliseconds,
             string.Create(CultureInfo.InvariantCulture, $"{Name}/{RunId.Of(at)}"),
             status,
             ExitCode: !hasRun ? null : status == RunStatus.Succeeded ? 0 : 75,

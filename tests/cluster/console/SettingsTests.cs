@@ -62,7 +62,7 @@ public sealed class SettingsTests(ConsoleBrowser browser) : IClassFixture<Consol
         await Expect(tab[".imported tbody tr"]).ToHaveCountAsync(4);
         await Expect(tab.Find(".imported tr", "nightly-dump-main")).ToContainTextAsync("at 02:15 every day");
         await Expect(tab.Find(".imported tr", "left out")).ToContainTextAsync("@reboot is refused");
-        await Expect(tab.Find(".imported tr", "mail")).ToContainTextAsync("standard input");
+        await Expect(tab.Find(".imported tr", "08:00")).ToContainTextAsync("standard input");
 
         await tab.Find("button", "Save 2 jobs, paused").ClickAsync();
         await Expect(tab.Find(".toast", "Saved 2 jobs.")).ToBeVisibleAsync();

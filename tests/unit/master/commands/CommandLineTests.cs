@@ -409,7 +409,8 @@ public sealed class CommandLineTests : IAsyncLifetime
             _dts_master
             printf '%s\n' "${"{COMPREPLY[@]}"}"
             """;
-        var start = new ProcessStartInfo("/bin/bash", ["-c", script])
+        // What bash puts into the background comes to this process when bash has ended; it is reaped in a session of its own only.
+        var start = new ProcessStartInfo("setsid", ["/bin/bash", "-c", script])
         {
             RedirectStandardOutput = true,
             Environment = { ["DTS_URL"] = _api.Url, ["PATH"] = $"{AppContext.BaseDirectory}:{Environment.GetEnvironmentVariable("PATH")}" },
