@@ -157,7 +157,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         await hosts.Soon(3, "test -s /tmp/other && test $(stat -c %s /var/lib/dts/worker/output/* | sort -n | tail -n 1) -gt 60000");
         var arguments = (await hosts.RunAsync(
             3,
-            "echo $(systemctl show -P MainPID dts-worker) $(basename $(ls /var/lib/dts/worker/holders/*.sock | head -n 1)) "
+            "echo $(systemctl show -P MainPID dts-worker) $(basename $(ls -t /var/lib/dts/worker/holders/*.sock | head -n 1)) "
                 + "$(cat /tmp/other)")).Trim();
 
         await PutOnceAsync(
