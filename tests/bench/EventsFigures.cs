@@ -5,7 +5,6 @@ using System.Net.Sockets;
 using System.Text;
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dts.Bench;
 

@@ -78,8 +78,7 @@ internal static class ListsFigures
             await AskAsync(host, master, path, seconds: 2); // The first ones pay for what is loaded with them.
             var (times, cpu) = await AskAsync(host, master, path, Seconds);
             Console.WriteLine(Invariant(
-                $"| `{path}` {s_failure}"
-                    + $" | {times[times.Length / 2]:F2} | {times[times.Length * 99 / 100]:F2} | {times[^1]:F1} | {cpu:P0} |"));
+                $"| `{path}` {s_failure} | {At(times, 0.5):F2} | {At(times, 0.99):F2} | {times[^1]:F1} | {cpu:P0} |"));
         }
 
         for (var round = 0; round < Rounds; round++)
@@ -91,6 +90,8 @@ internal static class ListsFigures
     }
 
     private static string s_failure = "";
+
+    private static double At(double[] sorted, double part) => sorted[(int)(sorted.Length * part)];
 
     private static async Task ApplyAsync(ClusterHost host, int round)
     {
