@@ -16,6 +16,7 @@ internal sealed class Credentials(MasterSettings settings, AccessTable table, Fu
     // A master that is cut off learns of no revocation; it can change nothing, but reads the log.
     private static readonly TimeSpan KnownFor = TimeSpan.FromMinutes(15);
 
+    private static readonly TimeSpan LooksAgainWithin = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan AppearsWithin = TimeSpan.FromMilliseconds(300);
 
     // Keeps the apiToken, which a person may have chosen, from being guessed from what sessions store of it.
@@ -44,11 +45,18 @@ internal sealed class Credentials(MasterSettings settings, AccessTable table, Fu
         return shown;
     }
 
-    /// <summary>Waits until what a request shows is worth nothing any more; false = cancelled before.</summary>
+    /// <summary>Waits until a request shows nobody any more, or its caller has another role or filter; false = cancelled before.</summary>
     public async Task<bool> WaitUntilUnknownAsync(HttpContext http, CancellationToken cancel)
     {
-        await table.WaitUntilAsync(() => Find(http) is not Shown.By, Timeout.InfiniteTimeSpan, cancel);
+        var was = Caller.Of(http);
+        while (!cancel.IsCancellationRequested && IsStill())
+        {
+            await table.WaitUntilAsync(() => !IsStill(), LooksAgainWithin, cancel); // No change of the table says that a token has ended.
+        }
+
         return !cancel.IsCancellationRequested;
+
+        bool IsStill() => Find(http) is Shown.By { Caller: var now } && (now.Role, now.Scope.Text) == (was.Role, was.Scope.Text);
     }
 
     public Shown Find(HttpContext http)

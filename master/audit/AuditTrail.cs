@@ -48,22 +48,28 @@ internal sealed class AuditTrail(Credentials credentials, ChannelWriter<AuditRec
         }
     }
 
+    /// <summary>The original paths know no dry run: they change, whatever the query says.</summary>
+    private static bool IsDryRun(HttpRequest request) =>
+        request.Path.StartsWithSegments("/api/v1", StringComparison.Ordinal) && request.Query["dryRun"] == "true";
+
     private void Note(HttpContext http, AuditNotes notes)
     {
         var outcome = OutcomeOf(http, notes);
         var isChange = !HttpMethods.IsGet(http.Request.Method) && !HttpMethods.IsHead(http.Request.Method)
-            && http.GetEndpoint() is RouteEndpoint && http.Request.Query["dryRun"] != "true";
+            && http.GetEndpoint() is RouteEndpoint && !IsDryRun(http.Request);
         if (outcome != AuditRecord.Refused && !isChange)
         {
             return;
         }
 
         var record = RecordOf(http, notes, outcome);
-        if (outcome != AuditRecord.Refused)
+        if (outcome == AuditRecord.Done || (outcome != AuditRecord.Refused && http.Features.Get<Caller>() is not null))
         {
             Keep(record);
             return;
         }
+
+        // What is refused, and what fails without anybody to be named, counts as one: nobody fills the trail by it.
 
         AuditRecord? first;
         lock (_gate)

@@ -35,6 +35,8 @@ internal sealed record JobRights(
 
         return after is null || MaySetUserAndTarget ? null
             : after.User != (before?.User ?? "") ? Privileged(name, "user", before?.User ?? "", after.User)
+            : after.Secrets.Except(before?.Secrets ?? []).Any()
+                ? Privileged(name, "secrets", string.Join(", ", before?.Secrets ?? []), string.Join(", ", after.Secrets))
             : $"{after.Target}" != $"{before?.Target ?? new Target()}"
                 ? Privileged(name, "target", $"{before?.Target ?? new Target()}", $"{after.Target}")
             : null;

@@ -28,10 +28,49 @@ public sealed class AuditTests(AccessMaster access) : IClassFixture<AccessMaster
     {
         await access.AskAsync("viewer", "POST", "/api/v1/jobs/own/run");
 
-        var record = Find(await access.AuditAsync(Is("POST /api/v1/jobs/{name}/run", "own")), "POST /api/v1/jobs/{name}/run", "own");
+        const string run = "POST /api/v1/jobs/{name}/run";
+        var record = Find(await access.AuditAsync(Is(run, "own", "viewer")), run, "own", "viewer");
 
         Assert.Equal(
             "viewer viewer refused role of viewer is viewer; expected operator for this", Text(record, "who", "role", "outcome", "detail"));
+    }
+
+    [Fact]
+    public async Task A_change_on_an_original_path_is_recorded_whatever_its_query_says()
+    {
+        await access.AskAsync(
+            "editor",
+            "POST",
+            "/job/save?dryRun=true",
+            "job=" + Uri.EscapeDataString("""{"name":"by-form","command":"true","cronExpr":"@daily","labels":{"team":"pay"}}"""),
+            "application/x-www-form-urlencoded");
+
+        var record = Find(await access.AuditAsync(Is("POST /job/save", "by-form")), "POST /job/save", "by-form");
+
+        Assert.Equal("editor done", Text(record, "who", "outcome"));
+    }
+
+    [Fact]
+    public async Task A_password_that_is_no_text_is_not_repeated()
+    {
+        var (status, body) = await access.AskAsync(null, "POST", "/api/v1/session", """{"name":"mara","password":123456789012}""");
+
+        Assert.Equal(422, status);
+        Assert.Contains("password is no text", body);
+        Assert.DoesNotContain("123456789012", body);
+    }
+
+    [Fact]
+    public async Task Only_an_admin_gives_a_job_a_secret()
+    {
+        const string job = """{"command":"true","cronExpr":"@daily","labels":{"team":"pay"},"secrets":["db"]}""";
+
+        var (refused, why) = await access.AskAsync("editor", "PUT", "/api/v1/jobs/with-secret", job);
+        var (made, _) = await access.AskAsync("admin", "PUT", "/api/v1/jobs/with-secret", job);
+        var (kept, _) = await access.AskAsync("editor", "PATCH", "/api/v1/jobs/with-secret", """{"timeoutSeconds":3}""");
+
+        Assert.Equal((403, 201, 200), (refused, made, kept));
+        Assert.Contains("secrets of job", why);
     }
 
     [Fact]
@@ -92,10 +131,11 @@ public sealed class AuditTests(AccessMaster access) : IClassFixture<AccessMaster
         Assert.DoesNotContain("of eva", access.Master.Said());
     }
 
-    private static Func<JsonNode, bool> Is(string act, string target) =>
-        record => $"{record["act"]}" == act && $"{record["target"]}" == target;
+    private static Func<JsonNode, bool> Is(string act, string target, string who = "") =>
+        record => $"{record["act"]}" == act && $"{record["target"]}" == target && (who.Length == 0 || $"{record["who"]}" == who);
 
-    private static JsonNode Find(JsonArray records, string act, string target) => records.First(record => Is(act, target)(record!))!;
+    private static JsonNode Find(JsonArray records, string act, string target, string who = "") =>
+        records.First(record => Is(act, target, who)(record!))!;
 
     private static string Text(JsonNode record, params string[] members) =>
         string.Join(' ', members.Select(member => $"{record[member]}"));
