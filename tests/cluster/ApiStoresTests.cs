@@ -76,7 +76,7 @@ public sealed class ApiStoresTests : IAsyncLifetime
         Assert.Equal("command", (string?)Assert.Single(diff["changes"]!.AsArray())!["member"]);
         await Patience.Until(() => VersionsInEtcdAsync().Result.Length == 0, _cluster.Describe);
         await SendAsync("DELETE", "jobs/report");
-        Assert.Equal(201, (await SendAsync("POST", $"jobs/report/versions/{first.Tag.Trim('"')}/restore")).Status);
+        Assert.Equal(200, (await SendAsync("POST", $"jobs/report/versions/{first.Tag.Trim('"')}/restore")).Status);
         Assert.Equal("echo one", (string?)(await GetAsync("jobs/report"))["command"]);
 
         // Crontab in, YAML out.

@@ -127,7 +127,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         try 'read the launch ledger' cat $data/launches
         try 'forge the launch ledger' sh -c "echo launched x/y 1 1 >>$data/launches"
         try 'read the spool' sh -c "cat $data/spool/*"
-        try 'read outputs' sh -c "cat $data/output/*"
+        try 'read outputs' sh -c "for file in $data/output/*; do cat \$file && exit 0; done; exit 1"
         try 'read the log' cat /var/lib/dts/log.db
         try 'read the settings' cat /etc/dts/worker.json
         try 'read the passwords' cat /etc/dts/worker.env

@@ -133,7 +133,7 @@ public sealed class FrameTests(ConsoleBrowser browser) : IClassFixture<ConsoleBr
     public async Task Runs_are_narrowed_by_ending_and_shown_by_worker()
     {
         await using var tab = await browser.OpenAsync("/runs?filter=ending:failed");
-        await Expect(tab["tbody tr:not(.pad)"].First).ToContainTextAsync("backup-postgres-main");
+        await Expect(tab.Find("tbody tr:not(.pad)", "backup-postgres-main").First).ToBeVisibleAsync();
         await Expect(tab["tbody tr:not(.pad) .s-succeeded"]).ToHaveCountAsync(0);
 
         await tab.Find(".seg button", "By worker").ClickAsync();

