@@ -37,7 +37,7 @@ public sealed class LongListTests(MasterProcess master) : IClassFixture<MasterPr
         using var list = JsonDocument.Parse(bytes);
         var listed = list.RootElement.GetProperty("data").EnumerateArray().Select(job => job.GetProperty("name").GetString());
         Assert.Equal(Enumerable.Range(0, Jobs).Select(n => n.ToString("D6", CultureInfo.InvariantCulture)), listed);
-        // Rows, jobs and bytes of all, which were held at once before, take over 300 MB. Part of this is garbage that nobody needs back yet.
+        // Rows, jobs and bytes of all, held at once, take over 300 MB. Part of this is garbage that was not needed yet.
         Assert.InRange(grown, 0, 220 * 1024);
     }
 
