@@ -121,6 +121,7 @@ public sealed class FrameTests(ConsoleBrowser browser) : IClassFixture<ConsoleBr
     {
         await using var tab = await browser.OpenAsync("/workers");
         await tab.PressAsync("Control+k");
+        await Expect(tab[".jumpbox input"]).ToBeFocusedAsync();
         await tab.Page.Keyboard.TypeAsync("warehouse");
         await Expect(tab[".jumpbox li[aria-selected=true]"]).ToContainTextAsync("etl-orders-to-warehouse");
 
