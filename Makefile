@@ -8,6 +8,9 @@ MINUTES   ?= 30
 SEED      ?= $(shell date +%s)
 FAULTS    ?=
 PROMISES  ?= cursor session spool turns gap
+SHOTS     ?= .artifacts/screenshots
+JOBS      ?= 10000
+RUNS      ?= 1000000
 HOSTS     ?=
 ROLE      ?=
 ETCD      ?=
@@ -29,7 +32,7 @@ SOURCES := $(shell git ls-files -co --exclude-standard -- common master worker '
 PUBLISH  = dotnet publish $(1) -c Release -r $(RID) -p:PublishAot=true \
            -p:ArtifactsPath=$(CURDIR)/$(NATIVE) -p:SqliteArchive=$$(cc -print-file-name=libsqlite3.a) -v quiet
 
-.PHONY: help run test test-fast test-deploy build publish deploy rollback undeploy status bench lines chaos chaos-judge clean
+.PHONY: help run test test-fast test-deploy screenshots console-speed build publish deploy rollback undeploy status bench lines chaos chaos-judge clean
 .DELETE_ON_ERROR:
 
 help:
@@ -41,6 +44,8 @@ help:
 	@echo 'make deploy   on hosts, over ssh: make deploy HOSTS="a b" ROLE=worker [ETCD=host:2379] [USER=root]; so also:'
 	@echo 'make rollback, make undeploy, make status'
 	@echo 'make test-deploy   that, on three hosts booted here'
+	@echo 'make screenshots   pictures of each page of the console, in $(SHOTS)'
+	@echo 'make console-speed   how quick the console is with many jobs and runs: make console-speed JOBS=10000 RUNS=1000000'
 	@echo 'make bench    the published figures, measured here'
 	@echo 'make lines    lines of product code in each folder, without blanks, comments and lone braces'
 	@echo 'make chaos    the fault test for long: make chaos MINUTES=30 SEED=7'
@@ -52,7 +57,7 @@ run: $(BIN)/dts-master $(BIN)/dts-worker
 	@exec .ci/run-local
 
 test: out/dts-master out/dts-worker
-	@.ci/need dotnet etcd croniter ip pymongo nginx systemd
+	@.ci/need dotnet etcd croniter ip pymongo nginx systemd prometheus chromium fonts
 	@.ci/documentdb >/dev/null
 	@.ci/hosts >/dev/null || echo 'the deployment test will be skipped'
 	@dotnet build tests -v quiet
@@ -114,6 +119,17 @@ test-deploy: out/dts-master out/dts-worker
 	@.ci/hosts >/dev/null
 	@dotnet build tests -v quiet
 	@DTS_BIN=$(CURDIR)/out .artifacts/bin/Dts.Tests/debug/Dts.Tests -class Dts.Tests.Cluster.DeployTests $(ARGS)
+
+screenshots: out/dts-master out/dts-worker
+	@.ci/need dotnet etcd chromium fonts
+	@dotnet build tests -v quiet
+	@mkdir -p $(SHOTS)
+	@DTS_BIN=$(CURDIR)/out SCREENSHOTS=$(abspath $(SHOTS)) .artifacts/bin/Dts.Tests/debug/Dts.Tests -class Dts.Tests.Cluster.ConsolePages.Screenshots
+
+console-speed: out/dts-master out/dts-worker
+	@.ci/need dotnet etcd chromium
+	@dotnet build tests -v quiet
+	@DTS_BIN=$(CURDIR)/out CONSOLE_SPEED="$(JOBS) $(RUNS)" .artifacts/bin/Dts.Tests/debug/Dts.Tests -class Dts.Tests.Cluster.ConsolePages.SpeedFigures
 
 bench: out/dts-master out/dts-worker
 	@.ci/need dotnet etcd

@@ -28,6 +28,21 @@ internal static partial class MasterLog
         "endings of {Job} cannot be read; lists keep what they had of it, and it is asked for again within the hour")]
     public static partial void EndingsUnreadable(this ILogger log, string job, Exception bug);
 
+    [LoggerMessage(651, LogLevel.Information, "audit: {Who} ({Role} by {Via}, from {Address}): {Act} {Target}: {Outcome} {Detail}")]
+    public static partial void Audited(
+        this ILogger log, string who, string role, string via, string address, string act, string target, string outcome, string detail);
+
+    [LoggerMessage(652, LogLevel.Warning,
+        "records of the audit trail cannot be written to the log store ({Why}); they wait in memory, changes go on")]
+    public static partial void AuditWaits(this ILogger log, string why);
+
+    [LoggerMessage(653, LogLevel.Information, "records of the audit trail are written to the log store again")]
+    public static partial void AuditWritten(this ILogger log);
+
+    [LoggerMessage(654, LogLevel.Error,
+        "{Count} records of the audit trail are only in the journal: {Most} waited already for the log store")]
+    public static partial void AuditDropped(this ILogger log, int count, int most);
+
     [LoggerMessage(641, LogLevel.Warning,
         "versions of jobs cannot be written to the log store ({Why}); {Count} wait in etcd, saves go on, the next try is in 30 s")]
     public static partial void VersionsWait(this ILogger log, string why, int count);
@@ -38,4 +53,18 @@ internal static partial class MasterLog
     [LoggerMessage(643, LogLevel.Warning,
         "the oldest {Count} versions of jobs are removed: more than {Most}, or than {Bytes} bytes of them, wait in etcd for the log store")]
     public static partial void VersionsDropped(this ILogger log, int count, int most, long bytes);
+
+    [LoggerMessage(661, LogLevel.Warning,
+        "alerts: {Count} endings were not judged, because {Most} were waiting already; messages about them are missing")]
+    public static partial void AlertsNotJudged(this ILogger log, int count, int most);
+
+    [LoggerMessage(662, LogLevel.Warning, "alerts: channels cannot be read ({Why}); the {Count} that were known stay")]
+    public static partial void AlertChannelsUnread(this ILogger log, string why, int count);
+
+    [LoggerMessage(663, LogLevel.Warning, "alerts: channel {Channel} did not take a message ({Why}); it is sent again")]
+    public static partial void AlertNotDelivered(this ILogger log, string channel, string why);
+
+    [LoggerMessage(664, LogLevel.Error,
+        "alerts: channel {Channel} has not taken a message in a day and {Tries} tries ({Why}); it is given up")]
+    public static partial void AlertGivenUp(this ILogger log, string channel, int tries, string why);
 }

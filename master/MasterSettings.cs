@@ -13,6 +13,10 @@ namespace Dts.Master;
 /// <param name="WriteTimeout">How long an answer may take.</param>
 /// <param name="ApiToken">What clients must show; empty = nothing, which only loopback may have.</param>
 /// <param name="AllowedOrigins">Web origins other than our own address whose pages may change jobs, e.g. https://dts.example.com.</param>
+/// <param name="TrustedProxies">Addresses of proxies whose X-Forwarded-For and X-Forwarded-User are believed.</param>
+/// <param name="AuditRetention">How long records of the audit trail are kept.</param>
+/// <param name="AlertChannels">The file of the channels that alerts go to.</param>
+/// <param name="PublicUrl">Where people reach the console, without a slash at the end; empty = messages have no link.</param>
 /// <param name="DefaultZone">The zone of jobs that name none.</param>
 internal sealed record MasterSettings(
     IPAddress Listen,
@@ -21,11 +25,15 @@ internal sealed record MasterSettings(
     TimeSpan WriteTimeout,
     string ApiToken,
     IReadOnlyList<string> AllowedOrigins,
+    IReadOnlyList<IPAddress> TrustedProxies,
     CronZone DefaultZone,
     EtcdOptions Etcd,
     Keys Keys,
     LogSettings Log,
     TimeSpan VersionRetention,
+    string AlertChannels,
+    string PublicUrl,
+    TimeSpan AuditRetention,
     LogLevel LogLevel)
 {
     private const int TokenLengthMin = 16;
@@ -40,12 +48,6 @@ internal sealed record MasterSettings(
         if (token.Length is > 0 and < TokenLengthMin)
         {
             throw new SettingsException($"setting apiToken has {token.Length} characters; expected at least {TokenLengthMin}");
-        }
-
-        if (token.Length == 0 && !IPAddress.IsLoopback(IPAddress.Parse(listen)))
-        {
-            throw settings.Wrong(
-                "listen", listen, "a loopback address, or a setting apiToken: whoever reaches this port can run commands on every worker");
         }
 
         string[] origins = [.. settings.List("allowedOrigins", "").Select(text => OriginOf(text) ?? throw settings.Wrong(
@@ -65,12 +67,32 @@ internal sealed record MasterSettings(
             settings.Milliseconds("apiWriteTimeout", 5000),
             token,
             origins,
+            [.. settings.List("trustedProxies", "").Select(text => IPAddress.TryParse(text, out var proxy) ? proxy : throw settings.Wrong(
+                "trustedProxies", text, "IP addresses"))],
             ZoneSetting.Read(settings),
             EtcdSettings.Read(settings),
             Keys.Read(settings),
             LogSettings.Read(settings),
             TimeSpan.FromDays(settings.Number("versionRetentionDays", 400, 1, 36_500)),
+            settings.Text("alertChannels", "/etc/dts/alert-channels.json"),
+            settings.Text("publicUrl", "", IsPublicUrl, "a URL such as https://dts.example.com").TrimEnd('/'),
+            TimeSpan.FromDays(settings.Number("auditRetentionDays", 400, 1, 36_500)),
             LogLevelSetting.Read(settings));
+    }
+
+    /// <summary>Refuses an address that others reach, when nothing is asked of them.</summary>
+    /// <param name="hasRecords">There are people or tokens, who alone may ask.</param>
+    /// <exception cref="SettingsException">The master would be open to everybody.</exception>
+    public void ThrowIfOpenToOthers(SettingsReader reader, bool hasRecords)
+    {
+        if (!hasRecords && ApiToken.Length == 0 && TrustedProxies.Count == 0 && !IPAddress.IsLoopback(Listen))
+        {
+            throw reader.Wrong(
+                "listen",
+                $"{Listen}",
+                "a loopback address, or a setting apiToken: whoever reaches this port can run commands on every worker; "
+                    + "or make a token: dts-master token create --role admin --name NAME");
+        }
     }
 
     /// <summary>An origin as browsers send it: in lower case, without its scheme's port or a slash at the end; null = it is none.</summary>
@@ -80,6 +102,10 @@ internal sealed record MasterSettings(
                 ? $"{page.Scheme}://{(page.HostNameType == UriHostNameType.IPv6 ? page.Host : page.IdnHost)}"
                     + (page.IsDefaultPort ? "" : string.Create(CultureInfo.InvariantCulture, $":{page.Port}"))
                 : null;
+
+    private static bool IsPublicUrl(string text) => text.Length == 0
+        || (Uri.TryCreate(text, UriKind.Absolute, out var url)
+            && url is { Scheme: "http" or "https", Query: "", Fragment: "", UserInfo: "" });
 
     private static bool IsLoopback(string origin) =>
         Uri.TryCreate(origin, UriKind.Absolute, out var page) && RequestGuard.IsLoopback(page.DnsSafeHost);

@@ -1,12 +1,19 @@
 using System.Net.Sockets;
+using System.Threading.Channels;
 using Dts.Common.Doctor;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
+using Dts.Common.Metrics;
 using Dts.Master;
+using Dts.Master.Access;
+using Dts.Master.Alerts;
 using Dts.Master.Api;
+using Dts.Master.Audit;
 using Dts.Master.Commands;
+using Dts.Master.Events;
 using Dts.Master.Jobs;
 using Dts.Master.Logs;
+using Dts.Master.Metrics;
 using Dts.Master.Versions;
 using Dts.Master.Views;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -32,9 +39,16 @@ var commands = new CommandLine(
     Terminal.OfProcess(),
     Environment.GetEnvironmentVariable,
     () => SettingsReader.ListDefaults(reader => MasterSettings.Read(reader)));
-if (Service.Answer(args, "dts-master", "serves the API and the console of the distributed crontab", commands.Lines) is { } answered)
+string[] lines = [.. commands.Lines, .. AccessCommand.Lines];
+if (Service.Answer(args, "dts-master", "serves the API and the console of the distributed crontab", lines) is { } answered)
 {
     return answered;
+}
+
+if (AccessCommand.IsMeant(args))
+{
+    var prompt = PasswordPrompt.OfProcess();
+    return await Service.RunAsync(() => new AccessCommand(prompt, Console.Out, Console.Error).RunAsync(args));
 }
 
 if (args is [LedgerCommand.Name, ..] && LedgerCommand.IsMeant(args))
@@ -56,6 +70,7 @@ return await Service.RunAsync(async () =>
     var systemd = SystemdNotifier.Find();
     using var reload = new Reload(systemd);
 
+    using var figures = new FigureTable();
     using var etcd = new EtcdClient(settings.Etcd, TimeProvider.System, log);
     var storeDeadline = (settings.ReadTimeout + settings.WriteTimeout) * 0.9; // Shortly before a request's own deadline.
     using var store = new StoreGate(ILogReader.Open(settings.Log), storeDeadline, TimeProvider.System);
@@ -63,11 +78,35 @@ return await Service.RunAsync(async () =>
     var foreign = new ForeignValues(log);
     var requests = new HttpContextAccessor();
     var jobs = new JobStore(
-        etcd, settings.Keys, settings.DefaultZone, TimeProvider.System, foreign, () => RequestGuard.AuthorOf(requests.HttpContext));
+        etcd,
+        settings.Keys,
+        settings.DefaultZone,
+        TimeProvider.System,
+        foreign,
+        () => CallerRights.RightsOf(Caller.Of(requests.HttpContext), AuditNotes.Of(requests.HttpContext).NoteChange));
     using var versions = IVersionStore.Open(settings.Log, settings.VersionRetention);
     var waiting = new WaitingVersions(etcd, settings.Keys, foreign.Report);
     using var history = new VersionHistory(waiting, versions, TimeProvider.System);
     var view = new ClusterView(new ClusterState(settings.Keys, settings.DefaultZone));
+    var feed = new EventFeed(TimeProvider.System);
+    view.Observe((state, changes) => feed.Take(view, state, changes));
+    var alertKeys = new AlertKeys(settings.Keys);
+    var board = new AlertBoard(alertKeys, (change, why) => foreign.Report(change.Key, change.ModRevision, why));
+    var ledger = new LedgerReader(etcd, settings.Keys, store, settings.DefaultZone, foreign, TimeProvider.System);
+    var alerts = new AlertKeeper(
+        board,
+        view,
+        etcd,
+        alertKeys,
+        feed,
+        new AlertLedger(board, etcd, alertKeys, ledger, TimeProvider.System),
+        TimeProvider.System,
+        log);
+    view.Observe((_, changes) => alerts.Take(changes));
+    var channels = new Channels(settings.AlertChannels, log);
+    using var channelSender = new ChannelSender(TimeProvider.System);
+    var alertSender = new AlertSender(
+        board, channels, channelSender, etcd, alertKeys, store, settings.PublicUrl, TimeProvider.System, log);
     using var loads = new ScheduleLoads(TimeProvider.System);
 
     var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -87,20 +126,34 @@ return await Service.RunAsync(async () =>
 
     await using var app = builder.Build();
     using var refused = new RefusedTokens(TimeProvider.System, log);
-    app.Use(new RequestGuard(settings, () => current.AllowedOrigins, refused).CheckAsync);
+    var table = new AccessTable(settings.Keys, TimeProvider.System);
+    var access = new AccessKeeper(table, etcd, settings.Keys, foreign);
+    var credentials = new Credentials(settings, table, () => access.CutOff);
+    // full: a record is only in the journal, and the next line of the writer says so
+    var audited = Channel.CreateBounded<AuditRecord>(AuditWriter.WaitingMax);
+    using var audit = IAuditStore.Open(settings.Log, settings.AuditRetention);
+    var trail = new AuditTrail(credentials, audited.Writer, TimeProvider.System, log);
     app.Use(RequestGate.AllowHeadAsync);
     app.UseRouting();
+    app.Use(trail.NoteAsync);
+    app.Use(new RequestGuard(settings, () => current.AllowedOrigins, refused, credentials).CheckAsync);
+    app.Use(RoleGate.CheckAsync);
     var gate = new RequestGate(settings, log);
     app.Use(gate.GuardApiAsync);
+    app.Use(new ScopeGate(view, jobs, history).CheckAsync);
     new OriginalApi(jobs, workers, store, gate, settings.DefaultZone).Map(app);
     var v1 = ApiDescription.MapV1(app);
+    var people = new AccessStore(etcd, settings.Keys, TimeProvider.System);
+    using var signIn = new SignIn(table, TimeProvider.System);
+    new SessionApi(credentials, table, people, signIn, refused).Map(v1);
+    new AuditApi(audit).Map(v1);
+    new PeopleApi(people, table, credentials).Map(v1);
     new JobListApi(view, TimeProvider.System).Map(v1);
     new BulkApi(view, jobs, TimeProvider.System).Map(v1);
     var runs = new RunRequests(jobs, new RequestLease(etcd, TimeProvider.System), store, TimeProvider.System);
     var saves = new JobSaves(jobs, workers, history, settings.DefaultZone, TimeProvider.System);
     new JobResource(jobs, saves, runs).Map(v1);
     new PreviewApi(settings.DefaultZone, TimeProvider.System).Map(v1);
-    var ledger = new LedgerReader(etcd, settings.Keys, store, settings.DefaultZone, foreign, TimeProvider.System);
     new LedgerApi(jobs, ledger, TimeProvider.System).Map(v1);
     var oneRun = new RunReader(etcd, settings.Keys, store, jobs, TimeProvider.System);
     new RunsApi(view, oneRun, jobs, store, TimeProvider.System).Map(v1);
@@ -108,10 +161,21 @@ return await Service.RunAsync(async () =>
     new JobStatsApi(jobs, store, TimeProvider.System).Map(v1);
     new OutputApi(jobs, store, etcd, settings.Keys, TimeProvider.System).Map(v1);
     new WorkersApi(view).Map(v1);
+    new StatusApi(etcd, settings.Keys, store, settings.DefaultZone.Id, TimeProvider.System).Map(v1);
+    new EventsApi(feed, TimeProvider.System).Map(v1);
+    new AlertsApi(board, alerts, alertSender, channels, view, etcd, alertKeys, TimeProvider.System).Map(v1);
     new VersionsApi(jobs, saves, history).Map(v1);
     new ImportApi(jobs, settings.DefaultZone, TimeProvider.System).Map(v1);
     ConsolePage.Map(app);
     Health.Map(app, etcd, settings.Keys);
+    new MetricsPage(view, figures, TimeProvider.System).Map(app);
+
+    var knowing = access.RunAsync(app.Lifetime.ApplicationStopping);
+    await access.WaitAsync(settings.Etcd.CallTimeout);
+    if (table.IsListed)
+    {
+        settings.ThrowIfOpenToOthers(reader, table.HasRecords);
+    }
 
     try
     {
@@ -131,7 +195,12 @@ return await Service.RunAsync(async () =>
     using var vitals = new Vitals(settings, etcd);
     Task[] keeping =
     [
-        new ViewKeeper(view, etcd, settings.Keys, store, foreign, TimeProvider.System, log).RunAsync(app.Lifetime.ApplicationStopping),
+        KeepViewAsync(app.Lifetime.ApplicationStopping),
+        alerts.RunAsync(app.Lifetime.ApplicationStopping),
+        alertSender.RunAsync(app.Lifetime.ApplicationStopping),
+        feed.RunAsync(view, app.Lifetime.ApplicationStopping),
+        knowing,
+        new AuditWriter(audited.Reader, trail, audit, TimeProvider.System, log).RunAsync(app.Lifetime.ApplicationStopping),
         new VersionMover(etcd, waiting, versions, TimeProvider.System, log).RunAsync(app.Lifetime.ApplicationStopping),
         new Heartbeat(systemd, vitals.ProveAsync, vitals.DescribeAsync, TimeProvider.System).RunAsync(app.Lifetime.ApplicationStopping),
         reload.RunAsync(
@@ -150,6 +219,12 @@ return await Service.RunAsync(async () =>
 
     log.Stopped("dts-master");
     return 0;
+
+    async Task KeepViewAsync(CancellationToken stop)
+    {
+        await alerts.Listed.WaitAsync(stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // It judges what the view reads.
+        await new ViewKeeper(view, etcd, settings.Keys, store, foreign, TimeProvider.System, log).RunAsync(stop);
+    }
 
     Task TakeOver(SettingsReader again)
     {

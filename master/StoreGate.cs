@@ -55,6 +55,7 @@ internal sealed class StoreGate(ILogReader store, TimeSpan deadline, TimeProvide
     {
         using var late = new CancellationTokenSource(deadline, time);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel, late.Token);
+        var begun = time.GetTimestamp();
         try
         {
             if (Interlocked.Increment(ref _callers) > AtOnce + WaitingMax)
@@ -73,6 +74,7 @@ internal sealed class StoreGate(ILogReader store, TimeSpan deadline, TimeProvide
         finally
         {
             Interlocked.Decrement(ref _callers);
+            MasterMeter.AskedStore(time.GetElapsedTime(begun));
         }
     }
 

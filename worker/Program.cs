@@ -3,6 +3,7 @@ using System.Threading.Channels;
 using Dts.Common.Doctor;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
+using Dts.Common.Metrics;
 using Dts.Worker;
 using Dts.Worker.Commands;
 using Dts.Worker.Commands.Holders;
@@ -54,6 +55,8 @@ return await Service.RunAsync(async () =>
     using var reload = new Reload(systemd);
     var (id, keys, zone, host, time) = (settings.WorkerId, settings.Keys, settings.DefaultZone, Dns.GetHostName(), TestClock.Choose());
 
+    using var figures = new FigureTable();
+    using var telemetry = Telemetry.Open(settings, log);
     var runAs = RunAs.Open(settings, log);
     using var folder = DataFolder.Open(settings.DataFolder);
     using var spool = Spool.Open(folder.Spool, settings.SpoolQuotaBytes, log);
@@ -63,6 +66,7 @@ return await Service.RunAsync(async () =>
     using var store = ILogWriter.Open(settings.Log, log);
     using var outputs = new LiveOutput(folder.Output, store, settings.OutputStoreLimitBytes, settings.LogRetention, time, log);
     var cgroups = RunCgroups.Open(settings, log); // Before there is any other process in this one's cgroup.
+    var secrets = RunSecrets.Open(settings);
     using var commands = await HeldCommands.OpenAsync(folder.Holders, ThisProcess.Invocation("hold"), runAs.JobUser, log);
 
     var inbox = Channel.CreateBounded<ScheduleMessage>(1024); // full: the watches wait
@@ -81,6 +85,7 @@ return await Service.RunAsync(async () =>
     var slots = new Slots(settings.Slots);
     commands.AnswersChanged += () => slots.IsShut = !commands.Answers;
     var runs = new RunsInFlight();
+    WorkerMeter.Watch(slots, runs, spool, refused);
     var recorder = new RecordWriter(id, host, settings.LogRetention);
     var accounts = new Accounts(keys, recorder, endings.Writer, log);
     using var clocks = new ClockCheck(id, time, log);
@@ -88,9 +93,11 @@ return await Service.RunAsync(async () =>
     var former = new FormerRuns(etcd, keys, id, runs, lost, time, log);
     former.Adopt(commands, ledger, outputs, cgroups);
     await former.KillLeftBehindAsync(commands, ledger, cgroups);
+    secrets.RemoveLeft(commands, runs.All);
     outputs.TakeLeft();
     var started = time.GetUtcNow();
-    string Describe() => Registration.Describe(host, current, started, time.GetUtcNow(), clocks.Refusal);
+    string Describe() => Registration.Describe(
+        host, current, started, time.GetUtcNow(), clocks.Refusal, WorkerMeter.Describe(figures, runs, spool, refused));
     var sessions = new SessionKeeper(
         etcd, keys.Worker(id), settings.SessionTtl, Describe, Registration.IsOver, former.SettleAsync, () => runs.All.Any(), log);
 
@@ -123,8 +130,8 @@ return await Service.RunAsync(async () =>
             time, log).RunAsync(),
         new Claimer(pending, requests, id, sessions, zone, slots, runs, accounts, fires, starts.Writer, claimAlarm, time).RunAsync(),
         new Launcher(
-            settings, () => settings.Drain || stop.IsInterrupt, runAs, cgroups, sessions, slots, runs, commands, ledger, recorder, outputs,
-            starts, endings.Writer, startAlarm, time, log).RunAsync(),
+            settings, () => settings.Drain || stop.IsInterrupt, runAs, cgroups, secrets, sessions, slots, runs, commands, ledger, recorder,
+            outputs, starts, endings.Writer, startAlarm, time, log).RunAsync(),
         new Recorder(keys, endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
         new Completer(etcd, keys, id, runs, commands, () => clocks.Now, completed.Reader, time, log).RunAsync(),
         new LogShipper(spool, refused, store, appended.Reader, settings.LogBatchSize, settings.LogCommitTimeout, time, log).RunAsync(),

@@ -188,6 +188,13 @@ internal static partial class WorkerLog
     [LoggerMessage(510, LogLevel.Warning, "output of {Run} is not shown while it runs ({Reason}); its record will have it")]
     public static partial void LiveOutputFailed(this ILogger log, string run, string reason);
 
+    [LoggerMessage(520, LogLevel.Warning,
+        "OTLP receiver {Endpoint} cannot be reached ({Reason}); metrics and spans until it can again are lost, runs go on")]
+    public static partial void OtlpLost(this ILogger log, Uri endpoint, string reason);
+
+    [LoggerMessage(521, LogLevel.Information, "OTLP receiver {Endpoint} takes metrics and spans again")]
+    public static partial void OtlpBack(this ILogger log, Uri endpoint);
+
     [LoggerMessage(904, LogLevel.Information, "ready, {Jobs} jobs planned")]
     public static partial void Ready(this ILogger log, int jobs);
 }

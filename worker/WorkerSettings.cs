@@ -15,9 +15,11 @@ namespace Dts.Worker;
 /// <param name="JobUser">The user of jobs that name none; empty = the worker's own.</param>
 /// <param name="RunAs">As whom jobs may ask to run; * = anyone but root.</param>
 /// <param name="CgroupPerRun">Whether runs without limits have a cgroup, too.</param>
+/// <param name="SecretsFolder">Where the secrets lie that jobs may name.</param>
 /// <param name="ClaimAhead">How long before its plan time a fire is claimed.</param>
 /// <param name="DrainTimeout">How long running commands may go on when the worker is told to end and is to drain.</param>
 /// <param name="Drain">Whether it then waits for them, rather than leave them to the process that follows it.</param>
+/// <param name="OtlpEndpoint">The OTLP receiver that gets metrics and spans; null = nobody does.</param>
 /// <param name="LogRetention">How long records are kept, unless the job says otherwise.</param>
 internal sealed record WorkerSettings(
     string WorkerId,
@@ -27,6 +29,7 @@ internal sealed record WorkerSettings(
     string JobUser,
     IReadOnlyList<string> RunAs,
     bool CgroupPerRun,
+    string SecretsFolder,
     string Shell,
     int OutputLimitBytes,
     long OutputStoreLimitBytes,
@@ -42,6 +45,7 @@ internal sealed record WorkerSettings(
     EtcdOptions Etcd,
     Keys Keys,
     LogSettings Log,
+    Uri? OtlpEndpoint,
     LogLevel LogLevel)
 {
     /// <summary>What a running worker takes over from settings that are read again.</summary>
@@ -61,6 +65,7 @@ internal sealed record WorkerSettings(
         JobUser: settings.Text("jobUser", "", _ => true, "the name of a user"),
         RunAs: settings.List("runAs", ""),
         CgroupPerRun: settings.Text("cgroupPerRun", "false", text => text is "true" or "false", "true or false") == "true",
+        SecretsFolder: settings.Text("secretsFolder", "/etc/dts/secrets", Path.IsPathRooted, "an absolute path"),
         Shell: settings.Text("shell", "/bin/bash", File.Exists, "the path of a shell that exists"),
         OutputLimitBytes: settings.Number("outputLimit", 256 << 10, 1024, 8 << 20),
         OutputStoreLimitBytes: settings.Number("outputStoreLimit", 16 << 20, 0, 1 << 30),
@@ -76,7 +81,14 @@ internal sealed record WorkerSettings(
         Etcd: EtcdSettings.Read(settings),
         Keys: Keys.Read(settings),
         Log: LogSettings.Read(settings),
+        OtlpEndpoint: settings.Text("otlpEndpoint", "", IsReceiver, "empty, or an http or https URL such as http://127.0.0.1:4318")
+            is { Length: > 0 } receiver ? new Uri(receiver) : null,
         LogLevel: LogLevelSetting.Read(settings));
+
+    private static bool IsReceiver(string text) =>
+        text.Length == 0
+        || (Uri.TryCreate(text, UriKind.Absolute, out var url)
+            && url is { Scheme: "http" or "https", Query: "", Fragment: "", UserInfo: "", Host.Length: > 0 });
 
     private static Dictionary<string, string> ReadLabels(SettingsReader settings)
     {

@@ -186,6 +186,7 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
         var inAll = attempt * options.Endpoints.Count ?? options.CallTimeout;
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         deadline.CancelAfter(inAll);
+        var begun = time.GetTimestamp();
         for (int tries = 1, tokens = 0; ; tries++)
         {
             var (endpoint, token) = (CurrentEndpoint(), _token);
@@ -195,6 +196,7 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
             {
                 var answer = await send(_endpoints[endpoint], request, _endpoints.Options(token, (limit ?? deadline).Token));
                 NoteSuccess(endpoint, request);
+                EtcdMeter.Calls.Record(time.GetElapsedTime(begun).TotalSeconds);
                 return answer;
             }
             catch (Exception failure) when (AsEtcdException(failure, endpoint, within, cancel) is { } translated)
@@ -220,6 +222,7 @@ public sealed class EtcdClient(EtcdOptions options, TimeProvider time, ILogger l
                     || tries - tokens >= options.Endpoints.Count
                     || deadline.IsCancellationRequested)
                 {
+                    EtcdMeter.Calls.Record(time.GetElapsedTime(begun).TotalSeconds);
                     throw translated;
                 }
             }

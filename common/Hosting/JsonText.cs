@@ -25,5 +25,11 @@ public sealed class WordsOnly<T> : JsonConverter<T>
             ? member
             : throw new JsonException();
 
+    public override T ReadAsPropertyName(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        Members.TryGetValue(reader.GetString()!, out var member) ? member : throw new JsonException();
+
+    public override void WriteAsPropertyName(Utf8JsonWriter writer, T value, JsonSerializerOptions options) =>
+        writer.WritePropertyName(Words[value]);
+
     public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => writer.WriteStringValue(Words[value]);
 }

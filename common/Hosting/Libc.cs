@@ -8,6 +8,8 @@ namespace Dts.Common.Hosting;
 public static unsafe partial class Libc
 {
     private const int AT_FDCWD = -100;
+    private const int AT_SYMLINK_NOFOLLOW = 0x100;
+    private const uint STATX_UID = 0x8;
     private const uint STATX_INO = 0x100;
     private const int X_OK = 1;
     private const int W_OK = 2;
@@ -48,6 +50,13 @@ public static unsafe partial class Libc
     {
         var status = stackalloc long[32];
         return statx(AT_FDCWD, path, 0, STATX_INO, status) == 0 ? (status[17], status[4]) : default;
+    }
+
+    /// <summary>The user that a file, a folder or a link belongs to; null = there is none.</summary>
+    public static uint? OwnerOf(string path)
+    {
+        var status = stackalloc long[32];
+        return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_UID, status) == 0 ? ((uint*)status)[5] : null;
     }
 
     private static int Checked(int result) => result >= 0 ? result : -Marshal.GetLastPInvokeError();

@@ -16,9 +16,11 @@ namespace Dts.Common.Jobs;
 /// <param name="PidsMax">How many processes and threads it may have at a time; 0 = as many as it likes.</param>
 /// <param name="OutputLimitBytes">How much output a record keeps, head and tail; 0 = the worker's default.</param>
 /// <param name="RetentionDays">How long records are kept; 0 = the default of the log.</param>
+/// <param name="Secrets">Files of the worker's secrets folder that the command gets, by name.</param>
 /// <param name="Then">Jobs that run when a run of this one has succeeded.</param>
 /// <param name="OnFailure">Jobs that run when one has failed for good: failed, timedOut or lost, with no retry or rerun left.</param>
 /// <param name="Always">Jobs that run when one has ended in either way, or was killed.</param>
+/// <param name="Alert">Who is told when its runs go wrong, besides those that the masters' rules name; null = nobody.</param>
 public sealed record Job(
     string Name,
     string Command,
@@ -46,9 +48,11 @@ public sealed record Job(
     int PidsMax = 0,
     int OutputLimitBytes = 0,
     int RetentionDays = 0,
+    IReadOnlyList<string>? Secrets = null,
     IReadOnlyList<string>? Then = null,
     IReadOnlyList<string>? OnFailure = null,
-    IReadOnlyList<string>? Always = null)
+    IReadOnlyList<string>? Always = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JobAlert? Alert = null)
 {
     public IReadOnlyDictionary<string, string> Labels { get; init; } = Labels ?? new Dictionary<string, string>();
 
@@ -57,6 +61,8 @@ public sealed record Job(
     public Retry Retry { get; init; } = Retry ?? new Retry();
 
     public IReadOnlyDictionary<string, string> Env { get; init; } = Env ?? new Dictionary<string, string>();
+
+    public IReadOnlyList<string> Secrets { get; init; } = Secrets ?? [];
 
     public IReadOnlyList<string> Then { get; init; } = Then ?? [];
 

@@ -27,6 +27,7 @@ public static class JobJson
         ["onWorkerLost"] = "record or rerun",
         ["onDisconnect"] = "continue or kill",
         ["env"] = "an object of texts",
+        ["secrets"] = "a list of names of secrets",
         ["memoryMax"] = "a whole number of bytes, or a text such as \"512M\" (K, M, G or T)",
         ["cpuMax"] = "a number of cores, such as 1.5",
         ["pidsMax"] = "a whole number of processes",
@@ -35,6 +36,7 @@ public static class JobJson
         ["then"] = "a list of job names",
         ["onFailure"] = "a list of job names",
         ["always"] = "a list of job names",
+        ["alert"] = "an object {channel, on, after, slowFactor, noSuccessSeconds, quietSeconds}",
     };
 
     public static string ToJson(Job job) => JsonSerializer.Serialize(job, JobsJson.Readable.Job);

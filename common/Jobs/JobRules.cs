@@ -20,6 +20,9 @@ public static class JobRules
     private const double CpuMost = 10_000;
     private const int PidsMost = 4_194_304; // PID_MAX_LIMIT
     private const int DayInSeconds = 86_400;
+    private const int SecretsMax = 20;
+    private const int SecretNameMax = 100;
+    private const int AlertAfterMax = 20; // As many endings as a master keeps of a job.
     private const int DependentsMax = 20; // They are put in one transaction with the end of the run.
 
     /// <summary>What keeps a job that stands in etcd from running here, other than its schedule; null = nothing.</summary>
@@ -41,10 +44,45 @@ public static class JobRules
         ?? FindBadLimit(job)
         ?? FindBadRetry(job.Retry)
         ?? FindBadDependents(job)
-        ?? FindBadEnv(job.Env);
+        ?? FindBadEnv(job.Env)
+        ?? FindBadSecrets(job.Secrets);
+
+    /// <summary>What is wrong with an alert; null = nothing. A job with a wrong one runs all the same.</summary>
+    /// <param name="path">What the members' names begin with in the message.</param>
+    internal static string? FindBadAlert(string path, JobAlert alert) =>
+        (WorkerRegistration.IsId(alert.Channel)
+            ? null
+            : $"{path}channel is \"{Display.Line(alert.Channel)}\"; expected {WorkerRegistration.ExpectedId}")
+        ?? (alert.On.Count > 0 ? null : $"{path}on is empty; expected at least one of failing, recovered, missed, lost, slow, noSuccess")
+        ?? OutOfRange($"{path}after", alert.After, 1, AlertAfterMax)
+        ?? (alert.SlowFactor is >= 1 and <= 1000
+            ? null
+            : string.Create(CultureInfo.InvariantCulture, $"{path}slowFactor is {alert.SlowFactor}; expected 1 to 1000"))
+        ?? OutOfRange($"{path}noSuccessSeconds", alert.NoSuccessSeconds, 0, 365 * DayInSeconds)
+        ?? (alert.NoSuccessSeconds == 0 && alert.On.Contains(AlertEvent.NoSuccess)
+            ? $"{path}noSuccessSeconds is 0; expected the seconds after which noSuccess is told"
+            : null)
+        ?? OutOfRange($"{path}quietSeconds", alert.QuietSeconds, 0, 30 * DayInSeconds);
 
     internal static string? FindBadEnv(IReadOnlyDictionary<string, string> env) =>
         env.Select(variable => FindBadVariable(variable.Key, variable.Value)).FirstOrDefault(fault => fault is not null);
+
+    /// <summary>
+    /// A secret is a file of the worker's secrets folder, or one of its credentials. Those that begin with DTS_ are the worker's own
+    /// settings.
+    /// </summary>
+    private static string? FindBadSecrets(IReadOnlyList<string> names) =>
+        names.FirstOrDefault(name => !IsSecretName(name)) is { } wrong
+            ? $"secrets has \"{Display.Line(wrong)}\"; expected a file's name of 1 to {SecretNameMax} letters, digits, '.', '_' or '-', "
+                + "which does not begin with '.' or DTS_"
+        : names.Count > SecretsMax ? $"secrets has {names.Count} names; expected at most {SecretsMax}"
+        : names.Distinct().Count() < names.Count ? "secrets names a secret twice; expected each once"
+        : null;
+
+    private static bool IsSecretName(string name) => name.Length is >= 1 and <= SecretNameMax
+        && name[0] != '.'
+        && !name.StartsWith("DTS_", StringComparison.OrdinalIgnoreCase)
+        && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-');
 
     private static bool IsUserName(string name) => name.Length <= 100
             && !name.StartsWith('-')

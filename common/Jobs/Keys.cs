@@ -17,6 +17,10 @@ namespace Dts.Common.Jobs;
 /// history/{name}          the latest changes of the schedule, JSON                          no lease
 /// versions/{name}/{id}    a save of the job on its way to the log store, JSON                 no lease
 /// requests/{name}/{digest} a request to run the job that may be sent twice, JSON            a day or more
+/// alerts/...              rules, what is wrong, messages: AlertKeys of the master
+/// access/people/{name}    a person who may sign in, JSON                                    no lease
+/// access/tokens/{name}    a token, as a digest, JSON                                        no lease
+/// access/sessions/{digest} a browser that is signed in, JSON                                until the session ends
 /// workers/{id}            a worker's registration, JSON                                     the session's
 /// lock/{what}             a lock for cluster chores: the holder's id                        the session's
 /// </code>
@@ -50,7 +54,17 @@ public sealed class Keys(string prefix)
 
     public string AllRequests { get; } = prefix + "requests/";
 
+    public string AllAlerts { get; } = prefix + "alerts/";
+
     public string Workers { get; } = prefix + "workers/";
+
+    public string Access { get; } = prefix + "access/";
+
+    public string People { get; } = prefix + "access/people/";
+
+    public string Tokens { get; } = prefix + "access/tokens/";
+
+    public string Sessions { get; } = prefix + "access/sessions/";
 
     public string Job(JobName name) => Jobs + name.Value;
 
@@ -88,6 +102,12 @@ public sealed class Keys(string prefix)
     public string Request(JobName name, string digest) => $"{AllRequests}{name.Value}/{digest}";
 
     public string Worker(string id) => Workers + id;
+
+    public string Person(string name) => People + name;
+
+    public string Token(string name) => Tokens + name;
+
+    public string Session(string digest) => Sessions + digest;
 
     public string Lock(string what) => $"{prefix}lock/{what}";
 

@@ -8,6 +8,7 @@ namespace Dts.Common.Jobs;
 /// <param name="Labels">What jobs may ask for in their target.</param>
 /// <param name="Clock">Its wall clock when it wrote this, by which others measure how far theirs is off.</param>
 /// <param name="Refuses">Why it claims nothing now; empty = it does.</param>
+/// <param name="Figures">What it has measured; null = its version says nothing of that.</param>
 public sealed record WorkerRegistration(
     string Host,
     string Address,
@@ -17,7 +18,8 @@ public sealed record WorkerRegistration(
     DateTimeOffset Started,
     IReadOnlyDictionary<string, string>? Labels = null,
     DateTimeOffset Clock = default,
-    string Refuses = "")
+    string Refuses = "",
+    WorkerFigures? Figures = null)
 {
     public IReadOnlyDictionary<string, string> Labels { get; init; } = Labels ?? new Dictionary<string, string>();
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Dts.Master.Access;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
 
@@ -78,8 +79,8 @@ internal static class ApiDescription
     /// <summary>The group of all paths below /api/v1, and the description of what is mapped in it.</summary>
     public static RouteGroupBuilder MapV1(WebApplication app)
     {
-        app.MapOpenApi("/openapi/v1.json");
-        app.MapOpenApi("/api/v1/openapi.json");
+        app.MapOpenApi("/openapi/v1.json").RequireRole(Role.Viewer);
+        app.MapOpenApi("/api/v1/openapi.json").RequireRole(Role.Viewer);
         var v1 = app.MapGroup("/api/v1");
         ((IEndpointConventionBuilder)v1).Add(endpoint =>
         {

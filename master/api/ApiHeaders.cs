@@ -22,7 +22,7 @@ internal static class ApiHeaders
         new ResponseHeader("ETag", Tag, 200, 304),
     ];
 
-    public static readonly ResponseHeader Created = new("Location", "The path of the new job", 201);
+    public static readonly ResponseHeader Created = new("Location", "The path of the new resource", 201);
 
     public static readonly object[] OfRuns =
     [

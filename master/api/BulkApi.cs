@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
+using Dts.Master.Access;
 using Dts.Master.Jobs;
 using Dts.Master.Views;
 
@@ -24,20 +25,21 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
         v1.MapPost("/jobs/pause", (
             [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
             EnableAsync(filter, dryRun, http, false, "paused", cancel))
-            .WithSummary("Pauses all jobs that match a filter");
+            .RequireRole(Role.Operator).WithSummary("Pauses all jobs that match a filter");
 
         v1.MapPost("/jobs/resume", (
             [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
             EnableAsync(filter, dryRun, http, true, "resumed", cancel))
-            .WithSummary("Resumes all jobs that match a filter");
+            .RequireRole(Role.Operator).WithSummary("Resumes all jobs that match a filter");
 
         v1.MapPost("/jobs/run", async (
             [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
         {
             var run = RunRequests.Read(await RequestBody.ReadTypedAsync(http, RunRequests.BytesMax, Json));
-            return await PerformAsync(filter, dryRun, "asked to run", async (name, _, stop) =>
+            RunRequests.ThrowIfNotAllowed(Caller.Of(http), run);
+            return await PerformAsync(http, filter, dryRun, "asked to run", async (name, _, stop) =>
                 await jobs.RunAsync(name, run.Worker, run.Env, stop) ?? throw Gone(name), cancel);
-        }).WithSummary("Runs all jobs that match a filter now; the body is that of one job's run");
+        }).RequireRole(Role.Operator).WithSummary("Runs all jobs that match a filter now; the body is that of one job's run");
 
         v1.MapPost("/jobs/kill", async (
             [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
@@ -48,30 +50,30 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
                 throw Refusal.Invalid("runId", request.RunId, "none: all runs of the jobs that match are meant");
             }
 
-            return await PerformAsync(filter, dryRun, "asked to end", async (name, _, stop) =>
+            return await PerformAsync(http, filter, dryRun, "asked to end", async (name, _, stop) =>
             {
                 await jobs.KillAsync(name, request, stop);
                 return null;
             }, cancel);
-        }).WithSummary("Ends the runs of all jobs that match a filter; the body may give a reason");
+        }).RequireRole(Role.Operator).WithSummary("Ends the runs of all jobs that match a filter; the body may give a reason");
 
         v1.MapPost("/jobs/delete", async (
             [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
         {
             await RefuseBodyAsync(http);
-            return await DeleteAsync(filter, dryRun, cancel);
-        }).WithSummary("Deletes all jobs that match a filter");
+            return await DeleteAsync(filter, dryRun, cancel, http);
+        }).RequireRole(Role.Editor).WithSummary("Deletes all jobs that match a filter");
     }
 
-    internal Task<BulkAnswer> DeleteAsync(string? filter, string? dryRun, CancellationToken cancel) =>
-        PerformAsync(filter, dryRun, "deleted", (name, meant, stop) => ChangeAsync(
+    internal Task<BulkAnswer> DeleteAsync(string? filter, string? dryRun, CancellationToken cancel, HttpContext? http = null) =>
+        PerformAsync(http, filter, dryRun, "deleted", (name, meant, stop) => ChangeAsync(
             name, meant, job => jobs.ReplaceAsync(name, job.Revision, null, isTrial: false, stop), stop), cancel);
 
     private async Task<BulkAnswer> EnableAsync(
         string? filter, string? dryRun, HttpContext http, bool enabled, string done, CancellationToken cancel)
     {
         await RefuseBodyAsync(http);
-        return await PerformAsync(filter, dryRun, done, (name, meant, stop) => ChangeAsync(
+        return await PerformAsync(http, filter, dryRun, done, (name, meant, stop) => ChangeAsync(
             name,
             meant,
             job => job.Job is null ? throw Unreadable(name) : jobs.EnableAsync(name, enabled, stop, job.Revision),
@@ -90,10 +92,21 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
     /// <param name="done">What becomes of each job, in words.</param>
     /// <param name="act">Returns the id of the run that it asked for, if it asked for one.</param>
     private async Task<BulkAnswer> PerformAsync(
-        string? filter, string? dryRun, string done, Func<JobName, Filter, CancellationToken, Task<string?>> act, CancellationToken cancel)
+        HttpContext? http,
+        string? filter,
+        string? dryRun,
+        string done,
+        Func<JobName, Filter, CancellationToken, Task<string?>> act,
+        CancellationToken cancel)
     {
         var now = time.GetUtcNow();
-        var meant = JobListApi.ReadFilter(filter, now);
+        var asked = JobListApi.ReadFilter(filter, now);
+        if (asked.IsEverything)
+        {
+            throw Refusal.BadQuery("filter", filter ?? "", "words that say which jobs are meant, such as label:team=pay");
+        }
+
+        var meant = (http is null ? Scope.Everything : Caller.Of(http).Scope).Narrow(asked);
         var (names, isDry) = (FindNames(meant, filter, now), Query.Flag("dryRun", dryRun));
         if (isDry)
         {
@@ -111,11 +124,6 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
 
     private List<string> FindNames(Filter filter, string? text, DateTimeOffset now)
     {
-        if (filter.IsEverything)
-        {
-            throw Refusal.BadQuery("filter", text ?? "", "words that say which jobs are meant, such as label:team=pay");
-        }
-
         var names = view.Ask(state => state.Jobs.Sorted.Where(job => filter.Matches(job, state, now)).Select(job => job.Name).ToList());
         return names.Count <= JobsMax
             ? names
@@ -130,7 +138,7 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
             stop.ThrowIfCancellationRequested();
             return new BulkRow(name.Value, done, await act(name));
         }
-        catch (Exception failure) when (failure is EtcdException or FormatException or Refusal)
+        catch (Exception failure) when (failure is EtcdException or FormatException or Refusal or NotAllowedException)
         {
             return new BulkRow(name.Value, $"not {done}", Error: failure.Message);
         }
@@ -169,6 +177,7 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
     private static bool StillMatches(Filter filter, Job job) => filter.Terms.All(term => term.IsNegated != term switch
     {
         FilterTerm.Text(_, _, var part) => Has(job.Name, part) || Has(job.Command, part) || Has(job.Description, part),
+        FilterTerm.Job(_, _, var names) => names.Contains(job.Name),
         FilterTerm.Label(_, _, var name, var value) => job.Labels.TryGetValue(name, out var its) && (value is null || its == value),
         FilterTerm.User(_, _, var name) => job.User == name,
         _ => !term.IsNegated,

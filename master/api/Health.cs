@@ -1,5 +1,6 @@
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
+using Dts.Master.Access;
 
 namespace Dts.Master.Api;
 
@@ -8,7 +9,7 @@ internal static class Health
 {
     public static void Map(IEndpointRouteBuilder routes, EtcdClient etcd, Keys keys)
     {
-        routes.MapGet("/healthz", (RequestDelegate)(http => http.Response.WriteAsync("ok\n")));
+        routes.MapGet("/healthz", (RequestDelegate)(http => http.Response.WriteAsync("ok\n"))).AllowAnyone();
         routes.MapGet("/readyz", (RequestDelegate)(async http =>
         {
             try
@@ -23,7 +24,7 @@ internal static class Health
                 http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
                 await http.Response.WriteAsync($"etcd: {failure.Message}\n");
             }
-        }));
+        })).AllowAnyone();
     }
 
     private static string Explain(IEnumerable<string> alarms)

@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using Dts.Common.Cron;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
+using Dts.Master.Access;
 using Dts.Master.Crontab;
 using Dts.Master.Jobs;
 using Dts.Master.Versions;
@@ -49,8 +50,13 @@ internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvide
             var body = await RequestBody.ReadTypedAsync(http, BytesMax, "text/plain");
             http.Features.Get<RequestDeadline>()?.Extend(WritesWithin);
             var content = CrontabReader.Read(TextOf(body), options, defaultZone, cancel);
-            return await ImportAsync(content, Query.Flag("replace", replace), Query.Flag("dryRun", dryRun), cancel);
-        }).Produces<ImportAnswer>().WithSummary("Imports a crontab, and says line by line what becomes of it");
+            var rules = new ApplyRules(
+                defaultZone,
+                time.GetUtcNow(),
+                KeepsOthers: !Query.Flag("replace", replace),
+                Rights: CallerRights.RightsOf(Caller.Of(http)));
+            return await ImportAsync(content, rules, Query.Flag("dryRun", dryRun), cancel);
+        }).RequireRole(Role.Editor).Produces<ImportAnswer>().WithSummary("Imports a crontab, and says line by line what becomes of it");
 
         v1.MapPost("/apply", async (
             HttpContext http,
@@ -62,35 +68,42 @@ internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvide
             var label = Query.Text("prune", prune) is { } text
                 ? LabelOf("prune", text, text.StartsWith("label:", StringComparison.Ordinal) ? text["label:".Length..] : "")
                 : (KeyValuePair<string, string>?)null;
-            var rules = new ApplyRules(defaultZone, time.GetUtcNow(), label, IsLenient: Query.Flag("lenient", lenient));
+            var rules = new ApplyRules(
+                defaultZone,
+                time.GetUtcNow(),
+                label,
+                IsLenient: Query.Flag("lenient", lenient),
+                Rights: CallerRights.RightsOf(Caller.Of(http)));
             var isDryRun = Query.Flag("dryRun", dryRun);
             var body = await RequestBody.ReadTypedAsync(http, BytesMax, SetTypes);
             http.Features.Get<RequestDeadline>()?.Extend(WritesWithin);
             return await ApplyAsync(JobSet.Read(body, http.Request.ContentType ?? ""), rules, isDryRun, cancel);
-        }).Produces<ApplyAnswer>().WithSummary("Makes the jobs those of a set: all of them, or none");
+        }).RequireRole(Role.Editor).Produces<ApplyAnswer>().WithSummary("Makes the jobs those of a set: all of them, or none");
 
         v1.MapGet("/export", async (
             [Description("json, yaml or crontab; json unless given")] string? format,
             [Description("key=value: only jobs with this label")] string? label,
+            HttpContext http,
             CancellationToken cancel) =>
         {
+            var caller = Caller.Of(http);
             var wanted = Query.Text("label", label) is { } text ? LabelOf("label", text, text) : (KeyValuePair<string, string>?)null;
             var all = await jobs.ListAsync(cancel);
             return Write(
-                all.Where(job => wanted is not { } pair || job.Labels.GetValueOrDefault(pair.Key) == pair.Value),
+                all.Where(job => caller.MaySee(job) && (wanted is not { } pair || job.Labels.GetValueOrDefault(pair.Key) == pair.Value))
+                    .Select(caller.Show),
                 Query.Text("format", format) ?? "json");
-        }).Produces(StatusCodes.Status200OK, null, "application/json", "application/yaml", "text/plain")
+        }).RequireRole(Role.Viewer).Produces(StatusCodes.Status200OK, null, "application/json", "application/yaml", "text/plain")
             .WithSummary("Writes all jobs, or those with a label, as JSON, YAML or a crontab");
     }
 
-    private async Task<IResult> ImportAsync(CrontabContent content, bool replaces, bool isDryRun, CancellationToken cancel)
+    private async Task<IResult> ImportAsync(CrontabContent content, ApplyRules rules, bool isDryRun, CancellationToken cancel)
     {
         if (content.Jobs.Count() > JobSet.JobsMax)
         {
             throw Refusal.Invalid($"body has more than {JobSet.JobsMax} jobs; expected at most as many");
         }
 
-        var rules = new ApplyRules(defaultZone, time.GetUtcNow(), KeepsOthers: !replaces);
         List<ApplyFault> refused = [];
         try
         {
@@ -325,7 +338,8 @@ internal sealed record ApplyProblem(
         var first = faults[0];
         var name = first.Name.Length > 0 ? $" \"{Display.Line(first.Name)}\"" : "";
         var more = faults.Count > 1 ? $" (and {faults.Count - 1} more)" : "";
-        return Of(422, $"{first.Place}{name}: {first.Detail}{more}; nothing was changed") with { Faults = faults };
+        var status = faults.Any(fault => fault.IsForbidden) ? 403 : 422;
+        return Of(status, $"{first.Place}{name}: {first.Detail}{more}; nothing was changed") with { Faults = faults };
     }
 
     public static ApplyProblem Of(ApplyInterruptedException interrupted) =>

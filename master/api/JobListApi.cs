@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using Dts.Master.Access;
 using Dts.Master.Views;
 
 namespace Dts.Master.Api;
@@ -14,7 +15,8 @@ internal sealed class JobListApi(ClusterView view, TimeProvider time)
             [Description("Words that must all match, such as state:failing label:team=pay -worker:w1 next:<1h backup")] string? filter,
             [Description("name (default), next, last or state; with '-' before it for the reverse")] string? sort,
             [Description("The most jobs of a page, 1 to 1000; 50 by default")] string? limit,
-            [Description("The \"next\" of the page before")] string? after) =>
+            [Description("The \"next\" of the page before")] string? after,
+            HttpContext http) =>
         {
             var now = time.GetUtcNow();
             var order = Query.Text("sort", sort) is not { } word ? JobOrder.Find("name")!
@@ -22,15 +24,17 @@ internal sealed class JobListApi(ClusterView view, TimeProvider time)
             var cursor = Query.Text("after", after) is not { } place ? null
                 : JobCursor.Parse(place, order)
                     ?? throw Refusal.BadQuery("after", place, "the \"next\" of the page before, in the same order");
-            var query = new JobListQuery(ReadFilter(filter, now), order, cursor, Query.Number("limit", limit, 50, 1, LimitMax));
+            var query = new JobListQuery(
+                Caller.Of(http).Scope.Narrow(ReadFilter(filter, now)), order, cursor, Query.Number("limit", limit, 50, 1, LimitMax));
             return view.Ask(state => query.Of(state, now));
-        }).WithSummary("The jobs that match a filter: how they stand, how their latest runs ended, when they run next");
+        }).RequireRole(Role.Viewer)
+            .WithSummary("The jobs that match a filter: how they stand, how their latest runs ended, when they run next");
 
-        v1.MapGet("/now", () =>
+        v1.MapGet("/now", (HttpContext http) =>
         {
-            var now = time.GetUtcNow();
-            return view.Ask(state => NowPage.Of(state, now, view.CutOff));
-        }).WithSummary("The present moment: which jobs need somebody and why, what runs, what runs next");
+            var (now, caller) = (time.GetUtcNow(), Caller.Of(http));
+            return view.Ask(state => NowPage.Of(state, now, view.CutOff, caller.Scope.IsEverything ? null : caller.MaySee));
+        }).RequireRole(Role.Viewer).WithSummary("The present moment: which jobs need somebody and why, what runs, what runs next");
     }
 
     /// <exception cref="FormatException">The filter cannot be read, or has a word for runs.</exception>

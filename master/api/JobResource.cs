@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.Text.Json.Nodes;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Access;
 using Dts.Master.Jobs;
 using Microsoft.AspNetCore.Http.HttpResults;
 
@@ -28,8 +29,9 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
             return stored.Job is null ? throw JobSaves.NoSuchJob(job)
                 : JobCondition.IsSeen(http.Request.Headers.IfNoneMatch, stored.Revision)
                     ? TypedResults.StatusCode(StatusCodes.Status304NotModified)
-                : TypedResults.Ok(stored.Job);
-        }).WithSummary("The definition of a job, with its revision as ETag").Produces(StatusCodes.Status304NotModified)
+                : TypedResults.Ok(Caller.Of(http).Show(stored.Job));
+        }).RequireRole(Role.Viewer)
+            .WithSummary("The definition of a job, with its revision as ETag").Produces(StatusCodes.Status304NotModified)
             .WithMetadata(ApiHeaders.OfCopies);
 
         v1.MapPut("/jobs/{name}", async Task<Results<Ok<SaveAnswer>, Created<SaveAnswer>>> (
@@ -41,7 +43,8 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
         {
             var given = JobSaves.Parse(await RequestBody.ReadTypedAsync(http, JobBytesMax, Json), ExpectedJob);
             return await SaveAsync(http, name, given, _ => given.DeepClone().AsObject(), OptionsOf(http, lenient, dryRun), cancel);
-        }).WithSummary("Creates a job, or replaces it").WithMetadata([.. ApiHeaders.OfChanges, ApiHeaders.Created]);
+        }).RequireRole(Role.Editor)
+            .WithSummary("Creates a job, or replaces it").WithMetadata([.. ApiHeaders.OfChanges, ApiHeaders.Created]);
 
         v1.MapPatch("/jobs/{name}", async Task<Results<Ok<SaveAnswer>, Created<SaveAnswer>>> (
             string name,
@@ -59,7 +62,7 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
                 MergePatch.Apply(next, given);
                 return next;
             }
-        }).WithSummary("Changes members of a job (JSON merge patch, RFC 7396); null sets a member to its default")
+        }).RequireRole(Role.Editor).WithSummary("Changes members of a job (JSON merge patch, RFC 7396); null sets a member to its default")
             .WithMetadata(ApiHeaders.OfChanges);
 
         v1.MapDelete("/jobs/{name}", async Task<Results<Ok<Job>, NoContent>> (
@@ -76,7 +79,7 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
             }
 
             return deleted is null ? TypedResults.NoContent() : TypedResults.Ok(deleted);
-        }).WithSummary("Deletes a job and answers it; what runs goes on").WithMetadata(ApiHeaders.OfDeletion);
+        }).RequireRole(Role.Editor).WithSummary("Deletes a job and answers it; what runs goes on").WithMetadata(ApiHeaders.OfDeletion);
 
         v1.MapPost("/jobs/{name}/run", async Task<Results<Ok<RunRecord>, Accepted<RunAsked>>> (
             string name,
@@ -86,7 +89,7 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
         {
             var job = await NameAsync(name, cancel);
             return await runs.RunAsync(http, job, Query.Number("wait", wait, 0, 0, RunRequests.WaitSecondsMax));
-        }).WithSummary("Runs a job now").WithMetadata(ApiHeaders.OfRuns);
+        }).RequireRole(Role.Operator).WithSummary("Runs a job now").WithMetadata(ApiHeaders.OfRuns);
 
         v1.MapPost("/jobs/{name}/kill", async (
             string name,
@@ -99,14 +102,16 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
             return await jobs.KillAsync(job, request, cancel, mustExist: true) is { } effect ? TypedResults.Accepted((string?)null, effect)
                 : request.RunId.Length > 0 ? throw Refusal.NotFound($"run {job}/{request.RunId} is neither in flight nor in the queue")
                 : throw JobSaves.NoSuchJob(job);
-        }).WithSummary("Ends the runs of a job, or one of them, also in the queue");
+        }).RequireRole(Role.Operator).WithSummary("Ends the runs of a job, or one of them, also in the queue");
 
         v1.MapPost("/jobs/{name}/pause", (string name, HttpContext http, CancellationToken cancel) =>
-            EnableAsync(http, name, false, cancel)).WithSummary("Pauses a job: it has no plan times until it is resumed")
+            EnableAsync(http, name, false, cancel)).RequireRole(Role.Operator)
+                .WithSummary("Pauses a job: it has no plan times until it is resumed")
             .WithMetadata(ApiHeaders.OfChanges);
 
         v1.MapPost("/jobs/{name}/resume", (string name, HttpContext http, CancellationToken cancel) =>
-            EnableAsync(http, name, true, cancel)).WithSummary("Resumes a job").WithMetadata(ApiHeaders.OfChanges);
+            EnableAsync(http, name, true, cancel)).RequireRole(Role.Operator)
+                .WithSummary("Resumes a job").WithMetadata(ApiHeaders.OfChanges);
     }
 
     private static SaveOptions OptionsOf(HttpContext http, string? lenient, string? dryRun) =>

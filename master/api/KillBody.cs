@@ -33,13 +33,16 @@ internal sealed record KillBody(string? Reason = null, string? RunId = null)
         var text => text,
     };
 
-    private static string ReadText(string field, JsonNode? value)
+    public static string ReadText(string field, JsonNode? value)
     {
         try
         {
             return value is JsonValue text && text.TryGetValue<string>(out var read)
                 ? read
-                : throw Refusal.Invalid($"{field} is {Display.Line(value?.ToJsonString() ?? "null")}; expected a text");
+                : throw Refusal.Invalid(
+                    field is "password" or "new" or "token" // Whose value is not repeated: the audit trail keeps what a refusal says.
+                        ? $"{field} is no text; expected one"
+                        : $"{field} is {Display.Line(value?.ToJsonString() ?? "null")}; expected a text");
         }
         catch (InvalidOperationException)
         {

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using Dts.Common.Hosting;
+using Dts.Master.Access;
 using Dts.Master.Jobs;
 
 namespace Dts.Master.Api;
@@ -30,13 +31,14 @@ internal sealed class LedgerApi(JobStore jobs, LedgerReader ledger, TimeProvider
             var job = await jobs.ResolveAsync(Query.Name(name), cancel);
             return await ledger.ReadAsync(job, since, until, lines, cancel) ?? throw Refusal.NotFound(
                 $"name \"{Display.Line(job.Value)}\" is not a job; expected a saved job, or one deleted less than a day ago");
-        }).WithSummary("Every planned time of a job with its ending, the reason and who decided");
+        }).RequireRole(Role.Viewer).WithSummary("Every planned time of a job with its ending, the reason and who decided");
 
         v1.MapGet("/ledger", (
             [Description("The start of the span; the day before to unless given")] string? from,
             [Description("Its end; a minute ago unless given, so that what has just ended is in the log")] string? to,
             [Description("Endings to list besides, such as missed,lost")] string? endings,
             [Description("The next of the page before")] string? after,
+            HttpContext http,
             CancellationToken cancel) =>
         {
             var until = Query.Moment("to", to) ?? time.GetUtcNow() - Settled;
@@ -45,8 +47,15 @@ internal sealed class LedgerApi(JobStore jobs, LedgerReader ledger, TimeProvider
             var place = Query.Text("after", after) is { } text
                 ? LedgerPlace.Parse(text) ?? throw Refusal.BadQuery("after", text, "the \"next\" of the page before")
                 : (LedgerPlace?)null;
-            return ledger.FindWrongAsync(since, until, Query.Endings("endings", endings), place, cancel);
-        }).WithSummary("What is wrong in the ledger of all jobs: planned times without an ending, or with two");
+            var caller = Caller.Of(http);
+            return ledger.FindWrongAsync(
+                since,
+                until,
+                Query.Endings("endings", endings),
+                place,
+                cancel,
+                caller.Scope.IsEverything ? null : caller.MaySee);
+        }).RequireRole(Role.Viewer).WithSummary("What is wrong in the ledger of all jobs: planned times without an ending, or with two");
     }
 
     private static void ThrowIfWrong(DateTimeOffset from, DateTimeOffset to)

@@ -2,6 +2,8 @@ using System.Text;
 using Dts.Common.Cron;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
+using Dts.Master.Access;
+using Dts.Master.Audit;
 using Dts.Master.Jobs;
 using Microsoft.AspNetCore.Http.Features;
 using Dts.Master.Logs;
@@ -41,37 +43,63 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogReader 
                 before => isOfOldClient && before is not null ? Merge(before, job) : Check(job),
                 http.RequestAborted);
             await Answer.SucceedAsync(http, former, ApiJson.Readable.Job!, warnings);
-        }));
+        })).RequireRole(Role.Editor);
 
         routes.MapPost("/job/delete", gate.Guard(async http =>
         {
             var name = await ReadNameAsync(http);
+            await ThrowIfHiddenAsync(http, name);
             await Answer.SucceedAsync(http, await jobs.DeleteAsync(name, http.RequestAborted), ApiJson.Readable.Job!);
-        }));
+        })).RequireRole(Role.Editor);
 
         routes.MapPost("/job/kill", gate.Guard(async http =>
         {
-            await jobs.KillAsync(await ReadNameAsync(http), KillRequest.All, http.RequestAborted);
+            var name = await ReadNameAsync(http);
+            await ThrowIfHiddenAsync(http, name);
+            await jobs.KillAsync(name, KillRequest.All, http.RequestAborted);
             await Answer.SucceedAsync(http);
-        }));
+        })).RequireRole(Role.Operator);
 
         routes.Map("/job/list", gate.Guard(async http =>
-            await gate.AnswerAsync(http, jobs.ReadAsync(http.RequestAborted), ApiJson.Readable.Job, job => job.Name)));
+            await gate.AnswerAsync(
+                http, ShowAsync(jobs.ReadAsync(http.RequestAborted), Caller.Of(http)), ApiJson.Readable.Job, job => job.Name)))
+            .RequireRole(Role.Viewer);
 
         routes.Map("/job/log", gate.Guard(async http =>
         {
             var form = await ReadFormAsync(http);
             var name = await jobs.ResolveAsync(JobName.Parse(Find(http, form, "name")), http.RequestAborted);
+            await ThrowIfHiddenAsync(http, name);
             var skip = int.TryParse(Find(http, form, "skip"), out var skipped) ? Math.Max(skipped, 0) : 0;
             var limit = int.TryParse(Find(http, form, "limit"), out var limited) && limited > 0
                 ? Math.Min(limited, LimitMax)
                 : DefaultLimit;
             var records = await store.ListAsync(name, skip, limit, http.RequestAborted);
             await gate.AnswerAsync(http, records, ApiJson.Readable.RunRecord, record => record.Id);
-        }));
+        })).RequireRole(Role.Viewer);
 
         routes.Map("/worker/list", gate.Guard(async http =>
-            await Answer.SucceedAsync(http, await workers.ListAddressesAsync(http.RequestAborted), ApiJson.Readable.IReadOnlyListString)));
+            await Answer.SucceedAsync(http, await workers.ListAddressesAsync(http.RequestAborted), ApiJson.Readable.IReadOnlyListString)))
+            .RequireRole(Role.Viewer);
+    }
+
+    /// <summary>Refuses a job that the caller may not know of.</summary>
+    private async Task ThrowIfHiddenAsync(HttpContext http, JobName name)
+    {
+        if (Caller.Of(http) is { Scope.IsEverything: false } caller
+            && (await jobs.FindAsync(name, http.RequestAborted) is not { } job || !caller.MaySee(job)))
+        {
+            AuditNotes.Of(http).IsHidden = true;
+            throw JobSaves.NoSuchJob(name);
+        }
+    }
+
+    private static async IAsyncEnumerable<IReadOnlyList<Job>> ShowAsync(IAsyncEnumerable<IReadOnlyList<Job>> pieces, Caller caller)
+    {
+        await foreach (var piece in pieces)
+        {
+            yield return [.. piece.Where(caller.MaySee).Select(caller.Show)];
+        }
     }
 
     /// <summary>
@@ -92,6 +120,7 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogReader 
     private static async Task<string> ReadFieldAsync(HttpContext http, string field)
     {
         var form = await ReadFormAsync(http);
+        AuditNotes.Of(http).Target = field == "name" ? $"{form?[field]}" : "";
         return form?[field] is [{ } text, ..]
             ? text
             : throw new FormatException($"{field} is missing in {Describe(http, form)}; expected a POST form with {field}=…");

@@ -8,6 +8,7 @@ using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Access;
 using Dts.Master.Jobs;
 using Dts.Master.Logs;
 
@@ -38,6 +39,7 @@ internal sealed class OutputApi(JobStore jobs, ILogReader store, EtcdClient etcd
             [Description("The byte to begin at; Last-Event-ID goes before it")] string? offset,
             [Description("true sends server-sent events until the run has ended")] string? follow,
             HttpContext http) => ServeAsync(http, job, runId, offset, follow))
+            .RequireRole(Role.Viewer)
             .WithMetadata([new OwnDeadline(), .. ApiHeaders.OfOutput])
             .Produces(StatusCodes.Status200OK, contentType: "application/octet-stream", additionalContentTypes: "text/event-stream")
             .WithSummary("The output of a run: whole, or as server-sent events while it is written");

@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using Dts.Common.Cron;
 using Dts.Common.Jobs;
+using Dts.Master.Access;
 using Dts.Master.Jobs;
 
 namespace Dts.Master.Api;
@@ -27,5 +28,6 @@ internal sealed class PreviewApi(CronZone defaultZone, TimeProvider time)
             return JobSchedule.TryParse(job, defaultZone, out var schedule, out var error)
                 ? SchedulePreview.Of(schedule, Query.Moment("from", from) ?? time.GetUtcNow(), Query.Number("n", n, 5, 1, TimesMax))
                 : throw Refusal.Invalid(error);
-        }).WithSummary("A schedule in words, its next times, and what may surprise about it").WithMetadata(ApiDescription.Invalid);
+        }).RequireRole(Role.Viewer)
+            .WithSummary("A schedule in words, its next times, and what may surprise about it").WithMetadata(ApiDescription.Invalid);
 }

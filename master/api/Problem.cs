@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
+using Dts.Master.Audit;
 using Dts.Master.Versions;
 
 namespace Dts.Master.Api;
@@ -63,6 +64,7 @@ internal sealed partial record Problem(
     /// </summary>
     public static Task AnswerAsync(HttpContext http, Problem problem)
     {
+        AuditNotes.Of(http).NoteProblem(problem.Status, problem.Detail);
         if (!IsBelowApi(http.Request) || http.Response.HasStarted)
         {
             return Answer.FailAsync(http, problem.Detail);

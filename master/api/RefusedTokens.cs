@@ -1,5 +1,5 @@
 using System.Net;
-using System.Net.Sockets;
+using Dts.Master.Access;
 
 namespace Dts.Master.Api;
 
@@ -13,7 +13,6 @@ internal sealed class RefusedTokens : IDisposable
 
     private const int WaitingMax = 200;
     private const int DoublingsMax = 6;
-    private const int NetworkBytes = 8; // A client usually owns the whole /64 of its IPv6 address.
 
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(5);
@@ -54,7 +53,7 @@ internal sealed class RefusedTokens : IDisposable
         lock (_gate)
         {
             Say(address);
-            delay = Count(NetworkOf(address));
+            delay = Count(ClientNetwork.Of(address));
             if (_waiting == WaitingMax)
             {
                 return false;
@@ -78,11 +77,6 @@ internal sealed class RefusedTokens : IDisposable
     }
 
     public void Dispose() => _sayRest.Dispose();
-
-    private static IPAddress NetworkOf(IPAddress address) =>
-        address.IsIPv4MappedToIPv6 ? address.MapToIPv4()
-        : address.AddressFamily != AddressFamily.InterNetworkV6 ? address
-        : new IPAddress([.. address.GetAddressBytes().Take(NetworkBytes), .. new byte[NetworkBytes]]);
 
     private TimeSpan Count(IPAddress network)
     {

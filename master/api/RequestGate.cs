@@ -2,6 +2,8 @@ using System.Text.Json.Serialization.Metadata;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Common.Logs;
+using Dts.Master.Audit;
+using Dts.Master.Jobs;
 
 namespace Dts.Master.Api;
 
@@ -88,6 +90,9 @@ internal sealed class RequestGate(MasterSettings settings, ILogger log)
                 return Problem.Of(503, $"no answer in {_deadline.TotalSeconds:0.#} s; try again");
             case Refusal refusal:
                 return refusal.Problem;
+            case NotAllowedException wrong:
+                AuditNotes.Of(http).IsHidden |= wrong.IsHidden;
+                return Problem.Of(wrong.IsHidden ? 404 : 403, wrong.Message);
             case FormatException wrong:
                 return Problem.Of(400, wrong.Message);
             case BadHttpRequestException wrong:

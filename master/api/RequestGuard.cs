@@ -1,68 +1,36 @@
 using System.Net;
-using System.Security.Cryptography;
-using System.Text;
 using Dts.Common.Hosting;
-using Dts.Master.Versions;
+using Dts.Master.Access;
 
 namespace Dts.Master.Api;
 
-/// <summary>Who may ask: the holder of the token, if there is one, and never a web page of somebody else.</summary>
+/// <summary>Who may ask: a caller that shows who they are, if the master knows any, and never a web page of somebody else.</summary>
 /// <remarks>
 /// A browser sends its user's credentials and reaches its user's loopback for any page. So what changes something is refused when it comes
 /// from a page of another origin: by Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) and by Origin (RFC 6454); curl sends neither
-/// header. Without a token the Host header must be a loopback name, because an attacker's own name can resolve to 127.0.0.1. Without a
-/// token the guard also refuses every request that came through a proxy: a proxy on this host reaches the loopback for anyone, and may set
-/// any Host.
+/// header. What a browser adds by itself, a cookie or what makes a proxy name its user, counts for a change only with one of the two.
+/// Where nothing is asked for, the Host header must be a loopback name, because an attacker's own name can resolve to 127.0.0.1, and
+/// every request that came through a proxy is refused: a proxy on this host reaches the loopback for anyone, and may set any Host.
 /// </remarks>
-internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<string>> allowedOrigins, RefusedTokens refused)
+internal sealed class RequestGuard(
+    MasterSettings settings, Func<IReadOnlyList<string>> allowedOrigins, RefusedTokens refused, Credentials? known = null)
 {
+    private const string Expected =
+        "not authorized; expected Authorization: Bearer <apiToken>, or Basic with the apiToken as password";
+
     private static readonly string[] ProxyHeaders = ["Forwarded", "Via", "X-Real-IP"];
 
-    private readonly byte[] _token = Encoding.UTF8.GetBytes(settings.ApiToken);
+    private readonly Credentials _credentials = known ?? new Credentials(settings, AccessTable.OfNobody());
 
     public async Task CheckAsync(HttpContext http, RequestDelegate next)
     {
         var path = http.Request.Path;
-        if (path == "/healthz" || path == "/readyz")
+        var needsNoCaller = path == "/healthz" || path == "/readyz"
+            || http.GetEndpoint()?.Metadata.GetMetadata<NeedsNoCaller>() is not null;
+        if (needsNoCaller ? await IsOursAsync(http, mustSay: false) : await MayPassAsync(http))
         {
-            await next(http);
-        }
-        else if (_token.Length == 0 && http.Request.Headers.Keys.FirstOrDefault(IsFromProxy) is { } header)
-        {
-            var request = $"request came through a proxy (header {Display.Line(header)})";
-            await RefuseAsync(
-                http, 403, $"{request}, and this master has no apiToken; set apiToken (DTS_APITOKEN), at least 16 characters");
-        }
-        else if (!HasToken(http.Request))
-        {
-            if (!await RefuseSlowlyAsync(http))
-            {
-                return;
-            }
-
-            http.Response.Headers.WWWAuthenticate = "Basic realm=\"DTS: any user, the apiToken as password\"";
-            await RefuseAsync(
-                http, 401, "not authorized; expected Authorization: Bearer <apiToken>, or Basic with the apiToken as password");
-        }
-        else if (_token.Length == 0 && !IsLoopback(http.Request.Host.Host))
-        {
-            await RefuseAsync(
-                http,
-                403,
-                $"host \"{http.Request.Host.Host}\" is not ours; expected a loopback name; for any other name set apiToken (DTS_APITOKEN)");
-        }
-        else if (IsChange(http.Request) && !IsFromOurPages(http.Request))
-        {
-            await RefuseAsync(
-                http,
-                403,
-                $"origin \"{http.Request.Headers.Origin}\" may not change jobs; if it is your console, add it to allowedOrigins");
-        }
-        else
-        {
-            http.Features.Set(new Author(_token.Length > 0 ? Author.Token : Author.Local, $"{AddressOf(http)}"));
-            await next(http);
-            if (http.Response is { StatusCode: StatusCodes.Status405MethodNotAllowed, HasStarted: false })
+            await (http.GetEndpoint()?.Metadata.GetMetadata<OwnDeadline>() is null ? next(http) : StreamAsync(http, next));
+            if (!needsNoCaller && http.Response is { StatusCode: StatusCodes.Status405MethodNotAllowed, HasStarted: false })
             {
                 await RefuseAsync(
                     http,
@@ -72,17 +40,102 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
         }
     }
 
+    /// <summary>Refuses with a true status, also on the original's paths.</summary>
+    public static Task RefuseAsync(HttpContext http, int status, string message)
+    {
+        http.Response.StatusCode = status;
+        return Problem.AnswerAsync(http, Problem.Of(status, message));
+    }
+
+    public static bool IsLoopback(string host) =>
+        host == "localhost" || (IPAddress.TryParse(host.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address));
+
+    /// <summary>A stream ends when its caller's token or session does, not only with the next request.</summary>
+    private async Task StreamAsync(HttpContext http, RequestDelegate next)
+    {
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
+        var abort = AbortAsync();
+        try
+        {
+            await next(http);
+        }
+        finally
+        {
+            await ended.CancelAsync();
+            await abort;
+        }
+
+        async Task AbortAsync()
+        {
+            if (await _credentials.WaitUntilUnknownAsync(http, ended.Token))
+            {
+                http.Abort();
+            }
+        }
+    }
+
+    /// <summary>False = the request is answered.</summary>
+    private async Task<bool> MayPassAsync(HttpContext http)
+    {
+        var shown = _credentials.Find(http);
+        if (shown is Shown.Wrong && !await RefuseSlowlyAsync(http))
+        {
+            return false;
+        }
+
+        switch (shown is Shown.Wrong or Shown.Ended ? await _credentials.FindAgainAsync(http) : shown)
+        {
+            case Shown.By(var caller, var isSentByBrowser):
+                if (caller.Via == CallerVia.Loopback && WhyNotLoopback(http.Request) is { } why)
+                {
+                    await RefuseAsync(http, 403, why);
+                    return false;
+                }
+
+                http.Features.Set(caller);
+                return await IsOursAsync(http, isSentByBrowser);
+            case Shown.Wrong:
+                return await RefuseUnknownAsync(http, Expected);
+            case Shown.Ended:
+                return await RefuseUnknownAsync(http, "the session has ended; sign in again");
+            case Shown.Stranger(var name):
+                var person = $"{Credentials.ProxyHeader} is \"{Display.Line(name)}\", which is no person that this master knows";
+                await RefuseAsync(http, 403, $"{person}; an admin adds one: dts-master user add NAME --role ROLE --no-password");
+                return false;
+            case Shown.NotKnownYet:
+                await RefuseAsync(http, 503, "people and tokens cannot be read from etcd, so nobody is known; try again");
+                return false;
+            default:
+                return await RefuseUnknownAsync(http, Expected);
+        }
+    }
+
+    /// <summary>Why a request that shows nothing may come from somewhere else than this host; null = it may not.</summary>
+    private static string? WhyNotLoopback(HttpRequest request) =>
+        request.Headers.Keys.FirstOrDefault(IsFromProxy) is { } header
+            ? $"request came through a proxy (header {Display.Line(header)}), and this master has no apiToken; "
+                + "set apiToken (DTS_APITOKEN), at least 16 characters"
+        : !IsLoopback(request.Host.Host)
+            ? $"host \"{request.Host.Host}\" is not ours; expected a loopback name; for any other name set apiToken (DTS_APITOKEN)"
+        : null;
+
+    /// <summary>401, always false.</summary>
+    private static async Task<bool> RefuseUnknownAsync(HttpContext http, string message)
+    {
+        // A page asks below /api/ by itself, and shows its own form rather than the browser's dialog.
+        http.Response.Headers.WWWAuthenticate = Problem.IsBelowApi(http.Request)
+            ? "Bearer realm=\"DTS\""
+            : "Basic realm=\"DTS: any user, the token as password\"";
+        await RefuseAsync(http, 401, message);
+        return false;
+    }
+
     /// <summary>Waits before the answer to a wrong token. False = it is answered already, or the client has gone.</summary>
     private async Task<bool> RefuseSlowlyAsync(HttpContext http)
     {
-        if (http.Request.Headers.Authorization.Count == 0)
-        {
-            return true; // A browser sends this request first, then shows its dialog.
-        }
-
         try
         {
-            if (await refused.WaitAsync(AddressOf(http), http.RequestAborted))
+            if (await refused.WaitAsync(_credentials.AddressOf(http), http.RequestAborted))
             {
                 return true;
             }
@@ -96,25 +149,17 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
         return false;
     }
 
-    /// <summary>Refuses with a true status, also on the original's paths.</summary>
-    private static Task RefuseAsync(HttpContext http, int status, string message)
+    private async Task<bool> IsOursAsync(HttpContext http, bool mustSay)
     {
-        http.Response.StatusCode = status;
-        return Problem.AnswerAsync(http, Problem.Of(status, message));
-    }
+        if (!IsChange(http.Request) || IsFromOurPages(http.Request, mustSay))
+        {
+            return true;
+        }
 
-    /// <summary>
-    /// The client's address: the peer's, or behind a proxy on this host the last in X-Forwarded-For, which the proxy saw itself.
-    /// </summary>
-    private static IPAddress AddressOf(HttpContext http)
-    {
-        var peer = http.Connection.RemoteIpAddress ?? IPAddress.None;
-        var seen = http.Request.Headers["X-Forwarded-For"].ToString().Split(',')[^1].Trim();
-        return IPAddress.IsLoopback(peer) && IPAddress.TryParse(seen, out var client) ? client : peer;
+        await RefuseAsync(
+            http, 403, $"origin \"{http.Request.Headers.Origin}\" may not change jobs; if it is your console, add it to allowedOrigins");
+        return false;
     }
-
-    /// <summary>Who makes a request that the guard has let pass.</summary>
-    public static Author AuthorOf(HttpContext? http) => http?.Features.Get<Author>() ?? Author.Unknown;
 
     private static bool IsFromProxy(string header) =>
         header.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase)
@@ -122,32 +167,8 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
 
     private static bool IsChange(HttpRequest request) => !HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method);
 
-    private bool HasToken(HttpRequest request)
-    {
-        if (_token.Length == 0)
-        {
-            return true;
-        }
-
-        var given = request.Headers.Authorization.ToString().Split(' ', 2) switch
-        {
-            [var scheme, var token] when scheme.Equals("Bearer", StringComparison.OrdinalIgnoreCase) => token,
-            [var scheme, var encoded] when scheme.Equals("Basic", StringComparison.OrdinalIgnoreCase) => DecodePassword(encoded),
-            _ => "",
-        };
-        return CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(given), _token);
-    }
-
-    private static string DecodePassword(string encoded)
-    {
-        Span<byte> decoded = stackalloc byte[1024];
-        return Convert.TryFromBase64String(encoded, decoded, out var length)
-            && Encoding.UTF8.GetString(decoded[..length]).Split(':', 2) is [_, var password]
-                ? password
-                : "";
-    }
-
-    private bool IsFromOurPages(HttpRequest request)
+    /// <param name="mustSay">A request that does not say which page it comes from is none of ours.</param>
+    private bool IsFromOurPages(HttpRequest request, bool mustSay)
     {
         var origin = request.Headers.Origin.ToString();
         if (allowedOrigins().Contains(origin, StringComparer.OrdinalIgnoreCase))
@@ -155,7 +176,8 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
             return true;
         }
 
-        if (request.Headers["Sec-Fetch-Site"].ToString() is not ("" or "same-origin" or "none"))
+        var site = request.Headers["Sec-Fetch-Site"].ToString();
+        if (site is not ("" or "same-origin" or "none") || (mustSay && origin.Length == 0 && site != "same-origin"))
         {
             return false;
         }
@@ -163,9 +185,6 @@ internal sealed class RequestGuard(MasterSettings settings, Func<IReadOnlyList<s
         return origin.Length == 0
             || (Uri.TryCreate(origin, UriKind.Absolute, out var page)
                 && string.Equals(page.Authority, request.Host.Value, StringComparison.OrdinalIgnoreCase)
-                && (_token.Length > 0 || IsLoopback(page.DnsSafeHost)));
+                && (!_credentials.IsOpen || IsLoopback(page.DnsSafeHost)));
     }
-
-    public static bool IsLoopback(string host) =>
-        host == "localhost" || (IPAddress.TryParse(host.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address));
 }

@@ -15,9 +15,9 @@ internal sealed class RunFilter
     private readonly DateTimeOffset _now;
 
     /// <exception cref="FormatException">Runs cannot be asked for a word; the message names it.</exception>
-    public RunFilter(string text, DateTimeOffset now)
+    public RunFilter(Filter filter, DateTimeOffset now)
     {
-        var filter = Filter.Parse(text, _now = now);
+        _now = now;
         IsUnended = filter.Terms.Any(term => term is FilterTerm.State);
         (_ended, _unended) = IsUnended ? (Filter.Everything, filter.Terms) : (filter, []);
         foreach (var term in _unended)

@@ -3,6 +3,7 @@ using System.Text;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Access;
 using Dts.Master.Jobs;
 using Dts.Master.Logs;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -28,6 +29,7 @@ internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader 
     {
         var body = await RequestBody.ReadTypedAsync(http, BytesMax, "application/json");
         var request = Read(body);
+        ThrowIfNotAllowed(Caller.Of(http), request);
         if (waitSeconds == 0)
         {
             return Accepted(job, await AskAsync(http, job, request, body));
@@ -55,6 +57,17 @@ internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader 
         finally
         {
             Interlocked.Decrement(ref _waiters);
+        }
+    }
+
+    /// <summary>Variables can change what the command does (PATH, BASH_ENV, LD_PRELOAD), as only an editor may.</summary>
+    internal static void ThrowIfNotAllowed(Caller caller, RunRequest request)
+    {
+        if (request.Env is { Count: > 0 } && !caller.May(Role.Editor))
+        {
+            throw new NotAllowedException(
+                $"env has variables, which can change what the command does; expected none: {caller.Name} is {caller.Role.Word()}, "
+                    + $"and they need {Role.Editor.Word()}");
         }
     }
 

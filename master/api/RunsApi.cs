@@ -2,6 +2,7 @@ using System.ComponentModel;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Dts.Master.Access;
 using Dts.Master.Jobs;
 using Dts.Master.Logs;
 using Dts.Master.Views;
@@ -36,36 +37,42 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
             [Description("The next of the page before")] string? after,
             [Description("true: with the outputs of the runs")] string? output,
             [Description("minute, quarter, hour or day: also count the runs of the span by ending")] string? counts,
+            HttpContext http,
             CancellationToken cancel) =>
         {
-            var now = time.GetUtcNow();
-            var question = new RunFilter(filter ?? "", now);
+            var (now, caller) = (time.GetUtcNow(), Caller.Of(http));
+            var asked = Filter.Parse(filter ?? "", now);
+            var question = new RunFilter(asked, now);
             if (question.IsUnended)
             {
                 RefuseOfEnded(("from", from), ("to", to), ("counts", counts), ("output", output));
-                return ListUnended(question, Query.Text("after", after), Query.Number("limit", limit, LimitByDefault, 1, LimitMax), now);
+                return ListUnended(
+                    caller, question, Query.Text("after", after), Query.Number("limit", limit, LimitByDefault, 1, LimitMax), now);
             }
 
             var rows = Query.Number("limit", limit, LimitByDefault, 0, LimitMax);
             var place = Query.Text("after", after) is { } text ? LogCursor.Parse(text) ?? throw NoPlace(text) : (LogCursor?)null;
-            var query = Narrow(question.ToLogQuery(place, rows, view), Query.Moment("from", from), Query.Moment("to", to)) with
+            var seen = new RunFilter(caller.Scope.Narrow(asked), now);
+            var query = Narrow(seen.ToLogQuery(place, rows, view), Query.Moment("from", from), Query.Moment("to", to)) with
             {
                 Output = Query.Flag("output", output),
             };
             var counted = await CountAsync(query with { After = null }, Query.Text("counts", counts), now, cancel);
             var page = rows > 0 ? await SearchAsync(query, cancel) : new LogPage([], null);
             return new RunsPage([], page.Records, page.Next, counted, page.SearchedTo?.UtcDateTime);
-        }).WithSummary("A page of runs, the latest start first");
+        }).RequireRole(Role.Viewer).WithSummary("A page of runs, the latest start first");
 
         v1.MapGet("/runs/{job}/{runId}", async (
             [Description("The job's name")] string job,
             [Description("The run's id")] string runId,
             [Description("true: with the output")] string? output,
+            HttpContext http,
             CancellationToken cancel) =>
         {
             var name = await jobs.ResolveAsync(Query.Name(job), cancel);
-            return await runs.FindAsync(name, Query.RunId(runId), Query.Flag("output", output), cancel) ?? throw NotKnown(name, runId);
-        }).WithSummary("One run in any state: its timeline, its attempts, what led to it and what it led to");
+            var found = await runs.FindAsync(name, Query.RunId(runId), Query.Flag("output", output), cancel);
+            return Show(found ?? throw NotKnown(name, runId), Caller.Of(http));
+        }).RequireRole(Role.Viewer).WithSummary("One run in any state: its timeline, its attempts, what led to it and what it led to");
 
         v1.MapPost("/runs/{job}/{runId}/kill", async (
             [Description("The job's name")] string job,
@@ -88,7 +95,7 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
             throw await runs.FindAsync(name, runId, withOutput: false, cancel) is { Ending: { } ending }
                 ? Refusal.Conflict($"run {Display.Line(runId)} of job {Display.Line(name)} has ended: {ending.Word()}")
                 : NotKnown(name, runId);
-        }).WithSummary("Ends one run, in flight or in the queue; its record keeps the reason");
+        }).RequireRole(Role.Operator).WithSummary("Ends one run, in flight or in the queue; its record keeps the reason");
     }
 
     /// <summary>
@@ -104,6 +111,18 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
 
         var page = await store.SearchAsync(query with { From = end }, cancel);
         return page.Next is null ? page with { Next = LogCursor.Before(end).ToString(), SearchedTo = end } : page;
+    }
+
+    /// <summary>Without links to runs of jobs that the caller may not see.</summary>
+    private RunView Show(RunView run, Caller caller)
+    {
+        return caller.Scope.IsEverything ? run : run with
+        {
+            Cause = run.Cause is { } cause && MaySee(cause) ? cause : null,
+            Triggered = [.. run.Triggered.Where(MaySee)],
+        };
+
+        bool MaySee(RunLink link) => view.Take(state => state.Jobs.Find(link.JobName) is { } job && caller.MaySee(job));
     }
 
     private static Refusal NotKnown(JobName job, string runId) => Refusal.NotFound(
@@ -122,10 +141,11 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
         }
     }
 
-    private RunsPage ListUnended(RunFilter filter, string? after, int limit, DateTimeOffset now)
+    private RunsPage ListUnended(Caller caller, RunFilter filter, string? after, int limit, DateTimeOffset now)
     {
         var place = after is null ? (UnendedCursor?)null : UnendedCursor.Parse(after) ?? throw NoPlace(after);
         var found = view.Ask(state => state.Runs.List()
+                .Where(run => caller.Scope.IsEverything || state.Jobs.Find(run.JobName) is { } job && caller.MaySee(job))
                 .Select(run => UnendedRun.Of(run, now))
                 .Where(run => filter.Matches(run, state))
                 .ToList())

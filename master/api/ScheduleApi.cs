@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using Dts.Common.Jobs;
+using Dts.Master.Access;
 using Dts.Master.Jobs;
 using Dts.Master.Views;
 
@@ -19,6 +20,7 @@ internal sealed class ScheduleApi(ClusterView view, ScheduleLoads loads, TimePro
         [Description("Its end, at most 25 hours later; a day later unless given")] string? to,
         [Description("minute, or quarter of an hour; quarter unless given")] string? step,
         [Description("Which jobs, as in the list of jobs: label:team=pay -state:paused backup")] string? filter,
+        HttpContext http,
         CancellationToken cancel) =>
     {
         var now = time.GetUtcNow();
@@ -38,9 +40,10 @@ internal sealed class ScheduleApi(ClusterView view, ScheduleLoads loads, TimePro
         var length = Steps.TryGetValue(word, out var known)
             ? known
             : throw Refusal.BadQuery("step", word, $"one of {string.Join(", ", Steps.Keys)}");
-        var wanted = JobListApi.ReadFilter(filter, now);
-        return await loads.GetAsync(new LoadQuery(begin, end, length, filter ?? ""), () => List(wanted, now), cancel);
-    }).WithSummary("How many fires are planned over a day, and the quietest times");
+        var scope = Caller.Of(http).Scope;
+        var wanted = scope.Narrow(JobListApi.ReadFilter(filter, now));
+        return await loads.GetAsync(new LoadQuery(begin, end, length, $"{filter} {scope.Text}"), () => List(wanted, now), cancel);
+    }).RequireRole(Role.Viewer).WithSummary("How many fires are planned over a day, and the quietest times");
 
     private List<(JobSchedule Schedule, int Jobs)> List(Filter wanted, DateTimeOffset now) => view.Ask(state => state.Jobs.Sorted
         .Where(job => job is { IsEnabled: true, Broken: "" } && wanted.Matches(job, state, now))

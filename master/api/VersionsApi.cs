@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.Globalization;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
+using Dts.Master.Access;
 using Dts.Master.Jobs;
 using Dts.Master.Versions;
 
@@ -29,19 +30,21 @@ internal sealed class VersionsApi(JobStore jobs, JobSaves saves, VersionHistory 
             return found.Count > 0 || place is not null
                 ? VersionPage.Of(found, most)
                 : throw Refusal.NotFound($"name \"{Display.Line(name)}\" has no versions; expected a job that is or was saved");
-        }).WithSummary("The versions of a job, the latest first");
+        }).RequireRole(Role.Viewer).WithSummary("The versions of a job, the latest first");
 
         v1.MapGet("/jobs/{name}/versions/{revision}", async (
             [Description("The job's name")] string name,
             [Description("The revision of the version")] string revision,
+            HttpContext http,
             CancellationToken cancel) =>
-            VersionView.Of(await GetAsync(await ResolveAsync(name, cancel), "revision", revision, cancel)))
-            .WithSummary("A version of a job with its definition");
+            VersionView.Of(await GetAsync(await ResolveAsync(name, cancel), "revision", revision, cancel), Caller.Of(http)))
+            .RequireRole(Role.Viewer).WithSummary("A version of a job with its definition");
 
         v1.MapGet("/jobs/{name}/versions/{revision}/diff", async (
             [Description("The job's name")] string name,
             [Description("The revision of the version")] string revision,
             [Description("The revision of another version; the job as it is now by default")] string? to,
+            HttpContext http,
             CancellationToken cancel) =>
         {
             var job = await ResolveAsync(name, cancel);
@@ -53,8 +56,8 @@ internal sealed class VersionsApi(JobStore jobs, JobSaves saves, VersionHistory 
             }
 
             var now = other is null ? await jobs.FindAsync(job, cancel) : other.Job;
-            return new VersionDiff(from.Revision, other?.Revision, JobDiff.Between(from.Job, now));
-        }).WithSummary("How a version differs from another one, or from the job as it is now, member by member")
+            return new VersionDiff(from.Revision, other?.Revision, Caller.Of(http).Show(JobDiff.Between(from.Job, now)));
+        }).RequireRole(Role.Viewer).WithSummary("How a version differs from another one, or from the job as it is now, member by member")
             .WithMetadata(ApiDescription.Invalid);
 
         v1.MapPost("/jobs/{name}/versions/{revision}/restore", async (
@@ -76,7 +79,8 @@ internal sealed class VersionsApi(JobStore jobs, JobSaves saves, VersionHistory 
             }
 
             return saved.Answer;
-        }).WithSummary("Saves a version of a job again, as a new version; also of a deleted job").WithMetadata(ApiHeaders.OfChanges);
+        }).RequireRole(Role.Editor)
+            .WithSummary("Saves a version of a job again, as a new version; also of a deleted job").WithMetadata(ApiHeaders.OfChanges);
     }
 
     private static Refusal Lost(JobVersion version) => Refusal.Invalid(
@@ -120,8 +124,8 @@ internal sealed record VersionLine(
 /// <param name="Job">The whole definition; null = the job was deleted, or its definition is no longer kept.</param>
 internal sealed record VersionView(long Revision, DateTimeOffset? At, string By, string From, Job? Job)
 {
-    public static VersionView Of(JobVersion version) =>
-        new(version.Revision, version.SavedAt, version.Author.By, version.Author.From, version.Job);
+    public static VersionView Of(JobVersion version, Caller caller) => new(
+        version.Revision, version.SavedAt, version.Author.By, version.Author.From, version.Job is { } job ? caller.Show(job) : null);
 }
 
 /// <param name="To">The other version's revision; null = the job as it is now.</param>

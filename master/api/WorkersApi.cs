@@ -1,3 +1,4 @@
+using Dts.Master.Access;
 using Dts.Master.Views;
 
 namespace Dts.Master.Api;
@@ -7,5 +8,5 @@ internal sealed class WorkersApi(ClusterView view)
 {
     public void Map(RouteGroupBuilder v1) =>
         v1.MapGet("/workers", () => new WorkerPage(view.Ask(WorkerRow.List)))
-            .WithSummary("The live workers, and those that left less than a day ago");
+            .RequireRole(Role.Viewer).WithSummary("The live workers, and those that left less than a day ago");
 }

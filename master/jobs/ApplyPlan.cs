@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 using Dts.Common.Cron;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
@@ -55,18 +56,25 @@ internal sealed record JobDelta(JobName Name, Job? Before, Job? After, long Revi
 
 /// <summary>A job that keeps a set from being applied.</summary>
 /// <param name="Place">Where in the set it stands.</param>
-internal sealed record ApplyFault(string Place, string Name, string Detail);
+internal sealed record ApplyFault(string Place, string Name, string Detail)
+{
+    /// <summary>The caller may not make this change.</summary>
+    [JsonIgnore]
+    public bool IsForbidden { get; init; }
+}
 
 /// <summary>What else the caller of an apply asks for.</summary>
 /// <param name="Prune">Jobs with this label that are not in the set are deleted; null = none.</param>
 /// <param name="KeepsOthers">A job that is there and differs is a fault, rather than changed.</param>
 /// <param name="IsLenient">Members that are not known are kept, with a warning.</param>
+/// <param name="Rights">What the caller may change; null = everything.</param>
 internal sealed record ApplyRules(
     CronZone DefaultZone,
     DateTimeOffset Now,
     KeyValuePair<string, string>? Prune = null,
     bool KeepsOthers = false,
-    bool IsLenient = false);
+    bool IsLenient = false,
+    JobRights? Rights = null);
 
 /// <summary>What it takes to make the stored jobs those of a set: a delta for each job, or what is wrong with the set.</summary>
 /// <remarks>
@@ -87,7 +95,11 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
             }
 
             var delta = DeltaOf(job, members, stored);
-            if (!stored.Kept.Contains(delta.Name) && FindFault(delta, rules) is { } wrong)
+            if (FindForbidden(delta, stored, wanted, rules.Rights) is { } no)
+            {
+                faults.Add(new ApplyFault(place, delta.After!.Name, no) { IsForbidden = true });
+            }
+            else if (!stored.Kept.Contains(delta.Name) && FindFault(delta, rules) is { } wrong)
             {
                 faults.Add(new ApplyFault(place, delta.After!.Name, wrong));
             }
@@ -101,7 +113,7 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
         List<JobDelta> all =
         [
             .. deltas.Values.Select(entry => entry.Delta)
-                .Concat(Pruned(stored, rules.Prune, deltas.ContainsKey))
+                .Concat(Pruned(stored, rules, deltas.ContainsKey))
                 .Where(delta => !stored.Kept.Contains(delta.Name)),
         ];
         faults.AddRange(FindCircles(all, stored).Select(circle =>
@@ -111,9 +123,32 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
 
     public int Count(JobChangeKind kind) => Deltas.Count(delta => delta.Kind == kind);
 
-    private static IEnumerable<JobDelta> Pruned(StoredJobs stored, KeyValuePair<string, string>? prune, Predicate<string> isWanted) =>
+    /// <summary>Why the caller may not make a change; null = they may.</summary>
+    /// <remarks>A dependent runs when the job ends: to name one is to run it.</remarks>
+    private static string? FindForbidden(JobDelta delta, StoredJobs stored, IReadOnlyList<WantedJob> wanted, JobRights? rights)
+    {
+        if (rights is null || delta.Kind == JobChangeKind.Unchanged)
+        {
+            return rights?.MaySee(delta.After) != false ? null
+                : $"name \"{Display.Line(delta.Name.Value)}\" is no job within the filter that limits you";
+        }
+
+        if (rights.FindFault(delta.Name, delta.Revision > 0, delta.Before, delta.After) is { } fault)
+        {
+            return fault.Message;
+        }
+
+        var added = rights.IsLimited ? delta.After!.Dependents.Except(delta.Before?.Dependents ?? []).Except([delta.After.Name]) : [];
+        return added.FirstOrDefault(name => !rights.MaySee(
+            stored.Jobs.GetValueOrDefault(name).Job ?? wanted.FirstOrDefault(other => other.Job?.Name == name)?.Job)) is { } foreign
+                ? $"then, onFailure or always name \"{Display.Line(foreign)}\", which is no job within the filter that limits you"
+                : null;
+    }
+
+    private static IEnumerable<JobDelta> Pruned(StoredJobs stored, ApplyRules rules, Predicate<string> isWanted) =>
         stored.Jobs
-            .Where(pair => prune is { } label
+            .Where(pair => rules.Prune is { } label
+                && rules.Rights?.MaySee(pair.Value.Job) != false
                 && pair.Value.Job?.Labels.GetValueOrDefault(label.Key) == label.Value
                 && !isWanted(pair.Key))
             .Select(pair => new JobDelta(JobName.Parse(pair.Key), pair.Value.Job, null, pair.Value.Revision, []));

@@ -18,6 +18,7 @@ internal static class JobMembers
         [""] = NamesOf(JobsJson.Readable.Job),
         ["target"] = NamesOf(JobsJson.Readable.Target),
         ["retry"] = NamesOf(JobsJson.Readable.Retry),
+        ["alert"] = NamesOf(JobsJson.Readable.JobAlert),
     };
 
     /// <summary>The members that this version does not know, also below target and retry.</summary>

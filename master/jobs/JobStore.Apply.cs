@@ -56,6 +56,7 @@ internal sealed partial class JobStore
                 var changes = plan.Deltas.Where(delta => delta.Kind != JobChangeKind.Unchanged).ToList();
                 if (await WriteAsync(changes, guard, applied, next => batch = next, cancel))
                 {
+                    applied.Values.ToList().ForEach(job => Rights.Noted?.Invoke(job.Delta.Name, job.Delta.Before, job.Delta.After));
                     var written = applied.ToDictionary(
                         job => job.Key,
                         job => stored.Kept.Contains(job.Key) ? job.Value.Delta.ChangedByOthers() : job.Value.Delta);

@@ -13,9 +13,9 @@ using Dts.Master.Versions;
 namespace Dts.Master.Jobs;
 
 /// <summary>The jobs as they stand in etcd.</summary>
-/// <param name="author">Who makes the present request; null = nobody knows.</param>
+/// <param name="rights">Who makes the present request, and what they may change; null = nobody knows, and they may all.</param>
 internal sealed partial class JobStore(
-    EtcdClient etcd, Keys keys, CronZone defaultZone, TimeProvider time, ForeignValues foreign, Func<Author>? author = null)
+    EtcdClient etcd, Keys keys, CronZone defaultZone, TimeProvider time, ForeignValues foreign, Func<JobRights>? rights = null)
 {
     private const int Tries = 20;
     private const int CursorsMax = 40;
@@ -29,6 +29,8 @@ internal sealed partial class JobStore(
     private static readonly TimeSpan KillsShareFor = TimeSpan.FromSeconds(1);
 
     private readonly RequestLease _killLease = new(etcd, time, KillStandsFor, KillsShareFor);
+
+    private JobRights Rights => rights?.Invoke() ?? JobRights.Everything(Author.Unknown);
 
     /// <summary>All jobs that can be read, in the order of their names' bytes.</summary>
     public async Task<IReadOnlyList<Job>> ListAsync(CancellationToken cancel) =>
@@ -330,6 +332,9 @@ internal sealed partial class JobStore(
                 return null;
             }
 
+            var allowed = Rights;
+            await CheckRightsAsync(allowed, name, former is not null, previous, next, cancel);
+
             var txn = new TxnRequest();
             AddChange(txn, name, previous, next, found);
             txn.Compare.AddRange(checksDependents && next is not null ? await CheckDependentsAsync(next, cancel) : []);
@@ -341,11 +346,33 @@ internal sealed partial class JobStore(
             var answer = await etcd.TxnAsync(txn, cancel: cancel);
             if (answer.Succeeded)
             {
+                allowed.Noted?.Invoke(name, previous, next);
                 return new JobChange(previous, next, answer.Header.Revision);
             }
         }
 
         throw new EtcdException(EtcdError.Unavailable, $"job {name} was changed by others {Tries} times while it was saved; try again");
+    }
+
+    /// <exception cref="NotAllowedException">The caller may not make this change.</exception>
+    private async Task CheckRightsAsync(
+        JobRights allowed, JobName name, bool exists, Job? previous, Job? next, CancellationToken cancel)
+    {
+        if (allowed.FindFault(name, exists, previous, next) is { } fault)
+        {
+            throw fault;
+        }
+
+        // A dependent runs when this job ends: to name one is to run it.
+        var added = allowed.IsLimited && next is not null ? next.Dependents.Except(previous?.Dependents ?? []).Except([next.Name]) : [];
+        foreach (var dependent in added)
+        {
+            if (!allowed.MaySee(await FindAsync(JobName.Parse(dependent), cancel)))
+            {
+                throw new NotAllowedException(
+                    $"then, onFailure or always name \"{Display.Line(dependent)}\", which is no job within the filter that limits you");
+            }
+        }
     }
 
     /// <summary>
@@ -442,7 +469,7 @@ internal sealed partial class JobStore(
     private void NoteVersion(TxnRequest txn, JobName name, Job? previous, Job? next, long formerRevision, IEnumerable<KeyValue> waiting)
     {
         var now = time.GetUtcNow();
-        if (SavedVersion.Encode(now, author?.Invoke() ?? Author.Unknown, formerRevision, previous, next) is { } version)
+        if (SavedVersion.Encode(now, Rights.Author, formerRevision, previous, next) is { } version)
         {
             txn.Then(Txn.Put(keys.Version(name, $"{Guid.CreateVersion7(now):N}"), version));
             var oldest = waiting.OrderByDescending(pair => pair.ModRevision).Skip(VersionLimits.CountMax - 1).Take(VersionsRemovedMax);

@@ -58,14 +58,15 @@ internal sealed class LedgerReader(
 
     /// <summary>The fires of all jobs whose ledger has a fault, or which ended in one of these ways.</summary>
     public async Task<WrongPage> FindWrongAsync(
-        DateTimeOffset from, DateTimeOffset to, IReadOnlyCollection<RunStatus> endings, LedgerPlace? after, CancellationToken cancel)
+        DateTimeOffset from, DateTimeOffset to, IReadOnlyCollection<RunStatus> endings, LedgerPlace? after, CancellationToken cancel,
+        Predicate<Job>? sees = null)
     {
         var (wrong, jobsRead, timesRead, begun) = (new List<WrongFire>(), 0, 0, time.GetTimestamp());
         var place = after ?? new LedgerPlace("", null);
         for (var name = place.Job; name is not null;)
         {
             var (jobs, last) = await ListJobsAsync(name, isIncluded: name == place.Job && place.From is not null, cancel);
-            foreach (var job in jobs)
+            foreach (var job in jobs.Where(job => sees is null || (job.Current is { } current && sees(current))))
             {
                 var since = job.Name.Value == place.Job ? place.From ?? from : from;
                 // A job that was put by hand has no history, so its past begins with its first ending.

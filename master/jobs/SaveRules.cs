@@ -19,6 +19,7 @@ internal static class SaveRules
         JobRules.FindUnrunnable(job)
         ?? FindConfusing(job.Name)
         ?? FindBadLabels(job.Labels)
+        ?? (job.Alert is { } alert ? JobRules.FindBadAlert("alert.", alert) : null)
         ?? FindBadSchedule(job, defaultZone);
 
     /// <summary>The first fault of a job's time zone and expression; null = none.</summary>

@@ -39,5 +39,5 @@ internal sealed class ScheduleLoads(TimeProvider time) : IDisposable
     private sealed record Kept(LoadQuery Query, ScheduleLoad Load, long At);
 }
 
-/// <param name="Filter">Which jobs, as the caller wrote it.</param>
+/// <param name="Filter">Which jobs, as the caller wrote it, and which of them the caller may see.</param>
 internal sealed record LoadQuery(DateTimeOffset From, DateTimeOffset To, TimeSpan Step, string Filter);

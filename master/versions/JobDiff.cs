@@ -7,6 +7,11 @@ namespace Dts.Master.Versions;
 /// <summary>What two definitions of a job differ in, member by member. Pure.</summary>
 internal static class JobDiff
 {
+    /// <summary>Stands for a value that is not shown.</summary>
+    public const string HiddenText = "•••";
+
+    private static readonly JsonElement Hidden = JsonDocument.Parse($"\"{HiddenText}\"").RootElement.Clone();
+
     /// <summary>The members whose values differ; a member of a member is named with a dot, such as retry.max.</summary>
     /// <param name="was">Null = there was no job, and the same for <paramref name="now"/>.</param>
     public static IReadOnlyList<MemberChange> Between(Job? was, Job? now)
@@ -19,6 +24,14 @@ internal static class JobDiff
                 .Where(change => change.Was?.GetRawText() != change.Is?.GetRawText()),
         ];
     }
+
+    /// <summary>The changes without the values of variables, which may be secret.</summary>
+    public static IReadOnlyList<MemberChange> WithoutEnv(IReadOnlyList<MemberChange> changes) =>
+    [
+        .. changes.Select(change => change.Member.StartsWith("env.", StringComparison.Ordinal)
+            ? change with { Was = change.Was is null ? null : Hidden, Is = change.Is is null ? null : Hidden }
+            : change),
+    ];
 
     private static JsonElement? Find(Dictionary<string, JsonElement> members, string member) =>
         members.TryGetValue(member, out var value) ? value : null;
@@ -53,8 +66,8 @@ internal static class JobDiff
 /// <param name="Is">Null = it is not there.</param>
 internal sealed record MemberChange(
     string Member,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Was,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Is);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Was = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Is = null);
 
 /// <summary>What a save did, in a word, and the members that it changed.</summary>
 /// <param name="What">created, changed, paused, resumed, deleted, or saved: the version before is not kept.</param>

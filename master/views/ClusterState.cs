@@ -11,9 +11,13 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
 {
     private static readonly TimeSpan AllAreLoadedIn = TimeSpan.FromHours(1);
 
+    private List<ClusterChange> _changes = [];
     private DateTimeOffset? _ticked;
     private double _loadsDue;
     private string _loadedUpTo = "";
+
+    /// <summary>Changes are kept until somebody takes them.</summary>
+    public bool KeepsChanges { get; set; }
 
     public JobTable Jobs { get; } = new(defaultZone);
 
@@ -33,6 +37,19 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
         : job.HasRuns ? JobState.Well
         : JobState.New;
 
+    /// <summary>The changes since they were last taken, in their order.</summary>
+    public IReadOnlyList<ClusterChange> TakeChanges()
+    {
+        if (_changes.Count == 0)
+        {
+            return [];
+        }
+
+        var taken = _changes;
+        _changes = [];
+        return taken;
+    }
+
     public void ApplyJobs(IEnumerable<KeyChange> changes)
     {
         foreach (var change in changes)
@@ -42,13 +59,22 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
                 continue; // DTS did not write it; workers log it.
             }
 
-            if (change is not KeyChange.Put put)
+            var before = KeepsChanges && Jobs.Find(name.Value.Value) is { } known ? JobFace.Of(known) : null;
+            if (change is KeyChange.Put put)
             {
-                Jobs.Remove(name.Value);
+                if (Jobs.Put(name.Value, put.Value.Memory))
+                {
+                    Questions.Load(name.Value.Value);
+                }
+
+                Note(new ClusterChange.JobPut(before, Jobs.Find(name.Value.Value)!));
+                continue;
             }
-            else if (Jobs.Put(name.Value, put.Value.Memory))
+
+            Jobs.Remove(name.Value);
+            if (before is not null)
             {
-                Questions.Load(name.Value.Value);
+                Note(new ClusterChange.JobGone(before));
             }
         }
     }
@@ -65,12 +91,17 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
 
             if (change is not KeyChange.Put put)
             {
-                Runs.RemoveInFlight(job.Value, runId);
+                if (Runs.RemoveInFlight(job.Value, runId) is { } worker)
+                {
+                    Note(new ClusterChange.Ended(job.Value, runId, worker));
+                }
+
                 AwaitEnding(batch, job.Value, runId, now);
             }
             else if (Documents.TryReadInFlight(runId, put.Value.Span, out var run, out var why))
             {
                 Runs.PutInFlight(job.Value, runId, run, put.CreateRevision);
+                Note(new ClusterChange.Claimed(job.Value, runId));
             }
             else
             {
@@ -90,11 +121,15 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
 
             if (change is not KeyChange.Put put)
             {
-                Runs.RemoveQueued(job.Value, runId);
+                if (Runs.RemoveQueued(job.Value, runId))
+                {
+                    Note(new ClusterChange.Dequeued(job.Value, runId));
+                }
             }
             else if (Documents.TryReadQueued(runId, put.Value.Span, out var run, out var why))
             {
                 Runs.PutQueued(job.Value, runId, run);
+                Note(new ClusterChange.Queued(job.Value, runId));
             }
             else
             {
@@ -142,11 +177,19 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
             var id = keys.WorkerOf(change.Key);
             if (change is not KeyChange.Put put)
             {
-                Workers.Remove(id, now);
+                if (Workers.Remove(id, now))
+                {
+                    Note(new ClusterChange.WorkerLeft(id));
+                }
             }
             else if (WorkerRegistration.Parse(put.Value.Span) is { } registration)
             {
+                var known = Workers.Find(id) is { LeftAt: null } there ? there.Registration : null;
                 Workers.Put(id, registration);
+                if (known is null || WorkerTable.IsOther(known, registration))
+                {
+                    Note(new ClusterChange.WorkerPut(id, known is null));
+                }
             }
         }
     }
@@ -161,7 +204,10 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
                 var byJob = found.ToLookup(run => run.Job);
                 foreach (var name in names)
                 {
-                    Jobs.Find(name)?.Load(byJob[name], Jobs.Share);
+                    if (Jobs.Find(name) is { } job)
+                    {
+                        Load(job, byJob[name]);
+                    }
                 }
 
                 break;
@@ -199,6 +245,29 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
         }
     }
 
+    private void Load(JobEntry job, IEnumerable<EndedRun> runs)
+    {
+        var isFirst = job.Endings.IsUnknown;
+        var found = job.Load(runs, Jobs.Share);
+        if (isFirst || found.Count > 0)
+        {
+            Note(new ClusterChange.EndingsRead(job));
+        }
+
+        foreach (var (run, endings) in found)
+        {
+            Note(new ClusterChange.Recorded(job, run, endings, isFirst));
+        }
+    }
+
+    private void Note(ClusterChange change)
+    {
+        if (KeepsChanges)
+        {
+            _changes.Add(change);
+        }
+    }
+
     private void AwaitEnding(ChangeBatch batch, string job, string runId, DateTimeOffset now)
     {
         if (!batch.IsOtherData && Jobs.Find(job) is not null)
@@ -215,14 +284,19 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
             return;
         }
 
-        if (found is not null && !job.TryAdd(found, Jobs.Share))
+        switch (found is null ? Addition.Known : job.Add(found, Jobs.Share))
         {
-            Questions.Load(awaited.Job);
+            case Addition.Added:
+                Note(new ClusterChange.Recorded(job, found!, job.Endings.Unpack(), IsFirstRead: false));
+                break;
+            case Addition.OutOfOrder:
+                Questions.Load(awaited.Job);
+                break;
         }
 
         if (found is null or { Status: RunStatus.Lost })
         {
-            Questions.AskAgain(awaited, now);
+            Questions.AskAgain(awaited with { IsLost = found is not null }, now);
         }
         else
         {

@@ -12,6 +12,7 @@ internal sealed class ClusterView(ClusterState state)
 
     private readonly Lock _gate = new();
     private readonly ConcurrentBag<Func<TimeSpan>> _cutOffs = [];
+    private readonly List<Action<ClusterState, IReadOnlyList<ClusterChange>>> _observers = [];
     private int _tablesToCome = Enum.GetValues<Table>().Length;
 
     /// <summary>A table in etcd whose first listing the view waits for.</summary>
@@ -59,9 +60,22 @@ internal sealed class ClusterView(ClusterState state)
     /// <summary>A table has been listed for the first time.</summary>
     public void NoteListed() => Interlocked.Decrement(ref _tablesToCome);
 
+    /// <summary>Tells of each change from now on, under the view's lock: the observer must not wait.</summary>
+    /// <remarks>Called before the view is kept. Also told are the first listings, until <see cref="IsListed"/>.</remarks>
+    public void Observe(Action<ClusterState, IReadOnlyList<ClusterChange>> observer)
+    {
+        _observers.Add(observer);
+        state.KeepsChanges = true;
+    }
+
     public void Change(Action<ClusterState> change) => Take(taken =>
     {
         change(taken);
+        if (taken.TakeChanges() is { Count: > 0 } changes)
+        {
+            _observers.ForEach(observer => observer(taken, changes));
+        }
+
         return true;
     });
 

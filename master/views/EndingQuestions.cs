@@ -20,6 +20,8 @@ internal sealed class EndingQuestions
 
     public static readonly TimeSpan GivenUpAfter = TimeSpan.FromDays(1);
 
+    private static readonly TimeSpan RecordsComeWithin = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan LooksBackFor = TimeSpan.FromHours(1);
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
 
@@ -34,6 +36,10 @@ internal sealed class EndingQuestions
     public int AwaitedCount => _awaited.Count;
 
     public int JobsWaiting => _jobs.Count;
+
+    /// <summary>Since when the oldest record is awaited that may still come soon; null = none is.</summary>
+    public DateTimeOffset? OldestAwaited(DateTimeOffset now) =>
+        _awaited.UnorderedItems.Where(run => now - run.Element.Since < LooksBackFor).Min(run => (DateTimeOffset?)run.Element.Since);
 
     /// <summary>A run has ended; its record will come.</summary>
     public void Await(string job, string runId, DateTimeOffset now)
@@ -120,6 +126,10 @@ internal sealed class EndingQuestions
         _awaited.Enqueue(run with { Tries = run.Tries + 1 }, (now + pause).UtcTicks);
     }
 
+    /// <summary>Runs that are gone from etcd for longer than a record takes, and have none.</summary>
+    public int CountWithoutEnding(DateTimeOffset now) =>
+        _awaited.UnorderedItems.Count(awaited => !awaited.Element.IsLost && now - awaited.Element.Since > RecordsComeWithin);
+
     public void Forget(AwaitedRun run) => _awaitedIds.Remove((run.Job, run.RunId));
 
     private void AskNext(IEnumerable<string> jobs, int atOnce)
@@ -162,7 +172,8 @@ internal sealed class EndingQuestions
 }
 
 /// <param name="Since">When it was first asked for.</param>
-internal sealed record AwaitedRun(string Job, string RunId, DateTimeOffset Since, int Tries)
+/// <param name="IsLost">Its record is there, and says lost.</param>
+internal sealed record AwaitedRun(string Job, string RunId, DateTimeOffset Since, int Tries, bool IsLost = false)
 {
     public string RecordId => $"{Job}/{RunId}";
 }

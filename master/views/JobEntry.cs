@@ -26,6 +26,9 @@ internal sealed class JobEntry(string name)
 
     public string User => _rare.User;
 
+    /// <summary>Who is told of its runs beside the rules; null = nobody.</summary>
+    public JobAlert? Alert => _rare.Alert;
+
     /// <summary>Why no worker can run it; empty = workers can.</summary>
     public string Broken => _rare.Broken;
 
@@ -63,8 +66,8 @@ internal sealed class JobEntry(string name)
     public void Take(Job job, Timing timing, string broken, IReadOnlyList<KeyValuePair<string, string>> labels, string user)
     {
         (Command, Timing, IsEnabled, _nextAt) = (job.Command, timing, job.Enabled, 0);
-        _rare = job.Description.Length + labels.Count + user.Length + broken.Length > 0
-            ? new Rare(job.Description, labels, user, broken)
+        _rare = job.Description.Length + labels.Count + user.Length + broken.Length > 0 || job.Alert is not null
+            ? new Rare(job.Description, labels, user, broken, job.Alert)
             : Rare.None;
     }
 
@@ -93,10 +96,13 @@ internal sealed class JobEntry(string name)
 
     /// <summary>Replaces what is known of its runs.</summary>
     /// <param name="runs">Its latest ones, in any order.</param>
-    public void Load(IEnumerable<EndedRun> runs, Func<string, string> share)
+    /// <returns>Those that were not known, the oldest first, each with the endings up to it.</returns>
+    public IReadOnlyList<(EndedRun Run, IReadOnlyList<Ending> Endings)> Load(IEnumerable<EndedRun> runs, Func<string, string> share)
     {
         List<EndedRun> sorted = [.. runs.OrderBy(run => run.StartTime).ThenBy(run => run.RunId, StringComparer.Ordinal)];
-        Keep([.. sorted.Select(Of)]);
+        var known = Endings.Unpack();
+        Ending[] endings = [.. sorted.Select(Of)];
+        Keep(endings);
         if (sorted.Count > 0)
         {
             TakeLast(sorted[^1], share);
@@ -105,26 +111,32 @@ internal sealed class JobEntry(string name)
         {
             LastStart = 0;
         }
+
+        return
+        [
+            .. sorted.Select((run, i) => (run, (IReadOnlyList<Ending>)new ArraySegment<Ending>(endings, 0, i + 1)))
+                .Where(found => !IsKnown(known, Of(found.run))),
+        ];
     }
 
-    /// <summary>Adds a run that has ended. False = it is not the newest of the known ones: its job is to be loaded.</summary>
-    public bool TryAdd(EndedRun run, Func<string, string> share)
+    /// <summary>Adds a run that has ended, if it is the newest of the known ones.</summary>
+    public Addition Add(EndedRun run, Func<string, string> share)
     {
         if (Endings.IsUnknown)
         {
-            return false;
+            return Addition.OutOfOrder;
         }
 
         var (endings, ending) = (Endings.Unpack(), Of(run));
         if (run.StartTime <= LastStart)
         {
-            return endings.Contains(ending with { DurationMs = EndingList.RoundDuration(ending.DurationMs) });
+            return IsKnown(endings, ending) ? Addition.Known : Addition.OutOfOrder;
         }
 
         endings.Add(ending);
         Keep(endings);
         TakeLast(run, share);
-        return true;
+        return Addition.Added;
     }
 
     /// <summary>How many endings in a row, up to the latest one, need somebody; those that say nothing are passed over.</summary>
@@ -142,6 +154,9 @@ internal sealed class JobEntry(string name)
     private static Ending Of(EndedRun run) =>
         new(run.Status, run.StartTime / 1000, EndedRun.HasRun(run.Status) ? Math.Max(0, run.EndTime - run.StartTime) : null);
 
+    private static bool IsKnown(List<Ending> known, Ending ending) =>
+        known.Contains(ending with { DurationMs = EndingList.RoundDuration(ending.DurationMs) });
+
     private void Keep(IReadOnlyList<Ending> endings)
     {
         Endings = EndingList.Of(endings);
@@ -158,7 +173,8 @@ internal sealed class JobEntry(string name)
     }
 
     /// <summary>What most jobs do not have.</summary>
-    private sealed record Rare(string Description, IReadOnlyList<KeyValuePair<string, string>> Labels, string User, string Broken)
+    private sealed record Rare(
+        string Description, IReadOnlyList<KeyValuePair<string, string>> Labels, string User, string Broken, JobAlert? Alert = null)
     {
         public static Rare None { get; } = new("", [], "", "");
     }
@@ -166,6 +182,17 @@ internal sealed class JobEntry(string name)
     /// <summary>What most runs do not have.</summary>
     /// <param name="RunId">Null = the schedule's own of the plan time.</param>
     private sealed record LastRare(string? RunId, string Err, string Line);
+}
+
+/// <summary>What became of an ending that was to be added to those of its job.</summary>
+internal enum Addition
+{
+    Added,
+
+    Known,
+
+    /// <summary>It is not the newest: all endings of the job are to be loaded.</summary>
+    OutOfOrder,
 }
 
 /// <summary>When a job fires, as it is saved and as it is understood. Jobs of equal texts share one.</summary>

@@ -25,14 +25,16 @@ internal sealed record NowPage(
     private static readonly TimeSpan Ahead = TimeSpan.FromHours(1);
 
     /// <param name="cutOff">For how long changes in etcd have not come.</param>
-    public static NowPage Of(ClusterState state, DateTimeOffset now, TimeSpan cutOff = default)
+    /// <param name="sees">The jobs that the caller may see; null = all. Workers are shown to everybody.</param>
+    public static NowPage Of(ClusterState state, DateTimeOffset now, TimeSpan cutOff = default, Predicate<JobEntry>? sees = null)
     {
-        var running = state.Runs.Jobs.SelectMany(state.Runs.InFlightOf).ToList();
+        var jobs = sees is null ? state.Jobs.Sorted : [.. state.Jobs.Sorted.Where(job => sees(job))];
+        var running = (sees is null ? state.Runs.Jobs : jobs.Select(job => job.Name)).SelectMany(state.Runs.InFlightOf).ToList();
         var slow = SlowestByJob(running, state, now);
         var (needy, coming) = (new List<(JobEntry Job, string Reason)>(), new List<(JobEntry Job, long At)>());
         var states = new int[Enum.GetValues<JobState>().Length];
         var (from, until) = (now.ToUnixTimeSeconds(), (now + Ahead).ToUnixTimeSeconds());
-        foreach (var job in state.Jobs.Sorted)
+        foreach (var job in jobs)
         {
             var jobState = state.StateOf(job);
             states[(int)jobState]++;
@@ -56,14 +58,14 @@ internal sealed record NowPage(
             now.UtcDateTime,
             (now - cutOff).UtcDateTime,
             new NowCounts(
-                Jobs: state.Jobs.Sorted.Count,
+                Jobs: jobs.Count,
                 NeedsYou: needy.Count,
                 Failing: states[(int)JobState.Failing],
                 Broken: states[(int)JobState.Broken],
                 Paused: states[(int)JobState.Paused],
                 Unknown: states[(int)JobState.Unknown],
                 Running: running.Count,
-                Queued: state.Runs.QueuedCount,
+                Queued: sees is null ? state.Runs.QueuedCount : jobs.Sum(job => state.Runs.CountQueued(job.Name)),
                 Workers: workers.Count(worker => worker.State != WorkerRow.Left),
                 Slots: workers.Where(worker => worker.State == WorkerRow.Live).Sum(worker => worker.Slots)),
             [.. needy.OrderBy(job => NeedyJob.RankOf(job.Reason)).ThenByDescending(job => job.Job.LastStart).Take(RowsMax)

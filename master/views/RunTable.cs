@@ -22,7 +22,13 @@ internal sealed class RunTable
     public void PutInFlight(string job, string runId, RunInFlight run, long createRevision) =>
         Of(_inFlight, job)[runId] = new Held(run, createRevision);
 
-    public bool RemoveInFlight(string job, string runId) => Remove(_inFlight, job, runId);
+    /// <returns>The worker that held it; null = it was not there.</returns>
+    public string? RemoveInFlight(string job, string runId)
+    {
+        var worker = _inFlight.TryGetValue(job, out var runs) && runs.TryGetValue(runId, out var held) ? held.Run.Worker : null;
+        Remove(_inFlight, job, runId);
+        return worker;
+    }
 
     public void PutQueued(string job, string runId, RunSpec run) => Of(_queued, job)[runId] = run;
 

@@ -32,6 +32,10 @@ internal sealed record WorkerRow(
         return [.. state.Workers.All.Select(worker => Of(worker, running.GetValueOrDefault(worker.Id)))];
     }
 
+    /// <summary>One of them; null = it is not known.</summary>
+    public static WorkerRow? Find(ClusterState state, string id) =>
+        state.Workers.Find(id) is { } worker ? Of(worker, state.Runs.CountByWorker().GetValueOrDefault(id)) : null;
+
     private static WorkerRow Of(WorkerEntry worker, int running) => new(
         worker.Id,
         worker.LeftAt is not null ? Left : worker.Registration.Refuses.Length > 0 ? Refusing : Live,

@@ -14,13 +14,28 @@ internal sealed class WorkerTable
 
     public void Put(string id, WorkerRegistration registration) => _workers[id] = new WorkerEntry(id, registration, LeftAt: null);
 
-    public void Remove(string id, DateTimeOffset now)
+    public WorkerEntry? Find(string id) => _workers.GetValueOrDefault(id);
+
+    /// <returns>True = it was there.</returns>
+    public bool Remove(string id, DateTimeOffset now)
     {
-        if (_workers.TryGetValue(id, out var worker) && worker.LeftAt is null)
+        if (!_workers.TryGetValue(id, out var worker) || worker.LeftAt is not null)
         {
-            _workers[id] = worker with { LeftAt = now };
+            return false;
         }
+
+        _workers[id] = worker with { LeftAt = now };
+        return true;
     }
+
+    /// <summary>A worker says more of itself than that it is still there.</summary>
+    public static bool IsOther(WorkerRegistration known, WorkerRegistration said) =>
+        known.Process != said.Process
+        || known.Refuses != said.Refuses
+        || known.Slots != said.Slots
+        || known.Address != said.Address
+        || known.Labels.Count != said.Labels.Count
+        || known.Labels.Except(said.Labels).Any();
 
     public void Expire(DateTimeOffset now)
     {

@@ -109,7 +109,7 @@ internal static partial class ClusterFigures
         return records;
     }
 
-    private static IEnumerable<(string Job, string Plan, double LagMs)> ReadStarts(ClusterProcess worker, long first, long end) =>
+    internal static IEnumerable<(string Job, string Plan, double LagMs)> ReadStarts(ClusterProcess worker, long first, long end) =>
         from line in File.ReadLines(worker.LogFile)
         let match = StartedLine().Match(line)
         where match.Success
@@ -194,7 +194,7 @@ internal static partial class ClusterFigures
     private static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);
 
     /// <summary>Waits for a time of the clock, which is what these figures are about.</summary>
-    private static async Task TimeIs(long unixMs)
+    internal static async Task TimeIs(long unixMs)
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
         while (DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() < unixMs)
@@ -207,7 +207,7 @@ internal static partial class ClusterFigures
     [GeneratedRegex(@"\[401\] (\S+) started for (\S+) as pid \d+, (-?[\d.]+) ms after its time")]
     private static partial Regex StartedLine();
 
-    private sealed record Spread(double P50, double P99, double Max)
+    internal sealed record Spread(double P50, double P99, double Max)
     {
         public static Spread Of(IEnumerable<double> values)
         {

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
+using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Dts.Common.Etcd;
@@ -52,6 +53,9 @@ internal sealed class ClusterHost : IDisposable
 
     public string LogFile => PathOf("log.db");
 
+    /// <summary>Of the master that was started last.</summary>
+    public Uri Address => _address!;
+
     public async Task<(ClusterProcess Master, TimeSpan Ready)> StartMasterAsync()
     {
         var port = FindFreePort();
@@ -61,13 +65,13 @@ internal sealed class ClusterHost : IDisposable
         return (master, ready);
     }
 
-    public async Task<(ClusterProcess Worker, TimeSpan Ready)> StartWorkerAsync(string id)
+    public async Task<(ClusterProcess Worker, TimeSpan Ready)> StartWorkerAsync(string id, params string[] more)
     {
         var worker = AddWith(
             $"hold {PathOf(id)}/",
             id,
             Path.Combine(Bin, "dts-worker"),
-            ["--workerId", id, "--dataFolder", PathOf(id), "--slots", "100", .. Common()]);
+            ["--workerId", id, "--dataFolder", PathOf(id), "--slots", "100", .. Common(), .. more]);
         return (worker, await worker.LogsAsync("ready, "));
     }
 
@@ -95,7 +99,10 @@ internal sealed class ClusterHost : IDisposable
     }
 
     /// <summary>The master's answer to a path.</summary>
-    public Task<string> GetAsync(string path) => _http.GetStringAsync(new Uri(_address!, path));
+    public Task<string> GetAsync(string path, string? token = null) => AskAsync(HttpMethod.Get, path, null, token);
+
+    /// <summary>The same to a path with a body of JSON.</summary>
+    public Task<string> PostAsync(string path, string body, string? token = null) => AskAsync(HttpMethod.Post, path, body, token);
 
     public Task<Stream> StreamAsync(string path) => _http.GetStreamAsync(new Uri(_address!, path));
 
@@ -119,10 +126,7 @@ internal sealed class ClusterHost : IDisposable
     /// <summary>Hourly jobs, put as they are, in all minutes but those in which these figures are taken.</summary>
     public async Task FillAsync(int jobs)
     {
-        using var etcd = new EtcdClient(
-            new EtcdOptions([new Uri($"http://127.0.0.1:{_etcdPort}")], TimeSpan.FromSeconds(10)),
-            TimeProvider.System,
-            NullLogger.Instance);
+        using var etcd = ConnectEtcd();
         var keys = new Keys(Keys.DefaultPrefix);
         foreach (var numbers in Enumerable.Range(0, jobs).Chunk(PutsInTxn))
         {
@@ -137,12 +141,24 @@ internal sealed class ClusterHost : IDisposable
         }
     }
 
+    public EtcdClient ConnectEtcd() => new(
+        new EtcdOptions([new Uri($"http://127.0.0.1:{_etcdPort}")], TimeSpan.FromSeconds(10)), TimeProvider.System, NullLogger.Instance);
+
     public void Dispose()
     {
         _processes.Reverse();
         _processes.ForEach(process => process.Dispose());
         _http.Dispose();
         Directory.Delete(_folder, recursive: true);
+    }
+
+    private async Task<string> AskAsync(HttpMethod method, string path, string? body, string? token)
+    {
+        using var request = new HttpRequestMessage(method, new Uri(_address!, path));
+        request.Headers.Authorization = token is null ? null : new AuthenticationHeaderValue("Bearer", token);
+        request.Content = body is null ? null : new StringContent(body, new MediaTypeHeaderValue("application/json"));
+        using var answer = await _http.SendAsync(request);
+        return await answer.EnsureSuccessStatusCode().Content.ReadAsStringAsync();
     }
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);

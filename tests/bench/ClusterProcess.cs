@@ -67,6 +67,11 @@ internal sealed class ClusterProcess : IDisposable
         return (Number(lines["VmRSS"].Replace("kB", "", StringComparison.Ordinal)) / 1024, (int)Number(lines["Threads"]));
     }
 
+    /// <summary>The number of a line in /proc/pid/status.</summary>
+    public long ReadStatus(string name) => (long)Number(
+        File.ReadLines($"/proc/{_process.Id}/status").First(line => line.StartsWith($"{name}:", StringComparison.Ordinal))
+            .Split(':')[1].Replace("kB", "", StringComparison.Ordinal));
+
     /// <summary>Seconds of processor time: its own, and that of its children which have been reaped.</summary>
     public (double Own, double Children) ReadCpu()
     {

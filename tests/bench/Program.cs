@@ -24,15 +24,28 @@ else if (args is ["log-writing", ..])
 {
     await LogFigures.WriteAsync([.. args.Skip(1).Select(size => int.Parse(size, System.Globalization.CultureInfo.InvariantCulture))]);
 }
+else if (args is ["access"])
+{
+    await AccessFigures.RunAsync();
+}
 else if (args is ["log-lag"])
 {
     await LagFigures.RunAsync();
+}
+else if (args is ["events", ..])
+{
+    await EventsFigures.RunAsync(
+        args is [_, var listeners] ? int.Parse(listeners, System.Globalization.CultureInfo.InvariantCulture) : 1000);
 }
 else if (args is ["lists", ..])
 {
     await ListsFigures.RunAsync(
         args is [_, var jobs, ..] ? int.Parse(jobs, System.Globalization.CultureInfo.InvariantCulture) : 10_000,
         args is [_, _, var runs] ? long.Parse(runs, System.Globalization.CultureInfo.InvariantCulture) : 1_000_000);
+}
+else if (args is ["metrics", ..])
+{
+    await MetricsFigures.RunAsync(args is [_, var jobs] ? int.Parse(jobs, System.Globalization.CultureInfo.InvariantCulture) : 10_000);
 }
 else if (args is ["log", ..])
 {

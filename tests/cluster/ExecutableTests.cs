@@ -27,8 +27,6 @@ public sealed class ExecutableTests
         + "expected a whole number from 1 to 65535")]
     [InlineData("dts-master", "--allowedOrigins", "https://dts.example", "setting allowedOrigins: "
         + "\"https://dts.example\" (argument --allowedOrigins); expected loopback origins only, or a setting apiToken")]
-    [InlineData("dts-master", "--listen",        "0.0.0.0",   "setting listen: \"0.0.0.0\" (argument --listen); "
-        + "expected a loopback address, or a setting apiToken")]
     [InlineData("dts-worker", "--slots",         "0",         "setting slots: \"0\" (argument --slots); "
         + "expected a whole number from 1 to 10000")]
     [InlineData("dts-worker", "--timeZone",      "Mars/Base", "setting timeZone: \"Mars/Base\" (argument --timeZone); "

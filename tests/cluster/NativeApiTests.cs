@@ -19,6 +19,20 @@ public sealed class NativeApiTests
     }
 
     [Fact]
+    public async Task The_native_master_knows_people_roles_and_keeps_the_audit_trail()
+    {
+        await using var access = new AccessMaster
+        {
+            Master = new MasterProcess { Executable = Path.Combine(NativeProcess.Folder, "dts-master") },
+        };
+        await access.InitializeAsync();
+
+        await new SignInTests(access).A_person_signs_in_is_known_by_the_cookie_and_signs_out();
+        await new RoleTests(access).Variables_of_a_job_are_not_shown_to_viewers_anywhere();
+        await new AuditTests(access).A_change_is_recorded_with_who_made_it_and_what_was_before_and_after();
+    }
+
+    [Fact]
     public async Task The_native_master_answers_the_curl_examples_of_the_API_page()
     {
         await using var master = new MasterProcess { Executable = Path.Combine(NativeProcess.Folder, "dts-master") };

@@ -7,7 +7,7 @@ namespace Dts.Tests.Unit;
 /// <summary>The house as docs/design.md draws it: the rooms that each room may know.</summary>
 public sealed partial class ArchitectureTests
 {
-    private const string Common = "Cron Etcd Hosting Jobs Logs";
+    private const string Common = "Cron Etcd Hosting Jobs Logs Metrics";
 
     /// <summary>
     /// Rooms by folder. A room knows itself, the namespaces above it, and those listed: Jobs is Dts.Common.Jobs, worker.Runs is
@@ -17,19 +17,28 @@ public sealed partial class ArchitectureTests
     {
         ["common/Cron"]             = "",
         ["common/Hosting"]          = "",
-        ["common/Etcd"]             = "Hosting",
-        ["common/Jobs"]             = "Cron Hosting",
+        ["common/Metrics"]          = "",
+        ["common/Etcd"]             = "Hosting Metrics",
+        ["common/Jobs"]             = "Cron Hosting Metrics",
         ["common/Logs"]             = "Hosting Jobs",
         ["common/Logs/Mongo"]       = "Hosting Jobs",
         ["common/Doctor"]           = $"{Common} Logs.Mongo",
         ["master"]                  =
-            $"{Common} Doctor master.Api master.Commands master.Crontab master.Jobs master.Logs master.Versions master.Views",
-        ["master/api"]              = $"{Common} master.Crontab master.Jobs master.Logs master.Versions master.Views",
+            $"{Common} Doctor master.Access master.Alerts master.Api master.Audit master.Commands master.Crontab master.Events "
+                + "master.Jobs master.Logs master.Metrics master.Versions master.Views",
+        ["master/access"]           = $"{Common} master.Jobs master.Versions master.Views",
+        ["master/audit"]            = "Hosting Jobs Logs Logs.Mongo master.Access master.Versions",
+        ["master/api"]              =
+            $"{Common} master.Access master.Alerts master.Audit master.Crontab master.Events master.Jobs master.Logs "
+                + "master.Versions master.Views",
         ["master/commands"]         = "Doctor Hosting master.Crontab",
         ["master/crontab"]          = "Cron Hosting Jobs master.Jobs",
         ["master/jobs"]             = $"{Common} master.Logs master.Versions",
         ["master/versions"]         = "Etcd Hosting Jobs Logs Logs.Mongo",
         ["master/logs"]             = "Hosting Jobs Logs Logs.Mongo",
+        ["master/metrics"]          = $"{Common} master.Access master.Views",
+        ["master/alerts"]           = $"{Common} master.Events master.Jobs master.Logs master.Views",
+        ["master/events"]           = "Hosting Jobs master.Jobs master.Logs master.Views",
         ["master/views"]            = $"{Common} master.Jobs master.Logs",
         ["worker"]                  =
             $"{Common} Doctor worker.Watches worker.Fires worker.Runs worker.Commands worker.Commands.Holders worker.Records "
@@ -37,7 +46,7 @@ public sealed partial class ArchitectureTests
         ["worker/watch"]            = "Cron Etcd Hosting Jobs worker.Sessions",
         ["worker/fires"]            = "Cron Etcd Hosting Jobs worker.Watches worker.Runs worker.Commands worker.Records worker.Sessions",
         ["worker/runs"]             =
-            "Etcd Hosting Jobs worker.Watches worker.Commands worker.Commands.Holders worker.Records worker.Sessions",
+            "Etcd Hosting Jobs Logs worker.Watches worker.Commands worker.Commands.Holders worker.Records worker.Sessions",
         ["worker/commands"]         = "Hosting Jobs worker.Commands.Holders",
         ["worker/commands/holder"]  = "Hosting Logs",
         ["worker/records"]          = "Etcd Hosting Jobs Logs worker.Runs worker.Commands worker.Commands.Holders worker.Logs",

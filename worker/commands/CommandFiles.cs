@@ -10,7 +10,8 @@ namespace Dts.Worker.Commands;
 /// <param name="Output">The file for the command's whole output.</param>
 /// <param name="Cgroup">The cgroup.procs that the command writes to in order to enter its cgroup, and that tells who is in it.</param>
 /// <param name="CgroupKill">The cgroup.kill that ends every process in the cgroup.</param>
-internal readonly record struct CommandFiles(int Output, int Cgroup, int CgroupKill)
+/// <param name="Secrets">The secrets, in the order of the command's <see cref="SecretFiles"/>; null = it has none.</param>
+internal readonly record struct CommandFiles(int Output, int Cgroup, int CgroupKill, IReadOnlyList<int>? Secrets = null)
 {
     public static readonly CommandFiles None = new(-1, -1, -1);
 
@@ -18,15 +19,16 @@ internal readonly record struct CommandFiles(int Output, int Cgroup, int CgroupK
     public static CommandFiles Open(ShellCommand command) => new(
         command.OutputTarget is { } target ? Native.OpenForWriting(target.Path, make: true) : -1,
         command.Cgroup is { } entered ? Native.OpenForUpdate(entered.Procs) : -1,
-        command.Cgroup is { } killed ? Native.OpenForWriting(killed.KillSwitch, make: false) : -1);
+        command.Cgroup is { } killed ? Native.OpenForWriting(killed.KillSwitch, make: false) : -1,
+        command.Secrets?.Files.Select(file => Native.OpenForReading(file.Source)).ToList());
 
     /// <summary>The open descriptors, in the order that <see cref="Take"/> expects.</summary>
-    public int[] ToArray() => [.. new[] { Output, Cgroup, CgroupKill }.Where(fd => fd >= 0)];
+    public int[] ToArray() => [.. new[] { Output, Cgroup, CgroupKill }.Concat(Secrets ?? []).Where(fd => fd >= 0)];
 
     /// <summary>On the receiving side: replaces each descriptor that was sent with the one that was received.</summary>
     public CommandFiles Take(Queue<int> received)
     {
-        return new CommandFiles(Next(Output), Next(Cgroup), Next(CgroupKill));
+        return new CommandFiles(Next(Output), Next(Cgroup), Next(CgroupKill), Secrets?.Select(Next).ToList());
 
         int Next(int sent) => sent >= 0 && received.TryDequeue(out var fd) ? fd : -1;
     }
@@ -59,6 +61,13 @@ internal readonly record struct CommandFiles(int Output, int Cgroup, int CgroupK
         {
             _ = Native.Write(CgroupKill, "1"u8);
         }
+    }
+
+    /// <summary>Closes those of the secrets, once they are copied.</summary>
+    public CommandFiles CloseSecrets()
+    {
+        (None with { Secrets = Secrets }).Close();
+        return this with { Secrets = null };
     }
 
     public void Close()

@@ -239,6 +239,15 @@ internal sealed class HeldCommands : IDisposable
         }
     }
 
+    /// <summary>Removes what dead holders left of the secrets of a user's commands.</summary>
+    public void RemoveSecrets(UserAccount user, IReadOnlyList<string> folders)
+    {
+        lock (_starting)
+        {
+            LinkOf(user).Send(new HolderMessage.RemoveSecrets(folders));
+        }
+    }
+
     /// <summary>Completes when all holders answer.</summary>
     public async Task AnswerAsync(CancellationToken stop)
     {

@@ -15,6 +15,7 @@ namespace Dts.Worker.Commands;
 [JsonDerivedType(typeof(KillAt), "killAt")]
 [JsonDerivedType(typeof(Forget), "forget")]
 [JsonDerivedType(typeof(KillLeft), "killLeft")]
+[JsonDerivedType(typeof(RemoveSecrets), "removeSecrets")]
 [JsonDerivedType(typeof(LeftKilled), "leftKilled")]
 [JsonDerivedType(typeof(Holds), "holds")]
 [JsonDerivedType(typeof(Started), "started")]
@@ -51,6 +52,9 @@ internal abstract record HolderMessage
 
     /// <summary>Kill what a dead holder left of a command (<see cref="LeftBehind"/>).</summary>
     public sealed record KillLeft(IReadOnlyDictionary<string, string> Mark, int Pid, long StartTicks) : HolderMessage;
+
+    /// <summary>Remove what a dead holder left of its commands' secrets: folders of the holder's user.</summary>
+    public sealed record RemoveSecrets(IReadOnlyList<string> Folders) : HolderMessage;
 
     /// <summary>The answer to a <see cref="KillLeft"/>; answers come in the order of the requests.</summary>
     public sealed record LeftKilled(int Processes) : HolderMessage;

@@ -171,6 +171,19 @@ internal static unsafe partial class Native
     /// <summary>Leaves a folder to its owner alone.</summary>
     public static int CloseToOthers(string folder) => Checked(chmod(folder, 0x1C0)); // 0700
 
+    /// <summary>
+    /// Makes a folder that only its owner may enter (mode 0700), or returns -errno, also when there is something of that name.
+    /// </summary>
+    public static int MakeFolder(string path) => Checked(mkdir(path, 0x1C0));
+
+    /// <summary>
+    /// Lets everybody make files in a folder and reach their own by name, but neither list it nor remove those of others (mode 01733).
+    /// </summary>
+    public static int OpenToMakers(string folder) => Checked(chmod(folder, 0x3DB));
+
+    /// <summary>Opens a file for reading without waiting for anything, or returns -errno.</summary>
+    public static int OpenForReading(string path) => Checked(open(path, O_NONBLOCK | O_CLOEXEC, 0));
+
     /// <summary>A descriptor that stands for a folder, by which what is in it can be named shortly.</summary>
     public static int OpenFolder(string path) => Checked(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0));
 
@@ -542,6 +555,8 @@ internal static unsafe partial class Native
     private static partial int access(string path, int mode);
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int chmod(string path, uint mode);
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int mkdir(string path, uint mode);
     [LibraryImport("libc", SetLastError = true)] private static partial nint sendmsg(int socket, nint* message, int flags);
     [LibraryImport("libc", SetLastError = true)] private static partial nint recvmsg(int socket, nint* message, int flags);
     [LibraryImport("libc")] private static partial uint umask(uint mask);

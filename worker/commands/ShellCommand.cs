@@ -25,6 +25,9 @@ internal sealed record ShellCommand
     /// <summary>The cgroup that it enters before its shell is executed; null = it stays in the worker's.</summary>
     public RunCgroup? Cgroup { get; init; }
 
+    /// <summary>What it finds at <c>$DTS_SECRETS</c>; null = nothing.</summary>
+    public SecretFiles? Secrets { get; init; }
+
     /// <summary>How many bytes of output are kept, half from the beginning and half from the end.</summary>
     public int OutputLimitBytes { get; init; } = 256 * 1024;
 

@@ -24,6 +24,9 @@ internal sealed class MongoIndexes(MongoDatabase database, ILogger log)
         ("jobs", [ // The masters' versions of jobs.
             ("dts_version", new BsonDocument { { "jobName", 1 }, { "at", -1 }, { "revision", -1 } }),
             (Expires, new BsonDocument("expireAt", 1))]),
+        ("audit", [ // The masters' audit trail.
+            ("dts_at", new BsonDocument { { "at", -1 }, { "_id", -1 } }),
+            (Expires, new BsonDocument("expireAt", 1))]),
     ];
 
     private const string Expires = "dts_expire";

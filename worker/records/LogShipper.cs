@@ -74,7 +74,10 @@ internal sealed class LogShipper(
         var batch = spool.Read(batchSize);
         if (batch.Records.Count > 0)
         {
-            foreach (var record in await store.WriteAsync(batch.Records, CancellationToken.None))
+            var begun = time.GetTimestamp();
+            var notTaken = await store.WriteAsync(batch.Records, CancellationToken.None);
+            WorkerMeter.Wrote(time.GetElapsedTime(begun));
+            foreach (var record in notTaken)
             {
                 if (refused.TryKeep(record) is { } file)
                 {

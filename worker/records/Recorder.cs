@@ -86,6 +86,7 @@ internal sealed class Recorder(
         for (var i = 0; i < taken; i++)
         {
             var ending = WithoutOutput(_waiting[i]);
+            WorkerMeter.Recorded(ending.Record);
             await completed.WriteAsync(
                 i < _passedOn && ending.Run is { } run ? new Ending(ending.Record, null, keys.Owed(run.Name, run.Id)) : ending);
         }

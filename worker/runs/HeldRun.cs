@@ -8,12 +8,30 @@ namespace Dts.Worker.Runs;
 
 /// <summary>What a worker leaves with a command so that the next one knows whose it is.</summary>
 /// <param name="Job">The definition as it was when the run was claimed.</param>
+/// <param name="Trace">The context that its command has; empty = none.</param>
 internal sealed record HeldRun(
-    Job Job, long JobRevision, RunSpec Run, DateTimeOffset Claimed, long Token, long Session, OutputTarget Output, string User = "")
+    Job Job,
+    long JobRevision,
+    RunSpec Run,
+    DateTimeOffset Claimed,
+    long Token,
+    long Session,
+    OutputTarget Output,
+    string User = "",
+    string Trace = "")
 {
     public static string ToTag(Run run) =>
         JsonSerializer.Serialize(
-            new HeldRun(run.Job, run.JobRevision, run.Spec, run.ClaimedAt, run.FencingToken, run.Session.Value, run.Output!, run.User),
+            new HeldRun(
+                run.Job,
+                run.JobRevision,
+                run.Spec,
+                run.ClaimedAt,
+                run.FencingToken,
+                run.Session.Value,
+                run.Output!,
+                run.User,
+                run.Span?.Id ?? ""),
             WorkerJson.Default.HeldRun);
 
     /// <summary>Null when it is none that this version can read.</summary>
@@ -23,18 +41,25 @@ internal sealed record HeldRun(
         {
             return JsonSerializer.Deserialize(former.Tag, WorkerJson.Default.HeldRun) is { } held
                 && JobName.TryParse(held.Job.Name, out var name, out _)
-                ? new Run(name, held.Job, held.JobRevision, held.Run, held.Claimed, held.Token, new LeaseId(held.Session))
-                {
-                    Command = former.Running,
-                    Output = held.Output,
-                    User = held.User,
-                }
+                ? held.ToRun(name, former.Running)
                 : null;
         }
         catch (JsonException)
         {
             return null;
         }
+    }
+
+    private Run ToRun(JobName name, RunningCommand running)
+    {
+        var run = new Run(name, Job, JobRevision, Run, Claimed, Token, new LeaseId(Session))
+        {
+            Command = running,
+            Output = Output,
+            User = User,
+        };
+        run.Span = Trace.Length > 0 ? RunSpan.Begin(run, Trace) : null;
+        return run;
     }
 }
 

@@ -15,6 +15,7 @@ internal sealed class Launcher(
     Func<bool> drains,
     RunAs runAs,
     RunCgroups cgroups,
+    RunSecrets secrets,
     SessionKeeper sessions,
     Slots slots,
     RunsInFlight runs,
@@ -109,7 +110,9 @@ internal sealed class Launcher(
             return;
         }
 
-        if (!runAs.TryFind(run.Job, out var user, out var refusal) || !cgroups.TryMake(run, out var cgroup, out refusal))
+        if (!runAs.TryFind(run.Job, out var user, out var refusal)
+            || !secrets.TryFind(run, out var files, out refusal)
+            || !cgroups.TryMake(run, out var cgroup, out refusal))
         {
             await EndAsync(run, RunStatus.Failed, refusal);
             return;
@@ -118,7 +121,9 @@ internal sealed class Launcher(
         run.User = user?.Name ?? "";
         ledger.Launching(run);
         run.Cgroup = cgroup;
+        run.Secrets = files;
         run.Output = outputs.Begin(run);
+        run.Span = RunSpan.Begin(run);
         commands.Prepare(run.Key, HeldRun.ToTag(run), MakeCommand(run, user));
         var waiting = new Waiting(run) { Next = FindNext(run) };
         _waiting[run] = waiting;
@@ -201,6 +206,7 @@ internal sealed class Launcher(
             _lagMs = (running.StartedAt - run.Spec.NotBefore).TotalMilliseconds;
             if (running.Pid > 0)
             {
+                WorkerMeter.Started(_lagMs.Value);
                 log.Started(run.Name, run.Id, running.Pid, _lagMs.Value);
             }
 
@@ -295,6 +301,7 @@ internal sealed class Launcher(
         var record = recorder.Ran(run, ending, cgroups.End(run));
         outputs.End(run.Output!, ending);
         run.Status = record.Status;
+        RunSpan.End(run, ending, record);
         log.Ended(record);
         await endings.WriteAsync(new Ending(record, run));
         slots.Release();
@@ -305,6 +312,7 @@ internal sealed class Launcher(
     {
         var launch = new LaunchLedger.Launch(run.Key, running.Pid, running.StartTicks, run.User);
         var killed = await FormerRuns.KillLeftBehindAsync(commands, cgroups, launch, settings.WorkerId);
+        secrets.RemoveLeft(commands, runs.All.Where(other => other != run));
         if (killed is null)
         {
             log.LeftoverStays(run.Key, run.User);
@@ -346,6 +354,7 @@ internal sealed class Launcher(
         }
 
         _waiting.Remove(waiting.Run);
+        RunSpan.Discard(waiting.Run);
         outputs.End(waiting.Run.Output!);
         _ = cgroups.End(waiting.Run);
         commands.Drop(waiting.Run.Key);
@@ -435,6 +444,16 @@ internal sealed class Launcher(
             environment["DTS_SHARD_TOTAL"] = $"{run.Spec.ShardTotal}";
         }
 
+        if (run.Span?.Id is { } context)
+        {
+            _ = environment.TryAdd(RunSpan.Variable, context); // A job may go on from a context of its own.
+        }
+
+        if (run.Secrets is { } files)
+        {
+            environment[SecretFiles.Variable] = files.Folder;
+        }
+
         return new ShellCommand
         {
             Script = job.Command,
@@ -442,6 +461,7 @@ internal sealed class Launcher(
             Shell = shell,
             User = user,
             Cgroup = run.Cgroup,
+            Secrets = run.Secrets,
             Cwd = job.Cwd.Length > 0 ? job.Cwd : environment["HOME"],
             OutputTarget = run.Output,
             OutputLimitBytes = job.OutputLimitBytes > 0 ? job.OutputLimitBytes : settings.OutputLimitBytes,

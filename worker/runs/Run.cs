@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
 using Dts.Worker.Commands;
@@ -45,8 +46,14 @@ internal sealed class Run(
     /// <summary>What keeps its limits; null = it has none of its own.</summary>
     public RunCgroup? Cgroup { get; set; }
 
+    /// <summary>The secrets that its command gets; null = none.</summary>
+    public SecretFiles? Secrets { get; set; }
+
     /// <summary>Where its command puts its output, besides.</summary>
     public OutputTarget? Output { get; set; }
+
+    /// <summary>What an OTLP receiver will learn of it; null = there is none.</summary>
+    public Activity? Span { get; set; }
 
     /// <summary>Set when it has ended.</summary>
     public RunStatus? Status { get; set; }

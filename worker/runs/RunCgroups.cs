@@ -127,8 +127,9 @@ internal sealed class RunCgroups(string? folder, Func<string, string?> findMissi
     }
 
     /// <summary>The same for the same run, whichever process asks; a job's name may have what a cgroup's must not.</summary>
-    private static string NameOf(string job, string runId) =>
-        $"{runId}-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(job)).AsSpan(0, 8))}";
+    internal static string NameOf(string job, string runId) => $"{runId}-{HashOf(job)}";
+
+    internal static string HashOf(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)).AsSpan(0, 8));
 
     private string? FindUnkept(Limit limit, RunCgroup? cgroup) =>
         findMissing(limit.Controller) is { } why ? why

@@ -13,7 +13,8 @@ internal static class Registration
 {
     private static readonly Lazy<string> Address = new(FindAddress);
 
-    public static string Describe(string host, WorkerSettings settings, DateTimeOffset started, DateTimeOffset now, string refusal)
+    public static string Describe(
+        string host, WorkerSettings settings, DateTimeOffset started, DateTimeOffset now, string refusal, WorkerFigures? figures = null)
     {
         var registration = new WorkerRegistration(
             host,
@@ -24,7 +25,8 @@ internal static class Registration
             started,
             settings.Labels,
             Clock: now,
-            Refuses: refusal);
+            Refuses: refusal,
+            Figures: figures);
         return JsonSerializer.Serialize(registration, JobsJson.Readable.WorkerRegistration);
     }
 

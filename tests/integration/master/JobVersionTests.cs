@@ -27,7 +27,7 @@ public sealed class JobVersionTests : EtcdTest, IClassFixture<EtcdServer>
         : base(server)
     {
         var foreign = new ForeignValues(Log);
-        _jobs = new JobStore(Etcd, Keys, CronZone.Utc, _time, foreign, () => Somebody);
+        _jobs = new JobStore(Etcd, Keys, CronZone.Utc, _time, foreign, () => JobRights.Everything(Somebody));
         _waiting = new WaitingVersions(Etcd, Keys, foreign.Report);
         _mover = NewMover();
         _history = Own(new VersionHistory(_waiting, _store, _time));
@@ -206,7 +206,7 @@ public sealed class JobVersionTests : EtcdTest, IClassFixture<EtcdServer>
     {
         var behind = new ManualTime();
         behind.Advance(TimeSpan.FromSeconds(1));
-        var other = new JobStore(Etcd, Keys, CronZone.Utc, behind, new ForeignValues(Log), () => Somebody);
+        var other = new JobStore(Etcd, Keys, CronZone.Utc, behind, new ForeignValues(Log), () => JobRights.Everything(Somebody));
         _time.Advance(TimeSpan.FromSeconds(50));
         await SaveAsync("one");
         await MoveAfterAsync(1);

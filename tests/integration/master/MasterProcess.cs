@@ -42,6 +42,8 @@ public sealed class MasterProcess : IAsyncLifetime
 
     internal SqliteLogStore LogStore { get; private set; } = null!;
 
+    internal bool IsRunning => _process is { HasExited: false };
+
     internal string LogFile => Beside?.LogFile ?? _scratch.File("log.db");
 
     internal HttpClient Http { get; } = new() { Timeout = Patience.Limit };
@@ -56,12 +58,23 @@ public sealed class MasterProcess : IAsyncLifetime
         Etcd = Server.Connect(_log);
         LogStore = new SqliteLogStore(LogFile);
         Http.BaseAddress = new Uri($"http://127.0.0.1:{FindFreePort()}");
-        _process = Start();
-        await Patience.Until(() => _process.HasExited || Said().Contains("listening on", StringComparison.Ordinal), Said);
-        Assert.False(_process.HasExited, Said());
+        await StartAsync();
     }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Kills it and starts it again on its port.</summary>
+    internal async Task RestartAsync()
+    {
+        await KillAsync();
+        lock (_said)
+        {
+            _said.Add("--- starts again");
+            _said.RemoveAll(line => line.Contains("listening on", StringComparison.Ordinal));
+        }
+
+        await StartAsync();
+    }
+
+    internal async Task KillAsync()
     {
         if (_process is { HasExited: false })
         {
@@ -70,6 +83,12 @@ public sealed class MasterProcess : IAsyncLifetime
         }
 
         _process?.Dispose();
+        _process = null;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await KillAsync();
         Http.Dispose();
         LogStore.Dispose();
         Etcd.Dispose();
@@ -96,11 +115,18 @@ public sealed class MasterProcess : IAsyncLifetime
         return ((IPEndPoint)probe.LocalEndPoint!).Port;
     }
 
+    private async Task StartAsync()
+    {
+        var process = _process = Start();
+        await Patience.Until(() => process.HasExited || Said().Contains("listening on", StringComparison.Ordinal), Said);
+        Assert.False(process.HasExited, Said());
+    }
+
     private Process Start()
     {
         string[] settings =
         [
-            "--etcdEndpoints", Server.Endpoint.Authority,
+            "--etcdEndpoints", (Beside?.Server ?? Server).Endpoint.Authority,
             "--etcdDialTimeout", "2000",
             "--apiPort", $"{Http.BaseAddress!.Port}",
             "--logFile", LogFile,

@@ -23,7 +23,7 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
             + ""","killGraceSeconds":5,"onWorkerLost":"record","onDisconnect":"continue","user":"","cwd":"","shell":"","memoryMax":0"""
             + ""","cpuMax":0,"pidsMax":0,"outputLimitBytes":0,"retentionDays":0,"labels":{},"target":{"workers":[],"labels":{}}"""
             + ""","retry":{"max":0,"delaySeconds":10,"backoff":2,"maxDelaySeconds":3600,"elsewhere":false}"""
-            + ""","env":{},"then":[],"onFailure":[],"always":[]}""";
+            + ""","env":{},"secrets":[],"then":[],"onFailure":[],"always":[]}""";
 
     [Fact]
     public async Task Save_answers_null_for_a_new_job_and_then_the_job_it_replaced()

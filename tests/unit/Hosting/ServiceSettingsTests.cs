@@ -33,15 +33,19 @@ public sealed class ServiceSettingsTests : IDisposable
     {
         Assert.Equal(
             $"setting listen: \"{listen}\" (argument --listen); expected a loopback address, or a setting apiToken: "
-                + "whoever reaches this port can run commands on every worker",
-            Refusal(() => Master("--listen", listen)));
-        Assert.Equal(IPAddress.Parse(listen), Master("--listen", listen, "--apiToken", "0123456789abcdef").Listen);
+                + "whoever reaches this port can run commands on every worker; "
+                + "or make a token: dts-master token create --role admin --name NAME",
+            Refusal(() => Start(hasRecords: false, "--listen", listen)));
+        Assert.Equal(IPAddress.Parse(listen), Start(hasRecords: true, "--listen", listen).Listen);
+        Assert.Equal(
+            IPAddress.Parse(listen), Start(hasRecords: false, "--listen", listen, "--apiToken", "0123456789abcdef").Listen);
     }
 
     [Theory]
     [InlineData("127.0.0.5")]
     [InlineData("::1")]
-    public void Every_loopback_address_will_do(string listen) => Assert.Equal(IPAddress.Parse(listen), Master("--listen", listen).Listen);
+    public void Every_loopback_address_will_do(string listen) =>
+        Assert.Equal(IPAddress.Parse(listen), Start(hasRecords: false, "--listen", listen).Listen);
 
     [Fact]
     public void A_token_that_can_be_guessed_is_refused_and_not_repeated()
@@ -201,6 +205,14 @@ public sealed class ServiceSettingsTests : IDisposable
             StringComparison.Ordinal);
         Assert.Contains(
             "etcdUser and etcdPassword: only one of them is set", Refusal(() => Worker("--etcdUser", "root")), StringComparison.Ordinal);
+    }
+
+    private static MasterSettings Start(bool hasRecords, params string[] arguments)
+    {
+        var reader = SettingsReader.Load(arguments, "");
+        var settings = MasterSettings.Read(reader);
+        settings.ThrowIfOpenToOthers(reader, hasRecords);
+        return settings;
     }
 
     private static MasterSettings Master(params string[] arguments) => MasterSettings.Read(SettingsReader.Load(arguments, ""));

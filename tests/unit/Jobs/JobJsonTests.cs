@@ -39,7 +39,7 @@ public sealed class JobJsonTests
             "startDeadlineSeconds":7,"timeoutSeconds":8,"killGraceSeconds":9,
             "retry":{"max":1,"delaySeconds":2,"backoff":1.5,"maxDelaySeconds":4,"elsewhere":true},
             "onWorkerLost":"rerun","onDisconnect":"kill","user":"www","cwd":"/tmp","env":{"A":"1"},"shell":"/bin/sh",
-            "memoryMax":"512M","cpuMax":1.5,"pidsMax":64,"outputLimitBytes":2048,"retentionDays":3,
+            "memoryMax":"512M","cpuMax":1.5,"pidsMax":64,"outputLimitBytes":2048,"retentionDays":3,"secrets":["db"],
             "then":["next"],"onFailure":["mend"],"always":["tidy"]}
             """;
 

@@ -52,7 +52,33 @@ public sealed class JobRulesTests
         MemoryMax = new ByteSize(1 << 20),
         CpuMax = 0.01,
         PidsMax = 10,
+        Secrets = ["db", "api-key_2.pem"],
     }));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(".")]
+    [InlineData("..")]
+    [InlineData(".hidden")]
+    [InlineData("a/b")]
+    [InlineData("../worker.env")]
+    [InlineData("a b")]
+    [InlineData("a\n")]
+    [InlineData("DTS_ETCDPASSWORD")]
+    [InlineData("dts_mongodburi")]
+    public void A_secret_is_a_file_of_its_folder_and_no_setting_of_the_worker(string name) => Assert.Equal(
+        $"secrets has \"{Display.Line(name)}\"; expected a file's name of 1 to 100 letters, digits, '.', '_' or '-', "
+            + "which does not begin with '.' or DTS_",
+        FaultOf(Some.Job() with { Secrets = [name] }));
+
+    [Fact]
+    public void Secrets_are_few_and_each_is_named_once()
+    {
+        Assert.Equal("secrets names a secret twice; expected each once", FaultOf(Some.Job() with { Secrets = ["a", "a"] }));
+        Assert.Equal(
+            "secrets has 21 names; expected at most 20",
+            FaultOf(Some.Job() with { Secrets = [.. Enumerable.Range(0, 21).Select(n => $"s{n}")] }));
+    }
 
     [Theory]
     [InlineData(1, 0,       "memoryMax is 1; expected 1M to 1024T, or 0 for no limit")]

@@ -245,6 +245,9 @@ internal sealed class Holder : IDisposable
 
                 forgotten?.Running.Kill("its run is over", TimeSpan.Zero); // It started after the worker had stopped waiting for it.
                 break;
+            case HolderMessage.RemoveSecrets(var folders):
+                folders.ToList().ForEach(SecretsFolder.Remove);
+                break;
             case HolderMessage.KillLeft(var mark, var pid, var startTicks):
                 var answer = new HolderMessage.LeftKilled(LeftBehind.Kill(mark, pid, startTicks));
                 lock (_gate)
@@ -295,7 +298,8 @@ internal sealed class Holder : IDisposable
             }
             else
             {
-                started.Add(new Command(id, prepared.Tag, _runner.Start(prepared.Command)));
+                var secrets = prepared.Command.TakeSecrets();
+                started.Add(new Command(id, prepared.Tag, _runner.Start(prepared.Command)) { Secrets = secrets });
             }
         }
     }
@@ -303,6 +307,11 @@ internal sealed class Holder : IDisposable
     private async Task FollowAsync(Command command)
     {
         var ending = await command.Running.Ended;
+        if (command.Secrets is { } secrets)
+        {
+            SecretsFolder.Remove(secrets);
+        }
+
         lock (_gate)
         {
             command.Ending = ending;
@@ -343,6 +352,9 @@ internal sealed class Holder : IDisposable
         public CommandEnding? Ending { get; set; }
 
         public HolderMessage.KillAt? KillAt { get; set; }
+
+        /// <summary>The folder of its secrets, which goes when it has ended; null = it has none.</summary>
+        public string? Secrets { get; init; }
 
         public Task? Following { get; set; }
 

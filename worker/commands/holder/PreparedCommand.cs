@@ -14,6 +14,7 @@ internal sealed unsafe class PreparedCommand : IDisposable
     private readonly byte** _environment;
     private CommandFiles _files;
     private int _output = -1;
+    private bool _ownsSecrets = true;
     private bool _disposed;
 
     /// <param name="files">The prepared command takes ownership of them.</param>
@@ -33,6 +34,12 @@ internal sealed unsafe class PreparedCommand : IDisposable
         }
 
         (Input, _output) = (readEnd, writeEnd);
+        if (command.Secrets is { } secrets)
+        {
+            Error = SecretsFolder.Make(secrets, files.Secrets ?? []);
+            _files = files.CloseSecrets();
+        }
+
         _block = Build(command, out _program, out _arguments, out _environment);
     }
 
@@ -54,6 +61,11 @@ internal sealed unsafe class PreparedCommand : IDisposable
 
         _disposed = true;
         _files.Close();
+        if (_ownsSecrets && Command.Secrets is { } secrets)
+        {
+            SecretsFolder.Remove(secrets.Folder);
+        }
+
         if (_block is not null)
         {
             Native.DestroySpawnFileActions(_block);
@@ -121,6 +133,13 @@ internal sealed unsafe class PreparedCommand : IDisposable
         var input = Input;
         Input = -1;
         return input;
+    }
+
+    /// <summary>Gives the folder of its secrets away: its new owner removes it when the command has ended. Null = it has none.</summary>
+    internal string? TakeSecrets()
+    {
+        _ownsSecrets = false;
+        return Command.Secrets?.Folder;
     }
 
     /// <summary>Gives the files away: their new owner closes them.</summary>

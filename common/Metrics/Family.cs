@@ -1,0 +1,27 @@
+namespace Dts.Common.Metrics;
+
+/// <summary>One metric as Prometheus sees it: a name, and a sample for each combination of labels.</summary>
+/// <param name="Name">Ends in its unit, and a counter's in <c>_total</c>.</param>
+public sealed record Family(string Name, FamilyKind Kind, string Help, IReadOnlyList<Sample> Samples);
+
+public enum FamilyKind
+{
+    Counter,
+
+    Gauge,
+
+    Histogram,
+}
+
+/// <param name="Value">Of a counter or a gauge.</param>
+/// <param name="Distribution">Of a histogram.</param>
+public sealed record Sample(IReadOnlyList<Label> Labels, double Value, Distribution? Distribution = null);
+
+public readonly record struct Label(string Name, string Value);
+
+/// <summary>How often values fell between the bounds.</summary>
+/// <param name="Bounds">The upper bounds, in order; the last count is of what is above all of them.</param>
+public sealed record Distribution(IReadOnlyList<double> Bounds, IReadOnlyList<long> Counts, double Sum)
+{
+    public long Count => Counts.Sum();
+}

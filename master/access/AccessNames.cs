@@ -1,0 +1,25 @@
+using System.Text.RegularExpressions;
+using Dts.Common.Hosting;
+using Dts.Master.Versions;
+
+namespace Dts.Master.Access;
+
+/// <summary>The rules for names of people and tokens: they appear in etcd's keys, headers, logs and the audit trail.</summary>
+internal static partial class AccessNames
+{
+    public const string Expected = "1 to 64 letters, digits, '.', '_', '-' or '@'";
+
+    // Each names a caller without a record.
+    private static readonly string[] Taken = [Author.Token, Author.Local, Author.Unknown.By, "master"];
+
+    /// <exception cref="FormatException">The text cannot be a name.</exception>
+    public static string Check(string text) =>
+        !Form().IsMatch(text) ? throw new FormatException($"name is \"{Display.Line(text)}\"; expected {Expected}")
+        : Taken.Contains(text) ? throw new FormatException($"name is \"{text}\", which names callers without a record; expected another")
+        : text;
+
+    public static bool IsName(string text) => Form().IsMatch(text) && !Taken.Contains(text);
+
+    [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\z")]
+    private static partial Regex Form();
+}

@@ -1,0 +1,95 @@
+using System.Net;
+
+namespace Dts.Master.Access;
+
+/// <summary>Checks names and passwords. The only caller of <see cref="PasswordHash"/> in a running master.</summary>
+/// <remarks>
+/// Thread-safe. At most half of the cores hash at a time: wrong passwords must not take the CPU from other requests. A network has one
+/// attempt in that line, so a person waits for one of a stranger's at most.
+/// </remarks>
+internal sealed class SignIn(AccessTable table, TimeProvider time) : IDisposable
+{
+    private readonly SemaphoreSlim _room = new(Math.Max(1, Environment.ProcessorCount / 2));
+    private readonly SignInThrottle _throttle = new();
+    private readonly Dictionary<IPAddress, Task> _latest = []; // Of each network, the attempt that comes last.
+    private readonly Lock _gate = new();
+
+    public async Task<SignInAnswer> TryAsync(string name, string password, IPAddress address, CancellationToken cancel)
+    {
+        var network = ClientNetwork.Of(address);
+        var turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task before;
+        lock (_gate)
+        {
+            var wait = _throttle.Begin(name, address, table.IsUsedBy(name, address), time.GetUtcNow());
+            if (wait > TimeSpan.Zero)
+            {
+                return new SignInAnswer.TooMany(wait);
+            }
+
+            before = _latest.GetValueOrDefault(network, Task.CompletedTask);
+            _latest[network] = turn.Task;
+        }
+
+        try
+        {
+            await before.WaitAsync(cancel);
+            return await CheckAsync(name, password, address, cancel);
+        }
+        finally
+        {
+            lock (_gate)
+            {
+                if (_latest.GetValueOrDefault(network) == turn.Task)
+                {
+                    _latest.Remove(network);
+                }
+            }
+
+            turn.SetResult();
+        }
+    }
+
+    public void Dispose() => _room.Dispose();
+
+    private async Task<SignInAnswer> CheckAsync(string name, string password, IPAddress address, CancellationToken cancel)
+    {
+        var known = table.People.GetValueOrDefault(name)?.Password;
+        await _room.WaitAsync(cancel);
+        try
+        {
+            var isRight = password.Length <= PasswordHash.LengthMax
+                && await Task.Run(() => PasswordHash.IsRight(known, password), cancel);
+            if (!isRight || table.FindPerson(name, address, CallerVia.Person) is not { } caller)
+            {
+                return new SignInAnswer.Wrong();
+            }
+
+            lock (_gate)
+            {
+                _throttle.Forgive(name, address);
+            }
+
+            return new SignInAnswer.Right(caller, known!.Id);
+        }
+        finally
+        {
+            _room.Release();
+        }
+    }
+}
+
+/// <summary>What came of an attempt to sign in.</summary>
+internal abstract record SignInAnswer
+{
+    private SignInAnswer()
+    {
+    }
+
+    /// <param name="Credential">Names the password that was right.</param>
+    public sealed record Right(Caller Caller, string Credential) : SignInAnswer;
+
+    public sealed record Wrong : SignInAnswer;
+
+    public sealed record TooMany(TimeSpan Wait) : SignInAnswer;
+}

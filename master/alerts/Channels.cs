@@ -1,0 +1,40 @@
+namespace Dts.Master.Alerts;
+
+/// <summary>The channels of this master's file, read again when the file has changed.</summary>
+/// <remarks>Thread-safe.</remarks>
+internal sealed class Channels(string path, ILogger log)
+{
+    private readonly Lock _gate = new();
+    private DateTime? _readAt;
+    private IReadOnlyDictionary<string, ChannelSettings> _known = new Dictionary<string, ChannelSettings>();
+
+    public IReadOnlyDictionary<string, ChannelSettings> All
+    {
+        get
+        {
+            lock (_gate)
+            {
+                var written = File.GetLastWriteTimeUtc(path);
+                if (written != _readAt)
+                {
+                    _readAt = written;
+                    Read();
+                }
+
+                return _known;
+            }
+        }
+    }
+
+    private void Read()
+    {
+        try
+        {
+            _known = ChannelSettings.ReadFile(path);
+        }
+        catch (FormatException wrong)
+        {
+            log.AlertChannelsUnread(wrong.Message, _known.Count); // Those that were known before stay.
+        }
+    }
+}

@@ -1,0 +1,161 @@
+using System.ComponentModel;
+using System.Text.Json.Nodes;
+using Dts.Common.Hosting;
+using Dts.Master.Access;
+using Dts.Master.Audit;
+
+namespace Dts.Master.Api;
+
+/// <summary>People and tokens, for admins.</summary>
+internal sealed class PeopleApi(AccessStore store, AccessTable table, Credentials credentials)
+{
+    private const int BytesMax = 8 << 10;
+    private const string Json = "application/json";
+
+    // This master has learnt of its own write by then, so that the next request meets it.
+    private static readonly TimeSpan KnownWithin = TimeSpan.FromSeconds(1);
+
+    public void Map(RouteGroupBuilder v1)
+    {
+        v1.MapGet("/users", () => new PeoplePage(
+            [.. table.People.OrderBy(one => one.Key, StringComparer.Ordinal).Select(one => PersonRow.Of(one.Key, one.Value))]))
+            .RequireRole(Role.Admin).WithSummary("The people who may sign in");
+
+        v1.MapPost("/users", async (HttpContext http, CancellationToken cancel) =>
+        {
+            var given = await ReadAsync(http, "name", "role", "filter", "password");
+            var (name, role, filter) = (Text(given, "name") ?? "", RoleOf(given) ?? throw NoRole(), Text(given, "filter") ?? "");
+            Note(http, name, $"role {role.Word()}{(filter.Length > 0 ? $", filter {filter}" : "")}");
+            var isAdded = await ValidAsync(
+                () => store.AddPersonAsync(name, role, filter, Text(given, "password"), Caller.Of(http).Name, cancel));
+            await table.WaitUntilAsync(() => table.People.ContainsKey(name), KnownWithin, cancel);
+            return isAdded
+                ? TypedResults.Created($"/api/v1/users/{name}", new Added(name, role.Word(), filter))
+                : throw Refusal.Conflict($"name \"{name}\" is a person already; change it with PATCH /api/v1/users/{name}");
+        }).RequireRole(Role.Admin).WithSummary("Adds a person; without a password they sign in at a trusted proxy only")
+            .WithMetadata(ApiHeaders.Created);
+
+        v1.MapPatch("/users/{name}", async (
+            [Description("The person's name")] string name, HttpContext http, CancellationToken cancel) =>
+        {
+            var given = await ReadAsync(http, "role", "filter", "password");
+            var (role, filter, password) = (RoleOf(given), Text(given, "filter"), Text(given, "password"));
+            var changed = await ValidAsync(() => store.ChangePersonAsync(name, role, filter, password, cancel));
+            if (changed is not var (before, after))
+            {
+                throw NoPerson(name);
+            }
+
+            Note(http, name, $"{Words(before)} → {Words(after)}{(password is null ? "" : "; new password")}");
+            return PersonRow.Of(name, after);
+        }).RequireRole(Role.Admin).WithSummary("Changes role, filter or password of a person; a new password ends their sessions");
+
+        v1.MapDelete("/users/{name}", async ([Description("The person's name")] string name, CancellationToken cancel) =>
+        {
+            ThrowIfLast(table.People.ContainsKey(name));
+            var isRemoved = await store.RemovePersonAsync(name, cancel);
+            await table.WaitUntilAsync(() => !table.People.ContainsKey(name), KnownWithin, cancel);
+            return isRemoved ? TypedResults.NoContent() : throw NoPerson(name);
+        }).RequireRole(Role.Admin).WithSummary("Removes a person, and ends their sessions on all masters");
+
+        v1.MapGet("/tokens", () => new TokensPage(
+            [.. table.Tokens.OrderBy(one => one.Key, StringComparer.Ordinal).Select(one => TokenRow.Of(one.Key, one.Value))]))
+            .RequireRole(Role.Admin).WithSummary("The tokens, without their values");
+
+        v1.MapPost("/tokens", async (HttpContext http, CancellationToken cancel) =>
+        {
+            var given = await ReadAsync(http, "name", "role", "filter", "endsAt");
+            var (name, role, filter) = (Text(given, "name") ?? "", RoleOf(given) ?? throw NoRole(), Text(given, "filter") ?? "");
+            var endsAt = Query.Moment("endsAt", Text(given, "endsAt"));
+            Note(http, name, $"role {role.Word()}{(filter.Length > 0 ? $", filter {filter}" : "")}");
+            var value = await ValidAsync(() => store.AddTokenAsync(name, role, filter, endsAt, Caller.Of(http).Name, cancel));
+            await table.WaitUntilAsync(() => table.Tokens.ContainsKey(name), KnownWithin, cancel);
+            return value is null
+                ? throw Refusal.Conflict($"name \"{name}\" is a token already; expected another name")
+                : TypedResults.Created($"/api/v1/tokens/{name}", new MadeToken(name, role.Word(), filter, endsAt, value));
+        }).RequireRole(Role.Admin).WithSummary("Makes a token; the answer is the only one that shows its value")
+            .WithMetadata(ApiHeaders.Created);
+
+        v1.MapDelete("/tokens/{name}", async ([Description("The token's name")] string name, CancellationToken cancel) =>
+        {
+            ThrowIfLast(table.Tokens.ContainsKey(name));
+            var isRemoved = await store.RemoveTokenAsync(name, cancel);
+            await table.WaitUntilAsync(() => !table.Tokens.ContainsKey(name), KnownWithin, cancel);
+            return isRemoved
+                ? TypedResults.NoContent()
+                : throw Refusal.NotFound($"name \"{Display.Line(name)}\" is no token");
+        }).RequireRole(Role.Admin).WithSummary("Revokes a token on all masters");
+    }
+
+    private static string Words(Person person) => $"role {person.Role}{(person.Filter.Length > 0 ? $", filter {person.Filter}" : "")}";
+
+    private static void Note(HttpContext http, string target, string detail) =>
+        (AuditNotes.Of(http).Target, AuditNotes.Of(http).Detail) = (target, Display.Visible(detail));
+
+    private static async Task<JsonObject> ReadAsync(HttpContext http, params string[] members)
+    {
+        var given = JobSaves.Parse(
+            await RequestBody.ReadTypedAsync(http, BytesMax, Json), $"an object with {string.Join(", ", members)}");
+        return given.FirstOrDefault(member => !members.Contains(member.Key)) is { Key: { } other }
+            ? throw Refusal.Invalid($"member \"{Display.Line(other)}\" is not known; expected {string.Join(", ", members)}")
+            : given;
+    }
+
+    private static string? Text(JsonObject given, string member) =>
+        given[member] is { } value ? KillBody.ReadText(member, value) : null;
+
+    private static Role? RoleOf(JsonObject given) => Text(given, "role") is not { } text ? null
+        : Roles.Find(text) ?? throw Refusal.Invalid("role", text, Roles.Expected);
+
+    private static Refusal NoRole() => Refusal.Invalid($"role is missing; expected {Roles.Expected}");
+
+    private static Refusal NoPerson(string name) => Refusal.NotFound($"name \"{Display.Line(name)}\" is no person");
+
+    /// <summary>What the store refuses is wrong in the body.</summary>
+    private static async Task<T> ValidAsync<T>(Func<Task<T>> act)
+    {
+        try
+        {
+            return await act();
+        }
+        catch (FormatException wrong)
+        {
+            throw Refusal.Invalid(wrong.Message);
+        }
+    }
+
+    private void ThrowIfLast(bool isKnown)
+    {
+        if (isKnown && credentials.NeedsRecords && table.People.Count + table.Tokens.Count == 1)
+        {
+            throw Refusal.Conflict(
+                "it is the last record of people and tokens, and without any this master asks nobody on its host who they are; "
+                    + "add another first, or remove it on the host with dts-master user rm or token rm");
+        }
+    }
+}
+
+/// <param name="HasPassword">false: they sign in at a trusted proxy only.</param>
+internal sealed record PersonRow(string Name, string Role, string Filter, bool HasPassword, DateTimeOffset CreatedAt, string By)
+{
+    public static PersonRow Of(string name, Person person) =>
+        new(name, person.Role, person.Filter, person.Password is not null, person.CreatedAt, person.By);
+}
+
+/// <param name="Next">Always null: people come on one page.</param>
+internal sealed record PeoplePage(IReadOnlyList<PersonRow> Users, string? Next = null);
+
+internal sealed record Added(string Name, string Role, string Filter);
+
+/// <param name="EndsAt">Null = it does not end by itself.</param>
+internal sealed record TokenRow(string Name, string Role, string Filter, DateTimeOffset CreatedAt, string By, DateTimeOffset? EndsAt)
+{
+    public static TokenRow Of(string name, AccessToken token) =>
+        new(name, token.Role, token.Filter, token.CreatedAt, token.By, token.EndsAt);
+}
+
+/// <param name="Next">Always null: tokens come on one page.</param>
+internal sealed record TokensPage(IReadOnlyList<TokenRow> Tokens, string? Next = null);
+
+/// <param name="Token">Its value, shown this once.</param>
+internal sealed record MadeToken(string Name, string Role, string Filter, DateTimeOffset? EndsAt, string Token);

@@ -1,0 +1,57 @@
+using Dts.Common.Jobs;
+using Dts.Master.Access;
+using Dts.Master.Audit;
+using Dts.Master.Jobs;
+using Dts.Master.Versions;
+using Dts.Master.Views;
+
+namespace Dts.Master.Api;
+
+/// <summary>Answers 404 for a job that the caller's filter does not match. A step before the handlers of paths that name a job.</summary>
+/// <remarks>
+/// Handlers of lists ask the caller themselves. A job that the view shows within the filter passes without a read; else etcd decides, so
+/// that a job that was just saved is there at once.
+/// </remarks>
+internal sealed class ScopeGate(ClusterView view, JobStore jobs, VersionHistory history)
+{
+    private const int VersionsRead = 2; // A deletion, and what was deleted.
+
+    public async Task CheckAsync(HttpContext http, RequestDelegate next)
+    {
+        var caller = Caller.Of(http);
+        var place = http.Request.RouteValues;
+        if (!caller.Scope.IsEverything
+            && http.GetEndpoint()?.Metadata.GetMetadata<RequiredRole>() is not null
+            && (place.GetValueOrDefault("job") ?? (IsOfJobs(http) ? place.GetValueOrDefault("name") : null)) is string text
+            && JobName.TryParse(text, out var given, out _)
+            && !await MaySeeAsync(http, caller, given))
+        {
+            AuditNotes.Of(http).IsHidden = true;
+            throw JobSaves.NoSuchJob(given);
+        }
+
+        await next(http);
+    }
+
+    private static bool IsOfJobs(HttpContext http) => http.Request.Path.StartsWithSegments("/api/v1/jobs");
+
+    private async Task<bool> MaySeeAsync(HttpContext http, Caller caller, JobName given)
+    {
+        if (view.Take(state => state.Jobs.Find(given.Value) is { } job && caller.MaySee(job)))
+        {
+            return true;
+        }
+
+        var name = await jobs.ResolveAsync(given, http.RequestAborted);
+        var stored = await jobs.FindStoredAsync(name, http.RequestAborted);
+        if (stored.Exists)
+        {
+            return stored.Job is { } job && caller.MaySee(job);
+        }
+
+        // A new job is checked when it is saved. One that was deleted is judged as it was.
+        return HttpMethods.IsPut(http.Request.Method)
+            || (await history.ListAsync(name, null, VersionsRead, http.RequestAborted))
+                .Select(version => version.Job).OfType<Job>().FirstOrDefault() is { } last && caller.MaySee(last);
+    }
+}

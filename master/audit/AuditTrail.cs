@@ -1,0 +1,145 @@
+using System.Threading.Channels;
+using Dts.Common.Hosting;
+using Dts.Master.Access;
+
+namespace Dts.Master.Audit;
+
+/// <summary>Makes a record of each change and each refused attempt: a journal line at once, and the record for the store.</summary>
+/// <remarks>
+/// The outermost step of a request. It never stands in its way: the record waits in a bounded queue for <see cref="AuditWriter"/>.
+/// </remarks>
+internal sealed class AuditTrail(Credentials credentials, ChannelWriter<AuditRecord> records, TimeProvider time, ILogger log)
+{
+    private const int TextMax = 300;
+
+    private readonly RefusalTally _tally = new();
+    private readonly Lock _gate = new();
+    private int _dropped;
+
+    /// <summary>Records that found the queue full since this was last asked.</summary>
+    public int TakeDropped() => Interlocked.Exchange(ref _dropped, 0);
+
+    public async Task NoteAsync(HttpContext http, RequestDelegate next)
+    {
+        var notes = new AuditNotes();
+        http.Features.Set(notes);
+        try
+        {
+            await next(http);
+        }
+        finally
+        {
+            Note(http, notes);
+        }
+    }
+
+    /// <summary>Records of refusals that were counted and are due.</summary>
+    public void TellDue(bool isEnd = false)
+    {
+        IReadOnlyList<AuditRecord> due;
+        lock (_gate)
+        {
+            due = _tally.Due(time.GetUtcNow(), isEnd);
+        }
+
+        foreach (var record in due)
+        {
+            Keep(record);
+        }
+    }
+
+    /// <summary>The original paths know no dry run: they change, whatever the query says.</summary>
+    private static bool IsDryRun(HttpRequest request) =>
+        request.Path.StartsWithSegments("/api/v1", StringComparison.Ordinal) && request.Query["dryRun"] == "true";
+
+    private void Note(HttpContext http, AuditNotes notes)
+    {
+        var outcome = OutcomeOf(http, notes);
+        var isChange = !HttpMethods.IsGet(http.Request.Method) && !HttpMethods.IsHead(http.Request.Method)
+            && http.GetEndpoint() is RouteEndpoint && !IsDryRun(http.Request);
+        if (outcome != AuditRecord.Refused && !isChange)
+        {
+            return;
+        }
+
+        var record = RecordOf(http, notes, outcome);
+        if (outcome == AuditRecord.Done || (outcome != AuditRecord.Refused && http.Features.Get<Caller>() is not null))
+        {
+            Keep(record);
+            return;
+        }
+
+        // What is refused, and what fails without anybody to be named, counts as one: nobody fills the trail by it.
+
+        AuditRecord? first;
+        lock (_gate)
+        {
+            first = _tally.Take(record, record.At);
+        }
+
+        if (first is not null)
+        {
+            Keep(first);
+        }
+    }
+
+    private static string OutcomeOf(HttpContext http, AuditNotes notes)
+    {
+        var status = notes.ProblemStatus > 0 ? notes.ProblemStatus : http.Response.StatusCode;
+        return notes.IsHidden || status is 403 or 429 || (status == 401 && ShowsSomething(http)) ? AuditRecord.Refused
+            : status >= 400 ? AuditRecord.Failed
+            : AuditRecord.Done;
+    }
+
+    /// <summary>A browser's first request shows nothing, and is no attempt.</summary>
+    private static bool ShowsSomething(HttpContext http) =>
+        http.Request.Headers.Authorization.Count > 0
+        || http.Request.Cookies.ContainsKey(Credentials.Cookie)
+        || !HttpMethods.IsGet(http.Request.Method);
+
+    private AuditRecord RecordOf(HttpContext http, AuditNotes notes, string outcome)
+    {
+        var (now, caller) = (time.GetUtcNow(), http.Features.Get<Caller>());
+        var (count, changes) = notes.Changes;
+        return new AuditRecord(
+            $"{Guid.CreateVersion7(now):N}",
+            now,
+            caller?.Name ?? notes.Claimed,
+            caller?.Role.Word() ?? "",
+            caller?.Via.Word() ?? "",
+            $"{caller?.Address ?? credentials.AddressOf(http)}",
+            $"{http.Request.Method} {ActOf(http)}",
+            Short(TargetOf(http, notes, changes)),
+            outcome,
+            Short(notes.Detail.Length > 0 || count < 2 ? notes.Detail : $"{count} jobs"),
+            changes);
+    }
+
+    private static string ActOf(HttpContext http) =>
+        http.GetEndpoint() is RouteEndpoint { RoutePattern.RawText: { } pattern }
+            ? pattern.StartsWith('/') ? pattern : $"/{pattern}"
+            : Short(Display.Visible(http.Request.Path));
+
+    private static string TargetOf(HttpContext http, AuditNotes notes, IReadOnlyList<AuditedChange> changes)
+    {
+        var places = http.Request.RouteValues.Values.OfType<string>().ToList();
+        return Display.Visible(
+            notes.Target.Length > 0 ? notes.Target
+            : places.Count > 0 ? string.Join('/', places)
+            : http.Request.Query["filter"] is [{ Length: > 0 } filter] ? filter
+            : changes is [var only] ? only.Job
+            : "");
+    }
+
+    private static string Short(string text) => text.Length <= TextMax ? text : $"{text[..TextMax]}…";
+
+    private void Keep(AuditRecord record)
+    {
+        log.Audited(
+            record.Who, record.Role, record.Via, record.From, record.Act, record.Target, record.Outcome, record.Detail);
+        if (!records.TryWrite(record))
+        {
+            Interlocked.Increment(ref _dropped);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+// What can be done with a job or a run, with the words that say what was done and the way back.
+import { ask, get, post, path } from './api.js';
+import { link, clean } from './dom.js';
+import { t } from './i18n.js';
+import { toast, refusal } from './frame.js';
+import { question } from './parts.js';
+import { askSoon } from './live.js';
+
+const short = (name) => (clean(name).length > 60 ? `${clean(name).slice(0, 59)}…` : clean(name));
+
+/** Does an act, if it may be done, and says what went wrong. Returns what the act returned, or undefined. */
+export async function attempt(role, act) {
+  const why = refusal(role);
+  if (why) {
+    toast(why, { isFault: true });
+    return undefined;
+  }
+  try {
+    return await act();
+  } catch (failure) {
+    toast(failure.message, { isFault: true });
+    return undefined;
+  } finally {
+    askSoon(300);
+  }
+}
+
+export function runNow(job, body = {}) {
+  return attempt('operator', async () => {
+    const run = await post(path`jobs/${job}/run`, body, undefined, { key: crypto.randomUUID?.() ?? String(Math.random()) });
+    toast(t('{job} was asked to run.', { job: short(job) }), { href: link.run(job, run.runId), go: t('Watch') });
+    return run;
+  });
+}
+
+export function pause(job) {
+  return attempt('operator', async () => {
+    const changed = await post(path`jobs/${job}/pause`);
+    toast(t('{job} is paused. What runs goes on.', { job: short(job) }), {
+      undo: () => post(path`jobs/${job}/resume`).then(() => askSoon(0)),
+    });
+    return changed;
+  });
+}
+
+export function resume(job) {
+  return attempt('operator', async () => {
+    const changed = await post(path`jobs/${job}/resume`);
+    toast(t('{job} is resumed.', { job: short(job) }), { undo: () => post(path`jobs/${job}/pause`).then(() => askSoon(0)) });
+    return changed;
+  });
+}
+
+/** Asks in place, then ends one run, or all of a job. */
+export async function kill(from, job, runId = '') {
+  if (refusal('operator')) return undefined;
+  const grace = (await get(path`jobs/${job}`).catch(() => null))?.killGraceSeconds ?? 5;
+  const answer = await question(from, {
+    title: runId ? t('Kill this run of {job}?', { job: short(job) }) : t('Kill all runs of {job}?', { job: short(job) }),
+    text: t('It gets SIGTERM now, and SIGKILL after {n} s. It is recorded as killed and does not run again by itself.', { n: grace }),
+    yes: t('Kill it'),
+    no: t('Let it run'),
+    danger: true,
+    fields: [{ name: 'reason', label: t('Reason (kept in its record)'), placeholder: '' }],
+  });
+  if (!answer) return undefined;
+  return attempt('operator', async () => {
+    const body = answer.reason ? { reason: answer.reason } : undefined;
+    const effect = await post(runId ? path`runs/${job}/${runId}/kill` : path`jobs/${job}/kill`, body);
+    toast(t('{job}: the end was asked for; it comes within {n} s.', { job: short(job), n: grace }));
+    return effect;
+  });
+}
+
+/** Deletes a job; for ten seconds it can be had back. */
+export function remove(job, done) {
+  return attempt('editor', async () => {
+    const { data: gone } = await ask('DELETE', path`jobs/${job}`);
+    toast(t('{job} is deleted. What runs goes on; its log stays.', { job: short(job) }), {
+      undo: async () => {
+        await ask('PUT', path`jobs/${job}`, { body: gone, isNew: true, query: { lenient: 'true' } });
+        toast(t('{job} is back.', { job: short(job) }), { href: link.job(job) });
+        askSoon(0);
+      },
+    });
+    done?.();
+    return gone;
+  });
+}
+
+/** Copies a text, such as the address of this view. */
+export async function copy(text = location.href, said = t('The link is copied.')) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(said);
+  } catch {
+    toast(t('The browser does not let this page copy.'), { isFault: true });
+  }
+}
+
+/** The entries of a job's ··· menu. */
+export function jobMenu(job, after = () => {}) {
+  const isPaused = job.enabled === false;
+  return [
+    { text: t('Run now'), role: 'operator', onclick: () => runNow(job.name).then(after) },
+    isPaused
+      ? { text: t('Resume'), role: 'operator', onclick: () => resume(job.name).then(after) }
+      : { text: t('Pause'), role: 'operator', onclick: () => pause(job.name).then(after) },
+    { text: t('Edit'), href: link.edit(job.name) },
+    { text: t('Calendar'), href: link.job(job.name, 'calendar') },
+    job.running > 0 ? { text: t('Kill…'), role: 'operator', danger: true, onclick: (from) => kill(from, job.name).then(after) } : null,
+    { text: t('Delete'), role: 'editor', danger: true, onclick: () => remove(job.name).then(after) },
+  ];
+}

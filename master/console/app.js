@@ -1,0 +1,82 @@
+// The console begins here: choices kept by this browser, the routes, the frame, then who we are and what is new.
+import { route, startFrame, drawShell, frame, places, reload, go } from './frame.js';
+import { choose as chooseLanguage, guess } from './i18n.js';
+import { zones } from './time.js';
+import { get, Refused } from './api.js';
+import * as live from './live.js';
+import * as keys from './keys.js';
+
+const kept = (name, fallback) => localStorage.getItem(`dts.${name}`) ?? fallback;
+
+async function apply() {
+  await chooseLanguage(kept('language', guess()));
+  zones.chosen = kept('zone', 'mine');
+  const theme = kept('theme', 'auto');
+  if (theme === 'auto') delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+}
+
+/** zone: mine, utc, own; language: en, zh; theme: auto, light, dark; keys: on, off. */
+async function choose(name, value) {
+  localStorage.setItem(`dts.${name}`, value);
+  await apply();
+  drawShell();
+  if (name !== 'theme' && name !== 'keys') reload();
+}
+
+let more = null;
+
+/** A page whose looks are in pages-2.css: the first of them brings it. */
+function styled(module) {
+  return async () => {
+    more ??= new Promise((resolve) => {
+      const node = Object.assign(document.createElement('link'), {
+        rel: 'stylesheet',
+        href: new URL('pages-2.css', import.meta.url).href,
+        onload: resolve,
+        onerror: resolve,
+      });
+      document.head.append(node);
+    });
+    return (await Promise.all([import(module), more]))[0];
+  };
+}
+
+await apply();
+route('/', 'now', () => import('./pages/now.js'));
+route('/jobs', 'jobs', () => import('./pages/jobs.js'));
+route('/new', 'jobs', styled('./pages/edit.js'));
+route('/jobs/:name/edit', 'jobs', styled('./pages/edit.js'));
+route('/jobs/:name/:tab?', 'jobs', styled('./pages/job.js'));
+route('/runs', 'runs', () => import('./pages/runs.js'));
+route('/runs/:job/:runId', 'runs', styled('./pages/run.js'));
+route('/workers', 'workers', () => import('./pages/workers.js'));
+route('/settings/:tab?', 'settings', styled('./pages/settings.js'));
+route('/signin', 'signin', styled('./pages/signin.js'));
+
+keys.startKeys(places(), go);
+const jump = () => {
+  import('./jump.js').then((box) => box.open(frame));
+};
+keys.always({
+  '/': jump,
+  'ctrl-k': jump,
+  n: () => go('/new'),
+  '?': () => {
+    import('./help.js').then((help) => help.open());
+  },
+});
+
+/** Who we are. A master without sign-in answers 404: then all may do all, as its guard decides. */
+async function whoAmI() {
+  try {
+    frame.me = await get('me');
+  } catch (failure) {
+    if (!(failure instanceof Refused)) throw failure;
+  }
+  dispatchEvent(new CustomEvent('dts:me'));
+}
+
+await whoAmI();
+await startFrame(choose);
+live.start();

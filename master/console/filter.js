@@ -1,0 +1,261 @@
+// The filter: one line of text in the address; here its words with a key are chips, and the rest is typed.
+import { h, fill, set, clean } from './dom.js';
+import { t } from './i18n.js';
+import { icon } from './parts.js';
+
+/** The words of a filter, as they are written: quotes keep blanks. */
+export function split(text) {
+  return text.match(/(?:[^\s"]|"(?:\\.|[^"\\])*"?)+/g) ?? [];
+}
+
+/** Writes a value so that the filter reads it back: in quotes where it has more than letters and digits. */
+export function quote(value) {
+  return /^[\p{L}\p{N}_./@+-]+$/u.test(value) && !value.startsWith('-') ? value : `"${value.replace(/[\\"]/g, '\\$&')}"`;
+}
+
+const unquote = (text) => text.replace(/"((?:\\.|[^"\\])*)"?/g, (_, inner) => inner.replace(/\\(["\\])/g, '$1'));
+
+/**
+ * options: text, label, placeholder, keys: { key: async (typed) => [[value, note]] }, onchange(text), end (a node at the end).
+ * Returns { node, set(text), focus() }.
+ */
+export function filterBox(options) {
+  let chips = [];
+  let choices = [];
+  let at = -1;
+  let wait = 0;
+  let serial = 0;
+  const id = `choices-${Math.random().toString(36).slice(2, 8)}`;
+  const input = h('input', {
+    type: 'text',
+    role: 'combobox',
+    'aria-expanded': 'false',
+    'aria-autocomplete': 'list',
+    'aria-controls': id,
+    'aria-label': options.label,
+    placeholder: options.placeholder,
+    autocomplete: 'off',
+    spellcheck: false,
+  });
+  const list = h('ul.choices', { id, role: 'listbox', 'aria-label': t('Completions'), hidden: true });
+  const front = h('span', { style: { display: 'contents' } });
+  const node = h('div.filter', { role: 'search' }, icon('search'), front, input, list, options.end && h('span.end', options.end));
+
+  const isChip = (word) => /^-?[a-z]+:./.test(word) && Object.hasOwn(options.keys, word.replace(/^-/, '').split(':')[0]);
+  const text = () => [...chips, input.value.trim()].filter(Boolean).join(' ');
+
+  function read(whole) {
+    const all = split(whole);
+    chips = all.filter(isChip);
+    input.value = all.filter((word) => !isChip(word)).join(' ');
+    draw();
+  }
+
+  function draw() {
+    set(input, { placeholder: chips.length ? '' : options.placeholder });
+    fill(
+      front,
+      chips.map((chip, i) => {
+        const [key, ...rest] = chip.split(':');
+        const value = unquote(rest.join(':')).replaceAll('|', ', ');
+        return h(
+          'span.chip',
+          { class: key.startsWith('-') ? 'not' : '', title: chip },
+          h('span.k-word', key.replace(/^-/, '')),
+          h('bdi.v', clean(value)),
+          h(
+            'button',
+            {
+              type: 'button',
+              'aria-label': t('Take away {word}', { word: clean(chip) }),
+              onclick: () => {
+                chips.splice(i, 1);
+                draw();
+                input.focus();
+                tell(0);
+              },
+            },
+            '×',
+          ),
+        );
+      }),
+    );
+  }
+
+  function tell(delay) {
+    clearTimeout(wait);
+    wait = setTimeout(() => options.onchange(text()), delay);
+  }
+
+  /** The word that is being typed. */
+  const typed = () => split(input.value).at(-1) ?? '';
+
+  async function complete() {
+    const mine = ++serial;
+    const word = /\s$/.test(input.value) ? '' : typed();
+    const [, minus, key, value] = /^(-?)([a-z]+):(.*)$/s.exec(word) ?? [null, word.startsWith('-') ? '-' : '', null, ''];
+    let found = [];
+    if (key && options.keys[key]) {
+      const before = value.includes('|') ? value.slice(0, value.lastIndexOf('|') + 1) : '';
+      const part = unquote(value.slice(before.length)).toLowerCase();
+      found = (await options.keys[key].values(part))
+        .filter(([one]) => one.toLowerCase().includes(part))
+        .map(([one, note]) => ({
+          text: `${minus}${key}:${before}${one.startsWith('<') || (one.includes('=') && !/\s/.test(one)) ? one : quote(one)}`,
+          shown: one,
+          note,
+          isWhole: true,
+        }));
+    } else if (!key && (word || !input.value)) {
+      const part = word.replace(/^-/, '').toLowerCase();
+      found = Object.entries(options.keys)
+        .filter(([name]) => name.startsWith(part))
+        .map(([name, { note }]) => ({ text: `${minus}${name}:`, shown: `${name}:`, note }));
+    }
+    if (mine !== serial) return;
+    choices = found.slice(0, 12);
+    at = -1;
+    drawChoices(document.activeElement === input && choices.length > 0);
+  }
+
+  function drawChoices(isOpen) {
+    list.hidden = !isOpen;
+    set(input, { 'aria-expanded': String(isOpen), 'aria-activedescendant': isOpen && at >= 0 ? `${id}-${at}` : null });
+    fill(
+      list,
+      choices.map((choice, i) =>
+        h(
+          'li',
+          {
+            id: `${id}-${i}`,
+            role: 'option',
+            'aria-selected': String(i === at),
+            onpointerdown: (event) => {
+              event.preventDefault();
+              take(i);
+            },
+          },
+          h('bdi', clean(choice.shown)),
+          h('span.faint', choice.note),
+        ),
+      ),
+    );
+  }
+
+  function take(i) {
+    const all = split(input.value);
+    if (!/\s$/.test(input.value)) all.pop();
+    input.value = [...all, choices[i].text].join(' ');
+    if (choices[i].isWhole) {
+      settle();
+      tell(0);
+    }
+    input.focus();
+    complete();
+  }
+
+  /** Makes chips of the words that are whole. */
+  function settle() {
+    const whole = text();
+    read(whole);
+    drawChoices(false);
+  }
+
+  input.addEventListener('input', () => {
+    if (/\s$/.test(input.value) && split(input.value).some(isChip)) {
+      settle();
+    }
+    complete();
+    tell(40);
+  });
+  input.addEventListener('focus', complete);
+  input.addEventListener('blur', () => {
+    drawChoices(false);
+    if (split(input.value).some(isChip)) {
+      settle();
+      tell(0);
+    }
+  });
+  input.addEventListener('keydown', (event) => {
+    if (event.isComposing) return;
+    const isOpen = !list.hidden;
+    if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
+      if (!isOpen) return;
+      at = (at + (event.key === 'ArrowDown' ? 1 : at < 0 ? 0 : -1) + choices.length) % choices.length;
+      drawChoices(true);
+    } else if ((event.key === 'Enter' || (event.key === 'Tab' && at >= 0)) && isOpen && at >= 0) {
+      take(at);
+    } else if (event.key === 'Enter') {
+      settle();
+      tell(0);
+    } else if (event.key === 'Escape') {
+      if (isOpen) drawChoices(false);
+      else input.blur();
+    } else if (event.key === 'Backspace' && input.selectionEnd === 0 && chips.length) {
+      chips.pop();
+      draw();
+      tell(0);
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  node.addEventListener('pointerdown', (event) => {
+    if (event.target === node) {
+      event.preventDefault();
+      input.focus();
+    }
+  });
+
+  read(options.text ?? '');
+  return {
+    node,
+    set: read,
+    focus: () => input.focus(),
+    get text() {
+      return text();
+    },
+  };
+}
+
+/** What the keys of a filter complete to. get: the API's get. */
+export function filterKeys(get, labelsOf, names) {
+  const fixed = (values) => async () => values.map((value) => (Array.isArray(value) ? value : [value, names[value] ?? '']));
+  const workers = async () => (await get('workers').catch(() => ({ workers: [] }))).workers.map(({ id }) => [id, '']);
+  const endings = ['succeeded', 'failed', 'timedOut', 'killed', 'cancelled', 'skipped', 'missed', 'lost'];
+  return {
+    state: { note: t('how the job stands'), values: fixed(['failing', 'broken', 'running', 'queued', 'paused', 'well', 'new', 'unknown']) },
+    label: { note: t('label, or label=value'), values: async () => labelsOf().map((one) => [one, '']) },
+    ending: { note: t('how the latest run ended'), values: fixed(endings) },
+    next: {
+      note: t('next plan time'),
+      values: fixed([
+        ['<15m', t('within 15 min')],
+        ['<1h', t('within the hour')],
+        ['<1d', t('within a day')],
+        ['none', t('no next time')],
+      ]),
+    },
+    worker: { note: t('worker of a run'), values: workers },
+    user: { note: t('user of the command'), values: async () => [] },
+    job: {
+      note: t('exact name'),
+      values: async (part) =>
+        (await get('jobs', { filter: part ? quote(part) : '', limit: 12 }).catch(() => ({ jobs: [] }))).jobs.map(({ name, words }) => [
+          name,
+          words,
+        ]),
+    },
+    from: {
+      note: t('started since'),
+      values: fixed([
+        ['1h', t('the last hour')],
+        ['1d', t('the last day')],
+        ['7d', t('the last week')],
+      ]),
+    },
+    to: { note: t('started before'), values: async () => [] },
+    trigger: { note: t('why it ran'), values: fixed(['schedule', 'manual', 'retry', 'rerun', 'dependent', 'misfire']) },
+  };
+}

@@ -1,0 +1,167 @@
+// Times and durations as people read them. Instants come from the API as text or as milliseconds.
+import { language, t } from './i18n.js';
+import { h } from './dom.js';
+
+export const zones = { chosen: 'mine', own: 'UTC' }; // own: the master's default zone, for jobs that name none.
+export const myZone = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
+
+const MINUTE = 60_000,
+  HOUR = 60 * MINUTE,
+  DAY = 24 * HOUR;
+const formats = new Map();
+
+export function ms(at) {
+  return typeof at === 'number' ? at : Date.parse(at);
+}
+
+/** The zone in force. jobZone: the job's own, empty = the master's default. */
+export function zoneOf(jobZone) {
+  return zones.chosen === 'utc' ? 'UTC' : zones.chosen === 'own' ? jobZone || zones.own : myZone;
+}
+
+export function zoneName(zone) {
+  return zone.split('/').at(-1).replaceAll('_', ' ');
+}
+
+function format(zone, options) {
+  const key = `${language} ${zone} ${JSON.stringify(options)}`;
+  if (!formats.has(key)) {
+    try {
+      formats.set(key, new Intl.DateTimeFormat(language === 'zh' ? 'zh-CN' : 'en-GB', { timeZone: zone, hourCycle: 'h23', ...options }));
+    } catch {
+      return format('UTC', options); // A zone that this browser does not know.
+    }
+  }
+  return formats.get(key);
+}
+
+export function parts(at, zone) {
+  const options = { year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' };
+  return Object.fromEntries(
+    format(zone, options)
+      .formatToParts(ms(at))
+      .map((part) => [part.type, part.value]),
+  );
+}
+
+export function dayOf(at, zone) {
+  const { year, month, day } = parts(at, zone);
+  return `${year}-${month}-${day}`;
+}
+
+export function clock(at, zone, seconds = false) {
+  const { hour, minute, second } = parts(at, zone);
+  return seconds ? `${hour}:${minute}:${second}` : `${hour}:${minute}`;
+}
+
+/** The first instant of a day in a zone. */
+export function midnight(at, zone) {
+  const { hour, minute, second } = parts(at, zone);
+  let start = ms(at) - (ms(at) % 1000) - (Number(hour) * 3600 + Number(minute) * 60 + Number(second)) * 1000;
+  const off = parts(start, zone); // The clocks were changed since.
+  if (off.hour !== '00') start += off.hour > '12' ? (24 - Number(off.hour)) * HOUR : -Number(off.hour) * HOUR;
+  return start;
+}
+
+/** "15:30" today, else with the day; with the year in another one. */
+export function when(at, zone = zoneOf(), seconds = false) {
+  const [today, day] = [dayOf(Date.now(), zone), dayOf(at, zone)];
+  const time = clock(at, zone, seconds);
+  if (day === today) return time;
+  const options = { day: 'numeric', month: 'short', ...(day.slice(0, 4) === today.slice(0, 4) ? {} : { year: 'numeric' }) };
+  return `${format(zone, options).format(ms(at))} ${time}`;
+}
+
+/** With seconds where they are not :00. */
+export function exact(at, zone = zoneOf()) {
+  return when(at, zone, parts(at, zone).second !== '00');
+}
+
+export function date(at, zone = zoneOf()) {
+  return format(zone, { day: 'numeric', month: 'short', weekday: 'short' }).format(ms(at));
+}
+
+/** Two units at most: "3 h 12 min", "12 s", "0.6 ms". */
+export function duration(span) {
+  const value = Math.max(0, span);
+  if (value < 1000) return t('{n} ms', { n: value < 10 ? Math.round(value * 10) / 10 : Math.round(value) });
+  if (value < 10_000) return t('{n} s', { n: Math.round(value / 100) / 10 });
+  if (value < MINUTE) return t('{n} s', { n: Math.min(59, Math.round(value / 1000)) });
+  const [big, small, sentence, alone] =
+    value < HOUR
+      ? [MINUTE, 1000, '{a} min {b} s', '{a} min']
+      : value < DAY
+        ? [HOUR, MINUTE, '{a} h {b} min', '{a} h']
+        : [DAY, HOUR, '{a} d {b} h', '{a} d'];
+  const rounded = Math.floor(value / small) * small;
+  const [a, b] = [Math.floor(rounded / big), Math.floor((rounded % big) / small)];
+  return b && a < 100 ? t(sentence, { a, b }) : t(alone, { a });
+}
+
+/** One unit, for how long ago. */
+export function rough(span) {
+  const value = Math.max(0, span);
+  return value < MINUTE
+    ? t('{n} s', { n: Math.floor(value / 1000) })
+    : value < HOUR
+      ? t('{a} min', { a: Math.floor(value / MINUTE) })
+      : value < DAY
+        ? t('{a} h', { a: Math.floor(value / HOUR) })
+        : t('{a} d', { a: Math.floor(value / DAY) });
+}
+
+export function ago(at) {
+  return t('{span} ago', { span: rough(Date.now() - ms(at)) });
+}
+
+/** "in 57 min", from tomorrow on with the time: "tomorrow 07:30", "2 Dec 07:30". */
+export function coming(at, zone = zoneOf()) {
+  const span = ms(at) - Date.now();
+  if (span < 1000) return t('now');
+  if (span < 12 * HOUR)
+    return t('in {span}', { span: span < MINUTE ? rough(span) : duration(span < HOUR ? span - (span % MINUTE) || MINUTE : span) });
+  const day = dayOf(at, zone);
+  if (day === dayOf(Date.now(), zone)) return t('today {time}', { time: clock(at, zone) });
+  if (day === dayOf(Date.now() + DAY, zone)) return t('tomorrow {time}', { time: clock(at, zone) });
+  return when(at, zone);
+}
+
+/** The instant in all three zones, for hovering. */
+export function full(at, jobZone) {
+  const all = [...new Set([myZone, 'UTC', jobZone || zones.own])].map((zone) => `${dayOf(at, zone)} ${clock(at, zone, true)} ${zone}`);
+  return `${all.join('\n')}\n${new Date(ms(at)).toISOString()}`;
+}
+
+const ticking = new Map();
+
+/** A text that changes as time passes. */
+export function lively(node, text) {
+  node.textContent = text();
+  ticking.set(node, { text, born: performance.now() });
+  return node;
+}
+
+/** Called once a second. */
+export function tick() {
+  for (const [node, { text, born }] of ticking) {
+    if (!node.isConnected && performance.now() - born > 5000) {
+      ticking.delete(node);
+    } else if (node.isConnected) {
+      const said = text();
+      if (node.textContent !== said) node.textContent = said;
+    }
+  }
+}
+
+/** Gives a time the title that it has while the pointer is over it: made then, because it is slow to make. */
+export function explain(event) {
+  const node = event.target.closest?.('time');
+  if (node && !node.title) node.title = full(node.dateTime, node.dataset.zone ?? '');
+}
+
+/** A time element. how: when, ago, coming, or a function of the instant; what lies behind is in its title. */
+export function time(at, how = when, jobZone = '') {
+  const node = h('time', { datetime: new Date(ms(at)).toISOString(), data: jobZone ? { zone: jobZone } : {} });
+  const zone = zoneOf(jobZone);
+  return how === when || how === exact ? (node.append(how(at, zone)), node) : lively(node, () => how(at, zone));
+}

@@ -1,0 +1,55 @@
+using Dts.Common.Hosting;
+using Dts.Common.Jobs;
+using Dts.Master.Versions;
+
+namespace Dts.Master.Jobs;
+
+/// <summary>Who changes jobs, and which changes they may make. The store keeps them in the transaction of the change itself.</summary>
+/// <param name="Includes">The jobs that they may see and act on; null = all.</param>
+/// <param name="MaySetUserAndTarget">They may change which user a job runs as, and on which workers.</param>
+/// <param name="Noted">Called with each change of a job that was made.</param>
+internal sealed record JobRights(
+    Author Author, Predicate<Job>? Includes = null, bool MaySetUserAndTarget = true, Action<JobName, Job?, Job?>? Noted = null)
+{
+    public static JobRights Everything(Author author) => new(author);
+
+    public bool IsLimited => Includes is not null;
+
+    /// <summary>A job that cannot be read is one that a limited caller does not see: nobody knows its labels.</summary>
+    public bool MaySee(Job? job) => Includes is null || (job is not null && Includes(job));
+
+    /// <summary>Why a change is not allowed; null = it is.</summary>
+    /// <param name="exists">A value is there, even if it is no job that can be read.</param>
+    public NotAllowedException? FindFault(JobName name, bool exists, Job? before, Job? after)
+    {
+        if (exists && !MaySee(before))
+        {
+            return new NotAllowedException($"name \"{Display.Line(name.Value)}\" is no job; expected one that is saved", isHidden: true);
+        }
+
+        if (after is not null && !MaySee(after))
+        {
+            return new NotAllowedException(
+                $"job \"{Display.Line(name.Value)}\" would be outside of the filter that limits you; expected one that it matches");
+        }
+
+        return after is null || MaySetUserAndTarget ? null
+            : after.User != (before?.User ?? "") ? Privileged(name, "user", before?.User ?? "", after.User)
+            : after.Secrets.Except(before?.Secrets ?? []).Any()
+                ? Privileged(name, "secrets", string.Join(", ", before?.Secrets ?? []), string.Join(", ", after.Secrets))
+            : $"{after.Target}" != $"{before?.Target ?? new Target()}"
+                ? Privileged(name, "target", $"{before?.Target ?? new Target()}", $"{after.Target}")
+            : null;
+    }
+
+    private static NotAllowedException Privileged(JobName name, string member, string before, string after) => new(
+        $"{member} of job \"{Display.Line(name.Value)}\" would be \"{Display.Line(after)}\"; "
+            + $"expected \"{Display.Line(before)}\": only an admin changes it");
+}
+
+/// <summary>A caller may not make a change.</summary>
+/// <param name="isHidden">The caller may not even know of the job.</param>
+internal sealed class NotAllowedException(string message, bool isHidden = false) : Exception(message)
+{
+    public bool IsHidden => isHidden;
+}

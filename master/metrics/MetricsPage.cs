@@ -1,0 +1,42 @@
+using Dts.Common.Etcd;
+using Dts.Common.Hosting;
+using Dts.Common.Metrics;
+using Dts.Master.Access;
+using Dts.Master.Views;
+
+namespace Dts.Master.Metrics;
+
+/// <summary><c>/metrics</c>: what this master's view knows of the cluster, and what this master has measured itself.</summary>
+internal sealed class MetricsPage(ClusterView view, FigureTable figures, TimeProvider time)
+{
+    public void Map(IEndpointRouteBuilder routes) => routes.MapGet("/metrics", (RequestDelegate)AnswerAsync).RequireRole(Role.Viewer);
+
+    internal string Write()
+    {
+        List<Family> cluster = [];
+        try
+        {
+            cluster = view.Ask(state => ClusterFigures.Of(state, time.GetUtcNow()).ToList());
+        }
+        catch (EtcdException)
+        {
+            // What is known of the cluster is too old, or not read yet: dts_view_up says so.
+        }
+
+        Family[] own =
+        [
+            new("dts_view_up", FamilyKind.Gauge, "1 = this master follows etcd, and shows what it knows of the cluster.",
+                [new Sample([], cluster.Count > 0 ? 1 : 0)]),
+            new("dts_master_info", FamilyKind.Gauge, "1, with the master's version.",
+                [new Sample([new Label("version", Service.Version)], 1)]),
+        ];
+        return PrometheusText.Write([.. cluster, .. own, .. figures.Read()]);
+    }
+
+    private Task AnswerAsync(HttpContext http)
+    {
+        http.Response.ContentType = PrometheusText.ContentType;
+        http.Response.Headers.CacheControl = "no-store";
+        return http.Response.WriteAsync(Write());
+    }
+}

@@ -1,0 +1,102 @@
+using Dts.Tests.Support;
+using Microsoft.Playwright;
+using Xunit;
+
+namespace Dts.Tests.Cluster.ConsolePages;
+
+/// <summary>Debian's Chromium, before a cluster with some days behind it.</summary>
+public sealed class ConsoleBrowser : IAsyncLifetime
+{
+    private static readonly string[] Arguments =
+    [
+        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync",
+    ];
+
+    private IPlaywright? _playwright;
+    private IBrowser? _browser;
+
+    internal NativeCluster Cluster { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        Cluster = await NativeCluster.StartAsync(2);
+        await SomeDay.FillAsync(Cluster, more: 200);
+        await SomeDay.ReadAsync(Cluster);
+        _playwright = await Playwright.CreateAsync();
+        Assertions.SetDefaultExpectTimeout((float)Patience.Limit.TotalMilliseconds);
+        _browser = await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = "/usr/bin/chromium", Args = Arguments });
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_browser is not null)
+        {
+            await _browser.DisposeAsync();
+        }
+
+        _playwright?.Dispose();
+        await Cluster.DisposeAsync();
+    }
+
+    /// <summary>Opens an address of the console in a browser of its own, as somebody in Berlin would.</summary>
+    internal async Task<ConsoleTab> OpenAsync(
+        string path, int width = 1440, int height = 900, string language = "en", bool isDark = false, Uri? master = null)
+    {
+        var context = await _browser!.NewContextAsync(new()
+        {
+            ViewportSize = new ViewportSize { Width = width, Height = height },
+            Locale = language == "zh" ? "zh-CN" : "en-GB",
+            TimezoneId = "Europe/Berlin",
+            ColorScheme = isDark ? ColorScheme.Dark : ColorScheme.Light,
+            HasTouch = width < 700,
+            IsMobile = width < 700,
+            ReducedMotion = ReducedMotion.Reduce,
+        });
+        context.SetDefaultTimeout((float)Patience.Limit.TotalMilliseconds);
+        var tab = new ConsoleTab(context, await context.NewPageAsync());
+        await tab.Page.GotoAsync(new Uri(master ?? Cluster.MasterUri, path).ToString());
+        await tab.Page.WaitForSelectorAsync("#page h1", new() { State = WaitForSelectorState.Attached });
+        return tab;
+    }
+}
+
+/// <summary>A tab of the browser. At its end it fails the test if the page had an error or broke its policy.</summary>
+internal sealed class ConsoleTab : IAsyncDisposable
+{
+    private readonly IBrowserContext _context;
+    private readonly List<string> _errors = [];
+
+    public ConsoleTab(IBrowserContext context, IPage page)
+    {
+        (_context, Page) = (context, page);
+        page.PageError += (_, error) => _errors.Add(error);
+        page.Dialog += (_, dialog) => _errors.Add($"dialog: {dialog.Message}");
+        page.Console += (_, message) =>
+        {
+            // The browser itself reports each answer that is no success; what follows from one is the page's business.
+            if (message.Type == "error" && !message.Text.StartsWith("Failed to load resource", StringComparison.Ordinal))
+            {
+                _errors.Add(message.Text);
+            }
+        };
+    }
+
+    public IPage Page { get; }
+
+    /// <summary>The test provokes errors.</summary>
+    public bool MayHaveErrors { get; set; }
+
+    public ILocator this[string selector] => Page.Locator(selector);
+
+    /// <summary>A part that has this text.</summary>
+    public ILocator Find(string selector, string text) => Page.Locator(selector, new() { HasText = text }).First;
+
+    public Task PressAsync(string key) => Page.Keyboard.PressAsync(key);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _context.DisposeAsync();
+        Assert.True(MayHaveErrors || _errors.Count == 0, string.Join('\n', _errors));
+    }
+}

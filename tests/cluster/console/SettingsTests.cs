@@ -1,0 +1,96 @@
+using Xunit;
+using static Microsoft.Playwright.Assertions;
+
+namespace Dts.Tests.Cluster.ConsolePages;
+
+/// <summary>The pages of settings, and each page of this half in both languages, themes and widths.</summary>
+public sealed class SettingsTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrowser>
+{
+    internal const string Crontab = """
+        MAILTO=ops@example.com
+        15 2 * * *    /usr/local/bin/nightly-dump main
+        0 8 * * 1     mail -s "Weekly report" ops@example.com%See the attached%
+        @reboot       mount -a
+        """;
+
+    private const string Drawn = "document.querySelector('#live').textContent !== '' && !document.querySelector('.bones')";
+
+    public static TheoryData<string, int, bool, string> Views()
+    {
+        var views = new TheoryData<string, int, bool, string>();
+        string[] paths =
+        [
+            "/jobs/etl-sync-inventory", "/jobs/etl-sync-inventory/calendar", "/jobs/etl-sync-inventory/statistics",
+            "/jobs/etl-sync-inventory/history", "/jobs/etl-sync-inventory/json", "/jobs/etl-sync-inventory/edit", "/new", "/settings",
+            "/settings/people", "/settings/alerts", "/settings/audit", "/settings/import", "/signin", "RUN", "LONG",
+            "/jobs/%3Cimg%20src=x%20onerror=window.hacked=1%3E",
+        ];
+        foreach (var path in paths)
+        {
+            views.Add(path, 1440, false, "en");
+            views.Add(path, 1440, true, "zh");
+            views.Add(path, 390, true, "en");
+            views.Add(path, 390, false, "zh");
+        }
+
+        return views;
+    }
+
+    [Theory]
+    [MemberData(nameof(Views))]
+    public async Task A_page_fits_its_width_runs_no_text_of_others_and_has_no_finding(string path, int width, bool isDark, string language)
+    {
+        var address = path switch
+        {
+            "RUN" => await LatestRunAsync("backup-postgres-main"),
+            "LONG" => $"/jobs/{Uri.EscapeDataString(SomeDay.LongName)}/edit",
+            _ => path,
+        };
+        await using var tab = await browser.OpenAsync(address, width, 900, language, isDark);
+        await tab.Page.WaitForFunctionAsync(Drawn);
+
+        Assert.Equal(width, await tab.Page.EvaluateAsync<int>("Math.max(innerWidth, document.documentElement.scrollWidth)"));
+        Assert.Equal("undefined", await tab.Page.EvaluateAsync<string>("typeof window.hacked"));
+        await AxeTests.AssertCleanAsync(tab);
+    }
+
+    [Fact]
+    public async Task A_crontab_is_imported_line_by_line_and_a_second_time_changes_nothing()
+    {
+        await using var tab = await browser.OpenAsync("/settings/import");
+        await tab[".crontab"].FillAsync(Crontab);
+        await Expect(tab[".imported tbody tr"]).ToHaveCountAsync(4);
+        await Expect(tab.Find(".imported tr", "nightly-dump-main")).ToContainTextAsync("at 02:15 every day");
+        await Expect(tab.Find(".imported tr", "left out")).ToContainTextAsync("@reboot is refused");
+        await Expect(tab.Find(".imported tr", "08:00")).ToContainTextAsync("standard input");
+
+        await tab.Find("button", "Save 2 jobs, paused").ClickAsync();
+        await Expect(tab.Find(".toast", "Saved 2 jobs.")).ToBeVisibleAsync();
+
+        Assert.False((bool)(await browser.Cluster.GetAsync("/api/v1/jobs/nightly-dump-main"))["enabled"]!);
+        await tab.Find("button", "Start again").ClickAsync();
+        await tab[".crontab"].FillAsync(Crontab);
+        await Expect(tab.Find(".imported tr", "nightly-dump-main")).ToContainTextAsync("as it is");
+        await Expect(tab.Find("button", "Save")).ToHaveCountAsync(0);
+    }
+
+    [Fact]
+    public async Task Language_theme_and_zone_are_chosen_and_remembered()
+    {
+        await using var tab = await browser.OpenAsync("/settings", 390);
+        await tab.Find(".settings-main .seg button", "中文").ClickAsync();
+        await Expect(tab["#page h1"]).ToHaveTextAsync("您");
+        await tab.Find(".settings-main .seg button", "深色").ClickAsync();
+        await tab.Page.ReloadAsync();
+
+        await Expect(tab["#page h1"]).ToHaveTextAsync("您");
+        Assert.Equal("dark", await tab.Page.EvaluateAsync<string>("document.documentElement.dataset.theme"));
+        Assert.Equal("zh-CN", await tab.Page.EvaluateAsync<string>("document.documentElement.lang"));
+    }
+
+    private async Task<string> LatestRunAsync(string job)
+    {
+        var id = (string)(await browser.Cluster.GetAsync($"/api/v1/runs?filter=job:{job}&limit=1"))["runs"]![0]!["_id"]!;
+        return $"/runs/{id}";
+    }
+}

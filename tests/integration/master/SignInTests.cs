@@ -1,0 +1,308 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json.Nodes;
+using Dts.Common.Hosting;
+using Dts.Master;
+using Dts.Master.Access;
+using Dts.Master.Jobs;
+using Dts.Tests.Support;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace Dts.Tests.Integration.Master;
+
+/// <summary>Sessions, tokens, and attacks on them.</summary>
+public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaster>
+{
+    private const string Password = "correct horse battery";
+    private const string SignIn = "/api/v1/session";
+
+    private static readonly SocketsHttpHandler s_handler = new() { UseCookies = false };
+
+    private string Origin => access.Master.Http.BaseAddress!.GetLeftPart(UriPartial.Authority);
+
+    [Fact]
+    public async Task A_person_signs_in_is_known_by_the_cookie_and_signs_out()
+    {
+        await AddAsync("mara", Role.Editor, AccessMaster.Limit);
+
+        var (cookie, header, body) = await SignInAsync("mara");
+
+        Assert.Equal("""{"name":"mara","role":"editor","filter":"label:team=pay","via":"person"}""", body);
+        Assert.Contains("httponly", header, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("samesite=strict", header, StringComparison.OrdinalIgnoreCase);
+        Assert.DoesNotContain("secure", header, StringComparison.OrdinalIgnoreCase);
+        Assert.Equal((200, body), await AskAsync("GET", "/api/v1/me", cookie));
+        Assert.Equal(204, (await AskAsync("DELETE", SignIn, cookie, Origin)).Status);
+        Assert.Equal(401, (await AskAsync("GET", "/api/v1/me", cookie)).Status); // Replayed.
+    }
+
+    [Fact]
+    public async Task Behind_TLS_the_cookie_is_secure()
+    {
+        await AddAsync("tls", Role.Viewer);
+
+        var (_, header, _) = await SignInAsync("tls", ("X-Forwarded-Proto", "https"));
+
+        Assert.Contains("secure", header, StringComparison.OrdinalIgnoreCase);
+    }
+
+    [Fact]
+    public async Task A_token_signs_in_too_and_its_revocation_ends_the_session()
+    {
+        access.Tokens["temporary"] = (await access.Access.AddTokenAsync("temporary", Role.Viewer, "", null, "tests", default))!;
+        var (status, header, _) = await PostAsync(SignIn, $$"""{"token":"{{access.Tokens["temporary"]}}"}""");
+        Assert.Equal(200, status);
+        Assert.Equal(200, (await AskAsync("GET", "/api/v1/me", CookieOf(header))).Status);
+
+        Assert.Equal(204, (await access.AskAsync("admin", "DELETE", "/api/v1/tokens/temporary")).Status);
+
+        Assert.Equal(401, (await AskAsync("GET", "/api/v1/me", CookieOf(header))).Status);
+        Assert.Equal(401, (await access.AskAsync("temporary", "GET", "/api/v1/me")).Status);
+    }
+
+    [Fact]
+    public async Task A_new_password_and_a_removal_end_the_sessions_of_a_person()
+    {
+        await AddAsync("chen", Role.Viewer);
+        var (first, _, _) = await SignInAsync("chen");
+        var change = await AskAsync(
+            "PUT", "/api/v1/me/password", first, Origin, $$"""{"password":"{{Password}}","new":"another horse battery"}""");
+        Assert.Equal((204, ""), change);
+        await UntilRefusedAsync(first);
+
+        Assert.Equal(401, (await PostAsync(SignIn, $$"""{"name":"chen","password":"{{Password}}"}""")).Status);
+        var (second, _, _) = await SignInAsync("chen", password: "another horse battery");
+        Assert.Equal(204, (await access.AskAsync("admin", "DELETE", "/api/v1/users/chen")).Status);
+        await UntilRefusedAsync(second);
+    }
+
+    [Fact]
+    public async Task A_stream_ends_when_its_token_is_revoked()
+    {
+        access.Tokens["stream"] = (await access.Access.AddTokenAsync("stream", Role.Viewer, "", null, "tests", default))!;
+        var (_, asked) = await access.AskAsync("admin", "POST", "/api/v1/jobs/own/run");
+        var run = (string)JsonNode.Parse(asked)!["runId"]!;
+        var reading = access.AskAsync("stream", "GET", $"/api/v1/runs/own/{run}/output?follow=true");
+
+        await access.AskAsync("admin", "DELETE", "/api/v1/tokens/stream");
+
+        var failure = await Record.ExceptionAsync(() => reading.Soon());
+        Assert.True(failure is HttpRequestException or IOException || (await reading).Status == 401, $"{failure}");
+    }
+
+    [Fact]
+    public async Task A_token_that_has_ended_is_none()
+    {
+        access.Tokens["ended"] = (await access.Access.AddTokenAsync(
+            "ended", Role.Admin, "", DateTimeOffset.UtcNow.AddSeconds(-1), "tests", default))!;
+
+        Assert.Equal(401, (await access.AskAsync("ended", "GET", "/api/v1/me")).Status);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("x")]
+    [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
+    public async Task A_forged_cookie_is_none(string value) =>
+        Assert.Equal(401, (await AskAsync("GET", "/api/v1/me", $"{Credentials.Cookie}={value}")).Status);
+
+    [Fact]
+    public async Task A_digest_from_etcd_is_no_cookie_and_no_token()
+    {
+        await AddAsync("lin", Role.Admin);
+        await SignInAsync("lin");
+        var keys = access.Master.Keys;
+        foreach (var pair in await access.Master.Etcd.ListAsync(keys.Sessions))
+        {
+            var digest = pair.Key.ToStringUtf8()[keys.Sessions.Length..];
+            Assert.Equal(401, (await AskAsync("GET", "/api/v1/me", $"{Credentials.Cookie}={digest}")).Status);
+        }
+
+        foreach (var (_, token) in await access.Access.ListTokensAsync(default))
+        {
+            Assert.Equal(401, (await access.AskAsync(token.Sha256, "GET", "/api/v1/me")).Status);
+        }
+    }
+
+    [Fact]
+    public async Task With_a_cookie_only_our_own_page_may_change_something()
+    {
+        await AddAsync("jonas", Role.Operator);
+        var (cookie, _, _) = await SignInAsync("jonas");
+        const string pause = "/api/v1/jobs/own/pause";
+
+        Assert.Equal(403, (await AskAsync("POST", pause, cookie)).Status);
+        Assert.Equal(403, (await AskAsync("POST", pause, cookie, "https://evil.example")).Status);
+        Assert.Equal(403, (await AskAsync("POST", pause, cookie, "null")).Status);
+        Assert.Equal(403, (await AskAsync("DELETE", SignIn, cookie, "https://evil.example")).Status);
+        Assert.Equal(200, (await AskAsync("POST", pause, cookie, Origin)).Status);
+        Assert.Equal(200, (await AskAsync("POST", "/api/v1/jobs/own/resume", cookie, Origin)).Status);
+        Assert.Equal(200, (await AskAsync("GET", "/api/v1/me", cookie)).Status);
+        var foreign = await PostAsync(SignIn, $$"""{"name":"jonas","password":"{{Password}}"}""", ("Origin", "https://evil.example"));
+        Assert.Equal(403, foreign.Status); // Nobody is signed in by another page.
+    }
+
+    [Theory]
+    [InlineData("GET",  "/api/v1/../v1/jobs")]
+    [InlineData("GET",  "//api/v1/jobs")]
+    [InlineData("GET",  "/API/V1/JOBS")]
+    [InlineData("GET",  "/api/v1/jobs/")]
+    [InlineData("GET",  "/api/v1/jobs/own%2f..%2fforeign")]
+    [InlineData("GET",  "/api%2fv1%2fjobs")]
+    [InlineData("GET",  "/healthz/../api/v1/jobs")]
+    [InlineData("HEAD", "/api/v1/jobs")]
+    [InlineData("POST", "/api/v1/session/../jobs/own/run")]
+    public async Task No_spelling_of_a_path_gets_around_the_question_who_asks(string method, string path)
+    {
+        // By hand: a client would tidy the path up.
+        using var client = new TcpClient();
+        await client.ConnectAsync(IPAddress.Loopback, access.Master.Http.BaseAddress!.Port);
+        await using var stream = client.GetStream();
+        await stream.WriteAsync(Encoding.ASCII.GetBytes(
+            $"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"));
+        using var reader = new StreamReader(stream);
+        var answer = await reader.ReadToEndAsync().Soon();
+
+        Assert.Matches(@"^HTTP/1\.1 (400|401|404) ", answer);
+        Assert.DoesNotContain("\"own\"", answer, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("{}",                                                       422)]
+    [InlineData("""{"name":"mara"}""",                                      422)]
+    [InlineData("""{"name":"mara","password":"x","role":"admin"}""",        422)]
+    [InlineData("""{"name":1,"password":"x"}""",                            422)]
+    [InlineData("""{"name":"nobody","password":"x"}""",                     401)]
+    [InlineData("""{"token":""}""",                                         401)]
+    [InlineData("""{"token":"dts_AAAA"}""",                                 401)]
+    [InlineData("not json",                                                 400)]
+    public async Task A_wrong_sign_in_gets_the_right_status(string body, int status) =>
+        Assert.Equal(status, (await PostAsync(SignIn, body, ("X-Forwarded-For", "192.0.2.77"))).Status);
+
+    [Fact]
+    public async Task An_oversized_sign_in_is_refused() => Assert.Equal(
+        413, (await PostAsync(SignIn, $$"""{"name":"mara","password":"{{new string('x', 100_000)}}"}""")).Status);
+
+    [Fact]
+    public async Task Ten_thousand_wrong_passwords_disturb_nobody_else()
+    {
+        await AddAsync("target", Role.Admin);
+        await AddAsync("other", Role.Viewer);
+        const string wrong = """{"name":"target","password":"wrong wrong wrong"}""";
+
+        var attack = Task.WhenAll(Enumerable.Range(0, 4).Select(async _ =>
+        {
+            Dictionary<int, int> statuses = [];
+            for (var n = 0; n < 2500; n++)
+            {
+                var (status, _, _) = await PostAsync(SignIn, wrong, ("X-Forwarded-For", "203.0.113.80"));
+                statuses[status] = statuses.GetValueOrDefault(status) + 1;
+            }
+
+            return statuses;
+        }));
+        await SignInAsync("target", ("X-Forwarded-For", "192.0.2.10"));
+        await SignInAsync("other", ("X-Forwarded-For", "192.0.2.11"));
+        Assert.Equal(200, (await access.AskAsync("viewer", "GET", "/api/v1/jobs")).Status);
+        var answers = (await attack).SelectMany(statuses => statuses).GroupBy(one => one.Key).ToDictionary(
+            same => same.Key, same => same.Sum(one => one.Value));
+
+        Assert.Equal([401, 429], answers.Keys.Order());
+        Assert.Equal(10_000, answers.Values.Sum());
+        Assert.True(answers[401] <= 3 * SignInThrottle.OfNetwork, $"{answers[401]} were checked"); // It may take more than a minute.
+        var records = await access.AuditAsync(record => $"{record["from"]}" == "203.0.113.80");
+        Assert.Contains(
+            records, record => $"{record!["who"]} {record["outcome"]} {record["detail"]}" == "target refused name or password are wrong");
+        Assert.True(records.Count(record => $"{record!["from"]}" == "203.0.113.80") < 100);
+    }
+
+    [Fact]
+    public async Task Another_master_hears_of_sign_out_and_revocation()
+    {
+        await AddAsync("far", Role.Viewer);
+        var (cookie, _, _) = await SignInAsync("far");
+        using var stop = new CancellationTokenSource();
+        var table = new AccessTable(access.Master.Keys, TimeProvider.System);
+        var keeper = new AccessKeeper(table, access.Master.Etcd, access.Master.Keys, new ForeignValues(NullLogger.Instance));
+        var running = keeper.RunAsync(stop.Token);
+        var other = new Credentials(MasterSettings.Read(SettingsReader.Load([], "")), table);
+        await Patience.Until(() => other.Find(Request()) is Shown.By { Caller.Name: "far" }, () => "the session is not known");
+
+        await AskAsync("DELETE", SignIn, cookie, Origin);
+
+        await Patience.Until(() => other.Find(Request()) is Shown.Ended, () => "the session has not ended");
+        await stop.CancelAsync();
+        await running;
+
+        HttpContext Request() => new DefaultHttpContext
+        {
+            Request = { Method = "GET", Host = new HostString("h"), Headers = { Cookie = cookie } },
+            Connection = { RemoteIpAddress = IPAddress.Loopback },
+        };
+    }
+
+    private async Task AddAsync(string name, Role role, string filter = "")
+    {
+        Assert.True(await access.Access.AddPersonAsync(name, role, filter, Password, "tests", default));
+        await Patience.Until(
+            () => access.AskAsync("admin", "GET", "/api/v1/users").GetAwaiter().GetResult().Body.Contains(
+                $"\"{name}\"", StringComparison.Ordinal),
+            () => $"the master does not know {name}");
+    }
+
+    private async Task<(string Cookie, string Header, string Body)> SignInAsync(
+        string name, (string, string)? header = null, string password = Password)
+    {
+        var answer = await PostAsync(SignIn, $$"""{"name":"{{name}}","password":"{{password}}"}""", header is { } one ? [one] : []);
+        Assert.True(answer.Status == 200, $"{answer.Status} {answer.Body}");
+        return (CookieOf(answer.Header), answer.Header, answer.Body);
+    }
+
+    private static string CookieOf(string header) => header.Split(';')[0];
+
+    private Task UntilRefusedAsync(string cookie) => Patience.Until(
+        () => AskAsync("GET", "/api/v1/me", cookie).GetAwaiter().GetResult().Status == 401, () => "the session goes on");
+
+    private async Task<(int Status, string Header, string Body)> PostAsync(
+        string path, string body, params (string Name, string Value)[] headers)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, path);
+        request.Content = new StringContent(body, Encoding.UTF8, new MediaTypeHeaderValue("application/json"));
+        foreach (var (name, value) in headers)
+        {
+            request.Headers.Add(name, value);
+        }
+
+        using var client = Client();
+        using var answer = await client.SendAsync(request);
+        var cookie = answer.Headers.TryGetValues("Set-Cookie", out var values) ? values.Single() : "";
+        return ((int)answer.StatusCode, cookie, await answer.Content.ReadAsStringAsync());
+    }
+
+    private async Task<(int Status, string Body)> AskAsync(
+        string method, string path, string cookie, string? origin = null, string? body = null)
+    {
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        request.Headers.Add("Cookie", cookie);
+        request.Content = body is null ? null : new StringContent(body, Encoding.UTF8, new MediaTypeHeaderValue("application/json"));
+        if (origin is not null)
+        {
+            request.Headers.Add("Origin", origin);
+        }
+
+        using var client = Client();
+        using var answer = await client.SendAsync(request);
+        return ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync());
+    }
+
+    /// <summary>Keeps no cookies.</summary>
+    private HttpClient Client() => new(s_handler, disposeHandler: false)
+    {
+        BaseAddress = access.Master.Http.BaseAddress, Timeout = TimeSpan.FromMinutes(2),
+    };
+
+}

@@ -1,0 +1,112 @@
+using Dts.Common.Jobs;
+using Dts.Master.Alerts;
+using Dts.Tests.Support;
+using Dts.Tests.Unit.Master.Views;
+using Xunit;
+
+namespace Dts.Tests.Unit.Master.Alerts;
+
+/// <summary>What is wrong by the clock.</summary>
+public sealed class AlertLookTests
+{
+    private readonly SomeCluster _cluster = new();
+    private readonly AlertLook _look = new();
+
+    [Theory]
+    // Seven runs took 1, 2, … 7 s.
+    [InlineData(3,  20,   "")]
+    [InlineData(3,  22,   "runs for more than 3 times the 7 s that 95 of 100 runs took")]
+    [InlineData(10, 69,   "")]
+    [InlineData(10, 71,   "runs for more than 10 times the 7 s that 95 of 100 runs took")]
+    [InlineData(1,  9,    "")]
+    public void A_run_is_slow_beyond_a_multiple_of_the_95th_percentile_and_ten_seconds(double factor, int seconds, string reason)
+    {
+        _cluster.Put(Some.Job("a"));
+        _cluster.Load(_cluster.Ended("a", [.. Enumerable.Repeat(RunStatus.Succeeded, 7)]));
+        _cluster.Begin("a", secondsAgo: seconds);
+
+        Assert.Equal(reason, Find(new AlertRule("c", On: [AlertEvent.Slow], SlowFactor: factor)));
+    }
+
+    [Fact]
+    public void Four_successes_say_too_little_to_call_a_run_slow()
+    {
+        _cluster.Put(Some.Job("a"));
+        _cluster.Load(_cluster.Ended("a", [.. Enumerable.Repeat(RunStatus.Succeeded, 4)]));
+        _cluster.Begin("a", secondsAgo: 10_000);
+
+        Assert.Equal("", Find(new AlertRule("c", On: [AlertEvent.Slow])));
+    }
+
+    [Theory]
+    // The latest ended a minute ago.
+    [InlineData(3600, "S S S", "")]
+    [InlineData(100,  "S F F", "no run has succeeded since 2026-11-22 09:57:01 UTC")]
+    [InlineData(3600, "S F F", "")]
+    [InlineData(100,  "F F F", "no run has succeeded since 2026-11-22 09:57:00 UTC")]
+    [InlineData(30,   "S",     "no run has succeeded since 2026-11-22 09:59:01 UTC")]
+    public void A_job_lacks_a_success_after_a_time(int seconds, string endings, string reason)
+    {
+        _cluster.Put(Some.Job("a"));
+        _cluster.Load(_cluster.Ended("a", [.. endings.Split(' ').Select(one => one == "S" ? RunStatus.Succeeded : RunStatus.Failed)]));
+
+        Assert.Equal(reason, Find(new AlertRule("c", On: [AlertEvent.NoSuccess], NoSuccessSeconds: seconds)));
+    }
+
+    [Fact]
+    public void Jobs_that_are_paused_new_unread_or_outside_the_filter_are_not_judged()
+    {
+        _cluster.Put(Some.Job("paused") with { Enabled = false }, Some.Job("new"), Some.Job("outside"));
+        _cluster.Load([.. _cluster.Ended("paused", RunStatus.Failed), .. _cluster.Ended("outside", RunStatus.Failed)]);
+        _cluster.Put(Some.Job("unread"));
+        _cluster.Now = _cluster.Now.AddDays(1);
+
+        Assert.Equal("", Find(new AlertRule("c", "-job:outside", [AlertEvent.NoSuccess], NoSuccessSeconds: 60)));
+    }
+
+    [Fact]
+    public void A_worker_is_gone_a_minute_after_it_left()
+    {
+        _cluster.Register("w1");
+        _cluster.Leave("w1");
+        var rule = new AlertRule("c", On: [AlertEvent.WorkerGone]);
+        _cluster.Now = Some.Now.AddSeconds(59);
+        Assert.Equal("", Find(rule));
+
+        _cluster.Now = Some.Now.AddSeconds(61);
+        Assert.Equal("left at 2026-11-22 10:00:00 UTC and has not come back", Find(rule));
+
+        _cluster.Register("w1");
+        Assert.Equal("", Find(rule));
+    }
+
+    [Fact]
+    public void A_worker_that_left_while_no_master_ran_is_gone_since_then()
+    {
+        _look.Begin(new AlertProgress(Some.Now.AddHours(-1), ["w1", "w2"]));
+        _cluster.Register("w2");
+        var rule = new AlertRule("c", On: [AlertEvent.WorkerGone]);
+
+        Assert.Equal("left at 2026-11-22 09:00:00 UTC and has not come back", Find(rule));
+        _cluster.Register("w1");
+        Assert.Equal("", Find(rule));
+    }
+
+    [Fact]
+    public void A_job_with_an_alert_of_its_own_is_looked_at_without_a_rule()
+    {
+        _cluster.Put(Some.Job("a") with { Alert = new JobAlert("c", [AlertEvent.NoSuccess], NoSuccessSeconds: 1) });
+        _cluster.Load(_cluster.Ended("a", RunStatus.Failed));
+
+        var seen = Assert.Single(_look.Find(_cluster.State, [], [], withJobs: true, _cluster.Now));
+
+        Assert.Equal(AlertSubject.Job(AlertKeys.OfJob, "a"), seen.Subject);
+        Assert.Single(seen.Found);
+    }
+
+    /// <summary>The reasons of all that is found.</summary>
+    private string Find(AlertRule rule) => string.Join(
+        '\n',
+        _look.Find(_cluster.State, [new NamedRule("r", rule, rule.ReadFilter(_cluster.Now))], [], withJobs: false, _cluster.Now)
+            .SelectMany(seen => seen.Found.Values).Select(open => open.Reason));
+}
