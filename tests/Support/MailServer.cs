@@ -38,7 +38,14 @@ internal sealed class MailServer : IAsyncDisposable
             while (true)
             {
                 using var client = await _listener.AcceptTcpClientAsync(_stop.Token);
-                await ServeAsync(client.GetStream());
+                try
+                {
+                    await ServeAsync(client.GetStream());
+                }
+                catch (IOException)
+                {
+                    // A sender that goes away ends its own connection alone.
+                }
             }
         }
         catch (Exception over) when (over is OperationCanceledException or SocketException or ObjectDisposedException)
