@@ -30,7 +30,7 @@ if (args is [DoctorCommand.Name, ..])
             LogStoreChecks.Of(settings.Log),
             HostChecks.TimeZones(settings.DefaultZone),
             HostChecks.Unit("dts-master", TimeSpan.FromSeconds(30)),
-            NginxCheck.Of(settings.ApiPort, settings.ApiToken.Length > 0),
+            NginxCheck.Of(settings.ApiPort, cancel => AccessStore.IsAskedAsync(settings, cancel)),
         ];
     }));
 }
@@ -137,7 +137,9 @@ return await Service.RunAsync(async () =>
     app.Use(RequestGate.AllowHeadAsync);
     app.UseRouting();
     app.Use(trail.NoteAsync);
-    app.Use(new RequestGuard(settings, () => current.AllowedOrigins, refused, credentials).CheckAsync);
+    var people = new AccessStore(etcd, settings.Keys, TimeProvider.System);
+    var uses = new TokenUses(table, people, TimeProvider.System);
+    app.Use(new RequestGuard(settings, () => current.AllowedOrigins, refused, credentials, uses.Note).CheckAsync);
     app.Use(RoleGate.CheckAsync);
     var gate = new RequestGate(settings, log);
     app.Use(gate.GuardApiAsync);
@@ -145,7 +147,6 @@ return await Service.RunAsync(async () =>
     app.Use(new ScopeGate(view, jobs, former).CheckAsync);
     new OriginalApi(jobs, workers, store, visible, gate, settings.DefaultZone).Map(app);
     var v1 = ApiDescription.MapV1(app);
-    var people = new AccessStore(etcd, settings.Keys, TimeProvider.System);
     using var signIn = new SignIn(table, TimeProvider.System);
     new SessionApi(credentials, table, people, signIn, refused).Map(v1);
     new AuditApi(audit).Map(v1);
@@ -202,6 +203,7 @@ return await Service.RunAsync(async () =>
         alertSender.RunAsync(app.Lifetime.ApplicationStopping),
         feed.RunAsync(view, app.Lifetime.ApplicationStopping),
         knowing,
+        uses.RunAsync(app.Lifetime.ApplicationStopping),
         new AuditWriter(audited.Reader, trail, audit, TimeProvider.System, log).RunAsync(app.Lifetime.ApplicationStopping),
         new VersionMover(etcd, waiting, versions, TimeProvider.System, log).RunAsync(app.Lifetime.ApplicationStopping),
         new Heartbeat(systemd, vitals.ProveAsync, vitals.DescribeAsync, TimeProvider.System).RunAsync(app.Lifetime.ApplicationStopping),
@@ -231,6 +233,11 @@ return await Service.RunAsync(async () =>
     Task TakeOver(SettingsReader again)
     {
         var read = MasterSettings.Read(again);
+        if (table.IsListed)
+        {
+            read.ThrowIfOpenToOthers(again, table.HasRecords);
+        }
+
         current = settings with { AllowedOrigins = read.AllowedOrigins, LogLevel = read.LogLevel };
         return Task.CompletedTask;
     }
