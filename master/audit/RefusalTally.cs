@@ -3,14 +3,16 @@ namespace Dts.Master.Audit;
 /// <summary>Makes of many equal refusals few records: the first at once, and a minute later how many followed.</summary>
 /// <remarks>
 /// Without I/O and without a clock; not thread-safe. Refusals are equal when the same is refused to the same caller from the same address
-/// for the same reason. There is room for so many different refusals of each caller, and of strangers for each path and each person whom
-/// they claim to be; what is beyond becomes one record. So nobody takes the room of others.
+/// for the same reason. There is room for so many different refusals of each caller, and of all strangers, where each path and each person
+/// whom they claim to be has some of its own; what is beyond becomes one record. So nobody takes the room of others.
 /// </remarks>
 internal sealed class RefusalTally
 {
     internal const int KindsMax = 1000;
 
-    private const int StrangersMax = 10 * KindsMax; // Of all paths and people, so that strangers take little memory.
+    internal const int StrangersMax = 2 * KindsMax; // Of all paths and people: each is also a record that waits to be written.
+
+    private const int KindsOfEachPath = 20; // A path has them also when strangers have used up the room on others.
 
     /// <summary>How long equal refusals are counted before they are told.</summary>
     public static readonly TimeSpan Span = TimeSpan.FromMinutes(1);
@@ -29,7 +31,7 @@ internal sealed class RefusalTally
         }
 
         var key = (refusal.Who, refusal.From, refusal.Act, refusal.Detail);
-        if (!counted.ContainsKey(key) && (counted.Count >= KindsMax || (source.IsOfStrangers && Strangers >= StrangersMax)))
+        if (!counted.ContainsKey(key) && counted.Count >= (source.IsOfStrangers && Strangers >= StrangersMax ? KindsOfEachPath : KindsMax))
         {
             refusal = source.Rest(refusal);
             key = ("", "", "", "");

@@ -67,6 +67,34 @@ public sealed class LimitedCallerTests(AccessMaster access) : IClassFixture<Acce
     }
 
     [Fact]
+    public async Task A_name_with_runs_and_without_versions_is_for_callers_without_a_filter()
+    {
+        var record = Some.Record(0) with { Id = $"runs-only/{AccessMaster.Run}", JobName = "runs-only" };
+        await access.Master.LogStore.WriteAsync([record], CancellationToken.None);
+
+        Assert.Equal(404, (await access.AskAsync("editor limited", "PUT", "/api/v1/jobs/runs-only", Own)).Status);
+        Assert.Equal(201, (await access.AskAsync("editor limited", "PUT", "/api/v1/jobs/never-used", Own)).Status);
+        Assert.Equal(201, (await access.AskAsync("editor", "PUT", "/api/v1/jobs/runs-only", Own)).Status);
+    }
+
+    [Fact]
+    public async Task One_caller_waits_for_runs_in_a_quarter_of_the_places()
+    {
+        var waiting = Enumerable.Range(0, 13)
+            .Select(_ => access.AskAsync("operator", "POST", "/api/v1/jobs/own/run?wait=5"))
+            .ToList();
+        var (status, body) = await (await Task.WhenAny(waiting)).Soon();
+        var (other, _) = await access.AskAsync("editor", "POST", "/api/v1/jobs/own/run?wait=1");
+        var statuses = (await Task.WhenAll(waiting)).Select(answer => answer.Status).ToList();
+
+        Assert.Equal(429, status);
+        Assert.Contains(
+            "12 requests of operator wait for runs on this master, the most of one caller; nothing was run, try again without wait", body);
+        Assert.Equal(202, other);
+        Assert.Equal(12, statuses.Count(one => one == 202));
+    }
+
+    [Fact]
     public async Task A_line_of_a_crontab_cannot_take_the_name_of_a_foreign_job_that_is_gone()
     {
         await GoneAsync("imported-true", "ops");
