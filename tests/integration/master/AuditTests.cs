@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Dts.Tests.Support;
 using Xunit;
 
 namespace Dts.Tests.Integration.Master;
@@ -198,4 +199,26 @@ public sealed class AuditTests(AccessMaster access) : IClassFixture<AccessMaster
 
     private static string Text(JsonNode record, params string[] members) =>
         string.Join(' ', members.Select(member => $"{record[member]}"));
+}
+
+/// <summary>A master that asks nobody who they are records attempts, too.</summary>
+public sealed class OpenMasterAuditTests(MasterProcess master) : IClassFixture<MasterProcess>
+{
+    [Fact]
+    public async Task A_name_that_leads_to_our_address_is_refused_and_recorded()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/jobs/any/run");
+        request.Headers.Host = "evil.example";
+        using var refused = await master.Http.SendAsync(request);
+
+        Assert.Equal(403, (int)refused.StatusCode);
+        await Patience.Until(
+            () => AuditAsync().GetAwaiter().GetResult().Any(
+                record => $"{record!["who"]} {record["act"]} {record["target"]} {record["outcome"]} {record["detail"]}".StartsWith(
+                    " POST /api/v1/jobs/{name}/run any refused host \"evil.example\" is not ours", StringComparison.Ordinal)),
+            master.Said);
+    }
+
+    private async Task<JsonArray> AuditAsync() =>
+        JsonNode.Parse(await master.Http.GetStringAsync("/api/v1/audit"))!["records"]!.AsArray();
 }

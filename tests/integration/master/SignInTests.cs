@@ -218,6 +218,8 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
 
         var failure = await Record.ExceptionAsync(() => answer.Soon());
         Assert.True(failure is IOException || (await answer).StartsWith("HTTP/1.1 408 ", StringComparison.Ordinal), $"{failure}");
+        var records = await access.AuditAsync(record => $"{record["detail"]}".Contains("too slowly", StringComparison.Ordinal));
+        Assert.Contains(records, record => $"{record!["act"]} {record["outcome"]}" == "POST /api/v1/session failed");
     }
 
     [Fact]
