@@ -37,6 +37,7 @@ internal sealed record MasterSettings(
     LogLevel LogLevel)
 {
     private const int TokenLengthMin = 16;
+    private const string OrToken = "; or make a token: dts-master token create --role admin --name NAME";
 
     /// <summary>What a running master takes over from settings that are read again.</summary>
     public static string[] Reloadable { get; } = ["allowedOrigins", "logLevel"];
@@ -52,13 +53,6 @@ internal sealed record MasterSettings(
 
         string[] origins = [.. settings.List("allowedOrigins", "").Select(text => OriginOf(text) ?? throw settings.Wrong(
             "allowedOrigins", text, "web origins such as https://dts.example.com, without a path"))];
-        if (token.Length == 0 && origins.FirstOrDefault(origin => !IsLoopback(origin)) is { } foreign)
-        {
-            const string expected =
-                "loopback origins only, or a setting apiToken: anyone who reaches that site could run commands on every worker";
-            throw settings.Wrong("allowedOrigins", foreign, expected);
-        }
-
         settings.Text("webroot", ""); // The original's: the console is built in.
         return new MasterSettings(
             IPAddress.Parse(listen),
@@ -80,18 +74,30 @@ internal sealed record MasterSettings(
             LogLevelSetting.Read(settings));
     }
 
-    /// <summary>Refuses an address that others reach, when nothing is asked of them.</summary>
+    /// <summary>Refuses an address that others reach, and pages of other sites, when nothing is asked of them.</summary>
     /// <param name="hasRecords">There are people or tokens, who alone may ask.</param>
     /// <exception cref="SettingsException">The master would be open to everybody.</exception>
     public void ThrowIfOpenToOthers(SettingsReader reader, bool hasRecords)
     {
-        if (!hasRecords && ApiToken.Length == 0 && TrustedProxies.Count == 0 && !IPAddress.IsLoopback(Listen))
+        if (hasRecords || ApiToken.Length > 0 || TrustedProxies.Count > 0)
+        {
+            return;
+        }
+
+        if (!IPAddress.IsLoopback(Listen))
         {
             throw reader.Wrong(
                 "listen",
                 $"{Listen}",
-                "a loopback address, or a setting apiToken: whoever reaches this port can run commands on every worker; "
-                    + "or make a token: dts-master token create --role admin --name NAME");
+                $"a loopback address, or a setting apiToken: whoever reaches this port can run commands on every worker{OrToken}");
+        }
+
+        if (AllowedOrigins.FirstOrDefault(origin => !IsLoopback(origin)) is { } foreign)
+        {
+            throw reader.Wrong(
+                "allowedOrigins",
+                foreign,
+                $"loopback origins only, or a setting apiToken: anyone who reaches that site could run commands on every worker{OrToken}");
         }
     }
 
@@ -107,6 +113,6 @@ internal sealed record MasterSettings(
         || (Uri.TryCreate(text, UriKind.Absolute, out var url)
             && url is { Scheme: "http" or "https", Query: "", Fragment: "", UserInfo: "" });
 
-    private static bool IsLoopback(string origin) =>
+    internal static bool IsLoopback(string origin) =>
         Uri.TryCreate(origin, UriKind.Absolute, out var page) && RequestGuard.IsLoopback(page.DnsSafeHost);
 }

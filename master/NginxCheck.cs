@@ -8,18 +8,18 @@ internal static class NginxCheck
     private static readonly string[] Folders = ["/etc/nginx/conf.d", "/etc/nginx/sites-enabled"];
 
     /// <param name="apiPort">Where the master listens.</param>
-    /// <param name="hasToken">Whether the master has an apiToken.</param>
-    public static Check Of(int apiPort, bool hasToken) => Check.Of("nginx", Folders[0], "nginx -t", () =>
+    /// <param name="isAsked">Whether the master asks its callers who they are.</param>
+    public static Check Of(int apiPort, Func<CancellationToken, Task<bool>> isAsked) => new("nginx", Folders[0], "nginx -t", async cancel =>
     {
         var sites = Folders.Where(Directory.Exists)
             .SelectMany(Directory.EnumerateFiles)
             .Select(file => (file, File.ReadAllText(file)))
             .ToList();
-        return Judge(sites, apiPort, hasToken, () => Question.Ask("nginx -t"));
+        return [.. Judge(sites, apiPort, sites.Count == 0 || await isAsked(cancel), () => Question.Ask("nginx -t"))];
     });
 
     internal static IEnumerable<Finding> Judge(
-        IEnumerable<(string File, string Text)> sites, int apiPort, bool hasToken, Func<(int? ExitCode, string Said)> test)
+        IEnumerable<(string File, string Text)> sites, int apiPort, bool isAsked, Func<(int? ExitCode, string Said)> test)
     {
         string[] masters = ["dts_masters", $"127.0.0.1:{apiPort}", $"localhost:{apiPort}", $"[::1]:{apiPort}"];
         var ours = sites.Where(site => site.Text.Split('\n').Any(line => masters.Any(line.Split('#')[0].Contains))).ToList();
@@ -29,12 +29,12 @@ internal static class NginxCheck
             yield break;
         }
 
-        if (!hasToken)
+        if (!isAsked)
         {
             yield return Finding.Error(
                 "nginx",
-                $"{string.Join(", ", ours.Select(site => site.File))} passes requests to a master without apiToken: "
-                + "anyone who reaches nginx can run commands",
+                $"{string.Join(", ", ours.Select(site => site.File))} passes requests to a master without apiToken, "
+                + "people, tokens and trustedProxies: anyone who reaches nginx can run commands",
                 "(umask 077; echo \"DTS_APITOKEN=$(cat /proc/sys/kernel/random/uuid)\" >>/etc/dts/master.env); "
                 + "systemctl restart dts-master");
         }

@@ -30,7 +30,7 @@ if (args is [DoctorCommand.Name, ..])
             LogStoreChecks.Of(settings.Log),
             HostChecks.TimeZones(settings.DefaultZone),
             HostChecks.Unit("dts-master", TimeSpan.FromSeconds(30)),
-            NginxCheck.Of(settings.ApiPort, settings.ApiToken.Length > 0),
+            NginxCheck.Of(settings.ApiPort, cancel => AccessStore.IsAskedAsync(settings, cancel)),
         ];
     }));
 }
@@ -77,16 +77,17 @@ return await Service.RunAsync(async () =>
     var workers = new WorkerList(etcd, settings.Keys);
     var foreign = new ForeignValues(log);
     var requests = new HttpContextAccessor();
+    using var versions = IVersionStore.Open(settings.Log, settings.VersionRetention);
+    var waiting = new WaitingVersions(etcd, settings.Keys, foreign.Report);
+    using var history = new VersionHistory(waiting, versions, TimeProvider.System);
+    var former = new FormerJobs(history, async (name, cancel) => await store.ListAsync(name, 0, 1, cancel) is [_, ..]);
     var jobs = new JobStore(
         etcd,
         settings.Keys,
         settings.DefaultZone,
         TimeProvider.System,
         foreign,
-        () => CallerRights.RightsOf(Caller.Of(requests.HttpContext), AuditNotes.Of(requests.HttpContext).NoteChange));
-    using var versions = IVersionStore.Open(settings.Log, settings.VersionRetention);
-    var waiting = new WaitingVersions(etcd, settings.Keys, foreign.Report);
-    using var history = new VersionHistory(waiting, versions, TimeProvider.System);
+        () => CallerRights.RightsOf(Caller.Of(requests.HttpContext), former, AuditNotes.Of(requests.HttpContext).NoteChange));
     var view = new ClusterView(new ClusterState(settings.Keys, settings.DefaultZone));
     var feed = new EventFeed(TimeProvider.System);
     view.Observe((state, changes) => feed.Take(view, state, changes));
@@ -136,14 +137,16 @@ return await Service.RunAsync(async () =>
     app.Use(RequestGate.AllowHeadAsync);
     app.UseRouting();
     app.Use(trail.NoteAsync);
-    app.Use(new RequestGuard(settings, () => current.AllowedOrigins, refused, credentials).CheckAsync);
+    var people = new AccessStore(etcd, settings.Keys, TimeProvider.System);
+    var uses = new TokenUses(table, people, TimeProvider.System);
+    app.Use(new RequestGuard(settings, () => current.AllowedOrigins, refused, credentials, uses.Note).CheckAsync);
     app.Use(RoleGate.CheckAsync);
     var gate = new RequestGate(settings, log);
     app.Use(gate.GuardApiAsync);
-    app.Use(new ScopeGate(view, jobs, history).CheckAsync);
-    new OriginalApi(jobs, workers, store, gate, settings.DefaultZone).Map(app);
+    var visible = new VisibleJobs(view, former);
+    app.Use(new ScopeGate(view, jobs, former).CheckAsync);
+    new OriginalApi(jobs, workers, store, visible, gate, settings.DefaultZone).Map(app);
     var v1 = ApiDescription.MapV1(app);
-    var people = new AccessStore(etcd, settings.Keys, TimeProvider.System);
     using var signIn = new SignIn(table, TimeProvider.System);
     new SessionApi(credentials, table, people, signIn, refused).Map(v1);
     new AuditApi(audit).Map(v1);
@@ -156,7 +159,7 @@ return await Service.RunAsync(async () =>
     new PreviewApi(settings.DefaultZone, TimeProvider.System).Map(v1);
     new LedgerApi(jobs, ledger, TimeProvider.System).Map(v1);
     var oneRun = new RunReader(etcd, settings.Keys, store, jobs, TimeProvider.System);
-    new RunsApi(view, oneRun, jobs, store, TimeProvider.System).Map(v1);
+    new RunsApi(view, visible, oneRun, jobs, store, TimeProvider.System).Map(v1);
     new ScheduleApi(view, loads, TimeProvider.System).Map(v1);
     new JobStatsApi(jobs, store, TimeProvider.System).Map(v1);
     new OutputApi(jobs, store, etcd, settings.Keys, TimeProvider.System).Map(v1);
@@ -200,6 +203,7 @@ return await Service.RunAsync(async () =>
         alertSender.RunAsync(app.Lifetime.ApplicationStopping),
         feed.RunAsync(view, app.Lifetime.ApplicationStopping),
         knowing,
+        uses.RunAsync(app.Lifetime.ApplicationStopping),
         new AuditWriter(audited.Reader, trail, audit, TimeProvider.System, log).RunAsync(app.Lifetime.ApplicationStopping),
         new VersionMover(etcd, waiting, versions, TimeProvider.System, log).RunAsync(app.Lifetime.ApplicationStopping),
         new Heartbeat(systemd, vitals.ProveAsync, vitals.DescribeAsync, TimeProvider.System).RunAsync(app.Lifetime.ApplicationStopping),
@@ -229,6 +233,11 @@ return await Service.RunAsync(async () =>
     Task TakeOver(SettingsReader again)
     {
         var read = MasterSettings.Read(again);
+        if (table.IsListed)
+        {
+            read.ThrowIfOpenToOthers(again, table.HasRecords);
+        }
+
         current = settings with { AllowedOrigins = read.AllowedOrigins, LogLevel = read.LogLevel };
         return Task.CompletedTask;
     }

@@ -20,6 +20,7 @@ namespace Dts.Common.Jobs;
 /// alerts/...              rules, what is wrong, messages: AlertKeys of the master
 /// access/people/{name}    a person who may sign in, JSON                                    no lease
 /// access/tokens/{name}    a token, as a digest, JSON                                        no lease
+/// access/used/{name}      the day on which a token was last used, JSON                      no lease
 /// access/sessions/{digest} a browser that is signed in, JSON                                until the session ends
 /// workers/{id}            a worker's registration, JSON                                     the session's
 /// lock/{what}             a lock for cluster chores: the holder's id                        the session's
@@ -63,6 +64,8 @@ public sealed class Keys(string prefix)
     public string People { get; } = prefix + "access/people/";
 
     public string Tokens { get; } = prefix + "access/tokens/";
+
+    public string UsedTokens { get; } = prefix + "access/used/";
 
     public string Sessions { get; } = prefix + "access/sessions/";
 

@@ -15,6 +15,10 @@ internal sealed record Person(string Role, string Filter, PasswordHash? Password
 internal sealed record AccessToken(
     string Role, string Filter, string Sha256, DateTimeOffset CreatedAt, string By, DateTimeOffset? EndsAt = null);
 
+/// <summary>When a token was last used, as etcd has it under the token's name.</summary>
+/// <param name="Day">In UTC.</param>
+internal sealed record TokenUse(DateOnly Day);
+
 /// <summary>A browser that has signed in, as etcd has it under the digest of its cookie's value.</summary>
 /// <param name="Kind"><c>person</c>, <c>token</c> or <c>apiToken</c>.</param>
 /// <param name="Credential">
@@ -30,6 +34,7 @@ internal sealed record Session(
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(Person))]
 [JsonSerializable(typeof(AccessToken))]
+[JsonSerializable(typeof(TokenUse))]
 [JsonSerializable(typeof(Session))]
 internal sealed partial class AccessJson : JsonSerializerContext
 {

@@ -2,6 +2,8 @@ using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
+using Dts.Master.Jobs;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dts.Master.Access;
 
@@ -12,6 +14,11 @@ internal sealed class AccessStore(EtcdClient etcd, Keys keys, TimeProvider time)
     public static readonly TimeSpan SessionLasts = TimeSpan.FromHours(12);
 
     private const int Tries = 20;
+
+    // etcd is slow with many leases, and who has a password or a token can sign in any number of times.
+    private static readonly TimeSpan SessionsShareFor = TimeSpan.FromMinutes(5);
+
+    private readonly RequestLease _sessions = new(etcd, time, SessionLasts + SessionsShareFor, SessionsShareFor);
 
     /// <summary>Adds a person; false = there is one of this name.</summary>
     /// <exception cref="FormatException">Name, role, filter or password are wrong.</exception>
@@ -70,21 +77,47 @@ internal sealed class AccessStore(EtcdClient etcd, Keys keys, TimeProvider time)
 
     /// <summary>Removes a token; false = there is none.</summary>
     public async Task<bool> RemoveTokenAsync(string name, CancellationToken cancel) =>
-        (await etcd.DeleteAsync(keys.Token(name), cancel)).Deleted > 0;
+        (await etcd.TxnAsync(
+            Txn.All([Txn.Delete(keys.Token(name)), Txn.Delete(keys.UsedTokens + name)]), repeatable: false, cancel))
+        .Responses[0].ResponseDeleteRange.Deleted > 0;
+
+    /// <summary>Notes that a token is used on a day.</summary>
+    public Task NoteUseAsync(string token, DateOnly day, CancellationToken cancel) => etcd.TxnAsync(
+        Txn.If(Txn.Exists(keys.Token(token)))
+            .Then(Txn.Put(keys.UsedTokens + token, JsonSerializer.Serialize(new TokenUse(day), AccessJson.Readable.TokenUse))),
+        cancel: cancel);
 
     /// <summary>Begins a session and returns the value of its cookie.</summary>
-    public async Task<string> AddSessionAsync(string kind, string name, string credential, string address, CancellationToken cancel)
+    /// <param name="ended">Digests of sessions that end for it.</param>
+    public async Task<string> AddSessionAsync(
+        string kind, string name, string credential, string address, IReadOnlyList<string> ended, CancellationToken cancel)
     {
         var (value, now) = (Secret.NewValue(), time.GetUtcNow());
-        var session = new Session(kind, name, credential, address, now, now + SessionLasts);
-        var lease = await etcd.GrantAsync(SessionLasts, cancel);
-        await etcd.PutAsync(
-            keys.Session(Secret.Digest(value)), JsonSerializer.Serialize(session, AccessJson.Readable.Session), lease, cancel);
+        var session = JsonSerializer.Serialize(
+            new Session(kind, name, credential, address, now, now + SessionLasts), AccessJson.Readable.Session);
+        await _sessions.UseAsync(lease => etcd.PutAsync(keys.Session(Secret.Digest(value)), session, lease, cancel), cancel);
+        foreach (var digest in ended)
+        {
+            await etcd.DeleteAsync(keys.Session(digest), cancel);
+        }
+
         return value;
     }
 
     public Task RemoveSessionAsync(string value, CancellationToken cancel) =>
         etcd.DeleteAsync(keys.Session(Secret.Digest(value)), cancel);
+
+    /// <summary>Whether a master with these settings asks its callers who they are.</summary>
+    public static async Task<bool> IsAskedAsync(MasterSettings settings, CancellationToken cancel)
+    {
+        if (settings.ApiToken.Length > 0 || settings.TrustedProxies.Count > 0)
+        {
+            return true;
+        }
+
+        using var etcd = new EtcdClient(settings.Etcd, TimeProvider.System, NullLogger.Instance);
+        return (await etcd.ListAsync(settings.Keys.People, cancel)).Count + (await etcd.ListAsync(settings.Keys.Tokens, cancel)).Count > 0;
+    }
 
     public async Task<IReadOnlyList<(string Name, Person Person)>> ListPeopleAsync(CancellationToken cancel) =>
         await ListAsync(keys.People, AccessJson.Readable.Person, cancel);

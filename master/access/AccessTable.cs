@@ -14,6 +14,9 @@ namespace Dts.Master.Access;
 /// </remarks>
 internal sealed class AccessTable(Keys keys, TimeProvider time)
 {
+    /// <summary>The most sessions of one person or token; one more ends the oldest.</summary>
+    public const int SessionsMax = 50;
+
     private volatile State _state = State.Empty;
     private volatile bool _isListed;
     private volatile TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -27,6 +30,9 @@ internal sealed class AccessTable(Keys keys, TimeProvider time)
     public IReadOnlyDictionary<string, Person> People => _state.People;
 
     public IReadOnlyDictionary<string, AccessToken> Tokens => _state.Tokens;
+
+    /// <summary>When tokens were last used, by their names.</summary>
+    public IReadOnlyDictionary<string, TokenUse> TokenUses => _state.Uses;
 
     /// <summary>A table for masters and tests without records.</summary>
     public static AccessTable OfNobody()
@@ -59,19 +65,26 @@ internal sealed class AccessTable(Keys keys, TimeProvider time)
     /// <param name="report">Called for each record that cannot be read.</param>
     public void Apply(IEnumerable<KeyChange> changes, Action<KeyChange, string> report)
     {
-        var (people, tokens, sessions, broken) =
-            (_state.People.ToBuilder(), _state.Tokens.ToBuilder(), _state.Sessions.ToBuilder(), _state.Broken.ToBuilder());
+        var (people, tokens, uses, sessions, broken) = (
+            _state.People.ToBuilder(),
+            _state.Tokens.ToBuilder(),
+            _state.Uses.ToBuilder(),
+            _state.Sessions.ToBuilder(),
+            _state.Broken.ToBuilder());
         foreach (var change in changes)
         {
             var isRead = Apply(change, keys.People, people, AccessJson.Readable.Person, person => Roles.Find(person.Role) is not null)
                 ?? Apply(change, keys.Tokens, tokens, AccessJson.Readable.AccessToken, token => Roles.Find(token.Role) is not null)
-                ?? Apply(change, keys.Sessions, sessions, AccessJson.Readable.Session, _ => true);
+                ?? Apply(change, keys.Sessions, sessions, AccessJson.Readable.Session, _ => true)
+                ?? Apply(change, keys.UsedTokens, uses, AccessJson.Readable.TokenUse, _ => true);
             if (change is KeyChange.Put && isRead is false)
             {
                 report(change, "it is no record of a person, a token or a session; it lets nobody in");
             }
 
-            if (change is KeyChange.Put && isRead is false && !change.Key.StartsWith(keys.Sessions, StringComparison.Ordinal))
+            if (change is KeyChange.Put && isRead is false
+                && !change.Key.StartsWith(keys.Sessions, StringComparison.Ordinal)
+                && !change.Key.StartsWith(keys.UsedTokens, StringComparison.Ordinal))
             {
                 broken.Add(change.Key);
             }
@@ -81,7 +94,8 @@ internal sealed class AccessTable(Keys keys, TimeProvider time)
             }
         }
 
-        _state = new State(people.ToImmutable(), tokens.ToImmutable(), sessions.ToImmutable(), broken.ToImmutable());
+        _state = new State(
+            people.ToImmutable(), tokens.ToImmutable(), uses.ToImmutable(), sessions.ToImmutable(), broken.ToImmutable());
         var changed = _changed;
         _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         changed.SetResult();
@@ -120,6 +134,15 @@ internal sealed class AccessTable(Keys keys, TimeProvider time)
             _ => null,
         };
     }
+
+    /// <summary>The digests of sessions that must end before a person or a token may have one more: the oldest.</summary>
+    public IReadOnlyList<string> SessionsTooMany(string kind, string name) =>
+    [
+        .. _state.Sessions.Where(session => session.Value.Kind == kind && session.Value.Name == name)
+            .OrderByDescending(session => session.Value.CreatedAt)
+            .Skip(SessionsMax - 1)
+            .Select(session => session.Key),
+    ];
 
     /// <summary>Whether a person has signed in from here, and has not signed out.</summary>
     public bool IsUsedBy(string person, IPAddress address) => _state.Sessions.Values.Any(
@@ -169,12 +192,14 @@ internal sealed class AccessTable(Keys keys, TimeProvider time)
     private sealed record State(
         ImmutableDictionary<string, Person> People,
         ImmutableDictionary<string, AccessToken> Tokens,
+        ImmutableDictionary<string, TokenUse> Uses,
         ImmutableDictionary<string, Session> Sessions,
         ImmutableHashSet<string> Broken)
     {
         public static readonly State Empty = new(
             ImmutableDictionary<string, Person>.Empty,
             ImmutableDictionary<string, AccessToken>.Empty,
+            ImmutableDictionary<string, TokenUse>.Empty,
             ImmutableDictionary<string, Session>.Empty,
             []);
 

@@ -7,10 +7,12 @@ namespace Dts.Master.Access;
 /// <summary>A caller's role and scope, as the store of jobs keeps them and as answers show them.</summary>
 internal static class CallerRights
 {
-    public static JobRights RightsOf(Caller caller, Action<JobName, Job?, Job?>? noted = null) => new(
+    /// <param name="former">Judges names that no job has.</param>
+    public static JobRights RightsOf(Caller caller, FormerJobs? former = null, Action<JobName, Job?, Job?>? noted = null) => new(
         caller.Author,
         caller.Scope.IsEverything ? null : caller.MaySee,
         caller.May(Role.Admin),
+        former,
         noted);
 
     /// <summary>The job as the caller may see it: a viewer without the values of its variables, which may be secret.</summary>

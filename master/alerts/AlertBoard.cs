@@ -110,7 +110,7 @@ internal sealed class AlertBoard(AlertKeys keys, Action<KeyChange, string> repor
         else if (key.StartsWith(keys.Mutes, StringComparison.Ordinal))
         {
             Keep(_mutes, key[keys.Mutes.Length..], change, AlertJson.Readable.AlertMute, (id, mute) =>
-                new NamedMute(id, mute, EventFilter.Read(Views.Filter.Parse(mute.Filter, now))));
+                new NamedMute(id, mute, mute.ReadFilter(now)));
         }
         else if (key == keys.Ledger)
         {

@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
+using Dts.Master.Events;
 
 namespace Dts.Master.Alerts;
 
@@ -33,8 +34,14 @@ internal sealed record AlertProgress(DateTimeOffset At, IReadOnlyList<string> Wo
 /// <param name="Filter">Which jobs or workers.</param>
 /// <param name="Until">Null = until what is wrong with them now has ended.</param>
 /// <param name="By">Who wants it.</param>
-internal sealed record AlertMute(string Filter, DateTimeOffset? Until, string By, string Reason, DateTimeOffset At)
+/// <param name="Scope">The filter that limits who wants it: workers are none of their jobs. Empty = they are not limited.</param>
+internal sealed record AlertMute(
+    string Filter, DateTimeOffset? Until, string By, string Reason, DateTimeOffset At, string Scope = "")
 {
+    /// <exception cref="FormatException">The filter asks how jobs stand at a moment; the message names the word.</exception>
+    public EventFilter ReadFilter(DateTimeOffset now) => EventFilter.Read(
+        Views.Filter.Parse(Filter, now), Views.Filter.Parse(Scope, now), isOfJobsOnly: Scope.Length > 0);
+
     public bool IsOn(DateTimeOffset now) => Until is null || Until > now;
 }
 

@@ -7,7 +7,7 @@ using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Master.Access;
 using Dts.Master.Alerts;
-using Dts.Master.Events;
+using Dts.Master.Jobs;
 using Dts.Master.Views;
 
 namespace Dts.Master.Api;
@@ -36,8 +36,11 @@ internal sealed class AlertsApi(
             .RequireRole(Role.Viewer)
             .WithSummary("What is wrong now, the messages of the last day, what is quiet, and the channels");
 
-        v1.MapGet("/alerts/rules", () => new AlertRulePage([.. board.Rules.Select(AlertRuleView.Of)]))
-            .RequireRole(Role.Viewer).WithSummary("The rules: what is told about which jobs, and by which channel");
+        // A rule names labels, jobs and addresses of others.
+        v1.MapGet("/alerts/rules", (HttpContext http) => new AlertRulePage(
+            [.. board.Rules.Where(_ => Caller.Of(http).Scope.IsEverything).Select(AlertRuleView.Of)]))
+            .RequireRole(Role.Viewer)
+            .WithSummary("The rules: what is told about which jobs, and by which channel; none for callers with a filter");
 
         v1.MapPut("/alerts/rules/{name}", async (
             [Description("The rule's name")] string name, HttpContext http, CancellationToken cancel) =>
@@ -76,7 +79,7 @@ internal sealed class AlertsApi(
         v1.MapDelete("/alerts/mutes/{id}", async ([Description("The mute's id")] string id, HttpContext http, CancellationToken cancel) =>
         {
             var mute = board.Mutes.FirstOrDefault(mute => mute.Id == id);
-            if (mute is null || (!Caller.Of(http).Scope.IsEverything && mute.Mute.By != Caller.Of(http).Name))
+            if (mute is null || !MaySee(Caller.Of(http), mute))
             {
                 throw Refusal.NotFound($"there is no mute \"{Display.Line(id)}\"");
             }
@@ -123,10 +126,12 @@ internal sealed class AlertsApi(
                 .. board.Recent.Concat(board.Unsent).Where(message => Sees(message.JobName))
                     .OrderByDescending(message => message.At).Take(RecentMax).Select(MessageView.Of),
             ],
-            [.. board.Mutes.Where(_ => caller.Scope.IsEverything).Select(mute => AlertMuteView.Of(mute.Id, mute.Mute))],
+            [.. board.Mutes.Where(mute => MaySee(caller, mute)).Select(mute => AlertMuteView.Of(mute.Id, mute.Mute))],
             [.. channels.All.OrderBy(channel => channel.Key, StringComparer.Ordinal).Select(channel => new ChannelView(
-                channel.Key, channel.Value.Type, channel.Value.Shown))]);
+                channel.Key, channel.Value.Type, caller.Scope.IsEverything ? channel.Value.Shown : ""))]);
     }
+
+    private static bool MaySee(Caller caller, NamedMute mute) => caller.Scope.IsEverything || mute.Mute.By == caller.Name;
 
     private bool IsMuted(AlertSubject subject) => board.Mutes.Any(mute => mute.Mute.IsOn(time.GetUtcNow()) && keeper.IsOf(mute, subject));
 
@@ -150,7 +155,15 @@ internal sealed class AlertsApi(
     private AlertMute MuteOf(MuteRequest asked, Caller caller)
     {
         var now = time.GetUtcNow();
-        var filter = EventFilter.Read(Filter.Parse(asked.Filter, now), caller.Scope.Filter);
+        var terms = Filter.Parse(asked.Filter, now).Terms;
+        var mute = new AlertMute(asked.Filter, asked.Until, caller.Name, asked.Reason, now, caller.Scope.Text);
+        var named = new NamedMute("", mute, mute.ReadFilter(now));
+        if (!caller.Scope.IsEverything && terms.OfType<FilterTerm.Worker>().FirstOrDefault() is { } word)
+        {
+            throw new NotAllowedException(
+                $"filter has {FilterParser.Quote(word.Word)}, and a filter limits you to jobs; expected words that name jobs");
+        }
+
         if (string.IsNullOrWhiteSpace(asked.Filter))
         {
             throw Refusal.Invalid("filter", asked.Filter, "words that name jobs or workers, such as job:backup or label:team=pay");
@@ -166,9 +179,6 @@ internal sealed class AlertsApi(
             throw Refusal.Invalid("until", $"{until.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}", "a time within the next 365 days");
         }
 
-        var scoped = caller.Scope.IsEverything ? asked.Filter : $"{asked.Filter} {caller.Scope.Text}";
-        var mute = new AlertMute(scoped, asked.Until, caller.Name, asked.Reason, now);
-        var named = new NamedMute("", mute, filter);
         return asked.Until is not null || board.States.Any(state => state.Value.Open.Count > 0 && keeper.IsOf(named, state.Key))
             ? mute
             : throw Refusal.Conflict("nothing that matches the filter is wrong now; expected until, a time");
@@ -239,10 +249,11 @@ internal sealed record MessageView(
 
 internal sealed record AlertMuteView(string Id, string Filter, DateTimeOffset? Until, string By, string Reason, DateTimeOffset At)
 {
-    public static AlertMuteView Of(string id, AlertMute mute) => new(id, mute.Filter, mute.Until, mute.By, mute.Reason, mute.At);
+    public static AlertMuteView Of(string id, AlertMute mute) => 
+        new(id, $"{mute.Filter} {mute.Scope}".TrimEnd(), mute.Until, mute.By, mute.Reason, mute.At);
 }
 
-/// <param name="To">The host or the addresses that it leads to.</param>
+/// <param name="To">The host or the addresses that it leads to; empty for callers with a filter.</param>
 internal sealed record ChannelView(string Name, string Type, string To);
 
 /// <param name="Delivered">The other side has taken it.</param>

@@ -11,6 +11,9 @@ namespace Dts.Master.Api;
 /// <summary>What happens in the cluster, as server-sent events.</summary>
 internal sealed class EventsApi(EventFeed feed, TimeProvider time)
 {
+    private readonly Places _places =
+        new(EventFeed.ListenersMax, "listeners", "already get events from this master", "try again later");
+
     public void Map(RouteGroupBuilder v1) =>
         v1.MapGet("/events", (
             [Description("Which events: job:backup label:team=pay user:deploy worker:w1 ending:failed, or a part of the job's name")]
@@ -31,12 +34,9 @@ internal sealed class EventsApi(EventFeed feed, TimeProvider time)
             return;
         }
 
+        using var taken = _places.Take(Caller.Of(http));
         var lastEventId = http.Request.Headers["Last-Event-ID"].FirstOrDefault();
-        if (feed.Join(lastEventId) is not { } place)
-        {
-            throw Refusal.Unavailable($"{EventFeed.ListenersMax} listeners already get events from this master; try again later");
-        }
-
+        var place = feed.Join(lastEventId);
         try
         {
             await TellAsync(http, filter, place, lastEventId);

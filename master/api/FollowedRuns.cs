@@ -11,22 +11,15 @@ internal sealed class FollowedRuns(ILogReader store, EtcdClient etcd, TimeProvid
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, (FollowedRun Run, int Followers)> _runs = [];
-    private int _followers;
 
-    /// <summary>Adds a follower to a run; null = this master has the most followers it accepts.</summary>
+    /// <summary>Adds a follower to a run.</summary>
     /// <param name="run">The record's id.</param>
     /// <param name="runKey">The run's key in etcd while it is in flight.</param>
     /// <param name="offset">The offset at which this follower begins.</param>
-    public FollowedRun? TryJoin(string run, string runKey, long offset)
+    public FollowedRun Join(string run, string runKey, long offset)
     {
         lock (_gate)
         {
-            if (_followers == FollowersMax)
-            {
-                return null;
-            }
-
-            _followers++;
             var (followed, followers) = _runs.TryGetValue(run, out var known)
                 ? known
                 : (new FollowedRun(store, run, async cancel => await etcd.FindAsync(runKey, cancel: cancel) is not null, offset, time), 0);
@@ -39,7 +32,6 @@ internal sealed class FollowedRuns(ILogReader store, EtcdClient etcd, TimeProvid
     {
         lock (_gate)
         {
-            _followers--;
             var followers = _runs[run.Id].Followers - 1;
             _runs[run.Id] = (run, followers);
             if (followers == 0)

@@ -107,7 +107,7 @@ internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvide
         List<ApplyFault> refused = [];
         try
         {
-            var made = await RunAsync(MakePlan, isDryRun, cancel);
+            var made = await RunAsync(MakePlan, [.. content.Jobs.Select(line => line.Job.Name)], isDryRun, cancel);
             return TypedResults.Json(
                 ImportAnswer.Of(content, made, refused, isDryRun, defaultZone), ApiJson.Readable.ImportAnswer);
         }
@@ -148,7 +148,8 @@ internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvide
 
         try
         {
-            var plan = await RunAsync(stored => ApplyPlan.Make(wanted, stored, rules), isDryRun, cancel);
+            List<string> names = [.. wanted.Select(job => job.Job).OfType<Job>().Select(job => job.Name)];
+            var plan = await RunAsync(stored => ApplyPlan.Make(wanted, stored, rules), names, isDryRun, cancel);
             return plan.Faults.Count > 0
                 ? ApplyProblem.Of(plan.Faults).Answer()
                 : TypedResults.Json(ApplyAnswer.Of(plan, isDryRun), ApiJson.Readable.ApplyAnswer);
@@ -159,8 +160,9 @@ internal sealed class ImportApi(JobStore jobs, CronZone defaultZone, TimeProvide
         }
     }
 
-    private async Task<ApplyPlan> RunAsync(Func<StoredJobs, ApplyPlan> makePlan, bool isDryRun, CancellationToken cancel) =>
-        isDryRun ? makePlan(await jobs.ReadAllAsync(cancel)) : await jobs.ApplyAsync(makePlan, cancel);
+    private async Task<ApplyPlan> RunAsync(
+        Func<StoredJobs, ApplyPlan> makePlan, IReadOnlyCollection<string> names, bool isDryRun, CancellationToken cancel) =>
+        isDryRun ? makePlan(await jobs.ReadAllAsync(names, cancel)) : await jobs.ApplyAsync(makePlan, cancel, names);
 
     private static CrontabFormat? FormatOf(string? text) => Query.Text("format", text) switch
     {

@@ -11,7 +11,8 @@ using Dts.Master.Logs;
 namespace Dts.Master.Api;
 
 /// <summary>The six paths of the original system, with its forms, its envelope and its status 200 whatever happens.</summary>
-internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogReader store, RequestGate gate, CronZone defaultZone)
+internal sealed class OriginalApi(
+    JobStore jobs, WorkerList workers, ILogReader store, VisibleJobs visible, RequestGate gate, CronZone defaultZone)
 {
     private const int BodyBytesMax = 1 << 20;
     private static readonly FormOptions Limits = new()
@@ -74,7 +75,8 @@ internal sealed class OriginalApi(JobStore jobs, WorkerList workers, ILogReader 
             var limit = int.TryParse(Find(http, form, "limit"), out var limited) && limited > 0
                 ? Math.Min(limited, LimitMax)
                 : DefaultLimit;
-            var records = await store.ListAsync(name, skip, limit, http.RequestAborted);
+            var found = await store.ListAsync(name, skip, limit, http.RequestAborted);
+            var records = found.Select(record => visible.Show(Caller.Of(http), record)).ToList();
             await gate.AnswerAsync(http, records, ApiJson.Readable.RunRecord, record => record.Id);
         })).RequireRole(Role.Viewer);
 

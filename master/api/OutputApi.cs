@@ -31,6 +31,8 @@ internal sealed class OutputApi(JobStore jobs, ILogReader store, EtcdClient etcd
     private static readonly TimeSpan AppearsWithin = TimeSpan.FromSeconds(10);
 
     private readonly FollowedRuns _followed = new(store, etcd, time);
+    private readonly Places _places = new(
+        FollowedRuns.FollowersMax, "readers", "already follow outputs on this master", "try again later, or without follow=true");
 
     public void Map(RouteGroupBuilder v1) =>
         v1.MapGet("/runs/{job}/{runId}/output", (
@@ -132,12 +134,8 @@ internal sealed class OutputApi(JobStore jobs, ILogReader store, EtcdClient etcd
 
     private async Task FollowAsync(HttpContext http, string id, long offset, string runKey)
     {
-        if (_followed.TryJoin(id, runKey, offset) is not { } run)
-        {
-            throw Refusal.Unavailable(
-                $"{FollowedRuns.FollowersMax} readers already follow outputs on this master; try again later, or without follow=true");
-        }
-
+        using var taken = _places.Take(Caller.Of(http));
+        var run = _followed.Join(id, runKey, offset);
         try
         {
             await FollowAsync(http, run, offset);

@@ -59,7 +59,10 @@ internal sealed class PeopleApi(AccessStore store, AccessTable table, Credential
         }).RequireRole(Role.Admin).WithSummary("Removes a person, and ends their sessions on all masters");
 
         v1.MapGet("/tokens", () => new TokensPage(
-            [.. table.Tokens.OrderBy(one => one.Key, StringComparer.Ordinal).Select(one => TokenRow.Of(one.Key, one.Value))]))
+            [
+                .. table.Tokens.OrderBy(one => one.Key, StringComparer.Ordinal).Select(
+                    one => TokenRow.Of(one.Key, one.Value, table.TokenUses.GetValueOrDefault(one.Key))),
+            ]))
             .RequireRole(Role.Admin).WithSummary("The tokens, without their values");
 
         v1.MapPost("/tokens", async (HttpContext http, CancellationToken cancel) =>
@@ -148,10 +151,12 @@ internal sealed record PeoplePage(IReadOnlyList<PersonRow> Users, string? Next =
 internal sealed record Added(string Name, string Role, string Filter);
 
 /// <param name="EndsAt">Null = it does not end by itself.</param>
-internal sealed record TokenRow(string Name, string Role, string Filter, DateTimeOffset CreatedAt, string By, DateTimeOffset? EndsAt)
+/// <param name="UsedOn">The day (UTC) of its last use; null = none is known.</param>
+internal sealed record TokenRow(
+    string Name, string Role, string Filter, DateTimeOffset CreatedAt, string By, DateTimeOffset? EndsAt, DateOnly? UsedOn)
 {
-    public static TokenRow Of(string name, AccessToken token) =>
-        new(name, token.Role, token.Filter, token.CreatedAt, token.By, token.EndsAt);
+    public static TokenRow Of(string name, AccessToken token, TokenUse? use) =>
+        new(name, token.Role, token.Filter, token.CreatedAt, token.By, token.EndsAt, use?.Day);
 }
 
 /// <param name="Next">Always null: tokens come on one page.</param>

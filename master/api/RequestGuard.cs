@@ -13,10 +13,16 @@ namespace Dts.Master.Api;
 /// every request that came through a proxy is refused: a proxy on this host reaches the loopback for anyone, and may set any Host.
 /// </remarks>
 internal sealed class RequestGuard(
-    MasterSettings settings, Func<IReadOnlyList<string>> allowedOrigins, RefusedTokens refused, Credentials? known = null)
+    MasterSettings settings,
+    Func<IReadOnlyList<string>> allowedOrigins,
+    RefusedTokens refused,
+    Credentials? known = null,
+    Action<Caller>? seen = null)
 {
     private const string Expected =
         "not authorized; expected Authorization: Bearer <apiToken>, or Basic with the apiToken as password";
+
+    private const string OrToken = "or make people or tokens: dts-master token create --role admin --name NAME";
 
     private static readonly string[] ProxyHeaders = ["Forwarded", "Via", "X-Real-IP"];
 
@@ -93,6 +99,7 @@ internal sealed class RequestGuard(
                 }
 
                 http.Features.Set(caller);
+                seen?.Invoke(caller);
                 return await IsOursAsync(http, isSentByBrowser);
             case Shown.Wrong:
                 return await RefuseUnknownAsync(http, Expected);
@@ -114,9 +121,10 @@ internal sealed class RequestGuard(
     private static string? WhyNotLoopback(HttpRequest request) =>
         request.Headers.Keys.FirstOrDefault(IsFromProxy) is { } header
             ? $"request came through a proxy (header {Display.Line(header)}), and this master has no apiToken; "
-                + "set apiToken (DTS_APITOKEN), at least 16 characters"
+                + $"set apiToken (DTS_APITOKEN), at least 16 characters, {OrToken}"
         : !IsLoopback(request.Host.Host)
-            ? $"host \"{request.Host.Host}\" is not ours; expected a loopback name; for any other name set apiToken (DTS_APITOKEN)"
+            ? $"host \"{request.Host.Host}\" is not ours; expected a loopback name; "
+                + $"for any other name set apiToken (DTS_APITOKEN), {OrToken}"
         : null;
 
     /// <summary>401, always false.</summary>
@@ -171,7 +179,9 @@ internal sealed class RequestGuard(
     private bool IsFromOurPages(HttpRequest request, bool mustSay)
     {
         var origin = request.Headers.Origin.ToString();
-        if (allowedOrigins().Contains(origin, StringComparer.OrdinalIgnoreCase))
+        // From the site of somebody else no page may change anything while nothing is asked for.
+        if (allowedOrigins().Contains(origin, StringComparer.OrdinalIgnoreCase)
+            && (!_credentials.IsOpen || MasterSettings.IsLoopback(origin)))
         {
             return true;
         }

@@ -23,7 +23,8 @@ internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader 
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LookAtLeastEvery = TimeSpan.FromSeconds(2);
 
-    private int _waiters;
+    private readonly Places _places =
+        new(WaitersMax, "requests", "wait for runs on this master", "nothing was run, try again without wait");
 
     public async Task<Results<Ok<RunRecord>, Accepted<RunAsked>>> RunAsync(HttpContext http, JobName job, int waitSeconds)
     {
@@ -40,24 +41,13 @@ internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader 
             throw Refusal.Conflict($"job \"{Display.Line(job.Value)}\" runs on every matching worker; wait needs a job of mode one");
         }
 
-        try
-        {
-            if (Interlocked.Increment(ref _waiters) > WaitersMax)
-            {
-                throw Refusal.Unavailable($"{WaitersMax} requests wait for runs on this master; nothing was run, try again without wait");
-            }
-
-            var runId = await AskAsync(http, job, request, body);
-            var wait = TimeSpan.FromSeconds(waitSeconds);
-            http.Features.Get<RequestDeadline>()?.Extend(wait);
-            return await WaitAsync($"{job}/{runId}", wait, http.RequestAborted) is { } record
-                ? TypedResults.Ok(record)
-                : Accepted(job, runId);
-        }
-        finally
-        {
-            Interlocked.Decrement(ref _waiters);
-        }
+        using var taken = _places.Take(Caller.Of(http));
+        var runId = await AskAsync(http, job, request, body);
+        var wait = TimeSpan.FromSeconds(waitSeconds);
+        http.Features.Get<RequestDeadline>()?.Extend(wait);
+        return await WaitAsync($"{job}/{runId}", wait, http.RequestAborted) is { } record
+            ? TypedResults.Ok(record)
+            : Accepted(job, runId);
     }
 
     /// <summary>Variables can change what the command does (PATH, BASH_ENV, LD_PRELOAD), as only an editor may.</summary>

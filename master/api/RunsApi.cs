@@ -10,7 +10,8 @@ using Dts.Master.Views;
 namespace Dts.Master.Api;
 
 /// <summary>Runs: the list with its search and counts, and one run in any state.</summary>
-internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, ILogReader store, TimeProvider time)
+internal sealed class RunsApi(
+    ClusterView view, VisibleJobs visible, RunReader runs, JobStore jobs, ILogReader store, TimeProvider time)
 {
     private const int LimitByDefault = 50;
     private const int LimitMax = 1000;
@@ -52,14 +53,15 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
 
             var rows = Query.Number("limit", limit, LimitByDefault, 0, LimitMax);
             var place = Query.Text("after", after) is { } text ? LogCursor.Parse(text) ?? throw NoPlace(text) : (LogCursor?)null;
-            var seen = new RunFilter(caller.Scope.Narrow(asked), now);
-            var query = Narrow(seen.ToLogQuery(place, rows, view), Query.Moment("from", from), Query.Moment("to", to)) with
+            var seen = await LimitAsync(caller, asked, question.ToLogQuery(place, rows, view), cancel);
+            var query = Narrow(seen, Query.Moment("from", from), Query.Moment("to", to)) with
             {
                 Output = Query.Flag("output", output),
             };
             var counted = await CountAsync(query with { After = null }, Query.Text("counts", counts), now, cancel);
             var page = rows > 0 ? await SearchAsync(query, cancel) : new LogPage([], null);
-            return new RunsPage([], page.Records, page.Next, counted, page.SearchedTo?.UtcDateTime);
+            var records = page.Records.Select(record => visible.Show(caller, record)).ToList();
+            return new RunsPage([], records, page.Next, counted, page.SearchedTo?.UtcDateTime);
         }).RequireRole(Role.Viewer).WithSummary("A page of runs, the latest start first");
 
         v1.MapGet("/runs/{job}/{runId}", async (
@@ -98,6 +100,13 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
         }).RequireRole(Role.Operator).WithSummary("Ends one run, in flight or in the queue; its record keeps the reason");
     }
 
+    /// <summary>Runs of the jobs that the caller may see; of deleted jobs only those that the filter names.</summary>
+    private async Task<LogQuery> LimitAsync(Caller caller, Filter asked, LogQuery query, CancellationToken cancel)
+    {
+        var named = asked.Terms.OfType<FilterTerm.Job>().Where(term => !term.IsNegated).SelectMany(term => term.Names);
+        return caller.Scope.IsEverything ? query : query.And(LogField.Job, await visible.ListAsync(caller, named, cancel));
+    }
+
     /// <summary>
     /// Limits the records that one page reads. A search with few matches would read the whole log; its page ends early instead, and says
     /// how far it reached.
@@ -113,16 +122,17 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
         return page.Next is null ? page with { Next = LogCursor.Before(end).ToString(), SearchedTo = end } : page;
     }
 
-    /// <summary>Without links to runs of jobs that the caller may not see.</summary>
+    /// <summary>Without links to runs of jobs that the caller may not see, and without the names of these jobs.</summary>
     private RunView Show(RunView run, Caller caller)
     {
         return caller.Scope.IsEverything ? run : run with
         {
             Cause = run.Cause is { } cause && MaySee(cause) ? cause : null,
             Triggered = [.. run.Triggered.Where(MaySee)],
+            Record = run.Record is { } record ? visible.Show(caller, record) : null,
         };
 
-        bool MaySee(RunLink link) => view.Take(state => state.Jobs.Find(link.JobName) is { } job && caller.MaySee(job));
+        bool MaySee(RunLink link) => link.JobName == run.JobName || visible.Includes(caller, link.JobName);
     }
 
     private static Refusal NotKnown(JobName job, string runId) => Refusal.NotFound(
@@ -153,7 +163,7 @@ internal sealed class RunsApi(ClusterView view, RunReader runs, JobStore jobs, I
             .OrderBy(UnendedCursor.Of)
             .Take(limit + 1)
             .ToList();
-        var page = found.Take(limit).ToList();
+        var page = found.Take(limit).Select(run => run with { Cause = visible.ShowCause(caller, run.JobName, run.Cause) }).ToList();
         return new RunsPage(page, [], found.Count > limit ? UnendedCursor.Of(page[^1]).ToString() : null, null);
     }
 

@@ -9,6 +9,11 @@ namespace Dts.Master.Api;
 /// <summary>The load that the schedules of all jobs make.</summary>
 internal sealed class ScheduleApi(ClusterView view, ScheduleLoads loads, TimeProvider time)
 {
+    private const int WaitersMax = 40;
+
+    private readonly Places _places =
+        new(WaitersMax, "requests", "wait for the load of schedules on this master", "try again when they are answered");
+
     private static readonly Dictionary<string, TimeSpan> Steps = new()
     {
         ["minute"] = TimeSpan.FromMinutes(1),
@@ -42,7 +47,8 @@ internal sealed class ScheduleApi(ClusterView view, ScheduleLoads loads, TimePro
             : throw Refusal.BadQuery("step", word, $"one of {string.Join(", ", Steps.Keys)}");
         var scope = Caller.Of(http).Scope;
         var wanted = scope.Narrow(JobListApi.ReadFilter(filter, now));
-        return await loads.GetAsync(new LoadQuery(begin, end, length, $"{filter} {scope.Text}"), () => List(wanted, now), cancel);
+        using var taken = _places.Take(Caller.Of(http));
+        return await loads.GetAsync(new LoadQuery(begin, end, length, $"{filter}\n{scope.Text}"), () => List(wanted, now), cancel);
     }).RequireRole(Role.Viewer).WithSummary("How many fires are planned over a day, and the quietest times");
 
     private List<(JobSchedule Schedule, int Jobs)> List(Filter wanted, DateTimeOffset now) => view.Ask(state => state.Jobs.Sorted

@@ -12,10 +12,8 @@ namespace Dts.Master.Api;
 /// Handlers of lists ask the caller themselves. A job that the view shows within the filter passes without a read; else etcd decides, so
 /// that a job that was just saved is there at once.
 /// </remarks>
-internal sealed class ScopeGate(ClusterView view, JobStore jobs, VersionHistory history)
+internal sealed class ScopeGate(ClusterView view, JobStore jobs, FormerJobs former)
 {
-    private const int VersionsRead = 2; // A deletion, and what was deleted.
-
     public async Task CheckAsync(HttpContext http, RequestDelegate next)
     {
         var caller = Caller.Of(http);
@@ -49,9 +47,11 @@ internal sealed class ScopeGate(ClusterView view, JobStore jobs, VersionHistory 
             return stored.Job is { } job && caller.MaySee(job);
         }
 
-        // A new job is checked when it is saved. One that was deleted is judged as it was.
-        return HttpMethods.IsPut(http.Request.Method)
-            || (await history.ListAsync(name, null, VersionsRead, http.RequestAborted))
-                .Select(version => version.Job).OfType<Job>().FirstOrDefault() is { } last && caller.MaySee(last);
+        return await former.FindAsync(name, http.RequestAborted) switch
+        {
+            FormerJob.Known(var last) => caller.MaySee(last),
+            FormerJob.Nobody => HttpMethods.IsPut(http.Request.Method), // A new job is checked when it is saved.
+            _ => false,
+        };
     }
 }

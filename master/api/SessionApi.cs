@@ -23,7 +23,8 @@ internal sealed class SessionApi(Credentials credentials, AccessTable table, Acc
             var (caller, kind, credential) = given.ContainsKey("token")
                 ? await ByTokenAsync(http, Only(given, "token")["token"])
                 : await ByPasswordAsync(http, Only(given, "name", "password"));
-            var value = await store.AddSessionAsync(kind, caller.Name, credential, $"{caller.Address}", cancel);
+            var ended = table.SessionsTooMany(kind, caller.Name);
+            var value = await store.AddSessionAsync(kind, caller.Name, credential, $"{caller.Address}", ended, cancel);
             http.Response.Cookies.Append(Credentials.Cookie, value, OptionsOf(http, AccessStore.SessionLasts));
             http.Features.Set(caller);
             return Me.Of(caller);

@@ -12,6 +12,11 @@ internal sealed class AuditTrail(Credentials credentials, ChannelWriter<AuditRec
 {
     private const int TextMax = 300;
 
+    // One for all: a stranger can think of any number of paths and methods.
+    private const string NoRoute = "(no such path)";
+
+    private static readonly string[] Methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
     private readonly RefusalTally _tally = new();
     private readonly Lock _gate = new();
     private int _dropped;
@@ -108,7 +113,7 @@ internal sealed class AuditTrail(Credentials credentials, ChannelWriter<AuditRec
             caller?.Role.Word() ?? "",
             caller?.Via.Word() ?? "",
             $"{caller?.Address ?? credentials.AddressOf(http)}",
-            $"{http.Request.Method} {ActOf(http)}",
+            ActOf(http),
             Short(TargetOf(http, notes, changes)),
             outcome,
             Short(notes.Detail.Length > 0 || count < 2 ? notes.Detail : $"{count} jobs"),
@@ -117,14 +122,18 @@ internal sealed class AuditTrail(Credentials credentials, ChannelWriter<AuditRec
 
     private static string ActOf(HttpContext http) =>
         http.GetEndpoint() is RouteEndpoint { RoutePattern.RawText: { } pattern }
-            ? pattern.StartsWith('/') ? pattern : $"/{pattern}"
-            : Short(Display.Visible(http.Request.Path));
+            ? $"{MethodOf(http.Request)} {(pattern.StartsWith('/') ? pattern : $"/{pattern}")}"
+            : NoRoute;
+
+    /// <summary>The original paths take any method.</summary>
+    private static string MethodOf(HttpRequest request) => Methods.Contains(request.Method) ? request.Method : "OTHER";
 
     private static string TargetOf(HttpContext http, AuditNotes notes, IReadOnlyList<AuditedChange> changes)
     {
         var places = http.Request.RouteValues.Values.OfType<string>().ToList();
         return Display.Visible(
             notes.Target.Length > 0 ? notes.Target
+            : http.GetEndpoint() is not RouteEndpoint ? $"{http.Request.Method} {http.Request.Path}"
             : places.Count > 0 ? string.Join('/', places)
             : http.Request.Query["filter"] is [{ Length: > 0 } filter] ? filter
             : changes is [var only] ? only.Job

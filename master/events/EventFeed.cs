@@ -89,17 +89,12 @@ internal sealed class EventFeed(TimeProvider time)
         _news.Writer.TryWrite(true);
     }
 
-    /// <summary>A listener comes; null = this master has the most it accepts.</summary>
+    /// <summary>A listener comes.</summary>
     /// <param name="lastEventId">The id of the last event that it got; null = it is new.</param>
-    public Place? Join(string? lastEventId)
+    public Place Join(string? lastEventId)
     {
         lock (_gate)
         {
-            if (_listeners == ListenersMax)
-            {
-                return null;
-            }
-
             _listeners++;
             _emptySince = null;
             _isKeeping = true;

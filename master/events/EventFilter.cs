@@ -16,10 +16,11 @@ internal sealed record EventSubject(JobFace? Before, JobFace? After, string Work
 
 /// <summary>Which events a listener gets: the language of lists, as far as it does not ask how a job stands at a moment.</summary>
 /// <param name="scope">The jobs that the listener may see, by name, labels and user; workers are no secret.</param>
-internal sealed class EventFilter(Filter filter, Filter? scope = null)
+/// <param name="isOfJobsOnly">What is about no job does not match.</param>
+internal sealed class EventFilter(Filter filter, Filter? scope = null, bool isOfJobsOnly = false)
 {
     /// <exception cref="FormatException">A word asks for what changes without an event; the message names it.</exception>
-    public static EventFilter Read(Filter filter, Filter? scope = null)
+    public static EventFilter Read(Filter filter, Filter? scope = null, bool isOfJobsOnly = false)
     {
         if (filter.Terms.FirstOrDefault(term => !IsOfEvents(term)) is { } wrong)
         {
@@ -28,7 +29,7 @@ internal sealed class EventFilter(Filter filter, Filter? scope = null)
                 + "they tell of changes, not of how jobs stand; expected job:, label:, user:, worker:, ending: or a text");
         }
 
-        return new EventFilter(filter, scope);
+        return new EventFilter(filter, scope, isOfJobsOnly);
     }
 
     /// <summary>How the listener sees an event.</summary>
@@ -38,7 +39,8 @@ internal sealed class EventFilter(Filter filter, Filter? scope = null)
         : Sight.None;
 
     private bool Matches(EventSubject subject, JobFace? job) =>
-        filter.Terms.All(term => Matches(term, subject, job) != term.IsNegated)
+        !(isOfJobsOnly && subject is { Before: null, After: null })
+        && filter.Terms.All(term => Matches(term, subject, job) != term.IsNegated)
         && (scope is not { IsEverything: false }
             || subject is { Before: null, After: null }
             || (job is not null && scope.Terms.All(term => Matches(term, subject, job) != term.IsNegated)));

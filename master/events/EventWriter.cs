@@ -42,7 +42,8 @@ internal static class EventWriter
 
     private static FeedEvent? OfUnended(string change, string job, string runId, ClusterState state, DateTimeOffset now) =>
         state.Runs.InFlightOf(job).Concat(state.Runs.QueuedOf(job)).FirstOrDefault(run => run.RunId == runId) is { } run
-            ? OfRun(change, job, runId, UnendedRun.Of(run, now), null, state, now, run.Worker)
+            // All listeners get the same bytes, and not each may know the job that led to the run.
+            ? OfRun(change, job, runId, UnendedRun.Of(run, now) with { Cause = "" }, null, state, now, run.Worker)
             : null; // It is in flight already, or has ended meanwhile.
 
     private static FeedEvent? OfRun(

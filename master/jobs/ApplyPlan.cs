@@ -20,6 +20,9 @@ internal sealed record StoredJobs(IReadOnlyDictionary<string, (Job? Job, long Re
 {
     /// <summary>Jobs that the apply has written and another client has changed since. They stay as they are.</summary>
     public IReadOnlySet<string> Kept { get; init; } = new HashSet<string>();
+
+    /// <summary>Free names that the caller may not take: they were names of jobs that the caller may not see.</summary>
+    public IReadOnlySet<string> Foreign { get; init; } = new HashSet<string>();
 }
 
 /// <summary>What becomes of one job.</summary>
@@ -116,7 +119,7 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
                 .Concat(Pruned(stored, rules, deltas.ContainsKey))
                 .Where(delta => !stored.Kept.Contains(delta.Name)),
         ];
-        faults.AddRange(FindCircles(all, stored).Select(circle =>
+        faults.AddRange(FindCircles(all, stored, rules.Rights).Select(circle =>
             new ApplyFault(deltas[circle.Name].Place, circle.Name, circle.Detail)));
         return new ApplyPlan(all, faults);
     }
@@ -136,6 +139,11 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
         if (rights.FindFault(delta.Name, delta.Revision > 0, delta.Before, delta.After) is { } fault)
         {
             return fault.Message;
+        }
+
+        if (stored.Foreign.Contains(delta.Name))
+        {
+            return JobRights.NoSuchJob(delta.Name).Message;
         }
 
         var added = rights.IsLimited ? delta.After!.Dependents.Except(delta.Before?.Dependents ?? []).Except([delta.After.Name]) : [];
@@ -178,7 +186,7 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
     }
 
     /// <summary>The name that a job is stored under: composed (NFC), unless an older version or etcdctl stored this very name.</summary>
-    private static string StoredName(string name, StoredJobs stored) =>
+    public static string StoredName(string name, StoredJobs stored) =>
         JobName.TryParse(name, out _, out _) && !stored.Jobs.ContainsKey(name) ? Nfc.Of(name) : name;
 
     private static IReadOnlyList<string> StoredNames(IReadOnlyList<string> names, StoredJobs stored) =>
@@ -210,7 +218,8 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
     }
 
     /// <summary>The jobs of the set whose dependents lead back to them, once the set is applied.</summary>
-    private static IEnumerable<(string Name, string Detail)> FindCircles(List<JobDelta> deltas, StoredJobs stored)
+    private static IEnumerable<(string Name, string Detail)> FindCircles(
+        List<JobDelta> deltas, StoredJobs stored, JobRights? rights)
     {
         if (!deltas.Exists(delta => delta.After?.Dependents.Any() == true))
         {
@@ -232,11 +241,13 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
 
         var details = JobCircles.Find(jobs)
             .Select(circle => (circle.Names, Detail: "then, onFailure or always lead back to the job itself "
-                + $"({Display.Line(string.Join(" > ", circle.Way))}); expected no circle"))
+                + $"({Display.Line(string.Join(" > ", circle.Way.Select(NameOf)))}); expected no circle"))
             .SelectMany(circle => circle.Names.Select(name => KeyValuePair.Create(name, circle.Detail)))
             .ToDictionary();
         return deltas
             .Where(delta => delta.After is not null && delta.Kind != JobChangeKind.Unchanged && details.ContainsKey(delta.Name))
             .Select(delta => (delta.Name.Value, details[delta.Name]));
+
+        string NameOf(string name) => rights?.NameOf(name, jobs.GetValueOrDefault(name)) ?? name;
     }
 }

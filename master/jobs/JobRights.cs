@@ -7,10 +7,18 @@ namespace Dts.Master.Jobs;
 /// <summary>Who changes jobs, and which changes they may make. The store keeps them in the transaction of the change itself.</summary>
 /// <param name="Includes">The jobs that they may see and act on; null = all.</param>
 /// <param name="MaySetUserAndTarget">They may change which user a job runs as, and on which workers.</param>
+/// <param name="Former">Judges names that no job has; null = a limited caller may take none.</param>
 /// <param name="Noted">Called with each change of a job that was made.</param>
 internal sealed record JobRights(
-    Author Author, Predicate<Job>? Includes = null, bool MaySetUserAndTarget = true, Action<JobName, Job?, Job?>? Noted = null)
+    Author Author,
+    Predicate<Job>? Includes = null,
+    bool MaySetUserAndTarget = true,
+    FormerJobs? Former = null,
+    Action<JobName, Job?, Job?>? Noted = null)
 {
+    /// <summary>Stands for the name of a job that a caller may not see.</summary>
+    public const string Hidden = "a job that you may not see";
+
     public static JobRights Everything(Author author) => new(author);
 
     public bool IsLimited => Includes is not null;
@@ -18,13 +26,30 @@ internal sealed record JobRights(
     /// <summary>A job that cannot be read is one that a limited caller does not see: nobody knows its labels.</summary>
     public bool MaySee(Job? job) => Includes is null || (job is not null && Includes(job));
 
+    /// <summary>
+    /// Whether a job may be created under a free name. Runs, outputs and versions of the job that had it would come with it, so the last
+    /// version of that job decides.
+    /// </summary>
+    public async Task<bool> MayTakeAsync(JobName name, CancellationToken cancel) =>
+        Includes is null || (Former is not null && await Former.FindAsync(name, cancel) switch
+        {
+            FormerJob.Nobody => true,
+            FormerJob.Known(var last) => Includes(last),
+            _ => false,
+        });
+
+    public string NameOf(string name, Job? job) => MaySee(job) ? name : Hidden;
+
+    public static NotAllowedException NoSuchJob(JobName name) =>
+        new($"name \"{Display.Line(name.Value)}\" is no job; expected one that is saved", isHidden: true);
+
     /// <summary>Why a change is not allowed; null = it is.</summary>
     /// <param name="exists">A value is there, even if it is no job that can be read.</param>
     public NotAllowedException? FindFault(JobName name, bool exists, Job? before, Job? after)
     {
         if (exists && !MaySee(before))
         {
-            return new NotAllowedException($"name \"{Display.Line(name.Value)}\" is no job; expected one that is saved", isHidden: true);
+            return NoSuchJob(name);
         }
 
         if (after is not null && !MaySee(after))

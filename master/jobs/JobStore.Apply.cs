@@ -21,22 +21,48 @@ internal sealed partial class JobStore
     private const int BatchBytesMax = 1 << 20;
     private const int Plans = 5;
     private const int BatchTries = 4;
+    private const int NamesJudgedAtOnce = 8;
 
     private static readonly TimeSpan UndoWithin = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan UndoOfJobWithin = TimeSpan.FromMilliseconds(3);
 
-    public async Task<StoredJobs> ReadAllAsync(CancellationToken cancel)
+    /// <param name="wanted">Names that the caller wants jobs to have.</param>
+    public async Task<StoredJobs> ReadAllAsync(IEnumerable<string> wanted, CancellationToken cancel)
     {
         var (found, revision) = await TableLoader.LoadAsync(etcd, keys.Jobs, cancel);
-        return new StoredJobs(
+        var stored = new StoredJobs(
             found.Where(pair => Keys.TryParseName(pair.Key.ToStringUtf8(), keys.Jobs, out _))
                 .ToDictionary(pair => pair.Key.ToStringUtf8()[keys.Jobs.Length..], pair => (Parse(pair), pair.ModRevision)),
             revision);
+        return stored with { Foreign = await ListForeignAsync(stored, wanted, cancel) };
+    }
+
+    /// <summary>The free names among those wanted that the caller may not take.</summary>
+    private async Task<IReadOnlySet<string>> ListForeignAsync(StoredJobs stored, IEnumerable<string> wanted, CancellationToken cancel)
+    {
+        var allowed = Rights;
+        HashSet<string> foreign = [];
+        if (!allowed.IsLimited)
+        {
+            return foreign;
+        }
+
+        var names = wanted.Select(name => ApplyPlan.StoredName(name, stored)).Distinct();
+        var free = names.Where(name => !stored.Jobs.ContainsKey(name) && JobName.TryParse(name, out _, out _));
+        foreach (var some in free.Chunk(NamesJudgedAtOnce))
+        {
+            var judged = await Task.WhenAll(some.Select(name => allowed.MayTakeAsync(JobName.Parse(name), cancel)));
+            foreign.UnionWith(some.Where((_, i) => !judged[i]));
+        }
+
+        return foreign;
     }
 
     /// <summary>Makes a plan and carries it out; returns it as it was carried out. A plan with faults changes nothing.</summary>
+    /// <param name="wanted">Names that the plan's jobs may have.</param>
     /// <exception cref="ApplyInterruptedException">Some of it was written, and the rest could not be.</exception>
-    public async Task<ApplyPlan> ApplyAsync(Func<StoredJobs, ApplyPlan> makePlan, CancellationToken cancel)
+    public async Task<ApplyPlan> ApplyAsync(
+        Func<StoredJobs, ApplyPlan> makePlan, CancellationToken cancel, IReadOnlyCollection<string>? wanted = null)
     {
         Dictionary<JobName, WrittenJob> applied = [];
         IReadOnlyList<JobDelta> batch = [];
@@ -44,7 +70,7 @@ internal sealed partial class JobStore
         {
             for (var tries = 1; tries <= Plans; tries++)
             {
-                var stored = await ReadAllAsync(cancel);
+                var stored = await ReadAllAsync(wanted ?? [], cancel);
                 stored = stored with { Kept = ChangedSince(applied, stored) };
                 var plan = makePlan(stored);
                 if (plan.Faults.Count > 0)

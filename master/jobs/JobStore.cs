@@ -363,6 +363,11 @@ internal sealed partial class JobStore(
             throw fault;
         }
 
+        if (!exists && next is not null && !await allowed.MayTakeAsync(name, cancel))
+        {
+            throw JobRights.NoSuchJob(name);
+        }
+
         // A dependent runs when this job ends: to name one is to run it.
         var added = allowed.IsLimited && next is not null ? next.Dependents.Except(previous?.Dependents ?? []).Except([next.Name]) : [];
         foreach (var dependent in added)
@@ -531,6 +536,7 @@ internal sealed partial class JobStore(
 
         if (FindCycle(job.Name, jobs) is { } cycle)
         {
+            cycle = [.. cycle.Select(name => Rights.NameOf(name, jobs.GetValueOrDefault(name)))];
             throw new FormatException(
                 $"then, onFailure or always lead back to the job itself ({Display.Line(string.Join(" > ", cycle))}); expected no circle");
         }

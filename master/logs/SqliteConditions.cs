@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json.Nodes;
 using Dts.Common.Jobs;
 
 namespace Dts.Master.Logs;
@@ -9,6 +10,7 @@ namespace Dts.Master.Logs;
 internal sealed record SqliteConditions(string Indexed, string Others, IReadOnlyList<(string Name, object Value)> Parameters)
 {
     private const int BranchesMax = 64;
+    private const int NamesMax = 1000; // SQLite accepts 32,766 parameters; more names are one parameter, an array of JSON.
 
     private const int LettersEnd = 0x20000; // No letter at or above it has an upper and a lower case.
 
@@ -65,8 +67,15 @@ internal sealed record SqliteConditions(string Indexed, string Others, IReadOnly
         (string, IReadOnlyList<string>)? branches = null;
         foreach (var term in query.Others ?? [])
         {
-            List<string> names =
-                [.. term.Values.Distinct().Select(value => NameOf(term.Field == LogField.Text ? InAnyCase(value) : value))];
+            var values = term.Values.Distinct().ToList();
+            if (term.Field == LogField.Job && values.Count > NamesMax)
+            {
+                var array = NameOf(new JsonArray([.. values.Select(value => JsonValue.Create(value))]).ToJsonString());
+                others.Append(term.IsNegated ? " and not " : " and ").Append($"(+jobName in (select value from json_each({array})))");
+                continue;
+            }
+
+            List<string> names = [.. values.Select(value => NameOf(term.Field == LogField.Text ? InAnyCase(value) : value))];
             others.Append(term.IsNegated ? " and not " : " and ").Append(ConditionOf(term.Field, names));
             if (term is { IsNegated: false, Field: LogField.Job or LogField.Ending }
                 && (query.Job, query.Status, branches) is (null, null, null)

@@ -25,8 +25,6 @@ public sealed class ExecutableTests
     [Theory]
     [InlineData("dts-master", "--apiPort",       "eighty",    "setting apiPort: \"eighty\" (argument --apiPort); "
         + "expected a whole number from 1 to 65535")]
-    [InlineData("dts-master", "--allowedOrigins", "https://dts.example", "setting allowedOrigins: "
-        + "\"https://dts.example\" (argument --allowedOrigins); expected loopback origins only, or a setting apiToken")]
     [InlineData("dts-worker", "--slots",         "0",         "setting slots: \"0\" (argument --slots); "
         + "expected a whole number from 1 to 10000")]
     [InlineData("dts-worker", "--timeZone",      "Mars/Base", "setting timeZone: \"Mars/Base\" (argument --timeZone); "

@@ -254,6 +254,9 @@ public abstract class LogStoreContract : IDisposable
         await FoundAsync(new LogQuery().And(LogField.Job, ["hello", "other"]), 3, 2, 1, 0);
         await FoundAsync(new LogQuery(Limit: 2).And(LogField.Job, ["hello", "other", "nobody"]), 3, 2);
         await FoundAsync(new LogQuery().And(LogField.Job, ["other"], isNegated: true), 3, 1, 0);
+        string[] many = [.. Enumerable.Range(0, 40_000).Select(n => $"job {n}"), "hello", "\"other"];
+        await FoundAsync(new LogQuery().And(LogField.Job, many), 3, 1, 0);
+        await FoundAsync(new LogQuery().And(LogField.Job, many, isNegated: true), 2);
         await FoundAsync(new LogQuery().And(LogField.Job, []));
         await FoundAsync(new LogQuery().And(LogField.Job, [], isNegated: true), 3, 2, 1, 0);
         await FoundAsync(new LogQuery(Job: "hello").And(LogField.Job, ["hello", "other"]), 3, 1, 0);

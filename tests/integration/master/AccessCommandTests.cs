@@ -51,6 +51,25 @@ public sealed class AccessCommandTests : IAsyncLifetime
         Assert.Equal(1, (await StartAsync(listen, "")).Code);
     }
 
+    [Fact]
+    public async Task A_site_elsewhere_is_allowed_only_when_there_is_somebody_who_may_ask()
+    {
+        string[] start =
+        [
+            "--allowedOrigins", "https://dts.example", "--apiPort", $"{_master.Http.BaseAddress!.Port}", "--logFile", _master.LogFile,
+        ];
+        var (code, _, said) = await StartAsync(start, "");
+        Assert.Equal(78, code);
+        Assert.StartsWith(
+            "setting allowedOrigins: \"https://dts.example\" (argument --allowedOrigins); expected loopback origins only, or a setting "
+                + "apiToken: anyone who reaches that site could run commands on every worker; or make a token: ",
+            said);
+
+        await RunAsync("token create --name second --role admin");
+
+        Assert.Equal(1, (await StartAsync(start, "")).Code); // It goes on to the port, which is in use.
+    }
+
     private async Task<int> StatusAsync(string? token)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "/api/v1/me");

@@ -197,6 +197,24 @@ public sealed class AlertTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_planned_time_without_an_ending_is_told()
+    {
+        var (name, since) = (JobName.Parse("unaccounted"), DateTimeOffset.UtcNow.AddHours(-1));
+        await PutRuleAsync("ledger", """{"channel":"pager","filter":"job:unaccounted","on":["ledgerFault"]}""");
+        await _master.Etcd.PutAsync(_master.Keys.Job(name), JobJson.ToJson(Some.Job(name.Value, "0 * * * * *")));
+        await _master.Etcd.PutAsync(
+            _master.Keys.History(name),
+            JsonSerializer.Serialize(
+                [new ScheduleChange(since, "0 * * * * *", "")], JobsJson.Readable.IReadOnlyListScheduleChange));
+
+        await Patience.Until(() => !_hook.Posts.IsEmpty, _master.Said, TimeSpan.FromSeconds(100));
+
+        var post = Assert.Single(_hook.Posts);
+        Assert.Equal("ledgerFault unaccounted", post.Said);
+        Assert.Contains("no ending", (string?)post.Json["reason"]);
+    }
+
+    [Fact]
     public async Task A_worker_that_leaves_is_told_after_a_minute_and_when_it_is_back()
     {
         await PutRuleAsync("workers", """{"channel":"pager","filter":"worker:w7","on":["workerGone","recovered"]}""");

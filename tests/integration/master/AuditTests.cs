@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Dts.Tests.Support;
 using Xunit;
 
 namespace Dts.Tests.Integration.Master;
@@ -131,6 +132,65 @@ public sealed class AuditTests(AccessMaster access) : IClassFixture<AccessMaster
         Assert.DoesNotContain("of eva", access.Master.Said());
     }
 
+    [Fact]
+    public async Task Each_attack_is_recorded_with_what_was_tried_and_why_it_failed()
+    {
+        access.Tokens["revoked"] = (await access.Access.AddTokenAsync(
+            "revoked", Dts.Master.Access.Role.Admin, "", null, "tests", default))!;
+        access.Tokens["expired"] = (await access.Access.AddTokenAsync(
+            "expired", Dts.Master.Access.Role.Admin, "", DateTimeOffset.UtcNow.AddMinutes(-1), "tests", default))!;
+        await access.Access.RemoveTokenAsync("revoked", default);
+        (string Who, string Method, string Path, string Body, (string, string)[] Headers, string Expected)[] attacks =
+        [
+            ("revoked", "GET", "/api/v1/status", "", [], " refused GET /api/v1/status not authorized"),
+            ("expired", "GET", "/api/v1/now", "", [], " refused GET /api/v1/now not authorized"),
+            ("dts_forged", "GET", "/api/v1/jobs/own%2f..%2fforeign", "", [], " refused GET /api/v1/jobs/{name} not authorized"),
+            ("operator", "POST", "/api/v1/jobs/own/resume", "", [("Origin", "https://evil.example")],
+                "operator refused POST /api/v1/jobs/{name}/resume origin \"https://evil.example\""),
+            ("viewer", "DELETE", "/api/v1/users/mara", "", [], "viewer refused DELETE /api/v1/users/{name} role of viewer is viewer"),
+            ("editor", "PUT", "/api/v1/jobs/large", new string('x', 2 << 20), [],
+                "editor failed PUT /api/v1/jobs/{name} body is larger than"),
+            ("editor", "POST", "/api/v1/session", """{"name":"nobody","password":"a wrong password"}""", [],
+                " refused POST /api/v1/session name or password are wrong"),
+        ];
+
+        foreach (var (who, method, path, body, headers, _) in attacks)
+        {
+            var (status, answer) = await access.AskAsync(who, method, path, body.Length > 0 ? body : null, headers: headers);
+            Assert.True(status is 401 or 403 or 413, $"{method} {path}: {status} {answer}");
+        }
+
+        var records = await access.AuditAsync(record => $"{record["detail"]}" == "name or password are wrong");
+        var told = records.Select(record => Text(record!, "who", "outcome", "act", "detail")).ToList();
+        Assert.All(attacks, attack => Assert.Contains(told, line => line.StartsWith(attack.Expected, StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task Paths_that_do_not_exist_are_one_act()
+    {
+        for (var n = 0; n < 5; n++)
+        {
+            await access.AskAsync("dts_wrong", n % 2 == 0 ? "GET" : "POST", $"/api/v1/no-such-path-{n}");
+        }
+
+        var records = await access.AuditAsync(record => $"{record["act"]}" == "(no such path)");
+
+        Assert.Equal("GET /api/v1/no-such-path-0", Text(Assert.Single(records, one => $"{one}".Contains("no-such-path-"))!, "target"));
+    }
+
+    [Fact]
+    public async Task A_change_of_a_rule_of_alerts_is_recorded()
+    {
+        await access.AskAsync("editor", "PUT", "/api/v1/alerts/rules/oncall", """{"channel":"pager"}""");
+        await access.AskAsync("admin", "DELETE", "/api/v1/alerts/rules/oncall");
+
+        const string delete = "DELETE /api/v1/alerts/rules/{name}";
+        var records = await access.AuditAsync(Is(delete, "oncall"));
+
+        Assert.Equal("editor refused", Text(Find(records, "PUT /api/v1/alerts/rules/{name}", "oncall"), "who", "outcome"));
+        Assert.Equal("admin failed", Text(Find(records, delete, "oncall"), "who", "outcome"));
+    }
+
     private static Func<JsonNode, bool> Is(string act, string target, string who = "") =>
         record => $"{record["act"]}" == act && $"{record["target"]}" == target && (who.Length == 0 || $"{record["who"]}" == who);
 
@@ -139,4 +199,26 @@ public sealed class AuditTests(AccessMaster access) : IClassFixture<AccessMaster
 
     private static string Text(JsonNode record, params string[] members) =>
         string.Join(' ', members.Select(member => $"{record[member]}"));
+}
+
+/// <summary>A master that asks nobody who they are records attempts, too.</summary>
+public sealed class OpenMasterAuditTests(MasterProcess master) : IClassFixture<MasterProcess>
+{
+    [Fact]
+    public async Task A_name_that_leads_to_our_address_is_refused_and_recorded()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/jobs/any/run");
+        request.Headers.Host = "evil.example";
+        using var refused = await master.Http.SendAsync(request);
+
+        Assert.Equal(403, (int)refused.StatusCode);
+        await Patience.Until(
+            () => AuditAsync().GetAwaiter().GetResult().Any(
+                record => $"{record!["who"]} {record["act"]} {record["target"]} {record["outcome"]} {record["detail"]}".StartsWith(
+                    " POST /api/v1/jobs/{name}/run any refused host \"evil.example\" is not ours", StringComparison.Ordinal)),
+            master.Said);
+    }
+
+    private async Task<JsonArray> AuditAsync() =>
+        JsonNode.Parse(await master.Http.GetStringAsync("/api/v1/audit"))!["records"]!.AsArray();
 }

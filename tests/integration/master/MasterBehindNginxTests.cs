@@ -34,7 +34,8 @@ public sealed class MasterBehindNginxTests(MasterProcess master) : IClassFixture
         var (exit, refused) = await CurlAsync(site, "--data-urlencode", Job);
         Assert.Equal(
             (0, """{"errno":-1,"msg":"request came through a proxy (header X-Forwarded-For), and this master has no apiToken; """
-                + """set apiToken (DTS_APITOKEN), at least 16 characters","data":null}"""),
+                + """set apiToken (DTS_APITOKEN), at least 16 characters, """
+                + """or make people or tokens: dts-master token create --role admin --name NAME","data":null}"""),
             (exit, refused));
         Assert.NotEqual(0, (await CurlAsync($"http://127.0.0.1:{plainPort}/job/list")).ExitCode);
         Assert.Null(await master.Etcd.FindAsync(master.Keys.Job(JobName.Parse("via-nginx"))));

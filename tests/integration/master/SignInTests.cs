@@ -111,6 +111,16 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
         Assert.Equal(401, (await AskAsync("GET", "/api/v1/me", $"{Credentials.Cookie}={value}")).Status);
 
     [Fact]
+    public async Task A_forged_cookie_is_in_the_audit_trail()
+    {
+        Assert.Equal(401, (await AskAsync("GET", "/api/v1/schedule", $"{Credentials.Cookie}=forged")).Status);
+
+        var records = await access.AuditAsync(record => $"{record["act"]}" == "GET /api/v1/schedule");
+
+        Assert.Contains(records, record => $"{record!["outcome"]} {record["detail"]}" == "refused the session has ended; sign in again");
+    }
+
+    [Fact]
     public async Task A_digest_from_etcd_is_no_cookie_and_no_token()
     {
         await AddAsync("lin", Role.Admin);
@@ -186,6 +196,75 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
     [Fact]
     public async Task An_oversized_sign_in_is_refused() => Assert.Equal(
         413, (await PostAsync(SignIn, $$"""{"name":"mara","password":"{{new string('x', 100_000)}}"}""")).Status);
+
+    [Fact]
+    public async Task A_sign_in_that_comes_slowly_is_ended_and_disturbs_nobody()
+    {
+        await AddAsync("quick", Role.Viewer);
+        using var client = new TcpClient();
+        await client.ConnectAsync(IPAddress.Loopback, access.Master.Http.BaseAddress!.Port);
+        await using var stream = client.GetStream();
+        await stream.WriteAsync(Encoding.ASCII.GetBytes(
+            $"POST {SignIn} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 60\r\n\r\n"));
+        using var reader = new StreamReader(stream);
+        var answer = reader.ReadToEndAsync();
+        using var each = new PeriodicTimer(TimeSpan.FromSeconds(1));
+        for (var n = 0; !answer.IsCompleted && n < 60; n++)
+        {
+            _ = await Record.ExceptionAsync(() => stream.WriteAsync("{"u8.ToArray()).AsTask()); // It may be closed by now.
+            Assert.NotEmpty((await SignInAsync("quick")).Cookie);
+            await each.WaitForNextTickAsync();
+        }
+
+        var failure = await Record.ExceptionAsync(() => answer.Soon());
+        Assert.True(failure is IOException || (await answer).StartsWith("HTTP/1.1 408 ", StringComparison.Ordinal), $"{failure}");
+        var records = await access.AuditAsync(record => $"{record["detail"]}".Contains("too slowly", StringComparison.Ordinal));
+        Assert.Contains(records, record => $"{record!["act"]} {record["outcome"]}" == "POST /api/v1/session failed");
+    }
+
+    [Fact]
+    public async Task The_list_of_tokens_shows_on_which_day_each_was_last_used()
+    {
+        foreach (var name in new[] { "used", "unused" })
+        {
+            access.Tokens[name] = (await access.Access.AddTokenAsync(name, Role.Viewer, "", null, "tests", default))!;
+        }
+
+        var before = DateTime.UtcNow;
+        await access.AskAsync("used", "GET", "/api/v1/me");
+
+        await Patience.Until(() => UsedOn("used") is not null, access.Master.Said);
+        Assert.InRange(DateOnly.Parse(UsedOn("used")!), DateOnly.FromDateTime(before), DateOnly.FromDateTime(DateTime.UtcNow));
+        Assert.Null(UsedOn("unused"));
+        Assert.Equal(204, (await access.AskAsync("admin", "DELETE", "/api/v1/tokens/used")).Status);
+        Assert.Null(await access.Master.Etcd.FindAsync(access.Master.Keys.UsedTokens + "used"));
+
+        string? UsedOn(string name) =>
+            (string?)JsonNode.Parse(access.AskAsync("admin", "GET", "/api/v1/tokens").GetAwaiter().GetResult().Body)!["tokens"]!.AsArray()
+                .Single(token => (string?)token!["name"] == name)!["usedOn"];
+    }
+
+    [Fact]
+    public async Task The_fifty_first_session_of_a_token_ends_the_oldest()
+    {
+        access.Tokens["signs-in"] = (await access.Access.AddTokenAsync("signs-in", Role.Viewer, "", null, "tests", default))!;
+        List<string> cookies = [];
+        for (var n = 0; n < AccessTable.SessionsMax + 1; n++)
+        {
+            var (status, header, body) = await PostAsync(SignIn, $$"""{"token":"{{access.Tokens["signs-in"]}}"}""");
+            Assert.True(status == 200, body);
+            cookies.Add(CookieOf(header));
+            Assert.Equal(200, (await AskAsync("GET", "/api/v1/me", cookies[^1])).Status); // The master knows of it.
+        }
+
+        await Patience.Until(
+            () => AskAsync("GET", "/api/v1/me", cookies[0]).GetAwaiter().GetResult().Status == 401, access.Master.Said);
+        Assert.Equal(200, (await AskAsync("GET", "/api/v1/me", cookies[1])).Status);
+        Assert.Equal(
+            AccessTable.SessionsMax,
+            (await access.Master.Etcd.ListAsync(access.Master.Keys.Sessions)).Count(
+                pair => pair.Value.ToStringUtf8().Contains("\"signs-in\"", StringComparison.Ordinal)));
+    }
 
     [Fact]
     public async Task Ten_thousand_wrong_passwords_disturb_nobody_else()

@@ -180,7 +180,7 @@ public sealed class DoctorTests
     [InlineData("upstream dts_masters { } proxy_buffering off;",  1, "Error nginx -t: unknown directive")]
     public void A_site_of_nginx_that_buffers_or_is_wrong_is_found(string site, int exitCode, string expected)
     {
-        var first = NginxCheck.Judge([("/etc/nginx/conf.d/dts.conf", site)], 8070, hasToken: true, () => (exitCode, "unknown directive\n"))
+        var first = NginxCheck.Judge([("/etc/nginx/conf.d/dts.conf", site)], 8070, isAsked: true, () => (exitCode, "unknown directive\n"))
             .First();
 
         Assert.Equal(expected, $"{first.Level} {first.What}");
@@ -194,8 +194,8 @@ public sealed class DoctorTests
     [InlineData("location / { proxy_pass http://127.0.0.1:9090; }",                      false)]
     public void An_nginx_that_passes_to_a_master_without_a_token_is_an_error(string site, bool passes)
     {
-        var without = NginxCheck.Judge([("/etc/nginx/conf.d/any.conf", site)], 8070, hasToken: false, () => (0, "")).ToList();
-        var with = NginxCheck.Judge([("/etc/nginx/conf.d/any.conf", site)], 8070, hasToken: true, () => (0, ""));
+        var without = NginxCheck.Judge([("/etc/nginx/conf.d/any.conf", site)], 8070, isAsked: false, () => (0, "")).ToList();
+        var with = NginxCheck.Judge([("/etc/nginx/conf.d/any.conf", site)], 8070, isAsked: true, () => (0, ""));
 
         Assert.Equal(
             passes,

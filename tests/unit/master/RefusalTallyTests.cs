@@ -39,6 +39,50 @@ public sealed class RefusalTallyTests
         Assert.Contains("3999 more times", Assert.Single(_tally.Due(Some.Now.AddMinutes(1))).Detail);
     }
 
+    [Fact]
+    public void Strangers_take_no_room_of_callers_and_of_attempts_on_other_paths()
+    {
+        for (var n = 0; n < 5000; n++)
+        {
+            _tally.Take(Refusal($"2001:db8:{n:x}::1") with { Act = n % 2 == 0 ? "GET /api/v1/jobs" : "GET /api/v1/runs" }, Some.Now);
+        }
+
+        var ofMara = Refusal("203.0.113.80") with { Who = "mara", Role = "viewer", Via = "token", Detail = "role" };
+        var signIn = Refusal("203.0.113.81") with { Who = "mara", Act = "POST /api/v1/session", Detail = "wrong password" };
+
+        Assert.Equal(ofMara, _tally.Take(ofMara, Some.Now));
+        Assert.Equal(signIn, _tally.Take(signIn, Some.Now));
+        Assert.Equal(signIn with { Who = "eva" }, _tally.Take(signIn with { Who = "eva" }, Some.Now));
+    }
+
+    [Fact]
+    public void A_caller_takes_no_room_of_another_one()
+    {
+        for (var n = 0; n < 5000; n++)
+        {
+            _tally.Take(Refusal("203.0.113.80") with { Who = "ben", Role = "viewer", Via = "token", Detail = $"origin {n}" }, Some.Now);
+        }
+
+        var ofMara = Refusal("203.0.113.80") with { Who = "mara", Role = "viewer", Via = "token", Detail = "role" };
+
+        Assert.Equal(ofMara, _tally.Take(ofMara, Some.Now));
+        var rest = Assert.Single(_tally.Due(Some.Now.AddMinutes(1)));
+        Assert.Equal(("ben", "viewer", ""), (rest.Who, rest.Role, rest.From));
+        Assert.StartsWith("more than 1000 different refusals within a minute (3999 more times", rest.Detail);
+    }
+
+    [Fact]
+    public void Strangers_on_many_paths_take_no_more_memory()
+    {
+        var told = 0;
+        for (var n = 0; n < 10_000; n++)
+        {
+            told += _tally.Take(Refusal($"2001:db8:{n:x}::1") with { Act = $"GET /{n % 40}" }, Some.Now) is null ? 0 : 1;
+        }
+
+        Assert.InRange(told, RefusalTally.StrangersMax, RefusalTally.StrangersMax + 40); // One more record for each path.
+    }
+
     private static AuditRecord Refusal(string from) =>
         new("id", Some.Now, "", "", "", from, "GET /api/v1/jobs", "", AuditRecord.Refused, "wrong token", []);
 }

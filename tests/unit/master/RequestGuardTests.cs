@@ -67,6 +67,17 @@ public sealed class RequestGuardTests : IDisposable
                 $"Bearer {Token}")).Status);
 
     [Theory]
+    [InlineData("https://dts.example",   403)]
+    [InlineData("http://localhost:3000", 200)]
+    public async Task While_nothing_is_asked_for_an_origin_elsewhere_may_not_even_if_it_is_allowed(string origin, int status)
+    {
+        var settings = MasterSettings.Read(SettingsReader.Load(["--allowedOrigins", "https://dts.example,http://localhost:3000"], ""));
+        var guard = new RequestGuard(settings, () => settings.AllowedOrigins, _refused);
+
+        Assert.Equal(status, (await AskAsync(guard, "POST", "127.0.0.1:8070", origin, "cross-site")).Status);
+    }
+
+    [Theory]
     [InlineData("https://dts.example/",    "https://dts.example")]
     [InlineData("https://DTS.example:443", "https://dts.example")]
     [InlineData("http://[::1]:80",         "http://[::1]")]
@@ -275,7 +286,9 @@ public sealed class RequestGuardTests : IDisposable
 
     private RequestGuard Guard(params string[] arguments)
     {
-        var settings = MasterSettings.Read(SettingsReader.Load(arguments, ""));
+        var reader = SettingsReader.Load(arguments, "");
+        var settings = MasterSettings.Read(reader);
+        settings.ThrowIfOpenToOthers(reader, hasRecords: false);
         return new RequestGuard(settings, () => settings.AllowedOrigins, _refused);
     }
 

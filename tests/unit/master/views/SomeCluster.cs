@@ -39,9 +39,9 @@ internal sealed class SomeCluster
     /// <summary>A run is gone from etcd.</summary>
     public void End(string job, string runId) => ApplyRuns(Gone(_keys.AllRuns + $"{job}/{runId}"));
 
-    public RunSpec Queue(string job)
+    public RunSpec Queue(string job, string cause = "")
     {
-        var run = new RunSpec(Now, RunSpec.Manual, Now, Origin: "manual-1");
+        var run = new RunSpec(Now, RunSpec.Manual, Now, Origin: "manual-1", Cause: cause);
         State.ApplyQueue(
             new ChangeBatch(
                 [Put(_keys.AllQueued + $"{job}/{run.Id}", JsonSerializer.Serialize(run, JobsJson.Readable.RunSpec))], false, true),

@@ -1,0 +1,55 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+using Dts.Common.Etcd;
+
+namespace Dts.Master.Access;
+
+/// <summary>Notes in etcd on which day a token was last used: an admin sees which ones nobody needs any more.</summary>
+/// <remarks>Thread-safe. A master writes once a day for each token that it sees, and no request waits for it.</remarks>
+internal sealed class TokenUses(AccessTable table, AccessStore store, TimeProvider time)
+{
+    // full: the use is noted with a later request
+    private readonly Channel<(string Token, DateOnly Day)> _seen = Channel.CreateBounded<(string, DateOnly)>(1000);
+
+    private readonly ConcurrentDictionary<string, DateOnly> _noted = [];
+
+    public void Note(Caller caller)
+    {
+        var today = DateOnly.FromDateTime(time.GetUtcNow().UtcDateTime);
+        if (caller.Via == CallerVia.Token
+            && table.TokenUses.GetValueOrDefault(caller.Name)?.Day != today
+            && _noted.GetValueOrDefault(caller.Name) != today
+            && _seen.Writer.TryWrite((caller.Name, today)))
+        {
+            _noted[caller.Name] = today;
+        }
+    }
+
+    /// <summary>Runs until cancelled.</summary>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        try
+        {
+            await foreach (var (token, day) in _seen.Reader.ReadAllAsync(stop))
+            {
+                await NoteAsync(token, day, stop);
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // Told to end.
+        }
+    }
+
+    private async Task NoteAsync(string token, DateOnly day, CancellationToken stop)
+    {
+        try
+        {
+            await store.NoteUseAsync(token, day, stop);
+        }
+        catch (EtcdException)
+        {
+            _noted.TryRemove(token, out _); // The client has logged it; the next request tries again.
+        }
+    }
+}
