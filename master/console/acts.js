@@ -1,9 +1,9 @@
 // What can be done with a job or a run, with the words that say what was done and the way back.
 import { ask, get, post, path } from './api.js';
-import { link, clean } from './dom.js';
+import { link, clean, quote } from './dom.js';
 import { t } from './i18n.js';
 import { toast, refusal } from './frame.js';
-import { question } from './parts.js';
+import { question, badEndings } from './parts.js';
 import { askSoon } from './live.js';
 
 const short = (name) => (clean(name).length > 60 ? `${clean(name).slice(0, 59)}…` : clean(name));
@@ -48,6 +48,16 @@ export function resume(job) {
     const changed = await post(path`jobs/${job}/resume`);
     toast(t('{job} is resumed.', { job: short(job) }), { undo: () => post(path`jobs/${job}/pause`).then(() => askSoon(0)) });
     return changed;
+  });
+}
+
+/** No message is made of what is wrong with a job now, until it has ended. */
+export function quiet(job) {
+  return attempt('operator', async () => {
+    const mute = await post('alerts/mutes', { filter: `job:${quote(job)}`, reason: '' }).catch((failure) => {
+      throw failure.status === 409 ? new Error(t('No alert rule tells of {job} now: there is nothing to make quiet.', { job: short(job) })) : failure;
+    });
+    toast(t('{job} is quiet until it recovers.', { job: short(job) }), { undo: () => ask('DELETE', path`alerts/mutes/${mute.id}`) });
   });
 }
 
@@ -106,6 +116,9 @@ export function jobMenu(job, after = () => {}) {
     isPaused
       ? { text: t('Resume'), role: 'operator', onclick: () => resume(job.name).then(after) }
       : { text: t('Pause'), role: 'operator', onclick: () => pause(job.name).then(after) },
+    badEndings.includes(job.last?.ending) || job.state === 'broken'
+      ? { text: t('Quiet until it recovers'), role: 'operator', onclick: () => quiet(job.name) }
+      : null,
     { text: t('Edit'), href: link.edit(job.name) },
     { text: t('Calendar'), href: link.job(job.name, 'calendar') },
     job.running > 0 ? { text: t('Kill…'), role: 'operator', danger: true, onclick: (from) => kill(from, job.name).then(after) } : null,

@@ -5,6 +5,7 @@ import { zones } from './time.js';
 import { get, Refused } from './api.js';
 import * as live from './live.js';
 import * as keys from './keys.js';
+import * as box from './jump.js'; // With the shell: what is typed after its key is typed into it.
 
 const kept = (name, fallback) => localStorage.getItem(`dts.${name}`) ?? fallback;
 
@@ -55,9 +56,8 @@ route('/settings/:tab?', 'settings', styled('./pages/settings.js'));
 route('/signin', 'signin', styled('./pages/signin.js'));
 
 keys.startKeys(places(), go);
-const jump = () => {
-  import('./jump.js').then((box) => box.open(frame));
-};
+const jump = () => box.open(frame);
+document.getElementById('jump').addEventListener('click', jump);
 keys.always({
   '/': jump,
   'ctrl-k': jump,

@@ -94,6 +94,11 @@ export function other(text, what = 'bdi') {
   return h(what, { dir: 'auto', title: shown.length > 24 ? shown : null }, shown);
 }
 
+/** Writes a value so that a filter reads it back: in quotes where it has more than letters and digits. */
+export function quote(value) {
+  return /^[\p{L}\p{N}_./@+-]+$/u.test(value) && !value.startsWith('-') ? value : `"${value.replace(/[\\"]/g, '\\$&')}"`;
+}
+
 export const link = {
   job: (name, tab = '') => `/jobs/${encodeURIComponent(name)}${tab && `/${tab}`}`,
   run: (job, runId) => `/runs/${encodeURIComponent(job)}/${encodeURIComponent(runId)}`,

@@ -1,16 +1,11 @@
 // The filter: one line of text in the address; here its words with a key are chips, and the rest is typed.
-import { h, fill, set, clean } from './dom.js';
+import { h, fill, set, clean, quote } from './dom.js';
 import { t } from './i18n.js';
 import { icon } from './parts.js';
 
 /** The words of a filter, as they are written: quotes keep blanks. */
 export function split(text) {
   return text.match(/(?:[^\s"]|"(?:\\.|[^"\\])*"?)+/g) ?? [];
-}
-
-/** Writes a value so that the filter reads it back: in quotes where it has more than letters and digits. */
-export function quote(value) {
-  return /^[\p{L}\p{N}_./@+-]+$/u.test(value) && !value.startsWith('-') ? value : `"${value.replace(/[\\"]/g, '\\$&')}"`;
 }
 
 const unquote = (text) => text.replace(/"((?:\\.|[^"\\])*)"?/g, (_, inner) => inner.replace(/\\(["\\])/g, '$1'));

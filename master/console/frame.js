@@ -182,13 +182,13 @@ export function drawShell() {
 
 function drawSwitches() {
   const now = Date.now();
-  const zone = (name, text, at) => [name, text, at];
+  const mine = zoneName(myZone);
   fill(
     $('switches'),
     segments(
       t('Times in'),
-      [zone('mine', zoneName(myZone), clock(now, myZone)), zone('utc', 'UTC', clock(now, 'UTC')), zone('own', t('job’s own'))],
-      zones.chosen,
+      [['mine', mine, clock(now, myZone)], mine !== 'UTC' && ['utc', 'UTC', clock(now, 'UTC')], ['own', t('job’s own')]].filter(Boolean),
+      mine === 'UTC' && zones.chosen === 'utc' ? 'mine' : zones.chosen,
       (chosen) => frame.choose('zone', chosen),
     ),
     segments(
@@ -421,7 +421,6 @@ export function startFrame(choose) {
     if (!location.pathname.startsWith('/signin'))
       go(`/signin?to=${encodeURIComponent(location.pathname + location.search)}`, { replace: true });
   };
-  $('jump').addEventListener('click', () => import('./jump.js').then((jump) => jump.open(frame)));
   setInterval(() => {
     tick();
     drawLive();

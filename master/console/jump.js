@@ -23,8 +23,9 @@ export function open(frame) {
   const box = h('dialog.jumpbox', { 'aria-label': t('Jump') }, input, list, none);
   let found = [],
     at = 0,
-    serial = 0;
-  let wait = 0;
+    serial = 0,
+    wait = 0,
+    searched = null; // A promise: the list shows what was asked for.
 
   const draw = () => {
     fill(
@@ -94,12 +95,14 @@ export function open(frame) {
   };
   input.addEventListener('input', () => {
     clearTimeout(wait);
-    wait = setTimeout(search, 60);
+    searched = new Promise((done) => {
+      wait = setTimeout(() => search().then(done), 60);
+    });
   });
   box.addEventListener('keydown', (event) => {
     if (event.key === 'ArrowDown') choose(at + 1);
     else if (event.key === 'ArrowUp') choose(at - 1 < 0 ? found.length - 1 : at - 1);
-    else if (event.key === 'Enter' && !event.isComposing) take(at);
+    else if (event.key === 'Enter' && !event.isComposing) Promise.resolve(searched).then(() => take(at));
     else return;
     event.preventDefault();
   });

@@ -72,10 +72,8 @@ export function when(at, zone = zoneOf(), seconds = false) {
   return `${format(zone, options).format(ms(at))} ${time}`;
 }
 
-/** With seconds where they are not :00. */
-export function exact(at, zone = zoneOf()) {
-  return when(at, zone, parts(at, zone).second !== '00');
-}
+/** For lists of runs: always with seconds, because jobs may run every few seconds. */
+export const exact = (at, zone = zoneOf()) => when(at, zone, true);
 
 export function date(at, zone = zoneOf()) {
   return format(zone, { day: 'numeric', month: 'short', weekday: 'short' }).format(ms(at));

@@ -78,7 +78,7 @@ export async function render(_, frame) {
   const ended = rows(
     [
       { head: t('Ending'), width: 124 },
-      { head: t('Planned'), width: 112 },
+      { head: t('Planned'), width: 132 },
       { head: t('Job'), width: 240 },
       { head: t('Took'), width: 104, class: 'num' },
       { head: t('Exit'), width: 56, class: 'num off' },
@@ -92,7 +92,7 @@ export async function render(_, frame) {
   const unended = rows(
     [
       { head: t('State'), width: 124 },
-      { head: t('Planned'), width: 112 },
+      { head: t('Planned'), width: 132 },
       { head: t('Job'), width: 300 },
       { head: t('So far'), width: 120, class: 'num' },
       { head: t('Attempt'), width: 76, class: 'num off' },

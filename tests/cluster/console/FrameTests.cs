@@ -131,6 +131,48 @@ public sealed class FrameTests(ConsoleBrowser browser) : IClassFixture<ConsoleBr
     }
 
     [Fact]
+    public async Task What_is_typed_at_once_after_the_key_of_the_jump_box_is_typed_into_it()
+    {
+        await using var tab = await browser.OpenAsync("/workers");
+
+        Assert.Equal(
+            "Jump to a job, a worker or a page",
+            await tab.Page.EvaluateAsync<string>(
+                "() => { dispatchEvent(new KeyboardEvent('keydown', { key: 'k', ctrlKey: true }));"
+                    + " return document.activeElement.getAttribute('aria-label'); }"));
+        await tab.Page.Keyboard.TypeAsync("warehouse\n");
+
+        await Expect(tab.Page).ToHaveURLAsync(new Uri(browser.Cluster.MasterUri, "/jobs/etl-orders-to-warehouse").ToString());
+    }
+
+    [Fact]
+    public async Task A_browser_that_stands_in_UTC_is_offered_UTC_once()
+    {
+        await using var tab = await browser.OpenAsync("/jobs", timeZone: "UTC");
+
+        await Expect(tab["#switches .seg:first-child button"]).ToHaveTextAsync([new Regex("^UTC"), new Regex("^job’s own$")]);
+    }
+
+    [Fact]
+    public async Task Plan_times_of_runs_have_seconds()
+    {
+        await using var tab = await browser.OpenAsync("/runs");
+
+        await Expect(tab["tbody time"].First).ToHaveTextAsync(new Regex("[0-9]{2}:[0-9]{2}:[0-9]{2}$"));
+    }
+
+    [Fact]
+    public async Task A_job_that_needs_somebody_is_made_quiet_from_its_menu_where_an_alert_tells_of_it()
+    {
+        await using var tab = await browser.OpenAsync("/");
+
+        await tab.Find(".needs li", "report-daily-revenue").Locator(".more").ClickAsync();
+        await tab.Find(".menu button", "Quiet until it recovers").ClickAsync();
+
+        await Expect(tab[".toast"]).ToContainTextAsync("No alert rule tells of report-daily-revenue now");
+    }
+
+    [Fact]
     public async Task Runs_are_narrowed_by_ending_and_shown_by_worker()
     {
         await using var tab = await browser.OpenAsync("/runs?filter=ending:failed");

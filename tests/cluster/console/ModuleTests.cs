@@ -43,7 +43,7 @@ public sealed class ModuleTests(ConsoleBrowser browser) : IClassFixture<ConsoleB
                 """['state:failing label:"team=a b" -worker:w1 "two words"', 'job:"a \\"b\\""', 'unclosed "quote is']"""));
         Assert.Equal(
             ["w1", "\"a b\"", "\"a\\\"b\"", "\"-x\"", "\"a|b\"", "\"a:b\"", "备份"],
-            await AskAsync("filter.js", "module.quote", """['w1', 'a b', 'a"b', '-x', 'a|b', 'a:b', '备份']"""));
+            await AskAsync("dom.js", "module.quote", """['w1', 'a b', 'a"b', '-x', 'a|b', 'a:b', '备份']"""));
     }
 
     [Fact]
