@@ -55,7 +55,8 @@ export function resume(job) {
 export function quiet(job) {
   return attempt('operator', async () => {
     const mute = await post('alerts/mutes', { filter: `job:${quote(job)}`, reason: '' }).catch((failure) => {
-      throw failure.status === 409 ? new Error(t('No alert rule tells of {job} now: there is nothing to make quiet.', { job: short(job) })) : failure;
+      if (failure.status !== 409) throw failure;
+      throw new Error(t('No alert rule tells of {job} now: there is nothing to make quiet.', { job: short(job) }));
     });
     toast(t('{job} is quiet until it recovers.', { job: short(job) }), { undo: () => ask('DELETE', path`alerts/mutes/${mute.id}`) });
   });

@@ -1,7 +1,7 @@
 // The list of keys.
 import { h } from './dom.js';
 import { t } from './i18n.js';
-import { button } from './parts.js';
+import { button, dialog } from './parts.js';
 import { isOff } from './keys.js';
 
 export function open() {
@@ -23,26 +23,11 @@ export function open() {
   ];
   const toggle = h('input', { type: 'checkbox', checked: !isOff() });
   toggle.addEventListener('change', () => localStorage.setItem('dts.keys', toggle.checked ? 'on' : 'off'));
-  const box = h(
-    'dialog.keys',
-    { 'aria-labelledby': 'keys-title' },
+  const keysOf = (keys) => keys.split('  ').map((key) => [h('kbd', key), ' ']);
+  const close = button(t('Close'), { onclick: () => box.close() });
+  const box = dialog('keys', { 'aria-labelledby': 'keys-title' }, [
     h('h2#keys-title', t('Keys')),
-    h(
-      'dl',
-      rows.map(([key, text]) => [
-        h(
-          'dt',
-          key.split('  ').map((one) => [h('kbd', one), ' ']),
-        ),
-        h('dd', text),
-      ]),
-    ),
-    h('div.acts', h('label.check', toggle, t('single letters are keys')), button(t('Close'), { onclick: () => box.close() })),
-  );
-  box.addEventListener('pointerdown', (event) => {
-    if (event.target === box) box.close();
-  });
-  box.addEventListener('close', () => box.remove());
-  document.body.append(box);
-  box.showModal();
+    h('dl', rows.map(([keys, text]) => [h('dt', keysOf(keys)), h('dd', text)])),
+    h('div.acts', h('label.check', toggle, t('single letters are keys')), close),
+  ]);
 }

@@ -158,6 +158,16 @@ export function segments(label, options, chosen, onchoose) {
   return node;
 }
 
+/** A table of rows that become cards on a phone. columns: [{ head, width, class }]. */
+export function table(label, kind, columns, body, heads = null) {
+  heads ??= h(
+    'tr',
+    columns.map((one) => h('th', { scope: 'col', class: one.class }, one.head)),
+  );
+  const widths = columns.map(({ width }) => h('col', { style: width ? { width: `${width}px` } : {} }));
+  return h('table.cards', { class: kind, 'aria-label': label }, h('colgroup', widths), h('thead', heads), body);
+}
+
 /** Where nothing is: what would be here, and the act that fills it. */
 export function empty(title, text, ...acts) {
   return h(
@@ -301,6 +311,19 @@ export function more(name, items) {
     },
   });
   return node;
+}
+
+/** A box in the middle, until Esc or a press beside it. closed is called after. */
+export function dialog(kind, attributes, parts, closed = () => {}) {
+  const box = h(`dialog.${kind}`, attributes, parts);
+  box.addEventListener('pointerdown', (event) => event.target === box && box.close());
+  box.addEventListener('close', () => {
+    box.remove();
+    closed();
+  });
+  document.body.append(box);
+  box.showModal();
+  return box;
 }
 
 /** Lets the browser save a text as a file. */

@@ -370,7 +370,7 @@ const pieces = [
   [
     /\b(January|February|March|April|May|June|July|August|September|October|November|December)\b/g,
     (month) =>
-      `${['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December'].indexOf(month) + 1}月`,
+      `${'JanFebMarAprMayJunJulAugSepOctNovDec'.indexOf(month.slice(0, 3)) / 3 + 1}月`,
   ],
 ];
 
