@@ -33,23 +33,16 @@ export function runNow(job, body = {}) {
   });
 }
 
-export function pause(job) {
-  return attempt('operator', async () => {
-    const changed = await post(path`jobs/${job}/pause`);
-    toast(t('{job} is paused. What runs goes on.', { job: short(job) }), {
-      undo: () => post(path`jobs/${job}/resume`).then(() => askSoon(0)),
-    });
+/** Does one of two acts, which the other takes back. */
+const turn = (job, act, back, said) =>
+  attempt('operator', async () => {
+    const changed = await post(path`jobs/${job}/${act}`);
+    toast(said, { undo: () => post(path`jobs/${job}/${back}`).then(() => askSoon(0)) });
     return changed;
   });
-}
 
-export function resume(job) {
-  return attempt('operator', async () => {
-    const changed = await post(path`jobs/${job}/resume`);
-    toast(t('{job} is resumed.', { job: short(job) }), { undo: () => post(path`jobs/${job}/pause`).then(() => askSoon(0)) });
-    return changed;
-  });
-}
+export const pause = (job) => turn(job, 'pause', 'resume', t('{job} is paused. What runs goes on.', { job: short(job) }));
+export const resume = (job) => turn(job, 'resume', 'pause', t('{job} is resumed.', { job: short(job) }));
 
 /** No message is made of what is wrong with a job now, until it has ended. */
 export function quiet(job) {
@@ -111,18 +104,16 @@ export async function copy(text = location.href, said = t('The link is copied.')
 
 /** The entries of a job's ··· menu. */
 export function jobMenu(job, after = () => {}) {
-  const isPaused = job.enabled === false;
+  const { name } = job;
+  const act = (text, role, run, more) => ({ text, role, onclick: (from) => run(from).then(after), ...more });
+  const isTroubled = badEndings.includes(job.last?.ending) || job.state === 'broken';
   return [
-    { text: t('Run now'), role: 'operator', onclick: () => runNow(job.name).then(after) },
-    isPaused
-      ? { text: t('Resume'), role: 'operator', onclick: () => resume(job.name).then(after) }
-      : { text: t('Pause'), role: 'operator', onclick: () => pause(job.name).then(after) },
-    badEndings.includes(job.last?.ending) || job.state === 'broken'
-      ? { text: t('Quiet until it recovers'), role: 'operator', onclick: () => quiet(job.name) }
-      : null,
-    { text: t('Edit'), href: link.edit(job.name) },
-    { text: t('Calendar'), href: link.job(job.name, 'calendar') },
-    job.running > 0 ? { text: t('Kill…'), role: 'operator', danger: true, onclick: (from) => kill(from, job.name).then(after) } : null,
-    { text: t('Delete'), role: 'editor', danger: true, onclick: () => remove(job.name).then(after) },
+    act(t('Run now'), 'operator', () => runNow(name)),
+    job.enabled === false ? act(t('Resume'), 'operator', () => resume(name)) : act(t('Pause'), 'operator', () => pause(name)),
+    isTroubled && act(t('Quiet until it recovers'), 'operator', () => quiet(name)),
+    { text: t('Edit'), href: link.edit(name) },
+    { text: t('Calendar'), href: link.job(name, 'calendar') },
+    job.running > 0 && act(t('Kill…'), 'operator', (from) => kill(from, name), { danger: true }),
+    act(t('Delete'), 'editor', () => remove(name), { danger: true }),
   ];
 }

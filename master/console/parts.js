@@ -24,6 +24,8 @@ const MARKS = {
   live: 'ok',
   refusing: 'warn',
   left: 'lost',
+  draining: 'paused',
+  drained: 'paused',
 };
 
 /** Endings and states in words. */
@@ -52,6 +54,8 @@ export function words() {
     live: t('here'),
     refusing: t('claims nothing'),
     left: t('gone'),
+    draining: t('draining'),
+    drained: t('drained'),
   });
 }
 
