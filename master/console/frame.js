@@ -3,7 +3,7 @@ import { h, s, fill, set, say, other, clean } from './dom.js';
 import { t, number, language, languages } from './i18n.js';
 import { zones, myZone, zoneName, clock, tick, when, zoneOf, duration, explain } from './time.js';
 import { live, listen, askNow } from './live.js';
-import { icon, mark, button, segments } from './parts.js';
+import { icon, mark, button, anchor, segments } from './parts.js';
 import { hooks, get, ask } from './api.js';
 import * as keys from './keys.js';
 
@@ -102,9 +102,7 @@ async function show(y = history.state?.y ?? 0) {
   const bones = () => fill(page, h('div.bones', { 'aria-hidden': 'true' }, Array.from({ length: 6 }, () => h('i'))));
   const waiting = setTimeout(() => mine === serial && bones(), 200);
   try {
-    const module = found ? await found.load() : await import('./pages/lost.js');
-    if (mine !== serial) return;
-    const made = await module.render(found?.params ?? {}, frame);
+    const made = found ? await (await found.load()).render(found.params, frame) : lost();
     if (mine !== serial) return void made.close?.();
     clearTimeout(waiting);
     view = made;
@@ -125,6 +123,12 @@ async function show(y = history.state?.y ?? 0) {
     head({ title });
     fill(page, h('div.empty', h('h1', title), h('p', clean(failure.message)), again));
   }
+}
+
+function lost() {
+  const title = t('No such page');
+  const text = h('p', t('Nothing of the console is at this address.'));
+  return { title, node: h('div.empty', h('h1', title), text, h('div.acts', anchor(t('Now'), '/'))) };
 }
 
 /** What the header and the tab say: title, crumbs [[text, href]], count. A page may call it again. */

@@ -1,9 +1,10 @@
 // The present moment: who needs somebody and why, today, what runs, what comes.
 import { h, fill, say, set, sync, other, link, clean, quote } from '../dom.js';
 import { t, tn, number } from '../i18n.js';
-import { duration, time, coming, when, clock, zoneOf, midnight, ms, lively, ago } from '../time.js';
+import { duration, time, coming, when, clock, zoneOf, ms, lively, ago } from '../time.js';
 import { mark, spark, meter, button, anchor, more, state, words, endings, badEndings, fault } from '../parts.js';
 import { get } from '../api.js';
+import { dayStart } from '../logic/zone.js';
 import { bars, axis } from './over-time.js';
 import * as acts from '../acts.js';
 
@@ -308,8 +309,8 @@ function todayPart(node, frame) {
     const ended = now && `${now.needsYou.length} ${now.counts.running}`;
     if (!force && Date.now() - asked < (ended === seen ? 60_000 : 15_000)) return;
     [asked, seen] = [Date.now(), ended ?? seen];
-    const start = midnight(Date.now(), zoneOf());
-    const end = midnight(start + 26 * 3600_000, zoneOf());
+    const start = dayStart(zoneOf(), Date.now());
+    const end = dayStart(zoneOf(), start + 26 * 3600_000);
     const here = Math.floor(Date.now() / QUARTER) * QUARTER;
     try {
       const [runs, plan] = await Promise.all([

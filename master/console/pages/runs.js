@@ -219,7 +219,7 @@ export async function render(_, frame) {
       free[row] = Math.max(over, begun + (end - start) / 400);
       const said = [`${clean(run.jobName)}: ${words()[kind]}`, duration(over - begun), clean(run.worker)].filter(Boolean).join(', ');
       const style = { left: percent(a - start), width: percent(b - a), top: `${row * 17 + 9}px` };
-      return h(`a.x-${kind}`, { href: hrefOf(run), 'aria-label': said, title: `${said}\n${full(begun)}`, tabindex: '-1', style });
+      return h(`a.s-${kind}`, { href: hrefOf(run), 'aria-label': said, title: `${said}\n${full(begun)}`, tabindex: '-1', style });
     };
     const track = h('div.track', of.toSorted((a, b) => a.from - b.from).map(bar));
     set(track, { style: { height: `${Math.max(1, free.length) * 17 + 15}px` } });

@@ -23,8 +23,8 @@ public sealed class ModuleTests(ConsoleBrowser browser) : IClassFixture<ConsoleB
         Assert.Equal(
             ["2026-03-28T23:00:00.000Z", "2026-10-24T22:00:00.000Z", "2026-11-21T23:00:00.000Z"],
             await AskAsync(
-                "time.js",
-                "(at) => new Date(module.midnight(Date.parse(at), 'Europe/Berlin')).toISOString()",
+                "logic/zone.js",
+                "(at) => new Date(module.dayStart('Europe/Berlin', Date.parse(at))).toISOString()",
                 "['2026-03-29T12:00:00Z', '2026-10-25T12:00:00Z', '2026-11-22T10:00:00Z']"));
     }
 
