@@ -11,15 +11,11 @@ const short = (name) => (clean(name).length > 60 ? `${clean(name).slice(0, 59)}â
 /** Does an act, if it may be done, and says what went wrong. Returns what the act returned, or undefined. */
 export async function attempt(role, act) {
   const why = refusal(role);
-  if (why) {
-    toast(why, { isFault: true });
-    return undefined;
-  }
+  if (why) return void toast(why, { isFault: true });
   try {
     return await act();
   } catch (failure) {
     toast(failure.message, { isFault: true });
-    return undefined;
   } finally {
     askSoon(300);
   }

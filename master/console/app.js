@@ -62,9 +62,7 @@ keys.always({
   '/': jump,
   'ctrl-k': jump,
   n: () => go('/new'),
-  '?': () => {
-    import('./help.js').then((help) => help.open());
-  },
+  '?': keys.showKeys,
 });
 
 /** Who we are. A master without sign-in answers 404: then all may do all, as its guard decides. */

@@ -9,6 +9,7 @@ export const myZone = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
 const MINUTE = 60_000,
   HOUR = 60 * MINUTE,
   DAY = 24 * HOUR;
+const UNITS = [[DAY, '{a} d'], [HOUR, '{a} h'], [MINUTE, '{a} min'], [1000, '{n} s']];
 const formats = new Map();
 
 export function ms(at) {
@@ -77,14 +78,9 @@ export function duration(span) {
 
 /** One unit, for how long ago. */
 export function rough(span) {
-  const value = Math.max(0, span);
-  return value < MINUTE
-    ? t('{n} s', { n: Math.floor(value / 1000) })
-    : value < HOUR
-      ? t('{a} min', { a: Math.floor(value / MINUTE) })
-      : value < DAY
-        ? t('{a} h', { a: Math.floor(value / HOUR) })
-        : t('{a} d', { a: Math.floor(value / DAY) });
+  const [unit, sentence] = UNITS.find(([least]) => span >= least) ?? UNITS.at(-1);
+  const n = Math.max(0, Math.floor(span / unit));
+  return t(sentence, { n, a: n });
 }
 
 export function ago(at) {

@@ -1,6 +1,5 @@
 // Chinese for the frame and the pages Now, Jobs, Runs, Workers. The key is the English sentence.
 export const words = {
-  // frame
   Now: '当前',
   Jobs: '任务',
   Runs: '运行记录',
@@ -45,8 +44,7 @@ export const words = {
   'drained {by}': '已排空（{by}）',
   'what was lost': '失联的运行',
   'Half of its starts were at most {p50} late, 99 of 100 at most {p99}.': '半数启动延迟不超过 {p50}，99% 不超过 {p99}。',
-  '{span} behind the master’s clock': '比主节点时钟慢 {span}',
-  '{span} ahead of the master’s clock': '比主节点时钟快 {span}',
+  'against the master’s clock': '相对主节点时钟',
   '{n} {n|record|records} that the log store refuses': '日志库拒收 {n} 条记录',
   'records that wait for the log store': '等待写入日志库的记录',
   'Drain…': '排空…',
@@ -104,7 +102,6 @@ export const words = {
   'back, close': '返回、关闭',
   'this list': '此列表',
   'single letters are keys': '启用单字母快捷键',
-  // states
   succeeded: '成功',
   failed: '失败',
   'timed out': '超时',
@@ -129,7 +126,6 @@ export const words = {
   'last runs: {list}': '最近运行：{list}',
   'no runs yet': '尚无运行',
   'more acts for {name}': '{name} 的更多操作',
-  // Now
   '{n} {n|job needs|jobs need} you': '{n} 个任务需要处理',
   'Nothing needs you': '一切正常',
   'Endings are being read': '正在读取运行结果',
@@ -186,7 +182,6 @@ export const words = {
   'Nothing is planned within the hour.': '一小时内没有计划。',
   '100 jobs and more within the hour': '一小时内 100 个以上任务',
   '{n} {n|job|jobs} within the hour': '一小时内 {n} 个任务',
-  // acts
   '{job} was asked to run.': '已请求运行 {job}。',
   '{job} is paused. What runs goes on.': '{job} 已暂停；正在运行的继续。',
   '{job} is resumed.': '{job} 已恢复。',
@@ -208,7 +203,6 @@ export const words = {
   Delete: '删除',
   'Delete…': '删除…',
   Calendar: '日历',
-  // Jobs
   All: '全部',
   'Need you': '需要处理',
   Paused: '已暂停',
@@ -261,7 +255,6 @@ export const words = {
     '任务就是一条命令加一个时间。还没有节点：请在主机上启动 dts-worker。',
   'Import a crontab': '导入 crontab',
   'Or from a shell:': '或在命令行：',
-  // filter
   Completions: '补全',
   'Take away {word}': '去掉 {word}',
   'how the job stands': '任务状态',
@@ -281,7 +274,6 @@ export const words = {
   'the last week': '最近一周',
   'why it ran': '触发方式',
   'runs that have not ended': '尚未结束的运行',
-  // Runs
   'Which runs': '哪些运行',
   Ended: '已结束',
   'Not ended': '未结束',
@@ -326,7 +318,6 @@ export const words = {
   'run again': '重跑',
   'after another job': '由其他任务触发',
   'made up for': '补跑',
-  // Workers
   '{n} of {slots} slots are taken': '{slots} 个槽位已用 {n} 个',
   'No worker is here': '没有节点在线',
   '{n} {n|worker is|workers are} here': '{n} 个节点在线',
@@ -391,22 +382,17 @@ const pieces = [
     (_, day) => `周${{ Mon: '一', Tues: '二', Wednes: '三', Thurs: '四', Fri: '五', Satur: '六', Sun: '日' }[day]}`,
   ],
   [
-    /\b(January|February|March|April|May|June|July|August|September|October|November|December)\b/g,
-    (month) =>
-      `${'JanFebMarAprMayJunJulAugSepOctNovDec'.indexOf(month.slice(0, 3)) / 3 + 1}月`,
+    /\b(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\b/g,
+    (_, month) => `${'JanFebMarAprMayJunJulAugSepOctNovDec'.indexOf(month) / 3 + 1}月`,
   ],
 ];
 
+const PARTS = /^(.*?)(?: (every day|on (?!the hour).*?))?(?: in ([A-Z][a-z]+.*?))?(?: in (\d{4}.*?))?(?:, ([\w+/-]+)(?: time)?)?$/;
+
 export function schedule(text) {
-  const [, times, days = '', months = '', years = '', zone] =
-    /^(.*?)(?: (every day|on (?!the hour).*?))?(?: in ([A-Z][a-z]+.*?))?(?: in (\d{4}.*?))?(?:, ([\w+/-]+)(?: time)?)?$/.exec(text) ?? [
-      null,
-      text,
-    ];
+  const [, times, days = '', months = '', years = '', zone] = PARTS.exec(text) ?? [null, text];
   const say = (piece) => pieces.reduce((said, [what, how]) => said.replace(what, how), piece);
-  return (
-    [years && `${say(years)}年`, months && say(months), days && (months ? say(days).replace('每月', '') : say(days)), say(times)]
-      .filter(Boolean)
-      .join(' ') + (zone ? `（${zone}）` : '')
-  );
+  const day = months ? say(days).replace('每月', '') : say(days);
+  const all = [years && `${say(years)}年`, say(months), day, say(times)].filter(Boolean);
+  return all.join(' ') + (zone ? `（${zone}）` : '');
 }

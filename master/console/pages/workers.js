@@ -124,7 +124,7 @@ const lagTitle = ({ p50Ms, p99Ms }) =>
 function clockOf(ahead) {
   if (ahead === null || ahead === undefined) return '';
   const [span, isOff] = [duration(Math.abs(ahead)), Math.abs(ahead) > CLOCK_LIMIT];
-  const title = ahead < 0 ? t('{span} behind the master’s clock', { span }) : t('{span} ahead of the master’s clock', { span });
+  const title = t('against the master’s clock');
   return h('span', { title, class: isOff ? 's-timedOut' : '' }, `${ahead < 0 ? '−' : '+'}${span}`);
 }
 
