@@ -135,7 +135,7 @@ export function filterBox(options) {
   input.addEventListener('input', () => {
     if (/\s$/.test(input.value) && split(input.value).some(isChip)) settle();
     complete();
-    tell(40);
+    if (!/^-?[a-z]+:$/.test(typed())) tell(40); // A key waits for its value.
   });
   input.addEventListener('focus', complete);
   input.addEventListener('blur', () => {

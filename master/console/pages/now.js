@@ -220,12 +220,13 @@ function jobCard(need) {
   const ended = () => [anchor(t('Last run'), link.run(job.name, job.last.runId)), runNow];
   const soon = (at, zone) => t('next {coming}', { coming: coming(at, zone) });
   const next = (how) => time(job.next, how, job.timeZone);
+  const isSoon = ms(job.next) - Date.now() < 86_400_000; // Later, the time itself is said.
   return card(
     reason === 'slow' ? 'running' : reason,
     h('a', { href: link.job(job.name) }, other(job.name)),
     why(need),
     h('p.last.one', said(need)),
-    [spark(job.endings, job.running > 0), h('div.nxt', job.next ? [next(soon), h('small', next(when))] : t('no next time'))],
+    [spark(job.endings, job.running > 0), h('div.nxt', job.next ? [next(soon), isSoon && h('small', next(when))] : t('no next time'))],
     (buttons[reason] ?? ended)(),
     more(job.name, () => acts.jobMenu(job)),
   );

@@ -39,7 +39,7 @@ export function axis(start, end, last) {
   const zone = zoneOf();
   const span = end - start;
   const step = STEPS.find((one) => span / one <= (innerWidth < 700 ? 5 : 10)) ?? STEPS.at(-1);
-  const room = last ? 0.05 : 0.03;
+  const room = last ? (innerWidth < 700 ? 0.2 : 0.05) : 0.03;
   const list = [];
   for (let at = last ? Math.ceil(start / step) * step : start; at < end - span * room; at += step) {
     const text = step >= 24 * HOUR ? when(at, zone).slice(0, 6) : clock(at, zone);

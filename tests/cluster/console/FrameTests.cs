@@ -43,7 +43,10 @@ public sealed class FrameTests(ConsoleBrowser browser) : IClassFixture<ConsoleBr
         await using var tab = await browser.OpenAsync("/jobs");
         await tab.PressAsync("f");
 
-        await tab.Page.Keyboard.TypeAsync("ending:fa");
+        await tab.Page.Keyboard.TypeAsync("ending:");
+        await Expect(tab[".choices li"]).ToHaveCountAsync(8);
+        await Expect(tab["#page .fault"]).ToHaveCountAsync(0); // A key alone is no fault yet.
+        await tab.Page.Keyboard.TypeAsync("fa");
         await Expect(tab[".choices li"]).ToContainTextAsync(["failed"]);
         await tab.PressAsync("ArrowDown");
         await tab.PressAsync("Enter");
