@@ -2,7 +2,7 @@
 import { h, fill, say, sync, other, link, clean, quote } from '../dom.js';
 import { t, tn, number } from '../i18n.js';
 import { time, when, rough, ms, lively, duration } from '../time.js';
-import { state, meter, labels, empty, more, table, question } from '../parts.js';
+import { state, words, meter, labels, empty, more, table, question } from '../parts.js';
 import { get, post, path } from '../api.js';
 import { toast } from '../frame.js';
 import * as acts from '../acts.js';
@@ -16,7 +16,7 @@ export async function render(_, frame) {
     { head: t('State'), width: 172 },
     { head: t('Slots'), width: 152 },
     { head: t('Clock'), width: 84, class: 'num' },
-    { head: t('Lag'), width: 76, class: 'num' },
+    { head: t('Lag'), width: 104, class: 'num' },
     { head: t('Spool'), width: 64, class: 'num' },
     { head: t('Here since'), width: 84 },
     { head: t('Host'), width: 150 },
@@ -78,7 +78,7 @@ function row(worker, again) {
   const taken = () => [meter(running, slots, 'quiet'), h('a.dim', { href: going }, t('{n} of {slots}', { n: running, slots }))];
   const lost = () => [
     running > 0 && h('span.faint', t('{n} {n|run|runs} to be declared lost', { n: running })),
-    running === 0 && h('a.faint', { href: runs('ending:lost ') }, t('what was lost')),
+    running === 0 && h('a.faint', { href: runs('ending:lost ') }, words().lost),
   ];
   const cell = (kind, ...parts) => h(`td.dim.one.off${kind}`, isHere && parts);
   return h(
@@ -92,7 +92,7 @@ function row(worker, again) {
     ),
     h('td.slots-cell', h('span.slots', isHere ? taken() : lost(), isHere && running >= slots && h('span.faint', t('full')))),
     cell('.num', clockOf(worker.clockAheadMs)),
-    cell('.num', worker.lag && h('span', { title: lagTitle(worker.lag) }, `≤ ${duration(worker.lag.p99Ms)}`)),
+    cell('.num', worker.lag && h('span', { title: `p50 ≤ ${duration(worker.lag.p50Ms)}` }, `p99 ≤ ${duration(worker.lag.p99Ms)}`)),
     cell('.num', spoolOf(worker)),
     cell('', h('span', { title: when(worker.started) }, lively(h('span'), () => rough(Date.now() - ms(worker.started))))),
     h(
@@ -117,9 +117,6 @@ function row(worker, again) {
     ),
   );
 }
-
-const lagTitle = ({ p50Ms, p99Ms }) =>
-  t('Half of its starts were at most {p50} late, 99 of 100 at most {p99}.', { p50: duration(p50Ms), p99: duration(p99Ms) });
 
 function clockOf(ahead) {
   if (ahead === null || ahead === undefined) return '';
@@ -153,7 +150,7 @@ async function drain(from, { id, running }, again) {
 async function takeBack(id, again) {
   await acts.attempt('operator', async () => {
     await post(path`workers/${id}/undrain`);
-    toast(t('{id} is taken back; it claims again within seconds.', { id: clean(id) }));
+    toast(t('{id} is taken back.', { id: clean(id) }));
   });
   again();
 }
