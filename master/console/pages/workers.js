@@ -1,4 +1,4 @@
-// The workers: who is here, how full, how well it keeps time; who left, and with what.
+// The workers: who is here, how full, how punctual; who left, and with what.
 import { h, fill, say, sync, other, link, clean, quote } from '../dom.js';
 import { t, tn, number } from '../i18n.js';
 import { time, when, rough, ms, lively, duration } from '../time.js';
@@ -7,7 +7,7 @@ import { get, post, path } from '../api.js';
 import { toast } from '../frame.js';
 import * as acts from '../acts.js';
 
-const CLOCK_LIMIT = 100; // Beyond it a clock is worth a look; beyond two seconds its worker claims nothing.
+const CLOCK_LIMIT = 100; // Beyond it a clock is worth a look.
 
 export async function render(_, frame) {
   const [title, lead, place, body] = [h('h1'), h('p'), h('div'), h('tbody')];
