@@ -63,7 +63,7 @@ public sealed class DrainTests : IAsyncLifetime
         Assert.All(all, record => Assert.Equal((RunStatus.Succeeded, "w2"), (record.Status, record.Worker)));
         foreach (var (job, worker) in new[] { ("only-w1", "w1"), ("nobody", "w9") })
         {
-            var missed = After(await _cluster.RecordsSoon(job, records => After(records).Any(record => record.Err.Contains(worker))));
+            var missed = After(await _cluster.RecordsSoon(job, records => After(records).Any(record => record.Err.Contains(worker, StringComparison.Ordinal))));
             Assert.All(missed, record => Assert.Equal(RunStatus.Missed, record.Status));
             Assert.Contains(missed, record => record.Err == $"no live worker matches its target ({worker}) within 1 s");
         }
