@@ -176,6 +176,24 @@ public sealed class FrameTests(ConsoleBrowser browser) : IClassFixture<ConsoleBr
     }
 
     [Fact]
+    public async Task A_worker_is_drained_after_the_page_has_said_what_will_happen_and_is_taken_back()
+    {
+        await using var tab = await browser.OpenAsync("/workers");
+        await Expect(tab.Find("tbody tr", "w2")).ToContainTextAsync("here");
+        await tab.Find("tbody tr", "w2").Locator(".more").ClickAsync();
+        await tab.Find(".menu button", "Drain…").ClickAsync();
+        await Expect(tab[".dlg"]).ToContainTextAsync("Nothing new is claimed, also after a restart, until it is taken back.");
+
+        await tab.Find(".dlg button", "Drain it").ClickAsync();
+        await Expect(tab.Find(".toast", "w2 is drained")).ToBeVisibleAsync();
+        await Expect(tab.Find("tbody tr", "w2")).ToContainTextAsync("drained");
+        await tab.Find("tbody tr", "w2").Locator(".more").ClickAsync();
+        await tab.Find(".menu button", "Take back").ClickAsync();
+
+        await Expect(tab.Find("tbody tr", "w2")).ToContainTextAsync("here");
+    }
+
+    [Fact]
     public async Task Runs_are_narrowed_by_ending_and_shown_by_worker()
     {
         await using var tab = await browser.OpenAsync("/runs?filter=ending:failed");
