@@ -101,7 +101,7 @@ export function rows({ columns, cells, keyOf, ask, headless = '', phoneHeight, o
   async function load(isMore = false) {
     if (isMore && (!next || loading)) return;
     const [mine, after] = isMore ? [serial, next] : [++serial, undefined];
-    loading = isMore;
+    loading = true;
     if (!isMore) wrong.replaceChildren();
     try {
       const page = await ask(after);
@@ -120,7 +120,7 @@ export function rows({ columns, cells, keyOf, ask, headless = '', phoneHeight, o
     } catch (failure) {
       if (mine === serial) fill(wrong, fault(failure));
     } finally {
-      loading = false;
+      if (mine === serial) loading = false;
     }
   }
 
