@@ -126,7 +126,7 @@ export function filterBox(options) {
     complete();
   }
 
-  /** Makes chips of the words that are whole. */
+  /** Makes chips of whole words. */
   function settle() {
     read(text());
     drawChoices(false);

@@ -35,7 +35,7 @@ export function startKeys(places, go) {
     const name = (event.ctrlKey || event.metaKey ? 'ctrl-' : '') + (event.key.length === 1 ? event.key.toLowerCase() : event.key);
     if (event.altKey || (isTyping(event.target) && !name.startsWith('ctrl-') && event.key !== 'Escape')) return;
     if (isOff() && !name.startsWith('ctrl-') && event.key.length === 1) return;
-    if (document.querySelector('.dlg, .menu')) return;
+    if (document.querySelector('.dlg:popover-open, .menu:popover-open')) return;
     if (event.key === 'Enter' && event.target.closest?.('a, button, summary, [role=button]')) return;
     if (performance.now() < waitsForPlace) {
       waitsForPlace = 0;

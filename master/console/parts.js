@@ -227,7 +227,7 @@ export function question(from, { title, text, yes, no = t('Cancel'), danger = fa
       { role: 'dialog', 'aria-modal': 'false', 'aria-labelledby': 'dlg-title' },
       h(
         'form',
-        h('h3#dlg-title', title),
+        h('h2#dlg-title', title),
         text && h('div.say', text),
         fields.map((field, i) => h('label.lab', field.label, inputs[i])),
         h(

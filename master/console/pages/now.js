@@ -1,4 +1,4 @@
-// The present moment: who needs somebody and why, today, what runs, what comes.
+// The present: who needs somebody and why, today, what runs, what comes.
 import { h, fill, say, set, sync, other, link, clean, quote } from '../dom.js';
 import { t, tn, number } from '../i18n.js';
 import { duration, time, coming, when, clock, zoneOf, ms, lively, ago } from '../time.js';
