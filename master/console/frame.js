@@ -27,9 +27,6 @@ let serial = 0; // Of the latest navigation: a slower one before it draws nothin
 /** What pages get: see docs/console.md. */
 export const frame = {
   me: null, // { name, role, filter, via }; null = this master has no sign-in.
-  get path() {
-    return location.pathname;
-  },
   get query() {
     return Object.fromEntries(new URLSearchParams(location.search));
   },
@@ -38,8 +35,6 @@ export const frame = {
   reload,
   toast,
   head,
-  may,
-  listen,
   live,
 };
 
