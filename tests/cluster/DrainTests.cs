@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Tests.Support;
 using Xunit;
