@@ -163,7 +163,7 @@ return await Service.RunAsync(async () =>
     new ScheduleApi(view, loads, TimeProvider.System).Map(v1);
     new JobStatsApi(jobs, store, TimeProvider.System).Map(v1);
     new OutputApi(jobs, store, etcd, settings.Keys, TimeProvider.System).Map(v1);
-    new WorkersApi(view).Map(v1);
+    new WorkersApi(view, etcd, settings.Keys, TimeProvider.System).Map(v1);
     new StatusApi(etcd, settings.Keys, store, settings.DefaultZone.Id, TimeProvider.System).Map(v1);
     new EventsApi(feed, TimeProvider.System).Map(v1);
     new AlertsApi(board, alerts, alertSender, channels, view, etcd, alertKeys, TimeProvider.System).Map(v1);

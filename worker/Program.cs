@@ -84,6 +84,7 @@ return await Service.RunAsync(async () =>
 
     var slots = new Slots(settings.Slots);
     commands.AnswersChanged += () => slots.IsShut = !commands.Answers;
+    var drain = new OwnDrain(log);
     var runs = new RunsInFlight();
     WorkerMeter.Watch(slots, runs, spool, refused);
     var recorder = new RecordWriter(id, host, settings.LogRetention);
@@ -97,9 +98,15 @@ return await Service.RunAsync(async () =>
     outputs.TakeLeft();
     var started = time.GetUtcNow();
     string Describe() => Registration.Describe(
-        host, current, started, time.GetUtcNow(), clocks.Refusal, WorkerMeter.Describe(figures, runs, spool, refused));
+        host, current, started, time.GetUtcNow(), clocks.Refusal, WorkerMeter.Describe(figures, runs, spool, refused), drain.Why);
     var sessions = new SessionKeeper(
         etcd, keys.Worker(id), settings.SessionTtl, Describe, Registration.IsOver, former.SettleAsync, () => runs.All.Any(), log);
+
+    drain.Changed += () =>
+    {
+        slots.IsDrained = drain.IsOn;
+        sessions.DescribeSoon();
+    };
 
     var pending = new PendingFires(settings.ClaimAhead, time);
     var inTheWay = new RunsInTheWay(etcd, keys, runs, pending);
@@ -124,7 +131,7 @@ return await Service.RunAsync(async () =>
     ];
     Task[] stages =
     [
-        new JobWatch(etcd, keys, id, zone, clocks, inbox.Writer, left.Writer, log).RunAsync(stop.Token),
+        new JobWatch(etcd, keys, id, zone, clocks, drain, inbox.Writer, left.Writer, log).RunAsync(stop.Token),
         new Scheduler(
             id, new Roster(id, settings.Labels), settings.ClaimAhead, inbox.Reader, fires.Writer, planAlarm, jobs => Ready(jobs),
             time, log).RunAsync(),

@@ -15,6 +15,13 @@ internal static partial class WorkerLog
         "{Key} belongs to a live session of {Holder}; waiting for it to end (two workers need two ids: set workerId)")]
     public static partial void SessionTaken(this ILogger log, string key, string holder);
 
+    [LoggerMessage(113, LogLevel.Information,
+        "this worker was drained ({Why}); it claims nothing new until it is taken back, and what it has claimed goes on")]
+    public static partial void Drained(this ILogger log, string why);
+
+    [LoggerMessage(114, LogLevel.Information, "this worker was taken back from its drain; claiming")]
+    public static partial void TakenBack(this ILogger log);
+
     [LoggerMessage(201, LogLevel.Warning, "{Job} cannot run: {Why}; it has no schedule until it is put right")]
     public static partial void JobIgnored(this ILogger log, string job, string why);
 

@@ -23,6 +23,7 @@ namespace Dts.Common.Jobs;
 /// access/used/{name}      the day on which a token was last used, JSON                      no lease
 /// access/sessions/{digest} a browser that is signed in, JSON                                until the session ends
 /// workers/{id}            a worker's registration, JSON                                     the session's
+/// drained/{id}            a worker that claims nothing new; the value: who asked, and when  no lease
 /// lock/{what}             a lock for cluster chores: the holder's id                        the session's
 /// </code>
 /// The original's keys are jobs, killer, lock and workers.
@@ -58,6 +59,8 @@ public sealed class Keys(string prefix)
     public string AllAlerts { get; } = prefix + "alerts/";
 
     public string Workers { get; } = prefix + "workers/";
+
+    public string AllDrained { get; } = prefix + "drained/";
 
     public string Access { get; } = prefix + "access/";
 
@@ -105,6 +108,8 @@ public sealed class Keys(string prefix)
     public string Request(JobName name, string digest) => $"{AllRequests}{name.Value}/{digest}";
 
     public string Worker(string id) => Workers + id;
+
+    public string Drain(string id) => AllDrained + id;
 
     public string Person(string name) => People + name;
 

@@ -9,6 +9,7 @@ namespace Dts.Common.Jobs;
 /// <param name="Clock">Its wall clock when it wrote this, by which others measure how far theirs is off.</param>
 /// <param name="Refuses">Why it claims nothing now; empty = it does.</param>
 /// <param name="Figures">What it has measured; null = its version says nothing of that.</param>
+/// <param name="Drain">Who drained it, and when: it claims nothing new; empty = nobody has.</param>
 public sealed record WorkerRegistration(
     string Host,
     string Address,
@@ -19,7 +20,8 @@ public sealed record WorkerRegistration(
     IReadOnlyDictionary<string, string>? Labels = null,
     DateTimeOffset Clock = default,
     string Refuses = "",
-    WorkerFigures? Figures = null)
+    WorkerFigures? Figures = null,
+    string Drain = "")
 {
     public IReadOnlyDictionary<string, string> Labels { get; init; } = Labels ?? new Dictionary<string, string>();
 

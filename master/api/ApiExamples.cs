@@ -70,6 +70,8 @@ internal static class ApiExamples
         },
         ["GET /export"] = new("/api/v1/export?format=yaml"),
         ["GET /workers"] = new("/api/v1/workers"),
+        ["POST /workers/{id}/drain"] = new("/api/v1/workers/w9/drain", 404),
+        ["POST /workers/{id}/undrain"] = new("/api/v1/workers/w9/undrain", 404),
         ["GET /status"] = new("/api/v1/status"),
         ["GET /alerts"] = new("/api/v1/alerts"),
         ["GET /alerts/rules"] = new("/api/v1/alerts/rules"),

@@ -1,12 +1,59 @@
+using System.ComponentModel;
+using System.Globalization;
+using Dts.Common.Etcd;
+using Dts.Common.Hosting;
+using Dts.Common.Jobs;
 using Dts.Master.Access;
+using Dts.Master.Jobs;
 using Dts.Master.Views;
 
 namespace Dts.Master.Api;
 
-/// <summary>The workers, from the view.</summary>
-internal sealed class WorkersApi(ClusterView view)
+/// <summary>The workers, from the view; and their drain: a mark in etcd that the workers themselves heed.</summary>
+internal sealed class WorkersApi(ClusterView view, EtcdClient etcd, Keys keys, TimeProvider time)
 {
-    public void Map(RouteGroupBuilder v1) =>
+    public void Map(RouteGroupBuilder v1)
+    {
         v1.MapGet("/workers", () => new WorkerPage(view.Ask(WorkerRow.List)))
             .RequireRole(Role.Viewer).WithSummary("The live workers, and those that left less than a day ago");
+
+        v1.MapPost("/workers/{id}/drain", async (
+            [Description("The worker's id")] string id, HttpContext http, CancellationToken cancel) =>
+        {
+            ThrowIfLimited(Caller.Of(http));
+            ThrowIfUnknown(id);
+            var now = time.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+            await etcd.PutAsync(keys.Drain(id), $"by {Caller.Of(http).Name} at {now}", cancel: cancel);
+            return TypedResults.NoContent();
+        }).RequireRole(Role.Operator).WithSummary("Drains a worker: it claims nothing new until it is taken back, what runs goes on");
+
+        v1.MapPost("/workers/{id}/undrain", async (
+            [Description("The worker's id")] string id, HttpContext http, CancellationToken cancel) =>
+        {
+            ThrowIfLimited(Caller.Of(http));
+            if (!WorkerRegistration.IsId(id) || (await etcd.DeleteAsync(keys.Drain(id), cancel)).Deleted == 0)
+            {
+                ThrowIfUnknown(id);
+            }
+
+            return TypedResults.NoContent();
+        }).RequireRole(Role.Operator).WithSummary("Takes a drained worker back");
+    }
+
+    private static void ThrowIfLimited(Caller caller)
+    {
+        if (!caller.Scope.IsEverything)
+        {
+            throw new NotAllowedException(
+                $"{caller.Name} may act on some jobs only; expected a caller without a filter, because a worker runs those of all");
+        }
+    }
+
+    private void ThrowIfUnknown(string id)
+    {
+        if (view.Ask(state => WorkerRow.Find(state, id)) is null)
+        {
+            throw Refusal.NotFound($"there is no worker \"{Display.Line(id)}\"; GET /api/v1/workers lists them");
+        }
+    }
 }

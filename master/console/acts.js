@@ -1,9 +1,9 @@
 // What can be done with a job or a run, with the words that say what was done and the way back.
 import { ask, get, post, path } from './api.js';
-import { link, clean } from './dom.js';
+import { link, clean, quote } from './dom.js';
 import { t } from './i18n.js';
 import { toast, refusal } from './frame.js';
-import { question } from './parts.js';
+import { question, badEndings } from './parts.js';
 import { askSoon } from './live.js';
 
 const short = (name) => (clean(name).length > 60 ? `${clean(name).slice(0, 59)}…` : clean(name));
@@ -11,15 +11,11 @@ const short = (name) => (clean(name).length > 60 ? `${clean(name).slice(0, 59)}�
 /** Does an act, if it may be done, and says what went wrong. Returns what the act returned, or undefined. */
 export async function attempt(role, act) {
   const why = refusal(role);
-  if (why) {
-    toast(why, { isFault: true });
-    return undefined;
-  }
+  if (why) return void toast(why, { isFault: true });
   try {
     return await act();
   } catch (failure) {
     toast(failure.message, { isFault: true });
-    return undefined;
   } finally {
     askSoon(300);
   }
@@ -33,21 +29,25 @@ export function runNow(job, body = {}) {
   });
 }
 
-export function pause(job) {
-  return attempt('operator', async () => {
-    const changed = await post(path`jobs/${job}/pause`);
-    toast(t('{job} is paused. What runs goes on.', { job: short(job) }), {
-      undo: () => post(path`jobs/${job}/resume`).then(() => askSoon(0)),
-    });
+/** Does one of two acts, which the other takes back. */
+const turn = (job, act, back, said) =>
+  attempt('operator', async () => {
+    const changed = await post(path`jobs/${job}/${act}`);
+    toast(said, { undo: () => post(path`jobs/${job}/${back}`).then(() => askSoon(0)) });
     return changed;
   });
-}
 
-export function resume(job) {
+export const pause = (job) => turn(job, 'pause', 'resume', t('{job} is paused. What runs goes on.', { job: short(job) }));
+export const resume = (job) => turn(job, 'resume', 'pause', t('{job} is resumed.', { job: short(job) }));
+
+/** No message is made of what is wrong with a job now, until it has ended. */
+export function quiet(job) {
   return attempt('operator', async () => {
-    const changed = await post(path`jobs/${job}/resume`);
-    toast(t('{job} is resumed.', { job: short(job) }), { undo: () => post(path`jobs/${job}/pause`).then(() => askSoon(0)) });
-    return changed;
+    const mute = await post('alerts/mutes', { filter: `job:${quote(job)}`, reason: '' }).catch((failure) => {
+      if (failure.status !== 409) throw failure;
+      throw new Error(t('No alert rule tells of {job} now: there is nothing to make quiet.', { job: short(job) }));
+    });
+    toast(t('{job} is quiet until it recovers.', { job: short(job) }), { undo: () => ask('DELETE', path`alerts/mutes/${mute.id}`) });
   });
 }
 
@@ -100,15 +100,16 @@ export async function copy(text = location.href, said = t('The link is copied.')
 
 /** The entries of a job's ··· menu. */
 export function jobMenu(job, after = () => {}) {
-  const isPaused = job.enabled === false;
+  const { name } = job;
+  const act = (text, role, run, more) => ({ text, role, onclick: (from) => run(from).then(after), ...more });
+  const isTroubled = badEndings.includes(job.last?.ending) || job.state === 'broken';
   return [
-    { text: t('Run now'), role: 'operator', onclick: () => runNow(job.name).then(after) },
-    isPaused
-      ? { text: t('Resume'), role: 'operator', onclick: () => resume(job.name).then(after) }
-      : { text: t('Pause'), role: 'operator', onclick: () => pause(job.name).then(after) },
-    { text: t('Edit'), href: link.edit(job.name) },
-    { text: t('Calendar'), href: link.job(job.name, 'calendar') },
-    job.running > 0 ? { text: t('Kill…'), role: 'operator', danger: true, onclick: (from) => kill(from, job.name).then(after) } : null,
-    { text: t('Delete'), role: 'editor', danger: true, onclick: () => remove(job.name).then(after) },
+    act(t('Run now'), 'operator', () => runNow(name)),
+    job.enabled === false ? act(t('Resume'), 'operator', () => resume(name)) : act(t('Pause'), 'operator', () => pause(name)),
+    isTroubled && act(t('Quiet until it recovers'), 'operator', () => quiet(name)),
+    { text: t('Edit'), href: link.edit(name) },
+    { text: t('Calendar'), href: link.job(name, 'calendar') },
+    job.running > 0 && act(t('Kill…'), 'operator', (from) => kill(from, name), { danger: true }),
+    act(t('Delete'), 'editor', () => remove(name), { danger: true }),
   ];
 }

@@ -5,6 +5,7 @@ import { zones } from './time.js';
 import { get, Refused } from './api.js';
 import * as live from './live.js';
 import * as keys from './keys.js';
+import * as box from './jump.js'; // With the shell: what is typed after its key is typed into it.
 
 const kept = (name, fallback) => localStorage.getItem(`dts.${name}`) ?? fallback;
 
@@ -55,16 +56,13 @@ route('/settings/:tab?', 'settings', styled('./pages/settings.js'));
 route('/signin', 'signin', styled('./pages/signin.js'));
 
 keys.startKeys(places(), go);
-const jump = () => {
-  import('./jump.js').then((box) => box.open(frame));
-};
+const jump = () => box.open(frame);
+document.getElementById('jump').addEventListener('click', jump);
 keys.always({
   '/': jump,
   'ctrl-k': jump,
   n: () => go('/new'),
-  '?': () => {
-    import('./help.js').then((help) => help.open());
-  },
+  '?': keys.showKeys,
 });
 
 /** Who we are. A master without sign-in answers 404: then all may do all, as its guard decides. */

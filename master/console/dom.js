@@ -94,6 +94,11 @@ export function other(text, what = 'bdi') {
   return h(what, { dir: 'auto', title: shown.length > 24 ? shown : null }, shown);
 }
 
+/** Writes a value so that a filter reads it back: in quotes where it has more than letters and digits. */
+export function quote(value) {
+  return /^[\p{L}\p{N}_./@+-]+$/u.test(value) && !value.startsWith('-') ? value : `"${value.replace(/[\\"]/g, '\\$&')}"`;
+}
+
 export const link = {
   job: (name, tab = '') => `/jobs/${encodeURIComponent(name)}${tab && `/${tab}`}`,
   run: (job, runId) => `/runs/${encodeURIComponent(job)}/${encodeURIComponent(runId)}`,
@@ -117,10 +122,8 @@ export function sync(parent, items, keyOf, make) {
     if (!old || old.itemText !== text) {
       node = Object.assign(make(item), { itemKey: key, itemText: text });
       if (old) {
-        const focus = old.contains(document.activeElement) ? focusable(old).indexOf(document.activeElement) : -1;
         if (place === old) place = node;
-        old.replaceWith(node);
-        if (focus >= 0) focusable(node)[focus]?.focus({ preventScroll: true });
+        swap(old, node);
       }
     }
     if (node === place) place = place.nextElementSibling;
@@ -129,6 +132,10 @@ export function sync(parent, items, keyOf, make) {
   for (const gone of known.values()) gone.remove();
 }
 
-function focusable(node) {
-  return [...node.querySelectorAll('a[href], button, input')];
+/** Puts a node in the place of another. The focus stays on the same place in it. */
+export function swap(old, node) {
+  const places = (of) => [...of.querySelectorAll('a[href], button, input')];
+  const at = places(old).indexOf(document.activeElement);
+  old.replaceWith(node);
+  places(node)[at]?.focus({ preventScroll: true });
 }

@@ -1,16 +1,11 @@
 // The filter: one line of text in the address; here its words with a key are chips, and the rest is typed.
-import { h, fill, set, clean } from './dom.js';
+import { h, fill, set, clean, quote } from './dom.js';
 import { t } from './i18n.js';
-import { icon } from './parts.js';
+import { icon, endings } from './parts.js';
 
 /** The words of a filter, as they are written: quotes keep blanks. */
 export function split(text) {
   return text.match(/(?:[^\s"]|"(?:\\.|[^"\\])*"?)+/g) ?? [];
-}
-
-/** Writes a value so that the filter reads it back: in quotes where it has more than letters and digits. */
-export function quote(value) {
-  return /^[\p{L}\p{N}_./@+-]+$/u.test(value) && !value.startsWith('-') ? value : `"${value.replace(/[\\"]/g, '\\$&')}"`;
 }
 
 const unquote = (text) => text.replace(/"((?:\\.|[^"\\])*)"?/g, (_, inner) => inner.replace(/\\(["\\])/g, '$1'));
@@ -53,32 +48,23 @@ export function filterBox(options) {
 
   function draw() {
     set(input, { placeholder: chips.length ? '' : options.placeholder });
-    fill(
-      front,
-      chips.map((chip, i) => {
-        const [key, ...rest] = chip.split(':');
-        const value = unquote(rest.join(':')).replaceAll('|', ', ');
-        return h(
-          'span.chip',
-          { class: key.startsWith('-') ? 'not' : '', title: chip },
-          h('span.k-word', key.replace(/^-/, '')),
-          h('bdi.v', clean(value)),
-          h(
-            'button',
-            {
-              type: 'button',
-              'aria-label': t('Take away {word}', { word: clean(chip) }),
-              onclick: () => {
-                chips.splice(i, 1);
-                draw();
-                input.focus();
-                tell(0);
-              },
-            },
-            '×',
-          ),
-        );
-      }),
+    fill(front, chips.map(chipOf));
+  }
+
+  function chipOf(chip, i) {
+    const [key, ...rest] = chip.split(':');
+    const take = () => {
+      chips.splice(i, 1);
+      draw();
+      input.focus();
+      tell(0);
+    };
+    return h(
+      'span.chip',
+      { class: key.startsWith('-') ? 'not' : '', title: chip },
+      h('span.k-word', key.replace(/^-/, '')),
+      h('bdi.v', clean(unquote(rest.join(':')).replaceAll('|', ', '))),
+      h('button', { type: 'button', 'aria-label': t('Take away {word}', { word: clean(chip) }), onclick: take }, '×'),
     );
   }
 
@@ -98,14 +84,10 @@ export function filterBox(options) {
     if (key && options.keys[key]) {
       const before = value.includes('|') ? value.slice(0, value.lastIndexOf('|') + 1) : '';
       const part = unquote(value.slice(before.length)).toLowerCase();
+      const plain = (one) => one.startsWith('<') || (one.includes('=') && !/\s/.test(one));
       found = (await options.keys[key].values(part))
         .filter(([one]) => one.toLowerCase().includes(part))
-        .map(([one, note]) => ({
-          text: `${minus}${key}:${before}${one.startsWith('<') || (one.includes('=') && !/\s/.test(one)) ? one : quote(one)}`,
-          shown: one,
-          note,
-          isWhole: true,
-        }));
+        .map(([one, note]) => ({ text: `${minus}${key}:${before}${plain(one) ? one : quote(one)}`, shown: one, note, isWhole: true }));
     } else if (!key && (word || !input.value)) {
       const part = word.replace(/^-/, '').toLowerCase();
       found = Object.entries(options.keys)
@@ -121,25 +103,15 @@ export function filterBox(options) {
   function drawChoices(isOpen) {
     list.hidden = !isOpen;
     set(input, { 'aria-expanded': String(isOpen), 'aria-activedescendant': isOpen && at >= 0 ? `${id}-${at}` : null });
-    fill(
-      list,
-      choices.map((choice, i) =>
-        h(
-          'li',
-          {
-            id: `${id}-${i}`,
-            role: 'option',
-            'aria-selected': String(i === at),
-            onpointerdown: (event) => {
-              event.preventDefault();
-              take(i);
-            },
-          },
-          h('bdi', clean(choice.shown)),
-          h('span.faint', choice.note),
-        ),
-      ),
-    );
+    const row = (choice, i) => {
+      const onpointerdown = (event) => {
+        event.preventDefault();
+        take(i);
+      };
+      const attributes = { id: `${id}-${i}`, role: 'option', 'aria-selected': String(i === at), onpointerdown };
+      return h('li', attributes, h('bdi', clean(choice.shown)), h('span.faint', choice.note));
+    };
+    fill(list, choices.map(row));
   }
 
   function take(i) {
@@ -154,19 +126,16 @@ export function filterBox(options) {
     complete();
   }
 
-  /** Makes chips of the words that are whole. */
+  /** Makes chips of whole words. */
   function settle() {
-    const whole = text();
-    read(whole);
+    read(text());
     drawChoices(false);
   }
 
   input.addEventListener('input', () => {
-    if (/\s$/.test(input.value) && split(input.value).some(isChip)) {
-      settle();
-    }
+    if (/\s$/.test(input.value) && split(input.value).some(isChip)) settle();
     complete();
-    tell(40);
+    if (!/^-?[a-z]+:$/.test(typed())) tell(40); // A key waits for its value.
   });
   input.addEventListener('focus', complete);
   input.addEventListener('blur', () => {
@@ -209,53 +178,30 @@ export function filterBox(options) {
   });
 
   read(options.text ?? '');
-  return {
-    node,
-    set: read,
-    focus: () => input.focus(),
-    get text() {
-      return text();
-    },
-  };
+  return { node, set: read, focus: () => input.focus() };
 }
 
 /** What the keys of a filter complete to. get: the API's get. */
 export function filterKeys(get, labelsOf, names) {
-  const fixed = (values) => async () => values.map((value) => (Array.isArray(value) ? value : [value, names[value] ?? '']));
+  const key = (note, values) => ({ note, values });
+  const fixed = (...values) => async () => values.map((value) => (Array.isArray(value) ? value : [value, names[value] ?? '']));
   const workers = async () => (await get('workers').catch(() => ({ workers: [] }))).workers.map(({ id }) => [id, '']);
-  const endings = ['succeeded', 'failed', 'timedOut', 'killed', 'cancelled', 'skipped', 'missed', 'lost'];
+  const jobs = async (part) => {
+    const page = await get('jobs', { filter: part && quote(part), limit: 12 }).catch(() => ({ jobs: [] }));
+    return page.jobs.map(({ name, words }) => [name, words]);
+  };
+  const soon = [['<15m', t('within 15 min')], ['<1h', t('within the hour')], ['<1d', t('within a day')], ['none', t('no next time')]];
+  const since = [['1h', t('the last hour')], ['1d', t('the last day')], ['7d', t('the last week')]];
   return {
-    state: { note: t('how the job stands'), values: fixed(['failing', 'broken', 'running', 'queued', 'paused', 'well', 'new', 'unknown']) },
-    label: { note: t('label, or label=value'), values: async () => labelsOf().map((one) => [one, '']) },
-    ending: { note: t('how the latest run ended'), values: fixed(endings) },
-    next: {
-      note: t('next plan time'),
-      values: fixed([
-        ['<15m', t('within 15 min')],
-        ['<1h', t('within the hour')],
-        ['<1d', t('within a day')],
-        ['none', t('no next time')],
-      ]),
-    },
-    worker: { note: t('worker of a run'), values: workers },
-    user: { note: t('user of the command'), values: async () => [] },
-    job: {
-      note: t('exact name'),
-      values: async (part) =>
-        (await get('jobs', { filter: part ? quote(part) : '', limit: 12 }).catch(() => ({ jobs: [] }))).jobs.map(({ name, words }) => [
-          name,
-          words,
-        ]),
-    },
-    from: {
-      note: t('started since'),
-      values: fixed([
-        ['1h', t('the last hour')],
-        ['1d', t('the last day')],
-        ['7d', t('the last week')],
-      ]),
-    },
-    to: { note: t('started before'), values: async () => [] },
-    trigger: { note: t('why it ran'), values: fixed(['schedule', 'manual', 'retry', 'rerun', 'dependent', 'misfire']) },
+    state: key(t('how the job stands'), fixed('failing', 'broken', 'running', 'queued', 'paused', 'well', 'new', 'unknown')),
+    label: key(t('label, or label=value'), async () => labelsOf().map((one) => [one, ''])),
+    ending: key(t('how the latest run ended'), fixed(...endings)),
+    next: key(t('next plan time'), fixed(...soon)),
+    worker: key(t('worker of a run'), workers),
+    user: key(t('user of the command'), fixed()),
+    job: key(t('exact name'), jobs),
+    from: key(t('started since'), fixed(...since)),
+    to: key(t('started before'), fixed()),
+    trigger: key(t('why it ran'), fixed('schedule', 'manual', 'retry', 'rerun', 'dependent', 'misfire')),
   };
 }

@@ -3,7 +3,7 @@ import { h, s, fill, set, say, other, clean } from './dom.js';
 import { t, number, language, languages } from './i18n.js';
 import { zones, myZone, zoneName, clock, tick, when, zoneOf, duration, explain } from './time.js';
 import { live, listen, askNow } from './live.js';
-import { icon, mark, button, segments } from './parts.js';
+import { icon, mark, button, anchor, segments } from './parts.js';
 import { hooks, get, ask } from './api.js';
 import * as keys from './keys.js';
 
@@ -27,9 +27,6 @@ let serial = 0; // Of the latest navigation: a slower one before it draws nothin
 /** What pages get: see docs/console.md. */
 export const frame = {
   me: null, // { name, role, filter, via }; null = this master has no sign-in.
-  get path() {
-    return location.pathname;
-  },
   get query() {
     return Object.fromEntries(new URLSearchParams(location.search));
   },
@@ -38,8 +35,6 @@ export const frame = {
   reload,
   toast,
   head,
-  may,
-  listen,
   live,
 };
 
@@ -99,27 +94,11 @@ async function show(y = history.state?.y ?? 0) {
   for (const floating of document.querySelectorAll('.dlg, .menu')) floating.remove();
   choosePlace(found?.place);
   const page = $('page');
-  const waiting = setTimeout(
-    () =>
-      mine === serial &&
-      fill(
-        page,
-        h(
-          'div.bones',
-          { 'aria-hidden': 'true' },
-          Array.from({ length: 6 }, () => h('i')),
-        ),
-      ),
-    200,
-  );
+  const bones = () => fill(page, h('div.bones', { 'aria-hidden': 'true' }, Array.from({ length: 6 }, () => h('i'))));
+  const waiting = setTimeout(() => mine === serial && bones(), 200);
   try {
-    const module = found ? await found.load() : await import('./pages/lost.js');
-    if (mine !== serial) return;
-    const made = await module.render(found?.params ?? {}, frame);
-    if (mine !== serial) {
-      made.close?.();
-      return;
-    }
+    const made = found ? await (await found.load()).render(found.params, frame) : lost();
+    if (mine !== serial) return void made.close?.();
     clearTimeout(waiting);
     view = made;
     head(made);
@@ -134,17 +113,17 @@ async function show(y = history.state?.y ?? 0) {
     clearTimeout(waiting);
     if (mine !== serial || failure.status === 401) return;
     console.error(failure);
-    head({ title: t('This page cannot be shown') });
-    fill(
-      page,
-      h(
-        'div.empty',
-        h('h1', t('This page cannot be shown')),
-        h('p', clean(failure.message)),
-        h('div.acts', button(t('Try again'), { kind: 'big', onclick: () => reload() })),
-      ),
-    );
+    const title = t('This page cannot be shown');
+    const again = h('div.acts', button(t('Try again'), { kind: 'big', onclick: () => reload() }));
+    head({ title });
+    fill(page, h('div.empty', h('h1', title), h('p', clean(failure.message)), again));
   }
+}
+
+function lost() {
+  const title = t('No such page');
+  const text = h('p', t('Nothing of the console is at this address.'));
+  return { title, node: h('div.empty', h('h1', title), text, h('div.acts', anchor(t('Now'), '/'))) };
 }
 
 /** What the header and the tab say: title, crumbs [[text, href]], count. A page may call it again. */
@@ -181,35 +160,18 @@ export function drawShell() {
 }
 
 function drawSwitches() {
-  const now = Date.now();
-  const zone = (name, text, at) => [name, text, at];
-  fill(
-    $('switches'),
-    segments(
-      t('Times in'),
-      [zone('mine', zoneName(myZone), clock(now, myZone)), zone('utc', 'UTC', clock(now, 'UTC')), zone('own', t('job’s own'))],
-      zones.chosen,
-      (chosen) => frame.choose('zone', chosen),
-    ),
-    segments(
-      t('Language'),
-      [
-        ['zh', '中文'],
-        ['en', 'EN'],
-      ],
-      language,
-      (chosen) => frame.choose('language', chosen),
-    ),
-  );
+  const [now, mine] = [Date.now(), zoneName(myZone)];
+  const utc = mine !== 'UTC' && ['utc', 'UTC', clock(now, 'UTC')];
+  const all = [['mine', mine, clock(now, myZone)], utc, ['own', t('job’s own')]].filter(Boolean);
+  const zone = mine === 'UTC' && zones.chosen === 'utc' ? 'mine' : zones.chosen;
   const theme = document.documentElement.dataset.theme ?? 'auto';
   const next = { auto: 'light', light: 'dark', dark: 'auto' }[theme];
-  const names = { auto: t('Theme: as the system'), light: t('Theme: light'), dark: t('Theme: dark') };
-  $('switches').append(
-    h(
-      'button.b.plain.theme',
-      { type: 'button', 'aria-label': names[theme], title: names[theme], onclick: () => frame.choose('theme', next) },
-      icon(`theme-${theme}`),
-    ),
+  const title = { auto: t('Theme: as the system'), light: t('Theme: light'), dark: t('Theme: dark') }[theme];
+  fill(
+    $('switches'),
+    segments(t('Times in'), all, zone, (chosen) => frame.choose('zone', chosen)),
+    segments(t('Language'), Object.entries(languages), language, (chosen) => frame.choose('language', chosen)),
+    button(icon(`theme-${theme}`), { kind: 'plain theme', name: title, title, onclick: () => frame.choose('theme', next) }),
   );
 }
 
@@ -228,20 +190,13 @@ function drawCounts() {
 }
 
 function drawLive() {
-  const isOld = Boolean(live.broken) || (live.heard > 0 && Date.now() - live.heard > 12_000);
+  const { broken, heard } = live;
+  const isOld = Boolean(broken) || (heard > 0 && Date.now() - heard > 12_000);
   const node = $('live');
   node.classList.toggle('old', isOld);
-  say(
-    node,
-    !live.heard && !live.broken
-      ? ''
-      : isOld
-        ? live.heard
-          ? t('as of {time}', { time: clock(live.heard, zoneOf(), true) })
-          : t('no answer')
-        : t('live'),
-  );
-  document.body.classList.toggle('stale', Boolean(live.broken));
+  const old = () => (heard ? t('as of {time}', { time: clock(heard, zoneOf(), true) }) : t('no answer'));
+  say(node, isOld ? old() : heard ? t('live') : '');
+  document.body.classList.toggle('stale', Boolean(broken));
   drawOutage();
   for (const part of document.querySelectorAll('#switches .seg:first-child .t')) {
     say(part, clock(Date.now(), part.parentElement.previousElementSibling ? 'UTC' : myZone));
@@ -253,61 +208,48 @@ function drawOutage() {
   node.hidden = !live.broken;
   if (!live.broken) return;
   if (!node.firstChild) {
-    fill(
-      node,
-      mark('missed'),
-      h('span', h('b'), ' ', h('span')),
-      h('span.end', h('span.next'), button(t('Try now'), { onclick: () => askNow() })),
-    );
+    const end = h('span.end', h('span.next'), button(t('Try now'), { onclick: () => askNow() }));
+    fill(node, mark('missed'), h('span', h('b'), ' ', h('span')), end);
   }
-  const [what, goes] = [node.querySelector('b'), node.querySelector('b + span')];
   const time = when(live.broken.since, zoneOf(), true);
-  say(
-    what,
+  const [what, goes] =
     live.broken.what === 'etcd'
-      ? t('etcd has not answered since {time}.', { time })
-      : t('The master has not answered since {time}.', { time }),
-  );
-  say(
-    goes,
-    live.broken.what === 'etcd'
-      ? t('Running commands go on. Nothing new is claimed until it is back.')
-      : t('Jobs run without it. This page shows what was last heard.'),
-  );
-  const left = Math.max(0, Math.ceil((live.nextTry - Date.now()) / 1000));
-  say(node.querySelector('.next'), t('next try in {n} s', { n: left }));
+      ? [
+          t('etcd has not answered since {time}.', { time }),
+          t('Running commands go on. Nothing new is claimed until it is back.'),
+        ]
+      : [
+          t('The master has not answered since {time}.', { time }),
+          t('Jobs run without it. This page shows what was last heard.'),
+        ];
+  say(node.querySelector('b'), what);
+  say(node.querySelector('b + span'), goes);
+  say(node.querySelector('.next'), t('next try in {n} s', { n: Math.max(0, Math.ceil((live.nextTry - Date.now()) / 1000)) }));
 }
 
 /** The foot of the rail: what this master stands on, and who we are. */
 export async function drawFoot() {
   const status = await get('status').catch(() => null);
   if (status) zones.own = status.timeZone;
+  const line = (isWell, name, title, value) => h('div', mark(isWell ? 'ok' : 'missed'), name, h('span.v', { title }, value));
   const row = (name, answer) =>
+    line(answer && !answer.error, name, answer?.error ?? '', !answer ? '–' : answer.error ? t('no answer') : duration(answer.answeredInMs));
+  const signOut = () => ask('DELETE', 'session').finally(() => location.assign('/signin'));
+  const who = (me) =>
     h(
-      'div',
-      mark(answer && !answer.error ? 'ok' : 'missed'),
-      name,
-      h('span.v', { title: answer?.error ?? '' }, !answer ? '–' : answer.error ? t('no answer') : duration(answer.answeredInMs)),
+      'div.who',
+      h('span.face', { 'aria-hidden': 'true' }, clean(me.name).slice(0, 2).toUpperCase()),
+      h('span.one', { title: me.role }, other(me.name)),
+      me.via === 'person'
+        ? h('button.v.link', { type: 'button', onclick: signOut }, t('Sign out'))
+        : h('span.v', roleWord(me.role)),
     );
-  const { me } = frame;
   fill(
     $('foot'),
     row('etcd', status?.etcd),
     row(t('log store'), status?.log),
-    h('div', mark(status ? 'ok' : 'missed'), t('master'), h('span.v', status ? clean(status.version).split('+')[0] : '–')),
-    me &&
-      h(
-        'div.who',
-        h('span.face', { 'aria-hidden': 'true' }, clean(me.name).slice(0, 2).toUpperCase()),
-        h('span.one', { title: me.role }, other(me.name)),
-        me.via === 'person'
-          ? h(
-              'button.v.link',
-              { type: 'button', onclick: () => ask('DELETE', 'session').finally(() => location.assign('/signin')) },
-              t('Sign out'),
-            )
-          : h('span.v', roleWord(me.role)),
-      ),
+    line(status, t('master'), '', status ? clean(status.version).split('+')[0] : '–'),
+    frame.me && who(frame.me),
   );
 }
 
@@ -352,24 +294,17 @@ function refuse() {
 
 /** What was done, below left. undo: an async function; it can be asked for ten seconds, longer while the pointer is there. */
 export function toast(text, { undo, href, go: label, isFault = false } = {}) {
+  const takeBack = () => {
+    node.remove();
+    undo().catch((failure) => toast(failure.message, { isFault: true }));
+  };
   const node = h(
     'div.toast',
     { class: isFault ? 'bad' : '' },
     mark(isFault ? 'warn' : 'ok'),
     h('span.grow', text),
     href && h('a', { href }, label ?? t('Show')),
-    undo &&
-      h(
-        'button',
-        {
-          type: 'button',
-          onclick: () => {
-            node.remove();
-            undo().catch((failure) => toast(failure.message, { isFault: true }));
-          },
-        },
-        t('Undo'),
-      ),
+    undo && h('button', { type: 'button', onclick: takeBack }, t('Undo')),
     h('button.x', { type: 'button', 'aria-label': t('Close'), onclick: () => node.remove() }, '×'),
   );
   const stack = $('toasts');
@@ -377,11 +312,9 @@ export function toast(text, { undo, href, go: label, isFault = false } = {}) {
   stack.append(node);
   let left = isFault ? 14 : 10;
   const timer = setInterval(() => {
-    if (!node.isConnected) clearInterval(timer);
-    else if (!node.matches(':hover, :focus-within') && --left <= 0) {
-      node.remove();
-      clearInterval(timer);
-    }
+    if (node.isConnected && (node.matches(':hover, :focus-within') || --left > 0)) return;
+    node.remove();
+    clearInterval(timer);
   }, 1000);
   return node;
 }
@@ -398,18 +331,8 @@ export function startFrame(choose) {
   });
   document.addEventListener('click', (event) => {
     const node = event.target.closest?.('a[href]');
-    if (
-      !node ||
-      event.defaultPrevented ||
-      event.button !== 0 ||
-      event.metaKey ||
-      event.ctrlKey ||
-      event.shiftKey ||
-      event.altKey ||
-      node.target ||
-      node.hasAttribute('download')
-    )
-      return;
+    const hasKey = event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
+    if (!node || event.defaultPrevented || event.button !== 0 || hasKey || node.target || node.hasAttribute('download')) return;
     const href = node.getAttribute('href');
     if (!href.startsWith('/') || href.startsWith('/api/')) return;
     event.preventDefault();
@@ -421,7 +344,6 @@ export function startFrame(choose) {
     if (!location.pathname.startsWith('/signin'))
       go(`/signin?to=${encodeURIComponent(location.pathname + location.search)}`, { replace: true });
   };
-  $('jump').addEventListener('click', () => import('./jump.js').then((jump) => jump.open(frame)));
   setInterval(() => {
     tick();
     drawLive();

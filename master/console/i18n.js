@@ -5,7 +5,7 @@ let zh = null; // The Chinese sentences by the English ones; loaded when they ar
 let schedule = (text) => text;
 const known = new Map(); // From a sentence to its parts, in the language in force.
 
-export const languages = { en: 'EN', zh: '中文' };
+export const languages = { zh: '中文', en: 'EN' };
 
 export let language = 'en';
 

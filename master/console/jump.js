@@ -1,9 +1,9 @@
 // The jump box: pages, jobs and workers by any part of the name.
-import { h, fill, other, link } from './dom.js';
+import { h, fill, other, link, quote } from './dom.js';
 import { t } from './i18n.js';
 import { get } from './api.js';
 import { places } from './frame.js';
-import { icon, mark } from './parts.js';
+import { icon, mark, dialog } from './parts.js';
 
 export function open(frame) {
   if (document.querySelector('dialog[open]')) return;
@@ -20,27 +20,25 @@ export function open(frame) {
   });
   const list = h('ul#jump-list', { role: 'listbox', 'aria-label': t('Places') });
   const none = h('p', { hidden: true }, t('Nothing has this in its name.'));
-  const box = h('dialog.jumpbox', { 'aria-label': t('Jump') }, input, list, none);
   let found = [],
     at = 0,
-    serial = 0;
-  let wait = 0;
+    serial = 0,
+    wait = 0,
+    searched = null; // A promise: the list shows what was asked for.
 
-  const draw = () => {
-    fill(
-      list,
-      found.map((one, i) =>
-        h(
-          'li',
-          { id: `jump-${i}`, role: 'option', 'aria-selected': String(i === at), onclick: () => take(i), onpointermove: () => choose(i) },
-          one.mark,
-          h('span.one', one.text),
-          h('span.faint', one.kind),
-        ),
-      ),
+  const row = (one, i) =>
+    h(
+      'li',
+      { id: `jump-${i}`, role: 'option', 'aria-selected': String(i === at), onclick: () => take(i), onpointermove: () => choose(i) },
+      one.mark,
+      h('span.one', one.text),
+      h('span.faint', one.kind),
     );
+  const draw = (all) => {
+    [found, at] = [all, 0];
+    fill(list, found.map(row));
     none.hidden = found.length > 0;
-    input.setAttribute('aria-activedescendant', found.length ? `jump-${at}` : '');
+    input.setAttribute('aria-activedescendant', found.length ? 'jump-0' : '');
   };
   const choose = (i) => {
     if (i === at || !found.length) return;
@@ -59,58 +57,42 @@ export function open(frame) {
   const search = async () => {
     const mine = ++serial;
     const text = input.value.trim();
+    const wanted = text.toLowerCase();
+    const has = (name) => name.toLowerCase().includes(wanted);
     const pages = [...places(), { path: '/new', text: t('New job'), name: 'jobs' }]
-      .filter((place) => place.text.toLowerCase().includes(text.toLowerCase()))
+      .filter((place) => has(place.text))
       .map((place) => ({ mark: icon(place.name), text: place.text, kind: t('page'), path: place.path }));
-    found = text ? pages.slice(0, 3) : pages;
-    at = 0;
-    draw();
+    draw(text ? pages.slice(0, 3) : pages);
     if (!text) return;
-    const quoted = `"${text.replaceAll('"', ' ')}"`;
-    const [jobs, workers] = await Promise.all([
-      get('jobs', { filter: quoted, limit: 12, sort: 'name' }).catch(() => ({ jobs: [] })),
+    const [{ jobs }, { workers }] = await Promise.all([
+      get('jobs', { filter: `"${text.replaceAll('"', ' ')}"`, limit: 12, sort: 'name' }).catch(() => ({ jobs: [] })),
       get('workers').catch(() => ({ workers: [] })),
     ]);
     if (mine !== serial) return;
-    const wanted = text.toLowerCase();
-    const rank = (job) => (job.name.toLowerCase().startsWith(wanted) ? 0 : job.name.toLowerCase().includes(wanted) ? 1 : 2);
-    found = [
-      ...jobs.jobs
-        .toSorted((a, b) => rank(a) - rank(b))
-        .map((job) => ({ mark: mark(job.state), text: other(job.name), kind: job.words, path: link.job(job.name) })),
-      ...workers.workers
-        .filter((worker) => worker.id.toLowerCase().includes(wanted))
-        .slice(0, 4)
-        .map((worker) => ({
-          mark: icon('workers'),
-          text: other(worker.id),
-          kind: t('worker'),
-          path: link.runs({ filter: `worker:"${worker.id}"` }),
-        })),
+    const rank = ({ name }) => (name.toLowerCase().startsWith(wanted) ? 0 : has(name) ? 1 : 2);
+    const runsOn = (id) => link.runs({ filter: `worker:${quote(id)}` });
+    const jobOf = (job) => ({ mark: mark(job.state), text: other(job.name), kind: job.words, path: link.job(job.name) });
+    const workerOf = ({ id }) => ({ mark: icon('workers'), text: other(id), kind: t('worker'), path: runsOn(id) });
+    draw([
+      ...jobs.toSorted((a, b) => rank(a) - rank(b)).map(jobOf),
+      ...workers.filter(({ id }) => has(id)).slice(0, 4).map(workerOf),
       ...pages.slice(0, 3),
-    ];
-    at = 0;
-    draw();
+    ]);
   };
   input.addEventListener('input', () => {
     clearTimeout(wait);
-    wait = setTimeout(search, 60);
+    searched = new Promise((done) => {
+      wait = setTimeout(() => search().then(done), 60);
+    });
   });
-  box.addEventListener('keydown', (event) => {
+  const keys = (event) => {
     if (event.key === 'ArrowDown') choose(at + 1);
     else if (event.key === 'ArrowUp') choose(at - 1 < 0 ? found.length - 1 : at - 1);
-    else if (event.key === 'Enter' && !event.isComposing) take(at);
+    else if (event.key === 'Enter' && !event.isComposing) Promise.resolve(searched).then(() => take(at));
     else return;
     event.preventDefault();
-  });
-  box.addEventListener('pointerdown', (event) => {
-    if (event.target === box) box.close();
-  });
-  box.addEventListener('close', () => {
-    box.remove();
-    from?.focus?.({ preventScroll: true });
-  });
-  document.body.append(box);
-  box.showModal();
+  };
+  const back = () => from?.focus?.({ preventScroll: true });
+  const box = dialog('jumpbox', { 'aria-label': t('Jump'), onkeydown: keys }, [input, list, none], back);
   search();
 }

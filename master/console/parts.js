@@ -1,7 +1,6 @@
 // Parts that pages are made of. Each returns a node.
 import { h, s, set, fill, other, clean } from './dom.js';
 import { t, number, inWords, language } from './i18n.js';
-import { duration } from './time.js';
 
 /** The marks of index.html: m-… for states, i-… for places. A mark never stands alone: a word is beside it, or label names it. */
 export function mark(name, kind = '') {
@@ -24,6 +23,8 @@ const MARKS = {
   live: 'ok',
   refusing: 'warn',
   left: 'lost',
+  draining: 'paused',
+  drained: 'paused',
 };
 
 /** Endings and states in words. */
@@ -52,6 +53,8 @@ export function words() {
     live: t('here'),
     refusing: t('claims nothing'),
     left: t('gone'),
+    draining: t('draining'),
+    drained: t('drained'),
   });
 }
 
@@ -154,8 +157,17 @@ export function segments(label, options, chosen, onchoose) {
       ),
     );
   draw(chosen);
-  node.choose = draw;
   return node;
+}
+
+/** A table of rows that become cards on a phone. columns: [{ head, width, class }]. */
+export function table(label, kind, columns, body, heads = null) {
+  heads ??= h(
+    'tr',
+    columns.map((one) => h('th', { scope: 'col', class: one.class }, one.head)),
+  );
+  const widths = columns.map(({ width }) => h('col', { style: width ? { width: `${width}px` } : {} }));
+  return h('table.cards', { class: kind, 'aria-label': label }, h('colgroup', widths), h('thead', heads), body);
 }
 
 /** Where nothing is: what would be here, and the act that fills it. */
@@ -178,47 +190,29 @@ export function labels(all) {
   return Object.entries(all ?? {}).map(([name, value]) => h('span.tag', other(value ? `${name}=${value}` : name)));
 }
 
-export function usual(ms) {
-  return ms === null || ms === undefined ? '' : duration(ms);
-}
-
-/** What floats beside a button: closes with Esc, with a press elsewhere, and gives the focus back. */
+/** What floats beside a button: closes with Esc or a press elsewhere, and gives the focus back. Returns what closes it with a value. */
 function float(anchorNode, node, close) {
-  const shut = (value) => {
-    removeEventListener('pointerdown', outside, true);
-    removeEventListener('keydown', keys, true);
-    removeEventListener('resize', place);
-    const held = node.contains(document.activeElement);
+  let result;
+  node.popover = 'auto';
+  document.getElementById('floats').append(node);
+  node.showPopover();
+  const at = anchorNode.getBoundingClientRect();
+  const { offsetWidth: width, offsetHeight: height } = node;
+  const left = Math.max(8, Math.min(at.right - width, innerWidth - width - 8));
+  const isBelow = at.bottom + 8 + height < innerHeight || at.top < height + 16;
+  set(node, { style: { left: `${left}px`, top: `${isBelow ? at.bottom + 8 : at.top - height - 8}px` } });
+  anchorNode.setAttribute('aria-expanded', 'true');
+  node.addEventListener('toggle', ({ newState }) => {
+    if (newState !== 'closed') return;
     node.remove();
     anchorNode.removeAttribute('aria-expanded');
-    if (held || document.activeElement === document.body) anchorNode.focus({ preventScroll: true });
-    close(value);
+    if (document.activeElement === document.body) anchorNode.focus({ preventScroll: true });
+    close(result);
+  });
+  return (value) => {
+    result = value;
+    node.hidePopover();
   };
-  const outside = (event) => {
-    if (!node.contains(event.target) && !anchorNode.contains(event.target)) shut(undefined);
-  };
-  const keys = (event) => {
-    if (event.key === 'Escape') {
-      event.stopPropagation();
-      event.preventDefault();
-      shut(undefined);
-    }
-  };
-  const place = () => {
-    const at = anchorNode.getBoundingClientRect();
-    const { offsetWidth: width, offsetHeight: height } = node;
-    const left = Math.max(8, Math.min(at.right - width, innerWidth - width - 8));
-    const below = at.bottom + 8 + height < innerHeight || at.top < height + 16;
-    node.classList.toggle('above', !below);
-    set(node, { style: { left: `${left}px`, top: `${below ? at.bottom + 8 : at.top - height - 8}px` } });
-  };
-  document.getElementById('floats').append(node);
-  place();
-  anchorNode.setAttribute('aria-expanded', 'true');
-  addEventListener('pointerdown', outside, true);
-  addEventListener('keydown', keys, true);
-  addEventListener('resize', place);
-  return shut;
 }
 
 /**
@@ -233,7 +227,7 @@ export function question(from, { title, text, yes, no = t('Cancel'), danger = fa
       { role: 'dialog', 'aria-modal': 'false', 'aria-labelledby': 'dlg-title' },
       h(
         'form',
-        h('h3#dlg-title', title),
+        h('h2#dlg-title', title),
         text && h('div.say', text),
         fields.map((field, i) => h('label.lab', field.label, inputs[i])),
         h(
@@ -257,19 +251,9 @@ export function menu(from, items) {
   const node = h('div.menu', { role: 'menu' });
   const shut = float(from, node, () => {});
   for (const item of items.filter(Boolean)) {
-    const row = item.href
-      ? h('a', { href: item.href, role: 'menuitem', tabindex: '-1' }, item.text)
-      : h(
-          'button',
-          {
-            type: 'button',
-            role: 'menuitem',
-            tabindex: '-1',
-            class: item.danger ? 'danger' : '',
-            data: item.role ? { role: item.role } : {},
-          },
-          item.text,
-        );
+    const { href, text, danger, role } = item;
+    const attributes = { role: 'menuitem', tabindex: '-1', class: danger ? 'danger' : '', data: role ? { role } : {} };
+    const row = h(href ? 'a' : 'button', { ...attributes, ...(href ? { href } : { type: 'button' }) }, text);
     row.addEventListener('click', () => {
       if (row.getAttribute('aria-disabled') === 'true') return;
       shut(undefined);
@@ -301,6 +285,19 @@ export function more(name, items) {
     },
   });
   return node;
+}
+
+/** A box in the middle, until Esc or a press beside it. closed is called after. */
+export function dialog(kind, attributes, parts, closed = () => {}) {
+  const box = h(`dialog.${kind}`, attributes, parts);
+  box.addEventListener('pointerdown', (event) => event.target === box && box.close());
+  box.addEventListener('close', () => {
+    box.remove();
+    closed();
+  });
+  document.body.append(box);
+  box.showModal();
+  return box;
 }
 
 /** Lets the browser save a text as a file. */

@@ -1,6 +1,7 @@
 // Times and durations as people read them. Instants come from the API as text or as milliseconds.
 import { language, t } from './i18n.js';
 import { h } from './dom.js';
+import { wallOf, isZone } from './logic/zone.js';
 
 export const zones = { chosen: 'mine', own: 'UTC' }; // own: the master's default zone, for jobs that name none.
 export const myZone = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
@@ -8,6 +9,7 @@ export const myZone = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
 const MINUTE = 60_000,
   HOUR = 60 * MINUTE,
   DAY = 24 * HOUR;
+const UNITS = [[DAY, '{a} d'], [HOUR, '{a} h'], [MINUTE, '{a} min'], [1000, '{n} s']];
 const formats = new Map();
 
 export function ms(at) {
@@ -26,42 +28,20 @@ export function zoneName(zone) {
 function format(zone, options) {
   const key = `${language} ${zone} ${JSON.stringify(options)}`;
   if (!formats.has(key)) {
-    try {
-      formats.set(key, new Intl.DateTimeFormat(language === 'zh' ? 'zh-CN' : 'en-GB', { timeZone: zone, hourCycle: 'h23', ...options }));
-    } catch {
-      return format('UTC', options); // A zone that this browser does not know.
-    }
+    const timeZone = isZone(zone) ? zone : 'UTC';
+    formats.set(key, new Intl.DateTimeFormat(language === 'zh' ? 'zh-CN' : 'en-GB', { timeZone, ...options }));
   }
   return formats.get(key);
 }
 
-export function parts(at, zone) {
-  const options = { year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' };
-  return Object.fromEntries(
-    format(zone, options)
-      .formatToParts(ms(at))
-      .map((part) => [part.type, part.value]),
-  );
+/** The zone's wall clock, as text: 2026-11-22T07:30:00.000Z. */
+function wall(at, zone) {
+  return new Date(isZone(zone) ? wallOf(zone, ms(at)) : ms(at)).toISOString(); // A zone that this browser does not know is UTC.
 }
 
-export function dayOf(at, zone) {
-  const { year, month, day } = parts(at, zone);
-  return `${year}-${month}-${day}`;
-}
+export const dayOf = (at, zone) => wall(at, zone).slice(0, 10);
 
-export function clock(at, zone, seconds = false) {
-  const { hour, minute, second } = parts(at, zone);
-  return seconds ? `${hour}:${minute}:${second}` : `${hour}:${minute}`;
-}
-
-/** The first instant of a day in a zone. */
-export function midnight(at, zone) {
-  const { hour, minute, second } = parts(at, zone);
-  let start = ms(at) - (ms(at) % 1000) - (Number(hour) * 3600 + Number(minute) * 60 + Number(second)) * 1000;
-  const off = parts(start, zone); // The clocks were changed since.
-  if (off.hour !== '00') start += off.hour > '12' ? (24 - Number(off.hour)) * HOUR : -Number(off.hour) * HOUR;
-  return start;
-}
+export const clock = (at, zone, seconds = false) => wall(at, zone).slice(11, seconds ? 19 : 16);
 
 /** "15:30" today, else with the day; with the year in another one. */
 export function when(at, zone = zoneOf(), seconds = false) {
@@ -72,10 +52,8 @@ export function when(at, zone = zoneOf(), seconds = false) {
   return `${format(zone, options).format(ms(at))} ${time}`;
 }
 
-/** With seconds where they are not :00. */
-export function exact(at, zone = zoneOf()) {
-  return when(at, zone, parts(at, zone).second !== '00');
-}
+/** For lists of runs: always with seconds, because jobs may run every few seconds. */
+export const exact = (at, zone = zoneOf()) => when(at, zone, true);
 
 export function date(at, zone = zoneOf()) {
   return format(zone, { day: 'numeric', month: 'short', weekday: 'short' }).format(ms(at));
@@ -100,14 +78,9 @@ export function duration(span) {
 
 /** One unit, for how long ago. */
 export function rough(span) {
-  const value = Math.max(0, span);
-  return value < MINUTE
-    ? t('{n} s', { n: Math.floor(value / 1000) })
-    : value < HOUR
-      ? t('{a} min', { a: Math.floor(value / MINUTE) })
-      : value < DAY
-        ? t('{a} h', { a: Math.floor(value / HOUR) })
-        : t('{a} d', { a: Math.floor(value / DAY) });
+  const [unit, sentence] = UNITS.find(([least]) => span >= least) ?? UNITS.at(-1);
+  const n = Math.max(0, Math.floor(span / unit));
+  return t(sentence, { n, a: n });
 }
 
 export function ago(at) {

@@ -1,6 +1,5 @@
 // Chinese for the frame and the pages Now, Jobs, Runs, Workers. The key is the English sentence.
 export const words = {
-  // frame
   Now: '当前',
   Jobs: '任务',
   Runs: '运行记录',
@@ -36,6 +35,29 @@ export const words = {
   operator: '操作员',
   editor: '编辑者',
   admin: '管理员',
+  draining: '排空中',
+  drained: '已排空',
+  '{n} {n|is|are} drained': '{n} 个已排空',
+  Clock: '时钟',
+  Lag: '启动延迟',
+  Spool: '待写记录',
+  'drained {by}': '已排空（{by}）',
+  'against the master’s clock': '相对主节点时钟',
+  '{n} {n|record|records} that the log store refuses': '日志库拒收 {n} 条记录',
+  'records that wait for the log store': '等待写入日志库的记录',
+  'Drain…': '排空…',
+  'Take back': '恢复接单',
+  'Drain {id}?': '排空 {id}？',
+  'Drain it': '排空',
+  'Let it work': '保持工作',
+  '{n} {n|run goes|runs go} on to the end. ': '{n} 个运行继续到结束。',
+  'Nothing new is claimed, also after a restart, until it is taken back. ': '恢复之前不再认领新的运行，重启后亦然。',
+  'Other workers take its share; jobs that only it matches are missed.': '其他节点接手它的任务；只匹配它的任务将被记为错过。',
+  '{id} is drained.': '{id} 已排空。',
+  '{id} is taken back.': '{id} 已恢复。',
+  'Quiet until it recovers': '静默至恢复正常',
+  '{job} is quiet until it recovers.': '{job} 已静默，直到恢复正常。',
+  'No alert rule tells of {job} now: there is nothing to make quiet.': '现在没有告警规则针对 {job}，无需静默。',
   Undo: '撤销',
   Close: '关闭',
   Show: '查看',
@@ -78,7 +100,6 @@ export const words = {
   'back, close': '返回、关闭',
   'this list': '此列表',
   'single letters are keys': '启用单字母快捷键',
-  // states
   succeeded: '成功',
   failed: '失败',
   'timed out': '超时',
@@ -103,7 +124,6 @@ export const words = {
   'last runs: {list}': '最近运行：{list}',
   'no runs yet': '尚无运行',
   'more acts for {name}': '{name} 的更多操作',
-  // Now
   '{n} {n|job needs|jobs need} you': '{n} 个任务需要处理',
   'Nothing needs you': '一切正常',
   'Endings are being read': '正在读取运行结果',
@@ -160,7 +180,6 @@ export const words = {
   'Nothing is planned within the hour.': '一小时内没有计划。',
   '100 jobs and more within the hour': '一小时内 100 个以上任务',
   '{n} {n|job|jobs} within the hour': '一小时内 {n} 个任务',
-  // acts
   '{job} was asked to run.': '已请求运行 {job}。',
   '{job} is paused. What runs goes on.': '{job} 已暂停；正在运行的继续。',
   '{job} is resumed.': '{job} 已恢复。',
@@ -182,7 +201,6 @@ export const words = {
   Delete: '删除',
   'Delete…': '删除…',
   Calendar: '日历',
-  // Jobs
   All: '全部',
   'Need you': '需要处理',
   Paused: '已暂停',
@@ -235,7 +253,6 @@ export const words = {
     '任务就是一条命令加一个时间。还没有节点：请在主机上启动 dts-worker。',
   'Import a crontab': '导入 crontab',
   'Or from a shell:': '或在命令行：',
-  // filter
   Completions: '补全',
   'Take away {word}': '去掉 {word}',
   'how the job stands': '任务状态',
@@ -255,7 +272,6 @@ export const words = {
   'the last week': '最近一周',
   'why it ran': '触发方式',
   'runs that have not ended': '尚未结束的运行',
-  // Runs
   'Which runs': '哪些运行',
   Ended: '已结束',
   'Not ended': '未结束',
@@ -300,7 +316,6 @@ export const words = {
   'run again': '重跑',
   'after another job': '由其他任务触发',
   'made up for': '补跑',
-  // Workers
   '{n} of {slots} slots are taken': '{slots} 个槽位已用 {n} 个',
   'No worker is here': '没有节点在线',
   '{n} {n|worker is|workers are} here': '{n} 个节点在线',
@@ -365,22 +380,17 @@ const pieces = [
     (_, day) => `周${{ Mon: '一', Tues: '二', Wednes: '三', Thurs: '四', Fri: '五', Satur: '六', Sun: '日' }[day]}`,
   ],
   [
-    /\b(January|February|March|April|May|June|July|August|September|October|November|December)\b/g,
-    (month) =>
-      `${['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December'].indexOf(month) + 1}月`,
+    /\b(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\b/g,
+    (_, month) => `${'JanFebMarAprMayJunJulAugSepOctNovDec'.indexOf(month) / 3 + 1}月`,
   ],
 ];
 
+const PARTS = /^(.*?)(?: (every day|on (?!the hour).*?))?(?: in ([A-Z][a-z]+.*?))?(?: in (\d{4}.*?))?(?:, ([\w+/-]+)(?: time)?)?$/;
+
 export function schedule(text) {
-  const [, times, days = '', months = '', years = '', zone] =
-    /^(.*?)(?: (every day|on (?!the hour).*?))?(?: in ([A-Z][a-z]+.*?))?(?: in (\d{4}.*?))?(?:, ([\w+/-]+)(?: time)?)?$/.exec(text) ?? [
-      null,
-      text,
-    ];
+  const [, times, days = '', months = '', years = '', zone] = PARTS.exec(text) ?? [null, text];
   const say = (piece) => pieces.reduce((said, [what, how]) => said.replace(what, how), piece);
-  return (
-    [years && `${say(years)}年`, months && say(months), days && (months ? say(days).replace('每月', '') : say(days)), say(times)]
-      .filter(Boolean)
-      .join(' ') + (zone ? `（${zone}）` : '')
-  );
+  const day = months ? say(days).replace('每月', '') : say(days);
+  const all = [years && `${say(years)}年`, say(months), day, say(times)].filter(Boolean);
+  return all.join(' ') + (zone ? `（${zone}）` : '');
 }

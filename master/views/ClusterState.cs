@@ -170,7 +170,8 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
         }
     }
 
-    public void ApplyWorkers(IEnumerable<KeyChange> changes, DateTimeOffset now)
+    /// <param name="isLive">The changes came as they were made.</param>
+    public void ApplyWorkers(IEnumerable<KeyChange> changes, DateTimeOffset now, bool isLive = false)
     {
         foreach (var change in changes)
         {
@@ -185,7 +186,7 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
             else if (WorkerRegistration.Parse(put.Value.Span) is { } registration)
             {
                 var known = Workers.Find(id) is { LeftAt: null } there ? there.Registration : null;
-                Workers.Put(id, registration);
+                Workers.Put(id, registration, isLive && registration.Clock != default ? registration.Clock - now : null);
                 if (known is null || WorkerTable.IsOther(known, registration))
                 {
                     Note(new ClusterChange.WorkerPut(id, known is null));

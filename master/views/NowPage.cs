@@ -73,7 +73,7 @@ internal sealed record NowPage(
             [.. running.OrderBy(run => run.Claimed).Take(RowsMax).Select(run => RunningRow.Of(run, state))],
             [.. coming.OrderBy(fire => fire.At).Take(RowsMax)
                 .Select(fire => new ComingFire(fire.Job.Name, DateTimeOffset.FromUnixTimeSeconds(fire.At).UtcDateTime))],
-            [.. workers.Where(worker => worker.State != WorkerRow.Live)]);
+            [.. workers.Where(worker => worker.State is WorkerRow.Refusing or WorkerRow.Left)]);
     }
 
     /// <summary>For each job with a run far beyond its usual duration: the longest of these.</summary>

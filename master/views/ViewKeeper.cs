@@ -20,7 +20,8 @@ internal sealed class ViewKeeper(
     public async Task RunAsync(CancellationToken stop)
     {
         await foreach (var ended in Task.WhenEach(
-            FollowAsync(keys.Workers, ClusterView.Table.Workers, (state, batch) => state.ApplyWorkers(batch.Changes, Now), stop),
+            FollowAsync(
+                keys.Workers, ClusterView.Table.Workers, (state, batch) => state.ApplyWorkers(batch.Changes, Now, batch.IsLive), stop),
             FollowAsync(keys.Jobs, ClusterView.Table.Jobs, (state, batch) => state.ApplyJobs(batch.Changes), stop),
             FollowAsync(keys.AllRuns, ClusterView.Table.Runs, (state, batch) => state.ApplyRuns(batch, Now, Report), stop),
             FollowAsync(keys.AllQueued, ClusterView.Table.Queue, (state, batch) => state.ApplyQueue(batch, Report), stop),

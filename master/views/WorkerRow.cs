@@ -1,11 +1,20 @@
 using Dts.Common.Jobs;
+using Dts.Common.Metrics;
 
 namespace Dts.Master.Views;
 
 /// <summary>A worker as lists show it: its registration, and how it stands.</summary>
-/// <param name="State"><c>live</c>; <c>refusing</c>: it claims nothing, and <paramref name="Refuses"/> says why; <c>left</c>.</param>
+/// <param name="State">
+/// <c>live</c>; <c>refusing</c>: it claims nothing, and <paramref name="Refuses"/> says why; <c>draining</c>: it was drained, and its last
+/// runs go on; <c>drained</c>: none is left; <c>left</c>.
+/// </param>
 /// <param name="LeftAt">When its registration went, as this master saw it; null = it is there.</param>
 /// <param name="Running">How many runs it has in flight.</param>
+/// <param name="Drain">Who drained it, and when; empty = nobody has.</param>
+/// <param name="ClockAheadMs">How far its clock is ahead of this master's, which the way of the news makes less; null = not known.</param>
+/// <param name="Lag">How late its commands started since its own start; null = none has, or its version does not say.</param>
+/// <param name="Spool">Records that wait on its host for the log store; null = its version does not say.</param>
+/// <param name="RefusedRecords">Records that the log store refuses, kept on its host.</param>
 internal sealed record WorkerRow(
     string Id,
     string State,
@@ -19,10 +28,17 @@ internal sealed record WorkerRow(
     DateTime Started,
     IReadOnlyDictionary<string, string> Labels,
     DateTime Clock,
-    string Refuses)
+    string Refuses,
+    string Drain,
+    double? ClockAheadMs,
+    WorkerLag? Lag,
+    long? Spool,
+    long? RefusedRecords)
 {
     public const string Live = "live";
     public const string Refusing = "refusing";
+    public const string Draining = "draining";
+    public const string Drained = "drained";
     public const string Left = "left";
 
     /// <summary>All of them, by id.</summary>
@@ -38,7 +54,7 @@ internal sealed record WorkerRow(
 
     private static WorkerRow Of(WorkerEntry worker, int running) => new(
         worker.Id,
-        worker.LeftAt is not null ? Left : worker.Registration.Refuses.Length > 0 ? Refusing : Live,
+        StateOf(worker, running),
         worker.LeftAt?.UtcDateTime,
         running,
         worker.Registration.Host,
@@ -49,7 +65,33 @@ internal sealed record WorkerRow(
         worker.Registration.Started.UtcDateTime,
         worker.Registration.Labels,
         worker.Registration.Clock.UtcDateTime,
-        worker.Registration.Refuses);
+        worker.Registration.Refuses,
+        worker.Registration.Drain,
+        worker.ClockAhead?.TotalMilliseconds,
+        WorkerLag.Of(worker.Registration.Figures),
+        worker.Registration.Figures?.Spool,
+        worker.Registration.Figures?.Refused);
+
+    private static string StateOf(WorkerEntry worker, int running) =>
+        worker.LeftAt is not null ? Left
+        : worker.Registration.Drain.Length > 0 ? (running > 0 ? Draining : Drained)
+        : worker.Registration.Refuses.Length > 0 ? Refusing
+        : Live;
+}
+
+/// <summary>How late commands started, in milliseconds: the upper ends of the buckets that half, and 99 of 100, are in.</summary>
+internal sealed record WorkerLag(double P50Ms, double P99Ms)
+{
+    public static WorkerLag? Of(WorkerFigures? figures) =>
+        figures?.Lag?.With(Bounds.Lag) is { } lag && lag.Counts.Sum() > 0 ? new WorkerLag(End(lag, 0.5), End(lag, 0.99)) : null;
+
+    private static double End(Distribution lag, double share)
+    {
+        var wanted = Math.Ceiling(lag.Counts.Sum() * share);
+        var sum = 0L;
+        var bucket = lag.Counts.TakeWhile(count => (sum += count) < wanted).Count();
+        return lag.Bounds[Math.Min(bucket, lag.Bounds.Count - 1)] * 1000;
+    }
 }
 
 /// <param name="Next">Always null: workers come on one page.</param>

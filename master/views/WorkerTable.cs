@@ -12,7 +12,9 @@ internal sealed class WorkerTable
 
     public IEnumerable<WorkerEntry> All => _workers.Values;
 
-    public void Put(string id, WorkerRegistration registration) => _workers[id] = new WorkerEntry(id, registration, LeftAt: null);
+    /// <param name="clockAhead">How far its clock was ahead when the registration came; null = the registration may be old.</param>
+    public void Put(string id, WorkerRegistration registration, TimeSpan? clockAhead = null) =>
+        _workers[id] = new WorkerEntry(id, registration, LeftAt: null, clockAhead ?? Find(id)?.ClockAhead);
 
     public WorkerEntry? Find(string id) => _workers.GetValueOrDefault(id);
 
@@ -32,6 +34,7 @@ internal sealed class WorkerTable
     public static bool IsOther(WorkerRegistration known, WorkerRegistration said) =>
         known.Process != said.Process
         || known.Refuses != said.Refuses
+        || known.Drain != said.Drain
         || known.Slots != said.Slots
         || known.Address != said.Address
         || known.Labels.Count != said.Labels.Count
@@ -47,4 +50,4 @@ internal sealed class WorkerTable
 }
 
 /// <param name="LeftAt">When its registration went; null = it is there.</param>
-internal sealed record WorkerEntry(string Id, WorkerRegistration Registration, DateTimeOffset? LeftAt);
+internal sealed record WorkerEntry(string Id, WorkerRegistration Registration, DateTimeOffset? LeftAt, TimeSpan? ClockAhead);

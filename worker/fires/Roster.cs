@@ -8,6 +8,8 @@ internal sealed class Roster(string me, IReadOnlyDictionary<string, string> myLa
 {
     private readonly Dictionary<string, IReadOnlyDictionary<string, string>> _labels = new() { [me] = myLabels };
 
+    private readonly HashSet<string> _drained = [];
+
     public IReadOnlyCollection<string> All => _labels.Keys;
 
     /// <summary>True when the worker is new or its labels have changed. Workers rewrite their registrations every ten seconds.</summary>
@@ -33,9 +35,19 @@ internal sealed class Roster(string me, IReadOnlyDictionary<string, string> myLa
         }
     }
 
-    /// <summary>The live workers that a target names.</summary>
-    public IReadOnlyCollection<string> Matching(Target target) =>
-        target.IsAnyone ? All : [.. _labels.Where(worker => target.Matches(worker.Key, worker.Value)).Select(worker => worker.Key)];
+    /// <summary>A worker runs nothing from now on, be it there or not; or it is taken back.</summary>
+    /// <returns>True when it was otherwise before.</returns>
+    public bool Drain(string id, bool isOn) => isOn ? _drained.Add(id) : _drained.Remove(id);
+
+    /// <summary>The labels of a worker that may run jobs; null = it is not there, or drained.</summary>
+    public IReadOnlyDictionary<string, string>? LabelsOf(string id) => _drained.Contains(id) ? null : _labels.GetValueOrDefault(id);
+
+    /// <summary>The live workers that a target names, without those that are drained.</summary>
+    public IReadOnlyCollection<string> Matching(Target target) => target.IsAnyone && _drained.Count == 0
+        ? All
+        : [.. _labels
+            .Where(worker => !_drained.Contains(worker.Key) && target.Matches(worker.Key, worker.Value))
+            .Select(worker => worker.Key)];
 
     /// <summary>
     /// The live workers that may claim a run: the one that it is bound to, else those of the job's target, without the one to avoid if
@@ -45,7 +57,7 @@ internal sealed class Roster(string me, IReadOnlyDictionary<string, string> myLa
     {
         if (run.Worker.Length > 0)
         {
-            return _labels.ContainsKey(run.Worker) ? [run.Worker] : [];
+            return LabelsOf(run.Worker) is null ? [] : [run.Worker];
         }
 
         var matching = Matching(target);

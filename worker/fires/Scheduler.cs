@@ -91,7 +91,14 @@ internal sealed class Scheduler(
             case ScheduleMessage.WorkerCame(var id, var labels):
                 if (roster.Add(id, labels))
                 {
-                    await orders.WriteAsync(new FireOrder.Matched(id, labels));
+                    await TellMatchedAsync(id);
+                }
+
+                break;
+            case ScheduleMessage.Drained(var id, var isOn):
+                if (roster.Drain(id, isOn))
+                {
+                    await TellMatchedAsync(id);
                 }
 
                 break;
@@ -100,7 +107,7 @@ internal sealed class Scheduler(
                 break;
             case ScheduleMessage.Relabelled(var labels):
                 roster.Relabel(labels);
-                await orders.WriteAsync(new FireOrder.Matched(workerId, labels));
+                await TellMatchedAsync(workerId);
                 break;
             case ScheduleMessage.Beat(var pulse):
                 pulse.Jobs = _planned.Count;
@@ -108,6 +115,15 @@ internal sealed class Scheduler(
                 break;
             default:
                 break; // A tick: look at the time.
+        }
+    }
+
+    /// <summary>A worker may have become one that can run what nobody could.</summary>
+    private async Task TellMatchedAsync(string id)
+    {
+        if (roster.LabelsOf(id) is { } labels)
+        {
+            await orders.WriteAsync(new FireOrder.Matched(id, labels));
         }
     }
 

@@ -5,6 +5,7 @@ internal sealed class Slots(int total)
 {
     private volatile int _total = total;
     private volatile bool _isShut;
+    private volatile bool _isDrained;
     private int _taken;
 
     /// <summary>Raised when there is room again, on whatever thread made it.</summary>
@@ -13,7 +14,7 @@ internal sealed class Slots(int total)
     /// <summary>Fewer than are taken: those go on, and none is given until there is room.</summary>
     public int Total
     {
-        get => _isShut ? 0 : _total;
+        get => _isShut || _isDrained ? 0 : _total;
         set
         {
             _total = value;
@@ -28,6 +29,16 @@ internal sealed class Slots(int total)
         set
         {
             _isShut = value;
+            Freed?.Invoke();
+        }
+    }
+
+    /// <summary>The same, because somebody has drained the worker.</summary>
+    public bool IsDrained
+    {
+        set
+        {
+            _isDrained = value;
             Freed?.Invoke();
         }
     }

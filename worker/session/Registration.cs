@@ -14,7 +14,13 @@ internal static class Registration
     private static readonly Lazy<string> Address = new(FindAddress);
 
     public static string Describe(
-        string host, WorkerSettings settings, DateTimeOffset started, DateTimeOffset now, string refusal, WorkerFigures? figures = null)
+        string host,
+        WorkerSettings settings,
+        DateTimeOffset started,
+        DateTimeOffset now,
+        string refusal,
+        WorkerFigures? figures = null,
+        string drain = "")
     {
         var registration = new WorkerRegistration(
             host,
@@ -26,7 +32,8 @@ internal static class Registration
             settings.Labels,
             Clock: now,
             Refuses: refusal,
-            Figures: figures);
+            Figures: figures,
+            Drain: drain);
         return JsonSerializer.Serialize(registration, JobsJson.Readable.WorkerRegistration);
     }
 

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker.Watches;
 
-/// <summary>Turns what changes in etcd into messages for the scheduler: jobs, the queue, kill requests, workers.</summary>
+/// <summary>Turns what changes in etcd into messages for the scheduler: jobs, the queue, kill requests, workers, drains.</summary>
 /// <param name="left">Tells the reaper that a worker has left, so that it looks at the worker's runs.</param>
 internal sealed class JobWatch(
     EtcdClient etcd,
@@ -16,6 +16,7 @@ internal sealed class JobWatch(
     string workerId,
     CronZone defaultZone,
     ClockCheck clocks,
+    OwnDrain drain,
     ChannelWriter<ScheduleMessage> inbox,
     ChannelWriter<bool> left,
     ILogger log)
@@ -23,11 +24,12 @@ internal sealed class JobWatch(
     // Jobs of equal text and zone share one schedule, which is most of what a job costs in memory.
     private readonly Dictionary<(string Text, CronZone Zone), JobSchedule> _shared = [];
     private readonly TaskCompletionSource _workersListed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _drainsListed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public async Task RunAsync(CancellationToken stop)
     {
         await foreach (var ended in Task.WhenEach(
-            WatchWorkersAsync(stop), WatchJobsAsync(stop), WatchQueueAsync(stop), WatchKillersAsync(stop)))
+            WatchWorkersAsync(stop), WatchDrainsAsync(stop), WatchJobsAsync(stop), WatchQueueAsync(stop), WatchKillersAsync(stop)))
         {
             await ended;
         }
@@ -37,7 +39,7 @@ internal sealed class JobWatch(
 
     private async Task WatchJobsAsync(CancellationToken stop)
     {
-        await _workersListed.Task; // Who runs a job, and in which shard, is told by who is there.
+        await Task.WhenAll(_workersListed.Task, _drainsListed.Task); // Who runs a job, and in which shard, is told by who is there.
         var cursors = await LoadCursorsAsync(stop);
         await foreach (var batch in new Watch(etcd, keys.Jobs).ReadAsync(stop))
         {
@@ -211,5 +213,26 @@ internal sealed class JobWatch(
         }
 
         _workersListed.TrySetResult();
+    }
+
+    private async Task WatchDrainsAsync(CancellationToken stop)
+    {
+        await foreach (var batch in new Watch(etcd, keys.AllDrained).ReadAsync(stop))
+        {
+            foreach (var change in batch.Changes)
+            {
+                var id = change.Key[keys.AllDrained.Length..];
+                if (id == workerId)
+                {
+                    drain.Set(change is KeyChange.Put put ? $"{Display.Line(put.Value.ToStringUtf8())}" : "");
+                }
+
+                await inbox.WriteAsync(new ScheduleMessage.Drained(id, change is KeyChange.Put), CancellationToken.None);
+            }
+
+            _drainsListed.TrySetResult();
+        }
+
+        _drainsListed.TrySetResult();
     }
 }

@@ -49,6 +49,9 @@ internal abstract record ScheduleMessage
 
     public sealed record WorkerLeft(string Id) : ScheduleMessage;
 
+    /// <summary>A worker is to claim nothing new, or is taken back.</summary>
+    public sealed record Drained(string Id, bool IsOn) : ScheduleMessage;
+
     /// <summary>This worker has other labels from now on.</summary>
     public sealed record Relabelled(IReadOnlyDictionary<string, string> Labels) : ScheduleMessage;
 

@@ -1,9 +1,11 @@
-// The present moment: who needs somebody and why, today, what runs, what comes.
-import { h, s, fill, say, set, sync, other, link, clean } from '../dom.js';
+// The present: who needs somebody and why, today, what runs, what comes.
+import { h, fill, say, set, sync, other, link, clean, quote } from '../dom.js';
 import { t, tn, number } from '../i18n.js';
-import { duration, time, coming, when, clock, zoneOf, midnight, ms, lively, ago } from '../time.js';
+import { duration, time, coming, when, clock, zoneOf, ms, lively, ago } from '../time.js';
 import { mark, spark, meter, button, anchor, more, state, words, endings, badEndings, fault } from '../parts.js';
 import { get } from '../api.js';
+import { dayStart } from '../logic/zone.js';
+import { bars, axis } from './over-time.js';
 import * as acts from '../acts.js';
 
 const QUARTER = 900_000;
@@ -20,60 +22,41 @@ export async function render(_, frame) {
   const next = h('ul.list', { 'aria-label': t('Next') });
   const [runningNote, nextNote] = [h('span.faint'), h('span.faint')];
   const open = new Set(); // Groups that are shown one by one.
-  const section = (name, note, ...end) => h('div.sec', h('h2', name), note, h('span.end', end));
+  const section = (name, note, list, href, all, ...end) =>
+    h('section', h('div.sec', h('h2', name), note, h('span.end', end, anchor(t('All'), href, { kind: '', name: all }))), list);
   const node = h(
     'div.now',
     h('div.lead', h('div', title, lead)),
-    needs,
-    again,
-    today,
+    [needs, again, today],
     h(
       'div.cols',
-      h(
-        'section',
-        section(
-          t('Running'),
-          runningNote,
-          h('span.wide-only', t('so far, of the usual')),
-          anchor(t('All'), link.runs({ filter: 'state:running|queued' }), { kind: '', name: t('All runs that go on') }),
-        ),
-        running,
+      section(
+        t('Running'), runningNote, running, link.runs({ filter: 'state:running|queued' }), t('All runs that go on'),
+        h('span.wide-only', t('so far, of the usual')),
       ),
-      h('section', section(t('Next'), nextNote, anchor(t('All'), '/jobs?sort=next', { kind: '', name: t('All that come') })), next),
+      section(t('Next'), nextNote, next, '/jobs?sort=next', t('All that come')),
     ),
   );
 
   function draw(now, isAsked = false) {
     const { counts } = now;
-    const cards = group(now.needsYou, open);
-    const gone = now.workers ?? [];
     say(title, sentence(counts));
-    const wellCount = counts.jobs - counts.needsYou - counts.paused - counts.unknown;
-    say(
-      lead,
-      counts.jobs === 0
-        ? t('There are no jobs yet.')
-        : [
-            t('{n} {n|is|are} well', { n: wellCount }),
-            counts.paused && t('{n} {n|is|are} paused', { n: counts.paused }),
-            counts.unknown && t('{n} {n|is|are} not read yet', { n: counts.unknown }),
-          ]
-            .filter(Boolean)
-            .join(t(', ')) + t('.'),
-    );
+    const said = [
+      t('{n} {n|is|are} well', { n: counts.jobs - counts.needsYou - counts.paused - counts.unknown }),
+      counts.paused && t('{n} {n|is|are} paused', { n: counts.paused }),
+      counts.unknown && t('{n} {n|is|are} not read yet', { n: counts.unknown }),
+    ];
+    say(lead, counts.jobs === 0 ? t('There are no jobs yet.') : said.filter(Boolean).join(t(', ')) + t('.'));
     const rest = counts.needsYou - now.needsYou.length;
+    const show = (card) => () => {
+      open.add(card.key);
+      draw(now, true);
+    };
     if (isAsked || !needs.matches(':hover') || needs.childElementCount === 0) {
-      sync(needs, [...cards, ...gone.map((worker) => ({ worker })), ...(rest > 0 ? [{ key: 'rest', rest }] : [])], keyOf, (card) =>
-        card.worker
-          ? workerCard(card.worker)
-          : card.rest
-            ? restCard(card.rest)
-            : card.all
-              ? groupCard(card, () => {
-                  open.add(card.key);
-                  draw(now, true);
-                })
-              : jobCard(card.need),
+      const workers = (now.workers ?? []).map((worker) => ({ key: `worker ${worker.id}`, worker }));
+      const cards = [...group(now.needsYou, open), ...workers, ...(rest > 0 ? [{ key: 'rest', rest }] : [])];
+      sync(needs, cards, (one) => one.key, (one) =>
+        one.worker ? workerCard(one.worker) : one.rest ? restCard(one.rest) : one.all ? groupCard(one, show(one)) : jobCard(one.need),
       );
     }
     needs.hidden = needs.childElementCount === 0;
@@ -141,41 +124,30 @@ async function wellAgain(list) {
       .toSorted((a, b) => a.startTime - b.startTime)
       .map((run) => [run.jobName, run]),
   );
-  const names = [...latest.keys()].slice(-20);
+  const names = [...latest.keys()].slice(-20).map((name) => quote(name));
   if (names.length) {
-    const { jobs } = await get('jobs', {
-      filter: `job:${names.map((name) => `"${name.replace(/[\\"]/g, '\\$&')}"`).join('|')}`.slice(0, 1900),
-    }).catch(() => ({ jobs: [] }));
+    const { jobs } = await get('jobs', { filter: `job:${names.join('|')}`.slice(0, 1900) }).catch(() => ({ jobs: [] }));
     const well = jobs.filter((job) => ['well', 'running', 'queued'].includes(job.state) && job.last?.ending === 'succeeded').slice(0, 5);
-    fill(
-      list,
-      well.map((job) => {
-        const bad = latest.get(job.name);
-        return h(
-          'li',
-          mark('ok'),
-          h(
-            'span.grow.one',
-            h('a', { href: link.job(job.name) }, h('b', other(job.name))),
-            ' ',
-            tn('is well again since {time}', { time: time(job.last.startedAt, when, job.timeZone) }),
-            ' ',
-            h(
-              'a.faint',
-              { href: link.run(job.name, bad._id.slice(job.name.length + 1)) },
-              t('{word} {time}', { word: words()[bad.status], time: when(bad.planTime, zoneOf(job.timeZone)) }),
-            ),
-          ),
-          h('span.faint', time(job.last.startedAt, ago)),
-        );
-      }),
-    );
+    fill(list, well.map((job) => wellRow(job, latest.get(job.name))));
     list.hidden = well.length === 0;
   }
   looked();
 }
 
-const keyOf = (card) => (card.worker ? `worker ${card.worker.id}` : card.key);
+function wellRow(job, bad) {
+  const was = t('{word} {time}', { word: words()[bad.status], time: when(bad.planTime, zoneOf(job.timeZone)) });
+  return h(
+    'li',
+    mark('ok'),
+    h(
+      'span.grow.one',
+      [h('a', { href: link.job(job.name) }, h('b', other(job.name))), ' '],
+      [tn('is well again since {time}', { time: time(job.last.startedAt, when, job.timeZone) }), ' '],
+      h('a.faint', { href: link.run(job.name, bad._id.slice(job.name.length + 1)) }, was),
+    ),
+    h('span.faint', time(job.last.startedAt, ago)),
+  );
+}
 
 /** Jobs with one cause are one card, unless it has been opened. */
 function group(needs, open) {
@@ -228,108 +200,81 @@ function said({ reason, slow, job }) {
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
+/** A card: its mark, what it is, why it is here, what was said, and what can be done. */
+function card(sign, name, reason, said, spare, ...actions) {
+  return h('li', mark(sign), h('div', h('h2', name, reason), said), spare, h('div.acts', actions));
+}
+
 function jobCard(need) {
   const { reason, slow, job } = need;
-  const buttons =
-    reason === 'slow'
-      ? [
-          anchor(t('Watch'), link.run(job.name, slow.runId)),
-          button(t('Kill'), { kind: 'danger', role: 'operator', onclick: (_, from) => acts.kill(from, job.name, slow.runId) }),
-        ]
-      : reason === 'broken'
-        ? [anchor(t('Edit'), link.edit(job.name))]
-        : [
-            reason === 'missed'
-              ? anchor(t('Why'), link.job(job.name, `calendar?at=${encodeURIComponent(job.last.planTime)}`))
-              : anchor(t('Last run'), link.run(job.name, job.last.runId)),
-            button(t('Run now'), { role: 'operator', onclick: () => acts.runNow(job.name) }),
-          ];
-  return h(
-    'li',
-    mark(reason === 'slow' ? 'running' : reason),
-    h('div', h('h2', h('a', { href: link.job(job.name) }, other(job.name)), why(need)), h('p.last.one', said(need))),
-    spark(job.endings, job.running > 0),
-    h(
-      'div.nxt',
-      job.next ? [time(job.next, (at, zone) => t('next {coming}', { coming: coming(at, zone) }), job.timeZone)] : t('no next time'),
-      job.next && h('small', time(job.next, when, job.timeZone)),
-    ),
-    h(
-      'div.acts',
-      buttons,
-      more(job.name, () => acts.jobMenu(job)),
-    ),
+  const runNow = button(t('Run now'), { role: 'operator', onclick: () => acts.runNow(job.name) });
+  const kill = (_, from) => acts.kill(from, job.name, slow.runId);
+  const buttons = {
+    slow: () => [
+      anchor(t('Watch'), link.run(job.name, slow.runId)),
+      button(t('Kill'), { kind: 'danger', role: 'operator', onclick: kill }),
+    ],
+    broken: () => [anchor(t('Edit'), link.edit(job.name))],
+    missed: () => [anchor(t('Why'), link.job(job.name, `calendar?at=${encodeURIComponent(job.last.planTime)}`)), runNow],
+  };
+  const ended = () => [anchor(t('Last run'), link.run(job.name, job.last.runId)), runNow];
+  const soon = (at, zone) => t('next {coming}', { coming: coming(at, zone) });
+  const next = (how) => time(job.next, how, job.timeZone);
+  const isSoon = ms(job.next) - Date.now() < 86_400_000; // Later, the time itself is said.
+  return card(
+    reason === 'slow' ? 'running' : reason,
+    h('a', { href: link.job(job.name) }, other(job.name)),
+    why(need),
+    h('p.last.one', said(need)),
+    [spark(job.endings, job.running > 0), h('div.nxt', job.next ? [next(soon), isSoon && h('small', next(when))] : t('no next time'))],
+    (buttons[reason] ?? ended)(),
+    more(job.name, () => acts.jobMenu(job)),
   );
 }
 
+const nothing = () => [h('span'), h('span')];
+
 function groupCard({ all, need }, show) {
-  const word = words()[need.reason] ?? need.reason;
-  return h(
-    'li',
-    mark(need.reason === 'slow' ? 'running' : need.reason),
-    h(
-      'div',
-      h(
-        'h2',
-        h('b', t('{n} jobs', { n: all.length })),
-        h(
-          `span.why.s-${need.reason === 'broken' ? 'timedOut' : need.reason}`,
-          need.reason === 'broken' ? t('no worker can run them') : t('{word} for one reason', { word }),
-        ),
-      ),
-      h('p.last.one', said(need)),
-      h(
-        'p.last.one.faint',
-        all.slice(0, 12).map((name, i) => [i > 0 && t(', '), h('a', { href: link.job(name) }, other(name))]),
-        all.length > 12 && ' …',
-      ),
-    ),
-    h('span'),
-    h('span'),
-    h('div.acts', button(t('Show each'), { onclick: show })),
+  const { reason } = need;
+  const isBroken = reason === 'broken';
+  const text = isBroken ? t('no worker can run them') : t('{word} for one reason', { word: words()[reason] ?? reason });
+  const names = all.slice(0, 12).map((name, i) => [i > 0 && t(', '), h('a', { href: link.job(name) }, other(name))]);
+  return card(
+    reason === 'slow' ? 'running' : reason,
+    h('b', t('{n} jobs', { n: all.length })),
+    h(`span.why.s-${isBroken ? 'timedOut' : reason}`, text),
+    [h('p.last.one', said(need)), h('p.last.one.faint', names, all.length > 12 && ' …')],
+    nothing(),
+    button(t('Show each'), { onclick: show }),
   );
 }
 
 function restCard(n) {
-  return h(
-    'li',
-    mark('info'),
-    h('div', anchor(t('and {n} {n|job|jobs} more that need you', { n }), link.jobs('state:failing|broken'), { kind: '' })),
-  );
+  const text = t('and {n} {n|job|jobs} more that need you', { n });
+  return h('li', mark('info'), h('div', anchor(text, link.jobs('state:failing|broken'), { kind: '' })));
 }
 
 function workerCard(worker) {
   const isGone = worker.state === 'left';
-  return h(
-    'li',
-    mark(isGone ? 'lost' : 'warn'),
-    h(
-      'div',
-      h(
-        'h2',
-        h('a', { href: '/workers' }, other(worker.id)),
-        h(`span.why.s-${isGone ? 'lost' : 'timedOut'}`, isGone ? tn('left {time}', { time: time(worker.leftAt) }) : t('claims nothing')),
-      ),
-      h(
-        'p.last.one',
-        isGone
-          ? tn('It was on {host}; it had been there since {time}.', { host: other(worker.host), time: time(worker.started) })
-          : clean(worker.refuses),
-      ),
-    ),
-    h('span'),
-    h('span'),
-    h('div.acts', anchor(t('Its runs'), link.runs({ filter: `worker:"${worker.id}"` }))),
+  const been = { host: other(worker.host), time: time(worker.started) };
+  return card(
+    isGone ? 'lost' : 'warn',
+    h('a', { href: '/workers' }, other(worker.id)),
+    h(`span.why.s-${isGone ? 'lost' : 'timedOut'}`, isGone ? tn('left {time}', { time: time(worker.leftAt) }) : t('claims nothing')),
+    h('p.last.one', isGone ? tn('It was on {host}; it had been there since {time}.', been) : clean(worker.refuses)),
+    nothing(),
+    anchor(t('Its runs'), link.runs({ filter: `worker:${quote(worker.id)}` })),
   );
 }
 
 const part = ({ since, usual }) => Math.round(Math.min(1, (Date.now() - since) / Math.max(1, usual)) * 100);
 
 function runRow(run) {
-  const bar = meter(0, 1);
-  const isLong = run.usualMs !== null && Date.now() - ms(run.startedAt) > run.usualMs * 1.5 && Date.now() - ms(run.startedAt) > 10_000;
-  set(bar, { class: isLong ? 'over' : '', data: { since: ms(run.startedAt), usual: run.usualMs ?? 0 } });
-  if (run.usualMs === null) bar.classList.add('quiet');
+  const began = ms(run.startedAt);
+  const took = Date.now() - began;
+  const isLong = run.usualMs !== null && took > run.usualMs * 1.5 && took > 10_000;
+  const bar = meter(0, 1, run.usualMs === null ? 'quiet' : isLong ? 'over' : '');
+  set(bar, { data: { since: began, usual: run.usualMs ?? 0 } });
   return h(
     'li',
     mark('running'),
@@ -338,8 +283,8 @@ function runRow(run) {
     h('span.far', bar),
     h(
       'span.num.so',
-      lively(h('span'), () => duration(Math.max(0, Date.now() - ms(run.startedAt)))),
-      run.usualMs === null ? '' : h('span.faint', t(' of {span}', { span: duration(run.usualMs) })),
+      lively(h('span'), () => duration(Date.now() - began)),
+      run.usualMs !== null && h('span.faint', t(' of {span}', { span: duration(run.usualMs) })),
     ),
   );
 }
@@ -347,10 +292,7 @@ function runRow(run) {
 function nextRow(fire) {
   return h(
     'li',
-    h(
-      'span.at',
-      time(fire.planTime, (at, zone) => clock(at, zone, true)),
-    ),
+    h('span.at', time(fire.planTime, (at, zone) => clock(at, zone, true))),
     h('a.grow.one', { href: link.job(fire.jobName) }, other(fire.jobName)),
     h('span.faint', time(fire.planTime, coming)),
   );
@@ -360,85 +302,43 @@ function nextRow(fire) {
 function todayPart(node, frame) {
   let asked = 0;
   let seen = '';
-  const note = h('span.faint');
-  const key = h('span.end.key');
-  const chart = h('div.chart');
-  const tip = h('div.tip', { hidden: true });
+  const [note, key, chart, tip] = [h('span.faint'), h('span.end.key'), h('div.chart'), h('div.tip', { hidden: true })];
   fill(node, h('div.sec', h('h2', t('Today')), note, key), chart);
+  const iso = (at) => new Date(at).toISOString();
 
   async function refresh(now, force = false) {
     const ended = now && `${now.needsYou.length} ${now.counts.running}`;
     if (!force && Date.now() - asked < (ended === seen ? 60_000 : 15_000)) return;
     [asked, seen] = [Date.now(), ended ?? seen];
-    const zone = zoneOf();
-    const start = midnight(Date.now(), zone);
-    const end = midnight(start + 26 * 3600_000, zone);
+    const start = dayStart(zoneOf(), Date.now());
+    const end = dayStart(zoneOf(), start + 26 * 3600_000);
     const here = Math.floor(Date.now() / QUARTER) * QUARTER;
-    const iso = (at) => new Date(at).toISOString();
     try {
       const [runs, plan] = await Promise.all([
         get('runs', { limit: '0', counts: 'quarter', from: iso(start), to: iso(Math.min(end, Date.now() + 60_000)) }),
         get('schedule', { step: 'quarter', from: iso(here), to: iso(Math.max(end, here + QUARTER)) }),
       ]);
-      draw(start, end, here, runs.counts, plan);
+      draw(start, end, here, runs.counts, plan.fires);
     } catch (failure) {
       if (!chart.firstChild) fill(chart, fault(failure));
     }
   }
 
-  function draw(start, end, here, counts, plan) {
-    const slots = Math.round((end - start) / QUARTER);
-    const width = 1168 / slots;
+  function draw(start, end, here, counts, fires) {
+    const [slots, first] = [end, here].map((at) => Math.round((at - start) / QUARTER));
     const ended = new Map(counts.times.map(({ at, endings: of }) => [Math.round((ms(at) - start) / QUARTER), of]));
-    const total = {};
-    for (const of of ended.values()) for (const [ending, n] of Object.entries(of)) total[ending] = (total[ending] ?? 0) + n;
-    const first = Math.round((here - start) / QUARTER);
-    const planned = (i) => (i >= first ? (plan.fires[i - first] ?? 0) : 0);
-    const top = Math.max(1, ...Array.from({ length: slots }, (_, i) => Math.max(ended.get(i)?.succeeded ?? 0, planned(i))));
-    const paths = {};
-    const box = (kind, x, y, w, tall) => {
-      paths[kind] = `${paths[kind] ?? ''}M${x.toFixed(1)} ${y.toFixed(1)}h${w.toFixed(1)}v${tall.toFixed(1)}h-${w.toFixed(1)}z`;
-    };
-    for (let i = 0; i < slots; i++) {
-      const of = ended.get(i) ?? {};
-      const x = i * width + 1;
-      if (of.succeeded) {
-        const tall = Math.max(2, (74 * of.succeeded) / top);
-        box('ok', x, 80 - tall, width - 2, tall);
-      }
-      if (i > first && planned(i)) {
-        const tall = Math.max(2, (74 * planned(i)) / top);
-        box('plan', x + 0.5, 79.5 - tall, width - 3, tall);
-      }
-      endings
-        .slice(1)
-        .filter((ending) => of[ending])
-        .slice(0, 3)
-        .forEach((ending, n) => box(ending, x + 0.5, 84 + n * 6, width - 3, 4));
-    }
-    const left = Math.min(1168, ((Date.now() - start) / QUARTER) * width);
-    const zone = zoneOf();
-    const drawing = s(
-      'svg.day',
-      { viewBox: '0 0 1168 102', preserveAspectRatio: 'none', role: 'img', 'aria-label': t('Runs of today by quarter hour') },
-      s('path.base', { d: 'M0 80.5h1168' }),
-      Object.entries(paths).map(([kind, d]) => s(`path.f-${kind}`, { d })),
-      s('path.now-l', { d: `M${left} 2v88` }),
-    );
-    const hours = Array.from({ length: 8 }, (_, i) => start + i * 3 * 3600_000).map((at) =>
-      h('span', { style: { left: `${((at - start) / (end - start)) * 100}%` } }, clock(at, zone).slice(0, 2)),
-    );
-    fill(chart, drawing, h('div.axis', { 'aria-hidden': 'true' }, hours), tip);
+    const planned = (i) => (i >= first ? (fires[i - first] ?? 0) : 0);
+    const mark = Math.min(1, (Date.now() - start) / (end - start));
+    const label = t('Runs of today by quarter hour');
+    const drawing = bars('day', label, 80, slots, (i) => ended.get(i), (i) => (i > first ? planned(i) : 0), mark);
+    fill(chart, drawing, axis(start, end), tip);
+    const at = (event) => Math.min(slots - 1, Math.floor((event.offsetX / drawing.clientWidth) * slots));
+    const of = (i) => [start + i * QUARTER, start + (i + 1) * QUARTER];
     drawing.addEventListener('pointermove', (event) => {
-      const i = Math.min(slots - 1, Math.floor((event.offsetX / drawing.clientWidth) * slots));
-      const of = ended.get(i) ?? {};
-      const list = endings.filter((ending) => of[ending]).map((ending) => `${number(of[ending])} ${words()[ending]}`);
-      if (i >= first && planned(i)) list.push(t('{n} planned', { n: planned(i) }));
-      fill(
-        tip,
-        h('b', `${clock(start + i * QUARTER, zone)}–${clock(start + (i + 1) * QUARTER, zone)}`),
-        list.join(t(', ')) || t('nothing'),
-      );
+      const i = at(event);
+      const list = endings.filter((ending) => ended.get(i)?.[ending]).map((ending) => `${number(ended.get(i)[ending])} ${words()[ending]}`);
+      if (planned(i)) list.push(t('{n} planned', { n: planned(i) }));
+      fill(tip, h('b', of(i).map((time) => clock(time, zoneOf())).join('–')), list.join(t(', ')) || t('nothing'));
       tip.hidden = false;
       set(tip, { style: { left: `${Math.min(Math.max(0, event.offsetX - 40), drawing.clientWidth - 160)}px` } });
     });
@@ -446,27 +346,20 @@ function todayPart(node, frame) {
       tip.hidden = true;
     });
     drawing.addEventListener('click', (event) => {
-      const i = Math.min(slots - 1, Math.floor((event.offsetX / drawing.clientWidth) * slots));
-      if (i <= first)
-        frame.go(link.runs({ from: new Date(start + i * QUARTER).toISOString(), to: new Date(start + (i + 1) * QUARTER).toISOString() }));
+      const [from, to] = of(at(event)).map(iso);
+      if (at(event) <= first) frame.go(link.runs({ from, to }));
     });
-    const from = new Date(start).toISOString();
-    say(
-      note,
-      t('{n} {n|run|runs} since {time}, {m} planned until midnight', {
-        n: counts.total,
-        time: clock(start, zone),
-        m: plan.fires.slice(1).reduce((sum, n) => sum + n, 0),
-      }),
-    );
-    fill(
-      key,
-      endings
-        .filter((ending) => total[ending])
-        .map((ending) =>
-          h('a', { href: link.runs({ filter: `ending:${ending}`, from }) }, state(ending, `${number(total[ending])} ${words()[ending]}`)),
-        ),
-    );
+    const m = fires.slice(1).reduce((sum, n) => sum + n, 0);
+    const since = clock(start, zoneOf());
+    say(note, t('{n} {n|run|runs} since {time}, {m} planned until midnight', { n: counts.total, time: since, m }));
+    const total = (ending) => [...ended.values()].reduce((sum, one) => sum + (one[ending] ?? 0), 0);
+    const entry = (ending) =>
+      h(
+        'a',
+        { href: link.runs({ filter: `ending:${ending}`, from: iso(start) }) },
+        state(ending, `${number(total(ending))} ${words()[ending]}`),
+      );
+    fill(key, endings.filter(total).map(entry));
   }
 
   refresh(null, true);

@@ -1,134 +1,100 @@
-// The workers: who is here, how full, since when; who left.
-import { h, fill, say, sync, other, link, clean } from '../dom.js';
+// The workers: who is here, how full, how punctual; who left, and with what.
+import { h, fill, say, sync, other, link, clean, quote } from '../dom.js';
 import { t, tn, number } from '../i18n.js';
-import { time, when, rough, ms, lively } from '../time.js';
-import { state, words, meter, labels, empty, more } from '../parts.js';
-import { get } from '../api.js';
+import { time, when, rough, ms, lively, duration } from '../time.js';
+import { state, words, meter, labels, empty, more, table, question } from '../parts.js';
+import { get, post, path } from '../api.js';
+import { toast } from '../frame.js';
 import * as acts from '../acts.js';
 
+const CLOCK_LIMIT = 100; // Beyond it a clock is worth a look.
+
 export async function render(_, frame) {
-  const title = h('h1'),
-    lead = h('p');
-  const body = h('tbody');
+  const [title, lead, place, body] = [h('h1'), h('p'), h('div'), h('tbody')];
   const columns = [
-    [t('Worker'), 170],
-    [t('State'), 210],
-    [t('Slots'), 230],
-    [t('Here since'), 120],
-    [t('Host'), 210],
-    [t('Version'), 90],
-    [t('Labels')],
-    [h('span.sr', t('Acts')), 48],
+    { head: t('Worker'), width: 130 },
+    { head: t('State'), width: 172 },
+    { head: t('Slots'), width: 152 },
+    { head: t('Clock'), width: 84, class: 'num' },
+    { head: t('Lag'), width: 104, class: 'num' },
+    { head: t('Spool'), width: 64, class: 'num' },
+    { head: t('Here since'), width: 84 },
+    { head: t('Host'), width: 150 },
+    { head: t('Version'), width: 64 },
+    { head: t('Labels') },
+    { head: h('span.sr', t('Acts')), width: 48 },
   ];
-  const table = h(
-    'table.cards.workers',
-    { 'aria-label': t('Workers') },
-    h(
-      'colgroup',
-      columns.map(([, width]) => h('col', { style: width ? { width: `${width}px` } : {} })),
-    ),
-    h(
-      'thead',
-      h(
-        'tr',
-        columns.map(([text]) => h('th', { scope: 'col' }, text)),
-      ),
-    ),
-    body,
-  );
-  const place = h('div');
-  const node = h('div', h('div.lead', h('div', title, lead)), place);
-  let workers = [];
+  const list = table(t('Workers'), 'workers', columns, body);
 
   async function load() {
-    ({ workers } = await get('workers'));
+    const { workers } = await get('workers');
     const here = workers.filter((worker) => worker.state !== 'left');
-    const gone = workers.length - here.length;
-    const refusing = here.filter((worker) => worker.state === 'refusing').length;
-    const slots = here.reduce((sum, worker) => sum + worker.slots, 0);
-    say(
-      title,
-      here.length
-        ? t('{n} of {slots} slots are taken', { n: here.reduce((sum, worker) => sum + worker.running, 0), slots })
-        : t('No worker is here'),
-    );
-    say(
-      lead,
-      [
-        here.length && t('{n} {n|worker is|workers are} here', { n: here.length }),
-        refusing && t('{n} {n|claims|claim} nothing', { n: refusing }),
-        gone && t('{n} left within a day', { n: gone }),
-      ]
-        .filter(Boolean)
-        .join(t(', ')) + (workers.length ? t('.') : ''),
-    );
-    if (!workers.length)
-      fill(
-        place,
-        empty(
-          t('Jobs wait for a worker'),
-          t('A worker is a host with dts-worker, which finds this cluster by its etcd. Nothing runs until one is here.'),
-        ),
-        h('div.empty.shell', h('pre.field', 'dts-worker --etcdEndpoints etcd.example:2379')),
-      );
-    else if (place.firstChild !== table) fill(place, table);
-    sync(body, workers, (worker) => worker.id, row);
-    frame.head({ title: t('Workers'), count: gone ? t('{n} of {all}', { n: here.length, all: workers.length }) : here.length });
+    const [n, gone] = [here.length, workers.length - here.length];
+    const count = (...states) => here.filter((worker) => states.includes(worker.state)).length;
+    const sum = (of) => here.reduce((all, worker) => all + of(worker), 0);
+    const [taken, slots] = [sum((one) => one.running), sum((one) => one.slots)];
+    say(title, n ? t('{n} of {slots} slots are taken', { n: taken, slots }) : t('No worker is here'));
+    const said = [
+      n && t('{n} {n|worker is|workers are} here', { n }),
+      count('refusing') && t('{n} {n|claims|claim} nothing', { n: count('refusing') }),
+      count('drained', 'draining') && t('{n} {n|is|are} drained', { n: count('drained', 'draining') }),
+      gone && t('{n} left within a day', { n: gone }),
+    ];
+    say(lead, said.filter(Boolean).join(t(', ')) + (workers.length ? t('.') : ''));
+    if (!workers.length) fill(place, nobody());
+    else if (place.firstChild !== list) fill(place, list);
+    sync(body, workers, (worker) => worker.id, (worker) => row(worker, load));
+    frame.head({ title: t('Workers'), count: gone ? t('{n} of {all}', { n, all: workers.length }) : n });
   }
-
-  await load();
-  return {
-    title: t('Workers'),
-    node,
-    shown: () => load().catch(() => {}),
-    keys: { j: () => move(1), k: () => move(-1), y: () => acts.copy() },
-    onLive(event) {
-      if (['now', 'worker', 'reset'].includes(event.kind)) load().catch(() => {});
-    },
-  };
 
   function move(step) {
     const all = [...body.querySelectorAll('td.name a')];
     all[Math.max(0, Math.min(all.length - 1, all.indexOf(document.activeElement) + step))]?.focus();
   }
+
+  await load();
+  return {
+    title: t('Workers'),
+    node: h('div', h('div.lead', h('div', title, lead)), place),
+    keys: { j: () => move(1), k: () => move(-1), y: () => acts.copy() },
+    onLive: ({ kind }) => ['now', 'worker', 'reset'].includes(kind) && load().catch(() => {}),
+  };
 }
 
-function row(worker) {
+const nobody = () => [
+  empty(
+    t('Jobs wait for a worker'),
+    t('A worker is a host with dts-worker, which finds this cluster by its etcd. Nothing runs until one is here.'),
+  ),
+  h('div.empty.shell', h('pre.field', 'dts-worker --etcdEndpoints etcd.example:2379')),
+];
+
+function row(worker, again) {
   const isHere = worker.state !== 'left';
-  const runs = link.runs({ filter: `worker:"${worker.id.replace(/[\\"]/g, '\\$&')}"` });
-  const going = link.runs({ filter: `state:running worker:"${worker.id.replace(/[\\"]/g, '\\$&')}"` });
+  const { id, running, slots } = worker;
+  const runs = (filter, more) => link.runs({ filter: `${filter}worker:${quote(id)}`, ...more });
+  const going = runs('state:running ');
+  const why = worker.drain ? t('drained {by}', { by: clean(worker.drain) }) : clean(worker.refuses);
+  const taken = () => [meter(running, slots, 'quiet'), h('a.dim', { href: going }, t('{n} of {slots}', { n: running, slots }))];
+  const lost = () => [
+    running > 0 && h('span.faint', t('{n} {n|run|runs} to be declared lost', { n: running })),
+    running === 0 && h('a.faint', { href: runs('ending:lost ') }, words().lost),
+  ];
+  const cell = (kind, ...parts) => h(`td.dim.one.off${kind}`, isHere && parts);
   return h(
     'tr',
-    h('td.name.one', h('a', { href: runs }, other(worker.id))),
+    h('td.name.one', h('a', { href: runs('') }, other(id))),
     h(
       'td.one',
-      { title: clean(worker.refuses) },
-      worker.state === 'left'
-        ? h('span.st.s-left', state('left', t('gone')).firstChild, h('span', tn('gone since {time}', { time: time(worker.leftAt, when) })))
-        : state(worker.state, words()[worker.state]),
-      worker.refuses ? h('span.sub', clean(worker.refuses)) : null,
+      { title: why },
+      isHere ? state(worker.state) : state('left', tn('gone since {time}', { time: time(worker.leftAt, when) })),
+      isHere && why && h('span.sub', why),
     ),
-    h(
-      'td.slots-cell',
-      isHere
-        ? h(
-            'span.slots',
-            meter(worker.running, worker.slots, 'quiet'),
-            h('a.dim', { href: going }, t('{n} of {slots}', { n: worker.running, slots: worker.slots })),
-            worker.running >= worker.slots ? h('span.faint', t('full')) : null,
-          )
-        : h('span.faint', worker.running ? t('{n} {n|run|runs} to be declared lost', { n: worker.running }) : ''),
-    ),
-    h(
-      'td.dim.off',
-      isHere
-        ? h(
-            'span',
-            { title: when(worker.started) },
-            lively(h('span'), () => rough(Date.now() - ms(worker.started))),
-          )
-        : '',
-    ),
+    h('td.slots-cell', h('span.slots', isHere ? taken() : lost(), isHere && running >= slots && h('span.faint', t('full')))),
+    cell('.num', clockOf(worker.clockAheadMs)),
+    cell('.num', worker.lag && h('span', { title: `p50 ≤ ${duration(worker.lag.p50Ms)}` }, `p99 ≤ ${duration(worker.lag.p99Ms)}`)),
+    cell('.num', spoolOf(worker)),
+    cell('', h('span', { title: when(worker.started) }, lively(h('span'), () => rough(Date.now() - ms(worker.started))))),
     h(
       'td.dim.one.off',
       { title: `${clean(worker.host)} ${worker.address}, pid ${number(worker.process.pid)}` },
@@ -138,13 +104,53 @@ function row(worker) {
     h('td.dim.one.off', other(worker.version, 'code')),
     h('td.dim.one.off', labels(worker.labels)),
     h(
-      'td.act.off',
-      more(worker.id, () => [
-        { text: t('Its runs'), href: runs },
+      'td.act',
+      more(id, () => [
+        { text: t('Its runs'), href: runs('') },
         { text: t('What runs on it'), href: going },
-        { text: t('Jobs that ran on it'), href: link.jobs(`worker:"${worker.id}"`) },
-        { text: t('Its time line'), href: link.runs({ filter: `worker:"${worker.id}"`, view: 'worker' }) },
+        { text: t('Jobs that ran on it'), href: link.jobs(`worker:${quote(id)}`) },
+        { text: t('Its time line'), href: runs('', { view: 'worker' }) },
+        worker.drain
+          ? { text: t('Take back'), role: 'operator', onclick: () => takeBack(id, again) }
+          : isHere && { text: t('Drain…'), role: 'operator', onclick: (from) => drain(from, worker, again) },
       ]),
     ),
   );
+}
+
+function clockOf(ahead) {
+  if (ahead === null || ahead === undefined) return '';
+  const [span, isOff] = [duration(Math.abs(ahead)), Math.abs(ahead) > CLOCK_LIMIT];
+  const title = t('against the master’s clock');
+  return h('span', { title, class: isOff ? 's-timedOut' : '' }, `${ahead < 0 ? '−' : '+'}${span}`);
+}
+
+function spoolOf({ spool, refusedRecords }) {
+  if (spool === null || spool === undefined) return '';
+  const isBad = refusedRecords > 0;
+  const refused = () => t('{n} {n|record|records} that the log store refuses', { n: refusedRecords });
+  const title = isBad ? refused() : t('records that wait for the log store');
+  return h('span', { title, class: isBad ? 's-failed' : '' }, number(spool), isBad && ` + ${number(refusedRecords)}`);
+}
+
+async function drain(from, { id, running }, again) {
+  const text = [
+    running > 0 && t('{n} {n|run goes|runs go} on to the end. ', { n: running }),
+    t('Nothing new is claimed, also after a restart, until it is taken back. '),
+    t('Other workers take its share; jobs that only it matches are missed.'),
+  ];
+  if (!(await question(from, { title: t('Drain {id}?', { id: clean(id) }), text, yes: t('Drain it'), no: t('Let it work') }))) return;
+  await acts.attempt('operator', async () => {
+    await post(path`workers/${id}/drain`);
+    toast(t('{id} is drained.', { id: clean(id) }), { undo: () => takeBack(id, again) });
+  });
+  again();
+}
+
+async function takeBack(id, again) {
+  await acts.attempt('operator', async () => {
+    await post(path`workers/${id}/undrain`);
+    toast(t('{id} is taken back.', { id: clean(id) }));
+  });
+  again();
 }

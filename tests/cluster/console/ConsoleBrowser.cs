@@ -41,13 +41,14 @@ public sealed class ConsoleBrowser : IAsyncLifetime
 
     /// <summary>Opens an address of the console in a browser of its own, as somebody in Berlin would.</summary>
     internal async Task<ConsoleTab> OpenAsync(
-        string path, int width = 1440, int height = 900, string language = "en", bool isDark = false, Uri? master = null)
+        string path, int width = 1440, int height = 900, string language = "en", bool isDark = false, Uri? master = null,
+        string timeZone = "Europe/Berlin")
     {
         var context = await _browser!.NewContextAsync(new()
         {
             ViewportSize = new ViewportSize { Width = width, Height = height },
             Locale = language == "zh" ? "zh-CN" : "en-GB",
-            TimezoneId = "Europe/Berlin",
+            TimezoneId = timeZone,
             ColorScheme = isDark ? ColorScheme.Dark : ColorScheme.Light,
             HasTouch = width < 700,
             IsMobile = width < 700,

@@ -43,7 +43,10 @@ public sealed class FrameTests(ConsoleBrowser browser) : IClassFixture<ConsoleBr
         await using var tab = await browser.OpenAsync("/jobs");
         await tab.PressAsync("f");
 
-        await tab.Page.Keyboard.TypeAsync("ending:fa");
+        await tab.Page.Keyboard.TypeAsync("ending:");
+        await Expect(tab[".choices li"]).ToHaveCountAsync(8);
+        await Expect(tab["#page .fault"]).ToHaveCountAsync(0); // A key alone is no fault yet.
+        await tab.Page.Keyboard.TypeAsync("fa");
         await Expect(tab[".choices li"]).ToContainTextAsync(["failed"]);
         await tab.PressAsync("ArrowDown");
         await tab.PressAsync("Enter");
@@ -128,6 +131,66 @@ public sealed class FrameTests(ConsoleBrowser browser) : IClassFixture<ConsoleBr
         await tab.PressAsync("Enter");
 
         await Expect(tab.Page).ToHaveURLAsync(new Uri(browser.Cluster.MasterUri, "/jobs/etl-orders-to-warehouse").ToString());
+    }
+
+    [Fact]
+    public async Task What_is_typed_at_once_after_the_key_of_the_jump_box_is_typed_into_it()
+    {
+        await using var tab = await browser.OpenAsync("/workers");
+
+        Assert.Equal(
+            "Jump to a job, a worker or a page",
+            await tab.Page.EvaluateAsync<string>(
+                "() => { dispatchEvent(new KeyboardEvent('keydown', { key: 'k', ctrlKey: true }));"
+                    + " return document.activeElement.getAttribute('aria-label'); }"));
+        await tab.Page.Keyboard.TypeAsync("warehouse\n");
+
+        await Expect(tab.Page).ToHaveURLAsync(new Uri(browser.Cluster.MasterUri, "/jobs/etl-orders-to-warehouse").ToString());
+    }
+
+    [Fact]
+    public async Task A_browser_that_stands_in_UTC_is_offered_UTC_once()
+    {
+        await using var tab = await browser.OpenAsync("/jobs", timeZone: "UTC");
+
+        await Expect(tab["#switches .seg:first-child button"]).ToHaveTextAsync([new Regex("^UTC"), new Regex("^job’s own$")]);
+    }
+
+    [Fact]
+    public async Task Plan_times_of_runs_have_seconds()
+    {
+        await using var tab = await browser.OpenAsync("/runs");
+
+        await Expect(tab["tbody time"].First).ToHaveTextAsync(new Regex("[0-9]{2}:[0-9]{2}:[0-9]{2}$"));
+    }
+
+    [Fact]
+    public async Task A_job_that_needs_somebody_is_made_quiet_from_its_menu_where_an_alert_tells_of_it()
+    {
+        await using var tab = await browser.OpenAsync("/");
+
+        await tab.Find(".needs li", "report-daily-revenue").Locator(".more").ClickAsync();
+        await tab.Find(".menu button", "Quiet until it recovers").ClickAsync();
+
+        await Expect(tab[".toast"]).ToContainTextAsync("No alert rule tells of report-daily-revenue now");
+    }
+
+    [Fact]
+    public async Task A_worker_is_drained_after_the_page_has_said_what_will_happen_and_is_taken_back()
+    {
+        await using var tab = await browser.OpenAsync("/workers");
+        await Expect(tab.Find("tbody tr", "w2")).ToContainTextAsync("here");
+        await tab.Find("tbody tr", "w2").Locator(".more").ClickAsync();
+        await tab.Find(".menu button", "Drain…").ClickAsync();
+        await Expect(tab[".dlg"]).ToContainTextAsync("Nothing new is claimed, also after a restart, until it is taken back.");
+
+        await tab.Find(".dlg button", "Drain it").ClickAsync();
+        await Expect(tab.Find(".toast", "w2 is drained")).ToBeVisibleAsync();
+        await Expect(tab.Find("tbody tr", "w2")).ToContainTextAsync("drained");
+        await tab.Find("tbody tr", "w2").Locator(".more").ClickAsync();
+        await tab.Find(".menu button", "Take back").ClickAsync();
+
+        await Expect(tab.Find("tbody tr", "w2")).ToContainTextAsync("here");
     }
 
     [Fact]

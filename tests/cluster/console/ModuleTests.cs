@@ -23,8 +23,8 @@ public sealed class ModuleTests(ConsoleBrowser browser) : IClassFixture<ConsoleB
         Assert.Equal(
             ["2026-03-28T23:00:00.000Z", "2026-10-24T22:00:00.000Z", "2026-11-21T23:00:00.000Z"],
             await AskAsync(
-                "time.js",
-                "(at) => new Date(module.midnight(Date.parse(at), 'Europe/Berlin')).toISOString()",
+                "logic/zone.js",
+                "(at) => new Date(module.dayStart('Europe/Berlin', Date.parse(at))).toISOString()",
                 "['2026-03-29T12:00:00Z', '2026-10-25T12:00:00Z', '2026-11-22T10:00:00Z']"));
     }
 
@@ -43,7 +43,7 @@ public sealed class ModuleTests(ConsoleBrowser browser) : IClassFixture<ConsoleB
                 """['state:failing label:"team=a b" -worker:w1 "two words"', 'job:"a \\"b\\""', 'unclosed "quote is']"""));
         Assert.Equal(
             ["w1", "\"a b\"", "\"a\\\"b\"", "\"-x\"", "\"a|b\"", "\"a:b\"", "备份"],
-            await AskAsync("filter.js", "module.quote", """['w1', 'a b', 'a"b', '-x', 'a|b', 'a:b', '备份']"""));
+            await AskAsync("dom.js", "module.quote", """['w1', 'a b', 'a"b', '-x', 'a|b', 'a:b', '备份']"""));
     }
 
     [Fact]

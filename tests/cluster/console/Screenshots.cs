@@ -88,6 +88,12 @@ public sealed class Screenshots(ConsoleBrowser browser) : IClassFixture<ConsoleB
             await tab[".chosenbar .danger"].Last.ClickAsync();
             await tab.Page.WaitForSelectorAsync(".dlg");
         }),
+        ("workers-drain", "/workers", async tab =>
+        {
+            await tab["tbody .more"].First.ClickAsync();
+            await tab.Find(".menu button", "Drain…").Or(tab.Find(".menu button", "排空…")).ClickAsync();
+            await tab.Page.WaitForSelectorAsync(".dlg");
+        }),
         ("jobs-menu", "/jobs", async tab => await tab["tbody .more"].First.ClickAsync()),
         ("jump", "/", async tab =>
         {

@@ -33,6 +33,8 @@ public sealed class RoleTests(AccessMaster access) : IClassFixture<AccessMaster>
         ["POST /alerts/channels/{name}/test"]               = Role.Admin,
         ["POST /alerts/mutes"]                              = Role.Operator,
         ["DELETE /alerts/mutes/{id}"]                       = Role.Operator,
+        ["POST /workers/{id}/drain"]                        = Role.Operator,
+        ["POST /workers/{id}/undrain"]                      = Role.Operator,
         ["POST /users"]                                     = Role.Admin,
         ["PATCH /users/{name}"]                             = Role.Admin,
         ["DELETE /users/{name}"]                            = Role.Admin,
@@ -174,6 +176,9 @@ public sealed class RoleTests(AccessMaster access) : IClassFixture<AccessMaster>
     // what only an admin sets
     [InlineData("PATCH", "/api/v1/jobs/own",  """{"user":"root"}""",                                                    403)]
     [InlineData("PATCH", "/api/v1/jobs/own",  """{"target":{"workers":["w1"]}}""",                                      403)]
+    // a worker runs the jobs of all
+    [InlineData("POST",  "/api/v1/workers/w1/drain",   "{}",                                                            403)]
+    [InlineData("POST",  "/api/v1/workers/w1/undrain", "{}",                                                            403)]
     // what an editor does all day
     [InlineData("PATCH", "/api/v1/jobs/own",  """{"timeoutSeconds":60}""",                                              200)]
     [InlineData("PATCH", "/api/v1/jobs/own",  """{"labels":{"stage":"live"}}""",                                        200)]

@@ -1,4 +1,5 @@
 using Dts.Common.Jobs;
+using Dts.Common.Metrics;
 using Dts.Master.Views;
 using Dts.Tests.Support;
 using Xunit;
@@ -283,6 +284,34 @@ public sealed class ClusterStateTests
         Pass(seconds: 86_401);
         _cluster.State.Tick(_cluster.Now);
         Assert.Equal(["w1", "w2"], WorkerRow.List(_cluster.State).Select(worker => worker.Id));
+    }
+
+    [Fact]
+    public void A_drained_worker_is_draining_until_its_last_run_has_ended_and_needs_nobody()
+    {
+        _cluster.Put(Some.Job("a"));
+        var run = _cluster.Begin("a", "w1");
+        _cluster.Register("w1", refuses: "its clock is off", drain: "by mara at noon");
+        Assert.Equal("draining", WorkerRow.Find(_cluster.State, "w1")!.State);
+
+        _cluster.End("a", run.Id);
+
+        Assert.Equal("drained", WorkerRow.Find(_cluster.State, "w1")!.State);
+        Assert.Empty(NowPage.Of(_cluster.State, _cluster.Now).Workers);
+    }
+
+    [Fact]
+    public void A_workers_start_lag_is_told_by_the_upper_ends_of_its_buckets()
+    {
+        var counts = new long[Bounds.Lag.Length + 1];
+        (counts[0], counts[1], counts[5]) = (90, 9, 1);
+        _cluster.Register("w1", figures: new WorkerFigures(new Dictionary<string, long>(), Lag: new Counted(counts, 1), Spool: 7));
+        _cluster.Register("w2");
+
+        var row = WorkerRow.Find(_cluster.State, "w1")!;
+        Assert.Equal(new WorkerLag(1, 2.5), row.Lag);
+        Assert.Equal(7L, row.Spool);
+        Assert.Null(WorkerRow.Find(_cluster.State, "w2")!.Lag);
     }
 
     [Fact]

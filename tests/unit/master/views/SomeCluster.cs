@@ -56,13 +56,14 @@ internal sealed class SomeCluster
     public void AskKill(string job, string runId = "") =>
         State.ApplyKills([Put(_keys.Killers + job + (runId.Length > 0 ? $"/{runId}" : ""), "")]);
 
-    public void Register(string id, string refuses = "", int slots = 4, WorkerFigures? figures = null) => State.ApplyWorkers(
+    public void Register(
+        string id, string refuses = "", int slots = 4, WorkerFigures? figures = null, string drain = "") => State.ApplyWorkers(
         [
             Put(
                 _keys.Workers + id,
                 JsonSerializer.Serialize(
                     new WorkerRegistration(
-                        "h", "10.0.0.1", "1", new ProcessIdentity("b", 1, 1), slots, Now, Refuses: refuses, Figures: figures),
+                        "h", "10.0.0.1", "1", new ProcessIdentity("b", 1, 1), slots, Now, Refuses: refuses, Figures: figures, Drain: drain),
                     JobsJson.Readable.WorkerRegistration)),
         ],
         Now);

@@ -36,6 +36,23 @@ public sealed class RosterTests
     }
 
     [Fact]
+    public void A_drained_worker_matches_nothing_be_it_this_one_or_not_there_yet_until_it_is_taken_back()
+    {
+        Assert.True(_roster.Drain("w1", isOn: true));
+        Assert.True(_roster.Drain("w4", isOn: true));
+        Assert.False(_roster.Drain("w4", isOn: true));
+        _roster.Add("w4", new Dictionary<string, string>());
+
+        Assert.Equal("w2 w3", string.Join(' ', _roster.Matching(TargetOf("", "")).Order()));
+        Assert.Empty(_roster.Matching(TargetOf("", "disk=ssd")));
+        Assert.Empty(_roster.Candidates(RunSpec.Scheduled(DateTimeOffset.UnixEpoch) with { Worker = "w4" }, TargetOf("", "")));
+        Assert.Null(_roster.LabelsOf("w4"));
+
+        Assert.True(_roster.Drain("w1", isOn: false));
+        Assert.Equal("w1 w2 w3", string.Join(' ', _roster.Matching(TargetOf("", "")).Order()));
+    }
+
+    [Fact]
     public void A_worker_that_is_gone_matches_no_more_and_this_one_never_goes()
     {
         _roster.Remove("w2");
