@@ -158,6 +158,16 @@ export function segments(label, options, chosen, onchoose) {
   return node;
 }
 
+/** A table of rows that become cards on a phone. columns: [{ head, width, class }]. */
+export function table(label, kind, columns, body, heads = null) {
+  heads ??= h(
+    'tr',
+    columns.map((one) => h('th', { scope: 'col', class: one.class }, one.head)),
+  );
+  const widths = columns.map(({ width }) => h('col', { style: width ? { width: `${width}px` } : {} }));
+  return h('table.cards', { class: kind, 'aria-label': label }, h('colgroup', widths), h('thead', heads), body);
+}
+
 /** Where nothing is: what would be here, and the act that fills it. */
 export function empty(title, text, ...acts) {
   return h(
@@ -168,6 +178,9 @@ export function empty(title, text, ...acts) {
     acts.length > 0 && h('div.acts', acts),
   );
 }
+
+/** A part of a page under its heading; end stands at the right of it. */
+export const section = (title, end, ...parts) => h('section', h('div.sec', h('h2', title), end && h('span.end', end)), parts);
 
 /** An error at its place: one line. */
 export function fault(failure) {

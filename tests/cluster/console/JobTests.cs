@@ -136,7 +136,7 @@ public sealed class JobTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
 
         await tab[".head .more"].ClickAsync();
         await tab.Find(".menu button", "Delete").ClickAsync();
-        await Expect(tab.Find(".toast", "Deleted deletable")).ToBeVisibleAsync();
+        await Expect(tab.Find(".toast", "deletable is deleted")).ToBeVisibleAsync();
         await tab.Find(".toast button", "Undo").ClickAsync();
 
         await Expect(tab["#page h1"]).ToContainTextAsync("deletable");

@@ -15,7 +15,7 @@ public sealed class RunTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
             "watched", "for i in $(seq 1 600); do echo \"batch $i of 600\"; sleep 0.3; done", Never, new { killGraceSeconds = 5 });
         await using var tab = await browser.OpenAsync("/jobs/watched");
         await tab.Find(".acts button", "Run now").ClickAsync();
-        await tab.Find(".toast a", "Watch it").ClickAsync();
+        await tab.Find(".toast a", "Watch").ClickAsync();
         await Expect(tab["#page h1"]).ToContainTextAsync("Running for");
         await Expect(tab.Find(".out .ln", "batch 3 of 600")).ToBeVisibleAsync();
 
