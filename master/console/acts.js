@@ -51,10 +51,10 @@ export function resume(job) {
   });
 }
 
-/** Asks in place, then ends one run, or all of a job. A run that waits in the queue is taken out of it. */
-export async function kill(from, job, runId = '', isQueued = false) {
+/** Asks in place, then ends one run, or all of a job. A run that waits in the queue is taken out of it. grace: asked for if not given. */
+export async function kill(from, job, runId = '', { isQueued = false, grace } = {}) {
   if (refusal('operator')) return undefined;
-  const grace = (await get(path`jobs/${job}`).catch(() => null))?.killGraceSeconds ?? 5;
+  grace ??= (await get(path`jobs/${job}`).catch(() => null))?.killGraceSeconds ?? 5;
   const answer = await question(from, {
     title: runId ? t('Kill this run of {job}?', { job: short(job) }) : t('Kill all runs of {job}?', { job: short(job) }),
     text: isQueued

@@ -109,7 +109,7 @@ export const words = {
   '{zone}, you': '{zone}（您）', 'What may surprise': '需要留意',
   'A day’s load: what else starts, by quarter hour, in {zone}': '全天负载：每刻钟启动的其他任务，{zone} 时间',
   'the busiest quarter hour is {time} with {n} fires': '最忙的一刻钟是 {time}，{n} 次触发', '{n} others': '其他 {n} 次', '{time} is busy:': '{time} 繁忙：',
-  '{n} other jobs start in that minute.': '该分钟另有 {n} 次启动。', 'has {n}.': '有 {n} 次。', Name: '名称', Command: '命令',
+  'has {n}.': '有 {n} 次。', Name: '名称', Command: '命令',
   'runs in the shell; finds DTS_JOB, DTS_PLAN_TIME, DTS_ATTEMPT …': '在 shell 中运行；可用 DTS_JOB、DTS_PLAN_TIME、DTS_ATTEMPT 等变量',
   'Edit {name}': '编辑 {name}', 'Leave without saving?': '不保存就离开？', 'What you changed here is lost.': '此处的改动将丢失。', Leave: '离开', Stay: '留下',
   '{n} {n|worker matches|workers match} now': '现有 {n} 个节点匹配', '{n} set': '已设 {n} 项', Other: '其他', 'as JSON': 'JSON 格式',
@@ -172,5 +172,5 @@ export const words = {
   'Quiet after a message: seconds': '消息后静默：秒数', 'signed out': '退出', restored: '恢复版本', imported: '导入', 'made a token': '创建令牌',
   'revoked a token': '吊销令牌', 'added a person': '添加人员', 'changed a person': '修改人员', 'removed a person': '移除人员', 'changed a rule': '修改规则',
   quieted: '静默', 'It has not started: it is taken out of the queue and recorded as cancelled.': '尚未启动：将移出队列并记为已取消。',
-  'The job is paused.': '任务已暂停。',
+  'The job is paused.': '任务已暂停。', '{n} others start in that minute.': '该分钟另有 {n} 次启动。',
 };

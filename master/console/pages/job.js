@@ -122,9 +122,10 @@ function actsOf(state, frame, refresh) {
   const { name, job, row } = state;
   const more = button('···', { kind: 'plain more', name: t('more acts for {name}', { name }), onclick: () => menu(more, moreActs()) });
   const goTo = (place) => () => frame.go(place);
+  const end = () => kill(more, name, '', { grace: job.killGraceSeconds });
   const moreActs = () => [
     { text: t('Run on…'), role: 'operator', onclick: () => runWith(name, more) },
-    (row?.running || row?.queued) && { text: t('Kill…'), role: 'operator', danger: true, onclick: () => kill(more, name) },
+    (row?.running || row?.queued) && { text: t('Kill…'), role: 'operator', danger: true, onclick: end },
     { text: t('Copy as a new job'), href: `/new?from=${encodeURIComponent(name)}` },
     { text: t('Delete'), role: 'editor', danger: true, onclick: () => remove(name, goTo('/jobs'), goTo(link.job(name))) },
   ];

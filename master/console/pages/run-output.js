@@ -259,10 +259,12 @@ function add(model, text) {
   if (!text) return;
   const before = model.lines.length;
   model.lines.append(text);
-  if (!model.isFollowed) model.unseen += model.lines.length - before;
-  if (model.query) search(model, true);
+  if (!model.isFollowed && model.stream) model.unseen += model.lines.length - before;
   clearTimeout(model.later);
-  model.later = setTimeout(() => layOut(model), 16);
+  model.later = setTimeout(() => {
+    layOut(model);
+    if (model.query) search(model, true);
+  }, 16);
 }
 
 // ---------- drawing ----------
@@ -393,7 +395,7 @@ function search(model, isMore = false) {
     for (let i = 0; i < model.lines.length && model.hits.length < 100_000; i++)
       if (plainOf(model.lines.textAt(i)).toLowerCase().includes(model.query)) model.hits.push(i);
   model.hit = before === undefined ? -1 : model.hits.indexOf(before);
-  if (!isMore && model.hits.length) {
+  if (model.hits.length > 0 && (!isMore || before === undefined)) {
     model.hit = model.hits.length - 1;
     followNow(model, false);
     toLine(model, model.hits[model.hit]);

@@ -66,8 +66,9 @@ export async function render({ job: name, runId }, frame) {
 function drawTop(model, refresh) {
   const { name, runId, view, job } = model;
   const { state, ending, isKillAsked } = view;
-  const end = () => kill(stop, name, runId, state === 'queued').then(refresh);
-  const text = isKillAsked ? t('ends within {span}', { span: duration((job?.killGraceSeconds ?? 5) * 1000) }) : t('Kill…');
+  const grace = job?.killGraceSeconds ?? 5;
+  const end = () => kill(stop, name, runId, { isQueued: state === 'queued', grace }).then(refresh);
+  const text = isKillAsked ? t('ends within {span}', { span: duration(grace * 1000) }) : t('Kill…');
   const stop = state === 'ended' ? null : button(text, { kind: 'danger', role: 'operator', onclick: end });
   if (stop) stop.disabled = isKillAsked;
   return [
