@@ -172,5 +172,5 @@ export const words = {
   'Quiet after a message: seconds': '消息后静默：秒数', 'signed out': '退出', restored: '恢复版本', imported: '导入', 'made a token': '创建令牌',
   'revoked a token': '吊销令牌', 'added a person': '添加人员', 'changed a person': '修改人员', 'removed a person': '移除人员', 'changed a rule': '修改规则',
   quieted: '静默', 'It has not started: it is taken out of the queue and recorded as cancelled.': '尚未启动：将移出队列并记为已取消。',
-  'The job is paused.': '任务已暂停。', '{n} others start in that minute.': '该分钟另有 {n} 次启动。',
+  'The job is paused.': '任务已暂停。', '{n} others start in that minute.': '该分钟另有 {n} 次启动。', Next: '下次', Planned: '计划', Trigger: '触发方式',
 };

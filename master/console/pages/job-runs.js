@@ -23,7 +23,7 @@ export const neverStarted = new Set(['skipped', 'missed', 'cancelled']);
 export const triggerWord = (trigger) => triggers()[trigger] ?? trigger;
 
 /** What a worker says of a run, with its instants in the zone that is shown. */
-export const told = (text, zone) => text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, (at) => when(at, zone));
+export const told = (text, zone) => text.replace(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z| UTC)/g, (at) => when(at, zone));
 
 export function view(jobState, frame) {
   const zone = zoneOf(jobState.job?.timeZone);
@@ -61,9 +61,7 @@ export function view(jobState, frame) {
       k: () => move(model, -1),
       f: () => input.focus(),
       Enter: () => Boolean(row()) && (frame.go(row().dataset.href), true),
-      y: () => {
-        if (row()) copy(location.origin + row().dataset.href);
-      },
+      y: () => copy(location.origin + (row()?.dataset.href ?? location.pathname + location.search)),
     },
     close: () => {
       watch.disconnect();

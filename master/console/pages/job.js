@@ -4,7 +4,7 @@ import { t, inWords } from '../i18n.js';
 import { ask, get, path, Refused } from '../api.js';
 import { time, coming } from '../time.js';
 import { mark, words, button, anchor, menu, question, labels } from '../parts.js';
-import { runNow, pause, resume, kill, remove } from '../acts.js';
+import { runNow, pause, resume, kill, remove, copy } from '../acts.js';
 
 const TABS = {
   runs: [() => t('Runs'), () => import('./job-runs.js')],
@@ -43,18 +43,22 @@ export async function render({ name, tab = 'runs' }, frame) {
   let waits = 0;
 
   async function refresh() {
-    const next = await readJob(name);
-    const changed = JSON.stringify([next.etag, next.row]) !== JSON.stringify([state.etag, state.row]);
-    Object.assign(state, next);
-    if (!changed) return;
-    drawTop();
-    view.refresh?.();
+    try {
+      const next = await readJob(name);
+      const changed = JSON.stringify([next.etag, next.row]) !== JSON.stringify([state.etag, state.row]);
+      Object.assign(state, next);
+      if (!changed) return;
+      drawTop();
+      await view.refresh?.();
+    } catch {
+      /* The line of the outage says so; what is shown stays. */
+    }
   }
 
   function soon(delay) {
     waits ||= setTimeout(() => {
       waits = 0;
-      refresh().catch(() => {});
+      refresh();
     }, delay);
   }
 
@@ -74,6 +78,7 @@ export async function render({ name, tab = 'runs' }, frame) {
       p: () => {
         pauseOrResume(state).then(refresh);
       },
+      y: () => copy(),
       Escape: () => frame.go('/jobs'),
       ...view.keys,
     },

@@ -8,6 +8,7 @@ import { toast } from '../frame.js';
 import { attempt } from '../acts.js';
 import { lead, refusedView, input, check, choice, form, openForm } from './settings-parts.js';
 import { quoted } from './job.js';
+import { told } from './job-runs.js';
 
 const USUAL = ['failing', 'missed', 'lost', 'recovered'];
 
@@ -74,7 +75,7 @@ function openOf({ open }, act) {
       'li',
       state(eventOf(one.what)[1], eventOf(one.what)[0]),
       jobName ? h('a.link', { href: runId ? link.run(jobName, runId) : link.job(jobName) }, other(jobName)) : other(worker ?? ''),
-      h('span.grow.one.dim', other(one.lastLine || one.reason, 'span')),
+      h('span.grow.one.dim', other(one.lastLine || told(one.reason), 'span')),
       h('span.faint', time(one.since, ago)),
       one.isMuted ? h('span.faint', t('quiet')) : mute,
     );

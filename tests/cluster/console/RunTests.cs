@@ -45,6 +45,7 @@ public sealed class RunTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
         await using var tab = await OpenEndedRunAsync("hostile-output");
 
         await Expect(tab["#page h1"]).ToContainTextAsync("Failed with exit 3");
+        await Expect(tab[".head .say"]).Not.ToContainTextAsync("exit status");
         await Expect(tab[".out .fg-red"]).ToHaveTextAsync("<img src=x onerror=window.hacked=1>");
         await Expect(tab.Find(".out .ln", "evil")).ToContainTextAsync("␛[2J␛]0;x␇ ⟨202E⟩evil");
         await Expect(tab[".out .ln.err"]).ToContainTextAsync("<script>window.hacked=1</script>");
@@ -97,6 +98,8 @@ public sealed class RunTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
 
         await Expect(tab[".attempts tr"]).ToHaveCountAsync(2);
         await tab.Find(".attempts tr", "attempt 2").Locator("a").ClickAsync();
+        await Expect(tab[".attempts tr.on"]).ToContainTextAsync("attempt 2");
+        await Expect(tab.Find("section", "Because of")).ToHaveCountAsync(0); // It is the attempt above.
         await Expect(tab.Find("section", "It led to")).ToContainTextAsync("cleaner");
         await tab.Find("section a", "cleaner").ClickAsync();
 
