@@ -3,7 +3,7 @@ import { h, fill, other, link, clean } from '../dom.js';
 import { t } from '../i18n.js';
 import { get } from '../api.js';
 import { zoneOf, when, full, duration, rough, lively, ms } from '../time.js';
-import { state, meter, segments, button, fault, empty, table } from '../parts.js';
+import { state, meter, segments, button, fault, empty, table, searchBox } from '../parts.js';
 import { copy } from '../acts.js';
 import { quoted } from './job.js';
 
@@ -29,24 +29,14 @@ export function view(jobState, frame) {
   const zone = zoneOf(jobState.job?.timeZone);
   const model = { frame, zone, jobState, words: frame.query.filter ?? '', span: frame.query.span ?? '', records: [], unended: [], at: -1 };
   Object.assign(model, { body: h('tbody'), foot: h('div.foot'), note: h('div.newer'), said: h('div') });
-  let typing = 0;
   const choose = (name, value) => {
     model[name] = value;
     frame.setQuery({ filter: model.words, span: model.span });
     load(model);
   };
-  const input = h('input', {
-    type: 'search',
-    value: model.words,
-    'aria-label': t('filter these runs'),
-    placeholder: t('ending:failed worker:w1 trigger:manual, words of command or error'),
-    autocomplete: 'off',
-    spellcheck: false,
-    oninput: () => {
-      clearTimeout(typing);
-      typing = setTimeout(() => choose('words', input.value.trim()), 200);
-    },
-  });
+  const placeholder = t('ending:failed worker:w1 trigger:manual, words of command or error');
+  const label = { value: model.words, 'aria-label': t('filter these runs'), placeholder };
+  const input = searchBox(label, (words) => choose('words', words));
   const sentinel = h('div.sentinel', { 'aria-hidden': 'true' });
   const watch = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && more(model), { rootMargin: '600px' });
   watch.observe(sentinel);
@@ -63,10 +53,7 @@ export function view(jobState, frame) {
       Enter: () => Boolean(row()) && (frame.go(row().dataset.href), true),
       y: () => copy(location.origin + (row()?.dataset.href ?? location.pathname + location.search)),
     },
-    close: () => {
-      watch.disconnect();
-      clearTimeout(typing);
-    },
+    close: () => watch.disconnect(),
   };
 }
 

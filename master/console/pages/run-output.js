@@ -2,7 +2,7 @@
 import { h, fill, set, say } from '../dom.js';
 import { t, number } from '../i18n.js';
 import { path, Refused } from '../api.js';
-import { icon, button } from '../parts.js';
+import { icon, button, searchBox } from '../parts.js';
 import { Lines, plainOf, visible } from '../logic/sgr.js';
 import { bytes } from './job-statistics.js';
 
@@ -96,7 +96,7 @@ function build(model) {
     newer,
     inner,
     said: h('span.hide'),
-    find: h('input', { type: 'search', placeholder: t('Find'), 'aria-label': t('find in the output'), spellcheck: false }),
+    find: searchBox({ placeholder: t('Find'), 'aria-label': t('find in the output') }, () => search(model), 120),
     count: h('span.hits'),
     scroller: h('div.out-body', { tabindex: '0', role: 'region', 'aria-label': t('Output') }, inner),
     top: note(),
@@ -114,11 +114,6 @@ function build(model) {
     model.line = Number(number.dataset.line);
     model.frame.setQuery({ line: String(model.line) });
     draw(model, true);
-  });
-  let typing = 0;
-  find.addEventListener('input', () => {
-    clearTimeout(typing);
-    typing = setTimeout(() => search(model), 120);
   });
   find.addEventListener('keydown', (event) => {
     if (event.key === 'Enter') {

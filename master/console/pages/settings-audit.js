@@ -3,12 +3,12 @@ import { h, fill, other } from '../dom.js';
 import { t } from '../i18n.js';
 import { get } from '../api.js';
 import { when, time } from '../time.js';
-import { button, fault, state, download, table } from '../parts.js';
+import { button, fault, state, download, table, searchBox } from '../parts.js';
 import { lead, refusedView, roleWords } from './settings-parts.js';
 import { shown, whats } from './job-history.js';
 
 export async function view(frame) {
-  let [words, records, next, timer] = [frame.query.filter ?? '', [], null, 0];
+  let [words, records, next] = [frame.query.filter ?? '', [], null];
   const read = async (after) => {
     const page = await get('audit', { filter: words, limit: 100, after });
     records = after ? [...records, ...page.records] : page.records;
@@ -38,21 +38,11 @@ export async function view(frame) {
     );
   }
   draw();
-  const input = h('input', {
-    type: 'search',
-    value: words,
-    placeholder: t('Who, what, which job, from where …'),
-    'aria-label': t('filter the audit'),
-    spellcheck: false,
-    autocomplete: 'off',
-    oninput: () => {
-      clearTimeout(timer);
-      timer = setTimeout(() => {
-        words = input.value.trim();
-        frame.setQuery({ filter: words });
-        show();
-      }, 200);
-    },
+  const label = { value: words, placeholder: t('Who, what, which job, from where …'), 'aria-label': t('filter the audit') };
+  const input = searchBox(label, (text) => {
+    words = text;
+    frame.setQuery({ filter: words });
+    show();
   });
   const save = () => download(`${records.map((one) => JSON.stringify(one)).join('\n')}\n`, 'dts-audit.jsonl', 'application/jsonl');
   const heads = [[t('When'), 116], [t('Who'), 120], [t('Did'), 108], [t('To'), 176], [t('What changed')], [t('From'), 112]];
@@ -66,7 +56,6 @@ export async function view(frame) {
       foot,
     ),
     keys: { f: () => input.focus() },
-    close: () => clearTimeout(timer),
   };
 }
 
