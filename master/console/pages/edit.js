@@ -111,6 +111,8 @@ async function channelsOf(model) {
 
 export const labelled = (label, field) => h('div.lab-field', h('label.lab', { for: field.dataset.input }, label), field);
 
+const linesOf = (text) => String(Math.max(2, Math.min(24, text.split('\n').length))); // Where fields do not grow by themselves.
+
 /** A field of a member, with a place for what is wrong with it. more: attributes of the input. */
 export function fieldOf(model, { member, kind, options, rows, label, isOptional, ...more }) {
   const id = `f-${member.replace('.', '-')}`;
@@ -123,7 +125,7 @@ export function fieldOf(model, { member, kind, options, rows, label, isOptional,
       : kind === 'choice'
         ? choice(Object.entries(options), value, attributes)
         : isText
-          ? h('textarea.field.mono', attributes, { rows: String(rows ?? 2) }, textOf[kind](value))
+          ? h('textarea.field.mono', attributes, { rows: linesOf(textOf[kind](value)) }, textOf[kind](value))
           : h('input.field', attributes, { type: 'text', inputmode: kind === 'number' ? 'decimal' : null, value: textOf[kind](value) });
   const wrong = h('div.wrong', { id: `${id}-fault`, 'aria-live': 'polite' });
   input.addEventListener(kind === 'check' || kind === 'choice' ? 'change' : 'input', () => {

@@ -46,9 +46,6 @@ export function outputOf(job, runId, frame) {
     line: Number(frame.query.line) || 0,
     rows: [],
     rowsOf: 0,
-    drawn: '',
-    first: 1,
-    bad: false,
     unseen: 0,
   };
   build(model);
@@ -66,6 +63,7 @@ export function outputOf(job, runId, frame) {
       model.stream?.close();
       model.stop?.abort();
       model.resize.disconnect();
+      clearTimeout(model.later);
     },
   };
 }
@@ -192,8 +190,8 @@ function tailOf(model, record) {
   add(model, `\n\u001b[2m— ${t('{size} left out here', { size })} —\u001b[0m\n${tail}`);
 }
 
-function follow(model, offset = 0) {
-  model.stream = new EventSource(`${model.url}?follow=true&offset=${offset}`);
+function follow(model) {
+  model.stream = new EventSource(`${model.url}?follow=true&offset=0`);
   const decoder = new TextDecoder();
   model.stream.onmessage = (event) => {
     const piece = JSON.parse(event.data);
@@ -212,7 +210,7 @@ function follow(model, offset = 0) {
       if (model.lines.length === 0) note(model, event.data);
       return;
     }
-    if (model.stream.readyState === EventSource.CLOSED && !model.isDone && !model.stopped)
+    if (model.stream.readyState === EventSource.CLOSED && !model.isDone)
       note(model, t('The output cannot be followed now. Reload the page to try again.'));
   };
   facts(model);
@@ -255,11 +253,11 @@ function add(model, text) {
   const before = model.lines.length;
   model.lines.append(text);
   if (!model.isFollowed && model.stream) model.unseen += model.lines.length - before;
-  clearTimeout(model.later);
-  model.later = setTimeout(() => {
+  model.later ||= setTimeout(() => {
+    model.later = 0;
     layOut(model);
     if (model.query) search(model, true);
-  }, 16);
+  }, 30);
 }
 
 // ---------- drawing ----------
