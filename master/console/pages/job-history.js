@@ -90,7 +90,7 @@ async function choose(model, version, isFirst = false) {
   drawList(model);
   const { state: { name, job }, versions } = model;
   const isNow = job && version.revision === versions[0]?.revision;
-  const to = isNow ? versions[1]?.revision : undefined;
+  const to = isNow && versions[1]?.what !== 'deleted' ? versions[1]?.revision : undefined;
   // A version is compared with what is in force; what is in force, with the one before; one of a deleted job with nothing.
   const comparable = version.what !== 'deleted' && job && (!isNow || to);
   try {
