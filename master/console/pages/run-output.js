@@ -376,6 +376,7 @@ function toEnd(model) {
 }
 
 function toLine(model, line) {
+  layOut(model); // Lines that have just come have a place, too.
   const row = model.isWrapped ? model.rows.findIndex((one) => one.line === line) : line;
   model.scroller.scrollTop = Math.max(0, row * ROW - model.scroller.clientHeight / 2);
 }
