@@ -51,13 +51,15 @@ export function quiet(job) {
   });
 }
 
-/** Asks in place, then ends one run, or all of a job. */
-export async function kill(from, job, runId = '') {
+/** Asks in place, then ends one run, or all of a job. A run that waits in the queue is taken out of it. grace: asked for if not given. */
+export async function kill(from, job, runId = '', { isQueued = false, grace } = {}) {
   if (refusal('operator')) return undefined;
-  const grace = (await get(path`jobs/${job}`).catch(() => null))?.killGraceSeconds ?? 5;
+  grace ??= (await get(path`jobs/${job}`).catch(() => null))?.killGraceSeconds ?? 5;
   const answer = await question(from, {
     title: runId ? t('Kill this run of {job}?', { job: short(job) }) : t('Kill all runs of {job}?', { job: short(job) }),
-    text: t('It gets SIGTERM now, and SIGKILL after {n} s. It is recorded as killed and does not run again by itself.', { n: grace }),
+    text: isQueued
+      ? t('It has not started: it is taken out of the queue and recorded as cancelled.')
+      : t('It gets SIGTERM now, and SIGKILL after {n} s. It is recorded as killed and does not run again by itself.', { n: grace }),
     yes: t('Kill it'),
     no: t('Let it run'),
     danger: true,
@@ -72,14 +74,15 @@ export async function kill(from, job, runId = '') {
   });
 }
 
-/** Deletes a job; for ten seconds it can be had back. */
-export function remove(job, done) {
+/** Deletes a job; for ten seconds it can be had back. back: what is done then. */
+export function remove(job, done, back) {
   return attempt('editor', async () => {
     const { data: gone } = await ask('DELETE', path`jobs/${job}`);
     toast(t('{job} is deleted. What runs goes on; its log stays.', { job: short(job) }), {
       undo: async () => {
         await ask('PUT', path`jobs/${job}`, { body: gone, isNew: true, query: { lenient: 'true' } });
-        toast(t('{job} is back.', { job: short(job) }), { href: link.job(job) });
+        if (back) back();
+        else toast(t('{job} is back.', { job: short(job) }), { href: link.job(job) });
         askSoon(0);
       },
     });

@@ -181,6 +181,20 @@ export function empty(title, text, ...acts) {
   );
 }
 
+/** A box of words that are looked for; found hears them when no key has come for some time. */
+export function searchBox(attributes, found, delay = 200) {
+  let timer = 0;
+  const oninput = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => node.isConnected && found(node.value.trim()), delay);
+  };
+  const node = h('input', { type: 'search', autocomplete: 'off', spellcheck: false, oninput, ...attributes });
+  return node;
+}
+
+/** A part of a page under its heading; end stands at the right of it. */
+export const section = (title, end, ...parts) => h('section', h('div.sec', h('h2', title), end && h('span.end', end)), parts);
+
 /** An error at its place: one line. */
 export function fault(failure) {
   return h('p.fault', { role: 'alert' }, mark('warn'), h('span', clean(failure.message ?? failure)));

@@ -46,30 +46,24 @@ function nearest256(index) {
   return nearest(level(Math.floor(i / 36)), level(Math.floor(i / 6) % 6), level(i % 6));
 }
 
+const WEIGHTS = { 1: 'bold', 2: 'dim', 3: 'italic', 4: 'under', 7: 'inverse' };
+const ENDS = { 22: ['bold', 'dim'], 23: ['italic'], 24: ['under'], 27: ['inverse'] };
+
 function apply(style, parameters) {
-  const codes = parameters.split(/[;:]/).map((code) => (code === '' ? 0 : Number(code)));
+  const codes = parameters.split(/[;:]/).map(Number); // Without a number it is 0.
   const next = { ...style };
   for (let i = 0; i < codes.length; i++) {
     const code = codes[i];
+    const [tens, last] = [Math.floor(code / 10), code % 10];
+    const ground = { 3: 'fg', 9: 'fg', 4: 'bg', 10: 'bg' }[tens];
     if (code === 0) Object.assign(next, PLAIN);
-    else if (code === 1) next.bold = true;
-    else if (code === 2) next.dim = true;
-    else if (code === 3) next.italic = true;
-    else if (code === 4) next.under = true;
-    else if (code === 7) next.inverse = true;
-    else if (code === 22) next.bold = next.dim = false;
-    else if (code === 23) next.italic = false;
-    else if (code === 24) next.under = false;
-    else if (code === 27) next.inverse = false;
-    else if (code >= 30 && code <= 37) next.fg = NAMES[code - 30];
-    else if (code === 39) next.fg = '';
-    else if (code >= 40 && code <= 47) next.bg = NAMES[code - 40];
-    else if (code === 49) next.bg = '';
-    else if (code >= 90 && code <= 97) next.fg = NAMES[code - 90];
-    else if (code >= 100 && code <= 107) next.bg = NAMES[code - 100];
-    else if (code === 38 || code === 48) {
+    else if (WEIGHTS[code]) next[WEIGHTS[code]] = true;
+    else if (ENDS[code]) for (const name of ENDS[code]) next[name] = false;
+    else if (ground && last < 8) next[ground] = NAMES[last];
+    else if (ground && last === 9 && tens < 9) next[ground] = '';
+    else if (ground && last === 8 && tens < 9) {
       const [colour, used] = colourOf(codes, i + 1);
-      next[code === 38 ? 'fg' : 'bg'] = colour;
+      next[ground] = colour;
       i += used;
     }
   }
@@ -77,11 +71,8 @@ function apply(style, parameters) {
 }
 
 function classOf(style) {
-  const names = [];
-  if (style.fg) names.push(`fg-${style.fg}`);
-  if (style.bg) names.push(`bg-${style.bg}`);
-  for (const name of ['bold', 'dim', 'italic', 'under', 'inverse']) if (style[name]) names.push(`sgr-${name}`);
-  return names.join(' ');
+  const colours = ['fg', 'bg'].map((ground) => style[ground] && `${ground}-${style[ground]}`);
+  return [...colours, ...Object.values(WEIGHTS).map((name) => style[name] && `sgr-${name}`)].filter(Boolean).join(' ');
 }
 
 /** A line as spans of text and class, and the style in which the next line begins. */

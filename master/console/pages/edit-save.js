@@ -19,25 +19,13 @@ export function dockOf(model) {
   let [timer, isSaving, serial] = [0, false, 0];
   const changes = () => diffJobs(model.base ?? START, model.draft);
 
-  const normal = () =>
-    fill(
-      node,
-      h('h2', t('Your changes')),
-      diff,
-      h('div.acts', saves, cancel),
-      said,
-      notes,
-      h('p.faint.rest', name ? t('In force at once. A run that is going on keeps the definition it has.') : t('In force at once.')),
-    );
+  const rest = name ? t('In force at once. A run that is going on keeps the definition it has.') : t('In force at once.');
+  fill(node, h('h2', t('Your changes')), diff, h('div.acts', saves, cancel), said, notes, h('p.faint.rest', rest));
 
   function draw() {
     const list = changes();
-    fill(
-      diff,
-      list.length
-        ? diffNode(list.map(({ member, was, is }) => ({ member, was: name ? was : undefined, is })))
-        : h('p.faint', t('Nothing has changed yet.')),
-    );
+    const shown = list.map(({ member, was, is }) => ({ member, was: name ? was : undefined, is }));
+    fill(diff, list.length ? diffNode(shown) : h('p.faint', t('Nothing has changed yet.')));
     saves.disabled = list.length === 0;
     clearTimeout(timer);
     timer = setTimeout(check, 400);
@@ -55,12 +43,8 @@ export function dockOf(model) {
       const { data } = await ask('PUT', path`jobs/${draft.name}`, { body: draft, query: { dryRun: 'true' }, isNew: !name });
       if (mine !== serial) return;
       fill(said);
-      fill(
-        notes,
-        data.warnings
-          .filter((text) => !/^\d{4}-\d\d-\d\d: the clocks/.test(text))
-          .map((text) => h('p.note', mark('warn'), h('span', clean(text)))),
-      );
+      const texts = data.warnings.filter((text) => !/^\d{4}-\d\d-\d\d: the clocks/.test(text)); // The schedule says those.
+      fill(notes, texts.map((text) => h('p.note', mark('warn'), h('span', clean(text)))));
     } catch (failure) {
       if (mine === serial) tell(failure, { isQuiet: true });
     }
@@ -78,12 +62,10 @@ export function dockOf(model) {
 
   async function save(draft = model.draft, etag = model.etag) {
     if (isSaving || saves.disabled || saves.getAttribute('aria-disabled') === 'true') return;
-    const missing = ['name', 'cronExpr', 'command'].find((member) => !String(draft[member]).trim());
+    const needed = { name: t('A job needs a name.'), cronExpr: t('A job needs a schedule.'), command: t('A job needs a command.') };
+    const missing = Object.keys(needed).find((member) => !String(draft[member]).trim());
     if (missing) {
-      model.fail(
-        missing,
-        { name: t('A job needs a name.'), cronExpr: t('A job needs a schedule.'), command: t('A job needs a command.') }[missing],
-      );
+      model.fail(missing, needed[missing]);
       model.fields.get(missing)?.input.focus();
       return;
     }
@@ -96,15 +78,14 @@ export function dockOf(model) {
       const answer = await ask('PUT', path`jobs/${draft.name}`, { body: draft, ...(name ? { etag } : { isNew: true }) });
       model.isSaved = true;
       const former = model.theirs ?? model.base;
-      frame.toast(name ? t('Saved {name}.', { name: answer.data.job.name }) : t('Created {name}.', { name: answer.data.job.name }), {
-        undo: async () => {
-          if (former) await ask('PUT', path`jobs/${draft.name}`, { body: former, etag: answer.etag });
-          else await ask('DELETE', path`jobs/${draft.name}`, { etag: answer.etag });
-          if (former) frame.reload();
-          else frame.go('/jobs');
-        },
-      });
-      frame.go(link.job(answer.data.job.name, name ? '' : 'calendar'));
+      const saved = answer.data.job.name;
+      const undo = async () => {
+        await ask(former ? 'PUT' : 'DELETE', path`jobs/${saved}`, { ...(former && { body: former }), etag: answer.etag });
+        if (former) frame.reload();
+        else frame.go('/jobs');
+      };
+      frame.toast(name ? t('Saved {name}.', { name: saved }) : t('Created {name}.', { name: saved }), { undo });
+      frame.go(link.job(saved, name ? '' : 'calendar'));
     } catch (failure) {
       if (failure.status === 412 && name) await conflict(failure);
       else {
@@ -116,44 +97,26 @@ export function dockOf(model) {
     }
   }
 
+  const leave = () => {
+    model.isSaved = true;
+    frame.go(link.job(name));
+  };
+  const again = () => ask('PUT', path`jobs/${name}`, { body: model.draft, isNew: true }).then(leave, tell);
+
   async function conflict({ problem }) {
-    let current;
     try {
-      current = await ask('GET', path`jobs/${name}`);
-    } catch (failure) {
-      fill(
-        said,
-        failure.status === 404
-          ? [
-              fault(t('Somebody has deleted this job meanwhile.')),
-              button(t('Create it again'), {
-                onclick: () =>
-                  ask('PUT', path`jobs/${name}`, { body: model.draft, isNew: true }).then(() => {
-                    model.isSaved = true;
-                    frame.go(link.job(name));
-                  }, tell),
-              }),
-            ]
-          : fault(failure),
-      );
-      return;
-    }
-    drawConflict(model, {
-      node,
-      current,
-      difference: problem.difference ?? {},
-      save: (draft) => {
+      const current = await ask('GET', path`jobs/${name}`);
+      const keep = (draft) => {
         model.theirs = current.data;
         return save(draft, current.etag);
-      },
-      drop: () => {
-        model.isSaved = true;
-        frame.go(link.job(name));
-      },
-    });
+      };
+      drawConflict(model, { node, current, difference: problem.difference ?? {}, save: keep, drop: leave });
+    } catch (failure) {
+      const gone = () => [fault(t('Somebody has deleted this job meanwhile.')), button(t('Create it again'), { onclick: again })];
+      fill(said, failure.status === 404 ? gone() : fault(failure));
+    }
   }
 
-  normal();
   draw();
   model.listeners.push(draw);
   return {
@@ -172,92 +135,44 @@ export function dockOf(model) {
 function drawConflict(model, { node, current, difference, save, drop }) {
   const both = merge(model.base, model.draft, current.data);
   const chosen = new Map();
-  const [said, acts] = [h('div', { role: 'alert' }), h('div.acts.wrap')];
-  const isClash = ({ member }) => both.clashes.includes(member);
-  const draft = () =>
-    withMembers(
-      current.data,
-      both.mine.filter((change) => !isClash(change) || chosen.get(change.member) === 'mine'),
-    );
-  const draw = () => {
+  const said = h('div', { role: 'alert' });
+  const hasClash = both.clashes.length > 0;
+  const isHeld = ({ member }) => !both.clashes.includes(member) || chosen.get(member) === 'mine';
+  const keep = () => {
     const open = both.clashes.filter((member) => !chosen.has(member));
-    fill(
-      acts,
-      button(both.clashes.length ? t('Save as chosen') : t('Save both'), {
-        kind: 'first big',
-        role: 'editor',
-        onclick: () => {
-          if (open.length) {
-            fill(said, fault(t('Choose first: {members}', { members: open.join(', ') })));
-            return;
-          }
-          save(draft());
-        },
-      }),
-      button(t('Drop mine'), { kind: 'big', onclick: drop }),
-      button(t('Overwrite with mine'), {
-        kind: 'big',
-        role: 'editor',
-        title: t('Theirs stays in the history.'),
-        onclick: () => save(model.draft),
-      }),
-    );
+    if (open.length) fill(said, fault(t('Choose first: {members}', { members: open.join(', ') })));
+    else save(withMembers(current.data, both.mine.filter(isHeld)));
   };
-  const who =
-    difference.by && difference.by !== 'local'
-      ? clean(difference.by)
-      : difference.from
-        ? t('Somebody at {address}', { address: clean(difference.from) })
-        : t('Somebody');
-  draw();
+  const { by, from, at } = difference;
+  const who = by && by !== 'local' ? clean(by) : from ? t('Somebody at {address}', { address: clean(from) }) : t('Somebody');
+  const one = (member) => ([value, text]) => {
+    const choose = () => {
+      chosen.set(member, value);
+      fill(said);
+    };
+    return h('label.check', h('input', { type: 'radio', name: `clash-${member}`, value, onchange: choose }), text);
+  };
+  const ways = [['mine', t('mine')], ['theirs', t('theirs')]];
+  const overwrite = { kind: 'big', role: 'editor', title: t('Theirs stays in the history.'), onclick: () => save(model.draft) };
   fill(
     node,
     h('p.st.s-timedOut', mark('warn'), h('span', t('Somebody else saved'))),
-    h(
-      'p',
-      h('b', t('{who} saved this job', { who })),
-      ' ',
-      difference.at && time(difference.at, ago),
-      t(', after you began. Nothing of it is lost.'),
-    ),
+    h('p', h('b', t('{who} saved this job', { who })), ' ', at && time(at, ago), t(', after you began. Nothing of it is lost.')),
     h('h3', t('theirs, in force')),
     diffNode(both.theirs),
     h('h3', t('yours')),
     diffNode(both.mine),
-    both.clashes.map((member) =>
-      h(
-        'fieldset.clash',
-        h('legend', clean(member)),
-        [
-          ['mine', t('mine')],
-          ['theirs', t('theirs')],
-        ].map(([value, text]) =>
-          h(
-            'label.check',
-            h('input', {
-              type: 'radio',
-              name: `clash-${member}`,
-              value,
-              onchange: () => {
-                chosen.set(member, value);
-                fill(said);
-                draw();
-              },
-            }),
-            text,
-          ),
-        ),
-      ),
-    ),
+    both.clashes.map((member) => h('fieldset.clash', h('legend', clean(member)), ways.map(one(member)))),
+    h('p', hasClash ? t('Both changed the same members: choose which holds.') : t('They touch different members, so both can hold.')),
     h(
-      'p',
-      both.clashes.length
-        ? t('Both changed the same members: choose which holds.')
-        : t('They touch different members, so both can hold.'),
+      'div.acts.wrap',
+      button(hasClash ? t('Save as chosen') : t('Save both'), { kind: 'first big', role: 'editor', onclick: keep }),
+      button(t('Drop mine'), { kind: 'big', onclick: drop }),
+      button(t('Overwrite with mine'), overwrite),
     ),
-    acts,
     said,
-    h('p', h('a.link', { href: `${link.job(model.name, 'history')}` }, t('See the history'))),
+    h('p', h('a.link', { href: link.job(model.name, 'history') }, t('See the history'))),
   );
-  node.querySelector('button')?.focus({ preventScroll: true });
+  node.scrollIntoView({ block: 'nearest' });
+  node.querySelector('button').focus({ preventScroll: true });
 }

@@ -1,6 +1,6 @@
 // What a schedule means while it is typed: words, next times, what may surprise, the day's load.
-import { h, s, fill, set, clean } from '../dom.js';
-import { t, number, inWords } from '../i18n.js';
+import { h, s, fill, clean } from '../dom.js';
+import { t, inWords } from '../i18n.js';
 import { get } from '../api.js';
 import { clock, date, coming, myZone, zoneName, zones, time } from '../time.js';
 import { fault, mark } from '../parts.js';
@@ -8,14 +8,14 @@ import { dayStart, isZone, wallOf } from '../logic/zone.js';
 import { fieldOf, labelled } from './edit.js';
 
 const DAY = 86_400_000;
+const HOUR = 3_600_000;
 const QUARTER = 900_000;
+const MINUTE = 60_000;
 const BUSY = 20; // Other jobs that start in the same minute, from which on we say so.
 
 export function scheduleOf(model) {
-  const zonesList = h(
-    'datalist#zones',
-    (Intl.supportedValuesOf?.('timeZone') ?? []).map((zone) => h('option', { value: zone })),
-  );
+  const names = Intl.supportedValuesOf?.('timeZone') ?? [];
+  const zonesList = h('datalist#zones', names.map((zone) => h('option', { value: zone })));
   const [said, five, notes, load] = [h('p.words', { 'aria-live': 'polite' }), h('div'), h('div'), h('div.load')];
   const bench = h('div.bench', five, notes);
   let [timer, asked, stop] = [0, 0, false];
@@ -25,9 +25,7 @@ export function scheduleOf(model) {
     const [expr, zone] = [model.draft.cronExpr.trim(), model.draft.timeZone ?? ''];
     if (!expr) {
       fill(said, h('span.faint', t('minute hour day month weekday, such as 0 3 * * 1-5 or @daily')));
-      fill(five);
-      fill(notes);
-      fill(load);
+      for (const node of [five, notes, load]) fill(node);
       return;
     }
     try {
@@ -67,17 +65,11 @@ export function scheduleOf(model) {
     clearTimeout(timer);
     timer = setTimeout(preview, 90);
   });
+  const expr = fieldOf(model, { member: 'cronExpr', kind: 'text', class: 'mono', placeholder: '0 3 * * *' });
+  const zone = fieldOf(model, { member: 'timeZone', kind: 'text', list: 'zones', placeholder: t('the master’s setting') });
   const node = h(
     'div',
-    h(
-      'div.pair',
-      labelled(t('Schedule'), fieldOf(model, { member: 'cronExpr', kind: 'text', isMono: true, placeholder: '0 3 * * *' })),
-      labelled(
-        t('Time zone'),
-        fieldOf(model, { member: 'timeZone', kind: 'text', list: 'zones', placeholder: t('the master’s setting') }),
-      ),
-      zonesList,
-    ),
+    h('div.pair', labelled(t('Schedule'), expr), labelled(t('Time zone'), zone), zonesList),
     said,
     bench,
     load,
@@ -119,15 +111,16 @@ function notesOf(warnings) {
   ];
 }
 
+const iso = (at) => new Date(at).toISOString();
+
 /** A day of all jobs by quarter hour, and this one's fires in it. */
 async function drawLoad(model, { expr, zone, isLatest, load, notes, retype }) {
   const shownZone = isZone(zone || zones.own) ? zone || zones.own : 'UTC';
   const from = dayStart(shownZone, Date.now() + DAY);
-  const iso = (at) => new Date(at).toISOString();
-  const fires = (of, ofZone) =>
-    get('schedule/preview', { expr: of, zone: ofZone, name: model.draft.name, from: iso(from - 1), n: 1000 }).then(({ next }) =>
-      next.map(Date.parse).filter((at) => at < from + DAY),
-    );
+  const fires = async (of, ofZone) => {
+    const { next } = await get('schedule/preview', { expr: of, zone: ofZone, name: model.draft.name, from: iso(from - 1), n: 1000 });
+    return next.map(Date.parse).filter((at) => at < from + DAY);
+  };
   const [day, own, former] = await Promise.all([
     get('schedule', { from: iso(from), to: iso(from + DAY), step: 'quarter' }),
     fires(expr, zone),
@@ -142,82 +135,43 @@ async function drawLoad(model, { expr, zone, isLatest, load, notes, retype }) {
   const [mine, before] = [count(own), count(former)];
   const others = day.fires.map((n, i) => Math.max(0, n - before[i]));
   const top = Math.max(1, ...others.map((n, i) => n + mine[i]));
-  const busiest = others.indexOf(Math.max(...others));
+  const most = Math.max(...others);
+  const timeOf = (i) => clock(from + i * QUARTER, shownZone);
+  const bar = (kind, i, n, least) => {
+    const height = Math.max(least, (n / top) * 80);
+    return s(`rect.${kind}`, { x: i * 10 + 1, y: 80 - height, width: 8, height });
+  };
+  const quarter = (n, i) => [
+    bar('f-bar', i, n, 0),
+    mine[i] > 0 && bar('f-accent', i, n + mine[i], 5),
+    s('rect.hit', { x: i * 10, y: 0, width: 10, height: 80 }, s('title', `${timeOf(i)}: ${t('{n} others', { n })}`)),
+  ];
+  const label = t('the busiest quarter hour is {time} with {n} fires', { time: timeOf(others.indexOf(most)), n: most });
+  const box = { viewBox: `0 0 ${others.length * 10} 80`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label };
+  const hours = Array.from({ length: 8 }, (_, i) => h('span', timeOf(i * 12).slice(0, 2)));
   fill(
     load,
     h('p.load-say', t('A day’s load: what else starts, by quarter hour, in {zone}', { zone: zoneName(shownZone) })),
-    h(
-      'div.load-plot',
-      s(
-        'svg',
-        {
-          viewBox: `0 0 ${others.length * 10} 80`,
-          preserveAspectRatio: 'none',
-          role: 'img',
-          'aria-label': t('the busiest quarter hour is {time} with {n} fires', {
-            time: clock(from + busiest * QUARTER, shownZone),
-            n: others[busiest],
-          }),
-        },
-        others.map((n, i) => [
-          s('rect.f-bar', { x: i * 10 + 1, y: 80 - (n / top) * 80, width: 8, height: (n / top) * 80 }),
-          mine[i] > 0 &&
-            s('rect.f-accent', {
-              x: i * 10 + 1,
-              y: 80 - Math.max(5, ((n + mine[i]) / top) * 80),
-              width: 8,
-              height: Math.max(5, ((n + mine[i]) / top) * 80),
-            }),
-          s(
-            'rect.hit',
-            { x: i * 10, y: 0, width: 10, height: 80 },
-            s('title', `${clock(from + i * QUARTER, shownZone)}: ${t('{n} others', { n })}`),
-          ),
-        ]),
-      ),
-      h(
-        'div.load-hours',
-        { 'aria-hidden': 'true' },
-        Array.from({ length: 8 }, (_, i) => h('span', clock(from + i * 3 * 3_600_000, shownZone).slice(0, 2))),
-      ),
-    ),
+    h('div.load-plot', s('svg', box, others.map(quarter)), h('div.load-hours', { 'aria-hidden': 'true' }, hours)),
   );
-  if (own.length > 0 && own.length <= 48) await warnOfBusy(model, { at: own[0], expr, zone: shownZone, former, isLatest, notes, retype });
+  if (own.length > 0 && own.length <= 48) await warnOfBusy({ at: own[0], expr, zone: shownZone, former, isLatest, notes, retype });
 }
 
 /** Says when many others start in the same minute, and offers a quieter one of the same hour. */
-async function warnOfBusy(model, { at, expr, zone, former, isLatest, notes, retype }) {
-  const hour = at - (((wallOf(zone, at) % 3_600_000) + 3_600_000) % 3_600_000);
-  const { fires } = await get('schedule', {
-    from: new Date(hour).toISOString(),
-    to: new Date(hour + 3_600_000).toISOString(),
-    step: 'minute',
-  }).catch(() => ({ fires: [] }));
-  const minute = Math.floor((at - hour) / 60_000);
-  const own = former.some((one) => Math.floor(one / 60_000) === Math.floor(at / 60_000)) ? 1 : 0;
+async function warnOfBusy({ at, expr, zone, former, isLatest, notes, retype }) {
+  const hour = at - (((wallOf(zone, at) % HOUR) + HOUR) % HOUR);
+  const { fires } = await get('schedule', { from: iso(hour), to: iso(hour + HOUR), step: 'minute' }).catch(() => ({ fires: [] }));
+  const minute = Math.floor((at - hour) / MINUTE);
+  const own = former.some((one) => Math.floor(one / MINUTE) === Math.floor(at / MINUTE)) ? 1 : 0;
   const n = (fires[minute] ?? 0) - own;
   if (!isLatest() || n < BUSY) return;
-  const quiet = fires.map((count, i) => [count, Math.abs(i - minute), i]).sort((a, b) => a[0] - b[0] || a[1] - b[1])[0];
-  const fields = expr.split(/\s+/);
-  const canOffer = fields.length === 5 && /^\d+$/.test(fields[0]) && quiet[0] < n / 2;
-  const text = (i) => clock(hour + i * 60_000, zone);
-  const node = h(
-    'div.note',
-    mark('warn'),
-    h(
-      'span',
-      h('b', t('{time} is busy:', { time: text(minute) })),
-      ' ',
-      t('{n} other jobs start in that minute.', { n }),
-      ' ',
-      canOffer && [
-        h('button.as-link', { type: 'button', onclick: () => retype([String(quiet[2]), ...fields.slice(1)].join(' ')) }, text(quiet[2])),
-        ' ',
-        t('has {n}.', { n: number(quiet[0]) }),
-      ],
-    ),
-  );
+  const [least, , quiet] = fires.map((count, i) => [count, Math.abs(i - minute), i]).sort((a, b) => a[0] - b[0] || a[1] - b[1])[0];
+  const [first, ...others] = expr.split(/\s+/);
+  const canOffer = others.length === 4 && /^\d+$/.test(first) && least < n / 2;
+  const text = (i) => clock(hour + i * MINUTE, zone);
+  const change = () => retype([quiet, ...others].join(' '));
+  const offer = () => [' ', h('button.as-link', { type: 'button', onclick: change }, text(quiet)), ' ', t('has {n}.', { n: least })];
+  const said = [h('b', t('{time} is busy:', { time: text(minute) })), ' ', t('{n} others start in that minute.', { n })];
   if (!notes.querySelector('h3')) notes.append(h('h3', t('What may surprise')));
-  notes.append(node);
-  set(node, { data: { busy: 'true' } });
+  notes.append(h('div.note', { data: { busy: 'true' } }, mark('warn'), h('span', said, canOffer && offer())));
 }

@@ -1,9 +1,10 @@
 // A job is written here: schedule and command first, all other members folded, what changes at the right.
-import { h, fill, set, link, clean } from '../dom.js';
+import { h, fill, link, clean } from '../dom.js';
 import { t } from '../i18n.js';
 import { ask, get, path } from '../api.js';
 import { fault, mark, question } from '../parts.js';
 import { withMembers, same } from '../logic/diff.js';
+import { choice } from './settings-parts.js';
 import { groups, valueOf, otherMembers, textOf, valueFrom, DEFAULTS } from './edit-fields.js';
 import { scheduleOf } from './edit-schedule.js';
 import { dockOf } from './edit-save.js';
@@ -13,53 +14,33 @@ const EMPTY = { name: '', command: '', cronExpr: '', timeZone: '' };
 export async function render({ name }, frame) {
   const from = name ?? frame.query.from;
   const stored = from ? await ask('GET', path`jobs/${from}`) : null;
-  const base = name ? stored.data : null;
-  const draft = name
-    ? structuredClone(base)
-    : { ...EMPTY, ...(stored ? { ...stored.data, name: '' } : {}), ...(frame.query.name ? { name: frame.query.name } : {}) };
-  const model = {
-    name,
-    frame,
-    base,
-    etag: stored?.etag,
-    draft,
-    start: structuredClone(draft),
-    fields: new Map(),
-    folds: [],
-    listeners: [],
-    isSaved: false,
-    workers: [],
-    known: new Set(Object.keys(stored?.data ?? {})),
-  };
+  const copied = { ...EMPTY, ...stored?.data, name: frame.query.name ?? '' };
+  const model = { name, frame, etag: stored?.etag, base: name ? stored.data : null, fields: new Map() };
+  Object.assign(model, { folds: [], listeners: [], workers: [] });
+  model.draft = name ? structuredClone(model.base) : copied;
+  const start = structuredClone(model.draft);
+  model.known = new Set(Object.keys(stored?.data ?? {}));
   model.change = (member, value) => {
     // Without a channel there is no alert.
     const isGone = member === 'alert.channel' && value === '';
     model.draft = withMembers(model.draft, [isGone ? { member: 'alert', is: undefined } : { member, is: value }]);
     for (const listener of model.listeners) listener(member);
   };
-  model.isDirty = () => !model.isSaved && !same(model.draft, model.start);
+  model.isDirty = () => !model.isSaved && !same(model.draft, start);
   model.value = (member) => valueOf(model.draft, member);
   model.fail = (member, text) => failAt(model, member, text);
 
   if (!stored) await learnMembers(model);
   const channels = await channelsOf(model);
   const schedule = scheduleOf(model);
+  const shell = h('small', t('runs in the shell; finds DTS_JOB, DTS_PLAN_TIME, DTS_ATTEMPT …'));
+  const command = labelled([t('Command'), shell], fieldOf(model, { member: 'command', kind: 'text', rows: 2 }));
   const main = h(
     'div.form-main',
-    name ? null : h('div.group.first', labelled(t('Name'), fieldOf(model, { member: 'name', kind: 'text', isWide: true }))),
+    !name && h('div.group.first', labelled(t('Name'), fieldOf(model, { member: 'name', kind: 'text', maxlength: '200' }))),
     h('div.group', { class: name ? 'first' : '' }, schedule.node),
-    h(
-      'div.group',
-      labelled(
-        [t('Command'), h('small', t('runs in the shell; finds DTS_JOB, DTS_PLAN_TIME, DTS_ATTEMPT …'))],
-        fieldOf(model, { member: 'command', kind: 'text', rows: 2, isMono: true }),
-      ),
-    ),
-    h(
-      'div.folds',
-      groups(channels).map((group) => foldOf(model, group)),
-      otherOf(model),
-    ),
+    h('div.group', command),
+    h('div.folds', groups(channels).map((group) => foldOf(model, group)), otherOf(model)),
   );
   const dock = dockOf(model);
   const guard = (event) => {
@@ -74,15 +55,11 @@ export async function render({ name }, frame) {
     .catch(() => {});
   drawFolds(model);
   model.listeners.push(() => drawFolds(model));
+  const title = name ? t('Edit {name}', { name }) : t('New job');
   return {
-    title: name ? t('Edit') : t('New job'),
-    crumbs: name
-      ? [
-          [t('Jobs'), '/jobs'],
-          [name, link.job(name)],
-        ]
-      : [[t('Jobs'), '/jobs']],
-    node: h('div', h('h1.sr', name ? t('Edit {name}', { name }) : t('New job')), h('div.form', main, dock.node)),
+    title: name ? t('Edit') : title,
+    crumbs: [[t('Jobs'), '/jobs'], ...(name ? [[name, link.job(name)]] : [])],
+    node: h('div', h('h1.sr', title), h('div.form', main, dock.node)),
     shown: () => {
       (name ? model.fields.get('cronExpr') : model.fields.get('name')).input.focus({ preventScroll: true });
       schedule.start();
@@ -134,52 +111,30 @@ async function channelsOf(model) {
 
 export const labelled = (label, field) => h('div.lab-field', h('label.lab', { for: field.dataset.input }, label), field);
 
-/** A field of a member, with a place for what is wrong with it. */
-export function fieldOf(model, { member, kind, options, rows, isMono, isWide, list, placeholder, label }) {
+const linesOf = (text) => String(Math.max(2, Math.min(24, text.split('\n').length))); // Where fields do not grow by themselves.
+
+/** A field of a member, with a place for what is wrong with it. more: attributes of the input. */
+export function fieldOf(model, { member, kind, options, rows, label, isOptional, ...more }) {
   const id = `f-${member.replace('.', '-')}`;
-  const value = model.value(member) ?? model.draft[member] ?? '';
-  const attributes = { id, 'aria-describedby': `${id}-fault`, spellcheck: false, autocomplete: 'off', placeholder, list };
-  let input;
-  const tell = () => {
+  const value = model.value(member) ?? '';
+  const attributes = { id, 'aria-describedby': `${id}-fault`, spellcheck: false, autocomplete: 'off', ...more };
+  const isText = rows || kind === 'names' || kind === 'pairs';
+  const input =
+    kind === 'check'
+      ? h('input', attributes, { type: 'checkbox', checked: value })
+      : kind === 'choice'
+        ? choice(Object.entries(options), value, attributes)
+        : isText
+          ? h('textarea.field.mono', attributes, { rows: linesOf(textOf[kind](value)) }, textOf[kind](value))
+          : h('input.field', attributes, { type: 'text', inputmode: kind === 'number' ? 'decimal' : null, value: textOf[kind](value) });
+  const wrong = h('div.wrong', { id: `${id}-fault`, 'aria-live': 'polite' });
+  input.addEventListener(kind === 'check' || kind === 'choice' ? 'change' : 'input', () => {
     fill(wrong);
     input.removeAttribute('aria-invalid');
     model.change(member, kind === 'check' ? input.checked : valueFrom[kind](input.value));
-  };
-  if (kind === 'check') input = h('input', { ...attributes, type: 'checkbox', checked: value });
-  else if (kind === 'choice')
-    input = h(
-      'select.field',
-      attributes,
-      options.map(([one, text]) => h('option', { value: one, selected: one === value }, text)),
-    );
-  else if (rows || kind === 'names' || kind === 'pairs')
-    input = h(
-      'textarea.field.mono',
-      { ...attributes, rows: String(rows ?? Math.max(2, textOf[kind](value).split('\n').length)) },
-      textOf[kind](value),
-    );
-  else
-    input = h('input.field', {
-      ...attributes,
-      class: isMono ? 'mono' : '',
-      type: 'text',
-      inputmode: kind === 'number' ? 'decimal' : null,
-      maxlength: isWide ? '200' : null,
-      value: textOf[kind](value),
-    });
-  if (rows) {
-    const grow = () => {
-      set(input, { rows: String(Math.min(24, Math.max(rows, input.value.split('\n').length))) });
-    };
-    input.addEventListener('input', grow);
-    grow();
-  }
-  input.addEventListener(kind === 'check' || kind === 'choice' ? 'change' : 'input', tell);
-  const wrong = h('div.wrong', { id: `${id}-fault`, 'aria-live': 'polite' });
+  });
   model.fields.set(member, { input, wrong });
-  const node = kind === 'check' ? h('div', h('label.check', input, label), wrong) : h('div', input, wrong);
-  node.dataset.input = id;
-  return node;
+  return h('div', { data: { input: id } }, kind === 'check' ? h('label.check', input, label) : input, wrong);
 }
 
 /** Shows what is wrong at the field of a member; false = it has none. */
@@ -209,14 +164,13 @@ function foldOf(model, group) {
   const [said, count] = [h('span.fold-say.one'), h('span.fold-count')];
   const fields = group.fields.filter((field) => !field.isOptional || model.known.has(field.member.split('.')[0]));
   model.folds.push({ group, fields, said, count });
+  const isPlace = group.fields[0].member === 'mode';
+  if (isPlace) model.matches = h('p.matches', { 'aria-live': 'polite' });
+  const show = (field) => (field.kind === 'check' ? fieldOf(model, field) : labelled(field.label, fieldOf(model, field)));
   return h(
     'details.fold',
     h('summary', h('b', group.name), said, count),
-    h(
-      'div.fold-in',
-      fields.map((field) => (field.kind === 'check' ? fieldOf(model, field) : labelled(field.label, fieldOf(model, field)))),
-      group.fields[0].member === 'mode' ? (model.matches = h('p.matches', { 'aria-live': 'polite' })) : null,
-    ),
+    h('div.fold-in', fields.map(show), isPlace && model.matches),
   );
 }
 
@@ -225,21 +179,11 @@ function drawFolds(model) {
     const changed = fields.filter(({ member }) => !same(model.value(member), DEFAULTS[member])).length;
     let text = clean(group.say(model.value));
     if (group.fields[0].member === 'mode' && model.workers.length) {
-      const n = matching(model).length;
-      text += ` · ${t('{n} {n|worker matches|workers match} now', { n })}`;
-      fill(
-        model.matches,
-        n === 0 ? mark('warn') : mark('live'),
-        ' ',
-        t('{n} {n|worker matches|workers match} now', { n }),
-        n > 0 && n <= 12
-          ? `: ${clean(
-              matching(model)
-                .map((worker) => worker.id)
-                .join(', '),
-            )}`
-          : '',
-      );
+      const fit = matching(model).map((worker) => worker.id);
+      const n = fit.length;
+      const words = t('{n} {n|worker matches|workers match} now', { n });
+      text += ` · ${words}`;
+      fill(model.matches, mark(n ? 'live' : 'warn'), ' ', words, n > 0 && n <= 12 && `: ${clean(fit.join(', '))}`);
       said.classList.toggle('none', n === 0);
     }
     said.textContent = text;
@@ -260,24 +204,24 @@ function otherOf(model) {
   const others = otherMembers(model.draft);
   if (Object.keys(others).length === 0) return null;
   const wrong = h('div.wrong');
-  const input = h('textarea.field.mono', { id: 'f-others', rows: '6', spellcheck: false }, JSON.stringify(others, null, 2));
-  input.addEventListener('input', () => {
+  const read = ({ target }) => {
     try {
-      const given = JSON.parse(input.value);
+      const given = JSON.parse(target.value);
       fill(wrong);
       const gone = Object.keys(otherMembers(model.draft)).filter((member) => !(member in given));
-      model.draft = withMembers(model.draft, [
-        ...gone.map((member) => ({ member, is: undefined })),
-        ...Object.entries(given).map(([member, is]) => ({ member, is })),
-      ]);
+      const changes = [...gone.map((member) => [member]), ...Object.entries(given)];
+      model.draft = withMembers(model.draft, changes.map(([member, is]) => ({ member, is })));
       for (const listener of model.listeners) listener('');
     } catch (failure) {
       fill(wrong, fault(failure));
     }
-  });
+  };
+  const text = JSON.stringify(others, null, 2);
+  const input = h('textarea.field.mono', { id: 'f-others', rows: '6', spellcheck: false, oninput: read }, text);
+  const names = Object.keys(others).map(clean).join(', ');
   return h(
     'details.fold',
-    h('summary', h('b', t('Other')), h('span.fold-say.one.set', Object.keys(others).map(clean).join(', '))),
+    h('summary', h('b', t('Other')), h('span.fold-say.one.set', names)),
     h('div.fold-in', h('label.lab', { for: 'f-others' }, t('as JSON')), input, wrong),
   );
 }

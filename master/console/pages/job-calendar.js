@@ -7,12 +7,13 @@ import { words, fault, empty } from '../parts.js';
 import { wallOf } from '../logic/zone.js';
 import { fireOf, fireOfCounts, layoutOf, gridOf, countsOf, outageOf, neighbourOf, spanOf } from '../logic/calendar.js';
 import { quoted } from './job.js';
+import { told } from './job-runs.js';
 import { pickFromAddress, pick } from './job-fire.js';
 
 export const DAY = 86_400_000;
 const LINES = 10_000;
 const DENSE = 96; // Fires a day beyond which a square is a quarter of an hour.
-const SOLID = new Set(['failed', 'timedOut', 'killed', 'lost', 'fault']);
+const PLAIN = new Set(['succeeded', 'planned', 'unknown']); // Squares without a mark.
 
 export const iso = (at) => new Date(at).toISOString();
 export const wordOf = (ending) => (ending === 'fault' ? t('no ending, or two') : (words()[ending] ?? ending));
@@ -39,16 +40,10 @@ async function readFires(name, job, zone) {
   }
   const { from, to } = spanOf(zone, now, 31);
   const middle = from + 15 * DAY;
-  const halves = await Promise.all(
-    [
-      [from, middle],
-      [middle, Math.min(to, now)],
-    ].map(([start, end]) => get('runs', { filter: `job:${quoted(name)}`, from: iso(start), to: iso(end), limit: 0, counts: 'quarter' })),
-  );
-  const fires = halves
-    .flatMap(({ counts }) => counts.times)
-    .map(fireOfCounts)
-    .filter((fire) => fire.count > 0);
+  const filter = `job:${quoted(name)}`;
+  const countsBetween = (start, end) => get('runs', { filter, from: iso(start), to: iso(end), limit: 0, counts: 'quarter' });
+  const halves = await Promise.all([countsBetween(from, middle), countsBetween(middle, Math.min(to, now))]);
+  const fires = halves.flatMap(({ counts }) => counts.times).map(fireOfCounts).filter((fire) => fire.count > 0);
   return { fires, note: t('So many fires that a square is a quarter of an hour, counted from the log.'), isDense: true, days: 31 };
 }
 
@@ -62,39 +57,36 @@ export async function view(state, frame) {
   } catch (failure) {
     return { node: fault(failure) };
   }
-  const model = { name, zone, jobZone, frame, ...data, layout: null, rows: [], picked: null, only: frame.query.only ?? '' };
-  arrange(model);
   const side = h('aside.side', { 'aria-label': t('one planned fire') });
   const grid = h('div.cal', { role: 'grid', 'aria-label': t('planned fires'), 'aria-readonly': 'true' });
   const legend = h('div.legend', { role: 'group', 'aria-label': t('endings') });
   const tip = h('div.tip', { hidden: true, role: 'tooltip' });
-  Object.assign(model, { side, grid, legend, tip, state });
-  drawLegend(model);
-  drawGrid(model);
+  const model = { state, name, zone, jobZone, frame, side, grid, legend, tip, picked: null, only: frame.query.only ?? '' };
+  const show = (found) => {
+    Object.assign(model, found);
+    arrange(model);
+    drawLegend(model);
+    drawGrid(model);
+  };
+  show(data);
   listenTo(model);
   pickFromAddress(model);
   const wrap = h('div.cal-wrap', h('div.cal-main', grid, tip, data.note && h('p.faint.after', data.note)), side);
+  const none = () =>
+    empty(
+      t('No planned fire yet'),
+      `${state.job?.enabled === false ? t('The job is paused.') : ''} `
+        + t('Each planned fire will be a square here, with its ending and the reason.'),
+    );
   return {
-    node: model.fires.length ? h('div', h('div.tools', legend), wrap) : noFires(state),
+    node: model.fires.length ? h('div', h('div.tools', legend), wrap) : none(),
     async refresh() {
       const next = await readFires(name, state.job, zone).catch(() => null);
       if (!next || JSON.stringify(next.fires) === JSON.stringify(model.fires)) return;
-      Object.assign(model, next);
-      arrange(model);
-      drawLegend(model);
-      drawGrid(model);
+      show(next);
       if (model.picked) pick(model, model.picked.at, { quiet: true });
     },
   };
-}
-
-function noFires({ job }) {
-  return empty(
-    t('No planned fire yet'),
-    job && !job.enabled
-      ? t('The job is paused. Each planned fire will be a square here, with its ending and the reason.')
-      : t('Each planned fire will be a square here, with its ending and the reason.'),
-  );
 }
 
 function arrange(model) {
@@ -142,9 +134,7 @@ const glyphs = { fault: 'lost', queued: 'running' };
 
 function square(ending, extra = {}) {
   const node = h('i.c', { class: ending === 'succeeded' ? '' : ending === 'fault' ? 'wrong' : ending, ...extra });
-  if (SOLID.has(ending) || ['skipped', 'missed', 'cancelled', 'running', 'queued'].includes(ending)) {
-    node.append(s('svg', { 'aria-hidden': 'true' }, s('use', { href: `#g-${glyphs[ending] ?? ending}` })));
-  }
+  if (!PLAIN.has(ending)) node.append(s('svg', { 'aria-hidden': 'true' }, s('use', { href: `#g-${glyphs[ending] ?? ending}` })));
   return node;
 }
 
@@ -176,21 +166,13 @@ function hoursOf(layout, perLine) {
     const [hour, minute] = [Math.floor(wall / 3_600_000), Math.floor((wall / 60_000) % 60)].map((n) => String(n).padStart(2, '0'));
     return isWhole ? hour : `${hour}:${minute}`;
   };
-  const label = layout.mode === 'months' ? (day) => String(day + 1) : text;
-  const labelled =
-    layout.mode === 'quarters'
-      ? columns.map((wall, i) => (i % 12 === 0 ? `${text(wall)} / ${text(wall + DAY / 2)}` : ''))
-      : columns.map((wall, i) => (i % step === 0 ? label(wall) : ''));
-  return h(
-    'div.hours',
-    { 'aria-hidden': 'true' },
-    h('span'),
-    h(
-      'div.cells',
-      labelled.map((one) => h('span', one)),
-    ),
-    h('span'),
-  );
+  const labels = {
+    months: (day, i) => i % step === 0 && String(day + 1),
+    columns: (wall, i) => i % step === 0 && text(wall),
+    quarters: (wall, i) => i % 12 === 0 && `${text(wall)} / ${text(wall + DAY / 2)}`,
+  };
+  const cells = columns.map((wall, i) => h('span', labels[layout.mode](wall, i)));
+  return h('div.hours', { 'aria-hidden': 'true' }, h('span'), h('div.cells', cells), h('span'));
 }
 
 function rowOf(model, row, r, today) {
@@ -206,33 +188,26 @@ function rowOf(model, row, r, today) {
     else children.push(here.length === 1 ? here[0] : h('span.two', { role: 'presentation' }, here));
   }
   const isWeekEnd = !isMonth && new Date(row.key).getUTCDay() === 1;
+  const sum = { role: 'gridcell', class: row.good < row.total ? 'bad' : '', title: t('{good} of {total} succeeded', row) };
   return h(
     'div.d',
-    { role: 'row', class: [isToday ? 'today' : '', isWeekEnd ? 'mon' : ''].join(' ') },
+    { role: 'row', class: `${isToday ? 'today' : ''} ${isWeekEnd ? 'mon' : ''}` },
     h('b', { role: 'rowheader' }, name),
     h('div.cells', { role: 'presentation' }, children),
-    h(
-      'em',
-      { role: 'gridcell', class: row.good < row.total ? 'bad' : '', title: t('{good} of {total} succeeded', row) },
-      row.total ? `${number(row.good)} / ${number(row.total)}` : '',
-    ),
+    h('em', sum, row.total ? `${number(row.good)} / ${number(row.total)}` : ''),
   );
 }
 
 function rowName(key, isMonth, isToday, isFirst) {
   if (isToday) return t('today');
-  const day = new Date(key);
-  if (isMonth) {
-    const year = day.getUTCMonth() === 0 || isFirst ? { year: 'numeric' } : {};
-    return new Intl.DateTimeFormat(language === 'zh' ? 'zh-CN' : 'en-GB', { timeZone: 'UTC', month: 'short', ...year }).format(day);
-  }
-  const options = { timeZone: 'UTC', weekday: 'short', day: 'numeric', ...(day.getUTCDate() === 1 ? { month: 'short' } : {}) };
-  if (language === 'zh')
-    return new Intl.DateTimeFormat('zh-CN', day.getUTCDate() === 1 ? { ...options, weekday: undefined } : options).format(day);
-  return new Intl.DateTimeFormat('en-GB', options)
-    .formatToParts(day)
-    .map(({ type, value }) => (type === 'weekday' ? value.slice(0, 2) : value))
-    .join('');
+  const [day, isZh] = [new Date(key), language === 'zh'];
+  const format = (options) => new Intl.DateTimeFormat(isZh ? 'zh-CN' : 'en-GB', { timeZone: 'UTC', ...options });
+  if (isMonth) return format({ month: 'short', ...(day.getUTCMonth() === 0 || isFirst ? { year: 'numeric' } : {}) }).format(day);
+  const isNewMonth = day.getUTCDate() === 1;
+  const options = { weekday: 'short', day: 'numeric', ...(isNewMonth ? { month: 'short' } : {}) };
+  if (isZh) return format(isNewMonth ? { ...options, weekday: undefined } : options).format(day);
+  const parts = format(options).formatToParts(day);
+  return parts.map(({ type, value }) => (type === 'weekday' ? value.slice(0, 2) : value)).join('');
 }
 
 function cellOf(model, cell, r, c) {
@@ -248,21 +223,16 @@ function cellOf(model, cell, r, c) {
     node.classList.add('picked');
     node.setAttribute('aria-selected', 'true');
   }
-  if (cell.count > 1 && model.layout.mode !== 'columns' && cell.ending !== 'succeeded' && model.layout.mode === 'months')
-    node.append(h('small', String(cell.count)));
+  if (cell.count > 1 && cell.ending !== 'succeeded' && model.layout.mode === 'months') node.append(h('small', String(cell.count)));
   return node;
 }
 
 export const momentOf = (model, at) => `${date(at, model.zone)} ${clock(at, model.zone)}`;
 
 function labelOf(model, cell) {
-  const what =
-    cell.count > 1
-      ? countsOf(cell.fires)
-          .map(([ending, n]) => `${n} ${wordOf(ending)}`)
-          .join(', ')
-      : wordOf(cell.ending);
-  return `${momentOf(model, cell.at)}${cell.twin === 2 ? ` ${t('second time')}` : ''}, ${what}`;
+  const counts = () => countsOf(cell.fires).map(([ending, n]) => `${n} ${wordOf(ending)}`).join(', ');
+  const second = cell.twin === 2 ? ` ${t('second time')}` : '';
+  return `${momentOf(model, cell.at)}${second}, ${cell.count > 1 ? counts() : wordOf(cell.ending)}`;
 }
 
 // ---------- pointing, keys ----------
@@ -271,43 +241,30 @@ function listenTo(model) {
   const { grid, tip } = model;
   const cellAt = (event) => event.target.closest?.('[data-at]');
   const modelCell = (node) => model.rows[node.dataset.r].cells[node.dataset.c];
-  const show = (node) => showTip(model, node, modelCell(node));
-  grid.addEventListener('pointerover', (event) => {
-    const node = cellAt(event);
-    if (node) show(node);
-    else tip.hidden = true;
-  });
-  grid.addEventListener('pointerleave', () => {
+  const hide = () => {
     tip.hidden = true;
+  };
+  const on = (kind, act) =>
+    grid.addEventListener(kind, (event) => {
+      const node = cellAt(event);
+      if (node) act(node, event);
+      else hide();
+    });
+  on('pointerover', (node) => showTip(model, node, modelCell(node)));
+  on('focusin', (node) => node.matches(':focus-visible') && showTip(model, node, modelCell(node)));
+  for (const kind of ['pointerleave', 'focusout']) grid.addEventListener(kind, hide);
+  on('click', (node) => {
+    pick(model, modelCell(node).fires[0].at);
+    node.focus({ preventScroll: true });
   });
-  grid.addEventListener('focusin', (event) => {
-    const node = cellAt(event);
-    if (node?.matches(':focus-visible')) show(node);
-  });
-  grid.addEventListener('focusout', () => {
-    tip.hidden = true;
-  });
-  grid.addEventListener('click', (event) => {
-    const node = cellAt(event);
-    if (node) {
-      pick(model, modelCell(node).fires[0].at);
-      node.focus({ preventScroll: true });
-    }
-  });
-  grid.addEventListener('keydown', (event) => {
-    const node = cellAt(event);
-    if (!node) return;
-    if (event.key === 'Enter' || event.key === ' ') {
-      event.preventDefault();
-      event.stopPropagation();
-      pick(model, modelCell(node).fires[0].at);
-      return;
-    }
-    const next = neighbourOf(model.rows, Number(node.dataset.r), Number(node.dataset.c), event.key);
-    if (!next) return;
+  on('keydown', (node, event) => {
+    const isPick = event.key === 'Enter' || event.key === ' ';
+    const next = isPick ? null : neighbourOf(model.rows, Number(node.dataset.r), Number(node.dataset.c), event.key);
+    if (!isPick && !next) return;
     event.preventDefault();
     event.stopPropagation();
-    focusCell(model, model.rows[next.row].cells[next.cell].at);
+    if (isPick) pick(model, modelCell(node).fires[0].at);
+    else focusCell(model, model.rows[next.row].cells[next.cell].at);
   });
 }
 
@@ -329,16 +286,10 @@ function showTip(model, node, cell) {
   const { tip, grid } = model;
   const fire = cell.fires[0];
   const outage = outageOf(model.fires, fire);
-  const head =
-    outage.length > 1
-      ? t('{from} to {to}: {n} {what}', {
-          from: momentOf(model, outage[0].at),
-          to: clock(outage.at(-1).at, model.zone),
-          n: outage.length,
-          what: wordOf(fire.ending),
-        })
-      : labelOf(model, cell);
-  fill(tip, h('b', head), fire.ending !== 'succeeded' && fire.reason && other(fire.reason, 'span'));
+  const [from, to] = [momentOf(model, outage[0].at), clock(outage.at(-1).at, model.zone)];
+  const isOne = outage.length === 1;
+  const head = isOne ? labelOf(model, cell) : t('{from} to {to}: {n} {what}', { from, to, n: outage.length, what: wordOf(fire.ending) });
+  fill(tip, h('b', head), fire.ending !== 'succeeded' && fire.reason && other(told(fire.reason, model.zone), 'span'));
   tip.hidden = false;
   const [box, at, own] = [grid.parentElement.getBoundingClientRect(), node.getBoundingClientRect(), tip.getBoundingClientRect()];
   const left = Math.max(0, Math.min(at.left - box.left, box.width - own.width));

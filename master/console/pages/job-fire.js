@@ -7,8 +7,12 @@ import { state as chip, button, anchor, fault } from '../parts.js';
 import { offsetAt, wallOf } from '../logic/zone.js';
 import { countsOf } from '../logic/calendar.js';
 import { wallTimeOf, findPlanned } from '../logic/whytime.js';
-import { runNow } from './job.js';
+import { runNow } from '../acts.js';
+import { neverStarted, told } from './job-runs.js';
 import { DAY, iso, wordOf, momentOf, nodeAt } from './job-calendar.js';
+
+const QUARTER = 900_000;
+const OPEN = new Set(['planned', 'running', 'queued', 'unknown']);
 
 export function pickFromAddress(model) {
   const asked = Date.parse(model.frame.query.at ?? '');
@@ -49,16 +53,13 @@ function drawSide(model) {
     autocomplete: 'off',
     spellcheck: false,
   });
-  const form = h('form.ask', input, h('button.b.big', { type: 'submit' }, t('Why?')));
-  form.addEventListener('submit', (event) => {
+  const ask = (event) => {
     event.preventDefault();
-    const wall = wallTimeOf(input.value, model.zone, Date.now());
-    if (wall === null) {
-      fill(said, fault(t('“{text}” is no time; write it as 24 Nov 03:30, yesterday 3:00 or Mon 3:30', { text: input.value })));
-      return;
-    }
-    fill(said, answerOf(model, wall, input.value));
-  });
+    const [text, wall] = [input.value, wallTimeOf(input.value, model.zone, Date.now())];
+    const wrong = () => fault(t('“{text}” is no time; write it as 24 Nov 03:30, yesterday 3:00 or Mon 3:30', { text }));
+    fill(said, wall === null ? wrong() : answerOf(model, wall));
+  };
+  const form = h('form.ask', { onsubmit: ask }, input, h('button.b.big', { type: 'submit' }, t('Why?')));
   model.said = said;
   model.detail = h('div.fire', { 'aria-live': 'polite' });
   fill(model.side, form, said, model.detail);
@@ -66,16 +67,16 @@ function drawSide(model) {
 
 function whyAt(model, at) {
   const cell =
-    model.fires.find((fire) => fire.at === at) ?? (model.isDense && model.fires.find((fire) => fire.at <= at && at < fire.at + 900_000));
+    model.fires.find((fire) => fire.at === at) ?? (model.isDense && model.fires.find((fire) => fire.at <= at && at < fire.at + QUARTER));
   if (cell) pick(model, cell.at);
-  else fill(model.said, answerOf(model, wallOf(model.zone, at), ''));
+  else fill(model.said, answerOf(model, wallOf(model.zone, at)));
 }
 
 /** Chooses the fire of a time, or says that none was planned then. */
 function answerOf(model, wall) {
   const times = model.fires.map((fire) => fire.at);
   const found = model.isDense
-    ? { at: times.findLast((at) => wallOf(model.zone, at) <= wall && wall < wallOf(model.zone, at) + 900_000) }
+    ? { at: times.findLast((at) => wallOf(model.zone, at) <= wall && wall < wallOf(model.zone, at) + QUARTER) }
     : findPlanned(wall, model.zone, times);
   if (found.at !== undefined) {
     pick(model, found.at);
@@ -87,31 +88,16 @@ function answerOf(model, wall) {
   if (times.length && wall < wallOf(model.zone, times[0]))
     return h('p', t('That is before the calendar begins, on {time}.', { time: when(times[0], model.zone) }));
   const around = [found.before, found.after].filter((at) => at !== null && at !== undefined);
-  return h(
-    'p',
-    t('Nothing was planned then.'),
-    ' ',
-    around.length > 0 && t('The times around it:'),
-    ' ',
-    around.map((at, i) => [
-      i > 0 && ', ',
-      h(
-        'button.as-link',
-        {
-          type: 'button',
-          onclick: () => {
-            fill(model.said);
-            pick(model, at);
-          },
-        },
-        momentOf(model, at),
-      ),
-    ]),
-  );
+  const go = (at) => {
+    fill(model.said);
+    pick(model, at);
+  };
+  const one = (at, i) => [i > 0 && ', ', h('button.as-link', { type: 'button', onclick: () => go(at) }, momentOf(model, at))];
+  return h('p', t('Nothing was planned then.'), ' ', around.length > 0 && t('The times around it:'), ' ', around.map(one));
 }
 
 function drawFire(model, fire) {
-  const { detail, frame, name, zone } = model;
+  const { detail, name, zone } = model;
   if (fire.endings) {
     drawQuarter(model, fire);
     return;
@@ -119,33 +105,27 @@ function drawFire(model, fire) {
   const { line } = fire;
   const ending = line.endings.at(-1);
   const runId = line.live?.runId ?? ending?.runId;
-  const facts = [
-    [t('Worker'), line.worker && other(line.worker)],
-    [t('Took'), ending?.durationMs > 0 && duration(ending.durationMs)],
-    [t('Attempts'), line.endings.length > 1 && number(line.endings.length)],
-    [t('Decided by'), line.decidedBy === 'worker' ? other(line.worker) : line.decidedBy === 'master' ? t('the master') : null],
-  ];
+  const [hasRun, isOver] = [!neverStarted.has(fire.ending), !OPEN.has(fire.ending)];
   const before = fire.ending === 'skipped' && runBefore(model, fire);
-  if (before) facts.unshift([t('Run of {time}', { time: clock(before.at, zone) }), duration(before.line.endings.at(-1).durationMs)]);
+  const earlier = before && t('Run of {time}', { time: clock(before.at, zone) });
+  const facts = [
+    before && [earlier, duration(before.line.endings.at(-1).durationMs)],
+    hasRun && line.worker && [t('Worker'), other(line.worker)],
+    ending?.durationMs > 0 && [t('Took'), duration(ending.durationMs)],
+    line.endings.length > 1 && [t('Attempts'), number(line.endings.length)],
+    !hasRun && line.decidedBy && [t('Decided by'), line.decidedBy === 'worker' ? other(line.worker) : t('the master')],
+  ];
   fill(
     detail,
     fire.ending === 'fault' ? h('p.s-failed', chip('lost', wordOf('fault'))) : chip(fire.ending),
     h('h2', h('time', { datetime: iso(fire.at), title: full(fire.at, model.jobZone) }, momentOf(model, fire.at))),
-    h('p', fire.ending === 'planned' ? time(fire.at, coming, model.jobZone) : other(fire.reason, 'span')),
-    h(
-      'dl.facts',
-      facts.filter(([, value]) => value).map(([term, value]) => [h('dt', term), h('dd', value)]),
-    ),
+    h('p', fire.ending === 'planned' ? time(fire.at, coming, model.jobZone) : other(told(fire.reason, zone), 'span')),
+    h('dl.facts', facts.filter(Boolean).map(([term, value]) => [h('dt', term), h('dd', value)])),
     h(
       'div.acts.wrap',
-      runId &&
-        fire.ending !== 'planned' &&
-        anchor(['skipped', 'missed', 'cancelled'].includes(fire.ending) ? t('Its record') : t('Open the run'), link.run(name, runId)),
-      before && anchor(t('Run of {time}', { time: clock(before.at, zone) }), link.run(name, before.line.endings.at(-1).runId)),
-      model.state.job &&
-        fire.ending !== 'planned' &&
-        fire.ending !== 'running' &&
-        button(t('Run now'), { role: 'operator', onclick: () => runNow(name, frame) }),
+      runId && fire.ending !== 'planned' && anchor(hasRun ? t('Open the run') : t('Its record'), link.run(name, runId)),
+      before && anchor(earlier, link.run(name, before.line.endings.at(-1).runId)),
+      model.state.job && isOver && button(t('Run now'), { role: 'operator', onclick: () => runNow(name) }),
     ),
     h('div.rest', likeIt(model, fire)),
   );
@@ -157,34 +137,28 @@ function drawQuarter(model, fire) {
   const list = h('ul.list');
   fill(
     detail,
-    h('h2', `${momentOf(model, fire.at)} – ${clock(fire.at + 900_000, zone)}`),
+    h('h2', `${momentOf(model, fire.at)} – ${clock(fire.at + QUARTER, zone)}`),
     h(
       'p',
       countsOf([fire]).map(([ending, n], i) => [i > 0 && ', ', `${number(n)} ${wordOf(ending)}`]),
     ),
     list,
   );
-  get(path`jobs/${name}/ledger`, { from: iso(fire.at), to: iso(fire.at + 899_999), limit: 900 })
+  const row = (line) => {
+    const at = clock(line.planTime, zone, true);
+    return h(
+      'li',
+      line.fault ? chip('lost', wordOf('fault')) : chip(line.ending),
+      line.endings.length ? h('a.link', { href: link.run(name, line.endings.at(-1).runId) }, at) : at,
+      h('span.grow.one.dim', line.ending !== 'succeeded' && other(told(line.reason, zone))),
+    );
+  };
+  const rank = ({ ending }) => (ending === 'planned' ? 2 : ending === 'succeeded' ? 1 : 0);
+  get(path`jobs/${name}/ledger`, { from: iso(fire.at), to: iso(fire.at + QUARTER - 1), limit: 900 })
     .then(({ lines }) => {
       if (model.picked !== fire) return;
-      const shown = [
-        ...lines.filter((line) => line.ending !== 'succeeded'),
-        ...lines.filter((line) => line.ending === 'succeeded'),
-      ].slice(0, 12);
-      fill(
-        list,
-        shown.map((line) =>
-          h(
-            'li',
-            line.fault ? chip('lost', wordOf('fault')) : chip(line.ending),
-            line.endings.length
-              ? h('a.link', { href: link.run(name, line.endings.at(-1).runId) }, clock(line.planTime, zone, true))
-              : clock(line.planTime, zone, true),
-            h('span.grow.one.dim', line.ending === 'succeeded' ? '' : other(line.reason)),
-          ),
-        ),
-        lines.length > shown.length && h('li.faint', t('and {n} more', { n: lines.length - shown.length })),
-      );
+      const shown = lines.sort((a, b) => rank(a) - rank(b)).slice(0, 12);
+      fill(list, shown.map(row), lines.length > shown.length && h('li.faint', t('and {n} more', { n: lines.length - shown.length })));
     })
     .catch((failure) => fill(list, h('li', fault(failure))));
 }
@@ -201,7 +175,7 @@ function runBefore({ fires }, fire) {
 
 /** How often the same time of day ended so: a count, no guess. */
 function likeIt({ fires, zone, layout, days }, fire) {
-  if (['succeeded', 'planned', 'running', 'queued'].includes(fire.ending) || layout.mode === 'months') return null;
+  if (fire.ending === 'succeeded' || OPEN.has(fire.ending) || layout.mode === 'months') return null;
   const minute = (at) => Math.floor(((at + offsetAt(zone, at)) % DAY) / 60_000);
   const alike = fires.filter((one) => one.ending === fire.ending && minute(one.at) === minute(fire.at)).length;
   if (alike < 2) return null;

@@ -4,28 +4,23 @@ import { t } from '../i18n.js';
 import { ask, get, path } from '../api.js';
 import { time, when, ago } from '../time.js';
 import { button, question, fault, empty, download } from '../parts.js';
+import { toast } from '../frame.js';
+import { attempt, copy } from '../acts.js';
 import { diffLines } from '../logic/diff.js';
 
 export const shown = (value) => (value === undefined || value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value));
 
 /** Changes as lines: each member, then what it was and what it is. Texts of several lines are compared line by line. */
 export function diffNode(changes, { was = 'del', is = 'add' } = {}) {
-  return h(
-    'div.diff',
-    changes.map(({ member, was: before, is: after }) => [
-      h('div.gap', clean(member)),
-      typeof before === 'string' && typeof after === 'string' && (before + after).includes('\n')
-        ? diffLines(before, after).map(({ kind, text }) => line(kind === 'del' ? was : kind === 'add' ? is : kind, text))
-        : [
-            before !== undefined && before !== null && line(was, shown(before)),
-            after !== undefined && after !== null && line(is, shown(after)),
-          ],
-    ]),
-  );
+  const kinds = { del: was, add: is };
+  const line = (kind, text) =>
+    h(`div.${kind}`, h('span.sr', { del: t('removed:'), add: t('added:') }[kind] ?? ''), other(text, 'span'));
+  const lines = (before, after) =>
+    typeof before === 'string' && typeof after === 'string' && (before + after).includes('\n')
+      ? diffLines(before, after).map(({ kind, text }) => line(kinds[kind] ?? kind, text))
+      : [[was, before], [is, after]].map(([kind, value]) => (value ?? null) !== null && line(kind, shown(value)));
+  return h('div.diff', changes.map((change) => [h('div.gap', clean(change.member)), lines(change.was, change.is)]));
 }
-
-const line = (kind, text) =>
-  h(`div.${kind}`, h('span.sr', kind === 'del' ? t('removed:') : kind === 'add' ? t('added:') : ''), other(text, 'span'));
 
 export const whats = () => ({
   created: t('created'),
@@ -36,38 +31,24 @@ export const whats = () => ({
   saved: t('saved'),
 });
 
-function wordsOf(version) {
-  const what = whats()[version.what] ?? version.what;
-  return version.what === 'changed' && version.changed?.length ? version.changed.join(', ') : what;
-}
-
 export async function view(state, frame) {
-  const { name } = state;
-  let page;
+  const read = async () => (await get(path`jobs/${state.name}/versions`, { limit: 100 })).versions;
+  const model = { state, frame, versions: [], chosen: null, list: h('ol.vers', { 'aria-label': t('versions') }), side: h('div') };
   try {
-    page = await get(path`jobs/${name}/versions`, { limit: 100 });
+    model.versions = await read();
   } catch (failure) {
-    return {
-      node: failure.status === 404 ? empty(t('No version is known'), t('This job was put into etcd without a master.')) : fault(failure),
-    };
+    const none = () => empty(t('No version is known'), t('This job was put into etcd without a master.'));
+    return { node: failure.status === 404 ? none() : fault(failure) };
   }
-  const model = {
-    state,
-    frame,
-    versions: page.versions,
-    chosen: null,
-    list: h('ol.vers', { 'aria-label': t('versions') }),
-    side: h('div'),
-  };
   drawList(model);
-  const asked = Number(frame.query.version);
-  const first = page.versions.find((version) => version.revision === asked) ?? page.versions[1] ?? page.versions[0];
+  const asked = model.versions.find((version) => version.revision === Number(frame.query.version));
+  const first = asked ?? model.versions[1] ?? model.versions[0];
   if (first) await choose(model, first, true);
   return {
     node: h('div.hist', model.list, model.side),
     keys: { j: () => step(model, 1), k: () => step(model, -1) },
     async refresh() {
-      model.versions = (await get(path`jobs/${name}/versions`, { limit: 100 })).versions;
+      model.versions = await read();
       drawList(model);
     },
   };
@@ -79,147 +60,119 @@ function step(model, by) {
 }
 
 function drawList(model) {
-  const total = model.versions.length;
-  fill(
-    model.list,
-    model.versions.map((version, i) =>
+  const { versions, chosen, state, list } = model;
+  const row = (version, i) => {
+    const { what, changed, at, revision } = version;
+    const text = what === 'changed' && changed?.length ? changed.join(', ') : (whats()[what] ?? what);
+    const isNew = at && Date.now() - Date.parse(at) < 43_200_000;
+    return h(
+      'li',
       h(
-        'li',
-        h(
-          'button',
-          { type: 'button', 'aria-pressed': String(version.revision === model.chosen?.revision), onclick: () => choose(model, version) },
-          h('span.no', String(total - i)),
-          h(
-            'span.grow',
-            h('b.one', other(wordsOf(version), 'span')),
-            h(
-              'small',
-              other(whoOf(version)),
-              version.at && [', ', time(version.at, Date.now() - Date.parse(version.at) < 43_200_000 ? ago : when)],
-            ),
-          ),
-          i === 0 && model.state.job && h('span.faint', t('now')),
-        ),
+        'button',
+        { type: 'button', 'aria-pressed': String(revision === chosen?.revision), onclick: () => choose(model, version) },
+        h('span.no', String(versions.length - i)),
+        h('span.grow', h('b.one', other(text, 'span')), h('small', other(whoOf(version)), at && [', ', time(at, isNew ? ago : when)])),
+        i === 0 && state.job && h('span.faint', t('now')),
       ),
-    ),
-  );
+    );
+  };
+  fill(list, versions.map(row));
 }
 
-const whoOf = ({ by, from }) =>
-  by === 'unknown'
-    ? t('not by a master')
-    : by === 'local'
-      ? t('from {address}', { address: from })
-      : by === 'token'
-        ? t('apiToken, {address}', { address: from })
-        : by;
+function whoOf({ by, from }) {
+  if (by === 'unknown') return t('not by a master');
+  return by === 'local' ? t('from {address}', { address: from }) : by === 'token' ? t('apiToken, {address}', { address: from }) : by;
+}
 
 async function choose(model, version, isFirst = false) {
   model.chosen = version;
   if (!isFirst) model.frame.setQuery({ version: String(version.revision) });
   drawList(model);
-  const { name, job } = model.state;
-  const isNow = job && version.revision === model.versions[0]?.revision;
+  const { state: { name, job }, versions } = model;
+  const isNow = job && version.revision === versions[0]?.revision;
+  const to = isNow && versions[1]?.what !== 'deleted' ? versions[1]?.revision : undefined;
+  // A version is compared with what is in force; what is in force, with the one before; one of a deleted job with nothing.
+  const comparable = version.what !== 'deleted' && job && (!isNow || to);
   try {
-    const [full, diff] = await Promise.all([
+    const [full, { changes }] = await Promise.all([
       get(path`jobs/${name}/versions/${version.revision}`),
-      version.what === 'deleted'
-        ? { changes: [] }
-        : get(
-            path`jobs/${name}/versions/${version.revision}/diff`,
-            isNow && model.versions[1] ? { to: model.versions[1].revision } : {},
-          ).catch(() => ({ changes: [] })),
+      comparable ? get(path`jobs/${name}/versions/${version.revision}/diff`, { to }).catch(() => ({ changes: [] })) : { changes: [] },
     ]);
-    if (model.chosen === version) drawVersion(model, version, full, diff.changes, isNow);
+    if (model.chosen === version) drawVersion(model, version, full, changes, isNow, comparable);
   } catch (failure) {
     fill(model.side, fault(failure));
   }
 }
 
-function drawVersion(model, version, full, changes, isNow) {
-  const { state, frame, versions } = model;
-  const number = versions.length - versions.indexOf(version);
-  const json = h('pre.field.mono.json', { hidden: true, tabindex: '0' }, JSON.stringify(full.job, null, 2));
+function drawVersion(model, version, full, changes, isNow, comparable) {
+  const { state, versions } = model;
+  const n = versions.length - versions.indexOf(version);
+  const json = h('pre.field.mono.json', { hidden: Boolean(comparable) || !full.job, tabindex: '0' }, JSON.stringify(full.job, null, 2));
   const look = button('JSON', {
     onclick: () => {
       json.hidden = !json.hidden;
       look.setAttribute('aria-pressed', String(!json.hidden));
     },
   });
-  // The diff of a version is from it to what is in force; of the one in force, from it to the one before.
-  const drawn = isNow ? diffNode(changes, { was: 'add', is: 'del' }) : diffNode(changes);
-  const back = button(t('Restore {n}…', { n: number }), { role: 'editor', onclick: () => restore(model, version, number, back) });
+  const back = button(t('Restore {n}…', { n }), { role: 'editor', onclick: () => restore(model, version, n, back) });
+  const place = !state.job
+    ? t('the job is deleted')
+    : !isNow
+      ? t('beside {n}, which is in force', { n: versions.length })
+      : comparable
+        ? t('in force; beside the one before')
+        : t('in force');
+  const none = !full.job
+    ? version.what === 'deleted'
+      ? t('The job was deleted here.')
+      : t('Its definition is not kept any more.')
+    : comparable && t('It does not differ.');
+  const colours = () =>
+    isNow ? t('Green is what this version brought.') : t('Red is what version {n} has, green is what is in force.', { n });
   fill(
     model.side,
     h(
       'div.box',
       h(
         'div.box-h',
-        h('b', t('Version {n}', { n: number })),
-        h(
-          'span.faint',
-          !state.job
-            ? t('the job is deleted')
-            : isNow
-              ? versions.length > 1
-                ? t('in force; beside the one before')
-                : t('in force')
-              : t('beside {n}, which is in force', { n: versions.length }),
-        ),
-        h('span.acts', full.job && look, full.job && !isNow && back),
+        h('b', t('Version {n}', { n })),
+        h('span.faint', place),
+        h('span.acts', full.job && comparable && look, full.job && !isNow && back),
       ),
-      changes.length
-        ? drawn
-        : h(
-            'p.pad',
-            full.job
-              ? t('It does not differ.')
-              : version.what === 'deleted'
-                ? t('The job was deleted here.')
-                : t('Its definition is not kept any more.'),
-          ),
+      changes.length ? diffNode(changes, isNow ? { was: 'add', is: 'del' } : {}) : none && h('p.pad', none),
     ),
     json,
     h(
       'p.faint.after',
-      changes.length > 0 &&
-        state.job &&
-        (isNow ? t('Green is what this version brought.') : t('Red is what version {n} has, green is what is in force.', { n: number })),
-      ' ',
+      changes.length > 0 && [colours(), ' '],
       version.at && t('Saved {when}, {who}.', { when: when(version.at), who: clean(whoOf(version)) }),
     ),
   );
 }
 
-async function restore({ state, frame, versions }, version, number, from) {
+async function restore({ state, frame, versions }, version, n, from) {
+  const [old, next] = [versions.length, versions.length + 1];
+  const isThere = Boolean(state.job);
   const yes = await question(from, {
-    title: t('Restore version {n}?', { n: number }),
-    text: state.job
-      ? t('It becomes version {n} and is in force at once. Version {old} stays in this list.', {
-          n: versions.length + 1,
-          old: versions.length,
-        })
+    title: t('Restore version {n}?', { n }),
+    text: isThere
+      ? t('It becomes version {n} and is in force at once. Version {old} stays in this list.', { n: next, old })
       : t('The job is there again, as it was then.'),
-    yes: t('Restore as {n}', { n: versions.length + 1 }),
-    no: state.job ? t('Keep {n}', { n: versions.length }) : t('Cancel'),
+    yes: t('Restore as {n}', { n: next }),
+    no: isThere ? t('Keep {n}', { n: old }) : t('Cancel'),
   });
   if (!yes) return;
-  try {
-    await ask('POST', path`jobs/${state.name}/versions/${version.revision}/restore`, state.etag ? { etag: state.etag } : {});
-    frame.toast(
-      t('Version {n} is in force again.', { n: number }),
-      state.job
-        ? { undo: () => ask('POST', path`jobs/${state.name}/versions/${versions[0].revision}/restore`).then(() => frame.reload()) }
-        : {},
-    );
+  const put = ({ revision }, etag) => ask('POST', path`jobs/${state.name}/versions/${revision}/restore`, etag ? { etag } : {});
+  await attempt('editor', async () => {
+    await put(version, state.etag);
+    const undo = () => put(versions[0]).then(() => frame.reload());
+    toast(t('Version {n} is in force again.', { n }), isThere ? { undo } : {});
     frame.reload();
-  } catch (failure) {
-    frame.toast(failure.message, { isFault: true });
-  }
+  });
 }
 
 /** The definition of a job as it is stored. */
-export function viewJson(state, frame) {
+export function viewJson(state) {
   const pre = h('pre.field.mono.json', { tabindex: '0', 'aria-label': t('definition') });
   const text = () => `${JSON.stringify(state.job, null, 2)}\n`;
   const draw = () => {
@@ -231,7 +184,7 @@ export function viewJson(state, frame) {
       'div',
       h(
         'div.tools.end',
-        button(t('Copy'), { onclick: () => navigator.clipboard.writeText(text()).then(() => frame.toast(t('Copied.'))) }),
+        button(t('Copy'), { onclick: () => copy(text(), t('Copied.')) }),
         button(t('Download'), { onclick: () => download(text(), `${state.name}.json`, 'application/json') }),
       ),
       pre,

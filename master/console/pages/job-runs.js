@@ -2,17 +2,14 @@
 import { h, fill, other, link, clean } from '../dom.js';
 import { t } from '../i18n.js';
 import { get } from '../api.js';
-import { zoneOf, when, full, duration, time, ago } from '../time.js';
-import { state as chip, meter, segments, button, fault, empty } from '../parts.js';
+import { zoneOf, when, full, duration, rough, lively, ms } from '../time.js';
+import { state, meter, segments, button, fault, empty, table, searchBox } from '../parts.js';
+import { copy } from '../acts.js';
 import { quoted } from './job.js';
 
 const PAGE = 50;
-const SPANS = [
-  ['1d', () => t('a day')],
-  ['7d', () => t('7 d')],
-  ['30d', () => t('30 d')],
-  ['', () => t('all')],
-];
+
+const spans = () => [['1d', t('a day')], ['7d', t('7 d')], ['30d', t('30 d')], ['', t('all')]];
 const triggers = () => ({
   schedule: t('schedule'),
   manual: t('by hand'),
@@ -22,97 +19,45 @@ const triggers = () => ({
   misfire: t('made up for'),
 });
 
+export const neverStarted = new Set(['skipped', 'missed', 'cancelled']);
 export const triggerWord = (trigger) => triggers()[trigger] ?? trigger;
-export const runIdOf = (record) => record._id.slice(record.jobName.length + 1);
 
-/** How many times in words a run started after its time. */
-export const lateness = (record) =>
-  record.trigger === 'schedule' &&
-  record.startTime > 0 &&
-  record.exitCode !== undefined &&
-  !['skipped', 'missed', 'cancelled'].includes(record.status)
-    ? `+${duration(record.startTime - record.planTime)}`
-    : '';
+/** What a worker says of a run, with its instants in the zone that is shown. */
+export const told = (text, zone) => text.replace(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z| UTC)/g, (at) => when(at, zone));
 
-export function view(state, frame) {
-  const model = {
-    state,
-    frame,
-    words: frame.query.filter ?? '',
-    span: frame.query.span ?? '',
-    records: [],
-    next: null,
-    unended: [],
-    newer: 0,
-    at: -1,
-    longest: 1,
+export function view(jobState, frame) {
+  const zone = zoneOf(jobState.job?.timeZone);
+  const model = { frame, zone, jobState, words: frame.query.filter ?? '', span: frame.query.span ?? '', records: [], unended: [], at: -1 };
+  Object.assign(model, { body: h('tbody'), foot: h('div.foot'), note: h('div.newer'), said: h('div') });
+  const choose = (name, value) => {
+    model[name] = value;
+    frame.setQuery({ filter: model.words, span: model.span });
+    load(model);
   };
-  model.body = h('tbody');
-  model.foot = h('div.foot');
-  model.note = h('div.newer');
-  model.said = h('div');
-  const input = h('input', {
-    type: 'search',
-    value: model.words,
-    'aria-label': t('filter these runs'),
-    placeholder: t('ending:failed worker:w1 trigger:manual, words of command or error'),
-    autocomplete: 'off',
-    spellcheck: false,
-  });
-  let typing = 0;
-  input.addEventListener('input', () => {
-    clearTimeout(typing);
-    typing = setTimeout(() => {
-      model.words = input.value.trim();
-      frame.setQuery({ filter: model.words });
-      load(model);
-    }, 200);
-  });
-  const spans = segments(
-    t('since'),
-    SPANS.map(([value, text]) => [value, text()]),
-    model.span,
-    (span) => {
-      model.span = span;
-      frame.setQuery({ span });
-      load(model);
-    },
-  );
+  const placeholder = t('ending:failed worker:w1 trigger:manual, words of command or error');
+  const label = { value: model.words, 'aria-label': t('filter these runs'), placeholder };
+  const input = searchBox(label, (words) => choose('words', words));
   const sentinel = h('div.sentinel', { 'aria-hidden': 'true' });
-  const watch = new IntersectionObserver(
-    (seen) => {
-      if (seen.some((one) => one.isIntersecting)) more(model);
-    },
-    { rootMargin: '600px' },
-  );
+  const watch = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && more(model), { rootMargin: '600px' });
   watch.observe(sentinel);
   load(model);
+  const since = segments(t('since'), spans(), model.span, (span) => choose('span', span));
+  const [list, row] = [listOf(model), () => model.body.children[model.at]];
   return {
-    node: h('div', h('div.tools', h('label.filter', input), spans), model.said, model.note, tableOf(model), model.foot, sentinel),
+    node: h('div', h('div.tools', h('label.filter', input), since), model.said, model.note, list, model.foot, sentinel),
     refresh: () => refresh(model),
     keys: {
       j: () => move(model, 1),
       k: () => move(model, -1),
       f: () => input.focus(),
-      Enter: () => {
-        const row = model.body.children[model.at];
-        if (row?.dataset.href) frame.go(row.dataset.href);
-        else return false;
-        return true;
-      },
-      y: () => {
-        const row = model.body.children[model.at];
-        if (row) navigator.clipboard.writeText(location.origin + row.dataset.href).then(() => frame.toast(t('Copied the link.')));
-      },
+      Enter: () => Boolean(row()) && (frame.go(row().dataset.href), true),
+      y: () => copy(location.origin + (row()?.dataset.href ?? location.pathname + location.search)),
     },
-    close: () => {
-      watch.disconnect();
-      clearTimeout(typing);
-    },
+    close: () => watch.disconnect(),
   };
 }
 
-function tableOf(model) {
+function listOf({ jobState, body }) {
   const heads = [
     [t('Ending'), 112],
     [`${t('Planned')} · ${t('late')}`, 164],
@@ -123,52 +68,51 @@ function tableOf(model) {
     [t('Worker'), 96],
     [t('Last line, or why')],
   ];
-  return h(
-    'table.cards.runlist',
-    h('caption.sr', t('runs of {name}', { name: clean(model.state.name) })),
-    h(
-      'colgroup',
-      heads.map(([, width]) => h('col', width ? { style: { width: `${width}px` } } : {})),
-    ),
-    h(
-      'thead',
-      h(
-        'tr',
-        heads.map(([text, , cls]) => h('th', { scope: 'col', class: cls ?? '' }, text)),
-      ),
-    ),
-    model.body,
-  );
+  const columns = heads.map(([head, width, kind]) => ({ head, width, class: kind }));
+  return table(t('runs of {name}', { name: clean(jobState.name) }), 'jobruns', columns, body);
 }
 
-const query = ({ state, words, span }) => ({ filter: `job:${quoted(state.name)} ${words}`.trim(), from: span, limit: PAGE });
+/** The log's next page, and, if nothing is searched for, what has not ended. */
+async function read({ jobState, words, span }, after) {
+  const job = `job:${quoted(jobState.name)}`;
+  const [page, { unended }] = await Promise.all([
+    get('runs', { filter: `${job} ${words}`.trim(), from: span, limit: PAGE, after }),
+    words || after ? { unended: [] } : get('runs', { filter: `${job} state:running|queued`, limit: 20 }),
+  ]);
+  return { records: page.runs, next: page.next, unended };
+}
 
 async function load(model) {
   const mine = (model.loading = {});
   try {
-    const [unended, page] = await Promise.all([unendedOf(model), get('runs', query(model))]);
-    if (model.loading !== mine) return;
-    Object.assign(model, { unended, records: page.runs, next: page.next, newer: 0 });
-    fill(model.said);
-    draw(model);
+    const found = await read(model);
+    if (model.loading === mine) show(model, found);
   } catch (failure) {
     if (model.loading === mine) fill(model.said, fault(failure));
   }
 }
 
-const unendedOf = async ({ state, words }) =>
-  words === '' ? (await get('runs', { filter: `job:${quoted(state.name)} state:running|queued`, limit: 20 })).unended : [];
+function show(model, found) {
+  Object.assign(model, found);
+  fill(model.said);
+  fill(model.note);
+  draw(model);
+}
+
+const newOf = ({ records }, known) => {
+  const ids = new Set(known.map((record) => record._id));
+  return records.filter((record) => !ids.has(record._id));
+};
 
 async function more(model) {
   if (!model.next || model.isMore) return;
   model.isMore = true;
   try {
-    const page = await get('runs', { ...query(model), after: model.next });
-    const known = new Set(model.records.map((record) => record._id));
-    const added = page.runs.filter((record) => !known.has(record._id));
+    const page = await read(model, model.next);
+    const added = newOf(page, model.records);
     model.records.push(...added);
     model.next = page.next;
-    for (const record of added) model.body.append(rowOf(model, record));
+    model.body.append(...added.map((record) => rowOf(model, record)));
     drawFoot(model);
   } catch (failure) {
     fill(model.said, fault(failure));
@@ -179,131 +123,84 @@ async function more(model) {
 
 /** What is new waits in a line while somebody points at the list or has scrolled; else it is shown. */
 async function refresh(model) {
-  const [unended, page] = await Promise.all([unendedOf(model), get('runs', query(model))]);
-  const known = new Set(model.records.map((record) => record._id));
-  const fresh = page.runs.filter((record) => !known.has(record._id)).length;
-  const sameUnended = JSON.stringify(unended) === JSON.stringify(model.unended);
-  if (fresh === 0 && sameUnended) return;
+  const found = await read(model);
+  const fresh = newOf(found, model.records);
+  if (fresh.length === 0 && JSON.stringify(found.unended) === JSON.stringify(model.unended)) return;
   if (model.body.matches(':hover, :focus-within') || scrollY > 200) {
-    model.newer = fresh || model.newer;
-    fill(
-      model.note,
-      button(model.newer ? t('{n} newer', { n: model.newer }) : t('Show what is new'), {
-        onclick: () => {
-          fill(model.note);
-          load(model);
-        },
-      }),
-    );
-    return;
+    const text = fresh.length ? t('{n} newer', { n: fresh.length }) : t('Show what is new');
+    fill(model.note, button(text, { onclick: () => load(model) }));
+  } else {
+    const isLong = model.records.length > PAGE;
+    show(model, isLong ? { unended: found.unended, records: [...fresh, ...model.records] } : found);
   }
-  const kept = model.records.length > PAGE ? model.records : page.runs;
-  Object.assign(model, {
-    unended,
-    records: kept === page.runs ? page.runs : [...page.runs.filter((record) => !known.has(record._id)), ...kept],
-  });
-  if (kept === page.runs) model.next = page.next;
-  fill(model.note);
-  draw(model);
 }
 
 function draw(model) {
-  model.longest = longUsual(model.records);
-  fill(
-    model.body,
-    model.unended.map((run) => unendedRow(model, run)),
-    model.records.map((record) => rowOf(model, record)),
-  );
-  model.at = Math.min(model.at, model.body.children.length - 1);
+  const { records, unended, body } = model;
+  // The scale of the bars: a long run of the usual ones, so that one that was stuck does not flatten the others.
+  const good = records.filter(({ status }) => status === 'succeeded').map((one) => one.endTime - one.startTime).sort((a, b) => a - b);
+  model.longest = Math.max(1, 1.25 * (good[Math.floor(good.length * 0.9)] ?? 0));
+  model.hasSeconds = records.some(({ planTime, trigger }) => trigger === 'schedule' && planTime % 60_000 !== 0);
+  fill(body, unended.map((run) => unendedRow(model, run)), records.map((record) => rowOf(model, record)));
+  model.at = Math.min(model.at, body.children.length - 1);
   drawFoot(model);
 }
 
-/** The scale of the bars: a long run of the usual ones, so that one that was stuck does not flatten the others. */
-function longUsual(records) {
-  const all = records
-    .filter((record) => record.status === 'succeeded')
-    .map((record) => record.endTime - record.startTime)
-    .sort((a, b) => a - b);
-  return Math.max(1, 1.25 * (all[Math.floor(all.length * 0.9)] ?? 0));
-}
-
-function drawFoot(model) {
-  const n = model.records.length + model.unended.length;
-  fill(
-    model.foot,
-    n === 0
-      ? model.words || model.span
-        ? h('span', t('No run matches.'))
-        : empty(t('No run yet'), t('Each run will be a line here, with its last line of output.'))
-      : [
-          h('span', model.next ? t('{n} shown. The rest follows as you scroll.', { n }) : t('{n} {n|run|runs}.', { n })),
-          h('span.end.wide-only', t('J K to move · Enter to open · Y to copy a link')),
-        ],
-  );
+function drawFoot({ records, unended, next, words, span, foot }) {
+  const n = records.length + unended.length;
+  const said = next ? t('{n} shown. The rest follows as you scroll.', { n }) : t('{n} {n|run|runs}.', { n });
+  const keys = h('span.end.wide-only', t('J K to move · Enter to open · Y to copy a link'));
+  const none = () => empty(t('No run yet'), t('Each run will be a line here, with its last line of output.'));
+  fill(foot, n ? [h('span', said), keys] : words || span ? t('No run matches.') : none());
 }
 
 function rowOf(model, record) {
-  const { status } = record;
-  const took = record.endTime - record.startTime;
-  const hasRun = !['skipped', 'missed', 'cancelled'].includes(status);
-  const href = link.run(record.jobName, runIdOf(record));
-  const isGood = status === 'succeeded';
-  const text = isGood || (record.lastLine && status !== 'killed') ? record.lastLine : record.err;
-  const zone = zoneOf(model.state.job?.timeZone);
-  return row(model, href, [
-    h('td', h('a', { href }, chip(status))),
-    h(
-      'td',
-      h(
-        'time',
-        { datetime: new Date(record.planTime).toISOString(), title: full(record.planTime, model.state.job?.timeZone) },
-        when(record.planTime, zone),
-      ),
-      h('span.sub', lateness(record)),
-    ),
-    h(
-      'td.dur',
-      hasRun && status !== 'lost'
-        ? h(
-            'span.took',
-            h('span.wide-only', meter(took, model.longest, took > 3 * model.longest && took > 10_000 ? 'over' : 'quiet')),
-            h('span.dim', duration(took)),
-          )
-        : null,
-    ),
-    h(
-      'td.num.off',
-      { class: record.exitCode ? 's-failed' : '' },
-      record.signal ? t('signal {n}', { n: record.signal }) : (record.exitCode ?? ''),
-    ),
-    h('td.num.off.dim', String(record.attempt)),
-    h('td.dim.off', triggerWord(record.trigger)),
-    h('td.dim.off', other(record.worker)),
-    h('td.one.full', { class: text === record.lastLine ? 'mono dim' : 'dim' }, other(text, 'span')),
+  const { status, trigger, planTime, startTime, endTime, exitCode, signal, lastLine } = record;
+  const hasRun = !neverStarted.has(status);
+  const took = endTime - startTime;
+  const isLine = status === 'succeeded' || (lastLine && status !== 'killed');
+  const isLate = hasRun && trigger === 'schedule' && startTime > 0 && exitCode !== undefined;
+  const bar = () => meter(took, model.longest, took > 3 * model.longest && took > 10_000 ? 'over' : 'quiet');
+  return row(model, record._id.slice(record.jobName.length + 1), record, [
+    [state(status)],
+    [planned(model, planTime), isLate && h('span.sub', `+${duration(startTime - planTime)}`)],
+    hasRun && status !== 'lost' && h('span.took', h('span.wide-only', bar()), h('span.dim', duration(took))),
+    [{ class: exitCode ? 's-failed' : '' }, signal ? t('signal {n}', { n: signal }) : (exitCode ?? '')],
+    [{ class: isLine ? 'mono' : '' }, other(isLine ? lastLine : told(record.err, model.zone), 'span')],
   ]);
 }
 
 function unendedRow(model, run) {
-  const href = link.run(run.jobName, run.runId);
-  const since = run.claimedAt && Date.parse(run.claimedAt) > Date.parse(run.notBefore) ? run.claimedAt : run.notBefore;
-  return row(model, href, [
-    h('td', h('a', { href }, chip(run.isKillAsked ? 'killed' : run.state, run.isKillAsked ? t('ending') : undefined))),
-    h('td', time(run.planTime, when, model.state.job?.timeZone)),
-    h('td.dur.dim', run.state === 'running' ? time(since, ago) : null),
-    h('td.off'),
-    h('td.num.off.dim', String(run.attempt)),
-    h('td.dim.off', triggerWord(run.trigger)),
-    h('td.dim.off', other(run.worker)),
-    h('td.one.full.dim', run.state === 'queued' ? t('waits in the queue') : ''),
+  const since = run.claimedAt && ms(run.claimedAt) > ms(run.notBefore) ? run.claimedAt : run.notBefore;
+  const isRunning = run.state === 'running';
+  return row(model, run.runId, run, [
+    state(run.isKillAsked ? 'killed' : run.state, run.isKillAsked ? t('ending') : undefined),
+    planned(model, ms(run.planTime)),
+    isRunning && lively(h('span.dim'), () => rough(Date.now() - ms(since))),
+    '',
+    isRunning ? '' : t('waits in the queue'),
   ]);
 }
 
-function row(model, href, cells) {
-  const node = h('tr', { data: { href } }, cells);
-  node.addEventListener('click', (event) => {
-    if (!event.target.closest('a') && getSelection().isCollapsed) model.frame.go(href);
-  });
-  return node;
+function planned({ zone, jobState, hasSeconds }, at) {
+  return h('time', { datetime: new Date(at).toISOString(), title: full(at, jobState.job?.timeZone) }, when(at, zone, hasSeconds));
+}
+
+function row({ frame }, runId, { jobName, attempt, trigger, worker }, [ending, plan, took, exit, last]) {
+  const href = link.run(jobName, runId);
+  const open = (event) => event.target.closest('a') || !getSelection().isCollapsed || frame.go(href);
+  return h(
+    'tr',
+    { data: { href }, onclick: open },
+    h('td', h('a', { href }, ending)),
+    h('td', plan),
+    h('td.dur', took),
+    h('td.num.off', ...[exit].flat()),
+    h('td.num.off.dim', String(attempt)),
+    h('td.dim.off', triggerWord(trigger)),
+    h('td.dim.off', other(worker)),
+    h('td.one.full.dim', ...[last].flat()),
+  );
 }
 
 function move(model, by) {
@@ -311,7 +208,8 @@ function move(model, by) {
   if (rows.length === 0) return;
   rows[model.at]?.classList.remove('at');
   model.at = Math.max(0, Math.min(rows.length - 1, model.at + by));
-  rows[model.at].classList.add('at');
-  rows[model.at].querySelector('a').focus({ preventScroll: true });
-  rows[model.at].scrollIntoView({ block: 'nearest' });
+  const to = rows[model.at];
+  to.classList.add('at');
+  to.querySelector('a').focus({ preventScroll: true });
+  to.scrollIntoView({ block: 'nearest' });
 }

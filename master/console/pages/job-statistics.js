@@ -3,7 +3,7 @@ import { h, s, other, link } from '../dom.js';
 import { t, number, language } from '../i18n.js';
 import { get, path } from '../api.js';
 import { duration, ago, time } from '../time.js';
-import { words, fault, empty } from '../parts.js';
+import { words, fault, empty, section } from '../parts.js';
 
 const BAD = ['failed', 'timedOut', 'killed', 'lost', 'missed', 'skipped', 'cancelled'];
 const HOLLOW = new Set(['missed', 'skipped', 'cancelled']);
@@ -27,27 +27,17 @@ export async function view({ name }) {
   };
 }
 
-function figures(stats, total, name) {
-  const good = stats.endings.succeeded ?? 0;
+function figures({ endings, duration: took, lag, memory, lastFailure: bad }, total, name) {
+  const good = endings.succeeded ?? 0;
   const cell = (term, value, note) => h('div', h('dt', term), h('dd', value, note && [' ', h('small', note)]));
   return h(
     'dl.strip.large',
     cell(t('Succeeded'), `${number(Math.floor((1000 * good) / total) / 10, 1)} %`, t('of {n}', { n: total })),
-    stats.duration && cell(t('Usually (p50)'), duration(stats.duration.p50Ms)),
-    stats.duration &&
-      cell(
-        t('95 % within'),
-        duration(stats.duration.p95Ms),
-        stats.duration.maxMs ? t('at most {span}', { span: duration(stats.duration.maxMs) }) : '',
-      ),
-    stats.lag && cell(t('Late, 99 % within'), duration(stats.lag.p99Ms)),
-    stats.memory && cell(t('Peak memory'), bytes(stats.memory.maxBytes), t('usually {size}', { size: bytes(stats.memory.p50Bytes) })),
-    cell(
-      t('Last failure'),
-      stats.lastFailure
-        ? h('a.link', { href: link.run(name, stats.lastFailure.runId) }, time(stats.lastFailure.startedAt, ago))
-        : t('none in the log'),
-    ),
+    took && cell(t('Usually (p50)'), duration(took.p50Ms)),
+    took && cell(t('95 % within'), duration(took.p95Ms), took.maxMs && t('at most {span}', { span: duration(took.maxMs) })),
+    lag && cell(t('Late, 99 % within'), duration(lag.p99Ms)),
+    memory?.maxBytes > 0 && cell(t('Peak memory'), bytes(memory.maxBytes), t('usually {size}', { size: bytes(memory.p50Bytes) })),
+    cell(t('Last failure'), bad ? h('a.link', { href: link.run(name, bad.runId) }, time(bad.startedAt, ago)) : t('none in the log')),
   );
 }
 
@@ -62,40 +52,28 @@ export function bytes(n) {
   return `${number(value, value < 10 && i > 0 ? 1 : 0)} ${units[i]}`;
 }
 
-const dayText = (day) =>
-  new Intl.DateTimeFormat(language === 'zh' ? 'zh-CN' : 'en-GB', { timeZone: 'UTC', day: 'numeric', month: 'short' }).format(
-    new Date(day),
-  );
+function dayText(day) {
+  const format = new Intl.DateTimeFormat(language === 'zh' ? 'zh-CN' : 'en-GB', { timeZone: 'UTC', day: 'numeric', month: 'short' });
+  return format.format(new Date(day));
+}
 
 /** A frame with lines for heights and names for days; the drawing itself has no text. */
 function plot(title, note, days, marks, drawing, label) {
-  return h(
-    'section',
-    h('div.sec', h('h2', title), h('span.end', note)),
+  const last = days.length - 1;
+  const named = [...new Set([0, Math.floor(days.length / 2), last])];
+  const name = (i) => {
+    const isEnd = i === last && i > 0;
+    return h('span', { class: isEnd ? 'e' : '', style: { left: `${((i + (isEnd ? 1 : 0)) / days.length) * 100}%` } }, dayText(days[i].day));
+  };
+  const heights = marks.map(([part, text]) => h('span', { style: { top: `${part * 100}%` } }, text));
+  return section(
+    title,
+    note,
     h(
       'div.plot',
-      h(
-        'div.y',
-        { 'aria-hidden': 'true' },
-        marks.map(([part, text]) => h('span', { style: { top: `${part * 100}%` } }, text)),
-      ),
+      h('div.y', { 'aria-hidden': 'true' }, heights),
       drawing,
-      h(
-        'div.x',
-        { 'aria-hidden': 'true' },
-        [0, Math.floor(days.length / 2), days.length - 1]
-          .filter((v, i, all) => all.indexOf(v) === i)
-          .map((i, k, all) =>
-            h(
-              'span',
-              {
-                class: k === all.length - 1 && k > 0 ? 'e' : '',
-                style: { left: `${((i + (k === all.length - 1 && k > 0 ? 1 : 0)) / days.length) * 100}%` },
-              },
-              dayText(days[i].day),
-            ),
-          ),
-      ),
+      h('div.x', { 'aria-hidden': 'true' }, named.map(name)),
       h('span.sr', label),
     ),
   );
@@ -107,46 +85,36 @@ function niceTop(value) {
   return unit * ([1, 2, 5, 10, 20, 30, 60, 100, 200, 500].find((step) => step * unit >= value) ?? Math.ceil(value / unit));
 }
 
+function chart(height, ...parts) {
+  const box = { viewBox: `0 0 ${WIDE} ${height}`, preserveAspectRatio: 'none', style: { height: `${height}px` }, 'aria-hidden': 'true' };
+  return s('svg.chart', box, parts);
+}
+
 function tookOf({ byDay }) {
   const days = byDay.filter((day) => day.duration);
   if (days.length === 0) return null;
-  const top = niceTop(Math.max(...days.map((day) => day.duration.p95Ms)));
+  const [p50, p95] = ['p50Ms', 'p95Ms'].map((name) => days.map((day) => day.duration[name]));
+  const top = niceTop(Math.max(...p95));
   const x = (i) => (days.length === 1 ? WIDE / 2 : (i * WIDE) / (days.length - 1));
-  const y = (value) => HIGH - (value / top) * HIGH;
-  const line = days.map((day, i) => `${i ? 'L' : 'M'}${x(i).toFixed(1)} ${y(day.duration.p50Ms).toFixed(1)}`).join('');
-  const back = [...days]
-    .map((day, i) => [x(i), y(day.duration.p95Ms)])
-    .reverse()
-    .map(([a, b]) => `L${a.toFixed(1)} ${b.toFixed(1)}`)
-    .join('');
-  const drawing = s(
-    'svg.chart',
-    { viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' },
-    [0, 0.5, 1].map((part) => s('path.grid-l', { d: `M0 ${part * HIGH}h${WIDE}` })),
-    s('path.area', { d: `${line}${back}z` }),
-    s('path.line', { d: line }),
-    days.map((day, i) =>
-      s(
-        'rect.hit',
-        { x: x(i) - WIDE / days.length / 2, y: 0, width: WIDE / days.length, height: HIGH },
-        s('title', `${dayText(day.day)}: p50 ${duration(day.duration.p50Ms)}, p95 ${duration(day.duration.p95Ms)}`),
-      ),
-    ),
-  );
+  const points = (values) => values.map((value, i) => `${x(i).toFixed(1)} ${(HIGH - (value / top) * HIGH).toFixed(1)}`);
+  const line = `M${points(p50).join('L')}`;
+  const step = WIDE / days.length;
+  const hit = (day, i) =>
+    s('rect.hit', { x: x(i) - step / 2, y: 0, width: step, height: HIGH },
+      s('title', `${dayText(day.day)}: p50 ${duration(p50[i])}, p95 ${duration(p95[i])}`));
   return plot(
     t('How long it took'),
     [h('span.key-line', 'p50'), h('span.key-area', t('to p95'))],
     days,
-    [
-      [0, duration(top)],
-      [0.5, duration(top / 2)],
-      [1, '0'],
-    ],
-    drawing,
-    t('p50 from {a} to {b}', {
-      a: duration(Math.min(...days.map((day) => day.duration.p50Ms))),
-      b: duration(Math.max(...days.map((day) => day.duration.p50Ms))),
-    }),
+    [[0, duration(top)], [0.5, duration(top / 2)], [1, '0']],
+    chart(
+      HIGH,
+      [0, 0.5, 1].map((part) => s('path.grid-l', { d: `M0 ${part * HIGH}h${WIDE}` })),
+      s('path.area', { d: `${line}L${points(p95).reverse().join('L')}z` }),
+      s('path.line', { d: line }),
+      days.map(hit),
+    ),
+    t('p50 from {a} to {b}', { a: duration(Math.min(...p50)), b: duration(Math.max(...p50)) }),
   );
 }
 
@@ -164,19 +132,12 @@ function endedOf({ byDay }) {
     let y = up + 4;
     const parts = BAD.filter((ending) => day.endings[ending]).map((ending) => {
       const height = Math.max(3, (day.endings[ending] / below) * (down - 4));
-      const node = s(`rect.f-${ending}`, {
-        x: x + 0.5,
-        y: y + 0.5,
-        width: width - 1,
-        height: height - 1,
-        class: HOLLOW.has(ending) ? 'hollow' : '',
-      });
+      const kind = { class: HOLLOW.has(ending) ? 'hollow' : '' };
+      const node = s(`rect.f-${ending}`, kind, { x: x + 0.5, y: y + 0.5, width: width - 1, height: height - 1 });
       y += height + 1;
       return node;
     });
-    const said = Object.entries(day.endings)
-      .map(([ending, n]) => `${n} ${words()[ending]}`)
-      .join(', ');
+    const said = Object.entries(day.endings).map(([ending, n]) => `${n} ${words()[ending]}`).join(', ');
     return s(
       'g',
       s('rect.hit', { x: i * step, y: 0, width: step, height: up + down }),
@@ -185,59 +146,30 @@ function endedOf({ byDay }) {
       s('title', `${dayText(day.day)}: ${said}`),
     );
   });
-  const drawing = s(
-    'svg.chart',
-    { viewBox: `0 0 ${WIDE} ${up + down}`, preserveAspectRatio: 'none', style: { height: `${up + down}px` }, 'aria-hidden': 'true' },
-    s('path.grid-l', { d: `M0 ${up + 0.5}h${WIDE}` }),
-    bars,
-  );
   return plot(
     t('How it ended'),
     t('below the line: what did not succeed'),
     byDay,
-    [
-      [0, number(top)],
-      [up / (up + down), '0'],
-    ],
-    drawing,
+    [[0, number(top)], [up / (up + down), '0']],
+    chart(up + down, s('path.grid-l', { d: `M0 ${up + 0.5}h${WIDE}` }), bars),
     t('by day'),
   );
 }
 
-function lateOf({ lag }) {
-  if (!lag) return null;
-  const rows = [
-    ['p50', lag.p50Ms],
-    ['p95', lag.p95Ms],
-    ['p99', lag.p99Ms],
-  ];
+/** Bars with their names and figures: rows are [name, value, text]. */
+function barsOf(title, note, rows) {
   const most = Math.max(1, ...rows.map(([, value]) => value));
-  return h(
-    'section',
-    h('div.sec', h('h2', t('How late it started')), h('span.end', t('{n} {n|start|starts}', { n: lag.runs }))),
-    h(
-      'dl.bars',
-      rows.map(([name, value]) => [
-        h('dt', name),
-        h('dd', h('i', { style: { width: `${Math.max(1, (value / most) * 100)}%` }, 'aria-hidden': 'true' }), h('span', duration(value))),
-      ]),
-    ),
-  );
+  const bar = (value) => h('i', { style: { width: `${Math.max(1, (value / most) * 100)}%` }, 'aria-hidden': 'true' });
+  return section(title, note, h('dl.bars', rows.map(([name, value, text]) => [h('dt', name), h('dd', bar(value), h('span', text))])));
+}
+
+function lateOf({ lag }) {
+  const row = (name, value) => [name, value, duration(value)];
+  const rows = lag && [row('p50', lag.p50Ms), row('p95', lag.p95Ms), row('p99', lag.p99Ms)];
+  return lag && barsOf(t('How late it started'), t('{n} {n|start|starts}', { n: lag.runs }), rows);
 }
 
 function whereOf({ workers, latestRuns }) {
-  const rows = Object.entries(workers).sort((a, b) => b[1] - a[1]);
-  if (rows.length === 0) return null;
-  const most = rows[0][1];
-  return h(
-    'section',
-    h('div.sec', h('h2', t('Where it ran')), h('span.end', t('of the latest {n} runs', { n: latestRuns }))),
-    h(
-      'dl.bars',
-      rows.map(([worker, n]) => [
-        h('dt', other(worker)),
-        h('dd', h('i', { style: { width: `${(n / most) * 100}%` }, 'aria-hidden': 'true' }), h('span', number(n))),
-      ]),
-    ),
-  );
+  const rows = Object.entries(workers).sort((a, b) => b[1] - a[1]).map(([worker, n]) => [other(worker), n, number(n)]);
+  return rows.length > 0 && barsOf(t('Where it ran'), t('of the latest {n} runs', { n: latestRuns }), rows);
 }

@@ -1,9 +1,10 @@
 // One job: how it is, what can be done with it, and its tabs.
 import { h, fill, other, link } from '../dom.js';
 import { t, inWords } from '../i18n.js';
-import { ask, get, post, path, Refused } from '../api.js';
-import { time, coming, zoneName } from '../time.js';
+import { ask, get, path, Refused } from '../api.js';
+import { time, coming } from '../time.js';
 import { mark, words, button, anchor, menu, question, labels } from '../parts.js';
+import { runNow, pause, resume, kill, remove, copy } from '../acts.js';
 
 const TABS = {
   runs: [() => t('Runs'), () => import('./job-runs.js')],
@@ -17,7 +18,7 @@ const TABS = {
 export const quoted = (text) => `"${text.replace(/["\\]/g, '\\$&')}"`;
 
 /** A job's definition and its row of the list: { job, etag, row }; job is null for one that is deleted. */
-export async function readJob(name) {
+async function readJob(name) {
   const [stored, list] = await Promise.all([
     ask('GET', path`jobs/${name}`).catch((failure) => {
       if (failure.status === 404) return { data: null };
@@ -35,53 +36,56 @@ export async function render({ name, tab = 'runs' }, frame) {
   if (!TABS[tab]) tab = 'runs';
   const state = { name, ...(await readJob(name)) };
   if (!state.job && tab !== 'calendar') tab = 'history';
-  const module = await TABS[tab][1]();
-  const view = await module.view(state, frame);
+  const view = await (await TABS[tab][1]()).view(state, frame);
   const top = h('div.head');
-  const drawTop = () => fill(top, headOf(state), actsOf(state, frame, refresh));
+  const drawTop = () => fill(top, headOf(state), state.job && actsOf(state, frame, refresh));
   drawTop();
   let waits = 0;
 
   async function refresh() {
-    const next = await readJob(name);
-    const changed = JSON.stringify([next.etag, next.row]) !== JSON.stringify([state.etag, state.row]);
-    Object.assign(state, next);
-    if (changed) {
+    try {
+      const next = await readJob(name);
+      const changed = JSON.stringify([next.etag, next.row]) !== JSON.stringify([state.etag, state.row]);
+      Object.assign(state, next);
+      if (!changed) return;
       drawTop();
-      view.refresh?.();
+      await view.refresh?.();
+    } catch {
+      /* The line of the outage says so; what is shown stays. */
     }
   }
 
   function soon(delay) {
-    if (waits) return;
-    waits = setTimeout(() => {
+    waits ||= setTimeout(() => {
       waits = 0;
-      refresh().catch(() => {});
+      refresh();
     }, delay);
   }
 
+  const tabs = Object.entries(TABS).map(([one, [text]]) =>
+    h('a', { href: link.job(name, one === 'runs' ? '' : one), 'aria-current': one === tab ? 'page' : null }, text()),
+  );
   return {
+    ...view,
     title: name,
     crumbs: [[t('Jobs'), '/jobs']],
-    node: h('div', top, tabsOf(name, tab), view.node),
+    node: h('div', top, h('nav.tabs', { 'aria-label': t('job') }, tabs), view.node),
     keys: {
       e: () => frame.go(link.edit(name)),
       r: () => {
-        runNow(name, frame).then(() => soon(500));
+        runNow(name).then(() => soon(500));
       },
       p: () => {
-        pauseOrResume(state, frame).then(refresh);
+        pauseOrResume(state).then(refresh);
       },
+      y: () => copy(),
       Escape: () => frame.go('/jobs'),
       ...view.keys,
     },
-    onLive: (event) => {
-      if (event.kind === 'job' || event.kind === 'run') {
-        if ((event.data?.jobName ?? event.data?.name ?? event.data?.job?.name) === name) soon(300);
-      } else if (event.kind === 'reset' || (event.kind === 'now' && !frame.live.hasEvents)) soon(0);
-      view.onLive?.(event);
+    onLive: ({ kind, data }) => {
+      if ((kind === 'job' || kind === 'run') && (data?.jobName ?? data?.name ?? data?.job?.name) === name) soon(300);
+      else if (kind === 'reset' || (kind === 'now' && !frame.live.hasEvents)) soon(0);
     },
-    shown: () => view.shown?.(),
     close: () => {
       clearTimeout(waits);
       view.close?.();
@@ -89,85 +93,57 @@ export async function render({ name, tab = 'runs' }, frame) {
   };
 }
 
+const pauseOrResume = ({ name, job }) => (job.enabled ? pause(name) : resume(name));
+
 function headOf({ name, job, row }) {
   if (!job)
     return h(
-      'div',
+      'div.grow',
       h('h1', mark('lost', 'l'), other(name, 'span')),
       h('p.say', t('This job was deleted. Its history and its log are still here.')),
     );
   const shown = row?.state ?? (job.enabled ? 'unknown' : 'paused');
-  const say = [];
-  if (row) say.push(inWords(row.words) + t('. '));
-  if (row?.state === 'broken') say.push(h('span.s-failed', t('No worker can run it: {why}', { why: row.why })), ' ');
-  else if (!job.enabled) say.push(t('Paused: no planned fires.'), ' ');
+  const say = [row && inWords(row.words) + t('. ')];
+  if (row?.state === 'broken') say.push(h('span.s-failed', t('No worker can run it: {why}', { why: row.why })));
+  else if (!job.enabled) say.push(t('Paused: no planned fires.'));
   else if (row?.next) say.push(t('Next'), ' ', time(row.next, coming, job.timeZone), t('. '));
-  else if (row) say.push(t('Nothing more is planned.'), ' ');
+  else if (row) say.push(t('Nothing more is planned.'));
   return h(
     'div.grow',
     h('h1', mark(shown, 'l'), h('span.sr', words()[shown] ?? shown), other(name, 'span')),
-    h('p.say.cap', say, h('span.wide-only', labels(job.labels), targetTag(job))),
-    job.description && h('p.say', other(job.description, 'span')),
+    h('p.say.cap', say, ' ', h('span.wide-only', labels(job.labels), targetTag(job))),
+    job.description && h('p.say.clamp', other(job.description, 'span')),
   );
 }
 
 function targetTag({ target, mode }) {
-  const parts = [...(target?.workers ?? []), ...Object.entries(target?.labels ?? {}).map(([key, value]) => `${key}=${value}`)];
-  if (mode === 'all') return h('span.tag', parts.length ? t('every worker with {what}', { what: parts.join(' ') }) : t('every worker'));
-  return parts.length ? h('span.tag', t('any worker with {what}', { what: parts.join(' ') })) : null;
+  const pairs = Object.entries(target?.labels ?? {}).map((pair) => pair.join('='));
+  const what = [...(target?.workers ?? []), ...pairs].join(' ');
+  if (mode === 'all') return h('span.tag', what ? t('every worker with {what}', { what }) : t('every worker'));
+  return what && h('span.tag', t('any worker with {what}', { what }));
 }
 
 function actsOf(state, frame, refresh) {
-  const { name, job } = state;
-  if (!job) return null;
-  const more = button('···', {
-    kind: 'plain more',
-    name: t('more acts for {name}', { name }),
-    onclick: () => menu(more, moreActs(state, frame, refresh, more)),
-  });
+  const { name, job, row } = state;
+  const more = button('···', { kind: 'plain more', name: t('more acts for {name}', { name }), onclick: () => menu(more, moreActs()) });
+  const goTo = (place) => () => frame.go(place);
+  const end = () => kill(more, name, '', { grace: job.killGraceSeconds });
+  const moreActs = () => [
+    { text: t('Run on…'), role: 'operator', onclick: () => runWith(name, more) },
+    (row?.running || row?.queued) && { text: t('Kill…'), role: 'operator', danger: true, onclick: end },
+    { text: t('Copy as a new job'), href: `/new?from=${encodeURIComponent(name)}` },
+    { text: t('Delete'), role: 'editor', danger: true, onclick: () => remove(name, goTo('/jobs'), goTo(link.job(name))) },
+  ];
   return h(
     'div.acts',
-    button(t('Run now'), { role: 'operator', title: 'R', onclick: () => runNow(name, frame) }),
-    button(job.enabled ? t('Pause') : t('Resume'), {
-      role: 'operator',
-      title: 'P',
-      onclick: () => pauseOrResume(state, frame).then(refresh),
-    }),
+    button(t('Run now'), { role: 'operator', title: 'R', onclick: () => runNow(name) }),
+    button(job.enabled ? t('Pause') : t('Resume'), { role: 'operator', title: 'P', onclick: () => pauseOrResume(state).then(refresh) }),
     anchor(t('Edit'), link.edit(name), { title: 'E' }),
     more,
   );
 }
 
-function moreActs(state, frame, refresh, from) {
-  const { name, job, row } = state;
-  return [
-    { text: t('Run on…'), role: 'operator', onclick: () => runWith(name, frame, from) },
-    row?.running || row?.queued
-      ? { text: t('Kill its runs…'), role: 'operator', danger: true, onclick: () => killAll(name, frame, from) }
-      : null,
-    { text: t('Copy as a new job'), href: `/new?from=${encodeURIComponent(name)}` },
-    { text: t('Delete'), role: 'editor', danger: true, onclick: () => remove(state, frame) },
-  ];
-}
-
-/** Does what a button asks for, and says what went wrong beside it. */
-async function attempt(frame, act) {
-  try {
-    return await act();
-  } catch (failure) {
-    frame.toast(failure.message, { isFault: true });
-    return null;
-  }
-}
-
-export function runNow(name, frame, body = {}) {
-  return attempt(frame, async () => {
-    const asked = await post(path`jobs/${name}/run`, body, {}, { key: crypto.randomUUID?.() ?? String(Math.random()) });
-    frame.toast(t('Asked to run.'), { href: link.run(asked.jobName, asked.runId), go: t('Watch it') });
-  });
-}
-
-async function runWith(name, frame, from) {
+async function runWith(name, from) {
   const given = await question(from, {
     title: t('Run {name} once', { name }),
     yes: t('Run it'),
@@ -177,62 +153,7 @@ async function runWith(name, frame, from) {
     ],
   });
   if (!given) return;
-  const env = Object.fromEntries(
-    [...given.env.matchAll(/([A-Za-z_]\w*)=("([^"]*)"|\S*)/g)].map(([, key, value, inner]) => [key, inner ?? value]),
-  );
-  await runNow(name, frame, {
-    ...(given.worker.trim() ? { worker: given.worker.trim() } : {}),
-    ...(Object.keys(env).length ? { env } : {}),
-  });
+  const [worker, pairs] = [given.worker.trim(), given.env.matchAll(/([A-Za-z_]\w*)=("([^"]*)"|\S*)/g)];
+  const env = Object.fromEntries([...pairs].map(([, key, value, inner]) => [key, inner ?? value]));
+  await runNow(name, { ...(worker && { worker }), ...(Object.keys(env).length && { env }) });
 }
-
-async function killAll(name, frame, from) {
-  const given = await question(from, {
-    title: t('End all runs of this job?'),
-    text: t('SIGTERM to them and all that they started; SIGKILL after the grace. Those in the queue are cancelled. None is retried.'),
-    yes: t('Kill them'),
-    no: t('Let them run'),
-    danger: true,
-    fields: [{ name: 'reason', label: t('Why? Kept in the log (may be empty)') }],
-  });
-  if (!given) return;
-  await attempt(frame, async () => {
-    const effect = await post(path`jobs/${name}/kill`, given.reason ? { reason: given.reason } : {});
-    frame.toast(t('{n} asked to end, {m} taken from the queue.', { n: effect.running.length, m: effect.cancelled.length }));
-  });
-}
-
-export function pauseOrResume({ name, job }, frame) {
-  return attempt(frame, async () => {
-    const [act, back] = job.enabled ? ['pause', 'resume'] : ['resume', 'pause'];
-    await post(`${path`jobs/${name}`}/${act}`);
-    frame.toast(job.enabled ? t('Paused.') : t('Resumed.'), {
-      undo: () => post(`${path`jobs/${name}`}/${back}`).then(() => frame.reload()),
-    });
-  });
-}
-
-function remove({ name, job, etag }, frame) {
-  return attempt(frame, async () => {
-    await ask('DELETE', path`jobs/${name}`, { etag });
-    frame.toast(t('Deleted {name}. What runs goes on; its log stays.', { name }), {
-      undo: async () => {
-        await ask('PUT', path`jobs/${name}`, { body: job, isNew: true, query: { lenient: 'true' } });
-        frame.go(link.job(name));
-      },
-    });
-    frame.go('/jobs');
-  });
-}
-
-function tabsOf(name, chosen) {
-  return h(
-    'nav.tabs',
-    { 'aria-label': t('job') },
-    Object.entries(TABS).map(([tab, [text]]) =>
-      h('a', { href: link.job(name, tab === 'runs' ? '' : tab), 'aria-current': tab === chosen ? 'page' : null }, text()),
-    ),
-  );
-}
-
-export const zoneOfJob = (job) => zoneName(job?.timeZone || 'UTC');

@@ -2,7 +2,7 @@
 import { h, fill, set, say } from '../dom.js';
 import { t, number } from '../i18n.js';
 import { path, Refused } from '../api.js';
-import { icon, button } from '../parts.js';
+import { icon, button, searchBox } from '../parts.js';
 import { Lines, plainOf, visible } from '../logic/sgr.js';
 import { bytes } from './job-statistics.js';
 
@@ -11,13 +11,8 @@ const TAIL = 512 << 10; // Of a longer output the end is loaded first.
 const LINE_MAX = 4000; // Characters of a line that is not wrapped.
 const MARKER = /\n\[\.\.\. (\d+) bytes cut \.\.\.\]\n/g;
 
-const isWide = (code) =>
-  code >= 0x1100 &&
-  (code <= 0x115f ||
-    (code >= 0x2e80 && code <= 0xa4cf) ||
-    (code >= 0xac00 && code <= 0xd7a3) ||
-    (code >= 0xf900 && code <= 0xfaff) ||
-    (code >= 0xfe30 && code <= 0xff60));
+const WIDE = [[0x1100, 0x115f], [0x2e80, 0xa4cf], [0xac00, 0xd7a3], [0xf900, 0xfaff], [0xfe30, 0xff60]];
+const isWide = (code) => WIDE.some(([from, to]) => code >= from && code <= to);
 
 /** Where a line breaks at so many columns: the starts of its parts. */
 export function breaksOf(text, columns) {
@@ -51,9 +46,6 @@ export function outputOf(job, runId, frame) {
     line: Number(frame.query.line) || 0,
     rows: [],
     rowsOf: 0,
-    drawn: '',
-    first: 1,
-    bad: false,
     unseen: 0,
   };
   build(model);
@@ -71,89 +63,74 @@ export function outputOf(job, runId, frame) {
       model.stream?.close();
       model.stop?.abort();
       model.resize.disconnect();
+      clearTimeout(model.later);
     },
   };
 }
 
 function build(model) {
-  model.said = h('span.hide');
-  model.find = h('input', { type: 'search', placeholder: t('Find'), 'aria-label': t('find in the output'), spellcheck: false });
-  model.count = h('span.hits');
-  const box = (text, checked, onchange) => {
-    const input = h('input', { type: 'checkbox', checked, onchange: () => onchange(input.checked) });
-    return [h('label.check', input, text), input];
-  };
-  const [follows, followBox] = box(t('Follow'), true, (on) => {
-    model.isFollowed = on;
-    if (on) toEnd(model);
+  const box = (text, checked, onchange) => h('label.check', h('input', { type: 'checkbox', checked, onchange }), text);
+  const follows = box(t('Follow'), true, ({ target }) => {
+    model.isFollowed = target.checked;
+    if (target.checked) toEnd(model);
   });
-  const [wraps] = box(t('Wrap'), model.isWrapped, (on) => {
-    model.isWrapped = on;
+  const wraps = box(t('Wrap'), model.isWrapped, ({ target }) => {
+    model.isWrapped = target.checked;
     layOut(model, true);
   });
-  model.followBox = followBox;
-  model.follows = follows;
-  model.inner = h('div.rows');
-  model.scroller = h('div.out-body', { tabindex: '0', role: 'region', 'aria-label': t('Output') }, model.inner);
-  model.newer = button('', {
+  const newer = button('', {
     kind: 'to-end',
     onclick: () => {
-      model.isFollowed = followBox.checked = true;
+      followNow(model, true);
       toEnd(model);
     },
   });
-  model.newer.hidden = true;
-  model.top = h('div.out-note', { hidden: true });
-  model.cut = h('div.out-note', { hidden: true });
-  model.probe = h('span.probe', { 'aria-hidden': 'true' }, '0'.repeat(100));
-  model.node = h(
-    'section.out',
-    h(
-      'div.out-bar',
-      h('h2', t('Output')),
-      model.said,
-      h(
-        'span.end',
-        h('span.find', model.find, model.count),
-        follows,
-        wraps,
-        h('a.dl', { href: model.url, download: true }, icon('dl'), h('span', t('Download'))),
-      ),
-    ),
-    model.top,
-    model.scroller,
-    model.cut,
-    model.newer,
-    model.probe,
-  );
-  model.scroller.addEventListener('scroll', () => onScroll(model), { passive: true });
-  model.inner.addEventListener('click', (event) => {
-    const number = event.target.closest?.('.no');
-    if (number) {
-      model.line = Number(number.dataset.line);
-      model.frame.setQuery({ line: String(model.line) });
-      draw(model, true);
-    }
+  newer.hidden = true;
+  const inner = h('div.rows');
+  const note = () => h('div.out-note', { hidden: true });
+  Object.assign(model, {
+    follows,
+    followBox: follows.firstChild,
+    newer,
+    inner,
+    said: h('span.hide'),
+    find: searchBox({ placeholder: t('Find'), 'aria-label': t('find in the output') }, () => search(model), 120),
+    count: h('span.hits'),
+    scroller: h('div.out-body', { tabindex: '0', role: 'region', 'aria-label': t('Output') }, inner),
+    top: note(),
+    cut: note(),
+    probe: h('span.probe', { 'aria-hidden': 'true' }, '0'.repeat(100)),
   });
-  let typing = 0;
-  model.find.addEventListener('input', () => {
-    clearTimeout(typing);
-    typing = setTimeout(() => search(model), 120);
+  const { said, find, count, scroller, top, cut, probe } = model;
+  const load = h('a.dl', { href: model.url, download: true }, icon('dl'), h('span', t('Download')));
+  const end = h('span.end', h('span.find', find, count), follows, wraps, load);
+  model.node = h('section.out', h('div.out-bar', h('h2', t('Output')), said, end), top, scroller, cut, newer, probe);
+  scroller.addEventListener('scroll', () => onScroll(model), { passive: true });
+  inner.addEventListener('click', ({ target }) => {
+    const number = target.closest?.('.no');
+    if (!number) return;
+    model.line = Number(number.dataset.line);
+    model.frame.setQuery({ line: String(model.line) });
+    draw(model, true);
   });
-  model.find.addEventListener('keydown', (event) => {
+  find.addEventListener('keydown', (event) => {
     if (event.key === 'Enter') {
       event.preventDefault();
       toHit(model, event.shiftKey ? -1 : 1);
     }
     if (event.key === 'Escape') {
-      model.find.value = '';
+      find.value = '';
       search(model);
-      model.scroller.focus();
+      scroller.focus();
       event.stopPropagation();
     }
   });
   model.resize = new ResizeObserver(() => layOut(model));
-  model.resize.observe(model.scroller);
+  model.resize.observe(scroller);
+}
+
+function followNow(model, isFollowed) {
+  model.isFollowed = model.followBox.checked = isFollowed;
 }
 
 // ---------- reading ----------
@@ -171,28 +148,18 @@ async function whole(model, view, all = model.line > 0) {
   model.isUncounted = skip > 0;
   facts(model);
   try {
-    const response = await fetch(`${model.url}${skip ? `?offset=${skip}` : ''}`, {
-      signal: model.stop.signal,
-      credentials: 'same-origin',
-    });
+    const { signal } = model.stop;
+    const response = await fetch(`${model.url}${skip ? `?offset=${skip}` : ''}`, { signal, credentials: 'same-origin' });
     if (!response.ok) throw new Refused(response.status, await response.json());
     await pump(model, response.body.getReader(), skip > 0);
     tailOf(model, record);
     mark(model);
-    fill(
-      model.top,
-      skip > 0 && [
-        t('The first {size} are not loaded.', { size: bytes(skip) }),
-        ' ',
-        button(t('Load all'), {
-          kind: 'plain',
-          onclick: () => {
-            model.isFollowed = false;
-            whole(model, view, true);
-          },
-        }),
-      ],
-    );
+    const loadAll = () => {
+      model.isFollowed = false;
+      whole(model, view, true);
+    };
+    const rest = button(t('Load all'), { kind: 'plain', onclick: loadAll });
+    fill(model.top, skip > 0 && [t('The first {size} are not loaded.', { size: bytes(skip) }), ' ', rest]);
     model.top.hidden = skip === 0;
   } catch (failure) {
     if (failure.name !== 'AbortError') note(model, failure.status === 404 ? t('No output is kept.') : failure.message);
@@ -223,8 +190,8 @@ function tailOf(model, record) {
   add(model, `\n\u001b[2m— ${t('{size} left out here', { size })} —\u001b[0m\n${tail}`);
 }
 
-function follow(model, offset = 0) {
-  model.stream = new EventSource(`${model.url}?follow=true&offset=${offset}`);
+function follow(model) {
+  model.stream = new EventSource(`${model.url}?follow=true&offset=0`);
   const decoder = new TextDecoder();
   model.stream.onmessage = (event) => {
     const piece = JSON.parse(event.data);
@@ -243,7 +210,7 @@ function follow(model, offset = 0) {
       if (model.lines.length === 0) note(model, event.data);
       return;
     }
-    if (model.stream.readyState === EventSource.CLOSED && !model.isDone && !model.stopped)
+    if (model.stream.readyState === EventSource.CLOSED && !model.isDone)
       note(model, t('The output cannot be followed now. Reload the page to try again.'));
   };
   facts(model);
@@ -260,17 +227,18 @@ function facts(model) {
     say(model.said, model.written ? t('{size} so far', { size: bytes(model.written) }) : '');
     return;
   }
-  const kept = record.outputStored || record.outputBytes;
-  const left = record.outputStored ? record.outputBytes - record.outputStored : 0;
+  const { outputBytes, outputStored, outputTruncated } = record;
+  const [size, kept] = [bytes(outputBytes), bytes(outputStored || outputBytes)];
+  model.scroller.hidden = outputBytes === 0;
   say(
     model.said,
-    record.outputBytes === 0
+    outputBytes === 0
       ? t('nothing was written')
-      : left > 0
-        ? t('{size} written, the first {kept} kept', { size: bytes(record.outputBytes), kept: bytes(kept) })
-        : record.outputStored === 0 && record.outputTruncated
-          ? t('{size} written; cut in the middle, where it says so', { size: bytes(record.outputBytes) })
-          : t('{size}, all kept', { size: bytes(kept) }),
+      : outputStored && outputStored < outputBytes
+        ? t('{size} written, the first {kept} kept', { size, kept })
+        : outputStored === 0 && outputTruncated
+          ? t('{size} written; cut in the middle, where it says so', { size })
+          : t('{size}, all kept', { size: kept }),
   );
 }
 
@@ -284,10 +252,12 @@ function add(model, text) {
   if (!text) return;
   const before = model.lines.length;
   model.lines.append(text);
-  if (!model.isFollowed) model.unseen += model.lines.length - before;
-  if (model.query) search(model, true);
-  clearTimeout(model.later);
-  model.later = setTimeout(() => layOut(model), 16);
+  if (!model.isFollowed && model.stream) model.unseen += model.lines.length - before;
+  model.later ||= setTimeout(() => {
+    model.later = 0;
+    layOut(model);
+    if (model.query) search(model, true);
+  }, 30);
 }
 
 // ---------- drawing ----------
@@ -319,7 +289,7 @@ function layOut(model, isNew = false) {
   if (model.isFollowed && !(model.line > 0 && !model.wasShown)) scroller.scrollTop = scroller.scrollHeight;
   if (model.line > 0 && !model.wasShown && lines.length >= model.line) {
     model.wasShown = true;
-    model.isFollowed = model.followBox.checked = false;
+    followNow(model, false);
     toLine(model, model.line - 1);
   }
   draw(model, true);
@@ -355,34 +325,19 @@ function rowOf(model, i, line, start, end, isBad) {
   for (const span of model.lines.spansAt(line)) {
     const text = span.text.slice(Math.max(0, start - at), Math.max(0, end - at));
     at += span.text.length;
-    if (text)
-      parts.push(
-        ...hitsIn(model, text).map(([piece, isHit]) =>
-          isHit ? h('mark', { class: span.class }, piece) : span.class ? h('span', { class: span.class }, piece) : piece,
-        ),
-      );
+    for (const [piece, isHit] of text ? hitsIn(model, text) : [])
+      parts.push(isHit || span.class ? h(isHit ? 'mark' : 'span', { class: span.class }, piece) : piece);
   }
   if (!model.isWrapped && at > LINE_MAX)
     parts.push(h('span.sgr-dim', ` … ${t('{n} more characters: wrap, or download', { n: at - LINE_MAX })}`));
+  const n = line + 1;
+  const link = { type: 'button', tabindex: '-1', data: { line: String(n) }, disabled: model.isUncounted };
+  link['aria-label'] = t('link to line {n}', { n });
+  const kind = `${isBad ? 'err' : ''} ${n === model.line ? 'on' : ''} ${model.hits[model.hit] === line ? 'hit' : ''}`;
   return h(
     'div.ln',
-    {
-      class: [isBad ? 'err' : '', line + 1 === model.line ? 'on' : '', model.hits[model.hit] === line ? 'hit' : ''].join(' '),
-      style: { top: `${i * ROW}px` },
-    },
-    start === 0
-      ? h(
-          'button.no',
-          {
-            type: 'button',
-            tabindex: '-1',
-            data: { line: String(line + 1) },
-            disabled: model.isUncounted,
-            'aria-label': t('link to line {n}', { n: line + 1 }),
-          },
-          model.isUncounted ? '·' : number(line + 1),
-        )
-      : h('span.no'),
+    { class: kind, style: { top: `${i * ROW}px` } },
+    start === 0 ? h('button.no', link, model.isUncounted ? '·' : number(n)) : h('span.no'),
     h('span.text', { dir: 'ltr' }, parts),
   );
 }
@@ -409,7 +364,7 @@ function onScroll(model) {
   const isEnd = atEnd(model.scroller);
   if (isEnd) model.unseen = 0;
   if (isEnd !== model.isFollowed && model.stream && !model.isDone) {
-    model.isFollowed = model.followBox.checked = isEnd;
+    followNow(model, isEnd);
   } else if (!isEnd && !model.stream) model.isFollowed = false;
   requestAnimationFrame(() => draw(model));
 }
@@ -421,6 +376,7 @@ function toEnd(model) {
 }
 
 function toLine(model, line) {
+  layOut(model); // Lines that have just come have a place, too.
   const row = model.isWrapped ? model.rows.findIndex((one) => one.line === line) : line;
   model.scroller.scrollTop = Math.max(0, row * ROW - model.scroller.clientHeight / 2);
 }
@@ -433,9 +389,9 @@ function search(model, isMore = false) {
     for (let i = 0; i < model.lines.length && model.hits.length < 100_000; i++)
       if (plainOf(model.lines.textAt(i)).toLowerCase().includes(model.query)) model.hits.push(i);
   model.hit = before === undefined ? -1 : model.hits.indexOf(before);
-  if (!isMore && model.hits.length) {
+  if (model.hits.length > 0 && (!isMore || before === undefined)) {
     model.hit = model.hits.length - 1;
-    model.isFollowed = model.followBox.checked = false;
+    followNow(model, false);
     toLine(model, model.hits[model.hit]);
   }
   tellHits(model);

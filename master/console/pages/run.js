@@ -1,27 +1,18 @@
 // One run in any state: what happened when, why, and its output.
 import { h, fill, other, link, clean } from '../dom.js';
 import { t, number } from '../i18n.js';
-import { get, post, path, ask } from '../api.js';
+import { get, path } from '../api.js';
 import { zoneOf, when, clock, full, duration, lively, coming, ago, time, date, ms } from '../time.js';
-import { mark, state as chip, words, button, question } from '../parts.js';
+import { mark, state as chip, words, button, section, table } from '../parts.js';
+import { runNow, kill, copy } from '../acts.js';
 import { outputOf } from './run-output.js';
-import { triggerWord } from './job-runs.js';
+import { triggerWord, neverStarted, told } from './job-runs.js';
 import { bytes } from './job-statistics.js';
-import { runNow } from './job.js';
-
-const never = new Set(['skipped', 'missed', 'cancelled']);
 
 export async function render({ job: name, runId }, frame) {
-  const resource = path`runs/${name}/${runId}`;
-  const read = () => get(resource, { output: 'true' });
-  const [first, stored] = await Promise.all([
-    read(),
-    ask('GET', path`jobs/${name}`).then(
-      ({ data }) => data,
-      () => null,
-    ),
-  ]);
-  const model = { name, runId, frame, resource, view: first, job: stored, zone: zoneOf(stored?.timeZone) };
+  const read = () => get(path`runs/${name}/${runId}`, { output: 'true' });
+  const [first, job] = await Promise.all([read(), get(path`jobs/${name}`).catch(() => null)]);
+  const model = { name, runId, view: first, job, zone: zoneOf(job?.timeZone) };
   const top = h('div');
   const output = outputOf(name, runId, frame);
   const draw = () => fill(top, drawTop(model, refresh));
@@ -44,29 +35,25 @@ export async function render({ job: name, runId }, frame) {
     }
   }
 
+  const hasOutput = first.state !== 'ended' || !neverStarted.has(first.ending) || first.record?.outputBytes > 0;
+  const { planTime } = first.timeline;
   return {
-    title: `${date(first.timeline.planTime, model.zone)} ${clock(first.timeline.planTime, model.zone)}`,
-    crumbs: [
-      [t('Jobs'), '/jobs'],
-      [name, link.job(name)],
-    ],
-    node: h('div', top, hasOutput(first) ? output.node : null),
-    shown: () => {
-      if (hasOutput(first)) output.start(first);
-    },
+    title: `${date(planTime, model.zone)} ${clock(planTime, model.zone)}`,
+    crumbs: [[t('Jobs'), '/jobs'], [name, link.job(name)]],
+    node: h('div', top, hasOutput && output.node),
+    shown: () => hasOutput && output.start(first),
     keys: {
-      y: () => copyLink(frame),
-      r: () => runNow(name, frame),
+      y: () => copy(),
+      r: () => runNow(name),
       e: () => frame.go(link.edit(name)),
       Escape: () => frame.go(link.job(name)),
       ...output.keys,
     },
-    onLive: (event) => {
-      const isMine = event.kind === 'run' && (event.data?.runId ?? event.data?.run?.runId) === runId;
-      if (isMine || event.kind === 'reset' || event.kind === 'now') {
-        clearTimeout(timer);
-        timer = setTimeout(refresh, isMine ? 100 : 0);
-      }
+    onLive: ({ kind, data }) => {
+      const isMine = kind === 'run' && (data?.runId ?? data?.run?.runId) === runId;
+      if (!isMine && kind !== 'reset' && kind !== 'now') return;
+      clearTimeout(timer);
+      timer = setTimeout(refresh, isMine ? 100 : 0);
     },
     close: () => {
       isClosed = true;
@@ -76,39 +63,27 @@ export async function render({ job: name, runId }, frame) {
   };
 }
 
-const hasOutput = ({ state, ending, record }) => state !== 'ended' || !never.has(ending) || record?.outputBytes > 0;
-
-function copyLink(frame) {
-  navigator.clipboard.writeText(location.href).then(
-    () => frame.toast(t('Copied the link.')),
-    () => frame.toast(location.href),
-  );
-}
-
 function drawTop(model, refresh) {
-  const { name, view, frame, job } = model;
-  const isOver = view.state === 'ended';
-  const kill = isOver
-    ? null
-    : button(view.isKillAsked ? endsIn(job) : t('Kill…'), {
-        kind: 'danger',
-        role: 'operator',
-        onclick: () => askToKill(model, kill, refresh),
-      });
-  if (kill) kill.disabled = view.isKillAsked;
+  const { name, runId, view, job } = model;
+  const { state, ending, isKillAsked } = view;
+  const grace = job?.killGraceSeconds ?? 5;
+  const end = () => kill(stop, name, runId, { isQueued: state === 'queued', grace }).then(refresh);
+  const text = isKillAsked ? t('ends within {span}', { span: duration(grace * 1000) }) : t('Kill…');
+  const stop = state === 'ended' ? null : button(text, { kind: 'danger', role: 'operator', onclick: end });
+  if (stop) stop.disabled = isKillAsked;
   return [
     h(
       'div.head',
       h(
         'div.grow',
-        h('h1', mark(view.ending ?? view.state, 'l'), h('span.sr', words()[view.ending ?? view.state]), headline(view)),
+        h('h1', mark(ending ?? state, 'l'), h('span.sr', words()[ending ?? state]), headline(view)),
         h('p.say', subline(model)),
       ),
       h(
         'div.acts',
-        h('span.wide-only', button(t('Copy link'), { key: 'Y', onclick: () => copyLink(frame) })),
-        job && button(t('Run again'), { role: 'operator', onclick: () => runNow(name, frame) }),
-        kill,
+        h('span.wide-only', button(t('Copy link'), { key: 'Y', onclick: () => copy() })),
+        job && button(t('Run again'), { role: 'operator', onclick: () => runNow(name) }),
+        stop,
       ),
     ),
     timelineOf(model),
@@ -119,263 +94,177 @@ function drawTop(model, refresh) {
   ];
 }
 
-const endsIn = (job) => t('ends within {span}', { span: duration((job?.killGraceSeconds ?? 5) * 1000) });
-
 function headline({ state, ending, timeline, record }) {
-  const after = timeline.durationMs === null ? '' : duration(timeline.durationMs);
-  if (state === 'running') {
-    return lively(h('span'), () =>
-      (timeline.startedAt ?? timeline.notBefore)
-        ? t('Running for {span}', { span: duration(Date.now() - ms(timeline.startedAt ?? later(timeline))) })
-        : t('Running'),
-    );
-  }
-  if (state === 'queued') return t('Waits in the queue');
-  if (state === 'claimed') return t('Claimed; its time has not come');
-  switch (ending) {
-    case 'succeeded':
-      return t('Succeeded after {span}', { span: after });
-    case 'failed':
-      if (record?.signal) return t('Ended by signal {n} after {span}', { n: record.signal, span: after });
-      return record?.exitCode ? t('Failed with exit {n} after {span}', { n: record.exitCode, span: after }) : t('Failed');
-    case 'timedOut':
-      return t('Timed out after {span}', { span: after });
-    case 'killed':
-      return after ? t('Killed after {span}', { span: after }) : t('Killed');
-    case 'skipped':
-      return t('Skipped: it did not start');
-    case 'missed':
-      return t('Missed: it did not start');
-    case 'cancelled':
-      return t('Cancelled: it did not start');
-    default:
-      return t('Lost: how it ended is not known');
-  }
+  const { startedAt, notBefore, durationMs } = timeline;
+  if (state === 'running' && (startedAt ?? notBefore))
+    return lively(h('span'), () => t('Running for {span}', { span: duration(Date.now() - ms(startedAt ?? later(timeline))) }));
+  const open = { running: t('Running'), queued: t('Waits in the queue'), claimed: t('Claimed; its time has not come') }[state];
+  if (open) return open;
+  const span = durationMs === null ? '' : duration(durationMs);
+  const failed = () =>
+    record?.signal
+      ? t('Ended by signal {n} after {span}', { n: record.signal, span })
+      : record?.exitCode
+        ? t('Failed with exit {n} after {span}', { n: record.exitCode, span })
+        : t('Failed');
+  return {
+    succeeded: t('Succeeded after {span}', { span }),
+    failed: failed(),
+    timedOut: t('Timed out after {span}', { span }),
+    killed: span ? t('Killed after {span}', { span }) : t('Killed'),
+    skipped: t('Skipped: it did not start'),
+    missed: t('Missed: it did not start'),
+    cancelled: t('Cancelled: it did not start'),
+  }[ending] ?? t('Lost: how it ended is not known');
 }
 
 const later = ({ notBefore, claimedAt }) => (claimedAt && ms(claimedAt) > ms(notBefore) ? claimedAt : notBefore);
 
+const cap = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** What the headline says already. */
+const KNOWN = /^(exit (status|code) \d+|timed out after .*)$/;
+
 function subline({ view, zone, job }) {
-  const { timeline, worker, reason, trigger } = view;
-  const parts = [];
+  const { timeline, worker, reason, trigger, ending } = view;
   const at = when(timeline.planTime, zone);
-  const plan =
-    trigger === 'schedule' || trigger === 'misfire'
-      ? t('for the fire of {time}', { time: at })
-      : t('{trigger}, {time}', { trigger: triggerWord(trigger), time: at });
-  parts.push(worker ? t('On {worker}, {plan}.', { worker: clean(worker), plan }) : `${plan}.`);
-  if (view.state !== 'ended' && timeline.usualMs) parts.push(' ', t('Usually {span}.', { span: duration(timeline.usualMs) }));
-  if (reason && view.ending !== 'succeeded') parts.push(' ', h('span.why', other(reason, 'span')), '.');
-  if (!job) parts.push(' ', t('The job is deleted.'));
-  return parts;
+  const isPlanned = trigger === 'schedule' || trigger === 'misfire';
+  const plan = isPlanned ? t('for the fire of {time}', { time: at }) : t('{trigger}, {time}', { trigger: triggerWord(trigger), time: at });
+  const isWhy = reason && ending !== 'succeeded' && !KNOWN.test(reason);
+  return [
+    worker && !neverStarted.has(ending) ? t('On {worker}, {plan}.', { worker: clean(worker), plan }) : `${cap(plan)}${t('. ')}`,
+    view.state !== 'ended' && timeline.usualMs && [' ', t('Usually {span}.', { span: duration(timeline.usualMs) })],
+    isWhy && [' ', h('span.why', other(cap(told(reason, zone)), 'span')), t('. ')],
+    !job && [' ', t('The job is deleted.')],
+  ];
 }
 
 // ---------- what happened when ----------
 
 function timelineOf({ view, zone, job }) {
-  const { timeline, state, ending, worker } = view;
+  const { timeline, state, ending, worker, record, trigger } = view;
+  const { planTime, claimedAt, aheadMs, startedAt, lagMs, endedAt, durationMs, usualMs, timeoutMs, notBefore } = timeline;
   const exact = (at) => `${clock(at, zone, true)}.${String(new Date(ms(at)).getMilliseconds()).padStart(3, '0')}`;
-  const stamp = (at) => h('time', { datetime: at, title: full(at, job?.timeZone) }, exact(at));
-  const late =
-    timeline.lagMs === null
-      ? null
-      : timeline.lagMs < 1000
-        ? t('{n} ms late', { n: timeline.lagMs })
-        : t('{span} late', { span: duration(timeline.lagMs) });
-  const steps = [[t('Planned'), stamp(timeline.planTime), triggerWord(view.trigger)]];
-  if (timeline.claimedAt)
-    steps.push([
-      worker ? t('Claimed by {worker}', { worker: clean(worker) }) : t('Claimed'),
-      timeline.aheadMs > 0 ? t('{n} ms ahead', { n: timeline.aheadMs }) : stamp(timeline.claimedAt),
-      '',
-    ]);
-  if (timeline.startedAt)
-    steps.push([
-      t('Started'),
-      late ?? stamp(timeline.startedAt),
-      late ? exact(timeline.startedAt) : '',
-      state === 'running' ? 'going' : '',
-    ]);
-  else if (state === 'running') steps.push([t('Started'), stamp(later(timeline)), '', 'going']);
-  if (state === 'ended') {
-    const tells =
-      view.record?.exitCode !== null && view.record?.exitCode !== undefined
-        ? t('Exit {n}', { n: view.record.exitCode })
-        : words()[ending];
-    steps.push([
-      tells,
-      timeline.endedAt && stamp(timeline.endedAt),
-      timeline.usualMs && timeline.durationMs !== null
-        ? t('{span}, usually {usual}', { span: duration(timeline.durationMs), usual: duration(timeline.usualMs) })
-        : '',
-      'fin',
-      ending,
-    ]);
-  } else if (state === 'running') {
-    const start = ms(timeline.startedAt ?? later(timeline));
-    ahead(t('Usually over'), timeline.usualMs);
-    ahead(t('Times out'), timeline.timeoutMs);
-    function ahead(text, span) {
-      if (!span) return;
-      const at = start + span;
-      steps.push([
-        text,
-        h('time', { title: full(at, job?.timeZone) }, clock(at, zone, true)),
-        time(at, (to) => (to > Date.now() ? coming(to, zone) : ago(to)), job?.timeZone),
-        at < Date.now() ? 'past' : 'ahead',
-      ]);
-    }
-  } else {
-    steps.push([t('May start'), timeline.notBefore && stamp(timeline.notBefore), '', 'ahead']);
+  const stamp = (at) => at && h('time', { datetime: at, title: full(at, job?.timeZone) }, exact(at));
+  const steps = [];
+  /** kind: going, past, ahead, fin; ending has a mark. */
+  const add = (name, value, note = '', kind = '', mark = null) => steps.push({ name, value, note, kind, mark });
+  add(t('Planned'), stamp(planTime), triggerWord(trigger));
+  if (claimedAt && ending !== 'missed') {
+    const ahead = aheadMs > 0 ? t('{n} ms ahead', { n: aheadMs }) : stamp(claimedAt);
+    add(worker ? t('Claimed by {worker}', { worker: clean(worker) }) : t('Claimed'), ahead);
   }
-  return h(
-    'ol.time',
-    steps.map(([name, value, note, cls, ending_], i) =>
-      h(
-        'li',
-        { class: [cls ?? '', i === steps.length - 1 ? 'last' : ''].join(' ') },
-        ending_ && mark(ending_, 'mk'),
-        h('b', name),
-        h('span', value),
-        h('small', note),
-      ),
-    ),
-  );
+  const going = state === 'running' ? 'going' : '';
+  if (startedAt && lagMs !== null) {
+    const late = lagMs < 1000 ? t('{n} ms late', { n: lagMs }) : t('{span} late', { span: duration(lagMs) });
+    add(t('Started'), late, exact(startedAt), going);
+  } else if (startedAt || going) add(t('Started'), stamp(startedAt ?? later(timeline)), '', going);
+  if (state === 'ended') {
+    const hasUsual = usualMs && durationMs !== null;
+    const note = hasUsual ? t('{span}, usually {usual}', { span: duration(durationMs), usual: duration(usualMs) }) : '';
+    const end = (record?.exitCode ?? null) === null ? cap(words()[ending]) : t('Exit {n}', { n: record.exitCode });
+    add(end, stamp(endedAt), note, 'fin', ending);
+  } else if (going) {
+    const start = ms(startedAt ?? later(timeline));
+    for (const [text, span] of [[t('Usually over'), usualMs], [t('Times out'), timeoutMs]]) {
+      const at = start + span;
+      const left = () => time(at, (to) => (to > Date.now() ? coming(to, zone) : ago(to)), job?.timeZone);
+      const node = () => h('time', { title: full(at, job?.timeZone) }, clock(at, zone, true));
+      if (span) add(text, node(), left(), at < Date.now() ? 'past' : 'ahead');
+    }
+  } else add(t('May start'), stamp(notBefore), '', 'ahead');
+  const step = ({ name, value, note, kind, mark: ended }, i) =>
+    h(
+      'li',
+      { class: `${kind} ${i === steps.length - 1 ? 'last' : ''}` },
+      ended && mark(ended, 'mk'),
+      h('b', name),
+      h('span', value),
+      h('small', note),
+    );
+  return h('ol.time', steps.map(step));
 }
 
 function factsOf({ view, name }) {
   const { record, attempt, attempts, trigger } = view;
-  const cell = (term, value, note) =>
-    value !== null && value !== undefined && value !== '' && h('div', h('dt', term), h('dd', value, note && [' ', h('small', note)]));
-  const memory = record && (record.peakMemoryBytes || record.maxRssKb * 1024);
-  return h(
-    'dl.strip',
-    cell(t('Attempt'), attempts.length > 1 ? t('{n} of {m}', { n: attempt, m: Math.max(attempts.length, attempt) }) : String(attempt)),
-    cell(t('Trigger'), triggerWord(trigger)),
-    record &&
-      cell(
-        t('Peak memory'),
-        memory ? bytes(memory) : '–',
-        record.oomKilled ? t('killed above its limit') : record.peakMemoryBytes ? '' : memory ? t('largest process') : '',
-      ),
-    record && !never.has(record.status) && cell(t('Processor'), duration(record.cpuMs)),
-    cell(t('Host'), record?.host && other(record.host)),
-    record?.jobRevision > 0 &&
-      cell(t('Definition'), h('a.link', { href: `${link.job(name, 'history')}?version=${record.jobRevision}` }, t('as it was'))),
-  );
+  const hasRun = record && !neverStarted.has(record.status);
+  const memory = hasRun && (record.peakMemoryBytes || record.maxRssKb * 1024);
+  const note = record?.oomKilled ? t('killed above its limit') : record?.peakMemoryBytes ? '' : t('largest process');
+  const version = () => h('a.link', { href: `${link.job(name, 'history')}?version=${record.jobRevision}` }, t('as it was'));
+  const facts = [
+    [t('Attempt'), attempts.length > 1 ? t('{n} of {m}', { n: attempt, m: Math.max(attempts.length, attempt) }) : String(attempt)],
+    [t('Trigger'), triggerWord(trigger)],
+    memory > 0 && [t('Peak memory'), bytes(memory), note],
+    hasRun && [t('Processor'), duration(record.cpuMs)],
+    hasRun && record.host && [t('Host'), other(record.host)],
+    record?.jobRevision > 0 && [t('Definition'), version()],
+  ];
+  const cell = ([term, value, more]) => h('div', h('dt', term), h('dd', value, more && [' ', h('small', more)]));
+  return h('dl.strip', facts.filter(Boolean).map(cell));
 }
 
-function attemptsOf({ view, runId, zone }) {
-  if (view.attempts.length < 2) return null;
-  return h(
-    'section',
-    h('div.sec', h('h2', t('Attempts'))),
-    h(
-      'table.cards.attempts',
-      h(
-        'tbody',
-        view.attempts.map((one) =>
-          h(
-            'tr',
-            { class: one.runId === runId ? 'on' : '' },
-            h(
-              'td',
-              h(
-                'a',
-                { href: link.run(one.jobName, one.runId), 'aria-current': one.runId === runId ? 'page' : null },
-                chip(one.ending ?? one.state),
-              ),
-            ),
-            h('td', t('attempt {n}', { n: one.attempt })),
-            h('td.dim', triggerWord(one.trigger)),
-            h('td.dim', one.runId === runId ? t('this one') : ''),
-          ),
-        ),
-      ),
-    ),
-  );
+function attemptsOf({ view, runId }) {
+  const row = (one) => {
+    const isThis = one.runId === runId;
+    return h(
+      'tr',
+      { class: isThis ? 'on' : '' },
+      h('td', h('a', { href: link.run(one.jobName, one.runId), 'aria-current': isThis ? 'page' : null }, chip(one.ending ?? one.state))),
+      h('td', t('attempt {n}', { n: one.attempt })),
+      h('td.dim', triggerWord(one.trigger)),
+      h('td.dim', isThis && t('this one')),
+    );
+  };
+  return view.attempts.length > 1 && section(t('Attempts'), null, h('table.cards.attempts', h('tbody', view.attempts.map(row))));
 }
 
-function linksOf({ view }) {
-  const { cause, triggered } = view;
-  if (!cause && triggered.length === 0) return null;
+/** When the run of an id was planned; the id begins with it. */
+function planOf(runId, zone) {
+  const at = runId.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z.*$/, '$1-$2-$3T$4:$5:$6Z');
+  return h('span.faint.one.grow', { title: runId }, Number.isFinite(Date.parse(at)) ? when(at, zone, true) : clean(runId));
+}
+
+function linksOf({ view, zone }) {
+  const { triggered, attempts } = view;
+  const cause = attempts.some((one) => one.runId === view.cause?.runId) ? null : view.cause;
   const one = (run) =>
     h(
       'li',
       (run.ending || run.state) && chip(run.ending ?? run.state),
       h('a.link', { href: link.run(run.jobName, run.runId) }, other(run.jobName)),
-      h('span.faint.one.grow', run.runId),
+      planOf(run.runId, zone),
     );
-  return h(
-    'div.cols.cause',
-    cause && h('section', h('div.sec', h('h2', t('Because of'))), h('ul.list', one(cause))),
-    triggered.length > 0 && h('section', h('div.sec', h('h2', t('It led to'))), h('ul.list', triggered.map(one))),
-  );
+  const list = (title, runs) => runs.length > 0 && section(title, null, h('ul.list', runs.map(one)));
+  return h('div.cols.cause', list(t('Because of'), cause ? [cause] : []), list(t('It led to'), triggered));
 }
 
 /** What hung: the processes just before the first signal. */
 function processesOf(record) {
-  if (!record?.processes?.length) return null;
-  const heads = [t('pid'), t('parent'), t('state'), t('processor'), t('memory'), t('waits in'), t('command')];
-  return h(
-    'section',
-    h('div.sec', h('h2', t('Its processes just before the signal')), h('span.end', number(record.processes.length))),
+  const list = record?.processes ?? [];
+  const heads = [
+    [t('pid'), 64, 'num'], [t('parent'), 64, 'num'], [t('state'), 48], [t('processor'), 88, 'num'], [t('memory'), 80, 'num'],
+    [t('waits in'), 160], [t('command')],
+  ];
+  const row = (one) =>
     h(
-      'div.scroll',
-      { tabindex: '0', role: 'region', 'aria-label': t('processes') },
-      h(
-        'table.procs',
-        h(
-          'colgroup',
-          [64, 64, 48, 88, 80, 160].map((width) => h('col', { style: { width: `${width}px` } })),
-          h('col'),
-        ),
-        h(
-          'thead',
-          h(
-            'tr',
-            heads.map((text, i) => h('th', { scope: 'col', class: i < 2 || (i > 2 && i < 5) ? 'num' : '' }, text)),
-          ),
-        ),
-        h(
-          'tbody',
-          record.processes.map((one) =>
-            h(
-              'tr',
-              h('td.num', String(one.pid)),
-              h('td.num.dim', String(one.parent)),
-              h('td', one.state),
-              h('td.num', duration(one.cpuMs)),
-              h('td.num', bytes(one.rssKb * 1024)),
-              h('td.mono', other(one.waitsIn, 'span')),
-              h('td.mono.one', other(one.command, 'span')),
-            ),
-          ),
-        ),
-      ),
-    ),
+      'tr',
+      h('td.num', String(one.pid)),
+      h('td.num.dim', String(one.parent)),
+      h('td', one.state),
+      h('td.num', duration(one.cpuMs)),
+      h('td.num', bytes(one.rssKb * 1024)),
+      h('td.mono', other(one.waitsIn, 'span')),
+      h('td.mono.one', other(one.command, 'span')),
+    );
+  const columns = heads.map(([head, width, kind]) => ({ head, width, class: kind }));
+  const all = table(t('processes'), 'procs', columns, h('tbody', list.map(row)));
+  all.classList.remove('cards');
+  return (
+    list.length > 0 &&
+    section(
+      t('Its processes just before the signal'),
+      number(list.length),
+      h('div.scroll', { tabindex: '0', role: 'region', 'aria-label': t('processes') }, all),
+    )
   );
-}
-
-async function askToKill({ view, frame, resource, job }, from, refresh) {
-  const grace = duration((job?.killGraceSeconds ?? 5) * 1000);
-  const isQueued = view.state === 'queued';
-  const given = await question(from, {
-    title: isQueued ? t('Take this run from the queue?') : t('Kill this run on {worker}?', { worker: clean(view.worker) }),
-    text: isQueued
-      ? t('Its ending will be cancelled.')
-      : t('SIGTERM to it and all that it started; SIGKILL after {grace}. Its ending will be killed, and it is not retried.', { grace }),
-    yes: isQueued ? t('Take it out') : t('Kill it'),
-    no: isQueued ? t('Leave it') : t('Let it run'),
-    danger: true,
-    fields: [{ name: 'reason', label: t('Why? Kept in the log (may be empty)') }],
-  });
-  if (!given) return;
-  try {
-    await post(`${resource}/kill`, given.reason ? { reason: given.reason } : {});
-    frame.toast(isQueued ? t('Asked to take it out.') : t('Asked to end. SIGKILL follows after {grace}.', { grace }));
-    await refresh();
-  } catch (failure) {
-    frame.toast(failure.message, { isFault: true });
-  }
 }

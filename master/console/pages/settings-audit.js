@@ -2,20 +2,17 @@
 import { h, fill, other } from '../dom.js';
 import { t } from '../i18n.js';
 import { get } from '../api.js';
-import { when, full, zoneOf } from '../time.js';
-import { button, fault, state as chip, download } from '../parts.js';
-import { lead } from './settings.js';
-import { refusedView, roleWords } from './settings-people.js';
+import { when, time } from '../time.js';
+import { button, fault, state, download, table, searchBox } from '../parts.js';
+import { lead, refusedView, roleWords } from './settings-parts.js';
 import { shown, whats } from './job-history.js';
 
-const PAGE = 100;
-
 export async function view(frame) {
-  const model = { words: frame.query.filter ?? '', records: [], next: null };
+  let [words, records, next] = [frame.query.filter ?? '', [], null];
   const read = async (after) => {
-    const page = await get('audit', { filter: model.words, limit: PAGE, after });
-    model.records = after ? [...model.records, ...page.records] : page.records;
-    model.next = page.next;
+    const page = await get('audit', { filter: words, limit: 100, after });
+    records = after ? [...records, ...page.records] : page.records;
+    next = page.next;
   };
   try {
     await read();
@@ -23,115 +20,84 @@ export async function view(frame) {
     return refusedView(t('Audit'), failure);
   }
   const [body, said, foot] = [h('tbody'), h('div'), h('div.foot')];
-  const draw = () => {
-    fill(body, model.records.map(rowOf));
-    fill(
-      foot,
-      model.records.length === 0 ? t('Nothing matches.') : t('{n} shown.', { n: model.records.length }),
-      model.next && button(t('Show more'), { onclick: () => read(model.next).then(draw, (failure) => fill(said, fault(failure))) }),
-      h('span.end', t('Nobody can delete from it here.')),
-    );
-  };
-  draw();
-  const input = h('input', {
-    type: 'search',
-    value: model.words,
-    placeholder: t('Who, what, which job, from where …'),
-    'aria-label': t('filter the audit'),
-    spellcheck: false,
-    autocomplete: 'off',
-  });
-  let timer = 0;
-  input.addEventListener('input', () => {
-    clearTimeout(timer);
-    timer = setTimeout(async () => {
-      model.words = input.value.trim();
-      frame.setQuery({ filter: model.words });
-      try {
-        await read();
+  const show = (after) =>
+    read(after).then(
+      () => {
         fill(said);
         draw();
-      } catch (failure) {
-        fill(said, fault(failure));
-      }
-    }, 200);
+      },
+      (failure) => fill(said, fault(failure)),
+    );
+  function draw() {
+    fill(body, records.map(rowOf));
+    fill(
+      foot,
+      records.length ? t('{n} shown.', { n: records.length }) : t('Nothing matches.'),
+      next && button(t('Show more'), { onclick: () => show(next) }),
+      h('span.end', t('Nobody can delete from it here.')),
+    );
+  }
+  draw();
+  const label = { value: words, placeholder: t('Who, what, which job, from where …'), 'aria-label': t('filter the audit') };
+  const input = searchBox(label, (text) => {
+    words = text;
+    frame.setQuery({ filter: words });
+    show();
   });
+  const save = () => download(`${records.map((one) => JSON.stringify(one)).join('\n')}\n`, 'dts-audit.jsonl', 'application/jsonl');
   const heads = [[t('When'), 116], [t('Who'), 120], [t('Did'), 108], [t('To'), 176], [t('What changed')], [t('From'), 112]];
   return {
     node: h(
       'div',
       lead(t('Audit')),
-      h(
-        'div.tools',
-        h('label.filter', input),
-        button(t('Download'), {
-          onclick: () =>
-            download(`${model.records.map((one) => JSON.stringify(one)).join('\n')}\n`, 'dts-audit.jsonl', 'application/jsonl'),
-        }),
-      ),
+      h('div.tools', h('label.filter', input), button(t('Download'), { onclick: save })),
       said,
-      h(
-        'table.cards.audit',
-        h('caption.sr', t('Audit')),
-        h(
-          'colgroup',
-          heads.map(([, width]) => h('col', width ? { style: { width: `${width}px` } } : {})),
-        ),
-        h(
-          'thead',
-          h(
-            'tr',
-            heads.map(([text]) => h('th', { scope: 'col' }, text)),
-          ),
-        ),
-        body,
-      ),
+      table(t('Audit'), 'audit', heads.map(([head, width]) => ({ head, width })), body),
       foot,
     ),
     keys: { f: () => input.focus() },
-    close: () => clearTimeout(timer),
   };
 }
 
 /** An act of the API in a word; one without a word stands as the API has it. */
-const actWords = () => [
+const acts = () => [
   [/\/run$/, t('ran')],
   [/\/kill$/, t('killed')],
   [/\/pause$/, t('paused')],
   [/\/resume$/, t('resumed')],
   [/^(PUT|PATCH) .*\/jobs\/|\/job\/save/, t('saved')],
   [/^DELETE .*\/jobs\/|\/delete$/, t('deleted')],
-  [/^POST .*\/session/, t('signed in')],
+  [/^POST .*\/session$/, t('signed in')],
+  [/^DELETE .*\/session$/, t('signed out')],
+  [/\/restore$/, t('restored')],
+  [/\/import$/, t('imported')],
+  [/^POST .*\/tokens$/, t('made a token')],
+  [/^DELETE .*\/tokens\//, t('revoked a token')],
+  [/^POST .*\/users$/, t('added a person')],
+  [/^(PUT|PATCH) .*\/users\//, t('changed a person')],
+  [/^DELETE .*\/users\//, t('removed a person')],
+  [/\/alerts\/rules\//, t('changed a rule')],
+  [/\/alerts\/mutes/, t('quieted')],
 ];
 
-const wordOf = (act) => actWords().find(([pattern]) => pattern.test(act))?.[1] ?? act.replace('/api/v1', '');
-
 function changesOf({ changes = [], detail }) {
-  const parts = changes
-    .slice(0, 3)
-    .map(({ job, change, members }) =>
-      change === 'changed'
-        ? members.map(({ member, was, is }) => `${member}: ${shown(was) || '–'} → ${shown(is) || '–'}`).join('; ')
-        : `${job} ${whats()[change] ?? change}`,
-    );
-  if (changes.length > 3) parts.push(t('and {n} more', { n: changes.length - 3 }));
-  return [...parts, detail].filter(Boolean).join('; ');
+  const wordsOf = ({ job, change, members }) =>
+    change === 'changed'
+      ? members.map(({ member, was, is }) => `${member}: ${shown(was) || '–'} → ${shown(is) || '–'}`).join('; ')
+      : `${job} ${whats()[change] ?? change}`;
+  const more = changes.length > 3 && t('and {n} more', { n: changes.length - 3 });
+  return [...changes.slice(0, 3).map(wordsOf), more, detail].filter(Boolean).join('; ');
 }
 
 function rowOf(one) {
+  const word = acts().find(([pattern]) => pattern.test(one.act))?.[1] ?? one.act.replace('/api/v1', '');
   const isDone = one.outcome === 'done';
   return h(
     'tr',
-    h('td.dim', h('time', { datetime: one.at, title: full(one.at) }, when(one.at, zoneOf()))),
+    h('td.dim', time(one.at, when)),
     h('td.one', other(one.who || '–'), one.role && h('span.sub', roleWords()[one.role] ?? one.role)),
-    h(
-      'td.one',
-      { title: one.act },
-      isDone
-        ? wordOf(one.act)
-        : chip(one.outcome === 'refused' ? 'failed' : 'warn', one.outcome === 'refused' ? t('refused') : t('failed')),
-    ),
-    h('td.one', !isDone && `${wordOf(one.act)} `, other(one.target, 'span')),
+    h('td.one', { title: one.act }, isDone ? word : one.outcome === 'refused' ? state('failed', t('refused')) : state('warn', t('failed'))),
+    h('td.one', !isDone && `${word} `, other(one.target, 'span')),
     h('td.one.dim.full', other(changesOf(one), 'span')),
     h('td.dim.off', other(one.from)),
   );

@@ -153,6 +153,29 @@ public sealed class EditTests(ConsoleBrowser browser) : IClassFixture<ConsoleBro
     }
 
     [Fact]
+    public async Task On_a_phone_a_conflict_comes_into_view_where_it_can_be_decided()
+    {
+        await browser.Cluster.SaveAsync("far", "true", "0 3 * * *");
+        await using var tab = await browser.OpenAsync("/jobs/far/edit", 390, 844);
+        await tab["#f-cronExpr"].FillAsync("30 2 * * *");
+        await browser.Cluster.CallAsync("/api/v1/jobs/far/pause");
+
+        await tab.PressAsync("Control+s");
+
+        await Expect(tab.Find(".dock", "Somebody else saved")).ToBeInViewportAsync();
+        await Expect(tab.Find(".dock button", "Save both")).ToBeInViewportAsync();
+    }
+
+    [Fact]
+    public async Task A_long_command_is_shown_whole()
+    {
+        await browser.Cluster.SaveAsync("long-command", $"echo {string.Join(' ', Enumerable.Repeat("word", 120))}", "0 3 * * *");
+        await using var tab = await browser.OpenAsync("/jobs/long-command/edit");
+
+        Assert.True(await tab["#f-command"].EvaluateAsync<bool>("(field) => field.scrollHeight <= field.clientHeight + 2"));
+    }
+
+    [Fact]
     public async Task Leaving_with_changes_asks_in_place_and_an_existing_name_is_not_overwritten()
     {
         await browser.Cluster.SaveAsync("taken", "true", "0 3 * * *");

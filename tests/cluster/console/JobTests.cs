@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Xunit;
 using static Microsoft.Playwright.Assertions;
 
@@ -107,6 +108,41 @@ public sealed class JobTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
     }
 
     [Fact]
+    public async Task Runs_of_a_job_that_runs_every_few_seconds_are_told_apart_by_their_seconds()
+    {
+        await browser.Cluster.SaveAsync("often", "true", "*/2 * * * * *");
+        await browser.Cluster.RecordsSoon("often", records => records.Count > 1);
+        await browser.Cluster.CallAsync("/api/v1/jobs/often/pause");
+        await using var tab = await browser.OpenAsync("/jobs/often");
+
+        await Expect(tab["tbody tr time"].First).ToHaveTextAsync(new Regex(@"^\d\d:\d\d:\d\d$"));
+    }
+
+    [Fact]
+    public async Task A_name_of_two_hundred_letters_takes_two_lines_and_no_more()
+    {
+        await using var tab = await browser.OpenAsync($"/jobs/{Uri.EscapeDataString(SomeDay.LongName)}", 390, 844);
+
+        Assert.InRange(await tab["#page h1"].EvaluateAsync<int>("(node) => node.offsetHeight"), 20, 60);
+    }
+
+    [Fact]
+    public async Task A_version_that_compares_with_nothing_shows_its_definition()
+    {
+        await browser.Cluster.SaveAsync("only-once", "echo once", "0 4 * * *");
+        await using var tab = await browser.OpenAsync("/jobs/only-once/history");
+        await Expect(tab[".json"]).ToContainTextAsync("echo once");
+        await Expect(tab[".json"]).ToBeVisibleAsync();
+
+        (await browser.Cluster.DeleteAsync("/api/v1/jobs/only-once")).Dispose();
+        await tab.Page.ReloadAsync();
+
+        await Expect(tab[".vers li"]).ToHaveCountAsync(2);
+        await Expect(tab[".json"]).ToBeVisibleAsync();
+        await Expect(tab[".diff"]).ToHaveCountAsync(0);
+    }
+
+    [Fact]
     public async Task A_version_is_compared_with_what_is_in_force_restored_and_restored_back()
     {
         await browser.Cluster.SaveAsync("versioned", "echo one\necho two", "0 4 * * *");
@@ -136,7 +172,7 @@ public sealed class JobTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
 
         await tab[".head .more"].ClickAsync();
         await tab.Find(".menu button", "Delete").ClickAsync();
-        await Expect(tab.Find(".toast", "Deleted deletable")).ToBeVisibleAsync();
+        await Expect(tab.Find(".toast", "deletable is deleted")).ToBeVisibleAsync();
         await tab.Find(".toast button", "Undo").ClickAsync();
 
         await Expect(tab["#page h1"]).ToContainTextAsync("deletable");

@@ -15,7 +15,7 @@ public sealed class RunTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
             "watched", "for i in $(seq 1 600); do echo \"batch $i of 600\"; sleep 0.3; done", Never, new { killGraceSeconds = 5 });
         await using var tab = await browser.OpenAsync("/jobs/watched");
         await tab.Find(".acts button", "Run now").ClickAsync();
-        await tab.Find(".toast a", "Watch it").ClickAsync();
+        await tab.Find(".toast a", "Watch").ClickAsync();
         await Expect(tab["#page h1"]).ToContainTextAsync("Running for");
         await Expect(tab.Find(".out .ln", "batch 3 of 600")).ToBeVisibleAsync();
 
@@ -45,6 +45,7 @@ public sealed class RunTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
         await using var tab = await OpenEndedRunAsync("hostile-output");
 
         await Expect(tab["#page h1"]).ToContainTextAsync("Failed with exit 3");
+        await Expect(tab[".head .say"]).Not.ToContainTextAsync("exit status");
         await Expect(tab[".out .fg-red"]).ToHaveTextAsync("<img src=x onerror=window.hacked=1>");
         await Expect(tab.Find(".out .ln", "evil")).ToContainTextAsync("␛[2J␛]0;x␇ ⟨202E⟩evil");
         await Expect(tab[".out .ln.err"]).ToContainTextAsync("<script>window.hacked=1</script>");
@@ -97,6 +98,8 @@ public sealed class RunTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
 
         await Expect(tab[".attempts tr"]).ToHaveCountAsync(2);
         await tab.Find(".attempts tr", "attempt 2").Locator("a").ClickAsync();
+        await Expect(tab[".attempts tr.on"]).ToContainTextAsync("attempt 2");
+        await Expect(tab.Find("section", "Because of")).ToHaveCountAsync(0); // It is the attempt above.
         await Expect(tab.Find("section", "It led to")).ToContainTextAsync("cleaner");
         await tab.Find("section a", "cleaner").ClickAsync();
 
