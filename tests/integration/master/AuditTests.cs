@@ -207,6 +207,7 @@ public sealed class OpenMasterAuditTests(MasterProcess master) : IClassFixture<M
     [Fact]
     public async Task A_name_that_leads_to_our_address_is_refused_and_recorded()
     {
+        await master.LogStore.WriteAsync([Some.Record(0)], CancellationToken.None); // The trail is in its file.
         using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/jobs/any/run");
         request.Headers.Host = "evil.example";
         using var refused = await master.Http.SendAsync(request);
