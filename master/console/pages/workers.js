@@ -121,8 +121,7 @@ function row(worker, again) {
 function clockOf(ahead) {
   if (ahead === null || ahead === undefined) return '';
   const [span, isOff] = [duration(Math.abs(ahead)), Math.abs(ahead) > CLOCK_LIMIT];
-  const title = t('against the master’s clock');
-  return h('span', { title, class: isOff ? 's-timedOut' : '' }, `${ahead < 0 ? '−' : '+'}${span}`);
+  return h('span', { class: isOff ? 's-timedOut' : '' }, `${ahead < 0 ? '−' : '+'}${span}`);
 }
 
 function spoolOf({ spool, refusedRecords }) {
@@ -133,13 +132,12 @@ function spoolOf({ spool, refusedRecords }) {
   return h('span', { title, class: isBad ? 's-failed' : '' }, number(spool), isBad && ` + ${number(refusedRecords)}`);
 }
 
-async function drain(from, { id, running }, again) {
+async function drain(from, { id }, again) {
   const text = [
-    running > 0 && t('{n} {n|run goes|runs go} on to the end. ', { n: running }),
-    t('Nothing new is claimed, also after a restart, until it is taken back. '),
+    t('What runs goes on. Nothing new is claimed, also after a restart, until it is taken back. '),
     t('Other workers take its share; jobs that only it matches are missed.'),
   ];
-  if (!(await question(from, { title: t('Drain {id}?', { id: clean(id) }), text, yes: t('Drain it'), no: t('Let it work') }))) return;
+  if (!(await question(from, { title: t('Drain {id}?', { id: clean(id) }), text, yes: t('Drain it') }))) return;
   await acts.attempt('operator', async () => {
     await post(path`workers/${id}/drain`);
     toast(t('{id} is drained.', { id: clean(id) }), { undo: () => takeBack(id, again) });
