@@ -43,7 +43,6 @@ export const words = {
   Spool: '待写记录',
   'drained {by}': '已排空（{by}）',
   '{n} {n|record|records} that the log store refuses': '日志库拒收 {n} 条记录',
-  'records that wait for the log store': '等待写入日志库的记录',
   'Drain…': '排空…',
   'Take back': '恢复接单',
   'Drain {id}?': '排空 {id}？',

@@ -124,12 +124,10 @@ function clockOf(ahead) {
   return h('span', { class: isOff ? 's-timedOut' : '' }, `${ahead < 0 ? '−' : '+'}${span}`);
 }
 
-function spoolOf({ spool, refusedRecords }) {
+function spoolOf({ spool, refusedRecords: n }) {
   if (spool === null || spool === undefined) return '';
-  const isBad = refusedRecords > 0;
-  const refused = () => t('{n} {n|record|records} that the log store refuses', { n: refusedRecords });
-  const title = isBad ? refused() : t('records that wait for the log store');
-  return h('span', { title, class: isBad ? 's-failed' : '' }, number(spool), isBad && ` + ${number(refusedRecords)}`);
+  const title = n > 0 && t('{n} {n|record|records} that the log store refuses', { n });
+  return h('span', { title, class: n > 0 ? 's-failed' : '' }, number(spool), n > 0 && ` + ${number(n)}`);
 }
 
 async function drain(from, { id }, again) {
