@@ -41,7 +41,6 @@ export const words = {
   Clock: '时钟',
   Lag: '启动延迟',
   Spool: '待写记录',
-  'drained {by}': '已排空（{by}）',
   '{n} {n|record|records} that the log store refuses': '日志库拒收 {n} 条记录',
   'Drain…': '排空…',
   'Take back': '恢复接单',
