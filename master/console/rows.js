@@ -8,9 +8,9 @@ const HEIGHT = 36;
 export const PAGE = 100; // Items that ask() gives at once.
 
 /**
- * options: label, kind (a class), columns [{ head, width, class, sort }], headless (names a column without a head), cells(item) gives its
- *   <td>s, keyOf(item) its name, ask(after) gives { items, next, total? }, empty() what stands in the place of no rows, drawn() is called
- *   after items came, onOpen(item), sorted, onSort(sort), hint (below the rows), phoneHeight.
+ * options: label, kind (a class), columns [{ head, width, class, sort }], headless (names a column without a head), cells(item) gives
+ *   <td>s, keyOf(item), ask(after) gives { items, next, total? }, empty() what stands for no rows, drawn(), onOpen(item), sorted,
+ *   onSort(sort), hint (below the rows), phoneHeight.
  */
 export function rows({ columns, cells, keyOf, ask, headless = '', phoneHeight, onOpen, onSort, ...options }) {
   const pad = () => h('tr.pad', { 'aria-hidden': 'true' }, h('td', { colspan: `${columns.length}` }));

@@ -9,6 +9,7 @@ namespace Dts.Tests.Cluster;
 /// <summary>A worker is drained and taken back over the API: native master and workers.</summary>
 public sealed class DrainTests : IAsyncLifetime
 {
+    private static readonly object OnW1 = new { target = new { workers = new[] { "w1" } } };
     private static readonly object OnlyW1 = new { target = new { workers = new[] { "w1" } }, startDeadlineSeconds = 1 };
     private static readonly object OnlyW9 = new { target = new { workers = new[] { "w9" } }, startDeadlineSeconds = 1 };
 
@@ -27,7 +28,7 @@ public sealed class DrainTests : IAsyncLifetime
     public async Task A_drained_worker_ends_what_runs_and_leaves_the_rest_to_others_also_after_a_restart_until_it_is_taken_back()
     {
         var gate = Path.Combine(_cluster.Folder, "gate");
-        await _cluster.SaveAsync("long", $"until [ -e {gate} ]; do sleep 0.1; done", "0 0 1 1 *", OnlyW1);
+        await _cluster.SaveAsync("long", $"until [ -e {gate} ]; do sleep 0.1; done", "0 0 1 1 *", OnW1);
         await _cluster.SaveAsync("everyone", "true", "* * * * * *");
         await _cluster.SaveAsync("only-w1", "true", "* * * * * *", OnlyW1);
         await _cluster.SaveAsync("nobody", "true", "* * * * * *", OnlyW9);

@@ -14,12 +14,12 @@ export async function render(_, frame) {
   const columns = [
     { head: t('Worker'), width: 130 },
     { head: t('State'), width: 172 },
-    { head: t('Slots'), width: 152 },
-    { head: t('Clock'), width: 84, class: 'num' },
+    { head: t('Slots'), width: 142 },
+    { head: t('Clock'), width: 76, class: 'num' },
     { head: t('Lag'), width: 104, class: 'num' },
     { head: t('Spool'), width: 64, class: 'num' },
     { head: t('Here since'), width: 84 },
-    { head: t('Host'), width: 150 },
+    { head: t('Host'), width: 132 },
     { head: t('Version'), width: 64 },
     { head: t('Labels') },
     { head: h('span.sr', t('Acts')), width: 48 },
@@ -74,7 +74,7 @@ function row(worker, again) {
   const { id, running, slots } = worker;
   const runs = (filter, more) => link.runs({ filter: `${filter}worker:${quote(id)}`, ...more });
   const going = runs('state:running ');
-  const why = worker.drain ? t('drained {by}', { by: clean(worker.drain) }) : clean(worker.refuses);
+  const why = clean(worker.drain || worker.refuses); // "by mara at 2026-11-26T07:00:00Z", or why it claims nothing.
   const taken = () => [meter(running, slots, 'quiet'), h('a.dim', { href: going }, t('{n} of {slots}', { n: running, slots }))];
   const lost = () => [
     running > 0 && h('span.faint', t('{n} {n|run|runs} to be declared lost', { n: running })),
@@ -88,7 +88,7 @@ function row(worker, again) {
       'td.one',
       { title: why },
       isHere ? state(worker.state) : state('left', tn('gone since {time}', { time: time(worker.leftAt, when) })),
-      isHere && why && h('span.sub', why),
+      isHere && why && h('span.sub', why.split(' at ')[0]),
     ),
     h('td.slots-cell', h('span.slots', isHere ? taken() : lost(), isHere && running >= slots && h('span.faint', t('full')))),
     cell('.num', clockOf(worker.clockAheadMs)),
@@ -121,25 +121,21 @@ function row(worker, again) {
 function clockOf(ahead) {
   if (ahead === null || ahead === undefined) return '';
   const [span, isOff] = [duration(Math.abs(ahead)), Math.abs(ahead) > CLOCK_LIMIT];
-  const title = t('against the master’s clock');
-  return h('span', { title, class: isOff ? 's-timedOut' : '' }, `${ahead < 0 ? '−' : '+'}${span}`);
+  return h('span', { class: isOff ? 's-timedOut' : '' }, `${ahead < 0 ? '−' : '+'}${span}`);
 }
 
-function spoolOf({ spool, refusedRecords }) {
+function spoolOf({ spool, refusedRecords: n }) {
   if (spool === null || spool === undefined) return '';
-  const isBad = refusedRecords > 0;
-  const refused = () => t('{n} {n|record|records} that the log store refuses', { n: refusedRecords });
-  const title = isBad ? refused() : t('records that wait for the log store');
-  return h('span', { title, class: isBad ? 's-failed' : '' }, number(spool), isBad && ` + ${number(refusedRecords)}`);
+  const title = n > 0 && t('{n} {n|record|records} that the log store refuses', { n });
+  return h('span', { title, class: n > 0 ? 's-failed' : '' }, number(spool), n > 0 && ` + ${number(n)}`);
 }
 
-async function drain(from, { id, running }, again) {
+async function drain(from, { id }, again) {
   const text = [
-    running > 0 && t('{n} {n|run goes|runs go} on to the end. ', { n: running }),
-    t('Nothing new is claimed, also after a restart, until it is taken back. '),
+    t('What runs goes on. Nothing new is claimed, also after a restart, until it is taken back. '),
     t('Other workers take its share; jobs that only it matches are missed.'),
   ];
-  if (!(await question(from, { title: t('Drain {id}?', { id: clean(id) }), text, yes: t('Drain it'), no: t('Let it work') }))) return;
+  if (!(await question(from, { title: t('Drain {id}?', { id: clean(id) }), text, yes: t('Drain it') }))) return;
   await acts.attempt('operator', async () => {
     await post(path`workers/${id}/drain`);
     toast(t('{id} is drained.', { id: clean(id) }), { undo: () => takeBack(id, again) });

@@ -56,7 +56,7 @@ public sealed class FrameTests(ConsoleBrowser browser) : IClassFixture<ConsoleBr
         await Expect(tab["tbody .s-succeeded"]).ToHaveCountAsync(0);
         await tab.Page.Keyboard.TypeAsync("nothing has this");
         await Expect(tab[".empty"]).ToContainTextAsync("No job matches");
-        Assert.Contains("filter=ending%3Afailed+nothing+has+this", tab.Page.Url, StringComparison.Ordinal);
+        await Expect(tab.Page).ToHaveURLAsync(new Regex(Regex.Escape("filter=ending%3Afailed+nothing+has+this") + "$"));
         await tab.Find("button", "Clear").ClickAsync();
         await Expect(tab["#crumbs"]).ToContainTextAsync(new Regex("^Jobs 2[0-9]{2}$"));
     }
