@@ -249,7 +249,7 @@ internal sealed record MessageView(
 
 internal sealed record AlertMuteView(string Id, string Filter, DateTimeOffset? Until, string By, string Reason, DateTimeOffset At)
 {
-    public static AlertMuteView Of(string id, AlertMute mute) => 
+    public static AlertMuteView Of(string id, AlertMute mute) =>
         new(id, $"{mute.Filter} {mute.Scope}".TrimEnd(), mute.Until, mute.By, mute.Reason, mute.At);
 }
 
