@@ -2,7 +2,7 @@
 import { h, fill, other, clean } from '../dom.js';
 import { t } from '../i18n.js';
 import { ask, get, path } from '../api.js';
-import { when, time, coming, ago, ms } from '../time.js';
+import { when, time, coming, ms } from '../time.js';
 import { button, question, mark, table, section } from '../parts.js';
 import { toast } from '../frame.js';
 import { attempt, copy } from '../acts.js';
@@ -157,9 +157,8 @@ function tokensOf(tokens, act) {
     [t('Made by'), ({ by }) => other(by)],
     [t('Since'), ({ createdAt }) => time(createdAt, when)],
     [t('Ends'), ends],
+    [t('Last used'), ({ usedOn }) => usedOn ?? t('never')],
   ];
-  if (tokens.some((token) => token.lastUsedAt !== undefined))
-    extra.push([t('Last used'), ({ lastUsedAt }) => (lastUsedAt ? time(lastUsedAt, ago) : t('never'))]);
   const none = t('No token yet. Programs show one as Authorization: Bearer.');
   return listOf(t('Tokens'), tokens, none, ({ role }) => roleWords()[role] ?? role, extra, ({ name }) =>
     goneOf(act, t('Revoke'), name, {

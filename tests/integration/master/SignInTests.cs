@@ -60,7 +60,9 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
 
         Assert.Equal(204, (await access.AskAsync("admin", "DELETE", "/api/v1/tokens/temporary")).Status);
 
-        Assert.Equal(401, (await AskAsync("GET", "/api/v1/me", CookieOf(header))).Status);
+        Assert.Equal(401, (await AskAsync("GET", "/api/v1/workers", CookieOf(header))).Status);
+        var records = await access.AuditAsync(record => $"{record["act"]}" == "GET /api/v1/workers");
+        Assert.Contains(records, record => $"{record!["outcome"]} {record["detail"]}" == "refused the session has ended; sign in again");
         Assert.Equal(401, (await access.AskAsync("temporary", "GET", "/api/v1/me")).Status);
     }
 
