@@ -79,7 +79,7 @@ public sealed class RunAsUserTests
         Assert.NotEmpty(cluster.CommandsAlive());
         await cluster.StartWorkerBehindAsync(AsTheUnitHasIt, Path.Combine(cluster.Folder, "dts-worker"), "w1", "--runAs", "nobody");
 
-        Assert.Empty(cluster.CommandsAlive());
+        await Patience.Until(() => cluster.CommandsAlive().Count == 0, cluster.Describe);
         Assert.Equal(RunStatus.Lost, Assert.Single(await cluster.RecordsSoon("left", records => records.Count == 1)).Status);
     }
 

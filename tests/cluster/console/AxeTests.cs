@@ -25,7 +25,7 @@ public sealed class AxeTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
     public async Task A_page_has_no_finding(string path, int width, bool isDark, string language)
     {
         await using var tab = await browser.OpenAsync(path == "/nowhere" ? "/jobs/a/b/c" : path, width, 900, language, isDark);
-        await tab.Page.WaitForFunctionAsync("document.querySelector('#live').textContent !== ''");
+        await ConsoleTab.UntilAsync(tab.Page, "document.querySelector('#live').textContent !== ''");
 
         await AssertCleanAsync(tab);
     }

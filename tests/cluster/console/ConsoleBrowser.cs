@@ -95,6 +95,19 @@ internal sealed class ConsoleTab : IAsyncDisposable
 
     public Task PressAsync(string key) => Page.Keyboard.PressAsync(key);
 
+    /// <summary>Waits until an expression is true in the page.</summary>
+    /// <remarks>Playwright's own wait has the page evaluate the text later if it is not true at once; the page's policy refuses that.</remarks>
+    public static async Task UntilAsync(IPage page, string expression)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        var deadline = Environment.TickCount64 + (long)Patience.Limit.TotalMilliseconds;
+        while (!await page.EvaluateAsync<bool>($"Boolean({expression})"))
+        {
+            Assert.True(Environment.TickCount64 < deadline, $"not true in the page after {Patience.Limit}: {expression}");
+            _ = await timer.WaitForNextTickAsync();
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _context.DisposeAsync();

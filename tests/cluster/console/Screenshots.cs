@@ -161,9 +161,9 @@ public sealed class Screenshots(ConsoleBrowser browser) : IClassFixture<ConsoleB
     {
         await using var tab = await browser.OpenAsync(path, width, width < 700 ? 844 : 900, language, isDark, master);
         const string isDrawn = "document.querySelector('#live').textContent !== '' && !document.querySelector('.bones')";
-        await tab.Page.WaitForFunctionAsync(isDrawn); // The stream of events keeps the network busy for good.
+        await ConsoleTab.UntilAsync(tab.Page, isDrawn); // The stream of events keeps the network busy for good.
         await (prepare?.Invoke(tab) ?? Task.CompletedTask);
-        await tab.Page.WaitForFunctionAsync(isDrawn);
+        await ConsoleTab.UntilAsync(tab.Page, isDrawn);
         await tab.Page.ScreenshotAsync(new() { Path = Path.Combine(Folder!, $"{name}.png") });
     }
 }

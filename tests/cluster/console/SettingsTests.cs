@@ -47,7 +47,7 @@ public sealed class SettingsTests(ConsoleBrowser browser) : IClassFixture<Consol
             _ => path,
         };
         await using var tab = await browser.OpenAsync(address, width, 900, language, isDark);
-        await tab.Page.WaitForFunctionAsync(Drawn);
+        await ConsoleTab.UntilAsync(tab.Page, Drawn);
 
         Assert.Equal(width, await tab.Page.EvaluateAsync<int>("Math.max(innerWidth, document.documentElement.scrollWidth)"));
         Assert.Equal("undefined", await tab.Page.EvaluateAsync<string>("typeof window.hacked"));

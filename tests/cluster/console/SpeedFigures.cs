@@ -55,7 +55,7 @@ public sealed class SpeedFigures(ITestOutputHelper output)
         var page = await OpenAsync(context, cluster, "/");
         Print($"page to page: {await page.EvaluateAsync<string>(PageToPage)}");
         await page.GotoAsync(new Uri(cluster.MasterUri, "/jobs").ToString());
-        await page.WaitForFunctionAsync("window.useful > 0");
+        await ConsoleTab.UntilAsync(page, "window.useful > 0");
         Print($"a letter in the filter to its rows: {await page.EvaluateAsync<string>(Typing)}");
         Print($"scrolling through 1,300 rows: {await page.EvaluateAsync<string>(Scrolling)}");
         Print($"memory then: {await page.EvaluateAsync<string>(Memory)}");
@@ -122,7 +122,7 @@ public sealed class SpeedFigures(ITestOutputHelper output)
         await context.AddInitScriptAsync(Watch);
         var page = await context.NewPageAsync();
         await page.GotoAsync(new Uri(cluster.MasterUri, path).ToString());
-        await page.WaitForFunctionAsync("window.useful > 0");
+        await ConsoleTab.UntilAsync(page, "window.useful > 0");
         return page;
     }
 

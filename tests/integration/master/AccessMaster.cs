@@ -68,8 +68,8 @@ public sealed class AccessMaster : IAsyncLifetime
         return ((int)answer.StatusCode, isEndless ? "events" : await answer.Content.ReadAsStringAsync());
     }
 
-    /// <summary>The records of the audit trail, when one of them says so.</summary>
-    internal async Task<JsonArray> AuditAsync(Func<JsonNode, bool> isAwaited)
+    /// <summary>The records of the audit trail, when so many of them say so.</summary>
+    internal async Task<JsonArray> AuditAsync(Func<JsonNode, bool> isAwaited, int count = 1)
     {
         JsonArray records = [];
         await Patience.Until(
@@ -77,7 +77,7 @@ public sealed class AccessMaster : IAsyncLifetime
             {
                 var (_, body) = AskAsync("admin", "GET", "/api/v1/audit?limit=1000").GetAwaiter().GetResult();
                 records = JsonNode.Parse(body)!["records"]!.AsArray();
-                return records.Any(record => isAwaited(record!));
+                return records.Count(record => isAwaited(record!)) >= count;
             },
             () => $"{records.ToJsonString()}\n{Master.Said()}");
         return records;
