@@ -70,7 +70,7 @@ export function filterBox(options) {
 
   function tell(delay) {
     clearTimeout(wait);
-    wait = setTimeout(() => options.onchange(text()), delay);
+    if (!/^-?[a-z]+:$/.test(typed())) wait = setTimeout(() => options.onchange(text()), delay); // A key waits for its value.
   }
 
   /** The word that is being typed. */
@@ -135,7 +135,7 @@ export function filterBox(options) {
   input.addEventListener('input', () => {
     if (/\s$/.test(input.value) && split(input.value).some(isChip)) settle();
     complete();
-    if (!/^-?[a-z]+:$/.test(typed())) tell(40); // A key waits for its value.
+    tell(40);
   });
   input.addEventListener('focus', complete);
   input.addEventListener('blur', () => {

@@ -45,18 +45,19 @@ export const clock = (at, zone, seconds = false) => wall(at, zone).slice(11, sec
 
 /** "15:30" today, else with the day; with the year in another one. */
 export function when(at, zone = zoneOf(), seconds = false) {
-  const [today, day] = [dayOf(Date.now(), zone), dayOf(at, zone)];
   const time = clock(at, zone, seconds);
-  if (day === today) return time;
-  const options = { day: 'numeric', month: 'short', ...(day.slice(0, 4) === today.slice(0, 4) ? {} : { year: 'numeric' }) };
-  return `${format(zone, options).format(ms(at))} ${time}`;
+  if (dayOf(at, zone) === dayOf(Date.now(), zone)) return time;
+  return `${format(zone, { day: 'numeric', month: 'short', ...yearOf(at, zone) }).format(ms(at))} ${time}`;
 }
+
+/** The year is told when it is not this one. */
+const yearOf = (at, zone) => (dayOf(at, zone).slice(0, 4) === dayOf(Date.now(), zone).slice(0, 4) ? {} : { year: 'numeric' });
 
 /** For lists of runs: always with seconds, because jobs may run every few seconds. */
 export const exact = (at, zone = zoneOf()) => when(at, zone, true);
 
 export function date(at, zone = zoneOf()) {
-  return format(zone, { day: 'numeric', month: 'short', weekday: 'short' }).format(ms(at));
+  return format(zone, { day: 'numeric', month: 'short', weekday: 'short', ...yearOf(at, zone) }).format(ms(at));
 }
 
 /** Two units at most: "3 h 12 min", "12 s", "0.6 ms". */

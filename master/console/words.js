@@ -291,7 +291,7 @@ export const words = {
   'signal {n}': '信号 {n}',
   'its end was asked for': '已请求终止',
   'J K to move · Enter to open · Y to copy a link': 'J K 移动 · Enter 打开 · Y 复制链接',
-  '{n} {n|run|runs}': '{n} 次运行',
+  '{n} {n|run|runs}': '{n} 次运行', '{n} {n|run|runs} in {span}': '{span}内 {n} 次运行',
   'Nothing runs now': '现在没有运行',
   'Runs that go on or wait in the queue stand here.': '正在运行和排队的运行显示在这里。',
   'No run is here': '没有运行',

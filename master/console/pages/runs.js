@@ -169,7 +169,7 @@ export async function render(_, frame) {
     const [step, , length] = STEPS.find(([, most]) => end - start <= most);
     const { counts } = await get('runs', { filter, limit: '0', counts: step, from: iso(start), to: to && iso(end) });
     if (mine !== serial) return;
-    say(count, t('{n} {n|run|runs}', { n: counts.total }));
+    say(count, t('{n} {n|run|runs} in {span}', { n: counts.total, span: duration(end - start) }));
     const at = new Map(counts.times.map(({ at: begin, endings }) => [Math.floor((ms(begin) - start) / length), endings]));
     const slots = Math.max(1, Math.ceil((end - start) / length));
     const drawing = bars('mini', t('Runs over time; drag to narrow'), 26, slots, (i) => at.get(i) ?? (i === 0 ? at.get(-1) : null));
