@@ -96,7 +96,7 @@ internal sealed class ConsoleTab : IAsyncDisposable
     public Task PressAsync(string key) => Page.Keyboard.PressAsync(key);
 
     /// <summary>Waits until an expression is true in the page.</summary>
-    /// <remarks>Playwright's own wait has the page evaluate the text later if it is not true at once; the page's policy refuses that.</remarks>
+    /// <remarks>Playwright's own wait has the page evaluate the text again later, which the page's policy refuses.</remarks>
     public static async Task UntilAsync(IPage page, string expression)
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
