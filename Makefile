@@ -62,7 +62,7 @@ test: out/dts-master out/dts-worker
 	@.ci/hosts >/dev/null || echo 'the deployment test will be skipped'
 	@dotnet build tests -v quiet
 	@dotnet build tests/bench -v quiet
-	@DTS_BIN=$(CURDIR)/out .artifacts/bin/Dts.Tests/debug/Dts.Tests $(ARGS)
+	@DTS_BIN=$(CURDIR)/out .artifacts/bin/Dts.Tests/debug/Dts.Tests -maxThreads 1.5x $(ARGS)
 
 # The namespace decides: a test that takes long or needs more than etcd belongs into one of those left out.
 test-fast:
