@@ -108,6 +108,7 @@ public sealed class Screenshots(ConsoleBrowser browser) : IClassFixture<ConsoleB
     public async Task Of_each_page_wide_and_narrow_light_and_dark_English_and_Chinese()
     {
         Assert.SkipWhen(Folder is null, "SCREENSHOTS names no folder");
+        await browser.Cluster.SaveAsync(JobWithPast.Name, "sync --batch 200 --retry", "0 * * * *"); // An earlier version to compare with.
         await JobWithPast.FillAsync(browser.Cluster);
         foreach (var (name, path, prepare) in Views)
         {
