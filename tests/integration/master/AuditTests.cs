@@ -139,7 +139,7 @@ public sealed class AuditTests(AccessMaster access) : IClassFixture<AccessMaster
             "revoked", Dts.Master.Access.Role.Admin, "", null, "tests", default))!;
         access.Tokens["expired"] = (await access.Access.AddTokenAsync(
             "expired", Dts.Master.Access.Role.Admin, "", DateTimeOffset.UtcNow.AddMinutes(-1), "tests", default))!;
-        await access.Access.RemoveTokenAsync("revoked", default);
+        await access.AskAsync("admin", "DELETE", "/api/v1/tokens/revoked"); // Refused from the answer on, also where a watch comes late.
         (string Who, string Method, string Path, string Body, (string, string)[] Headers, string Expected)[] attacks =
         [
             ("revoked", "GET", "/api/v1/status", "", [], " refused GET /api/v1/status not authorized"),
