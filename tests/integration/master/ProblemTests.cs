@@ -80,7 +80,7 @@ public sealed class ProblemTests(MasterProcess master) : IClassFixture<MasterPro
         await alone.InitializeAsync();
         await alone.Server.StopAsync();
 
-        using var answer = await alone.Http.GetAsync("/api/v1/workers");
+        using var answer = await alone.Http.GetAsync("/api/v1/jobs/backup");
         var problem = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
 
         Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
