@@ -145,6 +145,7 @@ public sealed class ViewKeeperTests : EtcdTest, IClassFixture<EtcdServer>
         await Etcd.PutAsync(Keys.Run(Name("a"), "x"), "no JSON");
 
         await Patience.Until(() => Log.CountOf("runs/a/x has a value that DTS cannot read") == 1, () => $"{Log}");
+        await Patience.Until(() => _view.IsListed, () => $"{Log}");
         Assert.Empty(_view.Ask(state => state.Runs.List()));
     }
 
