@@ -6,6 +6,9 @@ using Xunit;
 
 namespace Dts.Tests.Cluster;
 
+/// <summary>Its tests count starts in their own second, so none of the others runs beside them.</summary>
+[CollectionDefinition(nameof(MainJobTests), DisableParallelization = true)]
+[Collection(nameof(MainJobTests))]
 public sealed class MainJobTests
 {
     private const int Jobs = 20;
