@@ -69,24 +69,16 @@ return await Service.RunAsync(async () =>
     var secrets = RunSecrets.Open(settings);
     using var commands = await HeldCommands.OpenAsync(folder.Holders, ThisProcess.Invocation("hold"), runAs.JobUser, log);
 
-    var inbox = Channel.CreateBounded<ScheduleMessage>(1024); // full: the watches wait
-    var fires = Channel.CreateBounded<FireOrder>(1024);       // full: the scheduler waits
-    // full: the claimer waits. The alarm's thread starts what is due itself: it runs before those of the pool.
-    var starts = Channel.CreateBounded<RunOrder>(new BoundedChannelOptions(1024) { AllowSynchronousContinuations = true });
+    var inbox = new FireInbox();
     var endings = new EndingChannel(1024);                    // full: ended runs keep their slots a little longer
     var completed = Channel.CreateBounded<Ending>(1024);      // full: the recorder waits
     var appended = Channel.CreateBounded<bool>(1);            // full: the shipper has been told
     var left = Channel.CreateBounded<bool>(1);                // full: the reaper has been told
-    // full: the loop looks at the time after each message
-    using var planAlarm = new Alarm(_ => inbox.Writer.TryWrite(new ScheduleMessage.Tick()), time);
-    using var claimAlarm = new Alarm(_ => fires.Writer.TryWrite(new FireOrder.Tick()), time);      // full: as above
-    using var startAlarm = new Alarm(_ => starts.Writer.TryWrite(new RunOrder.Tick()), time);      // full: as above
-
-    var slots = new Slots(settings.Slots);
-    commands.AnswersChanged += () => slots.IsShut = !commands.Answers;
+    var fires = new Fires(id, settings.Labels, keys, zone, settings.ClaimAhead, settings.Slots, time.GetUtcNow());
+    commands.AnswersChanged += () => inbox.Post(new FireEvent.HoldersAnswer(commands.Answers));
     var drain = new OwnDrain(log);
     var runs = new RunsInFlight();
-    WorkerMeter.Watch(slots, runs, spool, refused);
+    runs.Completed += run => inbox.Post(new FireEvent.Completed(run));
     var recorder = new RecordWriter(id, host, settings.LogRetention);
     var accounts = new Accounts(keys, recorder, endings.Writer, log);
     using var clocks = new ClockCheck(id, time, log);
@@ -102,19 +94,18 @@ return await Service.RunAsync(async () =>
     var sessions = new SessionKeeper(
         etcd, keys.Worker(id), settings.SessionTtl, Describe, Registration.IsOver, former.SettleAsync, () => runs.All.Any(), log);
 
-    drain.Changed += () =>
-    {
-        slots.IsDrained = drain.IsOn;
-        sessions.DescribeSoon();
-    };
+    drain.Changed += sessions.DescribeSoon;
 
-    var pending = new PendingFires(settings.ClaimAhead, time);
-    var inTheWay = new RunsInTheWay(etcd, keys, runs, pending);
-    var requests = new ClaimRequests(
-        etcd, keys, id, sessions, settings.ClaimAhead, slots, runs, clocks, pending, inTheWay,
-        () => fires.Writer.TryWrite(new FireOrder.Tick()), time, log);
-
-    var vitals = new Vitals(inbox.Writer, sessions, slots, spool, refused);
+    var launcher = new Launcher(
+        new CommandSite(settings, runAs, cgroups, secrets, ledger, outputs), commands, runs, recorder, endings.Writer,
+        new LauncherContext(
+            settings, () => settings.Drain || stop.IsInterrupt, sessions, inbox,
+            launch => FormerRuns.KillLeftBehindAsync(commands, cgroups, launch, id), time, log));
+    using var loop = new FireLoop(
+        fires, inbox, new FireRequests(etcd, keys, id, log), launcher, accounts,
+        new FireLoopContext(MomentNow, Ready, settings.DrainTimeout, time, log));
+    WorkerMeter.Watch(() => loop.Slots, runs, spool, refused);
+    var vitals = new Vitals(inbox, sessions, spool, refused);
     using var end = new CancellationTokenSource(); // For what must outlive the last run.
     Task[] keeping =
     [
@@ -132,13 +123,7 @@ return await Service.RunAsync(async () =>
     Task[] stages =
     [
         new JobWatch(etcd, keys, id, zone, clocks, drain, inbox.Writer, left.Writer, log).RunAsync(stop.Token),
-        new Scheduler(
-            id, new Roster(id, settings.Labels), settings.ClaimAhead, inbox.Reader, fires.Writer, planAlarm, jobs => Ready(jobs),
-            time, log).RunAsync(),
-        new Claimer(pending, requests, id, sessions, zone, slots, runs, accounts, fires, starts.Writer, claimAlarm, time).RunAsync(),
-        new Launcher(
-            settings, () => settings.Drain || stop.IsInterrupt, runAs, cgroups, secrets, sessions, slots, runs, commands, ledger, recorder,
-            outputs, starts, endings.Writer, startAlarm, time, log).RunAsync(),
+        loop.RunAsync(),
         new Recorder(keys, endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
         new Completer(etcd, keys, id, runs, commands, () => clocks.Now, completed.Reader, time, log).RunAsync(),
         new LogShipper(spool, refused, store, appended.Reader, settings.LogBatchSize, settings.LogCommitTimeout, time, log).RunAsync(),
@@ -161,9 +146,14 @@ return await Service.RunAsync(async () =>
     {
         var read = WorkerSettings.Read(again);
         current = settings with { Labels = read.Labels, Slots = read.Slots, LogLevel = read.LogLevel };
-        slots.Total = read.Slots;
         sessions.DescribeSoon();
-        return new ScheduleMessage.Relabelled(read.Labels).TrySendAsync(inbox.Writer, end.Token);
+        return inbox.TrySendAsync(new FireEvent.Reconfigured(read.Labels, read.Slots), end.Token);
+    }
+
+    Moment MomentNow()
+    {
+        var session = sessions.Current;
+        return new Moment(time.GetUtcNow(), session?.Lease, session?.HoldsFor ?? TimeSpan.Zero, clocks.MayClaim);
     }
 
     void Ready(int jobs)

@@ -1,28 +1,25 @@
 using System.Globalization;
-using System.Threading.Channels;
+using Dts.Worker.Fires;
 using Dts.Worker.Records;
-using Dts.Worker.Runs;
 using Dts.Worker.Sessions;
-using Dts.Worker.Watches;
 
 namespace Dts.Worker;
 
-/// <summary>How this worker stands, and the proof that its loops turn.</summary>
-internal sealed class Vitals(ChannelWriter<ScheduleMessage> inbox, SessionKeeper sessions, Slots slots, Spool spool, RefusedRecords refused)
+/// <summary>How this worker stands, and the proof that its loop turns.</summary>
+internal sealed class Vitals(FireInbox inbox, SessionKeeper sessions, Spool spool, RefusedRecords refused)
 {
-    private Pulse _last = new();
+    private FireFigures _last;
 
     /// <summary>
-    /// Sends a pulse through the loops and waits until it comes out. When the worker is stopping there is nothing to prove: the loops end,
-    /// or TimeoutStopSec is over.
+    /// Asks the loop how it stands, and waits for the answer. When the worker is stopping there is nothing to prove: the loop ends, or
+    /// TimeoutStopSec is over.
     /// </summary>
     public async Task ProveAsync(CancellationToken cancel)
     {
-        var pulse = new Pulse();
-        if (await new ScheduleMessage.Beat(pulse).TrySendAsync(inbox, cancel))
+        var answer = new TaskCompletionSource<FireFigures>(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (await inbox.TrySendAsync(new FireEvent.Probe(answer), cancel))
         {
-            await pulse.Out.WaitAsync(cancel);
-            _last = pulse;
+            _last = await answer.Task.WaitAsync(cancel);
         }
     }
 
@@ -36,7 +33,7 @@ internal sealed class Vitals(ChannelWriter<ScheduleMessage> inbox, SessionKeeper
         };
         var lag = _last.LagMs is { } ms ? string.Create(CultureInfo.InvariantCulture, $"last start {ms:F1} ms late") : "no start yet";
         var held = refused.Kept > 0 ? $"; {refused.Kept} records that the log store refuses are in {refused.Folder}" : "";
-        return $"{_last.Jobs} jobs; {_last.Running} of {slots.Total} slots running; {lag}; {session}; "
+        return $"{_last.Jobs} jobs; {_last.Running} of {_last.Slots} slots running; {lag}; {session}; "
             + $"{spool.Waiting} records wait in the spool{held}";
     }
 }

@@ -40,9 +40,9 @@ internal static class WorkerMeter
     public static void Wrote(TimeSpan took) => Writes.Record(took.TotalSeconds);
 
     /// <summary>Has the meters look at what stands somewhere else.</summary>
-    public static void Watch(Slots slots, RunsInFlight runs, Spool spool, RefusedRecords refused)
+    public static void Watch(Func<int> slots, RunsInFlight runs, Spool spool, RefusedRecords refused)
     {
-        Meter.CreateObservableGauge("dts.worker.slots", () => (long)slots.Total, "{run}", "Commands that may run at a time.");
+        Meter.CreateObservableGauge("dts.worker.slots", () => (long)slots(), "{run}", "Commands that may run at a time.");
         Meter.CreateObservableGauge("dts.worker.running", () => (long)CountRunning(runs), "{run}", "Commands that run.");
         Meter.CreateObservableGauge("dts.spool.records", () => spool.Waiting, "{record}", "Records that wait for the log store.");
         Meter.CreateObservableGauge(

@@ -11,6 +11,8 @@ internal static class Some
 {
     public static readonly DateTimeOffset Now = new(2026, 11, 22, 10, 0, 0, TimeSpan.Zero);
 
+    public static readonly Keys Keys = new(Keys.DefaultPrefix);
+
     public static Job Job(string name = "hello", string cronExpr = "* * * * * *") => new(name, "echo hello", cronExpr);
 
     public static JobPlan Plan(Job job, long revision)

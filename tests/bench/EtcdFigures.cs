@@ -29,7 +29,7 @@ internal static class EtcdFigures
         var ttl = TimeSpan.FromMinutes(10);
         var session = new Session(await etcd.GrantAsync(ttl), ttl, TimeProvider.System.GetTimestamp(), TimeProvider.System);
         await etcd.PutAsync(keys.Worker("w1"), "w1", session.Lease);
-        var claims = new ClaimTxn(keys, "w1", session);
+        var claims = new ClaimTxn(keys, "w1", session.Lease);
         var plans = await SaveAsync(etcd, keys);
         var second = 0;
         var (puts, single, batched) = (new List<double>(), new List<double>(), new List<double>());
@@ -51,9 +51,9 @@ internal static class EtcdFigures
             var requests = plans.Chunk(inRequest).ToList();
             return await CpuMicrosecondsAsync(requests.Count, inFlight, async n =>
             {
-                var request = claims.Around(requests[n].Select(job => claims.Claim(new Fire(job.Name, now, job.Plan, 0), now)));
+                var request = claims.Around(requests[n].Select(job => claims.Claim(new Fire(job.Name, now, job.Plan, 0), now).Txn));
                 var answer = await etcd.TxnAsync(request);
-                if (!answer.Responses.All(response => claims.Read(response.ResponseTxn, answer.Header.Revision) is ClaimAnswer.Mine))
+                if (!answer.Responses.All(response => ClaimTxn.Read(response.ResponseTxn, answer.Header.Revision, session.Lease) is ClaimAnswer.Mine))
                 {
                     throw new InvalidOperationException("a claim was not granted");
                 }

@@ -45,6 +45,9 @@ internal sealed class Alarm : IDisposable
         _thread.Start();
     }
 
+    /// <summary>Whether the caller runs inside <c>ring</c>.</summary>
+    public bool IsThisThread => Thread.CurrentThread == _thread;
+
     public void Set(DateTimeOffset time) => Set(time.ToUnixTimeMilliseconds());
 
     /// <summary>Sets the time to ring, in Unix milliseconds (past: at once), instead of the former one; null: not at all.</summary>

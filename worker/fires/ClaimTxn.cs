@@ -2,7 +2,6 @@ using System.Text.Json;
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
 using Dts.Worker.Runs;
-using Dts.Worker.Sessions;
 using Etcdserverpb;
 using Mvccpb;
 
@@ -23,9 +22,13 @@ namespace Dts.Worker.Fires;
 /// <para>All is compared with the state before the request (etcd evaluates a tree of transactions so), so one request carries many claims,
 /// but never two of one job. Around them stands the condition that our session is the one registered.</para>
 /// </remarks>
-internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
+internal sealed class ClaimTxn(Keys keys, string workerId, LeaseId session)
 {
-    private readonly string _session = session.Lease.ToString();
+    private readonly string _session = session.ToString();
+
+    /// <summary>One fire's part of a request.</summary>
+    /// <param name="Closing">The ending that it decides, if it closes the fire without a run.</param>
+    public sealed record Part(TxnRequest Txn, OwedEnding? Closing = null);
 
     /// <summary>
     /// How many operations a request's claim may have beside others: etcd counts 128 along a path of nested transactions.
@@ -45,11 +48,11 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
     /// <summary>One request for many claims.</summary>
     public TxnRequest Around(IEnumerable<TxnRequest> claims)
     {
-        var ourSession = Txn.HasLease(keys.Worker(workerId), session.Lease);
+        var ourSession = Txn.HasLease(keys.Worker(workerId), session);
         return Txn.If(ourSession).Then([.. claims.Select(Txn.Nested)]);
     }
 
-    public TxnRequest Claim(Fire fire, DateTimeOffset now)
+    public Part Claim(Fire fire, DateTimeOffset now)
     {
         var claim = Txn.If(StillOpen(fire));
         var mayOverlap = MayOverlap(fire);
@@ -66,57 +69,66 @@ internal sealed class ClaimTxn(Keys keys, string workerId, Session session)
                 JsonSerializer.Serialize(new RunInFlight(workerId, _session, now, fire.Run), JobsJson.Readable.RunInFlight)),
             .. Account(fire.Gap, fire.Name)]);
 
-        return fire.IsQueued
+        if (fire.IsQueued
             || now < fire.PlanTime
             || mayOverlap
             || fire.Plan.Overlap == Overlap.Replace
-            || fire.Gap is { Again.Count: > AccountedTwiceMax }
-            ? claim.Else(LookAround(fire))
-            : claim.Else(Txn.Nested(Close(fire, RunStatus.Skipped, "the previous run was still going", now)));
+            || fire.Gap is { Again.Count: > AccountedTwiceMax })
+        {
+            return new Part(claim.Else(LookAround(fire)));
+        }
+
+        var skip = Close(fire, RunStatus.Skipped, "the previous run was still going", now);
+        return skip with { Txn = claim.Else(Txn.Nested(skip.Txn)) };
     }
 
     /// <summary>Takes a fire only to end it without a run.</summary>
-    public TxnRequest Close(Fire fire, RunStatus status, string why, DateTimeOffset now)
+    public Part Close(Fire fire, RunStatus status, string why, DateTimeOffset now)
     {
-        fire.Closing = Owe(fire.Run, status, why, now);
-        return Txn.If(StillOpen(fire)).Then([
-            Take(fire, status == RunStatus.Skipped ? Cursor.Skipped : Cursor.Missed),
-            Put(fire.Name, fire.Closing),
-            Txn.Get(keys.Job(fire.Name)),
-            .. GiveUp(fire, now),
-            .. Account(fire.Gap, fire.Name)]).Else(LookAround(fire));
+        var closing = Owe(fire.Run, status, why, now);
+        return new Part(
+            Txn.If(StillOpen(fire)).Then([
+                Take(fire, status == RunStatus.Skipped ? Cursor.Skipped : Cursor.Missed),
+                Put(fire.Name, closing),
+                Txn.Get(keys.Job(fire.Name)),
+                .. GiveUp(fire, now),
+                .. Account(fire.Gap, fire.Name)]).Else(LookAround(fire)),
+            closing);
     }
 
     /// <summary>Takes a fire of the past, whose gap has it, too: all that is to be done is to account for it.</summary>
-    public TxnRequest CloseMisfired(Fire fire) =>
+    public Part CloseMisfired(Fire fire) => new(
         Txn.If(StillOpen(fire))
             .Then([Take(fire, Cursor.Missed), Txn.Get(keys.Job(fire.Name)), .. Account(fire.Gap, fire.Name)])
-            .Else(LookAround(fire));
+            .Else(LookAround(fire)));
 
     /// <summary>Takes a run out of the queue whose job is gone, or cannot run.</summary>
-    public TxnRequest CloseUnplanned(Fire fire, string why, DateTimeOffset now)
+    public Part CloseUnplanned(Fire fire, string why, DateTimeOffset now)
     {
-        fire.Closing = Owe(fire.Run, RunStatus.Cancelled, why, now);
-        return Txn.If(StillOpen(fire))
-            .Then([Take(fire, ""), Put(fire.Name, fire.Closing), Txn.Get(keys.Job(fire.Name)), .. GiveUp(fire, now)])
-            .Else(LookAround(fire));
+        var closing = Owe(fire.Run, RunStatus.Cancelled, why, now);
+        return new Part(
+            Txn.If(StillOpen(fire))
+                .Then([Take(fire, ""), Put(fire.Name, closing), Txn.Get(keys.Job(fire.Name)), .. GiveUp(fire, now)])
+                .Else(LookAround(fire)),
+            closing);
     }
 
     /// <summary>Puts one queued run in the place of another: for each worker of a job in mode all.</summary>
-    public TxnRequest HandOver(Fire fire)
+    public Part HandOver(Fire fire)
     {
         var queued = fire.HandTo.Select((worker, index) => Put(
             fire.Name, fire.Run with { Worker = worker, ShardIndex = index, ShardTotal = fire.HandTo.Count }));
-        return Txn.If(StillOpen(fire)).Then([Take(fire, Cursor.Moved), Txn.Get(keys.Job(fire.Name)), .. queued]).Else(LookAround(fire));
+        return new Part(
+            Txn.If(StillOpen(fire)).Then([Take(fire, Cursor.Moved), Txn.Get(keys.Job(fire.Name)), .. queued]).Else(LookAround(fire)));
     }
 
     private OwedEnding Owe(RunSpec run, RunStatus status, string why, DateTimeOffset now) => new(workerId, _session, run, status, why, now);
 
     /// <summary>Reads one claim's answer.</summary>
     /// <param name="revision">The request's revision.</param>
-    public ClaimAnswer Read(TxnResponse answer, long revision) => answer switch
+    public static ClaimAnswer Read(TxnResponse answer, long revision, LeaseId session) => answer switch
     {
-        { Succeeded: true, Responses: [{ ResponseRange: { } job }, ..] } => new ClaimAnswer.Mine(job.Kvs[0], revision, session.Lease),
+        { Succeeded: true, Responses: [{ ResponseRange: { } job }, ..] } => new ClaimAnswer.Mine(job.Kvs[0], revision, session),
         { Succeeded: true } => new ClaimAnswer.Closed(FindJob(answer)),
         { Responses: [{ ResponseTxn: { Succeeded: true } closed }] } => new ClaimAnswer.Closed(FindJob(closed)),
         { Responses: [{ ResponseTxn: { } otherwise }] } => ReadOtherwise(otherwise),

@@ -1,12 +1,11 @@
 using Dts.Common.Jobs;
-using Dts.Worker.Commands;
 using Dts.Worker.Watches;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>A run that is to be claimed: a plan time of the schedule, or one out of the queue.</summary>
-/// <remarks>Not thread-safe. The claimer's loop owns it.</remarks>
-internal sealed class Fire(JobName name, RunSpec run, JobPlan plan, int rank)
+/// <summary>One run to be claimed: a plan time of the schedule, or a run out of the queue.</summary>
+/// <remarks>Not thread-safe. <see cref="Fires"/> owns it.</remarks>
+internal sealed class Fire(JobName name, RunSpec run, JobPlan plan, int rank) : ITimed
 {
     /// <summary>A plan time of the schedule, in mode one.</summary>
     public Fire(JobName name, DateTimeOffset planTime, JobPlan plan, int rank)
@@ -22,81 +21,70 @@ internal sealed class Fire(JobName name, RunSpec run, JobPlan plan, int rank)
 
     public string RunId { get; } = run.Id;
 
-    /// <summary>The revision of its key under queue/; 0 = it is the schedule's.</summary>
+    /// <summary>The revision of its key under queue/; 0 = the schedule planned it.</summary>
     public long QueueRevision { get; init; }
 
     public bool IsQueued => QueueRevision > 0;
 
-    /// <summary>Names what waits its turn: the job for the schedule's own, of which there is one at a time; else the very run.</summary>
-    public (JobName, string) Place => (Name, IsQueued ? RunId : "");
-
-    /// <summary>The definition it was planned with; replaced when the claim says that there is a newer one.</summary>
-    public JobPlan Plan { get; set; } = plan;
-
-    /// <summary>This worker's place among those who may claim it.</summary>
+    /// <summary>This worker's place among those that may claim it.</summary>
     public int Rank { get; } = rank;
 
-    /// <summary>No live worker may run it: it is here only to be recorded as missed when its time is over.</summary>
+    /// <summary>No live worker may run it. It is here only so that it is recorded as missed after its deadline.</summary>
     public bool NobodyMatches { get; init; }
 
-    /// <summary>Its time had passed, and more than a little, when it was found: the misfire policy says what becomes of it.</summary>
+    /// <summary>It was found long after its time. The misfire policy says what becomes of it.</summary>
     public bool IsMisfire { get; init; }
 
-    /// <summary>The workers that a queued run of a job in mode all is to be handed to; empty = this one claims it itself.</summary>
+    /// <summary>The workers that a queued run of a job in mode all is handed to; empty = this worker claims it.</summary>
     public IReadOnlyList<string> HandTo { get; init; } = [];
 
-    /// <summary>
-    /// The earliest plan time that waits with it to be dealt with: it may have been pushed out of its place by a later one.
-    /// </summary>
+    /// <summary>The earliest plan time that this fire accounts for: a later fire may have pushed an earlier one out of its place.</summary>
     public DateTimeOffset OwedSince { get; set; } = run.PlanTime;
 
-    /// <summary>How late it may start; if nobody may run it at all, when that is recorded.</summary>
+    /// <summary>How late it may start. If nobody may run it, when that is recorded.</summary>
     public DateTimeOffset Deadline => (NobodyMatches && !IsQueued ? OwedSince : Run.NotBefore) + Plan.StartDeadline;
 
-    /// <summary>
-    /// What the schedule has between the cursor and this, when the cursor is further back than the plan time before this one.
-    /// </summary>
+    public FireState State { get; set; } = new FireState.New();
+
+    /// <summary>The definition it was planned with, or the newer one that a claim has found.</summary>
+    public JobPlan Plan { get; set; } = plan;
+
+    /// <summary>The plan times between the cursor and this fire that nobody claimed; null = none are known.</summary>
     public Gap? Gap { get; set; }
 
-    /// <summary>The endings that the request under way decides, if it closes the fire without a run.</summary>
-    public OwedEnding? Closing { get; set; }
-
-    /// <summary>A request is under way.</summary>
-    public bool IsAsked { get; set; }
-
-    /// <summary>It was left to others for want of a slot: they may have it.</summary>
-    public bool HasAbstained { get; set; }
-
-    /// <summary>Its place in the list of fires that abstained and wait for a slot; null = it does not wait for one.</summary>
-    public LinkedListNode<Fire>? Abstention { get; set; }
-
-    /// <summary>etcd refused a request with this claim and others: from now on this claim goes into a request of its own.</summary>
-    public bool GoesAlone { get; set; }
-
-    /// <summary>A claim is under way, and room is kept for it.</summary>
-    public bool TakesRoom { get; set; }
-
-    /// <summary>A claim was sent whose answer was lost: it may be ours already.</summary>
-    public bool IsUncertain { get; set; }
-
-    /// <summary>Since such a claim etcd has not answered for this fire. Until it does, no other claim of the job may be sent.</summary>
-    public bool IsUnanswered { get; set; }
-
-    /// <summary>Runs of the job were in its way when it was last tried.</summary>
-    public bool IsHindered { get; set; }
-
-    /// <summary>Why this queued run cannot be run at all; null = it can.</summary>
+    /// <summary>Why this queued run cannot run at all; null = it can.</summary>
     public string? Unplanned { get; set; }
 
-    /// <summary>The key of the run whose end was asked for (overlap: replace).</summary>
-    public string? Replaces { get; set; }
-
-    /// <summary>A later fire of the job, which waits until this one is settled, or its own plan time has come.</summary>
+    /// <summary>The later fire of the job's schedule that waits behind it.</summary>
     public Fire? Next { get; set; }
 
-    public TimerWheel<Fire>.Entry? Timer { get; set; }
+    public Doubt Doubt { get; set; }
 
-    /// <summary>Whether its claim would start a run here, and not close the fire without a run or hand it on.</summary>
+    /// <summary>What the attempts to claim it have met so far.</summary>
+    public Hindrances Met { get; set; }
+
+    /// <summary>The key of the run whose end was requested (overlap: replace).</summary>
+    public string? Replaces { get; set; }
+
+    /// <summary>etcd is asked about it.</summary>
+    public bool IsAsked => State is FireState.Asking;
+
+    /// <summary>Whether its claim would start a run here, and not close the fire or hand it on.</summary>
     public bool IsToStart(DateTimeOffset now) =>
         this is { Unplanned: null, HandTo.Count: 0, IsMisfire: false, NobodyMatches: false } && now <= Deadline;
+}
+
+[Flags]
+internal enum Hindrances
+{
+    None = 0,
+
+    /// <summary>This worker had no slot and left it to others, which may have it now.</summary>
+    NoSlot = 1,
+
+    /// <summary>Runs of its job were in its way when it was last tried.</summary>
+    RunInTheWay = 2,
+
+    /// <summary>etcd refused a request with this claim and others. From now on it goes into a request of its own.</summary>
+    Refused = 4,
 }

@@ -1,113 +1,105 @@
 using Dts.Common.Jobs;
-using Dts.Worker.Commands;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>The fires that are not settled yet, and when each is to be tried next.</summary>
+/// <summary>The fires that are not settled yet, and when each is tried next.</summary>
 /// <remarks>
-/// <para>Not thread-safe. The claimer's loop owns it.</para>
-/// <para>Scheme: of one job's schedule one fire is pending, and later ones wait behind it. It keeps its place until it is settled or the
-/// next one's time has come; then the next one's claim accounts for it. Only one that may be ours without our knowing (its answer was lost)
-/// stays until that is found out. A run out of the queue has a place of its own until it is settled.</para>
+/// Of one job's schedule one fire is pending, and later ones wait behind it. It keeps its place until it is settled or the time of the next
+/// one has come; then the claim of the next one accounts for both. Only a fire that may be ours without our knowing (its answer was lost)
+/// stays until that is found out. A run out of the queue has a place of its own until it is settled.
 /// </remarks>
-internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
+internal sealed class PendingFires(FireContext context)
 {
-    private const int LastRank = 7; // Those behind it keep its time.
+    private const int LastRank = 7; // Later ranks keep its time.
 
-    private static readonly TimeSpan StepBack = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan RankStep = TimeSpan.FromMilliseconds(250);
 
     private readonly Dictionary<(JobName, string), Fire> _pending = [];
-    private readonly TimerWheel<Fire> _wheel = new(time.GetUtcNow().ToUnixTimeMilliseconds());
-    private readonly List<Fire> _due = [];
-    private DateTimeOffset _lookedAt;
     private readonly LinkedList<Fire> _abstained = new(); // They wait for a slot, the oldest first.
-
-    /// <summary>When <see cref="TakeDue"/> has something to give again, in Unix milliseconds.</summary>
-    public long? NextDue => _wheel.NextDue;
+    private readonly List<Fire> _due = [];
 
     /// <summary>The pending fire of a job's schedule.</summary>
     public Fire? FindScheduled(JobName name) => _pending.GetValueOrDefault((name, ""));
 
     public Fire? FindQueued(JobName name, string runId) => _pending.GetValueOrDefault((name, runId));
 
-    public bool Has(Fire fire) => _pending.GetValueOrDefault(fire.Place) == fire;
+    public bool Has(Fire fire) => _pending.GetValueOrDefault(PlaceOf(fire)) == fire;
 
     public void Add(Fire fire)
     {
-        if (_pending.TryAdd(fire.Place, fire))
+        if (_pending.TryAdd(PlaceOf(fire), fire))
         {
-            var first = fire.NobodyMatches ? fire.Deadline : fire.Run.NotBefore - claimAhead;
-            var now = time.GetUtcNow();
-            TryAt(fire, (first > now ? first : now) + (RankStep * Math.Min(fire.Rank, LastRank)));
+            var first = fire.NobodyMatches ? fire.Deadline : fire.Run.NotBefore - context.ClaimAhead;
+            TryAt(fire, (first > context.Now ? first : context.Now) + (RankStep * Math.Min(fire.Rank, LastRank)));
         }
         else if (!fire.IsQueued
-            && _pending[fire.Place] is { IsAsked: false, IsUncertain: false } pending
+            && _pending[PlaceOf(fire)] is { IsAsked: false, Doubt: Doubt.None } pending
             && pending.PlanTime > fire.PlanTime)
         {
-            pending.Next = null; // Of a time that is to come again: the clock was stepped back.
+            pending.Next = null; // Of a time that will come again: the clock was stepped back.
             Forget(pending);
             Add(fire);
         }
         else if (!fire.IsQueued)
         {
-            Queue(fire, behind: _pending[fire.Place]);
+            Queue(fire, behind: _pending[PlaceOf(fire)]);
         }
     }
 
-    public void TryAt(Fire fire, DateTimeOffset moment)
-    {
-        var latest = fire.Next is { } next && next.PlanTime < moment ? next.PlanTime : moment;
-        fire.Timer = _wheel.Add(latest.ToUnixTimeMilliseconds(), fire);
-    }
+    public void TryAt(Fire fire, DateTimeOffset moment) => TryAt(fire, moment, abstention: null);
 
-    public void TryIn(Fire fire, TimeSpan pause) => TryAt(fire, time.GetUtcNow() + pause);
+    public void TryIn(Fire fire, TimeSpan pause) => TryAt(fire, context.Now + pause);
 
     /// <summary>
-    /// Leaves a fire to others for want of a slot; it is tried again when there is room, and after a pause, for others may have taken it.
+    /// Leaves a fire to others because no slot is free. It is tried again when one is free, and after a pause, because others may have
+    /// taken it.
     /// </summary>
     public void Abstain(Fire fire, TimeSpan pause)
     {
-        fire.HasAbstained = true;
-        fire.Abstention = _abstained.AddLast(fire);
-        TryIn(fire, pause);
+        fire.Met |= Hindrances.NoSlot;
+        TryAt(fire, context.Now + pause, _abstained.AddLast(fire));
     }
 
-    /// <summary>The fire is settled, or somebody else's business.</summary>
-    public void Forget(Fire fire)
+    /// <summary>The fire has become a run. It leaves its place to the next one.</summary>
+    public void Leave(Fire fire)
     {
-        Unschedule(fire);
-        _pending.Remove(fire.Place);
+        StopWaiting(fire);
+        _pending.Remove(PlaceOf(fire));
         if (fire.Next is { } next)
         {
+            fire.Next = null;
             Add(next);
         }
     }
 
-    /// <summary>The fires that are to be tried now.</summary>
-    /// <param name="room">How many of those that abstained there is room for now.</param>
-    public List<Fire> TakeDue(int room)
+    /// <summary>The fire is settled, or another worker's business.</summary>
+    public void Forget(Fire fire)
     {
-        var now = time.GetUtcNow();
-        _due.Clear();
-        _wheel.Advance(now.ToUnixTimeMilliseconds(), _due);
-        _due.ForEach(Unschedule);
-        if (now + StepBack < _lookedAt)
-        {
-            ForgetOfTheFuture(now);
-        }
+        Leave(fire);
+        fire.State = new FireState.Over();
+    }
 
-        _lookedAt = now;
-        for (; room > 0 && _abstained.First is { Value: var abstained }; room--)
+    /// <summary>The timer of a fire has rung.</summary>
+    public void Ring(Fire fire)
+    {
+        StopWaiting(fire);
+        _due.Add(fire);
+    }
+
+    /// <summary>The fires that are tried now.</summary>
+    /// <param name="slots">How many of those that abstained may be tried as well.</param>
+    public List<Fire> TakeDue(int slots)
+    {
+        for (; slots > 0 && _abstained.First is { Value: var abstained }; slots--)
         {
-            Unschedule(abstained);
+            StopWaiting(abstained);
             _due.Add(abstained);
         }
 
         var due = new List<Fire>(_due.Count);
-        foreach (var fire in _due)
+        foreach (var fire in _due.Where(Has))
         {
-            if (IsOvertaken(fire))
+            if (fire.Doubt == Doubt.None && fire.Next is { } next && next.PlanTime <= context.Now)
             {
                 GiveWay(fire);
             }
@@ -117,10 +109,11 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
             }
         }
 
+        _due.Clear();
         return due;
     }
 
-    /// <summary>Replaces a fire with the one that waits behind it; the claim of the latter accounts for both.</summary>
+    /// <summary>Replaces a fire with the one that waits behind it, whose claim accounts for both.</summary>
     public void GiveWay(Fire fire)
     {
         fire.Next!.OwedSince = fire.OwedSince;
@@ -133,9 +126,8 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
     /// </summary>
     public void LeaveTo(string worker, IReadOnlyDictionary<string, string> labels)
     {
-        var now = time.GetUtcNow();
         var waiting = _pending.Values.Where(fire =>
-            fire is { NobodyMatches: true, IsQueued: false, IsAsked: false, IsUncertain: false }
+            fire is { NobodyMatches: true, IsQueued: false, IsAsked: false, Doubt: Doubt.None }
             && fire.Plan.Target.Matches(worker, labels));
         foreach (var fire in waiting.ToList())
         {
@@ -144,9 +136,9 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
                 fire.Next = next.Next;
             }
 
-            if (fire.Plan.Mode == JobMode.All && fire.PlanTime <= now)
+            if (fire.Plan.Mode == JobMode.All && fire.PlanTime <= context.Now)
             {
-                Unschedule(fire);
+                StopWaiting(fire);
                 TryIn(fire, RankStep * Math.Min(fire.Rank, LastRank));
             }
             else
@@ -160,9 +152,9 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
     /// Forgets a fire that is further ahead than any fire is claimed: the clock was stepped back while etcd was asked about it. It is
     /// planned again when its time comes.
     /// </summary>
-    public bool TryForgetOfTheFuture(Fire fire, DateTimeOffset now)
+    public bool TryForgetOfTheFuture(Fire fire)
     {
-        if (fire.IsUncertain || !IsOfTheFuture(fire, now))
+        if (fire.Doubt != Doubt.None || !IsOfTheFuture(fire))
         {
             return false;
         }
@@ -173,32 +165,36 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
     }
 
     /// <summary>
-    /// The clock was stepped back: what is far ahead now is planned again when its time comes. What may be ours already is looked up.
+    /// The clock was stepped back: what is far ahead now is planned again when its time comes. A fire that may be ours already is tried now.
     /// </summary>
-    private void ForgetOfTheFuture(DateTimeOffset now)
+    public void ForgetOfTheFuture()
     {
-        foreach (var fire in _pending.Values.Where(fire => !fire.IsAsked && IsOfTheFuture(fire, now)).ToList())
+        foreach (var fire in _pending.Values.Where(fire => !fire.IsAsked && IsOfTheFuture(fire)).ToList())
         {
-            if (fire is { IsUncertain: true, Timer: not null })
+            if (fire is { Doubt: not Doubt.None, State: FireState.Waiting })
             {
-                Unschedule(fire);
-                _due.Add(fire);
+                Ring(fire);
             }
             else
             {
-                TryForgetOfTheFuture(fire, now);
+                TryForgetOfTheFuture(fire);
             }
         }
     }
 
-    /// <summary>Further ahead than any fire is claimed.</summary>
-    private bool IsOfTheFuture(Fire fire, DateTimeOffset now) => !fire.IsQueued && fire.PlanTime > now + claimAhead + StepBack;
+    private void TryAt(Fire fire, DateTimeOffset moment, LinkedListNode<Fire>? abstention)
+    {
+        var latest = fire.Next is { } next && next.PlanTime < moment ? next.PlanTime : moment;
+        fire.State = new FireState.Waiting(context.RingAt(latest, fire), abstention);
+    }
 
-    /// <summary>Later fires wait in a row; one whose successor's time has come is dropped.</summary>
+    /// <summary>Further ahead than any fire is claimed.</summary>
+    private bool IsOfTheFuture(Fire fire) => !fire.IsQueued && fire.PlanTime > context.Now + context.ClaimAhead + Fires.StepBack;
+
+    /// <summary>Later fires wait in a row. One whose successor's time has come is dropped.</summary>
     private void Queue(Fire fire, Fire behind)
     {
-        var now = time.GetUtcNow();
-        while (behind.Next is { Next: { } later } dropped && later.PlanTime <= now)
+        while (behind.Next is { Next: { } later } dropped && later.PlanTime <= context.Now)
         {
             later.OwedSince = dropped.OwedSince;
             behind.Next = later;
@@ -211,28 +207,28 @@ internal sealed class PendingFires(TimeSpan claimAhead, TimeProvider time)
         }
 
         last.Next = fire;
-        if (behind.Timer is { } timer && timer.DueMs > behind.Next!.PlanTime.ToUnixTimeMilliseconds())
+        fire.State = new FireState.Behind();
+        if (behind.State is FireState.Waiting waiting && waiting.Timer.DueMs > behind.Next!.PlanTime.ToUnixTimeMilliseconds())
         {
-            _wheel.Cancel(timer);
-            TryAt(behind, behind.Next.PlanTime);
+            context.Wheel.Cancel(waiting.Timer);
+            TryAt(behind, behind.Next.PlanTime, waiting.Abstention);
         }
     }
 
-    private bool IsOvertaken(Fire fire) => !fire.IsUncertain && fire.Next is { } next && next.PlanTime <= time.GetUtcNow();
-
-    private void Unschedule(Fire fire)
+    private void StopWaiting(Fire fire)
     {
-        if (fire.Timer is { } timer)
+        if (fire.State is FireState.Waiting waiting)
         {
-            _wheel.Cancel(timer);
-        }
+            context.Wheel.Cancel(waiting.Timer);
+            if (waiting.Abstention is { } place)
+            {
+                _abstained.Remove(place);
+            }
 
-        fire.Timer = null;
-        if (fire.Abstention is { } place)
-        {
-            _abstained.Remove(place);
+            fire.State = new FireState.New();
         }
-
-        fire.Abstention = null;
     }
+
+    /// <summary>A job's schedule has one place. A queued run has its own.</summary>
+    private static (JobName, string) PlaceOf(Fire fire) => (fire.Name, fire.IsQueued ? fire.RunId : "");
 }

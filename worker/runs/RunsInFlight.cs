@@ -6,20 +6,12 @@ namespace Dts.Worker.Runs;
 /// <summary>The runs that this worker holds, from the claim's answer until their completion stands in etcd. Thread-safe.</summary>
 internal sealed class RunsInFlight
 {
-    private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(500);
-
     private readonly ConcurrentDictionary<(JobName Name, string Id), Run> _runs = new();
-    private readonly ConcurrentDictionary<JobName, bool> _short = new(); // Jobs whose last run here was short.
+
+    /// <summary>Raised when the completion of a run stands in etcd, on the thread that wrote it.</summary>
+    public event Action<Run>? Completed;
 
     public IEnumerable<Run> All => _runs.Values;
-
-    /// <summary>
-    /// How many slots are spoken for at a moment: by what is to start, and by what runs and is not certain to have ended by then.
-    /// </summary>
-    /// <param name="startedBefore">What started later will have ended by then, if the job's last run was short.</param>
-    public int CountExpected(DateTimeOffset startedBefore) =>
-        _runs.Values.Count(run => run.Command is not { } command
-            || (!command.Ended.IsCompleted && (command.StartedAt < startedBefore || !_short.ContainsKey(run.Name))));
 
     public bool TryAdd(Run run) => _runs.TryAdd((run.Name, run.Id), run);
 
@@ -27,14 +19,9 @@ internal sealed class RunsInFlight
 
     public void Remove(Run run)
     {
-        _runs.TryRemove((run.Name, run.Id), out _);
-        if (run.Command is { Ended: { IsCompletedSuccessfully: true } ended } && ended.Result.EndedAt - ended.Result.StartedAt < Short)
+        if (_runs.TryRemove((run.Name, run.Id), out _))
         {
-            _short[run.Name] = true;
-        }
-        else
-        {
-            _short.TryRemove(run.Name, out _);
+            Completed?.Invoke(run);
         }
     }
 }

@@ -1,3 +1,4 @@
+using Dts.Common.Cron;
 using Dts.Common.Jobs;
 
 namespace Dts.Worker.Watches;
@@ -18,6 +19,11 @@ internal sealed record JobPlan(
     bool IsPaused)
 {
     private static readonly Target Anyone = new();
+
+    /// <summary>Stands for the plan of a job that is not known.</summary>
+    public static readonly JobPlan Unknown = Of(
+        new Job("-", "-", "@yearly"), new JobSchedule(CronExpression.Parse("@yearly"), CronZone.Utc), revision: 0);
+
 
     public static JobPlan Of(Job job, JobSchedule schedule, long revision) => new(
         schedule,

@@ -3,6 +3,7 @@ using Dts.Common.Cron;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
+using Dts.Worker.Fires;
 using Dts.Worker.Sessions;
 using Microsoft.Extensions.Logging;
 
@@ -17,7 +18,7 @@ internal sealed class JobWatch(
     CronZone defaultZone,
     ClockCheck clocks,
     OwnDrain drain,
-    ChannelWriter<ScheduleMessage> inbox,
+    ChannelWriter<FireEvent> inbox,
     ChannelWriter<bool> left,
     ILogger log)
 {
@@ -59,7 +60,7 @@ internal sealed class JobWatch(
             if (cursors is not null)
             {
                 cursors = null;
-                await inbox.WriteAsync(new ScheduleMessage.JobsListed(), CancellationToken.None);
+                await inbox.WriteAsync(new FireEvent.JobsListed(), CancellationToken.None);
             }
         }
     }
@@ -84,16 +85,16 @@ internal sealed class JobWatch(
         return cursors;
     }
 
-    private ScheduleMessage Read(JobName name, KeyChange change, Dictionary<string, (Cursor Cursor, long Revision)>? cursors)
+    private FireEvent Read(JobName name, KeyChange change, Dictionary<string, (Cursor Cursor, long Revision)>? cursors)
     {
         if (change is not KeyChange.Put put)
         {
-            return new ScheduleMessage.JobGone(name, change.ModRevision, "deleted");
+            return new FireEvent.JobGone(name, change.ModRevision, "deleted");
         }
 
         if (Parse(name, put, out var why) is not { } plan)
         {
-            return new ScheduleMessage.JobGone(name, put.ModRevision, why);
+            return new FireEvent.JobGone(name, put.ModRevision, why);
         }
 
         // A job that is newer than its cursor was put by hand: its past is unknown.
@@ -101,7 +102,7 @@ internal sealed class JobWatch(
         var dealtWith = cursors?.TryGetValue(cursorKey, out var found) == true && found.Revision >= put.ModRevision
             ? found.Cursor.PlanTime
             : (DateTimeOffset?)null;
-        return new ScheduleMessage.JobPut(name, plan, dealtWith);
+        return new FireEvent.JobPut(name, plan, dealtWith);
     }
 
     private JobPlan? Parse(JobName name, KeyChange.Put put, out string why)
@@ -148,11 +149,11 @@ internal sealed class JobWatch(
                 }
                 else if (change is not KeyChange.Put put)
                 {
-                    await inbox.WriteAsync(new ScheduleMessage.RunTaken(name, runId), CancellationToken.None);
+                    await inbox.WriteAsync(new FireEvent.RunTaken(name, runId), CancellationToken.None);
                 }
                 else if (Documents.TryReadQueued(runId, put.Value.Span, out var run, out var why))
                 {
-                    await inbox.WriteAsync(new ScheduleMessage.RunAsked(name, run, put.ModRevision), CancellationToken.None);
+                    await inbox.WriteAsync(new FireEvent.RunRequested(name, run, put.ModRevision), CancellationToken.None);
                 }
                 else
                 {
@@ -172,7 +173,7 @@ internal sealed class JobWatch(
                 if (keys.TryParseKiller(put.Key) is var (name, runId))
                 {
                     await inbox.WriteAsync(
-                        new ScheduleMessage.KillAsked(name, KillRequest.Of(runId, put.Value.ToStringUtf8()), put.ModRevision),
+                        new FireEvent.KillRequested(name, KillRequest.Of(runId, put.Value.ToStringUtf8()), put.ModRevision),
                         CancellationToken.None);
                 }
             }
@@ -184,7 +185,7 @@ internal sealed class JobWatch(
     {
         if (batch.IsOtherData)
         {
-            await inbox.WriteAsync(new ScheduleMessage.OtherData(), CancellationToken.None);
+            await inbox.WriteAsync(new FireEvent.OtherData(), CancellationToken.None);
         }
     }
 
@@ -198,7 +199,7 @@ internal sealed class JobWatch(
                 if (change is not KeyChange.Put put)
                 {
                     clocks.Forget(id);
-                    await inbox.WriteAsync(new ScheduleMessage.WorkerLeft(id), CancellationToken.None);
+                    await inbox.WriteAsync(new FireEvent.WorkerLeft(id), CancellationToken.None);
                     left.TryWrite(true);
                     continue;
                 }
@@ -206,7 +207,7 @@ internal sealed class JobWatch(
                 var registration = WorkerRegistration.Parse(put.Value.Span);
                 clocks.Observe(id, registration?.Clock ?? default, isFresh: batch.IsLive);
                 await inbox.WriteAsync(
-                    new ScheduleMessage.WorkerCame(id, registration?.Labels ?? new Dictionary<string, string>()), CancellationToken.None);
+                    new FireEvent.WorkerJoined(id, registration?.Labels ?? new Dictionary<string, string>()), CancellationToken.None);
             }
 
             _workersListed.TrySetResult();
@@ -227,7 +228,7 @@ internal sealed class JobWatch(
                     drain.Set(change is KeyChange.Put put ? $"{Display.Line(put.Value.ToStringUtf8())}" : "");
                 }
 
-                await inbox.WriteAsync(new ScheduleMessage.Drained(id, change is KeyChange.Put), CancellationToken.None);
+                await inbox.WriteAsync(new FireEvent.Drained(id, change is KeyChange.Put), CancellationToken.None);
             }
 
             _drainsListed.TrySetResult();

@@ -4,7 +4,6 @@ using Dts.Common.Jobs;
 using Dts.Tests.Support;
 using Dts.Worker.Fires;
 using Dts.Worker.Sessions;
-using Etcdserverpb;
 using Xunit;
 
 namespace Dts.Tests.Integration.Worker;
@@ -120,8 +119,8 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
         Assert.StartsWith("2026-11-22T10:00:00Z w1 ", await ReadAsync(Keys.Fired(fire.Name)), StringComparison.Ordinal);
 
         Assert.IsType<ClaimAnswer.Closed>(await second.ClaimAsync(next, next.PlanTime));
-        Assert.Equal(next.Closing, await OwedAsync(next));
-        Assert.Equal(RunStatus.Skipped, next.Closing!.Status);
+        Assert.Equal(second.Claims.Claim(next, next.PlanTime).Closing, await OwedAsync(next));
+        Assert.Equal(RunStatus.Skipped, (await OwedAsync(next))!.Status);
         Assert.Equal($"2026-11-22T10:00:01Z w2 {second.Session.Lease} skipped", await ReadAsync(Keys.Fired(fire.Name)));
         Assert.Single(await Etcd.ListAsync(Keys.Runs(fire.Name)));
 
@@ -254,7 +253,7 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
         var ttl = TimeSpan.FromMinutes(5);
         var session = new Session(await Etcd.GrantAsync(ttl), ttl, TimeProvider.System.GetTimestamp(), TimeProvider.System);
         await Etcd.PutAsync(Keys.Worker(id), id, session.Lease);
-        return new Claimant(Etcd, new ClaimTxn(Keys, id, session), session);
+        return new Claimant(Etcd, new ClaimTxn(Keys, id, session.Lease), session);
     }
 
     private sealed record Claimant(EtcdClient Etcd, ClaimTxn Claims, Session Session)
@@ -274,11 +273,11 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
         public Task<IReadOnlyList<ClaimAnswer>?> TryClaimAllAsync(IEnumerable<Fire> fires, DateTimeOffset now) =>
             SendAsync([.. fires.Select(fire => Claims.Claim(fire, now))]);
 
-        private async Task<IReadOnlyList<ClaimAnswer>?> SendAsync(IReadOnlyList<TxnRequest> claims)
+        private async Task<IReadOnlyList<ClaimAnswer>?> SendAsync(IReadOnlyList<ClaimTxn.Part> claims)
         {
-            var answer = await Etcd.TxnAsync(Claims.Around(claims));
+            var answer = await Etcd.TxnAsync(Claims.Around(claims.Select(claim => claim.Txn)));
             return answer.Succeeded
-                ? [.. answer.Responses.Select(response => Claims.Read(response.ResponseTxn, answer.Header.Revision))]
+                ? [.. answer.Responses.Select(response => ClaimTxn.Read(response.ResponseTxn, answer.Header.Revision, Session.Lease))]
                 : null;
         }
     }

@@ -20,7 +20,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     {
         var worker = await StartWorkerAsync();
         var fire = await PutJobAsync(Some.Job(), Soon());
-        await worker.OrderAsync(new FireOrder.Claim(fire));
+        await worker.ClaimAsync(fire);
 
         await StartedAsync(worker, 1);
 
@@ -28,7 +28,6 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         Assert.Equal(("hello", "echo hello", fire.PlanTime), (run.Name.Value, run.Job.Command, run.Spec.PlanTime));
         Assert.Equal(run.FencingToken, (await Etcd.FindAsync(Keys.Run(run.Name, run.Id)))!.CreateRevision);
         Assert.True(run.ClaimedAt < run.Spec.PlanTime, $"claimed at {run.ClaimedAt:O} for {run.Spec.PlanTime:O}");
-        Assert.Same(run, worker.Runs.Find(run.Name, run.Id));
         Assert.Empty(worker.Recorded);
     }
 
@@ -38,7 +37,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         var worker = await StartWorkerAsync(callTimeoutSeconds: 1, slots: 2); // For it and for one that comes after it.
         var fire = await PutJobAsync(Some.Job(), Soon());
         _proxy.StallAnswers();
-        await worker.OrderAsync(new FireOrder.Claim(fire));
+        await worker.ClaimAsync(fire);
         await KeySoonAsync(Keys.Run(fire.Name, fire.RunId), run => run is not null);
         Assert.Empty(worker.Started);
 
@@ -60,7 +59,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         var worker = await StartWorkerAsync(callTimeoutSeconds: 1, slots: 2);
         var fire = await PutJobAsync(Some.Job(), Soon());
         _proxy.StallAnswers();
-        await worker.OrderAsync(new FireOrder.Claim(fire));
+        await worker.ClaimAsync(fire);
         await KeySoonAsync(Keys.Run(fire.Name, fire.RunId), run => run is not null);
         await Etcd.PutAsync(Keys.Fired(fire.Name), $"{Cursor.Text(fire.PlanTime.AddSeconds(1))} w2 1 skipped");
 
@@ -79,7 +78,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         await Etcd.PutAsync(Keys.Run(fire.Name, "20200101T000000Z"), "{}");
         await Patience.Until(() => DateTimeOffset.UtcNow >= fire.PlanTime, () => "");
         _proxy.StallAnswers();
-        await worker.OrderAsync(new FireOrder.Claim(fire));
+        await worker.ClaimAsync(fire);
         await KeySoonAsync(Keys.Fired(fire.Name), cursor => cursor!.EndsWith("skipped", StringComparison.Ordinal));
 
         _proxy.Cut();
@@ -98,7 +97,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         var worker = await StartWorkerAsync(callTimeoutSeconds: 1);
         var fire = await PutJobAsync(Some.Job(), Soon());
         _proxy.Stall();
-        await worker.OrderAsync(new FireOrder.Claim(fire));
+        await worker.ClaimAsync(fire);
         await Patience.Until(() => Log.CountOf("etcd is unreachable") > 0, () => $"{Log}");
         Assert.Null(await ReadAsync(Keys.Run(fire.Name, fire.RunId)));
 
@@ -116,7 +115,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         var put = await Etcd.PutAsync(Keys.Job(name), """{"name":"by-hand","command":"date","cronExpr":"* * * * * *"}""");
         var fire = new Fire(name, Soon(), Some.Plan(Some.Job("by-hand"), put.Header.Revision), 0);
 
-        await worker.OrderAsync(new FireOrder.Claim(fire));
+        await worker.ClaimAsync(fire);
 
         await StartedAsync(worker, 1);
         Assert.StartsWith(Cursor.Text(fire.PlanTime), await ReadAsync(Keys.Fired(name)), StringComparison.Ordinal);
@@ -130,7 +129,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         var planTime = Soon();
         var fire = await PutJobAsync(Some.Job(), planTime, cursorAt: planTime.AddSeconds(-6));
 
-        await worker.OrderAsync(new FireOrder.Claim(fire));
+        await worker.ClaimAsync(fire);
 
         await StartedAsync(worker, 1);
         var record = Assert.Single(worker.Recorded).Record;
@@ -149,7 +148,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         foreach (var fire in new[] { blocked, freed })
         {
             await Etcd.PutAsync(Keys.Run(fire.Name, "20200101T000000Z"), "{}");
-            await worker.OrderAsync(new FireOrder.Claim(fire));
+            await worker.ClaimAsync(fire);
         }
 
         await Patience.Until(() => DateTimeOffset.UtcNow > planTime.AddMilliseconds(-500), () => "");
@@ -168,7 +167,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         var worker = await StartWorkerAsync();
         var fire = await PutJobAsync(Some.Job() with { StartDeadlineSeconds = 2 }, Soon().AddSeconds(-10));
 
-        await worker.OrderAsync(new FireOrder.Claim(fire));
+        await worker.ClaimAsync(fire);
 
         await Patience.Until(() => worker.Recorded.Count > 0, () => $"{Log}");
         Assert.Equal(
@@ -182,8 +181,8 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         var (full, next) = (await StartWorkerAsync("full", slots: 0), await StartWorkerAsync("next"));
         var fire = await PutJobAsync(Some.Job(), Soon());
 
-        await full.OrderAsync(new FireOrder.Claim(fire));
-        await next.OrderAsync(new FireOrder.Claim(new Fire(fire.Name, fire.PlanTime, fire.Plan, rank: 1)));
+        await full.ClaimAsync(fire);
+        await next.ClaimAsync(new Fire(fire.Name, fire.PlanTime, fire.Plan, rank: 1));
 
         await StartedAsync(next, 1);
         Assert.Empty(full.Started);
@@ -195,8 +194,8 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     {
         var (first, second) = (await StartWorkerAsync("first"), await StartWorkerAsync("second", slots: 1));
         var fire = await PutJobAsync(Some.Job(), Soon());
-        await second.OrderAsync(new FireOrder.Claim(new Fire(fire.Name, fire.PlanTime, fire.Plan, rank: 1)));
-        await first.OrderAsync(new FireOrder.Claim(fire));
+        await second.ClaimAsync(new Fire(fire.Name, fire.PlanTime, fire.Plan, rank: 1));
+        await first.ClaimAsync(fire);
 
         await StartedAsync(first, 1);
         await SettledAsync(second);
@@ -219,7 +218,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
 
         foreach (var fire in new[] { moved, paused, edited })
         {
-            await worker.OrderAsync(new FireOrder.Claim(fire));
+            await worker.ClaimAsync(fire);
         }
 
         await StartedAsync(worker, 1);
@@ -238,7 +237,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         {
             foreach (var fire in fires)
             {
-                await worker.OrderAsync(new FireOrder.Claim(new Fire(fire.Name, fire.PlanTime, fire.Plan, rank: 0)));
+                await worker.ClaimAsync(new Fire(fire.Name, fire.PlanTime, fire.Plan, rank: 0));
             }
         })));
 
@@ -259,14 +258,14 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         _proxy.Stall();
         foreach (var fire in fires)
         {
-            await worker.OrderAsync(new FireOrder.Claim(fire));
+            await worker.ClaimAsync(fire);
         }
 
         // Four requests of sixty are under way; thirty fires still wait to be sent when the next plan time comes.
         await Patience.Until(() => DateTimeOffset.UtcNow > planTime, () => "");
         foreach (var fire in fires)
         {
-            await worker.OrderAsync(new FireOrder.Claim(new Fire(fire.Name, planTime.AddSeconds(1), fire.Plan, 0)));
+            await worker.ClaimAsync(new Fire(fire.Name, planTime.AddSeconds(1), fire.Plan, 0));
         }
 
         await Patience.Until(() => DateTimeOffset.UtcNow > planTime.AddMilliseconds(200), () => "");
@@ -286,7 +285,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         var worker = await StartWorkerAsync(callTimeoutSeconds: 10);
         var fire = await PutJobAsync(Some.Job(), Soon());
         _proxy.StallAnswers();
-        await worker.OrderAsync(new FireOrder.Claim(fire));
+        await worker.ClaimAsync(fire);
         await KeySoonAsync(Keys.Run(fire.Name, fire.RunId), run => run is not null);
 
         var ending = worker.DisposeAsync();
@@ -307,7 +306,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         var fire = await PutJobAsync(Some.Job() with { Overlap = overlap, Mode = mode, StartDeadlineSeconds = 60 }, Soon());
         foreach (var trigger in new[] { RunSpec.Manual, RunSpec.Dependent, RunSpec.Misfire, RunSpec.Retry, RunSpec.Rerun, RunSpec.Manual })
         {
-            await worker.OrderAsync(new FireOrder.Claim(await PutQueuedAsync(fire, trigger, mode == JobMode.All ? "w1" : "")));
+            await worker.ClaimAsync(await PutQueuedAsync(fire, trigger, mode == JobMode.All ? "w1" : ""));
         }
 
         var tokens = new List<long>();
@@ -329,8 +328,8 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         var worker = await StartWorkerAsync();
         var fire = await PutJobAsync(Some.Job() with { StartDeadlineSeconds = 60 }, Soon());
         var asked = await PutQueuedAsync(fire, RunSpec.Manual, notBefore: fire.PlanTime);
-        await worker.OrderAsync(new FireOrder.Claim(fire)); // It comes first, so it is not skipped.
-        await worker.OrderAsync(new FireOrder.Claim(asked));
+        await worker.ClaimAsync((fire)); // It comes first, so it is not skipped.
+        await worker.ClaimAsync(asked);
 
         await StartedAsync(worker, 1);
         await SettledAsync(worker);
@@ -345,10 +344,10 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     {
         var worker = await StartWorkerAsync();
         var fire = await PutJobAsync(Some.Job() with { Overlap = Overlap.Allow }, Soon());
-        await worker.OrderAsync(new FireOrder.Claim(fire));
+        await worker.ClaimAsync(fire);
         for (var n = 0; n < 5; n++)
         {
-            await worker.OrderAsync(new FireOrder.Claim(await PutQueuedAsync(fire, RunSpec.Manual, notBefore: fire.PlanTime)));
+            await worker.ClaimAsync(await PutQueuedAsync(fire, RunSpec.Manual, notBefore: fire.PlanTime));
         }
 
         await StartedAsync(worker, 6);
@@ -363,9 +362,9 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         var large = new Dictionary<string, string> { ["LARGE"] = new('x', 60_000) };
         for (var n = 0; n < 40; n++)
         {
-            await worker.OrderAsync(new FireOrder.Claim(
+            await worker.ClaimAsync(
                 await PutQueuedAsync(
-                    await PutJobAsync(Some.Job($"job-{n}"), soon), RunSpec.Manual, notBefore: soon.AddSeconds(1), env: large)));
+                    await PutJobAsync(Some.Job($"job-{n}"), soon), RunSpec.Manual, notBefore: soon.AddSeconds(1), env: large));
         }
 
         await StartedAsync(worker, 40);
@@ -378,9 +377,9 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         var planned = await PutJobAsync(Some.Job() with { Mode = JobMode.All, StartDeadlineSeconds = 60 }, Soon());
         var (first, second) = (await PutQueuedAsync(planned, RunSpec.Manual, "w1"), await PutQueuedAsync(planned, RunSpec.Manual, "w1"));
         _proxy.StallAnswers();
-        await worker.OrderAsync(new FireOrder.Claim(first));
+        await worker.ClaimAsync(first);
         await KeySoonAsync(Keys.Run(first.Name, first.RunId), run => run is not null);
-        await worker.OrderAsync(new FireOrder.Claim(second));
+        await worker.ClaimAsync(second);
         await Patience.Until(() => Log.CountOf("etcd is unreachable") > 0, () => $"{Log}");
         _proxy.Cut();
         _proxy.Mend();
@@ -400,14 +399,14 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         var planned = await PutJobAsync(Some.Job() with { StartDeadlineSeconds = 3600 }, Soon());
         var waiting = await PutQueuedAsync(planned, RunSpec.Manual, "");
         await Etcd.PutAsync(Keys.Run(planned.Name, "20200101T000000Z"), "{}"); // Somebody's run, which goes on.
-        await worker.OrderAsync(new FireOrder.Claim(waiting));
-        await Patience.Until(() => waiting.IsHindered, () => $"{Log}");
+        await worker.ClaimAsync(waiting);
+        await Patience.Until(() => waiting.Met.HasFlag(Hindrances.RunInTheWay), () => $"{Log}");
         _proxy.StallAnswers();
-        await Patience.Until(() => waiting.IsUncertain, () => $"{Log}");
+        await Patience.Until(() => waiting.Doubt != Doubt.None, () => $"{Log}");
         _proxy.Cut();
         _proxy.Mend();
 
-        await worker.OrderAsync(new FireOrder.Claim(planned));
+        await worker.ClaimAsync(planned);
 
         await Patience.Until(() => worker.Recorded.Count > 0, () => $"{Log}");
         Assert.Equal(
@@ -423,7 +422,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         var planTime = Soon();
         var planned = await PutJobAsync(Some.Job(), planTime, cursorAt: planTime.AddSeconds(-6));
         var fire = new Fire(planned.Name, planTime, planned.Plan, rank: 1); // A fire of rank 1 looks before it claims.
-        await worker.OrderAsync(new FireOrder.Claim(fire));
+        await worker.ClaimAsync(fire);
         await Patience.Until(() => fire.Gap is not null, () => $"{Log}");
         Assert.Null(worker.Sessions.Current);
 
@@ -448,8 +447,8 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
             Some.Job() with { Mode = JobMode.All, StartDeadlineSeconds = 5 }, first, cursorAt: first.AddSeconds(-100));
         for (var n = 0; n < 5; n++)
         {
-            await worker.OrderAsync(new FireOrder.Claim(
-                new Fire(planned.Name, first.AddSeconds(n), planned.Plan, 0) { NobodyMatches = true }));
+            await worker.ClaimAsync(
+                new Fire(planned.Name, first.AddSeconds(n), planned.Plan, 0) { NobodyMatches = true });
         }
 
         await Patience.Until(() => worker.Recorded.Sum(ending => Math.Max(1, ending.Record.MissedCount)) >= 5, () => $"{Log}");
@@ -465,8 +464,8 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         await PutJobAsync(Some.Job(), planTime);
         var put = await Etcd.PutAsync(Keys.Job(JobName.Parse("hello")), JobJson.ToJson(Some.Job()));
 
-        await worker.OrderAsync(new FireOrder.Claim(
-            new Fire(JobName.Parse("hello"), planTime, Some.Plan(Some.Job(), put.Header.Revision), 0) { IsMisfire = true }));
+        await worker.ClaimAsync(
+            new Fire(JobName.Parse("hello"), planTime, Some.Plan(Some.Job(), put.Header.Revision), 0) { IsMisfire = true });
 
         await KeySoonAsync(Keys.Fired(JobName.Parse("hello")), cursor => cursor!.EndsWith("missed", StringComparison.Ordinal));
         await SettledAsync(worker);
@@ -480,7 +479,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         var fire = await PutJobAsync(Some.Job(), Soon());
         await Etcd.PutAsync(Keys.Fired(fire.Name), "garbage");
 
-        await worker.OrderAsync(new FireOrder.Claim(fire));
+        await worker.ClaimAsync(fire);
 
         await StartedAsync(worker, 1);
         Assert.Equal(1, Log.CountOf("cannot read"));
@@ -492,7 +491,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         var worker = await StartWorkerAsync(callTimeoutSeconds: 1);
         var fire = await PutJobAsync(Some.Job(), Soon());
         _proxy.StallAnswers();
-        await worker.OrderAsync(new FireOrder.Claim(fire));
+        await worker.ClaimAsync(fire);
         await KeySoonAsync(Keys.Run(fire.Name, fire.RunId), run => run is not null);
         await Etcd.PutAsync(Keys.Run(fire.Name, fire.RunId), "garbage");
 
@@ -542,7 +541,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     private async Task EndAsync(ClaimingWorker worker, Run run)
     {
         await Etcd.DeleteAsync(Keys.Run(run.Name, run.Id));
-        worker.Runs.Remove(run);
+        worker.Complete(run);
     }
 
     /// <summary>Without the fires by which a test sees that all others are settled.</summary>
@@ -557,7 +556,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     private async Task SettledAsync(ClaimingWorker worker)
     {
         var job = Some.Job($"settled-{Guid.NewGuid():N}");
-        await worker.OrderAsync(new FireOrder.Claim(await PutJobAsync(job, Soon())));
+        await worker.ClaimAsync(await PutJobAsync(job, Soon()));
         await Patience.Until(() => worker.Started.Any(run => run.Name.Value == job.Name), () => $"{Log}");
     }
 }

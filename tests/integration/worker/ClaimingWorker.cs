@@ -4,59 +4,47 @@ using Dts.Common.Etcd;
 using Dts.Common.Jobs;
 using Dts.Tests.Support;
 using Dts.Worker.Commands;
+using Dts.Worker;
 using Dts.Worker.Fires;
 using Dts.Worker.Records;
 using Dts.Worker.Runs;
 using Dts.Worker.Sessions;
+using Xunit;
 
 namespace Dts.Tests.Integration.Worker;
 
-/// <summary>A worker's claimer with a session of its own; what it would start and record is kept instead.</summary>
+/// <summary>A worker's fires with a session of their own and a real etcd; what it would start and record is kept instead.</summary>
 internal sealed class ClaimingWorker : IAsyncDisposable
 {
-    private readonly Channel<FireOrder> _inbox = Channel.CreateBounded<FireOrder>(1024);
-    private readonly Channel<RunOrder> _starts = Channel.CreateUnbounded<RunOrder>();
-    private readonly Channel<Ending> _endings = Channel.CreateUnbounded<Ending>();
+    private readonly FireInbox _inbox = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _gate = new();
     private readonly List<Run> _started = [];
     private readonly List<Ending> _recorded = [];
+    private readonly Channel<Ending> _endings = Channel.CreateUnbounded<Ending>();
+    private readonly List<FireAction.Kill> _killed = [];
+    private readonly HashSet<Task> _asked = [];
+    private readonly RecordedLog _log;
     private readonly Alarm _alarm;
-    private readonly ClockCheck _clocks;
-    private readonly Task _all;
+    private readonly Fires _fires;
+    private readonly FireRequests _requests;
+    private readonly Accounts _owed;
+    private readonly Task _deciding;
     private readonly Task _keeping;
 
     public ClaimingWorker(EtcdClient etcd, Keys keys, string id, RecordedLog log, int slots = 100, TimeSpan? ttl = null)
     {
-        _alarm = new Alarm(_ => _inbox.Writer.TryWrite(new FireOrder.Tick()));
+        _log = log;
+        _alarm = new Alarm(_ => _inbox.Wake());
         Sessions = new SessionKeeper(
             etcd, keys.Worker(id), ttl ?? TimeSpan.FromSeconds(30), () => id, _ => false, _ => Task.CompletedTask, () => false, log);
         _keeping = Sessions.RunAsync(_stop.Token);
-        _clocks = new ClockCheck(id, TimeProvider.System, log);
-        var accounts = new Accounts(keys, new RecordWriter(id, "host", TimeSpan.FromDays(30)), _endings.Writer, log);
-        var (slotsHere, ahead) = (new Slots(slots), TimeSpan.FromSeconds(1));
-        var pending = new PendingFires(ahead, TimeProvider.System);
-        var inTheWay = new RunsInTheWay(etcd, keys, Runs, pending);
-        var requests = new ClaimRequests(
-            etcd,
-            keys,
-            id,
-            Sessions,
-            ahead,
-            slotsHere,
-            Runs,
-            _clocks,
-            pending,
-            inTheWay,
-            () => _inbox.Writer.TryWrite(new FireOrder.Tick()),
-            TimeProvider.System,
-            log);
-        var claimer = new Claimer(
-            pending, requests, id, Sessions, CronZone.Utc, slotsHere, Runs, accounts, _inbox, _starts.Writer, _alarm, TimeProvider.System);
-        _all = Task.WhenAll(claimer.RunAsync(), KeepStartsAsync(), KeepRecordsAsync());
+        _fires = new Fires(
+            id, new Dictionary<string, string>(), keys, CronZone.Utc, TimeSpan.FromSeconds(1), slots, DateTimeOffset.UtcNow);
+        _requests = new FireRequests(etcd, keys, id, log);
+        _owed = new Accounts(keys, new RecordWriter(id, "host", TimeSpan.FromDays(30)), _endings.Writer, log);
+        _deciding = RunAsync();
     }
-
-    public RunsInFlight Runs { get; } = new();
 
     public SessionKeeper Sessions { get; }
 
@@ -82,44 +70,108 @@ internal sealed class ClaimingWorker : IAsyncDisposable
         }
     }
 
+    public IReadOnlyList<FireAction.Kill> Killed
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _killed];
+            }
+        }
+    }
+
     public Task SessionSoonAsync() => Patience.Until(() => Sessions.Current is { Holds: true }, () => "no session");
 
-    public ValueTask OrderAsync(FireOrder order) => _inbox.Writer.WriteAsync(order);
+    /// <summary>Gives the worker a fire to claim.</summary>
+    public ValueTask ClaimAsync(Fire fire) => SendAsync(new FireEvent.Due(fire));
+
+    public ValueTask SendAsync(FireEvent happened) => _inbox.Writer.WriteAsync(happened);
+
+    /// <summary>The run has ended, and its completion stands in etcd.</summary>
+    public void Complete(Run run) => _inbox.Post(new FireEvent.Completed(run));
 
     public async ValueTask DisposeAsync()
     {
         _inbox.Writer.TryComplete();
-        await _all.WaitAsync(Patience.Limit);
+        await _deciding.WaitAsync(Patience.Limit);
         await _stop.CancelAsync();
         await _keeping.WaitAsync(Patience.Limit);
         _alarm.Dispose();
-        _clocks.Dispose();
     }
 
-    private async Task KeepStartsAsync()
+    private async Task RunAsync()
     {
-        await foreach (var order in _starts.Reader.ReadAllAsync())
+        await Task.Yield();
+        await foreach (var happened in _inbox.Reader.ReadAllAsync())
         {
-            if (order is RunOrder.Start(var run))
-            {
-                lock (_gate)
-                {
-                    _started.Add(run);
-                }
-            }
+            Decide(happened);
+            await Task.Yield();
         }
 
-        _endings.Writer.Complete();
+        Decide(new FireEvent.Stopping());
+        await Task.WhenAll(_asked);
+        Decide(new FireEvent.Tick());
     }
 
-    private async Task KeepRecordsAsync()
+    private void Decide(FireEvent happened)
     {
-        await foreach (var ending in _endings.Reader.ReadAllAsync())
+        Perform(_fires.Take(happened, MomentNow()));
+        while (_inbox.TryTakePosted(out var posted))
         {
-            lock (_gate)
+            Perform(_fires.Take(posted, MomentNow()));
+        }
+
+        _alarm.Set(_fires.NextDue);
+    }
+
+    private Moment MomentNow()
+    {
+        var session = Sessions.Current;
+        return new Moment(DateTimeOffset.UtcNow, session?.Lease, session?.HoldsFor ?? TimeSpan.Zero, MayClaim: true);
+    }
+
+    private void Perform(IReadOnlyList<FireAction> actions)
+    {
+        foreach (var action in actions)
+        {
+            switch (action)
             {
-                _recorded.Add(ending);
+                case FireAction.Ask(var request):
+                    _asked.Add(Task.Run(async () => _inbox.Post(await _requests.AskAsync(request))));
+                    break;
+                case FireAction.RequestEnd(var fire, var txn):
+                    _asked.Add(Task.Run(async () =>
+                    {
+                        if (!await _requests.TryAsync(txn))
+                        {
+                            _inbox.Post(new FireEvent.EndNotRequested(fire));
+                        }
+                    }));
+                    break;
+                case FireAction.Prepare(var run):
+                    Keep(_started, run);
+                    break;
+                case FireAction.RecordOwed(var name, var job, var owed):
+                    Assert.True(_owed.TryRecord(name, job, owed));
+                    Assert.True(_endings.Reader.TryRead(out var ending));
+                    Keep(_recorded, ending);
+                    break;
+                case FireAction.Kill kill:
+                    Keep(_killed, kill);
+                    break;
+                case FireAction.LogCursorReplaced(var key, var value):
+                    _log.DocumentRemoved(key, value);
+                    break;
             }
+        }
+    }
+
+    private void Keep<T>(List<T> list, T item)
+    {
+        lock (_gate)
+        {
+            list.Add(item);
         }
     }
 }

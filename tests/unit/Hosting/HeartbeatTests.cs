@@ -1,14 +1,10 @@
-using System.Threading.Channels;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Tests.Support;
 using Dts.Worker;
-using Dts.Worker.Commands;
 using Dts.Worker.Fires;
 using Dts.Worker.Records;
-using Dts.Worker.Runs;
 using Dts.Worker.Sessions;
-using Dts.Worker.Watches;
 using Xunit;
 
 namespace Dts.Tests.Unit.Hosting;
@@ -89,40 +85,26 @@ public sealed class HeartbeatTests : IDisposable
     }
 
     [Fact]
-    public async Task A_pulse_comes_out_of_the_worker_only_while_every_loop_turns()
+    public async Task The_worker_is_well_only_while_its_loop_answers_and_then_says_how_it_stands()
     {
         using var scratch = new ScratchFolder();
         var log = new RecordedLog();
         using var etcd = new EtcdClient(
             new EtcdOptions([new Uri("http://127.0.0.1:1")], TimeSpan.FromSeconds(1)), TimeProvider.System, log);
         using var spool = Spool.Open(scratch.File("spool"), 1 << 20, log);
-        var inbox = Channel.CreateBounded<ScheduleMessage>(10);
-        var orders = Channel.CreateBounded<FireOrder>(10);
+        var inbox = new FireInbox();
         var sessions = new SessionKeeper(
             etcd, "/key", TimeSpan.FromSeconds(10), () => "", _ => false, _ => Task.CompletedTask, () => false, log);
-        var vitals = new Vitals(inbox.Writer, sessions, new Slots(8), spool, new RefusedRecords(scratch.File("refused")));
+        var vitals = new Vitals(inbox, sessions, spool, new RefusedRecords(scratch.File("refused")));
 
-        var beforeTheSchedulerTurns = vitals.ProveAsync(_end.Token);
-        using var alarm = new Alarm(_ => { });
-        var scheduler = new Scheduler(
-            "w1",
-            new Roster("w1", new Dictionary<string, string>()),
-            TimeSpan.FromSeconds(1),
-            inbox.Reader,
-            orders.Writer,
-            alarm,
-            _ => { },
-            TimeProvider.System,
-            log).RunAsync();
-        var passedOn = Assert.IsType<FireOrder.Beat>(await orders.Reader.ReadAsync());
-        Assert.False(beforeTheSchedulerTurns.IsCompleted); // The claimer has it, and does nothing.
-        (passedOn.Pulse.Running, passedOn.Pulse.LagMs) = (3, 0.46);
-        passedOn.Pulse.ComeOut();
-        await beforeTheSchedulerTurns.WaitAsync(Patience.Limit);
+        var beforeTheLoopTurns = vitals.ProveAsync(_end.Token);
+        var probe = Assert.IsType<FireEvent.Probe>(await inbox.Reader.ReadAsync());
+        Assert.False(beforeTheLoopTurns.IsCompleted); // The loop has it, and does nothing.
+        probe.Answer.SetResult(new FireFigures(Jobs: 0, Running: 3, Slots: 8, LagMs: 0.46));
+        await beforeTheLoopTurns.WaitAsync(Patience.Limit);
 
         Assert.Equal("0 jobs; 3 of 8 slots running; last start 0.5 ms late; no session; 0 records wait in the spool", vitals.Describe());
         inbox.Writer.Complete();
-        await scheduler;
         await vitals.ProveAsync(_end.Token); // Stopping: there is nothing to prove.
     }
 }

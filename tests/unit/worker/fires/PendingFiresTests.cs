@@ -1,3 +1,4 @@
+using Dts.Common.Cron;
 using Dts.Common.Jobs;
 using Dts.Tests.Support;
 using Dts.Worker.Fires;
@@ -9,24 +10,28 @@ public sealed class PendingFiresTests
 {
     private static readonly TimeSpan Ahead = TimeSpan.FromSeconds(1);
 
-    private readonly ManualTime _time = new();
+    private readonly FireContext _context;
     private readonly PendingFires _pending;
 
-    public PendingFiresTests() => _pending = new PendingFires(Ahead, _time);
+    public PendingFiresTests()
+    {
+        _context = new FireContext("w1", Some.Keys, CronZone.Utc, Ahead, slots: 10, Some.Now);
+        _pending = new PendingFires(_context);
+    }
 
     [Fact]
     public void Fires_that_abstained_are_tried_again_oldest_first_while_there_is_room()
     {
         var fires = Enumerable.Range(0, 5).Select(n => Add($"job-{n}")).ToList();
-        Assert.Equal(fires, _pending.TakeDue(0));
+        Assert.Equal(fires, Due(0));
         fires.ForEach(fire => _pending.Abstain(fire, TimeSpan.FromSeconds(10)));
         _pending.Forget(fires[1]);
 
-        Assert.Empty(_pending.TakeDue(room: 0));
-        Assert.Equal([fires[0], fires[2]], _pending.TakeDue(room: 2));
-        _time.Advance(TimeSpan.FromSeconds(10));
-        Assert.Equal([fires[3], fires[4]], _pending.TakeDue(room: 5));
-        Assert.Empty(_pending.TakeDue(room: 5));
+        Assert.Empty(Due(0));
+        Assert.Equal([fires[0], fires[2]], Due(2));
+        Step(TimeSpan.FromSeconds(10));
+        Assert.Equal([fires[3], fires[4]], Due(5));
+        Assert.Empty(Due(5));
     }
 
     [Theory]
@@ -41,7 +46,7 @@ public sealed class PendingFiresTests
 
         _pending.LeaveTo("w9", new Dictionary<string, string>());
 
-        Assert.Equal(recordedNow, _pending.TakeDue(0).Count);
+        Assert.Equal(recordedNow, Due(0).Count);
         Assert.NotNull(_pending.FindScheduled(JobName.Parse("other")));
         Assert.Equal(mode == JobMode.All, _pending.FindScheduled(JobName.Parse("hello")) is not null);
     }
@@ -49,26 +54,38 @@ public sealed class PendingFiresTests
     [Fact]
     public void A_fire_that_etcd_is_asked_about_while_the_clock_is_stepped_back_an_hour_is_not_claimed_for_a_time_to_come()
     {
-        _time.Step(TimeSpan.FromHours(1));
+        Step(TimeSpan.FromHours(1));
         var (fire, near) = (Add("hello"), Add("near"));
-        Assert.Equal([fire, near], _pending.TakeDue(0));
-        fire.IsAsked = true;
-        Assert.False(_pending.TryForgetOfTheFuture(near, _time.GetUtcNow()));
+        Assert.Equal([fire, near], Due(0));
+        fire.State = new FireState.Asking(TakesSlot: false, Closing: null);
+        Assert.False(_pending.TryForgetOfTheFuture(near));
 
-        _time.Step(TimeSpan.FromHours(-1));
-        Assert.Empty(_pending.TakeDue(0));
+        Step(TimeSpan.FromHours(-1));
+        _pending.ForgetOfTheFuture();
+        Assert.Empty(Due(0));
 
-        Assert.True(_pending.TryForgetOfTheFuture(fire, _time.GetUtcNow()));
+        Assert.True(_pending.TryForgetOfTheFuture(fire));
         Assert.Null(_pending.FindScheduled(fire.Name));
+    }
+
+    private void Step(TimeSpan by) => _context.Moment = _context.Moment with { Now = _context.Now + by };
+
+    /// <summary>What is tried now.</summary>
+    private List<Fire> Due(int slots)
+    {
+        var due = new List<ITimed>();
+        _context.Wheel.Advance(_context.Now.ToUnixTimeMilliseconds(), due);
+        due.ForEach(timed => _pending.Ring((Fire)timed));
+        return _pending.TakeDue(slots);
     }
 
     private Fire Add(string name)
     {
-        var fire = new Fire(JobName.Parse(name), _time.GetUtcNow(), Some.Plan(Some.Job(name), 1), 0);
+        var fire = new Fire(JobName.Parse(name), _context.Now, Some.Plan(Some.Job(name), 1), 0);
         _pending.Add(fire);
         return fire;
     }
 
     private Fire Planned(Job job, int seconds) =>
-        new(JobName.Parse(job.Name), _time.GetUtcNow().AddSeconds(seconds), Some.Plan(job, 1), 0) { NobodyMatches = true };
+        new(JobName.Parse(job.Name), _context.Now.AddSeconds(seconds), Some.Plan(job, 1), 0) { NobodyMatches = true };
 }

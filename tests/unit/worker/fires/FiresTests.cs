@@ -1,0 +1,247 @@
+using Dts.Common.Cron;
+using Dts.Common.Etcd;
+using Dts.Common.Jobs;
+using Dts.Tests.Support;
+using Dts.Worker.Commands;
+using Dts.Worker.Fires;
+using Dts.Worker.Runs;
+using Google.Protobuf;
+using Mvccpb;
+using Xunit;
+
+namespace Dts.Tests.Unit.Worker.Fires;
+
+/// <summary>A worker's decisions by themselves: events and moments in, actions out.</summary>
+public sealed class FiresTests
+{
+    private static readonly DateTimeOffset P = Some.Now.AddSeconds(10);
+    private static readonly LeaseId Session = new(7);
+
+    private readonly List<FireAction> _actions = [];
+    private Moment _moment = new(Some.Now, Session, TimeSpan.FromSeconds(10), MayClaim: true);
+    private Dts.Worker.Fires.Fires _fires;
+    private long _revision = 100;
+
+    public FiresTests() => _fires = Make(slots: 2);
+
+    [Fact]
+    public void A_fire_is_claimed_a_second_ahead_prepared_at_once_and_started_on_the_dot()
+    {
+        Put(Some.Job(cronExpr: "*/10 * * * * *"));
+        At(P.AddMilliseconds(-1001));
+        Assert.Empty(_actions);
+        Assert.Equal(P.AddSeconds(-1).ToUnixTimeMilliseconds(), _fires.NextDue);
+
+        At(P.AddSeconds(-1));
+        var ask = Assert.IsType<FireAction.Ask>(Assert.Single(Acted()));
+        Grant(ask);
+        var run = Assert.IsType<FireAction.Prepare>(Assert.Single(Acted())).Run;
+        Assert.Equal((P, P.AddSeconds(-1)), (run.Spec.PlanTime, run.ClaimedAt));
+
+        At(P.AddMilliseconds(-1));
+        Assert.Empty(_actions);
+        At(P);
+        Assert.Equal([run], Assert.IsType<FireAction.Start>(Assert.Single(Acted())).Runs);
+    }
+
+    [Fact]
+    public void While_the_session_is_in_doubt_nothing_starts_and_when_it_is_another_one_the_run_is_lost()
+    {
+        var (first, second) = (Claimed("first"), Claimed("second"));
+        _moment = _moment with { HoldsFor = TimeSpan.Zero };
+        At(P.AddSeconds(2));
+        Assert.Empty(Acted());
+
+        _moment = _moment with { HoldsFor = TimeSpan.FromSeconds(5) };
+        At(P.AddSeconds(3));
+        Assert.Equal([first, second], Assert.IsType<FireAction.Start>(Assert.Single(Acted())).Runs);
+
+        End(first);
+        var third = Claimed("third", P.AddSeconds(10));
+        _moment = _moment with { Session = new LeaseId(8) };
+        At(P.AddSeconds(10));
+        var lost = "the session under which it was claimed expired before it could start";
+        Assert.Equal([new FireAction.Drop(third), new FireAction.RecordNotStarted(third, RunStatus.Lost, lost)], Acted());
+    }
+
+    [Fact]
+    public void A_run_without_a_slot_starts_when_one_is_free_and_is_missed_after_its_deadline()
+    {
+        var runs = new[] { Claimed("a"), Claimed("b") };
+        At(P);
+        Assert.Equal(runs, Acted().OfType<FireAction.Start>().Single().Runs);
+        Reconfigure(slots: 4);
+        var (waiting, late) = (Claimed("c", P.AddSeconds(5)), Claimed("d", P.AddSeconds(5)));
+        Reconfigure(slots: 2);
+
+        At(P.AddSeconds(5));
+        Assert.Empty(Acted());
+        End(runs[0]);
+        Assert.Equal([waiting], Acted().OfType<FireAction.Start>().Single().Runs);
+
+        At(P.AddSeconds(5 + late.Job.StartDeadlineSeconds).AddMilliseconds(1));
+        Assert.Equal(RunStatus.Missed, Acted().OfType<FireAction.RecordNotStarted>().Single(ending => ending.Run == late).Status);
+    }
+
+    [Fact]
+    public void A_kill_cancels_what_waits_and_reaches_what_is_being_started_as_soon_as_it_has_started()
+    {
+        var starting = Claimed("hello");
+        At(P);
+        Assert.Single(Acted().OfType<FireAction.Start>());
+        var waiting = Claimed("hello", P.AddSeconds(1));
+
+        Take(new FireEvent.KillRequested(starting.Name, new KillRequest("", "enough"), Revision: _revision + 1));
+        var acted = Acted();
+        Assert.Contains(new FireAction.RecordNotStarted(waiting, RunStatus.Cancelled, "killed before it started: enough"), acted);
+        var kill = new FireAction.Kill(starting, "enough", _revision + 1);
+        Assert.Contains(kill, acted);
+
+        Take(new FireEvent.Started(starting, RunningCommand.NotStarted("for this test")));
+        Assert.Equal([kill], Acted());
+    }
+
+    [Fact]
+    public void The_answer_to_a_claim_that_comes_after_its_job_was_deleted_starts_nothing()
+    {
+        Put(Some.Job(cronExpr: "*/10 * * * * *"));
+        At(P.AddSeconds(-1));
+        var ask = (FireAction.Ask)Assert.Single(Acted());
+        Take(new FireEvent.JobGone(JobName.Parse("hello"), Revision: _revision + 10, "deleted"));
+
+        Grant(ask);
+
+        var ending = Assert.IsType<FireAction.RecordNotStarted>(Assert.Single(Acted()));
+        Assert.Equal((RunStatus.Cancelled, "deleted"), (ending.Status, ending.Why));
+    }
+
+    [Theory]
+    [InlineData("drained")]
+    [InlineData("silent holders")]
+    [InlineData("clock off")]
+    [InlineData("no session")]
+    [InlineData("stopping")]
+    public void A_worker_that_should_not_claim_asks_for_nothing(string why)
+    {
+        Put(Some.Job(cronExpr: "*/10 * * * * *"));
+        _moment = why switch
+        {
+            "clock off" => _moment with { MayClaim = false },
+            "no session" => _moment with { Session = null, HoldsFor = TimeSpan.Zero },
+            _ => _moment,
+        };
+        Take(why switch
+        {
+            "drained" => new FireEvent.Drained("w1", IsOn: true),
+            "silent holders" => new FireEvent.HoldersAnswer(Do: false),
+            "stopping" => new FireEvent.Stopping(),
+            _ => new FireEvent.Tick(),
+        });
+
+        At(P.AddSeconds(-1));
+        At(P);
+
+        Assert.DoesNotContain(Acted(), action => action is FireAction.Ask { Request: FireRequest.Claim } && why != "drained");
+        Assert.DoesNotContain(_actions, action => action is FireAction.Prepare);
+    }
+
+    [Fact]
+    public void Claimed_runs_still_start_while_the_worker_stops_until_it_gives_them_up()
+    {
+        var (first, second) = (Claimed("first"), Claimed("second"));
+        Reconfigure(slots: 1);
+        Take(new FireEvent.Stopping());
+        At(P);
+        Assert.Equal([first], Acted().OfType<FireAction.Start>().Single().Runs);
+
+        Take(new FireEvent.StartNothingMore("the worker stops"));
+
+        Assert.Equal(
+            [new FireAction.Drop(second), new FireAction.RecordNotStarted(second, RunStatus.Cancelled, "the worker stops")], Acted());
+        Assert.Equal(0, _fires.Slots.Promised);
+    }
+
+    [Fact]
+    public void After_a_step_back_of_the_clock_what_was_about_to_start_does()
+    {
+        var run = Claimed("hello");
+
+        At(P.AddHours(-1));
+
+        Assert.Equal([run], Acted().OfType<FireAction.Start>().Single().Runs);
+    }
+
+    [Fact]
+    public void Of_one_job_there_is_one_claim_under_way_and_the_scheduled_fire_goes_first()
+    {
+        Put(Some.Job(cronExpr: "*/10 * * * * *"));
+        Take(new FireEvent.JobsListed());
+        foreach (var origin in new[] { "a", "b" })
+        {
+            var asked = new RunSpec(P, RunSpec.Manual, P.AddSeconds(-1), Origin: origin);
+            Take(new FireEvent.RunRequested(JobName.Parse("hello"), asked, Revision: 50));
+        }
+
+        Acted();
+        At(P.AddSeconds(-2));
+        var first = Acted().OfType<FireAction.Ask>().Single();
+        Assert.Single(first.Request.Fires);
+        At(P.AddSeconds(-1));
+        Assert.Empty(Acted());
+
+        Grant(first);
+
+        var next = Acted().OfType<FireAction.Ask>().Single();
+        Assert.False(Assert.Single(next.Request.Fires).IsQueued);
+    }
+
+    private static Dts.Worker.Fires.Fires Make(int slots) =>
+        new("w1", new Dictionary<string, string>(), Some.Keys, CronZone.Utc, TimeSpan.FromSeconds(1), slots, Some.Now);
+
+    private void Put(Job job) => Take(new FireEvent.JobPut(JobName.Parse(job.Name), Some.Plan(job, 1), null));
+
+    private void Take(FireEvent happened) => _actions.AddRange(_fires.Take(happened, _moment));
+
+    private void At(DateTimeOffset now)
+    {
+        _moment = _moment with { Now = now };
+        Take(new FireEvent.Tick());
+    }
+
+    private List<FireAction> Acted()
+    {
+        var acted = _actions.ToList();
+        _actions.Clear();
+        return acted;
+    }
+
+    private void Reconfigure(int slots) => Take(new FireEvent.Reconfigured(new Dictionary<string, string>(), slots));
+
+    private void End(Run run)
+    {
+        Take(new FireEvent.Started(run, RunningCommand.NotStarted("for this test")));
+        Take(new FireEvent.Ended(run, TimeSpan.FromSeconds(1)));
+    }
+
+    /// <summary>Answers that all fires of a claim are this worker's.</summary>
+    private void Grant(FireAction.Ask ask) => Take(new FireEvent.Answered(
+        ask.Request,
+        [.. ask.Request.Fires.Select(fire => new ClaimAnswer.Mine(
+            new KeyValue { Value = ByteString.CopyFromUtf8(JobJson.ToJson(Some.Job(fire.Name.Value))), ModRevision = 1 }, _revision, Session))]));
+
+    /// <summary>A run that is claimed for a time and waits for it.</summary>
+    private Run Claimed(string name, DateTimeOffset? planTime = null)
+    {
+        var before = Acted();
+        Take(new FireEvent.Due(new Fire(JobName.Parse(name), planTime ?? P, Some.Plan(Some.Job(name), 1), rank: 0)));
+        _moment = _moment with { Now = Max(_moment.Now, (planTime ?? P).AddSeconds(-1)) };
+        Take(new FireEvent.Tick());
+        Grant(_actions.OfType<FireAction.Ask>().Single());
+        var run = _actions.OfType<FireAction.Prepare>().Single().Run;
+        _actions.Clear();
+        _actions.AddRange(before);
+        return run;
+    }
+
+    private static DateTimeOffset Max(DateTimeOffset one, DateTimeOffset other) => one > other ? one : other;
+}

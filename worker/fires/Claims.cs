@@ -1,0 +1,289 @@
+using Dts.Common.Jobs;
+using Dts.Worker.Runs;
+using Mvccpb;
+
+namespace Dts.Worker.Fires;
+
+/// <summary>Claims fires ahead of their time, and decides by etcd's answers what becomes of each.</summary>
+/// <remarks>
+/// The first worker in rank claims at once. Each later one waits a little longer and looks at the cursor before it claims, so in the
+/// ordinary case one worker asks, once. A fire stays pending until its cursor has passed it or its deadline is over.
+/// </remarks>
+internal sealed class Claims(FireContext context, PendingFires pending, ClaimQueue queue, Starts starts)
+{
+    private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan BetweenRanks = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>Forgets a fire that others have dealt with, unless those others may be we.</summary>
+    public void Drop(Fire? fire)
+    {
+        if (fire is { IsAsked: false, Doubt: Doubt.None })
+        {
+            pending.Forget(fire);
+        }
+    }
+
+    public void TryDue()
+    {
+        foreach (var fire in pending.TakeDue(context.Slots.ForClaims))
+        {
+            if (fire.Rank > 0 || fire.Doubt != Doubt.None || fire.Met.HasFlag(Hindrances.NoSlot) || fire.IsMisfire || fire.NobodyMatches)
+            {
+                queue.Look(fire);
+            }
+            else
+            {
+                queue.Claim(fire);
+            }
+        }
+    }
+
+    public void Settle(FireRequest request, IReadOnlyList<ClaimAnswer> answers)
+    {
+        queue.Answered(request);
+        foreach (var (fire, answer) in request.Fires.Zip(answers))
+        {
+            Settle(fire, answer);
+            queue.EndTurn(fire);
+        }
+    }
+
+    private void Settle(Fire fire, ClaimAnswer answer)
+    {
+        if (answer is not ClaimAnswer.Failed && fire.Doubt == Doubt.Unanswered)
+        {
+            fire.Doubt = Doubt.MayBeOurs;
+        }
+
+        switch (answer)
+        {
+            case ClaimAnswer.Mine mine:
+                Start(fire, mine);
+                break;
+            case ClaimAnswer.Closed(var job):
+                RecordOwed(fire.Name, job, fire.Gap?.Missed);
+                RecordOwed(fire.Name, job, (fire.State as FireState.Asking)?.Closing);
+                pending.Forget(fire);
+                break;
+            case ClaimAnswer.Failed failed:
+                fire.Doubt = failed.MayBeDone ? Doubt.Unanswered : fire.Doubt;
+                fire.Met |= failed.IsRefused ? Hindrances.Refused : Hindrances.None;
+                pending.TryIn(fire, RetryPause);
+                break;
+            case ClaimAnswer.Looked(var place) when fire.IsQueued:
+                SettleQueued(fire, place);
+                break;
+            case ClaimAnswer.Looked(var place):
+                SettleLook(fire, place);
+                break;
+            case ClaimAnswer.NotMine notMine when fire.IsQueued:
+                SettleQueued(fire, notMine);
+                break;
+            case ClaimAnswer.NotMine notMine:
+                SettlePlanned(fire, notMine);
+                break;
+            case ClaimAnswer.Gone:
+                pending.Forget(fire);
+                break;
+        }
+    }
+
+    private void SettleLook(Fire fire, KeyValue? place)
+    {
+#if SABOTAGE
+        if (Sabotage.OfCursor && !fire.IsQueued)
+        {
+            queue.Claim(fire);
+            return;
+        }
+#endif
+        if (Parse(place) is { } found && found.PlanTime >= fire.PlanTime)
+        {
+            Leave(fire);
+        }
+        else if (fire.Doubt != Doubt.None && fire.Next is not null)
+        {
+            pending.GiveWay(fire); // We did not claim it, and the claim of the later fire behind it accounts for it.
+        }
+        else
+        {
+            FindGap(fire, place);
+            queue.Claim(fire);
+        }
+    }
+
+    private void SettlePlanned(Fire fire, ClaimAnswer.NotMine answer)
+    {
+        var cursor = Parse(answer.Place);
+        if (answer.Job is null || cursor?.PlanTime >= fire.PlanTime)
+        {
+            Leave(fire);
+        }
+        else if (answer.Job.ModRevision != fire.Plan.Revision)
+        {
+            Replan(fire, answer.Job);
+        }
+        else if (cursor is null)
+        {
+            queue.CreateCursor(fire, answer.Place);
+        }
+        else if (FindGap(fire, answer.Place))
+        {
+            queue.Claim(fire);
+        }
+        else
+        {
+            TryAgain(fire, answer.InTheWay);
+        }
+    }
+
+    private void SettleQueued(Fire fire, KeyValue? place)
+    {
+        if (place?.ModRevision == fire.QueueRevision)
+        {
+            queue.Claim(fire);
+        }
+        else
+        {
+            Leave(fire);
+        }
+    }
+
+    private void SettleQueued(Fire fire, ClaimAnswer.NotMine answer)
+    {
+        if (answer.Place?.ModRevision != fire.QueueRevision)
+        {
+            Leave(fire);
+        }
+        else if (answer.Job is null)
+        {
+            fire.Plan = fire.Plan with { Revision = 0 }; // Which is what etcd says of a key that does not exist.
+            fire.Unplanned = "its job is deleted";
+            queue.Claim(fire);
+        }
+        else if (answer.Job.ModRevision != fire.Plan.Revision)
+        {
+            Replan(fire, answer.Job);
+        }
+        else
+        {
+            TryAgain(fire, answer.InTheWay);
+        }
+    }
+
+    private void TryAgain(Fire fire, IReadOnlyList<string> runsInTheWay)
+    {
+        if (runsInTheWay.Count > 0)
+        {
+            queue.WaitFor(fire, runsInTheWay);
+        }
+        else
+        {
+            pending.TryIn(fire, BetweenRanks); // It changed while the request was on its way.
+        }
+    }
+
+    /// <summary>Whether the cursor is further back than the plan time before this one, by another distance than was known.</summary>
+    private bool FindGap(Fire fire, KeyValue? place)
+    {
+        if (place is null || Parse(place) is not { } cursor || fire.Gap?.Cursor == place.Value)
+        {
+            return false;
+        }
+
+        var before = Cursor.JustBefore(fire.Plan.Schedule.Latest(fire.PlanTime.AddSeconds(-1)));
+        if (!fire.IsMisfire && string.CompareOrdinal(place.Value.ToStringUtf8(), before) > 0)
+        {
+            fire.Gap = null;
+            return false;
+        }
+
+#if SABOTAGE
+        if (Sabotage.OfGap && context.Moment.Session is null)
+        {
+            fire.Gap = new Gap(place.Value, null, []);
+            return true;
+        }
+#endif
+        // The past of a job that was put by hand after its cursor is unknown. In mode all each worker accounts for its own fires;
+        // fires that no worker matches wait here.
+        var isPastKnown = place.ModRevision >= fire.Plan.Revision && !(fire.NobodyMatches && fire.Plan.Mode == JobMode.All);
+        var waitingFrom = fire.OwedSince.AddSeconds(-1);
+        var after = isPastKnown || cursor.PlanTime > waitingFrom ? cursor.PlanTime : waitingFrom;
+        var until = fire.IsMisfire ? fire.PlanTime.AddSeconds(1) : fire.PlanTime;
+        fire.Gap = Gap.Find(fire, place.Value, (after, until), context.Now, (run, count) => // The claim sets its session when it is sent.
+            new OwedEnding(context.WorkerId, Session: "", run, RunStatus.Missed, WhyMissed(count, after), context.Now, count, after));
+        return true;
+    }
+
+    private static string WhyMissed(long count, DateTimeOffset after) =>
+        count == 1 ? "no worker claimed it" : $"no worker claimed them: {count} fires since {Cursor.Text(after)}";
+
+    /// <summary>
+    /// Somebody has dealt with the fire: another worker, or this one by a claim whose answer was lost. By now the cursor may be further
+    /// than that claim put it: others skip the later fires of a job whose run is in flight. So the run itself is looked for.
+    /// </summary>
+    private void Leave(Fire fire)
+    {
+        // A run of ours that is not known here by now has either never been known, or its key is gone already.
+        if (fire.Doubt != Doubt.None && !starts.Has(fire.Name, fire.RunId) && context.Moment.Session is { } session)
+        {
+            queue.Recover(fire, session);
+        }
+        else
+        {
+            pending.Forget(fire);
+        }
+    }
+
+    /// <summary>
+    /// The job was put since the fire was planned. If it still fires at this time, or was requested, the claim uses the new definition.
+    /// </summary>
+    private void Replan(Fire fire, KeyValue pair)
+    {
+        JobSchedule? schedule = null;
+        if (JobJson.TryParse(pair.Value.Memory, out var job, out var why)
+            && (why = JobRules.FindUnrunnable(job) ?? "").Length == 0
+            && JobSchedule.TryParse(job, context.DefaultZone, out schedule, out why)
+            && (fire.IsQueued || (job.Enabled && schedule.Has(fire.PlanTime))))
+        {
+            fire.Plan = Watches.JobPlan.Of(job, schedule, pair.ModRevision);
+            fire.Gap = null;
+            fire.Unplanned = fire.IsQueued && !job.Enabled && fire.Run.Trigger != RunSpec.Manual ? "its job is paused" : null;
+            queue.Claim(fire);
+        }
+        else if (fire.IsQueued)
+        {
+            fire.Plan = fire.Plan with { Revision = pair.ModRevision };
+            fire.Unplanned = $"its job cannot run: {why}";
+            queue.Claim(fire);
+        }
+        else
+        {
+            pending.Forget(fire);
+        }
+    }
+
+    private void Start(Fire fire, ClaimAnswer.Mine mine)
+    {
+        var job = ParseClaimed(mine.Job);
+        RecordOwed(fire.Name, mine.Job, fire.Gap?.Missed);
+        pending.Leave(fire);
+        starts.Claimed(fire, new Run(fire.Name, job, mine.Job.ModRevision, fire.Run, context.Now, mine.Revision, mine.Session));
+    }
+
+    private void RecordOwed(JobName name, KeyValue? job, OwedEnding? owed)
+    {
+        if (owed is not null)
+        {
+            context.Do(new FireAction.RecordOwed(name, job, owed));
+        }
+    }
+
+    private static Cursor? Parse(KeyValue? pair) =>
+        pair is not null && Cursor.TryParse(pair.Value.ToStringUtf8(), out var cursor) ? cursor : null;
+
+    /// <summary>The revision was compared, so this is the very text that was planned from, and it parses.</summary>
+    private static Job ParseClaimed(KeyValue pair) =>
+        JobJson.TryParse(pair.Value.Memory, out var job, out var error) ? job : throw new InvalidDataException(error);
+}

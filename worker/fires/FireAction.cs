@@ -1,0 +1,84 @@
+using Dts.Common.Etcd;
+using Dts.Common.Jobs;
+using Dts.Worker.Runs;
+using Etcdserverpb;
+using Mvccpb;
+
+namespace Dts.Worker.Fires;
+
+/// <summary>What <see cref="FireLoop"/> is to do, in this order.</summary>
+internal abstract record FireAction
+{
+    private FireAction()
+    {
+    }
+
+    /// <summary>Ask etcd, and report the answer as <see cref="FireEvent.Answered"/>.</summary>
+    public sealed record Ask(FireRequest Request) : FireAction;
+
+    /// <summary>Ask etcd to end the run that a fire replaces.</summary>
+    public sealed record RequestEnd(Fire Fire, TxnRequest Txn) : FireAction;
+
+    /// <summary>Do all that can be done for a start before its time. Where it fails, report <see cref="FireEvent.Refused"/>.</summary>
+    public sealed record Prepare(Run Run) : FireAction;
+
+    /// <summary>Start prepared commands together.</summary>
+    /// <param name="Patience">How long the start may take. A command that has not started by then never does.</param>
+    public sealed record Start(IReadOnlyList<Run> Runs, TimeSpan Patience) : FireAction;
+
+    /// <summary>Undo the preparation of a run that does not start.</summary>
+    public sealed record Drop(Run Run) : FireAction;
+
+    /// <param name="Revision">Of the kill request; 0 = another fire of the job replaces the run.</param>
+    public sealed record Kill(Run Run, string Reason, long Revision) : FireAction;
+
+    /// <summary>Record the ending of a claimed run that did not start.</summary>
+    public sealed record RecordNotStarted(Run Run, RunStatus Status, string Why) : FireAction;
+
+    /// <summary>Record an ending that a claim of ours has put into etcd.</summary>
+    /// <param name="Job">The job's definition; null = it is deleted.</param>
+    public sealed record RecordOwed(JobName Name, KeyValue? Job, OwedEnding Owed) : FireAction;
+
+    public sealed record AnnounceReady(int Jobs) : FireAction;
+
+    public sealed record LogScheduleEnded(JobName Name) : FireAction;
+
+    public sealed record LogCursorReplaced(string Key, string Value) : FireAction;
+}
+
+/// <summary>A request to etcd about fires, which are <see cref="FireState.Asking"/> until its answer comes.</summary>
+internal abstract record FireRequest(IReadOnlyList<Fire> Fires)
+{
+    /// <summary>One transaction.</summary>
+    /// <param name="IsRepeatable">It may be sent again when its answer is lost.</param>
+    public abstract record OfTxn(IReadOnlyList<Fire> Fires, TxnRequest Txn, bool IsRepeatable) : FireRequest(Fires)
+    {
+        /// <returns>One answer for each fire.</returns>
+        public abstract IReadOnlyList<ClaimAnswer> Read(TxnResponse answer);
+    }
+
+    /// <summary>Reads where fires stand, before they are claimed.</summary>
+    public sealed record Look(IReadOnlyList<Fire> Fires, TxnRequest Txn) : OfTxn(Fires, Txn, IsRepeatable: true)
+    {
+        public override IReadOnlyList<ClaimAnswer> Read(TxnResponse answer) =>
+            [.. answer.Responses.Select(response => new ClaimAnswer.Looked(response.ResponseRange.Kvs.FirstOrDefault()))];
+    }
+
+    /// <summary>Creates the cursor of a fire, and reads it.</summary>
+    public sealed record CreateCursor(Fire Fire, TxnRequest Txn) : OfTxn([Fire], Txn, IsRepeatable: true)
+    {
+        public override IReadOnlyList<ClaimAnswer> Read(TxnResponse answer) =>
+            [new ClaimAnswer.Looked(answer.Responses[^1].ResponseRange.Kvs.FirstOrDefault())];
+    }
+
+    /// <summary>Claims fires.</summary>
+    public sealed record Claim(IReadOnlyList<Fire> Fires, TxnRequest Txn, LeaseId Session) : OfTxn(Fires, Txn, IsRepeatable: false)
+    {
+        public override IReadOnlyList<ClaimAnswer> Read(TxnResponse answer) => answer.Succeeded
+            ? [.. answer.Responses.Select(claim => ClaimTxn.Read(claim.ResponseTxn, answer.Header.Revision, Session))]
+            : [.. Fires.Select(_ => new ClaimAnswer.Failed(MayBeDone: false))];
+    }
+
+    /// <summary>Finds out what a claim whose answer was lost has brought; see <see cref="ClaimRecovery"/>.</summary>
+    public sealed record Recover(Fire Fire, LeaseId Session) : FireRequest([Fire]);
+}

@@ -1,0 +1,72 @@
+using Dts.Common.Cron;
+using Dts.Common.Jobs;
+using Dts.Worker.Commands;
+
+namespace Dts.Worker.Fires;
+
+/// <summary>What the parts of <see cref="Fires"/> share: settings, the moment, the wheel, the slots, and the actions decided so far.</summary>
+internal sealed class FireContext(string workerId, Keys keys, CronZone defaultZone, TimeSpan claimAhead, int slots, DateTimeOffset now)
+{
+    private List<FireAction> _actions = [];
+
+    public string WorkerId { get; } = workerId;
+
+    public Keys Keys { get; } = keys;
+
+    public CronZone DefaultZone { get; } = defaultZone;
+
+    /// <summary>How long before its plan time a fire is claimed.</summary>
+    public TimeSpan ClaimAhead { get; } = claimAhead;
+
+    public Moment Moment { get; set; } = new(now, null, TimeSpan.Zero, MayClaim: true);
+
+    public DateTimeOffset Now => Moment.Now;
+
+    public TimerWheel<ITimed> Wheel { get; } = new(now.ToUnixTimeMilliseconds());
+
+    public SlotCount Slots { get; } = new(slots);
+
+    public void Do(FireAction action) => _actions.Add(action);
+
+    public IReadOnlyList<FireAction> TakeActions()
+    {
+        var actions = _actions;
+        if (actions.Count > 0)
+        {
+            _actions = [];
+        }
+
+        return actions;
+    }
+
+    public TimerWheel<ITimed>.Entry RingAt(DateTimeOffset time, ITimed timed) => Wheel.Add(time.ToUnixTimeMilliseconds(), timed);
+}
+
+/// <summary>How many commands this worker may run at a time, and how many slots are spoken for.</summary>
+internal sealed class SlotCount(int total)
+{
+    /// <summary>May fall below the number taken. Those go on, and no slot is free until enough of them have ended.</summary>
+    public int Total { get; set; } = total;
+
+    public bool HoldersAnswer { get; set; } = true;
+
+    public bool IsDrained { get; set; }
+
+    /// <summary>By commands that start or run.</summary>
+    public int Taken { get; set; }
+
+    /// <summary>By claimed runs that have not started.</summary>
+    public int Promised { get; set; }
+
+    /// <summary>By claims under way.</summary>
+    public int Asked { get; set; }
+
+    /// <summary>How many slots new claims may use in all.</summary>
+    public int Offered => HoldersAnswer && !IsDrained ? Total : 0;
+
+    /// <summary>How many more fires may be claimed now.</summary>
+    public int ForClaims => Offered - Taken - Promised - Asked;
+
+    /// <summary>Whether a claimed run may start now.</summary>
+    public bool HasFree => Taken < Total;
+}

@@ -1,0 +1,45 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+
+namespace Dts.Worker.Fires;
+
+/// <summary>Where events wait for <see cref="FireLoop"/>. Thread-safe.</summary>
+internal sealed class FireInbox
+{
+    // Full: the watches wait. The alarm's thread runs the loop itself, because it runs before the threads of the pool.
+    private readonly Channel<FireEvent> _channel = Channel.CreateBounded<FireEvent>(
+        new BoundedChannelOptions(1024) { AllowSynchronousContinuations = true, SingleReader = true });
+
+    private readonly ConcurrentQueue<FireEvent> _posted = new();
+
+    /// <summary>For what may wait while there is no room.</summary>
+    public ChannelWriter<FireEvent> Writer => _channel.Writer;
+
+    public ChannelReader<FireEvent> Reader => _channel.Reader;
+
+    /// <summary>For what must not wait: answers and endings, of which there are few at a time. There is always room.</summary>
+    public void Post(FireEvent happened)
+    {
+        _posted.Enqueue(happened);
+        Wake();
+    }
+
+    /// <summary>Has the loop look at the time. When the channel is full, the loop still has to come by.</summary>
+    public void Wake() => _channel.Writer.TryWrite(new FireEvent.Tick());
+
+    public bool TryTakePosted([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out FireEvent? posted) => _posted.TryDequeue(out posted);
+
+    /// <returns>False = the worker is stopping, and takes no more.</returns>
+    public async Task<bool> TrySendAsync(FireEvent happened, CancellationToken cancel)
+    {
+        while (await Writer.WaitToWriteAsync(cancel))
+        {
+            if (Writer.TryWrite(happened))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}

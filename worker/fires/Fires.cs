@@ -1,0 +1,236 @@
+using Dts.Common.Cron;
+using Dts.Common.Jobs;
+
+namespace Dts.Worker.Fires;
+
+/// <summary>Decides everything about a fire, from its plan to its start: events and time in, actions out.</summary>
+/// <remarks>
+/// <para>Not thread-safe, without I/O and without a clock of its own: equal events at equal moments bring equal actions. Its driver is
+/// <see cref="FireLoop"/>.</para>
+/// <para>A fire goes through <see cref="FirePlans"/> (when is it due?), <see cref="PendingFires"/> (when is it tried next?),
+/// <see cref="ClaimQueue"/> (what is etcd asked?), <see cref="Claims"/> (what does the answer mean?) and <see cref="Starts"/> (when does its
+/// run start?). Its <see cref="FireState"/> says where it is.</para>
+/// </remarks>
+internal sealed class Fires
+{
+    /// <summary>How far the clock must be stepped back to count as a step.</summary>
+    public static readonly TimeSpan StepBack = TimeSpan.FromSeconds(1);
+
+    private readonly FireContext _context;
+    private readonly Roster _roster;
+    private readonly FirePlans _plans;
+    private readonly PendingFires _pending;
+    private readonly ClaimQueue _queue;
+    private readonly Claims _claims;
+    private readonly Starts _starts;
+    private readonly List<ITimed> _due = [];
+    private bool _isStopping;
+
+    public Fires(
+        string workerId, IReadOnlyDictionary<string, string> labels, Keys keys, CronZone defaultZone, TimeSpan claimAhead, int slots, DateTimeOffset now)
+    {
+        _context = new FireContext(workerId, keys, defaultZone, claimAhead, slots, now);
+        _roster = new Roster(workerId, labels);
+        _pending = new PendingFires(_context);
+        _starts = new Starts(_context);
+        _queue = new ClaimQueue(_context, _pending, new RunsInTheWay(_context, _pending, _starts), _starts);
+        _claims = new Claims(_context, _pending, _queue, _starts);
+        _plans = new FirePlans(_context, _roster, _pending.Add, (name, runId) => _claims.Drop(_pending.FindQueued(name, runId)));
+    }
+
+    /// <summary>When to look at the time again, in Unix milliseconds; null = only with the next event.</summary>
+    public long? NextDue => _context.Wheel.NextDue;
+
+    public SlotCount Slots => _context.Slots;
+
+    /// <summary>How many jobs are known.</summary>
+    public int Jobs => _plans.Count;
+
+    /// <summary>Whether etcd is asked about any fire.</summary>
+    public bool IsAsking => _queue.IsAsking;
+
+    /// <summary>Takes one event, and then all whose time has come.</summary>
+    /// <returns>What is to be done, in order.</returns>
+    public IReadOnlyList<FireAction> Take(FireEvent happened, Moment moment)
+    {
+        var before = _context.Now;
+        _context.Moment = moment;
+        if (moment.Now + StepBack < before)
+        {
+            TakeStepBack();
+        }
+
+        Take(happened);
+        RingDue();
+        _starts.StartReady();
+        if (!_isStopping)
+        {
+            _claims.TryDue();
+            _queue.Send();
+        }
+
+        return _context.TakeActions();
+    }
+
+    private void Take(FireEvent happened)
+    {
+        switch (happened)
+        {
+            case FireEvent.JobPut(var name, var plan, var dealtWithUntil):
+                if (!_plans.Put(name, plan, dealtWithUntil))
+                {
+                    Cancel(name, plan.Revision, "paused");
+                }
+
+                break;
+            case FireEvent.JobGone(var name, var revision, var why):
+                _plans.Remove(name);
+                Cancel(name, revision, why);
+                break;
+            case FireEvent.JobsListed:
+                _plans.Listed();
+                break;
+            case FireEvent.RunRequested(var name, var run, var revision):
+                _plans.Request(name, run, revision);
+                break;
+            case FireEvent.RunTaken(var name, var runId):
+                _plans.Taken(name, runId);
+                break;
+            case FireEvent.Due(var fire):
+                _pending.Add(fire);
+                break;
+            case FireEvent.KillRequested(var name, var request, var revision):
+                _starts.Kill(name, request, revision);
+                break;
+            case FireEvent.OtherData:
+                _starts.ForgetCancellations();
+                break;
+            case FireEvent.Answered(var request, var answers):
+                _claims.Settle(request, answers);
+                break;
+            case FireEvent.EndNotRequested(var fire):
+                fire.Replaces = null; // Requested again at the next try.
+                break;
+            case FireEvent.Stopping:
+                _isStopping = true;
+                break;
+            default:
+                if (!TakeOfRun(happened))
+                {
+                    TakeOfWorker(happened);
+                }
+
+                break;
+        }
+    }
+
+    private bool TakeOfRun(FireEvent happened)
+    {
+        switch (happened)
+        {
+            case FireEvent.Adopted(var run, var startedAt):
+                _starts.Adopted(run, startedAt);
+                return true;
+            case FireEvent.Refused(var run, var why):
+                _starts.Refused(run, why);
+                return true;
+            case FireEvent.Started(var run, var command):
+                _starts.Started(run, command.StartedAt);
+                return true;
+            case FireEvent.Ended(var run, var ran):
+                _starts.Ended(run, ran);
+                return true;
+            case FireEvent.Completed(var run):
+                _starts.Completed(run);
+                return true;
+            case FireEvent.StartNothingMore(var why):
+                _starts.GiveUpAll(why);
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    private void TakeOfWorker(FireEvent happened)
+    {
+        switch (happened)
+        {
+            case FireEvent.WorkerJoined(var id, var labels) when _roster.Add(id, labels):
+                LeaveTo(id);
+                break;
+            case FireEvent.Drained(var id, var isOn) when _roster.Drain(id, isOn):
+                Slots.IsDrained = id == _context.WorkerId ? isOn : Slots.IsDrained;
+                LeaveTo(id);
+                break;
+            case FireEvent.WorkerLeft(var id):
+                _roster.Remove(id);
+                break;
+            case FireEvent.Reconfigured(var labels, var slots):
+                _roster.Relabel(labels);
+                Slots.Total = slots;
+                LeaveTo(_context.WorkerId);
+                break;
+            case FireEvent.HoldersAnswer(var doAnswer):
+                Slots.HoldersAnswer = doAnswer;
+                break;
+        }
+    }
+
+    private void TakeStepBack()
+    {
+        _context.Wheel.Advance(_context.Now.ToUnixTimeMilliseconds(), _due); // What waits goes on waiting for its time.
+        _plans.PlanAgain();
+        _pending.ForgetOfTheFuture();
+        _starts.RingAll();
+    }
+
+    private void RingDue()
+    {
+        var now = _context.Now.ToUnixTimeMilliseconds();
+        do
+        {
+            _context.Wheel.Advance(now, _due);
+            foreach (var timed in _due)
+            {
+                Ring(timed, now);
+            }
+
+            _due.Clear();
+        }
+        while (_context.Wheel.NextDue <= now);
+    }
+
+    private void Ring(ITimed timed, long now)
+    {
+        switch (timed)
+        {
+            case FirePlans.Planned planned:
+                _plans.Ring(planned);
+                break;
+            case FirePlans.Requested requested:
+                _plans.Ring(requested);
+                break;
+            case Fire { State: FireState.Waiting { Timer.DueMs: var due } } fire when due <= now:
+                _pending.Ring(fire);
+                break;
+            case Fire { State: FireState.OfRun } fire:
+                _starts.Ring(fire);
+                break;
+        }
+    }
+
+    private void Cancel(JobName name, long revision, string why)
+    {
+        _claims.Drop(_pending.FindScheduled(name));
+        _starts.Cancel(name, runId: "", revision, why);
+    }
+
+    /// <summary>A worker may have become one that can run what no worker could.</summary>
+    private void LeaveTo(string worker)
+    {
+        if (_roster.LabelsOf(worker) is { } labels)
+        {
+            _pending.LeaveTo(worker, labels);
+        }
+    }
+}
