@@ -2,10 +2,10 @@ using Dts.Common.Hosting;
 
 namespace Dts.Worker;
 
-/// <summary>The worker's folder on disk, held by one process at a time.</summary>
+/// <summary>The worker's folder on disk, locked by one process at a time.</summary>
 internal sealed class DataFolder : IDisposable
 {
-    // Never follows a link: others may have placed it here.
+    // Links are skipped: another user may have placed them here.
     private static readonly EnumerationOptions OurOwn = new() { AttributesToSkip = FileAttributes.ReparsePoint };
 
     private readonly FileStream _lock;
@@ -18,7 +18,7 @@ internal sealed class DataFolder : IDisposable
 
     public string Path { get; }
 
-    /// <summary>Where the processes that hold commands have their sockets.</summary>
+    /// <summary>The sockets of the holders, and the endings that they leave.</summary>
     public string Holders => System.IO.Path.Combine(Path, "holders");
 
     public string Output => System.IO.Path.Combine(Path, "output");
@@ -28,7 +28,7 @@ internal sealed class DataFolder : IDisposable
 
     public string Spool => System.IO.Path.Combine(Path, "spool");
 
-    /// <exception cref="SettingsException">It cannot be made, or another worker has it.</exception>
+    /// <exception cref="SettingsException">The folder cannot be created, or another worker has it.</exception>
     public static DataFolder Open(string path)
     {
         return Guard(path, () =>
@@ -41,7 +41,7 @@ internal sealed class DataFolder : IDisposable
         });
     }
 
-    /// <summary>Opens what is in the data folder, and says of a failure whether the operator must correct the setting.</summary>
+    /// <summary>Opens something in the data folder. A failure says whether the operator must correct the setting.</summary>
     /// <exception cref="SettingsException">No folder can be at this path, or this process must not use it.</exception>
     /// <exception cref="StartException">The disk cannot be read or written now.</exception>
     public static T Guard<T>(string path, Func<T> open)
@@ -63,8 +63,8 @@ internal sealed class DataFolder : IDisposable
     public void Dispose() => _lock.Dispose();
 
     /// <summary>
-    /// Closes files that an earlier version left readable to other users. Only what the worker itself creates: the operator may have set
-    /// the mode of the folder.
+    /// Closes files that an earlier version left readable to other users. It changes only files that the worker creates, because the
+    /// operator may have set the mode of the folder.
     /// </summary>
     private void CloseToOthers()
     {

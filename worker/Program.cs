@@ -80,19 +80,19 @@ return await Service.RunAsync(async () =>
     var runs = new RunsInFlight();
     runs.Completed += run => inbox.Post(new FireEvent.Completed(run));
     var recorder = new RecordWriter(id, host, settings.LogRetention);
-    var accounts = new Accounts(keys, recorder, endings.Writer, log);
+    var owed = new OwedEndings(keys, recorder, endings.Writer, log);
     using var clocks = new ClockCheck(id, time, log);
-    var lost = new LostRuns(etcd, keys, accounts, clocks, log);
-    var former = new FormerRuns(etcd, keys, id, runs, lost, time, log);
-    former.Adopt(commands, ledger, outputs, cgroups);
-    await former.KillLeftBehindAsync(commands, ledger, cgroups);
+    using var settler = new Settler(etcd, keys, id, runs, owed, clocks, log);
+    var former = new FormerCommands(id, runs, commands, ledger, cgroups, log);
+    former.Adopt(outputs);
+    await former.KillLeftBehindAsync();
     secrets.RemoveLeft(commands, runs.All);
     outputs.TakeLeft();
     var started = time.GetUtcNow();
     string Describe() => Registration.Describe(
         host, current, started, time.GetUtcNow(), clocks.Refusal, WorkerMeter.Describe(figures, runs, spool, refused), drain.Why);
     var sessions = new SessionKeeper(
-        etcd, keys.Worker(id), settings.SessionTtl, Describe, Registration.IsOver, former.SettleAsync, () => runs.All.Any(), log);
+        etcd, keys.Worker(id), settings.SessionTtl, Describe, Registration.IsOver, settler.SettleOwnAsync, () => runs.All.Any(), log);
 
     drain.Changed += sessions.DescribeSoon;
 
@@ -100,9 +100,9 @@ return await Service.RunAsync(async () =>
         new CommandSite(settings, runAs, cgroups, secrets, ledger, outputs), commands, runs, recorder, endings.Writer,
         new LauncherContext(
             settings, () => settings.Drain || stop.IsInterrupt, sessions, inbox,
-            launch => FormerRuns.KillLeftBehindAsync(commands, cgroups, launch, id), time, log));
+            launch => FormerCommands.KillLeftBehindAsync(commands, cgroups, launch, id), time, log));
     using var loop = new FireLoop(
-        fires, inbox, new FireRequests(etcd, keys, id, log), launcher, accounts,
+        fires, inbox, new FireRequests(etcd, keys, id, log), launcher, owed,
         new FireLoopContext(MomentNow, Ready, settings.DrainTimeout, time, log));
     WorkerMeter.Watch(() => loop.Slots, runs, spool, refused);
     var vitals = new Vitals(inbox, sessions, spool, refused);
@@ -110,9 +110,9 @@ return await Service.RunAsync(async () =>
     Task[] keeping =
     [
         sessions.RunAsync(end.Token),
-        new Reaper(etcd, keys, id, sessions, former, lost, accounts, store, left.Reader, time, log).RunAsync(end.Token),
+        new Reaper(sessions, new LeaseLock(etcd, keys.Lock("reaper"), id), settler, store, left.Reader, time, log).RunAsync(end.Token),
         outputs.RunAsync(end.Token),
-        new CutOff(sessions, runs, commands, settings.SessionTtl, time).RunAsync(end.Token),
+        new DisconnectKills(sessions, runs, commands, settings.SessionTtl, time).RunAsync(end.Token),
         new Heartbeat(
             systemd,
             cancel => Task.WhenAll(vitals.ProveAsync(cancel), commands.AnswerAsync(cancel)),

@@ -2,8 +2,7 @@
 namespace Dts.Worker;
 
 /// <summary>
-/// Breaks one promise on purpose, so that the fault test can show that it would notice. Only in an executable built for that (make
-/// chaos-judge).
+/// Breaks one promise on purpose, to show that the fault test notices. Only the executable that <c>make chaos-judge</c> builds has it.
 /// </summary>
 internal static class Sabotage
 {
@@ -15,13 +14,13 @@ internal static class Sabotage
     /// <summary>One request carries several claims of a job.</summary>
     public static bool OfTurns => Chosen == "turns";
 
-    /// <summary>A worker without a session takes a gap for empty.</summary>
+    /// <summary>A worker without a session treats a gap as empty.</summary>
     public static bool OfGap => Chosen == "gap";
 
-    /// <summary>Runs start without a look at the session.</summary>
+    /// <summary>Runs start although the session may be lost.</summary>
     public static bool OfSession => Chosen == "session";
 
-    /// <summary>Records are called written before they are.</summary>
+    /// <summary>Records are reported as written before they are.</summary>
     public static bool OfSpool => Chosen == "spool";
 }
 #endif

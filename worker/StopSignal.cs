@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Dts.Worker;
 
-/// <summary>SIGTERM (systemd) and SIGINT (Ctrl-C) as a token: the service ends in order; by SIGINT with all that it does.</summary>
+/// <summary>Turns SIGTERM (systemd) and SIGINT (Ctrl-C) into a token that stops the worker in order.</summary>
 internal sealed class StopSignal : IDisposable
 {
     private readonly CancellationTokenSource _asked = new();
@@ -17,7 +17,7 @@ internal sealed class StopSignal : IDisposable
 
     public CancellationToken Token => _asked.Token;
 
-    /// <summary>It was SIGINT: whoever is there to press Ctrl-C wants nothing to go on.</summary>
+    /// <summary>The signal was SIGINT: somebody pressed Ctrl-C and expects no command to go on.</summary>
     public bool IsInterrupt { get; private set; }
 
     public void Dispose()

@@ -9,7 +9,7 @@ using OpenTelemetry.Trace;
 namespace Dts.Worker;
 
 /// <summary>Pushes this worker's metrics, and a span for each run, to an OTLP receiver. The worker opens no port.</summary>
-/// <remarks>OTEL_EXPORTER_OTLP_HEADERS, OTEL_METRIC_EXPORT_INTERVAL and OTEL_RESOURCE_ATTRIBUTES of the environment count, too.</remarks>
+/// <remarks>The variables OTEL_EXPORTER_OTLP_HEADERS, OTEL_METRIC_EXPORT_INTERVAL and OTEL_RESOURCE_ATTRIBUTES apply, too.</remarks>
 internal sealed class Telemetry : IDisposable
 {
     private const int CallWithinMs = 5000;
@@ -54,7 +54,7 @@ internal sealed class Telemetry : IDisposable
         _meters.Dispose();
     }
 
-    /// <summary>Says once when the receiver cannot be reached, and once when it can again; the exporters themselves say nothing.</summary>
+    /// <summary>Logs once that the receiver cannot be reached, and once that it can again; the exporters log nothing.</summary>
     private sealed class Receiver(Uri endpoint, ILogger log)
     {
         private bool _isLost;

@@ -5,14 +5,14 @@ using Dts.Worker.Sessions;
 
 namespace Dts.Worker;
 
-/// <summary>How this worker stands, and the proof that its loop turns.</summary>
+/// <summary>The state of this worker for systemd, and the proof that its loop turns.</summary>
 internal sealed class Vitals(FireInbox inbox, SessionKeeper sessions, Spool spool, RefusedRecords refused)
 {
     private FireFigures _last;
 
     /// <summary>
-    /// Asks the loop how it stands, and waits for the answer. When the worker is stopping there is nothing to prove: the loop ends, or
-    /// TimeoutStopSec is over.
+    /// Asks the loop how it stands, and waits for the answer. A worker that is stopping has nothing to prove: its loop ends, or
+    /// systemd's TimeoutStopSec ends it.
     /// </summary>
     public async Task ProveAsync(CancellationToken cancel)
     {

@@ -7,7 +7,7 @@ using Dts.Worker.Records;
 
 namespace Dts.Worker;
 
-/// <summary>What the doctor looks at on a worker's host: cgroups, the users of commands, room for the spool.</summary>
+/// <summary>The doctor's checks of a worker's host: cgroups, the users of commands, the log store, disk space for the spool.</summary>
 internal static class WorkerChecks
 {
     private static readonly string[] Controllers = ["memory", "pids", "cpu"];
@@ -32,7 +32,7 @@ internal static class WorkerChecks
         var own = $"{Root}/system.slice/{unit}.service";
         return missing.Count > 0
             ? [Finding.Warning(
-                "cgroup", $"v2 without {string.Join(", ", missing)}", "cat /proc/cgroups (which of them are switched off at boot?)")]
+                "cgroup", $"v2 without {string.Join(", ", missing)}", "cat /proc/cgroups (is one switched off at boot?)")]
             : [Finding.Ok("cgroup", $"v2: {controllers}{(Directory.Exists(own) ? $"; {unit} has its own" : "")}")];
     });
 
@@ -45,7 +45,7 @@ internal static class WorkerChecks
         _ => $"add {argument} to the kernel's command line; reboot",
     };
 
-    /// <param name="facts">What <c>systemctl show</c> says of the worker's unit.</param>
+    /// <param name="facts">The properties of the worker's unit, from <c>systemctl show</c>.</param>
     internal static IEnumerable<Finding> JudgeUnit(Dictionary<string, string> facts)
     {
         if (facts.GetValueOrDefault("Delegate") == "no")
@@ -100,9 +100,9 @@ internal static class WorkerChecks
         return [JudgeUsers(runAs, Setpriv.FirstOrDefault(File.Exists), capabilities, shown)];
     });
 
-    /// <param name="setpriv">Where it is; null = nowhere.</param>
-    /// <param name="own">The effective capabilities of this process; they count where the unit is not installed.</param>
-    /// <param name="shown">What <c>systemctl show</c> says of the unit; empty = nothing.</param>
+    /// <param name="setpriv">The path of setpriv; null = it is not installed.</param>
+    /// <param name="own">The effective capabilities of this process, which count if the unit is not installed.</param>
+    /// <param name="shown">The output of <c>systemctl show</c>; empty = it failed.</param>
     internal static Finding JudgeUsers(IReadOnlyList<string> runAs, string? setpriv, ulong own, string shown)
     {
         const ulong SetGidAndUid = (1 << 6) | (1 << 7); // capabilities(7): CAP_SETGID, CAP_SETUID
@@ -128,9 +128,9 @@ internal static class WorkerChecks
             ? Finding.Ok("users", $"jobs may run as {string.Join(", ", runAs)}; {setpriv} is there, and the worker may switch")
             : Finding.Error(
                 "users",
-                $"runAs is {string.Join(", ", runAs)}, and the worker has not the rights to switch users: such jobs are refused here",
+                $"runAs is {string.Join(", ", runAs)}, but the worker has no right to switch users: such jobs are refused here",
                 "systemctl cat dts-worker (its unit of this version gives it CAP_SETUID and CAP_SETGID: install that, "
-                    + "or take out what overrides AmbientCapabilities); systemctl restart dts-worker");
+                    + "or remove the override of AmbientCapabilities); systemctl restart dts-worker");
     }
 
     /// <summary>The log store, and the indexes that the worker makes there.</summary>
@@ -138,7 +138,7 @@ internal static class WorkerChecks
         [MongoIndexes.FindMissingAsync(database).GetAwaiter().GetResult() is { Count: > 0 } missing
             ? Finding.Warning(
                 "log store",
-                $"indexes are not there (yet): {string.Join(", ", missing)}",
+                $"indexes do not exist (yet): {string.Join(", ", missing)}",
                 "systemctl restart dts-worker (it makes them with its first record; they need the role readWrite on database cron)")
             : Finding.Ok("log store", "all indexes are there")]);
 
@@ -153,7 +153,7 @@ internal static class WorkerChecks
             [
                 Finding.Error(
                     "spool",
-                    $"{there} cannot be written ({Folder.WhyNotWritable(there) ?? "it is no folder"})",
+                    $"{there} cannot be written ({Folder.WhyNotWritable(there) ?? "it is not a folder"})",
                     $"install -d -o dts -g dts {dataFolder}; chown -R dts:dts {dataFolder}"),
             ];
         }

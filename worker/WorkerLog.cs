@@ -16,24 +16,24 @@ internal static partial class WorkerLog
     public static partial void SessionTaken(this ILogger log, string key, string holder);
 
     [LoggerMessage(113, LogLevel.Information,
-        "this worker was drained ({Why}); it claims nothing new until it is taken back, and what it has claimed goes on")]
+        "this worker was drained ({Why}); it claims nothing new until the drain is taken back; the runs that it has claimed go on")]
     public static partial void Drained(this ILogger log, string why);
 
-    [LoggerMessage(114, LogLevel.Information, "this worker was taken back from its drain; claiming")]
+    [LoggerMessage(114, LogLevel.Information, "the drain of this worker was taken back; it claims again")]
     public static partial void TakenBack(this ILogger log);
 
-    [LoggerMessage(201, LogLevel.Warning, "{Job} cannot run: {Why}; it has no schedule until it is put right")]
+    [LoggerMessage(201, LogLevel.Warning, "{Job} cannot run: {Why}; it is not scheduled until the job is corrected")]
     public static partial void JobIgnored(this ILogger log, string job, string why);
 
     [LoggerMessage(202, LogLevel.Information, "{Job} has no plan time left; its schedule has ended")]
     public static partial void ScheduleEnded(this ILogger log, string job);
 
     [LoggerMessage(302, LogLevel.Error,
-        "this host's clock is {Seconds:F1} s off the other workers'; nothing is claimed here until it is within {Limit} s: "
+        "this host's clock is {Seconds:F1} s off the other workers'; this worker claims nothing until it is within {Limit} s: "
             + "check its time service (chronyc tracking)")]
     public static partial void ClockOff(this ILogger log, double seconds, double limit);
 
-    [LoggerMessage(303, LogLevel.Information, "this host's clock agrees with the other workers' again; claiming")]
+    [LoggerMessage(303, LogLevel.Information, "this host's clock agrees with the other workers' again; this worker claims again")]
     public static partial void ClockRight(this ILogger log);
 
     [LoggerMessage(304, LogLevel.Warning,
@@ -62,7 +62,7 @@ internal static partial class WorkerLog
     public static partial void EndedLost(this ILogger log, string job, string runId, string status, string worker, string why);
 
     [LoggerMessage(406, LogLevel.Information, "{Job}/{RunId} taken along to the new session")]
-    public static partial void RunTakenBack(this ILogger log, string job, string runId);
+    public static partial void RunTakenAlong(this ILogger log, string job, string runId);
 
     [LoggerMessage(407, LogLevel.Warning, "{Run} was left behind by the process before this one; its {Processes} processes were killed")]
     public static partial void LeftBehindKilled(this ILogger log, string run, int processes);
@@ -70,7 +70,7 @@ internal static partial class WorkerLog
     [LoggerMessage(414, LogLevel.Information, "{Job}/{RunId} adopted from the process before this one, pid {Pid}: {State}")]
     public static partial void Adopted(this ILogger log, string job, string runId, int pid, string state);
 
-    [LoggerMessage(415, LogLevel.Information, "{Running} commands go on without this process; the next one of this worker adopts them")]
+    [LoggerMessage(415, LogLevel.Information, "{Running} commands go on without this process; the worker's next process adopts them")]
     public static partial void LeftRunning(this ILogger log, int running);
 
     [LoggerMessage(410, LogLevel.Warning, "{Job}/{RunId} had been declared lost while this worker was cut off; {Then}")]
@@ -80,10 +80,10 @@ internal static partial class WorkerLog
     public static partial void FollowUp(this ILogger log, string job, string runId, string cause, string trigger);
 
     [LoggerMessage(412, LogLevel.Error,
-        "etcd refuses the completion of {Run} ({Reason}); it is recorded, and what should follow from it does not")]
+        "etcd refuses the completion of {Run} ({Reason}); its record is written, but no retry, rerun or dependent is queued")]
     public static partial void CompletionRefused(this ILogger log, string run, string reason);
 
-    [LoggerMessage(413, LogLevel.Error, "{Key} cannot be dealt with ({Reason}); left as it is")]
+    [LoggerMessage(413, LogLevel.Error, "{Key} cannot be settled: etcd refuses it ({Reason}); the key stays as it is")]
     public static partial void ChoreRefused(this ILogger log, string key, string reason);
 
     [LoggerMessage(416, LogLevel.Error,

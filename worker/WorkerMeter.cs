@@ -39,7 +39,7 @@ internal static class WorkerMeter
 
     public static void Wrote(TimeSpan took) => Writes.Record(took.TotalSeconds);
 
-    /// <summary>Has the meters look at what stands somewhere else.</summary>
+    /// <summary>Registers the gauges, which read the state of these objects.</summary>
     public static void Watch(Func<int> slots, RunsInFlight runs, Spool spool, RefusedRecords refused)
     {
         Meter.CreateObservableGauge("dts.worker.slots", () => (long)slots(), "{run}", "Commands that may run at a time.");
@@ -49,7 +49,7 @@ internal static class WorkerMeter
             "dts.refused.records", () => (long)refused.Kept, "{record}", "Records that the log store refuses, kept on this host.");
     }
 
-    /// <summary>What the registration carries.</summary>
+    /// <summary>The figures in this worker's registration.</summary>
     public static WorkerFigures Describe(FigureTable figures, RunsInFlight runs, Spool spool, RefusedRecords refused) => new(
         figures.Find(Runs),
         Counted.Of(figures.Find(Lag)),

@@ -9,17 +9,17 @@ using Microsoft.Extensions.Logging;
 namespace Dts.Worker;
 
 /// <param name="WorkerId">Unique in the cluster; the host's name unless set.</param>
-/// <param name="DataFolder">Where spool and launch ledger live. Two workers need two.</param>
-/// <param name="Labels">What jobs may ask for in their target.</param>
-/// <param name="Slots">How many runs at a time.</param>
-/// <param name="JobUser">The user of jobs that name none; empty = the worker's own.</param>
-/// <param name="RunAs">As whom jobs may ask to run; * = anyone but root.</param>
+/// <param name="DataFolder">The folder of this worker's spool and launch journal; no other worker may use it.</param>
+/// <param name="Labels">The labels that a job's target can name.</param>
+/// <param name="Slots">How many commands run at a time.</param>
+/// <param name="JobUser">The user of commands whose job names none; empty = the worker's own.</param>
+/// <param name="RunAs">The users that jobs may name; * = all but root.</param>
 /// <param name="CgroupPerRun">Whether runs without limits have a cgroup, too.</param>
-/// <param name="SecretsFolder">Where the secrets lie that jobs may name.</param>
+/// <param name="SecretsFolder">The folder of the secrets that jobs may name.</param>
 /// <param name="ClaimAhead">How long before its plan time a fire is claimed.</param>
-/// <param name="DrainTimeout">How long running commands may go on when the worker is told to end and is to drain.</param>
-/// <param name="Drain">Whether it then waits for them, rather than leave them to the process that follows it.</param>
-/// <param name="OtlpEndpoint">The OTLP receiver that gets metrics and spans; null = nobody does.</param>
+/// <param name="DrainTimeout">How long a worker that stops waits for claimed runs to start and, if it drains, for commands to end.</param>
+/// <param name="Drain">Whether a worker that stops waits for its commands; otherwise its next process adopts them.</param>
+/// <param name="OtlpEndpoint">The OTLP receiver of metrics and spans; null = none.</param>
 /// <param name="LogRetention">How long records are kept, unless the job says otherwise.</param>
 internal sealed record WorkerSettings(
     string WorkerId,
@@ -48,7 +48,7 @@ internal sealed record WorkerSettings(
     Uri? OtlpEndpoint,
     LogLevel LogLevel)
 {
-    /// <summary>What a running worker takes over from settings that are read again.</summary>
+    /// <summary>The settings that a reload changes in a running worker.</summary>
     public static string[] Reloadable { get; } = ["labels", "slots", "logLevel"];
 
     public EtcdOptions Etcd { get; init; } = Etcd.CallTimeout <= SessionTtl || Etcd.CallTimeout <= EtcdSettings.DefaultCallTimeout

@@ -9,7 +9,7 @@ namespace Dts.Worker.Fires;
 /// <summary>Feeds <see cref="Fires"/> with events and does what it decides.</summary>
 /// <remarks>One loop, one inbox. Nothing here waits for etcd or for a holder: their answers come in as events.</remarks>
 internal sealed class FireLoop(
-    Fires fires, FireInbox inbox, FireRequests requests, Launcher launcher, Accounts owed, FireLoopContext context) : IDisposable
+    Fires fires, FireInbox inbox, FireRequests requests, Launcher launcher, OwedEndings owed, FireLoopContext context) : IDisposable
 {
     private readonly Alarm _alarm = new(_ => inbox.Wake(), context.Time);
     private readonly HashSet<Task> _requests = [];

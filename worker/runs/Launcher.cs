@@ -65,7 +65,7 @@ internal sealed class Launcher(
     {
         var session = context.Sessions.Current;
         var deadlines = starting
-            .Select(run => CutOff.FindDeadline(run, session, context.Settings.SessionTtl))
+            .Select(run => DisconnectKills.FindDeadline(run, session, context.Settings.SessionTtl))
             .OfType<KillDeadline>()
             .ToList();
         var started = await commands.StartAsync([.. starting.Select(run => run.Key)], patience, deadlines);
@@ -213,7 +213,7 @@ internal sealed class Launcher(
 
 /// <summary>What the launcher needs of the process around it.</summary>
 /// <param name="Drains">Whether running commands get the drain timeout when the worker stops, or are left to the next process.</param>
-/// <param name="KillLeftBehind">Kills what is left of a command that no holder holds; see <see cref="FormerRuns.KillLeftBehindAsync(HeldCommands, RunCgroups, LaunchLedger.Launch, string)"/>.</param>
+/// <param name="KillLeftBehind">Kills what is left of a command that no holder holds; see <see cref="FormerCommands.KillLeftBehindAsync(HeldCommands, RunCgroups, LaunchLedger.Launch, string)"/>.</param>
 internal sealed record LauncherContext(
     WorkerSettings Settings,
     Func<bool> Drains,

@@ -3,13 +3,14 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker.Sessions;
 
-/// <summary>Measures this host's clock against the other workers', and says whether it is good enough to claim by.</summary>
+/// <summary>Compares this host's clock with the other workers' clocks, and says whether this worker may claim.</summary>
 /// <remarks>
-/// <para>Thread-safe. Every worker writes its wall clock into its registration every ten seconds; what the others see of it is late by the
-/// way it took, so of the last two readings of a worker the one that came quicker counts. Readings are kept against our monotonic clock: a
-/// step of our own wall clock shows at once.</para>
-/// <para>The worker is off when the median of all, itself included, is further away than the limit: one that is wrong stops, and many do
-/// not stop because of one. Of two workers none can tell who is wrong; both go on and say so.</para>
+/// <para>Thread-safe. Every worker writes its wall clock into its registration every ten seconds. The others read it some time later, so
+/// of a worker's last two readings the one with the shorter delay counts. Readings are relative to our monotonic clock, so a step of our
+/// own wall clock shows at once.</para>
+/// <para>This worker is off when the median of all workers, itself included, is further away than the limit. So a worker with a wrong clock
+/// stops claiming, and the others do not stop because of it. Of two workers neither can tell which clock is wrong: both go on and log
+/// it.</para>
 /// </remarks>
 internal sealed class ClockCheck : IDisposable
 {
@@ -36,16 +37,16 @@ internal sealed class ClockCheck : IDisposable
     public bool MayClaim => MeasureError() == TimeSpan.Zero;
 
     /// <summary>
-    /// The wall clock for times that other workers will go by, such as the next attempt's: without the error of ours while it is further
-    /// off than the limit.
+    /// The wall clock for times that other workers act on, such as when the next attempt is due. While our clock is off, its error is
+    /// subtracted.
     /// </summary>
     public DateTimeOffset Now => _time.GetUtcNow() - MeasureError();
 
-    /// <summary>What the registration says about it; empty = all is well.</summary>
+    /// <summary>Why this worker does not claim, for its registration; empty = it does.</summary>
     public string Refusal => MayClaim ? "" : "its clock is off";
 
-    /// <param name="clock">The other's wall clock when it wrote its registration.</param>
-    /// <param name="isFresh">We saw it as it was written; else it may be old, and only says something when it differs by much.</param>
+    /// <param name="clock">The other worker's wall clock when it wrote its registration.</param>
+    /// <param name="isFresh">It was written just now. Otherwise it may be old, and counts only if it differs by more than a minute.</param>
     public void Observe(string workerId, DateTimeOffset clock, bool isFresh)
     {
         if (workerId == _workerId || clock == default)
@@ -53,7 +54,7 @@ internal sealed class ClockCheck : IDisposable
             return;
         }
 
-        // After a stall of our own, what waited for us is read late: it counts as old.
+        // After a stall of this process, registrations are read late, so they count as old.
         isFresh &= _time.GetElapsedTime(Volatile.Read(ref _pulsedAt)) <= 2 * Pulse;
         var reading = clock - DateTimeOffset.UnixEpoch - Monotonic();
         if (isFresh)
@@ -75,7 +76,7 @@ internal sealed class ClockCheck : IDisposable
 
     private TimeSpan Monotonic() => _time.GetElapsedTime(0);
 
-    /// <summary>How far our clock is ahead of the other's, as far as can be told.</summary>
+    /// <summary>How far our clock is ahead of the other's; zero if the reading is too old to say.</summary>
     private TimeSpan OffsetOf(Reading reading)
     {
         var quicker = reading.Latest > reading.Before ? reading.Latest : reading.Before;
@@ -118,7 +119,7 @@ internal sealed class ClockCheck : IDisposable
         _differs = differs;
     }
 
-    /// <summary>The other's wall clock less our monotonic one.</summary>
-    /// <param name="IsOld">We did not see it as it was written.</param>
+    /// <summary>The other's wall clock minus our monotonic clock, for its last two registrations.</summary>
+    /// <param name="IsOld">The registration was not fresh when it was read.</param>
     private readonly record struct Reading(TimeSpan Latest, TimeSpan Before, bool IsOld);
 }

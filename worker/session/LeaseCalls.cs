@@ -5,7 +5,7 @@ using dotnet_etcd.interfaces;
 
 namespace Dts.Worker.Sessions;
 
-/// <summary>How a session's lease goes on and ends.</summary>
+/// <summary>The calls that prolong and end a session's lease.</summary>
 internal static class LeaseCalls
 {
     /// <summary>Prolongs a lease. Returns false when it is gone.</summary>
@@ -25,12 +25,12 @@ internal static class LeaseCalls
             repeatable: true,
             cancel);
 
-    /// <summary>A call, although it is a stream in etcd's API.</summary>
+    /// <summary>Uses etcd's stream of keep-alives for one request and one answer.</summary>
     private static async Task<LeaseKeepAliveResponse> KeepAliveOnceAsync(IConnection etcd, LeaseKeepAliveRequest request, CallOptions call)
     {
         using var stream = etcd.LeaseClient.LeaseKeepAlive(call);
 
-        // A failure to send is told where the answer is read.
+        // If sending fails, reading the answer throws.
         await stream.RequestStream.WriteAsync(request).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await stream.RequestStream.CompleteAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return await stream.ResponseStream.MoveNext(CancellationToken.None)

@@ -38,7 +38,7 @@ internal static class Registration
     }
 
     /// <summary>
-    /// Whether a registration is of a process of this host that lives no more, or of this very process, whose session is over.
+    /// Whether a registration is of a process of this host that has ended, or of this process, whose former session wrote it.
     /// </summary>
     public static bool IsOver(string json) =>
         WorkerRegistration.Parse(Encoding.UTF8.GetBytes(json)) is { } registration

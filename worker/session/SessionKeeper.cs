@@ -7,13 +7,13 @@ namespace Dts.Worker.Sessions;
 
 /// <summary>Keeps this process registered under one key: opens a session, prolongs it, and opens a new one when it is lost.</summary>
 /// <param name="key">The registration's key.</param>
-/// <param name="describe">Gives the registration's value, which is written anew every ten seconds.</param>
+/// <param name="describe">Returns the registration's value, which is written every ten seconds.</param>
 /// <param name="isOver">
-/// Whether the value found at the key is of a process that certainly lives no more, or of a former session of this one, so that its place
-/// can be taken at once.
+/// Whether the value found at the key is of a process that has certainly ended, or of a former session of this one. Then the new session
+/// takes the key over at once.
 /// </param>
 /// <param name="isLeft">
-/// Whether, at the end, something is left that the next process is to find under this session: then it expires by itself.
+/// Whether runs are left at the end. Then the lease is not revoked: the next process finds the runs under this session, or it expires.
 /// </param>
 /// <param name="opened">Called with each new session before it is published. Must not throw.</param>
 internal sealed class SessionKeeper(
@@ -39,14 +39,14 @@ internal sealed class SessionKeeper(
     private volatile bool _isOutdated;
     private bool _isRefused;
 
-    /// <summary>The session now; null before the first one and while a new one is being opened.</summary>
+    /// <summary>The present session; null before the first one and while a new one is being opened.</summary>
     public Session? Current => _current;
 
-    /// <summary>What <c>describe</c> says has changed: it is written with the next keep-alive.</summary>
+    /// <summary>Writes the registration with the next keep-alive, because its value has changed.</summary>
     public void DescribeSoon() => _isOutdated = true;
 
     /// <summary>
-    /// Runs until cancelled, then gives the lease back, so that others need not wait for it to expire, unless something is left under it.
+    /// Runs until cancelled. Then it revokes the lease, so that others need not wait for it to expire, unless runs are left under it.
     /// </summary>
     public async Task RunAsync(CancellationToken cancel)
     {
@@ -104,8 +104,8 @@ internal sealed class SessionKeeper(
             && (await etcd.TxnAsync(
                 Txn.If(Txn.Unchanged(key, found.ModRevision)).Then(Txn.Put(key, describe(), lease)), cancel: cancel)).Succeeded)
         {
-            // It was ours, from a request whose answer was lost, or of a process that ended before it could give it back. No moment lies
-            // between the two in which this worker would be missing, and its runs be taken for lost.
+            // The key was ours, from a request whose answer was lost, or of a process that ended without revoking its lease. The new lease
+            // replaces the old one in one step: without a registration this worker's runs would be ended as lost.
             await TryRevokeAsync(new LeaseId(found.Lease));
             log.SessionOpened(lease.ToString(), key, ttl.TotalSeconds);
             return new Session(lease, ttl, sentAt, etcd.Time);
@@ -153,7 +153,7 @@ internal sealed class SessionKeeper(
         }
     }
 
-    /// <summary>The registration may have been deleted by hand; without it every claim is refused.</summary>
+    /// <summary>Puts the registration back if somebody deleted it: without it etcd refuses every claim.</summary>
     private async Task<bool> IsRegisteredAsync(Session session, CancellationToken cancel)
     {
         var answer = await etcd.TxnAsync(Txn.If(Txn.HasLease(key, session.Lease)).Else(Txn.Get(key)), _attempt, cancel);

@@ -3,10 +3,10 @@ using Dts.Common.Jobs;
 
 namespace Dts.Worker.Watches;
 
-/// <summary>What planning needs of a job; the rest of the definition comes with the claim.</summary>
-/// <param name="Revision">The revision of the definition that this was read from.</param>
+/// <summary>The part of a job that planning needs; the answer to a claim brings the whole definition.</summary>
+/// <param name="Revision">The revision of the job's definition.</param>
 /// <param name="AfterFailure">The jobs that run when a run has failed for good.</param>
-/// <param name="IsPaused">It has no plan times of its own now, but may be run by hand or as a dependent.</param>
+/// <param name="IsPaused">The job has no plan times now, but may be run by hand or as a dependent.</param>
 internal sealed record JobPlan(
     JobSchedule Schedule,
     long Revision,

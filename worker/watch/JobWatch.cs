@@ -9,8 +9,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker.Watches;
 
-/// <summary>Turns what changes in etcd into messages for the scheduler: jobs, the queue, kill requests, workers, drains.</summary>
-/// <param name="left">Tells the reaper that a worker has left, so that it looks at the worker's runs.</param>
+/// <summary>Watches jobs, the queue, kill requests, workers and drains in etcd, and sends their changes to the scheduler.</summary>
+/// <param name="left">Tells the reaper that a worker has left, so that it settles the worker's runs.</param>
 internal sealed class JobWatch(
     EtcdClient etcd,
     Keys keys,
@@ -22,7 +22,7 @@ internal sealed class JobWatch(
     ChannelWriter<bool> left,
     ILogger log)
 {
-    // Jobs of equal text and zone share one schedule, which is most of what a job costs in memory.
+    // Jobs with the same expression and zone share one schedule, because it takes most of a job's memory.
     private readonly Dictionary<(string Text, CronZone Zone), JobSchedule> _shared = [];
     private readonly TaskCompletionSource _workersListed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _drainsListed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -40,7 +40,7 @@ internal sealed class JobWatch(
 
     private async Task WatchJobsAsync(CancellationToken stop)
     {
-        await Task.WhenAll(_workersListed.Task, _drainsListed.Task); // Who runs a job, and in which shard, is told by who is there.
+        await Task.WhenAll(_workersListed.Task, _drainsListed.Task); // A job is planned for the workers that are known.
         var cursors = await LoadCursorsAsync(stop);
         await foreach (var batch in new Watch(etcd, keys.Jobs).ReadAsync(stop))
         {
@@ -50,7 +50,8 @@ internal sealed class JobWatch(
                 if (!Keys.TryParseName(change.Key, keys.Jobs, out var name))
                 {
                     log.JobIgnored(
-                        Display.Line(change.Key), "its name is none: expected 1 to 200 bytes of UTF-8 without '/' and control characters");
+                        Display.Line(change.Key),
+                        "its key has no valid name; expected 1 to 200 bytes of UTF-8 without '/' and control characters");
                     continue;
                 }
 
@@ -65,7 +66,7 @@ internal sealed class JobWatch(
         }
     }
 
-    /// <summary>The cursors as they stand at the start, by key.</summary>
+    /// <summary>The cursors at the start of this worker, by key.</summary>
     private async Task<Dictionary<string, (Cursor Cursor, long Revision)>?> LoadCursorsAsync(CancellationToken stop)
     {
         var cursors = new Dictionary<string, (Cursor, long)>();
@@ -121,7 +122,7 @@ internal sealed class JobWatch(
     {
         schedule = null;
         why = job.Name != name.Value
-            ? $"its name says \"{Display.Line(job.Name)}\", its key says otherwise; expected the same"
+            ? $"its name is \"{Display.Line(job.Name)}\"; expected the name in its key"
             : JobRules.FindUnrunnable(job) ?? "";
         return why.Length == 0 && JobSchedule.TryParse(job, defaultZone, out schedule, out why);
     }
@@ -180,7 +181,7 @@ internal sealed class JobWatch(
         }
     }
 
-    /// <summary>Each watch finds it out by itself, and may deliver changes of the former data until then.</summary>
+    /// <summary>Each watch detects other data by itself, and may deliver changes of the former data until then.</summary>
     private async Task TellOtherDataAsync(ChangeBatch batch)
     {
         if (batch.IsOtherData)
@@ -225,7 +226,7 @@ internal sealed class JobWatch(
                 var id = change.Key[keys.AllDrained.Length..];
                 if (id == workerId)
                 {
-                    drain.Set(change is KeyChange.Put put ? $"{Display.Line(put.Value.ToStringUtf8())}" : "");
+                    drain.Set(change is KeyChange.Put put ? Display.Line(put.Value.ToStringUtf8()) : "");
                 }
 
                 await inbox.WriteAsync(new FireEvent.Drained(id, change is KeyChange.Put), CancellationToken.None);

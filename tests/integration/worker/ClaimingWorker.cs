@@ -28,7 +28,7 @@ internal sealed class ClaimingWorker : IAsyncDisposable
     private readonly Alarm _alarm;
     private readonly Fires _fires;
     private readonly FireRequests _requests;
-    private readonly Accounts _owed;
+    private readonly OwedEndings _owed;
     private readonly Task _deciding;
     private readonly Task _keeping;
 
@@ -42,7 +42,7 @@ internal sealed class ClaimingWorker : IAsyncDisposable
         _fires = new Fires(
             id, new Dictionary<string, string>(), keys, CronZone.Utc, TimeSpan.FromSeconds(1), slots, DateTimeOffset.UtcNow);
         _requests = new FireRequests(etcd, keys, id, log);
-        _owed = new Accounts(keys, new RecordWriter(id, "host", TimeSpan.FromDays(30)), _endings.Writer, log);
+        _owed = new OwedEndings(keys, new RecordWriter(id, "host", TimeSpan.FromDays(30)), _endings.Writer, log);
         _deciding = RunAsync();
     }
 

@@ -225,8 +225,8 @@ public sealed class DoctorTests
     [InlineData("",       false, 0UL,  "",                                              FindingLevel.Ok,    "runAs is empty")]
     [InlineData("backup", false, 0xC0, "",                                              FindingLevel.Error, "setpriv is not installed")]
     [InlineData("backup", true,  0xC0, "",                                              FindingLevel.Ok,    "may run as backup")]
-    [InlineData("backup", true,  0x40, "",                                              FindingLevel.Error, "has not the rights")]
-    [InlineData("backup", true,  0xC0, UnitOfDts,                                       FindingLevel.Error, "has not the rights")]
+    [InlineData("backup", true,  0x40, "",                                              FindingLevel.Error, "has no right")]
+    [InlineData("backup", true,  0xC0, UnitOfDts,                                       FindingLevel.Error, "has no right")]
     [InlineData("backup", true,  0UL,  UnitOfDts + "cap_kill cap_setgid cap_setuid",    FindingLevel.Ok,    "may run as backup")]
     [InlineData("backup", true,  0UL,  "LoadState=loaded\nUser=\nAmbientCapabilities=", FindingLevel.Ok,    "may run as backup")]
     public void Switching_users_is_judged_by_what_the_worker_is_to_do_and_may_do(

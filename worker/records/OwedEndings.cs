@@ -6,11 +6,11 @@ using Mvccpb;
 
 namespace Dts.Worker.Records;
 
-/// <summary>Records the endings that stand as owed in etcd: of planned fires that did not become runs, and of lost runs.</summary>
-internal sealed class Accounts(Keys keys, RecordWriter recorder, ChannelWriter<Ending> endings, ILogger log)
+/// <summary>Records the endings that etcd holds under <c>owed/</c>: of planned fires that did not become runs, and of lost runs.</summary>
+internal sealed class OwedEndings(Keys keys, RecordWriter recorder, ChannelWriter<Ending> endings, ILogger log)
 {
-    /// <param name="pair">The job's definition; null = it is gone.</param>
-    /// <param name="owed">Null = nothing is.</param>
+    /// <param name="pair">The job's definition; null = the job is gone.</param>
+    /// <param name="owed">Null = there is no ending to record.</param>
     public async Task RecordAsync(JobName name, KeyValue? pair, OwedEnding? owed)
     {
         if (owed is not null)
@@ -20,7 +20,7 @@ internal sealed class Accounts(Keys keys, RecordWriter recorder, ChannelWriter<E
         }
     }
 
-    /// <summary>The same from where nothing may wait: false when there is no room now, and then somebody finds it in etcd later.</summary>
+    /// <summary>The same without waiting. False = there is no room now, and the reaper finds the ending in etcd later.</summary>
     public bool TryRecord(JobName name, KeyValue? pair, OwedEnding owed) =>
         endings.TryWrite(new Ending(Make(name, pair, owed), null, keys.Owed(name, owed.Run.Id)));
 

@@ -5,18 +5,18 @@ using Dts.Worker.Runs;
 namespace Dts.Worker.Sessions;
 
 /// <summary>
-/// Ends the runs whose jobs must not overlap whatever happens (onDisconnect: kill) before others may take over from a worker that is cut
-/// off from etcd.
+/// While this worker is disconnected from etcd, kills the runs of jobs that say <c>onDisconnect: kill</c>, before another worker may run
+/// them.
 /// </summary>
 /// <remarks>
-/// Others may after the session's local deadline. The kill begins early enough to be over by then: with the command's grace, or what there
-/// is time for.
+/// Another worker may do so once the session no longer holds. The kill begins early enough to be over by then: with the job's grace, or
+/// with the time that is left.
 /// </remarks>
-internal sealed class CutOff(SessionKeeper sessions, RunsInFlight runs, HeldCommands commands, TimeSpan ttl, TimeProvider time)
+internal sealed class DisconnectKills(SessionKeeper sessions, RunsInFlight runs, HeldCommands commands, TimeSpan ttl, TimeProvider time)
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>When a run is to be over at the latest, as its session stands now; null = it may go on.</summary>
+    /// <summary>When the kill of a run begins if its session is not prolonged; null = the run may go on.</summary>
     public static KillDeadline? FindDeadline(Run run, Session? session, TimeSpan ttl)
     {
         if (run.Job.OnDisconnect != OnDisconnect.Kill)
@@ -24,7 +24,7 @@ internal sealed class CutOff(SessionKeeper sessions, RunsInFlight runs, HeldComm
             return null;
         }
 
-        // The session is prolonged every third of its time to live; what is kept here must be well within the other two.
+        // The session is prolonged every third of its time to live. The time kept for the kill must be well within the other two thirds.
         var grace = TimeSpan.FromSeconds(Math.Min(run.Job.KillGraceSeconds, (ttl / 4).TotalSeconds));
         var surelyOver = ttl / 8; // After SIGKILL, and until the next look.
         var holdsFor = session?.Lease == run.Session ? session.HoldsFor : TimeSpan.Zero;
@@ -43,7 +43,7 @@ internal sealed class CutOff(SessionKeeper sessions, RunsInFlight runs, HeldComm
             for (var hadSession = false; await timer.WaitForNextTickAsync(stop);)
             {
                 var session = sessions.Current;
-                hadSession |= session is not null; // Before the first one, what was adopted has the deadline that it came with.
+                hadSession |= session is not null; // Until the first session, an adopted run keeps the deadline that it came with.
                 foreach (var run in runs.All.Where(run => hadSession && run is { Command: not null, Status: null }))
                 {
                     if (FindDeadline(run, session, ttl) is { } deadline)
@@ -55,7 +55,7 @@ internal sealed class CutOff(SessionKeeper sessions, RunsInFlight runs, HeldComm
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            // Told to end.
+            // The worker stops.
         }
     }
 }
