@@ -61,7 +61,7 @@ return await Service.RunAsync(async () =>
     using var folder = DataFolder.Open(settings.DataFolder);
     using var spool = Spool.Open(folder.Spool, settings.SpoolQuotaBytes, log);
     var refused = new RefusedRecords(folder.Refused);
-    using var ledger = LaunchLedger.Open(folder.Path, log);
+    using var journal = LaunchJournal.Open(folder.Path, log);
     using var etcd = new EtcdClient(settings.Etcd, time, log);
     using var store = ILogWriter.Open(settings.Log, log);
     using var outputs = new LiveOutput(folder.Output, store, settings.OutputStoreLimitBytes, settings.LogRetention, time, log);
@@ -83,7 +83,7 @@ return await Service.RunAsync(async () =>
     var owed = new OwedEndings(keys, recorder, endings.Writer, log);
     using var clocks = new ClockCheck(id, time, log);
     using var settler = new Settler(etcd, keys, id, runs, owed, clocks, log);
-    var former = new FormerCommands(id, runs, commands, ledger, cgroups, log);
+    var former = new FormerCommands(id, runs, commands, journal, cgroups, log);
     former.Adopt(outputs);
     await former.KillLeftBehindAsync();
     secrets.RemoveLeft(commands, runs.All);
@@ -97,7 +97,7 @@ return await Service.RunAsync(async () =>
     drain.Changed += sessions.DescribeSoon;
 
     var launcher = new Launcher(
-        new CommandSite(settings, runAs, cgroups, secrets, ledger, outputs), commands, runs, recorder, endings.Writer,
+        new CommandSite(settings, runAs, cgroups, secrets, journal, outputs), commands, runs, recorder, endings.Writer,
         new LauncherContext(
             settings, () => settings.Drain || stop.IsInterrupt, sessions, inbox,
             launch => FormerCommands.KillLeftBehindAsync(commands, cgroups, launch, id), time, log));

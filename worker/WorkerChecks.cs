@@ -161,7 +161,7 @@ internal static class WorkerChecks
         var free = new DriveInfo(there).AvailableFreeSpace;
         var refused = RefusedRecords.Count(Path.Combine(dataFolder, "refused"));
         var (kept, waiting) = Directory.Exists(spool)
-            ? (Directory.EnumerateFiles(spool, "*.spool").Sum(file => new FileInfo(file).Length), Spool.CountWaiting(spool))
+            ? (Directory.EnumerateFiles(spool, "*.spool").Sum(file => new FileInfo(file).Length), SpoolFolder.CountWaiting(spool))
             : (0, 0);
         return
         [

@@ -127,7 +127,7 @@ internal static partial class WorkerLog
 
     [LoggerMessage(408, LogLevel.Error,
         "{Path} cannot be written ({Reason}); after a crash of this worker its commands may not be found; free space on its disk")]
-    public static partial void LedgerFailed(this ILogger log, string path, string reason);
+    public static partial void LaunchJournalFailed(this ILogger log, string path, string reason);
 
     [LoggerMessage(501, LogLevel.Warning, "log store unavailable ({Reason}); {Waiting} records wait in the spool, runs go on")]
     public static partial void StoreLost(this ILogger log, string reason, long waiting);

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace Dts.Common.Hosting;
 
-/// <summary>The calls into libc that both services make; those that a worker alone makes are in its Native.</summary>
+/// <summary>The calls into libc that both services make; those that only a worker makes are in worker/native.</summary>
 [SuppressMessage("Interoperability", "CA1401", Justification = "No import here is public.")]
 public static unsafe partial class Libc
 {

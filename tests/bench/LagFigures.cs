@@ -98,7 +98,7 @@ internal static class LagFigures
         {
             var id = $"lag/{plan.ToUnixTimeMilliseconds()}";
             commands.Prepare(id, "", new ShellCommand { Script = OwnClock, Environment = CommandEnvironment.Clean("/bin/bash") });
-            alarm.Set(plan);
+            alarm.Set(plan.ToUnixTimeMilliseconds());
             await due.Reader.ReadAsync();
             started.Add((plan, (await commands.StartAsync([id], TimeSpan.FromMinutes(1)))[0]));
         }

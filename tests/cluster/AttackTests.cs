@@ -23,8 +23,8 @@ public sealed class AttackTests
         sleep 60 & try 'trace a process of its own' trace $!
         try 'list the sockets' ls $2/holders
         for socket in $SOCKETS; do try 'connect to a socket' talk $socket; done
-        try 'read the launch ledger' cat $2/launches
-        try 'forge the launch ledger' sh -c "echo launched x/y $1 1 >>$2/launches"
+        try 'read the launch journal' cat $2/launches
+        try 'forge the launch journal' sh -c "echo launched x/y $1 1 >>$2/launches"
         try 'read the spool' sh -c "cat $2/spool/*"
         try 'read all outputs' sh -c "cat $2/output/*"
         try 'read an output of another user' cat $5

@@ -14,7 +14,7 @@ public sealed class CgroupTests : IDisposable
     public void Dispose() => _cgroup.Dispose();
 
     [Fact]
-    public async Task Each_run_has_its_cgroup_where_it_is_asked_for_and_it_is_gone_when_the_run_is_over()
+    public async Task Each_run_has_a_cgroup_if_asked_for_which_goes_with_the_run()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 0);
         var worker = await StartWorkerAsync(cluster, "--cgroupPerRun", "true");
@@ -52,7 +52,7 @@ public sealed class CgroupTests : IDisposable
     }
 
     [Fact]
-    public async Task A_run_that_asks_for_what_the_host_cannot_keep_fails_and_says_what_is_missing()
+    public async Task A_run_with_limits_that_the_host_cannot_enforce_fails_and_says_why()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 0);
         Assert.SkipWhen(File.ReadAllText(_cgroup.File("cgroup.controllers")).Contains("memory"), "this host can keep the limit");
@@ -86,7 +86,7 @@ public sealed class CgroupTests : IDisposable
     }
 
     [Fact]
-    public async Task A_worker_that_shares_its_cgroup_leaves_it_as_it_is_and_says_what_cannot_be_had()
+    public async Task A_worker_that_shares_its_cgroup_leaves_it_unchanged_and_says_why_limits_fail()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 0);
         var worker = await cluster.StartWorkerBehindAsync(
@@ -105,7 +105,7 @@ public sealed class CgroupTests : IDisposable
     }
 
     [Fact]
-    public async Task What_an_earlier_process_left_empty_is_removed()
+    public async Task An_empty_cgroup_of_an_earlier_process_is_removed()
     {
         Directory.CreateDirectory(_cgroup.File("runs/20260101T000000Z-0123456789abcdef"));
         await using var cluster = await NativeCluster.StartAsync(workers: 0);

@@ -124,8 +124,8 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         try 'enter the data folder' cd /var/lib/dts
         try 'list the sockets' ls $data/holders
         try 'connect to a socket' connect $data/holders/$2
-        try 'read the launch ledger' cat $data/launches
-        try 'forge the launch ledger' sh -c "echo launched x/y 1 1 >>$data/launches"
+        try 'read the launch journal' cat $data/launches
+        try 'forge the launch journal' sh -c "echo launched x/y 1 1 >>$data/launches"
         try 'read the spool' sh -c "cat $data/spool/*"
         try 'read outputs' sh -c "for file in $data/output/*; do cat \$file && exit 0; done; exit 1"
         try 'read the log' cat /var/lib/dts/log.db

@@ -12,7 +12,7 @@ public sealed class HolderTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void Every_message_comes_out_as_it_went_in()
+    public void Every_message_survives_the_line_unchanged()
     {
         var ending = CommandEnding.NotStarted("no such shell", DateTimeOffset.UnixEpoch);
         HolderMessage[] messages =
@@ -38,10 +38,10 @@ public sealed class HolderTests : IDisposable
     }
 
     [Fact]
-    public void What_a_later_version_says_is_passed_over() => Assert.Null(HolderLine.Parse("""{"is":"dance","id":"a/1"}"""));
+    public void An_unknown_message_of_a_later_version_is_skipped() => Assert.Null(HolderLine.Parse("""{"is":"dance","id":"a/1"}"""));
 
     [Fact]
-    public async Task A_command_is_not_started_by_a_word_that_comes_too_late()
+    public async Task A_start_request_that_comes_too_late_starts_nothing()
     {
         using var commands = await OpenAsync();
 
@@ -52,7 +52,7 @@ public sealed class HolderTests : IDisposable
     }
 
     [Fact]
-    public async Task What_was_prepared_and_not_started_goes_with_its_worker_and_what_was_started_stays()
+    public async Task Prepared_commands_go_with_their_worker_and_started_ones_stay()
     {
         using (var first = await OpenAsync())
         {
@@ -70,7 +70,7 @@ public sealed class HolderTests : IDisposable
     }
 
     [Fact]
-    public async Task A_command_is_killed_at_the_time_that_was_set_though_its_worker_is_gone()
+    public async Task A_command_is_killed_at_its_deadline_even_without_its_worker()
     {
         using (var first = await OpenAsync())
         {
@@ -86,7 +86,7 @@ public sealed class HolderTests : IDisposable
     }
 
     [Fact]
-    public async Task An_ending_is_told_until_it_is_forgotten()
+    public async Task An_ending_is_reported_until_it_is_forgotten()
     {
         for (var round = 0; round < 3; round++)
         {
@@ -109,7 +109,7 @@ public sealed class HolderTests : IDisposable
     }
 
     [Fact]
-    public async Task The_holder_of_a_former_worker_ends_with_the_last_of_its_commands_though_the_worker_goes_on()
+    public async Task A_former_worker_s_holder_ends_with_its_last_command()
     {
         using (var first = await OpenAsync())
         {
@@ -154,7 +154,7 @@ public sealed class HolderTests : IDisposable
     }
 
     [Fact]
-    public async Task A_holder_that_is_stalled_while_nothing_is_to_be_started_is_noticed_and_so_is_that_it_goes_on()
+    public async Task An_idle_holder_that_stalls_is_noticed_and_so_is_its_recovery()
     {
         using var commands = await OpenAsync();
         commands.Prepare("a/1", "", Some("sleep 300"));
@@ -171,7 +171,7 @@ public sealed class HolderTests : IDisposable
     }
 
     [Fact]
-    public async Task However_many_holders_of_former_workers_hang_they_are_waited_for_together()
+    public async Task All_hung_holders_of_former_workers_share_one_time_limit()
     {
         // One after the other, each for ten seconds, they would take longer than a test has patience.
         var count = 1 + (int)(Patience.Limit / TimeSpan.FromSeconds(10));
@@ -184,7 +184,7 @@ public sealed class HolderTests : IDisposable
     }
 
     [Fact]
-    public async Task A_command_that_was_started_though_its_start_was_given_up_is_killed()
+    public async Task A_command_whose_start_was_given_up_is_killed_if_it_started()
     {
         // A holder that stalls between its look at the clock and the start.
         const string Stalled = """

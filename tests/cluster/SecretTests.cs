@@ -159,7 +159,7 @@ public sealed class SecretTests
             Look(path, await http.GetByteArrayAsync(path));
         }
 
-        // Records, spool, outputs, launch ledger, journal lines.
+        // Records, spool, outputs, launch journal, journal lines.
         foreach (var file in Directory.EnumerateFiles(cluster.Folder, "*", SearchOption.AllDirectories)
             .Where(file => !file.StartsWith(Path.Combine(cluster.Folder, "secrets"), StringComparison.Ordinal)
                 && !file.StartsWith(runtime, StringComparison.Ordinal)

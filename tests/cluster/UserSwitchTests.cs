@@ -77,7 +77,7 @@ public sealed class UserSwitchTests : IDisposable
     }
 
     [Fact]
-    public async Task A_kill_reaches_what_descends_from_it()
+    public async Task A_kill_reaches_its_descendants()
     {
         var environment = CommandEnvironment.Clean(account: Nobody);
         environment["DTS_RUN_ID"] = $"{Guid.NewGuid()}";
@@ -202,7 +202,7 @@ public sealed class UserSwitchTests : IDisposable
     [Theory]
     [InlineData("nobody", "dts-starts dts-worker")]
     [InlineData(null, "dts-worker")] // Root's: the thread that hears the worker starts commands, too.
-    public async Task Who_starts_commands_runs_before_all_ordinary_threads_as_the_worker_may_and_no_command_does(
+    public async Task The_holder_has_real_time_priority_like_the_worker_and_no_command_has(
         string? user, string hurried)
     {
         // Real-time priority and policy (proc(5), stat) of each thread of the holder; nice and these of the shell and of a child of it.
@@ -226,7 +226,7 @@ public sealed class UserSwitchTests : IDisposable
     }
 
     [Fact]
-    public async Task If_a_users_holder_cannot_start_its_commands_say_so_and_others_run()
+    public async Task Commands_of_a_user_whose_holder_cannot_start_say_so_and_others_run()
     {
         _commands = await OpenAsync();
         var stranger = new UserAccount("no-such-user", 4711, 4711, "/");
@@ -242,7 +242,7 @@ public sealed class UserSwitchTests : IDisposable
     }
 
     [Fact]
-    public async Task A_command_that_kills_all_processes_of_its_user_ends_their_runs_alone()
+    public async Task A_command_that_kills_all_processes_of_its_user_ends_only_their_runs()
     {
         var daemon = UserAccount.Find("daemon")!;
         var log = new RecordedLog();
@@ -279,7 +279,7 @@ public sealed class UserSwitchTests : IDisposable
     }
 
     [Fact]
-    public async Task Holders_that_die_at_once_are_started_ten_times_in_ten_seconds_at_most()
+    public async Task Holders_that_die_at_once_are_started_at_most_ten_times_in_ten_seconds()
     {
         var log = new RecordedLog();
         _commands = await OpenAsync(log);
@@ -328,7 +328,7 @@ public sealed class UserSwitchTests : IDisposable
     }
 
     [Fact]
-    public async Task The_holder_of_a_user_without_runs_ends_after_a_while_and_that_of_jobUser_stays()
+    public async Task An_idle_user_s_holder_ends_after_a_while_and_that_of_jobUser_stays()
     {
         var daemon = UserAccount.Find("daemon")!;
         _commands = await OpenAsync(idlesFor: TimeSpan.FromSeconds(1));

@@ -46,9 +46,10 @@ public sealed partial class ArchitectureTests
         ["worker/watch"]            = "Cron Etcd Hosting Jobs worker.Sessions",
         ["worker/fires"]            = "Cron Etcd Hosting Jobs worker.Watches worker.Runs worker.Commands worker.Records worker.Sessions",
         ["worker/runs"]             =
-            "Etcd Hosting Jobs Logs worker.Watches worker.Commands worker.Commands.Holders worker.Records worker.Sessions",
-        ["worker/commands"]         = "Hosting Jobs worker.Commands.Holders",
-        ["worker/commands/holder"]  = "Hosting Logs",
+            "Etcd Hosting Jobs Logs worker.Watches worker.Commands worker.Commands.Holders worker.Native worker.Records worker.Sessions",
+        ["worker/native"]           = "",
+        ["worker/commands"]         = "Hosting Jobs worker.Commands.Holders worker.Native",
+        ["worker/commands/holder"]  = "Hosting Logs worker.Native",
         ["worker/records"]          = "Etcd Hosting Jobs Logs worker.Runs worker.Commands worker.Commands.Holders worker.Logs",
         ["worker/logs"]             = "Hosting Jobs Logs Logs.Mongo",
         ["worker/session"]          = "Etcd Hosting Jobs Logs worker.Runs worker.Commands worker.Logs worker.Records",

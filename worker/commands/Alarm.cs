@@ -1,17 +1,17 @@
 using Dts.Common.Hosting;
+using Dts.Worker.Native;
 
 namespace Dts.Worker.Commands;
 
-/// <summary>Rings at a moment of the wall clock, and at once when somebody steps that clock.</summary>
+/// <summary>Rings at a time of the wall clock, and at once when that clock is stepped.</summary>
 /// <remarks>
-/// Thread-safe. A thread of its own sleeps in the kernel (timerfd_create(2) with TFD_TIMER_CANCEL_ON_SET) and calls
-/// <c>ring</c>; its argument says whether the clock was stepped, in which case the alarm stays set. An alarm set anew
-/// forgets its former time. The thread is a real-time one where that is allowed (sched(7)), so <c>ring</c> is to be short; an
-/// exception out of it ends the process.
+/// Thread-safe. Its own thread sleeps in the kernel (timerfd_create(2) with TFD_TIMER_CANCEL_ON_SET) and calls <c>ring</c>, whose argument
+/// says whether the clock was stepped; then the alarm stays set. The thread has real-time priority if allowed (sched(7)), so <c>ring</c>
+/// must be short. An exception from it ends the process.
 /// </remarks>
 internal sealed class Alarm : IDisposable
 {
-    // A timer that is not set would sleep through a step of the clock on some kernels: "never" is far away (the year 2255).
+    // On some kernels an unset timer would sleep through a step of the clock, so "never" is the year 2255.
     private const long NeverMs = 9_000_000_000_000;
 
     private readonly Lock _lock = new();
@@ -23,13 +23,13 @@ internal sealed class Alarm : IDisposable
     private bool _stepped;
     private bool _ended;
 
-    /// <summary>Starts the thread; the alarm is not set yet, and rings for clock steps only.</summary>
-    /// <exception cref="IOException">The kernel has no timer to give.</exception>
+    /// <summary>Starts the thread. Until the alarm is set, it rings for clock steps only.</summary>
+    /// <exception cref="IOException">The kernel has no timer left.</exception>
     public Alarm(Action<bool> ring, TimeProvider? time = null)
     {
         _ring = ring;
         _testClock = time as TestClock;
-        _timer = Native.OpenClockTimer();
+        _timer = ClockTimer.Open();
         if (_timer < 0)
         {
             throw new IOException($"no timer for the alarm: {Libc.Describe(-_timer)}");
@@ -48,9 +48,7 @@ internal sealed class Alarm : IDisposable
     /// <summary>Whether the caller runs inside <c>ring</c>.</summary>
     public bool IsThisThread => Thread.CurrentThread == _thread;
 
-    public void Set(DateTimeOffset time) => Set(time.ToUnixTimeMilliseconds());
-
-    /// <summary>Sets the time to ring, in Unix milliseconds (past: at once), instead of the former one; null: not at all.</summary>
+    /// <summary>Replaces the time to ring, in Unix milliseconds (past: at once); null: never.</summary>
     public void Set(long? unixMs)
     {
         lock (_lock)
@@ -63,7 +61,7 @@ internal sealed class Alarm : IDisposable
         }
     }
 
-    /// <summary>Ends the thread; the alarm has rung for the last time when this returns (unless called by <c>ring</c> itself).</summary>
+    /// <summary>Ends the thread. After this the alarm does not ring (unless <c>ring</c> itself called it).</summary>
     public void Dispose()
     {
         lock (_lock)
@@ -83,7 +81,7 @@ internal sealed class Alarm : IDisposable
         }
     }
 
-    /// <summary>Does what a step of the clock does; the kernel tells of one on setting the timer, too.</summary>
+    /// <summary>Rings for a step of the clock. The kernel also reports one when the timer is set.</summary>
     internal void NoticeStep()
     {
         lock (_lock)
@@ -91,7 +89,7 @@ internal sealed class Alarm : IDisposable
             _stepped = true;
             if (!_ended)
             {
-                _ = Native.SetClockTimer(_timer, 1);
+                _ = ClockTimer.Set(_timer, 1);
             }
         }
     }
@@ -99,7 +97,7 @@ internal sealed class Alarm : IDisposable
     private void Arm(long unixMs)
     {
         // In nanoseconds, and never 0, which would mean "unset".
-        if (Native.SetClockTimer(_timer, (Math.Max(unixMs - (_testClock?.OffsetMs ?? 0), 0) * 1_000_000) + 1) == -Native.ECANCELED)
+        if (ClockTimer.Set(_timer, (Math.Max(unixMs - (_testClock?.OffsetMs ?? 0), 0) * 1_000_000) + 1) == -Errno.ECANCELED)
         {
             NoticeStep();
         }
@@ -107,11 +105,11 @@ internal sealed class Alarm : IDisposable
 
     private void Run()
     {
-        Native.WakeThisThreadExactly();
-        _ = Native.TryRunFirst(); // or, where that is not allowed, when its turn comes
+        ClockTimer.WakeThisThreadExactly();
+        _ = RealTime.TryEnter(); // If it is not allowed, the alarm rings when the thread's turn comes.
         while (true)
         {
-            var woken = Native.AwaitClockTimer(_timer);
+            var woken = ClockTimer.Await(_timer);
             bool stepped;
             lock (_lock)
             {
@@ -120,11 +118,11 @@ internal sealed class Alarm : IDisposable
                     break;
                 }
 
-                stepped = _stepped || woken == -Native.ECANCELED;
+                stepped = _stepped || woken == -Errno.ECANCELED;
                 _stepped = false;
                 if (!stepped && (_testClock?.GetUtcNow() ?? DateTimeOffset.UtcNow).ToUnixTimeMilliseconds() < _dueMs)
                 {
-                    continue; // It was set anew between the waking and the lock.
+                    continue; // It was set to another time between the waking and the lock.
                 }
 
                 _dueMs = stepped ? _dueMs : NeverMs;
@@ -134,6 +132,6 @@ internal sealed class Alarm : IDisposable
             _ring(stepped);
         }
 
-        Native.Close(_timer);
+        FileDescriptors.Close(_timer);
     }
 }

@@ -1,12 +1,12 @@
 namespace Dts.Worker.Commands;
 
-/// <summary>The clean environment that commands start from, as crontab(5) has it.</summary>
+/// <summary>The clean environment in which commands start, like that of crontab(5).</summary>
 internal static class CommandEnvironment
 {
     private const string DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-    /// <summary>PATH, HOME, LANG, SHELL, USER and LOGNAME, the worker's own where it has them; a new dictionary, to be added to.</summary>
-    /// <param name="account">Whose HOME, USER and LOGNAME it has; null = the worker's own.</param>
+    /// <summary>PATH, HOME, LANG, SHELL, USER and LOGNAME, from the worker if it has them; callers extend the new dictionary.</summary>
+    /// <param name="account">The user of HOME, USER and LOGNAME; null = the worker's own.</param>
     public static Dictionary<string, string> Clean(string shell = "/bin/bash", UserAccount? account = null)
     {
         var user = account?.Name ?? Inherited("USER", Environment.UserName);

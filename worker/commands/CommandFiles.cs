@@ -1,4 +1,5 @@
 using System.Text;
+using Dts.Worker.Native;
 using Microsoft.Win32.SafeHandles;
 
 namespace Dts.Worker.Commands;
@@ -8,7 +9,7 @@ namespace Dts.Worker.Commands;
 /// A negative descriptor means that there is no such file.
 /// </summary>
 /// <param name="Output">The file for the command's whole output.</param>
-/// <param name="Cgroup">The cgroup.procs that the command writes to in order to enter its cgroup, and that tells who is in it.</param>
+/// <param name="Cgroup">The cgroup.procs of its cgroup: the command writes to it to enter, and reading it lists the members.</param>
 /// <param name="CgroupKill">The cgroup.kill that ends every process in the cgroup.</param>
 /// <param name="Secrets">The secrets, in the order of the command's <see cref="SecretFiles"/>; null = it has none.</param>
 internal readonly record struct CommandFiles(int Output, int Cgroup, int CgroupKill, IReadOnlyList<int>? Secrets = null)
@@ -17,15 +18,15 @@ internal readonly record struct CommandFiles(int Output, int Cgroup, int CgroupK
 
     /// <summary>Opens the files of a command as far as possible, and creates the file for its output.</summary>
     public static CommandFiles Open(ShellCommand command) => new(
-        command.OutputTarget is { } target ? Native.OpenForWriting(target.Path, make: true) : -1,
-        command.Cgroup is { } entered ? Native.OpenForUpdate(entered.Procs) : -1,
-        command.Cgroup is { } killed ? Native.OpenForWriting(killed.KillSwitch, make: false) : -1,
-        command.Secrets?.Files.Select(file => Native.OpenForReading(file.Source)).ToList());
+        command.OutputTarget is { } target ? FileDescriptors.OpenForWriting(target.Path, make: true) : -1,
+        command.Cgroup is { } entered ? FileDescriptors.OpenForUpdate(entered.Procs) : -1,
+        command.Cgroup is { } killed ? FileDescriptors.OpenForWriting(killed.KillSwitch, make: false) : -1,
+        command.Secrets?.Files.Select(file => FileDescriptors.OpenForReading(file.Source)).ToList());
 
     /// <summary>The open descriptors, in the order that <see cref="Take"/> expects.</summary>
     public int[] ToArray() => [.. new[] { Output, Cgroup, CgroupKill }.Concat(Secrets ?? []).Where(fd => fd >= 0)];
 
-    /// <summary>On the receiving side: replaces each descriptor that was sent with the one that was received.</summary>
+    /// <summary>For the receiver: replaces each descriptor that was sent with the one that was received.</summary>
     public CommandFiles Take(Queue<int> received)
     {
         return new CommandFiles(Next(Output), Next(Cgroup), Next(CgroupKill), Secrets?.Select(Next).ToList());
@@ -33,7 +34,7 @@ internal readonly record struct CommandFiles(int Output, int Cgroup, int CgroupK
         int Next(int sent) => sent >= 0 && received.TryDequeue(out var fd) ? fd : -1;
     }
 
-    /// <summary>The pids in the cgroup. The kernel asks only who opened the file: its folder is closed to the command's user.</summary>
+    /// <summary>The pids in the cgroup. The command's user cannot open its folder, but the kernel asks who opened the file.</summary>
     public HashSet<int> Members()
     {
         var text = new List<byte>();
@@ -54,16 +55,16 @@ internal readonly record struct CommandFiles(int Output, int Cgroup, int CgroupK
         return RunCgroup.PidsIn(Encoding.ASCII.GetString([.. text]).Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }
 
-    /// <summary>Kills every process in the cgroup at once, also one that is being forked; needs Linux 5.14.</summary>
+    /// <summary>Kills all processes in the cgroup at once, even one that is being forked; needs Linux 5.14.</summary>
     public void KillCgroup()
     {
         if (CgroupKill >= 0)
         {
-            _ = Native.Write(CgroupKill, "1"u8);
+            _ = FileDescriptors.Write(CgroupKill, "1"u8);
         }
     }
 
-    /// <summary>Closes those of the secrets, once they are copied.</summary>
+    /// <summary>Closes the secrets, once they are copied.</summary>
     public CommandFiles CloseSecrets()
     {
         (None with { Secrets = Secrets }).Close();
@@ -74,7 +75,7 @@ internal readonly record struct CommandFiles(int Output, int Cgroup, int CgroupK
     {
         foreach (var fd in ToArray())
         {
-            Native.Close(fd);
+            FileDescriptors.Close(fd);
         }
     }
 }

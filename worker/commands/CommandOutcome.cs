@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace Dts.Worker.Commands;
 
-/// <summary>How a command ended, as an operator would say it.</summary>
+/// <summary>How a command ended, in the words of operators.</summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "is")]
 [JsonDerivedType(typeof(Exited), "exited")]
 [JsonDerivedType(typeof(Signaled), "signaled")]
@@ -31,20 +31,20 @@ internal abstract record CommandOutcome
 
     private protected abstract string Describe();
 
-    /// <summary>It ended by itself; 0 is success.</summary>
+    /// <summary>It exited; status 0 is success.</summary>
     public sealed record Exited(int Status) : CommandOutcome
     {
         private protected override string Describe() => Status == 0 ? "" : $"exit status {Status}";
     }
 
-    /// <summary>A signal that was not ours ended it.</summary>
+    /// <summary>A signal ended it that this process did not send.</summary>
     public sealed record Signaled(int Signal) : CommandOutcome
     {
         private protected override string Describe() =>
             $"killed by {(Signal < SignalNames.Length ? SignalNames[Signal] : $"signal {Signal}")}";
     }
 
-    /// <summary>It was killed because its time was up.</summary>
+    /// <summary>It was killed because it reached its time limit.</summary>
     public sealed record TimedOut(TimeSpan After) : CommandOutcome
     {
         private protected override string Describe() =>
@@ -57,20 +57,20 @@ internal abstract record CommandOutcome
         private protected override string Describe() => $"killed: {Reason}";
     }
 
-    /// <summary>It never ran: no such shell or directory, or no process, memory or descriptor to be had.</summary>
+    /// <summary>It never ran: no such shell or directory, or the host is out of processes, memory or descriptors.</summary>
     /// <param name="TooLate">The command is not at fault: its start came too late.</param>
     public sealed record NotStarted(string Why, bool TooLate = false) : CommandOutcome
     {
         private protected override string Describe() => TooLate ? Why : $"cannot start: {Why}";
     }
 
-    /// <summary>Our own failure to look after it; it was killed as far as possible.</summary>
+    /// <summary>An internal fault: it could not be looked after, and was killed as far as possible.</summary>
     public sealed record Abandoned(string Why) : CommandOutcome
     {
         private protected override string Describe() => $"abandoned: {Why}";
     }
 
-    /// <summary>Its holder is gone, so nobody heard how it ended, or whether it did.</summary>
+    /// <summary>Its holder died, so it is unknown how it ended, or whether it did.</summary>
     public sealed record Lost(string Why) : CommandOutcome
     {
         private protected override string Describe() => Why;

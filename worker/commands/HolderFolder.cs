@@ -1,23 +1,25 @@
 using System.Net.Sockets;
 using System.Text;
 using Dts.Common.Hosting;
+using Dts.Worker.Native;
 
 namespace Dts.Worker.Commands;
 
-/// <summary>Where the holders of a worker listen, and leave what nobody came for.</summary>
+/// <summary>The folder in which the holders of a worker have their sockets and leave endings.</summary>
 internal static class HolderFolder
 {
     public static void Make(string folder)
     {
         Directory.CreateDirectory(folder);
-        if (Native.CloseToOthers(folder) is < 0 and var error)
+        if (Folders.CloseToOthers(folder) is < 0 and var error)
         {
             throw new IOException($"{folder}: {Libc.Describe(-error)}");
         }
     }
 
     /// <summary>
-    /// Sockets have names of up to 107 bytes, folders any: so a socket is reached through its folder's descriptor (unix(7), proc(5)).
+    /// Listens on a socket. Its path may be long, but an address holds 107 bytes, so the path leads through the folder's descriptor
+    /// (unix(7), proc(5)).
     /// </summary>
     public static Socket Listen(string path)
     {
@@ -54,7 +56,7 @@ internal static class HolderFolder
     }
 
     /// <summary>
-    /// The processes that hold commands behind a socket, or pretend to: every user can read the path in the command line of a holder.
+    /// The processes that hold commands behind a socket, or pretend to: all users can read the path in the command line of a holder.
     /// </summary>
     public static List<ProcessEntry> FindHolders(string path)
     {
@@ -64,7 +66,7 @@ internal static class HolderFolder
 
     private static void Through(string path, Action<UnixDomainSocketEndPoint> use)
     {
-        var folder = Native.OpenFolder(Path.GetDirectoryName(path)!);
+        var folder = Folders.Open(Path.GetDirectoryName(path)!);
         if (folder < 0)
         {
             throw new IOException($"{Path.GetDirectoryName(path)}: {Libc.Describe(-folder)}");
@@ -76,7 +78,7 @@ internal static class HolderFolder
         }
         finally
         {
-            Native.Close(folder);
+            FileDescriptors.Close(folder);
         }
     }
 }

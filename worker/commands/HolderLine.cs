@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Dts.Common.Hosting;
+using Dts.Worker.Native;
 
 namespace Dts.Worker.Commands;
 
@@ -10,7 +11,7 @@ namespace Dts.Worker.Commands;
 internal sealed class HolderLine : IDisposable
 {
     private const int BufferSize = 64 << 10;
-    private const int KeptMax = 512 << 10; // A larger buffer goes when its message has been taken.
+    private const int KeptMax = 512 << 10; // A larger buffer is released after its message.
 
     private static readonly TimeSpan TryAgainAfter = TimeSpan.FromMilliseconds(10);
 
@@ -45,8 +46,13 @@ internal sealed class HolderLine : IDisposable
     /// <summary>The descriptors received with messages.</summary>
     public Queue<int> Descriptors => _stream.Descriptors;
 
-    /// <summary>The next message; null at the end.</summary>
-    public HolderMessage? Receive()
+    /// <summary>Waits on this thread for the next message; null = the end.</summary>
+    public HolderMessage? Receive() => ReceiveAsync(isBlocking: true).GetAwaiter().GetResult(); // It never awaits.
+
+    /// <summary>The next message; null = the end.</summary>
+    public Task<HolderMessage?> ReceiveAsync() => ReceiveAsync(isBlocking: false);
+
+    private async Task<HolderMessage?> ReceiveAsync(bool isBlocking)
     {
         try
         {
@@ -57,44 +63,20 @@ internal sealed class HolderLine : IDisposable
                     return message;
                 }
 
-                if (!Took(_stream.Read(MakeRoom().Span)))
+                var room = MakeRoom();
+                var count = isBlocking ? _stream.Read(room.Span) : await _stream.ReadAsync(room);
+                if (count == 0)
                 {
                     return null;
                 }
+
+                _to += count;
             }
         }
         catch (Exception gone) when (gone is IOException or ObjectDisposedException)
         {
-            // Killed, or closed here.
+            return null; // The other side was killed, or this one has closed the connection.
         }
-
-        return null;
-    }
-
-    /// <summary>The next message; null at the end.</summary>
-    public async Task<HolderMessage?> ReceiveAsync()
-    {
-        try
-        {
-            while (true)
-            {
-                if (TryTake() is { } message)
-                {
-                    return message;
-                }
-
-                if (!Took(await _stream.ReadAsync(MakeRoom())))
-                {
-                    return null;
-                }
-            }
-        }
-        catch (Exception gone) when (gone is IOException or ObjectDisposedException)
-        {
-            // Killed, or closed here.
-        }
-
-        return null;
     }
 
     public void Dispose()
@@ -144,13 +126,7 @@ internal sealed class HolderLine : IDisposable
         return _buffer.AsMemory(_to);
     }
 
-    private bool Took(int count)
-    {
-        _to += count;
-        return count > 0;
-    }
-
-    /// <summary>Null for what a later version says and this one does not know.</summary>
+    /// <summary>Null = a message of a later version, which is skipped.</summary>
     public static HolderMessage? Parse(string line) => Parse(Encoding.UTF8.GetBytes(line));
 
     private static HolderMessage? Parse(ReadOnlySpan<byte> line)
@@ -161,7 +137,7 @@ internal sealed class HolderLine : IDisposable
         }
         catch (Exception unknown) when (unknown is JsonException or NotSupportedException)
         {
-            Console.Error.WriteLine($"passed over what the other side of a holder's socket says: {Display.Line(unknown.Message)}");
+            Console.Error.WriteLine($"unknown message on a holder's socket is skipped: {Display.Line(unknown.Message)}");
             return null;
         }
     }
@@ -187,13 +163,13 @@ internal sealed class HolderLine : IDisposable
         while (_unsent.TryPeek(out var next))
         {
             var (bytes, files) = next;
-            var sent = _isGone ? 0 : Native.Send(_stream.Handle, bytes, files.ToArray());
-            if (sent is -Native.EINTR)
+            var sent = _isGone ? 0 : DescriptorSocket.Send(_stream.Handle, bytes, files.ToArray());
+            if (sent is -Errno.EINTR)
             {
                 continue;
             }
 
-            if (sent is -Native.EAGAIN)
+            if (sent is -Errno.EAGAIN)
             {
                 return false;
             }
@@ -226,7 +202,7 @@ internal sealed class HolderLine : IDisposable
         public override int Read(Span<byte> buffer)
         {
             int count;
-            while ((count = Native.Receive(Handle, buffer, Descriptors)) == -Native.EINTR)
+            while ((count = DescriptorSocket.Receive(Handle, buffer, Descriptors)) == -Errno.EINTR)
             {
             }
 

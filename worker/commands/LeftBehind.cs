@@ -1,20 +1,21 @@
 using System.Text;
 using Dts.Worker.Commands.Holders;
+using Dts.Worker.Native;
 
 namespace Dts.Worker.Commands;
 
-/// <summary>Commands that a process before this one started, and that nobody holds.</summary>
+/// <summary>Commands that an earlier process started and that no holder has any more.</summary>
 internal static class LeftBehind
 {
     /// <summary>
-    /// Ends every process that carries all of these variables in its environment, and the group that the command itself leads, and returns
-    /// how many it found.
+    /// Kills the processes whose environment has all of these variables, and the group that the command leads. Returns the number of
+    /// processes found.
     /// </summary>
     /// <remarks>
-    /// Finds commands of this process's own user only: reading the environment of another user's process needs a capability, and a pid
-    /// alone identifies a command only if its process has this user.
+    /// Finds commands of this process's user only: to read another user's environment takes a capability, and a pid identifies a command
+    /// only if the process is this user's.
     /// </remarks>
-    /// <param name="pid">The command; 0 = not known.</param>
+    /// <param name="pid">The command's; 0 = unknown.</param>
     public static int Kill(IReadOnlyDictionary<string, string> mark, int pid, long startTicks)
     {
         var entries = mark.Select(pair => Encoding.UTF8.GetBytes($"{pair.Key}={pair.Value}")).ToList();
@@ -25,8 +26,8 @@ internal static class LeftBehind
             .ToList();
         foreach (var group in found.Where(ProcessTree.IsStill).Select(process => process.Group).Distinct())
         {
-            // Commands are started in sessions of their own, so it is no stranger's group.
-            _ = Native.SendSignalToGroup(group, Native.SIGKILL);
+            // Each command has a session of its own, so the group has no other processes.
+            _ = ChildProcesses.SignalGroup(group, ChildProcesses.SIGKILL);
         }
 
         return found.Count;

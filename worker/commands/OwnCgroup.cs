@@ -3,12 +3,12 @@ using System.Globalization;
 namespace Dts.Worker.Commands;
 
 /// <summary>
-/// The cgroup that this process was started in, as a place to put cgroups of runs into: <c>worker</c> for itself, <c>runs</c> for them.
+/// The cgroup that this process was started in. It gets two children: <c>worker</c> for this process, <c>runs</c> for the cgroups of runs.
 /// </summary>
 /// <remarks>
-/// It has to be ours: delegated (Delegate=yes in the unit), with nobody else in it. This process moves into <c>worker</c>, because a cgroup
-/// that limits others must have no processes of its own (cgroups(7)). Controllers are switched on when they are first asked for, not
-/// before: as long as they are, systemd cannot start the unit's next process in this cgroup while one of <c>runs</c> still has processes.
+/// It must be delegated (Delegate=yes in the unit) and have no other processes. This process moves into <c>worker</c>, because a cgroup
+/// that limits others must have no processes of its own (cgroups(7)). Controllers are switched on when a run first asks for one: while they
+/// are on and a cgroup in <c>runs</c> has processes, systemd cannot start the unit's next process in this cgroup.
 /// </remarks>
 internal sealed class OwnCgroup
 {
@@ -16,10 +16,10 @@ internal sealed class OwnCgroup
 
     private OwnCgroup(string path) => _path = path;
 
-    /// <summary>Where the cgroups of runs are.</summary>
+    /// <summary>The parent of the runs' cgroups.</summary>
     public string Runs => Path.Combine(_path, "runs");
 
-    /// <summary>Null = there is none, and <paramref name="why"/> says why.</summary>
+    /// <summary>Null = it cannot be used, and <paramref name="why"/> says why.</summary>
     public static OwnCgroup? TryPrepare(out string why)
     {
         try
@@ -38,7 +38,7 @@ internal sealed class OwnCgroup
         }
     }
 
-    /// <summary>Sees to it that runs can be limited by a controller; null = they can, else why not.</summary>
+    /// <summary>Switches a controller on for runs if need be; null = runs can be limited by it, else why not.</summary>
     public string? FindMissing(string controller)
     {
         try
@@ -70,11 +70,11 @@ internal sealed class OwnCgroup
         var own = new OwnCgroup(path);
         var worker = Directory.CreateDirectory(Path.Combine(path, "worker")).FullName;
         Directory.CreateDirectory(own.Runs);
-        File.WriteAllText(Path.Combine(worker, "cgroup.procs"), "0"); // 0 = who writes it
+        File.WriteAllText(Path.Combine(worker, "cgroup.procs"), "0"); // 0 = the writing process
         return own;
     }
 
-    /// <summary>The folder of the cgroup in the version 2 hierarchy, wherever that is mounted; null = it is not.</summary>
+    /// <summary>The folder of the cgroup in the version 2 hierarchy; null = that is not mounted.</summary>
     private static string? FindPath()
     {
         // mountinfo: id, parent, device, root of the mount, mount point, …, "-", type (proc(5)).

@@ -1,16 +1,17 @@
 using System.Buffers.Text;
 using System.IO.Enumeration;
 using Dts.Common.Hosting;
+using Dts.Worker.Native;
 
 namespace Dts.Worker.Commands;
 
-/// <summary>One process as /proc/PID/stat shows it; pid and start time together name it for this boot.</summary>
+/// <summary>One process, from /proc/PID/stat. Pid and start time together identify it within this boot.</summary>
 internal readonly record struct ProcessEntry(int Pid, int Parent, int Group, int Session, long StartTicks, bool IsAlive)
 {
     /// <summary>A signal stopped it, or a debugger.</summary>
     public bool IsStopped => State is 'T' or 't';
 
-    /// <summary>The kernel's letter for its state.</summary>
+    /// <summary>The kernel's letter of its state.</summary>
     public char State { get; init; }
 
     /// <summary>Processor time since it started, in the kernel's ticks.</summary>
@@ -20,7 +21,7 @@ internal readonly record struct ProcessEntry(int Pid, int Parent, int Group, int
     public long RssPages { get; init; }
 }
 
-/// <summary>The kernel's list of processes, as /proc shows it (proc(5)).</summary>
+/// <summary>The processes of this host, from /proc (proc(5)).</summary>
 internal static class ProcessTable
 {
     private const int CommandBytesMax = 4096; // Of a command line that is shown.
@@ -28,7 +29,7 @@ internal static class ProcessTable
     // No path in here is longer than "/proc/4194304/environ".
     private const int PathSizeMax = 64;
 
-    /// <summary>Every process there is; takes some ten microseconds for each.</summary>
+    /// <summary>Lists all processes; takes about ten microseconds for each.</summary>
     public static List<ProcessEntry> List()
     {
         var pids = new FileSystemEnumerable<int>("/proc", static (ref entry) => int.Parse(entry.FileName))
@@ -47,7 +48,7 @@ internal static class ProcessTable
         return table;
     }
 
-    /// <summary>One process, or null when there is none of that number.</summary>
+    /// <summary>One process; null = there is none of that number.</summary>
     public static ProcessEntry? Find(int pid)
     {
         Span<byte> buffer = stackalloc byte[512];
@@ -58,7 +59,7 @@ internal static class ProcessTable
             return null;
         }
 
-        // Fields from the third on: the second, the name in parentheses, may itself contain spaces and parentheses.
+        // Fields from the third on. The second, the name in parentheses, may contain spaces and parentheses.
         rest = rest[(nameEnd + 2)..];
         var state = rest[0];
         Span<long> fields = stackalloc long[24 - 4 + 1]; // the fourth (parent) to the 24th (resident pages)
@@ -68,7 +69,7 @@ internal static class ProcessTable
             _ = Utf8Parser.TryParse(rest, out fields[i], out _);
         }
 
-        // A dead main thread shows as a zombie while others of the process live on.
+        // A process whose main thread has ended looks like a zombie while its other threads live.
         var threads = fields[20 - 4];
         var isAlive = state is not ((byte)'Z' or (byte)'X') || threads > 1;
         return new ProcessEntry(pid, (int)fields[0], (int)fields[1], (int)fields[2], fields[22 - 4], isAlive)
@@ -79,7 +80,7 @@ internal static class ProcessTable
         };
     }
 
-    /// <summary>The program's name, at most 15 bytes of it; empty when the process is gone.</summary>
+    /// <summary>The program's name, at most 15 bytes; empty = the process is gone.</summary>
     public static string NameOf(int pid)
     {
         Span<byte> buffer = stackalloc byte[64];
@@ -88,9 +89,9 @@ internal static class ProcessTable
     }
 
     /// <summary>
-    /// The arguments with blanks between them, as ps(1) shows them, cut when they are long; empty when there are none to read.
+    /// The arguments, separated by spaces as ps(1) shows them, and cut if long; empty = there are none to read.
     /// </summary>
-    /// <remarks>Blocks while the process's memory is locked, which a hung process's may be for ever.</remarks>
+    /// <remarks>Blocks while the process's memory is locked, which may be forever if the process hangs.</remarks>
     public static string CommandLineOf(int pid)
     {
         Span<byte> buffer = stackalloc byte[CommandBytesMax + 1];
@@ -101,7 +102,7 @@ internal static class ProcessTable
         return Display.Visible(isCut ? text + "…" : text);
     }
 
-    /// <summary>The kernel function that it sleeps in; empty when it runs, is gone, or is not ours to look into.</summary>
+    /// <summary>The kernel function that it sleeps in; empty = it runs, is gone, or must not be looked into.</summary>
     public static string WaitChannelOf(int pid)
     {
         Span<byte> buffer = stackalloc byte[64];
@@ -156,7 +157,7 @@ internal static class ProcessTable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return []; // It is gone, or not ours to look into.
+            return []; // It is gone, or must not be looked into.
         }
     }
 
@@ -166,6 +167,6 @@ internal static class ProcessTable
         "/proc/"u8.CopyTo(path);
         _ = Utf8Formatter.TryFormat(pid, path[6..], out var digits);
         nameAndZero.CopyTo(path[(6 + digits)..]);
-        return Native.ReadFile(path, buffer);
+        return FileDescriptors.ReadFile(path, buffer);
     }
 }

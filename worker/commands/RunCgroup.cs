@@ -3,14 +3,14 @@ using System.Globalization;
 namespace Dts.Worker.Commands;
 
 /// <summary>
-/// The cgroup of one run (cgroups(7), version 2): its command enters it before the shell is executed, so that nothing of it can be outside.
+/// The cgroup of one run (cgroups(7), version 2). Its command enters it before the shell is executed, so none of its processes is outside.
 /// </summary>
 /// <param name="path">Its folder, which exists.</param>
-/// <param name="mustHold">Whether the command is rather not run than run outside.</param>
+/// <param name="mustHold">Whether the command fails if it cannot enter.</param>
 /// <remarks>
-/// <para>Thread-safe: all state is the kernel's. What cannot be read or written is taken as absent; nothing here throws for it.</para>
-/// <para>A process enters by itself, for it takes the kernel half a millisecond and at times fifteen to move one, and longer the busier the
-/// host is: the thread that starts commands on the dot has no time for that.</para>
+/// <para>Thread-safe: all state is the kernel's. Files that cannot be read or written count as absent and cause no exception.</para>
+/// <para>The process moves itself. The kernel takes half a millisecond for that, at times fifteen, and longer on a busy host: the thread
+/// that starts commands cannot wait so long.</para>
 /// </remarks>
 internal sealed class RunCgroup(string path, bool mustHold)
 {
@@ -23,8 +23,8 @@ internal sealed class RunCgroup(string path, bool mustHold)
     public bool MustHold { get; } = mustHold;
 
     /// <summary>
-    /// The program in front of the command. It has <see cref="Procs"/> open for writing as descriptor 3: the kernel checks the rights of
-    /// the process that opened the file.
+    /// The program that precedes the command. It writes to <see cref="Procs"/>, its descriptor 3: the kernel checks the rights of the
+    /// process that opened the file.
     /// </summary>
     internal IEnumerable<string> Front => ["/bin/sh", "-c", MustHold ? Enter : TryEnter, "dts"];
 
@@ -32,7 +32,7 @@ internal sealed class RunCgroup(string path, bool mustHold)
 
     internal string KillSwitch => File("cgroup.kill");
 
-    /// <summary>Sets a limit; false = the kernel does not take it.</summary>
+    /// <summary>Sets a limit; false = the kernel refuses it.</summary>
     public bool TrySet(string file, string value) => TryDo(() => System.IO.File.WriteAllText(File(file), value));
 
     /// <summary>The pids in it.</summary>
@@ -41,7 +41,7 @@ internal sealed class RunCgroup(string path, bool mustHold)
     internal static HashSet<int> PidsIn(IEnumerable<string> lines) =>
         [.. lines.Select(line => int.Parse(line, CultureInfo.InvariantCulture))];
 
-    /// <summary>Kills all that is in it at once, also what is just being forked; kernels before 5.14 cannot.</summary>
+    /// <summary>Kills all its processes at once, even one that is being forked; kernels before 5.14 cannot.</summary>
     public void Kill()
     {
         if (System.IO.File.Exists(KillSwitch))
@@ -50,13 +50,13 @@ internal sealed class RunCgroup(string path, bool mustHold)
         }
     }
 
-    /// <summary>What its processes used; 0 where the kernel does not tell.</summary>
+    /// <summary>What its processes used; 0 = the kernel does not say.</summary>
     public CgroupUse ReadUse() => new(
         PeakMemoryBytes: ReadLines("memory.peak").Select(line => long.Parse(line, CultureInfo.InvariantCulture)).FirstOrDefault(),
         OomKilled: ReadEntry("memory.events", "oom_kill") > 0,
         CpuMs: ReadEntry("cpu.stat", "usage_usec") / 1000);
 
-    /// <summary>Removes it, with what the command may have made in it; false = there are processes in it.</summary>
+    /// <summary>Removes it, with the cgroups that the command made in it; false = it has processes.</summary>
     public bool TryRemove() => TryDo(() =>
     {
         foreach (var inner in Directory.GetDirectories(Path))
@@ -76,7 +76,7 @@ internal sealed class RunCgroup(string path, bool mustHold)
         }
         catch (DirectoryNotFoundException)
         {
-            return true; // It is gone, and all that was asked for with it.
+            return true; // The cgroup is gone.
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
@@ -99,8 +99,8 @@ internal sealed class RunCgroup(string path, bool mustHold)
     }
 }
 
-/// <summary>What the processes of a run used, all of them, also those that nobody waited for.</summary>
-/// <param name="PeakMemoryBytes">The most memory they had at one time; 0 = not known.</param>
-/// <param name="OomKilled">Whether the kernel killed one for want of memory.</param>
+/// <summary>What all processes of a run used, including those that nobody waited for.</summary>
+/// <param name="PeakMemoryBytes">The most memory they had at one time; 0 = unknown.</param>
+/// <param name="OomKilled">Whether the kernel killed one because memory ran out.</param>
 /// <param name="CpuMs">Processor time.</param>
 internal sealed record CgroupUse(long PeakMemoryBytes, bool OomKilled, long CpuMs);

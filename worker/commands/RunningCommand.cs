@@ -2,7 +2,7 @@ using Dts.Worker.Commands.Holders;
 
 namespace Dts.Worker.Commands;
 
-/// <summary>A command that was started (or could not be, in which case it has ended already).</summary>
+/// <summary>A command that was started, or that could not be: then it has ended already.</summary>
 /// <remarks>Thread-safe.</remarks>
 internal sealed class RunningCommand
 {
@@ -20,15 +20,27 @@ internal sealed class RunningCommand
         _ended.SetResult(ending);
     }
 
+    /// <summary>One that a holder has started, or tried to.</summary>
+    internal static RunningCommand Of(HolderMessage.Held held, Action<RunningCommand, string, TimeSpan?> kill)
+    {
+        var running = new RunningCommand(held.Pid, held.StartTicks, held.StartedAt, kill);
+        if (held.Ending is { } ending)
+        {
+            running.Complete(ending);
+        }
+
+        return running;
+    }
+
     /// <summary>One that never ran.</summary>
     internal static RunningCommand NotStarted(string why, bool tooLate = false) =>
         new(CommandEnding.NotStarted(why, DateTimeOffset.UtcNow, tooLate));
 
-    /// <summary>The shell's process, which is also its session and its process group; 0 when it could not be started.</summary>
+    /// <summary>The shell's process, which leads its session and its process group; 0 = it could not be started.</summary>
     public int Pid { get; }
 
     /// <summary>
-    /// When the shell was started, in clock ticks since boot: with <see cref="Pid"/> it names one process of this boot
+    /// When the shell was started, in clock ticks since boot. Together with <see cref="Pid"/> it identifies one process of this boot
     /// (proc(5), stat, field 22).
     /// </summary>
     public long StartTicks { get; }
@@ -36,12 +48,12 @@ internal sealed class RunningCommand
     /// <summary>The wall clock just before the shell was executed.</summary>
     public DateTimeOffset StartedAt { get; }
 
-    /// <summary>Completes when it is over; never faults, and is cancelled when the runner is disposed before.</summary>
+    /// <summary>Completes when it is over. It never faults; disposing the runner cancels it.</summary>
     public Task<CommandEnding> Ended => _ended.Task;
 
     /// <summary>
-    /// Ends it and everything that descends from it: SIGTERM, the command's grace, SIGKILL. Returns at once; the ending comes
-    /// by <see cref="Ended"/>. Of several kills the first counts, and one that comes too late does nothing.
+    /// Ends it and all its descendants: SIGTERM, a grace, SIGKILL. Returns at once; <see cref="Ended"/> brings the ending. Of several kills
+    /// the first counts, and one that comes too late does nothing.
     /// </summary>
     /// <param name="grace">Null = the command's own.</param>
     public void Kill(string reason, TimeSpan? grace = null)
@@ -57,6 +69,6 @@ internal sealed class RunningCommand
     internal void Cancel() => _ended.TrySetCanceled();
 }
 
-/// <summary>A command that a process before this one started and did not see to its record.</summary>
-/// <param name="Tag">What that process wanted this one to know.</param>
+/// <summary>A command that an earlier process of this worker started and did not record.</summary>
+/// <param name="Tag">What that process noted for this one.</param>
 internal sealed record FormerCommand(string Id, string Tag, RunningCommand Running);

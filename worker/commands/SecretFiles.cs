@@ -3,18 +3,18 @@ using System.Security.Cryptography;
 namespace Dts.Worker.Commands;
 
 /// <summary>The secrets that a command gets: files in a folder of its own.</summary>
-/// <param name="Folder">Where its holder makes the files, as the command's user; nothing is there before.</param>
-/// <param name="Files">Where the worker finds them. The contents pass from process to process as open files only.</param>
+/// <param name="Folder">The folder, which the holder makes with its files, as the command's user.</param>
+/// <param name="Files">Where the worker finds them. Contents pass between processes as open files only.</param>
 internal sealed record SecretFiles(string Folder, IReadOnlyList<SecretFile> Files)
 {
     /// <summary>The variable that tells a command its folder.</summary>
     public const string Variable = "DTS_SECRETS";
 
-    private const int LettersThatNobodyGuesses = 16;
+    private const int RandomLetters = 16;
 
-    /// <summary>A folder for a run: whoever may write beside it must not be able to make it first.</summary>
+    /// <summary>A folder for a run, with a name that nobody can guess and so make first.</summary>
     public static string NewFolder(string root, string run) =>
-        Path.Combine(root, $"{run}-{RandomNumberGenerator.GetHexString(LettersThatNobodyGuesses, lowercase: true)}");
+        Path.Combine(root, $"{run}-{RandomNumberGenerator.GetHexString(RandomLetters, lowercase: true)}");
 
     /// <summary>The folders of runs that are not among those given.</summary>
     public static IReadOnlyList<string> FindLeft(string root, IEnumerable<string> runs)

@@ -1,12 +1,13 @@
 using System.IO.MemoryMappedFiles;
 using Dts.Common.Hosting;
+using Dts.Worker.Native;
 using Microsoft.Win32.SafeHandles;
 
 namespace Dts.Worker.Commands;
 
 /// <summary>
-/// Memory that a worker and its holder share. It decides for each request to start whether the holder has begun it or the worker has
-/// given it up: exactly one of the two, also if the holder stalls at any instruction.
+/// Memory that a worker and its holder share. For each start request it decides whether the holder has begun it or the worker has given it
+/// up: exactly one of the two, at whatever instruction the holder stalls.
 /// </summary>
 /// <remarks>Scheme: a slot for each recent request, by its number; twice the number = begun, plus one = given up.</remarks>
 internal sealed unsafe class StartGate : IDisposable
@@ -34,11 +35,11 @@ internal sealed unsafe class StartGate : IDisposable
     /// <summary>The descriptor that the holder gets.</summary>
     public int Descriptor => (int)_file.DangerousGetHandle();
 
-    /// <summary>Makes a gate in memory: a full disk must not matter. It goes with the last process that has it.</summary>
-    /// <exception cref="IOException">There is no memory, or no descriptor left.</exception>
+    /// <summary>Makes a gate in memory, where no full disk matters. It goes with the last process that has it.</summary>
+    /// <exception cref="IOException">The host has no memory or no descriptor left.</exception>
     public static StartGate Make()
     {
-        var descriptor = Native.OpenMemory("dts-starts");
+        var descriptor = FileDescriptors.OpenMemory("dts-starts");
         var file = descriptor >= 0
             ? new SafeFileHandle(descriptor, ownsHandle: true)
             : throw new IOException($"no memory to share with a process that starts commands: {Libc.Describe(-descriptor)}");

@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Dts.Worker.Commands;
 
-/// <summary>Reads what an <see cref="OutputFile"/> has written, while it writes and later.</summary>
+/// <summary>Reads the file of an <see cref="OutputFile"/>, while it is being written and later.</summary>
 internal sealed class StoredOutput : IDisposable
 {
     public const int PieceMax = 64 << 10;
@@ -19,11 +19,11 @@ internal sealed class StoredOutput : IDisposable
     /// <summary>The record's id, <c>job/runId</c>.</summary>
     public string Run { get; }
 
-    /// <summary>How many bytes there are by now.</summary>
+    /// <summary>The number of bytes so far.</summary>
     public long Length => RandomAccess.GetLength(_file) - _headLength;
 
-    /// <summary>Null when there is none, or none that says as yet whose it is.</summary>
-    /// <exception cref="IOException">The disk does not give it.</exception>
+    /// <summary>Null = there is no file, or its first line is not written yet.</summary>
+    /// <exception cref="IOException">The disk cannot be read.</exception>
     public static StoredOutput? TryOpen(string path)
     {
         if (!File.Exists(path))
@@ -45,7 +45,7 @@ internal sealed class StoredOutput : IDisposable
 
     /// <summary>Reads from an offset on, up to a piece.</summary>
     /// <param name="piece">The array to fill and return if the file has a whole piece.</param>
-    /// <exception cref="IOException">The disk does not give it.</exception>
+    /// <exception cref="IOException">The disk cannot be read.</exception>
     public byte[] Read(long offset, byte[]? piece = null)
     {
         var size = (int)Math.Clamp(Length - offset, 0, PieceMax);

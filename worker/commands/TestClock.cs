@@ -3,9 +3,9 @@ using Dts.Common.Hosting;
 
 namespace Dts.Worker.Commands;
 
-/// <summary>The system's clock with an offset out of a file, for fault tests: no test can step the clock of its host.</summary>
+/// <summary>The system's clock plus an offset from a file, for fault tests, which cannot step the clock of their host.</summary>
 /// <remarks>
-/// It is there only when the environment names that file in DTS_TEST_CLOCK: milliseconds, looked at every 50 ms. Thread-safe.
+/// Used only if the environment variable DTS_TEST_CLOCK names the file. It holds milliseconds and is read every 50 ms. Thread-safe.
 /// </remarks>
 internal sealed class TestClock : TimeProvider, IDisposable
 {
@@ -30,7 +30,7 @@ internal sealed class TestClock : TimeProvider, IDisposable
 
     public long OffsetMs => Volatile.Read(ref _offsetMs);
 
-    /// <summary>The clock to use: the system's, unless a fault test asks for this one.</summary>
+    /// <summary>The system's clock, unless a fault test asks for this one.</summary>
     public static TimeProvider Choose() =>
         Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } path ? new TestClock(path) : System;
 
@@ -50,7 +50,7 @@ internal sealed class TestClock : TimeProvider, IDisposable
         }
         catch (IOException)
         {
-            // Not there yet, or being written.
+            // It is missing, or being written.
         }
     }
 }

@@ -8,11 +8,11 @@ internal static class ThisProcess
     public static ProcessIdentity Identity { get; } =
         new(ReadBoot(), Environment.ProcessId, ProcessTable.Find(Environment.ProcessId)?.StartTicks ?? 0);
 
-    /// <summary>A process was here and has ended. False when it is alive, and when that cannot be told from here.</summary>
+    /// <summary>True = the process ran on this host and has ended. False = it lives, or that cannot be told from here.</summary>
     public static bool SeesEnded(ProcessIdentity process) =>
         process.Boot == Identity.Boot && ProcessTable.Find(process.Pid)?.StartTicks != process.StartTicks;
 
-    /// <summary>What runs this program once more, with these arguments.</summary>
+    /// <summary>The command line that runs this program with other arguments.</summary>
     public static IReadOnlyList<string> Invocation(params string[] arguments)
     {
         var program = Environment.ProcessPath!;
@@ -30,7 +30,7 @@ internal static class ThisProcess
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            return Guid.NewGuid().ToString(); // Nobody can tell: nothing is certain.
+            return Guid.NewGuid().ToString(); // Unknown: no process of another start counts as of this boot.
         }
     }
 }

@@ -2,24 +2,23 @@ using System.Numerics;
 
 namespace Dts.Worker.Commands;
 
-/// <summary>A set of timers: adding and cancelling cost O(1), whatever their number; time is a number passed in.</summary>
+/// <summary>A set of timers. Adding and cancelling cost O(1), whatever their number. Time is a number passed in.</summary>
 /// <remarks>
-/// <para>Not thread-safe. The owner's loop is its only caller. Times are Unix milliseconds (any clock will do, if it is
-/// always the same one).</para>
-/// <para>Scheme: eleven levels of 64 slots, so that every long has its place and nothing is too far away. Level L holds
-/// the timers whose due time first differs from the wheel's time in the L-th group of six bits, so a level's slots never
-/// wrap and the lowest occupied slot of the lowest occupied level is the next one. When time reaches a slot above level 0,
-/// its timers move down; one at level 0 is due. A jump costs what lies in it, not its length.</para>
+/// <para>Not thread-safe. The owner's loop is its only caller. Times are milliseconds of any one clock.</para>
+/// <para>Scheme: eleven levels of 64 slots, so that no time is too far away. Level L holds the timers whose due time first differs from the
+/// wheel's time in the L-th group of six bits. So a level's slots never wrap, and the lowest occupied slot of the lowest occupied level is
+/// the next one. When time reaches a slot above level 0, its timers move down; one at level 0 is due. The cost of a jump in time depends on
+/// the timers in it, not on its length.</para>
 /// </remarks>
 internal sealed class TimerWheel<T>
 {
     private const int SlotBits = 6;
     private const int SlotsPerLevel = 1 << SlotBits;
     private const int Levels = 11;
-    private const int Overdue = Levels * SlotsPerLevel; // one more list: what was due already when it was added
+    private const int Overdue = Levels * SlotsPerLevel; // One more list: timers that were due when they were added.
     private const int Nowhere = -1;
 
-    // A slot is a circular list in order of adding; the head's previous entry is the tail.
+    // A slot is a circular list in the order of adding; the head's previous entry is the tail.
     private readonly Entry?[] _heads = new Entry?[(Levels * SlotsPerLevel) + 1];
     private readonly ulong[] _occupied = new ulong[Levels];
     private long _now;
@@ -33,13 +32,12 @@ internal sealed class TimerWheel<T>
     public int Count { get; private set; }
 
     /// <summary>
-    /// The time to sleep to, or null when nothing waits: the due time of the earliest timer, or before it a moment at
-    /// which far timers have to move closer (ten such moments at most for any timer). Never later than the earliest, and
-    /// after an <see cref="Advance"/> to it always later than it was.
+    /// The time to sleep to: the due time of the earliest timer, or an earlier time at which distant timers move to a lower level (at most
+    /// ten such times for a timer). After an <see cref="Advance"/> to it, it is always later than before. Null = there are no timers.
     /// </summary>
     public long? NextDue => _heads[Overdue] is not null ? _now : FirstOccupied() is >= 0 and var slot ? StartOf(slot) : null;
 
-    /// <summary>Adds a timer; one that is due already fires at the next <see cref="Advance"/>.</summary>
+    /// <summary>Adds a timer. One that is due already fires at the next <see cref="Advance"/>.</summary>
     public Entry Add(long dueMs, T value)
     {
         var entry = new Entry(dueMs, value);
@@ -48,7 +46,7 @@ internal sealed class TimerWheel<T>
         return entry;
     }
 
-    /// <summary>Takes a timer of this wheel out; false when it has fired or was cancelled before.</summary>
+    /// <summary>Removes a timer of this wheel; false = it has fired or was cancelled before.</summary>
     public bool Cancel(Entry entry)
     {
         if (entry.Slot == Nowhere)
@@ -62,8 +60,8 @@ internal sealed class TimerWheel<T>
     }
 
     /// <summary>
-    /// Moves time on and appends the values of the timers that are due, in order of their due times, those of the same
-    /// millisecond in order of adding. A step back is obeyed: what waits goes on waiting for its time (costs O(n)).
+    /// Advances the time and appends the values of the timers that are due, in the order of their due times; timers of one millisecond in
+    /// the order of adding. Time may go back, at a cost of O(n): the timers then wait for their times again.
     /// </summary>
     public void Advance(long nowMs, List<T> due)
     {
@@ -211,7 +209,7 @@ internal sealed class TimerWheel<T>
         }
     }
 
-    /// <summary>A timer that was added, to be cancelled with.</summary>
+    /// <summary>A timer that was added. It serves to cancel it.</summary>
     public sealed class Entry
     {
         internal Entry(long dueMs, T value)

@@ -1,7 +1,9 @@
+using Dts.Worker.Native;
+
 namespace Dts.Worker.Commands;
 
 /// <summary>
-/// Starts a program as another user: setpriv, executed in front of the program, sets the user's groups and drops our capabilities.
+/// Starts a program as another user: setpriv precedes the program, sets the user's groups and drops this process's capabilities.
 /// </summary>
 internal static class UserSwitch
 {
@@ -36,19 +38,19 @@ internal static class UserSwitch
             File.ReadLines("/proc/self/status").First(line => line.StartsWith("CapEff:", StringComparison.Ordinal))[7..].Trim(), 16);
 }
 
-/// <summary>A user of this host, as whom a command may run.</summary>
-/// <param name="Home">Its home, or / where that does not exist.</param>
+/// <summary>A user of this host that a command may run as.</summary>
+/// <param name="Home">The home directory, or / if that does not exist.</param>
 internal sealed record UserAccount(string Name, uint Uid, uint Gid, string Home)
 {
     /// <summary>The user of this process.</summary>
-    public static uint Own => Native.OwnUid();
+    public static uint Own => Users.OwnUid();
 
-    /// <summary>Null = this host knows nobody of that number.</summary>
+    /// <summary>Null = this host has no user of that number.</summary>
     public static UserAccount? Find(uint uid) =>
-        Native.FindUserName(uid) is { } name && Find(name) is { } user && user.Uid == uid ? user : null;
+        Users.FindName(uid) is { } name && Find(name) is { } user && user.Uid == uid ? user : null;
 
-    /// <summary>Null = this host knows nobody of that name. Asks whatever the host asks: files, LDAP.</summary>
-    public static UserAccount? Find(string name) => Native.FindUser(name) is var (uid, gid, home)
+    /// <summary>Null = this host has no user of that name. Asks all sources that the host asks: files, LDAP.</summary>
+    public static UserAccount? Find(string name) => Users.Find(name) is var (uid, gid, home)
         ? new UserAccount(name, uid, gid, Directory.Exists(home) ? home : "/")
         : null;
 }

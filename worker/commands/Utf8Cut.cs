@@ -3,10 +3,10 @@ using System.Text.Unicode;
 
 namespace Dts.Worker.Commands;
 
-/// <summary>Cuts bytes where a character of UTF-8 begins, so that as text they take no more bytes than a budget.</summary>
+/// <summary>Cuts bytes between characters of UTF-8, so that their text takes no more bytes than a budget.</summary>
 /// <remarks>
-/// Pure. A byte that is not UTF-8 counts as the replacement character that stands for it in the text: three bytes. Where whole
-/// characters are found to fit, which is nearly always, the bytes are not looked at one by one.
+/// Pure. A byte that is not UTF-8 counts three bytes, for the replacement character in the text. Valid bytes, the usual case, are not
+/// decoded one by one.
 /// </remarks>
 internal static class Utf8Cut
 {

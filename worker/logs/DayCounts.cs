@@ -3,7 +3,7 @@ using Dts.Common.Logs;
 
 namespace Dts.Worker.Logs;
 
-/// <summary>What records add to the counts of their jobs' days.</summary>
+/// <summary>The counts that records add to the days of their jobs.</summary>
 /// <remarks>Not thread-safe.</remarks>
 internal sealed class DayCounts
 {
@@ -12,8 +12,8 @@ internal sealed class DayCounts
     public bool IsEmpty => _days.Count == 0;
 
     /// <summary>
-    /// The jobs' days with their counts, in the same order for all who write them; <see cref="DayKeys.Longest"/> is to be compared, all
-    /// else to be added.
+    /// The days with their counts, in the same order for all writers. The store keeps the greater <see cref="DayKeys.Longest"/> and adds
+    /// all others.
     /// </summary>
     public IReadOnlyList<(string Job, DateOnly Day, IReadOnlyDictionary<string, long> Counts)> InOrder =>
         [.. _days.OrderBy(day => day.Key.Job, StringComparer.Ordinal).ThenBy(day => day.Key.Day)
@@ -21,7 +21,7 @@ internal sealed class DayCounts
 
     public void Add(RunRecord record) => Add(record.JobName, DayOf(record), Of(record));
 
-    /// <summary>Takes back what a record that is replaced has added; a longest duration stays.</summary>
+    /// <summary>Subtracts what a replaced record had added; a longest duration stays.</summary>
     public void Subtract(RunRecord record) =>
         Add(
             record.JobName,
@@ -46,7 +46,7 @@ internal sealed class DayCounts
         }
     }
 
-    /// <summary>What a record adds to the counts of its day; <see cref="DayKeys.Longest"/> is not added but compared.</summary>
+    /// <summary>The counts that a record adds to its day.</summary>
     private static IEnumerable<(string Key, long Count)> Of(RunRecord record)
     {
         yield return (record.Status.Word(), Math.Max(1, record.MissedCount));

@@ -14,20 +14,18 @@ internal interface ILogWriter : ILogOutput
         uri => new MongoLogWriter(uri, settings.ConnectTimeout, log), file => new SqliteLogWriter(file));
 
     /// <summary>
-    /// Writes records; all are durable when it returns, and the new ones counted within about a second. A record that is there already is
-    /// replaced by a later writing of it, except that
-    /// <see cref="RunStatus.Lost"/> never replaces another ending: who declares a run lost may be wrong, who saw its end is not.
+    /// Writes records. All are durable when it returns, and new ones are counted within about a second. A record that is there already is
+    /// replaced, but never by one that says <see cref="RunStatus.Lost"/>: a run may be declared lost by mistake.
     /// </summary>
     /// <returns>The records that the store refuses because of their content; all others are durable.</returns>
     Task<IReadOnlyList<Refused<RunRecord>>> WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel);
 
-    /// <summary>Writes output as it comes; writing a chunk twice is harmless.</summary>
+    /// <summary>Writes chunks of output; writing a chunk twice is harmless.</summary>
     /// <returns>The chunks that the store refuses because of their content.</returns>
     Task<IReadOnlyList<Refused<OutputChunk>>> WriteOutputAsync(IReadOnlyList<OutputChunk> chunks, CancellationToken cancel);
 
     /// <summary>
-    /// Removes up to a thousand records that have expired, with their output, and returns how many it was; 0 where the store does it by
-    /// itself.
+    /// Removes up to a thousand expired records with their output, and returns their number; 0 = none, or the store removes them itself.
     /// </summary>
     Task<int> RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel);
 }

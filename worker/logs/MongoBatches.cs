@@ -4,30 +4,30 @@ using MongoDB.Driver;
 
 namespace Dts.Worker.Logs;
 
-/// <summary>Inserts and updates documents, in as many commands as it takes.</summary>
+/// <summary>Inserts and updates documents in commands that the server accepts.</summary>
 /// <remarks>Thread-safe. Call it within the database's <c>RunAsync</c>.</remarks>
 internal sealed class MongoBatches(MongoDatabase database)
 {
     private const int DuplicateKey = 11000;
 
-    // Errors for what a document says, https://www.mongodb.com/docs/manual/reference/error-codes: BadValue, FailedToParse, TypeMismatch,
-    // InvalidBSON, names of fields that are not taken, a validator (121), too large (10334, 17280, 17419, 17420), a key of an index that
-    // somebody else has made. All others may pass.
+    // Errors that the content of a document causes, https://www.mongodb.com/docs/manual/reference/error-codes: BadValue, FailedToParse,
+    // TypeMismatch, InvalidBSON, refused field names, a validator (121), too large (10334, 17280, 17419, 17420), a unique index that is not
+    // ours. All others may be temporary.
     private static readonly HashSet<int> OfContent = [2, 9, 14, 22, 52, 55, 56, 57, 121, 10334, DuplicateKey, 16755, 17280, 17419, 17420];
-    private static readonly HashSet<int> OfSize = [10334, 17419, 17420]; // These may refuse a whole command.
+    private static readonly HashSet<int> OfSize = [10334, 17419, 17420]; // These may concern a whole command.
 
     private const int DocumentsMax = 10_000;     // In a command; servers take 100,000.
     private const int BytesMax = 6 << 20;        // In a command of several documents.
     private const int DocumentBytesMax = 16 << 20;
 
-    /// <summary>Inserts documents, in as many commands as it takes; each happens when its result is asked for.</summary>
+    /// <summary>Inserts documents, in as many commands as it takes. Each is sent when its result is asked for.</summary>
     public async IAsyncEnumerable<Inserted> InsertAsync(string collection, IEnumerable<RawBsonDocument> documents)
     {
         var unordered = new InsertManyOptions { IsOrdered = false };
         await foreach (var (from, batch, errors) in WriteAsync(
             documents, SizeOf, batch => database.Collection(collection).InsertManyAsync(batch, unordered)))
         {
-            // Their ids are there, or it is a key of an index of somebody else; the driver does not say which.
+            // Either the id exists, or the key of a unique index that is not ours; the driver does not say which.
             var twins = errors
                 .Where(error => error.Code == DuplicateKey)
                 .ToDictionary(error => error.Index, error => batch[error.Index - from]["_id"]);
@@ -48,8 +48,8 @@ internal sealed class MongoBatches(MongoDatabase database)
         }
     }
 
-    /// <summary>Updates documents, and returns what is refused for its content.</summary>
-    /// <param name="sizeOf">In bytes, about.</param>
+    /// <summary>Updates documents, and returns those that are refused because of their content.</summary>
+    /// <param name="sizeOf">The approximate size in bytes.</param>
     public async Task<List<WriteError>> UpdateAsync<TModel>(string collection, IEnumerable<TModel> updates, Func<TModel, int> sizeOf)
         where TModel : WriteModel<RawBsonDocument>
     {
@@ -69,7 +69,7 @@ internal sealed class MongoBatches(MongoDatabase database)
 
     public static int SizeOf(RawBsonDocument document) => document.Slice.Length;
 
-    /// <summary>Writes in commands of as many as fit, and says of each what was wrong with some of them.</summary>
+    /// <summary>Writes in commands of as many documents as fit, and returns the errors of each.</summary>
     private async IAsyncEnumerable<(int From, List<T> Batch, List<WriteError> Errors)> WriteAsync<T>(
         IEnumerable<T> all, Func<T, int> sizeOf, Func<List<T>, Task> write)
     {
@@ -113,17 +113,17 @@ internal sealed class MongoBatches(MongoDatabase database)
         }
         catch (MongoCommandException refused) when (OfSize.Contains(refused.Code))
         {
-            var half = batch.Count / 2; // Until the one that is too large is alone.
+            var half = batch.Count / 2; // Halved until the document that is too large is alone.
             return half == 0
                 ? [new WriteError(from, refused.Code, refused.ErrorMessage)]
                 : [.. await WriteAsync(from, batch[..half], sizeOf, write), .. await WriteAsync(from + half, batch[half..], sizeOf, write)];
         }
     }
 
-    /// <summary>What became of the documents of one command, by their places.</summary>
-    /// <param name="Known">There was one with that id already.</param>
-    /// <param name="Refused">They are refused for their content.</param>
-    /// <param name="Failure">Why others were not taken; null = there are none.</param>
+    /// <summary>The results of one command, by the places of the documents.</summary>
+    /// <param name="Known">A document with that id existed.</param>
+    /// <param name="Refused">Refused because of their content.</param>
+    /// <param name="Failure">Why others were not written; null = there are none.</param>
     public sealed record Inserted(IReadOnlyList<int> New, IReadOnlyList<int> Known, IReadOnlyList<WriteError> Refused, string? Failure);
 
     /// <summary>Why the document at an index was not written.</summary>

@@ -7,12 +7,12 @@ using MongoDB.Driver;
 namespace Dts.Worker.Logs;
 
 /// <summary>
-/// Counts records in the collection <c>stats</c> (a document a job and day), once a second for all that have come, for a batch has records
+/// Counts records in the collection <c>stats</c>, a document for each job and day. It writes once a second, because each batch has records
 /// of many jobs.
 /// </summary>
 /// <remarks>
-/// Thread-safe. A count that could not be written is kept and tried again each second. A worker that dies leaves at most its last second
-/// uncounted; one whose connection breaks before the answer comes may count a second twice.
+/// Thread-safe. Counts that cannot be written are kept and tried again each second. A worker that dies leaves at most its last second
+/// uncounted. One whose connection breaks before the answer may count a second twice.
 /// </remarks>
 internal sealed class MongoCounts(MongoDatabase database, MongoBatches batches, ILogger log) : IDisposable
 {
@@ -23,9 +23,9 @@ internal sealed class MongoCounts(MongoDatabase database, MongoBatches batches, 
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _end = new();
     private DayCounts _uncounted = new();
-    private Task? _counting; // Null = nothing is to be counted.
+    private Task? _counting; // Null = there is nothing to count.
 
-    /// <summary>Counts records within about a second, and takes back what those that they replace had added.</summary>
+    /// <summary>Counts records within about a second, and subtracts those that they replace.</summary>
     public void Add(IReadOnlyCollection<RunRecord> records, IReadOnlyCollection<RunRecord> replaced)
     {
         if (records.Count == 0)
@@ -49,7 +49,7 @@ internal sealed class MongoCounts(MongoDatabase database, MongoBatches batches, 
         }
     }
 
-    /// <summary>Counts what is left, with one more try.</summary>
+    /// <summary>Tries once more to write the rest.</summary>
     public void Dispose()
     {
         Task? counting;
@@ -63,7 +63,7 @@ internal sealed class MongoCounts(MongoDatabase database, MongoBatches batches, 
         _end.Dispose();
     }
 
-    /// <summary>Counts at once, then what has come up within each second, until there is nothing more.</summary>
+    /// <summary>Counts at once, then once a second, until there is nothing more to count.</summary>
     private async Task CountAsync()
     {
         await Task.Yield();
@@ -104,8 +104,7 @@ internal sealed class MongoCounts(MongoDatabase database, MongoBatches batches, 
 
         try
         {
-            // In order, so that two writers, of a server that keeps what a command has changed locked until its end, never wait for each
-            // other.
+            // In one order: some servers lock changed documents until the end of the command, and two writers must not deadlock.
             var days = uncounted.InOrder;
             var refused = await batches.UpdateAsync("stats", days.Select(day => UpdateOf(day.Job, day.Day, day.Counts)), _ => UpdateBytes);
             return refused.Count == 0 ? days.Count : throw database.Failed($"an update is refused: {refused[0].Reason}");

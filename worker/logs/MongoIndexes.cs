@@ -6,7 +6,7 @@ using MongoDB.Driver;
 
 namespace Dts.Worker.Logs;
 
-/// <summary>The indexes of the log's collections, those by which MongoDB removes what has expired among them.</summary>
+/// <summary>The indexes of the log's collections, including those by which MongoDB removes expired documents.</summary>
 internal sealed class MongoIndexes(MongoDatabase database, ILogger log)
 {
     private static readonly (string Collection, (string Name, BsonDocument Keys)[] Indexes)[] All =
@@ -35,7 +35,7 @@ internal sealed class MongoIndexes(MongoDatabase database, ILogger log)
     private Task? _making;
     private bool _isFailureLogged;
 
-    /// <summary>Makes them in the background, with the first call.</summary>
+    /// <summary>Begins to make them in the background, unless an earlier call did.</summary>
     public void Begin()
     {
         lock (_gate)
@@ -85,13 +85,13 @@ internal sealed class MongoIndexes(MongoDatabase database, ILogger log)
         }
     }
 
-    /// <summary>The names of those that are not there, with their collections.</summary>
+    /// <summary>Lists the missing ones, as collection.index.</summary>
     public static Task<List<string>> FindMissingAsync(MongoDatabase database) => database.RunAsync(async () =>
     {
         List<string> missing = [];
         foreach (var (collection, indexes) in All)
         {
-            // A collection that is not there yet is refused, and has none.
+            // A missing collection is refused, and has no indexes.
             var answer = await TryCommandAsync(database, new BsonDocument("listIndexes", collection));
             var there = answer.Contains("cursor")
                 ? answer["cursor"]["firstBatch"].AsBsonArray.Select(index => index["name"].AsString).ToHashSet()
@@ -102,7 +102,7 @@ internal sealed class MongoIndexes(MongoDatabase database, ILogger log)
         return missing;
     });
 
-    /// <summary>Runs a command that may be refused; then its answer has no elements.</summary>
+    /// <summary>Runs a command; if it is refused, the answer is empty.</summary>
     private static async Task<BsonDocument> TryCommandAsync(MongoDatabase database, BsonDocument command)
     {
         try

@@ -11,8 +11,8 @@ namespace Dts.Worker.Logs;
 
 /// <summary>Writes the log in MongoDB.</summary>
 /// <remarks>
-/// Batches are unordered inserts with our own <c>_id</c>, so writing twice does nothing; a document that is there already is replaced by a
-/// later writing, never by one that says lost. New documents are counted after that, see <see cref="MongoCounts"/>.
+/// Batches are unordered inserts with our own <c>_id</c>, so writing twice does nothing. A document that exists is replaced, but never by
+/// one that says lost. New documents are counted later (<see cref="MongoCounts"/>).
 /// </remarks>
 internal sealed class MongoLogWriter : MongoLog, ILogWriter
 {
@@ -33,7 +33,7 @@ internal sealed class MongoLogWriter : MongoLog, ILogWriter
 
     public async Task<IReadOnlyList<Refused<RunRecord>>> WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel)
     {
-        // The last writing of each counts; two of one id in a batch would disturb each other.
+        // The last record of each id counts; two of one id in a batch would disturb each other.
         var latest = records
             .GroupBy(record => record.Id)
             .Select(same => same.LastOrDefault(record => record.Status != RunStatus.Lost) ?? same.Last())
@@ -69,7 +69,7 @@ internal sealed class MongoLogWriter : MongoLog, ILogWriter
         string? failure = null;
         await foreach (var inserted in _batches.InsertAsync("log", records.Select(RecordDocument.Of)))
         {
-            // Before anything else can fail: at the next try they are no new ones.
+            // Before anything else can fail: at the next try they are no longer new.
             _counts.Add([.. inserted.New.Select(i => records[i])], replaced: []);
             known.AddRange(inserted.Known.Select(i => records[i]).Where(record => record.Status != RunStatus.Lost));
             refused.AddRange(inserted.Refused.Select(error => new Refused<RunRecord>(records[error.Index], error.Reason)));

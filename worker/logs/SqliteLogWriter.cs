@@ -9,7 +9,7 @@ namespace Dts.Worker.Logs;
 /// <summary>Writes the log of a single host.</summary>
 internal sealed class SqliteLogWriter : SqliteLog, ILogWriter
 {
-    // Result codes that concern the row, not the file (https://sqlite.org/rescode.html).
+    // Result codes for the row, not the file (https://sqlite.org/rescode.html).
     private const int TooBig = 18;
     private const int Constraint = 19;
     private const int Mismatch = 20;
@@ -69,7 +69,7 @@ internal sealed class SqliteLogWriter : SqliteLog, ILogWriter
         WriteCounts(connection, counts);
         return refused;
 
-        // In UTF-8, as SQLite takes it: a string is copied twice on its way.
+        // SQLite takes UTF-8; a string would be copied twice.
         byte[] ToJson(RunRecord record)
         {
             json.SetLength(0);

@@ -76,7 +76,7 @@ internal static class SqliteSchema
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            // It is another user's, which is fine: we may still use it.
+            // The file belongs to another user, and can still be used.
         }
     }
 }

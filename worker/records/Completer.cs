@@ -11,9 +11,9 @@ using Microsoft.Extensions.Logging;
 namespace Dts.Worker.Records;
 
 /// <summary>
-/// Takes what is recorded out of etcd, many in one transaction: ended runs, with which goes what follows from them, and endings owed.
+/// Deletes recorded endings from etcd, many in one transaction: runs, together with queueing what follows from them, and owed endings.
 /// </summary>
-/// <param name="agreedTime">The time by the clocks of all workers, from which retries and dependent runs are due.</param>
+/// <param name="agreedTime">The time by the clocks of all workers. Retries and dependent runs become due from it.</param>
 internal sealed class Completer(
     EtcdClient etcd,
     Keys keys,
@@ -28,7 +28,7 @@ internal sealed class Completer(
     private const int AtOnce = 100;
 
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(300);
-    // One try, if etcd is silent: the worker is to end in time.
+    // One try, if etcd is silent: the worker must stop in time.
     private static readonly TimeSpan TriesAtTheEndTake = TimeSpan.FromSeconds(2);
 
     // The endings that wait while etcd is away, so that the recorder need not wait. They are few, because nothing is claimed meanwhile.
@@ -43,7 +43,7 @@ internal sealed class Completer(
                 _waiting.Add(ending with { Record = ending.Record with { Output = "" } }); // The spool has the output.
             }
 
-            // Etcd refuses a request that puts and deletes one key, as what is owed and then recorded at once would.
+            // etcd refuses a request that puts and deletes one key, as an ending that is owed and recorded soon after would.
             var together = _waiting.Take(AtOnce).DistinctBy(ending => ending.Record.Id).ToList();
             var startedAt = time.GetTimestamp();
             if (await TryCompleteAsync([.. together]))
@@ -53,7 +53,7 @@ internal sealed class Completer(
             }
             else if (completed.Completion.IsCompleted && time.GetElapsedTime(failingSince ??= startedAt) > TriesAtTheEndTake)
             {
-                return; // The worker ends; the next process under this id finds these runs.
+                return; // The next process under this id finds these runs.
             }
             else
             {
@@ -72,14 +72,14 @@ internal sealed class Completer(
         await AnswerKillsAsync(ended);
     }
 
-    /// <summary>False when etcd could not be reached.</summary>
+    /// <summary>False = etcd could not be reached.</summary>
     private async Task<bool> TryCompleteAsync(List<Ending> left)
     {
         try
         {
             while (left.Count > 0)
             {
-                // Sent twice it is harmless: what it deletes is compared with the revision it was written at.
+                // Repeating it is harmless: it compares the revision of each run's key.
                 var next = left.Select(ending => ending.Run is { } run ? FollowUpsOf(run) : []).ToList();
                 var answer = await etcd.TxnAsync(Txn.All(left.Zip(next, Complete)), repeatable: true);
                 left = [.. left.Where((ending, i) => ending.Run is { } run && !IsSettled(run, answer.Responses[i].ResponseTxn, next[i]))];
@@ -102,7 +102,7 @@ internal sealed class Completer(
         catch (EtcdException failure) when (failure.Error == EtcdError.Refused)
         {
             log.CompletionRefused(left[0].Record.Id, failure.Message);
-            return true; // Its key stays, and within a minute its run is ended as lost.
+            return true; // Its key stays, and the reaper ends its run as lost within a minute.
         }
         catch (EtcdException)
         {
@@ -117,7 +117,7 @@ internal sealed class Completer(
         return FollowUps.After(run.Name, run.Job, run.Spec, status, workerId, wasKilled, agreedTime(), Random.Shared.NextDouble());
     }
 
-    /// <summary>Only if the run is still ours: what follows from one that was declared lost has followed by then.</summary>
+    /// <summary>Completes a run only if it is still this worker's: if it was declared lost, its follow-ups are queued already.</summary>
     private RequestOp Complete(Ending ending, IReadOnlyList<(JobName Job, RunSpec Run)> next)
     {
         if (ending.Run is not { } run)
@@ -145,7 +145,7 @@ internal sealed class Completer(
         return JsonSerializer.Serialize(owed, JobsJson.Readable.OwedEnding);
     }
 
-    /// <summary>False when the key is still ours, though not as we knew it: it was taken along to a new session meanwhile.</summary>
+    /// <summary>False = the key is still this worker's, at another revision: the run was taken along to a new session meanwhile.</summary>
     private bool IsSettled(Run run, TxnResponse answer, IReadOnlyList<(JobName Job, RunSpec Run)> next)
     {
         if (answer.Succeeded)
@@ -168,7 +168,7 @@ internal sealed class Completer(
         return true;
     }
 
-    /// <summary>A kill request for a run is answered by its end; one for the job when nothing of it is in flight any more.</summary>
+    /// <summary>Deletes answered kill requests: one for a run at its end, one for a job when no run of it is in flight.</summary>
     private async Task AnswerKillsAsync(List<Run> ended)
     {
         foreach (var run in ended.Where(run => run.KillRevision > 0))
@@ -181,7 +181,7 @@ internal sealed class Completer(
             }
             catch (EtcdException)
             {
-                // The reaper sees to it.
+                // The reaper deletes it.
             }
         }
     }

@@ -6,8 +6,7 @@ using Dts.Worker.Runs;
 namespace Dts.Worker.Records;
 
 /// <summary>
-/// A channel of endings, bounded by their number and by the size of their texts. While it is full, ended runs keep their slots until
-/// the recorder has caught up.
+/// A channel of endings, bounded by their number and by the size of their texts. While it is full, ended runs keep their slots.
 /// </summary>
 internal sealed class EndingChannel : Channel<Ending>
 {
@@ -42,7 +41,7 @@ internal sealed class EndingChannel : Channel<Ending>
             if (length > 0)
             {
                 Interlocked.Add(ref channel._output, -length);
-                channel.Ease(); // Others may have found the channel full because of this output.
+                channel.Ease(); // Other writers may have found the channel full because of this output.
             }
 
             return false;
@@ -94,11 +93,11 @@ internal sealed class EndingChannel : Channel<Ending>
     }
 }
 
-/// <summary>A record to be kept.</summary>
-/// <param name="Run">The run that it completes, if there was one.</param>
+/// <summary>An ending on its way to the spool and to its completion in etcd.</summary>
+/// <param name="Run">The run that it completes; null = the ending was owed.</param>
 /// <param name="OwedKey">
-/// The key that says it is owed. Without a run: to be deleted, for the record is kept. With one: to be put with the run's completion, for
-/// it is not kept yet.
+/// The <c>owed/</c> key of this ending. Without a run, the key is deleted once the record is durable. With one, the record is not durable
+/// yet, and the completion puts the key.
 /// </param>
 internal sealed record Ending(RunRecord Record, Run? Run, string? OwedKey = null)
 {

@@ -11,11 +11,11 @@ using Dts.Worker.Logs;
 namespace Dts.Worker.Records;
 
 /// <summary>
-/// Brings the output of commands to the log store while they run: once a second, in chunks of up to 64 KiB, out of files that survive a
+/// Ships the output of commands to the log store while they run: once a second, in chunks of up to 64 KiB, from files that survive a
 /// crash.
 /// </summary>
 /// <remarks>
-/// Thread-safe. A command that ends within a second with little output has no file, and no chunks: its record has it all.
+/// Thread-safe. A command that ends within a second with little output has neither file nor chunks: its record has the whole output.
 /// </remarks>
 internal sealed class LiveOutput : IDisposable
 {
@@ -36,7 +36,7 @@ internal sealed class LiveOutput : IDisposable
     private readonly byte[][] _pieces =
         [.. Enumerable.Range(0, BytesAtOnce / StoredOutput.PieceMax).Select(_ => new byte[StoredOutput.PieceMax])];
 
-    private List<(Shipment Of, OutputChunk Chunk)> _unsent = []; // Tried again as they are: the store may have taken some of them.
+    private List<(Shipment Of, OutputChunk Chunk)> _unsent = []; // Sent again unchanged: the store may have taken some of them.
     private long _number;
 
     /// <exception cref="SettingsException">The folder cannot be made or read.</exception>
@@ -51,7 +51,7 @@ internal sealed class LiveOutput : IDisposable
         });
     }
 
-    /// <summary>Where a run's command is to put its output.</summary>
+    /// <summary>Begins to follow a run, and returns where its command puts its output.</summary>
     public OutputTarget Begin(Run run)
     {
         var path = Path.Combine(_folder, string.Create(CultureInfo.InvariantCulture, $"{Interlocked.Increment(ref _number)}.out"));
@@ -60,11 +60,11 @@ internal sealed class LiveOutput : IDisposable
         return output;
     }
 
-    /// <summary>Follows the output of a run that an earlier process of this worker began.</summary>
+    /// <summary>Follows the output of a run that an earlier process of this worker started.</summary>
     public void GoOn(Run run, OutputTarget output) => _shipments[output.Path] = new Shipment(output.Path, ExpiryOf(run));
 
     /// <summary>
-    /// What else an earlier process left is all that there will be of it. To be called after <see cref="GoOn"/>, before
+    /// Ships the other outputs that an earlier process left, which grow no more. Call it after <see cref="GoOn"/> and before
     /// <see cref="RunAsync"/>.
     /// </summary>
     public void TakeLeft() => DataFolder.Guard(_folder, () =>
@@ -77,7 +77,7 @@ internal sealed class LiveOutput : IDisposable
         return _folder;
     });
 
-    /// <summary>The command is over: what is left goes with the next round.</summary>
+    /// <summary>The command has ended: the next round ships the rest of its output.</summary>
     public void End(OutputTarget output, CommandEnding? ending = null)
     {
         if (ending is { OutputBytes: var written, OutputStored: var stored }
@@ -98,14 +98,14 @@ internal sealed class LiveOutput : IDisposable
         }
     }
 
-    /// <summary>Runs until cancelled; then what is left goes, as far as the store takes it, and the rest at the next start.</summary>
+    /// <summary>Runs until cancelled; then ships as much as the store takes. The next start ships the rest.</summary>
     public async Task RunAsync(CancellationToken stop)
     {
         for (var failures = 0; !stop.IsCancellationRequested;)
         {
             var pause = TimeSpan.FromTicks(Math.Min(Every.Ticks << Math.Min(failures, 5), LongestPause.Ticks));
             await Task.Delay(pause, _time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            failures = await TryShipAsync() ? 0 : failures + 1; // The shipper of records says that the store is gone.
+            failures = await TryShipAsync() ? 0 : failures + 1; // The shipper of records logs that the store is gone.
         }
     }
 
@@ -155,7 +155,8 @@ internal sealed class LiveOutput : IDisposable
     }
 
     /// <summary>
-    /// Goes on where the former process's chunks end: others of ours would begin where some of those do, and be taken for them.
+    /// Continues where the former process's chunks end. Chunks are identified by their offsets, so other chunks over the same bytes would
+    /// be taken for those.
     /// </summary>
     private async Task PlaceAsync(Shipment shipment)
     {
@@ -229,7 +230,7 @@ internal sealed class LiveOutput : IDisposable
 
         public DateTimeOffset ExpireAt { get; } = expireAt;
 
-        /// <summary>Null = there is none as yet.</summary>
+        /// <summary>Null = there is none yet.</summary>
         public StoredOutput? Output { get; set; }
 
         public long Shipped { get; set; }

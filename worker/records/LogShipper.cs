@@ -6,9 +6,9 @@ using Dts.Worker.Logs;
 namespace Dts.Worker.Records;
 
 /// <summary>Moves records from the spool to the log store in batches.</summary>
-/// <param name="appended">Says that there are new records; completed when there will be no more.</param>
-/// <param name="batchSize">A batch goes when there are this many records …</param>
-/// <param name="commitTimeout">… or when its first one has waited this long.</param>
+/// <param name="appended">Tells of new records; completed when no more will come.</param>
+/// <param name="batchSize">A batch is written when there are this many records …</param>
+/// <param name="commitTimeout">… or when its first record has waited this long.</param>
 internal sealed class LogShipper(
     Spool spool,
     RefusedRecords refused,
@@ -21,11 +21,11 @@ internal sealed class LogShipper(
 {
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
 
-    /// <summary>Runs until there is nothing more to come; then the rest goes at once, as far as the store takes it.</summary>
+    /// <summary>Runs until no more records will come; then ships the rest at once, as far as the store takes it.</summary>
     public async Task RunAsync()
     {
         long lostAt = 0;
-        Type? reason = null; // Of the last failure: the store, or our own disk.
+        Type? reason = null; // Of the last failure: the store, or this host's disk.
         for (var failures = 0; ;)
         {
             var noneToCome = appended.Completion.IsCompleted;
@@ -60,7 +60,7 @@ internal sealed class LogShipper(
                 if (noneToCome)
                 {
                     log.StoreLeft(failure.Message, spool.CountWaiting());
-                    return; // They stay in the spool; the next start ships them.
+                    return; // The next start ships the rest of the spool.
                 }
 
                 var pause = TimeSpan.FromMilliseconds(Math.Min(100 << Math.Min(failures, 6), LongestPause.TotalMilliseconds));

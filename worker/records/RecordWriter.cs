@@ -6,13 +6,13 @@ using Dts.Worker.Runs;
 
 namespace Dts.Worker.Records;
 
-/// <summary>Makes the records of this worker, one way for each way in which a planned fire ends.</summary>
+/// <summary>Makes the records of this worker, by a method for each way in which a planned fire ends.</summary>
 internal sealed class RecordWriter(string workerId, string host, TimeSpan retention)
 {
-    private const int RetentionDaysMax = 36_500; // A job put by hand may say anything.
+    private const int RetentionDaysMax = 36_500; // A job that was put with etcdctl may have any number.
 
     /// <summary>The command ran.</summary>
-    /// <param name="use">What its cgroup says; null = it had none.</param>
+    /// <param name="use">What its cgroup measured; null = it had none.</param>
     public RunRecord Ran(Run run, CommandEnding ending, CgroupUse? use) =>
         NotStarted(run, StatusOf(ending.Outcome), Explain(run, ending, use), ending.StartedAt) with
     {
@@ -31,7 +31,7 @@ internal sealed class RecordWriter(string workerId, string host, TimeSpan retent
         Processes = ending.Processes,
     };
 
-    /// <summary>The run was claimed, and then came to nothing.</summary>
+    /// <summary>The run was claimed and not started.</summary>
     public RunRecord NotStarted(Run run, RunStatus status, string why, DateTimeOffset now) => Make(run.Job, run.Spec, status, why, now) with
     {
         ScheduleTime = run.ClaimedAt.ToUnixTimeMilliseconds(),
@@ -41,8 +41,8 @@ internal sealed class RecordWriter(string workerId, string host, TimeSpan retent
     };
 
     /// <summary>
-    /// An ending that was decided without a run, or without its worker. Never started, as far as is known: start and end are the time of
-    /// that decision.
+    /// The ending was decided without a run, or without the run's worker. As far as is known it never started, so start and end are the
+    /// time of that decision.
     /// </summary>
     public RunRecord Owed(Job job, long jobRevision, OwedEnding owed) => Make(job, owed.Run, owed.Status, owed.Why, owed.Decided) with
     {

@@ -4,10 +4,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker.Records;
 
-/// <summary>Puts endings into the spool, many with one fsync, and passes on what is complete with it.</summary>
+/// <summary>Writes endings into the spool, many with one fsync, and then passes them on for completion.</summary>
 /// <remarks>
-/// When the disk does not take them, they wait in memory, and their runs are completed all the same: their endings are put into etcd as
-/// owed, so that the job goes on, and that there is an ending even if this worker dies before there is room.
+/// While the disk cannot be written, endings wait in memory. Their runs are completed all the same, with the endings owed in etcd: so the
+/// job goes on, and its run has an ending even if this worker dies before the disk has room.
 /// </remarks>
 internal sealed class Recorder(
     Keys keys,
@@ -19,8 +19,8 @@ internal sealed class Recorder(
     ILogger log)
 {
     private const int AtOnce = 256;
-    private const int WaitingMax = 10_000; // More, and ended runs keep their slots.
-    private const int OutputKeptMax = 256; // Of those that wait; later ones wait with a short one.
+    private const int WaitingMax = 10_000; // Beyond this, ended runs keep their slots.
+    private const int OutputKeptMax = 256; // So many endings wait with their outputs; the outputs of later ones are shortened.
     private const long OutputMax = 16 << 20; // Characters of waiting output, without the last ending's.
     private const int TriesAtTheEnd = 3;
 
@@ -28,7 +28,7 @@ internal sealed class Recorder(
 
     private readonly List<Ending> _waiting = [];
     private long _output; // Characters of waiting output.
-    private int _passedOn; // How many of them, from the first on, have been completed as owed.
+    private int _passedOn; // So many waiting endings, from the first on, have been completed as owed.
 
     public async Task RunAsync()
     {
@@ -46,7 +46,7 @@ internal sealed class Recorder(
             }
             else if (endings.Completion.IsCompleted && ++failures > TriesAtTheEnd)
             {
-                break; // They stand as owed in etcd, and are found there.
+                break; // They are owed in etcd, and found there.
             }
             else
             {
@@ -82,7 +82,7 @@ internal sealed class Recorder(
             log.SpoolBack();
         }
 
-        appended.TryWrite(true); // full: the shipper has yet to look, and will see these, too
+        appended.TryWrite(true); // full: the shipper has yet to look, and will see these records, too
         for (var i = 0; i < taken; i++)
         {
             var ending = WithoutOutput(_waiting[i]);
@@ -103,7 +103,7 @@ internal sealed class Recorder(
         {
             if (_waiting.Count > OutputKeptMax || _output > OutputMax / 2)
             {
-                var whole = _waiting[_passedOn]; // Memory is limited, too.
+                var whole = _waiting[_passedOn];
                 _waiting[_passedOn] = whole with { Record = whole.Record.Shortened() };
                 _output -= whole.TextLength - _waiting[_passedOn].TextLength;
             }

@@ -7,12 +7,12 @@ using Dts.Worker.Commands;
 
 namespace Dts.Worker.Records;
 
-/// <summary>A folder of the records that the log store refuses for their content, a JSON file each with the store's reason.</summary>
+/// <summary>The folder of records that the log store refuses because of their content: a JSON file each, with the store's reason.</summary>
 /// <remarks>
-/// One thread writes. No file is ever removed. Above a limit, records go to one file, a line each, with their output shortened: none of
-/// them holds up those behind it.
+/// One thread writes. No file is ever removed. Above a limit, records are appended to one file with their outputs shortened, so that no
+/// record blocks those behind it.
 /// </remarks>
-/// <param name="filesMax">So many have files of their own.</param>
+/// <param name="filesMax">So many records have files of their own.</param>
 internal sealed class RefusedRecords(string folder, int filesMax = 1000)
 {
     private const long BytesMax = 64 << 20;
@@ -23,7 +23,7 @@ internal sealed class RefusedRecords(string folder, int filesMax = 1000)
 
     public string Folder => folder;
 
-    /// <summary>How many records are in the folder, as far as this process knows.</summary>
+    /// <summary>The number of records in the folder, as far as this process knows.</summary>
     public int Kept => Volatile.Read(ref _count);
 
     public static int Count(string folder)
@@ -33,8 +33,8 @@ internal sealed class RefusedRecords(string folder, int filesMax = 1000)
             + (File.Exists(rest) ? File.ReadLines(rest).Count() : 0);
     }
 
-    /// <summary>Keeps a record, durably, and returns its file; null = it was there already.</summary>
-    /// <exception cref="IOException">The disk does not take it.</exception>
+    /// <summary>Keeps a record durably, and returns its file; null = it is there already.</summary>
+    /// <exception cref="IOException">The disk cannot be written.</exception>
     public string? TryKeep(Refused<RunRecord> refused)
     {
         var id = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(refused.What.Id)))[..16];

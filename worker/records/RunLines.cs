@@ -4,10 +4,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker.Records;
 
-/// <summary>The catalogue's lines for the endings of runs, by what runs and records say.</summary>
+/// <summary>The log lines for endings, from runs and records.</summary>
 internal static class RunLines
 {
-    /// <summary>One line for the end of a run: a warning unless it succeeded.</summary>
+    /// <summary>A run has ended: a warning unless it succeeded.</summary>
     public static void Ended(this ILogger log, RunRecord record)
     {
         var runId = record.Id[(record.JobName.Length + 1)..];

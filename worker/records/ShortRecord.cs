@@ -5,12 +5,12 @@ using Dts.Worker.Commands.Holders;
 
 namespace Dts.Worker.Records;
 
-/// <summary>Records for where there is little room.</summary>
+/// <summary>Shortens records where space is scarce.</summary>
 internal static class ShortRecord
 {
     private const int ShortOutputBytes = 512;
 
-    /// <summary>The record with no more than some head and tail of its output, and without processes.</summary>
+    /// <summary>The record with a short head and tail of its output, and without processes.</summary>
     public static RunRecord Shortened(this RunRecord record)
     {
         var output = Encoding.UTF8.GetBytes(record.Output);

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Dts.Common.Hosting;
 using Dts.Common.Logs;
 using Microsoft.Extensions.Logging;
@@ -6,86 +5,53 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Dts.Worker.Records;
 
-/// <summary>Records on this host's disk, from the end of their run until the log store has them.</summary>
+/// <summary>The records on this host's disk, from the end of their run until the log store has them.</summary>
 /// <remarks>
-/// <para>Constraints: a record is on disk before its run is completed in etcd; a kill -9 at any moment loses nothing that
-/// <see cref="Append"/> returned for; a record may be shipped twice, never not at all.</para>
-/// <para>Scheme: numbered segment files, see <see cref="SpoolSegment"/>. A start opens a new segment, so a torn tail is never written
-/// behind. A damaged entry is skipped, and what follows it in its segment only where its length is damaged, too. What has been shipped is
-/// noted in the file <c>shipped</c>, without haste; whole segments that have been shipped are deleted. One that cannot be read is passed
-/// over and stays for the next start: whatever segment is there then has not been shipped, or may be once more.</para>
-/// <para>Quota: when it is full, whoever appends writes the oldest segments that the reader has not come to anew, with the outputs cut,
-/// each to a new file that then takes the old one's place. A segment belongs to the reader from its first look into it, so no place that it
-/// has noted moves. With nothing left to shorten, new records go with short outputs, too, and at last above the quota: none is
-/// dropped.</para>
+/// <para>Constraints: a record is on disk before its run is completed in etcd. A kill -9 at any moment loses nothing that
+/// <see cref="Append"/> returned for. A record may be shipped twice, but never not at all.</para>
+/// <para>Scheme: numbered segment files (<see cref="SpoolSegment"/>). Each start opens a new segment, so nothing is written behind a torn
+/// tail. A damaged entry is skipped; if its length is damaged too, the rest of its segment is. A segment that cannot be read is passed
+/// over and stays for the next start, which takes all segments that it finds as not shipped.</para>
 /// <para>One thread appends, one reads.</para>
 /// </remarks>
-internal sealed class Spool : IDisposable
+internal sealed partial class Spool : IDisposable
 {
-    private const string Unfinished = ".new"; // Behind the name of a file that is not in its place yet.
-    private const long SegmentBytesMax = 8 << 20;
-    private const int SegmentsInQuota = 16; // At least, so that there are old ones to be shortened.
     private const int BatchBytesMax = 8 << 20; // Without its last record.
-    private const int EntriesKeptMax = 1 << 20;
+    private const int BufferBytesKept = 1 << 20;
 
-    private readonly string _folder;
-    private readonly long _quotaBytes;
+    private readonly SpoolFolder _folder;
+    private readonly SpoolQuota _quota;
     private readonly ILogger _log;
-    private readonly Lock _gate = new();
-    private readonly SortedDictionary<long, long> _segments = []; // number -> bytes that are on disk for sure
-    private readonly long _firstOwn; // Segments before it were left by an earlier process.
-    private readonly HashSet<long> _unreadable = [];
     private readonly MemoryStream _entries = new(); // Reused by each batch that is appended.
     private byte[] _entry = []; // Reused by each entry that is read.
     private SafeFileHandle _file;
-    private long _writing;
-    private long _length; // Of the segment being written.
-    private bool _hasFailed; // The last writing.
-    private Position _shipped;
+    private long _writing; // The number of the segment being written.
+    private long _length; // Its length.
+    private bool _hasFailed; // The last write.
     private long _appended;
     private long _acknowledged;
-    private long _readUpTo; // The reader has been in this segment and those before it.
-    private long _shortenedUpTo;
-    private int _shortened; // Records, since it was full.
-    private bool _isFull;
-    private bool _isAbove;
-#if SABOTAGE
-    private IReadOnlyList<RunRecord> _late = [];
-#endif
 
     private Spool(string folder, long quotaBytes, ILogger log)
     {
-        (_folder, _quotaBytes, _log) = (folder, quotaBytes, log);
-        Directory.CreateDirectory(folder);
-        foreach (var path in Directory.EnumerateFiles(folder, "*" + Unfinished))
-        {
-            File.Delete(path); // What it was to replace is still there.
-        }
-
-        foreach (var path in Directory.EnumerateFiles(folder, "*.spool"))
-        {
-            if (long.TryParse(Path.GetFileNameWithoutExtension(path), CultureInfo.InvariantCulture, out var number))
-            {
-                _segments[number] = new FileInfo(path).Length;
-            }
-        }
-
-        var shipped = ReadShipped(folder);
-        _shipped = _segments.Keys.FirstOrDefault(shipped.Segment) < shipped.Segment ? default : shipped;
-        _readUpTo = _shipped.Segment;
-        _firstOwn = _writing = Math.Max(_segments.Keys.LastOrDefault(), shipped.Segment) + 1;
-        _file = OpenSegment(_writing);
+        (_folder, _log) = (new SpoolFolder(folder), log);
+        _quota = new SpoolQuota(_folder, quotaBytes, log);
+        _writing = _folder.FirstOwn;
+        _file = _folder.OpenSegment(_writing);
     }
 
-    /// <summary>Records that were appended by this process and are not shipped yet, at least.</summary>
+    /// <summary>The records that this process appended and that are not shipped yet, at least.</summary>
     public long Waiting => Interlocked.Read(ref _appended) - Interlocked.Read(ref _acknowledged);
 
-    /// <summary>Records that are not shipped yet, whoever appended them; it looks through the files.</summary>
+    /// <exception cref="SettingsException">The folder cannot be made or read.</exception>
+    public static Spool Open(string folder, long quotaBytes, ILogger log) =>
+        DataFolder.Guard(folder, () => new Spool(folder, quotaBytes, log));
+
+    /// <summary>Counts the records that are not shipped yet, whoever appended them; it looks through the files.</summary>
     public long CountWaiting()
     {
         try
         {
-            return CountWaiting(_folder);
+            return SpoolFolder.CountWaiting(_folder.Path);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
@@ -93,73 +59,45 @@ internal sealed class Spool : IDisposable
         }
     }
 
-    /// <summary>Records in a folder that are not shipped yet, as far as its files tell; its owner may be at work.</summary>
-    public static long CountWaiting(string folder)
-    {
-        var shipped = ReadShipped(folder);
-        return Directory.EnumerateFiles(folder, "*.spool")
-            .Where(path => long.TryParse(Path.GetFileNameWithoutExtension(path), CultureInfo.InvariantCulture, out _))
-            .Sum(path => SpoolSegment.CountEntries(path, path == SegmentPath(folder, shipped.Segment) ? shipped.Offset : 0));
-    }
-
-    /// <exception cref="SettingsException">The folder cannot be made or read.</exception>
-    public static Spool Open(string folder, long quotaBytes, ILogger log) =>
-        DataFolder.Guard(folder, () => new Spool(folder, quotaBytes, log));
-
     /// <summary>
     /// Writes a batch, from the first record on, and returns its number of records. When it returns, they survive a crash of the
     /// process and of the host.
     /// </summary>
-    /// <exception cref="IOException">The disk cannot be written; none of them counts as written.</exception>
+    /// <exception cref="IOException">The disk cannot be written; no record of the batch counts as written.</exception>
     public int Append(IReadOnlyList<RunRecord> records)
     {
-#if SABOTAGE
-        if (Sabotage.OfSpool)
+        // After a failure, too: if shipped records fill the disk, the segment being written is the one that has to go.
+        if (_length >= _quota.SegmentBytes || (_hasFailed && _length > 0))
         {
-            (records, _late) = (_late, [.. records]);
-        }
-#endif
-        // After a failure, too: on a disk that is full of what has been shipped, the segment being written is what has to go.
-        if (_length >= Math.Min(SegmentBytesMax, _quotaBytes / SegmentsInQuota) || (_hasFailed && _length > 0))
-        {
-            var next = OpenSegment(_writing + 1);
+            var next = _folder.OpenSegment(_writing + 1);
             _file.Dispose();
             (_file, _writing, _length) = (next, _writing + 1, 0);
-            DeleteShipped();
+            _folder.DeleteShipped();
         }
 
         var taken = Encode(records);
         var shortened = 0;
-        if (!TryMakeRoom(_entries.Length))
+        if (!_quota.TryMakeRoom(_entries.Length, _writing))
         {
             var shorter = records.Take(taken).Select(record => record.Shortened()).ToList();
             shortened = shorter.Where((record, i) => !ReferenceEquals(record, records[i])).Count();
             Encode(shorter);
         }
 
-        // Written at a fixed place: what a failed attempt left there is overwritten by the next.
+        HoldBack(_entries);
         _hasFailed = true;
-        RandomAccess.Write(_file, _entries.GetBuffer().AsSpan(0, (int)_entries.Length), _length);
+        RandomAccess.Write(_file, _entries.GetBuffer().AsSpan(0, (int)_entries.Length), _length); // Over the rest of a failed attempt.
         RandomAccess.FlushToDisk(_file);
         _length += _entries.Length;
         _hasFailed = false;
-        lock (_gate)
-        {
-            _segments[_writing] = _length;
-        }
-
+        _folder.SetLength(_writing, _length);
         Interlocked.Add(ref _appended, taken);
-        _shortened += shortened;
-        SayHowFull();
-#if SABOTAGE
-        return Sabotage.OfSpool ? _late.Count : taken;
-#else
+        _quota.NoteWritten(shortened);
         return taken;
-#endif
     }
 
     /// <summary>
-    /// The oldest records that are not shipped, up to a number of them, and to so many bytes that stores take them at a time; none = all is
+    /// Reads the oldest records that are not shipped, up to a number and up to the bytes that stores take at a time; none = all is
     /// shipped.
     /// </summary>
     public Batch Read(int most)
@@ -167,67 +105,48 @@ internal sealed class Spool : IDisposable
         var records = new List<RunRecord>();
         var own = 0;
         var bytes = 0L;
-        var position = _shipped;
-        SafeFileHandle? file = null; // Of the segment that the position is in.
-        while (records.Count < most && bytes < BatchBytesMax && FindNext(position) is var (segment, offset, length))
+        var end = _folder.Shipped;
+        SafeFileHandle? file = null; // Of the segment that the end is in.
+        while (records.Count < most && bytes < BatchBytesMax && _folder.FindNext(end) is var (at, length))
         {
-            if (segment != position.Segment)
+            if (at.Segment != end.Segment)
             {
                 file?.Dispose();
                 file = null;
             }
 
-            position = new Position(segment, offset);
-            try
+            var (record, size) = ReadEntry(ref file, at, length);
+            if (record is not null)
             {
-                file ??= SpoolSegment.OpenToRead(SegmentPath(segment));
-                var (record, size, run) = SpoolSegment.ReadEntry(file, offset, length, ref _entry);
-                if (record is not null)
-                {
-                    records.Add(record);
-                    own += segment >= _firstOwn ? 1 : 0;
-                }
-                else
-                {
-                    _log.SpoolTorn(SegmentPath(segment), size, run);
-                }
-
-                position = position with { Offset = offset + size };
-                bytes += size;
+                records.Add(record);
+                own += at.Segment >= _folder.FirstOwn ? 1 : 0;
             }
-            catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-            {
-                _log.SpoolUnreadable(SegmentPath(segment), failure.Message);
-                lock (_gate)
-                {
-                    _unreadable.Add(segment);
-                }
 
-                position = position with { Offset = length };
-            }
+            end = at with { Offset = at.Offset + size };
+            bytes += record is null ? 0 : size;
         }
 
         file?.Dispose();
-        _entry = _entry.Length > EntriesKeptMax ? [] : _entry;
-        return new Batch(records, own, position, IsFull: records.Count >= most || bytes >= BatchBytesMax);
+        _entry = _entry.Length > BufferBytesKept ? [] : _entry;
+        return new Batch(records, own, end, IsFull: records.Count >= most || bytes >= BatchBytesMax);
     }
 
     /// <summary>Marks a batch, and all before it, as shipped.</summary>
     public void Acknowledge(Batch batch)
     {
-        if (batch.End == _shipped)
+        if (batch.End == _folder.Shipped)
         {
             return;
         }
 
-        lock (_gate)
-        {
-            _shipped = batch.End;
-        }
+        _folder.Shipped = batch.End;
 
-        Acknowledge(batch.Own);
-        DeleteShipped(); // First, for it makes room; what is deleted and not noted as shipped is passed over.
-        WriteShipped();
+        // If nothing is left to ship, nothing waits: records that were damaged on disk are never acknowledged.
+        var appended = Interlocked.Read(ref _appended);
+        var acknowledged = _acknowledged + batch.Own;
+        Interlocked.Exchange(ref _acknowledged, _folder.FindNext(batch.End) is null ? Math.Max(acknowledged, appended) : acknowledged);
+        _folder.DeleteShipped(); // First, because it makes room. A start passes over what was deleted and not noted as shipped.
+        _folder.WriteShipped();
     }
 
     public void Dispose()
@@ -236,56 +155,27 @@ internal sealed class Spool : IDisposable
         _entries.Dispose();
     }
 
-    /// <summary>When nothing is left to be shipped, nothing waits: what was damaged on the disk does not either.</summary>
-    private void Acknowledge(int own)
+    /// <summary>Reads a record and the bytes that it takes; null = it cannot be read, and the bytes are to be skipped.</summary>
+    /// <param name="file">The segment's file; null = not opened yet, or unreadable.</param>
+    private (RunRecord? Record, long Size) ReadEntry(ref SafeFileHandle? file, SpoolPosition at, long length)
     {
-        var appended = Interlocked.Read(ref _appended);
-        var acknowledged = _acknowledged + own;
-        Interlocked.Exchange(ref _acknowledged, FindNext(_shipped) is null ? Math.Max(acknowledged, appended) : acknowledged);
-    }
-
-    /// <summary>The next entry's place. From now on its segment is the reader's, and is not written anew.</summary>
-    private (long Segment, long Offset, long Length)? FindNext(Position from)
-    {
-        lock (_gate)
+        var path = _folder.PathOf(at.Segment);
+        try
         {
-            foreach (var (number, length) in _segments)
+            file ??= SpoolSegment.OpenToRead(path);
+            var (record, size, run) = SpoolSegment.ReadEntry(file, at.Offset, length, ref _entry);
+            if (record is null)
             {
-                var offset = number == from.Segment ? from.Offset : 0;
-                if (number >= from.Segment && offset < length)
-                {
-                    _readUpTo = Math.Max(_readUpTo, number);
-                    return (number, offset, length);
-                }
-            }
-        }
-
-        return null;
-    }
-
-    private void DeleteShipped()
-    {
-        long[] done;
-        lock (_gate)
-        {
-            var last = _segments.Keys.Last(); // Still being written.
-            done =
-            [
-                .. _segments.Keys.Where(
-                    number => number < _shipped.Segment
-                        || (number == _shipped.Segment && number < last && _shipped.Offset >= _segments[number])),
-            ];
-            foreach (var number in done)
-            {
-                _segments.Remove(number);
+                _log.SpoolTorn(path, size, run);
             }
 
-            done = [.. done.Except(_unreadable)];
+            return (record, size);
         }
-
-        foreach (var number in done)
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            File.Delete(SegmentPath(number));
+            _log.SpoolUnreadable(path, failure.Message);
+            _folder.PassOver(at.Segment);
+            return (null, length - at.Offset);
         }
     }
 
@@ -293,7 +183,7 @@ internal sealed class Spool : IDisposable
     private int Encode(IReadOnlyList<RunRecord> records)
     {
         _entries.SetLength(0);
-        _entries.Capacity = Math.Min(_entries.Capacity, EntriesKeptMax);
+        _entries.Capacity = Math.Min(_entries.Capacity, BufferBytesKept);
         using var json = LogsJson.WriteTo(_entries);
         var taken = 0;
         for (; taken < records.Count && _entries.Length < BatchBytesMax; taken++)
@@ -304,131 +194,11 @@ internal sealed class Spool : IDisposable
         return taken;
     }
 
-    /// <summary>
-    /// Shortens what waits, the oldest first, until so many bytes fit into the quota; false = there is nothing left to shorten.
-    /// </summary>
-    private bool TryMakeRoom(long bytes)
-    {
-        while (!Fits(bytes))
-        {
-            if (!_isFull)
-            {
-                _isFull = true;
-                _log.SpoolFull(_folder, _quotaBytes);
-            }
-
-            if (FindUnshortened() is not { } number)
-            {
-                return false;
-            }
-
-            _shortenedUpTo = number;
-            _shortened += Shorten(number);
-        }
-
-        return true;
-    }
-
-    private int Shorten(long number)
-    {
-        var (path, shorter) = (SegmentPath(number), SegmentPath(number) + Unfinished);
-        try
-        {
-            var shortened = SpoolSegment.Shorten(path, shorter);
-            lock (_gate)
-            {
-                if (shortened > 0 && _readUpTo < number)
-                {
-                    File.Move(shorter, path, overwrite: true);
-                    _segments[number] = new FileInfo(path).Length;
-                    return shortened;
-                }
-            }
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            // No room to make room, or it has been shipped meanwhile. It stays as it is.
-        }
-
-        File.Delete(shorter);
-        return 0;
-    }
-
-    /// <summary>The oldest segment that is neither being read nor being written and was not shortened yet.</summary>
-    private long? FindUnshortened()
-    {
-        lock (_gate)
-        {
-            var from = Math.Max(_shortenedUpTo, _readUpTo);
-            return _segments.Keys.Where(number => number > from && number < _writing).Select(number => (long?)number).FirstOrDefault();
-        }
-    }
-
-    private bool Fits(long bytes) => CountBytes() + bytes <= _quotaBytes;
-
-    private long CountBytes()
-    {
-        lock (_gate)
-        {
-            return _segments.Values.Sum();
-        }
-    }
-
-    private void SayHowFull()
-    {
-        var bytes = CountBytes();
-        if (bytes > _quotaBytes && !_isAbove)
-        {
-            _isAbove = true;
-            _log.SpoolAbove(_folder, bytes, _quotaBytes);
-        }
-        else if (_isFull && bytes < _quotaBytes / 2)
-        {
-            _log.SpoolEased(_folder, _shortened);
-            (_isFull, _isAbove, _shortened) = (false, false, 0);
-        }
-    }
-
-    private SafeFileHandle OpenSegment(long number)
-    {
-        var file = File.OpenHandle(SegmentPath(number), FileMode.Create, FileAccess.Write, FileShare.Read);
-        lock (_gate)
-        {
-            _segments[number] = 0;
-        }
-
-        return file;
-    }
-
-    private string SegmentPath(long number) => SegmentPath(_folder, number);
-
-    private static string SegmentPath(string folder, long number) => Path.Combine(folder, $"{number:D12}.spool");
-
-    private static string ShippedPath(string folder) => Path.Combine(folder, "shipped");
-
-    private static Position ReadShipped(string folder)
-    {
-        var path = ShippedPath(folder);
-        return File.Exists(path)
-            && File.ReadAllText(path).Split(' ') is [var segment, var offset]
-            && long.TryParse(segment, CultureInfo.InvariantCulture, out var number)
-            && long.TryParse(offset, CultureInfo.InvariantCulture, out var bytes)
-                ? new Position(number, bytes)
-                : default;
-    }
-
-    private void WriteShipped()
-    {
-        var path = ShippedPath(_folder);
-        File.WriteAllText(path + Unfinished, string.Create(CultureInfo.InvariantCulture, $"{_shipped.Segment} {_shipped.Offset}"));
-        File.Move(path + Unfinished, path, overwrite: true);
-    }
+    /// <summary>Does nothing, except in the executable that shows that the fault test notices broken promises.</summary>
+    partial void HoldBack(MemoryStream entries);
 
     /// <summary>Records in the order in which they were appended, and the place behind them.</summary>
     /// <param name="Own">How many of them this process appended.</param>
     /// <param name="IsFull">There may be more behind it.</param>
-    public sealed record Batch(IReadOnlyList<RunRecord> Records, int Own, Position End, bool IsFull);
-
-    /// <summary>A place between two entries.</summary>
-    public readonly record struct Position(long Segment, long Offset);
+    public sealed record Batch(IReadOnlyList<RunRecord> Records, int Own, SpoolPosition End, bool IsFull);
 }

@@ -11,13 +11,13 @@ namespace Dts.Worker.Records;
 /// <summary>One file of a spool: entries, each a length, a CRC-32C (four bytes each, little-endian) and a record's JSON.</summary>
 internal static class SpoolSegment
 {
-    private const string Nobody = "an unknown run";
+    private const string UnknownRun = "an unknown run";
     private const int EntryHead = 8;
     private const int LongestEntry = 64 << 20;
-    private const int WorthShortening = 2048; // Shorter entries are taken over as they are.
+    private const int WorthShortening = 2048; // Shorter entries are copied unchanged.
 
     /// <summary>Appends a record to entries; the stream must be at its end.</summary>
-    /// <param name="json">Writes to the stream; may write several entries.</param>
+    /// <param name="json">A writer to the stream, which is reused for several entries.</param>
     public static void WriteEntry(MemoryStream entries, Utf8JsonWriter json, RunRecord record)
     {
         var start = (int)entries.Length;
@@ -34,8 +34,8 @@ internal static class SpoolSegment
         File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
 
     /// <summary>
-    /// Reads the record at an offset and its size in the file. If the bytes there are not a record, the size is the number of bytes to
-    /// skip (one entry if its length is plausible, else all), and Run is the run that they probably belong to.
+    /// Reads the record at an offset and its size in the file. If the bytes are not a record, the size is the number of bytes to skip (one
+    /// entry if its length is plausible, else all), and Run is the run that they probably belong to.
     /// </summary>
     /// <param name="buffer">Replaced by a larger one if the entry needs it.</param>
     public static (RunRecord? Record, long Size, string Run) ReadEntry(SafeFileHandle file, long offset, long length, ref byte[] buffer)
@@ -43,27 +43,27 @@ internal static class SpoolSegment
         Span<byte> head = stackalloc byte[EntryHead];
         if (RandomAccess.Read(file, head, offset) < EntryHead || !TryReadSize(head, length - offset, out var size))
         {
-            return (null, length - offset, Nobody);
+            return (null, length - offset, UnknownRun);
         }
 
         buffer = buffer.Length >= size ? buffer : new byte[Math.Max(size, Math.Min(2 * buffer.Length, LongestEntry))];
         var json = buffer.AsSpan(0, size);
         var whole = RandomAccess.Read(file, json, offset + EntryHead) == size;
-        return (whole ? TryParse(head, json) : null, EntryHead + size, Whose(json));
+        return (whole ? TryParse(head, json) : null, EntryHead + size, FindRun(json));
     }
 
-    /// <summary>The id in a record's text, whose other parts may be damaged.</summary>
-    private static string Whose(ReadOnlySpan<byte> json)
+    /// <summary>Finds the run's id in the text of a record that may be damaged.</summary>
+    private static string FindRun(ReadOnlySpan<byte> json)
     {
         var name = "\"_id\":\""u8;
         return json.IndexOf(name) is >= 0 and var at
             && json[(at + name.Length)..] is var rest
             && rest.IndexOf((byte)'"') is > 0 and var length
             ? Display.Line(Encoding.UTF8.GetString(rest[..length]))
-            : Nobody;
+            : UnknownRun;
     }
 
-    /// <summary>How many entries there are from a place on, by their lengths alone.</summary>
+    /// <summary>Counts the entries from an offset on, by their lengths alone.</summary>
     public static long CountEntries(string path, long offset)
     {
         using var entries = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
@@ -81,11 +81,11 @@ internal static class SpoolSegment
     }
 
     /// <summary>
-    /// Writes a segment anew, as another file that is on disk when this returns, with the long outputs cut to head and tail. What is
-    /// damaged stays as it is.
+    /// Copies a segment to another file, with the long outputs cut to head and tail. Damaged entries are copied unchanged. The file is on
+    /// disk when this returns.
     /// </summary>
-    /// <returns>How many records were shortened; 0 = there was none to shorten, and the file is worth nothing.</returns>
-    /// <exception cref="IOException">The segment cannot be read, or the disk does not take the file.</exception>
+    /// <returns>The number of records that were shortened; 0 = none, and the copy is useless.</returns>
+    /// <exception cref="IOException">The segment cannot be read, or the file cannot be written.</exception>
     public static int Shorten(string path, string to)
     {
         using var from = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);

@@ -7,7 +7,7 @@ namespace Dts.Worker.Runs;
 
 /// <summary>What surrounds a command on this host: its user, its cgroup, its secrets, its output file and its line in the journal.</summary>
 internal sealed class CommandSite(
-    WorkerSettings settings, RunAs runAs, RunCgroups cgroups, RunSecrets secrets, LaunchLedger ledger, LiveOutput outputs)
+    WorkerSettings settings, RunAs runAs, RunCgroups cgroups, RunSecrets secrets, LaunchJournal journal, LiveOutput outputs)
 {
     /// <summary>Makes all that the command of a run needs.</summary>
     /// <returns>Null = the run cannot start here; <paramref name="refusal"/> says why.</returns>
@@ -21,7 +21,7 @@ internal sealed class CommandSite(
         }
 
         run.User = user?.Name ?? "";
-        ledger.Launching(run);
+        journal.Launching(run);
         run.Cgroup = cgroup;
         run.Secrets = files;
         run.Output = outputs.Begin(run);
@@ -35,16 +35,16 @@ internal sealed class CommandSite(
         RunSpan.Discard(run);
         outputs.End(run.Output!);
         _ = cgroups.End(run);
-        ledger.Ended(run);
+        journal.Ended(run);
     }
 
-    public void Launched(Run run, RunningCommand command) => ledger.Launched(run, command);
+    public void Launched(Run run, RunningCommand command) => journal.Launched(run, command);
 
     /// <summary>The command is over.</summary>
     /// <returns>What its cgroup used; null = it had none.</returns>
     public CgroupUse? End(Run run, CommandEnding ending)
     {
-        ledger.Ended(run);
+        journal.Ended(run);
         var use = cgroups.End(run);
         outputs.End(run.Output!, ending);
         return use;

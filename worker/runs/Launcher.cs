@@ -192,7 +192,7 @@ internal sealed class Launcher(
     /// <summary>Kills what a dead holder left of a command: its run is over only then, because it may run again.</summary>
     private async Task<CommandEnding> EndLostAsync(Run run, RunningCommand command, CommandEnding ending, CommandOutcome.Lost lost)
     {
-        var launch = new LaunchLedger.Launch(run.Key, command.Pid, command.StartTicks, run.User);
+        var launch = new LaunchJournal.Launch(run.Key, command.Pid, command.StartTicks, run.User);
         var killed = await context.KillLeftBehind(launch);
         site.RemoveSecrets(commands, runs.All.Where(other => other != run));
         if (killed is null)
@@ -213,12 +213,12 @@ internal sealed class Launcher(
 
 /// <summary>What the launcher needs of the process around it.</summary>
 /// <param name="Drains">Whether running commands get the drain timeout when the worker stops, or are left to the next process.</param>
-/// <param name="KillLeftBehind">Kills what is left of a command that no holder holds; see <see cref="FormerCommands.KillLeftBehindAsync(HeldCommands, RunCgroups, LaunchLedger.Launch, string)"/>.</param>
+/// <param name="KillLeftBehind">Kills what is left of a command that no holder holds; see <see cref="FormerCommands.KillLeftBehindAsync(HeldCommands, RunCgroups, LaunchJournal.Launch, string)"/>.</param>
 internal sealed record LauncherContext(
     WorkerSettings Settings,
     Func<bool> Drains,
     SessionKeeper Sessions,
     FireInbox Inbox,
-    Func<LaunchLedger.Launch, Task<int?>> KillLeftBehind,
+    Func<LaunchJournal.Launch, Task<int?>> KillLeftBehind,
     TimeProvider Time,
     ILogger Log);

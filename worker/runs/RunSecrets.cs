@@ -1,6 +1,7 @@
 using Dts.Common.Hosting;
 using Dts.Worker.Commands;
 using Dts.Worker.Commands.Holders;
+using Dts.Worker.Native;
 
 namespace Dts.Worker.Runs;
 
@@ -92,13 +93,13 @@ internal sealed class RunSecrets(IReadOnlyList<string> sources, string root, str
 
     private static string? FindUnreadable(string path)
     {
-        var opened = Native.OpenForReading(path);
+        var opened = FileDescriptors.OpenForReading(path);
         if (opened < 0)
         {
             return Libc.Describe(-opened);
         }
 
-        Native.Close(opened);
+        FileDescriptors.Close(opened);
         return new FileInfo(path).Length is var length && length > SecretsFolder.BytesMax
             ? $"it has {length} bytes; expected at most {SecretsFolder.BytesMax}"
             : null;
@@ -108,10 +109,10 @@ internal sealed class RunSecrets(IReadOnlyList<string> sources, string root, str
     private string? FindUnusable()
     {
         // What is there must be a folder of ours: in a folder that others may write to, they could have made it first.
-        var made = Native.MakeFolder(root);
+        var made = Folders.Make(root);
         return made < 0 && (Libc.OwnerOf(root) != UserAccount.Own || new DirectoryInfo(root) is not { Exists: true, LinkTarget: null })
                 ? $"{root}: {Libc.Describe(-made)}"
-            : Native.OpenToMakers(root) is < 0 and var error ? $"{root}: {Libc.Describe(-error)}"
+            : Folders.OpenToMakers(root) is < 0 and var error ? $"{root}: {Libc.Describe(-error)}"
             : null;
     }
 }

@@ -9,7 +9,7 @@ namespace Dts.Worker.Sessions;
 /// The commands that an earlier process of this worker started: this process adopts those that a holder still has, and kills the others.
 /// </summary>
 internal sealed class FormerCommands(
-    string workerId, RunsInFlight runs, HeldCommands commands, LaunchLedger ledger, RunCgroups cgroups, ILogger log)
+    string workerId, RunsInFlight runs, HeldCommands commands, LaunchJournal journal, RunCgroups cgroups, ILogger log)
 {
     /// <summary>Adopts the commands that a holder still has, and those whose ending a holder has left.</summary>
     public void Adopt(LiveOutput outputs)
@@ -26,7 +26,7 @@ internal sealed class FormerCommands(
             // Its cgroup still exists, but its limits are set again: systemd may have had to lift them.
             _ = cgroups.TryMake(run, out var cgroup, out _);
             run.Cgroup = cgroup;
-            ledger.Launched(run, former.Running);
+            journal.Launched(run, former.Running);
             outputs.GoOn(run, run.Output!);
             log.Adopted(run.Name, run.Id, former.Running.Pid, former.Running.Ended.IsCompleted ? "it has ended meanwhile" : "it goes on");
         }
@@ -35,7 +35,7 @@ internal sealed class FormerCommands(
     /// <summary>Kills the commands that no holder has: nobody would learn how they end.</summary>
     public async Task KillLeftBehindAsync()
     {
-        foreach (var launch in ledger.Former.Where(launch => !runs.All.Any(run => run.Key == launch.Key)))
+        foreach (var launch in journal.Former.Where(launch => !runs.All.Any(run => run.Key == launch.Key)))
         {
             var killed = await KillLeftBehindAsync(commands, cgroups, launch, workerId);
             if (killed is > 0 and var processes)
@@ -53,7 +53,7 @@ internal sealed class FormerCommands(
     /// Kills the processes of a command that no holder has, and returns their number; null if no process can run as the command's user.
     /// </summary>
     public static async Task<int?> KillLeftBehindAsync(
-        HeldCommands commands, RunCgroups cgroups, LaunchLedger.Launch launch, string workerId)
+        HeldCommands commands, RunCgroups cgroups, LaunchJournal.Launch launch, string workerId)
     {
         var (key, pid, startTicks, userName) = launch;
         var (name, runId) = (key[..key.LastIndexOf('/')], key[(key.LastIndexOf('/') + 1)..]);

@@ -101,7 +101,7 @@ public sealed class SqliteAuditStoreTests : AuditStoreContract
     private readonly ScratchFolder _scratch = new();
 
     [Fact]
-    public async Task What_has_expired_is_removed()
+    public async Task Expired_records_are_removed()
     {
         using var store = OpenStore(TimeSpan.FromDays(1));
         await store.WriteAsync([Record(1), Record(2) with { At = Some.Now.AddDays(2) }], default);

@@ -123,7 +123,7 @@ public abstract class LogStoreContract : IDisposable
     [InlineData(RunStatus.Succeeded)]
     [InlineData(RunStatus.Killed)]
     [InlineData(RunStatus.Lost)]
-    public async Task Lost_is_replaced_by_every_ending_that_somebody_saw(RunStatus status)
+    public async Task Lost_is_replaced_by_every_other_ending(RunStatus status)
     {
         var store = Open();
         await WriteAsync(store, Some.Record(0, status: RunStatus.Lost), Some.Record(0, status: status));
@@ -132,7 +132,7 @@ public abstract class LogStoreContract : IDisposable
     }
 
     [Fact]
-    public async Task A_later_writing_replaces_an_earlier_one_with_all_that_is_sorted_by()
+    public async Task A_later_writing_replaces_an_earlier_one_and_its_place_in_the_lists()
     {
         var store = Open();
         await WriteAsync(store, Some.Record(0), Some.Record(1));
@@ -143,7 +143,7 @@ public abstract class LogStoreContract : IDisposable
     }
 
     [Fact]
-    public async Task Newest_first_and_of_one_start_the_later_id_first()
+    public async Task Lists_have_the_newest_first_and_the_later_id_first_of_one_start()
     {
         var store = Open();
         var twin = Some.Record(3) with { StartTime = Some.Record(5).StartTime };
@@ -228,7 +228,7 @@ public abstract class LogStoreContract : IDisposable
     }
 
     [Fact]
-    public async Task Records_are_found_by_what_they_are()
+    public async Task Records_are_found_by_each_condition()
     {
         var store = Open();
         RunRecord[] records =
@@ -452,7 +452,7 @@ public abstract class LogStoreContract : IDisposable
     }
 
     [Fact]
-    public async Task A_lost_run_of_which_somebody_saw_the_end_is_counted_as_what_it_came_to()
+    public async Task A_lost_run_whose_end_was_seen_is_counted_by_that_end()
     {
         var store = Open();
         await WriteAsync(store, Some.Record(0, status: RunStatus.Lost), Some.Record(1, status: RunStatus.Lost));
@@ -467,7 +467,7 @@ public abstract class LogStoreContract : IDisposable
     }
 
     [Fact]
-    public async Task More_than_fits_into_a_document_database_s_command_is_written_all_the_same()
+    public async Task More_than_fits_into_one_command_of_a_document_database_is_written()
     {
         var store = Open();
         var output = new string('x', 1 << 20);
@@ -496,7 +496,7 @@ public abstract class LogStoreContract : IDisposable
     }
 
     [Fact]
-    public async Task A_cursor_and_a_time_at_the_ends_of_what_can_be_are_taken()
+    public async Task Extreme_times_are_accepted_and_a_cursor_outside_the_calendar_is_none()
     {
         var store = Open();
         await WriteAsync(store, Some.Record(0));
@@ -509,7 +509,7 @@ public abstract class LogStoreContract : IDisposable
     }
 
     [Fact]
-    public async Task Nothing_to_write_is_no_failure()
+    public async Task Writing_nothing_succeeds()
     {
         var store = Open();
         await WriteAsync(store);
@@ -518,7 +518,7 @@ public abstract class LogStoreContract : IDisposable
     }
 
     [Fact]
-    public async Task What_one_writes_another_reads_at_once()
+    public async Task Records_written_by_one_are_read_at_once_by_another()
     {
         var (writer, reader) = (Open(), Open());
         await WriteAsync(writer, Some.Record(0));

@@ -19,7 +19,7 @@ public sealed class MongoLogStoreTests : LogStoreContract, IClassFixture<Documen
     }
 
     [Fact]
-    public async Task Another_language_s_official_client_reads_the_documents_and_agrees_on_shape_and_types()
+    public async Task The_official_Python_client_reads_the_documents_with_the_same_shape_and_types()
     {
         await WriteAsync(Open(), Some.Record(0, output: "备份\n"));
 
@@ -110,7 +110,7 @@ public sealed class MongoLogStoreTests : LogStoreContract, IClassFixture<Documen
     }
 
     [Fact]
-    public async Task What_is_not_there_is_told_with_its_place_and_without_its_password()
+    public async Task A_missing_server_is_named_with_its_address_and_without_the_password()
     {
         using var store = new MongoLogStore("mongodb://somebody:secret@127.0.0.1:1/", TimeSpan.FromMilliseconds(500), _log);
 
@@ -121,7 +121,7 @@ public sealed class MongoLogStoreTests : LogStoreContract, IClassFixture<Documen
     }
 
     [Fact]
-    public async Task That_indexes_cannot_be_made_is_said_once_however_often_it_is_tried()
+    public async Task Indexes_that_cannot_be_made_are_reported_once()
     {
         const string line = "indexes of the log cannot be made";
         using (var store = new MongoLogStore("mongodb://127.0.0.1:1/", TimeSpan.FromMilliseconds(100), _log))
@@ -139,7 +139,7 @@ public sealed class MongoLogStoreTests : LogStoreContract, IClassFixture<Documen
     [Theory]
     [InlineData("http://127.0.0.1/")]
     [InlineData("mongodb://")]
-    public void A_text_that_is_no_URI_is_told(string uri) =>
+    public void A_text_that_is_no_URI_is_refused(string uri) =>
         Assert.Throws<FormatException>(() => new MongoLogStore(uri, TimeSpan.FromSeconds(1), _log));
 
     [Fact]

@@ -70,7 +70,7 @@ public sealed class MongoUriTests(DocumentServer server) : IClassFixture<Documen
     }
 
     [Fact]
-    public async Task A_host_that_nobody_knows_is_one_line_that_names_it()
+    public async Task An_unknown_host_is_one_line_that_names_it()
     {
         Assert.StartsWith("MongoDB at nowhere.invalid: nowhere.invalid:27017: ", await FailureAsync("mongodb://nowhere.invalid/"));
     }
@@ -96,7 +96,7 @@ public sealed class MongoUriTests(DocumentServer server) : IClassFixture<Documen
         + "Could not find file '/nowhere.pem'.")]
     [InlineData("mongodb://h/?tls=false&tlsAllowInvalidCertificates=true", "option tls: \"false\", beside an option that needs TLS; "
         + "expected tls=true")]
-    public void An_option_that_is_not_supported_is_one_line_that_says_what_is(string uri, string expected) =>
+    public void An_unsupported_option_is_one_line_that_lists_the_supported_ones(string uri, string expected) =>
         Assert.Equal(expected, Assert.Throws<FormatException>(() => MongoUri.Read(uri, TimeSpan.FromSeconds(1))).Message);
 
     [Fact]

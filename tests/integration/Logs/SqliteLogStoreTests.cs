@@ -50,7 +50,7 @@ public sealed class SqliteLogStoreTests : LogStoreContract
     [Theory]
     [InlineData("/proc/no-such-folder/log.db")]
     [InlineData("/dev/null/log.db")]
-    public async Task A_place_where_it_cannot_be_is_told(string path)
+    public async Task A_path_that_cannot_be_written_is_reported(string path)
     {
         using var store = new SqliteLogStore(path);
 
@@ -60,7 +60,7 @@ public sealed class SqliteLogStoreTests : LogStoreContract
     }
 
     [Fact]
-    public async Task A_file_that_is_no_log_is_told_and_left_as_it_is()
+    public async Task A_file_that_is_no_log_is_reported_and_left_unchanged()
     {
         var text = new string('x', 5000);
         await File.WriteAllTextAsync(Path, text);
@@ -71,7 +71,7 @@ public sealed class SqliteLogStoreTests : LogStoreContract
     }
 
     [Fact]
-    public async Task It_works_once_its_place_has_been_put_right()
+    public async Task It_works_once_its_path_has_been_mended()
     {
         var store = Open();
         Directory.CreateDirectory(Path); // where the file should be
@@ -86,7 +86,7 @@ public sealed class SqliteLogStoreTests : LogStoreContract
     [Theory]
     [InlineData(false)]
     [InlineData(true)] // mv, with another in its place
-    public async Task A_file_that_is_removed_or_moved_away_is_made_anew_and_no_record_goes_where_nobody_finds_it(bool isReplaced)
+    public async Task A_file_that_is_removed_or_moved_away_is_replaced_and_no_record_is_lost(bool isReplaced)
     {
         var (writer, reader) = (Open(), Open());
         await WriteAsync(writer, Some.Record(0));
@@ -105,7 +105,7 @@ public sealed class SqliteLogStoreTests : LogStoreContract
     }
 
     [Fact]
-    public async Task A_question_that_nobody_waits_for_any_more_ends_and_others_are_answered_beside_it()
+    public async Task An_abandoned_query_ends_and_others_are_answered_beside_it()
     {
         var store = Open();
         await WriteAsync(store, Some.Record(0));

@@ -1,7 +1,9 @@
+using Dts.Worker.Native;
+
 namespace Dts.Worker.Commands.Holders;
 
 /// <summary>A started command as the child loop sees it, until its ending.</summary>
-/// <remarks>Not thread-safe. The child loop is its only user once it was handed over.</remarks>
+/// <remarks>Not thread-safe. The child loop is its only user once it has been posted.</remarks>
 internal sealed class Child(RunningCommand running, ShellCommand command, int pidFd, int input, CommandFiles files, long maxRssFloorKb)
 {
     public RunningCommand Running { get; } = running;
@@ -10,10 +12,10 @@ internal sealed class Child(RunningCommand running, ShellCommand command, int pi
 
     public int Pid => Running.Pid;
 
-    /// <summary>Tells of its end; below 0 when there was no descriptor to be had, and then it is asked for from time to time.</summary>
+    /// <summary>Readable once it has ended. Below 0 = the kernel gave none, and the loop looks for its end from time to time.</summary>
     public int PidFd { get; } = pidFd;
 
-    /// <summary>Our end of its output pipe; <see cref="OutputPipes"/> closes it.</summary>
+    /// <summary>The reading end of its output pipe; <see cref="OutputPipes"/> closes it.</summary>
     public int Input { get; } = input;
 
     public CommandFiles Files { get; } = files;
@@ -21,24 +23,35 @@ internal sealed class Child(RunningCommand running, ShellCommand command, int pi
     public OutputCapture Output { get; } = new(
         command.OutputLimitBytes, command.OutputTarget is { } target ? new OutputFile(target, files.Output) : null);
 
-    /// <summary>Our own peak of memory when it was spawned, which its figure begins with.</summary>
+    /// <summary>The largest resident set of this process when the child was spawned: the child's figure begins with it.</summary>
     public long MaxRssFloorKb { get; } = maxRssFloorKb;
 
     /// <summary>When it started, in the loop's milliseconds.</summary>
-    public long StartedAtMs { get; set; }
+    public long StartedAtMs { get; private set; }
 
-    /// <summary>When its time is up, in the loop's milliseconds.</summary>
-    public long TimesOutAtMs { get; set; } = long.MaxValue;
+    /// <summary>When it has reached its time limit, in the loop's milliseconds.</summary>
+    public long TimesOutAtMs { get; private set; } = long.MaxValue;
 
-    /// <summary>Its process has ended (and may be unreaped as yet, see <see cref="ProcessTree"/>).</summary>
+    /// <summary>Its process has ended, and may be unreaped (see <see cref="ProcessTree"/>).</summary>
     public bool HasEnded { get; set; }
 
     public KillSequence? Kill { get; set; }
 
     public TimerWheel<Child>.Entry? Timer { get; set; }
 
-    /// <summary>Its ending; a null outcome is its own, as its status tells it.</summary>
-    public CommandEnding ToEnding(CommandOutcome? outcome, Native.Reaped? reaped, DateTimeOffset endedAt)
+    /// <summary>Notes when it started, which sets its time limit.</summary>
+    public void Begin(long nowMs)
+    {
+        StartedAtMs = nowMs;
+        if (Command.Timeout > TimeSpan.Zero)
+        {
+            TimesOutAtMs = nowMs + (long)Math.Ceiling(Command.Timeout.TotalMilliseconds);
+        }
+    }
+
+    /// <summary>Describes how it ended.</summary>
+    /// <param name="outcome">Null = its exit status decides.</param>
+    public CommandEnding ToEnding(CommandOutcome? outcome, ChildProcesses.Reaped? reaped, DateTimeOffset endedAt)
     {
         var (text, truncated) = Output.ToText();
         return new CommandEnding(
@@ -57,7 +70,7 @@ internal sealed class Child(RunningCommand running, ShellCommand command, int pi
             Processes: Kill is { Processes.Count: > 0 } kill ? kill.Processes : null);
     }
 
-    private static CommandOutcome OutcomeOf(Native.Reaped? reaped) => reaped switch
+    private static CommandOutcome OutcomeOf(ChildProcesses.Reaped? reaped) => reaped switch
     {
         { ExitCode: { } code } => new CommandOutcome.Exited(code),
         { Signal: { } signal } => new CommandOutcome.Signaled(signal),

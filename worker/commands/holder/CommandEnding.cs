@@ -4,26 +4,25 @@ using Dts.Common.Logs;
 
 namespace Dts.Worker.Commands.Holders;
 
-/// <summary>All that is known of a command once it is over.</summary>
+/// <summary>How a command ended, with its output and what it used.</summary>
 /// <param name="Outcome">How it ended.</param>
-/// <param name="ExitCode">The shell's exit status; null when a signal ended it, or when it never ran.</param>
-/// <param name="Signal">The signal that ended the shell, be it ours or another's.</param>
+/// <param name="ExitCode">The shell's exit status; null = a signal ended it, or it never ran.</param>
+/// <param name="Signal">The signal that ended the shell, whoever sent it.</param>
 /// <param name="StartedAt">The wall clock just before the shell was executed.</param>
-/// <param name="EndedAt">The wall clock when its end was noticed; after a kill, when nothing was left of it.</param>
+/// <param name="EndedAt">The wall clock when its end was noticed; for a kill, when all its processes had ended.</param>
 /// <param name="CpuMs">Processor time of the shell and of the descendants it waited for.</param>
 /// <param name="MaxRssKb">
-/// The largest resident set among the shell and the descendants it waited for, in KiB; null where it is not known: a
-/// process begins with the figure of the one that spawned it (ours), so what stays below that cannot be told
-/// (getrusage(2), ru_maxrss).
+/// The largest resident set of the shell and the descendants it waited for, in KiB. A process begins with the figure of the one that
+/// spawned it, so smaller ones are unknown: null (getrusage(2), ru_maxrss).
 /// </param>
 /// <param name="Output">
-/// Standard output and standard error as they came, head and tail within the limit, bytes that are not UTF-8 replaced.
+/// Standard output and standard error in the order of writing: head and tail within the limit, with bytes that are not UTF-8 replaced.
 /// </param>
 /// <param name="OutputBytes">How many bytes it wrote, kept or not.</param>
 /// <param name="OutputTruncated">Whether bytes were cut from the middle of the output.</param>
-/// <param name="OutputStored">How many bytes of it are in the file that takes the whole output; 0 = there is none.</param>
-/// <param name="Leftovers">What survived a kill; normally empty.</param>
-/// <param name="Processes">Its processes just before it was killed; null = it was not, or they are not known.</param>
+/// <param name="OutputStored">How many bytes are in the file that takes the whole output; 0 = there is none.</param>
+/// <param name="Leftovers">The processes that survived a kill; normally none.</param>
+/// <param name="Processes">Its processes just before it was killed; null = it was not killed, or they are unknown.</param>
 internal sealed record CommandEnding(
     CommandOutcome Outcome,
     int? ExitCode,
@@ -67,5 +66,5 @@ internal sealed record CommandEnding(
         Leftovers: []);
 }
 
-/// <summary>A process that a kill could not end: in an uninterruptible sleep, or another user's.</summary>
+/// <summary>A process that survived a kill: in an uninterruptible sleep, or another user's.</summary>
 internal sealed record Leftover(int Pid, string Comm);

@@ -1,9 +1,11 @@
+using Dts.Worker.Native;
+
 namespace Dts.Worker.Commands.Holders;
 
-/// <summary>Runs commands, each in a session of its own: its output captured, its end noticed, its descendants within reach.</summary>
+/// <summary>Runs commands, each in a session of its own: captures its output, notices its end, and can kill all its descendants.</summary>
 /// <remarks>
-/// Thread-safe, but not to be disposed while a command is being started. Makes the process a subreaper (prctl(2),
-/// PR_SET_CHILD_SUBREAPER) and reaps the orphans that come to it.
+/// Thread-safe, but must not be disposed while a command is being started. Makes the process a subreaper (prctl(2),
+/// PR_SET_CHILD_SUBREAPER) and reaps orphaned descendants.
 /// </remarks>
 internal sealed class CommandRunner : IDisposable
 {
@@ -15,35 +17,32 @@ internal sealed class CommandRunner : IDisposable
     /// <exception cref="IOException">The kernel has no epoll instance or eventfd to give.</exception>
     public CommandRunner()
     {
-        Native.OccupyStandardStreams();
+        FileDescriptors.OccupyStandardStreams();
         _loop = new ChildLoop();
     }
 
     /// <summary>
-    /// Makes this thread a real-time one (sched(7)), which is best for starting many commands at one moment; nothing that it starts is.
-    /// For a thread of one's own that mostly sleeps, not for one of the pool. False if this process must not: it takes CAP_SYS_NICE.
+    /// Gives this thread real-time priority, so that it starts many commands at one moment; nothing that it starts inherits it. Meant for
+    /// a dedicated thread that mostly sleeps. False if this process lacks CAP_SYS_NICE.
     /// </summary>
-    public static bool TryHurryThisThread() => Native.TryRunFirst();
+    public static bool TryMakeThreadRealTime() => RealTime.TryEnter();
 
     /// <summary>
-    /// Whether a background process of an ended command may still write to that command's output. This runner reads such output and
-    /// discards it.
+    /// Whether a background process of an ended command may still write to that command's output, which is read and discarded.
     /// </summary>
     public bool HasOpenPipes => _loop.HasOpenPipes;
 
-    /// <summary>Does ahead of time what can be done: to be started, or disposed. What is wrong already shows when it is started.</summary>
-    public PreparedCommand Prepare(ShellCommand command) => Prepare(command, CommandFiles.Open(command));
-
+    /// <summary>Does all that can be done before the start. Faults that are known by then are reported by the start.</summary>
     /// <param name="files">The prepared command takes ownership of them.</param>
-    internal PreparedCommand Prepare(ShellCommand command, CommandFiles files)
+    public PreparedCommand Prepare(ShellCommand command, CommandFiles files)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         return new PreparedCommand(command, files);
     }
 
     /// <summary>
-    /// Starts a prepared command and uses it up. Returns when the shell has been executed; a command that cannot be started
-    /// (no such shell, no such directory, no more processes) has ended already, with the reason.
+    /// Starts a prepared command, and disposes it. Returns when the shell has been executed. A command that cannot be started (no such
+    /// shell, no such directory, no more processes) is returned as ended, with the reason.
     /// </summary>
     public RunningCommand Start(PreparedCommand prepared)
     {
@@ -59,15 +58,15 @@ internal sealed class CommandRunner : IDisposable
             _loop.Post(new ChildMessage.Started(new Child(
                 running,
                 prepared.Command,
-                pidFd: Native.OpenPidFd(running.Pid),
+                pidFd: ChildProcesses.OpenPidFd(running.Pid),
                 input: prepared.TakeInput(),
                 files: prepared.TakeFiles(),
-                maxRssFloorKb: Native.OwnMaxRssKb())));
+                maxRssFloorKb: ChildProcesses.OwnMaxRssKb())));
             return running;
         }
     }
 
-    /// <summary>Ends the thread. Commands that still run are left alone, and their endings are cancelled: kill them before.</summary>
+    /// <summary>Ends the thread. Running commands are left alone, and their endings are cancelled.</summary>
     public void Dispose()
     {
         if (_disposed)

@@ -1,27 +1,27 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using System.Threading.Channels;
 using Dts.Common.Hosting;
+using Dts.Worker.Native;
 using Microsoft.Win32.SafeHandles;
 
 namespace Dts.Worker.Commands.Holders;
 
 /// <summary>
-/// The process that starts a worker's commands and holds them: their pipes, their ends, their time limits. It outlives the worker, so that
-/// they do.
+/// The process that starts a worker's commands and holds them: their pipes, their ends, their time limits. It outlives the worker, and so
+/// do they.
 /// </summary>
 /// <remarks>
-/// <para>A worker speaks to it over a Unix socket (<see cref="HolderMessage"/>), one at a time: the next is heard when all that the one
-/// before said has been done. When the worker is gone the commands go on; what was only prepared is dropped. Once all have ended and nobody
-/// came for them, their endings are left in a file and the process ends.</para>
-/// <para>It runs as the user of its commands, without capabilities. It owns nothing in the worker's folder, so it inherits two descriptors:
-/// the listening socket and the file for the endings that it leaves. (A worker that cannot switch users runs it as its own user.)</para>
-/// <para>Constraint: the thread that hears the worker is the one that starts commands, and runs before all ordinary ones where it may: a
-/// start costs one message. So it never waits for anything but the worker's next word.</para>
+/// <para>One worker at a time speaks to it over a Unix socket (<see cref="HolderMessage"/>). The next one is heard when all requests of the
+/// one before have been carried out. When the worker is gone, started commands go on and prepared ones are dropped. Once all have ended and
+/// no worker has come, the holder leaves their endings in a file and ends.</para>
+/// <para>It runs as the user of its commands, without capabilities. It owns nothing in the worker's folder, so it inherits its descriptors.
+/// (A worker that cannot switch users runs it as its own user.)</para>
+/// <para>Constraint: the thread that hears the worker also starts commands, with real-time priority if it may. So a start costs one
+/// message, and this thread waits for nothing but the worker's next message.</para>
 /// </remarks>
 internal sealed class Holder : IDisposable
 {
-    /// <summary>What a holder's socket and the file of what it leaves are called, behind a name of its own.</summary>
+    /// <summary>The suffixes of a holder's socket, and of the file in which it leaves endings.</summary>
     internal const string SocketSuffix = ".sock", EndingsSuffix = ".ended";
 
     /// <summary>The descriptors that the holder inherits.</summary>
@@ -30,46 +30,40 @@ internal sealed class Holder : IDisposable
     private const int LookEveryMs = 100, LookIdlyEveryMs = 1000;
     private const int PermissionsOthersLack = 0x12; // 0022, the usual umask. Only the worker's own files are closed to other users.
 
-    private static readonly TimeSpan FirstCallWithin = TimeSpan.FromSeconds(30); // Or the worker that started us is no more.
+    private static readonly TimeSpan FirstCallWithin = TimeSpan.FromSeconds(30); // Later, the worker that started this one has died.
 
-    private readonly CommandRunner _runner = new();
+    private readonly CommandStarter _starter;
     private readonly string _path;
     private readonly Socket _listener;
     private readonly SafeFileHandle _endings = new(Endings, ownsHandle: true);
-    private readonly StartGate _starts = new(new SafeFileHandle(Gate, ownsHandle: true));
-    private readonly Dictionary<string, (PreparedCommand Command, string Tag)> _prepared = [];
-    private readonly Dictionary<string, Command> _held = []; // guarded by _gate
-    private readonly Lock _gate = new();
+    private readonly StartedCommands _started = new();
     private readonly Timer _deadlines;
-    private readonly StartingThread? _starting; // null: this thread is privileged, and starts commands itself
-    private Channel<HolderMessage>? _outbox; // guarded by _gate; null: no worker is there
 
     /// <param name="socketPath">Where the worker finds it.</param>
-    /// <param name="starting">It is the holder's from now on.</param>
-    private Holder(string socketPath, StartingThread? starting)
+    private Holder(string socketPath, CommandStarter starter)
     {
-        (_path, _starting) = (socketPath, starting);
+        (_path, _starter) = (socketPath, starter);
         _listener = new Socket(new SafeSocketHandle(Listener, ownsHandle: true));
-        _deadlines = new Timer(_ => KillOverdue(), null, LookEveryMs, LookEveryMs);
+        _deadlines = new Timer(_ => _started.KillOverdue(), null, LookEveryMs, LookEveryMs);
     }
 
     /// <summary>Holds commands until there are none and no worker is there.</summary>
     public static int Run(string socketPath)
     {
-        // The worker has us begin as a real-time process, where it may: so an ordinary user's needs no right to that. Only this thread and
-        // the one that starts commands stay so; what they make from here on is ordinary.
-        Native.GiveUpHurry();
-        Native.EndHurryOfOthers();
+        // The worker starts this process as a real-time one if it may, so an ordinary user needs no right to that. Only this thread and
+        // the one that starts commands stay real-time; what they start from here on is ordinary.
+        RealTime.GiveUp();
+        RealTime.LeaveInOtherThreads();
         var starting = UserAccount.Own == 0 ? null : new StartingThread();
-        CommandRunner.TryHurryThisThread();
+        CommandRunner.TryMakeThreadRealTime();
 
-        // Who means the worker must not hit its commands: "systemctl kill" reaches all that is in the unit, and a worker that stops leaves
-        // them to the next one.
+        // "systemctl kill" signals all processes of the unit. It means the worker, which leaves its commands to the next one.
         var registrations = new[] { PosixSignal.SIGTERM, PosixSignal.SIGINT, PosixSignal.SIGHUP }
             .Select(signal => PosixSignalRegistration.Create(signal, context => context.Cancel = true))
             .ToList();
         Libc.SetFileModeMask(PermissionsOthersLack);
-        using var holder = new Holder(socketPath, starting);
+        using var starter = new CommandStarter(Gate, starting);
+        using var holder = new Holder(socketPath, starter);
         holder.Run();
         registrations.ForEach(registration => registration.Dispose());
         return 0;
@@ -78,11 +72,8 @@ internal sealed class Holder : IDisposable
     public void Dispose()
     {
         _deadlines.Dispose();
-        _starting?.Dispose();
         _listener.Dispose();
         _endings.Dispose();
-        _starts.Dispose();
-        _runner.Dispose();
     }
 
     private void Run()
@@ -102,17 +93,10 @@ internal sealed class Holder : IDisposable
 
     private void Serve(HolderLine line)
     {
-        // At most a start and an ending for each command.
-        var outbox = Channel.CreateUnbounded<HolderMessage>(new() { SingleReader = true });
-        lock (_gate)
-        {
-            outbox.Writer.TryWrite(new HolderMessage.Holds([.. _held.Values.Select(command => command.ToHeld())]));
-            _outbox = outbox;
-        }
-
+        var messages = _started.Attach();
         var sending = Task.Run(async () =>
         {
-            await foreach (var message in outbox.Reader.ReadAllAsync())
+            await foreach (var message in messages.ReadAllAsync())
             {
                 line.Send(message);
             }
@@ -125,23 +109,13 @@ internal sealed class Holder : IDisposable
 
         while (line.Descriptors.TryDequeue(out var unclaimed))
         {
-            Native.Close(unclaimed);
+            FileDescriptors.Close(unclaimed);
         }
 
-        lock (_gate)
-        {
-            _outbox = null;
-        }
-
-        outbox.Writer.Complete();
-        sending.Wait(); // The worker is gone, so that nothing is waited for.
+        _started.Detach();
+        sending.Wait(); // It ends at once, because the worker is gone.
         line.Dispose();
-        foreach (var (command, _) in _prepared.Values)
-        {
-            command.Dispose(); // Nobody will say that it is to start.
-        }
-
-        _prepared.Clear();
+        _starter.DropAll(); // Nobody will ask for their start.
     }
 
     /// <summary>False once there is nothing to wait for.</summary>
@@ -150,17 +124,14 @@ internal sealed class Holder : IDisposable
         var hasLeft = false;
         while (!_listener.Poll(TimeSpan.FromMilliseconds(hasLeft ? LookIdlyEveryMs : LookEveryMs), SelectMode.SelectRead))
         {
-            lock (_gate)
+            if (_started.AnyRuns)
             {
-                if (_held.Values.Any(command => command.Ending is null))
-                {
-                    continue;
-                }
+                continue;
             }
 
             // Background processes of ended commands may still write to their pipes, and without a reader SIGPIPE would kill them.
             // So the holder reads the pipes until the last of these processes has ended.
-            if (!_runner.HasOpenPipes)
+            if (!_starter.HasOpenPipes)
             {
                 return false;
             }
@@ -184,7 +155,7 @@ internal sealed class Holder : IDisposable
         try
         {
             File.Delete(_path);
-            if (_held.Count == 0)
+            if (_started.Count == 0)
             {
                 File.Delete(Path.ChangeExtension(_path, EndingsSuffix));
             }
@@ -200,15 +171,14 @@ internal sealed class Holder : IDisposable
         try
         {
             RandomAccess.SetLength(_endings, 0);
-            if (_held.Count > 0)
+            if (_started.List() is { Commands.Count: > 0 } holds)
             {
-                var holds = new HolderMessage.Holds([.. _held.Values.Select(command => command.ToHeld())]);
                 RandomAccess.Write(_endings, HolderLine.ToBytes(holds), 0);
             }
         }
         catch (IOException failure)
         {
-            Console.Error.WriteLine($"the endings of {_held.Count} commands are lost: {failure.Message}");
+            Console.Error.WriteLine($"the endings of {_started.Count} commands are lost: {failure.Message}");
         }
     }
 
@@ -217,13 +187,13 @@ internal sealed class Holder : IDisposable
         switch (message)
         {
             case HolderMessage.Prepare(var id, var tag, var command, var files):
-                _prepared[id] = (_runner.Prepare(command, files.Take(descriptors)), tag);
+                _starter.Prepare(id, tag, command, files.Take(descriptors));
                 break;
-            case HolderMessage.Drop(var id) when _prepared.Remove(id, out var dropped):
-                dropped.Command.Dispose();
+            case HolderMessage.Drop(var id):
+                _starter.Drop(id);
                 break;
             case HolderMessage.Start(var ids, var notAfterMs, var deadlines, var number):
-                Start(ids, notAfterMs, number);
+                _started.Add(_starter.Start(ids, notAfterMs, number)); // One answer, after all starts.
                 foreach (var deadline in deadlines ?? [])
                 {
                     Take(deadline, descriptors);
@@ -231,133 +201,21 @@ internal sealed class Holder : IDisposable
 
                 break;
             case HolderMessage.Kill(var id, var reason, var graceMs):
-                Find(id)?.Running.Kill(reason, graceMs is { } ms ? TimeSpan.FromMilliseconds(ms) : null);
+                _started.Find(id)?.Running.Kill(reason, graceMs is { } ms ? TimeSpan.FromMilliseconds(ms) : null);
                 break;
-            case HolderMessage.KillAt killAt when Find(killAt.Id) is { } command:
+            case HolderMessage.KillAt killAt when _started.Find(killAt.Id) is { } command:
                 command.KillAt = killAt;
                 break;
             case HolderMessage.Forget(var id):
-                Command? forgotten;
-                lock (_gate)
-                {
-                    _held.Remove(id, out forgotten);
-                }
-
-                forgotten?.Running.Kill("its run is over", TimeSpan.Zero); // It started after the worker had stopped waiting for it.
+                // One that still runs started after the worker had given its start up.
+                _started.Remove(id)?.Running.Kill("its run is over", TimeSpan.Zero);
                 break;
             case HolderMessage.RemoveSecrets(var folders):
                 folders.ToList().ForEach(SecretsFolder.Remove);
                 break;
             case HolderMessage.KillLeft(var mark, var pid, var startTicks):
-                var answer = new HolderMessage.LeftKilled(LeftBehind.Kill(mark, pid, startTicks));
-                lock (_gate)
-                {
-                    _outbox?.Writer.TryWrite(answer);
-                }
-
+                _started.Tell(new HolderMessage.LeftKilled(LeftBehind.Kill(mark, pid, startTicks)));
                 break;
         }
-    }
-
-    /// <summary>What is to be said about a start comes after all of them.</summary>
-    private void Start(IReadOnlyList<string> ids, long notAfterMs, long number)
-    {
-        var started = new List<Command>(ids.Count);
-        notAfterMs = number == 0 || _starts.TryBegin(number) ? notAfterMs : 0;
-        if (_starting is null)
-        {
-            Start(ids, notAfterMs, started);
-        }
-        else
-        {
-            _starting.Do(() => Start(ids, notAfterMs, started));
-        }
-
-        lock (_gate)
-        {
-            started.ForEach(command => _held[command.Id] = command);
-            _outbox?.Writer.TryWrite(new HolderMessage.Started([.. started.Select(command => command.ToHeld())]));
-        }
-
-        started.ForEach(command => command.Following = FollowAsync(command));
-    }
-
-    private void Start(IReadOnlyList<string> ids, long notAfterMs, List<Command> started)
-    {
-        foreach (var id in ids)
-        {
-            if (!_prepared.Remove(id, out var prepared))
-            {
-                started.Add(new Command(id, "", RunningCommand.NotStarted("it was not prepared")));
-            }
-            else if (Environment.TickCount64 > notAfterMs)
-            {
-                prepared.Command.Dispose();
-                const string tooLate = "the process that starts commands was stalled and received the start request too late";
-                started.Add(new Command(id, prepared.Tag, RunningCommand.NotStarted(tooLate, tooLate: true)));
-            }
-            else
-            {
-                var secrets = prepared.Command.TakeSecrets();
-                started.Add(new Command(id, prepared.Tag, _runner.Start(prepared.Command)) { Secrets = secrets });
-            }
-        }
-    }
-
-    private async Task FollowAsync(Command command)
-    {
-        var ending = await command.Running.Ended;
-        if (command.Secrets is { } secrets)
-        {
-            SecretsFolder.Remove(secrets);
-        }
-
-        lock (_gate)
-        {
-            command.Ending = ending;
-            _outbox?.Writer.TryWrite(new HolderMessage.Ended(command.Id, ending));
-        }
-    }
-
-    private void KillOverdue()
-    {
-        List<Command> overdue;
-        lock (_gate)
-        {
-            overdue = [.. _held.Values.Where(command => command.Ending is null && Environment.TickCount64 >= command.KillAt?.AtMs)];
-        }
-
-        foreach (var command in overdue)
-        {
-            var (_, _, reason, graceMs) = command.KillAt!;
-            command.Running.Kill(reason, TimeSpan.FromMilliseconds(graceMs));
-        }
-    }
-
-    private Command? Find(string id)
-    {
-        lock (_gate)
-        {
-            return _held.GetValueOrDefault(id);
-        }
-    }
-
-    private sealed class Command(string id, string tag, RunningCommand running)
-    {
-        public string Id { get; } = id;
-
-        public RunningCommand Running { get; } = running;
-
-        /// <summary>Set, under the gate, when the worker is to be told of it.</summary>
-        public CommandEnding? Ending { get; set; }
-
-        public HolderMessage.KillAt? KillAt { get; set; }
-
-        /// <summary>The folder of its secrets, which goes when it has ended; null = it has none.</summary>
-        public string? Secrets { get; init; }
-
-        public Task? Following { get; set; }
-
-        public HolderMessage.Held ToHeld() => new(Id, tag, Running.Pid, Running.StartTicks, Running.StartedAt, Ending);
     }
 }

@@ -1,10 +1,11 @@
 using Dts.Common.Logs;
+using Dts.Worker.Native;
 
 namespace Dts.Worker.Commands.Holders;
 
-/// <summary>The way a command is ended by force: SIGTERM, a grace, SIGKILL in rounds until nothing is left.</summary>
+/// <summary>Kills a command: SIGTERM, a grace, then SIGKILL in rounds until nothing is left.</summary>
 /// <remarks>
-/// Not thread-safe. The child loop is its only caller. While it goes on, the command's own process is not reaped
+/// Not thread-safe. The child loop is its only caller. Until it is over, the command's own process is not reaped
 /// (see <see cref="ProcessTree"/>). Times are milliseconds of the loop's monotonic clock.
 /// </remarks>
 internal sealed class KillSequence(Child child, CommandOutcome outcome, TimeSpan grace)
@@ -12,12 +13,12 @@ internal sealed class KillSequence(Child child, CommandOutcome outcome, TimeSpan
     private const int FirstPauseMs = 5;
     private const int PauseMaxMs = 200;
     private const int RoundsMax = 25; // with these pauses, about four seconds
-    private const int LooksMax = 10; // or what escapes again and again would keep us here
+    private const int LooksMax = 10; // A process that escapes again and again must not keep the loop.
 
     private readonly int _pid = child.Pid;
     private readonly ProcessTree _tree = new(child);
     private readonly long _graceMs = (long)grace.TotalMilliseconds;
-    private readonly HashSet<int> _terminated = []; // the process groups that were sent SIGTERM
+    private readonly HashSet<int> _terminated = []; // the process groups that got SIGTERM
     private List<ProcessEntry> _others = []; // its living descendants, as of the last look
     private int _pauseMs = FirstPauseMs;
     private int _rounds;
@@ -27,23 +28,23 @@ internal sealed class KillSequence(Child child, CommandOutcome outcome, TimeSpan
     /// <summary>When SIGKILL follows.</summary>
     public long GraceEndsMs { get; private set; }
 
-    /// <summary>What the ending will say.</summary>
+    /// <summary>The outcome for the ending.</summary>
     public CommandOutcome Outcome { get; } = outcome;
 
-    /// <summary>All that descended from the command, so far as it was seen.</summary>
+    /// <summary>All descendants of the command that were seen.</summary>
     public IEnumerable<int> Descendants => _tree.Seen.Select(process => process.Pid);
 
     /// <summary>Its processes just before the first signal.</summary>
     public IReadOnlyList<RunProcess> Processes { get; private set; } = [];
 
-    /// <summary>What survived, once this is over.</summary>
+    /// <summary>The processes that survived, once this is over.</summary>
     public IReadOnlyList<Leftover> Leftovers { get; private set; } = [];
 
-    /// <summary>Sends SIGTERM to all that descends from these commands; for many together it costs about as much as for one.</summary>
+    /// <summary>Sends SIGTERM to these commands and all their descendants. For many it costs about as much as for one.</summary>
     /// <remarks>
-    /// Signals go to whole process groups, because that includes, in one step, what is being forked in them just then (a signal to
-    /// one process after the other would miss it). It is looked again until no further group shows, for a process may have left
-    /// its group before the signal came. A group gets SIGTERM once: what is started in it later is cleaning up.
+    /// Signals go to whole process groups: that reaches processes that are just being forked, which signals to one process after the other
+    /// would miss. It looks again until no further group appears, because a process may have left its group before the signal came. A group
+    /// gets SIGTERM once: processes that start in it later clean up.
     /// </remarks>
     /// <exception cref="IOException">The table of processes cannot be read.</exception>
     public static void Begin(IReadOnlyList<KillSequence> kills, ProcessSnapshots snapshots, long nowMs)
@@ -66,8 +67,8 @@ internal sealed class KillSequence(Child child, CommandOutcome outcome, TimeSpan
         }
     }
 
-    /// <summary>Looks what is left and, once the grace is over, kills it: when to look again, or null when all is done.</summary>
-    /// <remarks>A command that has ended must have done so before the table was read, or a last child of it might be missed.</remarks>
+    /// <summary>Looks for remaining processes and, after the grace, kills them. Returns when to look again; null = all is done.</summary>
+    /// <remarks>A command that has ended must have ended before the table was read, else its last child might be missed.</remarks>
     public long? Look(IReadOnlyList<ProcessEntry> table, bool hasEnded, long nowMs)
     {
         _others = _tree.FindOthers(table);
@@ -91,7 +92,7 @@ internal sealed class KillSequence(Child child, CommandOutcome outcome, TimeSpan
         child.Files.KillCgroup();
         foreach (var group in Groups())
         {
-            Send(group, Native.SIGKILL);
+            Send(group, ChildProcesses.SIGKILL);
         }
 
         return NextLook(nowMs);
@@ -104,7 +105,7 @@ internal sealed class KillSequence(Child child, CommandOutcome outcome, TimeSpan
         return next;
     }
 
-    /// <summary>Looks for what descends from each command, and returns the table that it looked through.</summary>
+    /// <summary>Finds the descendants of each command, and returns the table of processes.</summary>
     private static List<ProcessEntry> FindOthers(IReadOnlyList<KillSequence> kills)
     {
         var table = ProcessTable.List();
@@ -116,7 +117,7 @@ internal sealed class KillSequence(Child child, CommandOutcome outcome, TimeSpan
         return table;
     }
 
-    /// <summary>Its living processes, the command's own first.</summary>
+    /// <summary>Its living processes, beginning with the command's own.</summary>
     private List<ProcessEntry> ListAll(Dictionary<int, ProcessEntry> byPid) =>
         byPid.TryGetValue(_pid, out var own) && own.IsAlive ? [own, .. _others] : [.. _others];
 
@@ -134,24 +135,24 @@ internal sealed class KillSequence(Child child, CommandOutcome outcome, TimeSpan
     private bool Terminate()
     {
         var groups = Groups().Where(_terminated.Add).ToList();
-        groups.ForEach(group => Send(group, Native.SIGTERM));
+        groups.ForEach(group => Send(group, ChildProcesses.SIGTERM));
 
-        // What is stopped would sleep through its grace. From the last to the first: if a group is still stopped when the
-        // process ends that it depends on, it gets SIGHUP from the kernel.
+        // Stopped processes would sleep through the grace. From the last group to the first: the kernel sends SIGHUP to a group that is
+        // still stopped when the process that it depends on ends.
         groups.Reverse();
-        groups.ForEach(group => Send(group, Native.SIGCONT));
+        groups.ForEach(group => Send(group, ChildProcesses.SIGCONT));
         return groups.Count > 0;
     }
 
-    // The command's own comes first, or its script would go on to its next line when a child of another group is gone.
+    // The command's own group comes first: else its script would go on to its next line when a child of another group is gone.
     private IEnumerable<int> Groups() => _others.Select(process => process.Group).Prepend(_pid).Distinct();
 
-    // A group's number is its own as long as it has a member, the command's as long as that is not reaped.
+    // A group keeps its number while it has a member; the command's keeps it until the command is reaped.
     private void Send(int group, int signal)
     {
         if (group == _pid || _others.Any(process => process.Group == group && ProcessTree.IsStill(process)))
         {
-            _ = Native.SendSignalToGroup(group, signal);
+            _ = ChildProcesses.SignalGroup(group, signal);
         }
     }
 

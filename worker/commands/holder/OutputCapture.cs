@@ -3,10 +3,10 @@ using System.Text;
 
 namespace Dts.Worker.Commands.Holders;
 
-/// <summary>What is kept of a command's output: the head, the tail, and how much there was.</summary>
+/// <summary>Keeps head and tail of a command's output, and counts its bytes.</summary>
 /// <remarks>
-/// Not thread-safe. Takes memory as bytes come, in pieces of 4 KiB, never more than the limit. The first half of the limit
-/// keeps the head; the other half is a ring, in which the newest bytes replace the oldest.
+/// Not thread-safe. Memory grows with the output, in pieces of 4 KiB, up to the limit. The first half of the limit keeps the head; the
+/// other half is a ring, in which new bytes replace the oldest.
 /// </remarks>
 internal sealed class OutputCapture(int limitBytes, OutputFile? file = null)
 {
@@ -20,11 +20,11 @@ internal sealed class OutputCapture(int limitBytes, OutputFile? file = null)
     /// <summary>How many bytes were written, kept or not.</summary>
     public long TotalBytes { get; private set; }
 
-    /// <summary>Makes what there is so far readable for others.</summary>
+    /// <summary>Makes the output so far readable for others.</summary>
     public void Show() => file?.Show();
 
     /// <summary>
-    /// Ends the file besides: how many bytes are in it. Output that its text does not say byte for byte gets one in any case.
+    /// Ends the file, and returns its number of bytes. Output that the text does not give byte for byte always gets a file.
     /// </summary>
     public long CloseFile()
     {
@@ -32,7 +32,7 @@ internal sealed class OutputCapture(int limitBytes, OutputFile? file = null)
         return file?.Stored ?? 0;
     }
 
-    /// <summary>What stands where something was cut.</summary>
+    /// <summary>The line in place of the bytes that were cut.</summary>
     public static string Marker(long bytesCut) => string.Create(CultureInfo.InvariantCulture, $"\n[... {bytesCut} bytes cut ...]\n");
 
     public void Append(ReadOnlySpan<byte> bytes)
@@ -40,7 +40,7 @@ internal sealed class OutputCapture(int limitBytes, OutputFile? file = null)
         file?.Append(bytes);
         while (bytes.Length > 0)
         {
-            // What would be written over by the rest of these bytes need not be written at all.
+            // Bytes that the rest would overwrite are skipped.
             var ring = _limit - _headSize;
             if (TotalBytes >= _headSize && bytes.Length > ring)
             {
@@ -57,7 +57,7 @@ internal sealed class OutputCapture(int limitBytes, OutputFile? file = null)
         }
     }
 
-    /// <summary>The output as text; in UTF-8 it is no longer than the limit, its marker and replacements included.</summary>
+    /// <summary>The output as text; in UTF-8, with marker and replacements, it fits into the limit.</summary>
     public (string Text, bool Truncated) ToText()
     {
         var head = new byte[(int)Math.Min(TotalBytes, TotalBytes > _limit ? _headSize : _limit)];
@@ -79,7 +79,7 @@ internal sealed class OutputCapture(int limitBytes, OutputFile? file = null)
             Copy(TotalBytes - tail.Length, tail);
         }
 
-        // The marker's room is taken from both, so head and tail are longer than their budgets, and what they are cut within is cut off.
+        // Both give room to the marker, so head and tail are longer than their budgets, as the cuts require.
         var budget = _limit - MarkerSizeMax;
         var front = Utf8Cut.Front(head, budget / 2);
         var back = Utf8Cut.Back(tail, budget - (budget / 2));
@@ -101,7 +101,7 @@ internal sealed class OutputCapture(int limitBytes, OutputFile? file = null)
         }
     }
 
-    // Where the byte at a position of the stream has its place, up to the end of that place's piece or of the ring.
+    // The place of the byte at a position of the stream, up to the end of its piece or of the ring.
     private Span<byte> RoomAt(long position)
     {
         var offset = position < _headSize ? (int)position : _headSize + (int)((position - _headSize) % (_limit - _headSize));

@@ -5,13 +5,12 @@ using Microsoft.Win32.SafeHandles;
 namespace Dts.Worker.Commands.Holders;
 
 /// <summary>
-/// Takes a command's whole output up to a limit, on disk while it runs, so that others can read it before the command ends and after a
-/// crash.
+/// Writes a command's whole output, up to a limit, to disk while it runs, so that it can be read before the command ends and after a crash.
 /// </summary>
 /// <remarks>
 /// Not thread-safe. A short text stays in memory, and its file stays empty. The file is written once the output exceeds one piece, when
-/// a reader asks for it, or, for output that is not text, at the end. Its first line names the run. After a write error nothing more is
-/// written: the record of the run still has head and tail.
+/// a reader asks for it, or at the end if the output is not text. Its first line names the run. After a write error nothing more is
+/// written: the run's record still has head and tail.
 /// </remarks>
 /// <param name="descriptor">The empty file, open for writing; negative = it could not be opened.</param>
 internal sealed class OutputFile(OutputTarget target, int descriptor) : IDisposable
@@ -22,7 +21,7 @@ internal sealed class OutputFile(OutputTarget target, int descriptor) : IDisposa
     private long _length;
     private bool _hasFailed;
 
-    /// <summary>How many bytes are in the file, from the first on; 0 = there is none.</summary>
+    /// <summary>How many of the first bytes are in the file; 0 = it is empty.</summary>
     public long Stored { get; private set; }
 
     public void Append(ReadOnlySpan<byte> bytes)
@@ -48,7 +47,7 @@ internal sealed class OutputFile(OutputTarget target, int descriptor) : IDisposa
         }
     }
 
-    /// <summary>Makes what there is so far readable.</summary>
+    /// <summary>Makes the output so far readable.</summary>
     public void Show()
     {
         if (_pending is { Length: > 0 })
@@ -57,7 +56,7 @@ internal sealed class OutputFile(OutputTarget target, int descriptor) : IDisposa
         }
     }
 
-    /// <summary>Closes it, when what has no file needs none: it is text, of no more bytes than that.</summary>
+    /// <summary>Writes what is still in memory, unless it is text of at most so many bytes, and closes the file.</summary>
     public void End(int textBytesMax)
     {
         if (_pending is { } pending && (pending.Length > textBytesMax || !Utf8.IsValid(pending.GetBuffer().AsSpan(0, (int)pending.Length))))

@@ -1,9 +1,11 @@
+using Dts.Worker.Native;
+
 namespace Dts.Worker.Commands.Holders;
 
-/// <summary>Our ends of the commands' output pipes, read as soon as something is in them.</summary>
+/// <summary>The reading ends of the commands' output pipes.</summary>
 /// <remarks>
-/// Not thread-safe. The child loop is its only caller. A pipe outlives its command as long as some background child keeps it: what
-/// comes then is read and thrown away, for a closed pipe would kill the writer with SIGPIPE.
+/// Not thread-safe. The child loop is its only caller. A pipe outlives its command while a background child has it open. Its bytes are then
+/// read and discarded, because a closed pipe would kill the writer with SIGPIPE.
 /// </remarks>
 internal sealed class OutputPipes
 {
@@ -16,13 +18,13 @@ internal sealed class OutputPipes
     /// <summary>The number of open pipes. Any thread may read it.</summary>
     public int Count => Volatile.Read(ref _count);
 
-    public void Add(Child child) 
+    public void Add(Child child)
     {
         _children.Add(child.Input, child);
         Volatile.Write(ref _count, _children.Count);
     }
 
-    /// <summary>The command whose output comes out of a pipe; null when it is over.</summary>
+    /// <summary>The command that writes to a pipe; null = it is over.</summary>
     public Child? FindChild(int pipe) => _children.GetValueOrDefault(pipe);
 
     /// <summary>Reads once.</summary>
@@ -35,8 +37,8 @@ internal sealed class OutputPipes
     }
 
     /// <summary>
-    /// Takes what the pipe of a command that has ended holds at this moment, and the end of the stream if it comes next: a
-    /// background child that keeps the pipe, and even writes on and on, delays nothing.
+    /// Reads the bytes that the pipe of an ended command holds now, and the end of the stream if it comes next. A background child that
+    /// keeps the pipe, and even writes on and on, delays nothing.
     /// </summary>
     public void TakeRest(Child child)
     {
@@ -45,7 +47,7 @@ internal sealed class OutputPipes
             return;
         }
 
-        var rest = Native.CountReadable(child.Input);
+        var rest = FileDescriptors.CountReadable(child.Input);
         while (rest > 0 && Read(child.Input, child.Output, Math.Min(rest, ReadSize)) is > 0 and var count)
         {
             rest -= count;
@@ -55,7 +57,7 @@ internal sealed class OutputPipes
         Read(child.Input);
     }
 
-    /// <summary>Keeps nothing of what still comes for a command.</summary>
+    /// <summary>Discards all further output of a command.</summary>
     public void Forget(Child child)
     {
         if (FindChild(child.Input) == child)
@@ -68,23 +70,23 @@ internal sealed class OutputPipes
     {
         foreach (var pipe in _children.Keys)
         {
-            Native.Close(pipe);
+            FileDescriptors.Close(pipe);
         }
     }
 
-    // Nobody else has this end of the pipe: closing it also ends its watch.
+    // No other process has this end of the pipe, so closing it also ends its watch.
     private int Read(int pipe, OutputCapture? capture, int countMax)
     {
-        var count = Native.Read(pipe, _buffer.AsSpan(0, countMax));
+        var count = FileDescriptors.Read(pipe, _buffer.AsSpan(0, countMax));
         if (count > 0)
         {
             capture?.Append(_buffer.AsSpan(0, count));
         }
-        else if (count is not (-Native.EAGAIN or -Native.EINTR))
+        else if (count is not (-Errno.EAGAIN or -Errno.EINTR))
         {
             _ = _children.Remove(pipe);
             Volatile.Write(ref _count, _children.Count);
-            Native.Close(pipe);
+            FileDescriptors.Close(pipe);
         }
 
         return count;

@@ -1,10 +1,11 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Dts.Common.Hosting;
+using Dts.Worker.Native;
 
 namespace Dts.Worker.Commands.Holders;
 
-/// <summary>A command with all done that can be done before its time: starting it is one system call.</summary>
+/// <summary>A command that is prepared so far that one system call starts it.</summary>
 /// <remarks>Not thread-safe. It holds two descriptors and native memory until it is started or disposed.</remarks>
 internal sealed unsafe class PreparedCommand : IDisposable
 {
@@ -27,7 +28,7 @@ internal sealed unsafe class PreparedCommand : IDisposable
             return;
         }
 
-        if (Native.OpenPipe(out var readEnd, out var writeEnd) is < 0 and var error)
+        if (FileDescriptors.OpenPipe(out var readEnd, out var writeEnd) is < 0 and var error)
         {
             Error = $"no pipe for its output: {Libc.Describe(-error)}";
             return;
@@ -48,10 +49,10 @@ internal sealed unsafe class PreparedCommand : IDisposable
     /// <summary>Why it cannot be started, if that is known already.</summary>
     internal string? Error { get; private set; }
 
-    /// <summary>Our end of the pipe that the command writes to.</summary>
+    /// <summary>The reading end of the pipe that the command writes to.</summary>
     internal int Input { get; private set; } = -1;
 
-    /// <summary>Frees what was prepared; nothing to do once it is started.</summary>
+    /// <summary>Frees the descriptors and the memory.</summary>
     public void Dispose()
     {
         if (_disposed)
@@ -68,34 +69,34 @@ internal sealed unsafe class PreparedCommand : IDisposable
 
         if (_block is not null)
         {
-            Native.DestroySpawnFileActions(_block);
+            PosixSpawn.DestroyFileActions(_block);
             NativeMemory.Free(_block);
-            Native.Close(_output);
+            FileDescriptors.Close(_output);
             if (Input >= 0)
             {
-                Native.Close(Input);
+                FileDescriptors.Close(Input);
             }
         }
     }
 
     /// <summary>
-    /// Starts a holder in a session of its own, which writes where this process does and outlives it. Its environment has nothing that is
-    /// secret.
+    /// Starts a holder in a session of its own. It shares this process's standard error and outlives this process. Its environment
+    /// contains no secrets.
     /// </summary>
-    /// <param name="user">The user that it becomes; null = it stays what we are.</param>
-    /// <param name="handedOver">The descriptors that it finds as 3, 4 and so on. They have numbers above those.</param>
-    /// <returns>Its pid, to be reaped by this process.</returns>
+    /// <param name="user">The user that it runs as; null = this process's.</param>
+    /// <param name="passed">The descriptors that it finds as 3, 4 and so on. Their own numbers are higher.</param>
+    /// <returns>Its pid; this process reaps it.</returns>
     /// <exception cref="IOException">It cannot be started.</exception>
-    internal static int Launch(IReadOnlyList<string> program, UserAccount? user, params ReadOnlySpan<int> handedOver)
+    internal static int Launch(IReadOnlyList<string> program, UserAccount? user, params ReadOnlySpan<int> passed)
     {
         program = [.. user is null ? [] : UserSwitch.Front(user), .. program];
         string?[] strings = [.. program, null, .. CommandEnvironment.Clean(account: user).Select(pair => $"{pair.Key}={pair.Value}"), null];
-        var actions = stackalloc byte[Native.SpawnFileActionsSize];
+        var actions = stackalloc byte[PosixSpawn.FileActionsSize];
         var block = Lay(strings, headSize: 0, out var pointers);
         using var attributes = new SpawnAttributes(forHolder: true);
-        _ = Native.InitSpawnFileActions(actions, output: 2, directory: null, handedOver);
+        _ = PosixSpawn.InitFileActions(actions, output: 2, directory: null, passed);
         var pid = attributes.SpawnHolder(pointers[0], actions, pointers, pointers + program.Count + 1, switchesUser: user is not null);
-        Native.DestroySpawnFileActions(actions);
+        PosixSpawn.DestroyFileActions(actions);
         NativeMemory.Free(block);
         if (pid <= 0)
         {
@@ -120,14 +121,14 @@ internal sealed unsafe class PreparedCommand : IDisposable
             return pid;
         }
 
-        var entering = Command.Cwd is null ? 0 : Native.CheckDirectory(Command.Cwd);
+        var entering = Command.Cwd is null ? 0 : Folders.Check(Command.Cwd);
         Error = entering < 0
             ? $"{Command.Cwd}: {Libc.Describe(-entering)}"
             : $"{Marshal.PtrToStringUTF8((nint)_program)}: {Libc.Describe(-pid)}";
         return 0;
     }
 
-    /// <summary>Gives <see cref="Input"/> away: its new owner closes it.</summary>
+    /// <summary>Transfers <see cref="Input"/> to the caller, who closes it.</summary>
     internal int TakeInput()
     {
         var input = Input;
@@ -135,14 +136,14 @@ internal sealed unsafe class PreparedCommand : IDisposable
         return input;
     }
 
-    /// <summary>Gives the folder of its secrets away: its new owner removes it when the command has ended. Null = it has none.</summary>
+    /// <summary>Transfers the folder of its secrets to the caller, who removes it after the command. Null = there is none.</summary>
     internal string? TakeSecrets()
     {
         _ownsSecrets = false;
         return Command.Secrets?.Folder;
     }
 
-    /// <summary>Gives the files away: their new owner closes them.</summary>
+    /// <summary>Transfers the files to the caller, who closes them.</summary>
     internal CommandFiles TakeFiles()
     {
         var files = _files;
@@ -168,7 +169,7 @@ internal sealed unsafe class PreparedCommand : IDisposable
         return null;
     }
 
-    // A shell takes a script that begins with one of these for an option. A leading space prevents that and changes nothing else.
+    // Shells take a script that begins with one of these for an option. A leading space prevents that and changes nothing else.
     // ("--" does not work everywhere: fish takes it for the script.)
     private static string Guarded(string script) => script is ['-' or '+', ..] ? $" {script}" : script;
 
@@ -184,15 +185,16 @@ internal sealed unsafe class PreparedCommand : IDisposable
             .. command.Environment.Select(pair => $"{pair.Key}={pair.Value}"), null,
             command.Cwd,
         ];
-        var block = Lay(strings, Native.SpawnFileActionsSize, out var pointers);
+        var block = Lay(strings, PosixSpawn.FileActionsSize, out var pointers);
         program = pointers[0];
         arguments = pointers;
         environment = pointers + front.Count + 4;
-        _ = Native.InitSpawnFileActions(block, _output, directory: pointers[strings.Length - 1], _files.Cgroup >= 0 ? [_files.Cgroup] : []);
+        _ = PosixSpawn.InitFileActions(
+            block, _output, directory: pointers[strings.Length - 1], _files.Cgroup >= 0 ? [_files.Cgroup] : []);
         return block;
     }
 
-    /// <summary>Lays texts, each ended by a zero, into one block behind a head and the pointers to them.</summary>
+    /// <summary>Puts zero-terminated texts into one block, behind a head and the pointers to them.</summary>
     private static byte* Lay(string?[] strings, int headSize, out byte** pointers)
     {
         var textStart = headSize + (strings.Length * sizeof(byte*));

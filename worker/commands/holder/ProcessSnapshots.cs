@@ -8,12 +8,12 @@ namespace Dts.Worker.Commands.Holders;
 /// <summary>Takes snapshots of the processes of commands that are about to be killed.</summary>
 /// <remarks>
 /// Not thread-safe. The child loop is its only caller. The kernel reads a command line under a lock of the process's memory, which a hung
-/// process may never release. So a thread of its own reads the texts, and a kill waits for it at most <see cref="TextsWithin"/>, however
-/// many commands are killed. What is not read by then is empty, and while that thread hangs, no texts are read.
+/// process may never release. So a separate thread reads the texts, and a kill waits for it at most <see cref="TextsWithin"/>, however many
+/// commands are killed. Texts that are not read by then are empty. While the thread hangs, no texts are read.
 /// </remarks>
 internal sealed class ProcessSnapshots(Func<int, ProcessTexts>? read = null)
 {
-    /// <summary>So many processes of a command are kept, those nearest to it first.</summary>
+    /// <summary>The most processes of a command that are kept, those nearest to it first.</summary>
     public const int ProcessesMax = 100;
 
     /// <summary>The most bytes of JSON of a command's processes.</summary>
@@ -57,7 +57,7 @@ internal sealed class ProcessSnapshots(Func<int, ProcessTexts>? read = null)
         }
         catch (Exception full) when (full is OutOfMemoryException or ThreadStartException)
         {
-            _reading = null; // The host has no thread to give. The kill goes on.
+            _reading = null; // The host has no thread left. The kill goes on.
         }
 
         return texts;
@@ -80,7 +80,7 @@ internal sealed class ProcessSnapshots(Func<int, ProcessTexts>? read = null)
         process.RssPages * PageKb,
         texts?.WaitsIn ?? "");
 
-    /// <summary>Cuts long command lines, so that all of them get a fair share of the room.</summary>
+    /// <summary>Cuts long command lines, so that each gets a fair share of the room.</summary>
     private static RunProcess[] Fit(RunProcess[] processes)
     {
         var room = BytesMax - (processes.Length * BytesBesideCommand);
@@ -118,7 +118,7 @@ internal sealed class ProcessSnapshots(Func<int, ProcessTexts>? read = null)
         : rune.Utf8SequenceLength;
 }
 
-/// <summary>What a process says of itself, and what the kernel says that it waits in; empty = it cannot be read.</summary>
+/// <summary>A process's command line, and the kernel function that it waits in; empty = it cannot be read.</summary>
 internal sealed record ProcessTexts(string Command, string WaitsIn)
 {
     public static ProcessTexts Read(int pid) => new(ProcessTable.CommandLineOf(pid), ProcessTable.WaitChannelOf(pid));

@@ -1,20 +1,21 @@
 using System.Text;
+using Dts.Worker.Native;
 
 namespace Dts.Worker.Commands.Holders;
 
 /// <summary>
-/// What descends from one command, wherever it moved: children, the sessions they make, its cgroup, orphans with its mark.
+/// The descendants of one command, wherever they moved: children, the sessions that they make, its cgroup, orphans with its variables.
 /// </summary>
 /// <remarks>
-/// <para>Not thread-safe. Constraint: the command's own process is not reaped while this is used, dead or alive. So its
-/// number, which is that of a session and a group too, cannot have become a stranger's.</para>
-/// <para>A process that was seen here once stays one of ours under its pid and start time, even when what tied it to us is gone;
-/// and so does its session, which only its own descendants can be in.</para>
+/// <para>Not thread-safe. Constraint: the command's own process is not reaped while this is used. So no other process can have its number,
+/// which is also that of its session and its group.</para>
+/// <para>A process that was found once remains a descendant, under its pid and start time, even if it can no longer be traced to the
+/// command. So does its session, which only its own descendants can be in.</para>
 /// </remarks>
 internal sealed class ProcessTree
 {
     private static readonly int OwnPid = Environment.ProcessId;
-    private static readonly int OwnSession = Native.SessionOf(0);
+    private static readonly int OwnSession = ChildProcesses.SessionOf(0);
 
     private readonly HashSet<(int Pid, long StartTicks)> _seen = [];
     private readonly HashSet<int> _sessions;
@@ -36,12 +37,12 @@ internal sealed class ProcessTree
     public IReadOnlyCollection<(int Pid, long StartTicks)> Seen => _seen;
 
     /// <summary>
-    /// Whether the cgroup had a process of the command's at the last look, its own left out. The table alone may miss one: it is read
-    /// process by process, and what is made meanwhile is not in it.
+    /// Whether the cgroup had a process at the last look, besides the command's own. The table alone may miss one: it is read process by
+    /// process, and lacks those that start meanwhile.
     /// </summary>
     public bool HasMembers { get; private set; }
 
-    /// <summary>Its living processes, the command's own left out.</summary>
+    /// <summary>The living descendants, without the command itself.</summary>
     public List<ProcessEntry> FindOthers(IReadOnlyList<ProcessEntry> table)
     {
         var found = new List<ProcessEntry>();
@@ -74,7 +75,7 @@ internal sealed class ProcessTree
         return found;
     }
 
-    /// <summary>Whether a process is there as before; if not, its numbers may be another's by now.</summary>
+    /// <summary>Whether a process still has its number and group; if not, others may have them by now.</summary>
     public static bool IsStill(ProcessEntry process) =>
         ProcessTable.Find(process.Pid) is { } now && now.StartTicks == process.StartTicks && now.Group == process.Group;
 
@@ -85,7 +86,7 @@ internal sealed class ProcessTree
         || _seen.Contains((process.Pid, process.StartTicks))
         || IsMarkedOrphan(process);
 
-    // Whatever a command starts is in another session than ours: what shares ours was never a command's.
+    // All processes of commands are in other sessions than this process's.
     private bool IsMarkedOrphan(ProcessEntry process) =>
         process.Parent == OwnPid
         && process.Session != OwnSession

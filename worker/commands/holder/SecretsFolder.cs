@@ -1,9 +1,10 @@
 using Dts.Common.Hosting;
+using Dts.Worker.Native;
 using Microsoft.Win32.SafeHandles;
 
 namespace Dts.Worker.Commands.Holders;
 
-/// <summary>The folder of one command's secrets: made by the command's own user, so that no other can read it.</summary>
+/// <summary>The folder of one command's secrets. The command's user makes it, so no other user can read it.</summary>
 internal static class SecretsFolder
 {
     /// <summary>A secret is at most as long as a credential of systemd.</summary>
@@ -13,14 +14,14 @@ internal static class SecretsFolder
     private const UnixFileMode Closed = UnixFileMode.UserRead | UnixFileMode.UserExecute;
     private const UnixFileMode Open = Closed | UnixFileMode.UserWrite;
 
-    /// <summary>Copies the secrets from their open files. Returns what went wrong; null = all is there.</summary>
+    /// <summary>Copies the secrets from their open files. Returns why that failed; null = it did not.</summary>
     public static string? Make(SecretFiles secrets, IReadOnlyList<int> opened)
     {
         try
         {
             // The same command may be prepared a second time, when the holder before this one died.
             Remove(secrets.Folder);
-            if (Native.MakeFolder(secrets.Folder) is < 0 and var error)
+            if (Folders.Make(secrets.Folder) is < 0 and var error)
             {
                 return $"no folder for its secrets can be made at {secrets.Folder}: {Libc.Describe(-error)}";
             }
@@ -46,7 +47,7 @@ internal static class SecretsFolder
         }
     }
 
-    /// <summary>Removes a folder with all that is in it. A link is removed, not followed.</summary>
+    /// <summary>Removes a folder with its files. A link is removed, not followed.</summary>
     public static void Remove(string folder)
     {
         try

@@ -1,70 +1,71 @@
 using System.Runtime.InteropServices;
+using Dts.Worker.Native;
 
 namespace Dts.Worker.Commands.Holders;
 
-/// <summary>What every command is spawned with, in native memory: a posix_spawnattr_t for ordinary starts, one for hurried ones.</summary>
+/// <summary>The attributes of new processes, in native memory: a posix_spawnattr_t for ordinary starts, one for real-time ones.</summary>
 /// <remarks>
-/// <para>Hurried: on a busy host most of a start's time is spent waiting for a processor, and worst when many are due at the same
-/// moment, for each new shell competes with the next start. So the starting thread and the new process are real-time (SCHED_RR,
-/// priority 1) until the shell has been executed, and then at once ordinary again. Measured for 50 shells on 2 cores: all started
-/// after 10 ms instead of 45 ms, 99 % of starts in 0.4 ms (from a real-time thread) instead of 6 ms.</para>
-/// <para>The new process has SCHED_RESET_ON_FORK for that moment, so nothing it starts can inherit the priority. It takes CAP_SYS_NICE
-/// (or RLIMIT_RTPRIO, see sched(7)); without it starts are ordinary.</para>
+/// <para>On a busy host, most of a start's time is spent waiting for a processor. It is worst when many commands are due at once, because
+/// each new shell competes with the next start. So the starting thread and the new process are real-time (SCHED_RR, priority 1) until the
+/// shell has been executed, and then ordinary again. Measured for 50 shells on 2 cores: all started after 10 ms instead of 45 ms, 99 % of
+/// starts in 0.4 ms (from a real-time thread) instead of 6 ms.</para>
+/// <para>Meanwhile the new process has SCHED_RESET_ON_FORK, so nothing that it starts can inherit the priority. This needs CAP_SYS_NICE or
+/// RLIMIT_RTPRIO (sched(7)); without them all starts are ordinary.</para>
 /// </remarks>
 internal sealed unsafe class SpawnAttributes : IDisposable
 {
     private byte* _ordinary;
-    private byte* _hurried;
+    private byte* _realTime;
 
-    /// <param name="forHolder">What is hurried stays so, and hands it on.</param>
+    /// <param name="forHolder">The new process stays real-time, and so does all that it starts.</param>
     public SpawnAttributes(bool forHolder = false)
     {
-        _ordinary = (byte*)NativeMemory.AllocZeroed(Native.SpawnAttributesSize);
-        Native.InitSpawnAttributes(_ordinary);
-        _hurried = (byte*)NativeMemory.AllocZeroed(Native.SpawnAttributesSize);
-        Native.InitSpawnAttributes(_hurried);
-        if (!Native.TryAddHurry(_hurried, handedOn: forHolder))
+        _ordinary = (byte*)NativeMemory.AllocZeroed(PosixSpawn.AttributesSize);
+        PosixSpawn.InitAttributes(_ordinary);
+        _realTime = (byte*)NativeMemory.AllocZeroed(PosixSpawn.AttributesSize);
+        PosixSpawn.InitAttributes(_realTime);
+        if (!PosixSpawn.TryAddRealTime(_realTime, inherited: forHolder))
         {
-            Free(ref _hurried);
+            Free(ref _realTime);
         }
     }
 
     /// <summary>Starts a program without our capabilities, with real-time priority if allowed. Returns its pid, or -errno.</summary>
     public int Spawn(byte* path, byte* actions, byte** arguments, byte** environment)
     {
-        Native.GrantNothing();
-        return _hurried is not null && Native.TryHurry(out var former)
-            ? SpawnHurried(path, actions, arguments, environment, former)
-            : Native.Spawn(path, actions, _ordinary, arguments, environment);
+        Users.GrantNothing();
+        return _realTime is not null && RealTime.TryEnterForSpawn(out var former)
+            ? SpawnRealTime(path, actions, arguments, environment, former)
+            : PosixSpawn.Spawn(path, actions, _ordinary, arguments, environment);
     }
 
     public void Dispose()
     {
         Free(ref _ordinary);
-        Free(ref _hurried);
+        Free(ref _realTime);
     }
 
-    /// <summary>Starts a program that begins as a real-time process, if we may, and sees to that itself: its pid, or -errno.</summary>
-    /// <param name="switchesUser">It gets the right to change users, which it gives up with that.</param>
+    /// <summary>Starts a holder, as a real-time process if allowed: its pid, or -errno. It ends its priority itself.</summary>
+    /// <param name="switchesUser">It gets the right to change users, which it loses when it has changed.</param>
     public int SpawnHolder(byte* path, byte* actions, byte** arguments, byte** environment, bool switchesUser)
     {
-        Native.GrantNothing();
+        Users.GrantNothing();
         if (switchesUser)
         {
-            Native.GrantUserSwitch();
+            Users.GrantSwitch();
         }
 
-        var pid = _hurried is null ? 0 : Native.Spawn(path, actions, _hurried, arguments, environment);
-        pid = pid > 0 ? pid : Native.Spawn(path, actions, _ordinary, arguments, environment);
-        Native.GrantNothing();
+        var pid = _realTime is null ? 0 : PosixSpawn.Spawn(path, actions, _realTime, arguments, environment);
+        pid = pid > 0 ? pid : PosixSpawn.Spawn(path, actions, _ordinary, arguments, environment);
+        Users.GrantNothing();
         return pid;
     }
 
-    // Nothing else may happen between the two: whatever thread or process were started here would be real-time for ever.
-    private int SpawnHurried(byte* path, byte* actions, byte** arguments, byte** environment, int former)
+    // Nothing may happen between the two calls: a thread or process started here would be real-time forever.
+    private int SpawnRealTime(byte* path, byte* actions, byte** arguments, byte** environment, int former)
     {
-        var pid = Native.Spawn(path, actions, _hurried, arguments, environment);
-        Native.EndHurry(pid, former);
+        var pid = PosixSpawn.Spawn(path, actions, _realTime, arguments, environment);
+        RealTime.Leave(pid, former);
         return pid;
     }
 
@@ -72,7 +73,7 @@ internal sealed unsafe class SpawnAttributes : IDisposable
     {
         if (attributes is not null)
         {
-            Native.DestroySpawnAttributes(attributes);
+            PosixSpawn.DestroyAttributes(attributes);
             NativeMemory.Free(attributes);
             attributes = null;
         }

@@ -1,9 +1,9 @@
 namespace Dts.Worker.Commands.Holders;
 
-/// <summary>A real-time thread that only starts commands. A new process has its priority, too, until it executes its shell.</summary>
+/// <summary>A real-time thread that only starts commands. New processes have its priority until they execute their shells.</summary>
 /// <remarks>
-/// Holders of ordinary users need it: only a privileged process may turn inheritance of a thread's priority on and off again. Here it
-/// is always on, so code that runs on this thread must not start threads. Not thread-safe.
+/// Holders of ordinary users need it: only a privileged process may switch the inheritance of a thread's priority off and on again. On this
+/// thread it is always on, so code that runs here must not start threads. Not thread-safe.
 /// </remarks>
 internal sealed class StartingThread : IDisposable
 {
@@ -11,7 +11,7 @@ internal sealed class StartingThread : IDisposable
     private readonly AutoResetEvent _done = new(false);
     private Action? _work;
 
-    /// <summary>It takes its priority from the thread that makes it.</summary>
+    /// <summary>Starts the thread, which inherits the priority of the caller's.</summary>
     public StartingThread() => new Thread(Run) { IsBackground = true, Name = "dts-starts" }.Start();
 
     /// <summary>Runs an action on this thread and waits until it is done.</summary>

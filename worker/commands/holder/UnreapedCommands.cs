@@ -1,12 +1,10 @@
 using System.Collections.Concurrent;
+using Dts.Worker.Native;
 
 namespace Dts.Worker.Commands.Holders;
 
-/// <summary>The commands that this process has started and not reaped, so that they are not taken for orphans.</summary>
-/// <remarks>
-/// Thread-safe, and static for one reason: what wait4(2) may reap is the whole process's affair, also when there are
-/// several runners in it.
-/// </remarks>
+/// <summary>The commands that this process has started and not reaped, so that they are not reaped as orphans.</summary>
+/// <remarks>Thread-safe. Static, because wait4(2) reaps children of the whole process, however many runners it has.</remarks>
 internal static class UnreapedCommands
 {
     private static readonly ConcurrentDictionary<int, RunningCommand> ByPid = new();
@@ -14,7 +12,7 @@ internal static class UnreapedCommands
     private static int _spawning; // how many spawns are under way
     private static int _spawns;   // how many have begun, ever
 
-    /// <summary>Spawns with <paramref name="spawn"/>, which answers null if it cannot; nothing is reaped as an orphan meanwhile.</summary>
+    /// <summary>Calls <paramref name="spawn"/>, which returns null if it fails; no orphan is reaped meanwhile.</summary>
     public static RunningCommand? Spawn(Func<RunningCommand?> spawn)
     {
         Interlocked.Increment(ref _spawning);
@@ -35,42 +33,42 @@ internal static class UnreapedCommands
         }
     }
 
-    /// <summary>Forgets a command, after it was reaped (its pid may be another one's by now).</summary>
+    /// <summary>Removes a command that was reaped; another may have its pid by now.</summary>
     public static void Remove(RunningCommand running) => _ = ByPid.TryRemove(new(running.Pid, running));
 
     /// <summary>
-    /// Reaps orphaned descendants that have ended; one that cannot be told from a command just being spawned is left for the
-    /// next time. False when we have no children at all, so that there is nothing to come back for.
+    /// Reaps orphaned descendants that have ended. One that may be a command just being spawned is left for the next call. False = this
+    /// process has no children, so no further call is needed.
     /// </summary>
     public static bool ReapOrphans()
     {
         while (true)
         {
             var calm = FindCalm();
-            var pid = Native.FindEnded();
+            var pid = ChildProcesses.FindEnded();
             if (!IsCertainlyOrphan(pid, calm))
             {
-                return pid != -Native.ECHILD;
+                return pid != -Errno.ECHILD;
             }
 
-            _ = Native.Reap(pid);
+            _ = ChildProcesses.Reap(pid);
         }
     }
 
     /// <summary>
-    /// Reaps these of a command that was killed, which have become our orphans, if they have ended; what is left the next sweep gets.
+    /// Reaps the descendants of a killed command that have become orphans and have ended; the next sweep reaps the others.
     /// </summary>
     public static void ReapOrphans(IEnumerable<int> descendants)
     {
         var calm = FindCalm();
         foreach (var pid in descendants.Where(pid => IsCertainlyOrphan(pid, calm)))
         {
-            _ = Native.Reap(pid);
+            _ = ChildProcesses.Reap(pid);
         }
     }
 
-    // No lock: a real-time thread spawns, and must not wait for an ordinary one that was put aside while it held one. Instead: when no
-    // spawn was under way at a moment and none has begun since, every process of ours that there is has its entry in the table.
+    // No lock: the thread that spawns is real-time and must not wait for an ordinary one that holds the lock and does not run. Instead: if
+    // no spawn was under way at a moment and none has begun since, all commands of this process are in the table.
     private static int? FindCalm()
     {
         var spawns = Volatile.Read(ref _spawns);
@@ -80,7 +78,7 @@ internal static class UnreapedCommands
     private static bool IsCertainlyOrphan(int pid, int? calm) =>
         calm is { } spawns && Interlocked.CompareExchange(ref _spawns, 0, 0) == spawns && IsOrphan(pid);
 
-    // A child in our own session is neither a command nor an orphan of one: whoever started it will reap it.
+    // A child in this process's own session is neither a command nor an orphan of one.
     private static bool IsOrphan(int pid) =>
-        pid > 0 && !ByPid.ContainsKey(pid) && Native.SessionOf(pid) != Native.SessionOf(0);
+        pid > 0 && !ByPid.ContainsKey(pid) && ChildProcesses.SessionOf(pid) != ChildProcesses.SessionOf(0);
 }

@@ -31,9 +31,9 @@ public sealed class AlarmTests
     public async Task Set_to_an_earlier_time_it_rings_then()
     {
         using var alarm = new Alarm(Ring);
-        alarm.Set(DateTimeOffset.UtcNow.AddDays(1));
+        alarm.Set(DateTimeOffset.UtcNow.AddDays(1).ToUnixTimeMilliseconds());
         var earlier = DateTimeOffset.UtcNow.AddMilliseconds(20);
-        alarm.Set(earlier);
+        alarm.Set(earlier.ToUnixTimeMilliseconds());
 
         var (_, at) = await _rings.Reader.ReadAsync(CancellationToken.None).AsTask().Soon();
 
@@ -60,13 +60,13 @@ public sealed class AlarmTests
         using var unset = new Alarm(Ring);
         using var later = new Alarm(Ring);
         using var witness = new Alarm(_ => _rings.Writer.TryComplete());
-        var soon = DateTimeOffset.UtcNow.AddMilliseconds(30);
+        var soon = DateTimeOffset.UtcNow.AddMilliseconds(30).ToUnixTimeMilliseconds();
 
         unset.Set(soon);
         later.Set(soon);
         unset.Set(null);
         later.Set(long.MaxValue);
-        witness.Set(soon.AddMilliseconds(30));
+        witness.Set(soon + 30);
         var rang = await _rings.Reader.WaitToReadAsync(CancellationToken.None).AsTask().Soon();
 
         Assert.False(rang);
@@ -77,7 +77,7 @@ public sealed class AlarmTests
     {
         using var alarm = new Alarm(Ring);
         var due = DateTimeOffset.UtcNow.AddMilliseconds(200);
-        alarm.Set(due);
+        alarm.Set(due.ToUnixTimeMilliseconds());
 
         alarm.NoticeStep();
         var first = await _rings.Reader.ReadAsync(CancellationToken.None).AsTask().Soon();
@@ -89,7 +89,7 @@ public sealed class AlarmTests
     }
 
     [Fact]
-    public void Disposed_it_ends_its_thread_even_out_of_its_own_ring()
+    public void Disposing_it_ends_its_thread_even_from_its_own_ring()
     {
         using var rang = new ManualResetEventSlim();
         Alarm? own = null;
@@ -102,7 +102,7 @@ public sealed class AlarmTests
         Assert.True(rang.Wait(Patience.Limit, CancellationToken.None));
 
         var other = new Alarm(Ring);
-        other.Set(DateTimeOffset.UtcNow.AddDays(1));
+        other.Set(DateTimeOffset.UtcNow.AddDays(1).ToUnixTimeMilliseconds());
         other.Dispose();
         other.Dispose();
         other.Set(0);

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Dts.Tests.Support;
 using Dts.Worker.Commands;
 using Dts.Worker.Commands.Holders;
+using Dts.Worker.Native;
 using Xunit;
 
 namespace Dts.Tests.Unit.Worker.Commands;
@@ -19,7 +20,7 @@ public sealed class CommandRunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task Both_outputs_are_kept_in_the_order_they_came()
+    public async Task Both_outputs_are_kept_in_the_order_of_writing()
     {
         var before = DateTimeOffset.UtcNow;
         var ending = await Run("echo one; echo two >&2; echo three; printf four");
@@ -63,7 +64,7 @@ public sealed class CommandRunnerTests : IDisposable
     [InlineData("/etc/passwd",    null,           "cannot start: /etc/passwd: Permission denied")]
     [InlineData("/bin/bash",      "/no/such/dir", "cannot start: /no/such/dir: No such file or directory")]
     [InlineData("/bin/bash",      "/etc/passwd",  "cannot start: /etc/passwd: Not a directory")]
-    public async Task What_cannot_be_started_ends_with_one_line_that_names_it(string shell, string? cwd, string error)
+    public async Task A_command_that_cannot_start_ends_with_one_line_that_names_the_cause(string shell, string? cwd, string error)
     {
         var running = Start(Command("echo hi") with { Shell = shell, Cwd = cwd });
         var ending = await running.Ended.Soon();
@@ -75,7 +76,7 @@ public sealed class CommandRunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task A_script_that_no_process_can_be_given_ends_with_one_line_too()
+    public async Task A_script_that_no_process_can_get_ends_with_one_line_too()
     {
         var tooLong = await Run($": {new string('x', 200_000)}");
         var zero = await Run("echo a\0b");
@@ -96,7 +97,7 @@ public sealed class CommandRunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task The_clean_environment_is_what_crontab_gives()
+    public async Task The_clean_environment_is_that_of_crontab()
     {
         var clean = CommandEnvironment.Clean();
         var ending = await Start(Command("echo $SHELL; cd; pwd; command -v cat") with { Environment = clean }).Ended.Soon();
@@ -107,12 +108,12 @@ public sealed class CommandRunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task It_reads_nothing_and_has_no_descriptor_of_ours()
+    public async Task Its_input_is_empty_and_it_inherits_no_descriptor()
     {
         var forgotten = dup(2); // as a library might open one, without O_CLOEXEC
         var ending = await Run("cat; readlink /proc/self/fd/0; cd /proc/self/fd; for i in [0-9]*; do [ -e $i ] && echo $i; done");
 
-        Native.Close(forgotten);
+        FileDescriptors.Close(forgotten);
         Assert.Equal("/dev/null\n0\n1\n2\n", ending.Output);
     }
 
@@ -126,7 +127,7 @@ public sealed class CommandRunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task Its_signals_are_as_a_login_shell_has_them()
+    public async Task Its_signals_are_those_of_a_login_shell()
     {
         var ending = await Run("grep -E 'Sig(Ign|Blk)' /proc/self/status; yes | head -1");
 
@@ -135,7 +136,7 @@ public sealed class CommandRunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task However_hurried_its_start_it_runs_with_ordinary_priority()
+    public async Task A_command_started_with_real_time_priority_runs_with_ordinary_priority()
     {
         // Of the shell and of a child of it: nice, real-time priority and policy (proc(5), stat).
         const string script = "sleep 0.1; for i in $$ self; do set -- $(cat /proc/$i/stat); echo ${19} ${40} ${41}; done";
@@ -143,7 +144,7 @@ public sealed class CommandRunnerTests : IDisposable
         var fromThread = new TaskCompletionSource<RunningCommand>();
         new Thread(() =>
         {
-            _ = CommandRunner.TryHurryThisThread();
+            _ = CommandRunner.TryMakeThreadRealTime();
             fromThread.SetResult(Start(Command(script)));
         }).Start();
 
@@ -155,7 +156,7 @@ public sealed class CommandRunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task It_runs_where_it_is_told_to()
+    public async Task It_runs_in_its_directory()
     {
         var elsewhere = await Start(Command("pwd") with { Cwd = _scratch.Path }).Ended.Soon();
         var here = await Run("pwd");
@@ -168,7 +169,7 @@ public sealed class CommandRunnerTests : IDisposable
     public async Task It_counts_what_it_used()
     {
         // What stays below our own largest size cannot be told, so it takes more than that.
-        var kilobytes = Native.OwnMaxRssKb() + 200_000;
+        var kilobytes = ChildProcesses.OwnMaxRssKb() + 200_000;
         var ending = await Run($"for ((i = 0; i < 100000; i++)); do :; done; head -c {kilobytes}K /dev/zero | tail -n 1 | wc -c");
 
         Assert.Equal($"{kilobytes * 1024}\n", ending.Output);
@@ -209,7 +210,7 @@ public sealed class CommandRunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task What_a_background_child_writes_later_goes_nowhere_and_does_it_no_harm()
+    public async Task Later_output_of_a_background_child_is_discarded_and_does_not_end_it()
     {
         var ending = await Run(
             $"(while [ ! -e {_scratch.File("go")} ]; do sleep 0.02; done; echo late; echo late >&2; "
@@ -230,7 +231,7 @@ public sealed class CommandRunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task Hundreds_at_once_each_have_their_own_ending()
+    public async Task Hundreds_of_commands_at_once_each_have_their_own_ending()
     {
         using var other = new CommandRunner();
         var commands = Enumerable.Range(0, 300)
@@ -245,7 +246,7 @@ public sealed class CommandRunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task A_child_that_somebody_else_started_is_not_reaped()
+    public async Task A_child_that_other_code_started_is_not_reaped()
     {
         for (var i = 0; i < 20; i++)
         {
@@ -258,7 +259,7 @@ public sealed class CommandRunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task What_was_prepared_and_never_started_leaves_nothing_behind()
+    public async Task A_command_prepared_and_never_started_leaves_nothing_behind()
     {
         // Two descriptors each: if they leaked, there would be no more long before the end.
         for (var i = 0; i < 50_000; i++)

@@ -55,7 +55,7 @@ public sealed class KillTests : IDisposable
     [InlineData("trap '' TERM; touch $READY; while :; do sleep 0.1; done")]
     [InlineData("trap '' TERM; (setsid bash -c 'touch $READY; while :; do sleep 0.1; done' &) ; while :; do sleep 0.1; done")]
     [InlineData("trap 'setsid sleep 300 & setsid sleep 300 &' TERM; touch $READY; while :; do sleep 0.1; done")]
-    public async Task What_does_not_heed_it_is_killed_after_the_grace(string script)
+    public async Task A_process_that_ignores_sigterm_is_killed_after_the_grace(string script)
     {
         var running = Start(script, ShortGrace);
         await _scratch.FileSoon("ready");
@@ -73,7 +73,7 @@ public sealed class KillTests : IDisposable
     // an orphan only from then on, with nothing of ours in its environment
     [InlineData("setsid bash -c 'env -i READY=$READY setsid bash -c "
         + "\"trap : TERM; touch \\$READY; while :; do sleep 0.1; done\" & wait' & wait")]
-    public async Task A_shell_that_leaves_while_its_daemon_stays_is_waited_for(string script)
+    public async Task A_kill_waits_for_the_daemon_of_a_shell_that_has_ended(string script)
     {
         var running = Start(script, ShortGrace);
         await _scratch.FileSoon("ready");
@@ -109,7 +109,7 @@ public sealed class KillTests : IDisposable
     }
 
     [Fact]
-    public async Task One_that_cleans_up_on_sigterm_is_over_when_it_has_done_so()
+    public async Task A_command_that_cleans_up_on_sigterm_is_over_when_it_has_cleaned_up()
     {
         var running = Start("trap 'echo bye; exit 4' TERM; touch $READY; while :; do sleep 0.05; done", LongGrace);
         await _scratch.FileSoon("ready");
@@ -121,7 +121,7 @@ public sealed class KillTests : IDisposable
     }
 
     [Fact]
-    public async Task Descendants_that_clean_up_are_waited_for_as_well()
+    public async Task A_kill_waits_for_descendants_that_clean_up()
     {
         var running = Start(
             "setsid bash -c \"trap 'sleep 0.2; echo child done; exit' TERM; touch $READY; while :; do sleep 0.05; done\" & wait",
@@ -134,7 +134,7 @@ public sealed class KillTests : IDisposable
     }
 
     [Fact]
-    public async Task A_stopped_command_hears_of_it_too()
+    public async Task A_stopped_command_gets_sigterm_too()
     {
         var running = Start("trap 'echo bye; exit' TERM; kill -STOP $$", LongGrace);
         await Patience.Until(() => Processes.StateOf(running.Pid) == "T", () => Processes.StateOf(running.Pid) ?? "gone");
@@ -167,7 +167,7 @@ public sealed class KillTests : IDisposable
     }
 
     [Fact]
-    public async Task A_kill_tells_what_ran_just_before_the_first_signal()
+    public async Task A_kill_lists_the_processes_just_before_the_first_signal()
     {
         var running = Start("sleep 300 & setsid sleep 301 & trap 'echo bye; exit' TERM; wait", LongGrace);
         await Patience.Until(() => FindSleeping().Count == 2, State);
@@ -186,7 +186,7 @@ public sealed class KillTests : IDisposable
     }
 
     [Fact]
-    public async Task A_timeout_tells_what_used_the_processor_and_what_waited_in_the_kernel()
+    public async Task A_timeout_lists_the_processes_that_used_the_processor_or_waited_in_the_kernel()
     {
         var running = Start("sleep 300 & while :; do :; done", LongGrace, timeout: TimeSpan.FromSeconds(1));
         await Patience.Until(() => FindSleeping().Count == 1, State);
@@ -199,7 +199,7 @@ public sealed class KillTests : IDisposable
     }
 
     [Fact]
-    public async Task A_command_that_ends_by_itself_tells_of_no_processes()
+    public async Task A_command_that_ends_by_itself_lists_no_processes()
     {
         var ending = await Start("sleep 0.1", LongGrace).Ended.Soon(State);
 

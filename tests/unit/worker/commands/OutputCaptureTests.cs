@@ -2,6 +2,7 @@ using System.Text;
 using Dts.Tests.Support;
 using Dts.Worker.Commands;
 using Dts.Worker.Commands.Holders;
+using Dts.Worker.Native;
 using Xunit;
 
 namespace Dts.Tests.Unit.Worker.Commands;
@@ -17,7 +18,7 @@ public sealed class OutputCaptureTests
     [InlineData(6, "hello\n")]
     [InlineData(6, "备份")]
     [InlineData(100, "a\0b")]
-    public void What_fits_is_kept_as_it_came(int limit, string output)
+    public void Output_within_the_limit_is_kept_unchanged(int limit, string output)
     {
         var (text, truncated) = Captured(limit, Utf8.GetBytes(output)).ToText();
 
@@ -25,7 +26,7 @@ public sealed class OutputCaptureTests
     }
 
     [Fact]
-    public void Of_more_the_head_and_the_tail_are_kept_with_a_line_that_counts_what_was_cut()
+    public void Of_longer_output_head_and_tail_are_kept_with_a_line_that_counts_the_bytes_cut()
     {
         var lines = Utf8.GetBytes(string.Concat(Enumerable.Range(1, 10_000).Select(i => $"{i}\n")));
 
@@ -44,7 +45,7 @@ public sealed class OutputCaptureTests
     [InlineData(0)]
     [InlineData(1)]
     [InlineData(47)]
-    public void A_limit_with_no_room_for_the_marker_keeps_nothing_of_what_does_not_fit(int limit)
+    public void A_limit_without_room_for_the_marker_keeps_nothing_of_longer_output(int limit)
     {
         var capture = Captured(limit, Utf8.GetBytes(new string('x', 1000)));
 
@@ -56,12 +57,12 @@ public sealed class OutputCaptureTests
     [InlineData("text that fits", 100, 0)]
     [InlineData("more text than fits", 10, 19)]
     [InlineData("no text: \u00ff", 100, 10)]
-    public void Short_output_gets_a_file_at_its_end_when_its_text_does_not_say_it_byte_for_byte(string output, int limit, int stored)
+    public void Short_output_that_is_not_text_gets_a_file_at_its_end(string output, int limit, int stored)
     {
         using var scratch = new ScratchFolder();
         var target = new OutputTarget(scratch.File("1.out"), "hello/1", 1000);
         var bytes = Encoding.Latin1.GetBytes(output);
-        var capture = new OutputCapture(limit, new OutputFile(target, Native.OpenForWriting(target.Path, make: true)));
+        var capture = new OutputCapture(limit, new OutputFile(target, FileDescriptors.OpenForWriting(target.Path, make: true)));
         capture.Append(bytes);
 
         Assert.Equal(stored, capture.CloseFile());
@@ -95,7 +96,7 @@ public sealed class OutputCaptureTests
     }
 
     [Fact]
-    public void However_it_is_written_the_same_is_kept()
+    public void Pieces_of_any_size_give_the_same_result()
     {
         for (var round = 0; round < 500; round++)
         {
@@ -122,7 +123,7 @@ public sealed class OutputCaptureTests
     }
 
     [Fact]
-    public void It_takes_memory_for_what_it_keeps_and_never_more()
+    public void It_takes_memory_only_for_the_bytes_that_it_keeps()
     {
         var chunk = new byte[64 * 1024];
         var before = GC.GetAllocatedBytesForCurrentThread();

@@ -1,5 +1,6 @@
 using Dts.Worker.Commands;
 using Dts.Worker.Commands.Holders;
+using Dts.Worker.Native;
 using Microsoft.Win32.SafeHandles;
 using Xunit;
 
@@ -8,10 +9,10 @@ namespace Dts.Tests.Unit.Worker.Commands;
 public sealed class OutputPipesTests
 {
     [Fact]
-    public void What_is_in_the_pipe_when_a_command_ends_is_kept_and_what_comes_later_is_not()
+    public void Bytes_in_the_pipe_at_a_command_s_end_are_kept_and_later_ones_are_not()
     {
         var pipes = new OutputPipes();
-        Assert.Equal(0, Native.OpenPipe(out var readEnd, out var writeEnd));
+        Assert.Equal(0, FileDescriptors.OpenPipe(out var readEnd, out var writeEnd));
         using var writer = new FileStream(new SafeFileHandle(writeEnd, ownsHandle: true), FileAccess.Write, bufferSize: 0);
         var child = new Child(
             new RunningCommand(pid: 1, startTicks: 1, DateTimeOffset.UtcNow, (_, _, _) => { }),
@@ -28,7 +29,7 @@ public sealed class OutputPipesTests
         pipes.Read(readEnd);
 
         Assert.Equal(("now", false), child.Output.ToText());
-        Assert.Equal(0, Native.CountReadable(readEnd));
+        Assert.Equal(0, FileDescriptors.CountReadable(readEnd));
         Assert.Null(pipes.FindChild(readEnd));
         pipes.CloseAll();
     }

@@ -29,7 +29,7 @@ public sealed class ProcessSnapshotsTests
     }
 
     [Fact]
-    public void What_short_texts_leave_of_the_room_longer_ones_get()
+    public void Longer_texts_get_the_room_that_short_ones_leave()
     {
         var text = new string('x', 4000);
         var snapshots = new ProcessSnapshots(pid => new ProcessTexts(pid > 95 ? text : "short", ""));
@@ -41,7 +41,7 @@ public sealed class ProcessSnapshotsTests
     }
 
     [Fact]
-    public async Task A_process_whose_texts_cannot_be_read_delays_no_kill_and_the_others_keep_theirs()
+    public async Task A_process_whose_texts_cannot_be_read_delays_no_kill_and_costs_no_other_text()
     {
         using var hangs = new ManualResetEventSlim();
         var snapshots = new ProcessSnapshots(pid =>
@@ -64,7 +64,7 @@ public sealed class ProcessSnapshotsTests
     }
 
     [Fact]
-    public async Task A_command_line_made_to_confuse_is_shown_on_one_line()
+    public async Task A_command_line_with_control_characters_is_shown_on_one_line()
     {
         using var runner = new CommandRunner();
         var running = runner.Start(runner.Prepare(new ShellCommand
@@ -90,7 +90,7 @@ public sealed class ProcessSnapshotsTests
     }
 
     [Fact]
-    public void An_ending_comes_back_from_the_holder_s_line_with_its_processes_and_that_of_an_older_holder_without()
+    public void An_ending_has_its_processes_and_that_of_an_older_holder_has_none()
     {
         var process = new RunProcess(7, 1, "D", "tar \"x\" ␛", 12, 345, "nfs_wait");
         var at = Some.Now;

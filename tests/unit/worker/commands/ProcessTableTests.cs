@@ -8,7 +8,7 @@ namespace Dts.Tests.Unit.Worker.Commands;
 public sealed class ProcessTableTests
 {
     [Fact]
-    public void It_lists_this_process_as_the_kernel_knows_it()
+    public void It_lists_this_process_with_the_kernel_s_numbers()
     {
         var own = Assert.Single(ProcessTable.List(), process => process.Pid == Environment.ProcessId);
         var fields = File.ReadAllText("/proc/self/stat").Split(") ")[^1].Split(' ');
@@ -21,7 +21,7 @@ public sealed class ProcessTableTests
     }
 
     [Fact]
-    public async Task A_name_made_to_confuse_does_not()
+    public async Task A_process_name_with_parentheses_and_spaces_is_read_correctly()
     {
         using var scratch = new ScratchFolder();
         using var runner = new CommandRunner();

@@ -25,7 +25,7 @@ public sealed class RunCgroupTests : IDisposable
     }
 
     [Fact]
-    public async Task The_command_is_in_it_from_its_first_instruction_and_so_is_what_it_starts()
+    public async Task The_command_and_its_children_are_in_it_from_the_first_instruction()
     {
         var ending = await RunAsync("grep ^0:: /proc/$$/cgroup; setsid grep ^0:: /proc/self/cgroup; echo $0 $#");
 
@@ -35,7 +35,7 @@ public sealed class RunCgroupTests : IDisposable
     }
 
     [Fact]
-    public async Task A_kill_reaches_what_has_hidden_from_everything_else()
+    public async Task A_kill_reaches_a_daemon_that_nothing_else_finds()
     {
         // A daemon, forked twice into sessions of its own while nobody looked, with nothing of ours in its environment.
         var running = Start(
@@ -53,7 +53,7 @@ public sealed class RunCgroupTests : IDisposable
     }
 
     [Fact]
-    public async Task What_it_used_is_told_also_of_those_that_nobody_waited_for()
+    public async Task Usage_includes_processes_that_nobody_waited_for()
     {
         var done = _scratch.File("done");
         var ending = await RunAsync(
@@ -65,7 +65,7 @@ public sealed class RunCgroupTests : IDisposable
     }
 
     [Fact]
-    public async Task It_can_be_removed_when_it_is_empty_with_what_the_command_made_in_it()
+    public async Task It_can_be_removed_when_it_is_empty_with_the_cgroups_made_in_it()
     {
         var running = Start($"mkdir {_folder.File("inner")}; echo > {_scratch.File("ready")}; read -t 300 < <(sleep 300)", _cgroup);
         await _scratch.FileSoon("ready");
@@ -82,7 +82,7 @@ public sealed class RunCgroupTests : IDisposable
     [Theory]
     [InlineData(true,  "exit status 125", "dts: cannot enter the cgroup that enforces the limits of this job\n")]
     [InlineData(false, "",                "it ran\n")]
-    public async Task Where_it_cannot_be_entered_a_command_with_limits_does_not_run_and_any_other_does(
+    public async Task If_it_cannot_be_entered_commands_with_limits_fail_and_others_run(
         bool mustHold, string error, string lastLine)
     {
         var ending = await Start("echo it ran", new RunCgroup(_scratch.File("none"), mustHold)).Ended.Soon();

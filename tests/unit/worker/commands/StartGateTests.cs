@@ -8,7 +8,7 @@ public sealed class StartGateTests : IDisposable
     private readonly StartGate _gate = StartGate.Make();
 
     [Fact]
-    public void What_the_holder_has_begun_cannot_be_given_up()
+    public void A_request_that_the_holder_has_begun_cannot_be_given_up()
     {
         Assert.True(_gate.TryBegin(1));
         Assert.False(_gate.TryGiveUp(1));
@@ -16,7 +16,7 @@ public sealed class StartGateTests : IDisposable
     }
 
     [Fact]
-    public void What_was_given_up_is_not_begun_and_the_next_request_is()
+    public void A_request_given_up_is_not_begun_and_the_next_one_is()
     {
         Assert.True(_gate.TryGiveUp(7));
         Assert.False(_gate.TryBegin(7));
@@ -25,7 +25,7 @@ public sealed class StartGateTests : IDisposable
     }
 
     [Fact]
-    public async Task Of_two_that_try_at_once_one_wins()
+    public async Task If_both_sides_try_at_once_one_wins()
     {
         for (var number = 1L; number <= 20_000; number++)
         {

@@ -25,7 +25,7 @@ public sealed class TimerWheelTests
     [InlineData(70 * Year)]
     [InlineData(253_402_300_799_999 - Now)]
     [InlineData(long.MaxValue - Now)]
-    public void A_timer_fires_at_its_millisecond_and_not_one_before(long distance)
+    public void A_timer_fires_at_its_millisecond_and_not_before(long distance)
     {
         var wheel = new TimerWheel<string>(Now);
         _ = wheel.Add(Now + distance, "it");
@@ -50,7 +50,7 @@ public sealed class TimerWheelTests
     }
 
     [Fact]
-    public void Timers_fire_in_order_of_time_and_then_of_adding()
+    public void Timers_fire_in_the_order_of_time_and_then_of_adding()
     {
         var wheel = new TimerWheel<string>(Now);
         _ = wheel.Add(Now + Hour, "third, added far ahead");
@@ -80,7 +80,7 @@ public sealed class TimerWheelTests
     }
 
     [Fact]
-    public void A_step_back_neither_loses_nor_hastens_a_timer()
+    public void A_step_back_loses_no_timer_and_fires_none_early()
     {
         var wheel = new TimerWheel<string>(Now);
         _ = wheel.Add(Now + 1, "before the step");
@@ -97,7 +97,7 @@ public sealed class TimerWheelTests
     }
 
     [Fact]
-    public void Sleeping_to_the_next_due_time_wakes_a_few_times_only_and_never_too_late()
+    public void Sleeping_to_the_next_due_time_wakes_few_times_and_never_too_late()
     {
         var wheel = new TimerWheel<string>(Now);
         _ = wheel.Add(Now + Year, "it");
@@ -131,7 +131,7 @@ public sealed class TimerWheelTests
     }
 
     [Fact]
-    public void Whatever_is_done_to_it_a_wheel_does_as_a_sorted_list_would()
+    public void A_wheel_behaves_like_a_sorted_list()
     {
         for (var round = 0; round < 200; round++)
         {

@@ -67,7 +67,7 @@ public sealed class EndingChannelTests : IDisposable
     }
 
     [Fact]
-    public async Task Any_number_of_large_outputs_reaches_the_spool_whole_and_few_of_them_are_in_memory()
+    public async Task Any_number_of_large_outputs_reaches_the_spool_whole_with_few_in_memory()
     {
         const int count = 100;
         using var spool = Spool.Open(_scratch.File("spool"), 4L << 30, new RecordedLog());

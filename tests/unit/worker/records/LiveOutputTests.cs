@@ -4,6 +4,7 @@ using Dts.Common.Jobs;
 using Dts.Tests.Support;
 using Dts.Worker.Commands;
 using Dts.Worker.Commands.Holders;
+using Dts.Worker.Native;
 using Dts.Worker.Records;
 using Dts.Worker.Runs;
 using Xunit;
@@ -22,7 +23,7 @@ public sealed class LiveOutputTests : IDisposable
     public void Dispose() => _scratch.Dispose();
 
     [Fact]
-    public async Task Whoever_goes_on_after_another_process_begins_where_that_one_s_chunks_end()
+    public async Task A_process_continues_where_the_chunks_of_the_one_before_end()
     {
         var target = await ShipFirstLineAsync();
         using var file = Written(target, "one\ntwo\nthree\n"); // What was written after its last look is in the same piece as the rest.
@@ -32,7 +33,7 @@ public sealed class LiveOutputTests : IDisposable
     }
 
     [Fact]
-    public async Task What_an_ended_run_left_is_brought_to_its_end_and_its_file_removed()
+    public async Task The_rest_of_an_ended_run_s_output_is_shipped_and_its_file_removed()
     {
         var target = await ShipFirstLineAsync();
         using (Written(target, "one\nand the rest\n"))
@@ -46,7 +47,7 @@ public sealed class LiveOutputTests : IDisposable
     }
 
     [Fact]
-    public async Task A_write_that_was_taken_and_not_answered_leaves_no_hole_when_there_is_more_by_the_next_try()
+    public async Task A_write_without_an_answer_leaves_no_hole()
     {
         using var outputs = Outputs();
         var target = outputs.Begin(_run);
@@ -78,7 +79,7 @@ public sealed class LiveOutputTests : IDisposable
 
     private static OutputFile Written(OutputTarget target, string text)
     {
-        var file = new OutputFile(target, Native.OpenForWriting(target.Path, make: true));
+        var file = new OutputFile(target, FileDescriptors.OpenForWriting(target.Path, make: true));
         file.Append(Encoding.UTF8.GetBytes(text));
         file.Show();
         return file;

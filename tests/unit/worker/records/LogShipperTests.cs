@@ -29,7 +29,7 @@ public sealed class LogShipperTests : IDisposable
     }
 
     [Fact]
-    public async Task A_batch_goes_when_it_is_full()
+    public async Task A_full_batch_is_written_at_once()
     {
         var running = Run();
         Append(BatchSize);
@@ -40,7 +40,7 @@ public sealed class LogShipperTests : IDisposable
     }
 
     [Fact]
-    public async Task A_batch_goes_when_its_first_record_has_waited_long_enough_and_not_before()
+    public async Task A_batch_is_written_when_its_first_record_has_waited_long_enough()
     {
         var running = Run();
         _appended.Writer.TryWrite(true);
@@ -58,7 +58,7 @@ public sealed class LogShipperTests : IDisposable
     }
 
     [Fact]
-    public async Task What_an_earlier_process_left_goes_at_once()
+    public async Task Records_of_an_earlier_process_are_written_at_once()
     {
         Append(2);
         _spool.Dispose();
@@ -72,7 +72,7 @@ public sealed class LogShipperTests : IDisposable
     }
 
     [Fact]
-    public async Task A_store_that_is_away_and_comes_back_has_all_in_order_and_the_log_says_both_once()
+    public async Task A_store_that_was_away_gets_all_records_in_order_and_the_log_says_both_once()
     {
         _store.IsBroken = true;
         var running = Run();
@@ -111,7 +111,7 @@ public sealed class LogShipperTests : IDisposable
     }
 
     [Fact]
-    public async Task A_store_that_is_back_just_before_the_end_has_all()
+    public async Task A_store_that_is_back_just_before_the_end_gets_all_records()
     {
         _store.IsBroken = true;
         var running = Run();
@@ -142,7 +142,7 @@ public sealed class LogShipperTests : IDisposable
     }
 
     [Fact]
-    public async Task A_store_that_was_away_longer_than_the_quota_lasts_gets_every_record_once_the_older_ones_shortened()
+    public async Task A_store_away_longer_than_the_quota_lasts_gets_every_record_once()
     {
         const int all = 100;
         var output = new string('x', 5_000);
@@ -192,7 +192,7 @@ public sealed class LogShipperTests : IDisposable
     }
 
     [Fact]
-    public async Task However_many_records_the_store_refuses_all_are_kept_and_the_others_are_shipped()
+    public async Task Any_number_of_refused_records_is_kept_and_the_others_are_shipped()
     {
         var refused = new RefusedRecords(_scratch.File("refused"), filesMax: 2);
         _store.Refuses = id => id == Some.Record(8).Id ? null : "Document failed validation";

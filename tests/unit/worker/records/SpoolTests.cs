@@ -20,7 +20,7 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
-    public void Records_come_back_whole_and_in_the_order_in_which_they_went_in()
+    public void Records_come_back_whole_and_in_order()
     {
         var spool = Open();
         var records = Enumerable.Range(0, 5).Select(n => Some.Record(n, output: $"line {n}\n\0 备份 \ud83d\udd50")).ToList();
@@ -33,7 +33,7 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
-    public void On_each_thread_that_it_meets_a_long_output_takes_no_more_memory_than_its_text()
+    public void A_long_output_takes_no_more_memory_than_its_text_on_any_thread()
     {
         var output = string.Concat(Enumerable.Repeat("\0\n\"zeile\" 备份 \ud83d\udd50", 15_000));
         var spool = Open();
@@ -55,7 +55,7 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
-    public void What_was_not_acknowledged_is_read_again_also_by_the_next_process()
+    public void Unacknowledged_records_are_read_again_even_by_the_next_process()
     {
         var spool = Open();
         spool.Append(Records(0, 5));
@@ -74,7 +74,7 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
-    public void What_was_acknowledged_is_not_read_again_when_it_is_opened_twice_in_a_row()
+    public void Acknowledged_records_are_not_read_again_when_it_is_opened_twice_in_a_row()
     {
         var spool = Open();
         spool.Append(Records(0, 3));
@@ -89,7 +89,7 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
-    public void Opened_twice_in_a_row_without_reading_nothing_is_lost()
+    public void Opening_it_twice_in_a_row_loses_nothing()
     {
         var spool = Open();
         spool.Append(Records(0, 3));
@@ -150,7 +150,7 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
-    public void A_flipped_bit_costs_its_own_record_alone()
+    public void A_flipped_bit_costs_only_its_own_record()
     {
         var spool = Open();
         spool.Append(Records(0, 1));
@@ -167,7 +167,7 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
-    public void A_damaged_length_costs_what_is_behind_it_but_nothing_that_comes_later()
+    public void A_damaged_length_costs_the_rest_of_its_segment_and_no_later_one()
     {
         var spool = Open();
         spool.Append(Records(0, 1));
@@ -203,7 +203,7 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
-    public void A_batch_has_no_more_bytes_than_stores_take_but_one_record_at_least()
+    public void A_batch_has_at_least_one_record_and_no_more_bytes_than_stores_take()
     {
         var spool = Open();
         Array.ForEach([.. Enumerable.Range(0, 7)], n => spool.Append([Some.Record(n, output: new string('x', 3 << 20))]));
@@ -222,7 +222,7 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
-    public async Task A_disk_that_it_has_filled_itself_takes_records_again_once_all_is_shipped()
+    public async Task A_disk_that_the_spool_filled_takes_records_again_once_all_is_shipped()
     {
         await using var disk = await SmallDisk.MountAsync(_scratch.File("spool"), kilobytes: 512);
         using var spool = Open();
@@ -245,7 +245,7 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
-    public void A_segment_that_cannot_be_read_holds_up_no_other_and_is_shipped_by_a_start_that_can_read_it()
+    public void An_unreadable_segment_blocks_no_other_and_a_later_start_ships_it()
     {
         var spool = Open();
         spool.Append(Records(0, 2));
@@ -300,7 +300,7 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
-    public void What_the_reader_has_looked_into_is_left_as_it_is()
+    public void A_segment_that_the_reader_has_looked_into_is_not_shortened()
     {
         var spool = Open(quotaBytes: 100_000);
         var output = new string('x', 6_000);
@@ -319,7 +319,7 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
-    public void With_nothing_left_to_shorten_new_records_go_short_and_at_last_above_the_quota_and_none_is_dropped()
+    public void With_nothing_left_to_shorten_new_records_are_shortened_and_none_is_dropped()
     {
         var spool = Open(quotaBytes: 20_000);
         for (var n = 0; n < 50; n++)
@@ -338,7 +338,7 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
-    public void A_process_that_ended_at_any_step_of_a_shortening_has_lost_and_doubled_nothing()
+    public void A_process_that_ends_at_any_step_of_a_shortening_loses_and_doubles_nothing()
     {
         var spool = Open(quotaBytes: 100_000);
         var output = new string('x', 6_000);
@@ -370,7 +370,7 @@ public sealed class SpoolTests : IDisposable
     }
 
     [Fact]
-    public void A_shortening_leaves_what_is_damaged_as_it_is()
+    public void A_shortening_leaves_damaged_entries_unchanged()
     {
         var spool = Open(quotaBytes: 100_000);
         var output = new string('x', 3_000);

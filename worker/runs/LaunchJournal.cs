@@ -5,13 +5,13 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker.Runs;
 
-/// <summary>What this worker may have started: so that after a kill -9 the next process under its id knows what to look for.</summary>
+/// <summary>The commands that this worker may have started. After a kill -9, the next process under its id looks for them.</summary>
 /// <remarks>
 /// The first line is <c>boot id</c>. Then each step appends a line before it happens: <c>launching job/runId 0 0 user</c>,
 /// <c>launched job/runId pid startTicks user</c>, <c>ended job/runId</c>. No fsync is needed: a crash of the host also ends the commands.
 /// Thread-safe.
 /// </remarks>
-internal sealed class LaunchLedger : IDisposable
+internal sealed class LaunchJournal : IDisposable
 {
     private const int LinesMax = 20_000;
     private const string Boot = "boot";
@@ -22,21 +22,20 @@ internal sealed class LaunchLedger : IDisposable
     private readonly Dictionary<string, string> _open = [];
     private FileStream? _file; // Null = not created yet: the disk was full at the start.
     private int _lines;
-
     private bool _failing;
 
-    private LaunchLedger(string path, ILogger log)
+    private LaunchJournal(string path, ILogger log)
     {
         (_path, _log) = (path, log);
         Former = File.Exists(path) ? ReadOpen(path) : [];
         Guard(() => _file = Rewrite());
     }
 
-    /// <summary>What the process before this one may have started and did not see end.</summary>
+    /// <summary>The commands that the process before this one may have started and did not see end.</summary>
     public IReadOnlyList<Launch> Former { get; }
 
-    public static LaunchLedger Open(string folder, ILogger log) =>
-        DataFolder.Guard(folder, () => new LaunchLedger(Path.Combine(folder, "launches"), log));
+    public static LaunchJournal Open(string folder, ILogger log) =>
+        DataFolder.Guard(folder, () => new LaunchJournal(Path.Combine(folder, "launches"), log));
 
     public void Launching(Run run) => Write(run, "launching", run.User.Length > 0 ? $" 0 0 {run.User}" : "");
 
@@ -122,7 +121,7 @@ internal sealed class LaunchLedger : IDisposable
         _file = shorter;
     });
 
-    /// <summary>Running goes on when the disk is full.</summary>
+    /// <summary>A full disk is logged once and stops no run.</summary>
     private void Guard(Action write)
     {
         try
@@ -134,7 +133,7 @@ internal sealed class LaunchLedger : IDisposable
         {
             if (!_failing)
             {
-                _log.LedgerFailed(_path, failure.Message);
+                _log.LaunchJournalFailed(_path, failure.Message);
             }
 
             _failing = true;
@@ -151,7 +150,7 @@ internal sealed class LaunchLedger : IDisposable
     }
 
     /// <param name="Key">The run, as job/runId.</param>
-    /// <param name="Pid">0 = it was not known yet; with the start time it names the process.</param>
+    /// <param name="Pid">With the start time it names the process; 0 = not known yet.</param>
     /// <param name="User">The user that the command runs as; empty = the worker's own.</param>
     internal sealed record Launch(string Key, int Pid, long StartTicks, string User = "");
 }

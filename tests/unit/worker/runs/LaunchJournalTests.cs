@@ -7,22 +7,22 @@ using Xunit;
 
 namespace Dts.Tests.Unit.Worker.Runs;
 
-public sealed class LaunchLedgerTests : IDisposable
+public sealed class LaunchJournalTests : IDisposable
 {
     private readonly ScratchFolder _scratch = new();
 
     public void Dispose() => _scratch.Dispose();
 
     [Fact]
-    public void The_next_process_knows_what_may_have_been_started_and_was_not_seen_to_end()
+    public void The_next_process_knows_the_commands_that_may_still_run()
     {
-        using (var ledger = Open())
+        using (var journal = Open())
         {
-            Assert.Empty(ledger.Former);
-            ledger.Launching(Run("ended", 0));
-            ledger.Ended(Run("ended", 0));
-            ledger.Launching(Run("with space", 0));
-            ledger.Launching(Run("备份", 1));
+            Assert.Empty(journal.Former);
+            journal.Launching(Run("ended", 0));
+            journal.Ended(Run("ended", 0));
+            journal.Launching(Run("with space", 0));
+            journal.Launching(Run("备份", 1));
         }
 
         using var next = Open();
@@ -30,13 +30,13 @@ public sealed class LaunchLedgerTests : IDisposable
     }
 
     [Fact]
-    public void A_name_that_looks_like_a_line_of_the_ledger_is_a_name()
+    public void A_job_name_that_looks_like_a_line_of_the_journal_is_read_as_a_name()
     {
-        using (var ledger = Open())
+        using (var journal = Open())
         {
-            ledger.Launching(Run("ended x", 0));
-            ledger.Launching(Run("x", 0));
-            ledger.Ended(Run("x", 0));
+            journal.Launching(Run("ended x", 0));
+            journal.Launching(Run("x", 0));
+            journal.Ended(Run("x", 0));
         }
 
         using var next = Open();
@@ -44,11 +44,11 @@ public sealed class LaunchLedgerTests : IDisposable
     }
 
     [Fact]
-    public void What_was_former_is_forgotten_by_the_process_after_the_next()
+    public void Former_launches_are_forgotten_by_the_process_after_the_next()
     {
-        using (var ledger = Open())
+        using (var journal = Open())
         {
-            ledger.Launching(Run("hello", 0));
+            journal.Launching(Run("hello", 0));
         }
 
         using (var next = Open())
@@ -61,18 +61,18 @@ public sealed class LaunchLedgerTests : IDisposable
     }
 
     [Fact]
-    public void What_was_launched_is_known_by_its_process_until_the_host_has_booted_again()
+    public void A_launch_is_known_by_its_process_until_the_host_reboots()
     {
-        using (var ledger = Open())
+        using (var journal = Open())
         {
-            ledger.Launching(Run("a 1 2", 0));
-            ledger.Launched(Run("a 1 2", 0), new RunningCommand(4711, 815, Some.Now, (_, _, _) => { }));
+            journal.Launching(Run("a 1 2", 0));
+            journal.Launched(Run("a 1 2", 0), new RunningCommand(4711, 815, Some.Now, (_, _, _) => { }));
         }
 
         var written = File.ReadAllText(_scratch.File("launches"));
         using (var next = Open())
         {
-            Assert.Equal([new LaunchLedger.Launch("a 1 2/20261122T100000Z", 4711, 815)], next.Former);
+            Assert.Equal([new LaunchJournal.Launch("a 1 2/20261122T100000Z", 4711, 815)], next.Former);
         }
 
         File.WriteAllText(_scratch.File("launches"), "boot another" + written[written.IndexOf('\n')..]);
@@ -88,9 +88,9 @@ public sealed class LaunchLedgerTests : IDisposable
     {
         File.WriteAllText(_scratch.File("launches"), text);
 
-        using var ledger = Open();
+        using var journal = Open();
 
-        Assert.Equal(former, ledger.Former.Count);
+        Assert.Equal(former, journal.Former.Count);
     }
 
     [Fact]
@@ -104,14 +104,14 @@ public sealed class LaunchLedgerTests : IDisposable
 
         disk.Fill();
         var log = new RecordedLog();
-        using (var ledger = LaunchLedger.Open(_scratch.Path, log))
+        using (var journal = LaunchJournal.Open(_scratch.Path, log))
         {
-            Assert.Equal(["former/20261122T100000Z"], ledger.Former.Select(launch => launch.Key));
-            ledger.Launching(Run("unwritten", 1));
+            Assert.Equal(["former/20261122T100000Z"], journal.Former.Select(launch => launch.Key));
+            journal.Launching(Run("unwritten", 1));
             Assert.Equal(1, log.CountOf("launches cannot be written (No space left on device"));
 
             disk.Free();
-            ledger.Launching(Run("written", 2));
+            journal.Launching(Run("written", 2));
         }
 
         using var next = Open();
@@ -119,18 +119,18 @@ public sealed class LaunchLedgerTests : IDisposable
     }
 
     [Fact]
-    public void It_does_not_grow_for_ever()
+    public void It_does_not_grow_forever()
     {
-        using var ledger = Open();
-        ledger.Launching(Run("long", 0));
+        using var journal = Open();
+        journal.Launching(Run("long", 0));
         for (var n = 1; n <= 15_000; n++)
         {
-            ledger.Launching(Run("short", n));
-            ledger.Ended(Run("short", n));
+            journal.Launching(Run("short", n));
+            journal.Ended(Run("short", n));
         }
 
         Assert.InRange(new FileInfo(_scratch.File("launches")).Length, 1, 20_001 * 40);
-        ledger.Dispose();
+        journal.Dispose();
         using var next = Open();
         Assert.Equal(["long/20261122T100000Z"], next.Former.Select(launch => launch.Key));
     }
@@ -138,5 +138,5 @@ public sealed class LaunchLedgerTests : IDisposable
     private static Run Run(string name, int second) =>
         new(JobName.Parse(name), Some.Job(name), 1, RunSpec.Scheduled(Some.Now.AddSeconds(second)), Some.Now, 1, default);
 
-    private LaunchLedger Open() => LaunchLedger.Open(_scratch.Path, NullLogger.Instance);
+    private LaunchJournal Open() => LaunchJournal.Open(_scratch.Path, NullLogger.Instance);
 }
