@@ -21,7 +21,7 @@ WAIT      ?= 60
 ifneq ($(filter deploy rollback undeploy status,$(MAKECMDGOALS)),)
 $(if $(filter-out master worker,$(ROLE))$(word 2,$(ROLE)),$(error ROLE is "$(ROLE)"; expected ROLE=master or ROLE=worker))
 endif
-# Whom ssh becomes on the hosts: make's USER counts on the command line only, for every shell has one of its own.
+# The user that deploy logs in as. USER counts only on the command line, because every shell sets one.
 DEPLOY_USER = $(if $(filter command,$(origin USER)),$(USER),root)
 export API_PORT ETCD_PORT WORKERS DATA BIN
 export DOTNET_CLI_TELEMETRY_OPTOUT = 1
@@ -38,19 +38,19 @@ PUBLISH  = dotnet publish $(1) -c Release -r $(RID) -p:PublishAot=true \
 help:
 	@echo 'make run      everything on this host: etcd, a master with the console on 127.0.0.1:$(API_PORT), $(WORKERS) workers'
 	@echo 'make test     every test, on the native executables where it matters'
-	@echo 'make test-fast   for everyday work: needs etcd, but no native executables, hosts or log store; about a minute'
+	@echo 'make test-fast   for everyday work: needs etcd, but no native executables, hosts or log store; takes about a minute'
 	@echo 'make build    all projects, for development'
 	@echo 'make publish  out/dts-master and out/dts-worker, native, one file each'
-	@echo 'make deploy   on hosts, over ssh: make deploy HOSTS="a b" ROLE=worker [ETCD=host:2379] [USER=root]; so also:'
-	@echo 'make rollback, make undeploy, make status'
-	@echo 'make test-deploy   that, on three hosts booted here'
+	@echo 'make deploy   installs on hosts over ssh: make deploy HOSTS="a b" ROLE=worker [ETCD=host:2379] [USER=root]'
+	@echo 'make rollback, make undeploy, make status   with the same arguments'
+	@echo 'make test-deploy   tests these on three hosts booted here'
 	@echo 'make screenshots   pictures of each page of the console, in $(SHOTS)'
-	@echo 'make console-speed   how quick the console is with many jobs and runs: make console-speed JOBS=10000 RUNS=1000000'
-	@echo 'make bench    the published figures, measured here'
+	@echo 'make console-speed   measures the console with many jobs and runs: make console-speed JOBS=10000 RUNS=1000000'
+	@echo 'make bench    measures the published figures'
 	@echo 'make lines    lines of product code in each folder, without blanks, comments and lone braces'
-	@echo 'make chaos    the fault test for long: make chaos MINUTES=30 SEED=7'
-	@echo 'make chaos-judge   shows that the fault test notices broken promises'
-	@echo 'make clean    removes what was built and the data of make run'
+	@echo 'make chaos    a long fault test: make chaos MINUTES=30 SEED=7'
+	@echo 'make chaos-judge   shows that the fault test finds broken promises'
+	@echo 'make clean    removes build results and the data of make run'
 
 run: $(BIN)/dts-master $(BIN)/dts-worker
 	@.ci/need etcd
@@ -64,7 +64,7 @@ test: out/dts-master out/dts-worker
 	@dotnet build tests/bench -v quiet
 	@DTS_BIN=$(CURDIR)/out .artifacts/bin/Dts.Tests/debug/Dts.Tests -maxThreads 1.5x $(ARGS)
 
-# The namespace decides: a test that takes long or needs more than etcd belongs into one of those left out.
+# Put a test that takes long, or needs more than etcd, into one of the namespaces left out here.
 test-fast:
 	@.ci/need dotnet etcd
 	@dotnet build tests -v quiet
@@ -105,7 +105,7 @@ chaos-judge: out/dts-master out/dts-worker
 	   if found=$$(grep -m1 -o '[0-9]* faults, seed [0-9]*' .artifacts/sabotage/$$promise.log); then echo "without its $$promise: $$found"; \
 	   else echo "without its $$promise nothing was found: the judge is blind; see .artifacts/sabotage/$$promise.log" >&2; exit 1; fi; done
 
-# Native executables on hosts; systemd/deploy says how, docs/operations.md for whom.
+# systemd/deploy does the work; docs/operations.md describes it for operators.
 DEPLOY = HOSTS="$(HOSTS)" ROLE="$(ROLE)" DEPLOY_USER="$(DEPLOY_USER)" ETCD="$(ETCD)" SSH="$(SSH)" BIN="$(BIN)" FORCE="$(FORCE)" WAIT="$(WAIT)" systemd/deploy
 
 deploy: $(if $(ROLE),$(BIN)/dts-$(ROLE))

@@ -15,7 +15,7 @@ internal static class NginxCheck
             .SelectMany(Directory.EnumerateFiles)
             .Select(file => (file, File.ReadAllText(file)))
             .ToList();
-        return [.. Judge(sites, apiPort, sites.Count == 0 || await isAsked(cancel), () => Question.Ask("nginx -t"))];
+        return [.. Judge(sites, apiPort, sites.Count == 0 || await isAsked(cancel), () => HostCommand.Run("nginx -t"))];
     });
 
     internal static IEnumerable<Finding> Judge(

@@ -52,7 +52,7 @@ internal sealed class DataFolder : IDisposable
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            throw DataFault.IsOfSettings(failure)
+            throw StartFailure.IsWrongSetting(failure)
                 ? new SettingsException(
                     $"setting dataFolder: \"{path}\" cannot be used ({failure.Message}); "
                     + "expected a folder that only this worker uses and that it can write")

@@ -29,7 +29,7 @@ if (args is [DoctorCommand.Name, ..])
             WorkerChecks.Cgroup("dts-worker"),
             WorkerChecks.JobUser(settings.JobUser),
             WorkerChecks.UserSwitching(settings.JobUser.Length > 0 ? [settings.JobUser, .. settings.RunAs] : settings.RunAs),
-            HostChecks.Unit("dts-worker", settings.DrainTimeout, WorkerChecks.JudgeUnit),
+            HostChecks.Unit("dts-worker", settings.DrainTimeout),
         ];
     }));
 }

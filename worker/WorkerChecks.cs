@@ -23,7 +23,7 @@ internal static class WorkerChecks
                 Finding.Warning(
                     "cgroup",
                     "this host has no cgroup v2: runs have no limits, and are killed process by process",
-                    Distribution.Here.AddKernelArgument("systemd.unified_cgroup_hierarchy=1")),
+                    "add systemd.unified_cgroup_hierarchy=1 to the kernel's command line; reboot"),
             ];
         }
 
@@ -35,35 +35,6 @@ internal static class WorkerChecks
                 "cgroup", $"v2 without {string.Join(", ", missing)}", "cat /proc/cgroups (is one switched off at boot?)")]
             : [Finding.Ok("cgroup", $"v2: {controllers}{(Directory.Exists(own) ? $"; {unit} has its own" : "")}")];
     });
-
-    internal static string AddKernelArgument(this Distribution host, string argument) => host switch
-    {
-        { IsDebian: true } => $"sed -i 's/^GRUB_CMDLINE_LINUX=\"/&{argument} /' /etc/default/grub; update-grub; reboot",
-        { IsFedora: true } => $"grubby --update-kernel=ALL --args={argument}; reboot",
-        { IsSuse: true } =>
-            $"sed -i 's/^GRUB_CMDLINE_LINUX_DEFAULT=\"/&{argument} /' /etc/default/grub; grub2-mkconfig -o /boot/grub2/grub.cfg; reboot",
-        _ => $"add {argument} to the kernel's command line; reboot",
-    };
-
-    /// <param name="facts">The properties of the worker's unit, from <c>systemctl show</c>.</param>
-    internal static IEnumerable<Finding> JudgeUnit(Dictionary<string, string> facts)
-    {
-        if (facts.GetValueOrDefault("Delegate") == "no")
-        {
-            yield return Finding.Warning(
-                "unit",
-                "Delegate is no: jobs with memoryMax, cpuMax or pidsMax fail here",
-                HostChecks.DropIn("dts-worker", "delegate", "Delegate=yes") + "; systemctl restart dts-worker");
-        }
-
-        if (facts.GetValueOrDefault("LimitRTPRIO") == "0")
-        {
-            yield return Finding.Warning(
-                "unit",
-                "LimitRTPRIO is 0: commands may start some milliseconds late on a busy host",
-                HostChecks.DropIn("dts-worker", "rt", "LimitRTPRIO=1") + "; systemctl restart dts-worker");
-        }
-    }
 
     /// <param name="jobUser">The user of jobs that name none.</param>
     public static Check JobUser(string jobUser) =>
@@ -90,9 +61,9 @@ internal static class WorkerChecks
 
     /// <param name="runAs">The users that jobs may run as here.</param>
     public static Check UserSwitching(IReadOnlyList<string> runAs) => Check.Of(
-        "users", "setpriv", Distribution.Here.Install("util-linux"), () =>
+        "users", "setpriv", "install the package util-linux", () =>
     {
-        var shown = Question.Ask("systemctl show dts-worker -p LoadState -p User -p AmbientCapabilities") is (0, var text) ? text : "";
+        var shown = HostCommand.Run("systemctl show dts-worker -p LoadState -p User -p AmbientCapabilities") is (0, var text) ? text : "";
         var own = File.ReadLines("/proc/self/status")
             .First(line => line.StartsWith("CapEff:", StringComparison.Ordinal))["CapEff:".Length..]
             .Trim();
@@ -116,10 +87,10 @@ internal static class WorkerChecks
             return Finding.Error(
                 "users",
                 $"setpriv is not installed: no job can run as {string.Join(", ", runAs)}",
-                Distribution.Here.Install("util-linux"));
+                "install the package util-linux");
         }
 
-        var facts = HostChecks.Facts(shown);
+        var facts = HostChecks.Properties(shown);
         var given = facts.GetValueOrDefault("AmbientCapabilities", "");
         var mayAsUnit = facts.GetValueOrDefault("User", "") is "" or "root"
             || (given.Contains("cap_setuid", StringComparison.Ordinal) && given.Contains("cap_setgid", StringComparison.Ordinal));
@@ -146,14 +117,14 @@ internal static class WorkerChecks
         "spool", dataFolder, $"install -d -o dts -g dts {dataFolder}", () =>
     {
         var spool = Path.Combine(dataFolder, "spool");
-        var there = Folder.NearestExisting(spool);
-        if (Folder.WhyNotWritable(there) is { } why || !Directory.Exists(there))
+        var there = PathAccess.NearestExisting(spool);
+        if (PathAccess.WhyNotWritable(there) is { } why || !Directory.Exists(there))
         {
             return
             [
                 Finding.Error(
                     "spool",
-                    $"{there} cannot be written ({Folder.WhyNotWritable(there) ?? "it is not a folder"})",
+                    $"{there} cannot be written ({PathAccess.WhyNotWritable(there) ?? "it is not a folder"})",
                     $"install -d -o dts -g dts {dataFolder}; chown -R dts:dts {dataFolder}"),
             ];
         }

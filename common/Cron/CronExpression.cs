@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 
 namespace Dts.Common.Cron;
 
-/// <summary>When a job is planned: a schedule in the dialect of docs/cron.md.</summary>
+/// <summary>A schedule in the dialect of docs/cron.md.</summary>
 /// <remarks>
 /// Immutable, so thread-safe; asking for an occurrence allocates nothing. Plan times are whole seconds, from 1970 to 2099.
 /// An expression that can never fire in any year is refused by <see cref="Parse"/>. One whose last year has merely passed
@@ -17,14 +17,15 @@ public sealed class CronExpression
     /// <summary>The canonical text: names in upper case, @names in lower case, one space between fields.</summary>
     public string Text { get; }
 
-    /// <summary>Whether <c>H</c> made the times depend on the job's name; where not, jobs of equal text can share one expression.</summary>
+    /// <summary>Whether <c>H</c> makes the times depend on the job's name. If not, jobs with equal text can share one expression.</summary>
     public bool DependsOnHashKey { get; }
 
     internal Schedule Schedule { get; }
 
     /// <param name="text">5, 6 or 7 fields, or a name that begins with @.</param>
     /// <param name="hashKey">The job's name, from which <c>H</c> takes its values.</param>
-    /// <exception cref="CronFormatException">The text is no schedule; the message says where, why, and what was probably meant.</exception>
+    /// <exception cref="CronFormatException">The text is not a schedule; the message says where, why, and what was probably
+    /// meant.</exception>
     public static CronExpression Parse(string text, string hashKey = "") =>
         TryParse(text, hashKey, out var expression, out var error) ? expression : throw new CronFormatException(error);
 
@@ -48,7 +49,7 @@ public sealed class CronExpression
         ToInstant(Schedule.Previous(inclusive ? from.ToUnixTimeSeconds() : Ceiling(from) - 1, zone));
 
     /// <summary>
-    /// How many plan times lie between two instants, neither included; counted by the day and the change of clocks, never one by one.
+    /// The number of plan times between two instants, both excluded. It counts by the day and the clock change, never one by one.
     /// </summary>
     public long CountOccurrences(DateTimeOffset after, DateTimeOffset before, CronZone zone) =>
         Schedule.Count(after.ToUnixTimeSeconds() + 1, Ceiling(before), zone);
@@ -62,7 +63,7 @@ public sealed class CronExpression
     }
 
     /// <remarks>
-    /// Two returns rather than one conditional: that would be built aside and copied, which takes as long as all the rest.
+    /// Two returns instead of a conditional expression, whose result would be copied; that takes as long as all the rest.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static DateTimeOffset? ToInstant(long seconds)

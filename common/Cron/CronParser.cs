@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Dts.Common.Cron;
 
-/// <summary>Reads a schedule's text: the number of fields, the names that begin with @, and what never fires.</summary>
+/// <summary>Parses a schedule: counts its fields, reads the names that begin with @, and refuses what never fires.</summary>
 internal static class CronParser
 {
     private const int LengthMax = 4096;
@@ -11,7 +11,7 @@ internal static class CronParser
     private static readonly CronField[] Fields =
         [CronField.Second, CronField.Minute, CronField.Hour, CronField.DayOfMonth, CronField.Month, CronField.DayOfWeek, CronField.Year];
 
-    /// <summary>What a text means, or why it means nothing: <see cref="Error"/> is set exactly when there is no schedule.</summary>
+    /// <summary>A schedule, or the error if there is none.</summary>
     public readonly record struct Result(Schedule? Schedule, string Text, bool IsHashed, string Error);
 
     public static Result Parse(string text, string hashKey)
@@ -27,7 +27,7 @@ internal static class CronParser
         }
 
         Span<char> upper = stackalloc char[text.Length];
-        upper = upper[..Canonicalize(text, upper)];
+        upper = upper[..CronText.Canonicalize(text, upper)];
         if (upper.Length == 0)
         {
             return Fail("the schedule is empty; write 5 fields such as 0 3 * * *, or a name such as @daily");
@@ -60,43 +60,12 @@ internal static class CronParser
         return null;
     }
 
-    /// <summary>Upper case, one space between fields, none around.</summary>
-    private static int Canonicalize(string text, Span<char> upper)
-    {
-        var length = 0;
-        foreach (var c in text)
-        {
-            if (c is not (' ' or '\t' or '\r' or '\n'))
-            {
-                upper[length++] = c is >= 'a' and <= 'z' ? (char)(c - 32) : c;
-            }
-            else if (length > 0 && upper[length - 1] != ' ')
-            {
-                upper[length++] = ' ';
-            }
-        }
-
-        return length > 0 && upper[length - 1] == ' ' ? length - 1 : length;
-    }
-
     private static Result ParseFields(string original, ReadOnlySpan<char> text, string hashKey)
     {
-        if (text.Contains('|'))
-        {
-            return Fail("| is reserved; a job has one schedule");
-        }
-
         var count = text.Count(' ') + 1;
-        if (count is < 5 or > 7)
+        if (FindWrongShape(text, count, hashKey) is { } wrong)
         {
-            var fields = count == 1 ? "field" : "fields";
-            return Fail($"{count} {fields}; a schedule has 5 (minute first), 6 (second first) or 7 (second first, year last)");
-        }
-
-        if (count == 6 && LooksLikeYear(text[(text.LastIndexOf(' ') + 1)..]))
-        {
-            var meant = $"0 {text}";
-            return Fail("6 fields are second first; for a year write 7" + (Parse(meant, hashKey).Schedule is null ? "" : $": {meant}"));
+            return Fail(wrong);
         }
 
         var values = new FieldValues { IsEveryYear = count < 7 };
@@ -137,6 +106,28 @@ internal static class CronParser
         return times.Next(0) == Schedule.Never
             ? Fail("the schedule never fires: no year from 1970 to 2099 has such a day")
             : Succeed(new FieldSchedule(times, hasFixedTimes: !isRepeating), original, text, isHashed);
+    }
+
+    private static string? FindWrongShape(ReadOnlySpan<char> text, int count, string hashKey)
+    {
+        if (text.Contains('|'))
+        {
+            return "| is reserved; a job has one schedule";
+        }
+
+        if (count is < 5 or > 7)
+        {
+            var fields = count == 1 ? "field" : "fields";
+            return $"{count} {fields}; a schedule has 5 (minute first), 6 (second first) or 7 (second first, year last)";
+        }
+
+        if (count != 6 || !LooksLikeYear(text[(text.LastIndexOf(' ') + 1)..]))
+        {
+            return null;
+        }
+
+        var meant = $"0 {text}";
+        return "6 fields are second first; for a year write 7" + (Parse(meant, hashKey).Schedule is null ? "" : $": {meant}");
     }
 
     private static bool LooksLikeYear(ReadOnlySpan<char> field) => field.Length >= 4
@@ -249,52 +240,4 @@ internal static class CronParser
     private static string Lower(ReadOnlySpan<char> text) => text.ToString().ToLowerInvariant();
 
     private static Result Fail(string error) => new(null, "", false, error);
-}
-
-/// <summary>Pieces of text that messages and descriptions are made of.</summary>
-internal static class CronText
-{
-    /// <summary>A character as a message can show it on one line.</summary>
-    public static string Show(char c) => c is > ' ' and < '\u007f' ? $"'{c}'" : $"U+{(int)c:X4}";
-
-    /// <summary>The text, cut to a length that fits a message, with everything unprintable replaced.</summary>
-    public static string Quote(ReadOnlySpan<char> text)
-    {
-        var isLong = text.Length > 40;
-        return string.Concat("\"", string.Create(Math.Min(text.Length, 40), text, static (shown, all) =>
-        {
-            for (var i = 0; i < shown.Length; i++)
-            {
-                shown[i] = char.IsControl(all[i]) || char.IsSurrogate(all[i]) ? '?' : all[i];
-            }
-        }), isLong ? "…\"" : "\"");
-    }
-
-    /// <summary>1d2h3m4s, without the parts that are zero.</summary>
-    public static string Duration(long seconds)
-    {
-        Span<(long Size, char Unit)> units = [(86400, 'd'), (3600, 'h'), (60, 'm'), (1, 's')];
-        var text = "";
-        foreach (var (size, unit) in units)
-        {
-            if (seconds >= size)
-            {
-                text += (seconds / size).ToString(CultureInfo.InvariantCulture) + unit;
-                seconds %= size;
-            }
-        }
-
-        return text;
-    }
-
-    /// <summary>The time of day of a wall time, without seconds where there are none.</summary>
-    public static string Time(long wall)
-    {
-        var time = TimeOnly.FromTimeSpan(TimeSpan.FromSeconds(wall % Calendar.SecondsPerDay));
-        return time.ToString(time.Second == 0 ? "HH:mm" : "HH:mm:ss", CultureInfo.InvariantCulture);
-    }
-
-    public static string Date(long wall) => DateTimeOffset.FromUnixTimeSeconds(wall).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
-
-    public static string Instant(long seconds) => $"{Date(seconds)}T{DateTimeOffset.FromUnixTimeSeconds(seconds):HH:mm:ss}Z";
 }

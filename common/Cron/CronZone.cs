@@ -3,16 +3,16 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Dts.Common.Cron;
 
-/// <summary>A time zone as a row of segments of constant offset, from before 1970 until after 2099.</summary>
+/// <summary>A time zone: consecutive segments of constant offset, from before 1970 until after 2099.</summary>
 /// <remarks>
-/// Read once from the system's time zone database and kept for the life of the process; a new tzdata counts after a restart.
+/// Read once from the system's time zone database and kept for the life of the process; a new tzdata takes effect after a restart.
 /// Immutable, so thread-safe.
 /// </remarks>
 public sealed class CronZone
 {
-    private const long FarPast = long.MinValue / 4; // far enough, and an offset can be added without overflow
+    private const long FarPast = long.MinValue / 4; // Far enough, and an offset can be added without overflow.
     private const long FarFuture = long.MaxValue / 4;
-    private const int BucketShift = 21; // 24 days: a bucket seldom has a change of the clocks, and the guess that it has none is right
+    private const int BucketShift = 21; // 24 days, so few buckets contain a clock change.
 
     private static readonly ConcurrentDictionary<string, CronZone> Known = new(StringComparer.Ordinal);
 
@@ -79,7 +79,7 @@ public sealed class CronZone
 
     internal ref readonly Segment this[int index] => ref _segments[index];
 
-    /// <summary>The offset from UTC at an instant, in whole minutes as <see cref="DateTimeOffset"/> wants it.</summary>
+    /// <summary>The offset from UTC at an instant, rounded to minutes as <see cref="DateTimeOffset"/> requires.</summary>
     internal TimeSpan UtcOffsetAt(long instant) => TimeSpan.FromMinutes(Math.Round(_segments[SegmentAt(instant)].Offset / 60.0));
 
     internal int SegmentAt(long instant)
@@ -94,7 +94,7 @@ public sealed class CronZone
     }
 
     /// <summary>
-    /// The first segment that ends, by its own wall clock, after <paramref name="wall"/>; a time in a gap is given to the one after it.
+    /// The first segment that ends, by its own wall clock, after <paramref name="wall"/>. A time in a gap belongs to the segment after it.
     /// </summary>
     internal int SegmentShowing(long wall)
     {
@@ -107,11 +107,11 @@ public sealed class CronZone
         return index;
     }
 
-    /// <summary>A time of constant offset; all in seconds.</summary>
+    /// <summary>A span of constant offset; all members are in seconds.</summary>
     /// <param name="Start">Its first instant.</param>
     /// <param name="End">The first instant after it.</param>
-    /// <param name="Offset">What its wall clock is ahead of UTC.</param>
-    /// <param name="WallStart">The first wall time that had not been shown, nor jumped over, before it.</param>
-    /// <param name="WallEnd">The first wall time that it leaves to the next.</param>
+    /// <param name="Offset">How far its wall clock is ahead of UTC.</param>
+    /// <param name="WallStart">The first wall time that earlier segments have neither shown nor skipped.</param>
+    /// <param name="WallEnd">The first wall time of the next segment.</param>
     internal readonly record struct Segment(long Start, long End, int Offset, long WallStart, long WallEnd);
 }

@@ -1,15 +1,15 @@
 namespace Dts.Common.Cron;
 
-/// <summary>Reads one field: a list of stars, values, ranges, steps, hashes and the special forms of the day fields.</summary>
-/// <remarks>The first thing that is wrong ends the reading.</remarks>
+/// <summary>Parses one field: a list of stars, values, ranges, steps, hashes and the special forms of the day fields.</summary>
+/// <remarks>Parsing ends at the first error.</remarks>
 internal ref struct FieldParser(CronField field, int number, ReadOnlySpan<char> text, int offset, string hashKey, FieldValues values)
 {
     private FieldReader _in = new(field, number, text, offset);
 
-    /// <summary>The field restricts nothing: it says star or question mark somewhere.</summary>
+    /// <summary>The field restricts nothing: it contains a star or a question mark without a step.</summary>
     public bool IsAny;
 
-    /// <summary>The field has a star, a step or a range: it says how often rather than when.</summary>
+    /// <summary>The field has a star, a step or a range: it says how often, not when.</summary>
     public bool IsRepeating;
 
     public bool IsHashed;
@@ -61,7 +61,7 @@ internal ref struct FieldParser(CronField field, int number, ReadOnlySpan<char> 
         return ParseStep(out var openStep) && Add(first, isOpen ? field.Last : first, openStep);
     }
 
-    /// <summary><c>dW</c>, <c>wL</c> and <c>w#k</c>; null where the value is a plain one.</summary>
+    /// <summary><c>dW</c>, <c>wL</c> and <c>w#k</c>; null = the value is a plain one.</summary>
     private bool? ParseSpecialDay(int value)
     {
         if (field == CronField.DayOfMonth && _in.Take('W'))
@@ -116,7 +116,7 @@ internal ref struct FieldParser(CronField field, int number, ReadOnlySpan<char> 
         return true;
     }
 
-    /// <summary><c>H</c>, <c>H(a-b)</c>, <c>H/n</c>: a value, or where steps begin, that depends on the job's name alone.</summary>
+    /// <summary><c>H</c>, <c>H(a-b)</c>, <c>H/n</c>: a value, or a start of steps, that depends only on the job's name.</summary>
     private bool ParseHash()
     {
         var start = _in.At - 1;
@@ -169,7 +169,7 @@ internal ref struct FieldParser(CronField field, int number, ReadOnlySpan<char> 
         return step <= most || _in.Fail($"step {step} is above {most}", start, hint);
     }
 
-    /// <summary>Adds a range, which wraps round when it ends before it begins, in any field but the years.</summary>
+    /// <summary>Adds a range. One that ends before it begins wraps round, except in the years.</summary>
     private bool Add(int first, int last, int step, bool isAny = false)
     {
         if (field == CronField.DayOfWeek && first == 7)
@@ -199,11 +199,11 @@ internal ref struct FieldParser(CronField field, int number, ReadOnlySpan<char> 
     }
 }
 
-/// <summary>What <c>H</c> takes its values from.</summary>
+/// <summary>The hash behind <c>H</c>.</summary>
 internal static class JobHash
 {
     /// <summary>
-    /// FNV-1a of the name in UTF-8, mixed with the field's place. docs/cron.md publishes it: a change would move every job.
+    /// FNV-1a of the name in UTF-8, mixed with the number of the field. docs/cron.md publishes it: a change would move every job.
     /// </summary>
     public static ulong Of(string jobName, CronField field)
     {

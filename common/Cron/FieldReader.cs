@@ -1,6 +1,6 @@
 namespace Dts.Common.Cron;
 
-/// <summary>A place in a field's text, and the first thing found wrong there.</summary>
+/// <summary>A position in a field's text, and the first error found.</summary>
 /// <param name="field">Which field it is.</param>
 /// <param name="number">Its number in the text as written, from 1.</param>
 /// <param name="text">The field.</param>
@@ -36,7 +36,7 @@ internal ref struct FieldReader(CronField field, int number, ReadOnlySpan<char> 
         value = 0;
         while (char.IsAsciiDigit(Peek()))
         {
-            value = Math.Min((value * 10) + (Peek() - '0'), 99_999_999); // no field has a value near that
+            value = Math.Min((value * 10) + (Peek() - '0'), 99_999_999); // Far above every field's values.
             At++;
         }
 
@@ -68,14 +68,14 @@ internal ref struct FieldReader(CronField field, int number, ReadOnlySpan<char> 
 
         value = field.Min + index;
         At += word.StartsWith(field.Names[index]) ? field.Names[index].Length : 3;
-        var isWhole = At >= start + word.Length - 1; // one letter more may be FRIL's
+        var isWhole = At >= start + word.Length - 1; // One more letter may be the L of FRIL.
         return isWhole || Fail($"{Shown(word)} is not a value", start, $"; write {word[..3]}");
     }
 
     public bool Unexpected(string hint = "") =>
         Fail(IsAtEnd ? "the end came too soon" : $"{CronText.Show(Peek())} is unexpected", At, hint);
 
-    /// <summary>Keeps the message and answers false. The place within the field is told where it is not its beginning.</summary>
+    /// <summary>Keeps the message and returns false. The message has the position unless that is the beginning of the field.</summary>
     public bool Fail(string problem, int at, string hint = "")
     {
         var place = at > 0 ? $", character {offset + at + 1}" : "";

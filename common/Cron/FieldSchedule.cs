@@ -2,13 +2,13 @@ using System.Runtime.CompilerServices;
 
 namespace Dts.Common.Cron;
 
-/// <summary>Cron fields in a time zone: carries the wall times over to real time, through every change of the clocks.</summary>
+/// <summary>Cron fields in a time zone: maps wall times to instants across clock changes.</summary>
 /// <remarks>
-/// A zone is a row of segments of constant offset. There are two readings of what the clocks do between them.
-/// Following real time (a star, a step or a range in seconds, minutes or hours): a segment has the wall times that its
-/// own clock shows; what a gap jumps over is not there, what a fold shows twice is there twice.
-/// Fixed times: every wall time belongs to one segment, and happens once. One in a gap belongs to the segment after it
-/// and happens at that segment's start; one in a fold belongs to the segment before, which shows it first.
+/// A zone is a sequence of segments of constant offset. Two rules say what happens between them.
+/// Real time (a star, a step or a range in seconds, minutes or hours): a segment has the wall times that its own clock
+/// shows. Times in a gap do not happen; times in a fold happen twice.
+/// Fixed times: every wall time happens once, in one segment. A time in a gap happens at the start of the segment after
+/// the gap; a time in a fold happens in the earlier segment.
 /// </remarks>
 internal sealed class FieldSchedule(WallTimes times, bool hasFixedTimes) : Schedule
 {
@@ -48,7 +48,7 @@ internal sealed class FieldSchedule(WallTimes times, bool hasFixedTimes) : Sched
             }
             else if (segment.Start >= from && segment.Start < to && segment.Start + segment.Offset > segment.WallStart)
             {
-                // All fixed times in a gap, and one right at its end, are one plan time.
+                // All fixed times in a gap, and one exactly at its end, are one plan time.
                 count -= Math.Max(0, times.Count(segment.WallStart, segment.Start + segment.Offset + 1) - 1);
             }
         }
@@ -73,7 +73,7 @@ internal sealed class FieldSchedule(WallTimes times, bool hasFixedTimes) : Sched
         return Math.Max(wall - segment.Offset, segment.Start);
     }
 
-    /// <summary>The earliest wall time that happens at <paramref name="from"/> or after it when each happens once.</summary>
+    /// <summary>The earliest fixed wall time that happens at <paramref name="from"/> or later.</summary>
     private static long EarliestFixed(long from, in CronZone.Segment segment) =>
         from == segment.Start ? segment.WallStart : Math.Max(from + segment.Offset, segment.WallStart);
 
@@ -97,7 +97,7 @@ internal sealed class FieldSchedule(WallTimes times, bool hasFixedTimes) : Sched
             from = zone[index].Start;
             if (from + zone[index].Offset < earliest)
             {
-                continue; // A fold: its second pass shows times that lie before those just searched.
+                continue; // A fold: its second pass shows earlier wall times than those just searched.
             }
 
             if (wall == Never)
@@ -105,7 +105,7 @@ internal sealed class FieldSchedule(WallTimes times, bool hasFixedTimes) : Sched
                 return Never;
             }
 
-            // No time of the set lies between, so straight to the segment that shows this one, however many are skipped.
+            // Nothing lies between, so skip to the segment that shows this time.
             index = zone.SegmentShowing(wall);
             from = zone[index].Start;
             if (wall - zone[index].Offset >= from)
@@ -113,7 +113,7 @@ internal sealed class FieldSchedule(WallTimes times, bool hasFixedTimes) : Sched
                 return wall - zone[index].Offset;
             }
 
-            // It lies in a gap, so it does not happen: on from the far side.
+            // It lies in a gap, so it does not happen; search on after the gap.
         }
     }
 }

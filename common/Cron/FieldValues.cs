@@ -2,11 +2,13 @@ using System.Numerics;
 
 namespace Dts.Common.Cron;
 
-/// <summary>What the fields name, as masks: bit 0 is the least value of a field.</summary>
-/// <remarks>A day is meant when either day field names it. The parser leaves an unrestricted one empty unless both are.</remarks>
+/// <summary>The values of the fields as bit masks: bit 0 is the least value of a field.</summary>
+/// <remarks>
+/// A day matches if either day field has it. The parser leaves an unrestricted day field empty unless both are unrestricted.
+/// </remarks>
 internal sealed class FieldValues
 {
-    private readonly ulong[] _values = new ulong[9]; // a word for each field, and three for the years
+    private readonly ulong[] _values = new ulong[9]; // A word per field, three for the years.
 
     /// <summary>Bit <c>n</c> is <c>L-n</c>: n days before the last.</summary>
     public uint LastDays;
@@ -50,7 +52,7 @@ internal sealed class FieldValues
 
     public bool HasYear(int year) => IsEveryYear || Has(_values[6 + ((year - Calendar.FirstYear) >> 6)], (year - Calendar.FirstYear) & 63);
 
-    /// <summary>How many times a day has before a time of day, which may be 24:00.</summary>
+    /// <summary>The number of times that a day has before a time of day, which may be 24:00.</summary>
     public int CountBefore(int time)
     {
         var (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
@@ -78,12 +80,12 @@ internal sealed class FieldValues
 
 /// <summary>One of the seven fields.</summary>
 /// <param name="Place">1 for seconds to 7 for years, in a text of 7 fields.</param>
-/// <param name="Name">What messages call it.</param>
+/// <param name="Name">Its name in messages.</param>
 /// <param name="Min">The least value.</param>
-/// <param name="Max">The greatest value that may be written.</param>
-/// <param name="Size">How many different values there are; a range that wraps goes on from the least after so many.</param>
-/// <param name="Unit">The letter of <c>@every</c> that counts the same thing.</param>
-/// <param name="Names">Names for the values from <paramref name="Min"/> on; their first three letters will do.</param>
+/// <param name="Max">The greatest value that a schedule may have.</param>
+/// <param name="Size">The number of different values; a range wraps after so many.</param>
+/// <param name="Unit">The unit's letter in <c>@every</c>.</param>
+/// <param name="Names">Names of the values from <paramref name="Min"/> on; their first three letters suffice.</param>
 internal sealed record CronField(int Place, string Name, int Min, int Max, int Size, char Unit, params string[] Names)
 {
     public static readonly CronField Second = new(1, "seconds", 0, 59, 60, 's');
@@ -97,12 +99,12 @@ internal sealed record CronField(int Place, string Name, int Min, int Max, int S
     public static readonly CronField Year =
         new(7, "years", Calendar.FirstYear, Calendar.LastYear, Calendar.LastYear - Calendar.FirstYear + 1, '\0');
 
-    /// <summary>Where a star or an open step ends: Sunday is 0 there, not 7 too.</summary>
+    /// <summary>Where a star or an open step ends: Sunday counts once, as 0.</summary>
     public int Last => Min + Size - 1;
 
     public bool IsTime => Place <= 3;
 
-    /// <summary>The name that begins with the word's first three letters, as its place among the names, or -1.</summary>
+    /// <summary>The index of the name that begins with the word's first three letters, or -1.</summary>
     public int FindName(ReadOnlySpan<char> word)
     {
         var i = word.Length < 3 ? -1 : Names.Length - 1;

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 namespace Dts.Common.Cron;
 
 /// <summary>
-/// The rule at the end of a time zone file, such as <c>CET-1CEST,M3.5.0,M10.5.0/3</c>: what holds after the last change listed.
+/// The rule at the end of a time zone file, such as <c>CET-1CEST,M3.5.0,M10.5.0/3</c>: it applies after the last listed change.
 /// </summary>
 internal sealed partial class PosixRule
 {
@@ -18,7 +18,7 @@ internal sealed partial class PosixRule
     private PosixRule(int standardOffset, int summerOffset, string summerStart, string summerEnd) =>
         (_standardOffset, _summerOffset, _summerStart, _summerEnd) = (standardOffset, summerOffset, summerStart, summerEnd);
 
-    /// <summary>The rule in <paramref name="text"/>, or null when it has no summer time or is empty.</summary>
+    /// <summary>The rule in <paramref name="text"/>; null = it is empty or has no summer time.</summary>
     public static PosixRule? Parse(string text)
     {
         var match = Shape().Match(text);

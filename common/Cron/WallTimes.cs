@@ -3,12 +3,12 @@ using System.Text;
 
 namespace Dts.Common.Cron;
 
-/// <summary>The seconds of the wall clock that the fields name, from 1970 to 2099, with no notion of zones; Cronos finds them.</summary>
+/// <summary>The wall times that the fields name, from 1970 to 2099, without zones; Cronos finds them.</summary>
 /// <remarks>
-/// A wall time is seconds since 1970-01-01 as the clock on the wall counts, and Cronos takes it for UTC. It gets values, not the
-/// user's text, so it cannot read that differently. Cronos wants both of its day fields to match and takes one special day
-/// alone, so there is an expression for each kind of day, and the earliest answer counts. Every search is short: the years are
-/// kept here, and Cronos is not asked for a day that none of the months has, or for a fifth Friday in the first weeks.
+/// A wall time is in seconds since 1970-01-01 by the wall clock; Cronos takes it for UTC. Cronos gets the parsed values, not the user's
+/// text, so it cannot read that differently. It requires both of its day fields to match and accepts one special day alone, so there
+/// is one expression per kind of day, and the earliest result counts. Searches are short: years are checked here, and Cronos is not
+/// asked for a day that none of the months has, or for a fifth Friday in the first weeks.
 /// </remarks>
 internal sealed class WallTimes
 {
@@ -34,7 +34,7 @@ internal sealed class WallTimes
 
     public FieldValues Fields { get; }
 
-    /// <summary>The earliest wall time in the set at <paramref name="from"/> or after it, or <see cref="Schedule.Never"/>.</summary>
+    /// <summary>The earliest wall time at <paramref name="from"/> or later, or <see cref="Schedule.Never"/>.</summary>
     public long Next(long from)
     {
         from = Math.Max(from, 0);
@@ -56,8 +56,7 @@ internal sealed class WallTimes
         return Schedule.Never;
     }
 
-    /// <summary>How many wall times of the set lie from <paramref name="from"/> on and before <paramref name="to"/>.</summary>
-    /// <remarks>Counts by the day: one question for each day that has any.</remarks>
+    /// <summary>The number of wall times from <paramref name="from"/> on and before <paramref name="to"/>, counted day by day.</summary>
     public long Count(long from, long to)
     {
         var count = 0L;
@@ -88,9 +87,9 @@ internal sealed class WallTimes
     }
 
     /// <summary>
-    /// The time itself or, if it cannot be on its day, the beginning of the first day that may have it: Cronos goes day by day.
+    /// The time itself or, if its day cannot match, the beginning of the first day that can; Cronos would go there day by day.
     /// </summary>
-    /// <param name="firstDay">Of the seven days of the month that count; 0 = all days do.</param>
+    /// <param name="firstDay">The first of the seven days of the month that count; 0 = all days count.</param>
     private static DateTime Ahead(DateTime time, ulong weekdays, int firstDay)
     {
         if (firstDay > 0)
@@ -106,7 +105,7 @@ internal sealed class WallTimes
 
     private static long SecondsOf(DateTime time) => (time.Ticks - DateTime.UnixEpoch.Ticks) / TimeSpan.TicksPerSecond;
 
-    /// <summary>The two day fields as Cronos takes them, once for each kind of day; none where no month has such a day.</summary>
+    /// <summary>The two day fields as Cronos takes them, once per kind of day that some month has.</summary>
     private static List<(string Day, string Weekday, ulong Weekdays, int FirstDay)> KindsOfDay(FieldValues fields)
     {
         var longest = (fields.Months & MonthsOf31) != 0 ? 31 : (fields.Months & ~February) != 0 ? 30 : 29;
@@ -137,7 +136,7 @@ internal sealed class WallTimes
         return kinds;
     }
 
-    /// <summary>A field of values and ranges, or a star; empty where there are none.</summary>
+    /// <summary>A field of values and ranges, or a star; empty = no values.</summary>
     private static string List(ulong values, CronField field)
     {
         if (values == 0 || FieldValues.IsAll(values, field))

@@ -4,14 +4,14 @@ using System.Text;
 namespace Dts.Common.Cron;
 
 /// <summary>Reads the compiled time zone database (RFC 9636, man 5 tzfile) that every Linux has.</summary>
-/// <remarks>Not TimeZoneInfo: that rounds, and offers no list of changes, which would have to be found by probing (10 ms a zone).</remarks>
+/// <remarks>TimeZoneInfo rounds, and lists no clock changes; finding them by probing would take 10 ms per zone.</remarks>
 internal static class ZoneFiles
 {
     private const int HeaderLength = 44;
 
     public static readonly string Folder = Environment.GetEnvironmentVariable("TZDIR") ?? "/usr/share/zoneinfo";
 
-    /// <summary>The zone of this id, or null when there is none.</summary>
+    /// <summary>Null = there is no zone of this id.</summary>
     public static CronZone? Find(string id)
     {
         var path = Path.Combine(Folder, id);
@@ -28,14 +28,16 @@ internal static class ZoneFiles
         ? $"unknown time zone {CronText.Quote(id)}; write an IANA id such as Europe/Berlin or UTC"
         : $"no time zone but UTC is known here: install the package tzdata ({Folder} is missing)";
 
-    /// <summary>An id is a relative path of plain names, in upper case first; right/ counts leap seconds and posix/ is a copy.</summary>
+    /// <summary>
+    /// An id is a relative path of plain names that begins in upper case; right/ counts leap seconds and posix/ is a copy.
+    /// </summary>
     public static bool IsWellFormed(string id) => id.Length is > 0 and <= 64
         && char.IsAsciiLetterUpper(id[0])
         && id.All(c => char.IsAsciiLetterOrDigit(c) || c is '/' or '_' or '-' or '+');
 
     private static CronZone Read(string id, ReadOnlySpan<byte> file)
     {
-        // The first block is for readers of the 1980s, with 4 bytes a time; the second has 8.
+        // The first block has times of 4 bytes, for old readers; the second has 8.
         var data = file[(HeaderLength + BlockLength(file, timeBytes: 4))..];
         var changeCount = BinaryPrimitives.ReadInt32BigEndian(data[32..]);
         var times = data[HeaderLength..];

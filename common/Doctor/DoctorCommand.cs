@@ -3,12 +3,12 @@ using Dts.Common.Hosting;
 
 namespace Dts.Common.Doctor;
 
-/// <summary><c>dts-master doctor</c>, <c>dts-worker doctor</c>: looks at all that the service needs, and changes nothing.</summary>
+/// <summary><c>dts-master doctor</c>, <c>dts-worker doctor</c>: checks everything the service needs, and changes nothing.</summary>
 public static class DoctorCommand
 {
     public const string Name = "doctor";
 
-    public const string Purpose = "Looks at all that the service needs and names what is wrong, with the command that mends it";
+    public const string Purpose = "Checks everything the service needs and names each fault with the command that fixes it";
 
     private const string JsonFlag = "--json";
     private const int Broken = 2;
@@ -16,7 +16,7 @@ public static class DoctorCommand
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(3);
 
     /// <summary>0 = no errors (there may be warnings), 2 = errors.</summary>
-    /// <param name="examine">Reads the settings and says what is to be looked at.</param>
+    /// <param name="examine">Reads the settings and returns the checks.</param>
     public static async Task<int> RunAsync(string[] arguments, string defaultFile, Func<SettingsReader, IReadOnlyList<Check>> examine)
     {
         if (arguments.Any(argument => argument is "--help" or "-h" or "help"))
@@ -29,7 +29,7 @@ public static class DoctorCommand
         var checks = examine(reader);
         reader.FindUnknown();
 
-        // Together, so that the slowest says how long it takes; printed in their order.
+        // They run side by side, so the doctor takes as long as the slowest; the findings are printed in order.
         var findings = (await Task.WhenAll(checks.Select(LookAsync))).SelectMany(found => found).ToList();
         Console.WriteLine(arguments.Contains(JsonFlag)
             ? JsonSerializer.Serialize<IReadOnlyList<Finding>>(findings, DoctorJson.Readable.IReadOnlyListFinding)
@@ -71,7 +71,7 @@ public static class DoctorCommand
         {
             return [Finding.Error(check.Area, $"{check.What}: no answer in {AnswerWithin.TotalSeconds:0} s", check.Remedy)];
         }
-        catch (Exception failure) // Whatever it is, the others are still looked at.
+        catch (Exception failure) // Whatever it is, the other checks go on.
         {
             return [Finding.Error(check.Area, $"{check.What}: {OneLine(failure.Message)}", check.Remedy)];
         }

@@ -6,16 +6,14 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dts.Common.Doctor;
 
-/// <summary>etcd, each endpoint by itself, and the workers that are registered there.</summary>
+/// <summary>Checks of each etcd endpoint, and of the registered workers.</summary>
 public static class EtcdChecks
 {
     private const string Area = "etcd";
     private const long DefaultQuotaBytes = 2L << 30;
-    private const long FewBytes = 100 << 20;
-    private const long MuchHistory = 1_000_000; // Revisions.
 
     private static readonly TimeSpan ClockLimit = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan OldestClock = TimeSpan.FromSeconds(20); // Written every ten seconds or so.
+    private static readonly TimeSpan OldestClock = TimeSpan.FromSeconds(20); // Workers write it about every ten seconds.
 
     public static IEnumerable<Check> Of(EtcdOptions options, Keys keys)
     {
@@ -39,8 +37,8 @@ public static class EtcdChecks
     }
 
     /// <remarks>
-    /// An old time in a registration proves that the worker's clock is behind only if an earlier revision has a later time. Otherwise the
-    /// worker may have stopped writing: it is stalled, or etcd accepts no writes.
+    /// An old time in a registration proves a wrong clock only if an earlier revision has a later time. Otherwise the worker may have
+    /// stopped writing: it is stalled, or etcd accepts no writes.
     /// </remarks>
     /// <param name="workers">Each worker with the revision of its registration.</param>
     internal static IEnumerable<Finding> Judge(
@@ -75,8 +73,8 @@ public static class EtcdChecks
             : Finding.Ok("workers", $"{workers.Count} registered{(off.Count == 0 ? ", clocks agree with this host's" : "")}");
     }
 
-    /// <summary>What a member says of itself.</summary>
-    /// <param name="isRestricted">A user is set: etcd's own rights are in use.</param>
+    /// <summary>Judges the status that a member reports.</summary>
+    /// <param name="isRestricted">A user is set, so etcd's own rights matter.</param>
     internal static IEnumerable<Finding> Judge(StatusResponse status, Uri endpoint, double latencyMs, bool isRestricted)
     {
         var name = endpoint.Authority;
@@ -100,12 +98,8 @@ public static class EtcdChecks
         {
             yield return Finding.Warning(
                 Area,
-                $"{name} uses {Mb(status.DbSize)} of its quota of {Mb(quota)}; above it no write is taken",
+                $"{name} uses {Mb(status.DbSize)} of its quota of {Mb(quota)}; above it etcd accepts no writes",
                 $"{ctl} compact {status.Header?.Revision}; {ctl} defrag");
-        }
-        else if (status.DbSize > FewBytes && status.DbSizeInUse > 0 && status.DbSizeInUse < status.DbSize / 2)
-        {
-            yield return Finding.Warning(Area, $"{name} uses {Mb(status.DbSizeInUse)} of a file of {Mb(status.DbSize)}", $"{ctl} defrag");
         }
 
         var isOld = !IsRecommended(status.Version);
@@ -113,7 +107,7 @@ public static class EtcdChecks
         {
             yield return Finding.Warning(
                 Area,
-                $"{name} has version {status.Version}, in which transactions can pass by the rights of a user (CVE-2026-33343)",
+                $"{name} has version {status.Version}, in which a transaction can bypass the rights of a user (CVE-2026-33343)",
                 "upgrade etcd to 3.5.33, 3.6.14, 3.7.1 or later");
         }
 
@@ -138,31 +132,10 @@ public static class EtcdChecks
         using var etcd = Connect(options);
         var status = await etcd.StatusAsync(cancel);
         var sentAt = TimeProvider.System.GetTimestamp();
-        // Of one key, and through the leader: it takes a quorum.
-        var answer = await etcd.RangeAsync(new RangeRequest { Key = Txn.Bytes(keys.Jobs) }, cancel);
+        // A read of one key through the leader needs a quorum.
+        await etcd.FindAsync(keys.Jobs, cancel: cancel);
         var latencyMs = TimeProvider.System.GetElapsedTime(sentAt).TotalMilliseconds;
-        List<Finding> found = [.. Judge(status, options.Endpoints[0], latencyMs, options.User is not null)];
-        if (await KeepsAsync(etcd, keys, answer.Header.Revision - MuchHistory, cancel))
-        {
-            found.Add(Finding.Warning(
-                Area,
-                $"{options.Endpoints[0].Authority} keeps more than {MuchHistory:N0} revisions of history",
-                "start etcd with --auto-compaction-mode=periodic --auto-compaction-retention=1h"));
-        }
-
-        return found;
-    }
-
-    private static async Task<bool> KeepsAsync(EtcdClient etcd, Keys keys, long revision, CancellationToken cancel)
-    {
-        try
-        {
-            return revision > 1 && await etcd.FindAsync(keys.Jobs, revision, cancel) is var _;
-        }
-        catch (EtcdException failure) when (failure.Error == EtcdError.Compacted)
-        {
-            return false;
-        }
+        return [.. Judge(status, options.Endpoints[0], latencyMs, options.User is not null)];
     }
 
     private static EtcdClient Connect(EtcdOptions options) => new(options, TimeProvider.System, NullLogger.Instance);

@@ -3,12 +3,12 @@ using Dts.Common.Logs.Mongo;
 
 namespace Dts.Common.Doctor;
 
-/// <summary>The log store: whether it can be reached, read and written.</summary>
+/// <summary>Checks whether the log store can be reached, read and written.</summary>
 public static class LogStoreChecks
 {
     private const string Area = "log store";
 
-    /// <param name="more">What else the service needs of a MongoDB.</param>
+    /// <param name="more">Further checks of a MongoDB.</param>
     internal static Check Of(LogSettings settings, Func<MongoDatabase, IEnumerable<Finding>>? more = null) => settings.MongoUri.Length > 0
         ? Check.Of(
             Area,
@@ -44,7 +44,7 @@ public static class LogStoreChecks
         }
 
         var isThere = File.Exists(file);
-        return Folder.WhyNotWritable(isThere ? file : Folder.NearestExisting(file)) is { } why
+        return PathAccess.WhyNotWritable(isThere ? file : PathAccess.NearestExisting(file)) is { } why
             ? Finding.Error(
                 Area, $"{file} cannot be written ({why})", $"install -d -o dts -g dts {Path.GetDirectoryName(file)}; chown dts:dts {file}*")
             : !isThere ? Finding.Ok(Area, $"{file} will be created")
@@ -53,7 +53,7 @@ public static class LogStoreChecks
     }
 
     /// <summary>
-    /// SQLite turns an empty file into a database with the first write. See https://sqlite.org/fileformat.html#magic_header_string.
+    /// An empty file will do: SQLite makes it a database at the first write. See https://sqlite.org/fileformat.html#magic_header_string.
     /// </summary>
     private static bool IsDatabase(string file)
     {

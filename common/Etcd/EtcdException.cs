@@ -1,6 +1,8 @@
+using Grpc.Core;
+
 namespace Dts.Common.Etcd;
 
-/// <summary>What kind of answer etcd gave when it was not the one asked for.</summary>
+/// <summary>Why a call to etcd failed.</summary>
 public enum EtcdError
 {
     /// <summary>
@@ -8,7 +10,7 @@ public enum EtcdError
     /// </summary>
     Unavailable,
 
-    /// <summary>The revision asked for is compacted away: list again.</summary>
+    /// <summary>etcd does not have the requested revision (compacted, or in the future): list again.</summary>
     Compacted,
 
     /// <summary>The lease has expired or was revoked.</summary>
@@ -23,17 +25,32 @@ public enum EtcdError
     /// <summary>etcd's space quota is used up, or it asks for fewer requests.</summary>
     Exhausted,
 
-    /// <summary>etcd refuses the request as such; repeating it is no use.</summary>
+    /// <summary>etcd refuses the request itself; repeating it cannot help.</summary>
     Refused,
 }
 
-/// <summary>A call to etcd that did not give its answer.</summary>
+/// <summary>A call to etcd failed.</summary>
 public sealed class EtcdException(EtcdError error, string message, Exception? cause = null) : Exception(message, cause)
 {
     public EtcdError Error { get; } = error;
 
     /// <summary>The alarm NOSPACE: etcd accepts no writes until the alarm is disarmed.</summary>
     public bool IsOutOfSpace => Error == EtcdError.Exhausted && Message.Contains("space exceeded", StringComparison.Ordinal);
+
+    /// <summary>Translates an exception of the transport; null when the caller itself cancelled, or the exception is not etcd's.</summary>
+    /// <param name="within">The time that the endpoint had to answer.</param>
+    internal static EtcdException? TryTranslate(
+        Exception failure, Uri endpoint, TimeSpan within, CancellationToken cancel) => failure switch
+    {
+        EtcdException etcd => etcd,
+        OperationCanceledException when cancel.IsCancellationRequested => null,
+        OperationCanceledException =>
+            new EtcdException(EtcdError.Unavailable, $"no answer from {endpoint} in {within.TotalSeconds:0.#} s", failure),
+        RpcException { Status.DebugException: { } cause } =>
+            new EtcdException(EtcdError.Unavailable, (cause.InnerException ?? cause).Message, failure),
+        RpcException { Status: var status } => From((int)status.StatusCode, status.Detail),
+        _ => null,
+    };
 
     /// <summary>Reads a gRPC status (https://grpc.io/docs/guides/status-codes) with etcd's own texts (rpctypes/error.go).</summary>
     internal static EtcdException From(int grpcStatus, string message)
@@ -49,7 +66,7 @@ public sealed class EtcdException(EtcdError error, string message, Exception? ca
             16 => EtcdError.Unauthenticated,
             3 when message.Contains("auth store is old", StringComparison.Ordinal) => EtcdError.Unauthenticated,
             3 when message.Contains("authentication failed", StringComparison.Ordinal) => EtcdError.Unauthenticated,
-            2 or 13 => EtcdError.Unavailable, // What etcd has no name for, such as a proposal dropped by an election, comes so; it passes.
+            2 or 13 => EtcdError.Unavailable, // Errors without a code of their own, such as a proposal dropped by an election; they pass.
             _ => EtcdError.Refused,
         };
         return new EtcdException(error, message.Length > 0 ? message : $"gRPC status {grpcStatus}");

@@ -3,7 +3,7 @@ using Dts.Common.Metrics;
 
 namespace Dts.Common.Etcd;
 
-/// <summary>What calls to etcd take.</summary>
+/// <summary>Measures calls to etcd.</summary>
 public static class EtcdMeter
 {
     private static readonly Meter Meter = new("Dts.Etcd");

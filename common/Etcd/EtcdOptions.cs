@@ -3,7 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace Dts.Common.Etcd;
 
-/// <summary>Where etcd is and how to speak to it.</summary>
+/// <summary>How to reach etcd.</summary>
 /// <param name="CallTimeout">How long one call may take, failover included.</param>
 /// <param name="AuthorityFile">PEM file of the authorities to trust; null = the system's.</param>
 /// <param name="CertificateFile">PEM file of our own certificate; null = none is shown.</param>
@@ -27,7 +27,7 @@ public sealed record EtcdOptions(
             AllowAutoRedirect = false, // etcd does not redirect, and the password is for etcd alone.
             UseCookies = false,
 
-            // A peer that vanished without a word is noticed by these; etcd refuses pings more often than every 5 s.
+            // They find a peer that vanished silently; etcd refuses pings more often than every 5 s.
             KeepAlivePingDelay = TimeSpan.FromSeconds(6),
             KeepAlivePingTimeout = TimeSpan.FromSeconds(4),
             KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,

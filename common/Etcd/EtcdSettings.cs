@@ -45,7 +45,7 @@ public static class EtcdSettings
             KeyFile: NullIfEmpty(tls.Key)));
     }
 
-    /// <summary>Reads the files once, so that what is wrong with them is said now.</summary>
+    /// <summary>Reads the files once, so that a fault in them is reported at the start.</summary>
     private static EtcdOptions Try(EtcdOptions options)
     {
         try
@@ -55,7 +55,7 @@ public static class EtcdSettings
         }
         catch (Exception wrong) when (wrong is CryptographicException or IOException or UnauthorizedAccessException)
         {
-            throw DataFault.Of(
+            throw StartFailure.Of(
                 wrong, $"settings etcdCaFile, etcdCertFile, etcdKeyFile: {Display.Line(wrong.Message)}; expected readable PEM files");
         }
     }

@@ -8,8 +8,8 @@ namespace Dts.Common.Etcd;
 /// <summary>Reads all keys under a prefix at one revision, however many there are.</summary>
 /// <remarks>
 /// <para>Constraint: etcd counts the rest of the range on every page of a read with <c>limit</c>, so paging is quadratic.</para>
-/// <para>Scheme: a range that holds more than <see cref="KeysAtOnce"/> keys is split by its next byte, first in halves and then
-/// below a single byte, until the parts are small; counting is cheap. A few parts are read at a time. A small table takes one read.</para>
+/// <para>Scheme: a range with more than <see cref="KeysAtOnce"/> keys is halved by its next byte, and then by the byte after that, until
+/// each part is small; counting is cheap. A few parts are read at a time. A small table takes one read.</para>
 /// </remarks>
 public static class TableLoader
 {
@@ -19,19 +19,8 @@ public static class TableLoader
     public static async Task<(List<KeyValue> Keys, long Revision)> LoadAsync(
         EtcdClient etcd, string prefix, CancellationToken cancel, bool keysOnly = false)
     {
-        var first = new RangeRequest { Key = Txn.Bytes(prefix), RangeEnd = Txn.EndOf(prefix), KeysOnly = keysOnly, Limit = KeysAtOnce };
-        var counted = await etcd.RangeAsync(first, cancel);
-        if (counted.Count <= KeysAtOnce)
-        {
-            return ([.. counted.Kvs], counted.Header.Revision);
-        }
-
-        var revision = counted.Header.Revision;
-        var parts = new List<RangeRequest>();
-        await SplitAsync(etcd, new Part(Txn.Bytes(prefix).ToByteArray(), 0, 256), counted.Count, revision, parts, cancel);
-
-        var keys = new List<KeyValue>((int)counted.Count);
-        parts.ForEach(part => part.KeysOnly = keysOnly);
+        var (first, parts) = await BeginAsync(etcd, prefix, keysOnly, cancel);
+        List<KeyValue> keys = parts.Count == 0 ? [.. first.Kvs] : new((int)first.Count);
         foreach (var reads in parts.Chunk(ReadsInFlight))
         {
             foreach (var answer in await Task.WhenAll(reads.Select(part => etcd.RangeAsync(part, cancel))))
@@ -40,28 +29,42 @@ public static class TableLoader
             }
         }
 
-        return (keys, revision);
+        return (keys, first.Header.Revision);
     }
 
-    /// <summary>The same piece by piece, for a table that is larger than the memory that it may take.</summary>
+    /// <summary>Reads the keys part by part, for a table that is larger than the memory it may take.</summary>
     public static async IAsyncEnumerable<IReadOnlyList<KeyValue>> ReadAsync(
         EtcdClient etcd, string prefix, [EnumeratorCancellation] CancellationToken cancel)
     {
-        var first = new RangeRequest { Key = Txn.Bytes(prefix), RangeEnd = Txn.EndOf(prefix), Limit = KeysAtOnce };
-        var counted = await etcd.RangeAsync(first, cancel);
-        if (counted.Count <= KeysAtOnce)
+        var (first, parts) = await BeginAsync(etcd, prefix, keysOnly: false, cancel);
+        if (parts.Count == 0)
         {
-            yield return counted.Kvs;
-            yield break;
+            yield return first.Kvs;
         }
 
-        var revision = counted.Header.Revision;
-        var parts = new List<RangeRequest>();
-        await SplitAsync(etcd, new Part(Txn.Bytes(prefix).ToByteArray(), 0, 256), counted.Count, revision, parts, cancel);
         foreach (var part in parts)
         {
             yield return (await etcd.RangeAsync(part, cancel)).Kvs;
         }
+    }
+
+    /// <summary>
+    /// Reads the table at once if it is small; else returns the reads for its parts, all at the revision of the first read.
+    /// </summary>
+    private static async Task<(RangeResponse First, List<RangeRequest> Parts)> BeginAsync(
+        EtcdClient etcd, string prefix, bool keysOnly, CancellationToken cancel)
+    {
+        var request = new RangeRequest { Key = Txn.Bytes(prefix), RangeEnd = Txn.EndOf(prefix), KeysOnly = keysOnly, Limit = KeysAtOnce };
+        var first = await etcd.RangeAsync(request, cancel);
+        var parts = new List<RangeRequest>();
+        if (first.Count > KeysAtOnce)
+        {
+            var whole = new Part(Txn.Bytes(prefix).ToByteArray(), 0, 256);
+            await SplitAsync(etcd, whole, first.Count, first.Header.Revision, parts, cancel);
+            parts.ForEach(part => part.KeysOnly = keysOnly);
+        }
+
+        return (first, parts);
     }
 
     private static async Task SplitAsync(
@@ -87,8 +90,8 @@ public static class TableLoader
     }
 
     /// <summary>
-    /// The keys that begin with <paramref name="Stem"/> and a byte from <paramref name="Low"/> to below <paramref name="High"/>; from 0 on,
-    /// the stem itself too.
+    /// The keys that begin with <paramref name="Stem"/> and a byte from <paramref name="Low"/> to <paramref name="High"/> - 1; with 0 also
+    /// the stem itself.
     /// </summary>
     private readonly record struct Part(byte[] Stem, int Low, int High)
     {

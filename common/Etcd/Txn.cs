@@ -5,12 +5,12 @@ using Target = Etcdserverpb.Compare.Types.CompareTarget;
 
 namespace Dts.Common.Etcd;
 
-/// <summary>Writes etcd transactions so that they read as what they mean.</summary>
+/// <summary>Builds etcd transactions.</summary>
 public static class Txn
 {
     public static TxnRequest If(params Compare[] conditions) => new() { Compare = { conditions } };
 
-    /// <summary>Operations without a condition, done together.</summary>
+    /// <summary>A transaction without a condition.</summary>
     public static TxnRequest All(IEnumerable<RequestOp> operations) => new() { Success = { operations } };
 
     public static TxnRequest Then(this TxnRequest txn, params RequestOp[] operations)

@@ -7,15 +7,14 @@ using Mvccpb;
 
 namespace Dts.Common.Etcd;
 
-/// <summary>Follows all keys under a prefix: first what is there, then each change, for ever.</summary>
+/// <summary>Follows all keys under a prefix: delivers those that exist, then each change, until cancelled.</summary>
 /// <remarks>
 /// <para>Constraints: a watch ends with its connection, with its member's leader, and when it asks for compacted history; etcd 3.4
 /// and 3.5 can drop events around a compaction (etcd issues 18089, 19179).</para>
-/// <para>Scheme: after a cut it resumes at the last revision + 1; after a compaction, and every <see cref="RelistEvery"/> even when all
-/// looks well, the table is listed again and the difference to what was delivered is delivered. An etcd that returns with different data
-/// (restored or wiped) is found when the watch resumes: then all that was delivered is deleted, and all that is there is put. It is other
-/// data where the cluster has another id or has not reached the last revision, or where a key's revision has gone down; a table that only
-/// differs is listed again. Callers see changes only.</para>
+/// <para>Scheme: after a cut the watch resumes at the last revision + 1. After a compaction, and every <see cref="RelistEvery"/> even when
+/// all looks well, it lists the table again and delivers the difference. When it resumes, it also finds an etcd that was restored or wiped:
+/// the cluster has another id, has not reached the last revision, or has a key at a lower revision than delivered. Then it delivers a
+/// deletion of every former key and a put of every present one. Callers see changes only.</para>
 /// </remarks>
 internal sealed class Watch(EtcdClient etcd, string prefix)
 {
@@ -26,19 +25,19 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
 
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
-    private readonly Dictionary<ByteString, long> _delivered = []; // key -> mod revision; foreign keys need not be UTF-8
+    private readonly Dictionary<ByteString, long> _delivered = []; // Mod revisions by key; foreign keys need not be UTF-8.
     private long _revision;
     private ulong _cluster; // 0 = not known yet.
     private bool _isOtherData;
     private long _cutAt = Never; // In the clock's own units.
 
-    /// <summary>For how long changes have not come, because etcd cannot be followed; zero = they come.</summary>
+    /// <summary>How long the watch has been cut off from etcd; zero = it follows.</summary>
     public TimeSpan CutOff => Interlocked.Read(ref _cutAt) is >= 0 and var at ? etcd.Time.GetElapsedTime(at) : TimeSpan.Zero;
 
     public async IAsyncEnumerable<ChangeBatch> ReadAsync([EnumeratorCancellation] CancellationToken cancel)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        var batches = Channel.CreateBounded<ChangeBatch>(16); // full: the watch waits, and etcd keeps the events for it
+        var batches = Channel.CreateBounded<ChangeBatch>(16); // full: the watch waits, and etcd keeps its events
         var pump = PumpAsync(batches.Writer, ended.Token);
         try
         {
@@ -63,7 +62,7 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
         }
         catch (Exception bug)
         {
-            batches.Complete(bug); // Its reader ends with it.
+            batches.Complete(bug); // Its reader rethrows it.
         }
     }
 
@@ -85,7 +84,7 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
             }
             catch (OperationCanceledException) when (cancel.IsCancellationRequested)
             {
-                // Told to end.
+                // The caller has ended it.
             }
         }
     }
@@ -101,7 +100,7 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
         {
             etcd.Logger.WatchFoundOtherData(prefix, _delivered.Count, keys.Count);
             changes.AddRange(_delivered.Keys.Select(key => new KeyChange.Deleted(key.ToStringUtf8(), revision)));
-            _delivered.Clear(); // Its revisions mean nothing there.
+            _delivered.Clear(); // Its revisions mean nothing in the new data.
             _isOtherData = false;
         }
 
@@ -121,7 +120,7 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
         }
     }
 
-    /// <summary>Returns when the table is to be listed again.</summary>
+    /// <summary>Returns when the table has to be listed again.</summary>
     private async Task FollowAsync(ChannelWriter<ChangeBatch> batches, CancellationToken cancel)
     {
         using var listAgain = new CancellationTokenSource(RelistEvery, etcd.Time);
@@ -130,7 +129,7 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
         {
             try
             {
-                var toldAfterwards = long.MaxValue; // Up to which revision it happened before this watch was there.
+                var since = long.MaxValue; // Changes up to this revision happened before this watch was there.
                 await foreach (var answer in etcd.WatchOnceAsync(prefix, _revision + 1, ended.Token))
                 {
                     failures = answer.Canceled ? failures : 0;
@@ -155,8 +154,8 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
                         return;
                     }
 
-                    toldAfterwards = answer.Created ? answer.Header.Revision : toldAfterwards;
-                    var isLive = answer.Events.All(change => change.Kv.ModRevision > toldAfterwards);
+                    since = answer.Created ? answer.Header.Revision : since;
+                    var isLive = answer.Events.All(change => change.Kv.ModRevision > since);
                     if (answer.Events.Count > 0)
                     {
                         await batches.WriteAsync(new ChangeBatch([.. answer.Events.Select(Note)], Listed: false, isLive), cancel);
@@ -179,8 +178,8 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
     }
 
     /// <summary>
-    /// Whether etcd does not have, at the revision up to which all was delivered, as many keys as were delivered. Notes whether that proves
-    /// that it has other data.
+    /// Whether etcd's table at the last delivered revision differs from what was delivered. Notes whether that proves a restored or wiped
+    /// etcd.
     /// </summary>
     private async Task<bool> IsAnotherTableAsync(ResponseHeader created, bool resumes, CancellationToken cancel)
     {
@@ -204,7 +203,7 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
         }
     }
 
-    /// <summary>Up to where all has been delivered. The header of a new watch's first answer says more than that.</summary>
+    /// <summary>The revision up to which all is delivered. The header of a new watch's first answer is ahead of that.</summary>
     private long RevisionAfter(WatchResponse answer) => answer switch
     {
         { Created: true } or { Fragment: true } => _revision,
@@ -238,27 +237,4 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
         _delivered.Remove(key);
         return new KeyChange.Deleted(key.ToStringUtf8(), revision);
     }
-}
-
-/// <summary>Changes in the order of their revisions; together they lead from one state of the table to a later one.</summary>
-/// <param name="Listed">They come from a listing, not from events: the first batch always, later ones after a compaction.</param>
-/// <param name="IsLive">
-/// They came as they happened; false when they are told afterwards, because the watch was cut off then or not there yet.
-/// </param>
-/// <param name="IsOtherData">etcd was restored or wiped: revisions of earlier batches cannot be compared with those from here on.</param>
-internal sealed record ChangeBatch(IReadOnlyList<KeyChange> Changes, bool Listed, bool IsLive, bool IsOtherData = false);
-
-/// <summary>One key that was put or deleted.</summary>
-internal abstract record KeyChange
-{
-    private KeyChange(string key, long modRevision) => (Key, ModRevision) = (key, modRevision);
-
-    public string Key { get; }
-
-    public long ModRevision { get; }
-
-    public sealed record Put(
-        string Key, long ModRevision, long CreateRevision, LeaseId Lease, ByteString Value) : KeyChange(Key, ModRevision);
-
-    public sealed record Deleted(string Key, long ModRevision) : KeyChange(Key, ModRevision);
 }

@@ -3,14 +3,13 @@ using System.Text;
 
 namespace Dts.Common.Hosting;
 
-/// <summary>How foreign text is shown in a message of one line.</summary>
+/// <summary>Shows text from elsewhere within a message of one line.</summary>
 public static class Display
 {
     private const int Longest = 60;
 
     /// <summary>
-    /// Characters that are not to be seen but change how what is around them looks: controls, ends of lines, and those that turn the
-    /// direction of writing.
+    /// Invisible characters that change how the text around them looks: controls, line ends, and those that turn the direction of writing.
     /// </summary>
     public static bool IsHidden(Rune rune) =>
         Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
@@ -33,23 +32,27 @@ public static class Display
         return line.ToString();
     }
 
-    /// <summary>
-    /// The whole text on one line: controls as their symbols (␀ to ␡), other <see cref="IsHidden">hidden</see> characters as '?'.
-    /// </summary>
+    /// <summary>The whole text on one line, with a <see cref="Symbol"/> for each hidden character.</summary>
     public static string Visible(string text)
     {
-        const int Symbols = 0x2400; // The block of symbols for control characters.
         var line = new StringBuilder(text.Length);
         foreach (var rune in text.EnumerateRunes())
         {
-            line.Append(rune.Value switch
-            {
-                < 0x20 => new Rune(Symbols + rune.Value),
-                0x7F => new Rune(Symbols + 0x21),
-                _ => IsHidden(rune) ? new Rune('?') : rune,
-            });
+            line.Append(Symbol(rune, new Rune('?')));
         }
 
         return line.ToString();
+    }
+
+    /// <summary>The character itself; a control's picture (␀ to ␡); for another hidden character the substitute.</summary>
+    public static Rune Symbol(Rune rune, Rune substitute)
+    {
+        const int Pictures = 0x2400; // Unicode's block of control pictures.
+        return rune.Value switch
+        {
+            < 0x20 => new Rune(Pictures + rune.Value),
+            0x7F => new Rune(Pictures + 0x21),
+            _ => IsHidden(rune) ? substitute : rune,
+        };
     }
 }

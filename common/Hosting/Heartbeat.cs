@@ -1,14 +1,14 @@
 namespace Dts.Common.Hosting;
 
 /// <summary>
-/// Tells systemd every few seconds that the service does its work, and how it stands; where nobody listens it does nothing.
+/// Tells systemd every few seconds that the service works, and its state in a line. Without a notify socket it does nothing.
 /// </summary>
 /// <param name="prove">
-/// Completes when those who do the work have shown that they still do. As long as it does not, systemd hears nothing, and restarts us when
-/// its time is over.
+/// Completes when the loops that do the work have shown that they turn. Until it does, systemd hears nothing, and after WatchdogSec it
+/// restarts the service.
 /// </param>
 /// <param name="describe">
-/// The state in a few words; told when it has changed. It is cancelled when it takes longer than between two beats.
+/// The state in a few words, sent when it has changed. A description that takes longer than the pause between heartbeats is cancelled.
 /// </param>
 public sealed class Heartbeat(
     SystemdNotifier systemd, Func<CancellationToken, Task> prove, Func<CancellationToken, Task<string>> describe, TimeProvider time)
@@ -22,7 +22,7 @@ public sealed class Heartbeat(
             return;
         }
 
-        // Proof and description together take as long as the pause at most, ordinarily next to nothing: two beats in systemd's time.
+        // The description takes at most as long as the pause, so there are at least two heartbeats within WatchdogSec.
         var pause = systemd.Watchdog / 3 is { } third && third < Longest ? third : Longest;
         var told = "";
         while (!cancel.IsCancellationRequested)
@@ -44,7 +44,7 @@ public sealed class Heartbeat(
             }
             catch (OperationCanceledException)
             {
-                // The end, or a description that took too long.
+                // The service ends, or the description took too long.
             }
 
             await Task.Delay(pause, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

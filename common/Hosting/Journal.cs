@@ -5,20 +5,20 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Common.Hosting;
 
-/// <summary>Writes log lines to journald with what they are about as fields of their own: JOB, RUN_ID, STATUS, WORKER and so on.</summary>
+/// <summary>Writes log lines to journald, with their parameters as fields: JOB, RUN_ID, STATUS, WORKER and so on.</summary>
 /// <remarks>
-/// Thread-safe, and never blocks. The native protocol (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/): one datagram a line, in it
-/// <c>FIELD=value\n</c>, or for a value of several lines the field, a newline, the length in eight bytes, little-endian, the value and a
-/// newline; so no text can make up fields. Names of fields are those of the catalogue's parameters. What the socket does not take goes to
-/// the fallback, which is not asked otherwise.
+/// Thread-safe, and never blocks. The native protocol (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/) has one datagram per entry: for each
+/// field <c>FIELD=value\n</c>, or, if the value has several lines, the field, a newline, the length in eight bytes, little-endian, the
+/// value and a newline. So no text can forge a field. Fields are named after the catalogue's parameters. A line that the socket does not
+/// take goes to the fallback.
 /// </remarks>
 /// <param name="identifier">SYSLOG_IDENTIFIER: the service.</param>
-/// <param name="worker">WORKER of the lines that name none; empty = they have none.</param>
+/// <param name="worker">WORKER of lines that name none; empty = no such field.</param>
 public sealed class Journal(string socketPath, string identifier, string worker, ILoggerFactory fallback) : ILoggerProvider
 {
     public const string SocketPath = "/run/systemd/journal/socket";
 
-    // Together far below what the kernel takes as one datagram (212,992 bytes).
+    // Together far below the kernel's limit for a datagram (212,992 bytes).
     private const int MessageBytesMax = 48 << 10;
     private const int FieldBytesMax = 4 << 10;
 
@@ -26,8 +26,7 @@ public sealed class Journal(string socketPath, string identifier, string worker,
     private readonly UnixDomainSocketEndPoint _journald = new(socketPath);
 
     /// <summary>
-    /// Whether what this process prints is read by journald: JOURNAL_STREAM names the very socket that is our stdout or stderr
-    /// (systemd.exec(5)).
+    /// Whether journald reads what this process prints: JOURNAL_STREAM names the socket that is our stdout or stderr (systemd.exec(5)).
     /// </summary>
     public static bool ReadsUs(string? journalStream) =>
         journalStream?.Split(':', 2) is [_, var inode] && (IsSocket("/proc/self/fd/1", inode) || IsSocket("/proc/self/fd/2", inode));
@@ -77,7 +76,7 @@ public sealed class Journal(string socketPath, string identifier, string worker,
     {
         switch (name)
         {
-            case "{OriginalFormat}" or "Settings": // The template; and what the message is made of.
+            case "{OriginalFormat}" or "Settings": // The template, and a parameter that is the whole message.
                 break;
             case "Run" when value.Split('/', 2) is [var job, var runId]:
                 Add(entry, "JOB", job);

@@ -17,10 +17,10 @@ public static unsafe partial class Libc
     private const int M_MMAP_THRESHOLD = -3;
     private const int M_ARENA_MAX = -8;
 
-    /// <summary>What the kernel calls an error number: "No such file or directory".</summary>
+    /// <summary>The text of an error number, such as "No such file or directory".</summary>
     public static string Describe(int errno) => Marshal.GetPInvokeErrorMessage(errno);
 
-    /// <summary>0 when a file can be written, or files made in a directory, else -errno (access(2)).</summary>
+    /// <summary>0 = a file, or files in a directory, can be written; else -errno (access(2)).</summary>
     public static int CheckWritable(string path) => Checked(access(path, Directory.Exists(path) ? W_OK | X_OK : W_OK));
 
     /// <summary>
@@ -29,12 +29,12 @@ public static unsafe partial class Libc
     /// </summary>
     public static void HideFromOthers() => _ = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 
-    /// <summary>Sets the permissions that new files do not get (umask(2)).</summary>
+    /// <summary>Sets the permissions that new files never get (umask(2)).</summary>
     public static void SetFileModeMask(int mask) => _ = umask((uint)mask);
 
     /// <summary>
     /// Makes all threads allocate native memory in one arena, and returns large blocks to the kernel when they are freed (mallopt(3)).
-    /// By default threads spread over eight arenas a processor, as they happen to meet, and each arena keeps freed memory.
+    /// By default threads spread over eight arenas per processor, and each arena keeps freed memory.
     /// </summary>
     public static void BoundNativeMemory()
     {
@@ -43,7 +43,7 @@ public static unsafe partial class Libc
     }
 
     /// <summary>
-    /// Identifies the file under a path: all names of a file have the same identity, and no later file has it. Zeroes when there is no
+    /// Identifies the file at a path: all names of a file share one identity, and a file that replaces it has another. Zeroes = there is no
     /// file. See statx(2).
     /// </summary>
     public static (long Device, long Inode) FileIdentity(string path)
@@ -52,7 +52,7 @@ public static unsafe partial class Libc
         return statx(AT_FDCWD, path, 0, STATX_INO, status) == 0 ? (status[17], status[4]) : default;
     }
 
-    /// <summary>The user that a file, a folder or a link belongs to; null = there is none.</summary>
+    /// <summary>The owner of a file, a folder or a link; null = there is none.</summary>
     public static uint? OwnerOf(string path)
     {
         var status = stackalloc long[32];

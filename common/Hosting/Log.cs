@@ -3,9 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace Dts.Common.Hosting;
 
 /// <summary>
-/// The lines that both services can print; <c>WorkerLog</c> and <c>MasterLog</c> have those of one. The names of parameters are those of
-/// the journal's fields: RunId is RUN_ID. Ids are unique among all three: 1xx etcd and watch, 2xx schedule, 3xx claim, 4xx run, 5xx
-/// record, 6xx http, 9xx process.
+/// The log lines of both services; <c>WorkerLog</c> and <c>MasterLog</c> have those of one. Parameters become fields of the journal: RunId
+/// is RUN_ID. Ids are unique across all three: 1xx etcd and watch, 2xx schedule, 3xx claim, 4xx run, 5xx record, 6xx http, 9xx process.
 /// </summary>
 public static partial class Log
 {
@@ -51,13 +50,13 @@ public static partial class Log
     [LoggerMessage(902, LogLevel.Warning, "there is no setting {Setting}; ignored")]
     public static partial void UnknownSetting(this ILogger log, string setting);
 
-    [LoggerMessage(905, LogLevel.Information, "settings read again; taken over: {Changed}")]
+    [LoggerMessage(905, LogLevel.Information, "settings reloaded; applied: {Changed}")]
     public static partial void Reloaded(this ILogger log, string changed);
 
-    [LoggerMessage(906, LogLevel.Warning, "changed, and taken over only by a restart: {Changed}")]
+    [LoggerMessage(906, LogLevel.Warning, "settings changed that only a restart applies: {Changed}")]
     public static partial void RestartNeeded(this ILogger log, string changed);
 
-    [LoggerMessage(907, LogLevel.Error, "{Wrong}; the settings before this reload go on")]
+    [LoggerMessage(907, LogLevel.Error, "{Wrong}; the former settings stay in force")]
     public static partial void ReloadRefused(this ILogger log, string wrong);
 
     [LoggerMessage(908, LogLevel.Warning,

@@ -3,10 +3,10 @@ using System.Text.Json.Serialization;
 
 namespace Dts.Common.Hosting;
 
-/// <summary>JSON of a text that may be long, read and written in pieces.</summary>
+/// <summary>Reads and writes a long text as JSON in pieces.</summary>
 /// <remarks>
-/// The JSON library rents up to 18 bytes for each character of a text with escapes, from a pool that keeps such arrays for each
-/// thread. So the number of threads that happen to meet a long output would decide how much memory it takes.
+/// For a text with escapes the JSON library rents up to 18 bytes per character, from a pool that keeps such arrays per thread. So memory
+/// would depend on how many threads have met a long output.
 /// </remarks>
 public sealed class LongText : JsonConverter<string>
 {
@@ -16,7 +16,7 @@ public sealed class LongText : JsonConverter<string>
     {
         if (!reader.ValueIsEscaped || reader.HasValueSequence)
         {
-            return reader.GetString()!; // Needs no array besides the text.
+            return reader.GetString()!; // Needs no array but the text.
         }
 
         var json = reader.ValueSpan;
@@ -35,7 +35,7 @@ public sealed class LongText : JsonConverter<string>
         writer.WriteStringValueSegment(rest, isFinalSegment: true);
     }
 
-    /// <summary>Returns the length of the text; if the text is empty, only counts.</summary>
+    /// <summary>Returns the length of the text; an empty span only counts.</summary>
     private static int Unescape(ReadOnlySpan<byte> json, Span<char> text)
     {
         Span<byte> quoted = stackalloc byte[PieceMax + 2];
@@ -55,7 +55,7 @@ public sealed class LongText : JsonConverter<string>
         return length;
     }
 
-    /// <summary>The size of the first piece, which ends neither within an escape nor within a character.</summary>
+    /// <summary>The size of the first piece, which splits neither an escape nor a character.</summary>
     private static int FindPiece(ReadOnlySpan<byte> json)
     {
         var end = 0;
@@ -64,7 +64,7 @@ public sealed class LongText : JsonConverter<string>
             end = next;
         }
 
-        return Math.Min(end, json.Length); // Invalid UTF-8 may say that its last character is longer.
+        return Math.Min(end, json.Length); // In invalid UTF-8 the last character may claim to be longer.
     }
 
     private static int SizeOfFirst(ReadOnlySpan<byte> json) => json switch

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Common.Hosting;
 
-/// <summary>SIGHUP (systemctl reload): the settings are read again, and what may change in a running service is taken over.</summary>
+/// <summary>SIGHUP (systemctl reload): reads the settings again and applies those that may change in a running service.</summary>
 public sealed class Reload : IDisposable
 {
     private readonly Channel<bool> _asked = Channel.CreateBounded<bool>(
@@ -23,10 +23,10 @@ public sealed class Reload : IDisposable
         });
     }
 
-    /// <summary>Runs until cancelled. Settings that cannot be used are one line, and those before them go on.</summary>
-    /// <param name="current">What the service was started with.</param>
-    /// <param name="reloadable">The settings that <paramref name="apply"/> takes over; the others wait for a restart.</param>
-    /// <param name="apply">Reads all settings, and does nothing if one of them is wrong.</param>
+    /// <summary>Runs until cancelled. Wrong settings are logged in one line, and the former ones stay in force.</summary>
+    /// <param name="current">The settings that the service was started with.</param>
+    /// <param name="reloadable">The settings that <paramref name="apply"/> applies; the others need a restart.</param>
+    /// <param name="apply">Reads all settings, and throws without a change if one of them is wrong.</param>
     public async Task RunAsync(
         SettingsReader current,
         Func<SettingsReader> load,

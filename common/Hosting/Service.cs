@@ -4,14 +4,14 @@ using Microsoft.Extensions.Logging.Console;
 
 namespace Dts.Common.Hosting;
 
-/// <summary>What both executables do alike at their start.</summary>
+/// <summary>The start of both executables.</summary>
 public static class Service
 {
     public static string Version { get; } =
         Assembly.GetEntryAssembly()?.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0";
 
-    /// <summary>Answers what is only asked: --version and --help. The exit code; null = it is to run.</summary>
-    /// <param name="others">Lines for what else it can do.</param>
+    /// <summary>Answers --version and --help. Returns the exit code; null = the arguments ask for something else.</summary>
+    /// <param name="others">Lines of help for its other commands.</param>
     public static int? Answer(string[] arguments, string service, string purpose, IEnumerable<string> others)
     {
         switch (arguments)
@@ -24,10 +24,10 @@ public static class Service
                 [
                     $"{service} {Version}: {purpose}",
                     $"{service} [--config FILE] [--SETTING VALUE ...]    the service",
-                    $"{service} doctor [--json] [--config FILE]          looks at all that it needs, and changes nothing",
+                    $"{service} doctor [--json] [--config FILE]          checks everything it needs, and changes nothing",
                     .. others,
-                    "Settings are in the file (JSON), as DTS_SETTING in the environment, or arguments; the last one wins. "
-                        + "a wrong name lists them all.",
+                    "Settings come from the file (JSON), the environment (DTS_SETTING) and the arguments; the last one wins. "
+                        + "A wrong name lists them all.",
                 ];
                 Console.WriteLine(string.Join('\n', lines));
                 return 0;
@@ -37,8 +37,8 @@ public static class Service
     }
 
     /// <summary>
-    /// Hides environment and memory from other processes of this user, and new files (0600, folders 0700) from other users: all of them may
-    /// hold secrets. A program calls it first, and nothing else does: it changes the whole process.
+    /// Hides environment and memory from other processes of this user, and new files (0600, folders 0700) from other users, because all of
+    /// them may hold secrets. Only a program's first line calls it: it changes the whole process.
     /// </summary>
     public static void HideFromCommands()
     {
@@ -47,7 +47,7 @@ public static class Service
     }
 
     /// <summary>
-    /// Runs the service. A wrong setting, or something else that only the operator can mend, is one line and its exit code.
+    /// Runs the service. A wrong setting, or another fault that ends the start, is printed as one line and has its own exit code.
     /// </summary>
     public static async Task<int> RunAsync(Func<Task<int>> service)
     {
@@ -68,13 +68,13 @@ public static class Service
         }
     }
 
-    /// <summary>Opens the log and says what starts with which settings; call it when all settings have been read.</summary>
+    /// <summary>Opens the log and logs version and settings; call it when all settings have been read.</summary>
     /// <remarks>
-    /// Entries with fields where journald reads us; lines with a severity prefix and no time where it only seems to; else lines with the
-    /// time in UTC.
+    /// Where journald reads our output: entries with fields. Where JOURNAL_STREAM is set but is not our output: lines with a severity
+    /// prefix. Elsewhere: lines with the time in UTC.
     /// </remarks>
-    /// <param name="level">The least severe lines that are printed; asked for each line, so that it may change.</param>
-    /// <param name="worker">Who we are, if we are a worker.</param>
+    /// <param name="level">The least severe level that is printed; called for each line, because a reload may change it.</param>
+    /// <param name="worker">The id of this worker; empty = this is a master.</param>
     public static ILoggerFactory CreateLoggers(
         SettingsReader settings, string service, Func<LogLevel> level, out ILogger log, string worker = "")
     {
@@ -99,7 +99,7 @@ public static class Service
     {
         logging.SetMinimumLevel(LogLevel.Trace).AddFilter((_, lineLevel) => lineLevel >= level());
         logging.AddFilter("Microsoft", LogLevel.Warning);
-        logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None); // What it says, we say in one line.
+        logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None); // We log the same in one line.
         var journalStream = Environment.GetEnvironmentVariable("JOURNAL_STREAM");
         if (Journal.ReadsUs(journalStream))
         {
@@ -123,7 +123,7 @@ public static class Service
     }
 }
 
-/// <summary>The least severe lines that are printed.</summary>
+/// <summary>The setting for the least severe level that is printed.</summary>
 public static class LogLevelSetting
 {
     public static LogLevel Read(SettingsReader settings) =>

@@ -9,15 +9,15 @@ namespace Dts.Common.Hosting;
 /// ones win.
 /// </summary>
 /// <remarks>
-/// Names are the same in all and their case does not matter; in the environment, and as a credential, etcdEndpoints is DTS_ETCDENDPOINTS. A
-/// wrong value throws a <see cref="SettingsException"/> that names key, value, source and what was expected.
+/// Names are the same everywhere, and their case does not matter; in the environment, and as a credential, etcdEndpoints is
+/// DTS_ETCDENDPOINTS. A wrong value throws a <see cref="SettingsException"/> with key, value, source and expectation.
 /// </remarks>
 public sealed class SettingsReader
 {
-    /// <summary>The variable that names the file of a fault test's clock; it is not a setting.</summary>
+    /// <summary>The variable with the clock file of a fault test; it is not a setting.</summary>
     public const string TestClock = "DTS_TEST_CLOCK";
 
-    // As arguments they have no value, or one behind a "=".
+    // As arguments they have no value, or one after a "=".
     private static readonly HashSet<string> Flags = new(StringComparer.OrdinalIgnoreCase) { "drain" };
 
     private readonly Dictionary<string, Setting> _given = new(StringComparer.OrdinalIgnoreCase);
@@ -33,14 +33,14 @@ public sealed class SettingsReader
     /// <summary>All settings read so far, one <c>key=value</c> each, secrets masked.</summary>
     public string Effective => string.Join(' ', _effective);
 
-    /// <summary>The same by key, secrets as they are: to be compared, not shown.</summary>
+    /// <summary>The same by key, with secrets in clear: for comparison only.</summary>
     public IReadOnlyDictionary<string, string> Values => _values;
 
     /// <summary>Secrets that were given as arguments, which every user of the host can read.</summary>
     public IReadOnlyList<string> Exposed => _exposed;
 
     /// <param name="defaultFile">Read if it exists and no --config is given.</param>
-    /// <param name="credentials">Where systemd has put them; null = where the environment says.</param>
+    /// <param name="credentials">The folder of systemd's credentials; null = the one that the environment names.</param>
     public static SettingsReader Load(string[] arguments, string defaultFile, string? credentials = null)
     {
         var reader = new SettingsReader();
@@ -110,7 +110,7 @@ public sealed class SettingsReader
             : throw Wrong(key, value, $"a whole number from {min} to {max}");
     }
 
-    /// <summary>Yes or no; as an argument its name alone is yes.</summary>
+    /// <summary>True or false; as an argument the name alone means true.</summary>
     public bool Flag(string key) => Read(key, "false") switch
     {
         "true" => true,
@@ -124,7 +124,7 @@ public sealed class SettingsReader
     public TimeSpan Seconds(string key, int fallback, int min = 0, int max = 86_400) =>
         TimeSpan.FromSeconds(Number(key, fallback, min, max));
 
-    /// <summary>A list: a JSON array in the file, else texts separated by commas.</summary>
+    /// <summary>A JSON array in the file, elsewhere texts separated by commas.</summary>
     public IReadOnlyList<string> List(string key, string fallback) =>
         Read(key, fallback).Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
@@ -132,7 +132,7 @@ public sealed class SettingsReader
         new($"setting {key}: \"{Display.Line(value)}\" ({_given.GetValueOrDefault(key)?.Source ?? "default"}); expected {expected}");
 
     /// <summary>
-    /// Refuses arguments, and names the file's keys, that nothing has asked for. Keys outside ASCII are comments in the original's files.
+    /// Refuses unknown arguments and returns the other unknown settings. Names outside ASCII are comments in files of the original system.
     /// </summary>
     public IReadOnlyList<string> FindUnknown()
     {
@@ -177,7 +177,7 @@ public sealed class SettingsReader
         return parsed;
     }
 
-    /// <summary>What LoadCredential= of the unit gives us (systemd.exec(5)): a file each, named as the variable would be.</summary>
+    /// <summary>Credentials of the unit (LoadCredential= in systemd.exec(5)): files named like the variables.</summary>
     private void AddCredentials(string? folder)
     {
         try
@@ -190,7 +190,7 @@ public sealed class SettingsReader
         }
         catch (Exception wrong) when (wrong is IOException or UnauthorizedAccessException)
         {
-            throw DataFault.Of(wrong, $"credentials in {folder} cannot be read: {wrong.Message}");
+            throw StartFailure.Of(wrong, $"credentials in {folder} cannot be read: {wrong.Message}");
         }
     }
 
@@ -209,7 +209,7 @@ public sealed class SettingsReader
         }
         catch (Exception wrong) when (wrong is IOException or UnauthorizedAccessException)
         {
-            throw DataFault.Of(wrong, $"settings file {path} cannot be read: {wrong.Message}");
+            throw StartFailure.Of(wrong, $"settings file {path} cannot be read: {wrong.Message}");
         }
         catch (Exception wrong) when (wrong is JsonException or InvalidOperationException)
         {
@@ -234,6 +234,6 @@ public sealed class SettingsReader
         return value;
     }
 
-    /// <param name="Source">Where it was given, for messages.</param>
+    /// <param name="Source">Its origin, for messages.</param>
     private sealed record Setting(string Value, string Source, bool MustBeKnown);
 }

@@ -5,14 +5,14 @@ using System.Text;
 
 namespace Dts.Common.Hosting;
 
-/// <summary>Tells systemd how the service is, as sd_notify(3) does, one datagram at a time. Without a socket it does nothing.</summary>
+/// <summary>Reports the state of the service to systemd, as sd_notify(3) does. Without a socket it does nothing.</summary>
 /// <param name="Socket">Empty = nobody listens.</param>
-/// <param name="Watchdog">How long systemd waits for a sign of life before it restarts us; null = it waits for none of ours.</param>
+/// <param name="Watchdog">WatchdogSec of the unit; null = there is no watchdog for this process.</param>
 public sealed record SystemdNotifier(string Socket, TimeSpan? Watchdog)
 {
     public bool IsHeard => Socket.Length > 0;
 
-    /// <summary>As the environment says: NOTIFY_SOCKET, and WATCHDOG_USEC if WATCHDOG_PID means us.</summary>
+    /// <summary>Reads NOTIFY_SOCKET, and WATCHDOG_USEC if WATCHDOG_PID is this process.</summary>
     public static SystemdNotifier Find()
     {
         var pid = Environment.GetEnvironmentVariable("WATCHDOG_PID");
@@ -27,7 +27,7 @@ public sealed record SystemdNotifier(string Socket, TimeSpan? Watchdog)
 
     public void Stopping() => Send("STOPPING=1");
 
-    /// <summary>To be followed by <see cref="Ready"/>.</summary>
+    /// <summary><see cref="Ready"/> must follow.</summary>
     public void Reloading() =>
         Send(string.Create(
             CultureInfo.InvariantCulture, $"RELOADING=1\nMONOTONIC_USEC={Stopwatch.GetTimestamp() / (Stopwatch.Frequency / 1_000_000)}"));
@@ -51,7 +51,7 @@ public sealed record SystemdNotifier(string Socket, TimeSpan? Watchdog)
         }
         catch (SocketException)
         {
-            // systemd will find out by itself.
+            // systemd notices without us.
         }
     }
 }

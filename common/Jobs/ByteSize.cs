@@ -18,7 +18,7 @@ public readonly record struct ByteSize(long Bytes)
         return isNumber && size.Bytes >> (10 * unit) == number;
     }
 
-    /// <summary>As it may be written in a job: "512M".</summary>
+    /// <summary>The form for a job: "512M".</summary>
     public override string ToString()
     {
         var (number, unit) = Shorten();

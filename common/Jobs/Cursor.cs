@@ -2,10 +2,10 @@ using System.Globalization;
 
 namespace Dts.Common.Jobs;
 
-/// <summary>The value of a key under fired/: the latest plan time that has been dealt with, and by whom.</summary>
+/// <summary>The value of a key under fired/: the latest plan time that has been decided, and by which worker.</summary>
 /// <remarks>
-/// The plan time comes first and has a fixed width, so that etcd's byte order is time order. The words after it are for people, and for a
-/// worker that lost the answer to its claim and has to recognise its own.
+/// The plan time comes first and has a fixed width, so that etcd's byte order is time order. By the words after it, people and a worker
+/// that lost the answer to its claim see who moved it.
 /// </remarks>
 public readonly record struct Cursor(DateTimeOffset PlanTime, string By, string Session, string What)
 {
@@ -17,10 +17,10 @@ public readonly record struct Cursor(DateTimeOffset PlanTime, string By, string 
     private const string TimeFormat = "yyyy-MM-dd'T'HH:mm:ss'Z'";
     private const int TimeLength = 20;
 
-    /// <summary>A plan time as it stands in a cursor: what claims are compared with.</summary>
+    /// <summary>The text of a plan time in a cursor, with which claims compare.</summary>
     public static string Text(DateTimeOffset planTime) => planTime.UtcDateTime.ToString(TimeFormat, CultureInfo.InvariantCulture);
 
-    /// <summary>A text that is below every cursor at this plan time or later and above every earlier one; of none, below all.</summary>
+    /// <summary>A text above every cursor before this plan time and below every cursor from it on; null = below all cursors.</summary>
     public static string JustBefore(DateTimeOffset? planTime) => planTime is { } at ? Text(at.AddSeconds(-1)) + "~" : "";
 
     public static bool TryParse(string text, out Cursor cursor)

@@ -6,8 +6,8 @@ using Dts.Common.Hosting;
 namespace Dts.Common.Jobs;
 
 /// <summary>
-/// Reads the JSON values under runs/, queue/, owed/ and history/. A value that DTS did not write is refused with a reason, so that
-/// its reader can report and skip it.
+/// Reads the JSON values under runs/, queue/, owed/ and history/. It refuses a value that DTS did not write and says why, so that the
+/// reader can report and skip it.
 /// </summary>
 /// <remarks><see cref="JobJson"/> reads jobs. A run must name the run id of its key.</remarks>
 public static class Documents

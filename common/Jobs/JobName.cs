@@ -4,10 +4,10 @@ using Dts.Common.Hosting;
 namespace Dts.Common.Jobs;
 
 /// <summary>
-/// A job's name: 1 to 200 bytes of UTF-8, any letters, no '/' (it becomes part of an etcd key) and no character that is hidden.
+/// A job's name: 1 to 200 bytes of UTF-8, without '/' (it becomes part of an etcd key) and without hidden characters.
 /// </summary>
 /// <remarks>
-/// A save refuses more: names that look like others. Older versions did not, so jobs with such names may exist, and can still be killed and
+/// A save also refuses names that look like others. Older versions did not, so jobs with such names may exist; they can be killed and
 /// deleted.
 /// </remarks>
 public readonly record struct JobName
@@ -20,7 +20,7 @@ public readonly record struct JobName
 
     public string Value { get; }
 
-    /// <exception cref="FormatException">The text is no job name; the message says why.</exception>
+    /// <exception cref="FormatException">The text is not a job name; the message says why.</exception>
     public static JobName Parse(string text) => TryParse(text, out var name, out var error) ? name : throw new FormatException(error);
 
     public static bool TryParse(string text, out JobName name, out string error)

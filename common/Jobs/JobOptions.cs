@@ -4,7 +4,7 @@ using Dts.Common.Hosting;
 namespace Dts.Common.Jobs;
 
 /// <summary>On how many workers a fire runs.</summary>
-[JsonConverter(typeof(WordsOnly<JobMode>))]
+[JsonConverter(typeof(CamelCaseEnumConverter<JobMode>))]
 public enum JobMode
 {
     One,
@@ -12,38 +12,38 @@ public enum JobMode
     All,
 }
 
-/// <summary>What happens when a fire is due while a run of the job is still in flight.</summary>
-[JsonConverter(typeof(WordsOnly<Overlap>))]
+/// <summary>What happens to a fire that is due while a run of the job is in flight.</summary>
+[JsonConverter(typeof(CamelCaseEnumConverter<Overlap>))]
 public enum Overlap
 {
     /// <summary>The fire ends as skipped.</summary>
     Forbid,
 
-    /// <summary>It runs beside the other.</summary>
+    /// <summary>It runs beside the earlier run.</summary>
     Allow,
 
-    /// <summary>The old run is killed first.</summary>
+    /// <summary>The earlier run is killed first.</summary>
     Replace,
 }
 
-/// <summary>What is done about fires that came due while no worker was there to start them, found more than ten seconds late.</summary>
-[JsonConverter(typeof(WordsOnly<Misfire>))]
+/// <summary>What happens to fires that no worker started in time and that are found more than ten seconds late.</summary>
+[JsonConverter(typeof(CamelCaseEnumConverter<Misfire>))]
 public enum Misfire
 {
     /// <summary>They are recorded as missed.</summary>
     Skip,
 
-    /// <summary>The latest of them runs, if that is still within the start deadline; the others are recorded as missed.</summary>
+    /// <summary>The latest of them runs if it is within the start deadline; the others are recorded as missed.</summary>
     Once,
 
     /// <summary>
-    /// Each of them runs, as far as it is within the start deadline, the latest hundred at most; the others are recorded as missed.
+    /// Those within the start deadline run, at most the latest hundred; the others are recorded as missed.
     /// </summary>
     All,
 }
 
-/// <summary>What follows when a run's worker is lost.</summary>
-[JsonConverter(typeof(WordsOnly<OnWorkerLost>))]
+/// <summary>What happens to a run whose worker is lost.</summary>
+[JsonConverter(typeof(CamelCaseEnumConverter<OnWorkerLost>))]
 public enum OnWorkerLost
 {
     Record,
@@ -51,8 +51,8 @@ public enum OnWorkerLost
     Rerun,
 }
 
-/// <summary>What a worker that is cut off from etcd does with a running command.</summary>
-[JsonConverter(typeof(WordsOnly<OnDisconnect>))]
+/// <summary>What a worker that is cut off from etcd does with its running commands.</summary>
+[JsonConverter(typeof(CamelCaseEnumConverter<OnDisconnect>))]
 public enum OnDisconnect
 {
     Continue,
@@ -70,12 +70,12 @@ public sealed record Target(IReadOnlyList<string>? Workers = null, IReadOnlyDict
     [JsonIgnore]
     public bool IsAnyone => Workers.Count == 0 && Labels.Count == 0;
 
-    /// <summary>Whether a worker may run the job: it is one of those named, and has all the labels.</summary>
+    /// <summary>Whether a worker may run the job: it is one of the named workers, if any, and has all the labels.</summary>
     public bool Matches(string workerId, IReadOnlyDictionary<string, string> labels) =>
         (Workers.Count == 0 || Workers.Contains(workerId)) && Labels.All(label => labels.GetValueOrDefault(label.Key) == label.Value);
 
     public override string ToString() => string.Join(' ', Workers.Concat(Labels.Select(label => $"{label.Key}={label.Value}")));
 }
 
-/// <summary>How often and when a failed run is tried again.</summary>
+/// <summary>How often, and after which delays, a failed run is tried again.</summary>
 public sealed record Retry(int Max = 0, int DelaySeconds = 10, double Backoff = 2, int MaxDelaySeconds = 3600, bool Elsewhere = false);

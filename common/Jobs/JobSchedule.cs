@@ -4,7 +4,7 @@ using Dts.Common.Hosting;
 
 namespace Dts.Common.Jobs;
 
-/// <summary>When a job fires: its expression in its zone.</summary>
+/// <summary>A job's cron expression in its zone.</summary>
 public sealed record JobSchedule(CronExpression Expression, CronZone Zone)
 {
     public static bool TryParse(Job job, CronZone defaultZone, [NotNullWhen(true)] out JobSchedule? schedule, out string error)
@@ -40,7 +40,7 @@ public sealed record JobSchedule(CronExpression Expression, CronZone Zone)
     public long CountBetween(DateTimeOffset after, DateTimeOffset before) => Expression.CountOccurrences(after, before, Zone);
 }
 
-/// <summary>The zone of jobs that name none: masters and workers must have the same.</summary>
+/// <summary>The zone of jobs that name none; it must be the same on all masters and workers.</summary>
 public static class ZoneSetting
 {
     public static CronZone Read(SettingsReader settings)
@@ -52,8 +52,8 @@ public static class ZoneSetting
     }
 }
 
-/// <summary>A line of the value of a key under history/: what a job's schedule was from a moment on.</summary>
-/// <param name="After">Its plan times come after this; those up to it are the former schedule's.</param>
+/// <summary>An entry in the value of a key under history/: a job's schedule from a moment on.</summary>
+/// <param name="After">Its plan times are after this; up to it the former schedule applies.</param>
 /// <param name="CronExpr">Empty = none: the job was paused or deleted.</param>
 public sealed record ScheduleChange(DateTimeOffset After, string CronExpr, string TimeZone)
 {

@@ -10,14 +10,14 @@ namespace Dts.Common.Jobs;
 /// fired/{name}            the cursor, "2026-11-22T10:00:00Z worker ..."                     no lease
 /// fired/{name}/{worker}   the same for one worker of a job in mode all                    no lease
 /// runs/{name}/{runId}     a run in flight, JSON                                             no lease
-/// queue/{name}/{runId}    a run that is asked for and not yet claimed, JSON                 no lease
-/// owed/{name}/{runId}     an ending that is decided and not yet recorded, JSON              no lease
+/// queue/{name}/{runId}    a requested run that is not claimed yet, JSON                     no lease
+/// owed/{name}/{runId}     an ending that is decided, but not recorded yet, JSON             no lease
 /// killer/{name}           a request to end all runs of the job; the value: why, or empty    60 s, or none when something is in flight
 /// killer/{name}/{runId}   the same for one run                                              none
 /// history/{name}          the latest changes of the schedule, JSON                          no lease
 /// versions/{name}/{id}    a save of the job on its way to the log store, JSON                 no lease
 /// requests/{name}/{digest} a request to run the job that may be sent twice, JSON            a day or more
-/// alerts/...              rules, what is wrong, messages: AlertKeys of the master
+/// alerts/...              rules, open faults, messages: AlertKeys of the master
 /// access/people/{name}    a person who may sign in, JSON                                    no lease
 /// access/tokens/{name}    a token, as a digest, JSON                                        no lease
 /// access/used/{name}      the day on which a token was last used, JSON                      no lease

@@ -6,18 +6,17 @@ using System.Text.Json.Serialization;
 namespace Dts.Common.Jobs;
 
 /// <summary>
-/// A run to be done: its plan time, its cause and the number of the attempt. It is the value of a key under queue/, and part of one
-/// under runs/.
+/// One requested run: its plan time, trigger and attempt number. It is the value of a key under queue/, and part of one under runs/.
 /// </summary>
-/// <param name="Trigger">Why: one of the words of this type.</param>
-/// <param name="NotBefore">When it may start; the plan time itself for the schedule's own.</param>
-/// <param name="Origin">Tells runs of one plan time apart; empty = the schedule's own.</param>
-/// <param name="Worker">The only worker that may run it; empty = any that the job's target names.</param>
-/// <param name="Avoid">A worker that is passed over while there is another.</param>
-/// <param name="ShardIndex">In mode all: this worker's place among those that run it, from 0.</param>
-/// <param name="ShardTotal">In mode all: how many they are; 0 = mode one.</param>
-/// <param name="Env">Variables beyond the job's own, for a run asked for by hand.</param>
-/// <param name="Cause">The run (<c>job/runId</c>) whose end led to this one, for a dependent job; empty = none, or not known.</param>
+/// <param name="Trigger">One of the constants of this type.</param>
+/// <param name="NotBefore">The earliest start; for a scheduled run the plan time.</param>
+/// <param name="Origin">Distinguishes runs with equal plan times; empty = a scheduled run.</param>
+/// <param name="Worker">The only worker that may run it; empty = any worker that matches the job's target.</param>
+/// <param name="Avoid">A worker that runs it only if no other can.</param>
+/// <param name="ShardIndex">In mode all: this worker's index among those that run it, from 0.</param>
+/// <param name="ShardTotal">In mode all: the number of workers that run it; 0 = mode one.</param>
+/// <param name="Env">Further variables, for a run requested by hand.</param>
+/// <param name="Cause">For a dependent job, the run (<c>job/runId</c>) whose end triggered this one; empty = none, or unknown.</param>
 public sealed record RunSpec(
     DateTimeOffset PlanTime,
     string Trigger,
@@ -41,16 +40,16 @@ public sealed record RunSpec(
     [JsonIgnore]
     public string Id => RunId.Of(PlanTime, Origin, Attempt, Worker);
 
-    /// <summary>The schedule's own run of a plan time.</summary>
+    /// <summary>The scheduled run of a plan time.</summary>
     public static RunSpec Scheduled(DateTimeOffset planTime) => new(planTime, Schedule, planTime);
 
-    /// <summary>The same once more.</summary>
+    /// <summary>The next attempt of the same run.</summary>
     public RunSpec Again(string trigger, DateTimeOffset notBefore, string avoid = "") =>
         this with { Trigger = trigger, NotBefore = notBefore, Attempt = Attempt + 1, Avoid = avoid };
 }
 
 /// <summary>
-/// What a key under killer/ asks for: the end of all runs of a job, or of one; its value says why, or is empty, as the original has it.
+/// A kill request under killer/: for all runs of a job, or for one. Its value is the reason, or empty, as in the original system.
 /// </summary>
 /// <param name="RunId">Empty = all runs of the job.</param>
 public readonly record struct KillRequest(string RunId, string Reason)
@@ -64,13 +63,13 @@ public readonly record struct KillRequest(string RunId, string Reason)
     public bool Covers(string runId) => RunId.Length == 0 || RunId == runId;
 }
 
-/// <summary>The value of a key under owed/: an ending that is decided and whose record is still to be written.</summary>
+/// <summary>The value of a key under owed/: an ending that is decided, but has no record yet.</summary>
 /// <remarks>The transaction that decides the ending puts it. If that worker dies, another one writes the record.</remarks>
-/// <param name="Worker">Who held the run; where there was none, who decided.</param>
+/// <param name="Worker">The worker that held the run, or else the one that decided.</param>
 /// <param name="Session">The lease of the worker that decided; while it lives, that worker writes the record.</param>
-/// <param name="Count">For a missed ending that stands for several planned fires: how many, the last at the run's plan time.</param>
-/// <param name="Since">They came after this.</param>
-/// <param name="Token">The claim's revision, if there was a claim.</param>
+/// <param name="Count">The number of missed fires that this ending stands for; the last one is at the run's plan time.</param>
+/// <param name="Since">All of them are after this.</param>
+/// <param name="Token">The revision of the claim, if there was one.</param>
 public sealed record OwedEnding(
     string Worker,
     string Session,
@@ -83,8 +82,8 @@ public sealed record OwedEnding(
     long Token = 0);
 
 /// <summary>
-/// Names a run within its job so that byte order is time order: <c>20261122T100000Z</c> is the scheduled one of that plan time. Where they
-/// say something, its origin, its attempt and the worker it is bound to follow: <c>20261122T100000Z-manual-1a2b3c4d-2@worker-1</c>.
+/// Identifies a run within its job so that byte order is time order: <c>20261122T100000Z</c> is the scheduled run of that plan time. An
+/// origin, an attempt above 1 and a bound worker follow: <c>20261122T100000Z-manual-1a2b3c4d-2@worker-1</c>.
 /// </summary>
 public static class RunId
 {
@@ -98,14 +97,14 @@ public static class RunId
         + (worker.Length > 0 ? $"@{worker}" : "");
 
     /// <summary>
-    /// The origin of the runs that follow from the end of a run: the same for the same cause, so that one cause makes one run, however
-    /// often it is dealt with.
+    /// The origin of the runs that follow from the end of a run. It depends only on that run, so that one end makes one run, however
+    /// often it is handled.
     /// </summary>
     /// <param name="cause">The run that ended, <c>job/runId</c>.</param>
     public static string OriginAfter(string cause) =>
         $"after-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(cause)).AsSpan(0, 6))}";
 
-    /// <summary>Takes a run id apart; false = DTS did not make it.</summary>
+    /// <summary>Parses a run id; false = DTS did not make it.</summary>
     public static bool TryParse(string text, out RunIdParts parts)
     {
         parts = default;
@@ -131,11 +130,11 @@ public static class RunId
 }
 
 /// <summary>The parts of a run id; see <see cref="RunId"/>.</summary>
-/// <param name="Origin">Empty = the schedule's own.</param>
-/// <param name="Worker">Empty = the run is bound to none.</param>
+/// <param name="Origin">Empty = a scheduled run.</param>
+/// <param name="Worker">Empty = any worker.</param>
 public readonly record struct RunIdParts(DateTimeOffset PlanTime, string Origin, int Attempt, string Worker);
 
 /// <summary>The value of a key under runs/: a run that has been claimed and has not ended.</summary>
-/// <param name="Worker">Who holds it.</param>
-/// <param name="Session">The holder's lease; when that is gone, the run is lost.</param>
+/// <param name="Worker">The worker that claimed it.</param>
+/// <param name="Session">That worker's lease; when the lease is gone, the run is lost.</param>
 public sealed record RunInFlight(string Worker, string Session, DateTimeOffset Claimed, RunSpec Run);

@@ -5,7 +5,7 @@ using Dts.Common.Hosting;
 namespace Dts.Common.Jobs;
 
 /// <summary>How a planned fire ended.</summary>
-[JsonConverter(typeof(WordsOnly<RunStatus>))]
+[JsonConverter(typeof(CamelCaseEnumConverter<RunStatus>))]
 public enum RunStatus
 {
     Succeeded,
@@ -16,13 +16,13 @@ public enum RunStatus
 
     Killed,
 
-    /// <summary>Claimed, and then deleted, paused or killed before it started.</summary>
+    /// <summary>The job was deleted, paused or killed between claim and start.</summary>
     Cancelled,
 
-    /// <summary>A run of the job was still in flight.</summary>
+    /// <summary>An earlier run of the job was still in flight.</summary>
     Skipped,
 
-    /// <summary>Nobody could start it in time.</summary>
+    /// <summary>No worker could start it in time.</summary>
     Missed,
 
     /// <summary>Its worker died.</summary>
@@ -36,6 +36,6 @@ public static class RunStatusWords
     /// <summary>The word for a status, the same in JSON, in the log store and in the journal.</summary>
     public static string Word(this RunStatus status) => JsonNamingPolicy.CamelCase.ConvertName(status.ToString());
 
-    /// <summary>The status of a word; null = it is no status's word.</summary>
+    /// <summary>Null = there is no status with this word.</summary>
     public static RunStatus? Find(string word) => ByWord.TryGetValue(word, out var status) ? status : null;
 }

@@ -2,14 +2,14 @@ using System.Text.Json;
 
 namespace Dts.Common.Jobs;
 
-/// <summary>What a worker says of itself under workers/, as long as its session lasts; said anew from time to time.</summary>
-/// <param name="Address">Its first IPv4 address that is not loopback: what the original lists.</param>
-/// <param name="Slots">How many runs at a time.</param>
-/// <param name="Labels">What jobs may ask for in their target.</param>
-/// <param name="Clock">Its wall clock when it wrote this, by which others measure how far theirs is off.</param>
-/// <param name="Refuses">Why it claims nothing now; empty = it does.</param>
-/// <param name="Figures">What it has measured; null = its version says nothing of that.</param>
-/// <param name="Drain">Who drained it, and when: it claims nothing new; empty = nobody has.</param>
+/// <summary>The value of a key under workers/, which lasts as long as the worker's session and is rewritten every ten seconds.</summary>
+/// <param name="Address">Its first IPv4 address that is not loopback, as in the original system.</param>
+/// <param name="Slots">The most commands it runs at a time.</param>
+/// <param name="Labels">Labels that targets of jobs can require.</param>
+/// <param name="Clock">Its wall clock when it wrote this; other workers compare their clocks with it.</param>
+/// <param name="Refuses">Why it claims nothing now; empty = it claims.</param>
+/// <param name="Figures">Its measurements; null = its version reports none.</param>
+/// <param name="Drain">Who drained it, and when; a drained worker claims nothing new. Empty = nobody.</param>
 public sealed record WorkerRegistration(
     string Host,
     string Address,
@@ -31,7 +31,7 @@ public sealed record WorkerRegistration(
     public static bool IsId(string text) =>
         text.Length is >= 1 and <= 100 && text.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-');
 
-    /// <summary>Null = it is not one of ours.</summary>
+    /// <summary>Null = DTS did not write it.</summary>
     public static WorkerRegistration? Parse(ReadOnlySpan<byte> json)
     {
         try
@@ -45,7 +45,7 @@ public sealed record WorkerRegistration(
     }
 }
 
-/// <summary>Names one process for good: pids are used again, and on other hosts.</summary>
+/// <summary>Identifies a process for ever, although pids are reused and exist on every host.</summary>
 /// <param name="Boot">The kernel's boot id (random(4)) and the pid namespace (namespaces(7)) in which the pid counts.</param>
-/// <param name="StartTicks">When it started, in clock ticks since boot (proc(5), stat, field 22).</param>
+/// <param name="StartTicks">Its start in clock ticks since boot (proc(5), stat, field 22).</param>
 public sealed record ProcessIdentity(string Boot, int Pid, long StartTicks);

@@ -3,7 +3,7 @@ using Dts.Common.Hosting;
 namespace Dts.Common.Logs;
 
 /// <summary>
-/// Where the log is: MongoDB if its URI is set, else the embedded store's file, which only processes of one host can share.
+/// The settings of the log store: MongoDB if its URI is set, else an embedded file, which only processes of one host can share.
 /// </summary>
 /// <param name="MongoUri">Empty = none.</param>
 /// <param name="File">The embedded store's path.</param>

@@ -8,8 +8,7 @@ public sealed record OutputChunk(string Run, long Offset, ReadOnlyMemory<byte> D
     public long End => Offset + Data.Length;
 
     /// <summary>
-    /// Cuts chunks, sorted by offset, so that they follow each other from an offset on: what overlaps is dropped, and so is all behind a
-    /// hole.
+    /// Joins chunks, sorted by offset, from an offset on: overlaps are cut off, and chunks after a gap are dropped.
     /// </summary>
     internal static IReadOnlyList<OutputChunk> Join(IEnumerable<OutputChunk> chunks, long offset)
     {

@@ -1,6 +1,6 @@
 namespace Dts.Common.Logs;
 
-/// <summary>Times of records in documents that others may have written.</summary>
+/// <summary>Clamps times in records that others may have written.</summary>
 internal static class RecordTimes
 {
     /// <summary>The last millisecond that a <see cref="DateTimeOffset"/> can have.</summary>
@@ -9,6 +9,6 @@ internal static class RecordTimes
     /// <summary>A time in milliseconds since the epoch, moved into the calendar if it is outside.</summary>
     public static long Clamp(long milliseconds) => Math.Clamp(milliseconds, 0, Latest);
 
-    /// <summary>The same of a time in seconds, in milliseconds.</summary>
+    /// <summary>Converts seconds to milliseconds, moved into the calendar.</summary>
     public static long OfSeconds(long seconds) => Clamp(Clamp(seconds) * 1000);
 }

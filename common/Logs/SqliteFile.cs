@@ -4,16 +4,16 @@ using Microsoft.Data.Sqlite;
 
 namespace Dts.Common.Logs;
 
-/// <summary>An SQLite file in WAL mode, with a connection for each question that is being answered.</summary>
+/// <summary>An SQLite file in WAL mode, with one connection per query in progress.</summary>
 /// <remarks>
-/// Thread-safe. The file is opened when it is first needed, and again when another file or none has come to be in its place: SQLite itself
-/// would write on into what nobody finds any more.
+/// Thread-safe. The file is opened at its first use, and again after it was removed or replaced: SQLite itself would go on writing to the
+/// removed file.
 /// </remarks>
 /// <param name="prepare">Prepares a connection that writes; null = the file is only read.</param>
-/// <param name="mustExist">A missing file is not made for a connection that writes.</param>
+/// <param name="mustExist">A connection that writes does not create the file.</param>
 internal sealed class SqliteFile(string path, Action<SqliteFile.Opened>? prepare = null, bool mustExist = false) : IDisposable
 {
-    private const int IdleMax = 4; // Readers that are kept open.
+    private const int IdleMax = 4; // Connections kept open for readers.
     private const int Interrupted = 9; // SQLITE_INTERRUPT, https://sqlite.org/rescode.html.
 
     private readonly ConcurrentBag<Opened> _idle = [];
@@ -103,11 +103,11 @@ internal sealed class SqliteFile(string path, Action<SqliteFile.Opened>? prepare
         }
     }
 
-    /// <summary>Whether a failure means that no worker has made the file yet, or not all tables in it.</summary>
+    /// <summary>Whether a failure means that no worker has created the file, or all its tables, yet.</summary>
     public static bool IsNotMade(LogStoreException failure) =>
         failure.InnerException is FileNotFoundException || failure.Message.Contains("no such table", StringComparison.Ordinal);
 
-    /// <summary>On a thread of its own: it blocks, and the pool, for which starts wait, has few.</summary>
+    /// <summary>Runs a call on a thread of its own, because it blocks, and starts need the few threads of the pool.</summary>
     public Task<T> RunAsync<T>(Func<T> call)
     {
         return Task.Factory.StartNew(Act, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
@@ -127,7 +127,7 @@ internal sealed class SqliteFile(string path, Action<SqliteFile.Opened>? prepare
 
     public sealed record Opened(SqliteConnection Connection, string Path, (long Device, long Inode) Identity) : IDisposable
     {
-        /// <summary>The file that it has open is the one that is found under its path.</summary>
+        /// <summary>Whether the open file is still the one at its path.</summary>
         public bool IsInPlace => Identity == Libc.FileIdentity(Path);
 
         public void Execute(string sql)

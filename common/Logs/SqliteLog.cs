@@ -3,7 +3,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Dts.Common.Logs;
 
-/// <summary>The log of a single host: one SQLite file in WAL mode, which several processes write and read at a time.</summary>
+/// <summary>The log of a single host: one SQLite file in WAL mode, shared by several processes.</summary>
 /// <param name="prepare">For a writer: see <see cref="SqliteFile"/>.</param>
 internal abstract class SqliteLog(string path, Action<SqliteFile.Opened>? prepare = null) : ILogOutput
 {

@@ -2,7 +2,9 @@ using System.Diagnostics.Metrics;
 
 namespace Dts.Common.Metrics;
 
-/// <summary>The bounds of our histograms, in seconds. Workers send counts without them, so changing one needs another name.</summary>
+/// <summary>
+/// The bounds of our histograms, in seconds. Workers send counts without bounds, so a change of bounds needs a new metric.
+/// </summary>
 public static class Bounds
 {
     /// <summary>How late commands start.</summary>

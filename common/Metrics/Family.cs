@@ -1,7 +1,7 @@
 namespace Dts.Common.Metrics;
 
-/// <summary>One metric as Prometheus sees it: a name, and a sample for each combination of labels.</summary>
-/// <param name="Name">Ends in its unit, and a counter's in <c>_total</c>.</param>
+/// <summary>A metric of Prometheus: a name, and a sample for each combination of labels.</summary>
+/// <param name="Name">It ends in its unit; a counter's ends in <c>_total</c>.</param>
 public sealed record Family(string Name, FamilyKind Kind, string Help, IReadOnlyList<Sample> Samples);
 
 public enum FamilyKind
@@ -19,8 +19,8 @@ public sealed record Sample(IReadOnlyList<Label> Labels, double Value, Distribut
 
 public readonly record struct Label(string Name, string Value);
 
-/// <summary>How often values fell between the bounds.</summary>
-/// <param name="Bounds">The upper bounds, in order; the last count is of what is above all of them.</param>
+/// <summary>The counts of values between bounds.</summary>
+/// <param name="Bounds">Upper bounds, ascending; the last count is of values above all of them.</param>
 public sealed record Distribution(IReadOnlyList<double> Bounds, IReadOnlyList<long> Counts, double Sum)
 {
     public long Count => Counts.Sum();

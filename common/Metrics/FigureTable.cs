@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 
 namespace Dts.Common.Metrics;
 
-/// <summary>Adds up what the instruments of this process measure, those of meters whose names begin with Dts.</summary>
+/// <summary>Adds up the measurements of this process, of meters whose names begin with Dts.</summary>
 /// <remarks>Thread-safe. An instrument has at most one tag, whose value is a text of a small set.</remarks>
 public sealed class FigureTable : IDisposable
 {
@@ -27,7 +27,7 @@ public sealed class FigureTable : IDisposable
         _listener.Start();
     }
 
-    /// <summary>All instruments that have measured something, as Prometheus names them.</summary>
+    /// <summary>All instruments with measurements, named as in Prometheus.</summary>
     public IReadOnlyList<Family> Read()
     {
         _listener.RecordObservableInstruments();
@@ -42,7 +42,7 @@ public sealed class FigureTable : IDisposable
         ];
     }
 
-    /// <summary>The histogram of an instrument, over all tags; null = it has measured nothing.</summary>
+    /// <summary>The histogram of an instrument over all tags; null = no measurement yet.</summary>
     public Distribution? Find(Histogram<double> instrument) =>
         _cells.TryGetValue(instrument, out var cells) && !cells.IsEmpty
             ? cells.Values.Select(cell => cell.Read().Distribution!).Aggregate((one, other) => new Distribution(

@@ -243,7 +243,7 @@ internal sealed record ImportAnswer(
     }
 }
 
-[JsonConverter(typeof(WordsOnly<ImportedLineKind>))]
+[JsonConverter(typeof(CamelCaseEnumConverter<ImportedLineKind>))]
 internal enum ImportedLineKind
 {
     Job,

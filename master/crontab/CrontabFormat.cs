@@ -4,7 +4,7 @@ using Dts.Common.Hosting;
 namespace Dts.Master.Crontab;
 
 /// <summary>The two kinds of crontab.</summary>
-[JsonConverter(typeof(WordsOnly<CrontabFormat>))]
+[JsonConverter(typeof(CamelCaseEnumConverter<CrontabFormat>))]
 internal enum CrontabFormat
 {
     /// <summary>A user's crontab, as <c>crontab -l</c> prints it: schedule and command.</summary>

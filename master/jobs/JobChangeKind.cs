@@ -4,7 +4,7 @@ using Dts.Common.Hosting;
 namespace Dts.Master.Jobs;
 
 /// <summary>What happens to a job when a set is applied.</summary>
-[JsonConverter(typeof(WordsOnly<JobChangeKind>))]
+[JsonConverter(typeof(CamelCaseEnumConverter<JobChangeKind>))]
 internal enum JobChangeKind
 {
     Created,

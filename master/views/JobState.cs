@@ -4,7 +4,7 @@ using Dts.Common.Hosting;
 namespace Dts.Master.Views;
 
 /// <summary>How a job stands, in one word: the first of these that is true of it.</summary>
-[JsonConverter(typeof(WordsOnly<JobState>))]
+[JsonConverter(typeof(CamelCaseEnumConverter<JobState>))]
 internal enum JobState
 {
     /// <summary>No worker can run it as it is saved.</summary>

@@ -4,7 +4,7 @@ using Dts.Master.Logs;
 
 namespace Dts.Tests.Support;
 
-/// <summary>A log store in memory that can be broken: then it takes and gives nothing.</summary>
+/// <summary>A log store in memory that can be broken; then every call fails.</summary>
 internal sealed class BrokenStore : ILogStore
 {
     private readonly Lock _gate = new();
@@ -15,13 +15,13 @@ internal sealed class BrokenStore : ILogStore
 
     public bool IsBroken { get; set; }
 
-    /// <summary>It takes output and says that it did not: the connection breaks before the answer.</summary>
+    /// <summary>Output is stored, but the call fails, as if the connection broke before the answer.</summary>
     public bool LosesAnswers { get; set; }
 
-    /// <summary>The reason for which it refuses a record or chunk because of its content; null = it accepts it.</summary>
+    /// <summary>Returns why a record or chunk is refused because of its content; null = it is accepted.</summary>
     public Func<string, string?> Refuses { get; set; } = _ => null;
 
-    /// <summary>A job whose endings it cannot read, by a bug; null = none.</summary>
+    /// <summary>A job whose endings cannot be read, as by a bug; null = none.</summary>
     public string? Unreadable { get; set; }
 
     /// <summary>The number of reads of records and output.</summary>
@@ -40,10 +40,10 @@ internal sealed class BrokenStore : ILogStore
         }
     }
 
-    /// <summary>The ids of all that was written, in order.</summary>
+    /// <summary>The ids of all written records, in order.</summary>
     public IReadOnlyList<string> Ids => [.. Batches.SelectMany(batch => batch).Select(record => record.Id)];
 
-    /// <summary>A run's output, as far as it has no hole.</summary>
+    /// <summary>A run's output up to the first gap.</summary>
     public string OutputOf(string run)
     {
         lock (_gate)

@@ -2,7 +2,7 @@ using Xunit;
 
 namespace Dts.Tests.Support;
 
-/// <summary>A cgroup of a test's own, version 2, gone with it; skips the test on a host that has none to give.</summary>
+/// <summary>A cgroup (version 2) of a test's own, removed at its end; skips the test on a host that cannot provide one.</summary>
 internal sealed class CgroupFolder : IDisposable
 {
     public CgroupFolder()
@@ -17,7 +17,7 @@ internal sealed class CgroupFolder : IDisposable
 
     public string Path { get; }
 
-    /// <summary>What starts a program in it.</summary>
+    /// <summary>The command that starts a program in it.</summary>
     public string[] Front => ["sh", "-c", "echo 0 > \"$0\" && exec \"$@\"", File("cgroup.procs")];
 
     public string File(string name) => System.IO.Path.Combine(Path, name);

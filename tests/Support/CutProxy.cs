@@ -28,7 +28,7 @@ internal sealed class CutProxy : IAsyncDisposable
 
     public Uri Endpoint { get; }
 
-    /// <summary>How many connections have been asked for.</summary>
+    /// <summary>The number of connections that clients have opened.</summary>
     public long Connections => Interlocked.Read(ref _connections);
 
     /// <summary>Closes all connections, and new ones at once, until <see cref="Mend"/>.</summary>
@@ -42,7 +42,7 @@ internal sealed class CutProxy : IAsyncDisposable
         Reset();
     }
 
-    /// <summary>Closes the connections there are; new ones are served.</summary>
+    /// <summary>Closes the present connections; new ones are served.</summary>
     public void Reset()
     {
         Socket[] open;
@@ -58,7 +58,7 @@ internal sealed class CutProxy : IAsyncDisposable
         }
     }
 
-    /// <summary>Lets everything through again.</summary>
+    /// <summary>Serves all connections again.</summary>
     public void Mend()
     {
         lock (_gate)
@@ -69,7 +69,7 @@ internal sealed class CutProxy : IAsyncDisposable
         }
     }
 
-    /// <summary>Keeps back what comes from either side; connections stay open.</summary>
+    /// <summary>Holds back the data of both sides; connections stay open.</summary>
     public void Stall()
     {
         StallAnswers();
@@ -79,7 +79,7 @@ internal sealed class CutProxy : IAsyncDisposable
         }
     }
 
-    /// <summary>Forwards requests and keeps back what is answered.</summary>
+    /// <summary>Forwards requests and holds back answers.</summary>
     public void StallAnswers()
     {
         lock (_gate)
@@ -150,7 +150,7 @@ internal sealed class CutProxy : IAsyncDisposable
             }
             catch (Exception broken) when (broken is SocketException or ObjectDisposedException)
             {
-                // Either side is gone, or it was cut.
+                // One side has closed the connection, or it was cut.
             }
 
             lock (_gate)

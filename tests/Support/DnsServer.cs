@@ -7,7 +7,7 @@ using System.Text;
 namespace Dts.Tests.Support;
 
 /// <summary>A DNS server that knows one database: <see cref="Name"/> has an SRV record with one host, and a TXT record.</summary>
-/// <remarks>It listens at an address of its own in 127/8, because resolvers ask port 53 only. Needs root.</remarks>
+/// <remarks>It listens at an address of its own in 127/8, because resolvers use only port 53. Needs root.</remarks>
 internal sealed class DnsServer : IAsyncDisposable
 {
     public const string Name = "cluster.dts.test";
@@ -23,7 +23,7 @@ internal sealed class DnsServer : IAsyncDisposable
     private readonly Task _serving;
 
     /// <param name="port">The database's port on 127.0.0.1.</param>
-    /// <param name="options">What the TXT record says.</param>
+    /// <param name="options">The content of the TXT record.</param>
     public DnsServer(int port, string options)
     {
         var random = Random.Shared;
@@ -41,11 +41,11 @@ internal sealed class DnsServer : IAsyncDisposable
         _serving = ServeAsync();
     }
 
-    /// <summary>A command that executes another, which then asks this server alone, and its arguments.</summary>
+    /// <summary>A command, with its arguments, that runs another one whose only name server is this one.</summary>
     public string[] Front =>
         ["unshare", "-m", "sh", "-c", "mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"", _scratch.File("resolv.conf")];
 
-    /// <summary>The names that were asked for.</summary>
+    /// <summary>The queried names.</summary>
     public ConcurrentBag<string> Asked { get; } = [];
 
     public async ValueTask DisposeAsync()
@@ -67,11 +67,11 @@ internal sealed class DnsServer : IAsyncDisposable
         }
         catch (Exception ended) when (ended is SocketException or ObjectDisposedException)
         {
-            // Told to end.
+            // Disposed.
         }
     }
 
-    /// <summary>https://www.rfc-editor.org/rfc/rfc1035#section-4.1: head, question, and the one record that there is.</summary>
+    /// <summary>https://www.rfc-editor.org/rfc/rfc1035#section-4.1: header, question, and the one record.</summary>
     private byte[] Answer(byte[] query)
     {
         var (name, end) = ReadName(query, HeadSize);
@@ -91,7 +91,7 @@ internal sealed class DnsServer : IAsyncDisposable
         BinaryPrimitives.WriteUInt16BigEndian(record, NameOfTheQuestion);
         BinaryPrimitives.WriteUInt16BigEndian(record.AsSpan(2), type);
         record[5] = 1; // IN
-        record[9] = 60; // Seconds that it may be kept.
+        record[9] = 60; // TTL in seconds.
         BinaryPrimitives.WriteUInt16BigEndian(record.AsSpan(10), (ushort)found.Length);
         return [.. answer, .. record, .. found];
     }

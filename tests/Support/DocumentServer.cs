@@ -7,7 +7,7 @@ using Xunit;
 namespace Dts.Tests.Support;
 
 /// <summary>
-/// A server that MongoDB's drivers can speak to: the one that MONGODB_URI names, a mongod, or DocumentDB behind a gateway (see
+/// A server for MongoDB's drivers: the one in MONGODB_URI, a mongod, or DocumentDB behind a gateway (see
 /// .ci/documentdb).
 /// </summary>
 public sealed class DocumentServer : IAsyncLifetime
@@ -21,7 +21,7 @@ public sealed class DocumentServer : IAsyncLifetime
 
     public string Uri { get; private set; } = "";
 
-    /// <summary>Which of the three it is.</summary>
+    /// <summary>MONGODB_URI, mongod or DocumentDB.</summary>
     public string Kind { get; private set; } = "";
 
     public async ValueTask InitializeAsync()
@@ -48,13 +48,13 @@ public sealed class DocumentServer : IAsyncLifetime
     }
 
     /// <summary>
-    /// Whether DocumentDB builds the indexes that are asked for: a chore of pg_cron, which finds the server only if it is told to. Tests
-    /// that drop a collection would meet it there.
+    /// Whether DocumentDB builds requested indexes. That is a job of pg_cron, off by default, because it would disturb tests that drop a
+    /// collection.
     /// </summary>
     public bool BuildsIndexes { get; init; }
 
     /// <summary>
-    /// Takes the right to these commands from all its users, until it is given an empty list (DocumentDB only; false = this server cannot).
+    /// Takes the right to these commands from all users; an empty list gives it back (DocumentDB only; false = unsupported).
     /// </summary>
     public bool TryRefuse(params string[] commands)
     {
@@ -63,7 +63,7 @@ public sealed class DocumentServer : IAsyncLifetime
     }
 
     /// <summary>
-    /// From now on refuses documents with this text, as a validator would; empty = none (DocumentDB only; false = unsupported).
+    /// Refuses documents with this text from now on, like a validator; empty = none (DocumentDB only; false = unsupported).
     /// </summary>
     public bool TryReject(string text)
     {
@@ -71,17 +71,17 @@ public sealed class DocumentServer : IAsyncLifetime
         return _gateway is not null;
     }
 
-    /// <summary>Refuses the next insert as a primary that has stepped down (DocumentDB only; false = this server cannot).</summary>
+    /// <summary>Refuses the next insert as a primary that has stepped down (DocumentDB only; false = unsupported).</summary>
     public bool TryStepDown()
     {
         _gateway?.StepsDown = true;
         return _gateway is not null;
     }
 
-    /// <summary>The compressors whose messages have come (DocumentDB only).</summary>
+    /// <summary>The compressors of received messages (DocumentDB only).</summary>
     internal IReadOnlyCollection<string> Compressors => _gateway?.Compressors ?? [];
 
-    /// <summary>Ends the server (DocumentDB and mongod only) as a crash would; connections to it break.</summary>
+    /// <summary>Crashes the server (DocumentDB and mongod only).</summary>
     public async Task StopAsync()
     {
         if (_gateway is not null)

@@ -11,7 +11,7 @@ namespace Dts.Tests.Support;
 /// <summary>A real etcd on loopback ports of its own. Its data and ports stay through a stop and a start.</summary>
 public sealed class EtcdServer : IAsyncLifetime
 {
-    /// <summary>Arguments for an etcd whose quota a few values exhaust.</summary>
+    /// <summary>Arguments for an etcd with a quota that a few values exhaust.</summary>
     internal static readonly string[] Small = ["--quota-backend-bytes", $"{8 << 20}"];
 
     private const string Ready = "ready to serve client requests";
@@ -31,7 +31,7 @@ public sealed class EtcdServer : IAsyncLifetime
 
     internal EtcdServer(string scheme, params string[] moreArguments) => (_scheme, _more) = (scheme, moreArguments);
 
-    /// <summary>Where it listens for clients; loopback unless hosts of their own are to reach it.</summary>
+    /// <summary>The address for clients; loopback unless other hosts have to reach it.</summary>
     internal IPAddress Host { get; init; } = IPAddress.Loopback;
 
     internal Uri Endpoint => new(ClientUrl);
@@ -59,7 +59,7 @@ public sealed class EtcdServer : IAsyncLifetime
         return server;
     }
 
-    /// <summary>Starts it for the first time, or again where it was.</summary>
+    /// <summary>Starts it, or restarts it at the same address.</summary>
     internal async Task StartAsync()
     {
         for (var attempt = 1; ; attempt++)
@@ -78,14 +78,14 @@ public sealed class EtcdServer : IAsyncLifetime
                 return;
             }
 
-            Assert.True(attempt < StartTries && before == 0, $"etcd does not start: {ReadLog(before)}"); // Somebody else took a port.
+            Assert.True(attempt < StartTries && before == 0, $"etcd does not start: {ReadLog(before)}"); // Another process took a port.
         }
     }
 
-    /// <summary>Ends it in order, as systemd would.</summary>
+    /// <summary>Stops it like systemd.</summary>
     internal Task StopAsync() => EndAsync(process => Tool.RunAsync("kill", "-TERM", $"{process.Id}"));
 
-    /// <summary>Ends it as a power cut would.</summary>
+    /// <summary>Kills it, like a power cut.</summary>
     internal Task KillAsync() => EndAsync(process =>
     {
         process.Kill();
@@ -119,7 +119,7 @@ public sealed class EtcdServer : IAsyncLifetime
         await StartAsync();
     }
 
-    /// <summary>The number of calls of a method that it has served since its start.</summary>
+    /// <summary>The number of calls of a method since its start.</summary>
     internal async Task<long> CallsAsync(string method)
     {
         using var http = new HttpClient();
@@ -132,7 +132,7 @@ public sealed class EtcdServer : IAsyncLifetime
         return long.Parse(line[(line.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Puts values until an etcd with a small quota is out of space.</summary>
+    /// <summary>Writes values until an etcd with a small quota is out of space.</summary>
     internal static async Task FillAsync(EtcdClient etcd)
     {
         var failure = await Assert.ThrowsAsync<EtcdException>(async () =>
@@ -161,14 +161,14 @@ public sealed class EtcdServer : IAsyncLifetime
 
     internal async Task CompactAsync(long revision) => await RunCtlAsync("compaction", $"{revision}");
 
-    /// <summary>The last of what it said, for a test that failed.</summary>
+    /// <summary>The end of its log, for a failed test.</summary>
     internal string LogTail() => string.Join('\n', ReadLog(0).Split('\n').TakeLast(40));
 
     private static int FindFreePort()
     {
         while (true)
         {
-            // Below the ports that the kernel hands out, so that nobody's connection sits on it when we start again.
+            // Below the kernel's ephemeral ports, so that no connection occupies the port at a restart.
             var port = Random.Shared.Next(15_000, 32_000);
             using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
             try

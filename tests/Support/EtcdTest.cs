@@ -5,7 +5,7 @@ using Xunit;
 namespace Dts.Tests.Support;
 
 /// <summary>
-/// A test that speaks to a real etcd, under a key prefix of its own; when it fails it shows what etcd and the product said.
+/// A test with a real etcd, under a key prefix of its own. When it fails, it shows the logs of etcd and of the product.
 /// </summary>
 public abstract class EtcdTest : IAsyncLifetime
 {
@@ -42,7 +42,7 @@ public abstract class EtcdTest : IAsyncLifetime
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Ends it with the test, the latest first.</summary>
+    /// <summary>Disposes it at the end of the test, the latest first.</summary>
     private protected T Own<T>(T owned)
     {
         _ends.Add(owned as IAsyncDisposable ?? new Later((owned as IDisposable)!));
@@ -55,7 +55,7 @@ public abstract class EtcdTest : IAsyncLifetime
 
     private protected async Task<string?> ReadAsync(string key) => (await Etcd.FindAsync(key))?.Value.ToStringUtf8();
 
-    /// <summary>Waits until etcd has, or has no more, a value at the key that fits.</summary>
+    /// <summary>Waits until the key's value, or its absence, meets the condition.</summary>
     private protected async Task<string?> KeySoonAsync(string key, Func<string?, bool> fits)
     {
         using var look = new PeriodicTimer(TimeSpan.FromMilliseconds(10));

@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 
 namespace Dts.Tests.Support;
 
-/// <summary>A listener to a master's events that keeps what it hears.</summary>
+/// <summary>A listener to a master's events that keeps them.</summary>
 internal sealed class EventListener : IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new();
@@ -42,7 +42,7 @@ internal sealed class EventListener : IAsyncDisposable
         return new EventListener(await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead));
     }
 
-    /// <summary>Waits for the first event of which something is true.</summary>
+    /// <summary>Waits for the first event that meets the condition.</summary>
     public async Task<Heard> SoonAsync(Func<Heard, bool> fits)
     {
         Heard? found = null;
@@ -89,7 +89,7 @@ internal sealed class EventListener : IAsyncDisposable
         }
         catch (Exception gone) when (gone is OperationCanceledException or IOException or HttpRequestException)
         {
-            // One of the two has closed it.
+            // One side has closed the stream.
         }
     }
 

@@ -10,7 +10,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Dts.Tests.Support;
 
-/// <summary>An HTTP server that notes requests and gives prepared answers in their order, the last one again and again.</summary>
+/// <summary>An HTTP server that records requests and returns prepared answers in order, then repeats the last one.</summary>
 internal sealed class FakeApi : IAsyncDisposable
 {
     private readonly WebApplication _app;
@@ -62,8 +62,8 @@ internal sealed class FakeApi : IAsyncDisposable
 
         http.Response.StatusCode = answer.Status;
         http.Response.ContentType = answer.Type;
-        var bytes = System.Text.Encoding.Latin1.GetBytes(answer.Body); // A letter is a byte.
-        http.Response.ContentLength = answer.IsCut ? bytes.Length + 1 : bytes.Length; // The server closes when one is missing.
+        var bytes = System.Text.Encoding.Latin1.GetBytes(answer.Body); // One byte per character.
+        http.Response.ContentLength = answer.IsCut ? bytes.Length + 1 : bytes.Length; // One too many: the server cuts the connection.
         await http.Response.Body.WriteAsync(bytes);
     }
 }

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Tests.Support;
 
-/// <summary>A log as worker and master use it, in one.</summary>
+/// <summary>A log store with the writer of a worker and the reader of a master.</summary>
 internal interface ILogStore : ILogReader, ILogWriter;
 
 internal sealed class SqliteLogStore(string path) : LogStore(new SqliteLogReader(path), new SqliteLogWriter(path));

@@ -5,7 +5,7 @@ using System.Text;
 
 namespace Dts.Tests.Support;
 
-/// <summary>A mail server on loopback that takes what it is sent: plain SMTP (RFC 5321) with AUTH PLAIN.</summary>
+/// <summary>A mail server on loopback that accepts everything: plain SMTP (RFC 5321) with AUTH PLAIN.</summary>
 internal sealed class MailServer : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -18,7 +18,7 @@ internal sealed class MailServer : IAsyncDisposable
         _serving = ServeAsync();
     }
 
-    /// <summary>Each mail with the commands before it.</summary>
+    /// <summary>Each mail, with the preceding commands.</summary>
     public ConcurrentQueue<string> Mails { get; } = new();
 
     public string Address => $"{_listener.LocalEndpoint}";
@@ -44,7 +44,7 @@ internal sealed class MailServer : IAsyncDisposable
                 }
                 catch (IOException)
                 {
-                    // A sender that goes away ends its own connection alone.
+                    // A sender that disconnects ends only its own connection.
                 }
             }
         }

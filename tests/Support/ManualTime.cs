@@ -1,14 +1,14 @@
 namespace Dts.Tests.Support;
 
-/// <summary>A clock that moves when it is told to, and rings the timers that are due then.</summary>
+/// <summary>A clock that moves only on request, and then fires the due timers.</summary>
 internal sealed class ManualTime : TimeProvider
 {
     private readonly Lock _gate = new();
     private readonly List<Timer> _timers = [];
-    private DateTimeOffset _now = new(2026, 1, 5, 0, 0, 0, TimeSpan.Zero); // As the monotonic clock has it, and the timers.
+    private DateTimeOffset _now = new(2026, 1, 5, 0, 0, 0, TimeSpan.Zero); // By the monotonic clock, which timers follow.
     private TimeSpan _stepped;
 
-    /// <summary>How many timers are set.</summary>
+    /// <summary>The number of set timers.</summary>
     public int TimersSet
     {
         get
@@ -38,7 +38,7 @@ internal sealed class ManualTime : TimeProvider
         }
     }
 
-    /// <summary>Steps the wall clock; no time passes.</summary>
+    /// <summary>Steps the wall clock without letting time pass.</summary>
     public void Step(TimeSpan by)
     {
         lock (_gate)
@@ -82,7 +82,7 @@ internal sealed class ManualTime : TimeProvider
     {
         public DateTimeOffset? Due { get; set; }
 
-        /// <summary>Once; nothing here asks for a period.</summary>
+        /// <summary>One-shot; periods are not supported.</summary>
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
             lock (time._gate)

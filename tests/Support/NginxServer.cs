@@ -4,7 +4,7 @@ using System.Net.Sockets;
 
 namespace Dts.Tests.Support;
 
-/// <summary>An nginx in front of masters, as operators have it: streams are not buffered.</summary>
+/// <summary>An nginx in front of masters, configured as for operators: streams are not buffered.</summary>
 internal sealed class NginxServer : IAsyncDisposable
 {
     /// <summary>The site's name in tests: it resolves to the loopback, and the test certificates have it.</summary>
@@ -54,7 +54,7 @@ internal sealed class NginxServer : IAsyncDisposable
             """);
     }
 
-    /// <summary>The site of nginx/dts.conf as it stands, with our ports, masters and certificate put in.</summary>
+    /// <summary>The site of nginx/dts.conf, with the test's ports, masters and certificate.</summary>
     public static Task<NginxServer> StartSiteAsync(string[] masters, TlsFiles tls, out int plainPort)
     {
         var port = FindFreePort();

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Dts.Tests.Support;
 
-/// <summary>A datagram socket in the file system, as systemd and journald have them: what is sent to it can be read.</summary>
+/// <summary>A datagram socket in the file system, like those of systemd and journald, whose datagrams can be read.</summary>
 internal sealed class NotifySocket : IDisposable
 {
     private readonly ScratchFolder _scratch = new();
@@ -15,14 +15,14 @@ internal sealed class NotifySocket : IDisposable
 
     public string Path => _scratch.File("socket");
 
-    /// <summary>The next datagram; waits for it.</summary>
+    /// <summary>Waits for the next datagram.</summary>
     public ReadOnlySpan<byte> Read()
     {
         _socket.ReceiveTimeout = (int)Patience.Limit.TotalMilliseconds;
         return _buffer.AsSpan(0, _socket.Receive(_buffer));
     }
 
-    /// <summary>Reads on until a datagram has a certain text, and returns it.</summary>
+    /// <summary>Reads until a datagram contains the text, and returns it.</summary>
     public Task<string> HearSoon(string text) => Task.Run(() =>
     {
         while (true)
@@ -34,7 +34,7 @@ internal sealed class NotifySocket : IDisposable
         }
     }).Soon(() => $"no \"{text}\" was sent");
 
-    /// <summary>How many datagrams wait; they are gone after that.</summary>
+    /// <summary>Discards the waiting datagrams and returns their number.</summary>
     public int CountWaiting()
     {
         var count = 0;

@@ -6,7 +6,7 @@ using Google.Protobuf;
 
 namespace Dts.Tests.Support;
 
-/// <summary>An OTLP receiver on loopback (HTTP, protobuf) that keeps what it gets.</summary>
+/// <summary>An OTLP receiver on loopback (HTTP, protobuf) that keeps what it receives.</summary>
 internal sealed class OtlpReceiver : IDisposable
 {
     private readonly HttpListener _listener = new();
@@ -23,7 +23,7 @@ internal sealed class OtlpReceiver : IDisposable
 
     public ConcurrentQueue<OtlpSpan> Spans { get; } = new();
 
-    /// <summary>The names of the metrics that came, each with the service instance that sent it.</summary>
+    /// <summary>The names of the received metrics, each with the service instance that sent it.</summary>
     public ConcurrentDictionary<(string Instance, string Metric), bool> Metrics { get; } = new();
 
     public void Dispose() => _listener.Close();

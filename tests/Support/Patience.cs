@@ -2,12 +2,12 @@ using Xunit;
 
 namespace Dts.Tests.Support;
 
-/// <summary>Deadlines for what a test waits for: long enough for a busy machine, short enough to end a hopeless wait.</summary>
+/// <summary>Deadlines for waits in tests: long enough for a busy machine, short enough to end a hopeless wait.</summary>
 internal static class Patience
 {
     public static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
 
-    /// <summary>Waits for a task; a <see cref="TimeoutException"/> tells what did not come.</summary>
+    /// <summary>Waits for a task; a <see cref="TimeoutException"/> says what was missing.</summary>
     public static async Task<T> Soon<T>(this Task<T> task, Func<string>? state = null)
     {
         try

@@ -2,27 +2,27 @@ using System.Diagnostics;
 
 namespace Dts.Tests.Support;
 
-/// <summary>What the kernel says of processes, read independently of the product.</summary>
+/// <summary>Reads processes from the kernel, independently of the product.</summary>
 internal static class Processes
 {
-    /// <summary>Whether a process of that number exists and is not a zombie.</summary>
+    /// <summary>Whether the process exists and is not a zombie.</summary>
     public static bool IsAlive(int pid) => StateOf(pid) is not (null or "Z" or "X");
 
-    /// <summary>The living processes that have this entry ("NAME=value") in their environment.</summary>
+    /// <summary>Processes that have this entry ("NAME=value") in their environment.</summary>
     public static List<int> With(string environmentEntry) =>
         [.. Directory.GetDirectories("/proc")
             .Select(Path.GetFileName)
             .Select(name => int.TryParse(name, out var pid) ? pid : 0)
             .Where(pid => pid > 0 && EnvironmentOf(pid).Contains(environmentEntry) && IsAlive(pid))];
 
-    /// <summary>The living processes whose command line has this in it.</summary>
+    /// <summary>Processes whose command line contains this text.</summary>
     public static List<int> Running(string text) =>
         [.. Directory.GetDirectories("/proc")
             .Select(Path.GetFileName)
             .Select(name => int.TryParse(name, out var pid) ? pid : 0)
             .Where(pid => pid > 0 && Describe(pid).Contains(text, StringComparison.Ordinal) && IsAlive(pid))];
 
-    /// <summary>Kills one that a test left behind on purpose.</summary>
+    /// <summary>Kills a process that a test has left behind on purpose.</summary>
     public static void Kill(int pid)
     {
         using var process = Process.GetProcessById(pid);
@@ -36,7 +36,7 @@ internal static class Processes
         kill.WaitForExit();
     }
 
-    /// <summary>The letter of a process's state (proc(5)), or null when it is gone.</summary>
+    /// <summary>The letter of a process's state (proc(5)), or null if there is no such process.</summary>
     public static string? StateOf(int pid)
     {
         try
@@ -49,7 +49,7 @@ internal static class Processes
         }
     }
 
-    /// <summary>A process in a line, for the message of a test that failed.</summary>
+    /// <summary>A process in one line, for the message of a failed test.</summary>
     public static string Describe(int pid)
     {
         try

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Tests.Support;
 
-/// <summary>Keeps the lines that the product prints.</summary>
+/// <summary>Keeps the log lines of the product.</summary>
 internal sealed class RecordedLog : ILogger
 {
     private readonly ConcurrentQueue<string> _lines = new();

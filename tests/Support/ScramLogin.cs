@@ -9,8 +9,8 @@ internal sealed class ScramLogin
 {
     public const string User = "dts";
     public const string Password = "secret";
-    public const string Database = "cron"; // Only here does the server find the user.
-    public const string CutOff = "cut-off"; // The connection breaks while this one logs in.
+    public const string Database = "cron"; // The database that has the user.
+    public const string CutOff = "cut-off"; // The connection breaks while this user logs in.
 
     private const int Iterations = 4096;
 
@@ -19,7 +19,7 @@ internal sealed class ScramLogin
     private string _serverFirst = "";
     private bool _isKnown;
 
-    /// <summary>Answers saslStart or saslContinue; null = the server does not know the user, or the password is wrong.</summary>
+    /// <summary>Answers saslStart or saslContinue; null = the user is unknown, or the password is wrong.</summary>
     public BsonDocument? Answer(BsonDocument command)
     {
         var said = Encoding.UTF8.GetString(command["payload"].AsByteArray);

@@ -1,6 +1,6 @@
 namespace Dts.Tests.Support;
 
-/// <summary>A file system of its own that can be filled up, in memory. It takes root to mount it.</summary>
+/// <summary>A small file system in memory that can be filled. Needs root.</summary>
 internal sealed class SmallDisk : IAsyncDisposable
 {
     private SmallDisk(string path) => Path = path;
@@ -16,7 +16,7 @@ internal sealed class SmallDisk : IAsyncDisposable
         return new SmallDisk(path);
     }
 
-    /// <summary>Takes all the room there is.</summary>
+    /// <summary>Fills it.</summary>
     public void Fill()
     {
         using var file = new FileStream(Filling, FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
@@ -30,7 +30,7 @@ internal sealed class SmallDisk : IAsyncDisposable
         }
         catch (IOException)
         {
-            // It is full.
+            // Full.
         }
     }
 

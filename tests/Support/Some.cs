@@ -21,7 +21,7 @@ internal static class Some
         return JobPlan.Of(job, schedule, revision);
     }
 
-    /// <summary>The record of a job's n-th run, one a minute.</summary>
+    /// <summary>The record of a job's n-th run; there is one run a minute.</summary>
     public static RunRecord Record(int n, string job = "hello", RunStatus status = RunStatus.Succeeded, string output = "hello\n")
     {
         var planTime = Now.AddMinutes(n);
@@ -31,7 +31,7 @@ internal static class Some
             $"{job}/{RunId.Of(planTime)}", status, Worker: "w1", ExpireAt: planTime.AddDays(30));
     }
 
-    /// <summary>Randomness that can be had again: its seed is printed with the test's result.</summary>
+    /// <summary>Repeatable randomness: its seed is printed with the test's result.</summary>
     public static Random Random(int? seed = null)
     {
         var chosen = seed ?? System.Random.Shared.Next();

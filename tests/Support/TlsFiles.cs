@@ -5,7 +5,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace Dts.Tests.Support;
 
-/// <summary>An authority of a test's own and what it has certified, as PEM files.</summary>
+/// <summary>A certificate authority of a test's own, and the certificates it has issued, as PEM files.</summary>
 internal sealed class TlsFiles : IDisposable
 {
     private readonly ScratchFolder _scratch = new();
@@ -14,7 +14,7 @@ internal sealed class TlsFiles : IDisposable
     private readonly X509Certificate2? _intermediate;
 
     /// <param name="hasIntermediate">
-    /// The authority certifies another one, which certifies the rest; the server's file then has its certificate, too.
+    /// The authority certifies an intermediate one, which issues the certificates; the server's file then has that certificate, too.
     /// </param>
     public TlsFiles(bool hasIntermediate = false)
     {
@@ -55,7 +55,7 @@ internal sealed class TlsFiles : IDisposable
         _scratch.Dispose();
     }
 
-    /// <summary>A client that trusts this authority alone, and follows no redirect.</summary>
+    /// <summary>A client that trusts only this authority and follows no redirect.</summary>
     public HttpClient Connect(Uri server)
     {
         var ours = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };

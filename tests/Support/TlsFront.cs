@@ -5,7 +5,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace Dts.Tests.Support;
 
-/// <summary>Speaks TLS before a server that does not.</summary>
+/// <summary>A TLS front for a server without TLS.</summary>
 internal sealed class TlsFront : IDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -46,7 +46,7 @@ internal sealed class TlsFront : IDisposable
         }
         catch (Exception ended) when (ended is SocketException or ObjectDisposedException)
         {
-            // Told to end.
+            // Disposed.
         }
     }
 
@@ -72,7 +72,7 @@ internal sealed class TlsFront : IDisposable
         }
         catch (Exception ended) when (ended is IOException or System.Security.Authentication.AuthenticationException or SocketException)
         {
-            // The client does not trust us, or one of the two is gone.
+            // The client does not trust us, or one side has disconnected.
         }
     }
 }

@@ -4,14 +4,14 @@ using Xunit;
 
 namespace Dts.Tests.Support;
 
-/// <summary>Programs of the machine that a test uses as an operator would.</summary>
+/// <summary>Runs programs of the machine, as an operator would.</summary>
 internal static class Tool
 {
-    /// <summary>The full path of a file of the repository.</summary>
+    /// <summary>The full path of a file in the repository.</summary>
     public static string InRepository(string path, [CallerFilePath] string here = "") =>
         Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../..", path));
 
-    /// <summary>Runs one to its end, which must be a good one, and returns what it printed.</summary>
+    /// <summary>Runs a program, which must succeed, and returns its output.</summary>
     public static async Task<string> RunAsync(string program, params string[] arguments)
     {
         var start = new ProcessStartInfo(program, arguments)

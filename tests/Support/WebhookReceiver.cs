@@ -10,20 +10,20 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Dts.Tests.Support;
 
-/// <summary>An HTTP server on loopback that takes messages, or refuses them.</summary>
+/// <summary>An HTTP server on loopback that accepts messages, or refuses them.</summary>
 internal sealed class WebhookReceiver : IAsyncDisposable
 {
     private readonly WebApplication _app;
 
     private WebhookReceiver(WebApplication app) => _app = app;
 
-    /// <summary>All that came, also what was refused.</summary>
+    /// <summary>All received messages, also refused ones.</summary>
     public ConcurrentQueue<Post> Posts { get; } = new();
 
-    /// <summary>The status and body that the next posts are answered with.</summary>
+    /// <summary>The status and body of the next answers.</summary>
     public (int Status, string Body) Answer { get; set; } = (200, "ok");
 
-    /// <summary>Posts are answered when it ends.</summary>
+    /// <summary>Answers wait for it.</summary>
     public Task Opened { get; set; } = Task.CompletedTask;
 
     public string Url => _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
@@ -38,7 +38,7 @@ internal sealed class WebhookReceiver : IAsyncDisposable
         return receiver;
     }
 
-    /// <summary>Waits until so many posts have come.</summary>
+    /// <summary>Waits until so many posts have arrived.</summary>
     public async Task<IReadOnlyList<Post>> SoonAsync(int count, Func<string>? state = null)
     {
         await Patience.Until(
@@ -65,7 +65,7 @@ internal sealed class WebhookReceiver : IAsyncDisposable
     {
         public JsonNode Json => JsonNode.Parse(Body)!;
 
-        /// <summary>What it tells of what.</summary>
+        /// <summary>The event and the job or worker that it is about.</summary>
         public string Said => $"{Json["event"]} {Json["job"] ?? Json["worker"]}";
 
         public override string ToString() => $"{Path} {Body}";

@@ -52,8 +52,8 @@ public sealed class SystemdTests(EtcdServer etcd) : IClassFixture<EtcdServer>, I
         await _systemd.HearSoon("READY");
 
         await ReloadAsync("""{"slots":5,"labels":["zone=b"],"outputLimit":4096}""");
-        await worker.LogsSoon("settings read again; taken over: labels, slots");
-        await worker.LogsSoon("changed, and taken over only by a restart: outputLimit");
+        await worker.LogsSoon("settings reloaded; applied: labels, slots");
+        await worker.LogsSoon("settings changed that only a restart applies: outputLimit");
         Assert.Contains("0 of 5 slots", await _systemd.HearSoon("5 slots"));
         var registration = "";
         await Patience.Until(
@@ -63,11 +63,11 @@ public sealed class SystemdTests(EtcdServer etcd) : IClassFixture<EtcdServer>, I
         await ReloadAsync("""{"slots":0}""");
         await worker.LogsSoon(
             $"setting slots: \"0\" ({_scratch.File("settings.json")}); expected a whole number from 1 to 10000; "
-                + "the settings before this reload go on");
+                + "the former settings stay in force");
 
         await ReloadAsync("""{"slots":5,"labels":["zone=b"],"logLevel":"warning"}""");
         await worker.StopAsync(); // Which writes all that was logged.
-        Assert.DoesNotContain("taken over: logLevel", worker.ReadLog()); // Which is information.
+        Assert.DoesNotContain("applied: logLevel", worker.ReadLog()); // Which is information.
 
         async Task ReloadAsync(string settings)
         {

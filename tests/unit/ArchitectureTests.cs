@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Dts.Tests.Unit;
 
-/// <summary>The house as docs/design.md draws it: the rooms that each room may know.</summary>
+/// <summary>The folders of the product, as docs/design.md lists them, and which of them each may use.</summary>
 public sealed partial class ArchitectureTests
 {
     private const string Common = "Cron Etcd Hosting Jobs Logs Metrics";

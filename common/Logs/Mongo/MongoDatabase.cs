@@ -4,18 +4,18 @@ using MongoDB.Driver;
 
 namespace Dts.Common.Logs.Mongo;
 
-/// <summary>The database <c>cron</c> of a MongoDB: commands, and documents found.</summary>
-/// <remarks>Thread-safe. <see cref="RunAsync"/> makes calls; within it all others throw what the driver throws.</remarks>
+/// <summary>The database <c>cron</c> of a MongoDB.</summary>
+/// <remarks>Thread-safe. Use the other members within <see cref="RunAsync"/>, which translates the driver's exceptions.</remarks>
 internal sealed class MongoDatabase : IDisposable
 {
     private static readonly TimeSpan CallsEndWithin = TimeSpan.FromSeconds(10);
 
     private readonly MongoClient _client;
     private readonly IMongoDatabase _database;
-    private readonly CountdownEvent _calls = new(1); // And one for not being closed.
+    private readonly CountdownEvent _calls = new(1); // One more until it is disposed.
 
-    /// <summary>Connects when it is first needed.</summary>
-    /// <exception cref="FormatException">The text is no MongoDB URI; the message says what is wrong.</exception>
+    /// <summary>Connects at the first use.</summary>
+    /// <exception cref="FormatException">The text is not a MongoDB URI; the message says what is wrong.</exception>
     public MongoDatabase(string uri, TimeSpan connectTimeout)
     {
         Where = $"MongoDB at {MongoUri.HostsOf(uri)}";
@@ -23,10 +23,10 @@ internal sealed class MongoDatabase : IDisposable
         _database = _client.GetDatabase("cron");
     }
 
-    /// <summary>Who is asked, without its password.</summary>
+    /// <summary>The hosts, without user and password.</summary>
     public string Where { get; }
 
-    /// <summary>Makes calls, for whose end <see cref="Dispose"/> waits.</summary>
+    /// <summary>Makes calls; <see cref="Dispose"/> waits for them.</summary>
     /// <exception cref="LogStoreException">They did not succeed.</exception>
     public async Task<T> RunAsync<T>(Func<Task<T>> calls)
     {
@@ -52,12 +52,12 @@ internal sealed class MongoDatabase : IDisposable
 
     public Task<BsonDocument> CommandAsync(BsonDocument command) => _database.RunCommandAsync<BsonDocument>(command);
 
-    /// <summary>Finds out, and changes nothing, why records could not be written; empty = they could.</summary>
+    /// <summary>Finds out, without a change, why records cannot be written; empty = they can.</summary>
     public Task<string> ExamineAsync() => RunAsync(async () =>
     {
         await CommandAsync(new BsonDocument("ping", 1));
 
-        // Of no document: it takes the right, and does nothing with it.
+        // An update of no document needs the right to write, and changes nothing.
         var update = new BsonDocument
         {
             { "q", new BsonDocument("_id", "no such record") },
@@ -95,7 +95,7 @@ internal sealed class MongoDatabase : IDisposable
 
     public LogStoreException Failed(string why) => new($"{Where}: {why}", new IOException(why));
 
-    /// <summary>Waits for the calls that are being made, but not long: what is left then ends with the process.</summary>
+    /// <summary>Waits briefly for calls in progress; the rest ends with the process.</summary>
     public void Dispose()
     {
         if (_calls.IsSet || _calls.Signal() || _calls.Wait(CallsEndWithin))
@@ -104,7 +104,7 @@ internal sealed class MongoDatabase : IDisposable
         }
     }
 
-    /// <summary>One line that names the cause.</summary>
+    /// <summary>The cause in one line.</summary>
     private string Explain(Exception failure)
     {
         var cause = failure.GetBaseException();

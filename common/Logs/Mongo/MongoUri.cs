@@ -9,10 +9,10 @@ using MongoDB.Driver.Core.Configuration;
 
 namespace Dts.Common.Logs.Mongo;
 
-/// <summary>The setting mongodbUri, with the options that the driver does not know: the files and the exceptions of TLS.</summary>
+/// <summary>Reads the setting mongodbUri, with the options for TLS that the driver does not know.</summary>
 internal static partial class MongoUri
 {
-    private static readonly TimeSpan AnswersWithin = TimeSpan.FromSeconds(60); // Or the connection is given up.
+    private static readonly TimeSpan AnswersWithin = TimeSpan.FromSeconds(60); // After that the connection is closed.
 
     /// <summary>The hosts, without user and password.</summary>
     public static string HostsOf(string uri) =>
@@ -20,7 +20,7 @@ internal static partial class MongoUri
 
     /// <exception cref="LogStoreException">The name of a mongodb+srv URI cannot be looked up now.</exception>
     /// <exception cref="FormatException">
-    /// The text is no MongoDB URI, or asks for what cannot be done; the message has no password.
+    /// The text is not a MongoDB URI, or has an option that is not supported; the message has no password.
     /// </exception>
     public static MongoClientSettings Read(string uri, TimeSpan connectTimeout)
     {
@@ -38,13 +38,13 @@ internal static partial class MongoUri
         settings.WriteConcern = options.ContainsKey("w")
             ? settings.WriteConcern
             : settings.WriteConcern.With(w: (WriteConcern.WValue)"majority");
-        settings.ReadPreference = ReadPreference.Primary; // What one process writes another reads at once.
+        settings.ReadPreference = ReadPreference.Primary; // A process reads at once what another has written.
         settings.ReadEncoding = settings.WriteEncoding = Utf8Encodings.Lenient;
         var isOneServer = settings.Scheme == ConnectionStringScheme.MongoDB
             && settings.Servers.Count() == 1
             && settings.ReplicaSetName is null
             && !settings.LoadBalanced;
-        // A replica set may know its members by names that this host does not.
+        // A replica set may announce its members by names that this host does not know.
         settings.DirectConnection = options.ContainsKey("directConnection") ? settings.DirectConnection : isOneServer;
 
         ReadTls(settings, options);
@@ -83,7 +83,7 @@ internal static partial class MongoUri
         catch (Exception wrong) when (wrong is MongoConfigurationException or ArgumentException or FormatException or OverflowException
             or NotSupportedException)
         {
-            // The driver's message may have the whole URI in it.
+            // The driver's message may contain the whole URI.
             var isSecret = wrong.Message.Contains("://", StringComparison.Ordinal)
                 || (UserPattern().Match(uri) is { Success: true } user
                     && wrong.Message.Contains(user.Groups[1].Value, StringComparison.Ordinal));
@@ -111,7 +111,7 @@ internal static partial class MongoUri
             return;
         }
 
-        settings.UseTls = true; // These options ask for it, unless another says no.
+        settings.UseTls = true; // These options imply TLS.
         if (options.GetValueOrDefault("tls") is "false" || options.GetValueOrDefault("ssl") is "false")
         {
             throw new FormatException("option tls: \"false\", beside an option that needs TLS; expected tls=true");
@@ -128,7 +128,7 @@ internal static partial class MongoUri
         bool IsOn(string option) => options.GetValueOrDefault(option) is "true";
     }
 
-    /// <param name="sent">The chain that was tried with the system's authorities: it has the certificates that the server sent.</param>
+    /// <param name="sent">The chain as checked against the system's authorities; it has the certificates that the server sent.</param>
     private static bool IsTrusted(
         X509Certificate? certificate, X509Chain? sent, SslPolicyErrors errors, X509Certificate2Collection? authorities, bool anyHost)
     {
@@ -139,7 +139,7 @@ internal static partial class MongoUri
         }
 
         using var chain = new X509Chain();
-        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust; // These alone.
+        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust; // Only these authorities.
         chain.ChainPolicy.CustomTrustStore.AddRange(authorities);
         chain.ChainPolicy.ExtraStore.AddRange(sent?.ChainPolicy.ExtraStore ?? []);
         chain.ChainPolicy.RevocationMode = sent?.ChainPolicy.RevocationMode ?? X509RevocationMode.NoCheck;

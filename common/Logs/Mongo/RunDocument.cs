@@ -3,7 +3,7 @@ using MongoDB.Bson;
 
 namespace Dts.Common.Logs.Mongo;
 
-/// <summary>A run record as a document, read; the worker's <c>RecordDocument</c> writes it.</summary>
+/// <summary>Reads a run record from a document; the worker's <c>RecordDocument</c> writes it.</summary>
 internal static class RunDocument
 {
     public static RunRecord Read(BsonDocument document)
@@ -65,7 +65,7 @@ internal static class RunDocument
 }
 
 /// <summary>
-/// Reads fields of documents that others may have written: what is not there, or of another type, reads as that type's nothing.
+/// Reads fields of documents that others may have written. A field that is missing, or has another type, reads as empty, 0 or false.
 /// </summary>
 internal static class Fields
 {

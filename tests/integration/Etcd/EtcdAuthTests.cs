@@ -15,7 +15,7 @@ public sealed class EtcdAuthTests : IAsyncLifetime
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 
     [Fact]
-    public async Task A_user_may_what_its_role_may_and_everything_else_is_refused_by_kind()
+    public async Task A_user_has_the_rights_of_its_role_and_other_calls_fail_by_kind()
     {
         using var right = Connect("dts", "secret");
         await right.PutAsync("/cron/jobs/a", "1");

@@ -16,7 +16,7 @@ public sealed class EtcdClientTests(EtcdServer server) : EtcdTest(server), IClas
     private string Key => Keys.Lock("key");
 
     [Fact]
-    public async Task What_is_put_is_found_listed_and_deleted()
+    public async Task A_put_key_is_found_listed_and_deleted()
     {
         var put = await Etcd.PutAsync(Key, "备份 \0 value");
         await Etcd.PutAsync(Keys.Lock("key2"), "other");
@@ -128,7 +128,7 @@ public sealed class EtcdClientTests(EtcdServer server) : EtcdTest(server), IClas
     }
 
     [Fact]
-    public async Task That_etcd_goes_and_comes_back_is_said_once_each()
+    public async Task Etcd_lost_and_etcd_back_are_logged_once_each()
     {
         var proxy = Own(new CutProxy(Server.Address));
         var etcd = await ConnectAsync(proxy.Endpoint);
@@ -164,7 +164,7 @@ public sealed class EtcdClientTests(EtcdServer server) : EtcdTest(server), IClas
     }
 
     [Fact]
-    public async Task Where_nobody_accepts_a_call_has_its_deadline_too()
+    public async Task A_call_that_nobody_accepts_has_a_deadline_too()
     {
         var proxy = Own(new CutProxy(Server.Address));
         proxy.Stall();
@@ -174,7 +174,7 @@ public sealed class EtcdClientTests(EtcdServer server) : EtcdTest(server), IClas
     }
 
     [Fact]
-    public async Task A_caller_that_gives_up_is_not_told_of_etcd()
+    public async Task A_cancelled_call_says_nothing_about_etcd()
     {
         var proxy = Own(new CutProxy(Server.Address));
         var etcd = await ConnectAsync(proxy.Endpoint);
@@ -219,7 +219,7 @@ public sealed class EtcdClientTests(EtcdServer server) : EtcdTest(server), IClas
     [Theory]
     [InlineData("etcdserver: 100%25 %E2%80%9Cno%E2%80%9D", "etcdserver: 100% “no”")]
     [InlineData("", "gRPC status 3")]
-    public async Task A_message_comes_percent_encoded_or_not_at_all(string sent, string message)
+    public async Task A_message_is_percent_encoded_or_missing(string sent, string message)
     {
         var etcd = await ConnectAsync(await AnswerAllAsync(answer =>
         {
@@ -236,7 +236,7 @@ public sealed class EtcdClientTests(EtcdServer server) : EtcdTest(server), IClas
     [Theory]
     [InlineData(404)]
     [InlineData(401)]
-    public async Task A_server_of_HTTP_that_is_not_etcd_is_unavailable_and_said_to_be_none(int status)
+    public async Task An_HTTP_server_that_is_not_etcd_is_unavailable_and_the_message_says_so(int status)
     {
         var etcd = await ConnectAsync(await AnswerAllAsync(answer => answer.StatusCode = status));
 

@@ -27,7 +27,7 @@ public sealed class EtcdTlsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task With_the_authority_and_a_certificate_of_ours_etcd_is_spoken_to()
+    public async Task With_authority_and_client_certificate_calls_succeed()
     {
         using var etcd = Connect(_server.Options() with
         {
@@ -45,7 +45,7 @@ public sealed class EtcdTlsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Without_a_certificate_of_ours_etcd_does_not_answer()
+    public async Task Without_a_client_certificate_calls_fail()
     {
         using var etcd = Connect(_server.Options() with { AuthorityFile = _files.AuthorityFile });
 
@@ -53,7 +53,7 @@ public sealed class EtcdTlsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_server_of_an_authority_that_is_not_ours_is_not_spoken_to()
+    public async Task A_server_of_another_authority_is_not_trusted()
     {
         using var others = new TlsFiles();
         using var theirAuthority = Connect(_server.Options() with

@@ -11,7 +11,7 @@ public sealed class TableLoaderTests(EtcdServer server) : EtcdTest(server), ICla
     private readonly HashSet<ByteString> _put = [];
 
     [Fact]
-    public async Task A_large_table_of_a_long_common_prefix_and_any_bytes_comes_whole_and_each_key_once()
+    public async Task A_large_table_with_a_long_common_prefix_and_any_bytes_is_read_whole_and_each_key_once()
     {
         // All but a few share a stem; some keys are stems of others, and some bytes are the highest there are.
         var random = Some.Random();
@@ -47,7 +47,7 @@ public sealed class TableLoaderTests(EtcdServer server) : EtcdTest(server), ICla
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
-    public async Task A_small_table_comes_too(int count)
+    public async Task A_small_table_is_read_too(int count)
     {
         for (var n = 0; n < count; n++)
         {

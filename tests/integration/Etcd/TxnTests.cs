@@ -48,7 +48,7 @@ public sealed class TxnTests(EtcdServer server) : EtcdTest(server), IClassFixtur
     }
 
     [Fact]
-    public async Task Unchanged_means_the_very_same_writing()
+    public async Task Unchanged_means_the_same_revision()
     {
         var revision = (await Etcd.PutAsync(A, "1")).Header.Revision;
         Assert.True((await Etcd.TxnAsync(Txn.If(Txn.Unchanged(A, revision)))).Succeeded);
@@ -59,7 +59,7 @@ public sealed class TxnTests(EtcdServer server) : EtcdTest(server), IClassFixtur
     }
 
     [Fact]
-    public async Task All_comparisons_are_made_before_anything_is_done()
+    public async Task All_comparisons_see_the_state_before_the_request()
     {
         var first = Txn.If(Txn.Missing(A)).Then(Txn.Put(A, "first"));
         var second = Txn.If(Txn.Missing(A)).Then(Txn.Put(B, "second saw no A"));
@@ -84,7 +84,7 @@ public sealed class TxnTests(EtcdServer server) : EtcdTest(server), IClassFixtur
     }
 
     [Fact]
-    public async Task Of_a_tree_only_the_branch_that_was_chosen_is_carried_out()
+    public async Task Only_the_chosen_branches_of_a_tree_are_carried_out()
     {
         await Etcd.PutAsync(A, "there");
         var inner = Txn.If(Txn.ValueBelow(A, "z")).Then(Txn.Put(B, "else, then")).Else(Txn.Put(B, "else, else"));

@@ -22,7 +22,7 @@ public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task The_first_batch_is_what_is_there_and_then_each_change_comes()
+    public async Task The_first_batch_has_the_present_keys_and_then_each_change_comes()
     {
         await PutAsync("a", "1");
         await PutAsync("b", "1");
@@ -50,7 +50,7 @@ public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task Quick_edits_of_one_key_come_each_and_in_order()
+    public async Task Quick_edits_of_one_key_all_come_in_order()
     {
         var follower = Follow();
         await Patience.Until(() => follower.Listings == 1, () => $"{Log}");
@@ -65,7 +65,7 @@ public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task A_cut_connection_is_not_seen_and_what_happened_meanwhile_comes_once()
+    public async Task After_a_cut_the_missed_changes_come_once()
     {
         await PutAsync("a", "1");
         await PutAsync("b", "1");
@@ -117,7 +117,7 @@ public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task What_was_compacted_away_meanwhile_is_found_by_listing_deletions_included()
+    public async Task Compacted_changes_are_found_by_listing_deletions_included()
     {
         await PutAsync("stays", "1");
         await PutAsync("changes", "1");
@@ -230,7 +230,7 @@ public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task Foreign_keys_that_are_no_text_are_not_taken_for_other_data_when_a_watch_resumes()
+    public async Task Foreign_keys_that_are_not_text_are_not_taken_for_other_data_when_a_watch_resumes()
     {
         await PutAsync("a", "1");
         foreach (var last in new byte[] { 0xfe, 0xff })
@@ -269,7 +269,7 @@ public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task Told_to_stop_it_ends_also_while_etcd_is_away()
+    public async Task It_stops_also_while_etcd_is_away()
     {
         var follower = Follow();
         await Patience.Until(() => follower.Listings == 1, () => $"{Log}");

@@ -125,7 +125,7 @@ public sealed class CronExpressionTests
     }
 
     [Fact]
-    public void What_only_a_gap_contains_never_fires()
+    public void A_schedule_that_falls_only_into_gaps_never_fires()
     {
         var expression = CronExpression.Parse("0 */10 2 28 3 ? 2027");
 

@@ -230,7 +230,7 @@ public sealed class CronWordsTable
     [InlineData("@every 26h3s",               "UTC")]
     [InlineData("0-29 * * * *",               "UTC")]
     [InlineData("0-30/10 4,16 * * *",         "UTC")]
-    public void Nothing_is_to_be_said_about(string text, string zone) =>
+    public void There_is_no_warning_about(string text, string zone) =>
         Assert.Empty(CronExpression.Parse(text, "job").Warnings(CronZone.Get(zone), At));
 
     private static DateTimeOffset At => new(2026, 7, 1, 0, 0, 0, TimeSpan.Zero);

@@ -19,7 +19,7 @@ public sealed class CroniterTests
         ["Europe/Berlin", "America/New_York", "America/Sao_Paulo", "Asia/Kathmandu", "Australia/Lord_Howe", "Asia/Beirut"];
 
     [Fact]
-    public void Croniter_agrees_but_for_the_classes_that_are_explained()
+    public void Croniter_disagrees_only_in_the_explained_classes()
     {
         var random = new Random(Seed);
         var cases = Enumerable.Range(0, Cases).Select(_ => SomeCase(random)).ToList();
@@ -43,7 +43,7 @@ public sealed class CroniterTests
     }
 
     [Fact]
-    public void Python_knows_the_same_changes_of_the_clocks()
+    public void Python_has_the_same_clock_changes()
     {
         string[] zones =
         [

@@ -11,7 +11,7 @@ public sealed class CronosTests
     [InlineData("30 1 * * *", "Europe/Dublin",     "2027-03-27T12:00Z")]
     [InlineData("30 2 * * *", "Africa/Casablanca", "2027-03-13T12:00Z")]
     [InlineData("0 12 * * *", "Pacific/Apia",      "2011-12-29T12:00Z")]
-    public void Given_a_zone_Cronos_answers_with_the_instant_that_it_was_asked_about(string text, string zoneId, string from)
+    public void Given_a_zone_Cronos_can_return_the_instant_that_it_was_asked_about(string text, string zoneId, string from)
     {
         var expression = Cronos.CronExpression.Parse(text);
         var zone = TimeZoneInfo.FindSystemTimeZoneById(zoneId);

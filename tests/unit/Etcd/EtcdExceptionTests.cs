@@ -29,7 +29,7 @@ public sealed class EtcdExceptionTests
     [InlineData(3,  "etcdserver: user name is empty",                                           EtcdError.Refused)]
     [InlineData(5,  "etcdserver: member not found",                                             EtcdError.Refused)]
     [InlineData(12, "unknown service etcdserverpb.KV",                                          EtcdError.Refused)]
-    public void A_status_of_gRPC_says_what_kind_of_failure_it_is(int status, string message, EtcdError error)
+    public void A_gRPC_status_maps_to_a_kind_of_failure(int status, string message, EtcdError error)
     {
         var failure = EtcdException.From(status, message);
 

@@ -23,7 +23,7 @@ public sealed class HeartbeatTests : IDisposable
     }
 
     [Fact]
-    public async Task A_service_that_does_its_work_says_so_in_time_and_its_state_when_that_changes()
+    public async Task A_working_service_sends_heartbeats_in_time_and_its_state_when_it_changes()
     {
         var state = "1 job";
         var beating = new Heartbeat(
@@ -44,7 +44,7 @@ public sealed class HeartbeatTests : IDisposable
     }
 
     [Fact]
-    public async Task A_service_that_cannot_prove_its_work_says_nothing_until_it_can()
+    public async Task A_service_that_cannot_prove_its_work_stays_silent_until_it_can()
     {
         var proof = new TaskCompletionSource();
         var asked = new TaskCompletionSource();
@@ -70,7 +70,7 @@ public sealed class HeartbeatTests : IDisposable
     }
 
     [Fact]
-    public async Task A_watchdog_that_waits_for_another_process_hears_nothing_of_us()
+    public async Task A_watchdog_of_another_process_gets_no_heartbeat()
     {
         var beating = new Heartbeat(
             new SystemdNotifier(_systemd.Path, Watchdog: null),

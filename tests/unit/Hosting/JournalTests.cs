@@ -30,7 +30,7 @@ public sealed class JournalTests : IDisposable
     }
 
     [Fact]
-    public void A_start_and_an_end_say_job_run_status_and_worker()
+    public void Start_and_end_of_a_run_have_job_run_status_and_worker_as_fields()
     {
         _log.Started(JobName.Parse("backup"), "20261122T100000Z", 4711, 0.52);
         _log.Ended(Some.Record(0, "backup") with { Status = RunStatus.Failed, Err = "exit code 3" });
@@ -54,7 +54,7 @@ public sealed class JournalTests : IDisposable
     }
 
     [Fact]
-    public void No_text_makes_up_fields_of_its_own()
+    public void No_text_can_forge_a_field()
     {
         const string Forged = "oops\nJOB=other\nPRIORITY=0\n";
         _log.Ended(Some.Record(0, "backup") with { Status = RunStatus.Failed, Err = Forged });
@@ -78,7 +78,7 @@ public sealed class JournalTests : IDisposable
     }
 
     [Fact]
-    public void What_the_journal_does_not_take_is_printed_and_nothing_waits_for_it()
+    public void A_line_that_the_journal_does_not_take_is_printed_without_a_wait()
     {
         for (var n = 0; n < 1000; n++)
         {

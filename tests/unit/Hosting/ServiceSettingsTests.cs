@@ -44,7 +44,7 @@ public sealed class ServiceSettingsTests : IDisposable
     [Theory]
     [InlineData("127.0.0.5")]
     [InlineData("::1")]
-    public void Every_loopback_address_will_do(string listen) =>
+    public void Every_loopback_address_is_accepted(string listen) =>
         Assert.Equal(IPAddress.Parse(listen), Start(hasRecords: false, "--listen", listen).Listen);
 
     [Fact]
@@ -58,7 +58,7 @@ public sealed class ServiceSettingsTests : IDisposable
     [Theory]
     [InlineData("redis://root:hunter2@10.0.0.1")]
     [InlineData("mongodb://root:hunter2@")]
-    public void A_URI_that_is_none_of_MongoDB_s_is_refused_and_its_password_is_not_repeated(string uri)
+    public void A_URI_that_is_not_MongoDB_s_is_refused_without_its_password(string uri)
     {
         var refusal = Refusal(
             () => ILogWriter.Open(new LogSettings(uri, TimeSpan.FromSeconds(1), "/tmp/log.db"), NullLogger.Instance));
@@ -68,7 +68,7 @@ public sealed class ServiceSettingsTests : IDisposable
     }
 
     [Fact]
-    public void Where_a_URI_is_set_the_log_is_in_MongoDB_and_its_password_is_not_printed()
+    public void With_a_URI_the_log_is_in_MongoDB_and_the_password_is_not_printed()
     {
         var reader = SettingsReader.Load(["--mongodbUri", "mongodb://root:hunter2@10.0.0.1"], "");
         using var store = ILogWriter.Open(LogSettings.Read(reader), NullLogger.Instance);
@@ -171,14 +171,14 @@ public sealed class ServiceSettingsTests : IDisposable
     }
 
     [Fact]
-    public void A_zone_that_is_none_is_refused() =>
+    public void An_unknown_zone_is_refused() =>
         Assert.StartsWith(
             "setting timeZone: \"Mars/Olympus\" (argument --timeZone); expected a time zone's IANA id",
             Refusal(() => Worker("--timeZone", "Mars/Olympus")),
             StringComparison.Ordinal);
 
     [Fact]
-    public void With_certificates_etcd_is_spoken_to_by_TLS()
+    public void With_certificates_etcd_is_called_over_TLS()
     {
         using var files = new TlsFiles();
 

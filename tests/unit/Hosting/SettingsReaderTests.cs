@@ -68,11 +68,11 @@ public sealed class SettingsReaderTests : IDisposable
     [InlineData("argument \"--\": expected --key value",  "--")]
     [InlineData("argument --key has no value; expected --key value", "--key")]
     [InlineData("argument \"stray\": expected --key value", "--key", "value", "stray")]
-    public void An_argument_that_is_none_is_refused(string error, params string[] arguments) =>
+    public void A_malformed_argument_is_refused(string error, params string[] arguments) =>
         Assert.Equal(error, Assert.Throws<SettingsException>(() => Load(arguments)).Message);
 
     [Fact]
-    public void An_argument_that_nothing_asked_for_is_refused_with_the_names_there_are()
+    public void An_unknown_argument_is_refused_with_the_known_names()
     {
         var settings = Load("--slotz", "3");
         settings.Number("slots", 4, 1, 10);
@@ -84,7 +84,7 @@ public sealed class SettingsReaderTests : IDisposable
     }
 
     [Fact]
-    public void A_key_of_the_file_that_nothing_asked_for_is_named_unless_it_is_a_comment_outside_ASCII()
+    public void An_unknown_key_of_the_file_is_named_unless_it_is_a_comment_outside_ASCII()
     {
         var path = WriteFile("""{"API接口服务端口":"提供任务增删改查服务","apiPort":8070,"apiPrt":1}""");
         var settings = Load();
@@ -107,7 +107,7 @@ public sealed class SettingsReaderTests : IDisposable
     }
 
     [Fact]
-    public void A_wrong_value_is_told_with_its_key_its_source_and_what_was_expected()
+    public void An_error_names_the_key_the_value_its_source_and_the_expectation()
     {
         var path = WriteFile("""{"slots":0}""");
         SetVariable("DTS_TESTWRONG", "many");
@@ -133,7 +133,7 @@ public sealed class SettingsReaderTests : IDisposable
         Assert.Throws<SettingsException>(() => Load($"--key={text}").Number("key", 1, 0, 100));
 
     [Fact]
-    public void A_value_of_several_lines_is_told_in_one() =>
+    public void A_value_of_several_lines_is_shown_in_one() =>
         Assert.DoesNotContain('\n', Refusal(() => Load("--key", "a\nb").Number("key", 1, 0, 100)));
 
     [Fact]
@@ -149,10 +149,10 @@ public sealed class SettingsReaderTests : IDisposable
     }
 
     [Fact]
-    public void Without_a_file_there_are_the_defaults() => Assert.Equal("default", Load().Text("key", "default"));
+    public void Without_a_file_the_defaults_apply() => Assert.Equal("default", Load().Text("key", "default"));
 
     [Fact]
-    public void A_file_that_was_named_must_be_there() =>
+    public void A_named_file_must_exist() =>
         Assert.StartsWith(
             "settings file /no/such/file cannot be read: ", Refusal(() => Load("--config", "/no/such/file")), StringComparison.Ordinal);
 
@@ -160,7 +160,7 @@ public sealed class SettingsReaderTests : IDisposable
     [InlineData("{")]
     [InlineData("[1]")]
     [InlineData("apiPort: 8070")]
-    public void A_file_that_is_no_JSON_object_is_named(string text)
+    public void A_file_that_is_not_a_JSON_object_is_named(string text)
     {
         var path = WriteFile(text);
 
@@ -168,7 +168,7 @@ public sealed class SettingsReaderTests : IDisposable
     }
 
     [Fact]
-    public void A_file_may_have_comments_and_a_comma_too_many()
+    public void A_file_may_have_comments_and_trailing_commas()
     {
         WriteFile("""
             {
@@ -193,7 +193,7 @@ public sealed class SettingsReaderTests : IDisposable
     }
 
     [Fact]
-    public void A_credential_of_systemd_is_a_setting_without_the_newline_at_its_end_and_the_environment_wins_over_it()
+    public void A_credential_of_systemd_loses_its_last_newline_and_yields_to_the_environment()
     {
         WriteFile("""{"testSecretA":"file","testSecretB":"file"}""");
         File.WriteAllText(_scratch.File("DTS_TESTSECRETA"), "hunter2 \n");
@@ -220,7 +220,7 @@ public sealed class SettingsReaderTests : IDisposable
     }
 
     [Fact]
-    public void Null_in_the_file_is_as_good_as_an_empty_text()
+    public void Null_in_the_file_means_an_empty_text()
     {
         WriteFile("""{"key":null,"flag":true}""");
 

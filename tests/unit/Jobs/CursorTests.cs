@@ -17,7 +17,7 @@ public sealed class CursorTests
     }
 
     [Fact]
-    public void What_is_printed_is_read_back()
+    public void A_printed_cursor_reads_back()
     {
         var cursor = new Cursor(Some.Now, "w1", "5f3", Cursor.Skipped);
 
@@ -41,7 +41,7 @@ public sealed class CursorTests
     [InlineData("2026-11-22 10:00:00Z w1")]
     [InlineData("2026-13-22T10:00:00Z")]
     [InlineData("hand-made, and longer than a time")]
-    public void What_does_not_begin_with_a_time_is_none(string text) => Assert.False(Cursor.TryParse(text, out _));
+    public void A_text_without_a_time_is_not_a_cursor(string text) => Assert.False(Cursor.TryParse(text, out _));
 
     [Fact]
     public void Byte_order_is_time_order_whatever_the_words()

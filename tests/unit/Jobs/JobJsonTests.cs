@@ -75,7 +75,7 @@ public sealed class JobJsonTests
     [InlineData("1.5")]
     [InlineData("null")]
     [InlineData("true")]
-    public void What_is_no_size_is_shown(string text)
+    public void A_text_that_is_not_a_size_is_shown(string text)
     {
         Assert.False(JobJson.TryParse(Encoding.UTF8.GetBytes(Three[..^1] + $",\"memoryMax\":{text}}}"), out _, out var error));
 

@@ -14,7 +14,7 @@ public sealed class JobNameTests
     [InlineData("with space, \"quotes\" and <tags>")]
     [InlineData("-rf")]
     [InlineData("🕐")]
-    public void Any_letters_make_a_name(string text)
+    public void A_name_may_have_any_letters(string text)
     {
         Assert.True(JobName.TryParse(text, out var name, out var error), error);
         Assert.Equal(text, name.Value);
@@ -60,7 +60,7 @@ public sealed class JobNameTests
     [InlineData("a\u202eb", "name \"a?b\" has a hidden character; expected printable text")]
     [InlineData("a\u2028b", "name \"a?b\" has a hidden character; expected printable text")]
     [InlineData("\u0085",  "name \"?\" has a hidden character; expected printable text")]
-    public void A_refused_name_is_told_why(string text, string error)
+    public void The_refusal_of_a_name_says_why(string text, string error)
     {
         Assert.False(JobName.TryParse(text, out _, out var told));
         Assert.Equal(error, told);
@@ -68,7 +68,7 @@ public sealed class JobNameTests
     }
 
     [Fact]
-    public void Half_a_surrogate_pair_is_no_name()
+    public void A_lone_surrogate_is_not_a_name()
     {
         Assert.False(JobName.TryParse("a\ud83d", out _, out var error));
         Assert.EndsWith("is not valid Unicode; expected 1 to 200 bytes of UTF-8", error, StringComparison.Ordinal);

@@ -19,7 +19,7 @@ public sealed class KeysTests
     }
 
     [Fact]
-    public void What_was_built_is_parsed()
+    public void Built_keys_are_parsed()
     {
         var name = JobName.Parse("备份 it");
 
@@ -31,10 +31,10 @@ public sealed class KeysTests
     }
 
     [Fact]
-    public void A_key_below_a_job_s_key_is_no_job() => Assert.False(Keys.TryParseName("/cron/jobs/a/b", Keys.Jobs, out _));
+    public void A_key_below_a_job_s_key_is_not_a_job() => Assert.False(Keys.TryParseName("/cron/jobs/a/b", Keys.Jobs, out _));
 
     [Fact]
-    public void The_runs_of_a_job_are_not_those_of_one_whose_name_begins_alike()
+    public void The_runs_of_a_job_exclude_those_of_a_job_with_a_longer_name()
     {
         var other = Keys.Run(JobName.Parse("backup-db"), "20261122T100000Z");
 

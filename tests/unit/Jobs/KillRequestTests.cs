@@ -13,7 +13,7 @@ public sealed class KillRequestTests
     [InlineData("a",                  "no more",  "",                 "no more")]
     [InlineData("a/20261122T100000Z", "",         "20261122T100000Z", "by request")]
     [InlineData("a/20261122T100000Z", "replaced", "20261122T100000Z", "replaced")]
-    public void A_request_says_what_is_to_end_and_why(string key, string value, string runId, string reason)
+    public void A_kill_request_has_a_target_and_a_reason(string key, string value, string runId, string reason)
     {
         var (name, asked) = Keys.TryParseKiller($"/cron/killer/{key}")!.Value;
 

@@ -14,7 +14,7 @@ public sealed class RunIdTests
     [InlineData("20261122T100000Z-manual-1a2b3c4d5e6f",              "manual-1a2b3c4d5e6f", 1, "")]
     [InlineData("20261122T100000Z-manual-123456789012",              "manual-123456789012", 1, "")] // Digits by chance.
     [InlineData("20261122T100000Z-after-123456789012-2@w1",          "after-123456789012",  2, "w1")]
-    public void A_run_id_comes_apart_as_it_was_put_together(string text, string origin, int attempt, string worker)
+    public void A_run_id_parses_into_its_parts(string text, string origin, int attempt, string worker)
     {
         Assert.True(RunId.TryParse(text, out var parts));
         Assert.Equal(new RunIdParts(Some.Now, origin, attempt, worker), parts);
@@ -30,5 +30,5 @@ public sealed class RunIdTests
     [InlineData("20261122T100000Z-")]
     [InlineData("20261122T100000Z@")]
     [InlineData("5f0c6d0a1b2c3d4e5f60718a")] // The original's.
-    public void A_text_that_DTS_did_not_make_is_none(string text) => Assert.False(RunId.TryParse(text, out _));
+    public void A_foreign_text_is_not_a_run_id(string text) => Assert.False(RunId.TryParse(text, out _));
 }

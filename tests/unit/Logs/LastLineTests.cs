@@ -30,10 +30,10 @@ public sealed class LastLineTests
     }
 
     [Fact]
-    public void Half_a_character_is_shown_as_one_that_is_missing() =>
+    public void A_lone_surrogate_is_shown_as_a_replacement_character() =>
         Assert.Equal("half \uFFFD", LastLine.Of("half \ud83d")); // InlineData takes no such text.
 
     [Fact]
-    public void It_is_looked_for_in_the_end_of_the_output_only() =>
+    public void Only_the_end_of_the_output_is_searched() =>
         Assert.Equal("", LastLine.Of("one\n" + new string('\n', LastLine.SoughtIn)));
 }

@@ -53,7 +53,7 @@ public sealed class LongTextTests
     [InlineData("\\ud83d")]
     [InlineData("\\ud83dx\\udd50")]
     [InlineData("\\u12")]
-    public void A_text_that_is_no_text_is_an_error(string wrong)
+    public void A_value_that_is_not_a_text_is_an_error(string wrong)
     {
         var json = JsonSerializer.Serialize(Some.Record(0, output: "HERE"), LogsJson.Readable.RunRecord);
         var broken = json.Replace("HERE", new string('x', 2000) + "\\n" + wrong, StringComparison.Ordinal);

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Dts.Common.Metrics;
+using Dts.Master.Metrics;
 using Xunit;
 
 namespace Dts.Tests.Unit.Metrics;
@@ -50,7 +51,7 @@ public sealed class FigureTableTests : IDisposable
     }
 
     [Fact]
-    public void A_gauge_is_looked_at_when_it_is_read()
+    public void A_gauge_is_observed_when_it_is_read()
     {
         var waiting = 1L;
         _meter.CreateObservableGauge($"{_own}.waiting", () => waiting, "{record}", "Waiting.");

@@ -1,10 +1,11 @@
 using System.Globalization;
 using System.Text;
+using Dts.Common.Metrics;
 
-namespace Dts.Common.Metrics;
+namespace Dts.Master.Metrics;
 
 /// <summary>Writes metrics in Prometheus' text format, version 0.0.4.</summary>
-public static class PrometheusText
+internal static class PrometheusText
 {
     public const string ContentType = "text/plain; version=0.0.4; charset=utf-8";
 

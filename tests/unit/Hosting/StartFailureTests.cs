@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Dts.Tests.Unit.Hosting;
 
-public sealed class DataFaultTests : IDisposable
+public sealed class StartFailureTests : IDisposable
 {
     private readonly ScratchFolder _scratch = new();
 
@@ -42,7 +42,7 @@ public sealed class DataFaultTests : IDisposable
     }
 
     [Fact]
-    public async Task Running_a_service_leaves_the_permissions_of_files_that_others_in_the_process_make()
+    public async Task Running_a_service_does_not_change_the_umask()
     {
         var before = UmaskOf();
 
