@@ -39,16 +39,9 @@ var commands = new CommandLine(
     Terminal.OfProcess(),
     Environment.GetEnvironmentVariable,
     () => SettingsReader.ListDefaults(reader => MasterSettings.Read(reader)));
-string[] lines = [.. commands.Lines, .. AccessCommand.Lines];
-if (Service.Answer(args, "dts-master", "serves the API and the console of the distributed crontab", lines) is { } answered)
+if (Service.Answer(args, "dts-master", "serves the API and the console of the distributed crontab", commands.Lines) is { } answered)
 {
     return answered;
-}
-
-if (AccessCommand.IsMeant(args))
-{
-    var prompt = PasswordPrompt.OfProcess();
-    return await Service.RunAsync(() => new AccessCommand(prompt, Console.Out, Console.Error).RunAsync(args));
 }
 
 if (args is [LedgerCommand.Name, ..] && LedgerCommand.IsMeant(args))
@@ -94,20 +87,15 @@ return await Service.RunAsync(async () =>
     var alertKeys = new AlertKeys(settings.Keys);
     var board = new AlertBoard(alertKeys, (change, why) => foreign.Report(change.Key, change.ModRevision, why));
     var ledger = new LedgerReader(etcd, settings.Keys, store, settings.DefaultZone, foreign, TimeProvider.System);
-    var alerts = new AlertKeeper(
-        board,
-        view,
-        etcd,
-        alertKeys,
-        feed,
-        new AlertLedger(board, etcd, alertKeys, ledger, TimeProvider.System),
-        TimeProvider.System,
-        log);
+    var alertStore = new AlertStore(board, etcd, alertKeys, TimeProvider.System);
+    var alerts = new AlertKeeper(board, alertStore, view, feed, TimeProvider.System, log);
+    var alertLedger = new AlertLedger(alertStore, ledger, TimeProvider.System);
+    var alertClock = new AlertClock(alerts, board, alertStore, view, alertLedger, TimeProvider.System);
     view.Observe((_, changes) => alerts.Take(changes));
     var channels = new Channels(settings.AlertChannels, log);
-    using var channelSender = new ChannelSender(TimeProvider.System);
-    var alertSender = new AlertSender(
-        board, channels, channelSender, etcd, alertKeys, store, settings.PublicUrl, TimeProvider.System, log);
+    using var channelSender = new ChannelSender(channels, TimeProvider.System);
+    var notices = new AlertNotices(store, settings.PublicUrl, TimeProvider.System);
+    var alertSender = new AlertSender(board, alertStore, channelSender, notices, TimeProvider.System, log);
     using var loads = new ScheduleLoads(TimeProvider.System);
 
     var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -200,6 +188,7 @@ return await Service.RunAsync(async () =>
     [
         KeepViewAsync(app.Lifetime.ApplicationStopping),
         alerts.RunAsync(app.Lifetime.ApplicationStopping),
+        alertClock.RunAsync(app.Lifetime.ApplicationStopping),
         alertSender.RunAsync(app.Lifetime.ApplicationStopping),
         feed.RunAsync(view, app.Lifetime.ApplicationStopping),
         knowing,

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dts.Master.Access;
 
-/// <summary>Writes people, tokens and sessions to etcd, from where all masters learn of them.</summary>
+/// <summary>Writes people, tokens and sessions to etcd.</summary>
 internal sealed class AccessStore(EtcdClient etcd, Keys keys, TimeProvider time)
 {
     /// <summary>How long a browser stays signed in.</summary>
@@ -15,13 +15,13 @@ internal sealed class AccessStore(EtcdClient etcd, Keys keys, TimeProvider time)
 
     private const int Tries = 20;
 
-    // etcd is slow with many leases, and who has a password or a token can sign in any number of times.
+    // etcd is slow with many leases, and a caller may sign in any number of times.
     private static readonly TimeSpan SessionsShareFor = TimeSpan.FromMinutes(5);
 
     private readonly RequestLease _sessions = new(etcd, time, SessionLasts + SessionsShareFor, SessionsShareFor);
 
-    /// <summary>Adds a person; false = there is one of this name.</summary>
-    /// <exception cref="FormatException">Name, role, filter or password are wrong.</exception>
+    /// <summary>Adds a person; false = the name is taken.</summary>
+    /// <exception cref="FormatException">The name, role, filter or password is wrong.</exception>
     public Task<bool> AddPersonAsync(string name, Role role, string filter, string? password, string by, CancellationToken cancel)
     {
         Check(role, filter);
@@ -29,8 +29,8 @@ internal sealed class AccessStore(EtcdClient etcd, Keys keys, TimeProvider time)
         return AddAsync(keys.Person(AccessNames.Check(name)), person, AccessJson.Readable.Person, cancel);
     }
 
-    /// <summary>Replaces what is given, and returns what the person was and is; null = there is no such person.</summary>
-    /// <exception cref="FormatException">Filter or password are wrong.</exception>
+    /// <summary>Replaces what is not null, and returns the record before and after; null = there is no such person.</summary>
+    /// <exception cref="FormatException">The filter or password is wrong.</exception>
     public async Task<(Person Before, Person After)?> ChangePersonAsync(
         string name, Role? role, string? filter, string? password, CancellationToken cancel)
     {
@@ -60,12 +60,12 @@ internal sealed class AccessStore(EtcdClient etcd, Keys keys, TimeProvider time)
         throw new EtcdException(EtcdError.Unavailable, $"person {name} was changed by others {Tries} times; try again");
     }
 
-    /// <summary>Removes a person, and with the record all their sessions end; false = there is none.</summary>
+    /// <summary>Removes a person, which ends their sessions; false = there is no such person.</summary>
     public async Task<bool> RemovePersonAsync(string name, CancellationToken cancel) =>
         (await etcd.DeleteAsync(keys.Person(name), cancel)).Deleted > 0;
 
-    /// <summary>Makes a token and returns it, the only time that it can be seen; null = there is one of this name.</summary>
-    /// <exception cref="FormatException">Name or filter are wrong.</exception>
+    /// <summary>Makes a token and returns it, the only time that it can be seen; null = the name is taken.</summary>
+    /// <exception cref="FormatException">The name or filter is wrong.</exception>
     public async Task<string?> AddTokenAsync(
         string name, Role role, string filter, DateTimeOffset? endsAt, string by, CancellationToken cancel)
     {
@@ -75,20 +75,20 @@ internal sealed class AccessStore(EtcdClient etcd, Keys keys, TimeProvider time)
         return await AddAsync(keys.Token(AccessNames.Check(name)), token, AccessJson.Readable.AccessToken, cancel) ? value : null;
     }
 
-    /// <summary>Removes a token; false = there is none.</summary>
+    /// <summary>Removes a token; false = there is no such token.</summary>
     public async Task<bool> RemoveTokenAsync(string name, CancellationToken cancel) =>
         (await etcd.TxnAsync(
             Txn.All([Txn.Delete(keys.Token(name)), Txn.Delete(keys.UsedTokens + name)]), repeatable: false, cancel))
         .Responses[0].ResponseDeleteRange.Deleted > 0;
 
-    /// <summary>Notes that a token is used on a day.</summary>
+    /// <summary>Notes the day on which a token is used.</summary>
     public Task NoteUseAsync(string token, DateOnly day, CancellationToken cancel) => etcd.TxnAsync(
         Txn.If(Txn.Exists(keys.Token(token)))
             .Then(Txn.Put(keys.UsedTokens + token, JsonSerializer.Serialize(new TokenUse(day), AccessJson.Readable.TokenUse))),
         cancel: cancel);
 
     /// <summary>Begins a session and returns the value of its cookie.</summary>
-    /// <param name="ended">Digests of sessions that end for it.</param>
+    /// <param name="ended">Digests of the sessions that it replaces.</param>
     public async Task<string> AddSessionAsync(
         string kind, string name, string credential, string address, IReadOnlyList<string> ended, CancellationToken cancel)
     {
@@ -107,7 +107,7 @@ internal sealed class AccessStore(EtcdClient etcd, Keys keys, TimeProvider time)
     public Task RemoveSessionAsync(string value, CancellationToken cancel) =>
         etcd.DeleteAsync(keys.Session(Secret.Digest(value)), cancel);
 
-    /// <summary>Whether a master with these settings asks its callers who they are.</summary>
+    /// <summary>Whether a master with these settings needs credentials.</summary>
     public static async Task<bool> IsAskedAsync(MasterSettings settings, CancellationToken cancel)
     {
         if (settings.ApiToken.Length > 0 || settings.TrustedProxies.Count > 0)
@@ -147,7 +147,7 @@ internal sealed class AccessStore(EtcdClient etcd, Keys keys, TimeProvider time)
             }
             catch (JsonException)
             {
-                // The keeper of the table reports it.
+                // Masters report it (AccessKeeper).
             }
         }
 

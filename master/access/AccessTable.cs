@@ -7,14 +7,14 @@ using Dts.Common.Jobs;
 
 namespace Dts.Master.Access;
 
-/// <summary>People, tokens and sessions as etcd has them, in memory: no request waits for etcd to know who makes it.</summary>
+/// <summary>People, tokens and sessions of etcd, in memory: no request waits for etcd to identify its caller.</summary>
 /// <remarks>
-/// Thread-safe: readers see one immutable state, and the keeper replaces it. Records that cannot be read let nobody in, but they count:
-/// a master with such records is not one that asks for nothing.
+/// Thread-safe: readers see one immutable state, and the keeper replaces it. Unreadable records let nobody in, but they count: a master
+/// with such records needs credentials.
 /// </remarks>
 internal sealed class AccessTable(Keys keys, TimeProvider time)
 {
-    /// <summary>The most sessions of one person or token; one more ends the oldest.</summary>
+    /// <summary>The most sessions of one person or token. Another one ends the oldest.</summary>
     public const int SessionsMax = 50;
 
     private volatile State _state = State.Empty;
@@ -31,38 +31,36 @@ internal sealed class AccessTable(Keys keys, TimeProvider time)
 
     public IReadOnlyDictionary<string, AccessToken> Tokens => _state.Tokens;
 
-    /// <summary>When tokens were last used, by their names.</summary>
+    /// <summary>The last use of each token, by name.</summary>
     public IReadOnlyDictionary<string, TokenUse> TokenUses => _state.Uses;
 
-    /// <summary>A table for masters and tests without records.</summary>
+    /// <summary>A table without records.</summary>
     public static AccessTable OfNobody()
     {
         var table = new AccessTable(new Keys(Keys.DefaultPrefix), TimeProvider.System);
-        table.NoteListed();
+        table.Apply([], (_, _) => { });
         return table;
     }
 
-    public void NoteListed() => _isListed = true;
-
-    /// <summary>Waits until the table says so, or for so long.</summary>
-    public async Task WaitUntilAsync(Func<bool> isSo, TimeSpan most, CancellationToken cancel)
+    /// <summary>Waits until a condition on the table holds, but no longer than a limit.</summary>
+    public async Task WaitUntilAsync(Func<bool> holds, TimeSpan limit, CancellationToken cancel)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        limit.CancelAfter(most);
-        while (!limit.IsCancellationRequested)
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        ended.CancelAfter(limit);
+        while (!ended.IsCancellationRequested)
         {
             var changed = _changed.Task;
-            if (isSo())
+            if (holds())
             {
                 return;
             }
 
-            await changed.WaitAsync(limit.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await changed.WaitAsync(ended.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
-    /// <summary>Not called concurrently.</summary>
-    /// <param name="report">Called for each record that cannot be read.</param>
+    /// <summary>Takes changes in etcd; the first call may have none. Must not be called concurrently.</summary>
+    /// <param name="report">Called for each unreadable record.</param>
     public void Apply(IEnumerable<KeyChange> changes, Action<KeyChange, string> report)
     {
         var (people, tokens, uses, sessions, broken) = (
@@ -73,35 +71,26 @@ internal sealed class AccessTable(Keys keys, TimeProvider time)
             _state.Broken.ToBuilder());
         foreach (var change in changes)
         {
-            var isRead = Apply(change, keys.People, people, AccessJson.Readable.Person, person => Roles.Find(person.Role) is not null)
-                ?? Apply(change, keys.Tokens, tokens, AccessJson.Readable.AccessToken, token => Roles.Find(token.Role) is not null)
-                ?? Apply(change, keys.Sessions, sessions, AccessJson.Readable.Session, _ => true)
+            var isSound = Apply(change, keys.People, people, AccessJson.Readable.Person, person => Roles.Find(person.Role) is not null)
+                ?? Apply(change, keys.Tokens, tokens, AccessJson.Readable.AccessToken, token => Roles.Find(token.Role) is not null);
+            _ = isSound is false ? broken.Add(change.Key) : broken.Remove(change.Key);
+            isSound ??= Apply(change, keys.Sessions, sessions, AccessJson.Readable.Session, _ => true)
                 ?? Apply(change, keys.UsedTokens, uses, AccessJson.Readable.TokenUse, _ => true);
-            if (change is KeyChange.Put && isRead is false)
+            if (isSound is false)
             {
-                report(change, "it is no record of a person, a token or a session; it lets nobody in");
-            }
-
-            if (change is KeyChange.Put && isRead is false
-                && !change.Key.StartsWith(keys.Sessions, StringComparison.Ordinal)
-                && !change.Key.StartsWith(keys.UsedTokens, StringComparison.Ordinal))
-            {
-                broken.Add(change.Key);
-            }
-            else
-            {
-                broken.Remove(change.Key);
+                report(change, "it is not a record of a person, a token or a session; it lets nobody in");
             }
         }
 
         _state = new State(
             people.ToImmutable(), tokens.ToImmutable(), uses.ToImmutable(), sessions.ToImmutable(), broken.ToImmutable());
+        _isListed = true;
         var changed = _changed;
         _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         changed.SetResult();
     }
 
-    /// <summary>The holder of a token; null = it is none, or has ended.</summary>
+    /// <summary>The holder of a token; null = the token is unknown or has expired.</summary>
     public Caller? FindByToken(string token, IPAddress address)
     {
         var state = _state;
@@ -110,12 +99,12 @@ internal sealed class AccessTable(Keys keys, TimeProvider time)
             : null;
     }
 
-    /// <summary>The person of a name; null = nobody knows it.</summary>
+    /// <summary>Null = there is no person of this name.</summary>
     public Caller? FindPerson(string name, IPAddress address, CallerVia via) =>
         _state.People.TryGetValue(name, out var person) ? CallerOf(name, person.Role, person.Filter, address, via) : null;
 
-    /// <summary>Whose session it is; null = it has ended, or its password or token was replaced or removed.</summary>
-    /// <param name="apiToken">The credential that a session of the apiToken must have.</param>
+    /// <summary>The caller of a session; null = it has ended, or its password or token was replaced or removed.</summary>
+    /// <param name="apiToken">The credential of sessions that were begun with the apiToken.</param>
     public Caller? FindBySession(string value, IPAddress address, Func<string> apiToken)
     {
         var state = _state;
@@ -135,7 +124,7 @@ internal sealed class AccessTable(Keys keys, TimeProvider time)
         };
     }
 
-    /// <summary>The digests of sessions that must end before a person or a token may have one more: the oldest.</summary>
+    /// <summary>The digests of the oldest sessions, which must end before a person or a token may have another one.</summary>
     public IReadOnlyList<string> SessionsTooMany(string kind, string name) =>
     [
         .. _state.Sessions.Where(session => session.Value.Kind == kind && session.Value.Name == name)
@@ -144,18 +133,18 @@ internal sealed class AccessTable(Keys keys, TimeProvider time)
             .Select(session => session.Key),
     ];
 
-    /// <summary>Whether a person has signed in from here, and has not signed out.</summary>
+    /// <summary>Whether a person is signed in from an address.</summary>
     public bool IsUsedBy(string person, IPAddress address) => _state.Sessions.Values.Any(
         session => session.Kind == Session.OfPerson && session.Name == person && session.Address == $"{address}");
 
     private AccessToken? OfToken(State state, string name) =>
         state.Tokens.TryGetValue(name, out var token) && (token.EndsAt is not { } end || end > time.GetUtcNow()) ? token : null;
 
-    /// <returns>Null = its filter cannot be read, so that nobody knows what it allows.</returns>
+    /// <returns>Null = the filter is unreadable, so nobody knows what it allows.</returns>
     private static Caller? CallerOf(string name, string role, string filter, IPAddress address, CallerVia via) =>
         Roles.Find(role) is { } known && Scope.TryParse(filter) is { } scope ? new Caller(name, known, scope, address, via) : null;
 
-    /// <returns>Null = the key is not under this prefix.</returns>
+    /// <returns>Null = the key is not under the prefix; false = the record is unreadable.</returns>
     private static bool? Apply<T>(
         KeyChange change, string prefix, ImmutableDictionary<string, T>.Builder table, JsonTypeInfo<T> type, Predicate<T> isSound)
         where T : class
@@ -167,26 +156,25 @@ internal sealed class AccessTable(Keys keys, TimeProvider time)
 
         var name = change.Key[prefix.Length..];
         table.Remove(name);
-        if (change is KeyChange.Put put && TryRead(put, type) is { } record && isSound(record))
+        if (change is not KeyChange.Put put)
         {
-            table.Add(name, record);
             return true;
         }
 
-        return change is KeyChange.Deleted;
-    }
-
-    private static T? TryRead<T>(KeyChange.Put put, JsonTypeInfo<T> type)
-        where T : class
-    {
         try
         {
-            return JsonSerializer.Deserialize(put.Value.Span, type);
+            if (JsonSerializer.Deserialize(put.Value.Span, type) is { } record && isSound(record))
+            {
+                table.Add(name, record);
+                return true;
+            }
         }
         catch (JsonException)
         {
-            return null;
+            // Unreadable, too.
         }
+
+        return false;
     }
 
     private sealed record State(

@@ -4,10 +4,10 @@ using Dts.Master.Versions;
 
 namespace Dts.Master.Access;
 
-/// <summary>A caller's role and scope, as the store of jobs keeps them and as answers show them.</summary>
+/// <summary>Applies a caller's role and scope to the store of jobs and to answers.</summary>
 internal static class CallerRights
 {
-    /// <param name="former">Judges names that no job has.</param>
+    /// <param name="former">Finds the last definition of a deleted job, which decides who may use its name.</param>
     public static JobRights RightsOf(Caller caller, FormerJobs? former = null, Action<JobName, Job?, Job?>? noted = null) => new(
         caller.Author,
         caller.Scope.IsEverything ? null : caller.MaySee,
@@ -15,7 +15,7 @@ internal static class CallerRights
         former,
         noted);
 
-    /// <summary>The job as the caller may see it: a viewer without the values of its variables, which may be secret.</summary>
+    /// <summary>The job as the caller may see it: viewers do not see the values of variables, which may be secret.</summary>
     public static Job Show(this Caller caller, Job job) => caller.SeesEnv || job.Env.Count == 0
         ? job
         : job with { Env = job.Env.ToDictionary(variable => variable.Key, _ => JobDiff.HiddenText) };

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace Dts.Master.Access;
 
-/// <summary>What one client usually owns: an IPv4 address, or the whole /64 of an IPv6 address.</summary>
+/// <summary>The addresses that one client usually owns: an IPv4 address, or the whole /64 of an IPv6 address.</summary>
 internal static class ClientNetwork
 {
     private const int Bytes = 8;

@@ -4,94 +4,100 @@ using System.Text;
 
 namespace Dts.Master.Access;
 
-/// <summary>Finds out who makes a request, from what it shows: a token, the cookie of a session, or a sign-in proxy's header.</summary>
-/// <param name="cutOff">For how long changes of people and tokens have not come.</param>
+/// <summary>Finds the caller of a request by its token, by the cookie of its session, or by a sign-in proxy's header.</summary>
+/// <param name="cutOff">For how long etcd's changes of people and tokens have been missing.</param>
 internal sealed class Credentials(MasterSettings settings, AccessTable table, Func<TimeSpan>? cutOff = null)
 {
     public const string Cookie = "dts-session";
 
-    /// <summary>Set by a sign-in proxy, which must not let through one that the client sent.</summary>
+    /// <summary>Set by a sign-in proxy, which must remove one that a client sent.</summary>
     public const string ProxyHeader = "X-Forwarded-User";
 
-    // A master that is cut off learns of no revocation; it can change nothing, but reads the log.
+    // Without etcd a master learns of no revocation. It can change nothing then, but it still reads the log.
     private static readonly TimeSpan KnownFor = TimeSpan.FromMinutes(15);
 
-    private static readonly TimeSpan LooksAgainWithin = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan ChecksAgainWithin = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan AppearsWithin = TimeSpan.FromMilliseconds(300);
 
-    // Keeps the apiToken, which a person may have chosen, from being guessed from what sessions store of it.
+    // A slow hash, because a person may have chosen the apiToken, and sessions store the hash.
     private readonly Lazy<string> _apiToken = new(() => Convert.ToHexStringLower(
         Rfc2898DeriveBytes.Pbkdf2(settings.ApiToken, "dts session of apiToken"u8, 600_000, HashAlgorithmName.SHA256, 32)));
 
     private readonly byte[] _token = Encoding.UTF8.GetBytes(settings.ApiToken);
 
-    /// <summary>Nothing is asked for: there are neither an apiToken, nor people, nor tokens, nor a sign-in proxy.</summary>
+    /// <summary>The master needs no credentials: there is no apiToken, no person, no token and no sign-in proxy.</summary>
     public bool IsOpen => _token.Length == 0 && settings.TrustedProxies.Count == 0 && table.IsListed && !table.HasRecords
         && IPAddress.IsLoopback(settings.Listen);
 
-    /// <summary>There is no apiToken, and people and tokens have not been read yet, or not for too long.</summary>
+    /// <summary>People and tokens have not been read yet, or not for too long.</summary>
     public bool IsUnknown => !table.IsListed || (table.HasRecords && cutOff?.Invoke() > KnownFor);
 
     public string ApiTokenCredential => _apiToken.Value;
 
-    /// <summary>Without records of people and tokens anyone on this host could do everything.</summary>
+    /// <summary>Without a record of a person or token, everyone on this host may do everything.</summary>
     public bool NeedsRecords => _token.Length == 0 && settings.TrustedProxies.Count == 0;
 
-    /// <summary>Finds out once more, within a moment: what another master has just made may be on its way.</summary>
-    public async Task<Shown> FindAgainAsync(HttpContext http)
+    /// <summary>Waits a moment for a token or session that another master has just made.</summary>
+    public async Task<Identification> FindAgainAsync(HttpContext http)
     {
-        var shown = Find(http);
-        await table.WaitUntilAsync(() => (shown = Find(http)) is not (Shown.Wrong or Shown.Ended), AppearsWithin, http.RequestAborted);
-        return shown;
+        var found = Find(http);
+        await table.WaitUntilAsync(
+            () => (found = Find(http)) is not (Identification.WrongToken or Identification.SessionEnded),
+            AppearsWithin,
+            http.RequestAborted);
+        return found;
     }
 
-    /// <summary>Waits until a request shows nobody any more, or its caller has another role or filter; false = cancelled before.</summary>
+    /// <summary>Waits until the caller is not known any more, or has another role or filter; false = cancelled before.</summary>
     public async Task<bool> WaitUntilUnknownAsync(HttpContext http, CancellationToken cancel)
     {
         var was = Caller.Of(http);
         while (!cancel.IsCancellationRequested && IsStill())
         {
-            await table.WaitUntilAsync(() => !IsStill(), LooksAgainWithin, cancel); // No change of the table says that a token has ended.
+            await table.WaitUntilAsync(() => !IsStill(), ChecksAgainWithin, cancel); // The table does not report that a token has expired.
         }
 
         return !cancel.IsCancellationRequested;
 
-        bool IsStill() => Find(http) is Shown.By { Caller: var now } && (now.Role, now.Scope.Text) == (was.Role, was.Scope.Text);
+        bool IsStill() =>
+            Find(http) is Identification.Known { Caller: var now } && (now.Role, now.Scope.Text) == (was.Role, was.Scope.Text);
     }
 
-    public Shown Find(HttpContext http)
+    public Identification Find(HttpContext http)
     {
         var (request, address) = (http.Request, AddressOf(http));
         if (request.Headers.Authorization.Count > 0 && !IsOpen)
         {
             var given = TokenOf($"{request.Headers.Authorization}");
-            return FindToken(given, address) is { } caller ? new Shown.By(caller)
-                : IsUnknown ? new Shown.NotKnownYet()
-                : new Shown.Wrong();
+            return FindToken(given, address) is { } caller ? new Identification.Known(caller)
+                : IsUnknown ? new Identification.Unavailable()
+                : new Identification.WrongToken();
         }
 
         if (IsUnknown)
         {
-            return _token.Length > 0 && !request.Cookies.ContainsKey(Cookie) ? new Shown.Nothing() : new Shown.NotKnownYet();
+            return _token.Length > 0 && !request.Cookies.ContainsKey(Cookie)
+                ? new Identification.NoCredentials()
+                : new Identification.Unavailable();
         }
 
         if (request.Cookies[Cookie] is { Length: > 0 } cookie && !IsOpen)
         {
             return table.FindBySession(cookie, address, () => ApiTokenCredential) is { } caller
-                ? new Shown.By(caller, IsSentByBrowser: true)
-                : new Shown.Ended();
+                ? new Identification.Known(caller, IsSentByBrowser: true)
+                : new Identification.SessionEnded();
         }
 
         var user = $"{request.Headers[ProxyHeader]}";
         return user.Length > 0 && IsTrustedProxy(http)
             ? table.FindPerson(user, address, CallerVia.Proxy) is { } person
-                ? new Shown.By(person, IsSentByBrowser: true)
-                : new Shown.Stranger(user)
-            : IsOpen ? new Shown.By(Caller.OfLoopback(address))
-            : new Shown.Nothing();
+                ? new Identification.Known(person, IsSentByBrowser: true)
+                : new Identification.UnknownPerson(user)
+            : IsOpen ? new Identification.Known(Caller.OfLoopback(address))
+            : new Identification.NoCredentials();
     }
 
-    /// <summary>The holder of a token; null = it is none that is valid.</summary>
+    /// <summary>The holder of a token; null = it is not valid.</summary>
     public Caller? FindToken(string token, IPAddress address) =>
         _token.Length > 0 && CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(token), _token)
             ? Caller.OfApiToken(address)
@@ -99,8 +105,8 @@ internal sealed class Credentials(MasterSettings settings, AccessTable table, Fu
             : null;
 
     /// <summary>
-    /// The client's address: the peer's, or behind a proxy on this host or a trusted one the last in X-Forwarded-For, which the proxy saw
-    /// itself.
+    /// The client's address: the peer's; behind a trusted proxy, or one on this host, the last in X-Forwarded-For, which the proxy itself
+    /// added.
     /// </summary>
     public IPAddress AddressOf(HttpContext http)
     {
@@ -114,7 +120,7 @@ internal sealed class Credentials(MasterSettings settings, AccessTable table, Fu
         && http.Connection.RemoteIpAddress is { } peer
         && settings.TrustedProxies.Contains(peer.IsIPv4MappedToIPv6 ? peer.MapToIPv4() : peer);
 
-    /// <summary>Bearer and the token, or Basic with the token as password.</summary>
+    /// <summary>The token of a Bearer header, or the password of a Basic header.</summary>
     private static string TokenOf(string authorization) => authorization.Split(' ', 2) switch
     {
         [var scheme, var token] when scheme.Equals("Bearer", StringComparison.OrdinalIgnoreCase) => token,
@@ -132,27 +138,28 @@ internal sealed class Credentials(MasterSettings settings, AccessTable table, Fu
     }
 }
 
-/// <summary>What a request shows of who makes it.</summary>
-internal abstract record Shown
+/// <summary>The result of looking for a request's caller.</summary>
+internal abstract record Identification
 {
-    private Shown()
+    private Identification()
     {
     }
 
-    /// <param name="IsSentByBrowser">By itself, also for a page of somebody else: a change must come from our own page.</param>
-    public sealed record By(Caller Caller, bool IsSentByBrowser = false) : Shown;
+    /// <param name="IsSentByBrowser">
+    /// A browser sends these credentials with requests of any page, so a change must come from a page of ours.
+    /// </param>
+    public sealed record Known(Caller Caller, bool IsSentByBrowser = false) : Identification;
 
-    public sealed record Nothing : Shown;
+    public sealed record NoCredentials : Identification;
 
-    /// <summary>A token that is none, or was revoked, or has ended.</summary>
-    public sealed record Wrong : Shown;
+    /// <summary>The token is wrong, was revoked or has expired.</summary>
+    public sealed record WrongToken : Identification;
 
-    /// <summary>A session that has ended.</summary>
-    public sealed record Ended : Shown;
+    public sealed record SessionEnded : Identification;
 
-    /// <summary>A name from a sign-in proxy that no person has.</summary>
-    public sealed record Stranger(string Name) : Shown;
+    /// <summary>A sign-in proxy names somebody who has no record.</summary>
+    public sealed record UnknownPerson(string Name) : Identification;
 
-    /// <summary>People and tokens cannot be known now, because etcd has not been heard for too long.</summary>
-    public sealed record NotKnownYet : Shown;
+    /// <summary>People and tokens are unknown now: etcd has not been read, or not for too long.</summary>
+    public sealed record Unavailable : Identification;
 }

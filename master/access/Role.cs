@@ -1,6 +1,8 @@
+using System.Text.Json;
+
 namespace Dts.Master.Access;
 
-/// <summary>What a caller may do. Each role may do what the ones before it may.</summary>
+/// <summary>What a caller may do. Each role includes the ones before it.</summary>
 internal enum Role
 {
     /// <summary>Sees jobs, runs and outputs, but no values of environment variables.</summary>
@@ -12,7 +14,7 @@ internal enum Role
     /// <summary>Saves and deletes jobs.</summary>
     Editor,
 
-    /// <summary>Manages people and tokens, sets the user and the workers that jobs run with, reads the audit trail.</summary>
+    /// <summary>Manages people and tokens, sets the user and the workers of jobs, reads the audit trail.</summary>
     Admin,
 }
 
@@ -20,15 +22,10 @@ internal static class Roles
 {
     public const string Expected = "viewer, operator, editor or admin";
 
-    public static string Word(this Role role) => role switch
-    {
-        Role.Viewer => "viewer",
-        Role.Operator => "operator",
-        Role.Editor => "editor",
-        _ => "admin",
-    };
+    private static readonly Dictionary<string, Role> ByWord = Enum.GetValues<Role>().ToDictionary(role => role.Word());
 
-    /// <summary>Null = the text is no role.</summary>
-    public static Role? Find(string text) =>
-        Enum.GetValues<Role>().Select(role => (Role?)role).FirstOrDefault(role => role!.Value.Word() == text);
+    public static string Word(this Role role) => JsonNamingPolicy.CamelCase.ConvertName($"{role}");
+
+    /// <summary>Null = the text is not a role.</summary>
+    public static Role? Find(string text) => ByWord.TryGetValue(text, out var role) ? role : null;
 }

@@ -5,8 +5,8 @@ namespace Dts.Master.Access;
 
 /// <summary>The jobs that a caller may see and act on: those that match a filter, or all.</summary>
 /// <remarks>
-/// The filter asks for name, labels and user only. These change by a save alone, so whether a caller may see a job never depends on time
-/// or on how its runs end.
+/// The filter may use name, labels and user only. Only a save changes these, so whether a caller may see a job never depends on time or on
+/// its runs.
 /// </remarks>
 internal sealed class Scope
 {
@@ -16,17 +16,17 @@ internal sealed class Scope
 
     public static Scope Everything { get; } = new("", Filter.Everything);
 
-    /// <summary>No name of a job has a slash.</summary>
+    /// <summary>Matches no job: names have no slash.</summary>
     public static Scope Nothing { get; } = Parse("job:/");
 
-    /// <summary>The filter as it was written; empty = all jobs.</summary>
+    /// <summary>The filter's text; empty = all jobs.</summary>
     public string Text { get; }
 
     public Filter Filter { get; }
 
     public bool IsEverything => Filter.IsEverything;
 
-    /// <exception cref="FormatException">The text is no filter, or asks for more than a job's name, labels and user.</exception>
+    /// <exception cref="FormatException">The text is not a filter, or uses more than a job's name, labels and user.</exception>
     public static Scope Parse(string text)
     {
         var filter = Filter.Parse(text, default);
@@ -42,7 +42,7 @@ internal sealed class Scope
         return filter.IsEverything ? Everything : new Scope(text, filter);
     }
 
-    /// <summary>Null = the text is no filter that can limit access.</summary>
+    /// <summary>Null = the text is not a filter that can limit access.</summary>
     public static Scope? TryParse(string text)
     {
         try

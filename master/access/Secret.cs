@@ -4,10 +4,10 @@ using System.Text;
 
 namespace Dts.Master.Access;
 
-/// <summary>Random values that are shown once and kept as a digest: tokens, and the cookies of sessions.</summary>
+/// <summary>Makes tokens and session cookies: random values, of which only a digest is stored.</summary>
 internal static class Secret
 {
-    /// <summary>Begins each token, so that scanners of repositories can find one that has leaked.</summary>
+    /// <summary>The start of every token, by which secret scanners find one that has leaked.</summary>
     public const string TokenPrefix = "dts_";
 
     private const int Bytes = 32;
@@ -16,6 +16,6 @@ internal static class Secret
 
     public static string NewValue() => Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(Bytes));
 
-    /// <summary>What is kept of it. A plain digest is enough for 256 random bits: they cannot be guessed.</summary>
+    /// <summary>The digest to store. It needs no salt and no iterations, because 256 random bits cannot be guessed.</summary>
     public static string Digest(string value) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(value)));
 }

@@ -4,14 +4,14 @@ namespace Dts.Master.Access;
 
 /// <summary>Checks names and passwords. The only caller of <see cref="PasswordHash"/> in a running master.</summary>
 /// <remarks>
-/// Thread-safe. At most half of the cores hash at a time: wrong passwords must not take the CPU from other requests. A network has one
-/// attempt in that line, so a person waits for one of a stranger's at most.
+/// Thread-safe. At most half of the cores hash at a time, so that wrong passwords leave CPU to other requests. Each network has at most one
+/// attempt in that queue, so a person waits for at most one attempt of each other network.
 /// </remarks>
 internal sealed class SignIn(AccessTable table, TimeProvider time) : IDisposable
 {
-    private readonly SemaphoreSlim _room = new(Math.Max(1, Environment.ProcessorCount / 2));
+    private readonly SemaphoreSlim _hashing = new(Math.Max(1, Environment.ProcessorCount / 2));
     private readonly SignInThrottle _throttle = new();
-    private readonly Dictionary<IPAddress, Task> _latest = []; // Of each network, the attempt that comes last.
+    private readonly Dictionary<IPAddress, Task> _latest = []; // The last attempt of each network.
     private readonly Lock _gate = new();
 
     public async Task<SignInAnswer> TryAsync(string name, string password, IPAddress address, CancellationToken cancel)
@@ -50,12 +50,12 @@ internal sealed class SignIn(AccessTable table, TimeProvider time) : IDisposable
         }
     }
 
-    public void Dispose() => _room.Dispose();
+    public void Dispose() => _hashing.Dispose();
 
     private async Task<SignInAnswer> CheckAsync(string name, string password, IPAddress address, CancellationToken cancel)
     {
         var known = table.People.GetValueOrDefault(name)?.Password;
-        await _room.WaitAsync(cancel);
+        await _hashing.WaitAsync(cancel);
         try
         {
             var isRight = password.Length <= PasswordHash.LengthMax
@@ -74,19 +74,19 @@ internal sealed class SignIn(AccessTable table, TimeProvider time) : IDisposable
         }
         finally
         {
-            _room.Release();
+            _hashing.Release();
         }
     }
 }
 
-/// <summary>What came of an attempt to sign in.</summary>
+/// <summary>The result of an attempt to sign in.</summary>
 internal abstract record SignInAnswer
 {
     private SignInAnswer()
     {
     }
 
-    /// <param name="Credential">Names the password that was right.</param>
+    /// <param name="Credential">The id of the password.</param>
     public sealed record Right(Caller Caller, string Credential) : SignInAnswer;
 
     public sealed record Wrong : SignInAnswer;

@@ -2,11 +2,11 @@ using System.Net;
 
 namespace Dts.Master.Access;
 
-/// <summary>Says which attempts to sign in may be checked at all: each check costs a third of a second of one core.</summary>
+/// <summary>Limits the attempts to sign in: each check takes a third of a second of one core.</summary>
 /// <remarks>
-/// Without I/O and without a clock; not thread-safe. Attempts count for a network (an IPv4 address, or a /64 of IPv6) and for a name, and
-/// those with the right password are forgiven. A network has fewer attempts than a name, so one stranger uses up their own and not the
-/// person's. A person who is signed in from an address may sign in there again, whatever strangers do to the name.
+/// Without I/O and without a clock; not thread-safe. An attempt counts against its network (an IPv4 address, or a /64 of IPv6) and its
+/// name, unless the password was right. The limit of a network is lower than that of a name, so one stranger cannot lock a person out. The
+/// limit of a name does not apply where the person is signed in already.
 /// </remarks>
 internal sealed class SignInThrottle
 {
@@ -15,14 +15,14 @@ internal sealed class SignInThrottle
 
     internal const int RememberedMax = 10_000;
 
-    /// <summary>Attempts are forgotten after this.</summary>
+    /// <summary>How long attempts count.</summary>
     public static readonly TimeSpan Window = TimeSpan.FromMinutes(1);
 
     private readonly Dictionary<string, Attempts> _attempts = [];
 
     internal int Remembered => _attempts.Count;
 
-    /// <summary>Zero = the attempt counts and may be checked; else how long to wait.</summary>
+    /// <summary>Counts an attempt, and returns zero; a longer time = it is over a limit, and must wait for so long.</summary>
     /// <param name="isKnownHere">The person is signed in from this address.</param>
     public TimeSpan Begin(string name, IPAddress address, bool isKnownHere, DateTimeOffset now)
     {
@@ -38,7 +38,7 @@ internal sealed class SignInThrottle
         return wait;
     }
 
-    /// <summary>The password was right.</summary>
+    /// <summary>Takes back an attempt whose password was right.</summary>
     public void Forgive(string name, IPAddress address)
     {
         foreach (var key in new[] { KeyOf(address), KeyOf(name) })

@@ -4,11 +4,11 @@ using Dts.Common.Etcd;
 
 namespace Dts.Master.Access;
 
-/// <summary>Notes in etcd on which day a token was last used: an admin sees which ones nobody needs any more.</summary>
-/// <remarks>Thread-safe. A master writes once a day for each token that it sees, and no request waits for it.</remarks>
+/// <summary>Notes in etcd the day on which each token was last used, so that an admin can find unused ones.</summary>
+/// <remarks>Thread-safe. A master writes at most once a day per token, and no request waits for it.</remarks>
 internal sealed class TokenUses(AccessTable table, AccessStore store, TimeProvider time)
 {
-    // full: the use is noted with a later request
+    // full: a later request notes the use
     private readonly Channel<(string Token, DateOnly Day)> _seen = Channel.CreateBounded<(string, DateOnly)>(1000);
 
     private readonly ConcurrentDictionary<string, DateOnly> _noted = [];
@@ -49,7 +49,7 @@ internal sealed class TokenUses(AccessTable table, AccessStore store, TimeProvid
         }
         catch (EtcdException)
         {
-            _noted.TryRemove(token, out _); // The client has logged it; the next request tries again.
+            _noted.TryRemove(token, out _); // The client has logged it. The next request tries again.
         }
     }
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
@@ -8,126 +7,99 @@ using Dts.Master.Events;
 
 namespace Dts.Master.Alerts;
 
-/// <summary>What etcd has under alerts/: rules, what is wrong, messages, mutes.</summary>
+/// <summary>What etcd has under alerts/, in memory: rules, open alerts, messages, mutes.</summary>
 /// <remarks>Thread-safe; no member waits.</remarks>
 internal sealed class AlertBoard(AlertKeys keys, Action<KeyChange, string> report)
 {
     private readonly Lock _gate = new();
-    private readonly SortedDictionary<string, NamedRule> _rules = new(StringComparer.Ordinal);
-    private readonly Dictionary<AlertSubject, Known<AlertState>> _states = [];
-    private readonly Dictionary<AlertSubject, AlertState> _told = []; // What listeners know to be wrong.
-    private readonly Dictionary<string, Known<AlertMessage>> _outbox = [];
-    private readonly HashSet<string> _sending = [];
-    private readonly Dictionary<string, AlertMessage> _recent = [];
-    private readonly SortedDictionary<string, NamedMute> _mutes = new(StringComparer.Ordinal);
-    private Known<DateTimeOffset?> _ledgerLook;
+    private readonly Dictionary<AlertSubject, Stored<AlertState>> _states = [];
+    private readonly Dictionary<AlertSubject, AlertState> _told = []; // The open alerts that listeners know of.
 
-    public AlertProgress? Progress { get; private set; }
+    // By the rest of the key.
+    private readonly SortedDictionary<string, Stored<NamedRule>> _rules = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, Stored<NamedMute>> _mutes = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Stored<AlertMessage>> _outbox = [];
+    private readonly Dictionary<string, Stored<AlertMessage>> _recent = [];
+    private readonly Dictionary<string, Stored<bool>> _sending = [];
+    private readonly Dictionary<string, Stored<AlertProgress>> _progress = [];
+    private readonly Dictionary<string, Stored<DateTimeOffset?>> _ledger = [];
 
-    /// <summary>When a master last looked into the ledger; null = none has.</summary>
-    public Known<DateTimeOffset?> LedgerLook => Take(() => _ledgerLook);
+    public AlertProgress? Progress => Locked(() => _progress.GetValueOrDefault("").Value);
 
-    public IReadOnlyList<NamedRule> Rules => Take(() => _rules.Values.ToList());
+    /// <summary>When a master last checked the ledger of all jobs; null = none has.</summary>
+    public Stored<DateTimeOffset?> LedgerChecked => Locked(() => _ledger.GetValueOrDefault(""));
 
-    public IReadOnlyList<NamedMute> Mutes => Take(() => _mutes.Values.ToList());
+    public IReadOnlyList<NamedRule> Rules => ValuesOf(_rules);
 
-    public IReadOnlyList<AlertMessage> Recent => Take(() => _recent.Values.ToList());
+    public IReadOnlyList<NamedMute> Mutes => ValuesOf(_mutes);
 
-    /// <summary>What is wrong, or was within the last day.</summary>
+    /// <summary>The messages of the last day.</summary>
+    public IReadOnlyList<AlertMessage> Recent => ValuesOf(_recent);
+
+    /// <summary>Messages that were neither delivered nor given up.</summary>
+    public IReadOnlyList<AlertMessage> Unsent => ValuesOf(_outbox);
+
+    /// <summary>Unsent messages that no master sends now.</summary>
+    public IReadOnlyList<Stored<AlertMessage>> Waiting =>
+        Locked(() => _outbox.Values.Where(message => !_sending.ContainsKey(message.Value.Id)).ToList());
+
+    /// <summary>The states of the last day and those with open alerts.</summary>
     public IReadOnlyList<KeyValuePair<AlertSubject, AlertState>> States =>
-        Take(() => _states.Select(state => KeyValuePair.Create(state.Key, state.Value.Value)).ToList());
+        Locked(() => _states.Select(state => KeyValuePair.Create(state.Key, state.Value.Value)).ToList());
 
-    /// <summary>Messages that have not been delivered, nor given up.</summary>
-    public IReadOnlyList<AlertMessage> Unsent => Take(() => _outbox.Values.Select(message => message.Value).ToList());
+    public Stored<AlertState> StateOf(AlertSubject subject) =>
+        Locked(() => _states.TryGetValue(subject, out var known) ? known : new Stored<AlertState>(AlertState.Well, 0));
 
-    /// <summary>Those of them that nobody sends now.</summary>
-    public IReadOnlyList<Known<AlertMessage>> Waiting =>
-        Take(() => _outbox.Values.Where(message => !_sending.Contains(message.Value.Id)).ToList());
+    public bool IsMuted(EventSubject about, DateTimeOffset now) => Mutes.Any(mute => mute.Mute.IsOn(now) && mute.Covers(about));
 
-    /// <summary>A state and its revision; 0 = it is well and has no key.</summary>
-    public Known<AlertState> StateOf(AlertSubject subject) =>
-        Take(() => _states.TryGetValue(subject, out var known) ? known : new Known<AlertState>(AlertState.Well, 0));
-
-    public bool IsMuted(EventSubject about, DateTimeOffset now) =>
-        Take(() => _mutes.Values.Any(mute => mute.Mute.IsOn(now) && mute.Filter.Of(about) == Sight.Whole));
-
-    /// <summary>Takes a state that this master has written itself, before the watch tells of it.</summary>
-    public void Note(AlertSubject subject, AlertState state, long revision) => Take(() =>
+    /// <summary>Takes a state that this master has written, before the watch reports it.</summary>
+    public void Note(AlertSubject subject, AlertState state, long revision)
     {
-        if (revision > _states.GetValueOrDefault(subject).Revision)
+        lock (_gate)
         {
-            _states[subject] = new Known<AlertState>(state, revision);
+            if (revision > _states.GetValueOrDefault(subject).Revision)
+            {
+                _states[subject] = new Stored<AlertState>(state, revision);
+            }
         }
+    }
 
-        return true;
-    });
-
-    /// <summary>etcd was restored or wiped: revisions that are known mean nothing there.</summary>
-    public void ForgetRevisions() => Take(() =>
+    /// <summary>Forgets all states: etcd was restored or wiped, so their revisions mean nothing any more.</summary>
+    public void ForgetRevisions()
     {
-        _states.Clear();
-        return true;
-    });
-
-    /// <summary>Takes changes in etcd; returns what has become wrong, or well.</summary>
-    public IReadOnlyList<AlertStateEvent> Apply(IEnumerable<KeyChange> changes, DateTimeOffset now) => Take(() =>
-    {
-        List<AlertStateEvent> turns = [];
-        foreach (var change in changes)
+        lock (_gate)
         {
-            turns.AddRange(Apply(change, now));
+            _states.Clear();
         }
+    }
 
-        return turns;
-    });
-
-    private List<AlertStateEvent> Apply(KeyChange change, DateTimeOffset now)
+    /// <summary>Takes changes in etcd; returns the alerts that were opened or closed.</summary>
+    public IReadOnlyList<AlertStateEvent> Apply(IEnumerable<KeyChange> changes, DateTimeOffset now)
     {
-        var key = change.Key;
-        if (key.StartsWith(keys.States, StringComparison.Ordinal))
+        lock (_gate)
+        {
+            return [.. changes.SelectMany(change => Apply(change, now))];
+        }
+    }
+
+    private IEnumerable<AlertStateEvent> Apply(KeyChange change, DateTimeOffset now)
+    {
+        if (change.Key.StartsWith(keys.States, StringComparison.Ordinal))
         {
             return ApplyState(change);
         }
 
-        if (key.StartsWith(keys.Rules, StringComparison.Ordinal))
-        {
-            Keep(_rules, key[keys.Rules.Length..], change, AlertJson.Readable.AlertRule, (name, rule) =>
-                rule.FindFault(now) is { } fault ? throw new FormatException(fault) : new NamedRule(name, rule, rule.ReadFilter(now)));
-        }
-        else if (key.StartsWith(keys.Outbox, StringComparison.Ordinal))
-        {
-            Keep(_outbox, key[keys.Outbox.Length..], change, AlertJson.Readable.AlertMessage, (id, message) =>
-                new Known<AlertMessage>(message with { Id = id }, change.ModRevision));
-        }
-        else if (key.StartsWith(keys.Sending, StringComparison.Ordinal))
-        {
-            _ = change is KeyChange.Put ? _sending.Add(key[keys.Sending.Length..]) : _sending.Remove(key[keys.Sending.Length..]);
-        }
-        else if (key.StartsWith(keys.Recent, StringComparison.Ordinal))
-        {
-            Keep(_recent, key[keys.Recent.Length..], change, AlertJson.Readable.AlertMessage, (_, message) => message);
-        }
-        else if (key.StartsWith(keys.Mutes, StringComparison.Ordinal))
-        {
-            Keep(_mutes, key[keys.Mutes.Length..], change, AlertJson.Readable.AlertMute, (id, mute) =>
-                new NamedMute(id, mute, mute.ReadFilter(now)));
-        }
-        else if (key == keys.Ledger)
-        {
-            _ledgerLook = change is KeyChange.Put put && DateTimeOffset.TryParse(
-                put.Value.ToStringUtf8(), CultureInfo.InvariantCulture, out var looked)
-                ? new Known<DateTimeOffset?>(looked, change.ModRevision)
-                : new Known<DateTimeOffset?>(null, change is KeyChange.Put ? change.ModRevision : 0);
-        }
-        else if (key == keys.Progress && TryRead(change, AlertJson.Readable.AlertProgress, out var progress))
-        {
-            Progress = progress;
-        }
-
+        _ = Apply(_rules, keys.Rules, change, (name, put) => NamedRule.Of(name, Read(put, AlertJson.Readable.AlertRule), now))
+            || Apply(_outbox, keys.Outbox, change, (id, put) => Read(put, AlertJson.Readable.AlertMessage) with { Id = id })
+            || Apply(_sending, keys.Sending, change, (_, _) => true)
+            || Apply(_recent, keys.Recent, change, (_, put) => Read(put, AlertJson.Readable.AlertMessage))
+            || Apply(_mutes, keys.Mutes, change, (id, put) => NamedMute.Of(id, Read(put, AlertJson.Readable.AlertMute), now))
+            || Apply(_progress, keys.Progress, change, (_, put) => Read(put, AlertJson.Readable.AlertProgress))
+            || Apply(_ledger, keys.Ledger, change, (_, put) => ReadTime(put));
         return [];
     }
 
-    private List<AlertStateEvent> ApplyState(KeyChange change)
+    private IEnumerable<AlertStateEvent> ApplyState(KeyChange change)
     {
         if (keys.SubjectOf(change.Key) is not { } subject || change.ModRevision < _states.GetValueOrDefault(subject).Revision)
         {
@@ -135,10 +107,11 @@ internal sealed class AlertBoard(AlertKeys keys, Action<KeyChange, string> repor
         }
 
         var before = _told.GetValueOrDefault(subject) ?? AlertState.Well;
-        var after = TryRead(change, AlertJson.Readable.AlertState, out var read) ? read : AlertState.Well;
-        if (change is KeyChange.Put)
+        var after = AlertState.Well;
+        if (change is KeyChange.Put put)
         {
-            _states[subject] = new Known<AlertState>(after, change.ModRevision);
+            TryRead(put, () => after = Read(put, AlertJson.Readable.AlertState));
+            _states[subject] = new Stored<AlertState>(after, change.ModRevision);
         }
         else
         {
@@ -151,64 +124,60 @@ internal sealed class AlertBoard(AlertKeys keys, Action<KeyChange, string> repor
             _told[subject] = after;
         }
 
-        return
-        [
-            .. after.Open.Where(open => !before.Open.ContainsKey(open.Key)).Select(open => Turn("opened", subject, open)),
-            .. before.Open.Where(open => !after.Open.ContainsKey(open.Key)).Select(open => Turn("closed", subject, open)),
-        ];
+        return after.Open.ExceptBy(before.Open.Keys, open => open.Key).Select(open => Turn("opened", subject, open))
+            .Concat(before.Open.ExceptBy(after.Open.Keys, open => open.Key).Select(open => Turn("closed", subject, open)));
     }
 
     private static AlertStateEvent Turn(string change, AlertSubject subject, KeyValuePair<AlertEvent, OpenAlert> open) => new(
         change, open.Key, subject.Rule, subject.JobName, subject.Worker, open.Value.Since, open.Value.RunId, open.Value.Reason);
 
-    private void Keep<TRead, TKept>(
-        IDictionary<string, TKept> table, string name, KeyChange change, JsonTypeInfo<TRead> type, Func<string, TRead, TKept> keep)
-        where TRead : class
+    /// <returns>False = the key is not under the prefix.</returns>
+    private bool Apply<T>(IDictionary<string, Stored<T>> table, string prefix, KeyChange change, Func<string, KeyChange.Put, T> read)
     {
+        if (!change.Key.StartsWith(prefix, StringComparison.Ordinal))
+        {
+            return false;
+        }
+
+        var name = change.Key[prefix.Length..];
         table.Remove(name);
-        if (!TryRead(change, type, out var read))
+        if (change is KeyChange.Put put)
         {
-            return;
+            TryRead(put, () => table[name] = new Stored<T>(read(name, put), put.ModRevision));
         }
 
-        try
-        {
-            table[name] = keep(name, read);
-        }
-        catch (FormatException wrong)
-        {
-            report(change, wrong.Message);
-        }
+        return true;
     }
 
-    private bool TryRead<T>(KeyChange change, JsonTypeInfo<T> type, [NotNullWhen(true)] out T? read)
-        where T : class
+    private void TryRead(KeyChange.Put put, Action read)
     {
-        read = null;
         try
         {
-            read = change is KeyChange.Put put ? JsonSerializer.Deserialize(put.Value.Span, type) : null;
+            read();
         }
-        catch (JsonException wrong)
+        catch (Exception wrong) when (wrong is JsonException or FormatException)
         {
-            report(change, wrong.Message);
+            report(put, wrong.Message);
         }
-
-        return read is not null;
     }
 
-    private T Take<T>(Func<T> take)
+    private static T Read<T>(KeyChange.Put put, JsonTypeInfo<T> type) =>
+        JsonSerializer.Deserialize(put.Value.Span, type) ?? throw new FormatException("the value is null; expected an object");
+
+    private static DateTimeOffset? ReadTime(KeyChange.Put put) =>
+        DateTimeOffset.TryParse(put.Value.ToStringUtf8(), CultureInfo.InvariantCulture, out var moment) ? moment : null;
+
+    private List<T> ValuesOf<T>(IDictionary<string, Stored<T>> table) =>
+        Locked(() => table.Values.Select(stored => stored.Value).ToList());
+
+    private T Locked<T>(Func<T> read)
     {
         lock (_gate)
         {
-            return take();
+            return read();
         }
     }
 }
 
-/// <param name="Revision">0 = it has no key.</param>
-internal readonly record struct Known<T>(T Value, long Revision);
-
-internal sealed record NamedRule(string Name, AlertRule Rule, EventFilter Filter);
-
-internal sealed record NamedMute(string Id, AlertMute Mute, EventFilter Filter);
+/// <summary>A value of a key, and the key's revision; 0 = there is no key.</summary>
+internal readonly record struct Stored<T>(T Value, long Revision);

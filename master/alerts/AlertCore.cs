@@ -5,21 +5,19 @@ using Dts.Master.Views;
 
 namespace Dts.Master.Alerts;
 
-/// <summary>Decides what a rule tells about a job or a worker: turns from well to wrong and back, never a message for each run.</summary>
+/// <summary>Decides what changes for a rule and a job or worker, and whether that makes a message.</summary>
 /// <remarks>
-/// Pure. Endings may come twice and out of order: one that is not behind the latest that has changed the state is passed over, unless it
-/// replaces the one that opened an alert (a run that was declared lost had ended after all). So masters may all decide, and the state in
-/// etcd lets one of them win.
+/// Pure. Messages are about turns from well to wrong and back, never about single runs. Endings may come twice and out of order. One that
+/// is older than the latest that counted is ignored, unless it replaces the ending that opened an alert: a run that was declared lost had
+/// ended after all. So all masters may decide, and the state in etcd lets one of them win.
 /// </remarks>
-internal static class AlertCore
+internal sealed class AlertCore(JobAlert rule, AlertState state, DateTimeOffset now, bool isMuted)
 {
     private static readonly AlertEvent[] EndedBySuccess = [AlertEvent.Failing, AlertEvent.Missed, AlertEvent.Lost, AlertEvent.NoSuccess];
 
-    /// <summary>A run has ended.</summary>
+    /// <summary>Judges the ending of a run.</summary>
     /// <param name="endings">The known endings of the job up to this one, the oldest first.</param>
-    /// <param name="isMuted">Somebody wants no message now.</param>
-    public static AlertStep Take(
-        JobAlert rule, AlertState state, EndedRun run, IReadOnlyList<Ending> endings, DateTimeOffset now, bool isMuted)
+    public AlertStep Take(EndedRun run, IReadOnlyList<Ending> endings)
     {
         List<AlertEvent> replaced =
         [
@@ -29,114 +27,94 @@ internal static class AlertCore
         var isLatest = (run.StartTime, run.RunId).CompareTo((state.UpTo, state.UpToRun)) > 0;
         if (replaced.Count == 0 && !isLatest)
         {
-            return new AlertStep(state, []);
+            return Unchanged;
         }
 
         var seen = isLatest ? state with { UpTo = run.StartTime, UpToRun = run.RunId } : state;
         if (run.Status == RunStatus.Succeeded)
         {
-            return Close(rule, state, seen, isLatest ? EndedBySuccess : replaced, AboutSuccess(run));
+            return Close(seen, isLatest ? EndedBySuccess : replaced, AboutSuccess(run));
         }
 
         var kept = replaced.Count > 0 ? seen.Without(replaced) : seen;
-        var (what, times) = run.Status switch
+        (AlertEvent What, int Times)? wrong = run.Status switch
         {
             RunStatus.Failed or RunStatus.TimedOut => (AlertEvent.Failing, FailuresIn(endings)),
             RunStatus.Missed => (AlertEvent.Missed, 1),
             RunStatus.Lost => (AlertEvent.Lost, 1),
-            _ => (AlertEvent.Recovered, 0), // Killed, cancelled, skipped: neither wrong nor proof that all is well.
+            _ => null, // Killed, cancelled, skipped: neither a fault nor proof that all is well.
         };
-        if (what == AlertEvent.Recovered
-            || !rule.Watches(what)
-            || kept.Open.ContainsKey(what)
-            || (what == AlertEvent.Failing && times < rule.After))
-        {
-            return new AlertStep(replaced.Count > 0 ? kept : state, []);
-        }
-
-        return Open(rule, kept, what, About(run, times, now), now, isMuted);
+        return wrong is var (what, times)
+            && rule.Watches(what)
+            && !kept.Open.ContainsKey(what)
+            && (what != AlertEvent.Failing || times >= rule.After)
+                ? Open(kept, what, About(run, times))
+                : new AlertStep(replaced.Count > 0 ? kept : state, []);
     }
 
-    /// <summary>Time has passed: what is wrong by the clock, and what no longer is.</summary>
-    /// <param name="found">What of <paramref name="looked"/> is wrong now.</param>
-    /// <param name="looked">The kinds that were looked for.</param>
-    public static AlertStep Look(
-        JobAlert rule,
-        AlertState state,
-        IReadOnlyDictionary<AlertEvent, OpenAlert> found,
-        IReadOnlyCollection<AlertEvent> looked,
-        DateTimeOffset now,
-        bool isMuted)
+    /// <summary>Judges by the clock: opens what has become wrong, closes what no longer is, and tells what a mute held back.</summary>
+    /// <param name="found">What is wrong now, of the kinds that were checked.</param>
+    public AlertStep Check(IReadOnlyDictionary<AlertEvent, OpenAlert> found, IReadOnlyCollection<AlertEvent> kinds)
     {
         List<AlertEvent> ended =
-            [.. looked.Where(what => state.Open.TryGetValue(what, out var open) && found.GetValueOrDefault(what)?.RunId != open.RunId)];
-        var step = Close(rule, state, state, ended, new OpenAlert(now, ended.FirstOrDefault() switch
+            [.. kinds.Where(what => state.Open.TryGetValue(what, out var open) && found.GetValueOrDefault(what)?.RunId != open.RunId)];
+        var step = Close(state, ended, new OpenAlert(now, ended.FirstOrDefault() switch
         {
             AlertEvent.Slow => "the run has ended",
             AlertEvent.WorkerGone => "the worker is back",
             AlertEvent.LedgerFault => "the plan times of the last two hours have their endings",
             _ => "it is over",
         }));
-        var (next, turns) = (step.State, step.Turns.ToList());
-        foreach (var (what, about) in found.Where(wrong => rule.Watches(wrong.Key) && !next.Open.ContainsKey(wrong.Key)).ToList())
+        foreach (var (what, about) in found.Where(wrong => rule.Watches(wrong.Key)))
         {
-            var opened = Open(rule, next, what, about, now, isMuted);
-            (next, turns) = (opened.State, [.. turns, .. opened.Turns]);
+            step = step.State.Open.ContainsKey(what) ? step : step.Then(Open(step.State, what, about));
         }
 
-        foreach (var (what, open) in next.Open.Where(open => !open.Value.IsTold).ToList())
+        foreach (var (what, untold) in step.State.Open.Where(open => !open.Value.IsTold).ToList())
         {
-            var told = Open(rule, next, what, open, now, isMuted);
-            if (told.Turns.Count > 0)
-            {
-                (next, turns) = (told.State, [.. turns, .. told.Turns]);
-            }
+            var told = Open(step.State, what, untold);
+            step = told.Turns.Count > 0 ? step.Then(told) : step;
         }
 
-        return new AlertStep(next, turns);
+        return step;
     }
 
-    /// <summary>How many runs in a row have failed or timed out; those that say nothing of it are passed over.</summary>
+    private AlertStep Unchanged => new(state, []);
+
+    /// <summary>Counts the failures and timeouts since the last success.</summary>
     private static int FailuresIn(IReadOnlyList<Ending> endings) =>
         endings.Reverse().TakeWhile(ending => ending.Status != RunStatus.Succeeded)
             .Count(ending => ending.Status is RunStatus.Failed or RunStatus.TimedOut);
 
-    private static AlertStep Open(JobAlert rule, AlertState state, AlertEvent what, OpenAlert about, DateTimeOffset now, bool isMuted)
+    private AlertStep Open(AlertState before, AlertEvent what, OpenAlert about)
     {
         var isWanted = rule.On.Contains(what);
-        var isQuiet = isMuted || state.ToldAt + TimeSpan.FromSeconds(rule.QuietSeconds) > now;
+        var isQuiet = isMuted || before.ToldAt + TimeSpan.FromSeconds(rule.QuietSeconds) > now;
         var open = about with { IsTold = !isWanted || !isQuiet };
-        var next = state.With(what, open);
+        var next = before.With(what, open);
         return isWanted && !isQuiet
             ? new AlertStep(next with { ToldAt = now }, [new AlertTurn(what, open)])
             : new AlertStep(next, []);
     }
 
-    /// <summary>Ends what is wrong. It is told once for all of it, if its beginning was told.</summary>
-    private static AlertStep Close(
-        JobAlert rule, AlertState state, AlertState seen, IReadOnlyCollection<AlertEvent> kinds, OpenAlert about)
+    /// <summary>Closes open alerts. One message covers all of them, if the beginning of any was told.</summary>
+    private AlertStep Close(AlertState seen, IReadOnlyCollection<AlertEvent> kinds, OpenAlert about)
     {
-        var ended = state.Open.Where(open => kinds.Contains(open.Key)).ToList();
+        var ended = seen.Open.Where(open => kinds.Contains(open.Key)).ToList();
         if (ended.Count == 0)
         {
-            return new AlertStep(state, []);
+            return Unchanged;
         }
 
-        var since = ended.Min(open => open.Value.Since);
-        var first = ended.First(open => open.Value.Since == since);
+        var first = ended.MinBy(open => open.Value.Since).Value;
         AlertTurn[] turns = rule.On.Contains(AlertEvent.Recovered) && ended.Any(open => open.Value.IsTold)
-            ? [new AlertTurn(AlertEvent.Recovered, about with { Since = since, Times = first.Value.Times })]
+            ? [new AlertTurn(AlertEvent.Recovered, about with { Since = first.Since, Times = first.Times })]
             : [];
-        return new AlertStep(seen.Without([.. ended.Select(open => open.Key)]), turns);
+        return new AlertStep(seen.Without(ended.Select(open => open.Key)), turns);
     }
 
-    private static OpenAlert About(EndedRun run, int times, DateTimeOffset now) => new(
-        now,
-        run.Err.Length > 0 ? run.Err : run.Status.Word(),
-        run.RunId,
-        times,
-        run.LastLine,
-        run.Status);
+    private OpenAlert About(EndedRun run, int times) =>
+        new(now, run.Err.Length > 0 ? run.Err : run.Status.Word(), run.RunId, times, run.LastLine, run.Status);
 
     private static OpenAlert AboutSuccess(EndedRun run) => new(
         default,

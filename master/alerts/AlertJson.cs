@@ -5,7 +5,7 @@ using Dts.Master.Events;
 
 namespace Dts.Master.Alerts;
 
-/// <summary>The JSON of alerts: in etcd, in the file of channels, and as it is sent.</summary>
+/// <summary>The JSON of alerts: in etcd, in the file of channels, and to webhooks.</summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
 [JsonSerializable(typeof(AlertRule))]
@@ -16,33 +16,36 @@ namespace Dts.Master.Alerts;
 [JsonSerializable(typeof(AlertNotice))]
 [JsonSerializable(typeof(AlertStateEvent))]
 [JsonSerializable(typeof(Dictionary<string, ChannelSettings>))]
-[JsonSerializable(typeof(ChatText))]
-[JsonSerializable(typeof(FeishuText))]
-[JsonSerializable(typeof(DingTalkText))]
-[JsonSerializable(typeof(WeComText))]
 internal sealed partial class AlertJson : JsonSerializerContext
 {
     /// <summary>The one to use; see <see cref="JsonText"/>.</summary>
     public static AlertJson Readable => field ??= new(JsonText.Readable(Default.Options));
 }
 
-/// <summary>Up to when endings have been judged; and the workers that were there: the value of the key alerts/progress.</summary>
-/// <remarks>After an outage of all masters the first one goes on from here.</remarks>
+/// <summary>Up to when endings have been judged, and the live workers then: the value of the key alerts/progress.</summary>
+/// <remarks>The first master after an outage of all of them goes on from here.</remarks>
 internal sealed record AlertProgress(DateTimeOffset At, IReadOnlyList<string> Workers);
 
-/// <summary>For what no message is made: the value of a key under alerts/mutes/.</summary>
-/// <param name="Filter">Which jobs or workers.</param>
-/// <param name="Until">Null = until what is wrong with them now has ended.</param>
-/// <param name="By">Who wants it.</param>
-/// <param name="Scope">The filter that limits who wants it: workers are none of their jobs. Empty = they are not limited.</param>
+/// <summary>Jobs or workers that make no messages: the value of a key under alerts/mutes/.</summary>
+/// <param name="Until">Null = until no alert of them is open.</param>
+/// <param name="By">The caller who made it.</param>
+/// <param name="Scope">The filter that limits this caller to some jobs; then workers do not match. Empty = no limit.</param>
 internal sealed record AlertMute(
     string Filter, DateTimeOffset? Until, string By, string Reason, DateTimeOffset At, string Scope = "")
 {
-    /// <exception cref="FormatException">The filter asks how jobs stand at a moment; the message names the word.</exception>
+    /// <exception cref="FormatException">The filter asks for a state that changes with time; the message names the word.</exception>
     public EventFilter ReadFilter(DateTimeOffset now) => EventFilter.Read(
         Views.Filter.Parse(Filter, now), Views.Filter.Parse(Scope, now), isOfJobsOnly: Scope.Length > 0);
 
     public bool IsOn(DateTimeOffset now) => Until is null || Until > now;
+}
+
+/// <summary>A mute with its id, and its filter as it was read.</summary>
+internal sealed record NamedMute(string Id, AlertMute Mute, EventFilter Filter)
+{
+    public static NamedMute Of(string id, AlertMute mute, DateTimeOffset now) => new(id, mute, mute.ReadFilter(now));
+
+    public bool Covers(EventSubject about) => Filter.Of(about) == Sight.Whole;
 }
 
 /// <param name="Change">opened, closed.</param>

@@ -2,32 +2,32 @@ using Dts.Common.Jobs;
 
 namespace Dts.Master.Alerts;
 
-/// <summary>A job or a worker, as one rule sees it: a key under alerts/state/.</summary>
+/// <summary>A job or a worker under one rule: a key under alerts/state/.</summary>
 /// <param name="Rule">The name of a rule, or <see cref="AlertKeys.OfJob"/>.</param>
 internal readonly record struct AlertSubject(string Rule, string JobName, string Worker)
 {
-    public static AlertSubject Job(string rule, string name) => new(rule, name, "");
+    public static AlertSubject ForJob(string rule, string name) => new(rule, name, "");
 
-    public static AlertSubject OfWorker(string rule, string id) => new(rule, "", id);
+    public static AlertSubject ForWorker(string rule, string id) => new(rule, "", id);
 }
 
 /// <summary>The keys under alerts/; see <see cref="Keys"/>.</summary>
 /// <remarks>
 /// <code>
-/// rules/{name}                    what is told about which jobs, JSON                                     no lease
-/// state/{rule}/job:{name}         what is wrong with a job, JSON                        none, a day when nothing is
-/// state/{rule}/worker:{id}        the same of a worker
-/// outbox/{id}                     a message to be sent, JSON                                              no lease
+/// rules/{name}                    which jobs or workers are watched, JSON                                 no lease
+/// state/{rule}/job:{name}         the open alerts of a job, JSON                      none; a day if nothing is open
+/// state/{rule}/worker:{id}        the open alerts of a worker, JSON
+/// outbox/{id}                     a message to send, JSON                                                 no lease
 /// sending/{id}                    the master that sends it now                                        under a minute
 /// recent/{id}                     a message that was sent, JSON                                              a day
-/// mutes/{id}                      for what no message is made, JSON                      none, or until it is over
-/// ledger                          when a master last looked into the ledger of all jobs                   no lease
+/// mutes/{id}                      what makes no messages, JSON                                            no lease
+/// ledger                          when a master last checked the ledger of all jobs                       no lease
 /// progress                        up to when endings have been judged, JSON                               no lease
 /// </code>
 /// </remarks>
 internal sealed class AlertKeys(Keys keys)
 {
-    /// <summary>Stands for the rule that a job has itself.</summary>
+    /// <summary>Stands for the alert that a job defines itself.</summary>
     public const string OfJob = "@job";
 
     private const string JobPart = "job:";
@@ -54,9 +54,9 @@ internal sealed class AlertKeys(Keys keys)
     public string State(AlertSubject subject) =>
         $"{States}{subject.Rule}/" + (subject.JobName.Length > 0 ? JobPart + subject.JobName : WorkerPart + subject.Worker);
 
-    /// <summary>Null = DTS did not write the key.</summary>
+    /// <summary>The subject of a key under state/; null = DTS did not write the key.</summary>
     public AlertSubject? SubjectOf(string key) => key[States.Length..].Split('/', 2) is not [var rule, var about] ? null
-        : about.StartsWith(JobPart, StringComparison.Ordinal) ? AlertSubject.Job(rule, about[JobPart.Length..])
-        : about.StartsWith(WorkerPart, StringComparison.Ordinal) ? AlertSubject.OfWorker(rule, about[WorkerPart.Length..])
+        : about.StartsWith(JobPart, StringComparison.Ordinal) ? AlertSubject.ForJob(rule, about[JobPart.Length..])
+        : about.StartsWith(WorkerPart, StringComparison.Ordinal) ? AlertSubject.ForWorker(rule, about[WorkerPart.Length..])
         : null;
 }

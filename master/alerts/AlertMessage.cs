@@ -2,17 +2,17 @@ using Dts.Common.Jobs;
 
 namespace Dts.Master.Alerts;
 
-/// <summary>A message on its way, or sent: the value of a key under alerts/outbox/ or alerts/recent/.</summary>
-/// <param name="Rule">The name of the rule; <see cref="AlertKeys.OfJob"/> = the job's own.</param>
-/// <param name="JobName">Empty = it is about a worker.</param>
-/// <param name="Worker">Empty = it is about a job.</param>
+/// <summary>A message to send, or sent: the value of a key under alerts/outbox/ or alerts/recent/.</summary>
+/// <param name="Rule">The name of the rule; <see cref="AlertKeys.OfJob"/> = the job's own alert.</param>
+/// <param name="JobName">Empty = the message is about a worker.</param>
+/// <param name="Worker">Empty = the message is about a job.</param>
 /// <param name="Text">The rule's own text; empty = the usual sentence.</param>
-/// <param name="At">When it was made.</param>
-/// <param name="Since">When what it tells of began.</param>
-/// <param name="Attempts">How often it was sent in vain.</param>
-/// <param name="NotBefore">When it is to be sent again; null = at once.</param>
-/// <param name="Answer">What the channel answered last; empty = nothing yet.</param>
-/// <param name="DeliveredAt">Null = it has not been delivered.</param>
+/// <param name="At">When the message was made.</param>
+/// <param name="Since">When the alert was opened.</param>
+/// <param name="Attempts">How often it was sent.</param>
+/// <param name="NotBefore">The time of the next try; null = now.</param>
+/// <param name="Answer">The channel's last answer; empty = none yet.</param>
+/// <param name="DeliveredAt">Null = not delivered.</param>
 internal sealed record AlertMessage(
     string Id,
     string Rule,
@@ -33,11 +33,11 @@ internal sealed record AlertMessage(
     string Answer = "",
     DateTimeOffset? DeliveredAt = null);
 
-/// <summary>A message as a webhook gets it.</summary>
-/// <param name="Id">The same when it is sent again.</param>
+/// <summary>A message as webhooks receive it.</summary>
+/// <param name="Id">The same in every attempt.</param>
 /// <param name="Event">failing, recovered, missed, lost, slow, noSuccess, workerGone, ledgerFault; test.</param>
 /// <param name="LastLines">The end of the run's output.</param>
-/// <param name="Url">Where the console shows it; null = publicUrl is not set.</param>
+/// <param name="Url">The page of the console; null = publicUrl is not set.</param>
 internal sealed record AlertNotice(
     string Id,
     string Event,

@@ -1,10 +1,11 @@
 using Dts.Common.Jobs;
 using Dts.Master.Events;
+using Dts.Master.Views;
 
 namespace Dts.Master.Alerts;
 
-/// <summary>What is told about which jobs or workers: the value of a key under alerts/rules/.</summary>
-/// <param name="Filter">Which jobs: job:, label:, user: or a text; or which workers: worker:. Empty = all.</param>
+/// <summary>Which jobs or workers are watched for which events: the value of a key under alerts/rules/.</summary>
+/// <param name="Filter">The jobs (job:, label:, user: or a text) or the workers (worker:); empty = all.</param>
 /// <param name="Text">The message, with {job}, {worker}, {event}, {reason}, {lastLine} and {url}; empty = the usual sentence.</param>
 internal sealed record AlertRule(
     string Channel,
@@ -25,18 +26,18 @@ internal sealed record AlertRule(
 
     public JobAlert Terms() => new(Channel, On, After, SlowFactor, NoSuccessSeconds, QuietSeconds);
 
-    /// <exception cref="FormatException">The filter asks how jobs stand at a moment; the message names the word.</exception>
+    /// <exception cref="FormatException">The filter asks for a state that changes with time; the message names the word.</exception>
     public EventFilter ReadFilter(DateTimeOffset now)
     {
         var filter = Views.Filter.Parse(Filter, now);
-        return filter.Terms.FirstOrDefault(term => term is Views.FilterTerm.Ending) is { } wrong
+        return filter.Terms.FirstOrDefault(term => term is FilterTerm.Ending) is { } wrong
             ? throw new FormatException(
-                $"filter has {Views.FilterParser.Quote(wrong.Word)}, which is no question of a rule: its \"on\" says which endings count; "
+                $"filter has {FilterParser.Quote(wrong.Word)}, which does not apply to rules: its \"on\" says which endings count; "
                 + "expected job:, label:, user:, worker: or a text")
             : EventFilter.Read(filter);
     }
 
-    /// <summary>What is wrong with it; null = nothing.</summary>
+    /// <summary>The first fault; null = none.</summary>
     public string? FindFault(DateTimeOffset now)
     {
         try
@@ -53,4 +54,30 @@ internal sealed record AlertRule(
     }
 
     public static bool IsName(string text) => WorkerRegistration.IsId(text);
+}
+
+/// <summary>A rule with its name, and its filter as it was read.</summary>
+internal sealed record NamedRule(string Name, AlertRule Rule, EventFilter Filter)
+{
+    public JobAlert Terms { get; } = Rule.Terms();
+
+    /// <exception cref="FormatException">The rule has a fault; the message names it.</exception>
+    public static NamedRule Of(string name, AlertRule rule, DateTimeOffset now) =>
+        rule.FindFault(now) is { } fault ? throw new FormatException(fault) : new NamedRule(name, rule, rule.ReadFilter(now));
+
+    /// <summary>Null = the rule is disabled, or its filter does not match.</summary>
+    public Watched? Watch(AlertSubject subject, EventSubject about) =>
+        Rule.Enabled && Filter.Of(about) == Sight.Whole ? new Watched(subject, Terms, Rule.Text, about) : null;
+}
+
+/// <summary>A job or a worker that a rule watches, or a job with an alert of its own.</summary>
+/// <param name="Text">The rule's own text; empty = the usual sentence.</param>
+/// <param name="About">The job or worker as filters see it.</param>
+internal sealed record Watched(AlertSubject Subject, JobAlert Terms, string Text, EventSubject About)
+{
+    /// <summary>By the job's own alert; null = it has none, or a wrong one.</summary>
+    public static Watched? ByItself(JobEntry job, EventSubject about) =>
+        job.Alert is { } alert && JobRules.FindBadAlert("", alert) is null
+            ? new Watched(AlertSubject.ForJob(AlertKeys.OfJob, job.Name), alert, "", about)
+            : null;
 }

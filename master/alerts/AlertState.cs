@@ -2,9 +2,8 @@ using Dts.Common.Jobs;
 
 namespace Dts.Master.Alerts;
 
-/// <summary>What is wrong with a job or a worker, as one rule sees it: the value of a key under alerts/state/.</summary>
-/// <param name="Open">What is wrong now.</param>
-/// <param name="UpTo">The start of the latest ending that has changed it, in milliseconds since the epoch.</param>
+/// <summary>The alerts of one rule that are open for a job or a worker: the value of a key under alerts/state/.</summary>
+/// <param name="UpTo">The start of the latest ending that counted, in milliseconds since the epoch.</param>
 /// <param name="UpToRun">The run of that ending.</param>
 /// <param name="ToldAt">When the last message was made that something is wrong.</param>
 internal sealed record AlertState(
@@ -22,7 +21,7 @@ internal sealed record AlertState(
 }
 
 /// <summary>One thing that is wrong.</summary>
-/// <param name="RunId">The run that showed it; empty = none did.</param>
+/// <param name="RunId">The run that showed it; empty = no run did.</param>
 /// <param name="Times">How many runs in a row had failed.</param>
 /// <param name="IsTold">A message was made, or none is wanted; false = it waits for the end of a mute or of the quiet time.</param>
 internal sealed record OpenAlert(
@@ -34,8 +33,12 @@ internal sealed record OpenAlert(
     RunStatus? Ending = null,
     bool IsTold = false);
 
-/// <summary>Something to be told.</summary>
+/// <summary>A turn from well to wrong or back, which makes a message.</summary>
 internal sealed record AlertTurn(AlertEvent What, OpenAlert About);
 
-/// <param name="State">The same object as before = nothing has changed.</param>
-internal sealed record AlertStep(AlertState State, IReadOnlyList<AlertTurn> Turns);
+/// <summary>A decision: the next state, and the turns to tell.</summary>
+/// <param name="State">The same object as before if nothing has changed.</param>
+internal sealed record AlertStep(AlertState State, IReadOnlyList<AlertTurn> Turns)
+{
+    public AlertStep Then(AlertStep next) => new(next.State, [.. Turns, .. next.Turns]);
+}

@@ -5,14 +5,14 @@ using Dts.Common.Logs;
 
 namespace Dts.Master.Alerts;
 
-/// <summary>Writes messages for people. What comes from jobs stays on its line and is visible.</summary>
+/// <summary>Writes messages for people. Texts of jobs stay on one line each, with their control characters visible.</summary>
 internal static class AlertText
 {
     private const int LinesMax = 10;
     private const int CharactersMax = 2000;
 
-    /// <param name="record">Of the run; null = there is none, or the log store is away.</param>
-    /// <param name="publicUrl">Where people reach the console; empty = not known.</param>
+    /// <param name="record">The run's record; null = there is none, or the log store is unavailable.</param>
+    /// <param name="publicUrl">The console's address; empty = not known.</param>
     public static AlertNotice NoticeOf(AlertMessage message, RunRecord? record, string publicUrl)
     {
         var what = message.Rule == AlertSender.TestRule ? "test" : WordOf(message.What);
@@ -36,38 +36,37 @@ internal static class AlertText
             message.Text.Length > 0 ? Fill(message, what, url) : Sentence(message, what, lines, url));
     }
 
-    /// <summary>The sentence that leads: the subject of a mail.</summary>
-    public static string Head(AlertNotice notice)
+    /// <summary>The first sentence of a message, and the subject of a mail.</summary>
+    public static string Head(AlertNotice notice) => Head(notice.Event, notice.Job ?? notice.Worker ?? "", notice.Times);
+
+    private static string Head(string what, string subject, int times)
     {
-        var about = Display.Visible(notice.Job ?? notice.Worker ?? "");
-        return notice.Event switch
+        var about = Display.Visible(subject);
+        return what switch
         {
             "test" => "DTS sends messages to this channel",
             "recovered" => $"{about} has recovered",
-            "failing" => notice.Times > 1
-                ? string.Create(CultureInfo.InvariantCulture, $"{about} is failing, {notice.Times} times in a row")
-                : $"{about} is failing",
+            "failing" when times > 1 => string.Create(CultureInfo.InvariantCulture, $"{about} is failing, {times} times in a row"),
+            "failing" => $"{about} is failing",
             "missed" => $"{about} missed a planned time",
             "lost" => $"a run of {about} was lost",
             "slow" => $"a run of {about} takes long",
             "noSuccess" => $"{about} has not succeeded for some time",
             "workerGone" => $"worker {about} is gone",
             "ledgerFault" => $"the ledger of {about} has a fault",
-            _ => $"{about}: {notice.Event}",
+            _ => $"{about}: {what}",
         };
     }
 
     private static string Sentence(AlertMessage message, string what, string lines, string? url)
     {
-        var head = Head(new AlertNotice(
-            message.Id, what, NullIfEmpty(message.JobName), NullIfEmpty(message.Worker), "", default, default, null, null, null,
-            message.Times, "", "", "", null, ""));
+        var head = Head(what, message.JobName.Length > 0 ? message.JobName : message.Worker, message.Times);
         return string.Join('\n', new[] { $"{head}: {Display.Visible(message.Reason)}", lines, url }.Where(part => part is { Length: > 0 }));
     }
 
     private static string Fill(AlertMessage message, string what, string? url)
     {
-        // In one pass, so that a text from a job is not taken for a placeholder.
+        // In one pass, so that no text of a job becomes a placeholder.
         var parts = message.Text.Split('{');
         return parts[0] + string.Concat(parts.Skip(1).Select(part => part.Split('}', 2) is [var name, var rest]
             ? (ValueOf(name) is { } value ? Display.Visible(value) : $"{{{name}}}") + rest

@@ -11,8 +11,8 @@ using MimeKit;
 
 namespace Dts.Master.Alerts;
 
-/// <summary>Sends one message by one channel, once.</summary>
-internal sealed class ChannelSender(TimeProvider time) : IDisposable
+/// <summary>Sends one message through one channel, once.</summary>
+internal sealed class ChannelSender(Channels channels, TimeProvider time) : IDisposable
 {
     private const int AnswerMax = 300;
 
@@ -20,15 +20,20 @@ internal sealed class ChannelSender(TimeProvider time) : IDisposable
 
     private readonly HttpClient _http = new(new SocketsHttpHandler
     {
-        AllowAutoRedirect = false, // It could lead to an address that is refused, with the message.
+        AllowAutoRedirect = false, // A redirect could take the message to an address that is refused.
         UseProxy = false,
         ConnectCallback = ConnectAsync,
         PooledConnectionLifetime = TimeSpan.FromMinutes(1),
     });
 
-    /// <summary>Returns whether the message was taken, and what the other side said, in one line.</summary>
-    public async Task<SendAnswer> SendAsync(ChannelSettings channel, AlertNotice notice, CancellationToken cancel)
+    /// <summary>Returns whether the message was accepted, and the answer in one line; null = there is no such channel.</summary>
+    public async Task<SendAnswer?> SendAsync(string name, AlertNotice notice, CancellationToken cancel)
     {
+        if (!channels.All.TryGetValue(name, out var channel))
+        {
+            return null;
+        }
+
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         limit.CancelAfter(Within);
         try
@@ -119,15 +124,16 @@ internal sealed class ChannelSender(TimeProvider time) : IDisposable
     }
 
     /// <summary>
-    /// Connects, but not to link-local addresses and those where clouds keep the credentials of a machine. The address is judged after its
-    /// name was looked up.
+    /// Connects, except to link-local addresses and those where clouds serve a machine's credentials. Judges the address that the name
+    /// resolved to.
     /// </summary>
     private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancel)
     {
         var addresses = await Dns.GetHostAddressesAsync(context.DnsEndPoint.Host, cancel);
         if (addresses.FirstOrDefault(IsRefused) is { } refused)
         {
-            throw new HttpRequestException($"{context.DnsEndPoint.Host} is {refused}, an address of a cloud's machine data; it is refused");
+            throw new HttpRequestException(
+                $"{context.DnsEndPoint.Host} is {refused}, which is refused: clouds serve a machine's credentials at such addresses");
         }
 
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -153,5 +159,5 @@ internal sealed class ChannelSender(TimeProvider time) : IDisposable
     private static string Short(string text) => Display.Visible(text.Length <= AnswerMax ? text : text[..AnswerMax]);
 }
 
-/// <param name="Said">What the other side said, or why it could not be reached.</param>
+/// <param name="Said">The answer of the other side, or why it could not be reached.</param>
 internal readonly record struct SendAnswer(bool IsTaken, string Said);

@@ -4,9 +4,9 @@ using Dts.Common.Jobs;
 
 namespace Dts.Master.Alerts;
 
-/// <summary>Where messages go. It is read from the masters' file alertChannels alone, because it has secrets.</summary>
+/// <summary>A channel that messages go to. It has secrets, so it is only in the masters' file alertChannels.</summary>
 /// <param name="Type">webhook, slack, feishu, dingtalk, wecom or mail.</param>
-/// <param name="Url">Of all but mail.</param>
+/// <param name="Url">For all types except mail.</param>
 /// <param name="Secret">webhook: signs the body; feishu, dingtalk: the robot's signing secret.</param>
 /// <param name="Smtp">host:port of the mail server.</param>
 /// <param name="Tls">starttls; implicit: from the first byte on; none.</param>
@@ -38,15 +38,15 @@ internal sealed record ChannelSettings(
 
     public IReadOnlyList<string> To { get; init; } = To ?? [];
 
-    /// <summary>What may be shown of it: where it leads, without path, query and secrets.</summary>
+    /// <summary>The host or the addresses: the part without secrets.</summary>
     public string Shown => Type == Mail ? string.Join(", ", To) : Uri.TryCreate(Url, UriKind.Absolute, out var url) ? url.Authority : "";
 
     public (string Host, int Port) Server => Smtp.LastIndexOf(':') is > 0 and var colon && int.TryParse(Smtp[(colon + 1)..], out var port)
         ? (Smtp[..colon], port)
         : (Smtp, MailPort);
 
-    /// <summary>Reads the file; a file that does not exist has none.</summary>
-    /// <exception cref="FormatException">It cannot be read; the message says where and why.</exception>
+    /// <summary>Reads the file; a missing file has no channels.</summary>
+    /// <exception cref="FormatException">The file is wrong; the message says where and why.</exception>
     public static IReadOnlyDictionary<string, ChannelSettings> ReadFile(string path)
     {
         try
@@ -72,7 +72,7 @@ internal sealed record ChannelSettings(
         }
         catch (JsonException wrong)
         {
-            // Not its message: it may have a part of a secret.
+            // Without the exception's message, which may quote a part of a secret.
             throw new FormatException(
                 $"{path} is not a JSON object of channels (line {wrong.LineNumber + 1}, {Display.Line(wrong.Path ?? "")})", wrong);
         }
@@ -82,7 +82,7 @@ internal sealed record ChannelSettings(
         !WorkerRegistration.IsId(name) ? $"its name is wrong; expected {WorkerRegistration.ExpectedId}"
         : !Types.Contains(Type) ? $"type is \"{Display.Line(Type)}\"; expected one of {string.Join(", ", Types)}"
         : Type != Mail && !(Uri.TryCreate(Url, UriKind.Absolute, out var url) && url.Scheme is "http" or "https")
-            ? "url is no http or https URL"
+            ? "url is not an http or https URL"
         : Type == Mail && (Smtp.Length == 0 || From.Length == 0 || To.Count == 0) ? "expected smtp, from and to"
         : !TlsWords.Contains(Tls) ? $"tls is \"{Display.Line(Tls)}\"; expected one of {string.Join(", ", TlsWords)}"
         : null;

@@ -1,6 +1,6 @@
 namespace Dts.Master.Alerts;
 
-/// <summary>The channels of this master's file, read again when the file has changed.</summary>
+/// <summary>The channels of this master's file; reads the file again when it has changed.</summary>
 /// <remarks>Thread-safe.</remarks>
 internal sealed class Channels(string path, ILogger log)
 {
@@ -34,7 +34,7 @@ internal sealed class Channels(string path, ILogger log)
         }
         catch (FormatException wrong)
         {
-            log.AlertChannelsUnread(wrong.Message, _known.Count); // Those that were known before stay.
+            log.AlertChannelsUnread(wrong.Message, _known.Count); // The former channels stay.
         }
     }
 }

@@ -1,38 +1,27 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text.Json.Serialization;
+using System.Text.Json.Nodes;
 
 namespace Dts.Master.Alerts;
 
-/// <summary>The request that a chat's robot, or a webhook, takes.</summary>
-/// <param name="Headers">Beside the content's own.</param>
+/// <summary>A message as the robot of a chat, or a webhook, accepts it.</summary>
+/// <param name="Headers">In addition to the content's own.</param>
 internal sealed record ChatBody(Uri Url, byte[] Json, IReadOnlyList<(string Name, string Value)> Headers)
 {
-    private const int WeComBytesMax = 2000; // It takes 2,048.
+    private const int WeComBytesMax = 2000; // It accepts 2,048.
 
-    public static ChatBody Of(ChannelSettings channel, AlertNotice notice, DateTimeOffset now)
+    private static readonly JsonSerializerOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public static ChatBody Of(ChannelSettings channel, AlertNotice notice, DateTimeOffset now) => channel.Type switch
     {
-        var seconds = now.ToUnixTimeSeconds();
-        return channel.Type switch
-        {
-            ChannelSettings.Slack => Plain(channel, JsonSerializer.SerializeToUtf8Bytes(
-                new ChatText(EscapeSlack(notice.Text)), AlertJson.Readable.ChatText)),
-            ChannelSettings.Feishu => Plain(channel, JsonSerializer.SerializeToUtf8Bytes(
-                channel.Secret.Length > 0
-                    ? new FeishuText("text", new ChatText(WithoutTags(notice.Text)), $"{seconds}", Sign($"{seconds}\n{channel.Secret}", ""))
-                    : new FeishuText("text", new ChatText(WithoutTags(notice.Text))),
-                AlertJson.Readable.FeishuText)),
-            ChannelSettings.DingTalk => new ChatBody(
-                channel.Secret.Length > 0 ? SignDingTalk(channel, now.ToUnixTimeMilliseconds()) : new Uri(channel.Url),
-                JsonSerializer.SerializeToUtf8Bytes(
-                    new DingTalkText("text", new DingTalkContent(notice.Text)), AlertJson.Readable.DingTalkText),
-                []),
-            ChannelSettings.WeCom => Plain(channel, JsonSerializer.SerializeToUtf8Bytes(
-                new WeComText("text", new DingTalkContent(CutToBytes(notice.Text))), AlertJson.Readable.WeComText)),
-            _ => OfWebhook(channel, notice, seconds),
-        };
-    }
+        ChannelSettings.Slack => OfChat(channel.Url, new JsonObject { ["text"] = EscapeSlack(notice.Text) }),
+        ChannelSettings.Feishu => OfChat(channel.Url, OfFeishu(channel.Secret, notice.Text, now.ToUnixTimeSeconds())),
+        ChannelSettings.DingTalk => OfChat(SignedDingTalk(channel, now.ToUnixTimeMilliseconds()), OfRobot(notice.Text)),
+        ChannelSettings.WeCom => OfChat(channel.Url, OfRobot(CutToBytes(notice.Text))),
+        _ => OfWebhook(channel, notice, now.ToUnixTimeSeconds()),
+    };
 
     /// <summary>The signature of a webhook: HMAC-SHA256 of "seconds.body", as hexadecimal digits.</summary>
     public static string SignWebhook(string secret, long seconds, ReadOnlySpan<byte> body) => Convert.ToHexStringLower(
@@ -41,33 +30,51 @@ internal sealed record ChatBody(Uri Url, byte[] Json, IReadOnlyList<(string Name
     private static ChatBody OfWebhook(ChannelSettings channel, AlertNotice notice, long seconds)
     {
         var body = JsonSerializer.SerializeToUtf8Bytes(notice, AlertJson.Readable.AlertNotice);
-        return new ChatBody(
-            new Uri(channel.Url),
-            body,
-            [
-                ("DTS-Delivery", notice.Id),
-                .. channel.Secret.Length > 0
-                    ? new[] { ("DTS-Signature", $"t={seconds},v1={SignWebhook(channel.Secret, seconds, body)}") }
-                    : [],
-            ]);
+        List<(string, string)> headers = [("DTS-Delivery", notice.Id)];
+        if (channel.Secret.Length > 0)
+        {
+            headers.Add(("DTS-Signature", $"t={seconds},v1={SignWebhook(channel.Secret, seconds, body)}"));
+        }
+
+        return new ChatBody(new Uri(channel.Url), body, headers);
     }
 
-    private static ChatBody Plain(ChannelSettings channel, byte[] json) => new(new Uri(channel.Url), json, []);
+    private static ChatBody OfChat(string url, JsonObject body) =>
+        new(new Uri(url), Encoding.UTF8.GetBytes(body.ToJsonString(Readable)), []);
 
-    private static Uri SignDingTalk(ChannelSettings channel, long milliseconds)
+    private static JsonObject OfRobot(string text) => new() { ["msgtype"] = "text", ["text"] = new JsonObject { ["content"] = text } };
+
+    private static JsonObject OfFeishu(string secret, string text, long seconds)
     {
+        var body = new JsonObject { ["msg_type"] = "text", ["content"] = new JsonObject { ["text"] = WithoutTags(text) } };
+        if (secret.Length > 0)
+        {
+            body["timestamp"] = $"{seconds}";
+            body["sign"] = Sign($"{seconds}\n{secret}", "");
+        }
+
+        return body;
+    }
+
+    private static string SignedDingTalk(ChannelSettings channel, long milliseconds)
+    {
+        if (channel.Secret.Length == 0)
+        {
+            return channel.Url;
+        }
+
         var sign = Uri.EscapeDataString(Sign(channel.Secret, $"{milliseconds}\n{channel.Secret}"));
-        return new Uri($"{channel.Url}{(channel.Url.Contains('?') ? '&' : '?')}timestamp={milliseconds}&sign={sign}");
+        return $"{channel.Url}{(channel.Url.Contains('?') ? '&' : '?')}timestamp={milliseconds}&sign={sign}";
     }
 
     private static string Sign(string key, string text) =>
         Convert.ToBase64String(HMACSHA256.HashData(Encoding.UTF8.GetBytes(key), Encoding.UTF8.GetBytes(text)));
 
-    /// <summary>Else a job's text could name a channel or everyone in it: &lt;!channel&gt;.</summary>
+    /// <summary>Escapes what could name a channel or everyone in it: &lt;!channel&gt;.</summary>
     private static string EscapeSlack(string text) => text.Replace("&", "&amp;", StringComparison.Ordinal)
         .Replace("<", "&lt;", StringComparison.Ordinal).Replace(">", "&gt;", StringComparison.Ordinal);
 
-    /// <summary>Feishu has no escape for its tags, such as the one that calls everyone.</summary>
+    /// <summary>Replaces what Feishu's tags begin and end with, such as those that notify everyone: it has no escape for them.</summary>
     private static string WithoutTags(string text) => text.Replace('<', '‹').Replace('>', '›');
 
     private static string CutToBytes(string text)
@@ -81,17 +88,3 @@ internal sealed record ChatBody(Uri Url, byte[] Json, IReadOnlyList<(string Name
         return length < text.Length ? text[..length] + "…" : text;
     }
 }
-
-internal sealed record ChatText(string Text);
-
-internal sealed record FeishuText(
-    [property: JsonPropertyName("msg_type")] string MsgType,
-    ChatText Content,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Timestamp = null,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Sign = null);
-
-internal sealed record DingTalkText(string Msgtype, DingTalkContent Text);
-
-internal sealed record DingTalkContent(string Content);
-
-internal sealed record WeComText(string Msgtype, DingTalkContent Text);

@@ -53,7 +53,7 @@ internal sealed class EventsApi(EventFeed feed, TimeProvider time)
 
     private async Task TellAsync(HttpContext http, EventFilter filter, EventFeed.Place place, string? lastEventId)
     {
-        var (number, beats) = (place.Number, feed.Beats);
+        var (number, beats) = (place.Number, feed.KeepAlives);
         if (!place.IsResumed)
         {
             Say(http, number, lastEventId is null ? "ready" : "reset", lastEventId is null
@@ -79,9 +79,9 @@ internal sealed class EventsApi(EventFeed feed, TimeProvider time)
                 isTold |= Tell(http, filter, number, told);
             }
 
-            if (events.Count == 0 && feed.Beats != beats)
+            if (events.Count == 0 && feed.KeepAlives != beats)
             {
-                beats = feed.Beats;
+                beats = feed.KeepAlives;
                 Write(http, ": nothing new\n\n");
                 isTold = true;
             }

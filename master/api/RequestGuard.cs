@@ -32,7 +32,7 @@ internal sealed class RequestGuard(
     {
         var path = http.Request.Path;
         var needsNoCaller = path == "/healthz" || path == "/readyz"
-            || http.GetEndpoint()?.Metadata.GetMetadata<NeedsNoCaller>() is not null;
+            || http.GetEndpoint()?.Metadata.GetMetadata<AllowsAnyone>() is not null;
         if (needsNoCaller ? await IsOursAsync(http, mustSay: false) : await MayPassAsync(http))
         {
             await (http.GetEndpoint()?.Metadata.GetMetadata<OwnDeadline>() is null ? next(http) : StreamAsync(http, next));
@@ -84,14 +84,14 @@ internal sealed class RequestGuard(
     private async Task<bool> MayPassAsync(HttpContext http)
     {
         var shown = _credentials.Find(http);
-        if (shown is Shown.Wrong && !await RefuseSlowlyAsync(http))
+        if (shown is Identification.WrongToken && !await RefuseSlowlyAsync(http))
         {
             return false;
         }
 
-        switch (shown is Shown.Wrong or Shown.Ended ? await _credentials.FindAgainAsync(http) : shown)
+        switch (shown is Identification.WrongToken or Identification.SessionEnded ? await _credentials.FindAgainAsync(http) : shown)
         {
-            case Shown.By(var caller, var isSentByBrowser):
+            case Identification.Known(var caller, var isSentByBrowser):
                 if (caller.Via == CallerVia.Loopback && WhyNotLoopback(http.Request) is { } why)
                 {
                     await RefuseAsync(http, 403, why);
@@ -101,15 +101,15 @@ internal sealed class RequestGuard(
                 http.Features.Set(caller);
                 seen?.Invoke(caller);
                 return await IsOursAsync(http, isSentByBrowser);
-            case Shown.Wrong:
+            case Identification.WrongToken:
                 return await RefuseUnknownAsync(http, Expected);
-            case Shown.Ended:
+            case Identification.SessionEnded:
                 return await RefuseUnknownAsync(http, "the session has ended; sign in again");
-            case Shown.Stranger(var name):
+            case Identification.UnknownPerson(var name):
                 var person = $"{Credentials.ProxyHeader} is \"{Display.Line(name)}\", which is no person that this master knows";
                 await RefuseAsync(http, 403, $"{person}; an admin adds one: dts-master user add NAME --role ROLE --no-password");
                 return false;
-            case Shown.NotKnownYet:
+            case Identification.Unavailable:
                 await RefuseAsync(http, 503, "people and tokens cannot be read from etcd, so nobody is known; try again");
                 return false;
             default:

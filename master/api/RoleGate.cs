@@ -8,7 +8,7 @@ internal static class RoleGate
     public static Task CheckAsync(HttpContext http, RequestDelegate next)
     {
         // What routing itself answers, such as a 405, is no route of ours.
-        if (http.GetEndpoint() is not RouteEndpoint endpoint || endpoint.Metadata.GetMetadata<NeedsNoCaller>() is not null)
+        if (http.GetEndpoint() is not RouteEndpoint endpoint || endpoint.Metadata.GetMetadata<AllowsAnyone>() is not null)
         {
             return next(http);
         }

@@ -2,34 +2,33 @@ using Dts.Common.Jobs;
 
 namespace Dts.Master.Audit;
 
-/// <summary>What a request did and why it was refused, noted by its handler for the audit trail. A feature of each request.</summary>
-/// <remarks>Thread-safe: a bulk act changes several jobs at a time.</remarks>
+/// <summary>What a handler notes for the audit trail: changes, and why the request was refused. A feature of each request.</summary>
+/// <remarks>Thread-safe: a bulk request changes several jobs at a time.</remarks>
 internal sealed class AuditNotes
 {
     private const int ChangesMax = 100;
 
-    private static readonly AuditNotes Unheard = new();
+    private static readonly AuditNotes Unread = new(); // Of calls outside a request.
 
     private readonly Lock _gate = new();
     private List<AuditedChange>? _changes;
     private int _count;
 
-    /// <summary>Whom the request claims to come from, where that is not shown; empty = nobody.</summary>
+    /// <summary>The person that an unidentified request names; empty = none.</summary>
     public string Claimed { get; set; } = "";
 
-    /// <summary>What it is about, where the path does not say.</summary>
+    /// <summary>The target, if the path does not name it.</summary>
     public string Target { get; set; } = "";
 
-    /// <summary>What there is to say of it.</summary>
     public string Detail { get; set; } = "";
 
-    /// <summary>The status of its problem; 0 = it has none.</summary>
+    /// <summary>The status of the problem that was answered; 0 = none was.</summary>
     public int ProblemStatus { get; private set; }
 
-    /// <summary>The caller asked for something that they may not know of.</summary>
+    /// <summary>The request named something that the caller may not see.</summary>
     public bool IsHidden { get; set; }
 
-    /// <summary>How many jobs were changed, and the first hundred of them.</summary>
+    /// <summary>The number of changed jobs, and the first hundred of them.</summary>
     public (int Count, IReadOnlyList<AuditedChange> Changes) Changes
     {
         get
@@ -41,11 +40,11 @@ internal sealed class AuditNotes
         }
     }
 
-    public static AuditNotes Of(HttpContext? http) => http?.Features.Get<AuditNotes>() ?? Unheard;
+    public static AuditNotes Of(HttpContext? http) => http?.Features.Get<AuditNotes>() ?? Unread;
 
     public void NoteProblem(int status, string detail)
     {
-        if (!ReferenceEquals(this, Unheard))
+        if (!ReferenceEquals(this, Unread))
         {
             (ProblemStatus, Detail) = (status, detail);
         }
@@ -53,7 +52,7 @@ internal sealed class AuditNotes
 
     public void NoteChange(JobName name, Job? before, Job? after)
     {
-        if (ReferenceEquals(this, Unheard))
+        if (ReferenceEquals(this, Unread))
         {
             return;
         }

@@ -6,17 +6,16 @@ using Dts.Master.Versions;
 
 namespace Dts.Master.Audit;
 
-/// <summary>One change, or one refused attempt: who, what, and what came of it.</summary>
-/// <param name="Id">Writing a record twice is harmless.</param>
-/// <param name="Who">The caller's name; empty = nobody knows.</param>
-/// <param name="Role">The caller's role; empty = nobody knows who it is.</param>
-/// <param name="Via">How the caller has shown who they are.</param>
+/// <summary>One change, or one refused attempt: who did what, and the outcome.</summary>
+/// <param name="Who">The caller's name; empty = unknown.</param>
+/// <param name="Role">The caller's role; empty = the caller was not identified.</param>
+/// <param name="Via">How the caller was identified; empty = not at all.</param>
 /// <param name="From">The client's address.</param>
-/// <param name="Act">Method and path as the API has it, such as <c>POST /api/v1/jobs/{name}/run</c>.</param>
-/// <param name="Target">The job, run, person, token or filter that it is about.</param>
+/// <param name="Act">Method and path of the API, such as <c>POST /api/v1/jobs/{name}/run</c>.</param>
+/// <param name="Target">The job, run, person, token or filter.</param>
 /// <param name="Outcome"><c>done</c>, <c>refused</c> or <c>failed</c>.</param>
-/// <param name="Detail">Why it was refused or has failed, or what else there is to say.</param>
-/// <param name="Changes">What became of jobs: before and after, without the values of their variables.</param>
+/// <param name="Detail">The reason of a refusal or failure, or a further detail.</param>
+/// <param name="Changes">The jobs before and after, without the values of their variables.</param>
 internal sealed record AuditRecord(
     string Id,
     DateTimeOffset At,
@@ -32,13 +31,22 @@ internal sealed record AuditRecord(
 {
     public const string Done = "done", Refused = "refused", Failed = "failed";
 
+    /// <summary>The members that the stores keep as columns of text, in this order.</summary>
+    public IReadOnlyList<string> ListTexts() =>
+        [Who, Role, Via, From, Act, Target, Outcome, Detail, Changes.Count > 0 ? AuditJson.Write(Changes) : ""];
+
     [JsonIgnore]
     public AuditCursor Place => new(At.ToUnixTimeMilliseconds(), Id);
+
+    /// <param name="texts">In the order of <see cref="ListTexts"/>.</param>
+    public static AuditRecord Of(string id, long atMs, IReadOnlyList<string> texts) => new(
+        id, DateTimeOffset.FromUnixTimeMilliseconds(atMs), texts[0], texts[1], texts[2], texts[3], texts[4], texts[5], texts[6], texts[7],
+        AuditJson.Read(texts[8]));
 }
 
-/// <summary>What a request did to one job.</summary>
+/// <summary>The change of one job.</summary>
 /// <param name="Change">created, changed or deleted.</param>
-/// <param name="Members">The members that differ; of a job that was created or deleted all of them.</param>
+/// <param name="Members">The members that differ; all members if the job was created or deleted.</param>
 internal sealed record AuditedChange(string Job, string Change, IReadOnlyList<MemberChange> Members)
 {
     private const int TextMax = 2000;
@@ -48,7 +56,7 @@ internal sealed record AuditedChange(string Job, string Change, IReadOnlyList<Me
         before is null ? "created" : after is null ? "deleted" : "changed",
         [.. JobDiff.WithoutEnv(JobDiff.Between(before, after)).Select(Shorten)]);
 
-    /// <summary>No longer than a person reads; the versions of the job have the whole.</summary>
+    /// <summary>Cuts long values. The versions of the job have them whole.</summary>
     private static MemberChange Shorten(MemberChange change) => change with { Was = Cut(change.Was), Is = Cut(change.Is) };
 
     private static JsonElement? Cut(JsonElement? value) =>
@@ -57,7 +65,7 @@ internal sealed record AuditedChange(string Job, string Change, IReadOnlyList<Me
             : value;
 }
 
-/// <summary>A place in the trail, which is in the order of times and, of one millisecond, of ids.</summary>
+/// <summary>A place in the trail, which is sorted by time and then by id.</summary>
 internal readonly record struct AuditCursor(long AtMs, string Id)
 {
     public static AuditCursor? Parse(string text) =>
@@ -69,8 +77,8 @@ internal readonly record struct AuditCursor(long AtMs, string Id)
     public override string ToString() => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{AtMs}-{Id}");
 }
 
-/// <summary>What a page of the trail is asked for. What is empty or null does not matter.</summary>
-/// <param name="Words">Each must be in one of the record's texts, in any case of its letters.</param>
+/// <summary>Selects a page of the trail. Empty or null = any.</summary>
+/// <param name="Words">Each must occur in one of the record's texts, in any case.</param>
 internal sealed record AuditQuery(
     IReadOnlyList<string> Words,
     string Who = "",
@@ -99,7 +107,7 @@ internal sealed partial class AuditJson : JsonSerializerContext
         }
         catch (JsonException)
         {
-            return []; // Written by a later version; the other fields still tell.
+            return []; // Written by a later version. The other fields are still useful.
         }
     }
 }

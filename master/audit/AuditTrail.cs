@@ -4,15 +4,15 @@ using Dts.Master.Access;
 
 namespace Dts.Master.Audit;
 
-/// <summary>Makes a record of each change and each refused attempt: a journal line at once, and the record for the store.</summary>
+/// <summary>Records each change and each refused attempt: a line in the journal at once, and a record for the store.</summary>
 /// <remarks>
-/// The outermost step of a request. It never stands in its way: the record waits in a bounded queue for <see cref="AuditWriter"/>.
+/// The outermost step of a request. It never delays the request: records wait in a bounded queue for <see cref="AuditWriter"/>.
 /// </remarks>
 internal sealed class AuditTrail(Credentials credentials, ChannelWriter<AuditRecord> records, TimeProvider time, ILogger log)
 {
     private const int TextMax = 300;
 
-    // One for all: a stranger can think of any number of paths and methods.
+    // The same for all, because a stranger can make up any number of paths.
     private const string NoRoute = "(no such path)";
 
     private static readonly string[] Methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -21,7 +21,7 @@ internal sealed class AuditTrail(Credentials credentials, ChannelWriter<AuditRec
     private readonly Lock _gate = new();
     private int _dropped;
 
-    /// <summary>Records that found the queue full since this was last asked.</summary>
+    /// <summary>Returns how many records found the queue full since the last call.</summary>
     public int TakeDropped() => Interlocked.Exchange(ref _dropped, 0);
 
     public async Task NoteAsync(HttpContext http, RequestDelegate next)
@@ -38,8 +38,8 @@ internal sealed class AuditTrail(Credentials credentials, ChannelWriter<AuditRec
         }
     }
 
-    /// <summary>Records of refusals that were counted and are due.</summary>
-    public void TellDue(bool isEnd = false)
+    /// <summary>Records the refusals that were counted and are due.</summary>
+    public void KeepDue(bool isEnd = false)
     {
         IReadOnlyList<AuditRecord> due;
         lock (_gate)
@@ -53,7 +53,7 @@ internal sealed class AuditTrail(Credentials credentials, ChannelWriter<AuditRec
         }
     }
 
-    /// <summary>The original paths know no dry run: they change, whatever the query says.</summary>
+    /// <summary>The original paths have no dry run: they ignore the query.</summary>
     private static bool IsDryRun(HttpRequest request) =>
         request.Path.StartsWithSegments("/api/v1", StringComparison.Ordinal) && request.Query["dryRun"] == "true";
 
@@ -74,8 +74,7 @@ internal sealed class AuditTrail(Credentials credentials, ChannelWriter<AuditRec
             return;
         }
 
-        // What is refused, and what fails without anybody to be named, counts as one: nobody fills the trail by it.
-
+        // Refusals, and failures of unidentified callers, are counted, so that nobody can flood the trail with them.
         AuditRecord? first;
         lock (_gate)
         {
@@ -91,13 +90,13 @@ internal sealed class AuditTrail(Credentials credentials, ChannelWriter<AuditRec
     private static string OutcomeOf(HttpContext http, AuditNotes notes)
     {
         var status = notes.ProblemStatus > 0 ? notes.ProblemStatus : http.Response.StatusCode;
-        return notes.IsHidden || status is 403 or 429 || (status == 401 && ShowsSomething(http)) ? AuditRecord.Refused
+        return notes.IsHidden || status is 403 or 429 || (status == 401 && IsAttempt(http)) ? AuditRecord.Refused
             : status >= 400 ? AuditRecord.Failed
             : AuditRecord.Done;
     }
 
-    /// <summary>A browser's first request shows nothing, and is no attempt.</summary>
-    private static bool ShowsSomething(HttpContext http) =>
+    /// <summary>A browser's first request has no credentials, and is not an attempt.</summary>
+    private static bool IsAttempt(HttpContext http) =>
         http.Request.Headers.Authorization.Count > 0
         || http.Request.Cookies.ContainsKey(Credentials.Cookie)
         || !HttpMethods.IsGet(http.Request.Method);
@@ -125,7 +124,7 @@ internal sealed class AuditTrail(Credentials credentials, ChannelWriter<AuditRec
             ? $"{MethodOf(http.Request)} {(pattern.StartsWith('/') ? pattern : $"/{pattern}")}"
             : NoRoute;
 
-    /// <summary>The original paths take any method.</summary>
+    /// <summary>The original paths accept any method.</summary>
     private static string MethodOf(HttpRequest request) => Methods.Contains(request.Method) ? request.Method : "OTHER";
 
     private static string TargetOf(HttpContext http, AuditNotes notes, IReadOnlyList<AuditedChange> changes)

@@ -3,40 +3,40 @@ using Dts.Common.Logs;
 
 namespace Dts.Master.Audit;
 
-/// <summary>Writes the records of the audit trail to the log store, and removes what has expired.</summary>
-/// <remarks>While the store is away, records wait: in the queue, and a batch here. The journal has had their lines at once.</remarks>
+/// <summary>Writes the records of the audit trail to the log store, and removes expired ones.</summary>
+/// <remarks>While the store is unavailable, records wait in the queue, and one batch here. The journal has their lines already.</remarks>
 internal sealed class AuditWriter(
     ChannelReader<AuditRecord> records, AuditTrail trail, IAuditStore store, TimeProvider time, ILogger log)
 {
-    /// <summary>The records that may wait; beyond them new ones are only in the journal.</summary>
+    /// <summary>The most records that wait. Further ones are only in the journal.</summary>
     public const int WaitingMax = 10_000;
 
     private const int BatchMax = 200;
 
-    private static readonly TimeSpan LooksEvery = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan WritesEvery = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan TriesAgainAfter = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LastTryWithin = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan SweepsEvery = TimeSpan.FromDays(1);
 
     private readonly List<AuditRecord> _batch = [];
     private DateTimeOffset _swept;
-    private bool _isAway;
+    private bool _isUnavailable;
 
     public async Task RunAsync(CancellationToken stop)
     {
         while (!stop.IsCancellationRequested)
         {
-            trail.TellDue();
+            trail.KeepDue();
             var isWritten = await TryWriteAsync(stop);
-            await Task.Delay(isWritten ? LooksEvery : TriesAgainAfter, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(isWritten ? WritesEvery : TriesAgainAfter, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
-        trail.TellDue(isEnd: true);
+        trail.KeepDue(isEnd: true);
         using var limit = new CancellationTokenSource(LastTryWithin, time);
         await TryWriteAsync(limit.Token);
     }
 
-    /// <summary>Writes what waits; false = the store did not take all of it.</summary>
+    /// <summary>Writes the waiting records; false = the store did not accept all of them.</summary>
     public async Task<bool> TryWriteAsync(CancellationToken cancel)
     {
         try
@@ -58,12 +58,12 @@ internal sealed class AuditWriter(
                 await store.RemoveExpiredAsync(_swept, cancel);
             }
 
-            Tell(null);
+            LogTurn(null);
             return true;
         }
         catch (LogStoreException failure)
         {
-            Tell(failure);
+            LogTurn(failure);
             return false;
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
@@ -82,17 +82,18 @@ internal sealed class AuditWriter(
         return _batch.Count;
     }
 
-    private void Tell(LogStoreException? failure)
+    /// <summary>Logs when the store becomes unavailable, and when it is back.</summary>
+    private void LogTurn(LogStoreException? failure)
     {
-        if (failure is not null && !_isAway)
+        if (failure is not null && !_isUnavailable)
         {
             log.AuditWaits(failure.Message);
         }
-        else if (failure is null && _isAway)
+        else if (failure is null && _isUnavailable)
         {
             log.AuditWritten();
         }
 
-        _isAway = failure is not null;
+        _isUnavailable = failure is not null;
     }
 }

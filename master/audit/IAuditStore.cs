@@ -12,12 +12,12 @@ internal interface IAuditStore : IDisposable
         uri => new MongoAuditStore(uri, settings.ConnectTimeout, retention),
         file => new SqliteAuditStore(file, retention));
 
-    /// <summary>Writes records; they are durable when this returns. Writing one twice is harmless.</summary>
+    /// <summary>Writes records durably. Writing one twice is harmless.</summary>
     Task WriteAsync(IReadOnlyList<AuditRecord> records, CancellationToken cancel);
 
-    /// <summary>Records, the latest first.</summary>
+    /// <summary>Returns records, the latest first.</summary>
     Task<IReadOnlyList<AuditRecord>> ListAsync(AuditQuery query, CancellationToken cancel);
 
-    /// <summary>Removes what has expired, unless the store does it by itself.</summary>
+    /// <summary>Removes expired records, unless the store does so itself.</summary>
     Task RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel);
 }

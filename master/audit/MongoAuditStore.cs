@@ -5,12 +5,15 @@ using MongoDB.Driver;
 
 namespace Dts.Master.Audit;
 
-/// <summary>The audit trail in MongoDB's collection <c>audit</c>, a document each. The worker makes its indexes.</summary>
+/// <summary>The audit trail in MongoDB's collection <c>audit</c>, one document per record. The worker makes its indexes.</summary>
 internal sealed class MongoAuditStore(string uri, TimeSpan connectTimeout, TimeSpan retention) : IAuditStore
 {
     private const string Collection = "audit";
 
-    private static readonly string[] Texts = ["who", "from", "act", "target", "detail"];
+    // In the order of AuditRecord.ListTexts. The changes are JSON, because names of members may have dots.
+    private static readonly string[] Fields = ["who", "role", "via", "from", "act", "target", "outcome", "detail", "changes"];
+
+    private static readonly string[] Searched = ["who", "from", "act", "target", "detail"];
     private static readonly BsonDocument LatestFirst = new() { { "at", -1 }, { "_id", -1 } };
 
     private readonly MongoDatabase _database = new(uri, connectTimeout);
@@ -34,7 +37,7 @@ internal sealed class MongoAuditStore(string uri, TimeSpan connectTimeout, TimeS
         _database.RunAsync<IReadOnlyList<AuditRecord>>(async () =>
             [.. (await _database.FindAsync(Collection, FilterOf(query), LatestFirst, query.Limit)).Select(Read)]);
 
-    /// <summary>MongoDB removes what has expired by itself: a TTL index.</summary>
+    /// <summary>Does nothing: a TTL index removes what has expired.</summary>
     public Task RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) => Task.CompletedTask;
 
     public void Dispose() => _database.Dispose();
@@ -42,72 +45,46 @@ internal sealed class MongoAuditStore(string uri, TimeSpan connectTimeout, TimeS
     private static BsonDocument FilterOf(AuditQuery query)
     {
         var all = new BsonArray();
-        if (query.Who.Length > 0)
-        {
-            all.Add(new BsonDocument("who", query.Who));
-        }
-
-        if (query.Outcome.Length > 0)
-        {
-            all.Add(new BsonDocument("outcome", query.Outcome));
-        }
-
-        if (query.From is { } from)
-        {
-            all.Add(new BsonDocument("at", new BsonDocument("$gte", Time(from))));
-        }
-
-        if (query.Until is { } until)
-        {
-            all.Add(new BsonDocument("at", new BsonDocument("$lt", Time(until))));
-        }
-
+        Where("who", query.Who.Length > 0 ? new BsonString(query.Who) : null);
+        Where("outcome", query.Outcome.Length > 0 ? new BsonString(query.Outcome) : null);
+        Where("at", query.From is { } from ? new BsonDocument("$gte", Time(from)) : null);
+        Where("at", query.Until is { } until ? new BsonDocument("$lt", Time(until)) : null);
         if (query.After is { } place)
         {
             var at = new BsonDateTime(place.AtMs);
-            all.Add(new BsonDocument("$or", new BsonArray
+            Where("$or", new BsonArray
             {
                 new BsonDocument("at", new BsonDocument("$lt", at)),
                 new BsonDocument { { "at", at }, { "_id", new BsonDocument("$lt", place.Id) } },
-            }));
+            });
         }
 
         foreach (var word in query.Words)
         {
             var has = new BsonRegularExpression(Regex.Escape(word), "i");
-            all.Add(new BsonDocument("$or", new BsonArray(Texts.Select(text => new BsonDocument(text, has)))));
+            Where("$or", new BsonArray(Searched.Select(text => new BsonDocument(text, has))));
         }
 
         return all.Count > 0 ? new BsonDocument("$and", all) : new BsonDocument();
+
+        void Where(string field, BsonValue? value)
+        {
+            if (value is not null)
+            {
+                all.Add(new BsonDocument(field, value));
+            }
+        }
     }
 
     private static BsonDateTime Time(DateTimeOffset at) => new(at.ToUnixTimeMilliseconds());
 
-    private BsonDocument DocumentOf(AuditRecord record) => new()
+    private BsonDocument DocumentOf(AuditRecord record)
     {
-        { "at", new BsonDateTime(record.At.ToUnixTimeMilliseconds()) },
-        { "who", record.Who },
-        { "role", record.Role },
-        { "via", record.Via },
-        { "from", record.From },
-        { "act", record.Act },
-        { "target", record.Target },
-        { "outcome", record.Outcome },
-        { "detail", record.Detail },
-        { "changes", record.Changes.Count > 0 ? AuditJson.Write(record.Changes) : "" }, // A text: names of members may have dots.
-        { "expireAt", new BsonDateTime((record.At + retention).ToUnixTimeMilliseconds()) },
-    };
+        var document = new BsonDocument { { "at", Time(record.At) }, { "expireAt", Time(record.At + retention) } };
+        document.AddRange(Fields.Zip(record.ListTexts(), (name, text) => new BsonElement(name, text)));
+        return document;
+    }
 
-    private static AuditRecord Read(BsonDocument document) => new(
-        document.Text("_id"),
-        DateTimeOffset.FromUnixTimeMilliseconds(document.Long("at")),
-        document.Text("who"),
-        document.Text("role"),
-        document.Text("via"),
-        document.Text("from"),
-        document.Text("act"),
-        document.Text("target"),
-        document.Text("outcome"),
-        document.Text("detail"),
-        AuditJson.Read(document.Text("changes")));
+    private static AuditRecord Read(BsonDocument document) =>
+        AuditRecord.Of(document.Text("_id"), document.Long("at"), [.. Fields.Select(document.Text)]);
 }

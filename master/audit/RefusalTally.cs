@@ -1,27 +1,27 @@
 namespace Dts.Master.Audit;
 
-/// <summary>Makes of many equal refusals few records: the first at once, and a minute later how many followed.</summary>
+/// <summary>Turns many equal refusals into two records: the first at once, and a minute later how many followed.</summary>
 /// <remarks>
-/// Without I/O and without a clock; not thread-safe. Refusals are equal when the same is refused to the same caller from the same address
-/// for the same reason. There is room for so many different refusals of each caller, and of all strangers, where each path and each person
-/// whom they claim to be has some of its own; what is beyond becomes one record. So nobody takes the room of others.
+/// Without I/O and without a clock; not thread-safe. Refusals are equal if caller, address, act and reason are the same. The number of
+/// different refusals is limited for each caller, and for all unidentified callers together; each path, and each person whom they claim to
+/// be, has a small share of its own. Refusals over a limit count as one. So nobody uses up the share of others.
 /// </remarks>
 internal sealed class RefusalTally
 {
     internal const int KindsMax = 1000;
 
-    internal const int StrangersMax = 2 * KindsMax; // Of all paths and people: each is also a record that waits to be written.
+    internal const int StrangersMax = 2 * KindsMax; // For all paths and people together: each becomes a record that waits for the store.
 
-    private const int KindsOfEachPath = 20; // A path has them also when strangers have used up the room on others.
+    private const int KindsOfEachPath = 20; // The share of a path when the others have used up StrangersMax.
 
-    /// <summary>How long equal refusals are counted before they are told.</summary>
+    /// <summary>How long equal refusals are counted.</summary>
     public static readonly TimeSpan Span = TimeSpan.FromMinutes(1);
 
     private readonly Dictionary<Source, Dictionary<(string Who, string From, string Act, string Why), Counted>> _counted = [];
 
     private int Strangers => _counted.Sum(source => source.Key.IsOfStrangers ? source.Value.Count : 0);
 
-    /// <summary>The record to be kept now; null = it is counted.</summary>
+    /// <summary>The record to keep now; null = the refusal was counted.</summary>
     public AuditRecord? Take(AuditRecord refusal, DateTimeOffset now)
     {
         var source = Source.Of(refusal);
@@ -47,8 +47,8 @@ internal sealed class RefusalTally
         return refusal;
     }
 
-    /// <summary>Records of what was counted and is due.</summary>
-    /// <param name="isEnd">All of it is due.</param>
+    /// <summary>Removes and returns the counts that are due, as records.</summary>
+    /// <param name="isEnd">All counts are due.</param>
     public IReadOnlyList<AuditRecord> Due(DateTimeOffset now, bool isEnd = false)
     {
         List<AuditRecord> due = [];
@@ -59,7 +59,7 @@ internal sealed class RefusalTally
                 if (isEnd || one.Since + Span <= now)
                 {
                     counted.Remove(key);
-                    due.AddRange(one.Tell(now));
+                    due.AddRange(one.Sum(now));
                 }
             }
 
@@ -72,10 +72,10 @@ internal sealed class RefusalTally
         return due;
     }
 
-    /// <summary>Who shares the room for different refusals: one caller, or all strangers on one path.</summary>
-    /// <param name="Who">The caller, or the person whom a stranger claims to be; empty = a stranger.</param>
-    /// <param name="Via">Empty = a stranger.</param>
-    /// <param name="Act">Empty = all that a caller does.</param>
+    /// <summary>Callers that share a limit: one caller, or all strangers (unidentified callers) on one path.</summary>
+    /// <param name="Who">The caller, or the person whom a stranger claims to be.</param>
+    /// <param name="Via">Empty = strangers.</param>
+    /// <param name="Act">Empty = any act of the caller.</param>
     private readonly record struct Source(string Who, string Via, string Act)
     {
         public bool IsOfStrangers => Via.Length == 0;
@@ -94,7 +94,7 @@ internal sealed class RefusalTally
 
     private sealed record Counted(DateTimeOffset Since, int More, AuditRecord Latest)
     {
-        public IEnumerable<AuditRecord> Tell(DateTimeOffset now)
+        public IEnumerable<AuditRecord> Sum(DateTimeOffset now)
         {
             var seconds = Math.Max(1, (int)(now - Since).TotalSeconds);
             return More > 0 ? [Latest with { At = now, Detail = $"{Latest.Detail} ({More} more times in {seconds} s)" }] : [];

@@ -4,7 +4,7 @@ using Microsoft.Data.Sqlite;
 namespace Dts.Master.Audit;
 
 /// <summary>The audit trail in the embedded store's table <c>audit</c>.</summary>
-/// <remarks>The worker makes the file; until then nothing can be written. The table is made here, for only masters need it.</remarks>
+/// <remarks>The worker makes the file; before that, nothing can be written. Only masters need the table, so they make it.</remarks>
 internal sealed class SqliteAuditStore : IAuditStore
 {
     private const string Schema = """
@@ -37,22 +37,17 @@ internal sealed class SqliteAuditStore : IAuditStore
     {
         foreach (var record in records)
         {
+            var texts = record.ListTexts().Select((text, i) => ($"${i}", (object)text)).ToList();
             using var command = Prepare(
                 connection,
                 $"insert or ignore into audit ({Columns}, expireAt) values "
-                    + "($id, $at, $who, $role, $via, $origin, $act, $target, $outcome, $detail, $changes, $expire)",
-                ("$id", record.Id),
-                ("$at", record.At.ToUnixTimeMilliseconds()),
-                ("$who", record.Who),
-                ("$role", record.Role),
-                ("$via", record.Via),
-                ("$origin", record.From),
-                ("$act", record.Act),
-                ("$target", record.Target),
-                ("$outcome", record.Outcome),
-                ("$detail", record.Detail),
-                ("$changes", record.Changes.Count > 0 ? AuditJson.Write(record.Changes) : ""),
-                ("$expire", (record.At + _retention).ToUnixTimeMilliseconds()));
+                    + $"($id, $at, {string.Join(", ", texts.Select(text => text.Item1))}, $expire)",
+                [
+                    ("$id", record.Id),
+                    ("$at", record.At.ToUnixTimeMilliseconds()),
+                    ("$expire", (record.At + _retention).ToUnixTimeMilliseconds()),
+                    .. texts,
+                ]);
             command.ExecuteNonQuery();
         }
 
@@ -128,18 +123,8 @@ internal sealed class SqliteAuditStore : IAuditStore
         }
     }
 
-    private static AuditRecord Read(SqliteDataReader row) => new(
-        row.GetString(0),
-        DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(1)),
-        row.GetString(2),
-        row.GetString(3),
-        row.GetString(4),
-        row.GetString(5),
-        row.GetString(6),
-        row.GetString(7),
-        row.GetString(8),
-        row.GetString(9),
-        AuditJson.Read(row.GetString(10)));
+    private static AuditRecord Read(SqliteDataReader row) =>
+        AuditRecord.Of(row.GetString(0), row.GetInt64(1), [.. Enumerable.Range(2, row.FieldCount - 2).Select(row.GetString)]);
 
     private static SqliteCommand Prepare(SqliteConnection connection, string sql, params (string Name, object Value)[] parameters)
     {

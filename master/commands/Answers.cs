@@ -5,7 +5,7 @@ using Dts.Common.Hosting;
 
 namespace Dts.Master.Commands;
 
-/// <summary>Reads members of the API's answers as text for people; a member that is not there is empty.</summary>
+/// <summary>Reads members of the API's answers as text; a missing member is empty.</summary>
 internal static class Answers
 {
     public static readonly JsonSerializerOptions Compact = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };

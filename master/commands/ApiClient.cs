@@ -7,7 +7,7 @@ using System.Text.Json.Nodes;
 
 namespace Dts.Master.Commands;
 
-/// <summary>A master's API as the commands use it. An error of the API becomes a <see cref="CommandFailure"/> with its one line.</summary>
+/// <summary>A client of a master's API. An error becomes a <see cref="CommandFailure"/> of one line.</summary>
 internal sealed class ApiClient : IDisposable
 {
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(30);
@@ -34,7 +34,7 @@ internal sealed class ApiClient : IDisposable
     /// <summary>A path below /api/v1 from its parts, each escaped.</summary>
     public static string Path(params string[] parts) => "/api/v1/" + string.Join('/', parts.Select(Uri.EscapeDataString));
 
-    /// <summary>A path with those parameters that have a value.</summary>
+    /// <summary>A path with the parameters that have a value.</summary>
     public static string Query(string path, params (string Name, string? Value)[] parameters)
     {
         var given = parameters.Where(parameter => parameter.Value is { Length: > 0 })
@@ -46,14 +46,7 @@ internal sealed class ApiClient : IDisposable
     public static bool IsBreak(Exception failure) =>
         failure is HttpRequestException or HttpIOException or IOException { InnerException: SocketException };
 
-    public async Task<JsonNode> GetAsync(string path, CancellationToken cancel) =>
-        await ReadAsync(await SendAsync(HttpMethod.Get, path, null, AnswerWithin, cancel), cancel);
-
-    public async Task<string> GetTextAsync(string path, CancellationToken cancel)
-    {
-        using var answer = await SendAsync(HttpMethod.Get, path, null, AnswerWithin, cancel);
-        return await ReadTextAsync(answer, cancel);
-    }
+    public Task<JsonNode> GetAsync(string path, CancellationToken cancel) => SendAsync(HttpMethod.Get, path, null, cancel);
 
     public async Task<JsonNode> SendAsync(
         HttpMethod method,
@@ -61,19 +54,36 @@ internal sealed class ApiClient : IDisposable
         HttpContent? body,
         CancellationToken cancel,
         TimeSpan? within = null,
-        params (string Name, string Value)[] headers) =>
-        await ReadAsync(await SendAsync(method, path, body, within ?? AnswerWithin, cancel, headers), cancel);
+        params (string Name, string Value)[] headers)
+    {
+        using var answer = await OpenAsync(method, path, body, within ?? AnswerWithin, cancel, headers);
+        var text = await ReadAsync(answer, cancel);
+        try
+        {
+            return (text.Length > 0 ? JsonNode.Parse(text) : null) ?? new JsonObject();
+        }
+        catch (JsonException)
+        {
+            throw new CommandFailure(ExitCodes.Refused, $"{_http.BaseAddress} did not answer with JSON: is it a master of DTS?");
+        }
+    }
 
-    /// <summary>The answer while it still comes; the caller disposes of it.</summary>
+    public async Task<string> GetTextAsync(string path, CancellationToken cancel)
+    {
+        using var answer = await OpenAsync(path, cancel);
+        return await ReadAsync(answer, cancel);
+    }
+
+    /// <summary>The answer while it still arrives; the caller disposes of it.</summary>
     public Task<HttpResponseMessage> OpenAsync(string path, CancellationToken cancel) =>
-        SendAsync(HttpMethod.Get, path, null, AnswerWithin, cancel);
+        OpenAsync(HttpMethod.Get, path, null, AnswerWithin, cancel);
 
     public static HttpContent Json(JsonNode body) => new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json");
 
     public static HttpContent Bytes(byte[] body, string type) =>
         new ByteArrayContent(body) { Headers = { ContentType = new MediaTypeHeaderValue(type) } };
 
-    private async Task<HttpResponseMessage> SendAsync(
+    private async Task<HttpResponseMessage> OpenAsync(
         HttpMethod method,
         string path,
         HttpContent? body,
@@ -87,22 +97,12 @@ internal sealed class ApiClient : IDisposable
             request.Headers.TryAddWithoutValidation(name, value);
         }
 
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        limit.CancelAfter(within);
-        HttpResponseMessage answer;
-        try
-        {
-            answer = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, limit.Token);
-        }
-        catch (HttpRequestException failure)
-        {
-            throw Passes($"{_http.BaseAddress} cannot be reached: {failure.Message}; --url or DTS_URL names the master");
-        }
-        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
-        {
-            throw Passes($"{_http.BaseAddress} gave no answer in {within.TotalSeconds:0} s");
-        }
-
+        var answer = await LimitAsync(
+            limit => _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, limit),
+            within,
+            failure => $"cannot be reached: {failure}; --url or DTS_URL names the master",
+            $"gave no answer in {within.TotalSeconds:0} s",
+            cancel);
         if (answer.IsSuccessStatusCode)
         {
             return answer;
@@ -110,47 +110,38 @@ internal sealed class ApiClient : IDisposable
 
         using (answer)
         {
-            throw new CommandFailure(ExitCodes.Refused, Explain(answer, await ReadTextAsync(answer, cancel)))
+            throw new CommandFailure(ExitCodes.Refused, Explain(answer, await ReadAsync(answer, cancel)))
             {
-                MayPass = answer.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable
+                IsTransient = answer.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable
                     or HttpStatusCode.GatewayTimeout or HttpStatusCode.TooManyRequests,
             };
         }
     }
 
-    private static CommandFailure Passes(string message) => new(ExitCodes.Refused, message) { MayPass = true };
+    private Task<string> ReadAsync(HttpResponseMessage answer, CancellationToken cancel) => LimitAsync(
+        answer.Content.ReadAsStringAsync,
+        BodyWithin,
+        failure => $"broke off its answer: {failure}",
+        $"did not end its answer in {BodyWithin.TotalSeconds:0} s",
+        cancel);
 
-    private async Task<string> ReadTextAsync(HttpResponseMessage answer, CancellationToken cancel)
+    /// <summary>Limits the time of a call, and reports failures that may pass.</summary>
+    private async Task<T> LimitAsync<T>(
+        Func<CancellationToken, Task<T>> call, TimeSpan within, Func<string, string> failed, string late, CancellationToken cancel)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        limit.CancelAfter(BodyWithin);
+        limit.CancelAfter(within);
         try
         {
-            return await answer.Content.ReadAsStringAsync(limit.Token);
+            return await call(limit.Token);
         }
         catch (Exception failure) when (failure is HttpRequestException or IOException)
         {
-            throw Passes($"{_http.BaseAddress} broke off its answer: {failure.Message}");
+            throw new CommandFailure(ExitCodes.Refused, $"{_http.BaseAddress} {failed(failure.Message)}") { IsTransient = true };
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            throw Passes($"{_http.BaseAddress} did not end its answer in {BodyWithin.TotalSeconds:0} s");
-        }
-    }
-
-    private async Task<JsonNode> ReadAsync(HttpResponseMessage answer, CancellationToken cancel)
-    {
-        using (answer)
-        {
-            var text = await ReadTextAsync(answer, cancel);
-            try
-            {
-                return (text.Length > 0 ? JsonNode.Parse(text) : null) ?? new JsonObject();
-            }
-            catch (JsonException)
-            {
-                throw new CommandFailure(ExitCodes.Refused, $"{_http.BaseAddress} did not answer with JSON: is it a master of DTS?");
-            }
+            throw new CommandFailure(ExitCodes.Refused, $"{_http.BaseAddress} {late}") { IsTransient = true };
         }
     }
 
@@ -165,7 +156,7 @@ internal sealed class ApiClient : IDisposable
         }
         catch (Exception wrong) when (wrong is JsonException or InvalidOperationException)
         {
-            // It is not from a master.
+            // No master answered.
         }
 
         var path = answer.RequestMessage?.RequestUri?.AbsolutePath;

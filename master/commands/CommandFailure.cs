@@ -5,11 +5,11 @@ internal sealed class CommandFailure(int exitCode, string message) : Exception(m
 {
     public int ExitCode { get; } = exitCode;
 
-    /// <summary>The master may answer if it is asked again, such as when it has started.</summary>
-    public bool MayPass { get; init; }
+    /// <summary>A retry may succeed, for example once the master is up.</summary>
+    public bool IsTransient { get; init; }
 }
 
-/// <summary>What a script can rely on.</summary>
+/// <summary>The exit codes that scripts can rely on.</summary>
 internal static class ExitCodes
 {
     public const int Done = 0;

@@ -1,12 +1,13 @@
 using System.CommandLine;
 using System.CommandLine.Completions;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using System.Text.Json.Nodes;
 using Dts.Common.Hosting;
 
 namespace Dts.Master.Commands;
 
-/// <summary><c>dts-master ls</c> and the like: clients of a master's API.</summary>
+/// <summary><c>dts-master ls</c> and the other commands; most are clients of a master's API.</summary>
 internal sealed class CommandLine
 {
     private const string DefaultUrl = "http://127.0.0.1:8070";
@@ -14,41 +15,38 @@ internal sealed class CommandLine
 
     private static readonly TimeSpan CompletesWithin = TimeSpan.FromSeconds(2);
 
-    private readonly Terminal _terminal;
     private readonly Func<string, string?> _environment;
     private readonly RootCommand _root;
     private readonly HostCommands _ofHost;
     private readonly Option<string> _url;
-    private readonly Option<string> _tokenFile;
-    private readonly Option<bool> _json = new("--json") { Description = "Print the API's answer as it is", Recursive = true };
+    private readonly Option<string> _tokenFile = Text("--token-file", "A file with the API token (environment: the token in DTS_TOKEN)");
+    private readonly Option<bool> _json = Flag("--json", "Print the API's answer as it is");
 
     /// <param name="settings">The master's settings with their defaults; null = none.</param>
     public CommandLine(
         Terminal terminal, Func<string, string?> environment, Func<IReadOnlyDictionary<string, string>>? settings = null)
     {
-        (_terminal, _environment) = (terminal, environment);
+        (Terminal, _environment) = (terminal, environment);
         _ofHost = new HostCommands(settings ?? (() => new Dictionary<string, string>()));
-        _url = new Option<string>("--url")
+        _url = Text("--url", "The master to ask (environment: DTS_URL)", environment("DTS_URL") ?? DefaultUrl);
+        _root = new RootCommand("The distributed crontab from the command line");
+        foreach (var option in (Option[])[_url, _tokenFile, _json])
         {
-            Description = "The master to ask (environment: DTS_URL)",
-            DefaultValueFactory = _ => environment("DTS_URL") ?? DefaultUrl,
-            Recursive = true,
-        };
-        _tokenFile = new Option<string>("--token-file")
-        {
-            Description = "A file with the API token (environment: DTS_TOKEN has the token itself)",
-            DefaultValueFactory = _ => "",
-            Recursive = true,
-        };
-        _root = new RootCommand("The distributed crontab from the command line") { _url, _tokenFile, _json };
-        foreach (var command in new JobCommands(this).All.Concat(new RunCommands(this).All).Concat(new SetCommands(this).All))
+            option.Recursive = true;
+            _root.Add(option);
+        }
+
+        foreach (var command in (IEnumerable<Command>)
+        [
+            .. new JobCommands(this).All, .. new RunCommands(this).All, .. new SetCommands(this).All, .. new AccessCommands(this).All,
+            _ofHost.Doctor, Completion.Make(terminal),
+        ])
         {
             _root.Add(command);
         }
-
-        _root.Add(_ofHost.Doctor);
-        _root.Add(Completion.Make(terminal));
     }
+
+    public Terminal Terminal { get; }
 
     /// <summary>A line for each command, for the help of the executable.</summary>
     public IEnumerable<string> Lines =>
@@ -67,10 +65,10 @@ internal sealed class CommandLine
         {
             foreach (var error in parsed.Errors)
             {
-                _terminal.Note(error.Message);
+                Terminal.Note(error.Message);
             }
 
-            _terminal.Note($"dts-master {parsed.CommandResult.Command.Name} --help lists what is expected");
+            Terminal.Note($"dts-master {PathOf(parsed.CommandResult)} --help lists what is expected");
             return ExitCodes.Usage;
         }
 
@@ -78,13 +76,13 @@ internal sealed class CommandLine
         {
             var settings = new InvocationConfiguration
             {
-                Output = _terminal.Out, Error = _terminal.Err, EnableDefaultExceptionHandler = false,
+                Output = Terminal.Out, Error = Terminal.Err, EnableDefaultExceptionHandler = false,
             };
             return await parsed.InvokeAsync(settings, cancel);
         }
         catch (CommandFailure failure)
         {
-            _terminal.Note(failure.Message);
+            Terminal.Note(failure.Message);
             return failure.ExitCode;
         }
         catch (OperationCanceledException)
@@ -93,8 +91,8 @@ internal sealed class CommandLine
         }
         catch (Exception failure) when (failure is HttpRequestException or IOException)
         {
-            // While a stream was copied: its beginning at the master, or its end here.
-            _terminal.Note($"{(ApiClient.IsBreak(failure) ? "the answer breaks off" : "the output cannot be written")}: {failure.Message}");
+            // While a stream was copied from the master to the output.
+            Terminal.Note($"{(ApiClient.IsBreak(failure) ? "the answer breaks off" : "the output cannot be written")}: {failure.Message}");
             return ExitCodes.Refused;
         }
     }
@@ -111,8 +109,7 @@ internal sealed class CommandLine
     public static Option<bool> Flag(string name, string description, params string[] aliases) =>
         new(name, aliases) { Description = description };
 
-    /// <summary>A command that asks a master.</summary>
-    public Command Make(string name, string description, Func<Asked, Task<int>> act, params IEnumerable<Symbol> symbols)
+    public static Command Build(string name, string description, IEnumerable<Symbol> symbols)
     {
         var command = new Command(name, description);
         foreach (var symbol in symbols)
@@ -127,15 +124,34 @@ internal sealed class CommandLine
             }
         }
 
+        return command;
+    }
+
+    /// <summary>A command that asks a master.</summary>
+    public Command Make(string name, string description, Func<CommandCall, Task<int>> act, params IEnumerable<Symbol> symbols)
+    {
+        var command = Build(name, description, symbols);
         command.SetAction(async (parsed, cancel) =>
         {
             using var api = Open(parsed);
-            return await act(new Asked(parsed, api, _terminal, parsed.GetValue(_json), cancel));
+            return await act(new CommandCall(parsed, api, Terminal, parsed.GetValue(_json), cancel));
         });
         return command;
     }
 
-    /// <summary>An argument that is completed with the names of jobs.</summary>
+    /// <summary>Refuses the options of the API for a command that asks no master.</summary>
+    public void RefuseOptionsOfApi(CommandResult given)
+    {
+        foreach (var option in (Option[])[_url, _tokenFile, _json])
+        {
+            if (given.GetResult(option) is { Implicit: false })
+            {
+                given.AddError($"{option.Name} is for commands that ask a master; expected --config, for this one writes to etcd");
+            }
+        }
+    }
+
+    /// <summary>An argument that completes with the names of jobs.</summary>
     public Argument<string> Job(string name = "job") => WithJobs(new Argument<string>(name) { Description = "The job's name" });
 
     public Argument<string[]> Jobs() => WithJobs(new Argument<string[]>("job")
@@ -149,6 +165,10 @@ internal sealed class CommandLine
         argument.CompletionSources.Add(NamesOfJobs);
         return argument;
     }
+
+    /// <summary>The words that name a command, such as <c>token create</c>.</summary>
+    private static string PathOf(CommandResult command) =>
+        command.Parent is CommandResult { Parent: not null } above ? $"{PathOf(above)} {command.Command.Name}" : command.Command.Name;
 
     private ApiClient Open(ParseResult parsed)
     {
@@ -180,24 +200,24 @@ internal sealed class CommandLine
         {
             using var api = Open(context.ParseResult);
             var path = ApiClient.Query(ApiClient.Path("jobs"), ("limit", "500"));
-            var page = Task.Run(() => api.GetAsync(path, limit.Token)).GetAwaiter().GetResult(); // The completion is not asynchronous.
-            return [.. (page["jobs"] as JsonArray ?? []).Select(job => new CompletionItem(job.Text("name")))];
+            var page = Task.Run(() => api.GetAsync(path, limit.Token)).GetAwaiter().GetResult(); // Completions are not asynchronous.
+            return [.. page.List("jobs").Select(job => new CompletionItem(job.Text("name")))];
         }
         catch (Exception failure) when (failure is CommandFailure or OperationCanceledException)
         {
-            return []; // A completion never complains.
+            return []; // A completion reports no errors.
         }
     }
 }
 
-/// <summary>A command as it was called.</summary>
-internal sealed record Asked(ParseResult Parsed, ApiClient Api, Terminal Terminal, bool IsJson, CancellationToken Cancel)
+/// <summary>One call of a command.</summary>
+internal sealed record CommandCall(ParseResult Parsed, ApiClient Api, Terminal Terminal, bool IsJson, CancellationToken Cancel)
 {
     public T? Of<T>(Option<T> option) => Parsed.GetValue(option);
 
     public T Of<T>(Argument<T> argument) => Parsed.GetRequiredValue(argument);
 
-    /// <summary>Prints an answer of the API as it is, if --json asks for it, else as <paramref name="show"/> has it.</summary>
+    /// <summary>Prints an answer of the API: as it is with --json, else with <paramref name="show"/>.</summary>
     public int Print(JsonNode answer, Action show, int exitCode = ExitCodes.Done)
     {
         if (IsJson)

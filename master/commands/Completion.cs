@@ -2,7 +2,7 @@ using System.CommandLine;
 
 namespace Dts.Master.Commands;
 
-/// <summary><c>dts-master completion bash</c>: prints what bash needs to complete commands, options and names of jobs.</summary>
+/// <summary><c>dts-master completion bash</c>: prints a script with which bash completes commands, options and names of jobs.</summary>
 internal static class Completion
 {
     private const string Bash =

@@ -1,59 +1,88 @@
+using System.Net.ServerSentEvents;
 using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace Dts.Master.Commands;
 
-/// <summary>Prints a run's output as it comes, and knows where it is.</summary>
-/// <param name="path">Of the output.</param>
-internal sealed class Follower(Asked asked, string path, bool isRaw)
+/// <summary>Prints a run's output as it arrives, until the run has ended.</summary>
+internal sealed class Follower(CommandCall call, string path, bool isRaw)
 {
-    /// <summary>The byte to go on with.</summary>
-    public string Offset { get; private set; } = "0";
+    private const int TriesMax = 8;
 
-    /// <summary>A stream has begun at least once, so the master and the run are known.</summary>
-    public bool HasBegun { get; private set; }
+    private string _offset = "0"; // The next byte to read.
+    private bool _hasBegun; // A stream has begun at least once, so the master and the run are known.
 
-    /// <summary>Reads one event stream. Returns the exit code, or null if the stream ended before the run.</summary>
-    public async Task<int?> ReadAsync()
+    /// <remarks>
+    /// Resumes when the connection breaks, or when the master or its log store is unavailable. Gives up after some tries without a byte.
+    /// </remarks>
+    public async Task<int> RunAsync()
     {
-        using var answer = await asked.Api.OpenAsync(ApiClient.Query(path, ("follow", "true"), ("offset", Offset)), asked.Cancel);
-        HasBegun = true;
-        using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(asked.Cancel), Encoding.UTF8);
-        var (name, next) = ("", Offset);
-        while (await reader.ReadLineAsync(asked.Cancel) is { } text)
+        for (var failures = 0; ;)
         {
-            if (text.StartsWith("id: ", StringComparison.Ordinal))
+            var (from, why) = (_offset, "its end is missing");
+            try
             {
-                next = text[4..];
+                if (await ReadAsync())
+                {
+                    return ExitCodes.Done;
+                }
             }
-            else if (text.StartsWith("event: ", StringComparison.Ordinal))
+            catch (CommandFailure failure) when (failure.IsTransient && _hasBegun)
             {
-                name = text[7..];
+                why = failure.Message;
             }
-            else if (text.StartsWith("data: ", StringComparison.Ordinal) && name == "end")
+            catch (Exception failure) when (failure is JsonException || ApiClient.IsBreak(failure))
             {
-                asked.Terminal.Note(text[6..]);
-                return ExitCodes.Done;
+                why = failure.Message;
             }
-            else if (text.StartsWith("data: ", StringComparison.Ordinal) && name.Length > 0)
+
+            failures = _offset != from ? 0 : failures + 1;
+            if (failures == TriesMax)
             {
-                await CheckAsync();
-                throw new CommandFailure(ExitCodes.Refused, text[6..]) { MayPass = true };
+                throw new CommandFailure(
+                    ExitCodes.Refused, $"the output broke off at byte {_offset}, {TriesMax} times without progress: {why}");
             }
-            else if (text.StartsWith("data: ", StringComparison.Ordinal))
+
+            if (failures > 0)
             {
-                using var piece = new MemoryStream(BytesOf(JsonNode.Parse(text[6..])));
-                await asked.Terminal.CopyAsync(piece, isRaw, asked.Cancel);
-                Offset = next;
+                await Task.Delay(TimeSpan.FromSeconds(Math.Min(5, 0.25 * (1 << failures))), call.Cancel);
+            }
+        }
+    }
+
+    /// <summary>Reads one event stream; false = it ended before the run.</summary>
+    private async Task<bool> ReadAsync()
+    {
+        using var answer = await call.Api.OpenAsync(ApiClient.Query(path, ("follow", "true"), ("offset", _offset)), call.Cancel);
+        _hasBegun = true;
+        await foreach (var told in SseParser.Create(await answer.Content.ReadAsStreamAsync(call.Cancel)).EnumerateAsync(call.Cancel))
+        {
+            switch (told.EventType)
+            {
+                case SseParser.EventTypeDefault:
+                    using (var piece = new MemoryStream(BytesOf(JsonNode.Parse(told.Data))))
+                    {
+                        await call.Terminal.CopyAsync(piece, isRaw, call.Cancel);
+                    }
+
+                    _offset = told.EventId ?? _offset;
+                    break;
+                case "end":
+                    call.Terminal.Note(told.Data);
+                    return true;
+                default:
+                    await ThrowIfNoRunAsync();
+                    throw new CommandFailure(ExitCodes.Refused, told.Data) { IsTransient = true };
             }
         }
 
-        return null;
+        return false;
     }
 
     /// <summary>An error in a stream does not say whether a retry can help. The plain output does: 404 when there is no run.</summary>
-    private async Task CheckAsync() =>
-        (await asked.Api.OpenAsync(ApiClient.Query(path, ("offset", Offset)), asked.Cancel)).Dispose();
+    private async Task ThrowIfNoRunAsync() =>
+        (await call.Api.OpenAsync(ApiClient.Query(path, ("offset", _offset)), call.Cancel)).Dispose();
 
     private static byte[] BytesOf(JsonNode? piece) =>
         piece.Text("base64") is { Length: > 0 } bytes ? Convert.FromBase64String(bytes) : Encoding.UTF8.GetBytes(piece.Text("text"));

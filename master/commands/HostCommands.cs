@@ -4,14 +4,14 @@ using Dts.Common.Doctor;
 namespace Dts.Master.Commands;
 
 /// <summary>
-/// What <c>doctor</c> and <c>ledger --job</c> take besides: the master's settings. The executable carries both out before this command
-/// line reads anything; here they are completed, and <c>ledger --help</c> lists them.
+/// The options of <c>doctor</c> and <c>ledger --job</c>, for completion and for <c>ledger --help</c>: the master's settings. The executable
+/// performs both before this command line parses anything.
 /// </summary>
 internal sealed class HostCommands(Func<IReadOnlyDictionary<string, string>> settings)
 {
     public Command Doctor { get; } = new(DoctorCommand.Name, DoctorCommand.Purpose);
 
-    /// <summary>Adds the options; only a command that is carried out or completed needs them.</summary>
+    /// <summary>Adds the options; only a command that is performed or completed needs them.</summary>
     public void Complete(Command ledger)
     {
         ledger.Add(Make("--job", "The job, read from etcd and the log without a master", ""));
@@ -32,7 +32,7 @@ internal sealed class HostCommands(Func<IReadOnlyDictionary<string, string>> set
         {
             if (!given.Implicit)
             {
-                given.AddError($"{name} needs --job, which asks etcd and the log; expected --url to ask a master");
+                given.AddError($"{name} needs --job, which reads etcd and the log; expected --url to ask a master");
             }
         });
         return option;

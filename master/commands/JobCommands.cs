@@ -17,17 +17,17 @@ internal sealed class JobCommands(CommandLine line)
     {
         var filter = new Argument<string[]>("filter")
         {
-            Description = "Which jobs, such as state:failing label:team=pay backup; without it all",
+            Description = "The jobs, such as state:failing label:team=pay backup; without it all",
             Arity = ArgumentArity.ZeroOrMore,
             DefaultValueFactory = _ => [],
         };
-        var sort = CommandLine.Text("--sort", "name, next, last or state; -next is the other way round", "name");
-        var limit = CommandLine.Number("--limit", "The most jobs that are listed", 100, "-n");
-        return line.Make("ls", "Lists jobs: state, schedule, last and next run", asked => LsAsync(
-            asked, string.Join(' ', asked.Of(filter)), asked.Of(sort)!, asked.Of(limit)), filter, sort, limit);
+        var sort = CommandLine.Text("--sort", "name, next, last or state; -next reverses the order", "name");
+        var limit = CommandLine.Number("--limit", "The most jobs to list", 100, "-n");
+        return line.Make("ls", "Lists jobs: state, schedule, last and next run", call => LsAsync(
+            call, string.Join(' ', call.Of(filter)), call.Of(sort)!, call.Of(limit)), filter, sort, limit);
     }
 
-    private static async Task<int> LsAsync(Asked asked, string filter, string sort, int limit)
+    private static async Task<int> LsAsync(CommandCall call, string filter, string sort, int limit)
     {
         List<JsonNode?> rows = [];
         JsonNode page;
@@ -35,9 +35,9 @@ internal sealed class JobCommands(CommandLine line)
         do
         {
             var size = Math.Clamp(limit - rows.Count, 1, PageMax).ToString(CultureInfo.InvariantCulture);
-            page = await asked.Api.GetAsync(
+            page = await call.Api.GetAsync(
                 ApiClient.Query(ApiClient.Path("jobs"), ("filter", filter), ("sort", sort), ("limit", size), ("after", after)),
-                asked.Cancel);
+                call.Cancel);
             rows.AddRange(page.List("jobs"));
             after = page.Text("next");
         }
@@ -47,12 +47,12 @@ internal sealed class JobCommands(CommandLine line)
         {
             ["jobs"] = new JsonArray([.. rows.Select(row => row?.DeepClone())]), ["total"] = page["total"]?.DeepClone(),
         };
-        return asked.Print(answer, () =>
+        return call.Print(answer, () =>
         {
-            asked.Terminal.Table([["JOB", "STATE", "LAST", "NEXT", "SCHEDULE"], .. rows.Select(Row)]);
+            call.Terminal.Table([["JOB", "STATE", "LAST", "NEXT", "SCHEDULE"], .. rows.Select(Row)]);
             if (after.Length > 0)
             {
-                asked.Terminal.Note($"{rows.Count} of {page.Text("total")} jobs; --limit lists more");
+                call.Terminal.Note($"{rows.Count} of {page.Text("total")} jobs; --limit lists more");
             }
         });
     }
@@ -68,10 +68,10 @@ internal sealed class JobCommands(CommandLine line)
     private Command Get()
     {
         var job = line.Job();
-        return line.Make("get", "Prints a job's definition", async asked =>
+        return line.Make("get", "Prints a job's definition", async call =>
         {
-            var found = await asked.Api.GetAsync(ApiClient.Path("jobs", asked.Of(job)), asked.Cancel);
-            return asked.Print(found, () => asked.Terminal.Line(found.ToJsonString(Answers.Indented)));
+            var found = await call.Api.GetAsync(ApiClient.Path("jobs", call.Of(job)), call.Cancel);
+            return call.Print(found, () => call.Terminal.Line(found.ToJsonString(Answers.Indented)));
         }, job);
     }
 
@@ -80,35 +80,35 @@ internal sealed class JobCommands(CommandLine line)
         var file = new Argument<string>("file") { Description = "A file with one job as JSON or YAML; - is standard input" };
         var create = CommandLine.Flag("--create", "Refuse if the job exists");
         var revision = CommandLine.Text("--if-match", "Refuse if the job has another revision");
-        var lenient = CommandLine.Flag("--lenient", "Keep members that are not known");
+        var lenient = CommandLine.Flag("--lenient", "Keep unknown members");
         var dryRun = CommandLine.Flag("--dry-run", "Check it, and save nothing");
-        return line.Make("save", "Creates or replaces a job", async asked =>
+        return line.Make("save", "Creates or replaces a job", async call =>
         {
-            var (name, members) = ReadOne(await asked.Terminal.ReadFileAsync(asked.Of(file), asked.Cancel));
+            var (name, members) = ReadOne(await call.Terminal.ReadFileAsync(call.Of(file), call.Cancel));
             List<(string, string)> headers = [];
-            if (asked.Of(create))
+            if (call.Of(create))
             {
                 headers.Add(("If-None-Match", "*"));
             }
 
-            if (asked.Of(revision) is { Length: > 0 } seen)
+            if (call.Of(revision) is { Length: > 0 } seen)
             {
                 headers.Add(("If-Match", seen.StartsWith('"') ? seen : $"\"{seen}\""));
             }
 
             var path = ApiClient.Query(
                 ApiClient.Path("jobs", name),
-                ("lenient", asked.Of(lenient) ? "true" : null),
-                ("dryRun", asked.Of(dryRun) ? "true" : null));
+                ("lenient", call.Of(lenient) ? "true" : null),
+                ("dryRun", call.Of(dryRun) ? "true" : null));
             using var body = ApiClient.Json(members);
-            var saved = await asked.Api.SendAsync(HttpMethod.Put, path, body, asked.Cancel, headers: [.. headers]);
-            return asked.Print(saved, () =>
+            var saved = await call.Api.SendAsync(HttpMethod.Put, path, body, call.Cancel, headers: [.. headers]);
+            return call.Print(saved, () =>
             {
-                asked.Terminal.Line($"{(asked.Of(dryRun) ? "would save" : "saved")} {Display.Line(name)}: {saved.Text("words")}");
-                asked.Terminal.Line($"next: {string.Join(' ', saved.Texts("next"))}");
+                call.Terminal.Line($"{(call.Of(dryRun) ? "would save" : "saved")} {Display.Line(name)}: {saved.Text("words")}");
+                call.Terminal.Line($"next: {string.Join(' ', saved.Texts("next"))}");
                 foreach (var warning in saved.Texts("warnings"))
                 {
-                    asked.Terminal.Note($"warning: {warning}");
+                    call.Terminal.Note($"warning: {warning}");
                 }
             });
         }, file, create, revision, lenient, dryRun);
@@ -136,12 +136,12 @@ internal sealed class JobCommands(CommandLine line)
     {
         var jobs = line.Jobs();
         var does = enabled ? "Resumes paused jobs" : "Pauses jobs: no plan times until they are resumed";
-        return line.Make(name, does, async asked =>
+        return line.Make(name, does, async call =>
         {
-            foreach (var job in asked.Of(jobs))
+            foreach (var job in call.Of(jobs))
             {
-                var answer = await asked.Api.SendAsync(HttpMethod.Post, ApiClient.Path("jobs", job, name), null, asked.Cancel);
-                asked.Print(answer, () => asked.Terminal.Line($"{(enabled ? "resumed" : "paused")} {Display.Line(job)}"));
+                var answer = await call.Api.SendAsync(HttpMethod.Post, ApiClient.Path("jobs", job, name), null, call.Cancel);
+                call.Print(answer, () => call.Terminal.Line($"{(enabled ? "resumed" : "paused")} {Display.Line(job)}"));
             }
 
             return ExitCodes.Done;
@@ -156,9 +156,9 @@ internal sealed class JobCommands(CommandLine line)
         var count = CommandLine.Number("--count", "How many times", 5, "-n");
         var expr = CommandLine.Text("--expr", "A schedule instead of a job's");
         var zone = CommandLine.Text("--zone", "The time zone of --expr (IANA)");
-        return line.Make("next", "Says in words when a job runs, and its next times", async asked =>
+        return line.Make("next", "Prints a job's schedule in words, and its next plan times", async call =>
         {
-            var (name, text, id) = (asked.Of(job), asked.Of(expr)!, asked.Of(zone)!);
+            var (name, text, id) = (call.Of(job), call.Of(expr)!, call.Of(zone)!);
             if (name.Length == 0 == (text.Length == 0))
             {
                 throw new CommandFailure(ExitCodes.Usage, "next needs either a job or --expr");
@@ -166,25 +166,25 @@ internal sealed class JobCommands(CommandLine line)
 
             if (name.Length > 0)
             {
-                var found = await asked.Api.GetAsync(ApiClient.Path("jobs", name), asked.Cancel);
+                var found = await call.Api.GetAsync(ApiClient.Path("jobs", name), call.Cancel);
                 (text, id) = (found.Text("cronExpr"), found.Text("timeZone"));
             }
 
-            var n = asked.Of(count).ToString(CultureInfo.InvariantCulture);
-            var preview = await asked.Api.GetAsync(
+            var n = call.Of(count).ToString(CultureInfo.InvariantCulture);
+            var preview = await call.Api.GetAsync(
                 ApiClient.Query(ApiClient.Path("schedule", "preview"), ("expr", text), ("zone", id), ("name", name), ("n", n)),
-                asked.Cancel);
-            return asked.Print(preview, () =>
+                call.Cancel);
+            return call.Print(preview, () =>
             {
-                asked.Terminal.Line(preview.Text("description"));
+                call.Terminal.Line(preview.Text("description"));
                 foreach (var time in preview.Texts("next"))
                 {
-                    asked.Terminal.Line(time);
+                    call.Terminal.Line(time);
                 }
 
                 foreach (var warning in preview.Texts("warnings"))
                 {
-                    asked.Terminal.Note($"warning: {warning}");
+                    call.Terminal.Note($"warning: {warning}");
                 }
             });
         }, job, count, expr, zone);

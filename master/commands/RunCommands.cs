@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dts.Common.Hosting;
 
@@ -9,13 +8,13 @@ namespace Dts.Master.Commands;
 /// <summary>Commands about runs.</summary>
 internal sealed class RunCommands(CommandLine line)
 {
-    private const int WaitSecondsMax = 600; // Of one request; a longer wait takes several.
+    private const int WaitSecondsMax = 600; // Per request; a longer wait takes several.
 
     private const string Time = "a time such as 2026-11-22T10:00:00Z, or a date; without a zone it is UTC";
 
-    private const string AboutLedger = "Lists every planned time of a job with its ending. "
-        + "dts-master ledger --job NAME asks etcd and the log itself, with settings of the master, and needs no master. "
-        + "exit code 0: each planned time that has come has one ending; 1: one has none or two; "
+    private const string AboutLedger = "Lists every plan time of a job with its ending. "
+        + "dts-master ledger --job NAME reads etcd and the log itself, with the master's settings, and needs no master. "
+        + "exit code 0: every past plan time has one ending; 1: one has none or two; "
         + "2: the ledger cannot be read, or the job is unknown; 64, with --job 78: wrong arguments";
 
     private static readonly TimeSpan BeyondWait = TimeSpan.FromSeconds(30);
@@ -27,32 +26,32 @@ internal sealed class RunCommands(CommandLine line)
         var job = line.Job();
         var worker = CommandLine.Text("--worker", "The only worker that may run it");
         var env = CommandLine.Texts("--env", "NAME=VALUE for the command; may be repeated", "-e");
-        var wait = CommandLine.Flag("--wait", "Wait for the end of this run, print its output, and exit with 1 unless it succeeded", "-w");
-        var timeout = CommandLine.Number("--timeout", "The most seconds to wait; 0 waits for as long as it takes", 0);
+        var wait = CommandLine.Flag("--wait", "Wait until this run has ended, print its output, and exit with 1 unless it succeeded", "-w");
+        var timeout = CommandLine.Number("--timeout", "The most seconds to wait; 0 = no limit", 0);
         var raw = CommandLine.Flag("--raw", "Print control characters of the output as they are");
-        return line.Make("run", "Runs a job now", async asked =>
+        return line.Make("run", "Runs a job now", async call =>
         {
-            var name = asked.Of(job);
-            var body = BodyOf(asked.Of(worker)!, asked.Of(env)!);
-            var answer = asked.Of(wait)
-                ? await WaitAsync(asked, name, body, asked.Of(timeout))
-                : await AskAsync(asked, name, body, 0, NewKey());
+            var name = call.Of(job);
+            var body = RunBodyOf(call.Of(worker)!, call.Of(env)!);
+            var answer = call.Of(wait)
+                ? await WaitAsync(call, name, body, call.Of(timeout))
+                : await AskAsync(call, name, body, 0, NewKey());
             if (answer["status"] is null)
             {
-                var code = asked.Of(wait) ? ExitCodes.Failed : ExitCodes.Done;
-                return asked.Print(answer, () => asked.Terminal.Line(answer.Text("runId")), code);
+                var code = call.Of(wait) ? ExitCodes.Failed : ExitCodes.Done;
+                return call.Print(answer, () => call.Terminal.Line(answer.Text("runId")), code);
             }
 
-            return asked.Print(answer, () =>
+            return call.Print(answer, () =>
             {
-                asked.Terminal.Write(answer.Text("output"), asked.Of(raw));
+                call.Terminal.Write(answer.Text("output"), call.Of(raw));
                 var err = answer.Line("err");
-                asked.Terminal.Note($"{Display.Line(name)} {answer.Line("status")}{(err.Length > 0 ? $": {err}" : "")}");
+                call.Terminal.Note($"{Display.Line(name)} {answer.Line("status")}{(err.Length > 0 ? $": {err}" : "")}");
             }, answer.Text("status") == "succeeded" ? ExitCodes.Done : ExitCodes.Failed);
         }, job, worker, env, wait, timeout, raw);
     }
 
-    private static JsonObject BodyOf(string worker, string[] env)
+    private static JsonObject RunBodyOf(string worker, string[] env)
     {
         var variables = new JsonObject();
         foreach (var variable in env)
@@ -62,12 +61,7 @@ internal sealed class RunCommands(CommandLine line)
                 ExitCodes.Usage, $"--env is \"{Display.Line(variable)}\"; expected NAME=VALUE")] = variable[(at + 1)..];
         }
 
-        var body = new JsonObject();
-        if (worker.Length > 0)
-        {
-            body["worker"] = worker;
-        }
-
+        var body = BodyOf(("worker", worker));
         if (variables.Count > 0)
         {
             body["env"] = variables;
@@ -76,15 +70,27 @@ internal sealed class RunCommands(CommandLine line)
         return body;
     }
 
-    /// <summary>The record, or the run that was asked for when the time is up.</summary>
+    /// <summary>The members that have a value.</summary>
+    private static JsonObject BodyOf(params (string Name, string? Value)[] members)
+    {
+        var body = new JsonObject();
+        foreach (var (name, value) in members.Where(member => member.Value is { Length: > 0 }))
+        {
+            body[name] = value;
+        }
+
+        return body;
+    }
+
+    /// <summary>The record, or the run that was call for when the time is up.</summary>
     /// <remarks>The request is repeated with one key, so the job runs once.</remarks>
-    private static async Task<JsonNode> WaitAsync(Asked asked, string job, JsonObject body, int timeoutSeconds)
+    private static async Task<JsonNode> WaitAsync(CommandCall call, string job, JsonObject body, int timeoutSeconds)
     {
         var key = NewKey();
         for (var waited = 0; ;)
         {
             var seconds = timeoutSeconds == 0 ? WaitSecondsMax : Math.Min(WaitSecondsMax, timeoutSeconds - waited);
-            var answer = await AskAsync(asked, job, body, seconds, key);
+            var answer = await AskAsync(call, job, body, seconds, key);
             waited += seconds;
             if (answer["status"] is not null)
             {
@@ -93,22 +99,22 @@ internal sealed class RunCommands(CommandLine line)
 
             if (timeoutSeconds > 0 && waited >= timeoutSeconds)
             {
-                asked.Terminal.Note(
+                call.Terminal.Note(
                     $"{Display.Line(job)} has not ended after {timeoutSeconds} s; it goes on as run {answer.Line("runId")}");
                 return answer;
             }
         }
     }
 
-    private static async Task<JsonNode> AskAsync(Asked asked, string job, JsonObject body, int waitSeconds, string key)
+    private static async Task<JsonNode> AskAsync(CommandCall call, string job, JsonObject body, int waitSeconds, string key)
     {
         using var content = ApiClient.Json(body);
         var wait = waitSeconds > 0 ? waitSeconds.ToString(CultureInfo.InvariantCulture) : null;
-        return await asked.Api.SendAsync(
+        return await call.Api.SendAsync(
             HttpMethod.Post,
             ApiClient.Query(ApiClient.Path("jobs", job, "run"), ("wait", wait)),
             content,
-            asked.Cancel,
+            call.Cancel,
             TimeSpan.FromSeconds(waitSeconds) + BeyondWait,
             ("Idempotency-Key", key));
     }
@@ -124,30 +130,29 @@ internal sealed class RunCommands(CommandLine line)
         };
         var follow = CommandLine.Flag("--follow", "Go on printing until the run has ended", "-f");
         var raw = CommandLine.Flag("--raw", "Print control characters as they are");
-        return line.Make("logs", "Prints the output of a run", async asked =>
+        return line.Make("logs", "Prints the output of a run", async call =>
         {
-            var name = asked.Of(job);
-            var runId = asked.Of(run) is { Length: > 0 } given ? given : await FindLatestAsync(asked, name);
+            var name = call.Of(job);
+            var runId = call.Of(run) is { Length: > 0 } given ? given : await FindLatestAsync(call, name);
             var path = ApiClient.Path("runs", name, runId, "output");
-            if (asked.Of(follow))
+            if (call.Of(follow))
             {
-                return await FollowAsync(asked, path, asked.Of(raw));
+                return await new Follower(call, path, call.Of(raw)).RunAsync();
             }
 
-            using var answer = await asked.Api.OpenAsync(path, asked.Cancel);
-            await asked.Terminal.CopyAsync(await answer.Content.ReadAsStreamAsync(asked.Cancel), asked.Of(raw), asked.Cancel);
-
+            using var answer = await call.Api.OpenAsync(path, call.Cancel);
+            await call.Terminal.CopyAsync(await answer.Content.ReadAsStreamAsync(call.Cancel), call.Of(raw), call.Cancel);
             return ExitCodes.Done;
         }, job, run, follow, raw);
     }
 
-    private static async Task<string> FindLatestAsync(Asked asked, string job)
+    private static async Task<string> FindLatestAsync(CommandCall call, string job)
     {
         var escaped = job.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
         var quoted = $"job:\"{escaped}\"";
         foreach (var (filter, list) in new[] { ($"{quoted} state:running", "unended"), (quoted, "runs") })
         {
-            var page = await asked.Api.GetAsync(ApiClient.Query(ApiClient.Path("runs"), ("filter", filter), ("limit", "1")), asked.Cancel);
+            var page = await call.Api.GetAsync(ApiClient.Query(ApiClient.Path("runs"), ("filter", filter), ("limit", "1")), call.Cancel);
             if (page.List(list).FirstOrDefault() is { } run)
             {
                 return RunIdOf(run, job);
@@ -172,76 +177,20 @@ internal sealed class RunCommands(CommandLine line)
                 $"the latest run of job \"{Display.Line(job)}\" is a record of the original system; its output cannot be read here");
     }
 
-    /// <summary>Reads the event stream of an output to its end.</summary>
-    /// <remarks>
-    /// Asks again from where it is when the connection breaks, or when the master or its log store is away; gives up when nothing has come
-    /// for some tries.
-    /// </remarks>
-    private static async Task<int> FollowAsync(Asked asked, string path, bool isRaw)
-    {
-        const int tries = 8;
-        var follower = new Follower(asked, path, isRaw);
-        var failures = 0;
-        while (true)
-        {
-            var from = follower.Offset;
-            string why;
-            try
-            {
-                if (await follower.ReadAsync() is { } code)
-                {
-                    return code;
-                }
-
-                why = "its end is missing";
-            }
-            catch (CommandFailure failure) when (failure.MayPass && follower.HasBegun)
-            {
-                why = failure.Message;
-            }
-            catch (Exception failure) when (failure is JsonException || ApiClient.IsBreak(failure))
-            {
-                why = failure.Message;
-            }
-
-            failures = follower.Offset != from ? 0 : failures + 1;
-            if (failures == tries)
-            {
-                throw new CommandFailure(ExitCodes.Refused, $"the output breaks off at byte {follower.Offset} again and again: {why}");
-            }
-
-            if (failures > 0)
-            {
-                await Task.Delay(PauseAfter(failures), asked.Cancel);
-            }
-        }
-    }
-
-    private static TimeSpan PauseAfter(int failures) => TimeSpan.FromSeconds(Math.Min(5, 0.25 * (1 << failures)));
-
     private Command Kill()
     {
         var job = line.Job();
         var run = CommandLine.Text("--run", "Only this run; without it all runs of the job");
         var reason = CommandLine.Text("--reason", "Why; the run's record keeps it");
-        return line.Make("kill", "Ends the runs of a job", async asked =>
+        return line.Make("kill", "Ends the runs of a job", async call =>
         {
-            var body = new JsonObject();
-            foreach (var (member, value) in new[] { ("runId", asked.Of(run)!), ("reason", asked.Of(reason)!) })
-            {
-                if (value.Length > 0)
-                {
-                    body[member] = value;
-                }
-            }
-
-            using var content = ApiClient.Json(body);
-            var answer = await asked.Api.SendAsync(HttpMethod.Post, ApiClient.Path("jobs", asked.Of(job), "kill"), content, asked.Cancel);
-            return asked.Print(answer, () =>
+            using var content = ApiClient.Json(BodyOf(("runId", call.Of(run)), ("reason", call.Of(reason))));
+            var answer = await call.Api.SendAsync(HttpMethod.Post, ApiClient.Path("jobs", call.Of(job), "kill"), content, call.Cancel);
+            return call.Print(answer, () =>
             {
                 var (running, cancelled) = (answer.Texts("running").ToList(), answer.Texts("cancelled").ToList());
-                asked.Terminal.Line($"{running.Count} runs are asked to end, {cancelled.Count} are cancelled in the queue");
-                running.Concat(cancelled).ToList().ForEach(asked.Terminal.Line);
+                call.Terminal.Line($"{running.Count} runs are asked to end, {cancelled.Count} are cancelled in the queue");
+                running.Concat(cancelled).ToList().ForEach(call.Terminal.Line);
             });
         }, job, run, reason);
     }
@@ -251,22 +200,22 @@ internal sealed class RunCommands(CommandLine line)
         var job = line.Job();
         var from = CommandLine.Text("--from", $"The start of the span, {Time}; without it the day before its end");
         var to = CommandLine.Text("--to", "The end of the span; without it now");
-        return line.Make("ledger", AboutLedger, async asked =>
+        return line.Make("ledger", AboutLedger, async call =>
         {
             var faults = 0;
             var after = "";
             do
             {
-                var page = await asked.Api.GetAsync(
+                var page = await call.Api.GetAsync(
                     ApiClient.Query(
-                        ApiClient.Path("jobs", asked.Of(job), "ledger"), ("from", asked.Of(from)), ("to", asked.Of(to)), ("after", after)),
-                    asked.Cancel);
+                        ApiClient.Path("jobs", call.Of(job), "ledger"), ("from", call.Of(from)), ("to", call.Of(to)), ("after", after)),
+                    call.Cancel);
                 faults += page.List("lines").Count(fire => fire.Text("fault").Length > 0);
-                asked.Print(page, () =>
+                call.Print(page, () =>
                 {
                     foreach (var fire in page.List("lines"))
                     {
-                        asked.Terminal.Line(Describe(fire));
+                        call.Terminal.Line(Describe(fire));
                     }
                 });
                 after = page.Text("next");

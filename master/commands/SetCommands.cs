@@ -14,29 +14,29 @@ internal sealed class SetCommands(CommandLine line)
     private Command Import()
     {
         var file = new Argument<string>("file") { Description = "A crontab; - is standard input", DefaultValueFactory = _ => "-" };
-        var dryRun = CommandLine.Flag("--dry-run", "Say what would be imported, and save nothing");
-        var format = CommandLine.Text("--format", "user, system (with a user in each line), or empty to find out");
+        var dryRun = CommandLine.Flag("--dry-run", "Print what would be imported, and save nothing");
+        var format = CommandLine.Text("--format", "user, or system (with a user in each line); without it detected");
         var user = CommandLine.Text("--user", "The user that the commands run as");
-        var prefix = CommandLine.Text("--prefix", "Begins the names of the jobs");
+        var prefix = CommandLine.Text("--prefix", "A prefix for the names of the jobs");
         var label = CommandLine.Texts("--label", "KEY=VALUE for all jobs; may be repeated", "-l");
         var paused = CommandLine.Flag("--paused", "Save the jobs paused");
-        var replace = CommandLine.Flag("--replace", "Change jobs of the same names that differ");
-        return line.Make("import", "Imports a crontab", async asked =>
+        var replace = CommandLine.Flag("--replace", "Replace existing jobs that differ");
+        return line.Make("import", "Imports a crontab", async call =>
         {
             var path = ApiClient.Query(
                 ApiClient.Path("import"),
                 [
-                    ("format", asked.Of(format)),
-                    ("user", asked.Of(user)),
-                    ("prefix", asked.Of(prefix)),
-                    ("paused", Flag(asked.Of(paused))),
-                    ("replace", Flag(asked.Of(replace))),
-                    ("dryRun", Flag(asked.Of(dryRun))),
-                    .. asked.Of(label)!.Select(text => ("label", (string?)text)),
+                    ("format", call.Of(format)),
+                    ("user", call.Of(user)),
+                    ("prefix", call.Of(prefix)),
+                    ("paused", Flag(call.Of(paused))),
+                    ("replace", Flag(call.Of(replace))),
+                    ("dryRun", Flag(call.Of(dryRun))),
+                    .. call.Of(label)!.Select(text => ("label", (string?)text)),
                 ]);
-            using var body = ApiClient.Bytes(await asked.Terminal.ReadFileAsync(asked.Of(file), asked.Cancel), "text/plain");
-            var answer = await asked.Api.SendAsync(HttpMethod.Post, path, body, asked.Cancel, AppliesWithin);
-            return asked.Print(answer, () => ShowImport(asked.Terminal, answer));
+            using var body = ApiClient.Bytes(await call.Terminal.ReadFileAsync(call.Of(file), call.Cancel), "text/plain");
+            var answer = await call.Api.SendAsync(HttpMethod.Post, path, body, call.Cancel, AppliesWithin);
+            return call.Print(answer, () => ShowImport(call.Terminal, answer));
         }, file, dryRun, format, user, prefix, label, paused, replace);
     }
 
@@ -48,7 +48,7 @@ internal sealed class SetCommands(CommandLine line)
             {
                 "job" => $"{read.Line("change")} {read.Line("name")}: {read.Text("words")}",
                 "variable" => $"variable {read.Line("name")}",
-                "disabled" => "is turned off by its #, and not imported",
+                "disabled" => "is commented out, and not imported",
                 _ => $"refused: {read.Text("reason")}",
             });
             ShowMembers(terminal, read);
@@ -74,28 +74,28 @@ internal sealed class SetCommands(CommandLine line)
         };
         var dryRun = CommandLine.Flag("--dry-run", "Print the plan, and change nothing");
         var prune = CommandLine.Text("--prune", "label:KEY=VALUE: delete jobs with this label that are not in the files");
-        var lenient = CommandLine.Flag("--lenient", "Keep members that are not known");
-        return line.Make("apply", "Makes the jobs those of files: all of them, or none", async asked =>
+        var lenient = CommandLine.Flag("--lenient", "Keep unknown members");
+        return line.Make("apply", "Makes the jobs match files: all changes, or none", async call =>
         {
             var path = ApiClient.Query(
                 ApiClient.Path("apply"),
-                ("prune", asked.Of(prune)),
-                ("lenient", Flag(asked.Of(lenient))),
-                ("dryRun", Flag(asked.Of(dryRun))));
-            using var body = ApiClient.Json(await ReadAsync(asked, asked.Of(files)));
-            var answer = await asked.Api.SendAsync(HttpMethod.Post, path, body, asked.Cancel, AppliesWithin);
-            return asked.Print(answer, () => ShowPlan(asked.Terminal, answer));
+                ("prune", call.Of(prune)),
+                ("lenient", Flag(call.Of(lenient))),
+                ("dryRun", Flag(call.Of(dryRun))));
+            using var body = ApiClient.Json(await ReadAsync(call, call.Of(files)));
+            var answer = await call.Api.SendAsync(HttpMethod.Post, path, body, call.Cancel, AppliesWithin);
+            return call.Print(answer, () => ShowPlan(call.Terminal, answer));
         }, files, dryRun, prune, lenient);
     }
 
-    private static async Task<JsonArray> ReadAsync(Asked asked, string[] files)
+    private static async Task<JsonArray> ReadAsync(CommandCall call, string[] files)
     {
         var set = new JsonArray();
         foreach (var file in files)
         {
             try
             {
-                foreach (var wanted in Crontab.JobSet.Read(await asked.Terminal.ReadFileAsync(file, asked.Cancel), ""))
+                foreach (var wanted in Crontab.JobSet.Read(await call.Terminal.ReadFileAsync(file, call.Cancel), ""))
                 {
                     set.Add(wanted.Members?.DeepClone()
                         ?? throw new CommandFailure(ExitCodes.Refused, $"{file}, {wanted.Place}: {wanted.Fault}"));
@@ -129,11 +129,11 @@ internal sealed class SetCommands(CommandLine line)
     {
         foreach (var change in job.List("members"))
         {
-            terminal.Line($"    {change.Line("member")}: {Shown(change?["was"])} -> {Shown(change?["is"])}");
+            terminal.Line($"    {change.Line("member")}: {Compact(change?["was"])} -> {Compact(change?["is"])}");
         }
     }
 
-    private static string Shown(JsonNode? value) => Display.Line(value?.ToJsonString(Answers.Compact) ?? "-");
+    private static string Compact(JsonNode? value) => Display.Line(value?.ToJsonString(Answers.Compact) ?? "-");
 
     private static void ShowCounts(Terminal terminal, JsonNode answer, params IEnumerable<string> counts) => terminal.Line(
         (answer.Text("dryRun") == "true" ? "dry run, nothing was changed: " : "")
@@ -144,11 +144,11 @@ internal sealed class SetCommands(CommandLine line)
         var format = CommandLine.Text("--format", "json, yaml or crontab", "json");
         format.AcceptOnlyFromAmong("json", "yaml", "crontab");
         var label = CommandLine.Text("--label", "KEY=VALUE: only jobs with this label", "", "-l");
-        return line.Make("export", "Prints all jobs as JSON, YAML or a crontab", async asked =>
+        return line.Make("export", "Prints all jobs as JSON, YAML or a crontab", async call =>
         {
-            asked.Terminal.Write(
-                await asked.Api.GetTextAsync(
-                    ApiClient.Query(ApiClient.Path("export"), ("format", asked.Of(format)), ("label", asked.Of(label))), asked.Cancel),
+            call.Terminal.Write(
+                await call.Api.GetTextAsync(
+                    ApiClient.Query(ApiClient.Path("export"), ("format", call.Of(format)), ("label", call.Of(label))), call.Cancel),
                 isRaw: false);
             return ExitCodes.Done;
         }, format, label);

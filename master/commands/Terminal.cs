@@ -3,9 +3,9 @@ using Dts.Common.Hosting;
 
 namespace Dts.Master.Commands;
 
-/// <summary>Where a command reads and prints.</summary>
-/// <param name="Output">For bytes; what <see cref="Out"/> prints goes there, too.</param>
-/// <param name="IsTerminal">A person sees the output: what jobs have written is shown without control characters.</param>
+/// <summary>The input and the outputs of a command.</summary>
+/// <param name="Output">For bytes; <see cref="Out"/> writes to it, too.</param>
+/// <param name="IsTerminal">The output is a terminal: control characters of jobs are shown as symbols.</param>
 internal sealed record Terminal(Stream In, Stream Output, TextWriter Err, bool IsTerminal)
 {
     public TextWriter Out { get; } = new StreamWriter(Output) { AutoFlush = true };
@@ -13,29 +13,14 @@ internal sealed record Terminal(Stream In, Stream Output, TextWriter Err, bool I
     public static Terminal OfProcess() =>
         new(Console.OpenStandardInput(), Console.OpenStandardOutput(), Console.Error, !Console.IsOutputRedirected);
 
-    /// <summary>The text with a symbol for each character that could act on a terminal; line ends and tabs stay.</summary>
-    public static string Visible(string text)
-    {
-        var visible = new StringBuilder(text.Length);
-        foreach (var rune in text.EnumerateRunes())
-        {
-            visible.Append(rune.Value switch
-            {
-                '\n' or '\t' => rune,
-                < 0x20 => new Rune(0x2400 + rune.Value),
-                0x7F => new Rune(0x2421),
-                _ when Display.IsHidden(rune) => new Rune(0xFFFD),
-                _ => rune,
-            });
-        }
+    /// <summary>The text with symbols for characters that could control a terminal; line ends and tabs stay.</summary>
+    private static string Visible(string text) =>
+        string.Join('\n', text.Split('\n').Select(line => string.Join('\t', line.Split('\t').Select(Display.Visible))));
 
-        return visible.ToString();
-    }
-
-    /// <summary>Prints what a job has written.</summary>
+    /// <summary>Prints output of a job.</summary>
     public void Write(string text, bool isRaw) => Out.Write(IsTerminal && !isRaw ? Visible(text) : text);
 
-    /// <summary>Prints what a job has written, byte for byte unless a person sees it.</summary>
+    /// <summary>Prints output of a job, byte for byte except on a terminal.</summary>
     public async Task CopyAsync(Stream bytes, bool isRaw, CancellationToken cancel)
     {
         if (!IsTerminal || isRaw)
@@ -47,7 +32,7 @@ internal sealed record Terminal(Stream In, Stream Output, TextWriter Err, bool I
 
         using var reader = new StreamReader(bytes, Encoding.UTF8, detectEncodingFromByteOrderMarks: false);
         var piece = new char[16 << 10];
-        var held = 0; // The first half of a character whose other half is still to come.
+        var held = 0; // 1 = the first half of a surrogate pair, whose second half comes next.
         while (await reader.ReadAsync(piece.AsMemory(held), cancel) is > 0 and var count)
         {
             var last = piece[held + count - 1];
@@ -60,10 +45,10 @@ internal sealed record Terminal(Stream In, Stream Output, TextWriter Err, bool I
 
     public void Line(string text) => Out.WriteLine(IsTerminal ? Visible(text) : text);
 
-    /// <summary>One line for the operator that is no result.</summary>
+    /// <summary>Prints one line to stderr: for the operator, not part of the result.</summary>
     public void Note(string text) => Err.WriteLine(Visible(text.ReplaceLineEndings(" ")));
 
-    /// <summary>Prints rows with their columns under each other; the last one is as long as it is.</summary>
+    /// <summary>Prints aligned columns; the last one has any width.</summary>
     public void Table(IReadOnlyList<string[]> rows)
     {
         const int widest = 50;

@@ -2,11 +2,11 @@ using System.Text;
 
 namespace Dts.Master.Crontab;
 
-/// <summary>A command as cron reads it: <c>\%</c> is a percent sign, <c>%</c> begins standard input or ends its line.</summary>
+/// <summary>A command as cron reads it: <c>\%</c> is a percent sign; a bare <c>%</c> begins standard input or ends its line.</summary>
 /// <remarks>
-/// A job has no standard input. So it becomes a here-document before the command (<c>exec &lt;&lt;'DTS_STDIN'</c>), which gives it to the
-/// shell itself, as cron does, whatever the command is made of. <c>eval "$(cat)"%…</c> is how a command of several lines is written in a
-/// crontab: the shell reads all of it and then runs it.
+/// A job has no standard input. So the input becomes a here-document before the command (<c>exec &lt;&lt;'DTS_STDIN'</c>), which passes it
+/// to the shell itself, as cron does. A command of several lines is written to a crontab as <c>eval "$(cat)"%…</c>: the shell reads all of
+/// it and then runs it.
 /// </remarks>
 internal static class CrontabCommand
 {
@@ -15,8 +15,8 @@ internal static class CrontabCommand
 
     private static readonly string[] ShLike = ["", "sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"];
 
-    /// <summary>The command for the shell; null = the shell has no here-documents as we write them.</summary>
-    /// <param name="hasInput">Whether the line gives the command a standard input.</param>
+    /// <summary>The command for the shell; null = it has an input, and the shell has no here-documents of this kind.</summary>
+    /// <param name="hasInput">The line passes a standard input to the command.</param>
     public static string? Read(string written, string shell, out bool hasInput)
     {
         var (command, rest) = Split(written);
@@ -35,10 +35,10 @@ internal static class CrontabCommand
         return hasInput ? $"exec <<'{MarkFor(input)}'\n{input}{MarkFor(input)}\n{command}" : input.TrimEnd('\n');
     }
 
-    /// <summary>What the shell runs of a line, without the standard input that the line gives it.</summary>
+    /// <summary>The command of a line without its standard input.</summary>
     public static string WithoutInput(string written) => Split(written).Command;
 
-    /// <summary>The command as a crontab's line has it; null = no line can say it.</summary>
+    /// <summary>The command as a line of a crontab; null = no line can express it.</summary>
     public static string? Write(string command, string shell)
     {
         var input = FindInput(command, out var rest) ?? (rest.Contains('\n') || Escape(rest) is null ? rest : null);
@@ -55,7 +55,7 @@ internal static class CrontabCommand
 
     private static bool IsShLike(string shell) => ShLike.Contains(shell[(shell.LastIndexOf('/') + 1)..]);
 
-    /// <summary>The command with <c>\%</c> as %, and what follows the first % that no backslash escapes; null = there is none.</summary>
+    /// <summary>The command, with <c>\%</c> as %, and the text after the first unescaped %; null = there is no such %.</summary>
     private static (string Command, string? Input) Split(string written)
     {
         var command = new StringBuilder();
@@ -100,14 +100,14 @@ internal static class CrontabCommand
 
     private static string Encode(string input) => input.Replace("%", "\\%", StringComparison.Ordinal).TrimEnd('\n').Replace('\n', '%');
 
-    /// <summary>Null = a backslash before a percent sign, which a command cannot have in a crontab.</summary>
+    /// <summary>Null = the command has a backslash before a percent sign, which a crontab cannot express.</summary>
     private static string? Escape(string command)
     {
         var written = command.Replace("%", "\\%", StringComparison.Ordinal);
         return Split(written) == (command, null) ? written : null;
     }
 
-    /// <summary>The standard input of a command that <see cref="Read"/> has made; null = it has none.</summary>
+    /// <summary>The standard input of a command that <see cref="Read"/> has built; null = it has none.</summary>
     private static string? FindInput(string command, out string rest)
     {
         rest = command;
@@ -127,7 +127,7 @@ internal static class CrontabCommand
         return string.Concat(lines[1..end].Select(line => line + "\n"));
     }
 
-    /// <summary>A word that is no line of the input.</summary>
+    /// <summary>A word that does not occur as a line of the input.</summary>
     private static string MarkFor(string input)
     {
         var mark = Mark;

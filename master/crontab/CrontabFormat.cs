@@ -14,17 +14,17 @@ internal enum CrontabFormat
     System,
 }
 
-/// <summary>Tells by its lines which kind a crontab is.</summary>
+/// <summary>Detects the kind of a crontab by its lines.</summary>
 internal static class CrontabFormats
 {
     /// <summary>The first line of a crontab that DTS writes; the format follows.</summary>
     public const string Header = "# dts-crontab: ";
 
-    // Users that no command is named after.
+    // Users that share their name with no command.
     private static readonly HashSet<string> Users =
         ["root", "nobody", "www-data", "daemon", "postgres", "apache", "www", "_www", "ubuntu", "debian", "centos", "ec2-user"];
 
-    /// <summary>Words that begin a command, and that no user is named after.</summary>
+    // Commands that share their name with no user.
     private static readonly HashSet<string> Commands =
     [
         "cd", "test", "[", "[[", "echo", "printf", "exec", "sh", "bash", "python", "python2", "python3", "php", "perl", "ruby",
@@ -34,7 +34,7 @@ internal static class CrontabFormats
         "crontab",
     ];
 
-    /// <exception cref="FormatException">The lines do not tell, or contradict each other.</exception>
+    /// <exception cref="FormatException">The lines leave it open, or contradict each other.</exception>
     public static CrontabFormat Detect(IReadOnlyList<string> lines)
     {
         const string remedy = "expected ?format=user (schedule, command) or ?format=system (schedule, user, command)";

@@ -6,12 +6,11 @@ using Dts.Master.Jobs;
 namespace Dts.Master.Crontab;
 
 /// <summary>
-/// Gives each line of a crontab a job's name: the one that Ansible or Puppet left above it, else one made of its command, else of its
-/// comment.
+/// Names the job of each line: by the name that Ansible or Puppet left above the line, else by its command, else by its comment.
 /// </summary>
 /// <remarks>
-/// Names do not depend on the time or on other jobs, so the same crontab gives the same names again. The first line of a name has it
-/// as it is, the others with a hash of their line, so that a line put below or between does not rename the others.
+/// Names do not depend on the time or on other jobs, so the same crontab gives the same names again. Among lines of the same name, the
+/// first has it unchanged and the others append a hash of their line, so that an inserted line does not rename the others.
 /// </remarks>
 internal sealed partial class CrontabNames(string prefix)
 {
@@ -24,9 +23,9 @@ internal sealed partial class CrontabNames(string prefix)
         ["sh", "bash", "dash", "zsh", "ksh", "python", "python2", "python3", "php", "perl", "ruby", "node", "source"];
 
     private readonly HashSet<string> _taken = [];
-    private readonly Dictionary<string, int> _counts = []; // The last number behind a name, for many equal lines.
+    private readonly Dictionary<string, int> _counts = []; // The last number appended to a name, for equal lines.
 
-    /// <summary>Takes a name that a line gives itself; false = another line has it.</summary>
+    /// <summary>Takes a name that is written in the crontab; false = another line has it.</summary>
     public bool TryTake(string name) => _taken.Add(name);
 
     public string Pick(CrontabText.Entry entry, string comment)
@@ -54,7 +53,7 @@ internal sealed partial class CrontabNames(string prefix)
         return name;
     }
 
-    /// <summary>The program that a command is about, with its first plain argument; empty = there is none.</summary>
+    /// <summary>The main program of a command, with its first plain argument; empty = there is none.</summary>
     internal static string OfCommand(string command)
     {
         var words = Words().Matches(Lead().Replace(command, "")).Select(word => word.Value.Trim('"', '\'', '(', '{', ';')).ToList();
@@ -100,7 +99,7 @@ internal sealed partial class CrontabNames(string prefix)
 
     private static string Base(string word) => word[(word.LastIndexOf('/') + 1)..];
 
-    /// <summary>Letters and digits of any language, and '.' and '_' between them; everything else is a '-'.</summary>
+    /// <summary>Keeps letters and digits of any language, and '.' and '_' between them; everything else becomes a '-'.</summary>
     private static string Slug(string text)
     {
         var slug = new StringBuilder();
@@ -129,7 +128,7 @@ internal sealed partial class CrontabNames(string prefix)
     [GeneratedRegex(@"^(?:Ansible|Puppet Name): *(.+)$", RegexOptions.Multiline)]
     private static partial Regex Managed();
 
-    /// <summary>What a command does first and is not about: changes of folder and tests.</summary>
+    /// <summary>The start of a command that says nothing about its purpose: changes of folder and tests.</summary>
     [GeneratedRegex(@"^\s*(((cd|sleep|set|export|umask|source|\.)\s[^;&|]+(&&|;)|(\[\[?|test)\s[^;&|]+(&&|\|\||;))\s*)+")]
     private static partial Regex Lead();
 

@@ -6,12 +6,12 @@ using Dts.Master.Jobs;
 
 namespace Dts.Master.Crontab;
 
-/// <summary>Reads a crontab line by line, as cron does, and says what each line becomes.</summary>
+/// <summary>Reads a crontab line by line, as cron does, and turns each line into a job, a variable or a refusal.</summary>
 /// <remarks>Pure, and not thread-safe: one reader reads one crontab.</remarks>
 internal sealed partial class CrontabReader
 {
     private const int LinesMax = 100_000;
-    private const int EnvBytesMax = 32 << 20; // Of all jobs: each has its own in etcd.
+    private const int EnvBytesMax = 32 << 20; // For all jobs together: etcd has a copy for each.
 
     private readonly CrontabFormat _format;
     private readonly ImportOptions _options;
@@ -19,17 +19,17 @@ internal sealed partial class CrontabReader
     private readonly CrontabVariables _variables = new();
     private readonly CrontabNames _names;
     private readonly List<CrontabLine> _lines = [];
-    private readonly List<string> _comment = []; // The lines directly above the next one.
-    private JobNote? _note; // What a comment of DTS says about the next line.
+    private readonly List<string> _comment = []; // The comment lines directly above the next line.
+    private JobNote? _note; // DTS's own comment about the next line.
     private int _jobs;
     private long _envBytes;
 
     private CrontabReader(CrontabFormat format, ImportOptions options, CronZone defaultZone) =>
         (_format, _options, _defaultZone, _names) = (format, options, defaultZone, new CrontabNames(options.Prefix));
 
-    /// <summary>What the lines become; of more than <see cref="JobSet.JobsMax"/> jobs those and one more.</summary>
+    /// <summary>Reads all lines, or stops after <see cref="JobSet.JobsMax"/> jobs and one more.</summary>
     /// <exception cref="FormatException">
-    /// The lines are too many, the format is not clear, or a user is named for a crontab that names users.
+    /// There are too many lines, the format is not clear, or the options name a user for a crontab that names its own.
     /// </exception>
     public static CrontabContent Read(string text, ImportOptions options, CronZone defaultZone, CancellationToken cancel = default)
     {
@@ -57,13 +57,13 @@ internal sealed partial class CrontabReader
         return new CrontabContent(format, reader._lines, [.. reader.NotesForAll(hasWindowsLines)]);
     }
 
-    /// <summary>The job of a line, without what DTS's own comments say; null = it has none.</summary>
+    /// <summary>The job of a line, without DTS's own comments; null = cron and DTS cannot agree on it.</summary>
     internal static Job? Build(
         CrontabText.Entry entry, CrontabVariables variables, string description, List<string> notes, out string why)
     {
         if (entry.IsQuiet)
         {
-            notes.Add("the leading - is dropped: it keeps cron from logging the line");
+            notes.Add("the leading - is dropped: it only stops cron from logging the line");
         }
 
         if (CrontabSchedule.Read(entry.Schedule, notes, out why) is not { } schedule)
@@ -73,14 +73,14 @@ internal sealed partial class CrontabReader
 
         if (CrontabCommand.Read(entry.Command, variables.ShellNow, out var hasInput) is not { } command)
         {
-            why = $"% gives the command a standard input, which DTS writes as a here-document for sh; "
-                + $"{Display.Line(variables.ShellNow)} has none such";
+            why = $"% passes a standard input to the command, which DTS writes as a here-document of sh; "
+                + $"{Display.Line(variables.ShellNow)} has no such here-documents";
             return null;
         }
 
         if (hasInput)
         {
-            notes.Add("% gives the command a standard input: it became a here-document");
+            notes.Add("% passes a standard input to the command: it became a here-document");
         }
 
         return variables.Apply(new Job("", command, schedule, Description: description, User: entry.User));
@@ -95,16 +95,16 @@ internal sealed partial class CrontabReader
 
         if (hasWindowsLines)
         {
-            yield return "the lines end with CR LF; cron gives the CR to the commands, DTS drops it";
+            yield return "the lines end with CR LF; cron passes the CR to the commands, DTS drops it";
         }
 
         if (_lines.OfType<CrontabLine.Imported>().Any(line => line.Job.TimeZone.Length == 0))
         {
-            yield return $"schedules without CRON_TZ are in the zone {_defaultZone} (setting timeZone); cron reads them in its host's zone";
+            yield return $"schedules without CRON_TZ use the zone {_defaultZone} (setting timeZone); cron uses its host's zone";
         }
 
         yield return "a job may run on any worker, unless its target names some; cron runs it on its own host";
-        yield return "a fire is skipped while the job's former run goes on (overlap forbid); cron starts another beside it";
+        yield return "a fire is skipped while the job's previous run is in flight (overlap forbid); cron starts a second run";
         if (_format == CrontabFormat.User && _options.User.Length == 0)
         {
             yield return "the commands run as the worker's jobUser; for another user import with ?user=";
@@ -182,7 +182,7 @@ internal sealed partial class CrontabReader
         if ((_envBytes += _variables.EnvBytes) > EnvBytesMax)
         {
             return new CrontabLine.Refused(
-                number, $"the variables above it make more than {EnvBytesMax} bytes with those of the jobs above; expected fewer of them");
+                number, $"its variables and those of the jobs above have more than {EnvBytesMax} bytes together; expected fewer variables");
         }
 
         built = built with { User = _format == CrontabFormat.User ? _options.User : entry.User };
@@ -191,24 +191,12 @@ internal sealed partial class CrontabReader
             : Finish(number, notes, (built, ""), () => _names.Pick(entry, comment));
     }
 
-    private IReadOnlyDictionary<string, string> WithLabels(IReadOnlyDictionary<string, string> own)
-    {
-        if (_options.Labels.Count == 0)
-        {
-            return own;
-        }
-
-        var labels = new Dictionary<string, string>(own);
-        foreach (var (key, value) in _options.Labels)
-        {
-            labels[key] = value;
-        }
-
-        return labels;
-    }
+    private IReadOnlyDictionary<string, string> WithLabels(IReadOnlyDictionary<string, string> own) => _options.Labels.Count == 0
+        ? own
+        : own.Where(label => !_options.Labels.ContainsKey(label.Key)).Concat(_options.Labels).ToDictionary();
 
     /// <summary>Checks a job that was read.</summary>
-    /// <param name="pick">Gives it a name; null = it has one.</param>
+    /// <param name="pick">Names the job; null = it has a name.</param>
     private CrontabLine Finish(int number, List<string> notes, (Job? Job, string Fault) read, Func<string>? pick)
     {
         if (read.Job is not { } job)
@@ -232,7 +220,7 @@ internal sealed partial class CrontabReader
         return new CrontabLine.Imported(number, pick is null ? job : job with { Name = pick() }, notes);
     }
 
-    /// <summary>The line over the columns: "m h dom mon dow command".</summary>
+    /// <summary>The line above the columns: "m h dom mon dow command".</summary>
     [GeneratedRegex(@"^\W*(m|min|minute|minutes)\b.*\b(h|hr|hour|hours)\b.*\b(dom|day|mday|d)\b", RegexOptions.IgnoreCase)]
     private static partial Regex Heading();
 }

@@ -13,7 +13,7 @@ internal static partial class CrontabSchedule
 
     private static readonly string[] Names = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"];
 
-    /// <summary>The expression of a schedule; null = cron reads it otherwise, and <paramref name="why"/> says how.</summary>
+    /// <summary>DTS's expression for a schedule; null = cron reads it differently, and <paramref name="why"/> says how.</summary>
     public static string? Read(string schedule, List<string> notes, out string why)
     {
         why = "";
@@ -36,8 +36,8 @@ internal static partial class CrontabSchedule
             {
                 var limits = Limits[i];
                 var hashed = Random().Replace(fields[i], match => Hashed(match, limits));
-                notes.Add($"{Display.Line(fields[i])} is a random time that cron picks at each start; "
-                    + $"{Display.Line(hashed)} picks one by the job's name, always the same");
+                notes.Add($"{Display.Line(fields[i])} is a random time that cron draws at each start; "
+                    + $"{Display.Line(hashed)} is a fixed time that depends on the job's name");
                 fields[i] = hashed;
             }
         }
@@ -51,8 +51,8 @@ internal static partial class CrontabSchedule
         return string.Join(' ', fields);
     }
 
-    /// <summary>Whether cron and DTS read an expression alike.</summary>
-    public static bool IsCrons(string expression)
+    /// <summary>Whether an expression means the same to cron and DTS.</summary>
+    public static bool MeansTheSame(string expression)
     {
         var fields = expression.Split(' ');
         return fields.Length == Limits.Length
@@ -60,7 +60,7 @@ internal static partial class CrontabSchedule
             : Names.Contains(expression);
     }
 
-    /// <summary>Cron takes a field that begins with a star for a star, and then asks for both day fields.</summary>
+    /// <summary>Whether cron runs on days that match both day fields: it does if one begins with a star.</summary>
     private static bool HasStarredDays(string[] fields) =>
         IsRestricted(fields[DayOfMonth])
             && IsRestricted(fields[DayOfWeek])

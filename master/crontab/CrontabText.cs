@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Dts.Common.Hosting;
 
 namespace Dts.Master.Crontab;
 
@@ -15,7 +16,7 @@ internal abstract partial record CrontabText
 
     public sealed record Blank : CrontabText;
 
-    /// <param name="Text">Without the <c>#</c> and the blanks around.</param>
+    /// <param name="Text">Without the <c>#</c> and the surrounding blanks.</param>
     public sealed record Comment(string Text) : CrontabText;
 
     public sealed record Variable(string Name, string Value) : CrontabText;
@@ -23,7 +24,7 @@ internal abstract partial record CrontabText
     /// <param name="Schedule">Five fields with single blanks, or a name that begins with @.</param>
     /// <param name="User">Empty in a user's crontab.</param>
     /// <param name="Command">The rest of the line, with its <c>%</c> as written.</param>
-    /// <param name="IsQuiet">The line begins with <c>-</c>: cron writes no line to syslog for it.</param>
+    /// <param name="IsQuiet">The line begins with <c>-</c>: cron does not log it.</param>
     public sealed record Entry(string Schedule, string User, string Command, bool IsQuiet) : CrontabText;
 
     public sealed record Broken(string Reason) : CrontabText;
@@ -37,7 +38,7 @@ internal abstract partial record CrontabText
             : ReadEntry(text, format);
     }
 
-    /// <summary>The words that begin a line, at most <paramref name="count"/>, and the rest of it.</summary>
+    /// <summary>The first words of a line, at most <paramref name="count"/>, and the rest.</summary>
     public static (IReadOnlyList<string> Words, string Tail) TakeWords(string text, int count)
     {
         List<string> words = [];
@@ -64,8 +65,8 @@ internal abstract partial record CrontabText
         var end = value.IndexOf(value[0], 1);
         return end == value.Length - 1 ? new Variable(name, value[1..end])
             : new Broken(end < 0
-                ? $"the value of {Shown(name)} has no closing {value[0]}; cron refuses such a line"
-                : $"the value of {Shown(name)} goes on after its closing {value[0]}; cron refuses such a line");
+                ? $"the value of {Display.Line(name)} has no closing {value[0]}; cron refuses such a line"
+                : $"the value of {Display.Line(name)} goes on after its closing {value[0]}; cron refuses such a line");
     }
 
     private static CrontabText ReadEntry(string text, CrontabFormat format)
@@ -88,8 +89,6 @@ internal abstract partial record CrontabText
                 ? $"the line has no command; expected {expected}, a user and a command"
                 : $"the line has no command; expected {expected} and a command");
     }
-
-    private static string Shown(string name) => Common.Hosting.Display.Line(name);
 
     [GeneratedRegex("""^(?<name>"[^"]*"|'[^']*'|[^\s="'@*#-][^\s=]*)\s*=[ \t]*(?<value>.*)$""", RegexOptions.Singleline)]
     private static partial Regex VariableLine();

@@ -5,7 +5,7 @@ using Dts.Common.Jobs;
 
 namespace Dts.Master.Crontab;
 
-/// <summary>The variables of a crontab as they stand at a line. Each holds for the lines after it.</summary>
+/// <summary>The variables of a crontab at one of its lines. Each applies to the lines after it.</summary>
 internal sealed class CrontabVariables
 {
     public const string Zone = "CRON_TZ";
@@ -16,11 +16,11 @@ internal sealed class CrontabVariables
     private const int BytesMax = 32 << 10;
 
     private readonly Dictionary<string, string> _env = [];
-    private Dictionary<string, string>? _shared; // A copy that all jobs have until the next variable.
+    private Dictionary<string, string>? _shared; // A copy for all jobs until the next variable.
 
     public string ShellNow { get; private set; } = DefaultShell;
 
-    /// <summary>The zone of the schedules that follow; empty = the default.</summary>
+    /// <summary>The zone of the next schedules; empty = the default.</summary>
     public string ZoneNow { get; private set; } = "";
 
     public IReadOnlyDictionary<string, string> Env => _env;
@@ -28,7 +28,7 @@ internal sealed class CrontabVariables
     /// <summary>The size of <see cref="Env"/> in UTF-8.</summary>
     public int EnvBytes { get; private set; }
 
-    /// <summary>Takes a line over and returns what changes in meaning; null = the line is refused.</summary>
+    /// <summary>Sets a variable, and returns differences in meaning; null = the line is refused.</summary>
     public IReadOnlyList<string>? Set(string name, string value, out string why)
     {
         why = "";
@@ -66,7 +66,7 @@ internal sealed class CrontabVariables
 
     private static int BytesOf(string name, string value) => Encoding.UTF8.GetByteCount(name) + Encoding.UTF8.GetByteCount(value);
 
-    /// <summary>The job with what the variables say about it.</summary>
+    /// <summary>The job with the members that variables set.</summary>
     public Job Apply(Job job) => job with
     {
         Shell = ShellNow,

@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Dts.Common.Cron;
-using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Master.Jobs;
 
@@ -9,20 +8,20 @@ namespace Dts.Master.Crontab;
 
 /// <summary>Writes jobs as a crontab that cron can use and that <see cref="CrontabReader"/> reads back into the same jobs.</summary>
 /// <remarks>
-/// What a line cannot say stands above it as <c># dts: {…}</c>: the members that the reader would get wrong from the line alone, found by
-/// reading it. A job that cron would misread, or that is paused, is a comment only: <c># dts-job: {…}</c>.
+/// Members that a line cannot express stand above it as <c># dts: {…}</c>; they are found by reading the line back. A job that cron would
+/// misread, or that is paused, is only a comment: <c># dts-job: {…}</c>.
 /// </remarks>
 internal static class CrontabWriter
 {
     public static string Write(IEnumerable<Job> jobs, CronZone defaultZone)
     {
-        // Variables hold for all lines after them, so jobs with few come first.
+        // Variables apply to all lines after them, so jobs with few come first.
         var sorted = jobs.OrderBy(job => job.Env.Count).ThenBy(job => job.TimeZone, StringComparer.Ordinal)
             .ThenBy(job => job.Shell, StringComparer.Ordinal).ThenBy(job => job.Name, StringComparer.Ordinal).ToList();
         var format = sorted.Count > 0 && sorted.All(job => job.User.Length > 0) ? CrontabFormat.System : CrontabFormat.User;
         var text = new StringBuilder();
         text.Append(CrontabFormats.Header).Append(format == CrontabFormat.System ? "system" : "user").Append('\n');
-        text.Append("# Lines that begin with \"# dts\" are what a crontab cannot say: cron skips them, an import into DTS reads them.\n");
+        text.Append("# Lines that begin with \"# dts\" hold what crontabs cannot express: cron skips them, imports into DTS read them.\n");
         var variables = new CrontabVariables();
         Set(text, variables, CrontabVariables.Zone, defaultZone.Id);
         Set(text, variables, CrontabVariables.Shell, "/bin/bash"); // The worker's default.
@@ -37,7 +36,7 @@ internal static class CrontabWriter
     private static string Lines(Job job, CrontabFormat format, CrontabVariables variables, CronZone defaultZone)
     {
         var shell = job.Shell.Length > 0 ? job.Shell : "/bin/bash";
-        var written = job.Enabled && CrontabSchedule.IsCrons(job.CronExpr) ? CrontabCommand.Write(job.Command, shell) : null;
+        var written = job.Enabled && CrontabSchedule.MeansTheSame(job.CronExpr) ? CrontabCommand.Write(job.Command, shell) : null;
         if (written is null || (shell + job.User).Any(char.IsWhiteSpace))
         {
             return $"# {JobNote.OfJob}{Json(JobMembers.ToObject(job))}\n";
@@ -67,7 +66,7 @@ internal static class CrontabWriter
         return $"{text}{comment}# {JobNote.OfLine}{Json(own)}\n{line}\n";
     }
 
-    /// <summary>Whether a description can stand as a comment above a line.</summary>
+    /// <summary>Whether the reader finds a description in a comment above a line.</summary>
     private static bool IsRead(string description, CrontabFormat format)
     {
         if (description.Length == 0 || description.Contains('\n') || JobNote.TryParse(0, description) is not null)
@@ -79,23 +78,23 @@ internal static class CrontabWriter
         return read.Jobs.SingleOrDefault()?.Job.Description == description;
     }
 
-    /// <summary>The members of the job that a reader makes of a line alone.</summary>
+    /// <summary>The members of the job that the reader builds from a line alone.</summary>
     private static JsonObject WithoutNote(string description, string line, CrontabFormat format, CrontabVariables variables) =>
         CrontabText.Parse(line, format) is CrontabText.Entry entry
             && CrontabReader.Build(entry, variables, description, [], out _) is { } built
             ? JobMembers.ToObject(built)
             : [];
 
-    /// <summary>Writes a variable unless it stands already, or no line can say it.</summary>
+    /// <summary>Writes a variable, unless it has this value already or no line can express it.</summary>
     private static void Set(StringBuilder text, CrontabVariables variables, string name, string value)
     {
-        var stands = name switch
+        var known = name switch
         {
             CrontabVariables.Zone => variables.ZoneNow,
             CrontabVariables.Shell => variables.ShellNow,
             _ => variables.Env.GetValueOrDefault(name),
         };
-        if (stands == value || name.Contains('\n') || value.Contains('\n') || value.Contains('\r'))
+        if (known == value || name.Contains('\n') || value.Contains('\n') || value.Contains('\r'))
         {
             return;
         }
@@ -110,7 +109,5 @@ internal static class CrontabWriter
         }
     }
 
-    private static string Json(JsonObject members) => members.ToJsonString(Readable);
-
-    private static readonly System.Text.Json.JsonSerializerOptions Readable = JsonText.Readable(JobsJson.Default.Options);
+    private static string Json(JsonObject members) => members.ToJsonString(JobsJson.Readable.Options);
 }

@@ -6,27 +6,23 @@ using Dts.Common.Jobs;
 
 namespace Dts.Master.Crontab;
 
-/// <summary>
-/// A comment in which DTS keeps what a crontab's line cannot say: <c># dts: {…}</c>, or <c># dts-job: {…}</c> for a whole job.
-/// </summary>
+/// <summary>A comment of DTS in a crontab: <c># dts: {…}</c> adds members to the next line, <c># dts-job: {…}</c> is a whole job.</summary>
 internal sealed record JobNote(int Number, string Json, bool IsWhole)
 {
     public const string OfLine = "dts: ";
     public const string OfJob = "dts-job: ";
-
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
     public static JobNote? TryParse(int number, string comment) =>
         comment.StartsWith(OfLine, StringComparison.Ordinal) ? new JobNote(number, comment[OfLine.Length..], false)
         : comment.StartsWith(OfJob, StringComparison.Ordinal) ? new JobNote(number, comment[OfJob.Length..], true)
         : null;
 
-    /// <summary>The job whose members are those of the note and, where it names none, those of the line.</summary>
+    /// <summary>The job with the members of the line, overridden by those of the note.</summary>
     public (Job? Job, string Fault) Over(JsonObject members)
     {
         try
         {
-            if (JsonNode.Parse(Json, documentOptions: Strict) is JsonObject own)
+            if (JsonNode.Parse(Json, documentOptions: JobSet.Strict) is JsonObject own)
             {
                 foreach (var (name, value) in own)
                 {
@@ -40,7 +36,7 @@ internal sealed record JobNote(int Number, string Json, bool IsWhole)
         }
         catch (JsonException)
         {
-            // It is no JSON, or has a member twice.
+            // It is not JSON, or has a member twice.
         }
         catch (InvalidOperationException)
         {

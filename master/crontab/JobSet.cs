@@ -13,15 +13,15 @@ internal static class JobSet
 {
     public const int JobsMax = 10_000;
 
-    private const int JobBytesMax = 2 << 20; // etcd takes 1.5 MiB at once; escapes make a text longer.
+    private const int JobBytesMax = 2 << 20; // etcd accepts 1.5 MiB at once; escapes make a text longer.
     private const string Expected = "expected jobs as a JSON array, as JSON objects one after another, or as YAML";
 
     private static readonly JsonReaderOptions Several = new() { AllowMultipleValues = true };
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
+    internal static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
-    /// <summary>The jobs of a set; of a larger one the first <see cref="JobsMax"/> and one more.</summary>
-    /// <param name="mediaType">Of the body; when it names neither JSON nor YAML, the first letter decides.</param>
-    /// <exception cref="FormatException">The body is neither.</exception>
+    /// <summary>Reads all jobs, or stops after <see cref="JobsMax"/> jobs and one more.</summary>
+    /// <param name="mediaType">Of the body. If it names neither JSON nor YAML, the first character decides.</param>
+    /// <exception cref="FormatException">The body is neither JSON nor YAML.</exception>
     public static IReadOnlyList<WantedJob> Read(ReadOnlyMemory<byte> utf8, string mediaType)
     {
         var text = utf8[^utf8.Span.TrimStart("\uFEFF"u8).TrimStart(" \t\r\n"u8).Length..];
@@ -41,11 +41,11 @@ internal static class JobSet
     }
 
     public static string WriteJson(IEnumerable<Job> jobs) =>
-        "[" + string.Join(",", jobs.Select(job => $"\n{Shorten(job).ToJsonString(Readable)}")) + "\n]\n";
+        "[" + string.Join(",", jobs.Select(job => $"\n{Shorten(job).ToJsonString(JobsJson.Readable.Options)}")) + "\n]\n";
 
     public static string WriteYaml(IEnumerable<Job> jobs) => YamlJson.Write(jobs.Select(Shorten));
 
-    /// <summary>A job's members without those that have their default.</summary>
+    /// <summary>A job's members, without those that have their default value.</summary>
     public static JsonObject Shorten(Job job)
     {
         var members = JobMembers.ToObject(job);
@@ -60,9 +60,7 @@ internal static class JobSet
         return members;
     }
 
-    private static readonly JsonSerializerOptions Readable = JsonText.Readable(JobsJson.Default.Options);
-
-    /// <summary>Where the jobs are in JSON. None is made into an object here: a body may have millions of zeros.</summary>
+    /// <summary>The ranges of the jobs in JSON. Builds no objects, because a hostile body may have millions of values.</summary>
     private static List<Range> FindJobs(ReadOnlySpan<byte> utf8)
     {
         List<Range> jobs = [];
@@ -90,7 +88,7 @@ internal static class JobSet
         return jobs;
     }
 
-    /// <summary>The jobs of a list, or of <c>{"jobs":[…]}</c>; false = the value is neither.</summary>
+    /// <summary>Finds the jobs of an array, or of <c>{"jobs":[…]}</c>; false = the value is neither.</summary>
     private static bool FindList(ref Utf8JsonReader reader, List<Range> jobs)
     {
         var before = jobs.Count;
@@ -112,7 +110,7 @@ internal static class JobSet
 
         if (isSet && jobs.Count <= JobsMax && !(reader.Read() && reader.TokenType == JsonTokenType.EndObject))
         {
-            jobs.RemoveRange(before, jobs.Count - before); // It is a job that has other members, too.
+            jobs.RemoveRange(before, jobs.Count - before); // It has other members, so it is a job.
             return false;
         }
 

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Dts.Common.Hosting;
+using Dts.Common.Jobs;
 using YamlDotNet.Core;
 using YamlDotNet.Core.Events;
 
@@ -10,9 +11,9 @@ namespace Dts.Master.Crontab;
 
 /// <summary>Jobs in YAML, as JSON nodes.</summary>
 /// <remarks>
-/// Read by YamlDotNet's parser, without its serializer: no reflection. Plain scalars follow YAML 1.2's core schema (yes and NO are texts),
-/// and are always texts where a job has texts. Aliases are refused: a short text can grow without limit by them. Written by hand, because
-/// YamlDotNet's emitter leaves texts such as yes unquoted, which other readers take for true.
+/// Reading uses YamlDotNet's parser without its serializer, which needs reflection. Plain scalars follow YAML 1.2's core schema (yes and
+/// NO are strings), and are always strings in members that are strings. Aliases are refused: they let a short text grow without limit.
+/// Writing is by hand, because YamlDotNet's emitter leaves strings such as yes unquoted, which other readers take for true.
 /// </remarks>
 internal static partial class YamlJson
 {
@@ -20,12 +21,15 @@ internal static partial class YamlJson
     private const int ValuesMax = 1_000_000;
 
     private static readonly HashSet<string> Texts =
-        ["name", "command", "cronExpr", "description", "timeZone", "user", "cwd", "shell", "env", "labels", "then", "onFailure", "always"];
+    [
+        "name", "command", "cronExpr", "description", "timeZone", "user", "cwd", "shell", "env", "labels", "workers", "secrets",
+        "then", "onFailure", "always",
+    ];
 
     private static readonly HashSet<string> NotPlain =
         ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
 
-    /// <summary>The documents that are not empty.</summary>
+    /// <summary>Reads the documents that are not empty.</summary>
     /// <exception cref="FormatException">The text is not YAML; the message says where.</exception>
     public static List<JsonNode?> Read(string text)
     {
@@ -108,7 +112,7 @@ internal static partial class YamlJson
             while (!parser.TryConsume<MappingEnd>(out _))
             {
                 var key = parser.Consume<Scalar>();
-                var value = ReadNode(parser, isText || Texts.Contains(key.Value) || key.Value == "workers", depth - 1, ref left);
+                var value = ReadNode(parser, isText || Texts.Contains(key.Value), depth - 1, ref left);
                 if (!members.TryAdd(key.Value, value))
                 {
                     throw new YamlException(key.Start, key.End, $"{key.Value} comes twice");
@@ -119,7 +123,7 @@ internal static partial class YamlJson
         }
 
         var other = parser.Consume<ParsingEvent>();
-        throw new YamlException(other.Start, other.End, "an alias (*name) is not read here; expected the value itself");
+        throw new YamlException(other.Start, other.End, "aliases (*name) are refused; expected the value itself");
     }
 
     private static JsonNode? ReadScalar(Scalar scalar, bool isText)
@@ -157,15 +161,12 @@ internal static partial class YamlJson
                 text.Append(' ').Append(IsBlock(content) ? Block(content, indent + "  ") : Quote(content)).Append('\n');
                 break;
             default:
-                text.Append(' ').Append(value?.ToJsonString(Readable) ?? "null").Append('\n'); // JSON is YAML.
+                text.Append(' ').Append(value?.ToJsonString(JobsJson.Readable.Options) ?? "null").Append('\n'); // JSON is YAML.
                 break;
         }
     }
 
-    private static readonly System.Text.Json.JsonSerializerOptions Readable =
-        JsonText.Readable(Common.Jobs.JobsJson.Default.Options);
-
-    /// <summary>Whether a text of several lines can stand as it is.</summary>
+    /// <summary>Whether a text of several lines can be a literal block.</summary>
     private static bool IsBlock(string text) =>
         text.Contains('\n')
             && text[0] is not (' ' or '\n' or '\t')
@@ -182,7 +183,7 @@ internal static partial class YamlJson
     private static string Quote(string text) =>
         PlainText().IsMatch(text) && !NotPlain.Contains(text.ToLower(CultureInfo.InvariantCulture))
             ? text
-            : JsonValue.Create(text).ToJsonString(Readable);
+            : JsonValue.Create(text).ToJsonString(JobsJson.Readable.Options);
 
     [GeneratedRegex(@"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$")]
     private static partial Regex Number();

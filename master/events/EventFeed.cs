@@ -6,11 +6,11 @@ using Dts.Master.Views;
 
 namespace Dts.Master.Events;
 
-/// <summary>Fans the events of this master out to its listeners.</summary>
+/// <summary>Passes the events of this master to its listeners.</summary>
 /// <remarks>
-/// <para>Thread-safe. Listeners share one ring of the latest events and read it at their own pace; one that the ring has overtaken is
-/// dropped. So a listener costs a connection and a number, and nothing waits for it.</para>
-/// <para>Events are made while somebody listens and for a minute after, which is what a listener has to come back.</para>
+/// <para>Thread-safe. Listeners share one ring of the latest events, and each reads it at its own pace. A listener that falls behind the
+/// ring is disconnected. So a listener costs a connection and a number, and nothing waits for it.</para>
+/// <para>Events are made while there is a listener, and for a minute after the last one left, so that it can come back.</para>
 /// </remarks>
 internal sealed class EventFeed(TimeProvider time)
 {
@@ -20,40 +20,38 @@ internal sealed class EventFeed(TimeProvider time)
 
     private const int ReadAtOnce = 100;
 
-    private static readonly TimeSpan PausesAfterPulse = TimeSpan.FromMilliseconds(10); // Many events wake the listeners once.
-    private static readonly TimeSpan LooksEvery = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan SaysEvery = TimeSpan.FromSeconds(15); // So that proxies do not take the stream for dead.
+    private static readonly TimeSpan PausesAfterWake = TimeSpan.FromMilliseconds(10); // Many events wake the listeners once.
+    private static readonly TimeSpan ChecksEvery = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan KeepsAliveEvery = TimeSpan.FromSeconds(15); // Or proxies close a silent stream.
     private static readonly TimeSpan CutOffMin = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan KeepsFor = TimeSpan.FromMinutes(1);
 
     private readonly Lock _gate = new();
     private readonly EventRing _ring = new(CountMax, BytesMax);
     private readonly Channel<bool> _news = Channel.CreateBounded<bool>(
-        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }); // full: a pulse is due already
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }); // full: the listeners are about to wake anyway
     private readonly string _epoch = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4));
-    private TaskCompletionSource _pulse = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource _more = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _listeners;
     private long? _emptySince; // When the last listener left; null = there is one.
     private bool _isKeeping;
     private bool _isCutOff;
 
-    /// <summary>How many times the stream was to say that it is alive.</summary>
-    public int Beats { get; private set; }
+    /// <summary>Goes up whenever listeners are due a sign that the stream is alive.</summary>
+    public int KeepAlives { get; private set; }
 
     public bool IsEnded { get; private set; }
 
-    public int Listeners => Volatile.Read(ref _listeners);
-
-    /// <summary>Pulses the listeners until cancelled, and tells them when the view is cut off from etcd.</summary>
+    /// <summary>Wakes the listeners until cancelled, and tells them when the view no longer follows etcd.</summary>
     public async Task RunAsync(ClusterView view, CancellationToken stop)
     {
-        await Task.WhenAll(PulseAsync(stop), BeatAsync(view, stop));
+        await Task.WhenAll(WakeAsync(stop), CheckAsync(view, stop));
         lock (_gate)
         {
             IsEnded = true;
         }
 
-        Pulse();
+        Wake();
     }
 
     /// <summary>Takes changes of the view, as its observer.</summary>
@@ -89,8 +87,8 @@ internal sealed class EventFeed(TimeProvider time)
         _news.Writer.TryWrite(true);
     }
 
-    /// <summary>A listener comes.</summary>
-    /// <param name="lastEventId">The id of the last event that it got; null = it is new.</param>
+    /// <summary>Adds a listener.</summary>
+    /// <param name="lastEventId">The id of the last event that it received; null = it is new.</param>
     public Place Join(string? lastEventId)
     {
         lock (_gate)
@@ -115,12 +113,12 @@ internal sealed class EventFeed(TimeProvider time)
         }
     }
 
-    /// <summary>The events behind a number (null = the listener is too far behind), and a task that ends when there is more.</summary>
+    /// <summary>The events after a number (null = the listener is too far behind), and a task that completes when there are more.</summary>
     public (IReadOnlyList<FeedEvent>? Events, Task More) Read(long number)
     {
         lock (_gate)
         {
-            return (_ring.After(number, ReadAtOnce), _pulse.Task);
+            return (_ring.After(number, ReadAtOnce), _more.Task);
         }
     }
 
@@ -148,27 +146,27 @@ internal sealed class EventFeed(TimeProvider time)
         }
     }
 
-    private void Pulse()
+    private void Wake()
     {
-        TaskCompletionSource pulse;
+        TaskCompletionSource more;
         lock (_gate)
         {
-            pulse = _pulse;
-            _pulse = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            more = _more;
+            _more = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         }
 
-        pulse.SetResult();
+        more.SetResult();
     }
 
-    private async Task PulseAsync(CancellationToken stop)
+    private async Task WakeAsync(CancellationToken stop)
     {
         try
         {
             while (true)
             {
                 await _news.Reader.ReadAsync(stop);
-                Pulse();
-                await Task.Delay(PausesAfterPulse, time, stop);
+                Wake();
+                await Task.Delay(PausesAfterWake, time, stop);
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -177,7 +175,7 @@ internal sealed class EventFeed(TimeProvider time)
         }
     }
 
-    private async Task BeatAsync(ClusterView view, CancellationToken stop)
+    private async Task CheckAsync(ClusterView view, CancellationToken stop)
     {
         for (var said = time.GetTimestamp(); !stop.IsCancellationRequested;)
         {
@@ -192,18 +190,18 @@ internal sealed class EventFeed(TimeProvider time)
                     EventSubject.Everyone));
             }
 
-            if (time.GetElapsedTime(said) > SaysEvery)
+            if (time.GetElapsedTime(said) > KeepsAliveEvery)
             {
                 said = time.GetTimestamp();
-                Beats++;
+                KeepAlives++;
                 _news.Writer.TryWrite(true);
             }
 
-            await Task.Delay(LooksEvery, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(ChecksEvery, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
-    /// <param name="Number">The listener gets the events behind it.</param>
-    /// <param name="IsResumed">It goes on where it was.</param>
+    /// <param name="Number">The listener gets the events after it.</param>
+    /// <param name="IsResumed">The listener has missed nothing.</param>
     public readonly record struct Place(long Number, bool IsResumed);
 }

@@ -3,47 +3,53 @@ using Dts.Master.Views;
 
 namespace Dts.Master.Events;
 
-/// <summary>What an event is about, for the listeners' filters.</summary>
+/// <summary>The job, worker and ending that an event is about, as filters see them.</summary>
 /// <param name="Before">The job before the event; null = it did not exist.</param>
 /// <param name="After">The job after it; null = it does not exist.</param>
 /// <param name="Worker">The worker that the event is about, or that has the run; empty = none.</param>
-/// <param name="Ending">How the run ended; null = it has not, or this is not known yet.</param>
+/// <param name="Ending">How the run ended; null = it has not ended, or its ending is not known yet.</param>
 internal sealed record EventSubject(JobFace? Before, JobFace? After, string Worker = "", RunStatus? Ending = null)
 {
-    /// <summary>It concerns every listener.</summary>
+    /// <summary>Of an event for all listeners.</summary>
     public static EventSubject Everyone { get; } = new(null, null);
+
+    public static EventSubject Of(JobEntry? job, string worker = "") => new(null, job is null ? null : JobFace.Of(job), worker);
 }
 
-/// <summary>Which events a listener gets: the language of lists, as far as it does not ask how a job stands at a moment.</summary>
-/// <param name="scope">The jobs that the listener may see, by name, labels and user; workers are no secret.</param>
-/// <param name="isOfJobsOnly">What is about no job does not match.</param>
+/// <summary>Which events a listener gets: the filters of lists, without those words whose answer changes without an event.</summary>
+/// <param name="scope">The jobs that the listener may see, by name, labels and user; every listener may see workers.</param>
+/// <param name="isOfJobsOnly">Events about no job do not match.</param>
 internal sealed class EventFilter(Filter filter, Filter? scope = null, bool isOfJobsOnly = false)
 {
-    /// <exception cref="FormatException">A word asks for what changes without an event; the message names it.</exception>
+    /// <exception cref="FormatException">The answer to a word changes without an event; the message names the word.</exception>
     public static EventFilter Read(Filter filter, Filter? scope = null, bool isOfJobsOnly = false)
     {
         if (filter.Terms.FirstOrDefault(term => !IsOfEvents(term)) is { } wrong)
         {
             throw new FormatException(
-                $"filter has {FilterParser.Quote(wrong.Word)}, which is no question to events: "
-                + "they tell of changes, not of how jobs stand; expected job:, label:, user:, worker:, ending: or a text");
+                $"filter has {FilterParser.Quote(wrong.Word)}, which does not apply to events: "
+                + "they report changes, not the state of jobs; expected job:, label:, user:, worker:, ending: or a text");
         }
 
         return new EventFilter(filter, scope, isOfJobsOnly);
     }
 
-    /// <summary>How the listener sees an event.</summary>
+    /// <summary>How much of an event the listener sees.</summary>
     public Sight Of(EventSubject subject) =>
         ReferenceEquals(subject, EventSubject.Everyone) || Matches(subject, subject.After) ? Sight.Whole
         : subject.Before is not null && Matches(subject, subject.Before) ? Sight.Gone
         : Sight.None;
 
-    private bool Matches(EventSubject subject, JobFace? job) =>
-        !(isOfJobsOnly && subject is { Before: null, After: null })
-        && filter.Terms.All(term => Matches(term, subject, job) != term.IsNegated)
-        && (scope is not { IsEverything: false }
-            || subject is { Before: null, After: null }
-            || (job is not null && scope.Terms.All(term => Matches(term, subject, job) != term.IsNegated)));
+    private bool Matches(EventSubject subject, JobFace? job)
+    {
+        var isOfNoJob = subject is { Before: null, After: null };
+        return !(isOfJobsOnly && isOfNoJob)
+            && MatchesAll(filter, subject, job)
+            && (scope is not { IsEverything: false } || isOfNoJob || (job is not null && MatchesAll(scope, subject, job)));
+    }
+
+    private static bool MatchesAll(Filter filter, EventSubject subject, JobFace? job) =>
+        filter.Terms.All(term => Matches(term, subject, job) != term.IsNegated);
 
     private static bool Matches(FilterTerm term, EventSubject subject, JobFace? job) => term switch
     {
@@ -64,14 +70,14 @@ internal sealed class EventFilter(Filter filter, Filter? scope = null, bool isOf
     private static bool Has(string text, string part) => text.Contains(part, StringComparison.OrdinalIgnoreCase);
 }
 
-/// <summary>How a listener sees an event.</summary>
+/// <summary>How much of an event a listener sees.</summary>
 internal enum Sight
 {
-    /// <summary>Not at all.</summary>
+    /// <summary>Nothing.</summary>
     None,
 
     Whole,
 
-    /// <summary>The job is out of its sight now: deleted, or no longer in its filter.</summary>
+    /// <summary>Only that the job is gone: it was deleted, or it no longer matches the filter.</summary>
     Gone,
 }

@@ -5,7 +5,7 @@ using Dts.Master.Views;
 
 namespace Dts.Master.Events;
 
-/// <summary>The JSON of events: their members have the names of the lists that they change.</summary>
+/// <summary>The JSON of events. Members have the same names as in the lists that an event changes.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(JobEvent))]
 [JsonSerializable(typeof(RunEvent))]
@@ -19,7 +19,7 @@ internal sealed partial class EventJson : JsonSerializerContext
 }
 
 /// <param name="Change">changed; gone: deleted, or no longer in the listener's filter.</param>
-/// <param name="Job">Its row in lists; null = it is gone.</param>
+/// <param name="Job">The row in lists; null = the job is gone.</param>
 internal sealed record JobEvent(string Change, string JobName, JobRow? Job)
 {
     public const string Changed = "changed";
@@ -27,10 +27,10 @@ internal sealed record JobEvent(string Change, string JobName, JobRow? Job)
 }
 
 /// <param name="Change">queued; dequeued; started; ended; recorded: its record is in the log.</param>
-/// <param name="Run">The run while it has not ended.</param>
-/// <param name="Ended">How it ended, when it is recorded.</param>
-/// <param name="Ending">The same as the job's row has it among its endings.</param>
-/// <param name="Row">What changes in the job's row.</param>
+/// <param name="Run">Null = the run has ended.</param>
+/// <param name="Ended">How it ended; null = it is not recorded yet.</param>
+/// <param name="Ending">The same, as an element of the job's endings.</param>
+/// <param name="Row">The changed members of the job's row.</param>
 internal sealed record RunEvent(
     string Change, string JobName, string RunId, UnendedRun? Run, LastRun? Ended, EndingRow? Ending, RowChange Row)
 {
@@ -41,7 +41,7 @@ internal sealed record RunEvent(
     public const string Recorded = "recorded";
 }
 
-/// <summary>The members of a job's row that its runs change.</summary>
+/// <summary>The members of a job's row that change with its runs.</summary>
 internal sealed record RowChange(JobState State, int Running, int Queued, DateTime? Next, int? Streak, LastRun? Last, long? UsualMs)
 {
     public static RowChange Of(JobRow row) => new(row.State, row.Running, row.Queued, row.Next, row.Streak, row.Last, row.UsualMs);
@@ -50,9 +50,9 @@ internal sealed record RowChange(JobState State, int Running, int Queued, DateTi
 /// <param name="Change">joined, changed, left.</param>
 internal sealed record WorkerEvent(string Change, WorkerRow Worker);
 
-/// <summary>What the stream says of itself.</summary>
+/// <summary>An event about the stream itself.</summary>
 internal sealed record StreamEvent(string Reason);
 
-/// <param name="Follows">The master follows etcd; false = what the stream would tell is not known here.</param>
-/// <param name="AsOf">The time up to which it has followed etcd.</param>
+/// <param name="Follows">The master follows etcd; false = this stream misses events until it does.</param>
+/// <param name="AsOf">Up to when it has followed etcd.</param>
 internal sealed record HealthEvent(bool Follows, DateTime AsOf);

@@ -3,7 +3,7 @@ namespace Dts.Master.Events;
 /// <summary>An event as it is sent: its name and the bytes of its JSON, made once for all listeners.</summary>
 internal sealed record FeedEvent(string Name, byte[] Data, EventSubject Subject);
 
-/// <summary>The latest events, numbered from 1; older ones give way.</summary>
+/// <summary>The latest events, numbered from 1. A full ring drops the oldest.</summary>
 /// <remarks>Not thread-safe; <see cref="EventFeed"/> guards it.</remarks>
 internal sealed class EventRing(int countMax, long bytesMax)
 {
@@ -11,7 +11,7 @@ internal sealed class EventRing(int countMax, long bytesMax)
     private int _count;
     private long _bytes;
 
-    /// <summary>The number of the latest event; 0 = there was none.</summary>
+    /// <summary>The number of the latest event; 0 = none yet.</summary>
     public long Latest { get; private set; }
 
     private long Oldest => Latest - _count + 1;
@@ -29,7 +29,7 @@ internal sealed class EventRing(int countMax, long bytesMax)
         _bytes += added.Data.Length;
     }
 
-    /// <summary>Events were not kept for a while: nobody can go on from before.</summary>
+    /// <summary>Drops all events, so that no listener can resume across the gap that follows.</summary>
     public void Forget()
     {
         while (_count > 0)
@@ -40,7 +40,7 @@ internal sealed class EventRing(int countMax, long bytesMax)
         Latest++;
     }
 
-    /// <summary>The events behind a number, at most so many; null = some of them are gone, or it is no number of this ring.</summary>
+    /// <summary>The events after a number; null = some were dropped, or the ring never gave the number.</summary>
     public IReadOnlyList<FeedEvent>? After(long number, int most)
     {
         if (number > Latest || number + 1 < Oldest)

@@ -5,14 +5,14 @@ using Dts.Master.Views;
 
 namespace Dts.Master.Events;
 
-/// <summary>Makes events of the changes of the view.</summary>
+/// <summary>Turns changes of the view into events.</summary>
 internal static class EventWriter
 {
     public const string Job = "job";
     public const string Run = "run";
     public const string Worker = "worker";
 
-    /// <summary>The event of a change; null = listeners need not know.</summary>
+    /// <summary>The event of a change; null = it makes none.</summary>
     public static FeedEvent? Write(ClusterChange change, ClusterState state, DateTimeOffset now) => change switch
     {
         ClusterChange.JobPut(var before, var job) => OfJob(job, before, state, now),
@@ -30,7 +30,7 @@ internal static class EventWriter
         _ => throw new System.Diagnostics.UnreachableException(),
     };
 
-    /// <summary>The data of an event for a listener who has lost sight of a job.</summary>
+    /// <summary>The data of an event for a listener whose filter a job has left.</summary>
     public static byte[] Gone(string job) =>
         JsonSerializer.SerializeToUtf8Bytes(new JobEvent(JobEvent.Gone, job, null), EventJson.Readable.JobEvent);
 
@@ -42,9 +42,9 @@ internal static class EventWriter
 
     private static FeedEvent? OfUnended(string change, string job, string runId, ClusterState state, DateTimeOffset now) =>
         state.Runs.InFlightOf(job).Concat(state.Runs.QueuedOf(job)).FirstOrDefault(run => run.RunId == runId) is { } run
-            // All listeners get the same bytes, and not each may know the job that led to the run.
+            // All listeners get the same bytes, and some may not see the job that caused the run.
             ? OfRun(change, job, runId, UnendedRun.Of(run, now) with { Cause = "" }, null, state, now, run.Worker)
-            : null; // It is in flight already, or has ended meanwhile.
+            : null; // It has started or ended meanwhile.
 
     private static FeedEvent? OfRun(
         string change,
@@ -58,7 +58,7 @@ internal static class EventWriter
     {
         if (state.Jobs.Find(name) is not { } job)
         {
-            return null; // Deleted: listeners know that it is gone.
+            return null; // Deleted: listeners were told.
         }
 
         var data = new RunEvent(
@@ -72,7 +72,7 @@ internal static class EventWriter
         return new FeedEvent(
             Run,
             JsonSerializer.SerializeToUtf8Bytes(data, EventJson.Readable.RunEvent),
-            new EventSubject(null, JobFace.Of(job), worker, recorded?.Run.Status));
+            EventSubject.Of(job, worker) with { Ending = recorded?.Run.Status });
     }
 
     private static LastRun Of(EndedRun run) => new(
@@ -89,5 +89,5 @@ internal static class EventWriter
         : new FeedEvent(
             Worker,
             JsonSerializer.SerializeToUtf8Bytes(new WorkerEvent(change, row), EventJson.Readable.WorkerEvent),
-            new EventSubject(null, null, id));
+            EventSubject.Of(null, id));
 }

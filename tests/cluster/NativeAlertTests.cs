@@ -13,7 +13,7 @@ public sealed class NativeAlertTests
         await alerts.InitializeAsync();
 
         await alerts.A_job_names_its_own_alert_and_a_mail_is_sent();
-        await alerts.A_channel_is_tried_and_its_answer_shown_but_never_its_secrets();
+        await alerts.A_channel_can_be_tested_and_the_answer_never_shows_its_secrets();
     }
 
     [Fact]
@@ -22,6 +22,6 @@ public sealed class NativeAlertTests
         await using var alerts = new AlertTests { Executable = Path.Combine(NativeProcess.Folder, "dts-master") };
         await alerts.InitializeAsync();
 
-        await alerts.A_job_that_fails_again_and_again_is_told_once_and_so_is_its_recovery();
+        await alerts.A_job_that_keeps_failing_makes_one_message_and_its_recovery_another();
     }
 }

@@ -28,8 +28,8 @@ public sealed class NativeApiTests
         await access.InitializeAsync();
 
         await new SignInTests(access).A_person_signs_in_is_known_by_the_cookie_and_signs_out();
-        await new RoleTests(access).Variables_of_a_job_are_not_shown_to_viewers_anywhere();
-        await new AuditTests(access).A_change_is_recorded_with_who_made_it_and_what_was_before_and_after();
+        await new RoleTests(access).No_path_shows_a_jobs_variables_to_viewers();
+        await new AuditTests(access).A_change_is_recorded_with_its_caller_and_the_job_before_and_after();
     }
 
     [Fact]

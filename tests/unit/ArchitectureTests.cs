@@ -31,7 +31,7 @@ public sealed partial class ArchitectureTests
         ["master/api"]              =
             $"{Common} master.Access master.Alerts master.Audit master.Crontab master.Events master.Jobs master.Logs "
                 + "master.Versions master.Views",
-        ["master/commands"]         = "Doctor Hosting master.Crontab",
+        ["master/commands"]         = "Doctor Etcd Hosting master.Access master.Crontab master.Jobs",
         ["master/crontab"]          = "Cron Hosting Jobs master.Jobs",
         ["master/jobs"]             = $"{Common} master.Logs master.Versions",
         ["master/versions"]         = "Etcd Hosting Jobs Logs Logs.Mongo",

@@ -15,7 +15,7 @@ public abstract class AuditStoreContract : IDisposable
     private IAuditStore Store => _store ??= OpenStore(TimeSpan.FromDays(400));
 
     [Fact]
-    public async Task A_record_comes_back_as_it_was_written_and_once()
+    public async Task A_record_is_read_back_as_written_and_only_once()
     {
         var change = new AuditedChange("hello", "changed", [new MemberChange("env.A.B", null, JsonSerializer.SerializeToElement("•••"))]);
         var record = Record(1) with { Detail = "a \"$quoted\" 备份\n", Changes = [change] };
@@ -30,7 +30,7 @@ public abstract class AuditStoreContract : IDisposable
     }
 
     [Fact]
-    public async Task Pages_are_in_the_order_of_time_and_lose_none_of_one_millisecond()
+    public async Task Pages_are_sorted_by_time_and_lose_no_record_of_one_millisecond()
     {
         await Store.WriteAsync([.. Enumerable.Range(0, 10).Select(n => Record(n) with { At = Some.Now.AddMilliseconds(n / 4) })], default);
         List<string> ids = [];
@@ -112,7 +112,7 @@ public sealed class SqliteAuditStoreTests : AuditStoreContract
     }
 
     [Fact]
-    public async Task Without_the_file_of_a_worker_records_wait_and_the_trail_is_empty()
+    public async Task Before_a_worker_has_made_the_file_records_wait_and_the_trail_is_empty()
     {
         using var store = new SqliteAuditStore(_scratch.File("none.db"), TimeSpan.FromDays(1));
 

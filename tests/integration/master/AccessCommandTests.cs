@@ -15,7 +15,7 @@ public sealed class AccessCommandTests : IAsyncLifetime
     public ValueTask DisposeAsync() => _master.DisposeAsync();
 
     [Fact]
-    public async Task The_first_admin_is_made_on_the_command_line_and_then_the_master_asks_who_calls()
+    public async Task After_the_first_admin_is_added_on_the_command_line_the_master_needs_credentials()
     {
         Assert.Equal(200, await StatusAsync(null));
 
@@ -36,7 +36,7 @@ public sealed class AccessCommandTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Another_address_is_refused_at_the_start_until_there_is_somebody_who_may_ask()
+    public async Task A_master_refuses_to_listen_beyond_loopback_until_there_is_a_person_or_token()
     {
         string[] listen = ["--listen", "0.0.0.0", "--apiPort", $"{_master.Http.BaseAddress!.Port}", "--logFile", _master.LogFile];
         var (code, _, said) = await StartAsync(listen, "");
@@ -52,7 +52,7 @@ public sealed class AccessCommandTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_site_elsewhere_is_allowed_only_when_there_is_somebody_who_may_ask()
+    public async Task A_foreign_origin_is_allowed_only_if_there_is_a_person_or_token()
     {
         string[] start =
         [
@@ -98,7 +98,7 @@ public sealed class AccessCommandFaultTests(MasterProcess master) : IClassFixtur
     [InlineData("token create --name t --role viewer --filter bad", "", 2,  "filter has \"bad\"; expected only job:, label: and")]
     [InlineData("token create --name t --role viewer --expires x", "",  2,  "--expires is \"x\"; expected 90d, 12h, or a time")]
     [InlineData("token create --role viewer", "",                       64, "Option '--name' is required.")]
-    public async Task What_is_wrong_is_one_line_and_changes_nothing(string arguments, string input, int code, string said)
+    public async Task A_wrong_call_prints_one_line_and_changes_nothing(string arguments, string input, int code, string said)
     {
         var answer = await AccessCommandProcess.RunAsync(master, arguments.Split(' '), input);
 

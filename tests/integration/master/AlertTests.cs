@@ -55,7 +55,7 @@ public sealed class AlertTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_job_that_fails_again_and_again_is_told_once_and_so_is_its_recovery()
+    public async Task A_job_that_keeps_failing_makes_one_message_and_its_recovery_another()
     {
         await PutRuleAsync("oncall", """{"channel":"pager","filter":"label:team=data"}""");
         await SaveAsync("backup", """{"team":"data"}""");
@@ -82,7 +82,7 @@ public sealed class AlertTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Missed_and_lost_runs_are_told_to_a_chat_which_they_cannot_shout_at()
+    public async Task A_chat_is_told_of_missed_and_lost_runs_and_cannot_be_mentioned_by_a_jobs_name()
     {
         await PutRuleAsync("all", """{"channel":"chat","on":["missed","lost"],"text":"{event}: {job} <{reason}>"}""");
         await SaveAsync("a <!channel>");
@@ -116,7 +116,7 @@ public sealed class AlertTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_message_that_is_refused_is_sent_again_until_it_is_taken_also_by_the_next_master()
+    public async Task A_refused_message_is_sent_again_until_it_is_accepted_even_by_another_master()
     {
         await PutRuleAsync("oncall", """{"channel":"pager","on":["failing"]}""");
         await SaveAsync("backup");
@@ -133,7 +133,7 @@ public sealed class AlertTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_message_whose_master_dies_while_it_sends_is_sent_again_by_the_next()
+    public async Task A_message_whose_master_dies_while_sending_is_sent_by_another()
     {
         await PutRuleAsync("oncall", """{"channel":"pager","on":["failing"]}""");
         await SaveAsync("backup");
@@ -152,7 +152,7 @@ public sealed class AlertTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_ends_while_no_master_runs_is_told_by_the_next_one()
+    public async Task Runs_that_end_while_no_master_is_up_are_judged_by_the_next_one()
     {
         await PutRuleAsync("oncall", """{"channel":"pager"}""");
         await SaveAsync("backup");
@@ -172,7 +172,7 @@ public sealed class AlertTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Of_two_masters_one_sends()
+    public async Task Only_one_of_two_masters_sends()
     {
         var second = new MasterProcess { Beside = _master, Settings = _master.Settings };
         await second.InitializeAsync();
@@ -197,7 +197,7 @@ public sealed class AlertTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_planned_time_without_an_ending_is_told()
+    public async Task A_plan_time_without_an_ending_makes_a_message()
     {
         var (name, since) = (JobName.Parse("unaccounted"), DateTimeOffset.UtcNow.AddHours(-1));
         await PutRuleAsync("ledger", """{"channel":"pager","filter":"job:unaccounted","on":["ledgerFault"]}""");
@@ -215,7 +215,7 @@ public sealed class AlertTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_worker_that_leaves_is_told_after_a_minute_and_when_it_is_back()
+    public async Task A_worker_that_leaves_makes_a_message_after_a_minute_and_another_when_it_is_back()
     {
         await PutRuleAsync("workers", """{"channel":"pager","filter":"worker:w7","on":["workerGone","recovered"]}""");
         await RegisterAsync("w7");
@@ -232,7 +232,7 @@ public sealed class AlertTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_is_quiet_is_not_told_until_it_is_over_and_the_list_shows_both()
+    public async Task A_muted_alert_makes_no_message_until_the_mute_ends_and_the_list_shows_both()
     {
         await PutRuleAsync("oncall", """{"channel":"pager"}""");
         await SaveAsync("backup");
@@ -252,7 +252,7 @@ public sealed class AlertTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_channel_is_tried_and_its_answer_shown_but_never_its_secrets()
+    public async Task A_channel_can_be_tested_and_the_answer_never_shows_its_secrets()
     {
         _hook.Answer = (418, "short and stout");
         var (_, refused) = await SendAsync(HttpMethod.Post, "channels/pager/test");
@@ -276,8 +276,8 @@ public sealed class AlertTests : IAsyncLifetime
     [InlineData("""{"channel":"pager","on":[]}""",                       "on is empty")]
     [InlineData("""{"channel":"pager","on":["noSuccess"]}""",            "noSuccessSeconds is 0")]
     [InlineData("""{"channel":"pager","after":0}""",                     "after is 0; expected 1 to 20")]
-    [InlineData("""{"channel":"pager","filter":"state:failing"}""",      "which is no question to events")]
-    [InlineData("""{"channel":"pager","filter":"ending:failed"}""",      "which is no question of a rule")]
+    [InlineData("""{"channel":"pager","filter":"state:failing"}""",      "which does not apply to events")]
+    [InlineData("""{"channel":"pager","filter":"ending:failed"}""",      "which does not apply to rules")]
     [InlineData("""{"channel":"pager","on":["burning"]}""",              "expected an object")]
     [InlineData("""{"channel":"pager","shout":true}""",                  "shout")]
     public async Task A_wrong_rule_is_refused(string rule, string why)

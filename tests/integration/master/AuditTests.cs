@@ -8,7 +8,7 @@ namespace Dts.Tests.Integration.Master;
 public sealed class AuditTests(AccessMaster access) : IClassFixture<AccessMaster>
 {
     [Fact]
-    public async Task A_change_is_recorded_with_who_made_it_and_what_was_before_and_after()
+    public async Task A_change_is_recorded_with_its_caller_and_the_job_before_and_after()
     {
         await access.AskAsync("editor", "PATCH", "/api/v1/jobs/own", """{"timeoutSeconds":77,"env":{"PASSWORD":"hunter3"}}""");
 
@@ -25,7 +25,7 @@ public sealed class AuditTests(AccessMaster access) : IClassFixture<AccessMaster
     }
 
     [Fact]
-    public async Task A_refusal_is_recorded_and_says_why()
+    public async Task A_refusal_is_recorded_with_its_reason()
     {
         await access.AskAsync("viewer", "POST", "/api/v1/jobs/own/run");
 
@@ -52,7 +52,7 @@ public sealed class AuditTests(AccessMaster access) : IClassFixture<AccessMaster
     }
 
     [Fact]
-    public async Task A_password_that_is_no_text_is_not_repeated()
+    public async Task A_password_that_is_not_a_string_is_not_quoted()
     {
         var (status, body) = await access.AskAsync(null, "POST", "/api/v1/session", """{"name":"mara","password":123456789012}""");
 
@@ -75,7 +75,7 @@ public sealed class AuditTests(AccessMaster access) : IClassFixture<AccessMaster
     }
 
     [Fact]
-    public async Task Looking_at_a_foreign_job_is_a_refused_attempt()
+    public async Task Reading_a_job_outside_the_callers_filter_is_recorded_as_refused()
     {
         await access.AskAsync("viewer limited", "GET", "/api/v1/jobs/foreign");
 
@@ -85,7 +85,7 @@ public sealed class AuditTests(AccessMaster access) : IClassFixture<AccessMaster
     }
 
     [Fact]
-    public async Task A_wrong_token_is_recorded_and_what_changes_nothing_is_not()
+    public async Task A_wrong_token_is_recorded_and_a_request_that_changes_nothing_is_not()
     {
         await access.AskAsync("dts_wrong", "GET", "/api/v1/workers");
         await access.AskAsync(null, "GET", "/api/v1/workers");
@@ -99,7 +99,7 @@ public sealed class AuditTests(AccessMaster access) : IClassFixture<AccessMaster
     }
 
     [Fact]
-    public async Task The_trail_has_pages_and_a_filter()
+    public async Task The_trail_can_be_paged_and_filtered()
     {
         for (var n = 0; n < 3; n++)
         {
@@ -118,7 +118,7 @@ public sealed class AuditTests(AccessMaster access) : IClassFixture<AccessMaster
     }
 
     [Fact]
-    public async Task Of_people_and_tokens_role_and_filter_are_recorded_and_no_secret()
+    public async Task Changes_of_people_and_tokens_are_recorded_without_secrets()
     {
         var (status, body) = await access.AskAsync(
             "admin", "POST", "/api/v1/users", """{"name":"eva","role":"viewer","filter":"label:team=pay","password":"a secret of eva"}""");
@@ -133,7 +133,7 @@ public sealed class AuditTests(AccessMaster access) : IClassFixture<AccessMaster
     }
 
     [Fact]
-    public async Task Each_attack_is_recorded_with_what_was_tried_and_why_it_failed()
+    public async Task Each_attack_is_recorded_with_its_act_and_the_reason_of_the_refusal()
     {
         access.Tokens["revoked"] = (await access.Access.AddTokenAsync(
             "revoked", Dts.Master.Access.Role.Admin, "", null, "tests", default))!;
@@ -166,7 +166,7 @@ public sealed class AuditTests(AccessMaster access) : IClassFixture<AccessMaster
     }
 
     [Fact]
-    public async Task Paths_that_do_not_exist_are_one_act()
+    public async Task Unknown_paths_are_recorded_as_one_act()
     {
         for (var n = 0; n < 5; n++)
         {
@@ -179,7 +179,7 @@ public sealed class AuditTests(AccessMaster access) : IClassFixture<AccessMaster
     }
 
     [Fact]
-    public async Task A_change_of_a_rule_of_alerts_is_recorded()
+    public async Task A_change_of_an_alert_rule_is_recorded()
     {
         await access.AskAsync("editor", "PUT", "/api/v1/alerts/rules/oncall", """{"channel":"pager"}""");
         await access.AskAsync("admin", "DELETE", "/api/v1/alerts/rules/oncall");
@@ -205,7 +205,7 @@ public sealed class AuditTests(AccessMaster access) : IClassFixture<AccessMaster
 public sealed class OpenMasterAuditTests(MasterProcess master) : IClassFixture<MasterProcess>
 {
     [Fact]
-    public async Task A_name_that_leads_to_our_address_is_refused_and_recorded()
+    public async Task A_foreign_host_name_for_our_address_is_refused_and_recorded()
     {
         await master.LogStore.WriteAsync([Some.Record(0)], CancellationToken.None); // The trail is in its file.
         using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/jobs/any/run");

@@ -42,7 +42,7 @@ public sealed class CommandTests(MasterProcess master) : IClassFixture<MasterPro
     }
 
     [Fact]
-    public async Task A_crontab_goes_in_and_out()
+    public async Task A_crontab_is_imported_and_exported()
     {
         var crontab = $"# A backup\n30 2 * * * /opt/{_name} --full\n";
 

@@ -13,7 +13,7 @@ namespace Dts.Tests.Integration.Master;
 public sealed class EventsApiTests(MasterProcess master) : IClassFixture<MasterProcess>
 {
     [Fact]
-    public async Task A_job_is_told_when_it_is_saved_changed_and_deleted()
+    public async Task Saving_changing_and_deleting_a_job_makes_events()
     {
         await using var events = await ListenAsync("job:told");
         await SaveAsync("told", "first");
@@ -31,7 +31,7 @@ public sealed class EventsApiTests(MasterProcess master) : IClassFixture<MasterP
     }
 
     [Fact]
-    public async Task A_run_is_told_from_the_queue_to_its_record()
+    public async Task A_run_makes_events_from_the_queue_to_its_record()
     {
         await SaveAsync("ran");
         await using var events = await ListenAsync("job:ran");
@@ -63,7 +63,7 @@ public sealed class EventsApiTests(MasterProcess master) : IClassFixture<MasterP
     }
 
     [Fact]
-    public async Task A_worker_is_told_when_it_joins_changes_and_leaves()
+    public async Task A_worker_that_joins_changes_or_leaves_makes_events()
     {
         await using var events = await ListenAsync("worker:told-1");
         await RegisterAsync("");
@@ -86,7 +86,7 @@ public sealed class EventsApiTests(MasterProcess master) : IClassFixture<MasterP
     }
 
     [Fact]
-    public async Task A_listener_that_comes_back_goes_on_where_it_was_or_is_told_that_it_cannot()
+    public async Task A_listener_that_comes_back_resumes_or_is_told_that_it_cannot()
     {
         string id;
         await using (var first = await ListenAsync("job:resumed-1|resumed-2"))
@@ -110,7 +110,7 @@ public sealed class EventsApiTests(MasterProcess master) : IClassFixture<MasterP
     }
 
     [Fact]
-    public async Task A_listener_that_does_not_read_is_dropped_and_told_while_others_hear_everything()
+    public async Task A_listener_that_does_not_read_is_dropped_and_disturbs_no_other()
     {
         await using var others = await ListenAsync("job:last");
         using var slow = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
@@ -142,12 +142,12 @@ public sealed class EventsApiTests(MasterProcess master) : IClassFixture<MasterP
         }    }
 
     [Fact]
-    public async Task A_filter_that_asks_how_jobs_stand_is_refused()
+    public async Task A_filter_by_a_state_that_changes_without_an_event_is_refused()
     {
         var answer = await master.Http.GetAsync("/api/v1/events?filter=state:failing");
 
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
-        Assert.Contains("which is no question to events", await answer.Content.ReadAsStringAsync());
+        Assert.Contains("which does not apply to events", await answer.Content.ReadAsStringAsync());
     }
 
     private static string JobOf(string name, string description) =>

@@ -70,7 +70,7 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
         var (exitCode, _, error) = await RunAsync(_name, "--logFile", master.LogFile);
 
         Assert.Equal(64, exitCode);
-        Assert.Contains("--logFile needs --job, which asks etcd and the log; expected --url to ask a master\n", error);
+        Assert.Contains("--logFile needs --job, which reads etcd and the log; expected --url to ask a master\n", error);
     }
 
     [Theory]

@@ -175,7 +175,7 @@ public sealed class LimitedCallerTests(AccessMaster access) : IClassFixture<Acce
         var now = DateTimeOffset.UtcNow;
         await access.Master.Etcd.PutAsync(keys.Rules + "r", """{"channel":"pager","on":["workerGone"],"text":"the rule of ops"}""");
         await access.Master.Etcd.PutAsync(
-            keys.State(AlertSubject.OfWorker("r", "w9")),
+            keys.State(AlertSubject.ForWorker("r", "w9")),
             JsonSerializer.Serialize(
                 AlertState.Well.With(AlertEvent.WorkerGone, new OpenAlert(now, "left", IsTold: true)), AlertJson.Readable.AlertState));
         await UntilAsync(async () => (await BodyAsync("admin", "/api/v1/alerts")).Contains("\"w9\"", StringComparison.Ordinal));

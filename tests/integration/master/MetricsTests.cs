@@ -32,7 +32,7 @@ public sealed partial class MetricsTests(MasterProcess master) : IClassFixture<M
     }
 
     [Fact]
-    public async Task The_documents_name_the_metrics_that_there_are()
+    public async Task The_documents_list_exactly_the_existing_metrics()
     {
         var text = await ReadAsync();
         var there = Types().Matches(text).ToDictionary(match => match.Groups[1].Value, match => match.Groups[2].Value);

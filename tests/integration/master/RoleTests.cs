@@ -49,13 +49,13 @@ public sealed class RoleTests(AccessMaster access) : IClassFixture<AccessMaster>
     private static readonly string[] OfAll = ["DELETE /session", "PUT /me/password"];
 
     [Fact]
-    public void A_change_without_a_role_in_this_table_is_a_mistake() => Assert.Empty(
+    public void Every_path_that_changes_something_has_a_role_in_this_table() => Assert.Empty(
         ApiExamples.All.Keys
             .Where(key => !key.StartsWith("GET ", StringComparison.Ordinal))
             .Except([.. Roles.Keys, .. ForAnyone, .. OfAll]));
 
     [Fact]
-    public async Task A_role_may_call_its_paths_and_those_of_lower_roles_and_nobody_else_may()
+    public async Task Each_path_is_open_to_its_role_and_higher_ones_only()
     {
         List<string> wrong = [];
         foreach (var (key, example) in ApiExamples.All.Where(one => !ForAnyone.Contains(one.Key)))
@@ -104,7 +104,7 @@ public sealed class RoleTests(AccessMaster access) : IClassFixture<AccessMaster>
     }
 
     [Fact]
-    public async Task A_job_outside_the_filter_is_not_there_on_any_path_that_names_one()
+    public async Task A_job_outside_the_filter_does_not_exist_on_any_path()
     {
         List<string> wrong = [];
         foreach (var (key, example) in ApiExamples.All)
@@ -142,7 +142,7 @@ public sealed class RoleTests(AccessMaster access) : IClassFixture<AccessMaster>
     [InlineData("/api/v1/ledger?endings=succeeded,failed,missed")]
     [InlineData("/job/list")]
     [InlineData("/job/log?name=foreign")]
-    public async Task Lists_have_jobs_within_the_filter_only(string path)
+    public async Task Lists_contain_only_jobs_within_the_filter(string path)
     {
         await access.AskAsync("admin", "POST", "/api/v1/jobs/foreign/run");
 
@@ -154,7 +154,7 @@ public sealed class RoleTests(AccessMaster access) : IClassFixture<AccessMaster>
     }
 
     [Fact]
-    public async Task Bulk_acts_reach_jobs_within_the_filter_only()
+    public async Task Bulk_requests_reach_only_jobs_within_the_filter()
     {
         var (_, body) = await access.AskAsync("editor limited", "POST", "/api/v1/jobs/delete?dryRun=true&filter=label:team");
 
@@ -182,7 +182,7 @@ public sealed class RoleTests(AccessMaster access) : IClassFixture<AccessMaster>
     // what an editor does all day
     [InlineData("PATCH", "/api/v1/jobs/own",  """{"timeoutSeconds":60}""",                                              200)]
     [InlineData("PATCH", "/api/v1/jobs/own",  """{"labels":{"stage":"live"}}""",                                        200)]
-    public async Task A_limited_editor_changes_own_jobs_and_moves_none(string method, string path, string body, int expected)
+    public async Task A_limited_editor_changes_only_jobs_within_the_filter(string method, string path, string body, int expected)
     {
         var (status, answer) = await access.AskAsync("editor limited", method, path, body);
 
@@ -191,7 +191,7 @@ public sealed class RoleTests(AccessMaster access) : IClassFixture<AccessMaster>
     }
 
     [Fact]
-    public async Task Variables_of_a_job_are_not_shown_to_viewers_anywhere()
+    public async Task No_path_shows_a_jobs_variables_to_viewers()
     {
         var (_, versions) = await access.AskAsync("admin", "GET", "/api/v1/jobs/own/versions");
         var revision = (long)JsonNode.Parse(versions)!["versions"]![0]!["revision"]!;

@@ -97,7 +97,7 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
     }
 
     [Fact]
-    public async Task A_token_that_has_ended_is_none()
+    public async Task An_expired_token_is_refused()
     {
         access.Tokens["ended"] = (await access.Access.AddTokenAsync(
             "ended", Role.Admin, "", DateTimeOffset.UtcNow.AddSeconds(-1), "tests", default))!;
@@ -109,7 +109,7 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
     [InlineData("")]
     [InlineData("x")]
     [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
-    public async Task A_forged_cookie_is_none(string value) =>
+    public async Task A_forged_cookie_is_refused(string value) =>
         Assert.Equal(401, (await AskAsync("GET", "/api/v1/me", $"{Credentials.Cookie}={value}")).Status);
 
     [Fact]
@@ -123,7 +123,7 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
     }
 
     [Fact]
-    public async Task A_digest_from_etcd_is_no_cookie_and_no_token()
+    public async Task A_digest_from_etcd_is_neither_a_cookie_nor_a_token()
     {
         await AddAsync("lin", Role.Admin);
         await SignInAsync("lin");
@@ -141,7 +141,7 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
     }
 
     [Fact]
-    public async Task With_a_cookie_only_our_own_page_may_change_something()
+    public async Task A_cookie_allows_changes_only_from_our_own_pages()
     {
         await AddAsync("jonas", Role.Operator);
         var (cookie, _, _) = await SignInAsync("jonas");
@@ -168,7 +168,7 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
     [InlineData("GET",  "/healthz/../api/v1/jobs")]
     [InlineData("HEAD", "/api/v1/jobs")]
     [InlineData("POST", "/api/v1/session/../jobs/own/run")]
-    public async Task No_spelling_of_a_path_gets_around_the_question_who_asks(string method, string path)
+    public async Task No_spelling_of_a_path_bypasses_authentication(string method, string path)
     {
         // By hand: a client would tidy the path up.
         using var client = new TcpClient();
@@ -192,7 +192,7 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
     [InlineData("""{"token":""}""",                                         401)]
     [InlineData("""{"token":"dts_AAAA"}""",                                 401)]
     [InlineData("not json",                                                 400)]
-    public async Task A_wrong_sign_in_gets_the_right_status(string body, int status) =>
+    public async Task A_wrong_sign_in_gets_its_status(string body, int status) =>
         Assert.Equal(status, (await PostAsync(SignIn, body, ("X-Forwarded-For", "192.0.2.77"))).Status);
 
     [Fact]
@@ -200,7 +200,7 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
         413, (await PostAsync(SignIn, $$"""{"name":"mara","password":"{{new string('x', 100_000)}}"}""")).Status);
 
     [Fact]
-    public async Task A_sign_in_that_comes_slowly_is_ended_and_disturbs_nobody()
+    public async Task A_slow_sign_in_is_ended_and_delays_nobody()
     {
         await AddAsync("quick", Role.Viewer);
         using var client = new TcpClient();
@@ -225,7 +225,7 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
     }
 
     [Fact]
-    public async Task The_list_of_tokens_shows_on_which_day_each_was_last_used()
+    public async Task The_list_of_tokens_shows_the_day_of_each_last_use()
     {
         foreach (var name in new[] { "used", "unused" })
         {
@@ -269,7 +269,7 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
     }
 
     [Fact]
-    public async Task Ten_thousand_wrong_passwords_disturb_nobody_else()
+    public async Task Ten_thousand_wrong_passwords_delay_nobody_else()
     {
         await AddAsync("target", Role.Admin);
         await AddAsync("other", Role.Viewer);
@@ -302,7 +302,7 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
     }
 
     [Fact]
-    public async Task Another_master_hears_of_sign_out_and_revocation()
+    public async Task Another_master_learns_of_sign_out_and_revocation()
     {
         await AddAsync("far", Role.Viewer);
         var (cookie, _, _) = await SignInAsync("far");
@@ -311,11 +311,11 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
         var keeper = new AccessKeeper(table, access.Master.Etcd, access.Master.Keys, new ForeignValues(NullLogger.Instance));
         var running = keeper.RunAsync(stop.Token);
         var other = new Credentials(MasterSettings.Read(SettingsReader.Load([], "")), table);
-        await Patience.Until(() => other.Find(Request()) is Shown.By { Caller.Name: "far" }, () => "the session is not known");
+        await Patience.Until(() => other.Find(Request()) is Identification.Known { Caller.Name: "far" }, () => "the session is not known");
 
         await AskAsync("DELETE", SignIn, cookie, Origin);
 
-        await Patience.Until(() => other.Find(Request()) is Shown.Ended, () => "the session has not ended");
+        await Patience.Until(() => other.Find(Request()) is Identification.SessionEnded, () => "the session has not ended");
         await stop.CancelAsync();
         await running;
 

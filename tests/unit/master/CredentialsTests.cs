@@ -23,26 +23,26 @@ public sealed class CredentialsTests
     public CredentialsTests() => _table = new AccessTable(Keys, _time);
 
     [Fact]
-    public void A_master_that_knows_nobody_is_open_to_its_host_until_there_is_a_record()
+    public void A_master_without_records_is_open_to_its_own_host()
     {
-        _table.NoteListed();
+        _table.Apply([], (_, _) => { });
         Assert.Equal("local admin", Describe(Credentials().Find(Request())));
 
         Put(Keys.Person("mara"), JsonSerializer.Serialize(Mara, AccessJson.Readable.Person));
 
-        Assert.IsType<Shown.Nothing>(Credentials().Find(Request()));
+        Assert.IsType<Identification.NoCredentials>(Credentials().Find(Request()));
     }
 
     [Theory]
     [InlineData("not json")]
     [InlineData("{}")]
     [InlineData("""{"role":"emperor","filter":"","createdAt":"2026-11-22T10:00:00Z","by":"x"}""")]
-    public void A_record_that_cannot_be_read_lets_nobody_in_and_still_counts(string value)
+    public void An_unreadable_record_lets_nobody_in_but_closes_the_master(string value)
     {
-        _table.NoteListed();
+        _table.Apply([], (_, _) => { });
         Put(Keys.Person("mara"), value);
 
-        Assert.IsType<Shown.Nothing>(Credentials().Find(Request()));
+        Assert.IsType<Identification.NoCredentials>(Credentials().Find(Request()));
         Assert.Empty(_table.People);
 
         _table.Apply([new KeyChange.Deleted(Keys.Person("mara"), 2)], (_, _) => { });
@@ -53,27 +53,27 @@ public sealed class CredentialsTests
     [InlineData("--listen", "10.0.0.1")]
     [InlineData("--trustedProxies", "10.0.0.1")]
     [InlineData("--apiToken", "0123456789abcdef")]
-    public void A_master_that_asks_somebody_asks_everybody(string setting, string value)
+    public void A_setting_that_identifies_some_callers_closes_the_master_to_all_others(string setting, string value)
     {
-        _table.NoteListed();
+        _table.Apply([], (_, _) => { });
 
-        Assert.IsType<Shown.Nothing>(Credentials(setting, value).Find(Request()));
+        Assert.IsType<Identification.NoCredentials>(Credentials(setting, value).Find(Request()));
     }
 
     [Fact]
-    public void Until_etcd_has_been_read_nobody_is_known_but_the_holder_of_the_apiToken()
+    public void Until_etcd_has_been_read_only_the_holder_of_the_apiToken_is_known()
     {
-        Assert.IsType<Shown.NotKnownYet>(Credentials().Find(Request()));
-        Assert.IsType<Shown.NotKnownYet>(Credentials().Find(Request(authorization: "Bearer dts_x")));
+        Assert.IsType<Identification.Unavailable>(Credentials().Find(Request()));
+        Assert.IsType<Identification.Unavailable>(Credentials().Find(Request(authorization: "Bearer dts_x")));
         var withToken = Credentials("--apiToken", "0123456789abcdef");
         Assert.Equal("token admin", Describe(withToken.Find(Request(authorization: "Bearer 0123456789abcdef"))));
-        Assert.IsType<Shown.NotKnownYet>(withToken.Find(Request(authorization: "Bearer dts_x")));
+        Assert.IsType<Identification.Unavailable>(withToken.Find(Request(authorization: "Bearer dts_x")));
     }
 
     [Fact]
-    public void A_master_that_is_cut_off_for_long_knows_nobody()
+    public void After_a_long_outage_of_etcd_nobody_is_known()
     {
-        _table.NoteListed();
+        _table.Apply([], (_, _) => { });
         var value = Secret.NewToken();
         Put(Keys.Token("t"), Json(new AccessToken("viewer", "", Secret.Digest(value), Some.Now, "tests")));
         var cutOff = TimeSpan.Zero;
@@ -82,13 +82,13 @@ public sealed class CredentialsTests
 
         cutOff = TimeSpan.FromMinutes(16);
 
-        Assert.IsType<Shown.NotKnownYet>(credentials.Find(Request(authorization: $"Bearer {value}")));
+        Assert.IsType<Identification.Unavailable>(credentials.Find(Request(authorization: $"Bearer {value}")));
     }
 
     [Fact]
-    public void A_token_ends_at_its_time_and_when_it_is_removed()
+    public void A_token_is_valid_until_it_expires_or_is_removed()
     {
-        _table.NoteListed();
+        _table.Apply([], (_, _) => { });
         var value = Secret.NewToken();
         Put(Keys.Token("t"), Json(new AccessToken("operator", "", Secret.Digest(value), Some.Now, "tests", _time.GetUtcNow().AddHours(1))));
         Put(Keys.Token("u"), Json(new AccessToken("viewer", "", "00", Some.Now, "tests")));
@@ -96,33 +96,33 @@ public sealed class CredentialsTests
         Assert.Equal("t operator", Describe(Credentials().Find(request)));
 
         _time.Advance(TimeSpan.FromHours(1));
-        Assert.IsType<Shown.Wrong>(Credentials().Find(request));
+        Assert.IsType<Identification.WrongToken>(Credentials().Find(request));
 
         Put(Keys.Token("t"), Json(new AccessToken("operator", "", Secret.Digest(value), Some.Now, "tests")));
         Assert.Equal("t operator", Describe(Credentials().Find(request)));
         _table.Apply([new KeyChange.Deleted(Keys.Token("t"), 3)], (_, _) => { });
-        Assert.IsType<Shown.Wrong>(Credentials().Find(request));
+        Assert.IsType<Identification.WrongToken>(Credentials().Find(request));
     }
 
     [Theory]
     [InlineData("10.0.0.1",          "mara",     "mara editor by browser")]
     [InlineData("::ffff:10.0.0.1",   "mara",     "mara editor by browser")]
-    [InlineData("10.0.0.1",          "stranger", "Stranger")]
-    [InlineData("10.0.0.1",          "",         "Nothing")]
-    [InlineData("10.0.0.2",          "mara",     "Nothing")]
-    [InlineData("127.0.0.1",         "mara",     "Nothing")]
+    [InlineData("10.0.0.1",          "stranger", "UnknownPerson")]
+    [InlineData("10.0.0.1",          "",         "NoCredentials")]
+    [InlineData("10.0.0.2",          "mara",     "NoCredentials")]
+    [InlineData("127.0.0.1",         "mara",     "NoCredentials")]
     public void Only_a_trusted_proxy_names_a_person(string peer, string user, string expected)
     {
-        _table.NoteListed();
+        _table.Apply([], (_, _) => { });
         Put(Keys.Person("mara"), JsonSerializer.Serialize(Mara, AccessJson.Readable.Person));
 
         Assert.Equal(expected, Describe(Credentials("--trustedProxies", "10.0.0.1").Find(Request(peer, user: user))));
     }
 
     [Fact]
-    public void A_session_ends_with_its_time_and_with_its_password()
+    public void A_session_ends_when_it_expires_or_its_password_changes()
     {
-        _table.NoteListed();
+        _table.Apply([], (_, _) => { });
         var person = Mara with { Password = new PasswordHash("first", 1, [1], [1]) };
         Put(Keys.Person("mara"), JsonSerializer.Serialize(person, AccessJson.Readable.Person));
         var value = Secret.NewValue();
@@ -136,18 +136,18 @@ public sealed class CredentialsTests
         Put(
             Keys.Person("mara"),
             JsonSerializer.Serialize(person with { Password = new PasswordHash("second", 1, [1], [1]) }, AccessJson.Readable.Person));
-        Assert.IsType<Shown.Ended>(Credentials().Find(request));
+        Assert.IsType<Identification.SessionEnded>(Credentials().Find(request));
 
         Put(Keys.Person("mara"), JsonSerializer.Serialize(person, AccessJson.Readable.Person));
         _time.Advance(TimeSpan.FromHours(12));
-        Assert.IsType<Shown.Ended>(Credentials().Find(request));
+        Assert.IsType<Identification.SessionEnded>(Credentials().Find(request));
     }
 
     private static string Json(AccessToken token) => JsonSerializer.Serialize(token, AccessJson.Readable.AccessToken);
 
-    private static string Describe(Shown shown) => shown is Shown.By(var caller, var isSentByBrowser)
+    private static string Describe(Identification found) => found is Identification.Known(var caller, var isSentByBrowser)
         ? $"{caller.Name} {caller.Role.Word()}{(isSentByBrowser ? " by browser" : "")}"
-        : shown.GetType().Name;
+        : found.GetType().Name;
 
     private static MasterSettings Settings(params string[] arguments) => MasterSettings.Read(SettingsReader.Load(arguments, ""));
 

@@ -9,7 +9,7 @@ public sealed class RefusalTallyTests
     private readonly RefusalTally _tally = new();
 
     [Fact]
-    public void Equal_refusals_are_told_once_and_a_minute_later_how_many_followed()
+    public void Equal_refusals_make_one_record_at_once_and_their_count_a_minute_later()
     {
         Assert.NotNull(_tally.Take(Refusal("203.0.113.80"), Some.Now));
         Assert.All(Enumerable.Range(0, 14), _ => Assert.Null(_tally.Take(Refusal("203.0.113.80"), Some.Now)));
@@ -22,7 +22,7 @@ public sealed class RefusalTallyTests
     }
 
     [Fact]
-    public void At_the_end_all_is_told()
+    public void At_the_end_all_counts_are_recorded()
     {
         _tally.Take(Refusal("203.0.113.80"), Some.Now);
         _tally.Take(Refusal("203.0.113.80"), Some.Now);
@@ -31,7 +31,7 @@ public sealed class RefusalTallyTests
     }
 
     [Fact]
-    public void A_stranger_with_many_addresses_takes_no_more_memory()
+    public void A_stranger_with_many_addresses_uses_limited_memory()
     {
         var told = Enumerable.Range(0, 5000).Count(n => _tally.Take(Refusal($"2001:db8:{n:x}::1"), Some.Now) is not null);
 
@@ -40,7 +40,7 @@ public sealed class RefusalTallyTests
     }
 
     [Fact]
-    public void Strangers_take_no_room_of_callers_and_of_attempts_on_other_paths()
+    public void Strangers_use_up_no_share_of_callers_or_of_other_paths()
     {
         for (var n = 0; n < 5000; n++)
         {
@@ -56,7 +56,7 @@ public sealed class RefusalTallyTests
     }
 
     [Fact]
-    public void A_caller_takes_no_room_of_another_one()
+    public void A_caller_uses_up_no_share_of_another_caller()
     {
         for (var n = 0; n < 5000; n++)
         {
@@ -72,7 +72,7 @@ public sealed class RefusalTallyTests
     }
 
     [Fact]
-    public void Strangers_on_many_paths_take_no_more_memory()
+    public void Strangers_on_many_paths_use_limited_memory()
     {
         var told = 0;
         for (var n = 0; n < 10_000; n++)

@@ -32,7 +32,7 @@ public sealed class ScopeTests
     [InlineData("next:<1h")]
     [InlineData("worker:w1")]
     [InlineData("label:team=pay ending:failed")]
-    public void A_scope_asks_for_nothing_that_changes_by_itself(string scope)
+    public void A_scope_cannot_use_what_changes_without_a_save(string scope)
     {
         Assert.EndsWith(
             "expected only job:, label: and user: to limit access",

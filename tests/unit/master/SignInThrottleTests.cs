@@ -14,7 +14,7 @@ public sealed class SignInThrottleTests
     private readonly SignInThrottle _throttle = new();
 
     [Fact]
-    public void A_network_has_so_many_attempts_a_minute_and_then_waits()
+    public void After_its_attempts_of_a_minute_a_network_must_wait()
     {
         Assert.Equal(SignInThrottle.OfNetwork, Try(100, "mara", Stranger));
 
@@ -23,7 +23,7 @@ public sealed class SignInThrottleTests
     }
 
     [Fact]
-    public void Other_names_do_not_give_a_stranger_more_attempts()
+    public void Other_names_give_a_stranger_no_more_attempts()
     {
         Assert.Equal(SignInThrottle.OfNetwork, Enumerable.Range(0, 100).Sum(n => Try(1, $"name{n}", Stranger)));
     }
@@ -32,7 +32,7 @@ public sealed class SignInThrottleTests
     [InlineData("2001:db8::1",       "2001:db8::2",      true)]
     [InlineData("2001:db8::1",       "2001:db8:0:1::1",  false)]
     [InlineData("::ffff:192.0.2.1",  "192.0.2.1",        true)]
-    public void Addresses_that_one_stranger_owns_count_as_one(string one, string other, bool isSame)
+    public void Addresses_that_one_client_owns_count_as_one(string one, string other, bool isSame)
     {
         Try(SignInThrottle.OfNetwork, "mara", IPAddress.Parse(one));
 
@@ -48,7 +48,7 @@ public sealed class SignInThrottleTests
     }
 
     [Fact]
-    public void Many_strangers_cannot_lock_out_a_person_who_is_signed_in_from_there()
+    public void Many_strangers_cannot_lock_out_a_person_who_is_signed_in()
     {
         for (var n = 0; n < 100; n++)
         {
@@ -61,7 +61,7 @@ public sealed class SignInThrottleTests
     }
 
     [Fact]
-    public void The_right_password_is_no_attempt()
+    public void An_attempt_with_the_right_password_does_not_count()
     {
         for (var n = 0; n < 100; n++)
         {
@@ -71,7 +71,7 @@ public sealed class SignInThrottleTests
     }
 
     [Fact]
-    public void What_is_remembered_is_limited()
+    public void The_number_of_remembered_attempts_is_limited()
     {
         for (var n = 0; n < SignInThrottle.RememberedMax; n++)
         {

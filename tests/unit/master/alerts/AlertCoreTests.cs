@@ -33,7 +33,7 @@ public sealed class AlertCoreTests
     [InlineData("failing missed lost recovered", 1, "L F M F S",         "1:lost 2:failing 3:missed 5:recovered")]
     // A killed run is no recovery.
     [InlineData("failing recovered",             1, "F K K S",           "1:failing 4:recovered")]
-    public void Turns_are_told(string on, int after, string endings, string told)
+    public void A_message_tells_each_turn_from_well_to_wrong_and_back(string on, int after, string endings, string told)
     {
         var rule = new JobAlert("c", [.. on.Split(' ').Select(word => Enum.Parse<AlertEvent>(word, ignoreCase: true))], after);
         foreach (var letter in endings.Split(' '))
@@ -51,14 +51,14 @@ public sealed class AlertCoreTests
         var failed = Take(rule, RunStatus.Failed);
         Take(rule, RunStatus.Succeeded);
 
-        var again = AlertCore.Take(rule, _state, failed, [_endings[0]], _now, isMuted: false);
+        var again = new AlertCore(rule, _state, _now, isMuted: false).Take(failed, [_endings[0]]);
 
         Assert.Same(_state, again.State);
         Assert.Empty(again.Turns);
     }
 
     [Fact]
-    public void The_true_ending_of_a_lost_run_ends_that_alert_alone()
+    public void The_true_ending_of_a_lost_run_closes_that_alert_only()
     {
         var rule = new JobAlert("c");
         var lost = Take(rule, RunStatus.Lost);
@@ -71,26 +71,26 @@ public sealed class AlertCoreTests
     }
 
     [Fact]
-    public void What_begins_while_it_is_muted_is_told_when_the_mute_ends_unless_it_is_over_by_then()
+    public void A_fault_that_begins_under_a_mute_is_told_when_the_mute_ends_unless_it_is_over()
     {
         var rule = new JobAlert("c");
         Take(rule, RunStatus.Failed, isMuted: true);
-        Look(rule, isMuted: true);
+        Check(rule, isMuted: true);
         Assert.Empty(_told);
 
-        Look(rule, isMuted: false);
-        Assert.Equal(["look:failing"], _told);
+        Check(rule, isMuted: false);
+        Assert.Equal(["check:failing"], _told);
         Take(rule, RunStatus.Succeeded);
-        Assert.Equal(["look:failing", "2:recovered"], _told);
+        Assert.Equal(["check:failing", "2:recovered"], _told);
 
         Take(rule, RunStatus.Failed, isMuted: true);
         Take(rule, RunStatus.Succeeded);
-        Look(rule, isMuted: false);
-        Assert.Equal(["look:failing", "2:recovered"], _told);
+        Check(rule, isMuted: false);
+        Assert.Equal(["check:failing", "2:recovered"], _told);
     }
 
     [Fact]
-    public void Within_the_quiet_time_nothing_more_is_told_to_be_wrong()
+    public void No_further_fault_is_told_within_the_quiet_time()
     {
         var rule = new JobAlert("c", QuietSeconds: 600);
         Take(rule, RunStatus.Failed);
@@ -101,34 +101,34 @@ public sealed class AlertCoreTests
         Assert.Equal(["1:failing", "2:recovered"], _told);
 
         _now = Some.Now.AddMinutes(30);
-        Look(rule, isMuted: false);
+        Check(rule, isMuted: false);
 
-        Assert.Equal(["1:failing", "2:recovered", "look:failing"], _told);
+        Assert.Equal(["1:failing", "2:recovered", "check:failing"], _told);
     }
 
     [Fact]
-    public void A_slow_run_is_told_once_and_its_end_too()
+    public void A_slow_run_makes_one_message_and_its_end_another()
     {
         var rule = new JobAlert("c", [AlertEvent.Slow, AlertEvent.Recovered]);
         var slow = new Dictionary<AlertEvent, OpenAlert> { [AlertEvent.Slow] = new(_now, "runs for long", "run-1") };
 
-        Look(rule, false, slow);
-        Look(rule, false, slow);
-        Look(rule, false);
+        Check(rule, false, slow);
+        Check(rule, false, slow);
+        Check(rule, false);
 
-        Assert.Equal(["look:slow", "look:recovered"], _told);
+        Assert.Equal(["check:slow", "check:recovered"], _told);
         Assert.Empty(_state.Open);
     }
 
     [Fact]
-    public void Another_slow_run_is_told_anew()
+    public void A_second_slow_run_makes_a_message_of_its_own()
     {
         var rule = new JobAlert("c", [AlertEvent.Slow]);
 
-        Look(rule, false, new() { [AlertEvent.Slow] = new(_now, "runs for long", "run-1") });
-        Look(rule, false, new() { [AlertEvent.Slow] = new(_now, "runs for long", "run-2") });
+        Check(rule, false, new() { [AlertEvent.Slow] = new(_now, "runs for long", "run-1") });
+        Check(rule, false, new() { [AlertEvent.Slow] = new(_now, "runs for long", "run-2") });
 
-        Assert.Equal(["look:slow", "look:slow"], _told);
+        Assert.Equal(["check:slow", "check:slow"], _told);
     }
 
     private static RunStatus StatusOf(string letter) => letter switch
@@ -154,12 +154,12 @@ public sealed class AlertCoreTests
     private EndedRun Take(JobAlert rule, EndedRun run, bool isMuted = false)
     {
         _endings.Add(new Ending(run.Status, run.StartTime / 1000, 1000));
-        Note($"{_endings.Count}", AlertCore.Take(rule, _state, run, [.. _endings], _now, isMuted));
+        Note($"{_endings.Count}", new AlertCore(rule, _state, _now, isMuted).Take(run, [.. _endings]));
         return run;
     }
 
-    private void Look(JobAlert rule, bool isMuted, Dictionary<AlertEvent, OpenAlert>? found = null) => Note(
-        "look", AlertCore.Look(rule, _state, found ?? [], [AlertEvent.Slow, AlertEvent.NoSuccess], _now, isMuted));
+    private void Check(JobAlert rule, bool isMuted, Dictionary<AlertEvent, OpenAlert>? found = null) => Note(
+        "check", new AlertCore(rule, _state, _now, isMuted).Check(found ?? new(), [AlertEvent.Slow, AlertEvent.NoSuccess]));
 
     private void Note(string when, AlertStep step)
     {

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Dts.Tests.Unit.Master.Alerts;
 
-/// <summary>What is sent, with texts of jobs that would like to do more than be read.</summary>
+/// <summary>Messages as they are sent, with hostile texts from jobs.</summary>
 public sealed class AlertTextTests
 {
     private static readonly AlertMessage Message = new(
@@ -31,7 +31,7 @@ public sealed class AlertTextTests
     [InlineData("{job}: {reason}",             "{url}: exit {job} status")]
     [InlineData("{nothing} {job",              "{nothing} {job")]
     [InlineData("{event} {lastLine}{url}",     "failing one line␊another")]
-    public void A_text_of_ones_own_takes_no_placeholder_from_a_job(string text, string sent)
+    public void A_rules_own_text_expands_no_placeholder_that_comes_from_a_job(string text, string sent)
     {
         var message = Message with { JobName = "{url}", Reason = "exit {job} status", LastLine = "one line\nanother", Text = text };
 
@@ -51,7 +51,7 @@ public sealed class AlertTextTests
     }
 
     [Fact]
-    public void Robots_with_a_secret_get_the_signatures_that_their_makers_describe()
+    public void Robots_with_a_secret_get_signed_requests_as_their_vendors_describe()
     {
         var notice = AlertText.NoticeOf(Message, null, "");
         var then = DateTimeOffset.FromUnixTimeSeconds(1599360473);
@@ -68,7 +68,7 @@ public sealed class AlertTextTests
     }
 
     [Fact]
-    public void A_long_message_is_cut_to_what_WeCom_takes()
+    public void A_long_message_is_cut_to_the_size_that_WeCom_accepts()
     {
         var notice = AlertText.NoticeOf(Message with { Text = new string('好', 3000) }, null, "");
 
@@ -87,18 +87,18 @@ public sealed class AlertTextTests
     [InlineData("127.0.0.1",              false)]
     [InlineData("10.0.0.1",               false)]
     [InlineData("2001:db8::1",            false)]
-    public void Addresses_of_a_clouds_machine_data_are_refused(string address, bool isRefused) =>
+    public void Addresses_where_clouds_serve_credentials_are_refused(string address, bool isRefused) =>
         Assert.Equal(isRefused, ChannelSender.IsRefused(IPAddress.Parse(address)));
 
     [Theory]
     [InlineData("""{"a":{"type":"webhook","url":"https://x"}}""",                 "")]
     [InlineData("""{"a":{"type":"pigeon"}}""",                                    "type is \"pigeon\"; expected one of webhook, ")]
-    [InlineData("""{"a":{"type":"slack","url":"file:///etc/passwd"}}""",          "channel a: url is no http or https URL")]
+    [InlineData("""{"a":{"type":"slack","url":"file:///etc/passwd"}}""",          "channel a: url is not an http or https URL")]
     [InlineData("""{"a":{"type":"mail","smtp":"h"}}""",                           "channel a: expected smtp, from and to")]
     [InlineData("""{"a":{"type":"webhook","url":"https://x","sekret":"hush"}}""", "is not a JSON object of channels (line 1, $.a")]
     [InlineData("""{"a/b":{"type":"webhook","url":"https://x"}}""",               "channel a/b: its name is wrong")]
     [InlineData("""[]""",                                                         "is not a JSON object of channels")]
-    public void A_wrong_file_of_channels_is_refused_without_its_secrets(string json, string why)
+    public void A_wrong_file_of_channels_is_refused_without_quoting_its_secrets(string json, string why)
     {
         using var scratch = new ScratchFolder();
         File.WriteAllText(scratch.File("channels.json"), json);
@@ -114,5 +114,5 @@ public sealed class AlertTextTests
     }
 
     [Fact]
-    public void A_file_that_is_not_there_has_no_channels() => Assert.Empty(ChannelSettings.ReadFile("/there/is/none.json"));
+    public void A_missing_file_has_no_channels() => Assert.Empty(ChannelSettings.ReadFile("/there/is/none.json"));
 }

@@ -50,7 +50,7 @@ public sealed class CommandLineTests : IAsyncLifetime
         "POST /api/v1/import?format=user&user=u&prefix=p&paused=true&replace=true")]
     [InlineData("apply FILE --prune label:a=b",           "POST /api/v1/apply?prune=label%3Aa%3Db")]
     [InlineData("export --format yaml -l a=b",            "GET /api/v1/export?format=yaml&label=a%3Db")]
-    public async Task A_command_asks_for_what_it_says(string command, string request)
+    public async Task Each_command_sends_its_request(string command, string request)
     {
         var (code, _, error) = await RunAsync(command);
 
@@ -78,7 +78,7 @@ public sealed class CommandLineTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_line_of_a_problem_goes_to_stderr_and_the_exit_code_is_2()
+    public async Task The_detail_of_a_problem_goes_to_stderr_and_the_exit_code_is_2()
     {
         _api.Answer("""{"type":"urn:dts:not-found","detail":"name \"x\" is no job\u001b[1m"}""", 404, "application/problem+json");
 
@@ -89,7 +89,7 @@ public sealed class CommandLineTests : IAsyncLifetime
     [InlineData("<html>",     502, "answered 502 Bad Gateway to /api/v1/jobs/x")]
     [InlineData("<html>",     200, "did not answer with JSON: is it a master of DTS?")]
     [InlineData("",           301, "answered 301 Moved Permanently")]
-    public async Task What_is_no_master_is_said_to_be_none(string body, int status, string said)
+    public async Task An_answer_that_is_not_from_a_master_is_reported_as_such(string body, int status, string said)
     {
         _api.Answer(body, status, "text/html");
 
@@ -125,7 +125,7 @@ public sealed class CommandLineTests : IAsyncLifetime
     [InlineData("succeeded", 0)]
     [InlineData("failed",    1)]
     [InlineData("killed",    1)]
-    public async Task A_run_that_is_waited_for_decides_the_exit_code(string status, int expected)
+    public async Task With_wait_the_runs_status_decides_the_exit_code(string status, int expected)
     {
         _api.Answer($$"""{"_id":"a/r1","status":"{{status}}","output":"hello\n","err":""}""");
 
@@ -146,7 +146,7 @@ public sealed class CommandLineTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_wait_that_is_over_exits_with_1_and_names_the_run()
+    public async Task A_wait_that_times_out_exits_with_1_and_names_the_run()
     {
         _api.Answer("""{"jobName":"a","runId":"r1"}""", 202);
 
@@ -180,7 +180,7 @@ public sealed class CommandLineTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_followed_output_is_asked_for_again_when_master_or_store_was_away()
+    public async Task A_followed_output_resumes_after_an_outage_of_the_master_or_the_store()
     {
         const string type = "text/event-stream";
         _api.Answer("id: 2\ndata: {\"text\":\"a\\n\"}\n\n", type: type).Answer("{}", 503);
@@ -194,7 +194,7 @@ public sealed class CommandLineTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_followed_run_that_is_not_there_ends_the_command()
+    public async Task Following_a_run_that_does_not_exist_ends_the_command()
     {
         _api.Answer("event: error\ndata: there is no such run\n\n", type: "text/event-stream");
         _api.Answer("""{"detail":"there is no such run in flight, and no record of it"}""", 404);
@@ -231,7 +231,7 @@ public sealed class CommandLineTests : IAsyncLifetime
     [Theory]
     [InlineData("apply FILE")]
     [InlineData("save FILE")]
-    public async Task A_member_that_comes_twice_in_a_file_exits_with_2(string command)
+    public async Task A_file_that_has_a_member_twice_exits_with_2(string command)
     {
         await File.WriteAllTextAsync(_scratch.File("job"), """{"name":"a","command":"x","command":"y","cronExpr":"@daily"}""");
 
@@ -243,7 +243,7 @@ public sealed class CommandLineTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_character_of_two_halves_is_whole_on_a_terminal()
+    public async Task A_surrogate_pair_is_not_split_on_a_terminal()
     {
         var text = "a" + string.Concat(Enumerable.Repeat("\U0001F600", 20_000));
         using var output = new MemoryStream();
@@ -255,7 +255,7 @@ public sealed class CommandLineTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_latest_run_is_found_among_those_that_go_on_and_then_in_the_log()
+    public async Task The_latest_run_is_looked_up_among_the_running_ones_and_then_in_the_log()
     {
         _api.Answer("""{"unended":[],"runs":[]}""").Answer("""{"unended":[],"runs":[{"_id":"a b/r9"}]}""");
         _api.Answer("out", type: "application/octet-stream");
@@ -325,7 +325,7 @@ public sealed class CommandLineTests : IAsyncLifetime
             line 1: created x: at 01:00
                 a note
             line 2: refused: @reboot is refused
-            line 3: is turned off by its #, and not imported
+            line 3: is commented out, and not imported
             line 4: variable A
             note: any worker
             dry run, nothing was changed: 1 created, 0 changed, 0 unchanged, 1 refused
@@ -362,7 +362,7 @@ public sealed class CommandLineTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Json_is_printed_as_it_came()
+    public async Task With_json_the_answer_is_printed_as_it_came()
     {
         _api.Answer("{\"name\":\"gr\\u00f6\\u00dfe\",\"next\":[1]}");
 

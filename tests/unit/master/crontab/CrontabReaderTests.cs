@@ -49,7 +49,7 @@ public sealed class CrontabReaderTests
     [InlineData("FOO=\"a\" b",                             "goes on after its closing \"")]
     [InlineData("DTS_JOB=x",                               "begins with DTS_")]
     [InlineData("a.b=x",                                   "is no variable's name")]
-    [InlineData("SHELL=/bin/tcsh\n0 1 * * * cat%input",    "/bin/tcsh has none such")]
+    [InlineData("SHELL=/bin/tcsh\n0 1 * * * cat%input",    "/bin/tcsh has no such here-documents")]
     [InlineData("SHELL=bash\n0 1 * * * true",              "shell is \"bash\"; expected an absolute path")]
     [InlineData("CRON_TZ=Berlin\n0 1 * * * true",          "Europe/Berlin")]
     [InlineData("# dts: {\"name\":\n0 1 * * * true",       "in line 1 is not a JSON object")]
@@ -70,7 +70,7 @@ public sealed class CrontabReaderTests
     [Theory]
     [InlineData("a/b:c", "user")]
     [InlineData("-x",    "user")]
-    public void A_user_that_no_job_can_have_is_refused(string user, string field)
+    public void A_user_that_is_not_allowed_in_jobs_is_refused(string user, string field)
     {
         var read = Read($"0 1 * * * {user} true", new ImportOptions(CrontabFormat.System));
 
@@ -78,7 +78,7 @@ public sealed class CrontabReaderTests
     }
 
     [Fact]
-    public void A_variable_holds_for_the_lines_after_it_only()
+    public void A_variable_applies_only_to_the_lines_after_it()
     {
         var read = Read("0 1 * * * first\nX=1\n0 1 * * * second\nX=2\n0 1 * * * third", new ImportOptions());
 
@@ -117,7 +117,7 @@ public sealed class CrontabReaderTests
     }
 
     [Fact]
-    public void The_comments_of_a_new_crontab_describe_no_job()
+    public void The_template_comments_of_a_new_crontab_describe_no_job()
     {
         var read = Read(
             """
@@ -165,7 +165,7 @@ public sealed class CrontabReaderTests
         Assert.Equal(name, Assert.Single(Read(text, new ImportOptions()).Jobs).Job.Name);
 
     [Fact]
-    public void Names_are_unique_and_the_same_again()
+    public void Names_are_unique_and_the_same_on_each_import()
     {
         const string text = "0 1 * * * /opt/a\n0 2 * * * /opt/a\n0 2 * * * /opt/a\n0 3 * * * /opt/b";
 
@@ -179,7 +179,7 @@ public sealed class CrontabReaderTests
     }
 
     [Fact]
-    public void Reading_ends_one_job_beyond_the_most()
+    public void Reading_stops_one_job_beyond_the_limit()
     {
         var names = Names(string.Concat(Enumerable.Repeat("* * * * * /opt/x\n", JobSet.JobsMax + 5)));
 
@@ -188,7 +188,7 @@ public sealed class CrontabReaderTests
     }
 
     [Fact]
-    public void A_crontab_of_too_many_lines_is_refused()
+    public void A_crontab_with_too_many_lines_is_refused()
     {
         var wrong = Assert.Throws<FormatException>(() => Read(new string('\n', 100_001), new ImportOptions()));
 
@@ -196,11 +196,11 @@ public sealed class CrontabReaderTests
     }
 
     [Fact]
-    public void Reading_ends_when_nobody_waits_for_it() => Assert.Throws<OperationCanceledException>(() =>
+    public void Reading_ends_when_it_is_cancelled() => Assert.Throws<OperationCanceledException>(() =>
         CrontabReader.Read("* * * * * x", new ImportOptions(), CronZone.Utc, new CancellationToken(canceled: true)));
 
     [Fact]
-    public void Jobs_share_the_variables_above_them_and_those_are_limited()
+    public void Jobs_share_the_variables_above_them_whose_number_is_limited()
     {
         var read = Read(Variables(300, "") + "* * * * * a\n* * * * * b\na0000=1\n* * * * * c", new ImportOptions());
 
@@ -214,7 +214,7 @@ public sealed class CrontabReaderTests
     }
 
     [Fact]
-    public void Variables_are_limited_by_their_bytes_too_for_a_job_and_for_all()
+    public void The_bytes_of_variables_are_limited_per_job_and_for_all_jobs()
     {
         var text = Variables(199, new string('x', 150)) + "b=" + new string('x', 5000) + "\n"
             + string.Concat(Enumerable.Repeat("* * * * * a\n", 1100));
@@ -225,11 +225,12 @@ public sealed class CrontabReaderTests
         Assert.StartsWith("b is one too many", refused[0].Reason, StringComparison.Ordinal);
         const int jobs = (32 << 20) / (199 * 155);
         Assert.Equal((jobs, 1100 - jobs), (read.Jobs.Count(), refused.Count - 1));
-        Assert.StartsWith("the variables above it make more than 33554432 bytes", refused[1].Reason, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "its variables and those of the jobs above have more than 33554432 bytes", refused[1].Reason, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void The_options_of_an_import_are_those_of_all_its_jobs()
+    public void The_options_of_an_import_apply_to_all_its_jobs()
     {
         var options = new ImportOptions(User: "app", Paused: true, Labels: new Dictionary<string, string> { ["team"] = "pay" });
 
@@ -240,7 +241,7 @@ public sealed class CrontabReaderTests
     }
 
     [Fact]
-    public void They_hold_for_jobs_that_a_comment_of_DTS_describes_too()
+    public void The_options_of_an_import_apply_to_jobs_in_comments_of_DTS_too()
     {
         var options = new ImportOptions(Paused: true, Labels: new Dictionary<string, string> { ["team"] = "pay" });
 
@@ -269,7 +270,7 @@ public sealed class CrontabReaderTests
     [InlineData("# dts-crontab: system\n* * * * * app x",                        "system")]
     [InlineData("* * * * * app x",                                               "the sixth word of line 1 may be a user or a command")]
     [InlineData("# c\n* * * * * /opt/x\n* * * * * root x",                       "line 2 reads as a user's crontab, line 3 has")]
-    public void The_format_is_told_by_the_lines_or_asked_for(string text, string expected)
+    public void The_format_is_detected_by_the_lines_or_must_be_given(string text, string expected)
     {
         if (expected.Contains(' '))
         {
@@ -290,7 +291,7 @@ public sealed class CrontabReaderTests
     [InlineData("cat # comment%x",                 "x\n")]
     [InlineData("echo 100\\%",                     "100%\n")]
     [InlineData("eval \"$(cat)\"%echo a%echo b",   "a\nb\n")]
-    public async Task The_shell_does_what_cron_would_have_it_do(string written, string output)
+    public async Task The_shell_does_what_cron_would_make_it_do(string written, string output)
     {
         var job = Assert.Single(Read($"0 1 * * * {written}", new ImportOptions(CrontabFormat.User)).Jobs).Job;
 

@@ -241,49 +241,49 @@ internal static class CrontabTable
             "0 1 * * * mail -s x a@example.com%Hello,%%bye%",
             "11-23T01:00 11-24T01:00",
             "exec <<'DTS_STDIN'\nHello,\n\nbye\nDTS_STDIN\nmail -s x a@example.com",
-            Note: "% gives the command a standard input"),
+            Note: "% passes a standard input to the command"),
         new(
             "0 1 * * * cat%one%two",
             "11-23T01:00 11-24T01:00",
             "exec <<'DTS_STDIN'\none\ntwo\nDTS_STDIN\ncat",
-            Note: "% gives the command a standard input"),
+            Note: "% passes a standard input to the command"),
         new(
             "0 1 * * * cat%50\\% off",
             "11-23T01:00 11-24T01:00",
             "exec <<'DTS_STDIN'\n50% off\nDTS_STDIN\ncat",
-            Note: "% gives the command a standard input"),
+            Note: "% passes a standard input to the command"),
         new("0 1 * * * cat%", "11-23T01:00 11-24T01:00", "cat"),
         new(
             "0 1 * * * cat > /tmp/x%a\\b",
             "11-23T01:00 11-24T01:00",
             "exec <<'DTS_STDIN'\na\\b\nDTS_STDIN\ncat > /tmp/x",
-            Note: "% gives the command a standard input"),
+            Note: "% passes a standard input to the command"),
         new(
             "0 1 * * * cat% lead",
             "11-23T01:00 11-24T01:00",
             "exec <<'DTS_STDIN'\n lead\nDTS_STDIN\ncat",
-            Note: "% gives the command a standard input"),
+            Note: "% passes a standard input to the command"),
         new(
             "0 1 * * * cat%$HOME `x`",
             "11-23T01:00 11-24T01:00",
             "exec <<'DTS_STDIN'\n$HOME `x`\nDTS_STDIN\ncat",
-            Note: "% gives the command a standard input"),
+            Note: "% passes a standard input to the command"),
         new(
             "0 1 * * * echo \\\\%b",
             "11-23T01:00 11-24T01:00",
             "exec <<'DTS_STDIN'\nb\nDTS_STDIN\necho \\\\",
-            Note: "% gives the command a standard input"),
+            Note: "% passes a standard input to the command"),
         new("0 1 * * * eval \"$(cat)\"%echo a%echo b", "11-23T01:00 11-24T01:00", "echo a\necho b"),
         new(
             "0 1 * * * cat%DTS_STDIN",
             "11-23T01:00 11-24T01:00",
             "exec <<'DTS_STDIN_'\nDTS_STDIN\nDTS_STDIN_\ncat",
-            Note: "% gives the command a standard input"),
+            Note: "% passes a standard input to the command"),
         new(
             "0 1 * * * wc -l%%",
             "11-23T01:00 11-24T01:00",
             "exec <<'DTS_STDIN'\n\nDTS_STDIN\nwc -l",
-            Note: "% gives the command a standard input"),
+            Note: "% passes a standard input to the command"),
         new("0 1 * * * echo 100\\%", "11-23T01:00 11-24T01:00", "echo 100%"),
         new("0 1 * * * printf \"\\%s\\%\\%\\n\" 5", "11-23T01:00 11-24T01:00", "printf \"%s%%\\n\" 5"),
 
@@ -442,7 +442,7 @@ internal static class CrontabTable
         new("0 1 * * * root date +\\%F", "11-23T01:00 11-24T01:00", "date +%F", User: "root", System: true),
 
         // Random times
-        new("0~0 * * * * /usr/local/bin/only-one", "11-22T11:00 11-22T12:00", "/usr/local/bin/only-one", Note: "picks one by the job"),
-        new("30 4~4 * * * /usr/local/bin/four", "11-23T04:30 11-24T04:30", "/usr/local/bin/four", Note: "picks one by the job"),
+        new("0~0 * * * * /usr/local/bin/only-one", "11-22T11:00 11-22T12:00", "/usr/local/bin/only-one", Note: "depends on the job"),
+        new("30 4~4 * * * /usr/local/bin/four", "11-23T04:30 11-24T04:30", "/usr/local/bin/four", Note: "depends on the job"),
     ];
 }

@@ -28,7 +28,7 @@ public sealed class CrontabWriterTests
     private static readonly string[] EnvNames = ["A", "B", "HOME", "TZ", "MAILTO", "PATH", "LOGNAME"];
 
     [Fact]
-    public void Jobs_are_the_same_after_a_crontab_of_them_is_read()
+    public void Jobs_survive_the_way_through_a_crontab()
     {
         var random = Some.Random();
         for (var i = 0; i < 300; i++)
@@ -44,7 +44,7 @@ public sealed class CrontabWriterTests
     }
 
     [Fact]
-    public void Jobs_are_the_same_after_JSON_or_YAML_of_them_is_read()
+    public void Jobs_survive_the_way_through_JSON_and_YAML()
     {
         var random = Some.Random();
         for (var i = 0; i < 300; i++)
@@ -61,7 +61,7 @@ public sealed class CrontabWriterTests
     }
 
     [Fact]
-    public void A_crontab_of_plain_jobs_is_one_that_cron_can_use()
+    public void Plain_jobs_become_a_crontab_that_cron_can_use()
     {
         Job[] jobs =
         [
@@ -74,7 +74,7 @@ public sealed class CrontabWriterTests
         Assert.Equal(
             """
             # dts-crontab: user
-            # Lines that begin with "# dts" are what a crontab cannot say: cron skips them, an import into DTS reads them.
+            # Lines that begin with "# dts" hold what crontabs cannot express: cron skips them, imports into DTS read them.
             CRON_TZ=UTC
             SHELL=/bin/bash
 
@@ -105,7 +105,7 @@ public sealed class CrontabWriterTests
     }
 
     [Fact]
-    public void A_crontab_names_users_when_all_its_jobs_have_one()
+    public void A_crontab_names_users_if_all_its_jobs_have_one()
     {
         var text = CrontabWriter.Write([new Job("a", "true", "@daily", User: "app", TimeZone: "UTC", Shell: "/bin/sh")], CronZone.Utc);
 

@@ -24,7 +24,7 @@ public sealed class JobSetTests
     [InlineData(Twice,                                      "!")]
     [InlineData("""{"name":"a","command":"x","cronExpr":"@daily","env":{"A":"1","A":"2"}}""", "!")]
     [InlineData("""{"name":"a","command":"x","cronExpr":"@daily","\ud800":1}""", "!")]
-    public void Jobs_are_read_from_lists_and_values_one_after_another(string text, string names)
+    public void Jobs_are_read_from_arrays_and_from_consecutive_values(string text, string names)
     {
         var read = Read(text);
 
@@ -38,12 +38,12 @@ public sealed class JobSetTests
     [InlineData("""{"jobs":[""", "0,",      "0]}")]
     [InlineData("",           "0 ",         "")]
     [InlineData("",           "- 0\n",      "")]
-    public void A_set_is_read_to_one_job_beyond_the_most(string begin, string job, string end) => Assert.Equal(
+    public void Reading_stops_one_job_beyond_the_limit(string begin, string job, string end) => Assert.Equal(
         JobSet.JobsMax + 1,
         Read(begin + string.Concat(Enumerable.Repeat(job, JobSet.JobsMax + 5)) + end, job[0] == '0' ? "application/json" : "").Count);
 
     [Fact]
-    public void A_job_that_etcd_cannot_take_is_not_read()
+    public void A_job_that_is_too_large_for_etcd_is_refused()
     {
         var read = Read($$"""[{{A}},{"name":"{{new string('x', 2 << 20)}}"}]""");
 

@@ -22,15 +22,15 @@ public sealed class EventFilterTests
     [InlineData("worker:w2|w3",                "None")]
     [InlineData("ending:failed|lost",          "Whole")]
     [InlineData("-ending:failed",              "None")]
-    public void A_run_is_seen_by_its_job_its_worker_and_its_ending(string filter, string seen) =>
+    public void A_run_matches_by_its_job_its_worker_and_its_ending(string filter, string seen) =>
         Assert.Equal(seen, $"{Of(filter, new EventSubject(null, Backup, "w1", RunStatus.Failed))}");
 
     [Fact]
-    public void A_run_that_has_not_ended_has_no_ending_that_could_match() =>
+    public void A_run_that_has_not_ended_matches_no_ending() =>
         Assert.Equal(Sight.None, Of("ending:failed", new EventSubject(null, Backup, "w1")));
 
     [Fact]
-    public void A_job_that_is_deleted_or_leaves_the_filter_is_gone_from_sight()
+    public void A_job_that_is_deleted_or_leaves_the_filter_is_reported_as_gone()
     {
         var moved = Backup with { Name = "backup", Command = "true" };
 
@@ -41,7 +41,7 @@ public sealed class EventFilterTests
     }
 
     [Fact]
-    public void A_limited_caller_sees_no_other_jobs_and_loses_sight_of_those_that_leave_the_limit()
+    public void A_limited_caller_sees_no_jobs_outside_the_limit_and_is_told_when_one_leaves_it()
     {
         var scope = Filter.Parse("label:team=data -user:root", Some.Now);
         var foreign = Backup with { User = "root" };
@@ -57,7 +57,7 @@ public sealed class EventFilterTests
     }
 
     [Fact]
-    public void A_worker_is_seen_by_listeners_to_everything_or_to_it()
+    public void A_worker_matches_an_empty_filter_or_its_own_id()
     {
         var subject = new EventSubject(null, null, "w1");
 
@@ -71,11 +71,11 @@ public sealed class EventFilterTests
     [InlineData("next:<1h")]
     [InlineData("from:2h")]
     [InlineData("trigger:manual")]
-    public void A_question_about_how_jobs_stand_is_refused(string filter)
+    public void A_filter_by_a_state_that_changes_without_an_event_is_refused(string filter)
     {
         var wrong = Assert.Throws<FormatException>(() => Of(filter, EventSubject.Everyone));
 
-        Assert.StartsWith($"filter has \"{filter}\", which is no question to events", wrong.Message);
+        Assert.StartsWith($"filter has \"{filter}\", which does not apply to events", wrong.Message);
     }
 
     private static Sight Of(string filter, EventSubject subject) => EventFilter.Read(Filter.Parse(filter, Some.Now)).Of(subject);

@@ -8,7 +8,7 @@ public sealed class EventRingTests
     private readonly EventRing _ring = new(countMax: 3, bytesMax: 100);
 
     [Fact]
-    public void It_gives_what_is_behind_a_number_in_order()
+    public void Events_after_a_number_are_read_in_order()
     {
         Add("a", "b", "c");
 
@@ -19,7 +19,7 @@ public sealed class EventRingTests
     }
 
     [Fact]
-    public void A_number_that_the_ring_has_overtaken_and_one_that_it_never_had_are_refused()
+    public void A_number_that_is_too_old_or_was_never_given_is_refused()
     {
         Add("a", "b", "c", "d", "e");
 
@@ -29,7 +29,7 @@ public sealed class EventRingTests
     }
 
     [Fact]
-    public void Old_events_give_way_to_large_ones_but_the_latest_stays()
+    public void Large_events_push_out_old_ones_but_the_latest_stays()
     {
         Add("a", "b");
         _ring.Add(new FeedEvent("large", new byte[99], EventSubject.Everyone));
@@ -43,7 +43,7 @@ public sealed class EventRingTests
     }
 
     [Fact]
-    public void Nobody_goes_on_from_before_a_pause()
+    public void After_a_pause_no_earlier_number_can_be_resumed()
     {
         Add("a", "b");
         _ring.Forget();

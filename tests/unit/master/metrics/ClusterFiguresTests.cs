@@ -22,7 +22,7 @@ public sealed class ClusterFiguresTests
     }
 
     [Fact]
-    public void Runs_and_workers_that_are_there_are_counted()
+    public void Runs_and_live_workers_are_counted()
     {
         _cluster.Put(Some.Job("a"), Some.Job("b"));
         _cluster.Register("w1");
@@ -38,7 +38,7 @@ public sealed class ClusterFiguresTests
     }
 
     [Fact]
-    public void A_run_without_a_record_counts_after_ten_minutes_and_a_lost_one_has_its_ending()
+    public void A_run_without_a_record_counts_after_ten_minutes_unless_it_was_lost()
     {
         _cluster.Put(Some.Job("a"), Some.Job("b"));
         _cluster.Load();
@@ -59,7 +59,7 @@ public sealed class ClusterFiguresTests
     }
 
     [Fact]
-    public void What_workers_have_measured_comes_from_their_registrations()
+    public void Measurements_of_workers_come_from_their_registrations()
     {
         _cluster.Register(
             "w1",

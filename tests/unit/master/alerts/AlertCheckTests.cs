@@ -7,10 +7,10 @@ using Xunit;
 namespace Dts.Tests.Unit.Master.Alerts;
 
 /// <summary>What is wrong by the clock.</summary>
-public sealed class AlertLookTests
+public sealed class AlertCheckTests
 {
     private readonly SomeCluster _cluster = new();
-    private readonly AlertLook _look = new();
+    private readonly AlertCheck _check = new();
 
     [Theory]
     // Seven runs took 1, 2, … 7 s.
@@ -19,7 +19,7 @@ public sealed class AlertLookTests
     [InlineData(10, 69,   "")]
     [InlineData(10, 71,   "runs for more than 10 times the 7 s that 95 of 100 runs took")]
     [InlineData(1,  9,    "")]
-    public void A_run_is_slow_beyond_a_multiple_of_the_95th_percentile_and_ten_seconds(double factor, int seconds, string reason)
+    public void A_run_is_slow_after_a_multiple_of_the_95th_percentile_and_ten_seconds(double factor, int seconds, string reason)
     {
         _cluster.Put(Some.Job("a"));
         _cluster.Load(_cluster.Ended("a", [.. Enumerable.Repeat(RunStatus.Succeeded, 7)]));
@@ -29,7 +29,7 @@ public sealed class AlertLookTests
     }
 
     [Fact]
-    public void Four_successes_say_too_little_to_call_a_run_slow()
+    public void Four_successes_are_too_few_to_call_a_run_slow()
     {
         _cluster.Put(Some.Job("a"));
         _cluster.Load(_cluster.Ended("a", [.. Enumerable.Repeat(RunStatus.Succeeded, 4)]));
@@ -45,7 +45,7 @@ public sealed class AlertLookTests
     [InlineData(3600, "S F F", "")]
     [InlineData(100,  "F F F", "no run has succeeded since 2026-11-22 09:57:00 UTC")]
     [InlineData(30,   "S",     "no run has succeeded since 2026-11-22 09:59:01 UTC")]
-    public void A_job_lacks_a_success_after_a_time(int seconds, string endings, string reason)
+    public void A_job_without_a_success_for_some_time_is_found(int seconds, string endings, string reason)
     {
         _cluster.Put(Some.Job("a"));
         _cluster.Load(_cluster.Ended("a", [.. endings.Split(' ').Select(one => one == "S" ? RunStatus.Succeeded : RunStatus.Failed)]));
@@ -81,9 +81,9 @@ public sealed class AlertLookTests
     }
 
     [Fact]
-    public void A_worker_that_left_while_no_master_ran_is_gone_since_then()
+    public void A_worker_that_left_while_no_master_ran_has_been_gone_since_then()
     {
-        _look.Begin(new AlertProgress(Some.Now.AddHours(-1), ["w1", "w2"]));
+        _check.Begin(new AlertProgress(Some.Now.AddHours(-1), ["w1", "w2"]));
         _cluster.Register("w2");
         var rule = new AlertRule("c", On: [AlertEvent.WorkerGone]);
 
@@ -93,20 +93,20 @@ public sealed class AlertLookTests
     }
 
     [Fact]
-    public void A_job_with_an_alert_of_its_own_is_looked_at_without_a_rule()
+    public void A_job_with_an_alert_of_its_own_is_checked_without_a_rule()
     {
         _cluster.Put(Some.Job("a") with { Alert = new JobAlert("c", [AlertEvent.NoSuccess], NoSuccessSeconds: 1) });
         _cluster.Load(_cluster.Ended("a", RunStatus.Failed));
 
-        var seen = Assert.Single(_look.Find(_cluster.State, [], [], withJobs: true, _cluster.Now));
+        var seen = Assert.Single(_check.Find(_cluster.State, [], [], withJobs: true, _cluster.Now));
 
-        Assert.Equal(AlertSubject.Job(AlertKeys.OfJob, "a"), seen.Subject);
+        Assert.Equal(AlertSubject.ForJob(AlertKeys.OfJob, "a"), seen.Watched.Subject);
         Assert.Single(seen.Found);
     }
 
     /// <summary>The reasons of all that is found.</summary>
     private string Find(AlertRule rule) => string.Join(
         '\n',
-        _look.Find(_cluster.State, [new NamedRule("r", rule, rule.ReadFilter(_cluster.Now))], [], withJobs: false, _cluster.Now)
+        _check.Find(_cluster.State, [new NamedRule("r", rule, rule.ReadFilter(_cluster.Now))], [], withJobs: false, _cluster.Now)
             .SelectMany(seen => seen.Found.Values).Select(open => open.Reason));
 }
