@@ -1,15 +1,15 @@
 using System.IO.Compression;
 using System.Security.Cryptography;
-using Microsoft.Net.Http.Headers;
 using Dts.Master.Access;
+using Dts.Master.Api;
 
 namespace Dts.Master;
 
 /// <summary>The web console: plain files inside the executable, compressed once at the start.</summary>
 /// <remarks>
-/// The page is one document at many addresses; its script draws what the address means. All other files are below a folder named by the
-/// hash of them all, so browsers keep them for good, and never mix those of two versions. Masters of two versions may stand behind one
-/// address: a file that is asked for by another version's hash is answered, and not kept.
+/// The page is one document at many addresses; its script reads the address. All other files are below a folder whose name is the hash of
+/// all files, so browsers cache them forever, and never mix files of two versions. If masters of two versions share an address, a request
+/// with the other version's hash is answered, but not cached.
 /// </remarks>
 internal static class ConsolePage
 {
@@ -21,8 +21,8 @@ internal static class ConsolePage
     private const string Prefix = "console/";
     private const string Document = "index.html";
 
-    // The addresses of its pages besides the first.
-    private static readonly string[] Places =
+    // The addresses of its pages, except for the first.
+    private static readonly string[] Addresses =
         ["/new", "/signin", "/jobs/{**rest}", "/runs/{**rest}", "/workers/{**rest}", "/settings/{**rest}"];
 
     private static readonly Dictionary<string, string> Types = new()
@@ -40,9 +40,9 @@ internal static class ConsolePage
         var document = new Served(Document, System.Text.Encoding.UTF8.GetBytes(html));
         RequestDelegate answer = http => document.AnswerAsync(http, "no-cache");
         routes.MapGet("/", answer).AllowAnyone();
-        foreach (var place in Places)
+        foreach (var address in Addresses)
         {
-            routes.MapGet(place, answer).AllowAnyone();
+            routes.MapGet(address, answer).AllowAnyone();
         }
 
         var served = files.Where(file => file.Key != Document).ToDictionary(file => file.Key, file => new Served(file.Key, file.Value));
@@ -75,7 +75,7 @@ internal static class ConsolePage
 
     private static string HashOf(byte[] content) => Convert.ToHexStringLower(SHA256.HashData(content))[..16];
 
-    /// <summary>A file as it is served.</summary>
+    /// <summary>A file, ready to be sent.</summary>
     private sealed class Served(string name, byte[] content)
     {
         private readonly byte[] _gzip = Compress(content);
@@ -101,8 +101,7 @@ internal static class ConsolePage
                 return;
             }
 
-            var isPacked = StringWithQualityHeaderValue.TryParseList(http.Request.Headers.AcceptEncoding, out var codings)
-                && codings.Any(coding => coding.Value.Equals("gzip", StringComparison.OrdinalIgnoreCase) && coding.Quality is null or > 0);
+            var isPacked = GzipBody.Accepts(http.Request);
             var body = isPacked ? _gzip : content;
             headers.ContentEncoding = isPacked ? "gzip" : default;
             http.Response.ContentType = _type;

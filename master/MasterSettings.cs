@@ -11,7 +11,7 @@ namespace Dts.Master;
 
 /// <param name="ReadTimeout">How long a request may take to arrive.</param>
 /// <param name="WriteTimeout">How long an answer may take.</param>
-/// <param name="ApiToken">What clients must show; empty = nothing, which only loopback may have.</param>
+/// <param name="ApiToken">The token that clients must send; empty = none, which is allowed on loopback only.</param>
 /// <param name="AllowedOrigins">Web origins other than our own address whose pages may change jobs, e.g. https://dts.example.com.</param>
 /// <param name="TrustedProxies">Addresses of proxies whose X-Forwarded-For and X-Forwarded-User are believed.</param>
 /// <param name="AuditRetention">How long records of the audit trail are kept.</param>
@@ -39,7 +39,7 @@ internal sealed record MasterSettings(
     private const int TokenLengthMin = 16;
     private const string OrToken = "; or make a token: dts-master token create --role admin --name NAME";
 
-    /// <summary>What a running master takes over from settings that are read again.</summary>
+    /// <summary>The settings that a reload changes in a running master.</summary>
     public static string[] Reloadable { get; } = ["allowedOrigins", "logLevel"];
 
     public static MasterSettings Read(SettingsReader settings)
@@ -74,8 +74,8 @@ internal sealed record MasterSettings(
             LogLevelSetting.Read(settings));
     }
 
-    /// <summary>Refuses an address that others reach, and pages of other sites, when nothing is asked of them.</summary>
-    /// <param name="hasRecords">There are people or tokens, who alone may ask.</param>
+    /// <summary>Refuses an address that other hosts reach, and pages of other sites, unless callers must show who they are.</summary>
+    /// <param name="hasRecords">There are people or tokens, so callers must.</param>
     /// <exception cref="SettingsException">The master would be open to everybody.</exception>
     public void ThrowIfOpenToOthers(SettingsReader reader, bool hasRecords)
     {
@@ -101,7 +101,7 @@ internal sealed record MasterSettings(
         }
     }
 
-    /// <summary>An origin as browsers send it: in lower case, without its scheme's port or a slash at the end; null = it is none.</summary>
+    /// <summary>An origin as browsers send it: in lower case, without default port or final slash; null = it is not an origin.</summary>
     private static string? OriginOf(string text) =>
         Uri.TryCreate(text, UriKind.Absolute, out var page)
             && page is { Scheme: "http" or "https", PathAndQuery: "/", Fragment: "", UserInfo: "" }

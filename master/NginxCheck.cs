@@ -2,13 +2,13 @@ using Dts.Common.Doctor;
 
 namespace Dts.Master;
 
-/// <summary>What the doctor looks at in the configuration of the nginx before this master.</summary>
+/// <summary>The doctor's check of the nginx in front of this master.</summary>
 internal static class NginxCheck
 {
     private static readonly string[] Folders = ["/etc/nginx/conf.d", "/etc/nginx/sites-enabled"];
 
-    /// <param name="apiPort">Where the master listens.</param>
-    /// <param name="isAsked">Whether the master asks its callers who they are.</param>
+    /// <param name="apiPort">The port that the master listens on.</param>
+    /// <param name="isAsked">True if the master asks its callers who they are.</param>
     public static Check Of(int apiPort, Func<CancellationToken, Task<bool>> isAsked) => new("nginx", Folders[0], "nginx -t", async cancel =>
     {
         var sites = Folders.Where(Directory.Exists)

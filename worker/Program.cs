@@ -99,7 +99,10 @@ return await Service.RunAsync(async () =>
     var launcher = new Launcher(
         new CommandSite(settings, runAs, cgroups, secrets, journal, outputs), commands, runs, recorder, endings.Writer,
         new LauncherContext(
-            settings, () => settings.Drain || stop.IsInterrupt, sessions, inbox,
+            settings, () => settings.Drain || stop.IsInterrupt, sessions,
+            (run, command) => inbox.Post(new FireEvent.Started(run, command)),
+            (run, ran) => inbox.Post(new FireEvent.Ended(run, ran)),
+            inbox.Wake,
             launch => FormerCommands.KillLeftBehindAsync(commands, cgroups, launch, id), time, log));
     using var loop = new FireLoop(
         fires, inbox, new FireRequests(etcd, keys, id, log), launcher, owed,

@@ -12,33 +12,6 @@ public static class JobJson
 {
     private static readonly string[] Needed = ["name", "command", "cronExpr"];
 
-    private static readonly Dictionary<string, string> Expected = new()
-    {
-        ["enabled"] = "true or false",
-        ["labels"] = "an object of texts",
-        ["mode"] = "one or all",
-        ["target"] = "an object {workers: [ids], labels: {…}}",
-        ["overlap"] = "forbid, allow or replace",
-        ["misfire"] = "skip, once or all",
-        ["startDeadlineSeconds"] = "a whole number of seconds",
-        ["timeoutSeconds"] = "a whole number of seconds",
-        ["killGraceSeconds"] = "a whole number of seconds",
-        ["retry"] = "an object {max, delaySeconds, backoff, maxDelaySeconds, elsewhere}",
-        ["onWorkerLost"] = "record or rerun",
-        ["onDisconnect"] = "continue or kill",
-        ["env"] = "an object of texts",
-        ["secrets"] = "a list of names of secrets",
-        ["memoryMax"] = "a whole number of bytes, or a text such as \"512M\" (K, M, G or T)",
-        ["cpuMax"] = "a number of cores, such as 1.5",
-        ["pidsMax"] = "a whole number of processes",
-        ["outputLimitBytes"] = "a whole number of bytes",
-        ["retentionDays"] = "a whole number of days",
-        ["then"] = "a list of job names",
-        ["onFailure"] = "a list of job names",
-        ["always"] = "a list of job names",
-        ["alert"] = "an object {channel, on, after, slowFactor, noSuccessSeconds, quietSeconds}",
-    };
-
     public static string ToJson(Job job) => JsonSerializer.Serialize(job, JobsJson.Readable.Job);
 
     /// <summary>Reads a job without judging it; see <see cref="JobRules"/>.</summary>
@@ -148,11 +121,11 @@ public static class JobJson
     /// <summary>A null inside a list or an object, which the serializer would let through.</summary>
     private static string? FindNull(JsonElement root)
     {
-        foreach (var (field, expected) in Expected)
+        foreach (var given in root.EnumerateObject())
         {
-            if (root.TryGetProperty(field, out var value) && HasNull(value))
+            if (HasNull(given.Value) && JobMember.Find(given.Name) is { } member)
             {
-                return $"{field} is {Show(value)}; expected {expected}";
+                return $"{member.Name} is {Show(given.Value)}; expected {member.Expected}";
             }
         }
 
@@ -178,7 +151,7 @@ public static class JobJson
         {
             var field = (wrong.Path ?? "").Replace("$.", "", StringComparison.Ordinal).Split('.', '[')[0];
             error = root.TryGetProperty(field, out var value)
-                ? $"{field} is {Show(value)}; expected {Expected.GetValueOrDefault(field, "a text")}"
+                ? $"{field} is {Show(value)}; expected {JobMember.Find(field)?.Expected ?? "another value"}"
                 : "job is not what was expected: an object with name, command and cronExpr";
             return null;
         }

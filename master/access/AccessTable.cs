@@ -34,13 +34,7 @@ internal sealed class AccessTable(Keys keys, TimeProvider time)
     /// <summary>The last use of each token, by name.</summary>
     public IReadOnlyDictionary<string, TokenUse> TokenUses => _state.Uses;
 
-    /// <summary>A table without records.</summary>
-    public static AccessTable OfNobody()
-    {
-        var table = new AccessTable(new Keys(Keys.DefaultPrefix), TimeProvider.System);
-        table.Apply([], (_, _) => { });
-        return table;
-    }
+    public void NoteListed() => _isListed = true;
 
     /// <summary>Waits until a condition on the table holds, but no longer than a limit.</summary>
     public async Task WaitUntilAsync(Func<bool> holds, TimeSpan limit, CancellationToken cancel)

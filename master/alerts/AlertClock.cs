@@ -114,7 +114,7 @@ internal sealed class AlertClock(
         }
 
         var (since, workers) = view.Take(state => (
-            state.Questions.OldestAwaited(now),
+            state.EndingQueries.OldestAwaited(now),
             state.Workers.All.Where(worker => worker.LeftAt is null).Select(worker => worker.Id).ToList()));
         if (keeper.IsIdle) // Else some endings until then have not been judged.
         {

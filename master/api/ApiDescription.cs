@@ -6,12 +6,12 @@ using Microsoft.OpenApi;
 
 namespace Dts.Master.Api;
 
-/// <summary>The description of /api/v1 for programs (OpenAPI): what each path takes and answers, its errors, an example.</summary>
+/// <summary>The OpenAPI description of /api/v1: the parameters, body, answers and errors of each path, with an example.</summary>
 internal static class ApiDescription
 {
     private const string ExampleMember = "x-example";
 
-    /// <summary>Parameters that mean the same wherever they appear. A [Description] at the handler goes before.</summary>
+    /// <summary>Descriptions of parameters that mean the same everywhere. A [Description] at the handler overrides them.</summary>
     private static readonly Dictionary<string, string> Parameters = new()
     {
         ["name"] = "The job's name",
@@ -24,11 +24,12 @@ internal static class ApiDescription
         ["days"] = "How many days, up to today",
         ["limit"] = "How many at most",
         ["after"] = "The next of the page before",
-        ["revision"] = "A revision of the job",
+        ["revision"] = "The revision of the version",
         ["dryRun"] = "true checks and answers, and changes nothing",
+        ["lenient"] = "true keeps members that are not known",
     };
 
-    /// <summary>Metadata of a GET that answers 422.</summary>
+    /// <summary>Metadata of a GET that may answer 422.</summary>
     public static readonly ProducesResponseTypeMetadata Invalid =
         new(StatusCodes.Status422UnprocessableEntity, typeof(Problem), [Problem.ContentType]);
 
@@ -46,14 +47,14 @@ internal static class ApiDescription
                 Description = "The distributed crontab: jobs, runs, schedules, workers. Errors are problem details (RFC 9457). "
                     + "With the setting apiToken, send it as Authorization: Bearer <token>.",
             };
-            document.Servers = []; // The address that the client has asked.
+            document.Servers = []; // The address that the client has used.
             DescribeAccess(document);
             return Task.CompletedTask;
         });
         options.AddOperationTransformer(DescribeAsync);
     });
 
-    /// <summary>How a client shows the apiToken; a master without one asks for nothing.</summary>
+    /// <summary>How a client sends the apiToken; a master without one needs none.</summary>
     private static void DescribeAccess(OpenApiDocument document)
     {
         document.Components ??= new OpenApiComponents();
@@ -76,7 +77,7 @@ internal static class ApiDescription
         ];
     }
 
-    /// <summary>The group of all paths below /api/v1, and the description of what is mapped in it.</summary>
+    /// <summary>The group of all paths below /api/v1, and their description.</summary>
     public static RouteGroupBuilder MapV1(WebApplication app)
     {
         app.MapOpenApi("/openapi/v1.json").RequireRole(Role.Viewer);
@@ -94,7 +95,7 @@ internal static class ApiDescription
         return v1;
     }
 
-    /// <summary>Names an operation's errors, and adds the example that <see cref="ApiExamples"/> has of it.</summary>
+    /// <summary>Names an operation's errors, and adds its example from <see cref="ApiExamples"/>.</summary>
     private static async Task DescribeAsync(
         OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancel)
     {
@@ -130,14 +131,14 @@ internal static class ApiDescription
         operation.Extensions[ExampleMember] = new JsonNodeExtension(shown);
     }
 
-    /// <summary>What an operation takes as its body: the example's media type, and others for the same content.</summary>
+    /// <summary>The body of an operation: in the example's media type, or in another one with the same content.</summary>
     private static async Task<OpenApiRequestBody> BodyOfAsync(
         ApiExample example, string body, OpenApiOperationTransformerContext context, CancellationToken cancel)
     {
         var schema = example.Schema is { } type ? await context.GetOrCreateSchemaAsync(type, null, cancel) : Text();
         if (example.IsPart)
         {
-            schema.Required = null; // A merge patch has only what changes; in a PUT the path has the name.
+            schema.Required = null; // A merge patch has only the changed members; in a PUT, the path has the name.
         }
 
         var content = new Dictionary<string, OpenApiMediaType>

@@ -3,10 +3,9 @@ using Dts.Master.Jobs;
 
 namespace Dts.Master.Api;
 
-/// <summary>An example of each operation below /api/v1, for its description.</summary>
+/// <summary>An example of each operation below /api/v1, for the description.</summary>
 /// <remarks>
-/// OpenApiTests calls each of them. There the job hello is saved, and its run 20261122T100000Z is in the log. The examples are called in
-/// the order of this table.
+/// OpenApiTests calls them in the order of this table. There the job hello is saved, and its run 20261122T100000Z is in the log.
 /// </remarks>
 internal static class ApiExamples
 {

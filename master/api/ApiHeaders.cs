@@ -1,6 +1,6 @@
 namespace Dts.Master.Api;
 
-/// <summary>The headers that operations read and send, as metadata of their endpoints, for <see cref="ApiDescription"/>.</summary>
+/// <summary>The headers of operations, as metadata of their endpoints; <see cref="ApiDescription"/> describes them.</summary>
 internal static class ApiHeaders
 {
     private const string Tag = "The revision of the job, for If-Match and If-None-Match";

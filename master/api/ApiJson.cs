@@ -32,7 +32,6 @@ namespace Dts.Master.Api;
 [JsonSerializable(typeof(KillBody))]
 [JsonSerializable(typeof(ImportAnswer))]
 [JsonSerializable(typeof(ApplyAnswer))]
-[JsonSerializable(typeof(ApplyProblem))]
 [JsonSerializable(typeof(string[]))]
 [JsonSerializable(typeof(VersionPage))]
 [JsonSerializable(typeof(VersionView))]

@@ -19,16 +19,16 @@ internal sealed class AuditApi(IAuditStore store)
         [Description("From this moment on")] string? from,
         [Description("Before this moment")] string? to,
         [Description("How many records, 1 to 1000; 50 unless given")] string? limit,
-        [Description("The next of the page before")] string? after,
+        string? after,
         CancellationToken cancel) =>
     {
         var most = Query.Number("limit", limit, LimitByDefault, 1, LimitMax);
-        var place = Query.Text("after", after) is { } text
-            ? AuditCursor.Parse(text) ?? throw Refusal.BadQuery("after", text, "the \"next\" of the page before")
-            : (AuditCursor?)null;
         var query = Read(Query.Text("filter", filter) ?? "") with
         {
-            From = Query.Moment("from", from), Until = Query.Moment("to", to), After = place, Limit = most + 1,
+            From = Query.Moment("from", from),
+            Until = Query.Moment("to", to),
+            After = Query.Place(after, AuditCursor.Parse),
+            Limit = most + 1,
         };
         var found = await store.ListAsync(query, cancel);
         return new AuditPage(
@@ -55,5 +55,5 @@ internal sealed class AuditApi(IAuditStore store)
 }
 
 /// <param name="Records">The latest first.</param>
-/// <param name="Next">Asks for what follows; null = there is nothing more.</param>
+/// <param name="Next">The next page begins here; null = this is the last page.</param>
 internal sealed record AuditPage(IReadOnlyList<AuditRecord> Records, string? Next);

@@ -15,70 +15,80 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
     private const int BodyBytesMax = 4 << 10;
     private const string Json = "application/json";
     internal const string Which = "Which jobs: words that must all match, such as label:team=pay state:failing. Required";
-    internal const string Dry = "true = the answer says what would be done, and nothing is done";
 
     // Before the request's own deadline, so that the answer says what was done.
     private static readonly TimeSpan Within = TimeSpan.FromSeconds(5);
 
+    /// <summary>Performs the act on a job that the filter matches; returns the id of a run that it has asked for.</summary>
+    internal delegate Task<string?> Act(JobName name, Filter filter, CancellationToken stop);
+
     public void Map(RouteGroupBuilder v1)
     {
-        v1.MapPost("/jobs/pause", (
-            [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
-            EnableAsync(filter, dryRun, http, false, "paused", cancel))
+        v1.MapPost("/jobs/pause", ([Description(Which)] string? filter, string? dryRun, HttpContext http, CancellationToken cancel) =>
+            ActAsync(http, filter, dryRun, "paused", ReadEnableAsync(http, enabled: false), cancel))
             .RequireRole(Role.Operator).WithSummary("Pauses all jobs that match a filter");
-
-        v1.MapPost("/jobs/resume", (
-            [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
-            EnableAsync(filter, dryRun, http, true, "resumed", cancel))
+        v1.MapPost("/jobs/resume", ([Description(Which)] string? filter, string? dryRun, HttpContext http, CancellationToken cancel) =>
+            ActAsync(http, filter, dryRun, "resumed", ReadEnableAsync(http, enabled: true), cancel))
             .RequireRole(Role.Operator).WithSummary("Resumes all jobs that match a filter");
-
-        v1.MapPost("/jobs/run", async (
-            [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
-        {
-            var run = RunRequests.Read(await RequestBody.ReadTypedAsync(http, RunRequests.BytesMax, Json));
-            RunRequests.ThrowIfNotAllowed(Caller.Of(http), run);
-            return await PerformAsync(http, filter, dryRun, "asked to run", async (name, _, stop) =>
-                await jobs.RunAsync(name, run.Worker, run.Env, stop) ?? throw Gone(name), cancel);
-        }).RequireRole(Role.Operator).WithSummary("Runs all jobs that match a filter now; the body is that of one job's run");
-
-        v1.MapPost("/jobs/kill", async (
-            [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
-        {
-            var request = KillBody.Read(await RequestBody.ReadTypedAsync(http, BodyBytesMax, Json), "");
-            if (request.RunId.Length > 0)
-            {
-                throw Refusal.Invalid("runId", request.RunId, "none: all runs of the jobs that match are meant");
-            }
-
-            return await PerformAsync(http, filter, dryRun, "asked to end", async (name, _, stop) =>
-            {
-                await jobs.KillAsync(name, request, stop);
-                return null;
-            }, cancel);
-        }).RequireRole(Role.Operator).WithSummary("Ends the runs of all jobs that match a filter; the body may give a reason");
-
-        v1.MapPost("/jobs/delete", async (
-            [Description(Which)] string? filter, [Description(Dry)] string? dryRun, HttpContext http, CancellationToken cancel) =>
-        {
-            await RefuseBodyAsync(http);
-            return await DeleteAsync(filter, dryRun, cancel, http);
-        }).RequireRole(Role.Editor).WithSummary("Deletes all jobs that match a filter");
+        v1.MapPost("/jobs/run", ([Description(Which)] string? filter, string? dryRun, HttpContext http, CancellationToken cancel) =>
+            ActAsync(http, filter, dryRun, "asked to run", ReadRunAsync(http), cancel))
+            .RequireRole(Role.Operator).WithSummary("Runs all jobs that match a filter now; the body is that of one job's run");
+        v1.MapPost("/jobs/kill", ([Description(Which)] string? filter, string? dryRun, HttpContext http, CancellationToken cancel) =>
+            ActAsync(http, filter, dryRun, "asked to end", ReadKillAsync(http), cancel))
+            .RequireRole(Role.Operator).WithSummary("Ends the runs of all jobs that match a filter; the body may give a reason");
+        v1.MapPost("/jobs/delete", ([Description(Which)] string? filter, string? dryRun, HttpContext http, CancellationToken cancel) =>
+            ActAsync(http, filter, dryRun, "deleted", ReadDeleteAsync(http), cancel))
+            .RequireRole(Role.Editor).WithSummary("Deletes all jobs that match a filter");
     }
 
-    internal Task<BulkAnswer> DeleteAsync(string? filter, string? dryRun, CancellationToken cancel, HttpContext? http = null) =>
-        PerformAsync(http, filter, dryRun, "deleted", (name, meant, stop) => ChangeAsync(
-            name, meant, job => jobs.ReplaceAsync(name, job.Revision, null, isTrial: false, stop), stop), cancel);
+    /// <param name="done">The outcome for each job, in words.</param>
+    /// <param name="read">Reads the body.</param>
+    private async Task<BulkAnswer> ActAsync(
+        HttpContext http, string? filter, string? dryRun, string done, Task<Act> read, CancellationToken cancel)
+    {
+        var act = await read;
+        return await PerformAsync(Caller.Of(http).Scope, filter, Query.Flag("dryRun", dryRun), done, act, cancel);
+    }
 
-    private async Task<BulkAnswer> EnableAsync(
-        string? filter, string? dryRun, HttpContext http, bool enabled, string done, CancellationToken cancel)
+    private async Task<Act> ReadEnableAsync(HttpContext http, bool enabled)
     {
         await RefuseBodyAsync(http);
-        return await PerformAsync(http, filter, dryRun, done, (name, meant, stop) => ChangeAsync(
+        return (name, filter, stop) => ChangeAsync(
             name,
-            meant,
+            filter,
             job => job.Job is null ? throw Unreadable(name) : jobs.EnableAsync(name, enabled, stop, job.Revision),
-            stop), cancel);
+            stop);
     }
+
+    private async Task<Act> ReadRunAsync(HttpContext http)
+    {
+        var (run, _) = await RunBody.ReadAsync(http);
+        return async (name, _, stop) => await jobs.Runs.RunAsync(name, run.Worker, run.Env, stop) ?? throw Gone(name);
+    }
+
+    private async Task<Act> ReadKillAsync(HttpContext http)
+    {
+        var request = KillBody.Read(await RequestBody.ReadTypedAsync(http, BodyBytesMax, Json), "");
+        if (request.RunId.Length > 0)
+        {
+            throw Refusal.Invalid("runId", request.RunId, "none: all runs of the jobs that match are meant");
+        }
+
+        return async (name, _, stop) =>
+        {
+            await jobs.Runs.KillAsync(name, request, stop);
+            return null;
+        };
+    }
+
+    private async Task<Act> ReadDeleteAsync(HttpContext http)
+    {
+        await RefuseBodyAsync(http);
+        return DeleteAsync;
+    }
+
+    internal Task<string?> DeleteAsync(JobName name, Filter filter, CancellationToken stop) =>
+        ChangeAsync(name, filter, job => jobs.ReplaceAsync(name, job.Revision, null, isTrial: false, stop), stop);
 
     private static async Task RefuseBodyAsync(HttpContext http)
     {
@@ -89,15 +99,8 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
         }
     }
 
-    /// <param name="done">What becomes of each job, in words.</param>
-    /// <param name="act">Returns the id of the run that it asked for, if it asked for one.</param>
-    private async Task<BulkAnswer> PerformAsync(
-        HttpContext? http,
-        string? filter,
-        string? dryRun,
-        string done,
-        Func<JobName, Filter, CancellationToken, Task<string?>> act,
-        CancellationToken cancel)
+    internal async Task<BulkAnswer> PerformAsync(
+        Scope scope, string? filter, bool isDryRun, string done, Act act, CancellationToken cancel)
     {
         var now = time.GetUtcNow();
         var asked = JobListApi.ReadFilter(filter, now);
@@ -106,9 +109,9 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
             throw Refusal.BadQuery("filter", filter ?? "", "words that say which jobs are meant, such as label:team=pay");
         }
 
-        var meant = (http is null ? Scope.Everything : Caller.Of(http).Scope).Narrow(asked);
-        var (names, isDry) = (FindNames(meant, filter, now), Query.Flag("dryRun", dryRun));
-        if (isDry)
+        var meant = scope.Narrow(asked);
+        var names = FindNames(meant, filter, now);
+        if (isDryRun)
         {
             return new BulkAnswer(DryRun: true, [.. names.Select(name => new BulkRow(name, $"would be {done}"))]);
         }
@@ -149,7 +152,7 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
         }
     }
 
-    /// <summary>Changes a job if it is still one that the filter means: the view may not have the latest save yet.</summary>
+    /// <summary>Changes a job if the filter still matches it: the view may not have the latest save yet.</summary>
     private async Task<string?> ChangeAsync(
         JobName name, Filter filter, Func<StoredJob, Task<JobChange?>> change, CancellationToken stop)
     {
@@ -161,7 +164,7 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
                 throw Gone(name);
             }
 
-            if (current.Job is { } job && !StillMatches(filter, job))
+            if (current.Job is { } job && !filter.MayMatch(JobFace.Of(job)))
             {
                 throw Refusal.Conflict($"job \"{name.Value}\" has just been changed, and the filter does not match it any more");
             }
@@ -173,18 +176,6 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
         }
     }
 
-    /// <summary>What a filter asks of the definition; how the runs stand is known to the view only.</summary>
-    private static bool StillMatches(Filter filter, Job job) => filter.Terms.All(term => term.IsNegated != term switch
-    {
-        FilterTerm.Text(_, _, var part) => Has(job.Name, part) || Has(job.Command, part) || Has(job.Description, part),
-        FilterTerm.Job(_, _, var names) => names.Contains(job.Name),
-        FilterTerm.Label(_, _, var name, var value) => job.Labels.TryGetValue(name, out var its) && (value is null || its == value),
-        FilterTerm.User(_, _, var name) => job.User == name,
-        _ => !term.IsNegated,
-    });
-
-    private static bool Has(string text, string part) => text.Contains(part, StringComparison.OrdinalIgnoreCase);
-
     private static Refusal Unreadable(JobName name) =>
         Refusal.NotFound($"name \"{name.Value}\" is no job that can be read; it is damaged, and stays as it is");
 
@@ -193,7 +184,7 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
 
 internal sealed record BulkAnswer(bool DryRun, IReadOnlyList<BulkRow> Jobs);
 
-/// <summary>What became of one job.</summary>
+/// <summary>The outcome for one job.</summary>
 /// <param name="Outcome">Such as paused, would be paused, or not paused.</param>
 /// <param name="RunId">The run that was asked for.</param>
 /// <param name="Error">Why it was not done.</param>

@@ -8,10 +8,10 @@ using Dts.Master.Views;
 
 namespace Dts.Master.Api;
 
-/// <summary>What happens in the cluster, as server-sent events.</summary>
+/// <summary>The changes in the cluster, as server-sent events.</summary>
 internal sealed class EventsApi(EventFeed feed, TimeProvider time)
 {
-    private readonly Places _places =
+    private readonly CallerQuota _quota =
         new(EventFeed.ListenersMax, "listeners", "already get events from this master", "try again later");
 
     public void Map(RouteGroupBuilder v1) =>
@@ -34,7 +34,7 @@ internal sealed class EventsApi(EventFeed feed, TimeProvider time)
             return;
         }
 
-        using var taken = _places.Take(Caller.Of(http));
+        using var taken = _quota.Take(Caller.Of(http));
         var lastEventId = http.Request.Headers["Last-Event-ID"].FirstOrDefault();
         var place = feed.Join(lastEventId);
         try

@@ -6,14 +6,14 @@ namespace Dts.Master.Api;
 
 /// <summary>
 /// The body of an answer to a client that accepts gzip: compressed if it is text of more than <see cref="FloorBytes"/>. A small answer
-/// would grow; a stream of events must not be held back.
+/// would grow, and a stream of events must not be held back.
 /// </summary>
 internal sealed class GzipBody(HttpResponse response, Stream inner) : Stream
 {
     public const int FloorBytes = 1024;
 
     private readonly MemoryStream _held = new();
-    private Stream? _target; // Null = the first bytes are held until it is known whether they are worth it.
+    private Stream? _target; // Null = the first bytes are held until the size is known to be worth it.
 
     public override bool CanRead => false;
 
@@ -86,7 +86,7 @@ internal sealed class GzipBody(HttpResponse response, Stream inner) : Stream
 
     public override void SetLength(long value) => throw new NotSupportedException();
 
-    private static bool Accepts(HttpRequest request) =>
+    public static bool Accepts(HttpRequest request) =>
         StringWithQualityHeaderValue.TryParseList(request.Headers.AcceptEncoding, out var codings)
             && codings.Any(coding => coding.Value.Equals("gzip", StringComparison.OrdinalIgnoreCase) && coding.Quality is null or > 0);
 

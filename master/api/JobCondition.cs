@@ -5,7 +5,8 @@ using Microsoft.Extensions.Primitives;
 namespace Dts.Master.Api;
 
 /// <summary>
-/// What a request expects of the job that it changes (RFC 9110, section 13.1): If-Match, If-None-Match. A job's ETag is its revision.
+/// The state that a request expects of the job that it changes: If-Match, If-None-Match (RFC 9110, section 13.1). A job's ETag is its
+/// revision.
 /// </summary>
 internal abstract record JobCondition
 {
@@ -13,7 +14,7 @@ internal abstract record JobCondition
     {
     }
 
-    /// <summary>The state in which the client has seen the job, as far as the condition says it; null = it does not.</summary>
+    /// <summary>The revision of the job that the client has seen; null = the condition does not name one.</summary>
     public virtual long? Seen => null;
 
     public static JobCondition Of(IHeaderDictionary headers) => (headers.IfMatch, headers.IfNoneMatch) switch
@@ -40,7 +41,7 @@ internal abstract record JobCondition
                 : throw Refusal.BadQuery(header, tag, "the ETag of a job, such as \"12\", or *")),
     ];
 
-    /// <summary>True if the If-None-Match of a GET names the job's present revision. A cache may send a tag that DTS never made.</summary>
+    /// <summary>True if the If-None-Match of a GET names the job's present revision. A cache may send a tag that is not from DTS.</summary>
     public static bool IsSeen(StringValues values, long revision) =>
         $"{values}".Split(',', StringSplitOptions.TrimEntries).Any(tag =>
             tag == "*" || $"\"{(tag.StartsWith("W/", StringComparison.Ordinal) ? tag[2..] : tag).Trim('"')}\"" == TagOf(revision));

@@ -4,7 +4,7 @@ using Dts.Master.Views;
 
 namespace Dts.Master.Api;
 
-/// <summary>The list of jobs, and the present moment, from the view.</summary>
+/// <summary>The list of jobs, and the state of the cluster now, from the view.</summary>
 internal sealed class JobListApi(ClusterView view, TimeProvider time)
 {
     private const int LimitMax = 1000;
@@ -15,15 +15,14 @@ internal sealed class JobListApi(ClusterView view, TimeProvider time)
             [Description("Words that must all match, such as state:failing label:team=pay -worker:w1 next:<1h backup")] string? filter,
             [Description("name (default), next, last or state; with '-' before it for the reverse")] string? sort,
             [Description("The most jobs of a page, 1 to 1000; 50 by default")] string? limit,
-            [Description("The \"next\" of the page before")] string? after,
+            string? after,
             HttpContext http) =>
         {
             var now = time.GetUtcNow();
             var order = Query.Text("sort", sort) is not { } word ? JobOrder.Find("name")!
                 : JobOrder.Find(word) ?? throw Refusal.BadQuery("sort", word, JobOrder.Expected);
-            var cursor = Query.Text("after", after) is not { } place ? null
-                : JobCursor.Parse(place, order)
-                    ?? throw Refusal.BadQuery("after", place, "the \"next\" of the page before, in the same order");
+            var cursor = Query.Place(
+                after, text => JobCursor.Parse(text, order), "the \"next\" of the page before, in the same order");
             var query = new JobListQuery(
                 Caller.Of(http).Scope.Narrow(ReadFilter(filter, now)), order, cursor, Query.Number("limit", limit, 50, 1, LimitMax));
             return view.Ask(state => query.Of(state, now));
@@ -34,7 +33,7 @@ internal sealed class JobListApi(ClusterView view, TimeProvider time)
         {
             var (now, caller) = (time.GetUtcNow(), Caller.Of(http));
             return view.Ask(state => NowPage.Of(state, now, view.CutOff, caller.Scope.IsEverything ? null : caller.MaySee));
-        }).RequireRole(Role.Viewer).WithSummary("The present moment: which jobs need somebody and why, what runs, what runs next");
+        }).RequireRole(Role.Viewer).WithSummary("The present moment: which jobs need attention and why, what runs, what runs next");
     }
 
     /// <exception cref="FormatException">The filter cannot be read, or has a word for runs.</exception>

@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dts.Common.Cron;
 using Dts.Common.Hosting;
@@ -10,109 +9,70 @@ using Dts.Master.Versions;
 
 namespace Dts.Master.Api;
 
-/// <summary>Saves and deletes one job so that no change of somebody else is lost: what was checked is what is replaced.</summary>
+/// <summary>Saves and deletes one job. It replaces exactly the job that it has checked, so no other client's change is lost.</summary>
 internal sealed class JobSaves(JobStore jobs, WorkerList workers, VersionHistory history, CronZone defaultZone, TimeProvider time)
 {
     private const int Tries = 20;
     private const int TimesShown = 5;
 
-    private static readonly TimeSpan HistoryWithin = TimeSpan.FromSeconds(1); // A refusal must not wait long for who changed the job.
-
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
-
-    /// <exception cref="Refusal">The text is not a JSON object.</exception>
-    public static JsonObject Parse(ReadOnlyMemory<byte> utf8, string expected)
-    {
-        try
-        {
-            var given = JsonNode.Parse(utf8.Span, documentOptions: Strict) as JsonObject
-                ?? throw Refusal.Invalid($"body is not a JSON object; expected {expected}");
-            JobMembers.ReadNames(given);
-            return given;
-        }
-        catch (InvalidOperationException)
-        {
-            throw NotUnicode();
-        }
-        catch (JsonException wrong)
-        {
-            var place = $"line {wrong.LineNumber + 1}, byte {wrong.BytePositionInLine + 1}";
-            throw new Refusal(Problem.Of(
-                400,
-                wrong.Message.Contains("uplicate", StringComparison.Ordinal)
-                    ? $"body has a member twice ({Display.Line(wrong.Message)}); expected each once"
-                    : $"body is not JSON ({place}); expected {expected}"));
-        }
-    }
+    private static readonly TimeSpan HistoryWithin = TimeSpan.FromSeconds(1); // A refusal must not wait long to learn who changed the job.
 
     /// <param name="name">As the path has it.</param>
     /// <param name="given">The body.</param>
-    /// <param name="make">From the job that etcd has to the one that is to be saved.</param>
+    /// <param name="make">Makes the job to be saved from the one that etcd has.</param>
     public async Task<JobSaved> SaveAsync(
         JobName name, JsonObject given, Func<StoredJob, JsonObject> make, SaveOptions options, CancellationToken cancel)
     {
         var stored = await jobs.ResolveAsync(name, cancel);
-        for (var attempt = 1; attempt <= Tries; attempt++)
+        return await RetryAsync(stored, options.Condition, async current =>
         {
-            var current = await FindAsync(stored, options.Condition, cancel);
             var warnings = CheckMembers(given, current.Job, options.IsLenient);
             var next = await ReadAsync(make(current), name, stored, warnings, cancel);
-            // Before the save: a question to etcd after it could fail, and the client would think that the save had failed.
+            // Before the save: if a later read of etcd failed, the client would think that the save had failed.
             var answer = await DescribeAsync(next, warnings, cancel);
-            if (await ReplaceAsync(stored, current.Revision, next, options.IsTrial, cancel) is { } change)
-            {
-                return new JobSaved(answer, IsNew: !current.Exists, change.Revision);
-            }
-        }
-
-        throw ChangedByOthers(name);
+            return await ReplaceAsync(stored, current.Revision, next, options.IsTrial, cancel) is { } change
+                ? new JobSaved(answer, IsNew: !current.Exists, change.Revision)
+                : null;
+        }, cancel);
     }
 
     /// <summary>Deletes a job and returns it; null = it could not be read.</summary>
     public async Task<Job?> DeleteAsync(JobName name, JobCondition condition, CancellationToken cancel)
     {
-        for (var attempt = 1; attempt <= Tries; attempt++)
-        {
-            var current = await FindAsync(name, condition, cancel);
-            if (!current.Exists)
-            {
-                throw NoSuchJob(name);
-            }
-
-            if (await ReplaceAsync(name, current.Revision, null, isTrial: false, cancel) is { } change)
-            {
-                return change.Former;
-            }
-        }
-
-        throw ChangedByOthers(name);
+        var change = await RetryAsync(
+            name,
+            condition,
+            current => current.Exists ? ReplaceAsync(name, current.Revision, null, isTrial: false, cancel) : throw NoSuchJob(name),
+            cancel);
+        return change.Former;
     }
 
     /// <summary>Pauses or resumes a job.</summary>
-    public async Task<JobChange> EnableAsync(JobName name, bool enabled, JobCondition condition, CancellationToken cancel)
+    public Task<JobChange> EnableAsync(JobName name, bool enabled, JobCondition condition, CancellationToken cancel) =>
+        RetryAsync(
+            name,
+            condition,
+            current => current.Job is null ? throw NoSuchJob(name) : jobs.EnableAsync(name, enabled, cancel, current.Revision),
+            cancel);
+
+    /// <summary>Changes a job; tries again while other clients change it first.</summary>
+    /// <param name="change">Null = the job is no longer at the revision that was read.</param>
+    private async Task<T> RetryAsync<T>(
+        JobName name, JobCondition condition, Func<StoredJob, Task<T?>> change, CancellationToken cancel)
+        where T : class
     {
         for (var attempt = 1; attempt <= Tries; attempt++)
         {
-            var current = await FindAsync(name, condition, cancel);
-            if (current.Job is null)
+            if (await change(await FindAsync(name, condition, cancel)) is { } changed)
             {
-                throw NoSuchJob(name);
-            }
-
-            if (await jobs.EnableAsync(name, enabled, cancel, current.Revision) is { } change)
-            {
-                return change;
+                return changed;
             }
         }
 
-        throw ChangedByOthers(name);
+        throw Refusal.Conflict($"job \"{Display.Line(name.Value)}\" was changed by others {Tries} times while it was saved; try again");
     }
 
-    public static Refusal NoSuchJob(JobName name) =>
-        Refusal.NotFound($"name \"{Display.Line(name.Value)}\" is no job; expected one that is saved");
-
-    private static Refusal ChangedByOthers(JobName name) =>
-        Refusal.Conflict($"job \"{Display.Line(name.Value)}\" was changed by others {Tries} times while it was saved; try again");
+    public static Refusal NoSuchJob(JobName name) => Refusal.NotFound(JobRights.NoSuchJob(name).Message);
 
     /// <exception cref="Refusal">The job is not in the state that the request expects.</exception>
     private async Task<StoredJob> FindAsync(JobName name, JobCondition condition, CancellationToken cancel)
@@ -121,13 +81,13 @@ internal sealed class JobSaves(JobStore jobs, WorkerList workers, VersionHistory
         return condition.IsMetBy(current) ? current : throw await RefuseAsync(name, condition, current, cancel);
     }
 
-    /// <summary>Says how the job differs from what the client has seen.</summary>
+    /// <summary>Explains how the job differs from the one that the client has seen.</summary>
     private async Task<Refusal> RefuseAsync(JobName name, JobCondition condition, StoredJob current, CancellationToken cancel)
     {
         var shown = $"job \"{Display.Line(name.Value)}\"";
         var latest = await FindLatestAsync(name, current, cancel);
         var who = latest is { SavedAt: { } at, Author: var (by, from) }
-            ? $" (by {by} from {from} at {at.UtcDateTime:yyyy-MM-ddTHH:mm:ssZ})"
+            ? $" (by {by} from {from} at {Cursor.Text(at)})"
             : "";
         if (!current.Exists)
         {
@@ -149,14 +109,14 @@ internal sealed class JobSaves(JobStore jobs, WorkerList workers, VersionHistory
             JobDifference.Of(current.Revision, latest, members));
     }
 
-    /// <summary>The save that left a job as it is; null = not known.</summary>
+    /// <summary>The latest save of a job; null = not known.</summary>
     private async Task<JobVersion?> FindLatestAsync(JobName name, StoredJob current, CancellationToken cancel)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         limit.CancelAfter(HistoryWithin);
         try
         {
-            // What waits in etcd is found without the log store.
+            // A version that waits in etcd is found without the log store.
             var latest = current.Exists
                 ? await history.FindAsync(name, current.Revision, limit.Token)
                 : (await history.ListAsync(name, null, 1, limit.Token)).SingleOrDefault();
@@ -168,7 +128,7 @@ internal sealed class JobSaves(JobStore jobs, WorkerList workers, VersionHistory
         }
     }
 
-    /// <summary>Refuses members that are not known, or warns of them.</summary>
+    /// <summary>Refuses unknown members, or warns of them.</summary>
     private static List<string> CheckMembers(JsonObject given, Job? former, bool isLenient)
     {
         var unknown = JobMembers.FindUnknown(given, former);
@@ -208,12 +168,9 @@ internal sealed class JobSaves(JobStore jobs, WorkerList workers, VersionHistory
         }
         catch (InvalidOperationException)
         {
-            throw NotUnicode();
+            throw JsonBody.NotUnicode("body");
         }
     }
-
-    private static Refusal NotUnicode() =>
-        Refusal.Invalid("body has text that is not Unicode; expected UTF-8 without lone surrogates");
 
     private async Task<JobChange?> ReplaceAsync(JobName name, long revision, Job? next, bool isTrial, CancellationToken cancel)
     {
@@ -246,7 +203,7 @@ internal sealed class JobSaves(JobStore jobs, WorkerList workers, VersionHistory
     }
 }
 
-/// <param name="IsLenient">Members that are not known are kept, with a warning.</param>
+/// <param name="IsLenient">Unknown members are kept, with a warning.</param>
 /// <param name="IsTrial">Nothing is saved.</param>
 internal sealed record SaveOptions(JobCondition Condition, bool IsLenient, bool IsTrial);
 
@@ -255,5 +212,5 @@ internal sealed record JobSaved(SaveAnswer Answer, bool IsNew, long Revision);
 /// <summary>The answer to a save.</summary>
 /// <param name="Words">The schedule in words.</param>
 /// <param name="Next">The next five plan times.</param>
-/// <param name="Warnings">What was changed in the text, and what may surprise.</param>
+/// <param name="Warnings">Changes that the save made to the text, and effects that may surprise.</param>
 internal sealed record SaveAnswer(Job Job, string Words, IReadOnlyList<DateTimeOffset> Next, IReadOnlyList<string> Warnings);

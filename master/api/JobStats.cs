@@ -4,13 +4,13 @@ using Dts.Master.Logs;
 
 namespace Dts.Master.Api;
 
-/// <summary>What a job's planned fires came to, over some days (UTC, by plan time).</summary>
+/// <summary>Statistics of a job's planned fires over some days (UTC, by plan time).</summary>
 /// <param name="From">The first day.</param>
 /// <param name="Endings">Planned fires by how they ended; endings without any are left out.</param>
 /// <param name="Lag">How late scheduled runs started.</param>
-/// <param name="Memory">Null = none of the latest runs says.</param>
-/// <param name="Workers">On which workers the latest runs ran.</param>
-/// <param name="LatestRuns">How many of the latest runs <see cref="Memory"/> and <see cref="Workers"/> look at.</param>
+/// <param name="Memory">Null = not known for any of the latest runs.</param>
+/// <param name="Workers">How many of the latest runs each worker has run.</param>
+/// <param name="LatestRuns">The number of latest runs behind <see cref="Memory"/> and <see cref="Workers"/>.</param>
 /// <param name="LastSuccess">Null = there is none in the log.</param>
 /// <param name="ByDay">The oldest day first; days without any are left out.</param>
 internal sealed record JobStats(
@@ -65,9 +65,9 @@ internal sealed record JobStats(
             : null;
 }
 
-/// <summary>How times are spread, in milliseconds. Percentiles are of buckets, and at most a fifth too high.</summary>
-/// <param name="Runs">How many they are of.</param>
-/// <param name="MaxMs">Null = not known: of lags only the buckets are kept.</param>
+/// <summary>The spread of times in milliseconds. Percentiles are those of buckets, and at most a fifth too high.</summary>
+/// <param name="Runs">The number of runs.</param>
+/// <param name="MaxMs">Null = not known: only the buckets of lags are kept.</param>
 internal sealed record Spread(long Runs, long P50Ms, long P95Ms, long P99Ms, long? MaxMs)
 {
     /// <summary>Null = there were no runs.</summary>
@@ -84,11 +84,11 @@ internal sealed record Spread(long Runs, long P50Ms, long P95Ms, long P99Ms, lon
     }
 }
 
-/// <summary>The memory that runs took: of all their processes where they had a cgroup, else of the largest process.</summary>
-/// <param name="Runs">How many runs say.</param>
+/// <summary>The memory of runs: of all their processes if they had a cgroup, otherwise of the largest process.</summary>
+/// <param name="Runs">The number of runs whose memory is known.</param>
 internal sealed record MemoryUse(int Runs, long P50Bytes, long MaxBytes)
 {
-    /// <summary>Null = none of them says.</summary>
+    /// <summary>Null = not known for any of them.</summary>
     public static MemoryUse? Of(IReadOnlyList<RunRecord> runs)
     {
         var bytes = runs

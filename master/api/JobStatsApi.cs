@@ -12,7 +12,7 @@ internal sealed class JobStatsApi(JobStore jobs, ILogReader store, TimeProvider 
     private const int DaysMax = 3660;
 
     public void Map(RouteGroupBuilder v1) => v1.MapGet("/jobs/{name}/stats", async (
-        [Description("The job's name")] string name,
+        string name,
         [Description("How many days, today included; 30 unless given")] string? days,
         CancellationToken cancel) =>
     {

@@ -13,12 +13,12 @@ internal sealed record KillBody(string? Reason = null, string? RunId = null)
     public static KillRequest Read(ReadOnlyMemory<byte> utf8, string runId)
     {
         var request = KillRequest.All with { RunId = Query.RunId(runId) };
-        foreach (var (member, value) in utf8.Length == 0 ? [] : JobSaves.Parse(utf8, Expected))
+        foreach (var (member, value) in utf8.Length == 0 ? [] : JsonBody.Parse(utf8, Expected))
         {
             request = member switch
             {
                 "reason" => request with { Reason = ReadReason(value) },
-                "runId" => request with { RunId = Query.RunId(ReadText("runId", value)) },
+                "runId" => request with { RunId = Query.RunId(JsonBody.Text("runId", value)) },
                 _ => throw Refusal.Invalid($"member \"{Display.Line(member)}\" is not known; expected reason or runId"),
             };
         }
@@ -26,27 +26,10 @@ internal sealed record KillBody(string? Reason = null, string? RunId = null)
         return request;
     }
 
-    private static string ReadReason(JsonNode? value) => ReadText("reason", value) switch
+    private static string ReadReason(JsonNode? value) => JsonBody.Text("reason", value) switch
     {
         var text when text.Length is 0 or > ReasonMax || text.EnumerateRunes().Any(Display.IsHidden) =>
             throw Refusal.Invalid("reason", text, $"1 to {ReasonMax} printable characters"),
         var text => text,
     };
-
-    public static string ReadText(string field, JsonNode? value)
-    {
-        try
-        {
-            return value is JsonValue text && text.TryGetValue<string>(out var read)
-                ? read
-                : throw Refusal.Invalid(
-                    field is "password" or "new" or "token" // Whose value is not repeated: the audit trail keeps what a refusal says.
-                        ? $"{field} is no text; expected one"
-                        : $"{field} is {Display.Line(value?.ToJsonString() ?? "null")}; expected a text");
-        }
-        catch (InvalidOperationException)
-        {
-            throw Refusal.Invalid($"{field} has text that is not Unicode; expected UTF-8 without lone surrogates");
-        }
-    }
 }

@@ -10,7 +10,7 @@ using Dts.Master.Logs;
 
 namespace Dts.Master.Api;
 
-/// <summary>The six paths of the original system, with its forms, its envelope and its status 200 whatever happens.</summary>
+/// <summary>The six paths of the original system, with its forms and its envelope, which has status 200 also for errors.</summary>
 internal sealed class OriginalApi(
     JobStore jobs, WorkerList workers, ILogReader store, VisibleJobs visible, RequestGate gate, CronZone defaultZone)
 {
@@ -43,22 +43,22 @@ internal sealed class OriginalApi(
                 JobName.Parse(job.Name),
                 before => isOfOldClient && before is not null ? Merge(before, job) : Check(job),
                 http.RequestAborted);
-            await Answer.SucceedAsync(http, former, ApiJson.Readable.Job!, warnings);
+            await Envelope.SucceedAsync(http, former, ApiJson.Readable.Job!, warnings);
         })).RequireRole(Role.Editor);
 
         routes.MapPost("/job/delete", gate.Guard(async http =>
         {
             var name = await ReadNameAsync(http);
             await ThrowIfHiddenAsync(http, name);
-            await Answer.SucceedAsync(http, await jobs.DeleteAsync(name, http.RequestAborted), ApiJson.Readable.Job!);
+            await Envelope.SucceedAsync(http, await jobs.DeleteAsync(name, http.RequestAborted), ApiJson.Readable.Job!);
         })).RequireRole(Role.Editor);
 
         routes.MapPost("/job/kill", gate.Guard(async http =>
         {
             var name = await ReadNameAsync(http);
             await ThrowIfHiddenAsync(http, name);
-            await jobs.KillAsync(name, KillRequest.All, http.RequestAborted);
-            await Answer.SucceedAsync(http);
+            await jobs.Runs.KillAsync(name, KillRequest.All, http.RequestAborted);
+            await Envelope.SucceedAsync(http);
         })).RequireRole(Role.Operator);
 
         routes.Map("/job/list", gate.Guard(async http =>
@@ -81,11 +81,11 @@ internal sealed class OriginalApi(
         })).RequireRole(Role.Viewer);
 
         routes.Map("/worker/list", gate.Guard(async http =>
-            await Answer.SucceedAsync(http, await workers.ListAddressesAsync(http.RequestAborted), ApiJson.Readable.IReadOnlyListString)))
+            await Envelope.SucceedAsync(http, await workers.ListAddressesAsync(http.RequestAborted), ApiJson.Readable.IReadOnlyListString)))
             .RequireRole(Role.Viewer);
     }
 
-    /// <summary>Refuses a job that the caller may not know of.</summary>
+    /// <summary>Refuses a job that is hidden from the caller.</summary>
     private async Task ThrowIfHiddenAsync(HttpContext http, JobName name)
     {
         if (Caller.Of(http) is { Scope.IsEverything: false } caller
@@ -105,8 +105,8 @@ internal sealed class OriginalApi(
     }
 
     /// <summary>
-    /// The job as it is, with the members that a client of the original system sends. If the other members are wrong, they are dropped:
-    /// such a client can neither see nor correct them.
+    /// The stored job with the members that a client of the original system sends. If the stored job's other members are wrong, they are
+    /// dropped: such a client can neither see nor correct them.
     /// </summary>
     private Job Merge(Job before, Job sent)
     {

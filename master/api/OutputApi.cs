@@ -1,6 +1,6 @@
+using System.Buffers;
 using System.ComponentModel;
 using System.Globalization;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Unicode;
@@ -14,24 +14,23 @@ using Dts.Master.Logs;
 
 namespace Dts.Master.Api;
 
-/// <summary>A run's output: whole, to be saved, or as server-sent events while it is written.</summary>
+/// <summary>A run's output: whole, as a file, or as server-sent events while it is written.</summary>
 /// <remarks>
-/// Any master serves it, out of the log store; what a reader has missed it asks for by its offset. A stream ends when the run has ended.
+/// Any master reads it from the log store. A reader that was cut off goes on from its offset. A stream ends when the run has ended.
 /// </remarks>
 internal sealed class OutputApi(JobStore jobs, ILogReader store, EtcdClient etcd, Keys keys, TimeProvider time)
 {
     private const int BytesAtOnce = 256 << 10;
-    private const int Utf8SizeMax = 4;
 
     private const string NoSuchRun = "there is no such run in flight, and no record of it";
 
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(300);
-    private static readonly TimeSpan SayEvery = TimeSpan.FromSeconds(15);      // So that proxies do not take the stream for dead.
-    // A run that is just being claimed, or its record or its last chunks on their way.
+    private static readonly TimeSpan SayEvery = TimeSpan.FromSeconds(15);      // Otherwise proxies take the stream for dead.
+    // A run that is just being claimed, its record or its last chunks may be on their way.
     private static readonly TimeSpan AppearsWithin = TimeSpan.FromSeconds(10);
 
     private readonly FollowedRuns _followed = new(store, etcd, time);
-    private readonly Places _places = new(
+    private readonly CallerQuota _quota = new(
         FollowedRuns.FollowersMax, "readers", "already follow outputs on this master", "try again later, or without follow=true");
 
     public void Map(RouteGroupBuilder v1) =>
@@ -64,7 +63,7 @@ internal sealed class OutputApi(JobStore jobs, ILogReader store, EtcdClient etcd
         }
         catch (Exception failure) when (failure is LogStoreException or EtcdException && http.Response.HasStarted)
         {
-            await SayAsync(http, "error", failure.Message); // It asks again from where it is.
+            await SayAsync(http, "error", failure.Message); // The reader asks again from its offset.
         }
     }
 
@@ -74,7 +73,8 @@ internal sealed class OutputApi(JobStore jobs, ILogReader store, EtcdClient etcd
         : throw new FormatException("offset is not a whole number of bytes; expected 0 or more");
 
     /// <summary>
-    /// All there is, as a file. Of a run that has ended it is as long as its record says, or breaks off so that the reader notices.
+    /// Sends the output as a file. After the run has ended, it is as long as its record says, or the connection is closed, so that the
+    /// reader notices.
     /// </summary>
     private async Task SendAsync(HttpContext http, OutputReader reader, string runKey)
     {
@@ -102,7 +102,7 @@ internal sealed class OutputApi(JobStore jobs, ILogReader store, EtcdClient etcd
         {
             if (bytes.Length > 0)
             {
-                // What a full disk took of a last piece, and did not tell.
+                // On a full disk, the last piece may be longer than the record says.
                 var beyond = record is { OutputStored: > 0 } ? Math.Max(0, reader.Offset - record.OutputStored) : 0;
                 await http.Response.Body.WriteAsync(bytes.AsMemory(0, (int)Math.Max(0, bytes.Length - beyond)), http.RequestAborted);
                 asked = time.GetTimestamp();
@@ -118,12 +118,12 @@ internal sealed class OutputApi(JobStore jobs, ILogReader store, EtcdClient etcd
             }
             else
             {
-                await Task.Delay(LookEvery, time, http.RequestAborted); // The record has come, and the last of the chunks are on their way.
+                await Task.Delay(LookEvery, time, http.RequestAborted); // The record is there, and the last chunks are on their way.
             }
         }
     }
 
-    /// <summary>What is missing of a run's output, and where.</summary>
+    /// <summary>The part of a run's output that is missing.</summary>
     private static string CutOf(RunRecord record) => record switch
     {
         { OutputStored: > 0 } when record.OutputStored < record.OutputBytes =>
@@ -134,7 +134,7 @@ internal sealed class OutputApi(JobStore jobs, ILogReader store, EtcdClient etcd
 
     private async Task FollowAsync(HttpContext http, string id, long offset, string runKey)
     {
-        using var taken = _places.Take(Caller.Of(http));
+        using var taken = _quota.Take(Caller.Of(http));
         var run = _followed.Join(id, runKey, offset);
         try
         {
@@ -151,7 +151,7 @@ internal sealed class OutputApi(JobStore jobs, ILogReader store, EtcdClient etcd
         http.Response.ContentType = "text/event-stream";
         http.Response.Headers.CacheControl = "no-cache";
         http.Response.Headers["X-Accel-Buffering"] = "no"; // nginx passes each event on at once.
-        var said = time.GetTimestamp(); // When we last sent something to the reader.
+        var said = time.GetTimestamp(); // When the reader last got something.
         byte[] rest = [];
         await SayAsync(http, comment: "following");
         while (true)
@@ -193,14 +193,17 @@ internal sealed class OutputApi(JobStore jobs, ILogReader store, EtcdClient etcd
         }
     }
 
-    /// <summary>Sends bytes but for a character that is not whole yet, and returns those.</summary>
+    /// <summary>Sends bytes, except for an incomplete character at their end, and returns those of the character.</summary>
     private static async Task<byte[]> SendEventAsync(HttpContext http, byte[] bytes, long offset, bool isLast)
     {
-        var whole = isLast ? bytes.Length : WholeCharacters(bytes);
+        var letters = new char[bytes.Length];
+        var status = Utf8.ToUtf16(bytes, letters, out var whole, out var count, replaceInvalidSequences: false, isFinalBlock: isLast);
+        var isText = status != OperationStatus.InvalidData;
+        whole = isText ? whole : bytes.Length;
         if (whole > 0)
         {
-            var text = Utf8.IsValid(bytes.AsSpan(0, whole)) ? Encoding.UTF8.GetString(bytes, 0, whole) : null;
-            var output = new OutputEvent(offset, whole, text, text is null ? Convert.ToBase64String(bytes, 0, whole) : null);
+            var output = new OutputEvent(
+                offset, whole, isText ? new string(letters, 0, count) : null, isText ? null : Convert.ToBase64String(bytes));
             var data = JsonSerializer.SerializeToUtf8Bytes(output, ApiJson.Readable.OutputEvent);
             await http.Response.WriteAsync($"id: {(offset + whole).ToString(CultureInfo.InvariantCulture)}\ndata: ", http.RequestAborted);
             await http.Response.Body.WriteAsync(data, http.RequestAborted);
@@ -211,22 +214,6 @@ internal sealed class OutputApi(JobStore jobs, ILogReader store, EtcdClient etcd
         return bytes[whole..];
     }
 
-    /// <summary>How many bytes there are without the beginning of a character at the end.</summary>
-    private static int WholeCharacters(byte[] bytes)
-    {
-        for (var back = 1; back < Utf8SizeMax && back <= bytes.Length; back++)
-        {
-            var start = bytes[^back];
-            if (start < 0x80 || start >= 0xC0)
-            {
-                var size = start switch { >= 0xF0 => 4, >= 0xE0 => 3, >= 0xC0 => 2, _ => 1 };
-                return size > back ? bytes.Length - back : bytes.Length;
-            }
-        }
-
-        return bytes.Length;
-    }
-
     private static async Task SayAsync(HttpContext http, string? name = null, string data = "", string? comment = null)
     {
         await http.Response.WriteAsync(
@@ -235,7 +222,7 @@ internal sealed class OutputApi(JobStore jobs, ILogReader store, EtcdClient etcd
     }
 }
 
-/// <summary>A piece of output as the event stream sends it: as text, or, where it is no UTF-8, as base64.</summary>
-/// <param name="Offset">In bytes from the beginning of the output.</param>
-/// <param name="Bytes">How many bytes it stands for.</param>
+/// <summary>A piece of output in the event stream: as text, or, if it is not UTF-8, as base64.</summary>
+/// <param name="Offset">In bytes from the start of the output.</param>
+/// <param name="Bytes">The number of bytes in the output.</param>
 internal sealed record OutputEvent(long Offset, long Bytes, [property: JsonConverter(typeof(LongText))] string? Text, string? Base64);

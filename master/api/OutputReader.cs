@@ -5,21 +5,21 @@ using Dts.Master.Logs;
 
 namespace Dts.Master.Api;
 
-/// <summary>Reads a run's output from an offset on: out of chunks, or, where there are none, out of its record.</summary>
+/// <summary>Reads a run's output from an offset on: from chunks, or, if there are none, from its record.</summary>
 /// <remarks>Not thread-safe.</remarks>
 internal sealed class OutputReader(ILogReader store, string run, long offset)
 {
     private RunRecord? _record;
 
-    /// <summary>Where the next reading begins.</summary>
+    /// <summary>Where the next read begins.</summary>
     public long Offset { get; private set; } = offset;
 
-    /// <summary>The run has been declared lost; its worker may still bring its true ending.</summary>
+    /// <summary>The run has been declared lost; its worker may still report its true ending.</summary>
     public bool IsLost { get; private set; }
 
     public bool HasRecord => _record is not null;
 
-    /// <summary>The run's record; null = there is none yet, or only that it was lost.</summary>
+    /// <summary>The run's record; null = there is none yet, or it only says that the run was lost.</summary>
     public async Task<RunRecord?> FindRecordAsync(CancellationToken cancel)
     {
         if (_record is null && await store.FindAsync(run, cancel) is { } found)
@@ -31,7 +31,7 @@ internal sealed class OutputReader(ILogReader store, string run, long offset)
         return _record;
     }
 
-    /// <summary>What comes next; empty = there is nothing (yet).</summary>
+    /// <summary>The next bytes; empty = there are none (yet).</summary>
     public async Task<byte[]> ReadAsync(RunRecord? record, int bytesMax, CancellationToken cancel)
     {
         var bytes = record is { OutputStored: 0 } ? FromRecord(record) : await FromChunksAsync(bytesMax, cancel);

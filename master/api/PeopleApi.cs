@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Dts.Common.Hosting;
 using Dts.Master.Access;
 using Dts.Master.Audit;
+using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Dts.Master.Api;
 
@@ -10,9 +11,8 @@ namespace Dts.Master.Api;
 internal sealed class PeopleApi(AccessStore store, AccessTable table, Credentials credentials)
 {
     private const int BytesMax = 8 << 10;
-    private const string Json = "application/json";
 
-    // This master has learnt of its own write by then, so that the next request meets it.
+    // By then this master has learnt of its own write, so the next request sees it.
     private static readonly TimeSpan KnownWithin = TimeSpan.FromSeconds(1);
 
     public void Map(RouteGroupBuilder v1)
@@ -20,36 +20,10 @@ internal sealed class PeopleApi(AccessStore store, AccessTable table, Credential
         v1.MapGet("/users", () => new PeoplePage(
             [.. table.People.OrderBy(one => one.Key, StringComparer.Ordinal).Select(one => PersonRow.Of(one.Key, one.Value))]))
             .RequireRole(Role.Admin).WithSummary("The people who may sign in");
-
-        v1.MapPost("/users", async (HttpContext http, CancellationToken cancel) =>
-        {
-            var given = await ReadAsync(http, "name", "role", "filter", "password");
-            var (name, role, filter) = (Text(given, "name") ?? "", RoleOf(given) ?? throw NoRole(), Text(given, "filter") ?? "");
-            Note(http, name, $"role {role.Word()}{(filter.Length > 0 ? $", filter {filter}" : "")}");
-            var isAdded = await ValidAsync(
-                () => store.AddPersonAsync(name, role, filter, Text(given, "password"), Caller.Of(http).Name, cancel));
-            await table.WaitUntilAsync(() => table.People.ContainsKey(name), KnownWithin, cancel);
-            return isAdded
-                ? TypedResults.Created($"/api/v1/users/{name}", new Added(name, role.Word(), filter))
-                : throw Refusal.Conflict($"name \"{name}\" is a person already; change it with PATCH /api/v1/users/{name}");
-        }).RequireRole(Role.Admin).WithSummary("Adds a person; without a password they sign in at a trusted proxy only")
-            .WithMetadata(ApiHeaders.Created);
-
-        v1.MapPatch("/users/{name}", async (
-            [Description("The person's name")] string name, HttpContext http, CancellationToken cancel) =>
-        {
-            var given = await ReadAsync(http, "role", "filter", "password");
-            var (role, filter, password) = (RoleOf(given), Text(given, "filter"), Text(given, "password"));
-            var changed = await ValidAsync(() => store.ChangePersonAsync(name, role, filter, password, cancel));
-            if (changed is not var (before, after))
-            {
-                throw NoPerson(name);
-            }
-
-            Note(http, name, $"{Words(before)} → {Words(after)}{(password is null ? "" : "; new password")}");
-            return PersonRow.Of(name, after);
-        }).RequireRole(Role.Admin).WithSummary("Changes role, filter or password of a person; a new password ends their sessions");
-
+        v1.MapPost("/users", AddPersonAsync).RequireRole(Role.Admin)
+            .WithSummary("Adds a person; without a password they sign in at a trusted proxy only").WithMetadata(ApiHeaders.Created);
+        v1.MapPatch("/users/{name}", ChangePersonAsync).RequireRole(Role.Admin)
+            .WithSummary("Changes role, filter or password of a person; a new password ends their sessions");
         v1.MapDelete("/users/{name}", async ([Description("The person's name")] string name, CancellationToken cancel) =>
         {
             ThrowIfLast(table.People.ContainsKey(name));
@@ -64,21 +38,8 @@ internal sealed class PeopleApi(AccessStore store, AccessTable table, Credential
                     one => TokenRow.Of(one.Key, one.Value, table.TokenUses.GetValueOrDefault(one.Key))),
             ]))
             .RequireRole(Role.Admin).WithSummary("The tokens, without their values");
-
-        v1.MapPost("/tokens", async (HttpContext http, CancellationToken cancel) =>
-        {
-            var given = await ReadAsync(http, "name", "role", "filter", "endsAt");
-            var (name, role, filter) = (Text(given, "name") ?? "", RoleOf(given) ?? throw NoRole(), Text(given, "filter") ?? "");
-            var endsAt = Query.Moment("endsAt", Text(given, "endsAt"));
-            Note(http, name, $"role {role.Word()}{(filter.Length > 0 ? $", filter {filter}" : "")}");
-            var value = await ValidAsync(() => store.AddTokenAsync(name, role, filter, endsAt, Caller.Of(http).Name, cancel));
-            await table.WaitUntilAsync(() => table.Tokens.ContainsKey(name), KnownWithin, cancel);
-            return value is null
-                ? throw Refusal.Conflict($"name \"{name}\" is a token already; expected another name")
-                : TypedResults.Created($"/api/v1/tokens/{name}", new MadeToken(name, role.Word(), filter, endsAt, value));
-        }).RequireRole(Role.Admin).WithSummary("Makes a token; the answer is the only one that shows its value")
-            .WithMetadata(ApiHeaders.Created);
-
+        v1.MapPost("/tokens", AddTokenAsync).RequireRole(Role.Admin)
+            .WithSummary("Makes a token; the answer is the only one that shows its value").WithMetadata(ApiHeaders.Created);
         v1.MapDelete("/tokens/{name}", async ([Description("The token's name")] string name, CancellationToken cancel) =>
         {
             ThrowIfLast(table.Tokens.ContainsKey(name));
@@ -90,31 +51,70 @@ internal sealed class PeopleApi(AccessStore store, AccessTable table, Credential
         }).RequireRole(Role.Admin).WithSummary("Revokes a token on all masters");
     }
 
-    private static string Words(Person person) => $"role {person.Role}{(person.Filter.Length > 0 ? $", filter {person.Filter}" : "")}";
+    private async Task<Created<Added>> AddPersonAsync(HttpContext http, CancellationToken cancel)
+    {
+        var given = await JsonBody.ReadAsync(http, BytesMax, "name", "role", "filter", "password");
+        var (name, role, filter) = NoteNew(http, given);
+        var isAdded = await ValidAsync(
+            () => store.AddPersonAsync(name, role, filter, Text(given, "password"), Caller.Of(http).Name, cancel));
+        await table.WaitUntilAsync(() => table.People.ContainsKey(name), KnownWithin, cancel);
+        return isAdded
+            ? TypedResults.Created($"/api/v1/users/{name}", new Added(name, role.Word(), filter))
+            : throw Refusal.Conflict($"name \"{name}\" is a person already; change it with PATCH /api/v1/users/{name}");
+    }
+
+    private async Task<PersonRow> ChangePersonAsync(
+        [Description("The person's name")] string name, HttpContext http, CancellationToken cancel)
+    {
+        var given = await JsonBody.ReadAsync(http, BytesMax, "role", "filter", "password");
+        var (role, filter, password) = (RoleOf(given), Text(given, "filter"), Text(given, "password"));
+        var changed = await ValidAsync(() => store.ChangePersonAsync(name, role, filter, password, cancel));
+        if (changed is not var (before, after))
+        {
+            throw NoPerson(name);
+        }
+
+        Note(http, name, $"{Words(before)} → {Words(after)}{(password is null ? "" : "; new password")}");
+        return PersonRow.Of(name, after);
+    }
+
+    private async Task<Created<MadeToken>> AddTokenAsync(HttpContext http, CancellationToken cancel)
+    {
+        var given = await JsonBody.ReadAsync(http, BytesMax, "name", "role", "filter", "endsAt");
+        var endsAt = Query.Moment("endsAt", Text(given, "endsAt"));
+        var (name, role, filter) = NoteNew(http, given);
+        var value = await ValidAsync(() => store.AddTokenAsync(name, role, filter, endsAt, Caller.Of(http).Name, cancel));
+        await table.WaitUntilAsync(() => table.Tokens.ContainsKey(name), KnownWithin, cancel);
+        return value is null
+            ? throw Refusal.Conflict($"name \"{name}\" is a token already; expected another name")
+            : TypedResults.Created($"/api/v1/tokens/{name}", new MadeToken(name, role.Word(), filter, endsAt, value));
+    }
+
+    /// <summary>Reads name, role and filter of a new person or token, and notes them for the audit trail.</summary>
+    private static (string Name, Role Role, string Filter) NoteNew(HttpContext http, JsonObject given)
+    {
+        var (name, filter) = (Text(given, "name") ?? "", Text(given, "filter") ?? "");
+        var role = RoleOf(given) ?? throw Refusal.Invalid($"role is missing; expected {Roles.Expected}");
+        Note(http, name, Words(role.Word(), filter));
+        return (name, role, filter);
+    }
+
+    private static string Words(Person person) => Words(person.Role, person.Filter);
+
+    private static string Words(string role, string filter) => $"role {role}{(filter.Length > 0 ? $", filter {filter}" : "")}";
 
     private static void Note(HttpContext http, string target, string detail) =>
         (AuditNotes.Of(http).Target, AuditNotes.Of(http).Detail) = (target, Display.Visible(detail));
 
-    private static async Task<JsonObject> ReadAsync(HttpContext http, params string[] members)
-    {
-        var given = JobSaves.Parse(
-            await RequestBody.ReadTypedAsync(http, BytesMax, Json), $"an object with {string.Join(", ", members)}");
-        return given.FirstOrDefault(member => !members.Contains(member.Key)) is { Key: { } other }
-            ? throw Refusal.Invalid($"member \"{Display.Line(other)}\" is not known; expected {string.Join(", ", members)}")
-            : given;
-    }
-
     private static string? Text(JsonObject given, string member) =>
-        given[member] is { } value ? KillBody.ReadText(member, value) : null;
+        given[member] is { } value ? JsonBody.Text(member, value) : null;
 
     private static Role? RoleOf(JsonObject given) => Text(given, "role") is not { } text ? null
         : Roles.Find(text) ?? throw Refusal.Invalid("role", text, Roles.Expected);
 
-    private static Refusal NoRole() => Refusal.Invalid($"role is missing; expected {Roles.Expected}");
-
     private static Refusal NoPerson(string name) => Refusal.NotFound($"name \"{Display.Line(name)}\" is no person");
 
-    /// <summary>What the store refuses is wrong in the body.</summary>
+    /// <summary>Answers 422 if the store refuses a value: it comes from the body.</summary>
     private static async Task<T> ValidAsync<T>(Func<Task<T>> act)
     {
         try

@@ -2,16 +2,21 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
 using Dts.Master.Audit;
+using Dts.Master.Jobs;
 using Dts.Master.Versions;
 
 namespace Dts.Master.Api;
 
-/// <summary>Why a request was refused or failed: problem details (RFC 9457), the body of every error below /api/.</summary>
+/// <summary>Why a request was refused or failed: problem details (RFC 9457), the body of each error below /api/.</summary>
 /// <param name="Type">A URN that programs can compare, such as urn:dts:not-found.</param>
 /// <param name="Title">The same for all problems of a type.</param>
-/// <param name="Detail">One line: the field, its value, what was expected; or the fact, its consequence and the remedy.</param>
+/// <param name="Detail">One line: the field, its value and the expected one; or the fact, its consequence and the remedy.</param>
 /// <param name="Field">The member or query parameter that is wrong.</param>
 /// <param name="Difference">For status 412: how the job differs from the one that the client has seen.</param>
+/// <param name="Faults">Of a set that was not applied: the faults of its jobs.</param>
+/// <param name="Applied">Jobs of a set that were written and not put back, also those that another client has changed since.</param>
+/// <param name="Undone">Jobs of a set that were written and put back.</param>
+/// <param name="Uncertain">Jobs of a set that may or may not have been written.</param>
 internal sealed partial record Problem(
     string Type,
     string Title,
@@ -19,7 +24,11 @@ internal sealed partial record Problem(
     string Detail,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Field = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Expected = null,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JobDifference? Difference = null)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JobDifference? Difference = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<ApplyFault>? Faults = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Applied = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Undone = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Uncertain = null)
 {
     public const string ContentType = "application/problem+json";
 
@@ -44,11 +53,11 @@ internal sealed partial record Problem(
         [503] = ("unavailable", "The master cannot answer now"),
     };
 
-    /// <summary>A problem of a status; field and expectation are read from the detail where it has our usual form.</summary>
+    /// <summary>A problem with a status. If the detail has the usual form, field and expectation are read from it.</summary>
     public static Problem Of(int status, string detail, string? field = null, string? expected = null, string? word = null)
     {
         var (kind, title) = Kinds.TryGetValue(status, out var known) ? known : Kinds[status < 500 ? 400 : 500];
-        var form = Form().Match(status < 500 ? detail : ""); // A failure of the master is nobody's field.
+        var form = Form().Match(status < 500 ? detail : ""); // A failure of the master names no field.
         return new Problem(
             Type: $"urn:dts:{word ?? kind}",
             Title: title,
@@ -67,7 +76,7 @@ internal sealed partial record Problem(
         AuditNotes.Of(http).NoteProblem(problem.Status, problem.Detail);
         if (!IsBelowApi(http.Request) || http.Response.HasStarted)
         {
-            return Answer.FailAsync(http, problem.Detail);
+            return Envelope.FailAsync(http, problem.Detail);
         }
 
         var body = JsonSerializer.SerializeToUtf8Bytes(problem, ApiJson.Readable.Problem);
@@ -102,7 +111,7 @@ internal sealed record JobDifference(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? By = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? From = null)
 {
-    /// <param name="latest">The save that left the job as it is; null = not known.</param>
+    /// <param name="latest">The latest save of the job; null = not known.</param>
     public static JobDifference Of(long revision, JobVersion? latest, IReadOnlyList<string>? members = null) =>
         new(revision, members, latest?.SavedAt, latest?.Author.By, latest?.Author.From);
 }

@@ -6,10 +6,10 @@ using Microsoft.AspNetCore.Http.Metadata;
 
 namespace Dts.Master.Api;
 
-/// <summary>Reads parts of the query and the path; refuses with status 400 what cannot be read.</summary>
+/// <summary>Reads parts of the query and the path. A part that cannot be read is refused with status 400.</summary>
 internal static class Query
 {
-    /// <summary>Refuses a parameter that the path does not have: with a misspelt dryRun the act itself would be done.</summary>
+    /// <summary>Refuses a parameter that the path does not have: a misspelt dryRun would perform the act itself.</summary>
     public static void ThrowIfUnknown(HttpContext http)
     {
         if (http.Request.Query.Count == 0
@@ -67,16 +67,15 @@ internal static class Query
         var word => throw Refusal.BadQuery(field, word, $"a whole number from {min} to {max}"),
     };
 
+    public static T OneOf<T>(string field, string word, IReadOnlyDictionary<string, T> all) => all.TryGetValue(word, out var value)
+        ? value
+        : throw Refusal.BadQuery(field, word, $"one of {string.Join(", ", all.Keys)}");
+
     /// <summary>Endings by their words, separated by commas.</summary>
     public static IReadOnlyList<RunStatus> Endings(string field, string? text)
     {
         var all = Enum.GetValues<RunStatus>().ToDictionary(status => status.Word());
-        return
-        [
-            .. (Text(field, text)?.Split(',') ?? []).Select(word => all.TryGetValue(word, out var status)
-                ? status
-                : throw Refusal.BadQuery(field, word, $"one of {string.Join(", ", all.Keys)}")),
-        ];
+        return [.. (Text(field, text)?.Split(',') ?? []).Select(word => OneOf(field, word, all))];
     }
 
     /// <summary>A time of the years that schedules cover, 1970 to 2099.</summary>
@@ -90,6 +89,19 @@ internal static class Query
         var moment = QueryTime.Parse(word) ?? throw Refusal.BadQuery(field, word, QueryTime.Expected);
         return Ledger.OutOfRange(field, moment) is { } fault ? throw new FormatException(fault) : moment;
     }
+
+    /// <summary>The place where the page before ended; null = the first page is asked for.</summary>
+    /// <param name="parse">Returns null if the text is no such place.</param>
+    public static T? Place<T>(string? after, Func<string, T?> parse, string expected = "the \"next\" of the page before")
+        where T : struct =>
+        Text("after", after) is { } text ? parse(text) ?? throw Refusal.BadQuery("after", text, expected) : null;
+
+    /// <summary>A label, such as <c>team=pay</c>.</summary>
+    /// <param name="prefix">What the text begins with before the label.</param>
+    public static KeyValuePair<string, string> Label(string field, string text, string prefix = "") =>
+        text.StartsWith(prefix, StringComparison.Ordinal) && text[prefix.Length..].Split('=', 2) is [{ Length: > 0 } key, var value]
+            ? KeyValuePair.Create(key, value)
+            : throw Refusal.BadQuery(field, text, $"{prefix}key=value");
 
     /// <summary>The name of a job in the path.</summary>
     public static JobName Name(string text) =>

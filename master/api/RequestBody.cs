@@ -3,12 +3,12 @@ namespace Dts.Master.Api;
 /// <summary>Reads a request's body into memory, up to a limit.</summary>
 internal static class RequestBody
 {
-    /// <summary>Beyond this size the connection is closed: nobody sends such a body by mistake.</summary>
+    /// <summary>Above this size the connection is closed: nobody sends such a body by mistake.</summary>
     public const long BytesReadMax = 64 << 20;
 
     private const int PieceBytes = 16 << 10;
 
-    /// <exception cref="Refusal">The body is larger. The rest is read and dropped, so that the client reads the answer.</exception>
+    /// <exception cref="Refusal">The body is larger. The rest is read and dropped: a client that still sends reads no answer.</exception>
     public static async Task<MemoryStream> ReadAsync(HttpContext http, int bytesMax, string expected)
     {
         var body = new MemoryStream();

@@ -7,7 +7,7 @@ using Dts.Master.Jobs;
 
 namespace Dts.Master.Api;
 
-/// <summary>Gives every request its deadline, and turns what goes wrong into one line for the caller.</summary>
+/// <summary>Gives each request a deadline, and answers a failure with one line.</summary>
 /// <remarks>Below /api/ an error is a <see cref="Problem"/> with its status, elsewhere the original's envelope with status 200.</remarks>
 internal sealed class RequestGate(MasterSettings settings, ILogger log)
 {
@@ -17,10 +17,10 @@ internal sealed class RequestGate(MasterSettings settings, ILogger log)
     public Task AnswerAsync<T>(HttpContext http, IReadOnlyList<T> rows, JsonTypeInfo<T> type, Func<T, string> nameOf) =>
         AnswerAsync(http, new[] { rows }.ToAsyncEnumerable(), type, nameOf);
 
-    /// <summary>The same for a list that may be longer than memory.</summary>
+    /// <summary>The same for a list that may not fit into memory.</summary>
     public Task AnswerAsync<T>(
         HttpContext http, IAsyncEnumerable<IReadOnlyList<T>> pieces, JsonTypeInfo<T> type, Func<T, string> nameOf) =>
-        Answer.SucceedAsync(http, pieces, type, (row, wrong) =>
+        Envelope.SucceedAsync(http, pieces, type, (row, wrong) =>
         {
             var name = Display.Line(nameOf(row));
             log.RowSkipped(name, http.Request.Path, wrong.Message);
@@ -93,6 +93,11 @@ internal sealed class RequestGate(MasterSettings settings, ILogger log)
             case NotAllowedException wrong:
                 AuditNotes.Of(http).IsHidden |= wrong.IsHidden;
                 return Problem.Of(wrong.IsHidden ? 404 : 403, wrong.Message);
+            case ApplyInterruptedException part:
+                return Problem.Of(part.IsConflict ? 409 : 503, part.Message) with
+                {
+                    Applied = part.Applied, Undone = part.Undone, Uncertain = part.Uncertain,
+                };
             case FormatException wrong:
                 return Problem.Of(400, wrong.Message);
             case BadHttpRequestException wrong:
@@ -125,14 +130,14 @@ internal sealed class RequestGate(MasterSettings settings, ILogger log)
     }
 }
 
-/// <summary>Marks a request as HEAD, which a handler sees as GET. It has its deadline also where GET sends a stream.</summary>
+/// <summary>Marks a request as HEAD, which handlers see as GET. It has a deadline even if GET sends a stream.</summary>
 internal sealed class HeadRequest;
 
-/// <summary>The deadline of a request, which its handler may move once it has done what must be quick.</summary>
+/// <summary>The deadline of a request. A handler may move it when only slow work is left.</summary>
 internal sealed class RequestDeadline(CancellationTokenSource deadline, TimeSpan span)
 {
     public void Extend(TimeSpan by) => deadline.CancelAfter(span + by);
 }
 
-/// <summary>Metadata of an endpoint that may take as long as it likes, such as a stream; it limits itself.</summary>
+/// <summary>Metadata of an endpoint without a deadline, such as a stream, which limits itself.</summary>
 internal sealed class OwnDeadline;

@@ -4,20 +4,19 @@ using Dts.Master.Access;
 
 namespace Dts.Master.Api;
 
-/// <summary>Who may ask: a caller that shows who they are, if the master knows any, and never a web page of somebody else.</summary>
+/// <summary>Lets a request pass if its caller is known, or if the master asks nobody, and never from another site's web page.</summary>
 /// <remarks>
-/// A browser sends its user's credentials and reaches its user's loopback for any page. So what changes something is refused when it comes
-/// from a page of another origin: by Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) and by Origin (RFC 6454); curl sends neither
-/// header. What a browser adds by itself, a cookie or what makes a proxy name its user, counts for a change only with one of the two.
-/// Where nothing is asked for, the Host header must be a loopback name, because an attacker's own name can resolve to 127.0.0.1, and
-/// every request that came through a proxy is refused: a proxy on this host reaches the loopback for anyone, and may set any Host.
+/// For any page, a browser sends its user's credentials and reaches its user's loopback. So a change is refused if it comes from a page of
+/// another origin: by Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) and by Origin (RFC 6454); curl sends neither header.
+/// Credentials that a browser or its proxy adds by itself, such as a cookie, count for a change only with one of the two. If the master
+/// asks nobody, the Host header must be a loopback name, because an attacker's own name can resolve to 127.0.0.1. Every request that came
+/// through a proxy is then refused: a proxy on this host reaches the loopback for anyone, and may set any Host.
 /// </remarks>
 internal sealed class RequestGuard(
-    MasterSettings settings,
     Func<IReadOnlyList<string>> allowedOrigins,
     RefusedTokens refused,
-    Credentials? known = null,
-    Action<Caller>? seen = null)
+    Credentials credentials,
+    Action<Caller> seen)
 {
     private const string Expected =
         "not authorized; expected Authorization: Bearer <apiToken>, or Basic with the apiToken as password";
@@ -25,8 +24,6 @@ internal sealed class RequestGuard(
     private const string OrToken = "or make people or tokens: dts-master token create --role admin --name NAME";
 
     private static readonly string[] ProxyHeaders = ["Forwarded", "Via", "X-Real-IP"];
-
-    private readonly Credentials _credentials = known ?? new Credentials(settings, AccessTable.OfNobody());
 
     public async Task CheckAsync(HttpContext http, RequestDelegate next)
     {
@@ -73,7 +70,7 @@ internal sealed class RequestGuard(
 
         async Task AbortAsync()
         {
-            if (await _credentials.WaitUntilUnknownAsync(http, ended.Token))
+            if (await credentials.WaitUntilUnknownAsync(http, ended.Token))
             {
                 http.Abort();
             }
@@ -83,13 +80,13 @@ internal sealed class RequestGuard(
     /// <summary>False = the request is answered.</summary>
     private async Task<bool> MayPassAsync(HttpContext http)
     {
-        var shown = _credentials.Find(http);
+        var shown = credentials.Find(http);
         if (shown is Identification.WrongToken && !await RefuseSlowlyAsync(http))
         {
             return false;
         }
 
-        switch (shown is Identification.WrongToken or Identification.SessionEnded ? await _credentials.FindAgainAsync(http) : shown)
+        switch (shown is Identification.WrongToken or Identification.SessionEnded ? await credentials.FindAgainAsync(http) : shown)
         {
             case Identification.Known(var caller, var isSentByBrowser):
                 if (caller.Via == CallerVia.Loopback && WhyNotLoopback(http.Request) is { } why)
@@ -99,7 +96,7 @@ internal sealed class RequestGuard(
                 }
 
                 http.Features.Set(caller);
-                seen?.Invoke(caller);
+                seen(caller);
                 return await IsOursAsync(http, isSentByBrowser);
             case Identification.WrongToken:
                 return await RefuseUnknownAsync(http, Expected);
@@ -117,7 +114,7 @@ internal sealed class RequestGuard(
         }
     }
 
-    /// <summary>Why a request that shows nothing may come from somewhere else than this host; null = it may not.</summary>
+    /// <summary>Why a request without credentials may come from another host; null = it comes from this one.</summary>
     private static string? WhyNotLoopback(HttpRequest request) =>
         request.Headers.Keys.FirstOrDefault(IsFromProxy) is { } header
             ? $"request came through a proxy (header {Display.Line(header)}), and this master has no apiToken; "
@@ -130,7 +127,7 @@ internal sealed class RequestGuard(
     /// <summary>401, always false.</summary>
     private static async Task<bool> RefuseUnknownAsync(HttpContext http, string message)
     {
-        // A page asks below /api/ by itself, and shows its own form rather than the browser's dialog.
+        // Below /api/ the console asks, and it has its own form instead of the browser's dialog.
         http.Response.Headers.WWWAuthenticate = Problem.IsBelowApi(http.Request)
             ? "Bearer realm=\"DTS\""
             : "Basic realm=\"DTS: any user, the token as password\"";
@@ -143,7 +140,7 @@ internal sealed class RequestGuard(
     {
         try
         {
-            if (await refused.WaitAsync(_credentials.AddressOf(http), http.RequestAborted))
+            if (await refused.WaitAsync(credentials.AddressOf(http), http.RequestAborted))
             {
                 return true;
             }
@@ -175,13 +172,13 @@ internal sealed class RequestGuard(
 
     private static bool IsChange(HttpRequest request) => !HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method);
 
-    /// <param name="mustSay">A request that does not say which page it comes from is none of ours.</param>
+    /// <param name="mustSay">A request must name the page that it comes from.</param>
     private bool IsFromOurPages(HttpRequest request, bool mustSay)
     {
         var origin = request.Headers.Origin.ToString();
-        // From the site of somebody else no page may change anything while nothing is asked for.
+        // While the master asks nobody, no page of another site may change anything.
         if (allowedOrigins().Contains(origin, StringComparer.OrdinalIgnoreCase)
-            && (!_credentials.IsOpen || MasterSettings.IsLoopback(origin)))
+            && (!credentials.IsOpen || MasterSettings.IsLoopback(origin)))
         {
             return true;
         }
@@ -195,6 +192,6 @@ internal sealed class RequestGuard(
         return origin.Length == 0
             || (Uri.TryCreate(origin, UriKind.Absolute, out var page)
                 && string.Equals(page.Authority, request.Host.Value, StringComparison.OrdinalIgnoreCase)
-                && (!_credentials.IsOpen || IsLoopback(page.DnsSafeHost)));
+                && (!credentials.IsOpen || IsLoopback(page.DnsSafeHost)));
     }
 }

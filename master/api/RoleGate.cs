@@ -7,7 +7,7 @@ internal static class RoleGate
 {
     public static Task CheckAsync(HttpContext http, RequestDelegate next)
     {
-        // What routing itself answers, such as a 405, is no route of ours.
+        // An endpoint of routing itself, such as the one for 405, is not ours.
         if (http.GetEndpoint() is not RouteEndpoint endpoint || endpoint.Metadata.GetMetadata<AllowsAnyone>() is not null)
         {
             return next(http);

@@ -5,16 +5,16 @@ using Dts.Master.Views;
 
 namespace Dts.Master.Api;
 
-/// <summary>A filter as a question to runs: with state:running or state:queued to those that have not ended, else to the log.</summary>
+/// <summary>A filter for runs: with state:running or state:queued for those that have not ended, otherwise for the log.</summary>
 internal sealed class RunFilter
 {
-    private const int JobsMax = 1000; // Of a word: the names are part of what the log is asked.
+    private const int JobsMax = 1000; // For one word: the query to the log has all the names.
 
     private readonly Filter _ended;
     private readonly IReadOnlyList<FilterTerm> _unended;
     private readonly DateTimeOffset _now;
 
-    /// <exception cref="FormatException">Runs cannot be asked for a word; the message names it.</exception>
+    /// <exception cref="FormatException">A word does not apply to runs; the message names it.</exception>
     public RunFilter(Filter filter, DateTimeOffset now)
     {
         _now = now;
@@ -27,16 +27,16 @@ internal sealed class RunFilter
                 && !(term is FilterTerm.State { States: var states } && states.All(state => state is JobState.Running or JobState.Queued)))
             {
                 throw new FormatException(
-                    $"filter has {FilterParser.Quote(term.Word)}, which is no question to runs that have not ended; "
+                    $"filter has {FilterParser.Quote(term.Word)}, which does not apply to runs that have not ended; "
                     + "expected state:running, state:queued, job:, worker:, trigger:, label:, user: or a text");
             }
         }
     }
 
-    /// <summary>Runs that have not ended are asked for.</summary>
+    /// <summary>The filter asks for runs that have not ended.</summary>
     public bool IsUnended { get; }
 
-    /// <param name="view">Knows which jobs have a label or a user.</param>
+    /// <param name="view">Finds the jobs that have a label or a user.</param>
     public LogQuery ToLogQuery(LogCursor? after, int limit, ClusterView view) => _ended.ToLogQuery(after, limit, term =>
     {
         var names = view.Ask(state => state.Jobs.Sorted

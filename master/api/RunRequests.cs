@@ -15,7 +15,6 @@ internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader 
 {
     public const int WaitSecondsMax = 600;
 
-    internal const int BytesMax = 64 << 10;
     private const int KeyMax = 200;
     private const int WaitersMax = 50; // Each reads the log store at least every two seconds.
     private const double Slowing = 1.25;
@@ -23,14 +22,12 @@ internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader 
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LookAtLeastEvery = TimeSpan.FromSeconds(2);
 
-    private readonly Places _places =
+    private readonly CallerQuota _quota =
         new(WaitersMax, "requests", "wait for runs on this master", "nothing was run, try again without wait");
 
     public async Task<Results<Ok<RunRecord>, Accepted<RunAsked>>> RunAsync(HttpContext http, JobName job, int waitSeconds)
     {
-        var body = await RequestBody.ReadTypedAsync(http, BytesMax, "application/json");
-        var request = Read(body);
-        ThrowIfNotAllowed(Caller.Of(http), request);
+        var (request, body) = await RunBody.ReadAsync(http);
         if (waitSeconds == 0)
         {
             return Accepted(job, await AskAsync(http, job, request, body));
@@ -41,36 +38,13 @@ internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader 
             throw Refusal.Conflict($"job \"{Display.Line(job.Value)}\" runs on every matching worker; wait needs a job of mode one");
         }
 
-        using var taken = _places.Take(Caller.Of(http));
+        using var taken = _quota.Take(Caller.Of(http));
         var runId = await AskAsync(http, job, request, body);
         var wait = TimeSpan.FromSeconds(waitSeconds);
         http.Features.Get<RequestDeadline>()?.Extend(wait);
         return await WaitAsync($"{job}/{runId}", wait, http.RequestAborted) is { } record
             ? TypedResults.Ok(record)
             : Accepted(job, runId);
-    }
-
-    /// <summary>Variables can change what the command does (PATH, BASH_ENV, LD_PRELOAD), as only an editor may.</summary>
-    internal static void ThrowIfNotAllowed(Caller caller, RunRequest request)
-    {
-        if (request.Env is { Count: > 0 } && !caller.May(Role.Editor))
-        {
-            throw new NotAllowedException(
-                $"env has variables, which can change what the command does; expected none: {caller.Name} is {caller.Role.Word()}, "
-                    + $"and they need {Role.Editor.Word()}");
-        }
-    }
-
-    internal static RunRequest Read(ReadOnlyMemory<byte> body)
-    {
-        try
-        {
-            return RunRequest.Parse(body);
-        }
-        catch (FormatException wrong)
-        {
-            throw Refusal.Invalid(wrong.Message);
-        }
     }
 
     private static Accepted<RunAsked> Accepted(JobName job, string runId) => TypedResults.Accepted(
@@ -81,7 +55,7 @@ internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader 
         var cancel = http.RequestAborted;
         if (http.Request.Headers["Idempotency-Key"] is not { Count: > 0 } given)
         {
-            return await jobs.RunAsync(job, request.Worker, request.Env, cancel) ?? throw JobSaves.NoSuchJob(job);
+            return await jobs.Runs.RunAsync(job, request.Worker, request.Env, cancel) ?? throw JobSaves.NoSuchJob(job);
         }
 
         var key = $"{given}";
@@ -91,7 +65,7 @@ internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader 
         }
 
         var (id, digest) = (Digest(Encoding.UTF8.GetBytes(key)), Digest(body.Span));
-        switch (await lease.UseAsync(its => jobs.RunOnceAsync(job, request, id, digest, its, cancel), cancel))
+        switch (await lease.UseAsync(its => jobs.Runs.RunOnceAsync(job, request, id, digest, its, cancel), cancel))
         {
             case RunOnce.Accepted(var runId, var isRepeated):
                 http.Response.Headers["Idempotency-Replayed"] = isRepeated ? "true" : "false";
@@ -106,7 +80,7 @@ internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader 
 
     private static string Digest(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes))[..32];
 
-    /// <summary>The record of a run when it has ended; null = it has not, or the log store does not answer.</summary>
+    /// <summary>Waits for the record of a run; null = the run has not ended in time, or the log store does not answer.</summary>
     private async Task<RunRecord?> WaitAsync(string id, TimeSpan wait, CancellationToken cancel)
     {
         var began = time.GetTimestamp();
@@ -128,7 +102,7 @@ internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader 
             }
             catch (LogStoreException)
             {
-                // The run goes on without the log store, and its record comes when the store is back.
+                // The run goes on without the log store, which gets the record when it is back.
             }
         }
     }

@@ -6,10 +6,11 @@ using Dts.Master.Access;
 using Dts.Master.Jobs;
 using Dts.Master.Logs;
 using Dts.Master.Views;
+using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Dts.Master.Api;
 
-/// <summary>Runs: the list with its search and counts, and one run in any state.</summary>
+/// <summary>The list of runs with its search and counts, and one run in any state.</summary>
 internal sealed class RunsApi(
     ClusterView view, VisibleJobs visible, RunReader runs, JobStore jobs, ILogReader store, TimeProvider time)
 {
@@ -28,79 +29,72 @@ internal sealed class RunsApi(
 
     public void Map(RouteGroupBuilder v1)
     {
-        v1.MapGet("/runs", async (
-            [Description("Which runs: ending:failed|lost label:team=pay -worker:w1 trigger:manual from:2d \"part of command or error\"; "
-                + "state:running|queued for those that have not ended")]
-            string? filter,
-            [Description("Started at this time or later")] string? from,
-            [Description("Started before this time")] string? to,
-            [Description("How many runs, 0 to 1000; 50 unless given")] string? limit,
-            [Description("The next of the page before")] string? after,
-            [Description("true: with the outputs of the runs")] string? output,
-            [Description("minute, quarter, hour or day: also count the runs of the span by ending")] string? counts,
-            HttpContext http,
-            CancellationToken cancel) =>
-        {
-            var (now, caller) = (time.GetUtcNow(), Caller.Of(http));
-            var asked = Filter.Parse(filter ?? "", now);
-            var question = new RunFilter(asked, now);
-            if (question.IsUnended)
-            {
-                RefuseOfEnded(("from", from), ("to", to), ("counts", counts), ("output", output));
-                return ListUnended(
-                    caller, question, Query.Text("after", after), Query.Number("limit", limit, LimitByDefault, 1, LimitMax), now);
-            }
-
-            var rows = Query.Number("limit", limit, LimitByDefault, 0, LimitMax);
-            var place = Query.Text("after", after) is { } text ? LogCursor.Parse(text) ?? throw NoPlace(text) : (LogCursor?)null;
-            var seen = await LimitAsync(caller, asked, question.ToLogQuery(place, rows, view), cancel);
-            var query = Narrow(seen, Query.Moment("from", from), Query.Moment("to", to)) with
-            {
-                Output = Query.Flag("output", output),
-            };
-            var counted = await CountAsync(query with { After = null }, Query.Text("counts", counts), now, cancel);
-            var page = rows > 0 ? await SearchAsync(query, cancel) : new LogPage([], null);
-            var records = page.Records.Select(record => visible.Show(caller, record)).ToList();
-            return new RunsPage([], records, page.Next, counted, page.SearchedTo?.UtcDateTime);
-        }).RequireRole(Role.Viewer).WithSummary("A page of runs, the latest start first");
-
-        v1.MapGet("/runs/{job}/{runId}", async (
-            [Description("The job's name")] string job,
-            [Description("The run's id")] string runId,
-            [Description("true: with the output")] string? output,
-            HttpContext http,
-            CancellationToken cancel) =>
-        {
-            var name = await jobs.ResolveAsync(Query.Name(job), cancel);
-            var found = await runs.FindAsync(name, Query.RunId(runId), Query.Flag("output", output), cancel);
-            return Show(found ?? throw NotKnown(name, runId), Caller.Of(http));
-        }).RequireRole(Role.Viewer).WithSummary("One run in any state: its timeline, its attempts, what led to it and what it led to");
-
-        v1.MapPost("/runs/{job}/{runId}/kill", async (
-            [Description("The job's name")] string job,
-            [Description("The run's id")] string runId,
-            HttpContext http,
-            CancellationToken cancel) =>
-        {
-            var request = KillBody.Read(await RequestBody.ReadTypedAsync(http, KillBytesMax, "application/json"), runId);
-            if (request.RunId != runId)
-            {
-                throw Refusal.Invalid("runId", request.RunId, "no runId, or that of the path");
-            }
-
-            var name = await jobs.ResolveAsync(Query.Name(job), cancel);
-            if (await jobs.KillAsync(name, request, cancel, mustExist: true) is { } effect)
-            {
-                return TypedResults.Accepted((string?)null, effect);
-            }
-
-            throw await runs.FindAsync(name, runId, withOutput: false, cancel) is { Ending: { } ending }
-                ? Refusal.Conflict($"run {Display.Line(runId)} of job {Display.Line(name)} has ended: {ending.Word()}")
-                : NotKnown(name, runId);
-        }).RequireRole(Role.Operator).WithSummary("Ends one run, in flight or in the queue; its record keeps the reason");
+        v1.MapGet("/runs", ListAsync).RequireRole(Role.Viewer).WithSummary("A page of runs, the latest start first");
+        v1.MapGet("/runs/{job}/{runId}", FindAsync).RequireRole(Role.Viewer)
+            .WithSummary("One run in any state: its timeline, its attempts, what led to it and what it led to");
+        v1.MapPost("/runs/{job}/{runId}/kill", KillAsync).RequireRole(Role.Operator)
+            .WithSummary("Ends one run, in flight or in the queue; its record keeps the reason");
     }
 
-    /// <summary>Runs of the jobs that the caller may see; of deleted jobs only those that the filter names.</summary>
+    private async Task<RunsPage> ListAsync(
+        [Description("Which runs: ending:failed|lost label:team=pay -worker:w1 trigger:manual from:2d \"part of command or error\"; "
+            + "state:running|queued for those that have not ended")]
+        string? filter,
+        [Description("Started at this time or later")] string? from,
+        [Description("Started before this time")] string? to,
+        [Description("How many runs, 0 to 1000; 50 unless given")] string? limit,
+        string? after,
+        [Description("true: with the outputs of the runs")] string? output,
+        [Description("minute, quarter, hour or day: also count the runs of the span by ending")] string? counts,
+        HttpContext http,
+        CancellationToken cancel)
+    {
+        var (now, caller) = (time.GetUtcNow(), Caller.Of(http));
+        var asked = Filter.Parse(filter ?? "", now);
+        var runFilter = new RunFilter(asked, now);
+        var rows = Query.Number("limit", limit, LimitByDefault, runFilter.IsUnended ? 1 : 0, LimitMax);
+        if (runFilter.IsUnended)
+        {
+            RefuseOfEnded(("from", from), ("to", to), ("counts", counts), ("output", output));
+            return ListUnended(caller, runFilter, Query.Place(after, UnendedCursor.Parse), rows, now);
+        }
+
+        var visibleRuns = await LimitAsync(caller, asked, runFilter.ToLogQuery(Query.Place(after, LogCursor.Parse), rows, view), cancel);
+        var query = Narrow(visibleRuns, Query.Moment("from", from), Query.Moment("to", to)) with { Output = Query.Flag("output", output) };
+        var counted = await CountAsync(query with { After = null }, Query.Text("counts", counts), now, cancel);
+        var page = rows > 0 ? await SearchAsync(query, cancel) : new LogPage([], null);
+        var records = page.Records.Select(record => visible.Show(caller, record)).ToList();
+        return new RunsPage([], records, page.Next, counted, page.SearchedTo?.UtcDateTime);
+    }
+
+    private async Task<RunView> FindAsync(
+        string job, string runId, [Description("true: with the output")] string? output, HttpContext http, CancellationToken cancel)
+    {
+        var name = await jobs.ResolveAsync(Query.Name(job), cancel);
+        var found = await runs.FindAsync(name, Query.RunId(runId), Query.Flag("output", output), cancel);
+        return Show(found ?? throw NotKnown(name, runId), Caller.Of(http));
+    }
+
+    private async Task<Accepted<KillEffect>> KillAsync(string job, string runId, HttpContext http, CancellationToken cancel)
+    {
+        var request = KillBody.Read(await RequestBody.ReadTypedAsync(http, KillBytesMax, "application/json"), runId);
+        if (request.RunId != runId)
+        {
+            throw Refusal.Invalid("runId", request.RunId, "no runId, or that of the path");
+        }
+
+        var name = await jobs.ResolveAsync(Query.Name(job), cancel);
+        if (await jobs.Runs.KillAsync(name, request, cancel, mustExist: true) is { } effect)
+        {
+            return TypedResults.Accepted((string?)null, effect);
+        }
+
+        throw await runs.FindAsync(name, runId, withOutput: false, cancel) is { Ending: { } ending }
+            ? Refusal.Conflict($"run {Display.Line(runId)} of job {Display.Line(name)} has ended: {ending.Word()}")
+            : NotKnown(name, runId);
+    }
+
+    /// <summary>Limits a query to jobs that the caller may see; of deleted jobs, to those that the filter names.</summary>
     private async Task<LogQuery> LimitAsync(Caller caller, Filter asked, LogQuery query, CancellationToken cancel)
     {
         var named = asked.Terms.OfType<FilterTerm.Job>().Where(term => !term.IsNegated).SelectMany(term => term.Names);
@@ -108,7 +102,7 @@ internal sealed class RunsApi(
     }
 
     /// <summary>
-    /// Limits the records that one page reads. A search with few matches would read the whole log; its page ends early instead, and says
+    /// Limits the records that one page reads. A search with few matches would read the whole log. Its page ends early instead, and says
     /// how far it reached.
     /// </summary>
     private async Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel)
@@ -122,7 +116,7 @@ internal sealed class RunsApi(
         return page.Next is null ? page with { Next = LogCursor.Before(end).ToString(), SearchedTo = end } : page;
     }
 
-    /// <summary>Without links to runs of jobs that the caller may not see, and without the names of these jobs.</summary>
+    /// <summary>Removes links to runs of jobs that the caller may not see, and the names of these jobs.</summary>
     private RunView Show(RunView run, Caller caller)
     {
         return caller.Scope.IsEverything ? run : run with
@@ -138,8 +132,6 @@ internal sealed class RunsApi(
     private static Refusal NotKnown(JobName job, string runId) => Refusal.NotFound(
         $"run {Display.Line(runId)} of job {Display.Line(job)} is not known: neither in flight, nor queued, nor in the log");
 
-    private static Refusal NoPlace(string after) => Refusal.BadQuery("after", after, "the \"next\" of the page before");
-
     private static void RefuseOfEnded(params (string Field, string? Text)[] parameters)
     {
         foreach (var (field, text) in parameters)
@@ -151,15 +143,14 @@ internal sealed class RunsApi(
         }
     }
 
-    private RunsPage ListUnended(Caller caller, RunFilter filter, string? after, int limit, DateTimeOffset now)
+    private RunsPage ListUnended(Caller caller, RunFilter filter, UnendedCursor? after, int limit, DateTimeOffset now)
     {
-        var place = after is null ? (UnendedCursor?)null : UnendedCursor.Parse(after) ?? throw NoPlace(after);
         var found = view.Ask(state => state.Runs.List()
                 .Where(run => caller.Scope.IsEverything || state.Jobs.Find(run.JobName) is { } job && caller.MaySee(job))
-                .Select(run => UnendedRun.Of(run, now))
+                .Select(run => run.At(now))
                 .Where(run => filter.Matches(run, state))
                 .ToList())
-            .Where(run => place is not { } end || UnendedCursor.Of(run).CompareTo(end) > 0)
+            .Where(run => after is not { } end || UnendedCursor.Of(run).CompareTo(end) > 0)
             .OrderBy(UnendedCursor.Of)
             .Take(limit + 1)
             .ToList();
@@ -174,9 +165,7 @@ internal sealed class RunsApi(
             return null;
         }
 
-        var (step, usual) = Steps.TryGetValue(word, out var known)
-            ? known
-            : throw Refusal.BadQuery("counts", word, $"one of {string.Join(", ", Steps.Keys)}");
+        var (step, usual) = Query.OneOf("counts", word, Steps);
         var until = query.Until ?? now;
         var from = query.From ?? until - usual;
         return (until - from) / step <= RunCounts.TimesMax
@@ -184,7 +173,7 @@ internal sealed class RunsApi(
             : throw Refusal.BadQuery("counts", word, $"a span, from to to, of at most {RunCounts.TimesMax} times");
     }
 
-    /// <summary>The later start and the earlier end count, where both filter and query have one.</summary>
+    /// <summary>If both filter and query have a start, the later one counts; of two ends, the earlier one.</summary>
     private static LogQuery Narrow(LogQuery query, DateTimeOffset? from, DateTimeOffset? until) => query with
     {
         From = query.From > from ? query.From : from ?? query.From,
@@ -194,7 +183,7 @@ internal sealed class RunsApi(
 
 /// <param name="Unended">Runs that have not ended, if the filter asks for them: those in flight first.</param>
 /// <param name="Runs">The records of ended runs, the latest start first; without outputs unless they are asked for.</param>
-/// <param name="Next">Asks for what follows; null = there is nothing more.</param>
+/// <param name="Next">The next page begins here; null = this is the last page.</param>
 /// <param name="Counts">Null = they were not asked for.</param>
 /// <param name="SearchedTo">The page ended early, and covers starts down to this time. Null = it is complete.</param>
 internal sealed record RunsPage(

@@ -7,10 +7,10 @@ using Dts.Master.Views;
 
 namespace Dts.Master.Api;
 
-/// <summary>Answers 404 for a job that the caller's filter does not match. A step before the handlers of paths that name a job.</summary>
+/// <summary>Answers 404 for a job that the caller's filter does not match, before the handlers of paths that name a job.</summary>
 /// <remarks>
-/// Handlers of lists ask the caller themselves. A job that the view shows within the filter passes without a read; else etcd decides, so
-/// that a job that was just saved is there at once.
+/// Handlers of lists check each job themselves. If the view shows a matching job, the request passes without a read. Otherwise etcd
+/// decides, so that a job is visible as soon as it is saved.
 /// </remarks>
 internal sealed class ScopeGate(ClusterView view, JobStore jobs, FormerJobs former)
 {

@@ -1,12 +1,11 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Dts.Common.Hosting;
 using Dts.Master.Access;
 using Dts.Master.Audit;
 
 namespace Dts.Master.Api;
 
-/// <summary>Signing in and out, and who the caller is.</summary>
+/// <summary>Signs callers in and out, and tells them who they are.</summary>
 internal sealed class SessionApi(Credentials credentials, AccessTable table, AccessStore store, SignIn signIn, RefusedTokens refused)
 {
     private const int BytesMax = 8 << 10;
@@ -19,7 +18,7 @@ internal sealed class SessionApi(Credentials credentials, AccessTable table, Acc
 
         v1.MapPost("/session", async (HttpContext http, CancellationToken cancel) =>
         {
-            var given = JobSaves.Parse(await RequestBody.ReadTypedAsync(http, BytesMax, "application/json"), Expected);
+            var given = JsonBody.Parse(await RequestBody.ReadTypedAsync(http, BytesMax, "application/json"), Expected);
             var (caller, kind, credential) = given.ContainsKey("token")
                 ? await ByTokenAsync(http, Only(given, "token")["token"])
                 : await ByPasswordAsync(http, Only(given, "name", "password"));
@@ -44,7 +43,7 @@ internal sealed class SessionApi(Credentials credentials, AccessTable table, Acc
         v1.MapPut("/me/password", async (HttpContext http, CancellationToken cancel) =>
         {
             var given = Only(
-                JobSaves.Parse(await RequestBody.ReadTypedAsync(http, BytesMax, "application/json"), """{"password":"…","new":"…"}"""),
+                JsonBody.Parse(await RequestBody.ReadTypedAsync(http, BytesMax, "application/json"), """{"password":"…","new":"…"}"""),
                 "password",
                 "new");
             var caller = Caller.Of(http);
@@ -70,12 +69,8 @@ internal sealed class SessionApi(Credentials credentials, AccessTable table, Acc
     /// <summary>The members of a body, all of them texts, and no others.</summary>
     internal static Dictionary<string, string> Only(JsonObject given, params string[] members)
     {
-        if (given.FirstOrDefault(member => !members.Contains(member.Key)) is { Key: { } other })
-        {
-            throw Refusal.Invalid($"member \"{Display.Line(other)}\" is not known; expected {string.Join(", ", members)}");
-        }
-
-        return members.ToDictionary(member => member, member => KillBody.ReadText(member, given[member]));
+        JsonBody.WithOnly(given, members);
+        return members.ToDictionary(member => member, member => JsonBody.Text(member, given[member]));
     }
 
     private static CookieOptions OptionsOf(HttpContext http, TimeSpan? lasts) => new()
@@ -84,7 +79,7 @@ internal sealed class SessionApi(Credentials credentials, AccessTable table, Acc
         SameSite = SameSiteMode.Strict,
         Path = "/",
         MaxAge = lasts,
-        // The master itself speaks plain HTTP: only the proxy in front of it knows.
+        // The master speaks plain HTTP: only the proxy in front of it knows.
         Secure = http.Request.IsHttps || http.Request.Headers["X-Forwarded-Proto"] == "https",
     };
 
@@ -96,7 +91,7 @@ internal sealed class SessionApi(Credentials credentials, AccessTable table, Acc
         {
             ThrowIfUnknown();
             caller = await refused.WaitAsync(address, http.RequestAborted)
-                ? credentials.FindToken(token, address) // It may have been made a moment ago, by another master.
+                ? credentials.FindToken(token, address) // Another master may have created it a moment ago.
                 : throw Refusal.TooMany("too many requests with a wrong token; try again later");
         }
 
@@ -116,7 +111,7 @@ internal sealed class SessionApi(Credentials credentials, AccessTable table, Acc
     private async Task<SignInAnswer.Right> CheckAsync(HttpContext http, string name, string password)
     {
         ThrowIfUnknown();
-        // Of a name that nobody has nothing is kept: it may be a password in the wrong field.
+        // An unknown name is not kept: it may be a password in the wrong field.
         AuditNotes.Of(http).Claimed = table.People.ContainsKey(name) ? name : "";
         switch (await signIn.TryAsync(name, password, credentials.AddressOf(http), http.RequestAborted))
         {

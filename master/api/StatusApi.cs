@@ -7,10 +7,10 @@ using Dts.Master.Logs;
 
 namespace Dts.Master.Api;
 
-/// <summary>How this master stands: its version and default zone, and how quickly etcd and the log store answer it.</summary>
+/// <summary>The state of this master: its version, its default zone, and how quickly etcd and the log store answer.</summary>
 internal sealed class StatusApi(EtcdClient etcd, Keys keys, ILogReader store, string defaultZone, TimeProvider time)
 {
-    // Any number of consoles ask every few seconds.
+    // Each open console asks every few seconds.
     private static readonly TimeSpan KeptFor = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Within = TimeSpan.FromSeconds(3);
     private static readonly LogQuery AnyRun = new(Limit: 1);

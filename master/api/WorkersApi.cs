@@ -1,5 +1,4 @@
 using System.ComponentModel;
-using System.Globalization;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
@@ -9,7 +8,7 @@ using Dts.Master.Views;
 
 namespace Dts.Master.Api;
 
-/// <summary>The workers, from the view; and their drain: a mark in etcd that the workers themselves heed.</summary>
+/// <summary>The workers, from the view, and their drain: a key in etcd that the workers obey.</summary>
 internal sealed class WorkersApi(ClusterView view, EtcdClient etcd, Keys keys, TimeProvider time)
 {
     public void Map(RouteGroupBuilder v1)
@@ -22,8 +21,8 @@ internal sealed class WorkersApi(ClusterView view, EtcdClient etcd, Keys keys, T
         {
             ThrowIfLimited(Caller.Of(http));
             ThrowIfUnknown(id);
-            var now = time.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
-            await etcd.PutAsync(keys.Drain(id), $"by {Caller.Of(http).Name} at {now}", cancel: cancel);
+            await etcd.PutAsync(
+                keys.Drain(id), $"by {Caller.Of(http).Name} at {Cursor.Text(time.GetUtcNow())}", cancel: cancel);
             return TypedResults.NoContent();
         }).RequireRole(Role.Operator).WithSummary("Drains a worker: it claims nothing new until it is taken back, what runs goes on");
 

@@ -42,9 +42,9 @@ internal static class EventWriter
 
     private static FeedEvent? OfUnended(string change, string job, string runId, ClusterState state, DateTimeOffset now) =>
         state.Runs.InFlightOf(job).Concat(state.Runs.QueuedOf(job)).FirstOrDefault(run => run.RunId == runId) is { } run
-            // All listeners get the same bytes, and some may not see the job that caused the run.
-            ? OfRun(change, job, runId, UnendedRun.Of(run, now) with { Cause = "" }, null, state, now, run.Worker)
-            : null; // It has started or ended meanwhile.
+            // All listeners get the same bytes, and not each may know the job that led to the run.
+            ? OfRun(change, job, runId, run.At(now) with { Cause = "" }, null, state, now, run.ClaimedBy)
+            : null; // It is in flight already, or has ended meanwhile.
 
     private static FeedEvent? OfRun(
         string change,

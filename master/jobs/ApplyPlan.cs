@@ -8,57 +8,25 @@ using Dts.Master.Versions;
 
 namespace Dts.Master.Jobs;
 
-/// <summary>A job that a caller wants to be there, or what is wrong with it.</summary>
-/// <param name="Place">Where in the caller's set it stands, such as "job 3".</param>
+/// <summary>One job of the caller's set, or its fault.</summary>
+/// <param name="Place">Its place in the set, such as "job 3".</param>
 /// <param name="Fault">Empty = the job could be read.</param>
 /// <param name="Members">The job as the caller wrote it; null = it was not JSON.</param>
 internal sealed record WantedJob(string Place, Job? Job, string Fault = "", JsonObject? Members = null);
 
 /// <summary>All jobs at one revision of etcd, by the name in their keys.</summary>
-/// <param name="Jobs">A job is null where a value is there that cannot be read.</param>
+/// <param name="Jobs">Null = the value cannot be read.</param>
 internal sealed record StoredJobs(IReadOnlyDictionary<string, (Job? Job, long Revision)> Jobs, long Revision)
 {
-    /// <summary>Jobs that the apply has written and another client has changed since. They stay as they are.</summary>
+    /// <summary>Jobs that this apply has written and another client has changed since. They stay as they are.</summary>
     public IReadOnlySet<string> Kept { get; init; } = new HashSet<string>();
 
-    /// <summary>Free names that the caller may not take: they were names of jobs that the caller may not see.</summary>
+    /// <summary>Free names that the caller may not take, because they belonged to jobs that the caller may not see.</summary>
     public IReadOnlySet<string> Foreign { get; init; } = new HashSet<string>();
 }
 
-/// <summary>What becomes of one job.</summary>
-/// <param name="Revision">The revision of the job that the delta starts from; 0 = there is none.</param>
-internal sealed record JobDelta(JobName Name, Job? Before, Job? After, long Revision, IReadOnlyList<MemberChange> Members)
-{
-    /// <summary>What changes in the text by the save itself, such as line ends.</summary>
-    public IReadOnlyList<string> Warnings { get; init; } = [];
-
-    public IReadOnlyList<UnknownMember> Unknown { get; init; } = [];
-
-    public JobChangeKind Kind => After is null ? JobChangeKind.Deleted
-        : Revision == 0 ? JobChangeKind.Created
-        : Members.Count > 0 ? JobChangeKind.Changed
-        : JobChangeKind.Unchanged;
-
-    /// <summary>The way back, from the revision that this delta was written with.</summary>
-    public JobDelta Undo(long revision) =>
-        new(Name, After, Before, After is null ? 0 : revision, JobDiff.Between(After, Before));
-
-    /// <summary>This change and an earlier one of the same job as one.</summary>
-    public JobDelta Following(JobDelta earlier) => this with
-    {
-        Before = earlier.Before,
-        Revision = earlier.Revision,
-        Members = earlier.Revision == 0 ? [] : JobDiff.Between(earlier.Before, After),
-    };
-
-    public JobDelta ChangedByOthers() => this with
-    {
-        Warnings = [.. Warnings, "another client has changed the job since it was written here; that change stands"],
-    };
-}
-
-/// <summary>A job that keeps a set from being applied.</summary>
-/// <param name="Place">Where in the set it stands.</param>
+/// <summary>A job that prevents the set from being applied.</summary>
+/// <param name="Place">Its place in the set.</param>
 internal sealed record ApplyFault(string Place, string Name, string Detail)
 {
     /// <summary>The caller may not make this change.</summary>
@@ -66,10 +34,10 @@ internal sealed record ApplyFault(string Place, string Name, string Detail)
     public bool IsForbidden { get; init; }
 }
 
-/// <summary>What else the caller of an apply asks for.</summary>
+/// <summary>The options of an apply.</summary>
 /// <param name="Prune">Jobs with this label that are not in the set are deleted; null = none.</param>
-/// <param name="KeepsOthers">A job that is there and differs is a fault, rather than changed.</param>
-/// <param name="IsLenient">Members that are not known are kept, with a warning.</param>
+/// <param name="KeepsOthers">A stored job that differs from the set's is a fault; otherwise it is changed.</param>
+/// <param name="IsLenient">Unknown members are kept, with a warning.</param>
 /// <param name="Rights">What the caller may change; null = everything.</param>
 internal sealed record ApplyRules(
     CronZone DefaultZone,
@@ -79,7 +47,7 @@ internal sealed record ApplyRules(
     bool IsLenient = false,
     JobRights? Rights = null);
 
-/// <summary>What it takes to make the stored jobs those of a set: a delta for each job, or what is wrong with the set.</summary>
+/// <summary>The changes that make the stored jobs those of a set: a delta for each job, or the set's faults.</summary>
 /// <remarks>
 /// Pure. Each job is checked against the state that results, so the order in the set does not matter. With faults, nothing may be applied.
 /// </remarks>
@@ -127,7 +95,6 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
     public int Count(JobChangeKind kind) => Deltas.Count(delta => delta.Kind == kind);
 
     /// <summary>Why the caller may not make a change; null = they may.</summary>
-    /// <remarks>A dependent runs when the job ends: to name one is to run it.</remarks>
     private static string? FindForbidden(JobDelta delta, StoredJobs stored, IReadOnlyList<WantedJob> wanted, JobRights? rights)
     {
         if (rights is null || delta.Kind == JobChangeKind.Unchanged)
@@ -146,10 +113,9 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
             return JobRights.NoSuchJob(delta.Name).Message;
         }
 
-        var added = rights.IsLimited ? delta.After!.Dependents.Except(delta.Before?.Dependents ?? []).Except([delta.After.Name]) : [];
-        return added.FirstOrDefault(name => !rights.MaySee(
+        return rights.DependentsToJudge(delta.Before, delta.After).FirstOrDefault(name => !rights.MaySee(
             stored.Jobs.GetValueOrDefault(name).Job ?? wanted.FirstOrDefault(other => other.Job?.Name == name)?.Job)) is { } foreign
-                ? $"then, onFailure or always name \"{Display.Line(foreign)}\", which is no job within the filter that limits you"
+                ? JobRights.ForeignDependent(foreign).Message
                 : null;
     }
 
@@ -164,33 +130,19 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
     private static JobDelta DeltaOf(Job job, JsonObject? members, StoredJobs stored)
     {
         List<string> warnings = [];
-        var after = SaveRules.WithUnixLines(job with
-        {
-            Name = StoredName(job.Name, stored),
-            Then = StoredNames(job.Then, stored),
-            OnFailure = StoredNames(job.OnFailure, stored),
-            Always = StoredNames(job.Always, stored),
-        }, warnings);
-        if (after.Name != job.Name)
-        {
-            warnings.Add("name had separate letters and accents; it was saved in Unicode's composed form (NFC)");
-        }
-
+        var after = SaveRules.WithUnixLines(SaveRules.WithNames(job, name => StoredName(name, stored), warnings), warnings);
         var (before, revision) = stored.Jobs.GetValueOrDefault(after.Name);
-        var name = JobName.TryParse(after.Name, out var parsed, out _) ? parsed : default;
+        var key = JobName.TryParse(after.Name, out var parsed, out _) ? parsed : default;
         var unknown = members is null ? [] : JobMembers.FindUnknown(members, before);
         warnings.AddRange(unknown.Select(member =>
             $"{member}; it {(member.Part.Length == 0 ? "is kept and has no effect" : "was left out")}"));
         var changes = revision == 0 ? [] : JobDiff.Between(before, after); // All of a new job is new.
-        return new JobDelta(name, before, after, revision, changes) { Warnings = warnings, Unknown = unknown };
+        return new JobDelta(key, before, after, revision, changes) { Warnings = warnings, Unknown = unknown };
     }
 
     /// <summary>The name that a job is stored under: composed (NFC), unless an older version or etcdctl stored this very name.</summary>
     public static string StoredName(string name, StoredJobs stored) =>
         JobName.TryParse(name, out _, out _) && !stored.Jobs.ContainsKey(name) ? Nfc.Of(name) : name;
-
-    private static IReadOnlyList<string> StoredNames(IReadOnlyList<string> names, StoredJobs stored) =>
-        [.. names.Select(name => StoredName(name, stored))];
 
     private static string? FindFault(JobDelta delta, ApplyRules rules)
     {
@@ -212,12 +164,11 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
                 + "import with ?replace=true to change the job, or with ?prefix= for names of its own";
         }
 
-        var isNewSchedule = delta.Before is null || !JobStore.HaveOneSchedule(delta.Before, job);
         return SaveRules.FindFault(job, rules.DefaultZone)
-            ?? (isNewSchedule ? SaveRules.FindOver(job, rules.DefaultZone, rules.Now) : null);
+            ?? SaveRules.FindOver(delta.Before, job, rules.DefaultZone, rules.Now);
     }
 
-    /// <summary>The jobs of the set whose dependents lead back to them, once the set is applied.</summary>
+    /// <summary>The jobs of the set whose dependents would lead back to them after the apply.</summary>
     private static IEnumerable<(string Name, string Detail)> FindCircles(
         List<JobDelta> deltas, StoredJobs stored, JobRights? rights)
     {
@@ -240,8 +191,7 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
         }
 
         var details = JobCircles.Find(jobs)
-            .Select(circle => (circle.Names, Detail: "then, onFailure or always lead back to the job itself "
-                + $"({Display.Line(string.Join(" > ", circle.Way.Select(NameOf)))}); expected no circle"))
+            .Select(circle => (circle.Names, Detail: circle.Explain(NameOf)))
             .SelectMany(circle => circle.Names.Select(name => KeyValuePair.Create(name, circle.Detail)))
             .ToDictionary();
         return deltas

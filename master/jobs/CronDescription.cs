@@ -5,8 +5,8 @@ using Calendar = Dts.Common.Cron.Calendar;
 
 namespace Dts.Master.Jobs;
 
-/// <summary>Says a schedule in plain English: exactly, so that two schedules with one description have the same times.</summary>
-/// <remarks>Made from the values that are in force, not from the text, so <c>H</c> shows what it came to.</remarks>
+/// <summary>Describes a schedule in plain English. Two schedules with the same description have the same times.</summary>
+/// <remarks>Made from the values, not from the text, so it shows the value that <c>H</c> has.</remarks>
 internal static class CronDescription
 {
     private const int TimesListedMax = 6;
@@ -17,7 +17,7 @@ internal static class CronDescription
     /// <summary>The schedule in one line.</summary>
     public static string Describe(this CronExpression cron, CronZone zone) => Of(cron.Schedule, zone);
 
-    /// <summary>The next plan times, as the zone's clocks show them; fewer than asked for when no more are left.</summary>
+    /// <summary>The next plan times, as the zone's clocks show them; fewer if no more are left.</summary>
     public static IReadOnlyList<DateTimeOffset> Upcoming(this CronExpression cron, CronZone zone, DateTimeOffset from, int count)
     {
         List<DateTimeOffset> times = [];
@@ -122,7 +122,7 @@ internal static class CronDescription
         return BitOperations.PopCount(starts) == 1 ? $"from {first:00}:00 to {last:00}:59" : $"during {Some("hour", hours)}";
     }
 
-    /// <summary>The step with which the values go round their whole circle evenly, from 0 (hours: from anywhere), or 0.</summary>
+    /// <summary>The step between values that are spread evenly over their range, from 0 (hours: from any); 0 = they are not.</summary>
     private static int Step(ulong values, int size)
     {
         var count = BitOperations.PopCount(values);

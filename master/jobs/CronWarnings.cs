@@ -65,7 +65,7 @@ internal static class CronWarnings
     {
         if (!schedule.HasFixedTimes && BitOperations.PopCount(schedule.Times.Fields.Hours) == 24)
         {
-            yield break; // Every so often round the clock: nobody expects otherwise than real time.
+            yield break; // A regular pace around the clock: everybody expects real time.
         }
 
         for (var i = zone.SegmentAt(now) + 1; i < zone.SegmentCount && zone[i].Start <= now + Ahead; i++)

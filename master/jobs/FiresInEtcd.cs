@@ -3,17 +3,17 @@ using Dts.Common.Logs;
 
 namespace Dts.Master.Jobs;
 
-/// <summary>What etcd has of a job's planned fires: how far those came that have no record.</summary>
-/// <param name="cursor">The latest plan time that has been dealt with; in mode all by any worker. Null = none has.</param>
+/// <summary>The state in etcd of a job's planned fires that have no record.</summary>
+/// <param name="cursor">The latest plan time that a worker has dealt with, in mode all any worker; null = none.</param>
 /// <param name="startDeadline">How late a fire may start.</param>
 internal sealed class FiresInEtcd(
-    IEnumerable<RunInSight> runs, IEnumerable<OwedEnding> owed, JobName name, DateTimeOffset? cursor, TimeSpan startDeadline)
+    IEnumerable<UnendedRun> runs, IEnumerable<OwedEnding> owed, JobName name, DateTimeOffset? cursor, TimeSpan startDeadline)
 {
-    private readonly ILookup<DateTimeOffset, RunInSight> _runs = runs
+    private readonly ILookup<DateTimeOffset, UnendedRun> _runs = runs
         .Where(run => RunId.TryParse(run.RunId, out var parts) && parts.Origin.Length == 0)
-        .ToLookup(run => run.Run.PlanTime);
+        .ToLookup(run => run.PlanTime);
 
-    /// <summary>Endings that are decided, and whose records are still to be written.</summary>
+    /// <summary>Decided endings that have no record yet.</summary>
     public IReadOnlyList<RunRecord> Owed { get; } = [.. owed.Select(ending => new RunRecord(
         JobName: name.Value,
         Command: "",
@@ -31,20 +31,19 @@ internal sealed class FiresInEtcd(
         MissedCount: ending.Count,
         MissedSince: ending.Since?.ToUnixTimeMilliseconds() ?? 0))];
 
-    /// <summary>Adds to a line the run that goes on, or how far the fire came.</summary>
+    /// <summary>Adds to a line the run that goes on, or how far the fire has come.</summary>
     public LedgerLine Complete(LedgerLine line, DateTimeOffset now)
     {
         if (_runs[line.PlanTime].FirstOrDefault(run => line.Endings.All(ending => ending.RunId != run.RunId)) is { } run)
         {
-            var live = new LiveFire(
-                run.Claimed is null ? LedgerLine.Queued : LedgerLine.Running, run.RunId, run.Run.Attempt, run.Worker);
-            var attempt = live.Attempt > 1 ? $" as attempt {live.Attempt}" : "";
+            var state = run.ClaimedAt is null ? UnendedRun.Queued : UnendedRun.Running;
+            var attempt = run.Attempt > 1 ? $" as attempt {run.Attempt}" : "";
             return line with
             {
-                Live = live,
-                Note = run.Claimed is null
-                    ? $"waits in the queue{attempt}, not before {Cursor.Text(run.Run.NotBefore)}"
-                    : $"runs on {live.Worker}{attempt}",
+                Live = new LiveFire(state, run.RunId, run.Attempt, run.ClaimedBy),
+                Note = run.ClaimedAt is null
+                    ? $"waits in the queue{attempt}, not before {Cursor.Text(run.NotBefore)}"
+                    : $"runs on {run.Worker}{attempt}",
             };
         }
 

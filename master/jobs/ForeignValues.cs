@@ -3,7 +3,7 @@ using Mvccpb;
 
 namespace Dts.Master.Jobs;
 
-/// <summary>Logs values in etcd that DTS did not write and skips. Each revision is logged once, however often it is read.</summary>
+/// <summary>Logs the values in etcd that DTS did not write and skips, each revision once.</summary>
 internal sealed class ForeignValues(ILogger log)
 {
     private const int RememberedMax = 1000;

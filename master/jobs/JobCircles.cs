@@ -1,11 +1,49 @@
+using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 
 namespace Dts.Master.Jobs;
 
 /// <summary>Jobs whose dependents lead back to them.</summary>
-/// <param name="Names">All jobs that lead to each other.</param>
+/// <param name="Names">All jobs that lead to each other, as far as they were looked at.</param>
 /// <param name="Way">A way from one of them back to it.</param>
-internal sealed record JobCircle(IReadOnlyList<string> Names, IReadOnlyList<string> Way);
+internal sealed record JobCircle(IReadOnlyCollection<string> Names, IReadOnlyList<string> Way)
+{
+    /// <summary>A way from a job along its dependents back to it; null = there is none.</summary>
+    public static JobCircle? Find(string start, IReadOnlyDictionary<string, Job> jobs)
+    {
+        var cameFrom = new Dictionary<string, string>();
+        var next = new Queue<string>([start]);
+        while (next.TryDequeue(out var name))
+        {
+            foreach (var dependent in jobs.GetValueOrDefault(name)?.Dependents ?? [])
+            {
+                if (dependent == start)
+                {
+                    List<string> way = [start, name];
+                    while (name != start)
+                    {
+                        way.Add(name = cameFrom[name]);
+                    }
+
+                    way.Reverse();
+                    return new JobCircle([.. jobs.Keys], way);
+                }
+
+                if (cameFrom.TryAdd(dependent, name))
+                {
+                    next.Enqueue(dependent);
+                }
+            }
+        }
+
+        return null;
+    }
+
+    /// <param name="shownName">The name of a job as the caller may see it.</param>
+    public string Explain(Func<string, string> shownName) =>
+        $"then, onFailure or always lead back to the job itself ({Display.Line(string.Join(" > ", Way.Select(shownName)))}); "
+            + "expected no circle";
+}
 
 /// <summary>Finds the circles among jobs in one pass over jobs and dependents.</summary>
 /// <remarks>Tarjan's strongly connected components, without recursion: a chain may be as long as there are jobs.</remarks>
@@ -14,7 +52,7 @@ internal sealed class JobCircles
     private readonly IReadOnlyDictionary<string, Job> _jobs;
     private readonly Dictionary<string, Visit> _visits = [];
     private readonly Stack<Visit> _open = new(); // Visited, and not yet in a component.
-    private readonly Stack<Visit> _way = new();  // From where the search began to where it is.
+    private readonly Stack<Visit> _way = new();  // From the start of the search to its present job.
 
     private JobCircles(IReadOnlyDictionary<string, Job> jobs) => _jobs = jobs;
 
@@ -76,7 +114,7 @@ internal sealed class JobCircles
         }
     }
 
-    /// <summary>Takes the component that begins with a job from those that are open; null = it is no circle.</summary>
+    /// <summary>Takes the component that begins with a job from the open ones; null = it is not a circle.</summary>
     private JobCircle? Close(Visit first)
     {
         var component = new Dictionary<string, Job>();
@@ -89,12 +127,12 @@ internal sealed class JobCircles
         }
         while (last != first);
 
-        return JobStore.FindCycle(first.Name, component) is { } way ? new JobCircle([.. component.Keys], way) : null;
+        return JobCircle.Find(first.Name, component);
     }
 
-    /// <summary>A job that the search has come to.</summary>
+    /// <summary>A job that the search has reached.</summary>
     /// <param name="number">Its place in the order of the search.</param>
-    /// <param name="rest">The dependents that are still to be followed.</param>
+    /// <param name="rest">The dependents that have not been followed yet.</param>
     private sealed class Visit(string name, int number, Queue<string> rest)
     {
         public string Name => name;
@@ -103,7 +141,7 @@ internal sealed class JobCircles
 
         public Queue<string> Rest => rest;
 
-        /// <summary>The lowest number of an open job that it is known to lead to.</summary>
+        /// <summary>The lowest number among the open jobs that it leads to, as far as is known.</summary>
         public int Lowest { get; set; } = number;
 
         public bool IsOpen { get; set; } = true;

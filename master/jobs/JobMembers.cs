@@ -21,8 +21,8 @@ internal static class JobMembers
         ["alert"] = NamesOf(JobsJson.Readable.JobAlert),
     };
 
-    /// <summary>The members that this version does not know, also below target and retry.</summary>
-    /// <param name="former">The members that it has already are not mentioned: they survive a save.</param>
+    /// <summary>The members that this version does not know, also below target, retry and alert.</summary>
+    /// <param name="former">Unknown members that it has are left out: they survive a save.</param>
     public static IReadOnlyList<UnknownMember> FindUnknown(JsonObject job, Job? former) =>
     [
         .. from part in Known
@@ -34,8 +34,7 @@ internal static class JobMembers
     ];
 
     /// <summary>
-    /// Whether a job's JSON has exactly the three members of the system that DTS replaces: its clients know of no others, and mean to keep
-    /// them.
+    /// True if a job's JSON has exactly the three members of the original system: its clients know no others, and mean to keep them.
     /// </summary>
     public static bool AreThree(string json)
     {
@@ -55,7 +54,7 @@ internal static class JobMembers
         ];
     }
 
-    /// <summary>Reads the names of an object's members now; a JsonNode would do so later, in the middle of something else.</summary>
+    /// <summary>Reads the names of all members, so that a wrong one fails here, and not at a later use.</summary>
     /// <exception cref="InvalidOperationException">A name is not Unicode.</exception>
     public static void ReadNames(JsonNode? node)
     {
@@ -89,8 +88,8 @@ internal static class JobMembers
         [.. type.Properties.Where(member => member is { IsExtensionData: false, Get: not null }).Select(member => member.Name)];
 }
 
-/// <param name="Part">The member that it is below; empty = it is the job's own.</param>
-/// <param name="Nearest">The known member that was probably meant; null = none is like it.</param>
+/// <param name="Part">The member that it belongs to; empty = the job itself.</param>
+/// <param name="Nearest">The known member that was probably meant; null = none is similar.</param>
 internal sealed record UnknownMember(string Part, string Name, string? Nearest)
 {
     public string Path => Part.Length == 0 ? Name : $"{Part}.{Name}";

@@ -4,7 +4,7 @@ using Dts.Master.Versions;
 
 namespace Dts.Master.Jobs;
 
-/// <summary>Who changes jobs, and which changes they may make. The store keeps them in the transaction of the change itself.</summary>
+/// <summary>Who changes jobs, and which changes they may make. The store checks them in the transaction of the change itself.</summary>
 /// <param name="Includes">The jobs that they may see and act on; null = all.</param>
 /// <param name="MaySetUserAndTarget">They may change which user a job runs as, and on which workers.</param>
 /// <param name="Former">Judges names that no job has; null = a limited caller may take none.</param>
@@ -23,11 +23,11 @@ internal sealed record JobRights(
 
     public bool IsLimited => Includes is not null;
 
-    /// <summary>A job that cannot be read is one that a limited caller does not see: nobody knows its labels.</summary>
+    /// <summary>A limited caller does not see a job that cannot be read: its labels are unknown.</summary>
     public bool MaySee(Job? job) => Includes is null || (job is not null && Includes(job));
 
     /// <summary>
-    /// Whether a job may be created under a free name. Runs, outputs and versions of the job that had it would come with it, so the last
+    /// Whether a job may be created under a free name. The name brings runs, outputs and versions of the job that had it, so the last
     /// version of that job decides.
     /// </summary>
     public async Task<bool> MayTakeAsync(JobName name, CancellationToken cancel) =>
@@ -40,11 +40,18 @@ internal sealed record JobRights(
 
     public string NameOf(string name, Job? job) => MaySee(job) ? name : Hidden;
 
+    /// <summary>The added dependents that the caller must see: they run when the job ends, so to name one is to run it.</summary>
+    public IEnumerable<string> DependentsToJudge(Job? before, Job? after) =>
+        IsLimited && after is not null ? after.Dependents.Except(before?.Dependents ?? []).Except([after.Name]) : [];
+
+    public static NotAllowedException ForeignDependent(string name) =>
+        new($"then, onFailure or always name \"{Display.Line(name)}\", which is no job within the filter that limits you");
+
     public static NotAllowedException NoSuchJob(JobName name) =>
         new($"name \"{Display.Line(name.Value)}\" is no job; expected one that is saved", isHidden: true);
 
     /// <summary>Why a change is not allowed; null = it is.</summary>
-    /// <param name="exists">A value is there, even if it is no job that can be read.</param>
+    /// <param name="exists">There is a value, even if it cannot be read as a job.</param>
     public NotAllowedException? FindFault(JobName name, bool exists, Job? before, Job? after)
     {
         if (exists && !MaySee(before))

@@ -8,10 +8,10 @@ namespace Dts.Master.Jobs;
 /// <summary>The answer to "why did it not run at 03:00?": every plan time of a job in a span, with its endings.</summary>
 internal static class Ledger
 {
-    /// <summary>How many plan times are listed at the most.</summary>
+    /// <summary>The most plan times that are listed.</summary>
     public const int LinesMax = 100_000;
 
-    /// <summary>Schedules have plan times between these two times only.</summary>
+    /// <summary>Schedules have plan times only between these two.</summary>
     private static readonly DateTimeOffset First = new(1970, 1, 1, 0, 0, 0, TimeSpan.Zero);
     private static readonly DateTimeOffset Last = new(2099, 12, 31, 23, 59, 59, TimeSpan.Zero);
 
@@ -24,26 +24,10 @@ internal static class Ledger
         ?? OutOfRange("from", from)
         ?? (from < to ? null : $"from is {Cursor.Text(from)}; expected a time before to, which is {Cursor.Text(to)}");
 
-    /// <param name="changes">What the schedule was, the oldest first.</param>
-    /// <param name="current">The job now; null = it is deleted. Its schedule stands for the time before the first change.</param>
-    public static IReadOnlyList<LedgerLine> List(
-        JobName name,
-        IReadOnlyList<ScheduleChange> changes,
-        Job? current,
-        IReadOnlyList<RunRecord> records,
-        CronZone defaultZone,
-        DateTimeOffset from,
-        DateTimeOffset to,
-        DateTimeOffset now,
-        FiresInEtcd? known = null)
-    {
-        var plan = Plan(name, changes, current, defaultZone, from, to, LinesMax);
-        var lines = Judge(plan, records, now, known);
-        return plan.More is { } more ? [.. lines, new LedgerLine(more, [], "more follow: ask again from here")] : lines;
-    }
-
     /// <summary>The plan times of a span.</summary>
-    /// <param name="most">How many lines it may have.</param>
+    /// <param name="changes">The schedules that the job has had, the oldest first.</param>
+    /// <param name="current">The job now; null = it is deleted. Its schedule stands for the time before the first change.</param>
+    /// <param name="most">How many lines the plan may have.</param>
     public static LedgerPlan Plan(
         JobName name,
         IReadOnlyList<ScheduleChange> changes,
@@ -67,7 +51,7 @@ internal static class Ledger
     }
 
     /// <summary>Puts the endings beside the plan times.</summary>
-    /// <param name="known">What etcd has of the job; null = it was not asked, and what has no record has no ending.</param>
+    /// <param name="known">The job's fires in etcd; null = etcd was not asked, and a plan time without a record has no ending.</param>
     public static IReadOnlyList<LedgerLine> Judge(
         LedgerPlan plan, IReadOnlyList<RunRecord> records, DateTimeOffset now, FiresInEtcd? known = null)
     {

@@ -16,7 +16,7 @@ internal static class LedgerCommand
     private const int Faults = 1;
     private const int Unreadable = 2;
 
-    /// <summary>Whether the arguments ask etcd and the log themselves, with settings, rather than a master, and ask for no help.</summary>
+    /// <summary>True if the arguments have settings, with which to read etcd and the log instead of asking a master.</summary>
     public static bool IsMeant(string[] arguments) =>
         !arguments.Any(argument => argument is "--help" or "-h")
         && arguments.Any(argument => argument is "--job" or "--config" || argument.StartsWith("--job=", StringComparison.Ordinal));
@@ -42,12 +42,17 @@ internal static class LedgerCommand
             using var store = ILogReader.Open(settings.Log, mustExist: true);
             var ledger = new LedgerReader(
                 etcd, settings.Keys, store, settings.DefaultZone, new ForeignValues(NullLogger.Instance), TimeProvider.System);
-            var lines = await ledger.ListAsync(JobName.Parse(job), from, to, CancellationToken.None)
-                ?? throw new FormatException(
-                    $"name \"{Display.Line(job)}\" is not a job; expected a saved job, or one deleted less than a day ago");
+            var page = await ledger.ReadAsync(JobName.Parse(job), from, to, Ledger.LinesMax, CancellationToken.None)
+                ?? throw new FormatException(LedgerReader.NotAJob(job));
+            var lines = page.Lines;
             foreach (var line in lines)
             {
                 Console.WriteLine(line);
+            }
+
+            if (page.Next is { } next)
+            {
+                Console.WriteLine($"{next}  more follow: ask again from here");
             }
 
             var judged = lines.Where(line => line.Note.Length == 0).ToList();

@@ -3,31 +3,29 @@ using Dts.Common.Jobs;
 
 namespace Dts.Master.Jobs;
 
-/// <summary>The plan times of a span that are to be judged.</summary>
-/// <param name="Unknown">The line for the time of which nothing is known; null = there is none.</param>
-/// <param name="More">The next plan time, when the list is full; null = there is none.</param>
+/// <summary>The plan times of a span.</summary>
+/// <param name="Unknown">The line for the time before the known schedules; null = they cover the span.</param>
+/// <param name="More">The next plan time, if the list is full; null = it is complete.</param>
 internal sealed record LedgerPlan(LedgerLine? Unknown, IReadOnlyList<DateTimeOffset> Times, DateTimeOffset? More);
 
 /// <summary>One planned time and how it ended: the last attempt's ending counts. In mode all there is one for each worker.</summary>
 /// <param name="Note">
-/// Why the line is not judged: the time is still to come, its run goes on, or the line stands for a span that is not listed. Empty = the
-/// line is judged.
+/// Why the line is not judged: its time is still to come, its run goes on, or it stands for a span without plan times. Empty = it is
+/// judged.
 /// </param>
 /// <param name="Live">The run of this time that has not ended; null = there is none, or etcd was not asked.</param>
-/// <param name="Missing">For a line without an ending: how far it came, in words; empty = that is not known.</param>
+/// <param name="Missing">For a line without an ending: how far the fire came; empty = not known.</param>
 internal sealed record LedgerLine(
     DateTimeOffset PlanTime, IReadOnlyList<LedgerEnding> Endings, string Note = "", LiveFire? Live = null, string Missing = "")
 {
     public const string ToCome = "to come";
 
     public const string Planned = "planned";
-    public const string Queued = "queued";
-    public const string Running = "running";
     public const string Unknown = "unknown";
 
     private const string Master = "master";
 
-    // Of a fire that ran on several workers the worst ending counts.
+    // If a fire ran on several workers, the worst ending counts.
     private static readonly RunStatus[] WorstFirst =
     [
         RunStatus.Lost, RunStatus.Missed, RunStatus.TimedOut, RunStatus.Failed, RunStatus.Killed, RunStatus.Cancelled, RunStatus.Skipped,
@@ -58,13 +56,13 @@ internal sealed record LedgerLine(
         }
     }
 
-    /// <summary>Who decided how it ended, or has it now: worker, master, or nobody (empty).</summary>
+    /// <summary>Who has decided the ending, or has the run now: worker, master, or empty.</summary>
     public string DecidedBy => Worker.Length == 0 ? "" : Worker == Master ? Master : "worker";
 
     /// <summary>That worker's id.</summary>
     public string Worker => Live?.Worker ?? Counting?.Worker ?? "";
 
-    /// <summary>The ending that counts: of each worker the last attempt's, of these the worst. Null = there is none.</summary>
+    /// <summary>The ending that counts: the worst of all workers' last attempts. Null = there is none.</summary>
     [JsonIgnore]
     public LedgerEnding? Counting => Endings
         .GroupBy(WorkerOf)

@@ -1,6 +1,7 @@
 using System.Text;
 using Dts.Common.Cron;
 using Dts.Common.Etcd;
+using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Master.Logs;
 using Etcdserverpb;
@@ -8,10 +9,10 @@ using Mvccpb;
 
 namespace Dts.Master.Jobs;
 
-/// <summary>Draws up the ledger of a job, and finds what is wrong in that of all jobs, out of etcd and the log.</summary>
+/// <summary>Reads the ledger of a job, and finds the faults in that of all jobs, from etcd and the log.</summary>
 /// <remarks>
-/// Etcd is asked before the log: a run that ends between the two answers has its record by then, or will have it within about a second.
-/// An answer reads a limited number of jobs, plan times and records; the next one goes on from there.
+/// It reads etcd before the log: a run that ends in between has its record by then, or gets it within about a second. An answer covers a
+/// limited number of jobs, plan times and records; the next one goes on from there.
 /// </remarks>
 internal sealed class LedgerReader(
     EtcdClient etcd, Keys keys, ILogReader store, CronZone zone, ForeignValues foreign, TimeProvider time)
@@ -27,22 +28,7 @@ internal sealed class LedgerReader(
     private static readonly Comparer<string> InOrder = Comparer<string>.Create(
         (one, other) => Encoding.UTF8.GetBytes(one).AsSpan().SequenceCompareTo(Encoding.UTF8.GetBytes(other)));
 
-    /// <summary>The ledger of a job, up to <see cref="Ledger.LinesMax"/> lines; null = the job is unknown.</summary>
-    public async Task<IReadOnlyList<LedgerLine>?> ListAsync(
-        JobName name, DateTimeOffset from, DateTimeOffset to, CancellationToken cancel)
-    {
-        var job = await ReadJobAsync(name, cancel);
-        if (job.IsUnknown)
-        {
-            return null;
-        }
-
-        var records = await store.ListPlannedAsync(name, from, to, cancel);
-        return Ledger.List(name, job.Changes, job.Current, records, zone, from, to, time.GetUtcNow(), job.Known);
-    }
-
-    /// <summary>A page of a job's ledger, and the plan time of the next page; null = there is none.</summary>
-    /// <exception cref="FormatException">The job is unknown.</exception>
+    /// <summary>A page of a job's ledger; null = the job is unknown.</summary>
     public async Task<LedgerPage?> ReadAsync(JobName name, DateTimeOffset from, DateTimeOffset to, int limit, CancellationToken cancel)
     {
         var job = await ReadJobAsync(name, cancel);
@@ -55,6 +41,9 @@ internal sealed class LedgerReader(
         return new LedgerPage(
             await JudgeAsync(name, plan, job.Known, cancel), plan.More is { } more ? Cursor.Text(more) : null);
     }
+
+    public static string NotAJob(string name) =>
+        $"name \"{Display.Line(name)}\" is not a job; expected a saved job, or one deleted less than a day ago";
 
     /// <summary>The fires of all jobs whose ledger has a fault, or which ended in one of these ways.</summary>
     public async Task<WrongPage> FindWrongAsync(
@@ -98,7 +87,7 @@ internal sealed class LedgerReader(
             || (line.Live is null && line.Counting is { } ending && endings.Contains(ending.Status));
     }
 
-    /// <summary>Asks etcd only about jobs with something to tell: most have an ending for each plan time.</summary>
+    /// <summary>Reads etcd only for jobs with something to report: most have an ending for each plan time.</summary>
     private async Task<IReadOnlyList<LedgerLine>> FindWrongAsync(
         JobName name, LedgerPlan plan, IReadOnlyCollection<RunStatus> endings, CancellationToken cancel)
     {
@@ -127,7 +116,6 @@ internal sealed class LedgerReader(
             cancel);
         var answers = state.Responses.Select(response => response.ResponseRange.Kvs).ToList();
         var job = answers[0].Select(ParseJob).OfType<Job>().FirstOrDefault();
-        var runs = answers[2].Select(ParseRun).Concat(answers[3].Select(ParseQueued)).OfType<RunInSight>();
         var cursors = answers[5].Concat(answers[6]).Select(
             pair => Cursor.TryParse(pair.Value.ToStringUtf8(), out var cursor) ? cursor.PlanTime : (DateTimeOffset?)null);
         return new JobInLedger(
@@ -135,7 +123,7 @@ internal sealed class LedgerReader(
             ParseChanges(answers[1].FirstOrDefault()),
             job,
             new FiresInEtcd(
-                runs.DistinctBy(run => run.RunId),
+                UnendedRun.Read(keys, answers[2], answers[3], [], foreign.Report),
                 answers[4].Select(ParseOwed).OfType<OwedEnding>(),
                 name,
                 cursors.Max(),
@@ -146,7 +134,7 @@ internal sealed class LedgerReader(
     /// The jobs that follow in the order of their names' bytes, also those that were deleted and are still known; and the name after which
     /// it goes on, or null.
     /// </summary>
-    /// <param name="isIncluded">That job itself comes again, because it is only partly read.</param>
+    /// <param name="isIncluded">The list begins with that job itself, because it is only partly read.</param>
     private async Task<(IReadOnlyList<JobInLedger> Jobs, string? Last)> ListJobsAsync(
         string after, bool isIncluded, CancellationToken cancel)
     {
@@ -193,18 +181,6 @@ internal sealed class LedgerReader(
             ? []
             : Read(pair, Documents.TryReadHistory(pair.Value.Span, out var changes, out var why), changes, why) ?? [];
 
-    private RunInSight? ParseRun(KeyValue pair) =>
-        Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllRuns) is var (name, runId)
-        && Read(pair, Documents.TryReadInFlight(runId, pair.Value.Span, out var run, out var why), run, why) is { } found
-            ? new RunInSight(name.Value, runId, found.Run, found.Worker, found.Claimed, IsKillAsked: false)
-            : null;
-
-    private RunInSight? ParseQueued(KeyValue pair) =>
-        Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllQueued) is var (name, runId)
-        && Read(pair, Documents.TryReadQueued(runId, pair.Value.Span, out var run, out var why), run, why) is { } found
-            ? new RunInSight(name.Value, runId, found, "", null, IsKillAsked: false)
-            : null;
-
     private OwedEnding? ParseOwed(KeyValue pair) =>
         Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllOwed) is var (_, runId)
             ? Read(pair, Documents.TryReadOwed(runId, pair.Value.Span, out var owed, out var why), owed, why)
@@ -228,12 +204,12 @@ internal sealed class LedgerReader(
     }
 }
 
-/// <param name="Next">Asks for what follows: the first plan time of the next page; null = there is nothing more.</param>
+/// <param name="Next">The first plan time of the next page; null = this is the last page.</param>
 internal sealed record LedgerPage(IReadOnlyList<LedgerLine> Lines, string? Next);
 
-/// <summary>What is wrong in the ledger of all jobs, as far as this answer came.</summary>
-/// <param name="JobsRead">How many jobs were read to their end.</param>
-/// <param name="Next">Asks for what follows; null = there is nothing more.</param>
+/// <summary>A page of the faults in the ledger of all jobs.</summary>
+/// <param name="JobsRead">How many jobs were read completely.</param>
+/// <param name="Next">The next page begins here; null = this is the last page.</param>
 internal sealed record WrongPage(IReadOnlyList<WrongFire> Wrong, int JobsRead, int PlanTimesRead, string? Next);
 
 internal sealed record WrongFire(string JobName, LedgerLine Fire);

@@ -3,9 +3,9 @@ using Dts.Common.Etcd;
 namespace Dts.Master.Jobs;
 
 /// <summary>
-/// How long requests stand in etcd. By default those that may be sent twice are remembered for a day, and at most an hour more.
+/// The lease of requests in etcd. By default, requests that may be sent twice are remembered for a day, and at most an hour more.
 /// </summary>
-/// <remarks>Thread-safe. All requests of an hour share a lease: etcd is slow with many leases.</remarks>
+/// <remarks>Thread-safe. All requests of an hour share a lease, because etcd is slow with many leases.</remarks>
 /// <param name="lasts">How long a lease lives; 25 hours unless given.</param>
 /// <param name="sharedFor">How long requests share one; an hour unless given.</param>
 internal sealed class RequestLease(EtcdClient etcd, TimeProvider time, TimeSpan? lasts = null, TimeSpan? sharedFor = null)
@@ -16,7 +16,7 @@ internal sealed class RequestLease(EtcdClient etcd, TimeProvider time, TimeSpan?
     private readonly Lock _gate = new();
     private (LeaseId Id, DateTimeOffset Granted)? _latest;
 
-    /// <summary>Calls with a lease; once more with another one if etcd has lost the first.</summary>
+    /// <summary>Calls with a lease, and again with a new one if etcd has lost the first.</summary>
     public async Task<T> UseAsync<T>(Func<LeaseId, Task<T>> use, CancellationToken cancel)
     {
         var known = Latest();

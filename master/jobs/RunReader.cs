@@ -7,8 +7,9 @@ using Mvccpb;
 
 namespace Dts.Master.Jobs;
 
-/// <summary>Puts together what etcd and the log have of one run.</summary>
-internal sealed class RunReader(EtcdClient etcd, Keys keys, ILogReader store, JobStore jobs, TimeProvider time)
+/// <summary>Reads one run from etcd and the log.</summary>
+internal sealed class RunReader(
+    EtcdClient etcd, Keys keys, ILogReader store, JobStore jobs, ForeignValues foreign, TimeProvider time)
 {
     private const int UsualDays = 30;
     private const int JobsAtOnce = 30; // With four reads each: etcd accepts 128 in a transaction.
@@ -16,7 +17,7 @@ internal sealed class RunReader(EtcdClient etcd, Keys keys, ILogReader store, Jo
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan AppearsWithin = TimeSpan.FromSeconds(2); // The record of a run that has just ended.
 
-    /// <summary>Null = nobody knows the run.</summary>
+    /// <summary>Null = the run is not known.</summary>
     /// <param name="withOutput">Its record comes with its output.</param>
     public async Task<RunView?> FindAsync(JobName name, string runId, bool withOutput, CancellationToken cancel)
     {
@@ -32,13 +33,13 @@ internal sealed class RunReader(EtcdClient etcd, Keys keys, ILogReader store, Jo
 
     private async Task<RunView?> LookAsync(JobName name, string runId, bool withOutput, CancellationToken cancel)
     {
-        // Etcd first: a run that ends between the two answers is still seen there.
+        // etcd first: a run that ends between the two reads is still there.
         var unended = await ListUnendedAsync([name], cancel);
         var run = unended.FirstOrDefault(run => run.RunId == runId);
         var (record, isLogRead) = await FindRecordAsync(name, runId, isNeeded: run is null, cancel);
         if (record is { Status: RunStatus.Lost } && run is not null)
         {
-            record = null; // Its worker is back and took it along.
+            record = null; // Its worker is back, and has taken the run into its new session.
         }
 
         if (run is null && record is null)
@@ -47,7 +48,7 @@ internal sealed class RunReader(EtcdClient etcd, Keys keys, ILogReader store, Jo
         }
 
         var timeline = record is not null ? RunTimeline.Of(record) : RunTimeline.Of(run!);
-        // As it was when the run was claimed: its dependents are those of then.
+        // The definition that the run was claimed with: its dependents are the ones that run.
         var job = (record is { JobRevision: > 0 and var revision } ? await jobs.FindAtAsync(name, revision, cancel) : null)
             ?? await jobs.FindAsync(name, cancel);
         var attempt = record?.Attempt ?? run!.Attempt;
@@ -74,8 +75,8 @@ internal sealed class RunReader(EtcdClient etcd, Keys keys, ILogReader store, Jo
             ListedRecord.OfOne(record, withOutput));
     }
 
-    /// <param name="isNeeded">Without the log nothing is known of the run; else it stands in etcd, which may answer alone.</param>
-    /// <returns>The record, null = there is none; and whether the log was read.</returns>
+    /// <param name="isNeeded">Only the log can have the run; otherwise etcd has it, and the log may be away.</param>
+    /// <returns>The record (null = there is none), and whether the log was read.</returns>
     private async Task<(RunRecord? Record, bool IsLogRead)> FindRecordAsync(
         JobName name, string runId, bool isNeeded, CancellationToken cancel)
     {
@@ -85,7 +86,7 @@ internal sealed class RunReader(EtcdClient etcd, Keys keys, ILogReader store, Jo
         }
         catch (LogStoreException) when (!isNeeded)
         {
-            return (null, false); // Asking it more would only take more time.
+            return (null, false); // More reads would only take more time.
         }
     }
 
@@ -172,40 +173,17 @@ internal sealed class RunReader(EtcdClient etcd, Keys keys, ILogReader store, Jo
         var now = time.GetUtcNow();
         foreach (var some in names.Chunk(JobsAtOnce))
         {
-            // In one transaction: a run that is just being claimed is in one of the two places.
+            // In one transaction, a run that is just being claimed is in one of the two places.
             var reads = some.SelectMany(name => (RequestOp[])
                 [Txn.List(keys.Runs(name)), Txn.List(keys.QueueOf(name)), Txn.Get(keys.Killer(name)), Txn.List($"{keys.Killer(name)}/")]);
             var state = await etcd.TxnAsync(Txn.All(reads), repeatable: true, cancel);
-            foreach (var (name, answers) in some.Zip(state.Responses.Select(response => response.ResponseRange.Kvs).Chunk(4)))
+            foreach (var answers in state.Responses.Select(response => response.ResponseRange.Kvs).Chunk(4))
             {
-                runs.AddRange(RunsOf(name, answers[0], answers[1], [.. answers[2], .. answers[3]]).Select(run => UnendedRun.Of(run, now)));
+                List<KeyValue> kills = [.. answers[2], .. answers[3]];
+                runs.AddRange(UnendedRun.Read(keys, answers[0], answers[1], kills, foreign.Report).Select(run => run.At(now)));
             }
         }
 
         return runs;
-    }
-
-    private IEnumerable<RunInSight> RunsOf(
-        JobName name, IEnumerable<KeyValue> inFlight, IEnumerable<KeyValue> queued, List<KeyValue> kills)
-    {
-        foreach (var pair in inFlight)
-        {
-            var runId = pair.Key.ToStringUtf8()[keys.Runs(name).Length..];
-            if (Documents.TryReadInFlight(runId, pair.Value.Span, out var run, out _))
-            {
-                var isKillAsked = kills.Any(kill => kill.ModRevision > pair.CreateRevision
-                    && kill.Key.ToStringUtf8() is var key && (key == keys.Killer(name) || key == keys.Killer(name, runId)));
-                yield return new RunInSight(name, runId, run.Run, run.Worker, run.Claimed, isKillAsked);
-            }
-        }
-
-        foreach (var pair in queued)
-        {
-            var runId = pair.Key.ToStringUtf8()[keys.QueueOf(name).Length..];
-            if (Documents.TryReadQueued(runId, pair.Value.Span, out var run, out _))
-            {
-                yield return new RunInSight(name, runId, run, "", null, IsKillAsked: false);
-            }
-        }
     }
 }

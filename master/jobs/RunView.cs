@@ -4,15 +4,15 @@ using Dts.Master.Logs;
 
 namespace Dts.Master.Jobs;
 
-/// <summary>One run, in whatever state it is.</summary>
+/// <summary>One run in any state.</summary>
 /// <param name="State">queued, claimed, running, ended.</param>
 /// <param name="Ending">How it ended; null = it has not.</param>
 /// <param name="Reason">Why it ended so; empty = after success, or it has not ended.</param>
-/// <param name="Worker">Who has or had it; for one in the queue the only one that may; empty = any.</param>
+/// <param name="Worker">The worker that has or had it; in the queue, the only one that may claim it; empty = any.</param>
 /// <param name="Cause">The run whose end led to this one: of another job, or the attempt before; null = none, or not known.</param>
 /// <param name="Attempts">All attempts of this run, the first first.</param>
 /// <param name="Triggered">The runs of other jobs that its end led to.</param>
-/// <param name="IsKillAsked">Its end has been asked for.</param>
+/// <param name="IsKillAsked">There is a request to end it.</param>
 /// <param name="Record">Its record; null = there is none yet.</param>
 internal sealed record RunView(
     string JobName,
@@ -30,7 +30,7 @@ internal sealed record RunView(
     bool IsKillAsked,
     RunRecord? Record);
 
-/// <summary>When what happened to a run. What has not happened, or is not known, is null.</summary>
+/// <summary>The times of a run. Null = it has not happened, or is not known.</summary>
 /// <param name="NotBefore">When it may start.</param>
 /// <param name="AheadMs">How long before its time it was claimed.</param>
 /// <param name="LagMs">How late it started; only for the schedule's own.</param>
@@ -72,8 +72,8 @@ internal sealed record RunTimeline(
     private static DateTimeOffset At(long ms) => DateTimeOffset.FromUnixTimeMilliseconds(ms);
 }
 
-/// <summary>Another run, to be followed.</summary>
-/// <param name="State">queued, claimed, running, ended; null = it was not looked for.</param>
+/// <summary>A link to another run.</summary>
+/// <param name="State">queued, claimed, running, ended; null = it was not read.</param>
 internal sealed record RunLink(string JobName, string RunId, int Attempt, string Trigger, string? State, RunStatus? Ending, string Url)
 {
     public static RunLink To(string id) => id.Split('/', 2) is [var job, var runId]

@@ -6,7 +6,7 @@ using Dts.Common.Jobs;
 
 namespace Dts.Master.Jobs;
 
-/// <summary>What a job must be like to be saved, and a request to be taken, beyond <see cref="JobRules"/>.</summary>
+/// <summary>The rules for saving a job, and for a request to run one, beyond <see cref="JobRules"/>.</summary>
 internal static class SaveRules
 {
     private const int RequestEnvBytesMax = 32 << 10;
@@ -29,13 +29,40 @@ internal static class SaveRules
             : $"timeZone: {ZoneNames.Explain(job.TimeZone, refusal)}")
         ?? (JobSchedule.TryParse(job, defaultZone, out _, out var error) ? null : error);
 
-    /// <summary>Says why a schedule that begins now is refused: it has no plan time left; null = it has one.</summary>
-    public static string? FindOver(Job job, CronZone defaultZone, DateTimeOffset now) =>
-        JobSchedule.TryParse(job, defaultZone, out var schedule, out var error)
-            ? schedule.Next(now) is null
-                ? $"cronExpr \"{Display.Line(job.CronExpr)}\" never fires from now on; expected an expression that does"
-                : null
-            : error;
+    /// <summary>Explains why a new schedule is refused: it has no plan time left; null = it has one, or it is not new.</summary>
+    /// <param name="former">The job that had the schedule before; null = there was none.</param>
+    public static string? FindOver(Job? former, Job job, CronZone defaultZone, DateTimeOffset now) =>
+        former is not null && HaveOneSchedule(former, job) ? null
+        : !JobSchedule.TryParse(job, defaultZone, out var schedule, out var error) ? error
+        : schedule.Next(now) is not null ? null
+        : $"cronExpr \"{Display.Line(job.CronExpr)}\" never fires from now on; expected an expression that does";
+
+    /// <summary>
+    /// True for equal times, zone and mode. In mode all the target must be equal, too: each worker has its own account of plan times.
+    /// </summary>
+    public static bool HaveOneSchedule(Job job, Job other) =>
+        job.CronExpr == other.CronExpr
+            && job.TimeZone == other.TimeZone
+            && job.Mode == other.Mode
+            && (job.Mode == JobMode.One || $"{job.Target}" == $"{other.Target}");
+
+    /// <summary>Replaces the names of a job and its dependents with the names that they are stored under.</summary>
+    public static Job WithNames(Job job, Func<string, string> storedName, List<string> warnings)
+    {
+        var stored = job with
+        {
+            Name = storedName(job.Name),
+            Then = [.. job.Then.Select(storedName)],
+            OnFailure = [.. job.OnFailure.Select(storedName)],
+            Always = [.. job.Always.Select(storedName)],
+        };
+        if (stored.Name != job.Name)
+        {
+            warnings.Add("name had separate letters and accents; it was saved in Unicode's composed form (NFC)");
+        }
+
+        return stored;
+    }
 
     /// <summary>Returns the job with LF line ends: a shell takes the CR of a CRLF for part of a word.</summary>
     public static Job WithUnixLines(Job job, List<string> warnings)
@@ -49,14 +76,14 @@ internal static class SaveRules
         return job with { Command = job.Command.Replace("\r\n", "\n", StringComparison.Ordinal) };
     }
 
-    /// <summary>What is wrong with variables that come with a request to run; null = nothing. They go through etcd with the run.</summary>
+    /// <summary>The fault of variables in a request to run; null = none. etcd stores them with the run, so their size is limited.</summary>
     public static string? FindBadRequestEnv(IReadOnlyDictionary<string, string> env) => JobRules.FindBadEnv(env)
         ?? (env.Sum(entry => Encoding.UTF8.GetByteCount(entry.Key) + Encoding.UTF8.GetByteCount(entry.Value)) is var bytes
             and > RequestEnvBytesMax
             ? $"env has {bytes} bytes; expected at most {RequestEnvBytesMax}"
             : null);
 
-    /// <summary>Says why a name is refused that looks like another name or like nothing; null = the name is fine.</summary>
+    /// <summary>Explains why a name is refused that looks like another name or like nothing; null = the name is fine.</summary>
     public static string? FindConfusing(string text) =>
         text is "." or ".." ? $"name is \"{text}\", which a URL takes for a folder; expected another name"
         : text.Length > 0 && (char.IsWhiteSpace(text[0]) || char.IsWhiteSpace(text[^1]))
@@ -77,18 +104,8 @@ internal static class SaveRules
                 + $"expected a name of 1 to {LabelNameMax} and a value of at most {LabelValueMax} characters, without control characters")
             .FirstOrDefault();
 
-    private static int? FindInvisible(string text)
-    {
-        foreach (var rune in text.EnumerateRunes())
-        {
-            if (IsInvisible(rune))
-            {
-                return rune.Value;
-            }
-        }
-
-        return null;
-    }
+    private static int? FindInvisible(string text) =>
+        text.EnumerateRunes().Where(IsInvisible).Select(rune => (int?)rune.Value).FirstOrDefault();
 
     /// <summary>Every space but U+0020, and every character that a renderer may leave out (Default_Ignorable_Code_Point).</summary>
     private static bool IsInvisible(Rune rune) => Rune.GetUnicodeCategory(rune) switch

@@ -2,12 +2,12 @@ using Dts.Common.Jobs;
 
 namespace Dts.Master.Jobs;
 
-/// <summary>How many fires are planned over a span of at most a day, and where there is room for more.</summary>
+/// <summary>The number of planned fires over a span of at most a day, and the quietest times.</summary>
 /// <param name="Jobs">How many jobs are counted: those that are enabled and have a schedule.</param>
 /// <param name="Fires">The planned fires of each step, the first first. A fire of a job in mode all counts once.</param>
 /// <param name="Busiest">Null = nothing is planned.</param>
-/// <param name="QuietestTimes">The steps with the fewest fires; of equal ones those with the quietest surroundings first.</param>
-/// <param name="QuietestMinutes">The minutes of an hour (0 to 59, UTC) with the fewest fires, alike: for jobs that run each hour.</param>
+/// <param name="QuietestTimes">The steps with the fewest fires; of equal ones, those with the quietest neighbours first.</param>
+/// <param name="QuietestMinutes">The same for the minutes of an hour (0 to 59, UTC), for jobs that run each hour.</param>
 internal sealed record ScheduleLoad(
     DateTimeOffset From,
     DateTimeOffset To,

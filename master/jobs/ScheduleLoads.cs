@@ -2,9 +2,9 @@ using Dts.Common.Jobs;
 
 namespace Dts.Master.Jobs;
 
-/// <summary>Computes loads of schedules: one at a time, and the latest is kept for some seconds.</summary>
+/// <summary>Computes loads of schedules one at a time, and keeps the latest for some seconds.</summary>
 /// <remarks>
-/// Constraint: each job with H has a schedule of its own, so many of them cost seconds of a core, and whoever asks may ask again at once.
+/// Constraint: each job with H has a schedule of its own, so a load may take a core some seconds, and clients may repeat their request.
 /// </remarks>
 internal sealed class ScheduleLoads(TimeProvider time) : IDisposable
 {
@@ -13,7 +13,7 @@ internal sealed class ScheduleLoads(TimeProvider time) : IDisposable
     private readonly SemaphoreSlim _turn = new(1);
     private Kept? _kept;
 
-    /// <param name="list">The schedules, each with the number of jobs that have it; it is called if they are needed.</param>
+    /// <param name="list">Returns the schedules, each with the number of its jobs, if they are needed.</param>
     public async Task<ScheduleLoad> GetAsync(
         LoadQuery query, Func<IReadOnlyCollection<(JobSchedule Schedule, int Jobs)>> list, CancellationToken cancel)
     {
@@ -39,5 +39,5 @@ internal sealed class ScheduleLoads(TimeProvider time) : IDisposable
     private sealed record Kept(LoadQuery Query, ScheduleLoad Load, long At);
 }
 
-/// <param name="Filter">Which jobs, as the caller wrote it, and which of them the caller may see.</param>
+/// <param name="Filter">The caller's filter as it was written, and the one that limits the caller.</param>
 internal sealed record LoadQuery(DateTimeOffset From, DateTimeOffset To, TimeSpan Step, string Filter);

@@ -2,7 +2,7 @@ using Dts.Common.Jobs;
 
 namespace Dts.Master.Jobs;
 
-/// <summary>A schedule in words, its next plan times, and what may surprise about it.</summary>
+/// <summary>A schedule in words, its next plan times, and warnings of surprising effects.</summary>
 internal sealed record SchedulePreview(string Description, IReadOnlyList<DateTimeOffset> Next, IReadOnlyList<string> Warnings)
 {
     public static SchedulePreview Of(JobSchedule schedule, DateTimeOffset from, int count) => new(

@@ -2,7 +2,7 @@ using Dts.Common.Cron;
 
 namespace Dts.Master.Jobs;
 
-/// <summary>The ids of the time zones, for those who mistype one.</summary>
+/// <summary>Suggests time zones when an id is mistyped.</summary>
 internal static class ZoneNames
 {
     /// <summary>Every id in the database.</summary>
@@ -12,8 +12,8 @@ internal static class ZoneNames
             .Where(id => ZoneFiles.IsWellFormed(id) && !id.Contains('.', StringComparison.Ordinal))
         : [];
 
-    /// <summary>Says why an id is refused, with the ids that were probably meant.</summary>
-    /// <param name="refusal">What the reader of zones says.</param>
+    /// <summary>Explains why an id is refused, with the ids that were probably meant.</summary>
+    /// <param name="refusal">The reason of the reader of zones.</param>
     public static string Explain(string id, string refusal)
     {
         var wanted = Simplify(id);
@@ -31,7 +31,7 @@ internal static class ZoneNames
     private static string Simplify(string id) => string.Concat(id.Split('/')[^1].Where(char.IsAsciiLetterOrDigit)).ToUpperInvariant();
 
     /// <summary>
-    /// Levenshtein's distance, after case, punctuation and the continent have been set aside; a typing error spares the first letter.
+    /// Levenshtein's distance, if the first letters are equal: a typing error rarely hits the first one.
     /// </summary>
     internal static int Distance(string a, string b)
     {

@@ -3,7 +3,7 @@ using Dts.Common.Logs;
 
 namespace Dts.Master.Logs;
 
-/// <summary>What a job's runs of one day (UTC, by plan time) came to.</summary>
+/// <summary>Statistics of a job's runs of one day (UTC, by plan time).</summary>
 /// <param name="Counts">
 /// By key: a status's word, with the number of its planned fires; <c>dN</c> and <c>lN</c>, with the number of runs whose duration, or lag
 /// behind the plan time, was in bucket N; and <c>max</c>, the longest duration in milliseconds.

@@ -20,38 +20,38 @@ internal interface ILogReader : ILogOutput
     Task<IReadOnlyList<RunRecord>> ListAsync(JobName job, int skip, int limit, CancellationToken cancel);
 
     /// <summary>
-    /// A page of the records that fit, latest start first, with <see cref="RunRecord.LastLine"/>. Pages are stable while records arrive:
-    /// the next one goes on where this one ended.
+    /// A page of the records that match, latest start first, with <see cref="RunRecord.LastLine"/>. Pages are stable while records
+    /// arrive: the next one goes on where this one ended.
     /// </summary>
     Task<LogPage> SearchAsync(LogQuery query, CancellationToken cancel);
 
     /// <summary>
-    /// The start of the record that follows <paramref name="records"/> others which fit the query's indexed conditions, latest start first;
-    /// null = there are no more than these.
+    /// The start of the record after the first <paramref name="records"/> ones that match the query's indexed conditions, latest start
+    /// first; null = there are no more.
     /// </summary>
     Task<DateTimeOffset?> FindStartAsync(LogQuery query, int records, CancellationToken cancel);
 
     /// <summary>
-    /// A job's records of the plan times in a span, and those that stand for several plan times of which one is in it; in no certain order,
-    /// and without their outputs.
+    /// A job's records of the plan times in a span, also records that stand for several plan times of which one is in it. In no
+    /// particular order, and without their outputs.
     /// </summary>
     Task<IReadOnlyList<RunRecord>> ListPlannedAsync(JobName job, DateTimeOffset from, DateTimeOffset until, CancellationToken cancel);
 
     /// <summary>
-    /// Counts the records that fit, by ending and by the time of their start. With more records in the span than may be read, the answer
-    /// says so and has no counts.
+    /// Counts the records that match, by ending and start time. If the span has more records than may be read, the answer says so and has
+    /// no counts.
     /// </summary>
-    /// <param name="query">Its span is the one to count in; its page does not matter.</param>
-    /// <param name="step">The length of the times to count by, which begin at its multiples since the epoch.</param>
-    /// <param name="recordsMax">How many records may be read. A store counts more where its index alone has the answer.</param>
+    /// <param name="query">Its page does not matter.</param>
+    /// <param name="step">The length of the intervals, which begin at its multiples since the epoch.</param>
+    /// <param name="recordsMax">How many records may be read. A store counts more if its index alone has the answer.</param>
     Task<SpanCounts> CountAsync(LogQuery query, TimeSpan step, int recordsMax, CancellationToken cancel);
 
-    /// <summary>What a job's runs came to, day by day (UTC), the oldest first; days without any are left out.</summary>
+    /// <summary>Statistics of a job's runs for each day (UTC), the oldest first; days without runs are left out.</summary>
     Task<IReadOnlyList<DayStats>> ListStatsAsync(JobName job, DateOnly from, CancellationToken cancel);
 
-    /// <summary>The latest endings of each of some jobs, by start; in no certain order. It reads neither outputs nor commands.</summary>
+    /// <summary>The latest endings of each of some jobs, by start, in no particular order. It reads neither outputs nor commands.</summary>
     Task<IReadOnlyList<EndedRun>> ListEndingsAsync(IReadOnlyList<string> jobs, int each, CancellationToken cancel);
 
-    /// <summary>Those of some runs that have ended and whose records have arrived, by the records' ids; in no certain order.</summary>
+    /// <summary>The endings of some runs, by their records' ids, in no particular order; a run without a record is left out.</summary>
     Task<IReadOnlyList<EndedRun>> FindEndingsAsync(IReadOnlyList<string> ids, CancellationToken cancel);
 }

@@ -4,12 +4,12 @@ using Dts.Common.Logs;
 namespace Dts.Master.Logs;
 
 /// <summary>
-/// A record as lists have it: with the last line of its output, without the output unless it is asked for, and without its processes, which
-/// may be as long as the output.
+/// A record in a list: with the last line of its output, without the output unless it is requested, and without its processes, which may
+/// be as long as the output.
 /// </summary>
 internal static class ListedRecord
 {
-    /// <summary>Reads a record. An output that is not asked for is not even decoded.</summary>
+    /// <summary>Reads a record. An output that is not requested is not even decoded.</summary>
     public static RunRecord? Parse(byte[] json, bool withOutput)
     {
         if (withOutput || !TryCutOutput(json, out var shorter))
@@ -18,7 +18,7 @@ internal static class ListedRecord
         }
 
         var record = Read(shorter);
-        return record is { LastLine.Length: 0, OutputBytes: > 0 } // Of an older version, or of blanks only.
+        return record is { LastLine.Length: 0, OutputBytes: > 0 } // From an older version, or with blanks only.
             ? Of(Read(json), withOutput)
             : WithoutProcesses(record);
     }
@@ -26,7 +26,7 @@ internal static class ListedRecord
     /// <param name="record">With its output.</param>
     public static RunRecord? Of(RunRecord? record, bool withOutput) => WithoutProcesses(OfOne(record, withOutput));
 
-    /// <summary>A record that was asked for alone: it has its processes.</summary>
+    /// <summary>A record that was requested alone: it has its processes.</summary>
     /// <param name="record">With its output.</param>
     public static RunRecord? OfOne(RunRecord? record, bool withOutput) => record is null ? null : record with
     {

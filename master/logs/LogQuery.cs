@@ -4,35 +4,30 @@ using Dts.Common.Logs;
 
 namespace Dts.Master.Logs;
 
-/// <summary>What a page of records is asked for. What is null does not matter.</summary>
-/// <param name="From">Starts at this moment or later …</param>
+/// <summary>The conditions of a page of records, which all must hold; null = no such condition.</summary>
+/// <param name="From">The start is at this moment or later …</param>
 /// <param name="Until">… and before this one.</param>
-/// <param name="Text">In the job's name, the command or the error, in any case of its letters.</param>
-/// <param name="After">Where the page before this one ended: its <see cref="LogPage.Next"/>.</param>
+/// <param name="After">The place where the page before this one ended: its <see cref="LogPage.Next"/>.</param>
 /// <param name="Output">The records come with their outputs.</param>
-/// <param name="Others">Conditions beyond these, which all must hold; null = none.</param>
 internal sealed record LogQuery(
     string? Job = null,
     RunStatus? Status = null,
-    string? Worker = null,
-    string? Trigger = null,
     DateTimeOffset? From = null,
     DateTimeOffset? Until = null,
-    string? Text = null,
     LogCursor? After = null,
     int Limit = 50,
-    bool Output = false,
-    IReadOnlyList<LogTerm>? Others = null)
+    bool Output = false)
 {
-    /// <summary>The conditions that a store's indexes answer.</summary>
-    public LogQuery Indexed =>
-        this with { Worker = null, Trigger = null, Text = null, Others = Others?.Where(term => term.IsIndexed).ToList() };
+    public IReadOnlyList<LogTerm> Terms { get; init; } = [];
 
-    /// <summary>A store must read records to know which of them fit.</summary>
-    public bool ReadsRecords => (Worker ?? Trigger ?? Text) is not null || Others?.Any(term => !term.IsIndexed) == true;
+    /// <summary>The conditions that a store's indexes answer.</summary>
+    public LogQuery Indexed => this with { Terms = [.. Terms.Where(term => term.IsIndexed)] };
+
+    /// <summary>A store must read records to know which of them match.</summary>
+    public bool ReadsRecords => !Terms.All(term => term.IsIndexed);
 
     public LogQuery And(LogField field, IReadOnlyList<string> values, bool isNegated = false) =>
-        this with { Others = [.. Others ?? [], new LogTerm(field, values, isNegated)] };
+        this with { Terms = [.. Terms, new LogTerm(field, values, isNegated)] };
 }
 
 /// <summary>A condition on a record: the field has one of these values, or, if it is negated, none of them.</summary>
@@ -52,14 +47,14 @@ internal enum LogField
 
     Trigger,
 
-    /// <summary>The job's name, the command and the error: a value is a part of one of them, in any case of its letters.</summary>
+    /// <summary>A value is a part of the job's name, the command or the error, in upper or lower case.</summary>
     Text,
 }
 
-/// <summary>A place between two records in the order of lists: latest start first, and of one start the greater id first.</summary>
+/// <summary>A place between two records in a list: latest start first; of equal starts, the greater id first.</summary>
 internal readonly record struct LogCursor(long StartTime, string Id)
 {
-    /// <summary>The place behind all records of a start: no id is less than a blank.</summary>
+    /// <summary>The place behind all records with a start: no id is less than a blank.</summary>
     public static LogCursor Before(DateTimeOffset start) => new(start.ToUnixTimeMilliseconds(), " ");
 
     public static LogCursor? Parse(string text) =>
@@ -72,11 +67,11 @@ internal readonly record struct LogCursor(long StartTime, string Id)
     public override string ToString() => CursorText.Write(string.Create(CultureInfo.InvariantCulture, $"{StartTime} {Id}"));
 }
 
-/// <param name="Next">Asks for what follows; null = there is nothing more.</param>
+/// <param name="Next">The next page begins here; null = this is the last page.</param>
 /// <param name="SearchedTo">The search covered starts down to this one; Next continues from there. Null = it covered everything.</param>
 internal sealed record LogPage(IReadOnlyList<RunRecord> Records, string? Next, DateTimeOffset? SearchedTo = null)
 {
-    /// <summary>Makes a page of what was found with one record more than was asked for.</summary>
+    /// <param name="found">The records of the page, and the next one if there is one.</param>
     public static LogPage Of(IReadOnlyList<RunRecord> found, int limit)
     {
         var records = found.Take(limit).ToList();

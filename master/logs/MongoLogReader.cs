@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Common.Logs.Mongo;
@@ -84,7 +83,7 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
     public Task<SpanCounts> CountAsync(
         LogQuery query, TimeSpan step, int recordsMax, CancellationToken cancel) => Database.RunAsync(async () =>
     {
-        var match = new BsonDocument("$match", FilterOf(query));
+        var match = new BsonDocument("$match", MongoConditions.Of(query));
         var size = await AggregateAsync([match, new BsonDocument("$limit", recordsMax + 1), new BsonDocument("$count", "n")]);
         if (size is [var counted] && counted.Long("n") > recordsMax)
         {
@@ -133,7 +132,7 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
         return [.. (await Database.FindAsync("log", filter, sort: null, fields: EndingOnly)).Select(EndingOf)];
     });
 
-    /// <remarks>In spans of time that grow, for the reason that <see cref="FindLatestAsync"/> gives.</remarks>
+    /// <remarks>Searches growing spans of time, as <see cref="FindLatestAsync"/> does.</remarks>
     private async Task<List<EndedRun>> ListEndingsAsync(string job, int each)
     {
         List<BsonDocument> found = [];
@@ -184,10 +183,10 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
         return [.. answer["cursor"]["firstBatch"].AsBsonArray.Select(found => found.AsBsonDocument)];
     }
 
-    /// <summary>The latest documents that fit.</summary>
+    /// <summary>The latest documents that match.</summary>
     /// <remarks>
-    /// Not every server that speaks this protocol takes a list's order from an index: some sort all that fits. So it is asked for in spans
-    /// of time that grow, back from where the page begins; most pages lie in the first or the second.
+    /// Not every server with this protocol takes a list's order from an index: some sort all matches. So growing spans of time are
+    /// searched, back from where the page begins; most pages lie in the first or the second span.
     /// </remarks>
     private async Task<List<BsonDocument>> FindLatestAsync(LogQuery query, int limit, BsonDocument fields)
     {
@@ -199,7 +198,7 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
             var isWhole = span > LongestSpan || begins.UtcTicks < span.Ticks || begins - span <= query.From;
             var found = await Database.FindAsync(
                 "log",
-                FilterOf(isWhole ? query : query with { From = begins - span }),
+                MongoConditions.Of(isWhole ? query : query with { From = begins - span }),
                 LatestFirst,
                 limit,
                 fields: fields);
@@ -208,84 +207,5 @@ internal sealed class MongoLogReader(string uri, TimeSpan connectTimeout) : Mong
                 return found;
             }
         }
-    }
-
-    private static BsonDocument FilterOf(LogQuery query)
-    {
-        var filter = new BsonDocument();
-        (string, string?)[] equal =
-            [("jobName", query.Job), ("status", query.Status?.Word()), ("worker", query.Worker), ("trigger", query.Trigger)];
-        foreach (var (field, value) in equal)
-        {
-            filter.Add(field, value, value is not null);
-        }
-
-        if (query.From is not null || query.Until is not null || query.After is not null)
-        {
-            var (until, after) = (query.Until?.ToUnixTimeMilliseconds() - 1 ?? long.MaxValue, query.After?.StartTime ?? long.MaxValue);
-            filter.Add(
-                "startTime",
-                new BsonDocument { { "$gte", query.From?.ToUnixTimeMilliseconds() ?? 0 }, { "$lte", Math.Min(until, after) } });
-        }
-
-        if (query.After is { } cursor)
-        {
-            var id = RecordIds.Write(cursor.Id);
-            var places = new BsonArray
-            {
-                new BsonDocument("startTime", new BsonDocument("$lt", cursor.StartTime)),
-                new BsonDocument { { "startTime", cursor.StartTime }, { "_id", new BsonDocument("$lt", id) } },
-            };
-            if (id.IsObjectId)
-            {
-                // Texts are below it, but a comparison finds ids of its own type only.
-                places.Add(new BsonDocument { { "startTime", cursor.StartTime }, { "_id", new BsonDocument("$gte", "") } });
-            }
-
-            filter.Add("$or", places);
-        }
-
-        List<BsonDocument> others = [.. (query.Others ?? []).Select(ConditionOf)];
-        if (query.Text is { } text)
-        {
-            others.Add(ConditionOf(new LogTerm(LogField.Text, [text], IsNegated: false)));
-        }
-
-        filter.Add("$and", new BsonArray(others), others.Count > 0);
-        return filter;
-    }
-
-    private static BsonDocument ConditionOf(LogTerm term)
-    {
-        var values = new BsonDocument("$in", new BsonArray(term.Values));
-        var condition = term.Field switch
-        {
-            LogField.Job => new BsonDocument("jobName", values),
-            LogField.Worker => new BsonDocument("worker", values),
-            LogField.Trigger => new BsonDocument("trigger", values),
-            LogField.Ending => new BsonDocument("$or", new BsonArray(new[] { new BsonDocument("status", values) }.Concat(
-                term.Values.Select(OriginalsWith).OfType<BsonDocument>()))),
-            LogField.Text => new BsonDocument("$or", new BsonArray(term.Values.SelectMany(Having))),
-            _ => throw new System.Diagnostics.UnreachableException(),
-        };
-        return term.IsNegated ? new BsonDocument("$nor", new BsonArray { condition }) : condition;
-    }
-
-    private static IEnumerable<BsonDocument> Having(string text)
-    {
-        var matches = new BsonDocument { { "$regex", Regex.Escape(text) }, { "$options", "i" } };
-        return [new BsonDocument("jobName", matches), new BsonDocument("command", matches), new BsonDocument("err", matches)];
-    }
-
-    /// <summary>The original's records have no status; one with an error has failed. Null = none of them ended so.</summary>
-    private static BsonDocument? OriginalsWith(string ending)
-    {
-        var noError = new BsonArray { "", BsonNull.Value };
-        return RunStatusWords.Find(ending) switch
-        {
-            RunStatus.Succeeded => new BsonDocument { { "status", BsonNull.Value }, { "err", new BsonDocument("$in", noError) } },
-            RunStatus.Failed => new BsonDocument { { "status", BsonNull.Value }, { "err", new BsonDocument("$nin", noError) } },
-            _ => null,
-        };
     }
 }

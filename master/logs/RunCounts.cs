@@ -2,19 +2,19 @@ using Dts.Common.Jobs;
 
 namespace Dts.Master.Logs;
 
-/// <summary>How the runs of a span ended, counted over its time: those that a list with the same query shows.</summary>
-/// <param name="StepSeconds">The length of the times that are counted.</param>
-/// <param name="Since">The counts are whole from here on; later than the span's start when it has too many runs to read.</param>
-/// <param name="Times">The oldest first; times without runs are left out.</param>
+/// <summary>The runs of a span, counted by interval and ending: those that a list with the same query shows.</summary>
+/// <param name="StepSeconds">The length of an interval.</param>
+/// <param name="Since">The counts are complete from here on; later than the span's start if it has too many runs to read.</param>
+/// <param name="Times">The oldest interval first; intervals without runs are left out.</param>
 internal sealed record RunCounts(int StepSeconds, DateTimeOffset Since, long Total, IReadOnlyList<TimeCount> Times)
 {
-    /// <summary>How many times a span may have.</summary>
+    /// <summary>How many intervals a span may have.</summary>
     public const int TimesMax = 2000;
 
-    /// <summary>How many records are read for an answer, if an index alone does not have it.</summary>
+    /// <summary>How many records are read for an answer that an index alone does not have.</summary>
     public const int RecordsMax = 250_000;
 
-    /// <remarks>Goes back from the end in spans that grow, so that the latest times are counted when there is too much to count.</remarks>
+    /// <remarks>Goes back from the end in growing spans, so that the latest intervals are counted if there is too much to count.</remarks>
     public static async Task<RunCounts> ReadAsync(
         ILogReader store, LogQuery query, DateTimeOffset from, DateTimeOffset until, TimeSpan step, CancellationToken cancel)
     {
@@ -58,6 +58,16 @@ internal sealed record RunCounts(int StepSeconds, DateTimeOffset Since, long Tot
     }
 }
 
-/// <param name="At">The start of the time, a multiple of the step.</param>
+/// <param name="At">The start of the interval, a multiple of the step.</param>
 /// <param name="Endings">The number of runs by the ending's word; endings without any are left out.</param>
 internal sealed record TimeCount(DateTimeOffset At, IReadOnlyDictionary<string, long> Endings);
+
+/// <summary>The runs of a span, counted by ending.</summary>
+/// <param name="IsWhole">False = the span has more records than may be read, and there are no counts.</param>
+internal sealed record SpanCounts(IReadOnlyList<EndingCount> Counts, bool IsWhole)
+{
+    public static SpanCounts TooMany { get; } = new([], IsWhole: false);
+}
+
+/// <param name="At">The start of the interval, in milliseconds since the epoch.</param>
+internal sealed record EndingCount(long At, RunStatus Status, long Count);

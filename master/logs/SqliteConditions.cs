@@ -5,25 +5,25 @@ using Dts.Common.Jobs;
 namespace Dts.Master.Logs;
 
 /// <summary>A query to the log as conditions of SQL.</summary>
-/// <param name="Indexed">On what the indexes have.</param>
-/// <param name="Others">On what only the record has.</param>
+/// <param name="Indexed">Conditions on columns with an index.</param>
+/// <param name="Others">Conditions on the record itself.</param>
 internal sealed record SqliteConditions(string Indexed, string Others, IReadOnlyList<(string Name, object Value)> Parameters)
 {
     private const int BranchesMax = 64;
     private const int NamesMax = 1000; // SQLite accepts 32,766 parameters; more names are one parameter, an array of JSON.
 
-    private const int LettersEnd = 0x20000; // No letter at or above it has an upper and a lower case.
+    private const int LettersEnd = 0x20000; // No letter from here on has an upper and a lower case.
 
     /// <summary>For each upper-case letter, all letters that differ from it only in case.</summary>
     private static readonly Lazy<Dictionary<int, string>> Cases = new(FindCases);
 
-    /// <summary>Each of these values has its own place in an index; null = the log is read in the order of start times.</summary>
+    /// <summary>Values that an index has in order, each by itself; null = the log is read in the order of start times.</summary>
     private (string Column, IReadOnlyList<string> Names)? Branches { get; init; }
 
     /// <summary>Reads a column of the latest $limit records that fit.</summary>
     /// <remarks>
-    /// SQLite sorts all records of some jobs or endings before it knows the latest. So each value has a question of its own, which an index
-    /// answers in order.
+    /// SQLite sorts all records of several jobs or endings before it knows the latest. So each value has a query of its own, which an
+    /// index answers in order.
     /// </remarks>
     public string LatestOf(string wanted)
     {
@@ -36,13 +36,13 @@ internal sealed record SqliteConditions(string Indexed, string Others, IReadOnly
             $"select * from (select {wanted} as found, startTime, _id from log where {column} = {name} and {Indexed} and {Others} {order})";
     }
 
-    /// <summary>The endings that a query asks for, if it asks for nothing else than these and a span; else null.</summary>
+    /// <summary>The endings that a query asks for, if it has no other condition but a span; otherwise null.</summary>
     public static IReadOnlyList<RunStatus>? OnlyEndingsOf(LogQuery query) => query switch
     {
-        not { Job: null, Worker: null, Trigger: null, Text: null } => null,
-        { Status: { } one, Others: null } => [one],
-        { Status: null, Others: null } => Enum.GetValues<RunStatus>(),
-        { Status: null, Others: [{ Field: LogField.Ending, IsNegated: false } endings] } =>
+        not { Job: null } => null,
+        { Status: { } one, Terms: [] } => [one],
+        { Status: null, Terms: [] } => Enum.GetValues<RunStatus>(),
+        { Status: null, Terms: [{ Field: LogField.Ending, IsNegated: false } endings] } =>
             [.. endings.Values.Select(RunStatusWords.Find).OfType<RunStatus>()],
         _ => null,
     };
@@ -51,21 +51,18 @@ internal sealed record SqliteConditions(string Indexed, string Others, IReadOnly
     {
         var (indexed, others) = (new StringBuilder("true"), new StringBuilder("true"));
         var parameters = new List<(string, object)>();
-        Where(indexed, "jobName = $job", "$job", query.Job);
-        Where(indexed, "status = $status", "$status", query.Status?.Word());
-        Where(indexed, "startTime >= $from", "$from", query.From?.ToUnixTimeMilliseconds());
-        Where(indexed, "startTime < $until", "$until", query.Until?.ToUnixTimeMilliseconds());
-        Where(others, "record ->> 'worker' = $worker", "$worker", query.Worker);
-        Where(others, "record ->> 'trigger' = $trigger", "$trigger", query.Trigger);
-        Where(others, HasText("$text"), "$text", query.Text is { } text ? InAnyCase(text) : null);
+        Where("jobName = $job", "$job", query.Job);
+        Where("status = $status", "$status", query.Status?.Word());
+        Where("startTime >= $from", "$from", query.From?.ToUnixTimeMilliseconds());
+        Where("startTime < $until", "$until", query.Until?.ToUnixTimeMilliseconds());
         if (query.After is { } after)
         {
-            Where(indexed, "(startTime, _id) < ($afterStart, $afterId)", "$afterStart", after.StartTime);
+            Where("(startTime, _id) < ($afterStart, $afterId)", "$afterStart", after.StartTime);
             parameters.Add(("$afterId", after.Id));
         }
 
         (string, IReadOnlyList<string>)? branches = null;
-        foreach (var term in query.Others ?? [])
+        foreach (var term in query.Terms)
         {
             var values = term.Values.Distinct().ToList();
             if (term.Field == LogField.Job && values.Count > NamesMax)
@@ -93,17 +90,17 @@ internal sealed record SqliteConditions(string Indexed, string Others, IReadOnly
             return parameters[^1].Item1;
         }
 
-        void Where(StringBuilder conditions, string condition, string name, object? value)
+        void Where(string condition, string name, object? value)
         {
             if (value is not null)
             {
-                conditions.Append(" and ").Append(condition);
+                indexed.Append(" and ").Append(condition);
                 parameters.Add((name, value));
             }
         }
     }
 
-    /// <remarks>With '+' before a column SQLite does not choose its index for this condition.</remarks>
+    /// <remarks>A '+' before a column keeps SQLite from choosing its index.</remarks>
     private static string ConditionOf(LogField field, IReadOnlyList<string> names) => field switch
     {
         LogField.Job => $"(+jobName in ({string.Join(", ", names)}))",
@@ -119,7 +116,7 @@ internal sealed record SqliteConditions(string Indexed, string Others, IReadOnly
 
     private static string InAnyCase(string text) => $"*{string.Concat(text.EnumerateRunes().Select(InAnyCase))}*";
 
-    /// <summary>A pattern for glob; like ignores case for ASCII letters only.</summary>
+    /// <summary>A pattern for glob, because like ignores the case of ASCII letters only.</summary>
     private static string InAnyCase(Rune rune) =>
         Cases.Value.TryGetValue(Rune.ToUpperInvariant(rune).Value, out var cases) ? $"[{cases}]"
         : rune.Value is '*' or '?' or '[' ? $"[{rune}]"

@@ -29,11 +29,8 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
     {
         var conditions = SqliteConditions.Of(query.Indexed);
         var starts = await ReadAsync(
-            connection => Rows(
-                connection,
-                conditions.LatestOf("startTime"),
-                [.. conditions.Parameters, ("$limit", records + 1)],
-                rows => rows.GetInt64(0)),
+            connection => connection.Rows(
+                conditions.LatestOf("startTime"), [.. conditions.Parameters, ("$limit", records + 1)], row => row.GetInt64(0)),
             cancel);
         return starts.Count > records ? DateTimeOffset.FromUnixTimeMilliseconds(RecordTimes.Clamp(starts[^1])) : null;
     }
@@ -163,33 +160,20 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
 
     private static SpanCounts CountRecords(SqliteConnection connection, SqliteConditions conditions, long step, int recordsMax)
     {
-        using var command = connection.CreateCommand();
-        foreach (var (name, value) in conditions.Parameters)
-        {
-            command.Parameters.AddWithValue(name, value);
-        }
-
-        command.Parameters.AddWithValue("$most", recordsMax);
-        command.CommandText = $"select count(*) from (select 1 from log where {conditions.Indexed} limit $most + 1)";
-        if ((long)command.ExecuteScalar()! > recordsMax)
+        IEnumerable<(string, object)> parameters = [.. conditions.Parameters, ("$most", recordsMax), ("$step", step)];
+        var counted = $"select count(*) from (select 1 from log where {conditions.Indexed} limit $most + 1)";
+        if (connection.Rows(counted, parameters, row => row.GetInt64(0))[0] > recordsMax)
         {
             return SpanCounts.TooMany;
         }
 
-        command.Parameters.AddWithValue("$step", step);
-        command.CommandText =
-            $"select startTime / $step * $step, status, count(*) from log where {conditions.Indexed} and {conditions.Others} group by 1, 2";
-        using var rows = command.ExecuteReader();
-        var counts = new List<EndingCount>();
-        while (rows.Read())
-        {
-            if (RunStatusWords.Find(rows.GetString(1)) is { } status)
-            {
-                counts.Add(new EndingCount(rows.GetInt64(0), status, rows.GetInt64(2)));
-            }
-        }
-
-        return new SpanCounts(counts, IsWhole: true);
+        var counts = connection.Rows(
+            $"select startTime / $step * $step, status, count(*) from log where {conditions.Indexed} and {conditions.Others} group by 1, 2",
+            parameters,
+            row => RunStatusWords.Find(row.GetString(1)) is { } status
+                ? new EndingCount(row.GetInt64(0), status, row.GetInt64(2))
+                : null);
+        return new SpanCounts([.. counts.OfType<EndingCount>()], IsWhole: true);
     }
 
     private Task<IReadOnlyList<RunRecord>> Query(string sql, (string Name, object Value)[] parameters, CancellationToken cancel) =>
@@ -204,25 +188,5 @@ internal sealed class SqliteLogReader(string path, bool mustExist = false) : Sql
         (string Name, object Value)[] parameters,
         Func<SqliteDataReader, RunRecord?> parse,
         CancellationToken cancel) =>
-        ReadAsync<RunRecord>(connection => [.. Rows(connection, sql, parameters, parse).OfType<RunRecord>()], cancel);
-
-    private static List<T> Rows<T>(
-        SqliteConnection connection, string sql, IEnumerable<(string Name, object Value)> parameters, Func<SqliteDataReader, T> parse)
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        foreach (var (name, value) in parameters)
-        {
-            command.Parameters.AddWithValue(name, value);
-        }
-
-        using var rows = command.ExecuteReader();
-        var found = new List<T>();
-        while (rows.Read())
-        {
-            found.Add(parse(rows));
-        }
-
-        return found;
-    }
+        ReadAsync<RunRecord>(connection => [.. connection.Rows(sql, parameters, parse).OfType<RunRecord>()], cancel);
 }

@@ -26,7 +26,7 @@ internal static class ClusterFigures
         yield return Gauge(
             "dts_fires_without_ending",
             "Runs that ended more than ten minutes ago and have no record in the log; their records may wait in a worker's spool.",
-            state.Questions.CountWithoutEnding(now));
+            state.EndingQueries.CountWithoutEnding(now));
 
         var workers = state.Workers.All.Where(worker => worker.LeftAt is null).ToList();
         yield return new Family(

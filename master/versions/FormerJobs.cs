@@ -2,11 +2,11 @@ using Dts.Common.Jobs;
 
 namespace Dts.Master.Versions;
 
-/// <summary>Tells which job a free name belonged to: its runs, outputs and versions are still there.</summary>
-/// <param name="hasRecords">Whether the log has runs of a name.</param>
+/// <summary>Finds the job that a free name belonged to: its runs, outputs and versions are still there.</summary>
+/// <param name="hasRecords">Returns whether the log has runs of a name.</param>
 internal sealed class FormerJobs(VersionHistory history, Func<JobName, CancellationToken, Task<bool>> hasRecords)
 {
-    private const int VersionsRead = 5; // A deletion, and what was deleted; a deletion that was noted twice must not hide it.
+    private const int VersionsRead = 5; // A deletion and the version before it, which a deletion that was written twice must not hide.
 
     public async Task<FormerJob> FindAsync(JobName name, CancellationToken cancel)
     {

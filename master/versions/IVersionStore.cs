@@ -22,9 +22,9 @@ internal interface IVersionStore : IDisposable
     /// <param name="after">Where the page before ended; null = from the latest on.</param>
     Task<IReadOnlyList<JobVersion>> ListAsync(JobName job, VersionCursor? after, int limit, CancellationToken cancel);
 
-    /// <summary>The version of a revision, the latest where a restored etcd has used the revision twice; null = there is none.</summary>
+    /// <summary>The version of a revision, the latest if a restored etcd has used the revision twice; null = there is none.</summary>
     Task<JobVersion?> FindAsync(JobName job, long revision, CancellationToken cancel);
 
-    /// <summary>Removes what has expired, unless the store does it by itself.</summary>
+    /// <summary>Removes expired versions, unless the store does so by itself.</summary>
     Task RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel);
 }

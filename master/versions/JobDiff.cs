@@ -4,10 +4,10 @@ using Dts.Common.Jobs;
 
 namespace Dts.Master.Versions;
 
-/// <summary>What two definitions of a job differ in, member by member. Pure.</summary>
+/// <summary>The differences between two definitions of a job, member by member. Pure.</summary>
 internal static class JobDiff
 {
-    /// <summary>Stands for a value that is not shown.</summary>
+    /// <summary>Replaces a value that is not shown.</summary>
     public const string HiddenText = "•••";
 
     private static readonly JsonElement Hidden = JsonDocument.Parse($"\"{HiddenText}\"").RootElement.Clone();
@@ -62,14 +62,14 @@ internal static class JobDiff
     }
 }
 
-/// <param name="Was">Null = it was not there.</param>
-/// <param name="Is">Null = it is not there.</param>
+/// <param name="Was">Null = the member did not exist.</param>
+/// <param name="Is">Null = the member does not exist.</param>
 internal sealed record MemberChange(
     string Member,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Was = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Is = null);
 
-/// <summary>What a save did, in a word, and the members that it changed.</summary>
+/// <summary>The effect of a save, in a word, and the members that it changed.</summary>
 /// <param name="What">created, changed, paused, resumed, deleted, or saved: the version before is not kept.</param>
 /// <param name="Members">Null = not known.</param>
 internal sealed record VersionChange(string What, IReadOnlyList<string>? Members)

@@ -6,7 +6,7 @@ using MongoDB.Driver;
 
 namespace Dts.Master.Versions;
 
-/// <summary>The versions in MongoDB's collection <c>jobs</c>, a document each. The worker makes its indexes.</summary>
+/// <summary>The versions in MongoDB's collection <c>jobs</c>, a document each. The worker creates its indexes.</summary>
 internal sealed class MongoVersionStore(string uri, TimeSpan connectTimeout, VersionLimits limits) : IVersionStore
 {
     private const string Collection = "jobs";
@@ -56,7 +56,7 @@ internal sealed class MongoVersionStore(string uri, TimeSpan connectTimeout, Ver
     public async Task<JobVersion?> FindAsync(JobName job, long revision, CancellationToken cancel) =>
         await FindAsync(new BsonDocument { { "jobName", job.Value }, { "revision", revision } }, limit: 1) is [var found] ? found : null;
 
-    /// <summary>MongoDB removes what has expired by itself: a TTL index.</summary>
+    /// <summary>A TTL index removes expired versions.</summary>
     public Task RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) => Task.CompletedTask;
 
     public void Dispose() => _database.Dispose();
@@ -76,7 +76,7 @@ internal sealed class MongoVersionStore(string uri, TimeSpan connectTimeout, Ver
         { "from", version.Author.From },
         { "former", version.Former },
         { "isDeletion", version.IsDeletion },
-        { "job", version.Job is { } job ? JobJson.ToJson(job) : "" }, // A text: the names of labels and variables may have dots.
+        { "job", version.Job is { } job ? JobJson.ToJson(job) : "" }, // As text, because the names of labels and variables may have dots.
     };
 
     private static VersionHead HeadOf(BsonDocument document) => new(

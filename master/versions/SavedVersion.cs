@@ -5,10 +5,10 @@ using Dts.Common.Jobs;
 
 namespace Dts.Master.Versions;
 
-/// <summary>A version as it waits in etcd for the log store. The revision of its key is that of the save.</summary>
+/// <summary>A version in etcd that waits for the log store. The revision of its key is that of the save.</summary>
 /// <param name="Former">The revision of the job that it replaced; 0 = there was none.</param>
 /// <param name="Job">Null = the job was deleted, or <paramref name="IsLarge"/>.</param>
-/// <param name="IsLarge">The definition is left out: it is the job's value at the same revision.</param>
+/// <param name="IsLarge">The definition is left out; the job's value at the same revision has it.</param>
 internal sealed record SavedVersion(DateTimeOffset At, string By, string From, long Former, Job? Job, bool IsLarge = false)
 {
     private const int LengthMax = 128 << 10; // etcd accepts 1.5 MiB in a transaction, and the job in it may have 1 MiB.

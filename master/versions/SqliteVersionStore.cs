@@ -6,7 +6,7 @@ using Microsoft.Data.Sqlite;
 namespace Dts.Master.Versions;
 
 /// <summary>The versions in the embedded store's table <c>jobs</c>.</summary>
-/// <remarks>The worker makes the file and the table; until then there are no versions here, and none can be written.</remarks>
+/// <remarks>The worker creates the file and the table; until then there are no versions here, and none can be written.</remarks>
 internal sealed class SqliteVersionStore : IVersionStore
 {
     private const string Columns = "_id, jobName, revision, at, author, origin, former, job";
@@ -27,8 +27,7 @@ internal sealed class SqliteVersionStore : IVersionStore
 
     public Task WriteAsync(JobVersion version, CancellationToken cancel) => _writer.WriteAsync(connection =>
     {
-        Execute(
-            connection,
+        connection.Execute(
             $"insert or ignore into jobs ({Columns}) values ($id, $job, $revision, $at, $author, $origin, $former, $definition)",
             ("$id", version.Id),
             ("$job", version.JobName),
@@ -41,13 +40,13 @@ internal sealed class SqliteVersionStore : IVersionStore
         var (removed, changed) = _limits.Apply(ListHeads(connection, version.JobName));
         foreach (var id in removed)
         {
-            Execute(connection, "delete from jobs where _id = $id", ("$id", id));
+            connection.Execute("delete from jobs where _id = $id", ("$id", id));
         }
 
         foreach (var (id, expireAt) in changed)
         {
             object expires = expireAt is { } moment ? moment.ToUnixTimeMilliseconds() : DBNull.Value;
-            Execute(connection, "update jobs set expireAt = $expire where _id = $id", ("$id", id), ("$expire", expires));
+            connection.Execute("update jobs set expireAt = $expire where _id = $id", ("$id", id), ("$expire", expires));
         }
 
         return true;
@@ -73,7 +72,7 @@ internal sealed class SqliteVersionStore : IVersionStore
             ("$revision", revision)) is [var found] ? found : null;
 
     public Task RemoveExpiredAsync(DateTimeOffset now, CancellationToken cancel) => _writer.WriteAsync(connection =>
-        Execute(connection, "delete from jobs where expireAt < $now", ("$now", now.ToUnixTimeMilliseconds())));
+        connection.Execute("delete from jobs where expireAt < $now", ("$now", now.ToUnixTimeMilliseconds())));
 
     public void Dispose()
     {
@@ -87,20 +86,7 @@ internal sealed class SqliteVersionStore : IVersionStore
     {
         try
         {
-            return await _reading.ReadAsync<IReadOnlyList<JobVersion>>(
-                connection =>
-                {
-                    using var command = Prepare(connection, sql, parameters);
-                    using var rows = command.ExecuteReader();
-                    var versions = new List<JobVersion>();
-                    while (rows.Read())
-                    {
-                        versions.Add(Read(rows));
-                    }
-
-                    return versions;
-                },
-                cancel);
+            return await _reading.ReadAsync(connection => connection.Rows(sql, parameters, Read), cancel);
         }
         catch (LogStoreException failure) when (SqliteFile.IsNotMade(failure))
         {
@@ -123,39 +109,12 @@ internal sealed class SqliteVersionStore : IVersionStore
             IsLost: definition is not null && job is null);
     }
 
-    private static List<VersionHead> ListHeads(SqliteConnection connection, string job)
-    {
-        using var command = Prepare(
-            connection, $"select _id, at, job is null, expireAt from jobs where jobName = $job {LatestFirst}", ("$job", job));
-        using var rows = command.ExecuteReader();
-        var heads = new List<VersionHead>();
-        while (rows.Read())
-        {
-            heads.Add(new VersionHead(
-                rows.GetString(0),
-                DateTimeOffset.FromUnixTimeMilliseconds(rows.GetInt64(1)),
-                rows.GetInt64(2) != 0,
-                rows.IsDBNull(3) ? null : DateTimeOffset.FromUnixTimeMilliseconds(rows.GetInt64(3))));
-        }
-
-        return heads;
-    }
-
-    private static int Execute(SqliteConnection connection, string sql, params (string Name, object Value)[] parameters)
-    {
-        using var command = Prepare(connection, sql, parameters);
-        return command.ExecuteNonQuery();
-    }
-
-    private static SqliteCommand Prepare(SqliteConnection connection, string sql, params (string Name, object Value)[] parameters)
-    {
-        var command = connection.CreateCommand();
-        command.CommandText = sql;
-        foreach (var (name, value) in parameters)
-        {
-            command.Parameters.AddWithValue(name, value);
-        }
-
-        return command;
-    }
+    private static List<VersionHead> ListHeads(SqliteConnection connection, string job) => connection.Rows(
+        $"select _id, at, job is null, expireAt from jobs where jobName = $job {LatestFirst}",
+        [("$job", job)],
+        row => new VersionHead(
+            row.GetString(0),
+            DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(1)),
+            row.GetInt64(2) != 0,
+            row.IsDBNull(3) ? null : DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(3))));
 }

@@ -2,7 +2,7 @@ using Dts.Common.Jobs;
 
 namespace Dts.Master.Versions;
 
-/// <summary>The versions of a job, those that still wait in etcd among them.</summary>
+/// <summary>The versions of a job, in the log store and still in etcd.</summary>
 internal sealed class VersionHistory(WaitingVersions waiting, IVersionStore store, TimeProvider time) : IDisposable
 {
     private const int AtOnce = 4; // A store that hangs costs so many threads.
@@ -13,7 +13,7 @@ internal sealed class VersionHistory(WaitingVersions waiting, IVersionStore stor
     /// <param name="after">Where the page before ended.</param>
     public async Task<IReadOnlyList<JobVersion>> ListAsync(JobName job, VersionCursor? after, int limit, CancellationToken cancel)
     {
-        // From where a version comes to where it goes: one that is saved or moved meanwhile is found twice, not missed.
+        // In the order in which a version moves: one that is saved or moved meanwhile is found twice, not missed.
         var current = after is null ? await waiting.FindJobAsync(job, revision: 0, cancel) : null;
         var inEtcd = await waiting.ListAsync(job, cancel);
         var stored = await AskAsync(() => store.ListAsync(job, after, limit, cancel), cancel);
@@ -38,7 +38,7 @@ internal sealed class VersionHistory(WaitingVersions waiting, IVersionStore stor
 
     public void Dispose() => _room.Dispose();
 
-    /// <summary>Whether the job as it is now is none of its versions.</summary>
+    /// <summary>True if the present job is not one of its versions.</summary>
     private static bool IsUnsaved(long revision, Job now, List<JobVersion> latestFirst) =>
         latestFirst is not [var latest, ..]
         || (revision > latest.Revision && (latest.Job is not { } known || JobJson.ToJson(known) != JobJson.ToJson(now)));

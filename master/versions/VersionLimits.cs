@@ -2,14 +2,15 @@ namespace Dts.Master.Versions;
 
 /// <summary>How many versions of a job are kept, and how long.</summary>
 /// <remarks>
-/// Pure. The latest version stays as long as the job. An older one goes so long after it was replaced, a deletion so long after itself.
+/// Pure. The latest version stays as long as the job. An older one expires that long after it was replaced, a deletion that long after
+/// itself.
 /// </remarks>
 internal sealed record VersionLimits(TimeSpan Retention)
 {
     /// <summary>The most versions of a job.</summary>
     public const int CountMax = 100;
 
-    /// <summary>What is to be done so that a job's versions keep the limits.</summary>
+    /// <summary>The changes that bring a job's versions within the limits.</summary>
     /// <param name="versions">All versions of the job, the latest first.</param>
     public (IReadOnlyList<string> Removed, IReadOnlyList<(string Id, DateTimeOffset? ExpireAt)> Changed) Apply(
         IReadOnlyList<VersionHead> versions)
@@ -30,6 +31,6 @@ internal sealed record VersionLimits(TimeSpan Retention)
     }
 }
 
-/// <summary>What the limits need of a version.</summary>
+/// <summary>The part of a version that the limits need.</summary>
 /// <param name="ExpireAt">When it may be removed; null = not yet known.</param>
 internal readonly record struct VersionHead(string Id, DateTimeOffset At, bool IsDeletion, DateTimeOffset? ExpireAt);

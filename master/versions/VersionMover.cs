@@ -9,7 +9,7 @@ namespace Dts.Master.Versions;
 /// <remarks>
 /// Every master does it. A version is written before its key is deleted, and writing it twice is harmless, so none is lost and masters need
 /// no lock. While the store is away, versions wait: <see cref="VersionLimits.CountMax"/> of a job, <see cref="WaitingMax"/> of all, and
-/// no more bytes than etcd can spare. Their values are read in pieces, so that they take little memory here.
+/// no more bytes than etcd can spare. Their values are read in pieces, which take little memory.
 /// </remarks>
 /// <param name="waitingBytesMax">The most bytes that wait in etcd; beyond them the oldest versions are removed.</param>
 internal sealed class VersionMover(
@@ -26,7 +26,7 @@ internal sealed class VersionMover(
 
     private DateTimeOffset _swept;
     private bool _isAway;
-    private Dictionary<string, int> _sizes = []; // In bytes, of what waits while the store is away: a version is never changed.
+    private Dictionary<string, int> _sizes = []; // In bytes, of the versions that wait while the store is away; a version never changes.
 
     public async Task RunAsync(CancellationToken stop)
     {
@@ -40,7 +40,7 @@ internal sealed class VersionMover(
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            // Told to end. What waits is moved by another master, or by the next process.
+            // The process ends. Another master, or the next process, moves the rest.
         }
     }
 
@@ -67,7 +67,7 @@ internal sealed class VersionMover(
         }
     }
 
-    /// <summary>Moves all and removes what has expired; returns why the store did not take all of it, or null.</summary>
+    /// <summary>Moves all versions and removes expired ones. Returns the failure of the store; null = there was none.</summary>
     private async Task<LogStoreException?> TryMoveAllAsync(IReadOnlyList<KeyValue> all, CancellationToken cancel)
     {
         try
@@ -141,8 +141,8 @@ internal sealed class VersionMover(
         await store.ListAsync(JobName.Parse(job), null, 1, cancel).WaitAsync(cancel) is [var latest] ? latest : null;
 
     /// <summary>
-    /// The version that this one replaced, if no master saved it and its definition differs from the one before: put with etcdctl, or by
-    /// a DTS that kept no versions. etcd still has it unless it has been compacted away.
+    /// The version that this one replaced, if no master saved it and its definition differs from the one before: it was put with etcdctl,
+    /// or by a DTS without versions. etcd has it unless it was compacted.
     /// </summary>
     private async Task<JobVersion?> FindFormerAsync(JobVersion version, CancellationToken cancel)
     {
@@ -170,7 +170,7 @@ internal sealed class VersionMover(
         }
     }
 
-    /// <summary>Removes the oldest of what waits beyond the limits, also what DTS did not write.</summary>
+    /// <summary>Removes the oldest keys beyond the limits, also those that DTS did not write.</summary>
     private async Task RemoveOldestAsync(CancellationToken cancel)
     {
         var all = await waiting.ListKeysAsync(cancel);
@@ -187,7 +187,7 @@ internal sealed class VersionMover(
         }
     }
 
-    /// <summary>Asked of keys from the newest on: whether both limits still have room for it.</summary>
+    /// <summary>Returns a function that is called with each key from the newest on, and says whether it is within both limits.</summary>
     private Func<KeyValue, bool> FitsAfterNewer()
     {
         var (count, bytes) = (0, 0L);

@@ -5,27 +5,27 @@ using Mvccpb;
 namespace Dts.Master.Versions;
 
 /// <summary>The versions that wait in etcd for the log store.</summary>
-/// <param name="report">Called with each key that DTS did not write, and why; the key is skipped, and goes as one of the oldest.</param>
+/// <param name="report">Called with each key that DTS did not write, and why; the key is skipped until it is among the oldest.</param>
 internal sealed class WaitingVersions(EtcdClient etcd, Keys keys, Action<KeyValue, string> report)
 {
-    /// <summary>Those of a job, the oldest save first.</summary>
+    /// <summary>The waiting versions of a job, the oldest save first.</summary>
     public async Task<IReadOnlyList<JobVersion>> ListAsync(JobName job, CancellationToken cancel)
     {
         var pairs = (await etcd.ListAsync(keys.VersionsOf(job), cancel)).OrderBy(pair => pair.ModRevision);
         return [.. (await ReadAsync(pairs, cancel)).Select(waiting => waiting.Version)];
     }
 
-    /// <summary>The keys of those of all jobs without their values, the oldest save first; also keys that DTS did not write.</summary>
+    /// <summary>The keys of all waiting versions without their values, the oldest save first; also keys that DTS did not write.</summary>
     public async Task<IReadOnlyList<KeyValue>> ListKeysAsync(CancellationToken cancel)
     {
         var (found, _) = await TableLoader.LoadAsync(etcd, keys.AllVersions, cancel, keysOnly: true);
         return [.. found.OrderBy(pair => pair.ModRevision)];
     }
 
-    /// <summary>The job that a key names; null = the key names none.</summary>
+    /// <summary>The job that a key names; null = it does not name one.</summary>
     public string? JobOf(KeyValue pair) => Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllVersions)?.Name.Value;
 
-    /// <summary>Some keys with their values; those that are gone by now are left out.</summary>
+    /// <summary>Some keys with their values; a key that is gone is left out.</summary>
     public async Task<IReadOnlyList<KeyValue>> LoadAsync(IEnumerable<KeyValue> some, CancellationToken cancel)
     {
         var gets = Txn.All(some.Select(pair => Txn.Get(pair.Key.ToStringUtf8())));
@@ -33,7 +33,7 @@ internal sealed class WaitingVersions(EtcdClient etcd, Keys keys, Action<KeyValu
         return [.. answer.Responses.SelectMany(response => response.ResponseRange.Kvs)];
     }
 
-    /// <summary>The versions that keys and their values are.</summary>
+    /// <summary>Reads versions from keys and their values.</summary>
     public async Task<List<(KeyValue Key, JobVersion Version)>> ReadAsync(IEnumerable<KeyValue> pairs, CancellationToken cancel)
     {
         var found = new List<(KeyValue, JobVersion)>();
@@ -59,7 +59,7 @@ internal sealed class WaitingVersions(EtcdClient etcd, Keys keys, Action<KeyValu
         return found;
     }
 
-    /// <summary>The job as it was at a revision; null = there was none that can be read, or etcd has forgotten it.</summary>
+    /// <summary>The job at a revision; null = there was none that can be read, or the revision is compacted.</summary>
     /// <param name="revision">0 = now.</param>
     public async Task<(long Revision, Job Job)?> FindJobAsync(JobName name, long revision, CancellationToken cancel)
     {
@@ -69,7 +69,7 @@ internal sealed class WaitingVersions(EtcdClient etcd, Keys keys, Action<KeyValu
         }
         catch (EtcdException failure) when (failure.Error is EtcdError.Compacted)
         {
-            // etcd has the present value of a key however old it is.
+            // etcd has the present value of a key, even if its revision is compacted.
             return Read(await etcd.FindAsync(keys.Job(name), cancel: cancel)) is { } now && now.Revision == revision ? now : null;
         }
 

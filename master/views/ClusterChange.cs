@@ -1,8 +1,9 @@
+using Dts.Common.Jobs;
 using Dts.Master.Logs;
 
 namespace Dts.Master.Views;
 
-/// <summary>One thing that is different in the view now. Observers of <see cref="ClusterView"/> are told.</summary>
+/// <summary>One change of the view, for the observers of <see cref="ClusterView"/>.</summary>
 internal abstract record ClusterChange
 {
     private ClusterChange()
@@ -39,11 +40,28 @@ internal abstract record ClusterChange
     public sealed record WorkerLeft(string Id) : ClusterChange;
 }
 
-/// <summary>What filters ask of a job that does not change with its runs, as it was at a moment.</summary>
+/// <summary>The part of a job's definition that filters ask for.</summary>
+internal interface IJobFace
+{
+    string Name { get; }
+
+    string Command { get; }
+
+    string Description { get; }
+
+    IReadOnlyList<KeyValuePair<string, string>> Labels { get; }
+
+    string User { get; }
+}
+
+/// <summary>That part at one moment.</summary>
 internal sealed record JobFace(
     string Name, string Command = "", string Description = "", IReadOnlyList<KeyValuePair<string, string>>? Labels = null, string User = "")
+    : IJobFace
 {
     public IReadOnlyList<KeyValuePair<string, string>> Labels { get; } = Labels ?? [];
 
     public static JobFace Of(JobEntry job) => new(job.Name, job.Command, job.Description, job.Labels, job.User);
+
+    public static JobFace Of(Job job) => new(job.Name, job.Command, job.Description, [.. job.Labels], job.User);
 }

@@ -1,31 +1,35 @@
 using Dts.Common.Cron;
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
-using Dts.Master.Logs;
 
 namespace Dts.Master.Views;
 
-/// <summary>What a master knows of the cluster: takes changes of etcd, endings from the log and time, and answers without I/O.</summary>
+/// <summary>The cluster as a master knows it. Takes changes of etcd, endings from the log and the time. No I/O.</summary>
 /// <remarks>Not thread-safe; <see cref="ClusterView"/> guards it.</remarks>
-internal sealed class ClusterState(Keys keys, CronZone defaultZone)
+internal sealed class ClusterState
 {
-    private static readonly TimeSpan AllAreLoadedIn = TimeSpan.FromHours(1);
-
+    private readonly Keys _keys;
     private List<ClusterChange> _changes = [];
     private DateTimeOffset? _ticked;
-    private double _loadsDue;
-    private string _loadedUpTo = "";
 
-    /// <summary>Changes are kept until somebody takes them.</summary>
+    public ClusterState(Keys keys, CronZone defaultZone)
+    {
+        (_keys, Jobs) = (keys, new JobTable(defaultZone));
+        Endings = new JobEndings(Jobs, EndingQueries, Note);
+    }
+
+    /// <summary>Changes are kept for <see cref="TakeChanges"/>.</summary>
     public bool KeepsChanges { get; set; }
 
-    public JobTable Jobs { get; } = new(defaultZone);
+    public JobTable Jobs { get; }
 
     public RunTable Runs { get; } = new();
 
     public WorkerTable Workers { get; } = new();
 
-    public EndingQuestions Questions { get; } = new();
+    public EndingQueries EndingQueries { get; } = new();
+
+    public JobEndings Endings { get; }
 
     public JobState StateOf(JobEntry job) =>
         job.Broken.Length > 0 ? JobState.Broken
@@ -54,7 +58,7 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
     {
         foreach (var change in changes)
         {
-            if (!Keys.TryParseName(change.Key, keys.Jobs, out var name))
+            if (!Keys.TryParseName(change.Key, _keys.Jobs, out var name))
             {
                 continue; // DTS did not write it; workers log it.
             }
@@ -64,7 +68,7 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
             {
                 if (Jobs.Put(name.Value, put.Value.Memory))
                 {
-                    Questions.Load(name.Value.Value);
+                    EndingQueries.Load(name.Value.Value);
                 }
 
                 Note(new ClusterChange.JobPut(before, Jobs.Find(name.Value.Value)!));
@@ -84,7 +88,7 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
     {
         foreach (var change in batch.Changes)
         {
-            if (Keys.TryParseRun(change.Key, keys.AllRuns) is not var (job, runId))
+            if (Keys.TryParseRun(change.Key, _keys.AllRuns) is not var (job, runId))
             {
                 continue;
             }
@@ -114,7 +118,7 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
     {
         foreach (var change in batch.Changes)
         {
-            if (Keys.TryParseRun(change.Key, keys.AllQueued) is not var (job, runId))
+            if (Keys.TryParseRun(change.Key, _keys.AllQueued) is not var (job, runId))
             {
                 continue;
             }
@@ -143,7 +147,7 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
     {
         foreach (var gone in batch.Changes.OfType<KeyChange.Deleted>())
         {
-            if (Keys.TryParseRun(gone.Key, keys.AllOwed) is var (job, runId))
+            if (Keys.TryParseRun(gone.Key, _keys.AllOwed) is var (job, runId))
             {
                 AwaitEnding(batch, job.Value, runId, now);
             }
@@ -154,7 +158,7 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
     {
         foreach (var change in changes)
         {
-            if (keys.TryParseKiller(change.Key) is not var (job, runId))
+            if (_keys.TryParseKiller(change.Key) is not var (job, runId))
             {
                 continue;
             }
@@ -175,7 +179,7 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
     {
         foreach (var change in changes)
         {
-            var id = keys.WorkerOf(change.Key);
+            var id = _keys.WorkerOf(change.Key);
             if (change is not KeyChange.Put put)
             {
                 if (Workers.Remove(id, now))
@@ -195,40 +199,11 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
         }
     }
 
-    /// <summary>What the log answered.</summary>
-    public void Answer(EndingQuestion question, IReadOnlyList<EndedRun> found, DateTimeOffset now)
-    {
-        Questions.NoteAnswered();
-        switch (question)
-        {
-            case EndingQuestion.Jobs(var names):
-                var byJob = found.ToLookup(run => run.Job);
-                foreach (var name in names)
-                {
-                    if (Jobs.Find(name) is { } job)
-                    {
-                        Load(job, byJob[name]);
-                    }
-                }
-
-                break;
-            case EndingQuestion.Runs(var awaited):
-                var byRun = found.ToLookup(run => (run.Job, run.RunId));
-                foreach (var run in awaited)
-                {
-                    TakeEnding(run, byRun[(run.Job, run.RunId)].FirstOrDefault(), now);
-                }
-
-                break;
-        }
-    }
-
     /// <summary>Time has passed.</summary>
     public void Tick(DateTimeOffset now)
     {
         Workers.Expire(now);
-        var passed = now - (_ticked ?? now);
-        if (passed < TimeSpan.Zero)
+        if (now < _ticked)
         {
             foreach (var job in Jobs.Sorted)
             {
@@ -236,29 +211,8 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
             }
         }
 
+        Endings.LoadInTurn(now - (_ticked ?? now));
         _ticked = now;
-        _loadsDue += Math.Clamp(passed / AllAreLoadedIn, 0, 1) * Jobs.Sorted.Count;
-        for (; _loadsDue >= 1 && Jobs.Sorted.Count > 0; _loadsDue--)
-        {
-            var index = Jobs.IndexOf(_loadedUpTo + '\0');
-            _loadedUpTo = Jobs.Sorted[index < Jobs.Sorted.Count ? index : 0].Name;
-            Questions.Load(_loadedUpTo);
-        }
-    }
-
-    private void Load(JobEntry job, IEnumerable<EndedRun> runs)
-    {
-        var isFirst = job.Endings.IsUnknown;
-        var found = job.Load(runs, Jobs.Share);
-        if (isFirst || found.Count > 0)
-        {
-            Note(new ClusterChange.EndingsRead(job));
-        }
-
-        foreach (var (run, endings) in found)
-        {
-            Note(new ClusterChange.Recorded(job, run, endings, isFirst));
-        }
     }
 
     private void Note(ClusterChange change)
@@ -273,35 +227,7 @@ internal sealed class ClusterState(Keys keys, CronZone defaultZone)
     {
         if (!batch.IsOtherData && Jobs.Find(job) is not null)
         {
-            Questions.Await(job, runId, now);
-        }
-    }
-
-    private void TakeEnding(AwaitedRun awaited, EndedRun? found, DateTimeOffset now)
-    {
-        if (Jobs.Find(awaited.Job) is not { } job)
-        {
-            Questions.Forget(awaited);
-            return;
-        }
-
-        switch (found is null ? Addition.Known : job.Add(found, Jobs.Share))
-        {
-            case Addition.Added:
-                Note(new ClusterChange.Recorded(job, found!, job.Endings.Unpack(), IsFirstRead: false));
-                break;
-            case Addition.OutOfOrder:
-                Questions.Load(awaited.Job);
-                break;
-        }
-
-        if (found is null or { Status: RunStatus.Lost })
-        {
-            Questions.AskAgain(awaited with { IsLost = found is not null }, now);
-        }
-        else
-        {
-            Questions.Forget(awaited);
+            EndingQueries.Await(job, runId, now);
         }
     }
 }

@@ -3,35 +3,24 @@ using Dts.Common.Etcd;
 
 namespace Dts.Master.Views;
 
-/// <summary>The cluster as this master sees it: lists are answered from here, and ask neither etcd nor the log.</summary>
-/// <remarks>Thread-safe. Questions and changes take turns; none of them waits for anything else.</remarks>
+/// <summary>The cluster as this master sees it. It answers lists, without a read of etcd or the log.</summary>
+/// <remarks>Thread-safe. Questions and changes take turns, and wait for nothing else.</remarks>
 internal sealed class ClusterView(ClusterState state)
 {
-    /// <summary>How old an answer may be; an older one would tell of workers and runs that are long gone.</summary>
+    /// <summary>How old an answer may be. An older one would show workers and runs that are long gone.</summary>
     public static readonly TimeSpan OldestAnswer = TimeSpan.FromMinutes(1);
+
+    /// <summary>How many tables in etcd the view waits for: jobs, runs, the queue, requests to kill, workers.</summary>
+    public const int Tables = 5;
 
     private readonly Lock _gate = new();
     private readonly ConcurrentBag<Func<TimeSpan>> _cutOffs = [];
     private readonly List<Action<ClusterState, IReadOnlyList<ClusterChange>>> _observers = [];
-    private int _tablesToCome = Enum.GetValues<Table>().Length;
-
-    /// <summary>A table in etcd whose first listing the view waits for.</summary>
-    public enum Table
-    {
-        Jobs,
-
-        Runs,
-
-        Queue,
-
-        Kills,
-
-        Workers,
-    }
+    private int _tablesToCome = Tables;
 
     public bool IsListed => Volatile.Read(ref _tablesToCome) <= 0;
 
-    /// <summary>For how long changes in etcd have not come; zero = they come.</summary>
+    /// <summary>The time since changes in etcd stopped coming; zero = they come.</summary>
     public TimeSpan CutOff => _cutOffs.Select(cutOff => cutOff()).Append(TimeSpan.Zero).Max();
 
     /// <exception cref="EtcdException">The tables have not been listed yet, or have not been followed for too long.</exception>
@@ -53,15 +42,15 @@ internal sealed class ClusterView(ClusterState state)
         return Take(question);
     }
 
-    /// <summary>A table of the view is kept by a watch.</summary>
-    /// <param name="cutOff">For how long its changes have not come.</param>
+    /// <summary>Adds a watch that keeps a table.</summary>
+    /// <param name="cutOff">The time since its changes stopped coming.</param>
     public void Follow(Func<TimeSpan> cutOff) => _cutOffs.Add(cutOff);
 
-    /// <summary>A table has been listed for the first time.</summary>
+    /// <summary>Notes the first listing of a table.</summary>
     public void NoteListed() => Interlocked.Decrement(ref _tablesToCome);
 
-    /// <summary>Tells of each change from now on, under the view's lock: the observer must not wait.</summary>
-    /// <remarks>Called before the view is kept. Also told are the first listings, until <see cref="IsListed"/>.</remarks>
+    /// <summary>Calls an observer with each later change, under the view's lock: it must not wait.</summary>
+    /// <remarks>Observers are added before the first listings, which they see, too.</remarks>
     public void Observe(Action<ClusterState, IReadOnlyList<ClusterChange>> observer)
     {
         _observers.Add(observer);
@@ -79,7 +68,7 @@ internal sealed class ClusterView(ClusterState state)
         return true;
     });
 
-    /// <summary>For the keeper of the view, which may look before all is listed.</summary>
+    /// <summary>Asks even if not all tables are listed.</summary>
     public T Take<T>(Func<ClusterState, T> take)
     {
         lock (_gate)

@@ -18,7 +18,7 @@ internal readonly struct EndingList
 
     private EndingList(byte[]? packed) => _packed = packed;
 
-    /// <summary>The endings have not been read; an empty list says that there are none.</summary>
+    /// <summary>The endings have not been read. An empty list means that there are none.</summary>
     public bool IsUnknown => _packed is null;
 
     /// <param name="endings">The oldest first; the latest <see cref="Kept"/> are taken.</param>
@@ -106,10 +106,10 @@ internal readonly struct EndingList
 /// <param name="DurationMs">Null = no command ran, or its end is not known.</param>
 internal readonly record struct Ending(RunStatus Status, long StartedAt, long? DurationMs)
 {
-    /// <summary>It needs somebody: it should have succeeded, and did not.</summary>
+    /// <summary>It needs attention: the run should have succeeded, and did not.</summary>
     public bool IsBad => IsBadStatus(Status);
 
-    /// <summary>It says nothing of the job: no run took place, by rule or by request.</summary>
+    /// <summary>It says nothing about the job: no run took place, by rule or by request.</summary>
     public bool IsNeutral => Status is RunStatus.Skipped or RunStatus.Cancelled;
 
     public static bool IsBadStatus(RunStatus status) =>

@@ -3,7 +3,7 @@ using Dts.Master.Logs;
 
 namespace Dts.Master.Views;
 
-/// <summary>Which jobs or runs a list shows: those that match all its words. <see cref="FilterParser"/> has the language.</summary>
+/// <summary>The words that the jobs or runs of a list must all match. <see cref="FilterParser"/> has the language.</summary>
 internal sealed record Filter(IReadOnlyList<FilterTerm> Terms)
 {
     private static readonly RunStatus[] AllEndings = Enum.GetValues<RunStatus>();
@@ -13,11 +13,11 @@ internal sealed record Filter(IReadOnlyList<FilterTerm> Terms)
     public bool IsEverything => Terms.Count == 0;
 
     /// <param name="now">The moment that durations such as <c>next:&lt;1h</c> count from.</param>
-    /// <exception cref="FormatException">A word cannot be read; the message names it, and what was probably meant.</exception>
+    /// <exception cref="FormatException">A word cannot be read; the message names it and the one that was probably meant.</exception>
     public static Filter Parse(string text, DateTimeOffset now) => new(FilterParser.Parse(text, now));
 
-    /// <summary>The same question to the log.</summary>
-    /// <param name="jobsOf">The jobs that a word such as label:team=pay means: the log knows names only. Null = it means none.</param>
+    /// <summary>The filter as a query to the log.</summary>
+    /// <param name="jobsOf">Returns the jobs that a word such as label:team=pay means, because the log knows only names.</param>
     /// <exception cref="FormatException">The log cannot answer a word; the message names it.</exception>
     public LogQuery ToLogQuery(LogCursor? after = null, int limit = 50, Func<FilterTerm, IReadOnlyList<string>>? jobsOf = null)
     {
@@ -27,10 +27,7 @@ internal sealed record Filter(IReadOnlyList<FilterTerm> Terms)
         {
             query = term switch
             {
-                FilterTerm.Text { IsNegated: false } text when query.Text is null => query with { Text = text.Part },
                 FilterTerm.Job { IsNegated: false, Names: [var name] } when query.Job is null => query with { Job = name },
-                FilterTerm.Worker { IsNegated: false, Ids: [var id] } when query.Worker is null => query with { Worker = id },
-                FilterTerm.Trigger { IsNegated: false, Triggers: [var one] } when query.Trigger is null => query with { Trigger = one },
                 FilterTerm.Text text => query.And(LogField.Text, [text.Part], text.IsNegated),
                 FilterTerm.Job job => query.And(LogField.Job, job.Names, job.IsNegated),
                 FilterTerm.Worker worker => query.And(LogField.Worker, worker.Ids, worker.IsNegated),
@@ -39,7 +36,7 @@ internal sealed record Filter(IReadOnlyList<FilterTerm> Terms)
                 FilterTerm.Since since => since.IsNegated ? EndAt(query, since.At) : BeginAt(query, since.At),
                 FilterTerm.Until until => until.IsNegated ? BeginAt(query, until.At) : EndAt(query, until.At),
                 FilterTerm.Ending => query,
-                _ => throw Refuse(term, "it is asked of jobs, and runs do not have it"),
+                _ => throw Refuse(term, "only jobs have it"),
             };
             if (term is FilterTerm.Ending(_, var isNegated, var statuses))
             {
@@ -57,5 +54,5 @@ internal sealed record Filter(IReadOnlyList<FilterTerm> Terms)
     private static LogQuery EndAt(LogQuery query, DateTimeOffset at) => query with { Until = query.Until < at ? query.Until : at };
 
     private static FormatException Refuse(FilterTerm term, string why) =>
-        new($"filter has {FilterParser.Quote(term.Word)}, which is no question to runs: {why}");
+        new($"filter has {FilterParser.Quote(term.Word)}, which does not apply to runs: {why}");
 }

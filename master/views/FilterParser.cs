@@ -8,8 +8,8 @@ namespace Dts.Master.Views;
 
 /// <summary>
 /// Reads the language of filters: <c>state:failing label:team=pay -worker:w1 next:&lt;1h "two words"</c>. Blanks separate words, and all
-/// words must match. A word with a key asks one thing, any other word is a text. <c>|</c> separates values of which one must match,
-/// <c>-</c> before a word negates it, and quotes keep blanks, colons and bars.
+/// words must match. A word with a key asks for one property, any other word is a text. <c>|</c> separates alternative values, <c>-</c>
+/// before a word negates it, and quotes keep blanks, colons and bars.
 /// </summary>
 internal static class FilterParser
 {
@@ -45,26 +45,27 @@ internal static class FilterParser
 
     private static IEnumerable<Written> Split(string text)
     {
-        var (word, start, isQuoted) = (new Written.Builder(), 0, false);
+        var (word, plain, isThere) = (new StringBuilder(), new StringBuilder(), false);
+        var (start, isQuoted) = (0, false);
         for (var i = 0; i < text.Length; i++)
         {
             if (text[i] == '"')
             {
                 isQuoted = !isQuoted;
                 start = isQuoted ? i : start;
-                word.Quote();
+                isThere = true;
             }
             else if (isQuoted && text[i] == '\\' && i + 1 < text.Length && text[i + 1] is '"' or '\\')
             {
-                word.Add(text[++i], isQuoted);
+                Add(text[++i]);
             }
             else if (isQuoted || !char.IsWhiteSpace(text[i]))
             {
-                word.Add(text[i], isQuoted);
+                Add(text[i]);
             }
-            else if (word.Take() is { } written)
+            else if (isThere)
             {
-                yield return written;
+                yield return Take();
             }
         }
 
@@ -74,22 +75,38 @@ internal static class FilterParser
                 $"filter has {Quote(text[(start + 1)..])} behind a quote that is not closed; expected a second quote");
         }
 
-        if (word.Take() is { } last)
+        if (isThere)
         {
-            yield return last;
+            yield return Take();
+        }
+
+        void Add(char letter)
+        {
+            word.Append(letter);
+            plain.Append(isQuoted ? '\0' : letter);
+            isThere = true;
+        }
+
+        Written Take()
+        {
+            var taken = new Written($"{word}", $"{plain}");
+            word.Clear();
+            plain.Clear();
+            isThere = false;
+            return taken;
         }
     }
 
     private static FilterTerm Read(Written word, DateTimeOffset now)
     {
-        var isNegated = word.IsPlainAt(0, '-');
+        var isNegated = word.Plain.StartsWith('-');
         var rest = isNegated ? word.From(1) : word;
         if (rest.Text.Length == 0)
         {
             throw Wrong(word, "a text, or a key with its value");
         }
 
-        if (rest.FindPlain(':') is not (> 0 and var colon))
+        if (rest.Plain.IndexOf(':') is not (> 0 and var colon))
         {
             return new FilterTerm.Text(word.Text, isNegated, rest.Text);
         }
@@ -105,8 +122,8 @@ internal static class FilterParser
         "state" => new FilterTerm.State(word.Text, isNegated, Choose(word, value, Enum.GetValues<JobState>(), WordOf)),
         "ending" => new FilterTerm.Ending(word.Text, isNegated, Choose(word, value, Enum.GetValues<RunStatus>(), status => status.Word())),
         "trigger" => new FilterTerm.Trigger(word.Text, isNegated, Choose(word, value, Triggers, trigger => trigger)),
-        "worker" => new FilterTerm.Worker(word.Text, isNegated, value.SplitPlain('|')),
-        "job" => new FilterTerm.Job(word.Text, isNegated, value.SplitPlain('|')),
+        "worker" => new FilterTerm.Worker(word.Text, isNegated, value.Values()),
+        "job" => new FilterTerm.Job(word.Text, isNegated, value.Values()),
         "user" => new FilterTerm.User(word.Text, isNegated, value.Text),
         "label" => value.Text.Split('=', 2) is [var name, var wanted]
             ? new FilterTerm.Label(word.Text, isNegated, name, wanted)
@@ -142,7 +159,7 @@ internal static class FilterParser
     private static List<T> Choose<T>(Written word, Written value, IEnumerable<T> all, Func<T, string> wordOf)
     {
         List<T> chosen = [];
-        foreach (var one in value.SplitPlain('|'))
+        foreach (var one in value.Values())
         {
             var found = all.Where(candidate => wordOf(candidate).Equals(one, StringComparison.OrdinalIgnoreCase)).ToList();
             chosen.Add(found.Count > 0 ? found[0] : throw Wrong(word, $"one of {string.Join(", ", all.Select(wordOf))}"));
@@ -170,68 +187,24 @@ internal static class FilterParser
     private static FormatException Wrong(Written word, string expected) =>
         new($"filter has {Quote(word.Text)}; expected {expected}");
 
-    /// <summary>A word without its quotes, which remembers the letters that stood between quotes.</summary>
-    private sealed record Written(string Text, IReadOnlyList<bool> IsQuoted)
+    /// <summary>A word without its quotes.</summary>
+    /// <param name="Plain">The same letters, but NUL for those between quotes: they have no special meaning.</param>
+    private readonly record struct Written(string Text, string Plain)
     {
-        public bool IsPlainAt(int index, char letter) => index < Text.Length && Text[index] == letter && !IsQuoted[index];
+        public Written From(int index) => new(Text[index..], Plain[index..]);
 
-        public int FindPlain(char letter)
+        /// <summary>The values between bars.</summary>
+        public List<string> Values()
         {
-            for (var i = 0; i < Text.Length; i++)
+            List<string> values = [];
+            var start = 0;
+            foreach (var value in Plain.Split('|'))
             {
-                if (IsPlainAt(i, letter))
-                {
-                    return i;
-                }
+                values.Add(Text.Substring(start, value.Length));
+                start += value.Length + 1;
             }
 
-            return -1;
-        }
-
-        public Written From(int index) => new(Text[index..], [.. IsQuoted.Skip(index)]);
-
-        public List<string> SplitPlain(char separator)
-        {
-            List<string> parts = [];
-            for (var rest = this; ; rest = rest.From(rest.FindPlain(separator) + 1))
-            {
-                var end = rest.FindPlain(separator);
-                parts.Add(end < 0 ? rest.Text : rest.Text[..end]);
-                if (parts[^1].Length == 0)
-                {
-                    throw Wrong(this, "a value on each side of '|'");
-                }
-
-                if (end < 0)
-                {
-                    return parts;
-                }
-            }
-        }
-
-        public sealed class Builder
-        {
-            private readonly StringBuilder _text = new();
-            private List<bool> _isQuoted = [];
-            private bool _isThere;
-
-            public void Quote() => _isThere = true;
-
-            public void Add(char letter, bool isQuoted)
-            {
-                _isThere = true;
-                _text.Append(letter);
-                _isQuoted.Add(isQuoted);
-            }
-
-            /// <summary>The word, and the next one begins; null = there is none.</summary>
-            public Written? Take()
-            {
-                var word = _isThere ? new Written(_text.ToString(), _isQuoted) : null;
-                _text.Clear();
-                (_isQuoted, _isThere) = ([], false);
-                return word;
-            }
+            return values.Contains("") ? throw Wrong(this, "a value on each side of '|'") : values;
         }
     }
 }

@@ -10,10 +10,10 @@ internal abstract record FilterTerm
     /// <summary>The word as it was written, for messages.</summary>
     public string Word { get; }
 
-    /// <summary>It was written with '-': what it names is left out.</summary>
+    /// <summary>It was written with '-', and leaves out what it names.</summary>
     public bool IsNegated { get; }
 
-    /// <summary>A part of the name, the command or the description, in any case of its letters; for a run also of its error.</summary>
+    /// <summary>A part of the name, the command or the description, in upper or lower case; for a run also of its error.</summary>
     public sealed record Text(string Word, bool IsNegated, string Part) : FilterTerm(Word, IsNegated);
 
     /// <summary>One of these jobs.</summary>

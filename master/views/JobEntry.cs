@@ -4,15 +4,15 @@ using Dts.Master.Logs;
 
 namespace Dts.Master.Views;
 
-/// <summary>A job in the view: what lists show and filters ask, and how its latest runs ended.</summary>
+/// <summary>A job in the view: what lists show and filters ask for, and how its latest runs ended.</summary>
 /// <remarks>Not thread-safe; <see cref="ClusterState"/> owns it. A hundred thousand of them must stay small.</remarks>
-internal sealed class JobEntry(string name)
+internal sealed class JobEntry(string name) : IJobFace
 {
     private const uint NoNext = uint.MaxValue;
 
     private Rare _rare = Rare.None;
-    private LastRare? _lastRare; // Null = nothing of it is other than usual.
-    private uint _nextAt; // Seconds since the epoch, which go until 2106; 0 = not computed yet.
+    private LastRare? _lastRare; // Null = all of it is as usual.
+    private uint _nextAt; // Seconds since the epoch, until 2106; 0 = not computed yet.
     private uint _lastPlanTime; // The same.
     private RunStatus _lastStatus;
 
@@ -26,7 +26,7 @@ internal sealed class JobEntry(string name)
 
     public string User => _rare.User;
 
-    /// <summary>Who is told of its runs beside the rules; null = nobody.</summary>
+    /// <summary>The job's own alert, in addition to the rules; null = none.</summary>
     public JobAlert? Alert => _rare.Alert;
 
     /// <summary>Why no worker can run it; empty = workers can.</summary>
@@ -38,7 +38,7 @@ internal sealed class JobEntry(string name)
 
     public EndingList Endings { get; private set; }
 
-    /// <summary>The latest ending that says something of the job needs somebody.</summary>
+    /// <summary>The latest ending that says something about the job needs attention.</summary>
     public bool IsFailing { get; private set; }
 
     public RunStatus? LastStatus => HasRuns ? _lastStatus : null;
@@ -54,7 +54,7 @@ internal sealed class JobEntry(string name)
 
     public string LastErr => _lastRare?.Err ?? "";
 
-    /// <summary>The last line of its output, kept if it needs somebody.</summary>
+    /// <summary>The last line of its output, kept if the run needs attention.</summary>
     public string LastLine => _lastRare?.Line ?? "";
 
     public string LastRunId => _lastRare?.RunId ?? RunId.Of(LastPlanTime);
@@ -71,7 +71,7 @@ internal sealed class JobEntry(string name)
             : Rare.None;
     }
 
-    /// <summary>Its value in etcd is no job.</summary>
+    /// <summary>Its value in etcd is not a job.</summary>
     public void TakeUnreadable(string why) =>
         (Command, Timing, IsEnabled, _nextAt, _rare) = ("", Timing.Unreadable, false, 0, Rare.None with { Broken = why });
 
@@ -91,12 +91,12 @@ internal sealed class JobEntry(string name)
         return _nextAt == NoNext ? null : _nextAt;
     }
 
-    /// <summary>The clock was stepped back: plan times that had passed are to come again.</summary>
+    /// <summary>The clock was set back: plan times that had passed are ahead again.</summary>
     public void ForgetNext() => _nextAt = 0;
 
-    /// <summary>Replaces what is known of its runs.</summary>
-    /// <param name="runs">Its latest ones, in any order.</param>
-    /// <returns>Those that were not known, the oldest first, each with the endings up to it.</returns>
+    /// <summary>Replaces the known endings.</summary>
+    /// <param name="runs">The latest ended runs, in any order.</param>
+    /// <returns>The runs that were not known, the oldest first, each with the endings up to it.</returns>
     public IReadOnlyList<(EndedRun Run, IReadOnlyList<Ending> Endings)> Load(IEnumerable<EndedRun> runs, Func<string, string> share)
     {
         List<EndedRun> sorted = [.. runs.OrderBy(run => run.StartTime).ThenBy(run => run.RunId, StringComparer.Ordinal)];
@@ -139,7 +139,7 @@ internal sealed class JobEntry(string name)
         return Addition.Added;
     }
 
-    /// <summary>How many endings in a row, up to the latest one, need somebody; those that say nothing are passed over.</summary>
+    /// <summary>How many endings in a row, up to the latest one, need attention, not counting neutral ones.</summary>
     public static int StreakOf(IReadOnlyList<Ending> endings) =>
         endings.Reverse().Where(ending => !ending.IsNeutral).TakeWhile(ending => ending.IsBad).Count();
 
@@ -172,36 +172,36 @@ internal sealed class JobEntry(string name)
         _lastRare = runId is null && run.Err.Length + line.Length == 0 ? null : new LastRare(runId, run.Err, line);
     }
 
-    /// <summary>What most jobs do not have.</summary>
+    /// <summary>Members that most jobs do not have.</summary>
     private sealed record Rare(
         string Description, IReadOnlyList<KeyValuePair<string, string>> Labels, string User, string Broken, JobAlert? Alert = null)
     {
         public static Rare None { get; } = new("", [], "", "");
     }
 
-    /// <summary>What most runs do not have.</summary>
+    /// <summary>Members that most runs do not have.</summary>
     /// <param name="RunId">Null = the schedule's own of the plan time.</param>
     private sealed record LastRare(string? RunId, string Err, string Line);
 }
 
-/// <summary>What became of an ending that was to be added to those of its job.</summary>
+/// <summary>The outcome of adding an ending to those of its job.</summary>
 internal enum Addition
 {
     Added,
 
     Known,
 
-    /// <summary>It is not the newest: all endings of the job are to be loaded.</summary>
+    /// <summary>It is not the newest: all endings of the job must be loaded.</summary>
     OutOfOrder,
 }
 
-/// <summary>When a job fires, as it is saved and as it is understood. Jobs of equal texts share one.</summary>
-/// <param name="TimeZone">As it is saved: empty = the setting's.</param>
-/// <param name="Schedule">Null = the texts are no schedule.</param>
+/// <summary>When a job fires: the saved texts, and the schedule that they mean. Jobs with equal texts share one.</summary>
+/// <param name="TimeZone">Empty = the setting's.</param>
+/// <param name="Schedule">Null = the texts are not a schedule.</param>
 internal sealed record Timing(string CronExpr, string TimeZone, JobSchedule? Schedule)
 {
     public static Timing Unreadable { get; } = new("", "", null);
 
-    /// <summary>The schedule in words, made when they are first asked for; empty = there is no schedule.</summary>
+    /// <summary>The schedule in words; empty = there is no schedule.</summary>
     public string Words => field ??= Schedule?.Expression.Describe(Schedule.Zone) ?? "";
 }

@@ -6,7 +6,7 @@ namespace Dts.Master.Views;
 /// <summary>A page of the jobs that match a filter, in some order.</summary>
 internal sealed record JobListQuery(Filter Filter, JobOrder Order, JobCursor? After, int Limit)
 {
-    /// <summary>The page, and how many jobs match.</summary>
+    /// <summary>The page, and the number of jobs that match.</summary>
     public JobPage Of(ClusterState state, DateTimeOffset now)
     {
         var sorted = state.Jobs.Sorted;
@@ -37,15 +37,15 @@ internal sealed record JobListQuery(Filter Filter, JobOrder Order, JobCursor? Af
 }
 
 /// <param name="Total">How many jobs match the filter, on all pages.</param>
-/// <param name="Next">Asks for what follows; null = there is nothing more.</param>
+/// <param name="Next">The next page begins here; null = this is the last page.</param>
 internal sealed record JobPage(IReadOnlyList<JobRow> Jobs, int Total, string? Next);
 
-/// <summary>The order of a list of jobs; jobs of one rank are in the order of their names.</summary>
+/// <summary>The order of a list of jobs. Jobs of one rank are in the order of their names.</summary>
 /// <remarks>
 /// A job's place is a number: its rank, and below that its index among all jobs by name. So places are sorted as numbers, and a place leads
 /// back to its job.
 /// </remarks>
-internal abstract record JobOrder(string Word)
+internal sealed record JobOrder(string Word)
 {
     public const string Expected = "name, next, last or state, with '-' before it for the reverse";
     public const long RankEnd = 1L << 34; // Above all seconds since the epoch until 2514.
@@ -53,19 +53,17 @@ internal abstract record JobOrder(string Word)
     private const int IndexBits = 28;
     private const long Last = RankEnd - 1;
 
+    private static readonly JobState[] MostUrgentFirst =
+    [
+        JobState.Failing, JobState.Broken, JobState.Running, JobState.Queued, JobState.Unknown, JobState.New, JobState.Well,
+        JobState.Paused,
+    ];
+
+    private bool IsReversed => Word[0] == '-';
+
     /// <returns>Null = the text names no order.</returns>
-    public static JobOrder? Find(string text) => text switch
-    {
-        "name" => new ByName(),
-        "-name" => new ByNameReversed(),
-        "next" => new ByNext(false),
-        "-next" => new ByNext(true),
-        "last" => new ByLast(false),
-        "-last" => new ByLast(true),
-        "state" => new ByState(false),
-        "-state" => new ByState(true),
-        _ => null,
-    };
+    public static JobOrder? Find(string text) =>
+        text is "name" or "-name" or "next" or "-next" or "last" or "-last" or "state" or "-state" ? new JobOrder(text) : null;
 
     public static long RankOf(long place) => place >> IndexBits;
 
@@ -75,56 +73,31 @@ internal abstract record JobOrder(string Word)
         Place(Math.Clamp(RankOf(index, job, state, now), 0, Last), index);
 
     /// <summary>The first place behind that of a job, which may have gone meanwhile.</summary>
-    public virtual long PlaceAfter(JobCursor cursor, ClusterState state) => Place(cursor.Rank, state.Jobs.IndexOf(cursor.Name + '\0'));
+    public long PlaceAfter(JobCursor cursor, ClusterState state) => Word == "-name"
+        ? Place(Last - state.Jobs.IndexOf(cursor.Name) + 1, 0)
+        : Place(cursor.Rank, state.Jobs.IndexOf(cursor.Name + '\0'));
 
-    protected abstract long RankOf(int index, JobEntry job, ClusterState state, DateTimeOffset now);
+    private long RankOf(int index, JobEntry job, ClusterState state, DateTimeOffset now) => Word switch
+    {
+        "name" => 0,
+        "-name" => Last - index,
+        "next" or "-next" => RankOf(job.NextAfter(now.ToUnixTimeSeconds())),
+        "last" or "-last" => RankOf(job.HasRuns ? job.LastStart / 1000 : null), // The start of the latest run that has ended.
+        "state" => Array.IndexOf(MostUrgentFirst, state.StateOf(job)),
+        "-state" => MostUrgentFirst.Length - Array.IndexOf(MostUrgentFirst, state.StateOf(job)),
+        _ => throw new System.Diagnostics.UnreachableException(),
+    };
+
+    /// <summary>Jobs without a value come last in both directions.</summary>
+    private long RankOf(long? value) => value is not { } known ? Last : IsReversed ? Last - 1 - known : known;
 
     private static long Place(long rank, int index) => (rank << IndexBits) | (uint)index;
-
-    private sealed record ByName() : JobOrder("name")
-    {
-        protected override long RankOf(int index, JobEntry job, ClusterState state, DateTimeOffset now) => 0;
-    }
-
-    private sealed record ByNameReversed() : JobOrder("-name")
-    {
-        public override long PlaceAfter(JobCursor cursor, ClusterState state) => Place(Last - state.Jobs.IndexOf(cursor.Name) + 1, 0);
-
-        protected override long RankOf(int index, JobEntry job, ClusterState state, DateTimeOffset now) => Last - index;
-    }
-
-    /// <summary>Jobs without a next plan time come last either way.</summary>
-    private sealed record ByNext(bool IsReversed) : JobOrder(IsReversed ? "-next" : "next")
-    {
-        protected override long RankOf(int index, JobEntry job, ClusterState state, DateTimeOffset now) =>
-            job.NextAfter(now.ToUnixTimeSeconds()) is not { } next ? Last : IsReversed ? Last - 1 - next : next;
-    }
-
-    /// <summary>By the start of the latest run that has ended; jobs without one come last either way.</summary>
-    private sealed record ByLast(bool IsReversed) : JobOrder(IsReversed ? "-last" : "last")
-    {
-        protected override long RankOf(int index, JobEntry job, ClusterState state, DateTimeOffset now) =>
-            !job.HasRuns ? Last : IsReversed ? Last - 1 - (job.LastStart / 1000) : job.LastStart / 1000;
-    }
-
-    /// <summary>Those that need somebody first.</summary>
-    private sealed record ByState(bool IsReversed) : JobOrder(IsReversed ? "-state" : "state")
-    {
-        private static readonly JobState[] MostUrgentFirst =
-        [
-            JobState.Failing, JobState.Broken, JobState.Running, JobState.Queued, JobState.Unknown, JobState.New, JobState.Well,
-            JobState.Paused,
-        ];
-
-        protected override long RankOf(int index, JobEntry job, ClusterState state, DateTimeOffset now) =>
-            Array.IndexOf(MostUrgentFirst, state.StateOf(job)) is var rank && IsReversed ? MostUrgentFirst.Length - rank : rank;
-    }
 }
 
-/// <summary>A place between two jobs in an order. It stays right when jobs come and go.</summary>
-internal sealed record JobCursor(string Order, long Rank, string Name)
+/// <summary>A place between two jobs in an order. It stays valid when jobs come and go.</summary>
+internal readonly record struct JobCursor(string Order, long Rank, string Name)
 {
-    /// <returns>Null = it is no cursor of this order.</returns>
+    /// <returns>Null = the text is not a cursor of this order.</returns>
     public static JobCursor? Parse(string text, JobOrder order) =>
         CursorText.Read(text, 3) is [var word, var rank, { Length: > 0 } name]
         && word == order.Word

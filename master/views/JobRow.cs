@@ -59,7 +59,7 @@ internal sealed record JobRow(
 /// <param name="StartedAt">Of a run that did not start: when that was decided.</param>
 /// <param name="DurationMs">Null = no command ran, or its end is not known.</param>
 /// <param name="Err">Why it did not succeed; empty = it did.</param>
-/// <param name="LastLine">The last line of its output, if the run needs somebody; empty = none, or not known.</param>
+/// <param name="LastLine">The last line of its output, if the run needs attention; empty = none, or not known.</param>
 internal sealed record LastRun(
     string RunId, RunStatus Ending, DateTime PlanTime, DateTime StartedAt, long? DurationMs, string Worker, string Err, string LastLine)
 {
@@ -78,7 +78,7 @@ internal sealed record LastRun(
 
 /// <summary>One of the last endings of a job.</summary>
 /// <param name="StartedAt">To the second; of a run that did not start: when that was decided.</param>
-/// <param name="DurationMs">To a part in two thousand; null = no command ran, or its end is not known.</param>
+/// <param name="DurationMs">Rounded to a part in two thousand; null = no command ran, or its end is not known.</param>
 internal sealed record EndingRow(RunStatus Ending, DateTime StartedAt, long? DurationMs)
 {
     public static EndingRow Of(Ending ending) =>

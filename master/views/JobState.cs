@@ -3,11 +3,11 @@ using Dts.Common.Hosting;
 
 namespace Dts.Master.Views;
 
-/// <summary>How a job stands, in one word: the first of these that is true of it.</summary>
+/// <summary>The state of a job: the first of these that applies.</summary>
 [JsonConverter(typeof(CamelCaseEnumConverter<JobState>))]
 internal enum JobState
 {
-    /// <summary>No worker can run it as it is saved.</summary>
+    /// <summary>No worker can run the saved definition.</summary>
     Broken,
 
     Paused,

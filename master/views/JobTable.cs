@@ -3,10 +3,10 @@ using Dts.Common.Jobs;
 
 namespace Dts.Master.Views;
 
-/// <summary>The jobs of the view, in the order of their names, by which they are found.</summary>
+/// <summary>The jobs of the view, sorted by name.</summary>
 /// <remarks>
-/// Not thread-safe; <see cref="ClusterState"/> owns it. etcd lists jobs in their order, so a first load only appends; a job that comes
-/// later moves a part of a list of references.
+/// Not thread-safe; <see cref="ClusterState"/> owns it. etcd lists jobs in this order, so a first load only appends. A later job moves
+/// a part of the list of references.
 /// </remarks>
 internal sealed class JobTable(CronZone defaultZone)
 {
@@ -14,7 +14,7 @@ internal sealed class JobTable(CronZone defaultZone)
 
     private readonly List<JobEntry> _sorted = [];
 
-    // Most jobs of a cluster say the same in many places.
+    // Most jobs of a cluster have many equal texts.
     private readonly Dictionary<(string CronExpr, string TimeZone), Timing> _timings = [];
     private readonly Dictionary<string, string> _texts = [];
     private readonly Dictionary<string, IReadOnlyList<KeyValuePair<string, string>>> _labels = [];
@@ -122,7 +122,7 @@ internal sealed class JobTable(CronZone defaultZone)
             return [];
         }
 
-        // With lengths: any letter may stand in a label.
+        // With lengths, because a label may contain any letter.
         var key = string.Concat(labels.Select(label => $"{label.Key.Length} {label.Value.Length} {label.Key}{label.Value}"));
         if (!_labels.TryGetValue(key, out var shared))
         {
@@ -133,7 +133,7 @@ internal sealed class JobTable(CronZone defaultZone)
         return shared;
     }
 
-    /// <summary>Texts of jobs that are gone must not stay for ever: from a certain number on sharing begins again.</summary>
+    /// <summary>Forgets shared texts when there are many, because those of deleted jobs must not stay forever.</summary>
     private static void Bound<TKey, TValue>(Dictionary<TKey, TValue> shared)
         where TKey : notnull
     {

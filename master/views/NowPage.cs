@@ -3,12 +3,12 @@ using Dts.Master.Jobs;
 
 namespace Dts.Master.Views;
 
-/// <summary>The present moment in one answer: who needs somebody, what runs, what comes.</summary>
-/// <param name="AsOf">The time up to which etcd has been followed; earlier than <paramref name="At"/> while etcd cannot be.</param>
-/// <param name="NeedsYou">Jobs that need somebody, the worst first; at most 100, and <c>counts.needsYou</c> has their number.</param>
+/// <summary>The state of the cluster now: the jobs that need attention, the runs in flight, the next plan times.</summary>
+/// <param name="AsOf">The time up to which etcd has been followed; earlier than <paramref name="At"/> while etcd is away.</param>
+/// <param name="NeedsYou">Jobs that need attention, the worst first; at most 100. <c>counts.needsYou</c> has their number.</param>
 /// <param name="Running">Runs in flight, the oldest first; at most 100.</param>
 /// <param name="Next">The next plan time of each job that has one within the hour; at most 100.</param>
-/// <param name="Workers">Those that have left or claim nothing.</param>
+/// <param name="Workers">Workers that have left or claim nothing.</param>
 internal sealed record NowPage(
     DateTime At,
     DateTime AsOf,
@@ -20,12 +20,12 @@ internal sealed record NowPage(
 {
     private const int RowsMax = 100;
     private const int SlowFactor = 3;
-    private const long SlowAtLeastMs = 10_000; // Of runs of a few milliseconds each may once take a second.
+    private const long SlowAtLeastMs = 10_000; // A run that usually takes milliseconds may take a second once.
 
     private static readonly TimeSpan Ahead = TimeSpan.FromHours(1);
 
-    /// <param name="cutOff">For how long changes in etcd have not come.</param>
-    /// <param name="sees">The jobs that the caller may see; null = all. Workers are shown to everybody.</param>
+    /// <param name="cutOff">The time since changes in etcd stopped coming.</param>
+    /// <param name="sees">The jobs that the caller may see; null = all. Everybody sees the workers.</param>
     public static NowPage Of(ClusterState state, DateTimeOffset now, TimeSpan cutOff = default, Predicate<JobEntry>? sees = null)
     {
         var jobs = sees is null ? state.Jobs.Sorted : [.. state.Jobs.Sorted.Where(job => sees(job))];
@@ -70,14 +70,14 @@ internal sealed record NowPage(
                 Slots: workers.Where(worker => worker.State == WorkerRow.Live).Sum(worker => worker.Slots)),
             [.. needy.OrderBy(job => NeedyJob.RankOf(job.Reason)).ThenByDescending(job => job.Job.LastStart).Take(RowsMax)
                 .Select(job => new NeedyJob(job.Reason, slow.GetValueOrDefault(job.Job.Name), JobRow.Of(job.Job, state, now)))],
-            [.. running.OrderBy(run => run.Claimed).Take(RowsMax).Select(run => RunningRow.Of(run, state))],
+            [.. running.OrderBy(run => run.ClaimedAt).Take(RowsMax).Select(run => RunningRow.Of(run, state))],
             [.. coming.OrderBy(fire => fire.At).Take(RowsMax)
                 .Select(fire => new ComingFire(fire.Job.Name, DateTimeOffset.FromUnixTimeSeconds(fire.At).UtcDateTime))],
             [.. workers.Where(worker => worker.State is WorkerRow.Refusing or WorkerRow.Left)]);
     }
 
     /// <summary>For each job with a run far beyond its usual duration: the longest of these.</summary>
-    private static Dictionary<string, RunningRow> SlowestByJob(List<RunInSight> running, ClusterState state, DateTimeOffset now) =>
+    private static Dictionary<string, RunningRow> SlowestByJob(List<UnendedRun> running, ClusterState state, DateTimeOffset now) =>
         running.Select(run => RunningRow.Of(run, state))
             .Where(run => run.UsualMs is { } usual
                 && (now.UtcDateTime - run.StartedAt).TotalMilliseconds > Math.Max(SlowFactor * usual, SlowAtLeastMs))
@@ -89,11 +89,11 @@ internal sealed record NowPage(
 }
 
 /// <param name="Unknown">Jobs whose endings this master has not read yet.</param>
-/// <param name="Slots">How many runs the workers that claim can have at a time.</param>
+/// <param name="Slots">How many runs the claiming workers can have at a time.</param>
 internal sealed record NowCounts(
     int Jobs, int NeedsYou, int Failing, int Broken, int Paused, int Unknown, int Running, int Queued, int Workers, int Slots);
 
-/// <summary>A job that needs somebody.</summary>
+/// <summary>A job that needs attention.</summary>
 /// <param name="Reason">
 /// Its latest ending (<c>failed</c>, <c>timedOut</c>, <c>lost</c>, <c>missed</c>); <c>slow</c>: it runs for over three times its usual
 /// duration; <c>broken</c>: no worker can run it.
@@ -111,19 +111,19 @@ internal sealed record NeedyJob(string Reason, RunningRow? Slow, JobRow Job)
 }
 
 /// <summary>A run in flight.</summary>
-/// <param name="StartedAt">When it was to start: its plan time, or its claim if that was later.</param>
+/// <param name="StartedAt">Its plan time, or its claim if that was later.</param>
 /// <param name="UsualMs">The usual duration of its job; null = not known.</param>
 internal sealed record RunningRow(
     string JobName, string RunId, string Worker, string Trigger, int Attempt, DateTime PlanTime, DateTime StartedAt, long? UsualMs,
     bool IsKillAsked)
 {
-    public static RunningRow Of(RunInSight run, ClusterState state)
+    public static RunningRow Of(UnendedRun run, ClusterState state)
     {
-        var claimed = run.Claimed ?? run.Run.PlanTime;
-        var started = claimed > run.Run.NotBefore ? claimed : run.Run.NotBefore;
+        var claimed = run.ClaimedAt ?? run.PlanTime;
+        var started = claimed > run.NotBefore ? claimed : run.NotBefore;
         var usual = state.Jobs.Find(run.JobName) is { } job ? JobEntry.UsualOf(job.Endings.Unpack()) : null;
         return new RunningRow(
-            run.JobName, run.RunId, run.Worker, run.Run.Trigger, run.Run.Attempt, run.Run.PlanTime.UtcDateTime, started.UtcDateTime, usual,
+            run.JobName, run.RunId, run.ClaimedBy, run.Trigger, run.Attempt, run.PlanTime.UtcDateTime, started.UtcDateTime, usual,
             run.IsKillAsked);
     }
 }

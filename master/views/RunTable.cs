@@ -3,16 +3,17 @@ using Dts.Master.Jobs;
 
 namespace Dts.Master.Views;
 
-/// <summary>The runs that have not ended: in flight, or in the queue; and whose end is asked for.</summary>
+/// <summary>The runs that have not ended, in flight or in the queue, and the requests to end them.</summary>
 /// <remarks>
-/// Not thread-safe; <see cref="ClusterState"/> owns it. Flight and queue are watched apart, so a run that is being claimed may be in both
-/// for a moment, or in neither; what is in flight hides what is queued.
+/// Not thread-safe; <see cref="ClusterState"/> owns it. Two watches follow flight and queue, so a run that is being claimed may be in both
+/// for a moment, or in neither. A run in flight hides the queued one.
 /// </remarks>
 internal sealed class RunTable
 {
     private readonly Dictionary<string, Dictionary<string, Held>> _inFlight = [];
     private readonly Dictionary<string, Dictionary<string, RunSpec>> _queued = [];
-    private readonly Dictionary<(string Job, string RunId), long> _kills = []; // To the revision of the request; an empty run id = all.
+    // By run, the revision of the request; an empty run id = all runs.
+    private readonly Dictionary<(string Job, string RunId), long> _kills = [];
 
     public int QueuedCount => _queued.Keys.Sum(CountQueued);
 
@@ -62,21 +63,18 @@ internal sealed class RunTable
     }
 
     /// <summary>All runs, those in flight first.</summary>
-    public IReadOnlyList<RunInSight> List() => [.. _inFlight.Keys.SelectMany(InFlightOf), .. _queued.Keys.SelectMany(QueuedOf)];
+    public IReadOnlyList<UnendedRun> List() => [.. _inFlight.Keys.SelectMany(InFlightOf), .. _queued.Keys.SelectMany(QueuedOf)];
 
-    public IEnumerable<RunInSight> InFlightOf(string job) =>
-        !_inFlight.TryGetValue(job, out var runs)
-            ? []
-            : runs.Select(run => new RunInSight(
-                job, run.Key, run.Value.Run.Run, run.Value.Run.Worker, run.Value.Run.Claimed, IsKillAsked(job, run.Key, run.Value)));
+    public IEnumerable<UnendedRun> InFlightOf(string job) => _inFlight.TryGetValue(job, out var runs)
+        ? runs.Select(run => UnendedRun.InFlight(job, run.Key, run.Value.Run, IsKillAsked(job, run.Key, run.Value)))
+        : [];
 
-    public IEnumerable<RunInSight> QueuedOf(string job)
+    public IEnumerable<UnendedRun> QueuedOf(string job)
     {
         var running = _inFlight.GetValueOrDefault(job);
-        return !_queued.TryGetValue(job, out var waiting)
-            ? []
-            : waiting.Where(run => running?.ContainsKey(run.Key) != true)
-                .Select(run => new RunInSight(job, run.Key, run.Value, "", null, IsKillAsked: false));
+        return _queued.TryGetValue(job, out var waiting)
+            ? waiting.Where(run => running?.ContainsKey(run.Key) != true).Select(run => UnendedRun.InQueue(job, run.Key, run.Value))
+            : [];
     }
 
     private bool IsKillAsked(string job, string runId, Held held) =>

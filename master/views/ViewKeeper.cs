@@ -7,11 +7,11 @@ using Dts.Master.Logs;
 
 namespace Dts.Master.Views;
 
-/// <summary>Keeps the view up to date: by watches in etcd, and by asking the log for endings.</summary>
+/// <summary>Keeps the view up to date, by watches in etcd and by reading endings from the log.</summary>
 internal sealed class ViewKeeper(
     ClusterView view, EtcdClient etcd, Keys keys, ILogReader store, ForeignValues foreign, TimeProvider time, ILogger log)
 {
-    private const int ChangesAtOnce = 1000; // Between two of these, lists are answered.
+    private const int ChangesAtOnce = 1000; // Lists are answered in between.
 
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
@@ -20,13 +20,12 @@ internal sealed class ViewKeeper(
     public async Task RunAsync(CancellationToken stop)
     {
         await foreach (var ended in Task.WhenEach(
-            FollowAsync(
-                keys.Workers, ClusterView.Table.Workers, (state, batch) => state.ApplyWorkers(batch.Changes, Now, batch.IsLive), stop),
-            FollowAsync(keys.Jobs, ClusterView.Table.Jobs, (state, batch) => state.ApplyJobs(batch.Changes), stop),
-            FollowAsync(keys.AllRuns, ClusterView.Table.Runs, (state, batch) => state.ApplyRuns(batch, Now, Report), stop),
-            FollowAsync(keys.AllQueued, ClusterView.Table.Queue, (state, batch) => state.ApplyQueue(batch, Report), stop),
-            FollowAsync(keys.Killers, ClusterView.Table.Kills, (state, batch) => state.ApplyKills(batch.Changes), stop),
-            FollowAsync(keys.AllOwed, null, (state, batch) => state.ApplyOwed(batch, Now), stop),
+            FollowAsync(keys.Workers, (state, batch) => state.ApplyWorkers(batch.Changes, Now, batch.IsLive), stop),
+            FollowAsync(keys.Jobs, (state, batch) => state.ApplyJobs(batch.Changes), stop),
+            FollowAsync(keys.AllRuns, (state, batch) => state.ApplyRuns(batch, Now, Report), stop),
+            FollowAsync(keys.AllQueued, (state, batch) => state.ApplyQueue(batch, Report), stop),
+            FollowAsync(keys.Killers, (state, batch) => state.ApplyKills(batch.Changes), stop),
+            FollowAsync(keys.AllOwed, (state, batch) => state.ApplyOwed(batch, Now), stop, isTable: false),
             AskAsync(stop)))
         {
             await ended;
@@ -36,11 +35,11 @@ internal sealed class ViewKeeper(
     private DateTimeOffset Now => time.GetUtcNow();
 
     private async Task FollowAsync(
-        string prefix, ClusterView.Table? table, Action<ClusterState, ChangeBatch> apply, CancellationToken stop)
+        string prefix, Action<ClusterState, ChangeBatch> apply, CancellationToken stop, bool isTable = true)
     {
         var isListed = false;
         var watch = new Watch(etcd, prefix);
-        if (table is not null)
+        if (isTable)
         {
             view.Follow(() => watch.CutOff);
         }
@@ -52,7 +51,7 @@ internal sealed class ViewKeeper(
                 view.Change(state => apply(state, batch with { Changes = changes }));
             }
 
-            if (!isListed && table is not null)
+            if (!isListed && isTable)
             {
                 view.NoteListed();
             }
@@ -61,7 +60,7 @@ internal sealed class ViewKeeper(
         }
     }
 
-    /// <summary>Asks the log, a question at a time, for the endings that the view lacks.</summary>
+    /// <summary>Reads the endings that the view lacks from the log, one query at a time.</summary>
     private async Task AskAsync(CancellationToken stop)
     {
         var pause = Pause;
@@ -69,17 +68,17 @@ internal sealed class ViewKeeper(
         while (!stop.IsCancellationRequested)
         {
             view.Change(state => state.Tick(Now));
-            while (view.Take(state => state.Questions.Next(Now)) is { } question)
+            while (view.Take(state => state.EndingQueries.Next(Now)) is { } query)
             {
                 var begun = time.GetTimestamp();
                 try
                 {
-                    var found = await AskAsync(question, stop);
-                    view.Change(state => state.Answer(question, found, Now));
+                    var found = await AskAsync(query, stop);
+                    view.Change(state => state.Endings.Take(query, found, Now));
                 }
                 catch (Exception failure) when (failure is LogStoreException or OperationCanceledException)
                 {
-                    view.Change(state => state.Questions.PutBack(question, Now));
+                    view.Change(state => state.EndingQueries.PutBack(query, Now));
                     if (stop.IsCancellationRequested)
                     {
                         return;
@@ -96,8 +95,8 @@ internal sealed class ViewKeeper(
                 }
                 catch (Exception bug)
                 {
-                    // A record that nobody foresaw must not end the process: it would do so after each start.
-                    if (view.Take(state => state.Questions.Split(question)) is { } job)
+                    // A record that nobody foresaw must not end the process: it would end each restart, too.
+                    if (view.Take(state => state.EndingQueries.Split(query)) is { } job)
                     {
                         log.EndingsUnreadable(Display.Line(job), bug);
                     }
@@ -112,7 +111,7 @@ internal sealed class ViewKeeper(
 
                 (pause, lostAt) = (Pause, 0);
 
-                // Half of the time is left to others: the workers write to this store, and requests read from it.
+                // Leaves half of the time to the workers, which write to this store, and to requests, which read from it.
                 await WaitAsync(time.GetElapsedTime(begun), stop);
             }
 
@@ -120,10 +119,10 @@ internal sealed class ViewKeeper(
         }
     }
 
-    private Task<IReadOnlyList<EndedRun>> AskAsync(EndingQuestion question, CancellationToken stop) => question switch
+    private Task<IReadOnlyList<EndedRun>> AskAsync(EndingQuery query, CancellationToken stop) => query switch
     {
-        EndingQuestion.Runs(var awaited) => store.FindEndingsAsync([.. awaited.Select(run => run.RecordId)], stop),
-        EndingQuestion.Jobs(var names) => store.ListEndingsAsync(names, EndingList.Kept, stop),
+        EndingQuery.Runs(var awaited) => store.FindEndingsAsync([.. awaited.Select(run => run.RecordId)], stop),
+        EndingQuery.Jobs(var names) => store.ListEndingsAsync(names, EndingList.Kept, stop),
         _ => throw new System.Diagnostics.UnreachableException(),
     };
 

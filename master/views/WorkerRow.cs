@@ -3,18 +3,18 @@ using Dts.Common.Metrics;
 
 namespace Dts.Master.Views;
 
-/// <summary>A worker as lists show it: its registration, and how it stands.</summary>
+/// <summary>A worker in a list: its registration and its state.</summary>
 /// <param name="State">
 /// <c>live</c>; <c>refusing</c>: it claims nothing, and <paramref name="Refuses"/> says why; <c>draining</c>: it was drained, and its last
-/// runs go on; <c>drained</c>: none is left; <c>left</c>.
+/// runs go on; <c>drained</c>: no runs are left; <c>left</c>.
 /// </param>
 /// <param name="LeftAt">When its registration went, as this master saw it; null = it is there.</param>
 /// <param name="Running">How many runs it has in flight.</param>
 /// <param name="Drain">Who drained it, and when; empty = nobody has.</param>
-/// <param name="ClockAheadMs">How far its clock is ahead of this master's, which the way of the news makes less; null = not known.</param>
-/// <param name="Lag">How late its commands started since its own start; null = none has, or its version does not say.</param>
-/// <param name="Spool">Records that wait on its host for the log store; null = its version does not say.</param>
-/// <param name="RefusedRecords">Records that the log store refuses, kept on its host.</param>
+/// <param name="ClockAheadMs">How far its clock is ahead of this master's, less the delay of the news; null = not known.</param>
+/// <param name="Lag">How late its commands have started since it started; null = none has, or its version does not say.</param>
+/// <param name="Spool">The records on its host that wait for the log store; null = its version does not say.</param>
+/// <param name="RefusedRecords">The records that the log store refuses, kept on its host.</param>
 internal sealed record WorkerRow(
     string Id,
     string State,
@@ -79,7 +79,7 @@ internal sealed record WorkerRow(
         : Live;
 }
 
-/// <summary>How late commands started, in milliseconds: the upper ends of the buckets that half, and 99 of 100, are in.</summary>
+/// <summary>How late commands started, in milliseconds: the upper bounds of the buckets with the median and the 99th percentile.</summary>
 internal sealed record WorkerLag(double P50Ms, double P99Ms)
 {
     public static WorkerLag? Of(WorkerFigures? figures) =>

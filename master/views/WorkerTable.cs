@@ -3,7 +3,7 @@ using Dts.Common.Jobs;
 namespace Dts.Master.Views;
 
 /// <summary>The workers that are registered, and those that left less than a day ago.</summary>
-/// <remarks>Not thread-safe; <see cref="ClusterState"/> owns it. A master that has just started does not know who left before.</remarks>
+/// <remarks>Not thread-safe; <see cref="ClusterState"/> owns it. A new master does not know workers that left before.</remarks>
 internal sealed class WorkerTable
 {
     public static readonly TimeSpan ShownFor = TimeSpan.FromDays(1);
@@ -30,7 +30,7 @@ internal sealed class WorkerTable
         return true;
     }
 
-    /// <summary>A worker says more of itself than that it is still there.</summary>
+    /// <summary>A registration differs from the known one in more than its clock.</summary>
     public static bool IsOther(WorkerRegistration known, WorkerRegistration said) =>
         known.Process != said.Process
         || known.Refuses != said.Refuses

@@ -1,7 +1,7 @@
 using Dts.Common.Cron;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
-using Dts.Worker.Watches;
+using Dts.Worker.Fires;
 using Xunit;
 
 namespace Dts.Tests.Support;

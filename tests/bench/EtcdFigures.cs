@@ -5,7 +5,6 @@ using Dts.Common.Etcd;
 using Dts.Common.Jobs;
 using Dts.Worker.Fires;
 using Dts.Worker.Sessions;
-using Dts.Worker.Watches;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dts.Bench;
@@ -53,7 +52,8 @@ internal static class EtcdFigures
             {
                 var request = claims.Around(requests[n].Select(job => claims.Claim(new Fire(job.Name, now, job.Plan, 0), now).Txn));
                 var answer = await etcd.TxnAsync(request);
-                if (!answer.Responses.All(response => ClaimTxn.Read(response.ResponseTxn, answer.Header.Revision, session.Lease) is ClaimAnswer.Mine))
+                var revision = answer.Header.Revision;
+                if (!answer.Responses.All(claim => ClaimTxn.Read(claim.ResponseTxn, revision, session.Lease) is ClaimAnswer.Mine))
                 {
                     throw new InvalidOperationException("a claim was not granted");
                 }

@@ -3,7 +3,6 @@ using Dts.Common.Cron;
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
 using Dts.Worker.Fires;
-using Dts.Worker.Watches;
 
 namespace Dts.Bench;
 

@@ -235,10 +235,10 @@ internal static class ListsFigures
             texts += (2 * (job.Name.Length + job.Command.Length)) + put.Key.Length;
         }
 
-        while (state.Questions.Next(now) is { } question)
+        while (state.EndingQueries.Next(now) is { } question)
         {
-            var found = ((EndingQuestion.Jobs)question).Names.SelectMany(job => Enumerable.Range(0, endings).Select(n => Ended(job, n)));
-            state.Answer(question, [.. found], now);
+            var found = ((EndingQuery.Jobs)question).Names.SelectMany(job => Enumerable.Range(0, endings).Select(n => Ended(job, n)));
+            state.Endings.Take(question, [.. found], now);
         }
 
         var held = GC.GetTotalMemory(forceFullCollection: true) - before;

@@ -43,10 +43,10 @@ public sealed partial class ArchitectureTests
         ["worker"]                  =
             $"{Common} Doctor worker.Watches worker.Fires worker.Runs worker.Commands worker.Commands.Holders worker.Records "
                 + "worker.Logs worker.Sessions",
-        ["worker/watch"]            = "Cron Etcd Hosting Jobs worker.Sessions",
-        ["worker/fires"]            = "Cron Etcd Hosting Jobs worker.Watches worker.Runs worker.Commands worker.Records worker.Sessions",
+        ["worker/watch"]            = "Cron Etcd Hosting Jobs worker.Fires worker.Sessions",
+        ["worker/fires"]            = "Cron Etcd Hosting Jobs worker.Runs worker.Commands worker.Records",
         ["worker/runs"]             =
-            "Etcd Hosting Jobs Logs worker.Watches worker.Commands worker.Commands.Holders worker.Native worker.Records worker.Sessions",
+            "Etcd Hosting Jobs Logs worker.Commands worker.Commands.Holders worker.Native worker.Records worker.Sessions",
         ["worker/native"]           = "",
         ["worker/commands"]         = "Hosting Jobs worker.Commands.Holders worker.Native",
         ["worker/commands/holder"]  = "Hosting Logs worker.Native",

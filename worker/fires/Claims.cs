@@ -247,7 +247,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
             && JobSchedule.TryParse(job, context.DefaultZone, out schedule, out why)
             && (fire.IsQueued || (job.Enabled && schedule.Has(fire.PlanTime))))
         {
-            fire.Plan = Watches.JobPlan.Of(job, schedule, pair.ModRevision);
+            fire.Plan = JobPlan.Of(job, schedule, pair.ModRevision);
             fire.Gap = null;
             fire.Unplanned = fire.IsQueued && !job.Enabled && fire.Run.Trigger != RunSpec.Manual ? "its job is paused" : null;
             queue.Claim(fire);

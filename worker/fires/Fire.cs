@@ -1,5 +1,4 @@
 using Dts.Common.Jobs;
-using Dts.Worker.Watches;
 
 namespace Dts.Worker.Fires;
 

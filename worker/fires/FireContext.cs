@@ -4,7 +4,7 @@ using Dts.Worker.Commands;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>What the parts of <see cref="Fires"/> share: settings, the moment, the wheel, the slots, and the actions decided so far.</summary>
+/// <summary>What the parts of <see cref="Fires"/> share: settings, the moment, the wheel, the slots, the actions decided so far.</summary>
 internal sealed class FireContext(string workerId, Keys keys, CronZone defaultZone, TimeSpan claimAhead, int slots, DateTimeOffset now)
 {
     private List<FireAction> _actions = [];

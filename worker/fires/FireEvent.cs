@@ -1,7 +1,6 @@
 using Dts.Common.Jobs;
 using Dts.Worker.Commands;
 using Dts.Worker.Runs;
-using Dts.Worker.Watches;
 
 namespace Dts.Worker.Fires;
 
@@ -13,7 +12,7 @@ internal abstract record FireEvent
     }
 
     /// <summary>A job was put and can run, paused or not.</summary>
-    /// <param name="DealtWithUntil">The cursor that this worker found when it started; null = the past is unknown or does not matter.</param>
+    /// <param name="DealtWithUntil">The cursor at the start of this worker; null = the past is unknown or does not matter.</param>
     public sealed record JobPut(JobName Name, JobPlan Plan, DateTimeOffset? DealtWithUntil) : FireEvent;
 
     /// <summary>A job was deleted, or put so that it cannot run.</summary>

@@ -23,7 +23,11 @@ internal sealed class FireLoop(
     /// </summary>
     public async Task RunAsync()
     {
-        await TakeAllAsync(launcher.Adopt());
+        foreach (var run in launcher.Adopt())
+        {
+            await TakeAsync(new FireEvent.Adopted(run, run.Command!.StartedAt));
+        }
+
         await foreach (var happened in inbox.Reader.ReadAllAsync())
         {
             await TakeAsync(happened);
@@ -54,14 +58,6 @@ internal sealed class FireLoop(
         }
 
         _alarm.Set(fires.NextDue);
-    }
-
-    private async Task TakeAllAsync(IEnumerable<FireEvent> happened)
-    {
-        foreach (var one in happened)
-        {
-            await TakeAsync(one);
-        }
     }
 
     private async Task DecideAsync(FireEvent happened)

@@ -1,10 +1,9 @@
 using Dts.Common.Jobs;
 using Dts.Worker.Commands;
-using Dts.Worker.Watches;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>Knows when each job is planned next and what is in the queue, and makes each of them a fire a little ahead of its time.</summary>
+/// <summary>Knows when each job is planned next and what is in the queue. Makes a fire of each a little ahead of its time.</summary>
 /// <remarks>
 /// A plan only moves forward: this worker never plans a fire twice, and the cursor tells whether another worker has dealt with it. After a
 /// stall, an outage or a step of the clock only the latest of the plan times that passed becomes a fire. Its claim accounts for the others.
@@ -123,7 +122,7 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
         Plan(planned, planTime);
     }
 
-    /// <summary>A queued run is due. It stays here until it has left the queue, because who may claim it changes with the workers.</summary>
+    /// <summary>A queued run is due. It stays until it has left the queue, because who may claim it changes with the workers.</summary>
     public void Ring(Requested requested)
     {
         var (name, run, now) = (requested.Name, requested.Run, context.Now);

@@ -8,8 +8,8 @@ namespace Dts.Worker.Fires;
 /// <para>Not thread-safe, without I/O and without a clock of its own: equal events at equal moments bring equal actions. Its driver is
 /// <see cref="FireLoop"/>.</para>
 /// <para>A fire goes through <see cref="FirePlans"/> (when is it due?), <see cref="PendingFires"/> (when is it tried next?),
-/// <see cref="ClaimQueue"/> (what is etcd asked?), <see cref="Claims"/> (what does the answer mean?) and <see cref="Starts"/> (when does its
-/// run start?). Its <see cref="FireState"/> says where it is.</para>
+/// <see cref="ClaimQueue"/> (what is etcd asked?), <see cref="Claims"/> (what does the answer mean?) and <see cref="Starts"/> (when does
+/// its run start?). Its <see cref="FireState"/> says where it is.</para>
 /// </remarks>
 internal sealed class Fires
 {
@@ -27,7 +27,13 @@ internal sealed class Fires
     private bool _isStopping;
 
     public Fires(
-        string workerId, IReadOnlyDictionary<string, string> labels, Keys keys, CronZone defaultZone, TimeSpan claimAhead, int slots, DateTimeOffset now)
+        string workerId,
+        IReadOnlyDictionary<string, string> labels,
+        Keys keys,
+        CronZone defaultZone,
+        TimeSpan claimAhead,
+        int slots,
+        DateTimeOffset now)
     {
         _context = new FireContext(workerId, keys, defaultZone, claimAhead, slots, now);
         _roster = new Roster(workerId, labels);

@@ -165,7 +165,7 @@ internal sealed class PendingFires(FireContext context)
     }
 
     /// <summary>
-    /// The clock was stepped back: what is far ahead now is planned again when its time comes. A fire that may be ours already is tried now.
+    /// The clock was stepped back: what is far ahead now is planned again when its time comes. A fire that may be ours is tried now.
     /// </summary>
     public void ForgetOfTheFuture()
     {

@@ -1,7 +1,6 @@
 using Dts.Common.Jobs;
 using Dts.Worker.Commands;
 using Dts.Worker.Runs;
-using Dts.Worker.Watches;
 
 namespace Dts.Worker.Fires;
 
@@ -30,7 +29,7 @@ internal sealed class Starts(FireContext context)
     /// </summary>
     public int CountEndingSoon(DateTimeOffset since) => _short.Count == 0
         ? 0
-        : _runs.Values.Count(fire => fire.State is FireState.Running { StartedAt: var startedAt } && startedAt >= since && _short.Contains(fire.Name));
+        : _runs.Values.Count(fire => fire.State is FireState.Running running && running.StartedAt >= since && _short.Contains(fire.Name));
 
     /// <exception cref="InvalidOperationException">The run is in flight here already.</exception>
     public void Claimed(Fire fire, Run run)
@@ -80,7 +79,7 @@ internal sealed class Starts(FireContext context)
         }
     }
 
-    /// <summary>The clock was stepped back. Runs that were about to start do, or their jobs would wait for their time to come again.</summary>
+    /// <summary>The clock was stepped back. Runs that were about to start do, or their jobs would wait until then again.</summary>
     public void RingAll()
     {
         foreach (var fire in _runs.Values)

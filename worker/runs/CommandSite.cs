@@ -5,7 +5,7 @@ using Dts.Worker.Records;
 
 namespace Dts.Worker.Runs;
 
-/// <summary>What surrounds a command on this host: its user, its cgroup, its secrets, its output file and its line in the journal.</summary>
+/// <summary>What surrounds a command on this host: its user, its cgroup, its secrets, its output file, its line in the journal.</summary>
 internal sealed class CommandSite(
     WorkerSettings settings, RunAs runAs, RunCgroups cgroups, RunSecrets secrets, LaunchJournal journal, LiveOutput outputs)
 {

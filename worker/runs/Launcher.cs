@@ -2,14 +2,13 @@ using System.Threading.Channels;
 using Dts.Common.Jobs;
 using Dts.Worker.Commands;
 using Dts.Worker.Commands.Holders;
-using Dts.Worker.Fires;
 using Dts.Worker.Records;
 using Dts.Worker.Sessions;
 using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker.Runs;
 
-/// <summary>Starts commands when <see cref="FireLoop"/> says so, follows them to their end, and records it.</summary>
+/// <summary>Starts commands when it is told to, follows them to their end, and records it.</summary>
 internal sealed class Launcher(
     CommandSite site,
     HeldCommands commands,
@@ -27,13 +26,11 @@ internal sealed class Launcher(
     public double? LagMs { get; private set; }
 
     /// <summary>Follows what a process of this worker before this one started.</summary>
-    public IEnumerable<FireEvent> Adopt()
+    public IReadOnlyList<Run> Adopt()
     {
-        foreach (var run in runs.All.Where(run => run.Command is not null).ToList())
-        {
-            Follow(run, run.Command!);
-            yield return new FireEvent.Adopted(run, run.Command!.StartedAt);
-        }
+        var adopted = runs.All.Where(run => run.Command is not null).ToList();
+        adopted.ForEach(run => Follow(run, run.Command!));
+        return adopted;
     }
 
     /// <summary>Does all that can be done for a start ahead of its time.</summary>
@@ -71,7 +68,7 @@ internal sealed class Launcher(
         var started = await commands.StartAsync([.. starting.Select(run => run.Key)], patience, deadlines);
         foreach (var (run, command) in starting.Zip(started))
         {
-            context.Inbox.Post(new FireEvent.Started(run, command));
+            context.Started(run, command);
         }
     }
 
@@ -163,7 +160,7 @@ internal sealed class Launcher(
             _ =>
             {
                 _isAnyOver = true;
-                context.Inbox.Wake();
+                context.Wake();
             },
             TaskScheduler.Default);
     }
@@ -186,7 +183,7 @@ internal sealed class Launcher(
         RunSpan.End(run, ending, record);
         context.Log.Ended(record);
         await endings.WriteAsync(new Ending(record, run));
-        context.Inbox.Post(new FireEvent.Ended(run, ending.EndedAt - ending.StartedAt));
+        context.Ended(run, ending.EndedAt - ending.StartedAt);
     }
 
     /// <summary>Kills what a dead holder left of a command: its run is over only then, because it may run again.</summary>
@@ -213,12 +210,17 @@ internal sealed class Launcher(
 
 /// <summary>What the launcher needs of the process around it.</summary>
 /// <param name="Drains">Whether running commands get the drain timeout when the worker stops, or are left to the next process.</param>
-/// <param name="KillLeftBehind">Kills what is left of a command that no holder holds; see <see cref="FormerCommands.KillLeftBehindAsync(HeldCommands, RunCgroups, LaunchJournal.Launch, string)"/>.</param>
+/// <param name="Started">Hears that a command was started, or that its start failed, on any thread.</param>
+/// <param name="Ended">Hears that a command has ended, and how long it ran, on any thread.</param>
+/// <param name="Wake">Has the loop call <see cref="Launcher.ForgetFollowedAsync"/>.</param>
+/// <param name="KillLeftBehind">Kills what is left of a command without a holder: the number of processes; null = it cannot.</param>
 internal sealed record LauncherContext(
     WorkerSettings Settings,
     Func<bool> Drains,
     SessionKeeper Sessions,
-    FireInbox Inbox,
+    Action<Run, RunningCommand> Started,
+    Action<Run, TimeSpan> Ended,
+    Action Wake,
     Func<LaunchJournal.Launch, Task<int?>> KillLeftBehind,
     TimeProvider Time,
     ILogger Log);

@@ -187,17 +187,16 @@ public abstract class LogStoreContract : IDisposable
         var store = Open();
         await store.WriteAsync(
             [.. Enumerable.Range(0, 10).Select(n => Some.Record(n, n % 2 == 0 ? "even" : "odd"))], CancellationToken.None);
-        var even = new LogQuery(Text: "nowhere", Worker: "w9").And(LogField.Job, ["even"]);
+        var even = new LogQuery().And(LogField.Text, ["nowhere"]).And(LogField.Worker, ["w9"]).And(LogField.Job, ["even"]);
 
         async Task<long?> StartAsync(LogQuery query, int records) =>
             (await store.FindStartAsync(query, records, CancellationToken.None))?.ToUnixTimeMilliseconds();
 
         Assert.Equal(Some.Record(2).StartTime, await StartAsync(even, 3));
         Assert.Null(await StartAsync(even, 5));
-        Assert.Equal(Some.Record(6).StartTime, await StartAsync(new LogQuery(Text: "nowhere"), 3));
-        Assert.Equal(
-            Some.Record(1).StartTime,
-            await StartAsync(even.And(LogField.Job, ["even"], isNegated: true) with { Until = Some.Now.AddMinutes(3), Others = null }, 1));
+        Assert.Equal(Some.Record(6).StartTime, await StartAsync(new LogQuery().And(LogField.Text, ["nowhere"]), 3));
+        var notEven = new LogQuery(Until: Some.Now.AddMinutes(3)).And(LogField.Job, ["even"], isNegated: true);
+        Assert.Equal(Some.Record(1).StartTime, await StartAsync(notEven.And(LogField.Worker, ["w9"]), 1));
     }
 
     [Fact]
@@ -242,15 +241,15 @@ public abstract class LogStoreContract : IDisposable
 
         await FoundAsync(new LogQuery(Job: "other"), 2);
         await FoundAsync(new LogQuery(Status: RunStatus.Failed), 1);
-        await FoundAsync(new LogQuery(Worker: "w2"), 2);
-        await FoundAsync(new LogQuery(Trigger: "manual"), 3);
-        await FoundAsync(new LogQuery(Text: "disk full"), 1);
-        await FoundAsync(new LogQuery(Text: "100%_"), 2);
-        await FoundAsync(new LogQuery(Text: "100%"), 2, 1);
-        await FoundAsync(new LogQuery(Text: ".*"));
+        await FoundAsync(new LogQuery().And(LogField.Worker, ["w2"]), 2);
+        await FoundAsync(new LogQuery().And(LogField.Trigger, ["manual"]), 3);
+        await FoundAsync(new LogQuery().And(LogField.Text, ["disk full"]), 1);
+        await FoundAsync(new LogQuery().And(LogField.Text, ["100%_"]), 2);
+        await FoundAsync(new LogQuery().And(LogField.Text, ["100%"]), 2, 1);
+        await FoundAsync(new LogQuery().And(LogField.Text, [".*"]));
         await FoundAsync(new LogQuery(Job: "hello", Status: RunStatus.Succeeded), 3, 0);
         await FoundAsync(new LogQuery(From: Started(1), Until: Started(3)), 2, 1);
-        await FoundAsync(new LogQuery(Text: "OTHE"), 2);
+        await FoundAsync(new LogQuery().And(LogField.Text, ["OTHE"]), 2);
         await FoundAsync(new LogQuery().And(LogField.Job, ["hello", "other"]), 3, 2, 1, 0);
         await FoundAsync(new LogQuery(Limit: 2).And(LogField.Job, ["hello", "other", "nobody"]), 3, 2);
         await FoundAsync(new LogQuery().And(LogField.Job, ["other"], isNegated: true), 3, 1, 0);
@@ -268,7 +267,7 @@ public abstract class LogStoreContract : IDisposable
         await FoundAsync(new LogQuery().And(LogField.Worker, ["w2"], isNegated: true), 3, 1, 0);
         await FoundAsync(new LogQuery().And(LogField.Trigger, ["manual", "retry"]), 3);
         await FoundAsync(new LogQuery().And(LogField.Trigger, ["manual"], isNegated: true), 2, 1, 0);
-        await FoundAsync(new LogQuery(Text: "100%").And(LogField.Text, ["disk"]), 1);
+        await FoundAsync(new LogQuery().And(LogField.Text, ["100%"]).And(LogField.Text, ["disk"]), 1);
         await FoundAsync(new LogQuery().And(LogField.Text, ["100%"], isNegated: true), 3, 0);
         await FoundAsync(
             new LogQuery(After: new LogCursor(records[2].StartTime, records[2].Id)).And(LogField.Job, ["hello", "other"]), 1, 0);
@@ -324,9 +323,9 @@ public abstract class LogStoreContract : IDisposable
             "00 succeeded 15", "00 failed 1", "15 succeeded 15", "15 missed 1", "30 succeeded 10", "30 failed 1");
         await CountedAsync(new LogQuery(Status: RunStatus.Failed), "00 failed 1", "30 failed 1");
         await CountedAsync(new LogQuery(Job: "other"), "00 failed 1", "15 missed 1");
-        await CountedAsync(new LogQuery(Worker: "w2"), "00 failed 1");
-        await CountedAsync(new LogQuery(Trigger: RunSpec.Misfire), "15 missed 1");
-        await CountedAsync(new LogQuery(Text: "disk full"), "30 failed 1");
+        await CountedAsync(new LogQuery().And(LogField.Worker, ["w2"]), "00 failed 1");
+        await CountedAsync(new LogQuery().And(LogField.Trigger, [RunSpec.Misfire]), "15 missed 1");
+        await CountedAsync(new LogQuery().And(LogField.Text, ["disk full"]), "30 failed 1");
         await CountedAsync(new LogQuery().And(LogField.Ending, ["failed", "missed"]), "00 failed 1", "15 missed 1", "30 failed 1");
         await CountedAsync(new LogQuery().And(LogField.Job, ["other", "more"]), "00 failed 1", "15 missed 1");
         await CountedAsync(
@@ -365,7 +364,7 @@ public abstract class LogStoreContract : IDisposable
         var store = Open();
         await WriteAsync(store, Some.Record(0), Some.Record(1) with { Command = $"echo {text}" }, Some.Record(2) with { Err = text });
 
-        var found = await store.SearchAsync(new LogQuery(Text: sought), CancellationToken.None);
+        var found = await store.SearchAsync(new LogQuery().And(LogField.Text, [sought]), CancellationToken.None);
 
         Assert.Equal([Some.Record(2).Id, Some.Record(1).Id], found.Records.Select(record => record.Id));
     }

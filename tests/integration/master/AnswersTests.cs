@@ -64,7 +64,7 @@ public sealed class AnswersTests(MasterProcess master) : IClassFixture<MasterPro
     }
 
     [Fact]
-    public async Task The_two_forms_of_an_answer_are_told_apart_by_caches_and_either_tag_saves()
+    public async Task Caches_distinguish_the_two_forms_of_an_answer_and_either_tag_is_good_for_a_save()
     {
         await SaveAsync(new string('x', 20_000));
 

@@ -13,12 +13,17 @@ public sealed class ApplyTests : EtcdTest, IClassFixture<EtcdServer>
 {
     private readonly ManualTime _time = new();
     private readonly JobStore _jobs;
+    private readonly JobSets _sets;
 
     public ApplyTests(EtcdServer server)
-        : base(server) => _jobs = Open(Etcd);
+        : base(server)
+    {
+        _jobs = OpenJobs(Etcd);
+        _sets = Open(Etcd);
+    }
 
     [Fact]
-    public async Task A_set_of_a_thousand_jobs_is_applied_whatever_the_order_of_dependents()
+    public async Task A_set_of_a_thousand_jobs_is_applied_in_any_order_of_dependents()
     {
         var random = Some.Random();
         var set = Enumerable.Range(0, 1000).Select(n => Some.Job($"j{n}") with { Then = n > 0 ? [$"j{random.Next(n)}"] : [] }).ToArray();
@@ -42,7 +47,7 @@ public sealed class ApplyTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task A_change_means_for_cursor_and_history_what_a_save_means()
+    public async Task A_change_by_a_set_moves_cursor_and_history_as_a_save_does()
     {
         var job = Some.Job("both", "0 * * * * *");
         await ApplyAsync(job);
@@ -57,10 +62,10 @@ public sealed class ApplyTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task A_job_that_somebody_saves_meanwhile_is_planned_again()
+    public async Task A_job_that_another_client_saves_meanwhile_is_planned_again()
     {
         var plans = 0;
-        var plan = await _jobs.ApplyAsync(
+        var plan = await _sets.ApplyAsync(
             stored =>
             {
                 if (++plans == 1)
@@ -77,12 +82,12 @@ public sealed class ApplyTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task A_circle_that_somebody_closes_meanwhile_is_refused()
+    public async Task A_circle_that_another_client_closes_meanwhile_is_refused()
     {
         await ApplyAsync(Some.Job("b"));
         var plans = 0;
 
-        var plan = await _jobs.ApplyAsync(
+        var plan = await _sets.ApplyAsync(
             stored =>
             {
                 if (++plans == 1)
@@ -105,7 +110,7 @@ public sealed class ApplyTests : EtcdTest, IClassFixture<EtcdServer>
         await Etcd.PutAsync(Keys.Job(JobName.Parse("j070")), "not a job");
         var set = Enumerable.Range(0, 80).Select(n => new WantedJob("", Some.Job($"j{n:000}") with { Command = "new" })).ToList();
 
-        var failure = await Assert.ThrowsAsync<ApplyInterruptedException>(() => _jobs.ApplyAsync(
+        var failure = await Assert.ThrowsAsync<ApplyInterruptedException>(() => _sets.ApplyAsync(
             stored =>
             {
                 // The first plan knows nothing of j070, so its batch fails; the second plan has a fault.
@@ -130,7 +135,7 @@ public sealed class ApplyTests : EtcdTest, IClassFixture<EtcdServer>
         set[0] = new WantedJob("job 1", set[0].Job! with { Then = ["j001"] }); // So no job may be saved meanwhile.
         var plans = 0;
 
-        var plan = await _jobs.ApplyAsync(
+        var plan = await _sets.ApplyAsync(
             stored =>
             {
                 if (++plans == 2)
@@ -152,13 +157,13 @@ public sealed class ApplyTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task What_another_client_has_changed_is_left_out_when_the_rest_is_put_back()
+    public async Task A_job_that_another_client_has_changed_is_left_out_of_the_undo()
     {
         await Etcd.PutAsync(Keys.Job(JobName.Parse("j070")), "not a job");
         var set = Wanted(80);
         var plans = 0;
 
-        var failure = await Assert.ThrowsAsync<ApplyInterruptedException>(() => _jobs.ApplyAsync(
+        var failure = await Assert.ThrowsAsync<ApplyInterruptedException>(() => _sets.ApplyAsync(
             stored =>
             {
                 if (++plans == 1)
@@ -178,12 +183,12 @@ public sealed class ApplyTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task When_etcd_goes_away_the_failure_tells_what_was_written()
+    public async Task If_etcd_goes_away_the_failure_names_the_written_jobs()
     {
         var proxy = Own(new CutProxy(new IPEndPoint(IPAddress.Loopback, Server.Endpoint.Port)));
-        var jobs = Open(await ConnectAsync(proxy.Endpoint, callTimeoutSeconds: 1));
+        var sets = Open(await ConnectAsync(proxy.Endpoint, callTimeoutSeconds: 1));
         var set = Enumerable.Range(0, 2000).Select(n => new WantedJob("", Some.Job($"j{n:0000}"))).ToList();
-        var applying = jobs.ApplyAsync(stored => ApplyPlan.Make(set, stored, Rules()), CancellationToken.None);
+        var applying = sets.ApplyAsync(stored => ApplyPlan.Make(set, stored, Rules()), CancellationToken.None);
         while ((await Etcd.ListAsync(Keys.Jobs)).Count == 0 && !applying.IsCompleted)
         {
         }
@@ -215,9 +220,11 @@ public sealed class ApplyTests : EtcdTest, IClassFixture<EtcdServer>
 
     private ApplyRules Rules() => new(CronZone.Utc, _time.GetUtcNow());
 
-    private JobStore Open(EtcdClient etcd) => new(etcd, Keys, CronZone.Utc, _time, new ForeignValues(NullLogger.Instance));
+    private JobSets Open(EtcdClient etcd) => new(OpenJobs(etcd), etcd, Keys);
 
-    private Task<ApplyPlan> ApplyAsync(params Job[] set) => _jobs.ApplyAsync(
+    private JobStore OpenJobs(EtcdClient etcd) => new(etcd, Keys, CronZone.Utc, _time, new ForeignValues(NullLogger.Instance));
+
+    private Task<ApplyPlan> ApplyAsync(params Job[] set) => _sets.ApplyAsync(
         stored => ApplyPlan.Make([.. set.Select((job, i) => new WantedJob($"job {i + 1}", job))], stored, Rules()), CancellationToken.None);
 
     private Task<IReadOnlyList<Job>> ListAsync() => _jobs.ListAsync(CancellationToken.None);

@@ -42,7 +42,7 @@ public sealed partial class ConsolePageTests(MasterProcess master) : IClassFixtu
     }
 
     [Fact]
-    public async Task The_document_names_its_files_and_they_have_their_types_and_are_kept_for_good()
+    public async Task The_document_names_its_files_which_have_their_types_and_are_cached_forever()
     {
         var files = FileAddress().Matches(await master.Http.GetStringAsync("/")).Select(match => match.Value).ToList();
 
@@ -60,7 +60,7 @@ public sealed partial class ConsolePageTests(MasterProcess master) : IClassFixtu
     }
 
     [Fact]
-    public async Task A_file_that_another_version_asks_for_is_answered_and_not_kept()
+    public async Task A_file_that_another_version_requests_is_answered_and_not_cached()
     {
         using var answer = await master.Http.GetAsync("/console/0123456789abcdef/pages/now.js");
 

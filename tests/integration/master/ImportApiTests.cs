@@ -109,7 +109,7 @@ public sealed class ImportApiTests(MasterProcess master) : IClassFixture<MasterP
     }
 
     [Fact]
-    public async Task Prune_deletes_what_has_the_label_and_is_not_in_the_set()
+    public async Task Prune_deletes_jobs_with_the_label_that_are_not_in_the_set()
     {
         const string a = """{"name":"a","command":"1","cronExpr":"@daily","labels":{"team":"pay"}}""";
         await PostAsync("apply", a + a.Replace("\"a\"", "\"b\"") + """{"name":"c","command":"1","cronExpr":"@daily"}""");
@@ -193,7 +193,7 @@ public sealed class ImportApiTests(MasterProcess master) : IClassFixture<MasterP
     [InlineData("crontab", "import",             "text/plain")]
     [InlineData("json",    "apply?lenient=true", "application/json")]
     [InlineData("yaml",    "apply?lenient=true", "application/yaml")]
-    public async Task What_is_exported_and_read_again_is_the_same_jobs(string format, string path, string type)
+    public async Task An_export_that_is_read_again_gives_the_same_jobs(string format, string path, string type)
     {
         await PostAsync("import?format=user&label=team=pay", Crontab);
         await PostAsync(

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Dts.Common.Cron;
 using Dts.Common.Jobs;
+using Dts.Master.Access;
 using Dts.Master.Api;
 using Dts.Master.Jobs;
 using Dts.Master.Views;
@@ -38,7 +39,7 @@ public sealed class JobListApiTests(MasterProcess master) : IClassFixture<Master
     }
 
     [Fact]
-    public async Task Pages_are_asked_for_by_cursor()
+    public async Task A_cursor_asks_for_the_next_page()
     {
         foreach (var n in Enumerable.Range(0, 5))
         {
@@ -60,7 +61,7 @@ public sealed class JobListApiTests(MasterProcess master) : IClassFixture<Master
 
     [Theory]
     [InlineData("jobs?filter=stat:failing", "did you mean state?")]
-    [InlineData("jobs?filter=trigger:manual", "is no question to jobs")]
+    [InlineData("jobs?filter=trigger:manual", "does not apply to jobs")]
     [InlineData("jobs?sort=age", "sort is \"age\"; expected name, next, last or state, with '-' before it for the reverse")]
     [InlineData("jobs?limit=0", "limit is \"0\"; expected a whole number from 1 to 1000")]
     [InlineData("jobs?after=x", "after is \"x\"; expected the \"next\" of the page before")]
@@ -107,7 +108,7 @@ public sealed class JobListApiTests(MasterProcess master) : IClassFixture<Master
     }
 
     [Fact]
-    public async Task An_act_on_many_jobs_says_what_it_would_do_and_does_it()
+    public async Task An_act_on_many_jobs_has_a_dry_run()
     {
         await SaveAsync("bulk-a", "0 3 * * *");
         await SaveAsync("bulk-b", "0 3 * * *");
@@ -189,8 +190,10 @@ public sealed class JobListApiTests(MasterProcess master) : IClassFixture<Master
             }
         }
 
-        Enum.GetValues<ClusterView.Table>().ToList().ForEach(_ => view.NoteListed());
-        var answer = await new BulkApi(view, jobs, TimeProvider.System).DeleteAsync("label:team=pay", null, CancellationToken.None);
+        Enumerable.Range(0, ClusterView.Tables).ToList().ForEach(_ => view.NoteListed());
+        var bulk = new BulkApi(view, jobs, TimeProvider.System);
+        var answer = await bulk.PerformAsync(
+            Scope.Everything, "label:team=pay", isDryRun: false, "deleted", bulk.DeleteAsync, CancellationToken.None);
 
         Assert.Equal(
             ["label-a deleted", "label-b not deleted", "label-c not deleted"], answer.Jobs.Select(job => $"{job.Name} {job.Outcome}"));

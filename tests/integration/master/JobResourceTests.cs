@@ -65,7 +65,7 @@ public sealed class JobResourceTests(MasterProcess master) : IClassFixture<Maste
     }
 
     [Fact]
-    public async Task A_stale_save_is_refused_and_told_what_has_changed()
+    public async Task A_stale_save_is_refused_with_the_changed_members()
     {
         var (first, _) = await SendAsync(HttpMethod.Put, Url, Daily);
         var (second, _) = await SendAsync(HttpMethod.Patch, Url, """{"command":"theirs","timeoutSeconds":5}""");
@@ -119,7 +119,7 @@ public sealed class JobResourceTests(MasterProcess master) : IClassFixture<Maste
     }
 
     [Fact]
-    public async Task A_refusal_blames_nobody_for_a_job_that_was_put_by_hand()
+    public async Task A_refusal_names_no_author_of_a_job_that_was_put_by_hand()
     {
         var (first, _) = await SendAsync(HttpMethod.Put, Url, Daily);
         var name = JobName.Parse(_name);
@@ -265,7 +265,7 @@ public sealed class JobResourceTests(MasterProcess master) : IClassFixture<Maste
     }
 
     [Fact]
-    public async Task A_save_warns_of_what_may_surprise()
+    public async Task A_save_warns_of_surprising_effects()
     {
         var lease = await master.Etcd.GrantAsync(TimeSpan.FromMinutes(1));
         var worker = new WorkerRegistration("host", "10.0.0.1", "0", new ProcessIdentity("boot", 1, 1), 8, Some.Now);
@@ -301,7 +301,7 @@ public sealed class JobResourceTests(MasterProcess master) : IClassFixture<Maste
     [InlineData("""{"command":"a","cronExpr":"* * * * *","timeZone":"Europe/Berln"}""", 422, null, "timeZone")]
     [InlineData("""{"command":"\udfff","cronExpr":"* * * * *"}""", 422, "body has text that is not Unicode; "
         + "expected UTF-8 without lone surrogates", null)]
-    public async Task A_job_that_cannot_be_is_refused_with_its_field_and_not_stored(string body, int status, string? detail, string? field)
+    public async Task A_wrong_job_is_refused_with_its_field_and_not_stored(string body, int status, string? detail, string? field)
     {
         var (answer, problem) = await SendAsync(HttpMethod.Put, Url, body);
 
@@ -340,7 +340,7 @@ public sealed class JobResourceTests(MasterProcess master) : IClassFixture<Maste
     }
 
     [Fact]
-    public async Task A_request_that_is_sent_twice_runs_the_job_once_on_whichever_master()
+    public async Task A_request_that_two_masters_get_runs_the_job_once()
     {
         await SendAsync(HttpMethod.Put, Url, Daily);
         var key = ("Idempotency-Key", $"deploy {_name}");
@@ -380,7 +380,7 @@ public sealed class JobResourceTests(MasterProcess master) : IClassFixture<Maste
     }
 
     [Fact]
-    public async Task A_kill_has_a_reason_that_its_workers_are_told_and_names_the_runs_that_it_was_meant_for()
+    public async Task A_kill_passes_its_reason_to_the_workers_and_names_its_runs()
     {
         var name = JobName.Parse(_name);
         await SendAsync(HttpMethod.Put, Url, Daily);

@@ -32,7 +32,7 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task A_list_has_what_can_be_read_in_the_order_of_the_names_bytes()
+    public async Task A_list_has_the_readable_jobs_in_the_byte_order_of_their_names()
     {
         foreach (var name in new[] { "b", "备份", "a", "B", "a b" })
         {
@@ -62,7 +62,7 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task Enabling_a_job_moves_the_cursor_forward_to_now_for_pausing_is_not_missing() =>
+    public async Task Enabling_a_job_moves_the_cursor_to_now_because_a_pause_misses_nothing() =>
         await CursorAfterAsync(Some.Job() with { Enabled = false }, Some.Job(), stays: false);
 
     [Fact]
@@ -108,16 +108,16 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task Kill_requests_of_a_moment_for_idle_jobs_share_a_lease()
+    public async Task Kill_requests_for_idle_jobs_within_a_second_share_a_lease()
     {
-        await _jobs.KillAsync(Hello, KillRequest.All, CancellationToken.None);
-        await _jobs.KillAsync(JobName.Parse("other"), KillRequest.All, CancellationToken.None);
+        await _jobs.Runs.KillAsync(Hello, KillRequest.All, CancellationToken.None);
+        await _jobs.Runs.KillAsync(JobName.Parse("other"), KillRequest.All, CancellationToken.None);
 
         Assert.Single((await Etcd.ListAsync(Keys.Killers)).Select(request => request.Lease).Distinct(), lease => lease != 0);
     }
 
     [Fact]
-    public async Task Pausing_a_job_moves_the_cursor_forward_to_now_and_owes_what_was_missed_until_then()
+    public async Task Pausing_a_job_moves_the_cursor_to_now_and_owes_the_missed_fires()
     {
         await CursorAfterAsync(Some.Job(), Some.Job() with { Enabled = false }, stays: false);
 
@@ -127,7 +127,7 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task What_the_schedule_was_is_kept_with_the_moments_of_its_changes()
+    public async Task Former_schedules_are_kept_with_the_times_of_their_changes()
     {
         var start = _time.GetUtcNow();
         await SaveAsync(Some.Job());
@@ -151,7 +151,7 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
         var lease = new RequestLease(Etcd, _time);
 
         var answers = await Task.WhenAll(Enumerable.Range(0, 10).Select(n => lease.UseAsync(
-            its => (n % 2 == 0 ? _jobs : other).RunOnceAsync(Hello, new RunRequest(), "key", "digest", its, CancellationToken.None),
+            its => (n % 2 == 0 ? _jobs : other).Runs.RunOnceAsync(Hello, new RunRequest(), "key", "digest", its, CancellationToken.None),
             CancellationToken.None)));
 
         var queued = Assert.Single(await Etcd.ListAsync(Keys.QueueOf(Hello)));
@@ -159,9 +159,9 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
         Assert.Single(answers, answer => answer is RunOnce.Accepted { IsRepeated: false });
         Assert.NotEqual(0, Assert.Single(await Etcd.ListAsync(Keys.AllRequests)).Lease);
         Assert.IsType<RunOnce.OtherRequest>(
-            await _jobs.RunOnceAsync(Hello, new RunRequest(), "key", "another", default, CancellationToken.None));
+            await _jobs.Runs.RunOnceAsync(Hello, new RunRequest(), "key", "another", default, CancellationToken.None));
         Assert.IsType<RunOnce.NoSuchJob>(
-            await _jobs.RunOnceAsync(JobName.Parse("other"), new RunRequest(), "key", "digest", default, CancellationToken.None));
+            await _jobs.Runs.RunOnceAsync(JobName.Parse("other"), new RunRequest(), "key", "digest", default, CancellationToken.None));
     }
 
     [Fact]
@@ -182,7 +182,7 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task Jobs_that_would_run_each_other_for_ever_are_refused()
+    public async Task Jobs_that_would_run_each_other_forever_are_refused()
     {
         await SaveAsync(Some.Job("c"));
         await SaveAsync(Some.Job("b") with { OnFailure = ["c"] });
@@ -241,7 +241,7 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task A_circle_is_found_however_many_jobs_it_goes_through()
+    public async Task A_circle_through_many_jobs_is_found()
     {
         const int Jobs = 300;
         for (var n = Jobs; n > 1; n--)
@@ -313,7 +313,7 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
     {
         await Etcd.PutAsync(Keys.Run(Hello, "20260105T000000Z"), "{}");
 
-        await _jobs.KillAsync(Hello, KillRequest.All with { RunId = "20260105T000000Z" }, CancellationToken.None);
+        await _jobs.Runs.KillAsync(Hello, KillRequest.All with { RunId = "20260105T000000Z" }, CancellationToken.None);
 
         var request = await Etcd.FindAsync(Keys.Killer(Hello, "20260105T000000Z"));
         Assert.Equal(("by request", 0L), (request!.Value.ToStringUtf8(), request.Lease));
@@ -322,7 +322,7 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
     [Fact]
     public async Task A_kill_request_stands_for_a_minute_when_nothing_is_in_flight()
     {
-        await _jobs.KillAsync(Hello, KillRequest.All, CancellationToken.None);
+        await _jobs.Runs.KillAsync(Hello, KillRequest.All, CancellationToken.None);
 
         var request = await Etcd.FindAsync(Keys.Killer(Hello));
         Assert.Equal("", request!.Value.ToStringUtf8());

@@ -110,7 +110,7 @@ public sealed class JobVersionTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task A_version_that_comes_after_a_refused_one_does_not_make_it_one_of_nobody()
+    public async Task A_version_after_a_refused_one_keeps_the_author_of_that_one()
     {
         await SaveAsync("refused");
         await SaveAsync("two");
@@ -175,7 +175,7 @@ public sealed class JobVersionTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task A_job_saved_again_unchanged_leaves_no_version_of_nobody()
+    public async Task A_job_that_is_saved_unchanged_leaves_no_version_without_an_author()
     {
         await SaveAsync("one");
         await SaveAsync("one");
@@ -202,7 +202,7 @@ public sealed class JobVersionTests : EtcdTest, IClassFixture<EtcdServer>
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
-    public async Task Versions_are_in_the_order_of_their_saves_whatever_the_clocks_of_the_masters_say(int moved)
+    public async Task Versions_are_in_the_order_of_their_saves_even_if_the_clocks_of_masters_differ(int moved)
     {
         var behind = new ManualTime();
         behind.Advance(TimeSpan.FromSeconds(1));
@@ -263,7 +263,7 @@ public sealed class JobVersionTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task Of_a_large_definition_that_etcd_has_forgotten_the_version_stays_with_its_author()
+    public async Task A_version_whose_large_definition_is_compacted_keeps_its_author()
     {
         await _jobs.SaveAsync(Large, CancellationToken.None);
         await SaveAsync("small");
@@ -284,7 +284,7 @@ public sealed class JobVersionTests : EtcdTest, IClassFixture<EtcdServer>
     {
         var workers = new WorkerList(await ConnectAsync(new Uri("http://127.0.0.1:1"), callTimeoutSeconds: 0.3), Keys);
         var saves = new JobSaves(_jobs, workers, _history, CronZone.Utc, _time);
-        var job = JobSaves.Parse("""{"command":"a","cronExpr":"0 3 * * *","target":{"workers":["w1"]}}"""u8.ToArray(), "");
+        var job = JsonBody.Parse("""{"command":"a","cronExpr":"0 3 * * *","target":{"workers":["w1"]}}"""u8.ToArray(), "");
 
         await Assert.ThrowsAsync<EtcdException>(() => saves.SaveAsync(
             Hello, job, _ => job.DeepClone().AsObject(), new SaveOptions(new JobCondition.Any(), false, false), CancellationToken.None));
@@ -309,7 +309,7 @@ public sealed class JobVersionTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task Of_saves_at_once_each_leaves_its_version_while_two_masters_move_them()
+    public async Task Each_of_several_saves_at_once_leaves_its_version_while_two_masters_move_them()
     {
         var other = NewMover();
         var saves = Enumerable.Range(0, 8).Select(async n => await Record.ExceptionAsync(() => SaveAsync($"{n}"))).ToList();
@@ -327,7 +327,7 @@ public sealed class JobVersionTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task Pages_go_from_what_waits_on_to_what_is_stored()
+    public async Task Pages_go_from_waiting_versions_to_stored_ones()
     {
         foreach (var n in Enumerable.Range(0, 6))
         {

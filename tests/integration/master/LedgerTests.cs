@@ -182,7 +182,7 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
     }
 
     [Fact]
-    public async Task The_ledger_of_all_jobs_has_only_what_is_wrong_page_by_page()
+    public async Task The_ledger_of_all_jobs_has_only_the_faults_page_by_page()
     {
         var (hole, two, well, foreign, many) = ($"{_name}-1", $"{_name}-2", $"{_name}-3 备份", $"{_name}-4", $"{_name}-5");
         foreach (var name in new[] { hole, two, well, many })

@@ -131,7 +131,7 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
     [InlineData("&skip=3&limit=2",    3,  2)]
     [InlineData("&skip=20",           20, 5)]
     [InlineData("&limit=1000000",     0,  25)]
-    public async Task Log_takes_skip_and_limit_from_query_or_form_and_has_defaults_for_what_is_no_number(string query, int first, int count)
+    public async Task Log_takes_skip_and_limit_from_query_or_form_and_has_defaults_for_wrong_numbers(string query, int first, int count)
     {
         await master.LogStore.WriteAsync([.. Enumerable.Range(0, 25).Select(n => Some.Record(24 - n, _name))], CancellationToken.None);
         var expected = Enumerable.Range(first, count).Select(n => Some.Record(24 - n, _name).Id);
@@ -163,7 +163,7 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
     }
 
     [Fact]
-    public async Task What_is_saved_is_what_etcd_has_and_text_survives_the_form()
+    public async Task A_job_in_a_form_is_stored_unchanged()
     {
         var job = $$"""{"name":"{{_name}}备份 &=+%","command":"a && b > c + d % e; echo '备份'","cronExpr":"* * * * *","owner":"x"}""";
 
@@ -202,7 +202,7 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
     [InlineData("/job/save", "job")]
     [InlineData("/job/delete", "name")]
     [InlineData("/job/kill", "name")]
-    public async Task What_is_no_form_has_no_fields(string path, string field)
+    public async Task A_body_that_is_not_a_form_has_no_fields(string path, string field)
     {
         string Missing(string received) =>
             $$"""{"errno":-1,"msg":"{{field}} is missing in {{received}}; expected a POST form with {{field}}=…","data":null}""";
@@ -219,7 +219,7 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
     }
 
     [Fact]
-    public async Task A_name_that_is_none_is_refused_by_the_other_paths_too()
+    public async Task A_wrong_name_is_refused_by_the_other_paths_too()
     {
         Assert.StartsWith("""{"errno":-1,"msg":"name is empty;""", await GetAsync("/job/log"), StringComparison.Ordinal);
         Assert.StartsWith(

@@ -18,7 +18,7 @@ public sealed class OutputApiTests(MasterProcess master) : IClassFixture<MasterP
     private string Url => $"/api/v1/runs/{Record.Id}/output";
 
     [Fact]
-    public async Task A_run_that_nobody_knows_is_not_found()
+    public async Task An_unknown_run_is_not_found()
     {
         var answer = await master.Http.GetAsync(Url);
 
@@ -65,7 +65,7 @@ public sealed class OutputApiTests(MasterProcess master) : IClassFixture<MasterP
     }
 
     [Fact]
-    public async Task Chunks_that_never_come_are_missed_and_not_waited_for_without_end()
+    public async Task Missing_chunks_are_reported_after_a_limited_wait()
     {
         await master.LogStore.WriteAsync([Record with { OutputBytes = 8, OutputStored = 8 }], CancellationToken.None);
         await WriteAsync(0, "one\n");

@@ -62,7 +62,7 @@ public sealed class ProblemTests(MasterProcess master) : IClassFixture<MasterPro
     }
 
     [Fact]
-    public async Task Who_may_not_ask_reads_a_problem_below_api_and_the_envelope_elsewhere()
+    public async Task A_refused_caller_gets_a_problem_below_api_and_the_envelope_elsewhere()
     {
         using var below = Foreign("/api/v1/jobs/x/run");
         Assert.StartsWith("origin \"https://evil.example\" may not", (string?)(await ProblemOfAsync(below, 403))["detail"]);

@@ -52,7 +52,7 @@ public sealed class RunsApiTests(MasterProcess master) : IClassFixture<MasterPro
     }
 
     [Fact]
-    public async Task A_search_that_finds_little_looks_at_2_000_records_for_a_page_and_says_how_far_it_reaches()
+    public async Task A_search_with_few_matches_reads_2_000_records_for_a_page_and_says_how_far_it_got()
     {
         const int oldest = -600_000; // A year before the records of other tests, whose searches would have to pass them.
         await WriteAsync(
@@ -100,10 +100,10 @@ public sealed class RunsApiTests(MasterProcess master) : IClassFixture<MasterPro
     }
 
     [Theory]
-    [InlineData("filter=state:failing",             "filter has \"state:failing\", which is no question to runs that have not ended; "
+    [InlineData("filter=state:failing",             "filter has \"state:failing\", which does not apply to runs that have not ended; "
         + "expected state:running, state:queued, job:, worker:, trigger:, label:, user: or a text")]
-    [InlineData("filter=next:none",                 "filter has \"next:none\", which is no question to runs: "
-        + "it is asked of jobs, and runs do not have it")]
+    [InlineData("filter=next:none",                 "filter has \"next:none\", which does not apply to runs: "
+        + "only jobs have it")]
     [InlineData("counts=week",                      "counts is \"week\"; expected one of minute, quarter, hour, day")]
     [InlineData("counts=minute&from=2026-01-01",    "counts is \"minute\"; expected a span, from to to, of at most 2000 times")]
     [InlineData("filter=state:queued&counts=day",   "counts is \"day\"; expected none beside state:running or state:queued, "
@@ -112,7 +112,7 @@ public sealed class RunsApiTests(MasterProcess master) : IClassFixture<MasterPro
         + "which ask for runs that have not ended")]
     [InlineData("filter=state:running&after=x",     "after is \"x\"; expected the \"next\" of the page before")]
     [InlineData("output=perhaps",                   "output is \"perhaps\"; expected true or false")]
-    public async Task What_cannot_be_asked_of_runs_is_refused_with_the_reason(string query, string detail)
+    public async Task A_filter_that_does_not_apply_to_runs_is_refused_with_the_reason(string query, string detail)
     {
         using var answer = await master.Http.GetAsync($"/api/v1/runs?{query}");
 
@@ -150,7 +150,7 @@ public sealed class RunsApiTests(MasterProcess master) : IClassFixture<MasterPro
     }
 
     [Fact]
-    public async Task Runs_are_found_by_what_a_list_of_jobs_finds_jobs_by()
+    public async Task Runs_are_found_by_the_words_of_a_list_of_jobs()
     {
         var (pay, other) = ($"{_job}-pay", $"{_job}-other");
         await master.Etcd.PutAsync(
@@ -281,7 +281,7 @@ public sealed class RunsApiTests(MasterProcess master) : IClassFixture<MasterPro
     }
 
     [Fact]
-    public async Task The_processes_of_a_killed_run_are_shown_at_its_own_address_alone()
+    public async Task The_processes_of_a_killed_run_are_shown_only_at_its_own_address()
     {
         var killed = Some.Record(0, _job, RunStatus.Killed) with { Processes = [new RunProcess(7, 1, "S", "sleep 9", 0, 0, "")] };
         await WriteAsync(killed);

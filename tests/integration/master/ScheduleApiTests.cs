@@ -33,8 +33,8 @@ public sealed class ScheduleApiTests(MasterProcess master) : IClassFixture<Maste
     [InlineData("from=9999-12-31",               "from is 9999-12-31T00:00:00Z; "
         + "expected a time from 1970-01-01T00:00:00Z to 2099-12-31T23:59:59Z")]
     [InlineData("step=hour",                     "step is \"hour\"; expected one of minute, quarter")]
-    [InlineData("filter=trigger:manual",         "filter has \"trigger:manual\", which is no question to jobs: "
-        + "it is asked of runs, and jobs do not have it")]
+    [InlineData("filter=trigger:manual",         "filter has \"trigger:manual\", which does not apply to jobs: "
+        + "only runs have it")]
     public async Task What_cannot_be_answered_is_refused_with_the_reason(string query, string detail)
     {
         using var answer = await master.Http.GetAsync($"/api/v1/schedule?{query}");

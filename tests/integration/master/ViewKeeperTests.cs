@@ -97,7 +97,7 @@ public sealed class ViewKeeperTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task A_record_that_nobody_foresaw_is_reported_with_its_job_and_all_others_are_read()
+    public async Task An_unexpected_record_is_reported_with_its_job_and_all_others_are_read()
     {
         await SaveAsync(Some.Job("a"));
         await SaveAsync(Some.Job("b"));

@@ -113,7 +113,7 @@ public sealed class JobJsonTests
     [InlineData("""{"name":1,"command":"b","cronExpr":"c"}""", "name is 1; expected a text")]
     [InlineData("""{"name":"a","command":null,"cronExpr":"c"}""", "command is null; expected a text")]
     [InlineData("""{"name":"a","command":"b","cronExpr":["*"]}""", "cronExpr is [\"*\"]; expected a text")]
-    public void What_is_no_job_is_told_why(string text, string error) => Assert.Equal(error, ErrorOf(text));
+    public void A_text_that_is_not_a_job_is_refused_with_the_reason(string text, string error) => Assert.Equal(error, ErrorOf(text));
 
     [Theory]
     [InlineData("description",          "5",            "description is 5; expected a text")]

@@ -28,7 +28,7 @@ public sealed class JobRulesTests
     public void An_ordinary_job_has_no_fault() => Assert.Null(FaultOf(Some.Job()));
 
     [Fact]
-    public void What_is_supported_besides_is_accepted() => Assert.Null(FaultOf(Some.Job() with
+    public void Other_supported_values_are_accepted() => Assert.Null(FaultOf(Some.Job() with
     {
         Description = "says\nmore",
         Enabled = false,
@@ -185,13 +185,22 @@ public sealed class JobRulesTests
     }
 
     [Fact]
-    public void A_zone_that_is_none_is_named() =>
+    public void An_unknown_zone_is_named() =>
         Assert.StartsWith("timeZone: ", FaultOf(Some.Job() with { TimeZone = "Europe/Atlantis" }), StringComparison.Ordinal);
 
     [Fact]
-    public void A_save_with_a_mistyped_zone_is_told_the_one_that_was_meant() => Assert.Equal(
+    public void A_save_with_a_mistyped_zone_suggests_the_right_one() => Assert.Equal(
         "timeZone: unknown time zone \"Europe/Berln\"; did you mean Europe/Berlin?",
         FaultOf(Some.Job() with { TimeZone = "Europe/Berln" }));
 
-    private static string? FaultOf(Job job) => SaveRules.FindFault(job, CronZone.Utc) ?? SaveRules.FindOver(job, CronZone.Utc, Some.Now);
+    [Fact]
+    public void The_table_of_members_has_each_member_of_a_job_once()
+    {
+        var members = JobsJson.Readable.Job.Properties.Where(member => member is { IsExtensionData: false, Get: not null });
+
+        Assert.Equal(members.Select(member => member.Name).Order(), JobMember.All.Select(member => member.Name).Order());
+    }
+
+    private static string? FaultOf(Job job) =>
+        SaveRules.FindFault(job, CronZone.Utc) ?? SaveRules.FindOver(null, job, CronZone.Utc, Some.Now);
 }

@@ -169,7 +169,7 @@ public sealed class ApplyPlanTests
     }
 
     [Fact]
-    public void The_way_back_of_a_delta_starts_from_what_it_wrote()
+    public void The_undo_of_a_delta_starts_from_the_written_job()
     {
         var created = Assert.Single(Plan([Some.Job("a")], []).Deltas).Undo(7);
         var changed = Assert.Single(Plan([Some.Job("a") with { Command = "x" }], [Some.Job("a")]).Deltas).Undo(7);

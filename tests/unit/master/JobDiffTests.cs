@@ -39,7 +39,7 @@ public sealed class JobDiffTests
     [InlineData("{}",                  """{"enabled":false}""", 4, "resumed",  "enabled")]
     [InlineData("""{"enabled":false}""", "{}",                4,  "paused",   "enabled")]
     [InlineData("deleted",             "{}",                  4,  "deleted",  "")]
-    public void A_version_says_in_a_word_what_it_did(string now, string? before, long former, string what, string? members)
+    public void A_version_names_its_effect_in_one_word(string now, string? before, long former, string what, string? members)
     {
         var change = VersionChange.Of(Version(now, former), before is null ? null : Version(before, 1));
 
@@ -51,7 +51,7 @@ public sealed class JobDiffTests
     [InlineData("1795341600000--1", null)]
     [InlineData("x-1",              null)]
     [InlineData("17",               null)]
-    public void A_place_comes_back_from_its_text(string text, long? revision)
+    public void A_place_survives_its_text_form(string text, long? revision)
     {
         Assert.Equal(revision, VersionCursor.Parse(text)?.Revision);
         Assert.True(revision is null || VersionCursor.Parse(text).ToString() == text);

@@ -23,7 +23,7 @@ public sealed class LedgerTests
     }
 
     [Fact]
-    public void A_record_that_stands_for_many_is_the_ending_of_each_of_them()
+    public void A_record_for_several_plan_times_is_the_ending_of_each()
     {
         var missed = Some.Record(2, status: RunStatus.Missed) with { MissedCount = 2, MissedSince = T.ToUnixTimeMilliseconds() };
 
@@ -84,7 +84,7 @@ public sealed class LedgerTests
         Assert.True(JobSchedule.TryParse(job, CronZone.Utc, out var schedule, out _));
         ScheduleChange[] changes = [new(T.AddMinutes(-10), job.CronExpr, ""), new(T.AddMinutes(2), "", "")];
 
-        var lines = Ledger.List(JobName.Parse("hashed"), changes, null, [], CronZone.Utc, T, T.AddMinutes(10), T.AddDays(1));
+        var lines = List("hashed", changes, null, [], T.AddMinutes(10), T.AddDays(1));
 
         Assert.Equal(
             [schedule!.Next(T.AddTicks(-1)), schedule.Next(T.AddMinutes(1).AddTicks(-1))],
@@ -109,27 +109,19 @@ public sealed class LedgerTests
     [Fact]
     public void A_plan_time_to_come_is_not_a_fault()
     {
-        var lines = Ledger.List(
-            JobName.Parse("hello"),
-            [],
-            Some.Job(cronExpr: "0 * * * * *"),
-            [Some.Record(0)],
-            CronZone.Utc,
-            T,
-            T.AddMinutes(3),
-            T.AddSeconds(70));
+        var lines = List("hello", [], Some.Job(cronExpr: "0 * * * * *"), [Some.Record(0)], T.AddMinutes(3), T.AddSeconds(70));
 
         Assert.Equal([("", ""), ("no ending", ""), ("", "to come")], lines.Select(line => (line.Fault, line.Note)));
         Assert.Equal("2026-11-22T10:02:00Z  to come", $"{lines[2]}");
     }
 
     [Fact]
-    public void A_truncated_list_says_so()
+    public void A_truncated_list_says_where_it_goes_on()
     {
-        var lines = Ledger.List(JobName.Parse("hello"), [], Some.Job(), [], CronZone.Utc, T, T.AddDays(2), T);
+        var plan = Ledger.Plan(JobName.Parse("hello"), [], Some.Job(), CronZone.Utc, T, T.AddDays(2), Ledger.LinesMax);
 
-        Assert.Equal(Ledger.LinesMax + 1, lines.Count);
-        Assert.Equal((T.AddSeconds(Ledger.LinesMax), "more follow: ask again from here"), (lines[^1].PlanTime, lines[^1].Note));
+        Assert.Equal(Ledger.LinesMax, plan.Times.Count);
+        Assert.Equal(T.AddSeconds(Ledger.LinesMax), plan.More);
     }
 
     [Fact]
@@ -184,7 +176,7 @@ public sealed class LedgerTests
     }
 
     [Fact]
-    public void What_etcd_has_of_a_fire_stands_for_its_record()
+    public void A_fire_without_a_record_has_its_state_in_etcd()
     {
         var run = RunSpec.Scheduled(T);
         var retry = run.Again(RunSpec.Retry, T.AddSeconds(40));
@@ -192,10 +184,10 @@ public sealed class LedgerTests
         var skipped = new OwedEnding("w2", "1", second, RunStatus.Skipped, "the previous run was still going", T);
         var later = new OwedEnding("w2", "1", run, RunStatus.Lost, "worker w1 lost", T);
 
-        var running = Judge([], [new RunInSight("hello", run.Id, run, "w1", T, false)], [skipped], T).Take(2);
+        var running = Judge([], [InFlight(run)], [skipped], T).Take(2);
         var queued = Judge(
-            [Some.Record(0, status: RunStatus.Failed)], [new RunInSight("hello", retry.Id, retry, "", null, false)], [later], T)[0];
-        var ended = Judge([Some.Record(0)], [new RunInSight("hello", run.Id, run, "w1", T, false)], [later], T)[0];
+            [Some.Record(0, status: RunStatus.Failed)], [UnendedRun.InQueue("hello", retry.Id, retry)], [later], T)[0];
+        var ended = Judge([Some.Record(0)], [InFlight(run)], [later], T)[0];
 
         Assert.Equal(
             [("running", "runs on w1", "w1", ""), ("skipped", "the previous run was still going", "w2", "")],
@@ -220,8 +212,11 @@ public sealed class LedgerTests
             lines.Select(line => (line.Ending, line.Reason, line.Fault)));
     }
 
+    private static UnendedRun InFlight(RunSpec run) =>
+        UnendedRun.InFlight("hello", run.Id, new RunInFlight("w1", "1", T, run), isKillAsked: false);
+
     private static IReadOnlyList<LedgerLine> Judge(
-        IReadOnlyList<RunRecord> records, IReadOnlyList<RunInSight> runs, IReadOnlyList<OwedEnding> owed, DateTimeOffset? cursor)
+        IReadOnlyList<RunRecord> records, IReadOnlyList<UnendedRun> runs, IReadOnlyList<OwedEnding> owed, DateTimeOffset? cursor)
     {
         var (name, job) = (JobName.Parse("hello"), Some.Job(cronExpr: "0 * * * * *"));
         var plan = Ledger.Plan(name, [], job, CronZone.Utc, T, T.AddMinutes(3), 100);
@@ -232,5 +227,14 @@ public sealed class LedgerTests
     private static LedgerLine FirstOf(IReadOnlyList<RunRecord> records) => List([], Some.Job(cronExpr: "0 * * * * *"), records)[0];
 
     private static IReadOnlyList<LedgerLine> List(IReadOnlyList<ScheduleChange> changes, Job job, IReadOnlyList<RunRecord> records) =>
-        Ledger.List(JobName.Parse(job.Name), changes, job, records, CronZone.Utc, T, T.AddMinutes(3), T.AddMinutes(3));
+        List(job.Name, changes, job, records, T.AddMinutes(3), T.AddMinutes(3));
+
+    private static IReadOnlyList<LedgerLine> List(
+        string name,
+        IReadOnlyList<ScheduleChange> changes,
+        Job? job,
+        IReadOnlyList<RunRecord> records,
+        DateTimeOffset to,
+        DateTimeOffset now) =>
+        Ledger.Judge(Ledger.Plan(JobName.Parse(name), changes, job, CronZone.Utc, T, to, Ledger.LinesMax), records, now);
 }

@@ -1,7 +1,9 @@
 using System.Net;
 using System.Text;
 using Dts.Common.Hosting;
+using Dts.Common.Jobs;
 using Dts.Master;
+using Dts.Master.Access;
 using Dts.Master.Api;
 using Dts.Tests.Support;
 using Microsoft.AspNetCore.Http;
@@ -69,10 +71,10 @@ public sealed class RequestGuardTests : IDisposable
     [Theory]
     [InlineData("https://dts.example",   403)]
     [InlineData("http://localhost:3000", 200)]
-    public async Task While_nothing_is_asked_for_an_origin_elsewhere_may_not_even_if_it_is_allowed(string origin, int status)
+    public async Task A_master_that_asks_nobody_refuses_an_allowed_origin_elsewhere(string origin, int status)
     {
         var settings = MasterSettings.Read(SettingsReader.Load(["--allowedOrigins", "https://dts.example,http://localhost:3000"], ""));
-        var guard = new RequestGuard(settings, () => settings.AllowedOrigins, _refused);
+        var guard = GuardOf(settings);
 
         Assert.Equal(status, (await AskAsync(guard, "POST", "127.0.0.1:8070", origin, "cross-site")).Status);
     }
@@ -94,7 +96,7 @@ public sealed class RequestGuardTests : IDisposable
     [InlineData("dts.example")]
     [InlineData("*")]
     [InlineData("ftp://dts.example")]
-    public void What_is_no_origin_is_refused_at_the_start(string setting)
+    public void A_text_that_is_not_an_origin_is_refused_at_the_start(string setting)
     {
         var refusal = Assert.Throws<SettingsException>(() => Guard("--allowedOrigins", setting, "--apiToken", Token)).Message;
 
@@ -207,7 +209,7 @@ public sealed class RequestGuardTests : IDisposable
         Assert.Equal(200, (await AskAsync(Guard("--apiToken", Token), "GET", "h", null, null, path: path)).Status);
 
     [Fact]
-    public async Task A_wrong_token_is_answered_later_each_time_and_a_right_one_at_once_wherever_it_comes_from()
+    public async Task Each_wrong_token_is_answered_later_and_a_right_one_at_once_from_any_address()
     {
         var guard = Guard("--apiToken", Token);
         foreach (var wait in new[] { 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5 })
@@ -284,12 +286,19 @@ public sealed class RequestGuardTests : IDisposable
 
     public void Dispose() => _refused.Dispose();
 
+    private RequestGuard GuardOf(MasterSettings settings)
+    {
+        var nobody = new AccessTable(new Keys(Keys.DefaultPrefix), TimeProvider.System);
+        nobody.NoteListed();
+        return new RequestGuard(() => settings.AllowedOrigins, _refused, new Credentials(settings, nobody), _ => { });
+    }
+
     private RequestGuard Guard(params string[] arguments)
     {
         var reader = SettingsReader.Load(arguments, "");
         var settings = MasterSettings.Read(reader);
         settings.ThrowIfOpenToOthers(reader, hasRecords: false);
-        return new RequestGuard(settings, () => settings.AllowedOrigins, _refused);
+        return GuardOf(settings);
     }
 
     private static async Task<(int Status, string Body)> AskAsync(

@@ -14,7 +14,7 @@ public sealed class ScheduleLoadTests
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
 
     [Fact]
-    public void Fires_are_counted_by_step_whatever_their_schedules_are()
+    public void Fires_of_any_schedule_are_counted_by_step()
     {
         var load = Of(
             Quarter,

@@ -35,7 +35,7 @@ public sealed class ScheduleLoadsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_computation_ends_with_its_request_and_nothing_of_it_is_kept()
+    public async Task A_computation_ends_with_its_request_and_is_not_cached()
     {
         using var request = new CancellationTokenSource();
 

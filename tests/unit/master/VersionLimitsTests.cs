@@ -18,7 +18,7 @@ public sealed class VersionLimitsTests
     }
 
     [Fact]
-    public void A_deletion_goes_like_what_it_deleted_unless_the_job_is_saved_again()
+    public void A_deletion_expires_with_the_version_it_deleted_unless_the_job_is_saved_again()
     {
         Assert.Equal(
             [("1", Some.Now.AddDays(1 + 400)), ("0", Some.Now.AddDays(1 + 400))],
@@ -37,7 +37,7 @@ public sealed class VersionLimitsTests
     }
 
     [Fact]
-    public void What_keeps_the_limits_is_left_as_it_is()
+    public void Versions_within_the_limits_do_not_change()
     {
         Assert.Equal(([], []), Empty(Limits.Apply([])));
         Assert.Equal(([], []), Empty(Limits.Apply([Head(1), Head(0) with { ExpireAt = Some.Now.AddDays(1 + 400) }])));

@@ -11,7 +11,7 @@ public sealed class ClusterStateTests
     private readonly SomeCluster _cluster = new();
 
     [Fact]
-    public void A_run_that_leaves_etcd_is_asked_for_a_second_later_by_its_id()
+    public void The_record_of_a_run_that_left_etcd_is_read_a_second_later()
     {
         _cluster.Put(Some.Job("a"));
         _cluster.Load();
@@ -20,7 +20,7 @@ public sealed class ClusterStateTests
 
         _cluster.End("a", run.Id);
         Assert.Equal(0, _cluster.Row("a").Running);
-        Assert.Null(_cluster.State.Questions.Next(_cluster.Now));
+        Assert.Null(_cluster.State.EndingQueries.Next(_cluster.Now));
 
         Pass(seconds: 1);
         _cluster.Load(SomeCluster.Ended("a", RunStatus.Succeeded, run.PlanTime));
@@ -31,7 +31,7 @@ public sealed class ClusterStateTests
     }
 
     [Fact]
-    public void An_ending_without_a_run_is_asked_for_when_its_key_goes()
+    public void An_ending_without_a_run_is_read_when_its_key_is_deleted()
     {
         _cluster.Put(Some.Job("a"));
         _cluster.Load();
@@ -43,7 +43,7 @@ public sealed class ClusterStateTests
     }
 
     [Fact]
-    public void A_record_that_is_late_is_asked_for_at_growing_intervals_for_a_day()
+    public void A_late_record_is_looked_for_at_growing_intervals_for_a_day()
     {
         _cluster.Put(Some.Job("a"));
         _cluster.Load();
@@ -53,10 +53,10 @@ public sealed class ClusterStateTests
         for (var second = 1; second <= 100_000; second++)
         {
             Pass(seconds: 1);
-            if (_cluster.State.Questions.Next(_cluster.Now) is EndingQuestion.Runs question)
+            if (_cluster.State.EndingQueries.Next(_cluster.Now) is EndingQuery.Runs question)
             {
                 asked.Add(second);
-                _cluster.State.Answer(question, [], _cluster.Now);
+                _cluster.State.Endings.Take(question, [], _cluster.Now);
             }
         }
 
@@ -65,7 +65,7 @@ public sealed class ClusterStateTests
     }
 
     [Fact]
-    public void A_run_declared_lost_is_asked_for_again_until_its_true_ending_is_there()
+    public void A_lost_run_is_read_again_until_its_true_ending_is_there()
     {
         _cluster.Put(Some.Job("a"));
         _cluster.Load();
@@ -86,7 +86,7 @@ public sealed class ClusterStateTests
     }
 
     [Fact]
-    public void A_record_that_comes_after_later_ones_takes_its_place()
+    public void A_record_that_arrives_late_is_sorted_in()
     {
         _cluster.Put(Some.Job("a"));
         var ended = _cluster.Ended("a", RunStatus.Failed, RunStatus.Succeeded);
@@ -112,37 +112,37 @@ public sealed class ClusterStateTests
         Answer(ended);
 
         Assert.Equal(2, _cluster.Row("a").Endings!.Count);
-        Assert.Equal((0, 0), (_cluster.State.Questions.AwaitedCount, _cluster.State.Questions.JobsWaiting));
+        Assert.Equal((0, 0), (_cluster.State.EndingQueries.AwaitedCount, _cluster.State.EndingQueries.JobsWaiting));
     }
 
     [Fact]
-    public void What_the_log_store_did_not_answer_is_asked_again()
+    public void A_query_without_an_answer_is_sent_again()
     {
         _cluster.Put(Some.Job("a"));
-        var question = _cluster.State.Questions.Next(_cluster.Now)!;
-        Assert.Null(_cluster.State.Questions.Next(_cluster.Now));
+        var question = _cluster.State.EndingQueries.Next(_cluster.Now)!;
+        Assert.Null(_cluster.State.EndingQueries.Next(_cluster.Now));
 
-        _cluster.State.Questions.PutBack(question, _cluster.Now);
+        _cluster.State.EndingQueries.PutBack(question, _cluster.Now);
 
-        Assert.Equal(["a"], Assert.IsType<EndingQuestion.Jobs>(_cluster.State.Questions.Next(_cluster.Now)).Names);
+        Assert.Equal(["a"], Assert.IsType<EndingQuery.Jobs>(_cluster.State.EndingQueries.Next(_cluster.Now)).Names);
     }
 
     [Fact]
-    public void A_question_that_failed_is_asked_for_fewer_jobs_until_one_is_answered()
+    public void A_failed_query_is_sent_again_for_fewer_jobs_until_one_is_answered()
     {
         _cluster.Put([.. Enumerable.Range(0, 300).Select(n => Some.Job($"job-{n:D3}"))]);
         var sizes = new List<int>();
         for (var n = 0; n < 10; n++)
         {
-            var question = (EndingQuestion.Jobs)_cluster.State.Questions.Next(_cluster.Now)!;
+            var question = (EndingQuery.Jobs)_cluster.State.EndingQueries.Next(_cluster.Now)!;
             sizes.Add(question.Names.Count);
             if (n < 7)
             {
-                _cluster.State.Questions.PutBack(question, _cluster.Now);
+                _cluster.State.EndingQueries.PutBack(question, _cluster.Now);
             }
             else
             {
-                _cluster.State.Answer(question, [], _cluster.Now);
+                _cluster.State.Endings.Take(question, [], _cluster.Now);
             }
         }
 
@@ -160,9 +160,9 @@ public sealed class ClusterStateTests
 
         Pass(seconds: 1);
         var sizes = new List<int>();
-        while (_cluster.State.Questions.Next(_cluster.Now) is { } question)
+        while (_cluster.State.EndingQueries.Next(_cluster.Now) is { } question)
         {
-            sizes.Add(question is EndingQuestion.Runs(var runs) ? runs.Count : ((EndingQuestion.Jobs)question).Names.Count);
+            sizes.Add(question is EndingQuery.Runs(var runs) ? runs.Count : ((EndingQuery.Jobs)question).Names.Count);
         }
 
         Assert.Equal([500, 100, 200, 100, 50], sizes);
@@ -177,7 +177,7 @@ public sealed class ClusterStateTests
         {
             _cluster.Owe("a", RunId.Of(Some.Now.AddSeconds(n)));
             Pass(seconds: 1);
-            loaded |= _cluster.State.Questions.Next(_cluster.Now) is EndingQuestion.Jobs;
+            loaded |= _cluster.State.EndingQueries.Next(_cluster.Now) is EndingQuery.Jobs;
         }
 
         Assert.True(loaded);
@@ -188,16 +188,16 @@ public sealed class ClusterStateTests
     {
         _cluster.Put([.. Enumerable.Range(0, 250).Select(n => Some.Job($"job-{n:D3}"))]);
         var (blamed, failures) = (new List<string?>(), 0);
-        while (_cluster.State.Questions.Next(_cluster.Now) is { } question)
+        while (_cluster.State.EndingQueries.Next(_cluster.Now) is { } question)
         {
-            if (((EndingQuestion.Jobs)question).Names.Contains("job-123"))
+            if (((EndingQuery.Jobs)question).Names.Contains("job-123"))
             {
                 failures++;
-                blamed.Add(_cluster.State.Questions.Split(question));
+                blamed.Add(_cluster.State.EndingQueries.Split(question));
             }
             else
             {
-                _cluster.State.Answer(question, [], _cluster.Now);
+                _cluster.State.Endings.Take(question, [], _cluster.Now);
             }
         }
 
@@ -207,18 +207,18 @@ public sealed class ClusterStateTests
     }
 
     [Fact]
-    public void Runs_whose_records_cannot_be_read_are_not_asked_for_again_and_their_jobs_are_loaded()
+    public void Runs_with_unreadable_records_are_not_read_again_and_their_jobs_are_loaded()
     {
         _cluster.Put(Some.Job("a"));
         _cluster.Load();
         _cluster.Owe("a", RunId.Of(Some.Now));
         Pass(seconds: 1);
 
-        Assert.Null(_cluster.State.Questions.Split(_cluster.State.Questions.Next(_cluster.Now)!));
+        Assert.Null(_cluster.State.EndingQueries.Split(_cluster.State.EndingQueries.Next(_cluster.Now)!));
 
-        Assert.Equal(["a"], Assert.IsType<EndingQuestion.Jobs>(_cluster.State.Questions.Next(_cluster.Now)).Names);
+        Assert.Equal(["a"], Assert.IsType<EndingQuery.Jobs>(_cluster.State.EndingQueries.Next(_cluster.Now)).Names);
         Pass(seconds: 100);
-        Assert.Null(_cluster.State.Questions.Next(_cluster.Now));
+        Assert.Null(_cluster.State.EndingQueries.Next(_cluster.Now));
     }
 
     [Fact]
@@ -230,7 +230,7 @@ public sealed class ClusterStateTests
         for (var second = 0; second <= 3600; second++)
         {
             _cluster.State.Tick(_cluster.Now);
-            if (_cluster.State.Questions.Next(_cluster.Now) is EndingQuestion.Jobs question)
+            if (_cluster.State.EndingQueries.Next(_cluster.Now) is EndingQuery.Jobs question)
             {
                 loaded.AddRange(question.Names);
             }
@@ -243,7 +243,7 @@ public sealed class ClusterStateTests
     }
 
     [Fact]
-    public void A_kill_that_was_asked_for_after_the_claim_shows_on_the_run()
+    public void A_kill_request_after_the_claim_shows_on_the_run()
     {
         _cluster.Put(Some.Job("a"));
         _cluster.AskKill("a");
@@ -287,7 +287,7 @@ public sealed class ClusterStateTests
     }
 
     [Fact]
-    public void A_drained_worker_is_draining_until_its_last_run_has_ended_and_needs_nobody()
+    public void A_drained_worker_is_draining_until_its_last_run_has_ended_and_needs_no_attention()
     {
         _cluster.Put(Some.Job("a"));
         var run = _cluster.Begin("a", "w1");
@@ -301,7 +301,7 @@ public sealed class ClusterStateTests
     }
 
     [Fact]
-    public void A_workers_start_lag_is_told_by_the_upper_ends_of_its_buckets()
+    public void A_workers_start_lag_is_the_upper_bound_of_its_bucket()
     {
         var counts = new long[Bounds.Lag.Length + 1];
         (counts[0], counts[1], counts[5]) = (90, 9, 1);
@@ -315,7 +315,7 @@ public sealed class ClusterStateTests
     }
 
     [Fact]
-    public void Now_names_the_jobs_that_need_somebody_and_why()
+    public void Now_names_the_jobs_that_need_attention_and_why()
     {
         _cluster.Put(Some.Job("failed", "0 3 * * *"), Some.Job("missed", "0 3 * * *"), Some.Job("lost", "0 3 * * *"));
         _cluster.Put(Some.Job("slow", "10 * * * *"), Some.Job("brisk", "20 * * * *"), Some.Job("well", "5 * * * *"));
@@ -351,8 +351,8 @@ public sealed class ClusterStateTests
     private void Pass(double seconds) => _cluster.Now = _cluster.Now.AddSeconds(seconds);
 
     private IEnumerable<string>? NextRuns() =>
-        (_cluster.State.Questions.Next(_cluster.Now) as EndingQuestion.Runs)?.Awaited.Select(run => run.RecordId);
+        (_cluster.State.EndingQueries.Next(_cluster.Now) as EndingQuery.Runs)?.Awaited.Select(run => run.RecordId);
 
     private void Answer(params Dts.Master.Logs.EndedRun[] runs) =>
-        _cluster.State.Answer(_cluster.State.Questions.Next(_cluster.Now)!, runs, _cluster.Now);
+        _cluster.State.Endings.Take(_cluster.State.EndingQueries.Next(_cluster.Now)!, runs, _cluster.Now);
 }

@@ -82,17 +82,19 @@ public sealed class FilterTests
     }
 
     [Fact]
-    public void What_the_log_can_answer_becomes_its_question()
+    public void A_filter_becomes_a_query_to_the_log()
     {
         var filter = Filter.Parse("job:a ending:failed worker:w1 trigger:retry from:2h to:1h \"exit 3\"", Now);
 
+        var query = filter.ToLogQuery(limit: 20);
+
         Assert.Equal(
-            new LogQuery("a", RunStatus.Failed, "w1", "retry", Now.AddHours(-2), Now.AddHours(-1), "exit 3", Limit: 20),
-            filter.ToLogQuery(limit: 20));
+            new LogQuery("a", RunStatus.Failed, Now.AddHours(-2), Now.AddHours(-1), Limit: 20) with { Terms = query.Terms }, query);
+        Assert.Equal("Worker w1; Trigger retry; Text exit 3", string.Join("; ", query.Terms.Select(Show)));
     }
 
     [Fact]
-    public void Of_two_spans_the_log_is_asked_for_what_they_have_in_common()
+    public void Two_spans_are_narrowed_to_their_intersection()
     {
         var query = Filter.Parse("from:2h from:1h to:10m to:30m", Now).ToLogQuery();
 
@@ -101,7 +103,7 @@ public sealed class FilterTests
 
     [Theory]
     [InlineData("-a",                   "not Text a")]
-    [InlineData("a b -c",               "a; Text b; not Text c")]
+    [InlineData("a b -c",               "Text a; Text b; not Text c")]
     [InlineData("job:a|b",              "Job a|b")]
     [InlineData("job:a job:b",          "job a; Job b")]
     [InlineData("-job:a",               "not Job a")]
@@ -117,10 +119,8 @@ public sealed class FilterTests
     {
         var query = Filter.Parse(text, Now).ToLogQuery(jobsOf: term => [$"jobs with {term.Word}"]);
 
-        string?[] simple =
-            [query.Text, query.Job is { } job ? $"job {job}" : null, query.Status is { } ending ? $"status {ending.Word()}" : null];
-        var others = (query.Others ?? []).Select(term => $"{(term.IsNegated ? "not " : "")}{term.Field} {string.Join('|', term.Values)}");
-        Assert.Equal(expected, string.Join("; ", simple.OfType<string>().Concat(others)));
+        string?[] simple = [query.Job is { } job ? $"job {job}" : null, query.Status is { } ending ? $"status {ending.Word()}" : null];
+        Assert.Equal(expected, string.Join("; ", simple.OfType<string>().Concat(query.Terms.Select(Show))));
     }
 
     [Theory]
@@ -134,10 +134,12 @@ public sealed class FilterTests
     }
 
     [Theory]
-    [InlineData("next:<1h",           "filter has \"next:<1h\", which is no question to runs: it is asked of jobs")]
-    [InlineData("next:none",          "it is asked of jobs, and runs do not have it")]
+    [InlineData("next:<1h",           "filter has \"next:<1h\", which does not apply to runs: only jobs have it")]
+    [InlineData("next:none",          "does not apply to runs")]
     public void A_word_that_the_log_cannot_answer_is_named(string text, string message) =>
         Assert.Contains(message, Assert.Throws<FormatException>(() => Filter.Parse(text, Now).ToLogQuery()).Message);
+
+    private static string Show(LogTerm term) => $"{(term.IsNegated ? "not " : "")}{term.Field} {string.Join('|', term.Values)}";
 
     private static string Show(FilterTerm term) => (term.IsNegated ? "not " : "") + term switch
     {

@@ -10,7 +10,7 @@ public sealed class JobListTests
     private readonly SomeCluster _cluster = new();
 
     [Fact]
-    public void A_row_says_how_a_job_stands_and_what_comes()
+    public void A_row_has_the_state_of_a_job_and_its_next_plan_time()
     {
         _cluster.Put(Some.Job("backup", "0 3 * * *") with
         {
@@ -40,7 +40,7 @@ public sealed class JobListTests
     }
 
     [Fact]
-    public void What_has_not_been_read_yet_is_shown_as_not_known()
+    public void Endings_that_have_not_been_read_are_shown_as_unknown()
     {
         _cluster.Put(Some.Job("a"));
 
@@ -131,7 +131,7 @@ public sealed class JobListTests
     }
 
     [Fact]
-    public void Labels_are_those_of_the_job_whatever_letters_are_in_those_of_others()
+    public void Labels_with_any_letters_stay_those_of_their_job()
     {
         _cluster.Put(Some.Job("a") with { Labels = new Dictionary<string, string> { ["team"] = "x\0env\0prod" } });
         _cluster.Put(Some.Job("b") with { Labels = new Dictionary<string, string> { ["team"] = "x", ["env"] = "prod" } });
@@ -147,7 +147,7 @@ public sealed class JobListTests
         var refused = Assert.Throws<FormatException>(() => Filter.Parse("a trigger:manual", Some.Now).ThrowIfNotOfJobs());
 
         Assert.Equal(
-            "filter has \"trigger:manual\", which is no question to jobs: it is asked of runs, and jobs do not have it", refused.Message);
+            "filter has \"trigger:manual\", which does not apply to jobs: only runs have it", refused.Message);
     }
 
     [Theory]
@@ -205,7 +205,7 @@ public sealed class JobListTests
     [InlineData("nonsense")]
     [InlineData("bmFtZSAwIA")] // "name 0 "
     [InlineData("bmFtZSAtMSBh")] // "name -1 a"
-    public void What_is_no_cursor_is_none(string text) => Assert.Null(JobCursor.Parse(text, JobOrder.Find("name")!));
+    public void A_text_that_is_not_a_cursor_is_refused(string text) => Assert.Null(JobCursor.Parse(text, JobOrder.Find("name")!));
 
     [Fact]
     public void A_cursor_of_another_order_is_none() =>

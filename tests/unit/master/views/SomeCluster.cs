@@ -73,9 +73,9 @@ internal sealed class SomeCluster
     /// <summary>The log answers the question that is due, which is asked for jobs, with these runs.</summary>
     public void Load(params EndedRun[] runs)
     {
-        while (State.Questions.Next(Now) is { } question)
+        while (State.EndingQueries.Next(Now) is { } question)
         {
-            State.Answer(question, runs, Now);
+            State.Endings.Take(question, runs, Now);
         }
     }
 

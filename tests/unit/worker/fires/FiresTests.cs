@@ -224,10 +224,14 @@ public sealed class FiresTests
     }
 
     /// <summary>Answers that all fires of a claim are this worker's.</summary>
-    private void Grant(FireAction.Ask ask) => Take(new FireEvent.Answered(
-        ask.Request,
-        [.. ask.Request.Fires.Select(fire => new ClaimAnswer.Mine(
-            new KeyValue { Value = ByteString.CopyFromUtf8(JobJson.ToJson(Some.Job(fire.Name.Value))), ModRevision = 1 }, _revision, Session))]));
+    private void Grant(FireAction.Ask ask)
+    {
+        var answers = ask.Request.Fires.Select(fire => new ClaimAnswer.Mine(JobOf(fire), _revision, Session));
+        Take(new FireEvent.Answered(ask.Request, [.. answers]));
+    }
+
+    private static KeyValue JobOf(Fire fire) =>
+        new() { Value = ByteString.CopyFromUtf8(JobJson.ToJson(Some.Job(fire.Name.Value))), ModRevision = 1 };
 
     /// <summary>A run that is claimed for a time and waits for it.</summary>
     private Run Claimed(string name, DateTimeOffset? planTime = null)

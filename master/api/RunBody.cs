@@ -1,19 +1,37 @@
 using System.Text.Json;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
+using Dts.Master.Access;
+using Dts.Master.Jobs;
 
-namespace Dts.Master.Jobs;
+namespace Dts.Master.Api;
 
 /// <summary>The body of a request to run a job now. Every member is optional.</summary>
-/// <param name="Worker">The only worker that may run the job; empty = any worker that matches the job's target.</param>
-/// <param name="Env">Variables beyond the job's own.</param>
-internal sealed record RunRequest(string Worker = "", IReadOnlyDictionary<string, string>? Env = null)
+/// <remarks>
+/// An unknown member is refused: it may be a misspelt "worker", and the run would go to any worker. Only an editor may send variables: they
+/// can change what the command does (PATH, BASH_ENV, LD_PRELOAD).
+/// </remarks>
+internal static class RunBody
 {
+    private const int BytesMax = 64 << 10;
     private const string Expected = "expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"}}";
 
-    /// <remarks>Refuses an unknown member: it may be a misspelt "worker", and the run would go to any worker.</remarks>
-    /// <exception cref="FormatException">The message names the member, its value and what was expected.</exception>
-    public static RunRequest Parse(ReadOnlyMemory<byte> utf8)
+    public static async Task<(RunRequest Request, ReadOnlyMemory<byte> Body)> ReadAsync(HttpContext http)
+    {
+        var body = await RequestBody.ReadTypedAsync(http, BytesMax, "application/json");
+        var request = Parse(body);
+        var caller = Caller.Of(http);
+        if (request.Env is { Count: > 0 } && !caller.May(Role.Editor))
+        {
+            throw new NotAllowedException(
+                $"env has variables, which can change what the command does; expected none: {caller.Name} is {caller.Role.Word()}, "
+                    + $"and they need {Role.Editor.Word()}");
+        }
+
+        return (request, body);
+    }
+
+    private static RunRequest Parse(ReadOnlyMemory<byte> utf8)
     {
         if (utf8.Length == 0)
         {
@@ -27,11 +45,11 @@ internal sealed record RunRequest(string Worker = "", IReadOnlyDictionary<string
         }
         catch (InvalidOperationException)
         {
-            throw new FormatException($"body has text that is not Unicode; {Expected}");
+            throw Refusal.Invalid($"body has text that is not Unicode; {Expected}");
         }
         catch (JsonException)
         {
-            throw new FormatException($"body is not JSON; {Expected}");
+            throw Refusal.Invalid($"body is not JSON; {Expected}");
         }
     }
 
@@ -39,7 +57,7 @@ internal sealed record RunRequest(string Worker = "", IReadOnlyDictionary<string
     {
         if (root.ValueKind != JsonValueKind.Object)
         {
-            throw new FormatException($"body is {Show(root)}; {Expected}");
+            throw Refusal.Invalid($"body is {Show(root)}; {Expected}");
         }
 
         var request = new RunRequest();
@@ -49,7 +67,7 @@ internal sealed record RunRequest(string Worker = "", IReadOnlyDictionary<string
             {
                 "worker" => request with { Worker = ReadWorker(member.Value) },
                 "env" => request with { Env = ReadEnv(member.Value) },
-                var other => throw new FormatException($"member \"{Display.Line(other)}\" is not known; expected worker or env"),
+                var other => throw Refusal.Invalid($"member \"{Display.Line(other)}\" is not known; expected worker or env"),
             };
         }
 
@@ -59,7 +77,7 @@ internal sealed record RunRequest(string Worker = "", IReadOnlyDictionary<string
     private static string ReadWorker(JsonElement value) =>
         value.ValueKind == JsonValueKind.String && value.GetString() is { } id && (id.Length == 0 || WorkerRegistration.IsId(id))
         ? id
-        : throw new FormatException($"worker is {Show(value)}; expected a worker's id ({WorkerRegistration.ExpectedId})");
+        : throw Refusal.Invalid($"worker is {Show(value)}; expected a worker's id ({WorkerRegistration.ExpectedId})");
 
     private static Dictionary<string, string>? ReadEnv(JsonElement value)
     {
@@ -70,7 +88,7 @@ internal sealed record RunRequest(string Worker = "", IReadOnlyDictionary<string
 
         if (value.ValueKind != JsonValueKind.Object || value.EnumerateObject().Any(entry => entry.Value.ValueKind != JsonValueKind.String))
         {
-            throw new FormatException($"env is {Show(value)}; expected an object of texts");
+            throw Refusal.Invalid($"env is {Show(value)}; expected an object of texts");
         }
 
         var env = new Dictionary<string, string>();
@@ -79,7 +97,7 @@ internal sealed record RunRequest(string Worker = "", IReadOnlyDictionary<string
             env[variable.Name] = variable.Value.GetString()!;
         }
 
-        return SaveRules.FindBadRequestEnv(env) is { } fault ? throw new FormatException(fault) : env;
+        return SaveRules.FindBadRequestEnv(env) is { } fault ? throw Refusal.Invalid(fault) : env;
     }
 
     private static string Show(JsonElement value) => Display.Line(value.GetRawText());

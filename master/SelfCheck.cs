@@ -5,8 +5,8 @@ using Etcdserverpb;
 
 namespace Dts.Master;
 
-/// <summary>How this master stands, and the proof that it answers requests: it asks itself, as anyone would.</summary>
-internal sealed class Vitals(MasterSettings settings, EtcdClient etcd) : IDisposable
+/// <summary>Proves that this master answers: it sends itself a request. Also describes its state for systemd.</summary>
+internal sealed class SelfCheck(MasterSettings settings, EtcdClient etcd) : IDisposable
 {
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan RetryPause = TimeSpan.FromSeconds(1);
@@ -63,7 +63,7 @@ internal sealed class Vitals(MasterSettings settings, EtcdClient etcd) : IDispos
         }
     }
 
-    /// <summary>Where we listen; every address is also the loopback's.</summary>
+    /// <summary>The address that we listen on; if it is all addresses, the loopback.</summary>
     private static Uri Own(MasterSettings settings)
     {
         var address = settings.Listen.Equals(IPAddress.Any) ? IPAddress.Loopback

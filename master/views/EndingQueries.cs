@@ -1,16 +1,16 @@
 namespace Dts.Master.Views;
 
-/// <summary>Which endings the log is to be asked for, and when.</summary>
+/// <summary>Decides which endings to read from the log, and when.</summary>
 /// <remarks>
-/// <para>Constraints: a record arrives in the log some time after its run is gone from etcd, and hours after it when the log store was
-/// away. A record that says lost may be replaced by the true ending. The log has no order of arrival.</para>
-/// <para>Scheme: a run that leaves etcd is asked for by its id a second later, many in one question, and again at growing intervals until
-/// its record is there. A job is loaded as a whole when it is new, when a record of it is not its newest, and in turn with all others every
-/// hour, which finds what was missed. Questions about runs and about jobs take turns, so jobs are loaded also while runs end all the
+/// <para>Constraints: a record reaches the log some time after its run has left etcd, and hours later if the log store was away. The true
+/// ending may replace a record that says lost. The log has no order of arrival.</para>
+/// <para>Scheme: a second after a run has left etcd, its record is asked for by id, together with others, and again at growing intervals
+/// until it is there. All endings of a job are loaded when the job is new, when one of its records is not the newest, and every hour, in
+/// turn with all other jobs, to find missed ones. Queries for runs and for jobs alternate, so jobs are loaded even while runs end all the
 /// time.</para>
 /// <para>Not thread-safe; <see cref="ClusterState"/> owns it.</para>
 /// </remarks>
-internal sealed class EndingQuestions
+internal sealed class EndingQueries
 {
     public const int RunsAtOnce = 500;
     public const int JobsAtOnce = 100;
@@ -29,7 +29,7 @@ internal sealed class EndingQuestions
     private readonly HashSet<(string Job, string RunId)> _awaitedIds = [];
     private readonly Queue<string> _jobs = [];
     private readonly HashSet<string> _jobsQueued = [];
-    private readonly Queue<EndingQuestion> _split = [];
+    private readonly Queue<EndingQuery> _split = [];
     private int _jobsAtOnce = JobsAtOnce;
     private bool _isTurnOfJobs;
 
@@ -37,7 +37,7 @@ internal sealed class EndingQuestions
 
     public int JobsWaiting => _jobs.Count;
 
-    /// <summary>Since when the oldest record is awaited that may still come soon; null = none is.</summary>
+    /// <summary>When the wait began for the oldest record that may still come soon; null = none is awaited.</summary>
     public DateTimeOffset? OldestAwaited(DateTimeOffset now) =>
         _awaited.UnorderedItems.Where(run => now - run.Element.Since < LooksBackFor).Min(run => (DateTimeOffset?)run.Element.Since);
 
@@ -50,7 +50,7 @@ internal sealed class EndingQuestions
         }
     }
 
-    /// <summary>All that is known of a job's endings is to be read again.</summary>
+    /// <summary>Asks for all latest endings of a job.</summary>
     public void Load(string job)
     {
         if (_jobsQueued.Add(job))
@@ -59,52 +59,51 @@ internal sealed class EndingQuestions
         }
     }
 
-    /// <summary>Takes the next question that is due; null = none is. Runs and jobs take turns.</summary>
-    public EndingQuestion? Next(DateTimeOffset now)
+    /// <summary>Takes the next query that is due; null = none. Queries for runs and for jobs alternate.</summary>
+    public EndingQuery? Next(DateTimeOffset now)
     {
         if (_split.TryDequeue(out var smaller))
         {
             return smaller;
         }
 
-        var question = _isTurnOfJobs ? NextJobs() ?? (EndingQuestion?)NextRuns(now) : NextRuns(now) ?? (EndingQuestion?)NextJobs();
-        _isTurnOfJobs = question is EndingQuestion.Runs;
-        return question;
+        var query = _isTurnOfJobs ? NextJobs() ?? (EndingQuery?)NextRuns(now) : NextRuns(now) ?? (EndingQuery?)NextJobs();
+        _isTurnOfJobs = query is EndingQuery.Runs;
+        return query;
     }
 
-    /// <summary>The log store has answered: questions may be larger again.</summary>
+    /// <summary>The log store has answered: queries may be larger again.</summary>
     public void NoteAnswered() => _jobsAtOnce = Math.Min(_jobsAtOnce * 2, JobsAtOnce);
 
-    /// <summary>The log store did not answer: the question is due as before, for fewer jobs in case it took too long.</summary>
-    public void PutBack(EndingQuestion question, DateTimeOffset now)
+    /// <summary>The log store did not answer: the query stays due, for fewer jobs in case it took too long.</summary>
+    public void PutBack(EndingQuery query, DateTimeOffset now)
     {
         _jobsAtOnce = Math.Max(1, _jobsAtOnce / 2);
-        switch (question)
+        switch (query)
         {
-            case EndingQuestion.Runs(var runs):
+            case EndingQuery.Runs(var runs):
                 runs.ToList().ForEach(run => _awaited.Enqueue(run, now.UtcTicks));
                 break;
-            case EndingQuestion.Jobs(var jobs):
+            case EndingQuery.Jobs(var jobs):
                 jobs.ToList().ForEach(Load);
                 break;
         }
     }
 
     /// <summary>
-    /// The question cannot be answered, for a fault that asking again does not mend: it is asked in smaller ones, until one job is left to
-    /// blame.
+    /// The query fails, and would fail again: splits it into smaller ones, until the job at fault is found.
     /// </summary>
-    /// <returns>That job, which is not asked for now; null = the smaller questions come next.</returns>
-    public string? Split(EndingQuestion question)
+    /// <returns>The job at fault, which is not asked for now; null = the smaller queries come next.</returns>
+    public string? Split(EndingQuery query)
     {
-        switch (question)
+        switch (query)
         {
-            case EndingQuestion.Jobs([var job]):
+            case EndingQuery.Jobs([var job]):
                 return job;
-            case EndingQuestion.Jobs(var names):
+            case EndingQuery.Jobs(var names):
                 AskNext(names, (names.Count + 1) / 2);
                 return null;
-            case EndingQuestion.Runs(var runs):
+            case EndingQuery.Runs(var runs):
                 runs.ToList().ForEach(Forget);
                 AskNext(runs.Select(run => run.Job).Distinct(), JobsAtOnce);
                 return null;
@@ -113,7 +112,7 @@ internal sealed class EndingQuestions
         }
     }
 
-    /// <summary>A run's record is not there, or says lost, which the true ending may replace.</summary>
+    /// <summary>A run's record is not there, or says lost and may be replaced by the true ending.</summary>
     public void AskAgain(AwaitedRun run, DateTimeOffset now)
     {
         if (now - run.Since > GivenUpAfter)
@@ -126,7 +125,7 @@ internal sealed class EndingQuestions
         _awaited.Enqueue(run with { Tries = run.Tries + 1 }, (now + pause).UtcTicks);
     }
 
-    /// <summary>Runs that are gone from etcd for longer than a record takes, and have none.</summary>
+    /// <summary>The number of runs that left etcd longer ago than a record takes, and have none.</summary>
     public int CountWithoutEnding(DateTimeOffset now) =>
         _awaited.UnorderedItems.Count(awaited => !awaited.Element.IsLost && now - awaited.Element.Since > RecordsComeWithin);
 
@@ -136,11 +135,11 @@ internal sealed class EndingQuestions
     {
         foreach (var some in jobs.Chunk(atOnce))
         {
-            _split.Enqueue(new EndingQuestion.Jobs(some));
+            _split.Enqueue(new EndingQuery.Jobs(some));
         }
     }
 
-    private EndingQuestion.Runs? NextRuns(DateTimeOffset now)
+    private EndingQuery.Runs? NextRuns(DateTimeOffset now)
     {
         List<AwaitedRun> runs = [];
         while (runs.Count < RunsAtOnce && _awaited.TryPeek(out var run, out var due) && due <= now.UtcTicks)
@@ -149,10 +148,10 @@ internal sealed class EndingQuestions
             runs.Add(run);
         }
 
-        return runs.Count > 0 ? new EndingQuestion.Runs(runs) : null;
+        return runs.Count > 0 ? new EndingQuery.Runs(runs) : null;
     }
 
-    private EndingQuestion.Jobs? NextJobs()
+    private EndingQuery.Jobs? NextJobs()
     {
         List<string> jobs = [];
         while (jobs.Count < _jobsAtOnce && _jobs.TryDequeue(out var job))
@@ -167,27 +166,27 @@ internal sealed class EndingQuestions
             _jobsQueued.TrimExcess();
         }
 
-        return jobs.Count > 0 ? new EndingQuestion.Jobs(jobs) : null;
+        return jobs.Count > 0 ? new EndingQuery.Jobs(jobs) : null;
     }
 }
 
-/// <param name="Since">When it was first asked for.</param>
+/// <param name="Since">When the run left etcd.</param>
 /// <param name="IsLost">Its record is there, and says lost.</param>
 internal sealed record AwaitedRun(string Job, string RunId, DateTimeOffset Since, int Tries, bool IsLost = false)
 {
     public string RecordId => $"{Job}/{RunId}";
 }
 
-/// <summary>A question to the log.</summary>
-internal abstract record EndingQuestion
+/// <summary>A query to the log.</summary>
+internal abstract record EndingQuery
 {
-    private EndingQuestion()
+    private EndingQuery()
     {
     }
 
-    /// <summary>Have these runs ended, and how?</summary>
-    public sealed record Runs(IReadOnlyList<AwaitedRun> Awaited) : EndingQuestion;
+    /// <summary>The endings of some runs.</summary>
+    public sealed record Runs(IReadOnlyList<AwaitedRun> Awaited) : EndingQuery;
 
-    /// <summary>How did the latest runs of these jobs end?</summary>
-    public sealed record Jobs(IReadOnlyList<string> Names) : EndingQuestion;
+    /// <summary>The latest endings of some jobs.</summary>
+    public sealed record Jobs(IReadOnlyList<string> Names) : EndingQuery;
 }

@@ -10,7 +10,7 @@ using Xunit;
 
 namespace Dts.Tests.Unit.Master;
 
-public sealed class AnswerTests
+public sealed class EnvelopeTests
 {
     private readonly RecordedLog _log = new();
 
@@ -33,7 +33,7 @@ public sealed class AnswerTests
     public async Task An_answer_that_cannot_be_written_is_one_error_and_never_half_an_answer()
     {
         var body = await AnswerAsync(
-            (_, http) => Answer.SucceedAsync(
+            (_, http) => Envelope.SucceedAsync(
                 http, [.. Enumerable.Repeat(Some.Job(), 1000), Unwritable], ApiJson.Readable.IReadOnlyListJob));
 
         Assert.Equal("""{"errno":-1,"msg":"internal error: the master's log has the details","data":null}""", body);
@@ -44,10 +44,10 @@ public sealed class AnswerTests
     {
         Assert.Equal(
             """{"errno":0,"msg":"success","data":"x"}""",
-            await AnswerAsync((_, http) => Answer.SucceedAsync(http, "x", ApiJson.Readable.String, [])));
+            await AnswerAsync((_, http) => Envelope.SucceedAsync(http, "x", ApiJson.Readable.String, [])));
         Assert.Equal(
             """{"errno":0,"msg":"success","data":"x","warnings":["a","b"]}""",
-            await AnswerAsync((_, http) => Answer.SucceedAsync(http, "x", ApiJson.Readable.String, ["a", "b"])));
+            await AnswerAsync((_, http) => Envelope.SucceedAsync(http, "x", ApiJson.Readable.String, ["a", "b"])));
     }
 
     private async Task<string> AnswerAsync(Func<RequestGate, HttpContext, Task> answer)

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
@@ -11,22 +10,22 @@ namespace Dts.Master.Api;
 /// member.
 /// </summary>
 /// <remarks>
-/// An answer of up to <see cref="HeldBytes"/> is serialized whole before its first byte is sent: a failure gives an error, never half an
-/// answer. A longer list is sent in pieces, each row checked before its bytes go out, so that it takes little memory; if it cannot be
-/// completed, the connection is closed.
+/// An answer of up to <see cref="HeldBytes"/> is serialized whole before its first byte is sent, so a failure gives an error, never half an
+/// answer. A longer list is sent in pieces, which take little memory, and each row is serialized before its bytes are sent. If the list
+/// cannot be completed, the connection is closed.
 /// </remarks>
-internal static class Answer
+internal static class Envelope
 {
     public const int HeldBytes = 4 << 20;
 
     private const int FlushBytes = 64 << 10;
 
-    public static Task SucceedAsync(HttpContext http) => WriteAsync(http, 0, "success", "null"u8.ToArray());
+    public static Task SucceedAsync(HttpContext http) => SendWholeAsync(http, 0, "success", "null"u8);
 
     public static Task SucceedAsync<T>(HttpContext http, T data, JsonTypeInfo<T> type, IReadOnlyList<string>? warnings = null) =>
-        WriteAsync(http, 0, "success", JsonSerializer.SerializeToUtf8Bytes(data, type), warnings);
+        SendWholeAsync(http, 0, "success", JsonSerializer.SerializeToUtf8Bytes(data, type), warnings);
 
-    /// <summary>Answers a list, each row on its own.</summary>
+    /// <summary>Answers a list row by row.</summary>
     /// <param name="skip">Called for each row that cannot be serialized; the answer omits the row.</param>
     public static async Task SucceedAsync<T>(
         HttpContext http, IAsyncEnumerable<IReadOnlyList<T>> pieces, JsonTypeInfo<T> type, Action<T, Exception> skip)
@@ -46,7 +45,7 @@ internal static class Answer
                 }
             }
 
-            http.Features.Get<RequestDeadline>()?.Extend(TimeSpan.Zero); // It is for each piece: the client may be slow.
+            http.Features.Get<RequestDeadline>()?.Extend(TimeSpan.Zero); // Each piece has the whole deadline: the client may be slow.
         }
 
         held.Write("]}"u8);
@@ -65,32 +64,25 @@ internal static class Answer
     {
         if (!http.Response.HasStarted)
         {
-            return WriteAsync(http, -1, message, "null"u8.ToArray());
+            return SendWholeAsync(http, -1, message, "null"u8);
         }
 
         http.Abort();
         return Task.CompletedTask;
     }
 
-    private static async Task WriteAsync(
-        HttpContext http, int errno, string message, ReadOnlyMemory<byte> data, IReadOnlyList<string>? warnings = null)
+    private static Task SendWholeAsync(
+        HttpContext http, int errno, string message, ReadOnlySpan<byte> data, IReadOnlyList<string>? warnings = null)
     {
+        var held = new MemoryStream();
         var msg = JsonSerializer.Serialize(message, ApiJson.Readable.String);
-        var front = Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{{\"errno\":{errno},\"msg\":{msg},\"data\":"));
-        var more = warnings is { Count: > 0 }
-            ? $",\"warnings\":{JsonSerializer.Serialize(warnings, ApiJson.Readable.IReadOnlyListString)}"
-            : "";
-        var back = Encoding.UTF8.GetBytes($"{more}}}");
-        SetHeaders(http, (long)front.Length + data.Length + back.Length);
-        http.Response.BodyWriter.Write(front);
-        for (; data.Length > FlushBytes; data = data[FlushBytes..])
-        {
-            await http.Response.BodyWriter.WriteAsync(data[..FlushBytes]);
-        }
-
-        http.Response.BodyWriter.Write(data.Span);
-        http.Response.BodyWriter.Write(back);
-        await http.Response.BodyWriter.FlushAsync();
+        held.Write(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{{\"errno\":{errno},\"msg\":{msg},\"data\":")));
+        held.Write(data);
+        held.Write(Encoding.UTF8.GetBytes(warnings is { Count: > 0 }
+            ? $",\"warnings\":{JsonSerializer.Serialize(warnings, ApiJson.Readable.IReadOnlyListString)}}}"
+            : "}"));
+        SetHeaders(http, held.Length);
+        return SendAsync(http, held);
     }
 
     private static bool TryAppend<T>(
@@ -116,7 +108,7 @@ internal static class Answer
         }
     }
 
-    /// <summary>Sends what is held, and waits while the client is slower than we are.</summary>
+    /// <summary>Sends the bytes, and waits while the client is slower.</summary>
     private static async Task SendAsync(HttpContext http, MemoryStream held)
     {
         if (!http.Response.HasStarted)

@@ -2,25 +2,25 @@ using Dts.Master.Access;
 
 namespace Dts.Master.Api;
 
-/// <summary>The places of a kind on this master, such as those of followers of outputs; one caller gets at most a quarter.</summary>
+/// <summary>Limits how many callers do something at a time, such as follow outputs; one caller gets at most a quarter.</summary>
 /// <remarks>
-/// Thread-safe. A caller is a person or a token; holders of the apiToken, which many may share, are told apart by their network. A master
-/// that asks nobody who they are serves its own host only, and there one may have all.
+/// Thread-safe. A caller is a person or a token. Many may share the apiToken, so its holders are distinguished by their network. A master
+/// that asks nobody serves only its own host, where one caller may have all places.
 /// </remarks>
-/// <param name="kind">Who takes the places.</param>
-/// <param name="act">What they do with them.</param>
-/// <param name="remedy">What one without a place can do.</param>
-internal sealed class Places(int most, string kind, string act, string remedy)
+/// <param name="kind">The callers, in words.</param>
+/// <param name="act">What they do.</param>
+/// <param name="remedy">Advice for a caller that gets no place.</param>
+internal sealed class CallerQuota(int most, string kind, string act, string remedy)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<string, int> _taken = [];
     private int _all;
 
-    /// <summary>The most of one caller.</summary>
+    /// <summary>The most places of one caller.</summary>
     public int OfOne { get; } = Math.Max(1, most / 4);
 
     /// <summary>Takes a place until the answer is disposed.</summary>
-    /// <exception cref="Refusal">None is free, or the caller has as many as one caller may have.</exception>
+    /// <exception cref="Refusal">No place is free, or the caller has as many as one caller may have.</exception>
     public IDisposable Take(Caller caller)
     {
         var key = KeyOf(caller);
@@ -63,7 +63,7 @@ internal sealed class Places(int most, string kind, string act, string remedy)
         }
     }
 
-    private sealed class Place(Places places, string key) : IDisposable
+    private sealed class Place(CallerQuota quota, string key) : IDisposable
     {
         private int _isLeft;
 
@@ -71,7 +71,7 @@ internal sealed class Places(int most, string kind, string act, string remedy)
         {
             if (Interlocked.Exchange(ref _isLeft, 1) == 0)
             {
-                places.Leave(key);
+                quota.Leave(key);
             }
         }
     }

@@ -1,7 +1,7 @@
 using Dts.Common.Cron;
 using Dts.Common.Jobs;
 
-namespace Dts.Worker.Watches;
+namespace Dts.Worker.Fires;
 
 /// <summary>The part of a job that planning needs; the answer to a claim brings the whole definition.</summary>
 /// <param name="Revision">The revision of the job's definition.</param>

@@ -1,0 +1,159 @@
+using System.Text.Json;
+using Dts.Common.Cron;
+using Dts.Common.Etcd;
+using Dts.Common.Jobs;
+using Dts.Master.Versions;
+using Etcdserverpb;
+using Mvccpb;
+
+namespace Dts.Master.Jobs;
+
+/// <summary>The keys of a job at one revision of etcd: a change of the job rests on them.</summary>
+/// <param name="Pair">The job's own key; null = there is no such job.</param>
+/// <param name="Job">Null = there is none, or none that can be read.</param>
+/// <param name="WorkerCursors">The cursors of single workers, for mode all.</param>
+/// <param name="Changes">What the schedule has been; empty = nothing is known of it.</param>
+/// <param name="Versions">The keys of the versions that wait for the log store, without their values.</param>
+/// <param name="Workers">The registrations of all live workers.</param>
+internal sealed record JobInEtcd(
+    KeyValue? Pair,
+    Job? Job,
+    KeyValue? Cursor,
+    IReadOnlyList<KeyValue> WorkerCursors,
+    KeyValue? History,
+    IReadOnlyList<ScheduleChange> Changes,
+    IReadOnlyList<KeyValue> Versions,
+    IReadOnlyList<KeyValue> Workers)
+{
+    /// <summary>How many reads <see cref="ReadsOf"/> has.</summary>
+    public const int ReadCount = 5;
+
+    /// <summary>0 = there is no such job.</summary>
+    public long Revision => Pair?.ModRevision ?? 0;
+
+    public static RequestOp[] ReadsOf(Keys keys, JobName name) =>
+    [
+        Txn.Get(keys.Job(name)),
+        Txn.Get(keys.Fired(name)),
+        Txn.List(keys.FiredByWorkers(name)),
+        Txn.Get(keys.History(name)),
+        Txn.List(keys.VersionsOf(name), keysOnly: true),
+    ];
+}
+
+/// <summary>Adds changes of jobs to a transaction: the job, its cursors, what was missed, its history, and a version.</summary>
+/// <remarks>
+/// Without I/O. The transaction always puts the cursors: a new schedule or an enabled job moves them forward to now, because neither makes
+/// missed fires; otherwise their values stay. So a job that is newer than its cursor was put by hand, and its past is unknown. Plan times
+/// that the former schedule still had, and nobody claimed, are owed as missed.
+/// </remarks>
+internal sealed class JobTxn(Keys keys, CronZone defaultZone, Author author, DateTimeOffset now)
+{
+    /// <summary>The name of the masters in cursors and endings.</summary>
+    public const string By = "master";
+
+    private const int CursorsMax = 40; // etcd accepts 128 operations in a transaction.
+    private const int VersionsRemovedMax = 10;
+
+    /// <param name="next">Null = the job is deleted.</param>
+    public void Add(TxnRequest txn, JobName name, JobInEtcd former, Job? next)
+    {
+        txn.Compare.Add(Txn.Unchanged(keys.Job(name), former.Revision));
+        txn.Then(next is null ? Txn.Delete(keys.Job(name)) : Txn.Put(keys.Job(name), JobJson.ToJson(next)));
+        var end = MoveCursors(txn, name, former, next);
+        AddHistory(txn, name, former, next, end);
+        AddVersion(txn, name, former, next);
+    }
+
+    /// <summary>
+    /// True if a save can be left out: the job stays as it is, and its cursor and history are at least as new. A job that was put by hand
+    /// has no such cursor.
+    /// </summary>
+    public static bool ChangesNothing(JobInEtcd former, Job? next) =>
+        former is { Job: { } job, Cursor: { } cursor, History: not null }
+        && next is not null
+        && JobJson.ToJson(job) == JobJson.ToJson(next)
+        && cursor.ModRevision >= former.Revision
+        && Cursor.TryParse(cursor.Value.ToStringUtf8(), out _);
+
+    /// <summary>Returns where the former schedule ends.</summary>
+    private DateTimeOffset MoveCursors(TxnRequest txn, JobName name, JobInEtcd former, Job? next)
+    {
+        var previous = former.Job;
+        var ends = previous is { Enabled: true } && !(next is { Enabled: true } && SaveRules.HaveOneSchedule(next, previous));
+        var begins = next is { Enabled: true } && (previous is not { Enabled: true } || ends);
+        var end = now;
+        foreach (var pair in (IEnumerable<KeyValue?>)[former.Cursor, .. CursorsOfLiveWorkers(name, former)])
+        {
+            var key = pair?.Key.ToStringUtf8() ?? keys.Fired(name);
+            txn.Compare.Add(Txn.Unchanged(key, pair?.ModRevision ?? 0));
+            var isSound = Cursor.TryParse(pair?.Value.ToStringUtf8() ?? "", out var cursor);
+            var stays = isSound && (cursor.PlanTime >= now || !(begins || ends));
+            end = stays && cursor.PlanTime > end ? cursor.PlanTime : end;
+            txn.Then(stays ? Txn.Put(key, pair!.Value) : Txn.Put(key, new Cursor(now, By, "-", Cursor.Moved).ToString()));
+            if (ends && isSound && !stays && FindMissed(previous!, cursor, key, name) is { } owed)
+            {
+                txn.Then(Txn.Put(keys.Owed(name, owed.Run.Id), JsonSerializer.Serialize(owed, JobsJson.Readable.OwedEnding)));
+            }
+        }
+
+        return end;
+    }
+
+    /// <summary>
+    /// The cursors of the live workers that run a job in mode all, as many as a transaction takes. Any other cursor is older than the job
+    /// after the save, and so says nothing of its past.
+    /// </summary>
+    private IEnumerable<KeyValue> CursorsOfLiveWorkers(JobName name, JobInEtcd former)
+    {
+        var matching = former.Workers
+            .Select(worker => (Id: keys.WorkerOf(worker.Key.ToStringUtf8()), Registration: WorkerRegistration.Parse(worker.Value.Span)))
+            .Where(worker => former.Job?.Target.Matches(
+                worker.Id, worker.Registration?.Labels ?? new Dictionary<string, string>()) == true)
+            .Select(worker => keys.Fired(name, worker.Id))
+            .ToHashSet();
+        return former.WorkerCursors.Where(cursor => matching.Contains(cursor.Key.ToStringUtf8())).Take(CursorsMax);
+    }
+
+    private OwedEnding? FindMissed(Job job, Cursor cursor, string cursorKey, JobName name)
+    {
+        if (!JobSchedule.TryParse(job, defaultZone, out var schedule, out _)
+            || schedule.CountBetween(cursor.PlanTime, now.AddTicks(1)) is not (> 0 and var count)
+            || (job.Mode == JobMode.All) != (cursorKey != keys.Fired(name)))
+        {
+            return null;
+        }
+
+        var run = RunSpec.Scheduled(schedule.Latest(now)!.Value) with { Worker = cursorKey[keys.Fired(name).Length..].TrimStart('/') };
+        return new OwedEnding(
+            By, "-", run, RunStatus.Missed, "no worker had claimed it when its schedule was changed", now, count, cursor.PlanTime);
+    }
+
+    private void AddHistory(TxnRequest txn, JobName name, JobInEtcd former, Job? next, DateTimeOffset end)
+    {
+        txn.Compare.Add(Txn.Unchanged(keys.History(name), former.History?.ModRevision ?? 0));
+        var (before, after) = (ChangeOf(former.Job, end), ChangeOf(next, end));
+        if (former.History is null || before != after)
+        {
+            var changes = former.Changes.Append(after).TakeLast(ScheduleChange.Kept).ToList();
+            txn.Then(Txn.Put(keys.History(name), JsonSerializer.Serialize(changes, JobsJson.Readable.IReadOnlyListScheduleChange)));
+        }
+    }
+
+    private static ScheduleChange ChangeOf(Job? job, DateTimeOffset after) =>
+        job is { Enabled: true } ? new ScheduleChange(after, job.CronExpr, job.TimeZone) : new ScheduleChange(after, "", "");
+
+    /// <summary>Keeps the save as a version. If too many wait for the log store, it replaces the oldest.</summary>
+    private void AddVersion(TxnRequest txn, JobName name, JobInEtcd former, Job? next)
+    {
+        if (SavedVersion.Encode(now, author, former.Revision, former.Job, next) is { } version)
+        {
+            txn.Then(Txn.Put(keys.Version(name, $"{Guid.CreateVersion7(now):N}"), version));
+            txn.Then(
+            [
+                .. former.Versions.OrderByDescending(pair => pair.ModRevision).Skip(VersionLimits.CountMax - 1).Take(VersionsRemovedMax)
+                    .Select(pair => Txn.Delete(pair.Key.ToStringUtf8())),
+            ]);
+        }
+    }
+}
