@@ -71,12 +71,12 @@ public static class JobRules
             && !user.StartsWith('-')
             && user.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-' or '@' or '$')
                 ? null
-                : $"{field} \"{Display.Line(user)}\" is no user's name; "
+                : $"{field} \"{Display.Line(user)}\" is not a user's name; "
                     + "expected letters, digits, '.', '_', '-', '@' or '$', at most 100, the first no '-'";
 
     internal static string? FindBadNames(string field, IReadOnlyList<string> names) =>
         names.FirstOrDefault(name => !JobName.TryParse(name, out _, out _)) is { } wrong
-            ? $"{field} has \"{Display.Line(wrong)}\", which is no job's name; expected names of jobs"
+            ? $"{field} has \"{Display.Line(wrong)}\", which is not a job's name; expected names of jobs"
             : null;
 
     internal static string? FindTooManyDependents(Job job) => job.Dependents.Distinct().Count() is var count and > DependentsMax
@@ -104,7 +104,7 @@ public static class JobRules
     {
         if (name.Length == 0 || char.IsAsciiDigit(name[0]) || !name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter == '_'))
         {
-            return $"env \"{Display.Line(name)}\" is no variable's name; expected letters, digits and '_'";
+            return $"env \"{Display.Line(name)}\" is not a variable's name; expected letters, digits and '_'";
         }
 
         return name.StartsWith("DTS_", StringComparison.Ordinal)

@@ -133,7 +133,7 @@ internal sealed class ChannelSender(Channels channels, TimeProvider time) : IDis
         if (addresses.FirstOrDefault(IsRefused) is { } refused)
         {
             throw new HttpRequestException(
-                $"{context.DnsEndPoint.Host} is {refused}, which is refused: clouds serve a machine's credentials at such addresses");
+                $"{context.DnsEndPoint.Host} is {refused}; clouds serve a machine's credentials at such addresses, so it is refused");
         }
 
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };

@@ -35,13 +35,13 @@ internal sealed class AlertsApi(
     {
         v1.MapGet("/alerts", (HttpContext http) => List(Caller.Of(http)))
             .RequireRole(Role.Viewer)
-            .WithSummary("What is wrong now, the messages of the last day, what is quiet, and the channels");
+            .WithSummary("The present faults, the messages of the last day, the mutes, and the channels");
 
         // A rule may name jobs and addresses that a caller with a filter must not see.
         v1.MapGet("/alerts/rules", (HttpContext http) => new AlertRulePage(
             [.. board.Rules.Where(_ => Caller.Of(http).Scope.IsEverything).Select(AlertRuleView.Of)]))
             .RequireRole(Role.Viewer)
-            .WithSummary("The rules: what is told about which jobs, and by which channel; none for callers with a filter");
+            .WithSummary("The rules: which jobs are reported, for what, and to which channel; none for callers with a filter");
 
         v1.MapPut("/alerts/rules/{name}", SaveRuleAsync).RequireRole(Role.Admin)
             .Produces<AlertRuleView>(StatusCodes.Status201Created).WithSummary("Saves a rule");
@@ -60,7 +60,7 @@ internal sealed class AlertsApi(
             .RequireRole(Role.Admin).WithMetadata(new OwnDeadline()).WithSummary("Sends one message by a channel, and shows the answer");
 
         v1.MapPost("/alerts/mutes", MuteAsync).RequireRole(Role.Operator)
-            .WithSummary("Makes alerts quiet: until a time, or until what is wrong now has ended");
+            .WithSummary("Mutes alerts until a time, or until the present faults have ended");
 
         v1.MapDelete("/alerts/mutes/{id}", async ([Description("The mute's id")] string id, HttpContext http, CancellationToken cancel) =>
         {

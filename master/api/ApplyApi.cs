@@ -30,7 +30,7 @@ internal sealed class ApplyApi(JobStore jobs, JobSets sets, CronZone defaultZone
             HttpContext http,
             [Description("label:key=value: delete jobs with this label that are not in the set")] string? prune,
             string? lenient,
-            [Description("true answers the plan, and changes nothing")] string? dryRun,
+            [Description("true returns the plan, and changes nothing")] string? dryRun,
             CancellationToken cancel) =>
         {
             var rules = new ApplyRules(
@@ -44,7 +44,7 @@ internal sealed class ApplyApi(JobStore jobs, JobSets sets, CronZone defaultZone
             http.Features.Get<RequestDeadline>()?.Extend(WritesWithin);
             var wanted = JobSet.Read(body, http.Request.ContentType ?? "");
             return await ApplyAsync(wanted, rules, isDryRun, cancel);
-        }).RequireRole(Role.Editor).WithSummary("Makes the jobs those of a set: all of them, or none");
+        }).RequireRole(Role.Editor).WithSummary("Applies a set of jobs: all of it, or nothing");
 
         v1.MapGet("/export", async (
             [Description("json, yaml or crontab; json unless given")] string? format,

@@ -33,7 +33,7 @@ internal sealed class AuditApi(IAuditStore store)
         var found = await store.ListAsync(query, cancel);
         return new AuditPage(
             [.. found.Take(most)], found.Count > most ? found[most - 1].Place.ToString() : null);
-    }).RequireRole(Role.Admin).WithSummary("The audit trail, the latest first: who changed what, and what was refused to whom");
+    }).RequireRole(Role.Admin).WithSummary("The audit trail, the latest first: changes, and refused attempts");
 
     private static AuditQuery Read(string filter)
     {

@@ -177,9 +177,9 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
     }
 
     private static Refusal Unreadable(JobName name) =>
-        Refusal.NotFound($"name \"{name.Value}\" is no job that can be read; it is damaged, and stays as it is");
+        Refusal.NotFound($"name \"{name.Value}\" is not a job that can be read; it is damaged, and stays as it is");
 
-    private static Refusal Gone(JobName name) => Refusal.NotFound($"name \"{name.Value}\" is no job; it was deleted meanwhile");
+    private static Refusal Gone(JobName name) => Refusal.NotFound($"name \"{name.Value}\" is not a job; it was deleted meanwhile");
 }
 
 internal sealed record BulkAnswer(bool DryRun, IReadOnlyList<BulkRow> Jobs);

@@ -23,7 +23,7 @@ internal sealed class EventsApi(EventFeed feed, TimeProvider time)
             .RequireRole(Role.Viewer)
             .WithMetadata(new OwnDeadline())
             .Produces(StatusCodes.Status200OK, contentType: "text/event-stream")
-            .WithSummary("What happens, as server-sent events: job, run, worker, alert; Last-Event-ID goes on where it broke off");
+            .WithSummary("Changes as server-sent events: job, run, worker, alert; Last-Event-ID resumes the stream");
 
     private async Task ServeAsync(HttpContext http, EventFilter filter)
     {

@@ -17,11 +17,11 @@ internal sealed class ImportApi(JobSets sets, CronZone defaultZone, TimeProvider
         HttpContext http,
         [Description("user or system (with a user in each line); without it the lines decide")] string? format,
         [Description("The user that the commands run as, for a user's crontab")] string? user,
-        [Description("Begins the names of the jobs")] string? prefix,
+        [Description("The beginning of the jobs' names")] string? prefix,
         [Description("key=value for all jobs; may be given several times")] [FromQuery] string[]? label,
         [Description("true saves the jobs paused")] string? paused,
         [Description("true changes jobs of the same names that differ")] string? replace,
-        [Description("true answers what would become of each line, and saves nothing")] string? dryRun,
+        [Description("true returns the outcome of each line, and saves nothing")] string? dryRun,
         CancellationToken cancel) =>
     {
         var options = new ImportOptions(
@@ -39,7 +39,7 @@ internal sealed class ImportApi(JobSets sets, CronZone defaultZone, TimeProvider
             KeepsOthers: !Query.Flag("replace", replace),
             Rights: CallerRights.RightsOf(Caller.Of(http)));
         return await ImportAsync(content, rules, Query.Flag("dryRun", dryRun), cancel);
-    }).RequireRole(Role.Editor).WithSummary("Imports a crontab, and says line by line what becomes of it");
+    }).RequireRole(Role.Editor).WithSummary("Imports a crontab; the answer has the outcome of each line");
 
     private async Task<ImportAnswer> ImportAsync(CrontabContent content, ApplyRules rules, bool isDryRun, CancellationToken cancel)
     {

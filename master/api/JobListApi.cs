@@ -27,13 +27,14 @@ internal sealed class JobListApi(ClusterView view, TimeProvider time)
                 Caller.Of(http).Scope.Narrow(ReadFilter(filter, now)), order, cursor, Query.Number("limit", limit, 50, 1, LimitMax));
             return view.Ask(state => query.Of(state, now));
         }).RequireRole(Role.Viewer)
-            .WithSummary("The jobs that match a filter: how they stand, how their latest runs ended, when they run next");
+            .WithSummary("The jobs that match a filter: their states, their latest endings, their next plan times");
 
         v1.MapGet("/now", (HttpContext http) =>
         {
             var (now, caller) = (time.GetUtcNow(), Caller.Of(http));
             return view.Ask(state => NowPage.Of(state, now, view.CutOff, caller.Scope.IsEverything ? null : caller.MaySee));
-        }).RequireRole(Role.Viewer).WithSummary("The present moment: which jobs need attention and why, what runs, what runs next");
+        }).RequireRole(Role.Viewer)
+            .WithSummary("The state of the cluster now: the jobs that need attention and why, the runs in flight, the next plan times");
     }
 
     /// <exception cref="FormatException">The filter cannot be read, or has a word for runs.</exception>

@@ -29,7 +29,7 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
             .WithSummary("Changes members of a job (JSON merge patch, RFC 7396); null sets a member to its default")
             .WithMetadata(ApiHeaders.OfChanges);
         v1.MapDelete("/jobs/{name}", DeleteAsync).RequireRole(Role.Editor)
-            .WithSummary("Deletes a job and answers it; what runs goes on").WithMetadata(ApiHeaders.OfDeletion);
+            .WithSummary("Deletes a job and returns it; its runs go on").WithMetadata(ApiHeaders.OfDeletion);
         v1.MapPost("/jobs/{name}/run", RunAsync).RequireRole(Role.Operator)
             .WithSummary("Runs a job now").WithMetadata(ApiHeaders.OfRuns);
         v1.MapPost("/jobs/{name}/kill", KillAsync).RequireRole(Role.Operator)

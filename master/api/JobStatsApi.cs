@@ -19,5 +19,5 @@ internal sealed class JobStatsApi(JobStore jobs, ILogReader store, TimeProvider 
         var back = Query.Number("days", days, DaysByDefault, 1, DaysMax);
         var from = DateOnly.FromDateTime(time.GetUtcNow().UtcDateTime).AddDays(1 - back);
         return await JobStats.ReadAsync(store, await jobs.ResolveAsync(Query.Name(name), cancel), from, cancel);
-    }).RequireRole(Role.Viewer).WithSummary("What the runs of a job came to: endings, durations, lags, memory, day by day");
+    }).RequireRole(Role.Viewer).WithSummary("Statistics of a job's runs: endings, durations, lags, memory, day by day");
 }

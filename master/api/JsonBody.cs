@@ -58,7 +58,7 @@ internal static class JsonBody
         try
         {
             return value is JsonValue text && text.TryGetValue<string>(out var read) ? read
-                : Secret.Contains(field) ? throw Refusal.Invalid($"{field} is no text; expected one")
+                : Secret.Contains(field) ? throw Refusal.Invalid($"{field} is not a text; expected one")
                 : throw Refusal.Invalid($"{field} is {Display.Line(value?.ToJsonString() ?? "null")}; expected a text");
         }
         catch (InvalidOperationException)

@@ -29,7 +29,7 @@ internal sealed class LedgerApi(JobStore jobs, LedgerReader ledger, TimeProvider
             var lines = Query.Number("limit", limit, LimitByDefault, 1, LimitMax);
             var job = await jobs.ResolveAsync(Query.Name(name), cancel);
             return await ledger.ReadAsync(job, since, until, lines, cancel) ?? throw Refusal.NotFound(LedgerReader.NotAJob(job));
-        }).RequireRole(Role.Viewer).WithSummary("Every planned time of a job with its ending, the reason and who decided");
+        }).RequireRole(Role.Viewer).WithSummary("Each plan time of a job with its ending, the reason and who decided it");
 
         v1.MapGet("/ledger", (
             [Description("The start of the span; the day before to unless given")] string? from,
@@ -50,7 +50,7 @@ internal sealed class LedgerApi(JobStore jobs, LedgerReader ledger, TimeProvider
                 Query.Place(after, LedgerPlace.Parse),
                 cancel,
                 caller.Scope.IsEverything ? null : caller.MaySee);
-        }).RequireRole(Role.Viewer).WithSummary("What is wrong in the ledger of all jobs: planned times without an ending, or with two");
+        }).RequireRole(Role.Viewer).WithSummary("The faults in the ledger of all jobs: plan times without an ending, or with two");
     }
 
     private static void ThrowIfWrong(DateTimeOffset from, DateTimeOffset to)

@@ -47,7 +47,7 @@ internal sealed class PeopleApi(AccessStore store, AccessTable table, Credential
             await table.WaitUntilAsync(() => !table.Tokens.ContainsKey(name), KnownWithin, cancel);
             return isRemoved
                 ? TypedResults.NoContent()
-                : throw Refusal.NotFound($"name \"{Display.Line(name)}\" is no token");
+                : throw Refusal.NotFound($"name \"{Display.Line(name)}\" is not a token");
         }).RequireRole(Role.Admin).WithSummary("Revokes a token on all masters");
     }
 
@@ -112,7 +112,7 @@ internal sealed class PeopleApi(AccessStore store, AccessTable table, Credential
     private static Role? RoleOf(JsonObject given) => Text(given, "role") is not { } text ? null
         : Roles.Find(text) ?? throw Refusal.Invalid("role", text, Roles.Expected);
 
-    private static Refusal NoPerson(string name) => Refusal.NotFound($"name \"{Display.Line(name)}\" is no person");
+    private static Refusal NoPerson(string name) => Refusal.NotFound($"name \"{Display.Line(name)}\" is not a person");
 
     /// <summary>Answers 422 if the store refuses a value: it comes from the body.</summary>
     private static async Task<T> ValidAsync<T>(Func<Task<T>> act)

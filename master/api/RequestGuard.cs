@@ -103,7 +103,7 @@ internal sealed class RequestGuard(
             case Identification.SessionEnded:
                 return await RefuseUnknownAsync(http, "the session has ended; sign in again");
             case Identification.UnknownPerson(var name):
-                var person = $"{Credentials.ProxyHeader} is \"{Display.Line(name)}\", which is no person that this master knows";
+                var person = $"{Credentials.ProxyHeader} is \"{Display.Line(name)}\", which is not a person that this master knows";
                 await RefuseAsync(http, 403, $"{person}; an admin adds one: dts-master user add NAME --role ROLE --no-password");
                 return false;
             case Identification.Unavailable:

@@ -31,7 +31,7 @@ internal sealed class RunsApi(
     {
         v1.MapGet("/runs", ListAsync).RequireRole(Role.Viewer).WithSummary("A page of runs, the latest start first");
         v1.MapGet("/runs/{job}/{runId}", FindAsync).RequireRole(Role.Viewer)
-            .WithSummary("One run in any state: its timeline, its attempts, what led to it and what it led to");
+            .WithSummary("One run in any state: its timeline, its attempts, its cause and the runs that it triggered");
         v1.MapPost("/runs/{job}/{runId}/kill", KillAsync).RequireRole(Role.Operator)
             .WithSummary("Ends one run, in flight or in the queue; its record keeps the reason");
     }
@@ -60,7 +60,7 @@ internal sealed class RunsApi(
         }
 
         var visibleRuns = await LimitAsync(caller, asked, runFilter.ToLogQuery(Query.Place(after, LogCursor.Parse), rows, view), cancel);
-        var query = Narrow(visibleRuns, Query.Moment("from", from), Query.Moment("to", to)) with { Output = Query.Flag("output", output) };
+        var query = visibleRuns.Within(Query.Moment("from", from), Query.Moment("to", to)) with { Output = Query.Flag("output", output) };
         var counted = await CountAsync(query with { After = null }, Query.Text("counts", counts), now, cancel);
         var page = rows > 0 ? await SearchAsync(query, cancel) : new LogPage([], null);
         var records = page.Records.Select(record => visible.Show(caller, record)).ToList();
@@ -172,13 +172,6 @@ internal sealed class RunsApi(
             ? await RunCounts.ReadAsync(store, query, from, until, step, cancel)
             : throw Refusal.BadQuery("counts", word, $"a span, from to to, of at most {RunCounts.TimesMax} times");
     }
-
-    /// <summary>If both filter and query have a start, the later one counts; of two ends, the earlier one.</summary>
-    private static LogQuery Narrow(LogQuery query, DateTimeOffset? from, DateTimeOffset? until) => query with
-    {
-        From = query.From > from ? query.From : from ?? query.From,
-        Until = query.Until < until ? query.Until : until ?? query.Until,
-    };
 }
 
 /// <param name="Unended">Runs that have not ended, if the filter asks for them: those in flight first.</param>

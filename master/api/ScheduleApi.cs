@@ -27,7 +27,8 @@ internal sealed class ScheduleApi(ClusterView view, ScheduleLoads loads, CronZon
         v1.MapGet("/schedule", LoadAsync).RequireRole(Role.Viewer)
             .WithSummary("How many fires are planned over a day, and the quietest times");
         v1.MapGet("/schedule/preview", Preview).RequireRole(Role.Viewer)
-            .WithSummary("A schedule in words, its next times, and what may surprise about it").WithMetadata(ApiDescription.Invalid);
+            .WithSummary("A schedule in words, its next plan times, and warnings of surprising effects")
+            .WithMetadata(ApiDescription.Invalid);
     }
 
     private async Task<ScheduleLoad> LoadAsync(

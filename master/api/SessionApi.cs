@@ -14,7 +14,7 @@ internal sealed class SessionApi(Credentials credentials, AccessTable table, Acc
     public void Map(RouteGroupBuilder v1)
     {
         v1.MapGet("/me", (HttpContext http) => Me.Of(Caller.Of(http))).RequireRole(Role.Viewer)
-            .WithSummary("Who the caller is, by which means that was shown, and what the caller may do");
+            .WithSummary("Who the caller is, how that was shown, and what the caller may do");
 
         v1.MapPost("/session", async (HttpContext http, CancellationToken cancel) =>
         {

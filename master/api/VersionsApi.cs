@@ -19,7 +19,7 @@ internal sealed class VersionsApi(JobStore jobs, JobSaves saves, VersionHistory 
         v1.MapGet("/jobs/{name}/versions/{revision}", FindAsync).RequireRole(Role.Viewer)
             .WithSummary("A version of a job with its definition");
         v1.MapGet("/jobs/{name}/versions/{revision}/diff", CompareAsync).RequireRole(Role.Viewer)
-            .WithSummary("How a version differs from another one, or from the job as it is now, member by member")
+            .WithSummary("The differences between a version and another one, or the present job, member by member")
             .WithMetadata(ApiDescription.Invalid);
         v1.MapPost("/jobs/{name}/versions/{revision}/restore", RestoreAsync).RequireRole(Role.Editor)
             .WithSummary("Saves a version of a job again, as a new version; also of a deleted job").WithMetadata(ApiHeaders.OfChanges);
@@ -46,7 +46,7 @@ internal sealed class VersionsApi(JobStore jobs, JobSaves saves, VersionHistory 
     private async Task<VersionDiff> CompareAsync(
         string name,
         string revision,
-        [Description("The revision of another version; the job as it is now by default")] string? to,
+        [Description("The revision of another version; the present job by default")] string? to,
         HttpContext http,
         CancellationToken cancel)
     {
@@ -89,7 +89,7 @@ internal sealed class VersionsApi(JobStore jobs, JobSaves saves, VersionHistory 
             ? throw Refusal.BadQuery(field, revision, "the revision of a version")
             : await history.FindAsync(job, number, cancel)
                 ?? throw Refusal.NotFound(
-                    $"revision {number} is no version of job \"{Display.Line(job)}\"; expected one that its list of versions has");
+                    $"revision {number} is not a version of job \"{Display.Line(job)}\"; expected one that its list of versions has");
 }
 
 /// <param name="Next">The next page begins here; null = this is the last page.</param>

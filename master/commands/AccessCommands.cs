@@ -125,7 +125,7 @@ internal sealed class AccessCommands(CommandLine line)
         var name = given.GetRequiredValue(_who);
         return await store.RemoveTokenAsync(name, cancel)
             ? $"revoked {name}"
-            : throw new FormatException($"name \"{Display.Line(name)}\" is no token; dts-master token list has them");
+            : throw new FormatException($"name \"{Display.Line(name)}\" is not a token; dts-master token list shows the tokens");
     }
 
     private async Task<string> ListTokensAsync(AccessStore store, ParseResult given, CancellationToken cancel) => string.Join(
@@ -146,7 +146,7 @@ internal sealed class AccessCommands(CommandLine line)
             : throw new FormatException($"--expires is \"{Display.Line(text)}\"; expected 90d, 12h, or {QueryTime.Expected}");
 
     private static FormatException NoPerson(string name) =>
-        new($"name \"{Display.Line(name)}\" is no person; dts-master user list has them");
+        new($"name \"{Display.Line(name)}\" is not a person; dts-master user list shows the people");
 }
 
 /// <summary>Reads a password: typed twice without an echo, or the first line of the standard input; never an argument.</summary>

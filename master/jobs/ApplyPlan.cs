@@ -100,7 +100,7 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
         if (rights is null || delta.Kind == JobChangeKind.Unchanged)
         {
             return rights?.MaySee(delta.After) != false ? null
-                : $"name \"{Display.Line(delta.Name.Value)}\" is no job within the filter that limits you";
+                : $"name \"{Display.Line(delta.Name.Value)}\" is not a job within the filter that limits you";
         }
 
         if (rights.FindFault(delta.Name, delta.Revision > 0, delta.Before, delta.After) is { } fault)

@@ -31,18 +31,6 @@ internal static class CronDescription
         return times;
     }
 
-    /// <exception cref="CronFormatException">No plan time is left after <paramref name="now"/>; the message names the last one.</exception>
-    public static void ThrowIfNeverFires(this CronExpression cron, DateTimeOffset now, CronZone zone)
-    {
-        if (cron.GetNextOccurrence(now, zone) is null)
-        {
-            throw new CronFormatException(
-                cron.GetPreviousOccurrence(now, zone, inclusive: true) is { } last
-                    ? $"the schedule fires never again: its last time was {CronText.Instant(last.ToUnixTimeSeconds())}"
-                    : $"the schedule never fires: the clocks of {zone} skip all its times");
-        }
-    }
-
     public static string Of(Schedule schedule, CronZone zone) => schedule switch
     {
         EverySchedule every => $"every {CronText.Duration(every.Period)}, counted from 1970-01-01 00:00 UTC",

@@ -45,10 +45,10 @@ internal sealed record JobRights(
         IsLimited && after is not null ? after.Dependents.Except(before?.Dependents ?? []).Except([after.Name]) : [];
 
     public static NotAllowedException ForeignDependent(string name) =>
-        new($"then, onFailure or always name \"{Display.Line(name)}\", which is no job within the filter that limits you");
+        new($"then, onFailure or always name \"{Display.Line(name)}\", which is not a job within the filter that limits you");
 
     public static NotAllowedException NoSuchJob(JobName name) =>
-        new($"name \"{Display.Line(name.Value)}\" is no job; expected one that is saved", isHidden: true);
+        new($"name \"{Display.Line(name.Value)}\" is not a job; expected a saved one", isHidden: true);
 
     /// <summary>Why a change is not allowed; null = it is.</summary>
     /// <param name="exists">There is a value, even if it cannot be read as a job.</param>

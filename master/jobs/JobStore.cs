@@ -76,10 +76,6 @@ internal sealed class JobStore(
         return SaveRules.WithNames(job, name => stored[name], warnings);
     }
 
-    /// <summary>What the schedule of a job has been, the oldest first; empty = nothing is known of it (put by hand).</summary>
-    public async Task<IReadOnlyList<ScheduleChange>> ListChangesAsync(JobName name, CancellationToken cancel) =>
-        ParseChanges(await etcd.FindAsync(keys.History(name), cancel: cancel));
-
     /// <summary>Saves the job that a function makes of the former one (null = there is none), and returns the former job.</summary>
     /// <exception cref="FormatException">The schedule is new and has no plan time left, or the dependents lead back to the job.</exception>
     public async Task<Job?> SaveAsync(JobName name, Func<Job?, Job> change, CancellationToken cancel) =>

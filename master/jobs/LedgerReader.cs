@@ -38,8 +38,9 @@ internal sealed class LedgerReader(
         }
 
         var plan = Ledger.Plan(name, job.Changes, job.Current, zone, from, to, limit);
-        return new LedgerPage(
-            await JudgeAsync(name, plan, job.Known, cancel), plan.More is { } more ? Cursor.Text(more) : null);
+        var records = await store.ListPlannedAsync(name, from, plan.More ?? to, cancel);
+        var lines = Ledger.Judge(plan, records, time.GetUtcNow(), job.Known);
+        return new LedgerPage(lines, plan.More is { } more ? Cursor.Text(more) : null);
     }
 
     public static string NotAJob(string name) =>

@@ -26,6 +26,12 @@ internal sealed record LogQuery(
     /// <summary>A store must read records to know which of them match.</summary>
     public bool ReadsRecords => !Terms.All(term => term.IsIndexed);
 
+    /// <summary>Narrows the span: the later start and the earlier end count.</summary>
+    public LogQuery Within(DateTimeOffset? from, DateTimeOffset? until) => this with
+    {
+        From = From > from ? From : from ?? From, Until = Until < until ? Until : until ?? Until,
+    };
+
     public LogQuery And(LogField field, IReadOnlyList<string> values, bool isNegated = false) =>
         this with { Terms = [.. Terms, new LogTerm(field, values, isNegated)] };
 }

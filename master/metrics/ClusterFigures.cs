@@ -4,56 +4,39 @@ using Dts.Master.Views;
 
 namespace Dts.Master.Metrics;
 
-/// <summary>What a master's view knows, as metrics. Every master shows the same: take one of them, or the maximum over all.</summary>
-/// <remarks>No family has a job's name: a thousand jobs are not a thousand series, and callers with a filter learn nothing new.</remarks>
+/// <summary>The metrics of the cluster, from a master's view. All masters show the same: take one, or the maximum of all.</summary>
+/// <remarks>
+/// No family has names of jobs. So a thousand jobs are not a thousand series, and callers with a filter learn nothing about other jobs.
+/// </remarks>
 internal static class ClusterFigures
 {
     private static readonly string[] WorkerStates = [WorkerRow.Live, WorkerRow.Refusing];
 
     public static IEnumerable<Family> Of(ClusterState state, DateTimeOffset now)
     {
-        var counts = state.Jobs.Sorted.CountBy(state.StateOf).ToDictionary();
-        yield return new Family(
-            "dts_jobs",
-            FamilyKind.Gauge,
-            "Jobs by state.",
-            [
-                .. Enum.GetValues<JobState>()
-                    .Select(of => new Sample([new Label("state", of.ToString().ToLowerInvariant())], counts.GetValueOrDefault(of))),
-            ]);
-        yield return Gauge("dts_runs_in_flight", "Runs that a worker has claimed.", state.Runs.CountByWorker().Values.Sum());
-        yield return Gauge("dts_runs_queued", "Runs that are asked for and not claimed.", state.Runs.QueuedCount);
-        yield return Gauge(
-            "dts_fires_without_ending",
-            "Runs that ended more than ten minutes ago and have no record in the log; their records may wait in a worker's spool.",
-            state.EndingQueries.CountWithoutEnding(now));
-
+        var jobs = state.Jobs.Sorted.CountBy(state.StateOf).ToDictionary();
         var workers = state.Workers.All.Where(worker => worker.LeftAt is null).ToList();
-        yield return new Family(
-            "dts_workers",
-            FamilyKind.Gauge,
-            "Workers by state; a refusing one claims nothing.",
-            [
-                .. WorkerStates.Select(of => new Sample(
-                    [new Label("state", of)],
-                    workers.Count(worker => (worker.Registration.Refuses.Length > 0) == (of == WorkerRow.Refusing)))),
-            ]);
-        foreach (var family in OfWorkers(workers).Where(family => family.Samples.Count > 0))
-        {
-            yield return family;
-        }
+        Family[] cluster =
+        [
+            Gauge("dts_jobs", "Jobs by state.", Enum.GetValues<JobState>().Select(
+                of => new Sample([new Label("state", of.ToString().ToLowerInvariant())], jobs.GetValueOrDefault(of)))),
+            Gauge("dts_runs_in_flight", "Runs that a worker has claimed.", [new Sample([], state.Runs.CountByWorker().Values.Sum())]),
+            Gauge("dts_runs_queued", "Runs that are asked for and not claimed.", [new Sample([], state.Runs.QueuedCount)]),
+            Gauge(
+                "dts_fires_without_ending",
+                "Runs that ended more than ten minutes ago and have no record in the log; their records may wait in a worker's spool.",
+                [new Sample([], state.EndingQueries.CountWithoutEnding(now))]),
+            Gauge("dts_workers", "Workers by state; a refusing one claims nothing.", WorkerStates.Select(of => new Sample(
+                [new Label("state", of)],
+                workers.Count(worker => (worker.Registration.Refuses.Length > 0) == (of == WorkerRow.Refusing))))),
+        ];
+        return cluster.Concat(OfWorkers(workers).Concat(Measured(workers)).Where(family => family.Samples.Count > 0));
     }
 
     private static IEnumerable<Family> OfWorkers(IReadOnlyList<WorkerEntry> workers)
     {
-        yield return new Family(
-            "dts_worker_info",
-            FamilyKind.Gauge,
-            "1 for each worker, with its host and version.",
-            [
-                .. workers.Select(worker => new Sample(
-                    [LabelOf(worker), new Label("host", worker.Registration.Host), new Label("version", worker.Registration.Version)], 1)),
-            ]);
+        yield return Gauge("dts_worker_info", "1 for each worker, with its host and version.", workers.Select(worker => new Sample(
+            [LabelOf(worker), new Label("host", worker.Registration.Host), new Label("version", worker.Registration.Version)], 1)));
         yield return Each("dts_worker_slots", "Commands that may run at a time.", worker => worker.Slots);
         yield return Each(
             "dts_worker_start_timestamp_seconds", "When the worker started.", worker => worker.Started.ToUnixTimeMilliseconds() / 1000.0);
@@ -63,6 +46,19 @@ internal static class ClusterFigures
             "dts_worker_refused_records",
             "Records that the log store refuses, kept on the worker's host.",
             worker => worker.Figures?.Refused);
+
+        Family Each(string name, string help, Func<WorkerRegistration, double?> of) => Gauge(
+            name,
+            help,
+            from worker in workers
+            let value = of(worker.Registration)
+            where value is not null
+            select new Sample([LabelOf(worker)], value.Value));
+    }
+
+    /// <summary>The figures that workers measure themselves and send with their registration.</summary>
+    private static IEnumerable<Family> Measured(IReadOnlyList<WorkerEntry> workers)
+    {
         yield return new Family(
             "dts_runs_total",
             FamilyKind.Counter,
@@ -84,17 +80,6 @@ internal static class ClusterFigures
             figures => figures.Store,
             Bounds.Call);
 
-        Family Each(string name, string help, Func<WorkerRegistration, double?> of) => new(
-            name,
-            FamilyKind.Gauge,
-            help,
-            [
-                .. from worker in workers
-                   let value = of(worker.Registration)
-                   where value is not null
-                   select new Sample([LabelOf(worker)], value.Value),
-            ]);
-
         Family Spread(string name, string help, Func<WorkerFigures, Counted?> of, double[] bounds) => new(
             name,
             FamilyKind.Histogram,
@@ -109,5 +94,5 @@ internal static class ClusterFigures
 
     private static Label LabelOf(WorkerEntry worker) => new("worker", worker.Id);
 
-    private static Family Gauge(string name, string help, double value) => new(name, FamilyKind.Gauge, help, [new Sample([], value)]);
+    private static Family Gauge(string name, string help, IEnumerable<Sample> samples) => new(name, FamilyKind.Gauge, help, [.. samples]);
 }

@@ -6,7 +6,7 @@ using Dts.Master.Views;
 
 namespace Dts.Master.Metrics;
 
-/// <summary><c>/metrics</c>: what this master's view knows of the cluster, and what this master has measured itself.</summary>
+/// <summary><c>/metrics</c>: the cluster as this master's view has it, and this master's own measurements.</summary>
 internal sealed class MetricsPage(ClusterView view, FigureTable figures, TimeProvider time)
 {
     public void Map(IEndpointRouteBuilder routes) => routes.MapGet("/metrics", (RequestDelegate)AnswerAsync).RequireRole(Role.Viewer);
@@ -20,7 +20,7 @@ internal sealed class MetricsPage(ClusterView view, FigureTable figures, TimePro
         }
         catch (EtcdException)
         {
-            // What is known of the cluster is too old, or not read yet: dts_view_up says so.
+            // The view is too old, or not read yet; dts_view_up says so.
         }
 
         Family[] own =

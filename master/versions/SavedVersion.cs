@@ -34,7 +34,7 @@ internal sealed record SavedVersion(DateTimeOffset At, string By, string From, l
         try
         {
             var version = JsonSerializer.Deserialize(json, VersionsJson.Readable.SavedVersion);
-            why = version is null or { By: null } or { From: null } ? "it is no version of a job" : "";
+            why = version is null or { By: null } or { From: null } ? "it is not a version of a job" : "";
             return why.Length == 0 ? version : null;
         }
         catch (Exception wrong) when (wrong is JsonException or InvalidOperationException)

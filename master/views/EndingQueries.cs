@@ -33,10 +33,6 @@ internal sealed class EndingQueries
     private int _jobsAtOnce = JobsAtOnce;
     private bool _isTurnOfJobs;
 
-    public int AwaitedCount => _awaited.Count;
-
-    public int JobsWaiting => _jobs.Count;
-
     /// <summary>When the wait began for the oldest record that may still come soon; null = none is awaited.</summary>
     public DateTimeOffset? OldestAwaited(DateTimeOffset now) =>
         _awaited.UnorderedItems.Where(run => now - run.Element.Since < LooksBackFor).Min(run => (DateTimeOffset?)run.Element.Since);

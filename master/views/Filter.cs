@@ -33,10 +33,11 @@ internal sealed record Filter(IReadOnlyList<FilterTerm> Terms)
                 FilterTerm.Worker worker => query.And(LogField.Worker, worker.Ids, worker.IsNegated),
                 FilterTerm.Trigger trigger => query.And(LogField.Trigger, trigger.Triggers, trigger.IsNegated),
                 FilterTerm.Label or FilterTerm.User => query.And(LogField.Job, jobsOf?.Invoke(term) ?? [], term.IsNegated),
-                FilterTerm.Since since => since.IsNegated ? EndAt(query, since.At) : BeginAt(query, since.At),
-                FilterTerm.Until until => until.IsNegated ? BeginAt(query, until.At) : EndAt(query, until.At),
+                FilterTerm.Since since => since.IsNegated ? query.Within(null, since.At) : query.Within(since.At, null),
+                FilterTerm.Until until => until.IsNegated ? query.Within(until.At, null) : query.Within(null, until.At),
                 FilterTerm.Ending => query,
-                _ => throw Refuse(term, "only jobs have it"),
+                _ => throw new FormatException(
+                    $"filter has {FilterParser.Quote(term.Word)}, which does not apply to runs: only jobs have it"),
             };
             if (term is FilterTerm.Ending(_, var isNegated, var statuses))
             {
@@ -48,11 +49,4 @@ internal sealed record Filter(IReadOnlyList<FilterTerm> Terms)
             : endings.Length < AllEndings.Length ? query.And(LogField.Ending, [.. endings.Select(status => status.Word())])
             : query;
     }
-
-    private static LogQuery BeginAt(LogQuery query, DateTimeOffset at) => query with { From = query.From > at ? query.From : at };
-
-    private static LogQuery EndAt(LogQuery query, DateTimeOffset at) => query with { Until = query.Until < at ? query.Until : at };
-
-    private static FormatException Refuse(FilterTerm term, string why) =>
-        new($"filter has {FilterParser.Quote(term.Word)}, which does not apply to runs: {why}");
 }

@@ -34,7 +34,7 @@ internal readonly record struct CommandFiles(int Output, int Cgroup, int CgroupK
         int Next(int sent) => sent >= 0 && received.TryDequeue(out var fd) ? fd : -1;
     }
 
-    /// <summary>The pids in the cgroup. The command's user cannot open its folder, but the kernel asks who opened the file.</summary>
+    /// <summary>The pids in the cgroup. The command's user cannot open the file, but the kernel checks who did.</summary>
     public HashSet<int> Members()
     {
         var text = new List<byte>();

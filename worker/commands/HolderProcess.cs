@@ -19,7 +19,7 @@ internal sealed class HolderProcess
 
     public StartGate Gate { get; }
 
-    /// <summary>Whether it is to be reaped when it ends, because nobody waits for its end.</summary>
+    /// <summary>Nobody waits for its end, so <see cref="TryReap"/> must be called until it succeeds.</summary>
     public bool IsDismissed { get; private set; }
 
     public bool IsReaped { get; private set; }

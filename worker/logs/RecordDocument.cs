@@ -10,7 +10,7 @@ internal static class RecordDocument
 {
     private static readonly BsonBinaryWriterSettings Lenient = new() { Encoding = Utf8Encodings.Lenient };
 
-    /// <summary>A document of what is written into it.</summary>
+    /// <summary>Makes a document from the fields that a function writes.</summary>
     public static RawBsonDocument Write(Action<BsonBinaryWriter> fields)
     {
         using var bytes = new MemoryStream();

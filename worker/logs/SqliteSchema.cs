@@ -3,7 +3,7 @@ using Dts.Common.Logs;
 
 namespace Dts.Worker.Logs;
 
-/// <summary>The tables and indexes of the embedded store, and who may read its file.</summary>
+/// <summary>The tables and indexes of the embedded store, and its file's mode.</summary>
 internal static class SqliteSchema
 {
     private const UnixFileMode ReadByAll = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
@@ -47,7 +47,7 @@ internal static class SqliteSchema
         create index if not exists jobs_expire on jobs (expireAt);
         """;
 
-    /// <summary>Makes what is missing.</summary>
+    /// <summary>Makes the tables and indexes that are missing.</summary>
     public static void Prepare(SqliteFile.Opened file)
     {
         file.Execute("pragma journal_mode = wal; pragma synchronous = full;");

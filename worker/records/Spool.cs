@@ -46,7 +46,7 @@ internal sealed partial class Spool : IDisposable
     public static Spool Open(string folder, long quotaBytes, ILogger log) =>
         DataFolder.Guard(folder, () => new Spool(folder, quotaBytes, log));
 
-    /// <summary>Counts the records that are not shipped yet, whoever appended them; it looks through the files.</summary>
+    /// <summary>Counts all records that are not shipped yet, by reading the files.</summary>
     public long CountWaiting()
     {
         try
@@ -155,7 +155,7 @@ internal sealed partial class Spool : IDisposable
         _entries.Dispose();
     }
 
-    /// <summary>Reads a record and the bytes that it takes; null = it cannot be read, and the bytes are to be skipped.</summary>
+    /// <summary>Reads a record and its size; null = it cannot be read, and so many bytes must be skipped.</summary>
     /// <param name="file">The segment's file; null = not opened yet, or unreadable.</param>
     private (RunRecord? Record, long Size) ReadEntry(ref SafeFileHandle? file, SpoolPosition at, long length)
     {

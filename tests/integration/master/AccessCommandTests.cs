@@ -94,7 +94,7 @@ public sealed class AccessCommandFaultTests(MasterProcess master) : IClassFixtur
     [InlineData("user add local --role admin", "",                      2,  "name is \"local\", which names callers without")]
     [InlineData("user add mara --role root", "",                        2,  "--role is \"root\"; expected viewer, operator,")]
     [InlineData("user add m --role admin --filter job:a --no-password", "", 2, "filter limits an admin, who could lift it;")]
-    [InlineData("user rm nobody", "",                                   2,  "name \"nobody\" is no person; dts-master user list")]
+    [InlineData("user rm nobody", "",                                   2,  "name \"nobody\" is not a person; dts-master user list")]
     [InlineData("token create --name t --role viewer --filter bad", "", 2,  "filter has \"bad\"; expected only job:, label: and")]
     [InlineData("token create --name t --role viewer --expires x", "",  2,  "--expires is \"x\"; expected 90d, 12h, or a time")]
     [InlineData("token create --role viewer", "",                       64, "Option '--name' is required.")]

@@ -57,7 +57,7 @@ public sealed class AuditTests(AccessMaster access) : IClassFixture<AccessMaster
         var (status, body) = await access.AskAsync(null, "POST", "/api/v1/session", """{"name":"mara","password":123456789012}""");
 
         Assert.Equal(422, status);
-        Assert.Contains("password is no text", body);
+        Assert.Contains("password is not a text", body);
         Assert.DoesNotContain("123456789012", body);
     }
 

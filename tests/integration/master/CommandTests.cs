@@ -31,7 +31,7 @@ public sealed class CommandTests(MasterProcess master) : IClassFixture<MasterPro
     [Fact]
     public async Task A_refusal_is_one_line_on_stderr_and_exit_code_2()
     {
-        Assert.Equal((2, "", $"name \"{_name}\" is no job; expected one that is saved\n"), await RunAsync($"get {_name}"));
+        Assert.Equal((2, "", $"name \"{_name}\" is not a job; expected a saved one\n"), await RunAsync($"get {_name}"));
 
         var job = $$"""{"name":"{{_name}}","command":"true","cronExpr":"@daily"}""";
         var (code, _, error) = await RunAsync("save -", job.Replace("}", ",\"timezone\":\"UTC\"}", StringComparison.Ordinal));

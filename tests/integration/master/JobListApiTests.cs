@@ -142,7 +142,7 @@ public sealed class JobListApiTests(MasterProcess master) : IClassFixture<Master
         var rows = (await ActAsync("pause?filter=damage-")).GetProperty("jobs");
 
         Assert.Equal(["damage-a paused", "damage-b not paused"], rows.EnumerateArray().Select(OutcomeOf));
-        Assert.Contains("is no job that can be read", rows[1].GetProperty("error").GetString());
+        Assert.Contains("is not a job that can be read", rows[1].GetProperty("error").GetString());
         Assert.Equal("no JSON", (await master.Etcd.FindAsync(master.Keys.Jobs + "damage-b"))!.Value.ToStringUtf8());
         await ActAsync("delete?filter=damage-");
     }

@@ -53,7 +53,7 @@ public sealed class LimitedCallerTests(AccessMaster access) : IClassFixture<Acce
         var (own, answer) = await AskAsync($"{name}-own");
 
         Assert.True(foreign is 403 or 404 || why.Contains("\"errno\":-1", StringComparison.Ordinal), $"{foreign} {why}");
-        Assert.Contains("is no job; expected one that is saved", why, StringComparison.Ordinal);
+        Assert.Contains("is not a job; expected a saved one", why, StringComparison.Ordinal);
         Assert.True(own is 200 or 201 && !answer.Contains("\"errno\":-1", StringComparison.Ordinal), $"{own} {answer}");
         Assert.Equal(404, (await access.AskAsync("admin", "GET", $"/api/v1/jobs/{name}")).Status);
         Assert.Equal(404, (await access.AskAsync("editor limited", "GET", $"/api/v1/jobs/{name}/versions")).Status);
@@ -103,7 +103,7 @@ public sealed class LimitedCallerTests(AccessMaster access) : IClassFixture<Acce
             "editor limited", "POST", "/api/v1/import?prefix=imported-&label=team%3Dpay", "0 3 * * * true\n", "text/plain");
 
         Assert.Equal(200, status);
-        Assert.Contains("is no job; expected one that is saved", body, StringComparison.Ordinal);
+        Assert.Contains("is not a job; expected a saved one", body, StringComparison.Ordinal);
         Assert.Equal(404, (await access.AskAsync("admin", "GET", "/api/v1/jobs/imported-true")).Status);
     }
 

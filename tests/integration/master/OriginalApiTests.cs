@@ -177,7 +177,7 @@ public sealed class OriginalApiTests(MasterProcess master) : IClassFixture<Maste
     [InlineData("""{"name":"a/b","command":"x","cronExpr":"* * * * *"}""", "name \\\"a/b\\\" has a '/'; expected any letters without '/'")]
     [InlineData("""{"name":"a","command":" ","cronExpr":"* * * * *"}""", "command is empty; expected a shell command")]
     [InlineData("""{"name":"a","cronExpr":"* * * * *"}""", "command is missing; expected a text")]
-    [InlineData("""{"name":"a","command":"x","cronExpr":"* * * * *","user":"-x"}""", "user \\\"-x\\\" is no user's name; "
+    [InlineData("""{"name":"a","command":"x","cronExpr":"* * * * *","user":"-x"}""", "user \\\"-x\\\" is not a user's name; "
         + "expected letters, digits, '.', '_', '-', '@' or '$', at most 100, the first no '-'")]
     [InlineData("""{"name":"a","command":"x","cronExpr":"* * * * *","env":{"A":null}}""", "env is {\\\"A\\\":null}; "
         + "expected an object of texts")]

@@ -23,9 +23,9 @@ public sealed class ProblemTests(MasterProcess master) : IClassFixture<MasterPro
     [InlineData("GET",    "/api/v1/nothing",           404, "path /api/v1/nothing is not known; "
         + "expected one that /api/v1/openapi.json lists", null)]
     [InlineData("GET",    "/api/",                     404, "path /api/ is not known; expected one that /api/v1/openapi.json lists", null)]
-    [InlineData("DELETE", "/api/v1/jobs/x",            404, "name \"x\" is no job; expected one that is saved", "name")]
-    [InlineData("POST",   "/api/v1/jobs/x/run",        404, "name \"x\" is no job; expected one that is saved", "name")]
-    [InlineData("POST",   "/api/v1/jobs/x/pause",      404, "name \"x\" is no job; expected one that is saved", "name")]
+    [InlineData("DELETE", "/api/v1/jobs/x",            404, "name \"x\" is not a job; expected a saved one", "name")]
+    [InlineData("POST",   "/api/v1/jobs/x/run",        404, "name \"x\" is not a job; expected a saved one", "name")]
+    [InlineData("POST",   "/api/v1/jobs/x/pause",      404, "name \"x\" is not a job; expected a saved one", "name")]
     [InlineData("GET",    "/api/v1/runs/x/y",          404, "run y of job x is not known: "
         + "neither in flight, nor queued, nor in the log", null)]
     // the wrong method
@@ -46,7 +46,7 @@ public sealed class ProblemTests(MasterProcess master) : IClassFixture<MasterPro
 
         var problem = await ProblemOfAsync(request, 404);
 
-        Assert.Equal($"name \"{new string('x', 60)}…\" is no job; expected one that is saved", (string?)problem["detail"]);
+        Assert.Equal($"name \"{new string('x', 60)}…\" is not a job; expected a saved one", (string?)problem["detail"]);
     }
 
     [Fact]

@@ -121,7 +121,7 @@ public sealed class RoleTests(AccessMaster access) : IClassFixture<AccessMaster>
                 $"{role} limited", method, PathOf(example.Path, "foreign"), example.Body, example.Type);
             if (ofForeign.Contains("hunter2", StringComparison.Ordinal)
                 || foreign != 404
-                || ofOwn.Contains("is no job; expected one that is saved", StringComparison.Ordinal))
+                || ofOwn.Contains("is not a job; expected a saved one", StringComparison.Ordinal))
             {
                 wrong.Add($"{key}: own {own} {ofOwn}, foreign {foreign} {ofForeign}");
             }
@@ -149,7 +149,7 @@ public sealed class RoleTests(AccessMaster access) : IClassFixture<AccessMaster>
         var (status, body) = await access.AskAsync("viewer limited", "GET", path);
 
         Assert.Equal(200, status);
-        var told = body.Replace("name \\\"foreign\\\" is no job", "", StringComparison.Ordinal);
+        var told = body.Replace("name \\\"foreign\\\" is not a job", "", StringComparison.Ordinal);
         Assert.DoesNotContain("foreign", told, StringComparison.Ordinal);
     }
 

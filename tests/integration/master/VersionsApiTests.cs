@@ -112,12 +112,12 @@ public sealed class VersionsApiTests : IAsyncLifetime
     [Theory]
     [InlineData("GET",  "/api/v1/jobs/nobody/versions",          404, "name \"nobody\" has no versions; "
         + "expected a job that is or was saved")]
-    [InlineData("GET",  "/api/v1/jobs/nobody/versions/7",        404, "revision 7 is no version of job \"nobody\"; "
+    [InlineData("GET",  "/api/v1/jobs/nobody/versions/7",        404, "revision 7 is not a version of job \"nobody\"; "
         + "expected one that its list of versions has")]
     [InlineData("GET",  "/api/v1/jobs/nobody/versions/x",        400, "revision is \"x\"; expected the revision of a version")]
     [InlineData("GET",  "/api/v1/jobs/nobody/versions?limit=0",  400, "limit is \"0\"; expected a whole number from 1 to 100")]
     [InlineData("GET",  "/api/v1/jobs/nobody/versions?after=x",  400, "after is \"x\"; expected the \"next\" of the page before")]
-    [InlineData("POST", "/api/v1/jobs/nobody/versions/7/restore", 404, "revision 7 is no version of job \"nobody\"; "
+    [InlineData("POST", "/api/v1/jobs/nobody/versions/7/restore", 404, "revision 7 is not a version of job \"nobody\"; "
         + "expected one that its list of versions has")]
     public Task What_cannot_be_answered_says_why(string method, string path, int status, string detail) =>
         RefusedAsync(new HttpMethod(method), path, status, detail);

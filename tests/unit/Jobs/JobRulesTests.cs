@@ -97,7 +97,7 @@ public sealed class JobRulesTests
     public void A_user_is_a_name_that_a_user_can_have(string user)
     {
         var fault =
-            $"user \"{Display.Line(user)}\" is no user's name; expected letters, digits, '.', '_', '-', '@' or '$', at most 100, "
+            $"user \"{Display.Line(user)}\" is not a user's name; expected letters, digits, '.', '_', '-', '@' or '$', at most 100, "
                 + "the first no '-'";
 
         Assert.Equal(fault, FaultOf(Some.Job() with { User = user }));
@@ -120,7 +120,7 @@ public sealed class JobRulesTests
     public void Dependents_are_names_of_jobs_and_not_too_many()
     {
         Assert.Equal(
-            "onFailure has \"a/b\", which is no job's name; expected names of jobs", FaultOf(Some.Job() with { OnFailure = ["a/b"] }));
+            "onFailure has \"a/b\", which is not a job's name; expected names of jobs", FaultOf(Some.Job() with { OnFailure = ["a/b"] }));
         Assert.Equal(
             "then, onFailure and always name 21 jobs; expected at most 20",
             FaultOf(Some.Job() with { Then = [.. Enumerable.Range(0, 21).Select(n => $"job-{n}")] }));
@@ -154,10 +154,10 @@ public sealed class JobRulesTests
     }
 
     [Theory]
-    [InlineData("",          "x", "env \"\" is no variable's name; expected letters, digits and '_'")]
-    [InlineData("1A",        "x", "env \"1A\" is no variable's name; expected letters, digits and '_'")]
-    [InlineData("A=B",       "x", "env \"A=B\" is no variable's name; expected letters, digits and '_'")]
-    [InlineData("变量",      "x", "env \"变量\" is no variable's name; expected letters, digits and '_'")]
+    [InlineData("",          "x", "env \"\" is not a variable's name; expected letters, digits and '_'")]
+    [InlineData("1A",        "x", "env \"1A\" is not a variable's name; expected letters, digits and '_'")]
+    [InlineData("A=B",       "x", "env \"A=B\" is not a variable's name; expected letters, digits and '_'")]
+    [InlineData("变量",      "x", "env \"变量\" is not a variable's name; expected letters, digits and '_'")]
     [InlineData("DTS_JOB",   "x", "env \"DTS_JOB\" begins with DTS_, which DTS sets itself; expected another name")]
     [InlineData("DTS_ANY",   "x", "env \"DTS_ANY\" begins with DTS_, which DTS sets itself; expected another name")]
     [InlineData("A",     "x\0y", "env A has a NUL character; expected text without")]

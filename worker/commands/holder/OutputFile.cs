@@ -56,7 +56,7 @@ internal sealed class OutputFile(OutputTarget target, int descriptor) : IDisposa
         }
     }
 
-    /// <summary>Writes what is still in memory, unless it is text of at most so many bytes, and closes the file.</summary>
+    /// <summary>Writes the bytes in memory to the file, unless they are text within a limit, and closes it.</summary>
     public void End(int textBytesMax)
     {
         if (_pending is { } pending && (pending.Length > textBytesMax || !Utf8.IsValid(pending.GetBuffer().AsSpan(0, (int)pending.Length))))

@@ -32,7 +32,7 @@ internal sealed class StartedCommands
         }
     }
 
-    /// <summary>Begins to tell a worker: the messages, the first of which lists the commands.</summary>
+    /// <summary>Begins the messages to a worker. The first one lists the commands.</summary>
     public ChannelReader<HolderMessage> Attach()
     {
         // At most a start and an ending for each command.

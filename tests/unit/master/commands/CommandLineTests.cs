@@ -68,6 +68,8 @@ public sealed class CommandLineTests : IAsyncLifetime
     [InlineData("next",                 "next needs either a job or --expr")]
     [InlineData("ls --url nonsense",    "--url is \"nonsense\"; expected a URL")]
     [InlineData("ls --token-file /there/is/none", "--token-file /there/is/none cannot be read")]
+    [InlineData("user list --json",     "--json is for commands that ask a master; expected --config")]
+    [InlineData("token create",         "dts-master token create --help lists what is expected")]
     public async Task A_wrong_call_exits_with_64(string command, string said)
     {
         var (code, output, error) = await RunAsync(command);
@@ -80,9 +82,9 @@ public sealed class CommandLineTests : IAsyncLifetime
     [Fact]
     public async Task The_detail_of_a_problem_goes_to_stderr_and_the_exit_code_is_2()
     {
-        _api.Answer("""{"type":"urn:dts:not-found","detail":"name \"x\" is no job\u001b[1m"}""", 404, "application/problem+json");
+        _api.Answer("""{"type":"urn:dts:not-found","detail":"name \"x\" is not a job\u001b[1m"}""", 404, "application/problem+json");
 
-        Assert.Equal((2, "", "name \"x\" is no job␛[1m\n"), await RunAsync("get x"));
+        Assert.Equal((2, "", "name \"x\" is not a job␛[1m\n"), await RunAsync("get x"));
     }
 
     [Theory]

@@ -48,7 +48,7 @@ public sealed class CrontabReaderTests
     [InlineData("FOO=\"open",                              "has no closing \"")]
     [InlineData("FOO=\"a\" b",                             "goes on after its closing \"")]
     [InlineData("DTS_JOB=x",                               "begins with DTS_")]
-    [InlineData("a.b=x",                                   "is no variable's name")]
+    [InlineData("a.b=x",                                   "is not a variable's name")]
     [InlineData("SHELL=/bin/tcsh\n0 1 * * * cat%input",    "/bin/tcsh has no such here-documents")]
     [InlineData("SHELL=bash\n0 1 * * * true",              "shell is \"bash\"; expected an absolute path")]
     [InlineData("CRON_TZ=Berlin\n0 1 * * * true",          "Europe/Berlin")]

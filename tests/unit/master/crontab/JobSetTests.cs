@@ -43,6 +43,11 @@ public sealed class JobSetTests
         Read(begin + string.Concat(Enumerable.Repeat(job, JobSet.JobsMax + 5)) + end, job[0] == '0' ? "application/json" : "").Count);
 
     [Fact]
+    public void Secrets_in_YAML_are_strings_even_if_they_look_like_numbers() => Assert.Equal(
+        ["2024", "token"],
+        Assert.Single(Read("name: a\ncommand: x\ncronExpr: \"@daily\"\nsecrets: [2024, token]\n")).Job?.Secrets);
+
+    [Fact]
     public void A_job_that_is_too_large_for_etcd_is_refused()
     {
         var read = Read($$"""[{{A}},{"name":"{{new string('x', 2 << 20)}}"}]""");
