@@ -7,6 +7,7 @@ RID       ?= linux-x64
 MINUTES   ?= 30
 SEED      ?= $(shell date +%s)
 FAULTS    ?=
+FIRES     ?= 1000000
 PROMISES  ?= cursor session spool turns gap
 SHOTS     ?= .artifacts/screenshots
 JOBS      ?= 10000
@@ -32,7 +33,7 @@ SOURCES := $(shell git ls-files -co --exclude-standard -- common master worker '
 PUBLISH  = dotnet publish $(1) -c Release -r $(RID) -p:PublishAot=true \
            -p:ArtifactsPath=$(CURDIR)/$(NATIVE) -p:SqliteArchive=$$(cc -print-file-name=libsqlite3.a) -v quiet
 
-.PHONY: help run test test-fast test-deploy screenshots console-speed build publish deploy rollback undeploy status bench lines chaos chaos-judge clean
+.PHONY: help run test test-fast test-deploy screenshots console-speed build publish deploy rollback undeploy status bench lines chaos chaos-judge simulate clean
 .DELETE_ON_ERROR:
 
 help:
@@ -50,6 +51,7 @@ help:
 	@echo 'make lines    lines of product code in each folder, without blanks, comments and lone braces'
 	@echo 'make chaos    a long fault test: make chaos MINUTES=30 SEED=7'
 	@echo 'make chaos-judge   shows that the fault test finds broken promises'
+	@echo 'make simulate   the cluster on one thread and a simulated clock, under every fault: make simulate FIRES=1000000 SEED=7'
 	@echo 'make clean    removes build results and the data of make run'
 
 run: $(BIN)/dts-master $(BIN)/dts-worker
@@ -104,6 +106,12 @@ chaos-judge: out/dts-master out/dts-worker
 	   CHAOS_WORKER=$(CURDIR)/.artifacts/sabotage/out/dts-worker DTS_SABOTAGE=$$promise CHAOS_FAULTS=$$faults $(CHAOS) >.artifacts/sabotage/$$promise.log 2>&1; \
 	   if found=$$(grep -m1 -o '[0-9]* faults, seed [0-9]*' .artifacts/sabotage/$$promise.log); then echo "without its $$promise: $$found"; \
 	   else echo "without its $$promise nothing was found: the judge is blind; see .artifacts/sabotage/$$promise.log" >&2; exit 1; fi; done
+
+simulate:
+	@.ci/need dotnet
+	@dotnet build tests -c Release -v quiet
+	@SIM_FIRES=$(FIRES) SIM_SEED=$(SEED) .artifacts/bin/Dts.Tests/release/Dts.Tests -explicit only -showLiveOutput \
+	   -method Dts.Tests.Simulation.LongSimulation.Whatever_fails_the_promises_hold $(ARGS)
 
 # systemd/deploy does the work; docs/operations.md describes it for operators.
 DEPLOY = HOSTS="$(HOSTS)" ROLE="$(ROLE)" DEPLOY_USER="$(DEPLOY_USER)" ETCD="$(ETCD)" SSH="$(SSH)" BIN="$(BIN)" FORCE="$(FORCE)" WAIT="$(WAIT)" systemd/deploy

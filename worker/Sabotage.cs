@@ -2,11 +2,22 @@
 namespace Dts.Worker;
 
 /// <summary>
-/// Breaks one promise on purpose, to show that the fault test notices. Only the executable that <c>make chaos-judge</c> builds has it.
+/// Breaks one promise on purpose, to show that the fault test and the simulation notice. No executable for release has it, except the one
+/// that <c>make chaos-judge</c> builds.
 /// </summary>
 internal static class Sabotage
 {
-    private static readonly string? Chosen = Environment.GetEnvironmentVariable("DTS_SABOTAGE");
+    private static readonly string? Everywhere = Environment.GetEnvironmentVariable("DTS_SABOTAGE");
+
+    [ThreadStatic]
+    private static string? _here;
+
+    /// <summary>The promise that is broken on this thread, for the simulation; null = the one that DTS_SABOTAGE names.</summary>
+    public static string? Chosen
+    {
+        get => _here ?? Everywhere;
+        set => _here = value;
+    }
 
     /// <summary>Claims do not compare the cursor.</summary>
     public static bool OfCursor => Chosen == "cursor";

@@ -49,7 +49,7 @@ internal static class WorkerMeter
             "dts.refused.records", () => (long)refused.Kept, "{record}", "Records that the log store refuses, kept on this host.");
     }
 
-    /// <summary>The figures in this worker's registration.</summary>
+    /// <summary>What the registration carries.</summary>
     public static WorkerFigures Describe(FigureTable figures, RunsInFlight runs, Spool spool, RefusedRecords refused) => new(
         figures.Find(Runs),
         Counted.Of(figures.Find(Lag)),

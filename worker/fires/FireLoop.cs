@@ -67,18 +67,20 @@ internal sealed class FireLoop(
             launcher.Started(started.Run, started.Command);
         }
 
+        var decidedAt = context.Time.GetTimestamp(); // Before the moment, so that a stall from here on only shortens a start's patience.
         foreach (var action in fires.Take(happened, context.Moment()))
         {
-            await PerformAsync(action);
+            await PerformAsync(action, decidedAt);
         }
     }
 
-    private async Task PerformAsync(FireAction action)
+    private async Task PerformAsync(FireAction action, long decidedAt)
     {
         switch (action)
         {
             case FireAction.Start(var runs, var patience):
-                _requests.Add(launcher.StartAsync(runs, patience));
+                var prepared = runs.Where(run => run.Status is null).ToList(); // Not what was refused a moment ago.
+                _requests.Add(launcher.StartAsync(prepared, patience - context.Time.GetElapsedTime(decidedAt)));
                 break;
             case FireAction.Ask(var request):
                 _requests.Add(Task.Run(async () => inbox.Post(await requests.AskAsync(request))));

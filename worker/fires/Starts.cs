@@ -54,10 +54,16 @@ internal sealed class Starts(FireContext context)
 
     public void Refused(Run run, string why)
     {
-        if (Find(run) is { State: FireState.Claimed or FireState.Ready } fire)
+        switch (Find(run))
         {
-            StopWaiting(fire);
-            End(fire, run, RunStatus.Failed, why);
+            case { State: FireState.Claimed or FireState.Ready } fire:
+                StopWaiting(fire);
+                End(fire, run, RunStatus.Failed, why);
+                break;
+            case { State: FireState.Starting } fire: // Its time had come when it was claimed, so both actions were decided together.
+                context.Slots.Taken--;
+                End(fire, run, RunStatus.Failed, why);
+                break;
         }
     }
 

@@ -1,8 +1,6 @@
-using System.Text.Json;
 using System.Threading.Channels;
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
-using Dts.Common.Logs;
 using Dts.Worker.Commands;
 using Dts.Worker.Runs;
 using Etcdserverpb;
@@ -30,6 +28,8 @@ internal sealed class Completer(
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(300);
     // One try, if etcd is silent: the worker must stop in time.
     private static readonly TimeSpan TriesAtTheEndTake = TimeSpan.FromSeconds(2);
+
+    private readonly CompletionTxn _txn = new(keys, workerId);
 
     // The endings that wait while etcd is away, so that the recorder need not wait. They are few, because nothing is claimed meanwhile.
     private readonly List<Ending> _waiting = [];
@@ -80,9 +80,9 @@ internal sealed class Completer(
             while (left.Count > 0)
             {
                 // Repeating it is harmless: it compares the revision of each run's key.
-                var next = left.Select(ending => ending.Run is { } run ? FollowUpsOf(run) : []).ToList();
-                var answer = await etcd.TxnAsync(Txn.All(left.Zip(next, Complete)), repeatable: true);
-                left = [.. left.Where((ending, i) => ending.Run is { } run && !IsSettled(run, answer.Responses[i].ResponseTxn, next[i]))];
+                var next = left.Select(ending => _txn.FollowUpsOf(ending, agreedTime(), Random.Shared.NextDouble())).ToList();
+                var answer = await etcd.TxnAsync(Txn.All(left.Zip(next, _txn.Complete)), repeatable: true);
+                left = [.. left.Where((ending, i) => !IsSettled(ending, answer.Responses[i], next[i]))];
             }
 
             return true;
@@ -110,62 +110,23 @@ internal sealed class Completer(
         }
     }
 
-    private IReadOnlyList<(JobName Job, RunSpec Run)> FollowUpsOf(Run run)
-    {
-        var status = run.Status ?? RunStatus.Cancelled;
-        var wasKilled = run.KillRevision > 0;
-        return FollowUps.After(run.Name, run.Job, run.Spec, status, workerId, wasKilled, agreedTime(), Random.Shared.NextDouble());
-    }
-
-    /// <summary>Completes a run only if it is still this worker's: if it was declared lost, its follow-ups are queued already.</summary>
-    private RequestOp Complete(Ending ending, IReadOnlyList<(JobName Job, RunSpec Run)> next)
+    /// <summary>False = the key is still this worker's, at another revision: the run was taken along to a new session meanwhile.</summary>
+    private bool IsSettled(Ending ending, ResponseOp answer, IReadOnlyList<(JobName Job, RunSpec Run)> next)
     {
         if (ending.Run is not { } run)
         {
-            return Txn.Delete(ending.OwedKey!);
-        }
-
-        var key = keys.Run(run.Name, run.Id);
-        RequestOp[] owed = ending.OwedKey is { } owedKey ? [Txn.Put(owedKey, Owe(run, ending.Record))] : [];
-        var queued = next.Select(follow => Txn.Put(
-            keys.Queued(follow.Job, follow.Run.Id), JsonSerializer.Serialize(follow.Run, JobsJson.Readable.RunSpec)));
-        return Txn.Nested(Txn.If(Txn.Unchanged(key, run.HeldAt)).Then([Txn.Delete(key), .. owed, .. queued]).Else(Txn.Get(key)));
-    }
-
-    private string Owe(Run run, RunRecord record)
-    {
-        var owed = new OwedEnding(
-            workerId,
-            run.Session.ToString(),
-            run.Spec,
-            record.Status,
-            record.Err,
-            DateTimeOffset.FromUnixTimeMilliseconds(record.EndTime),
-            Token: run.FencingToken);
-        return JsonSerializer.Serialize(owed, JobsJson.Readable.OwedEnding);
-    }
-
-    /// <summary>False = the key is still this worker's, at another revision: the run was taken along to a new session meanwhile.</summary>
-    private bool IsSettled(Run run, TxnResponse answer, IReadOnlyList<(JobName Job, RunSpec Run)> next)
-    {
-        if (answer.Succeeded)
-        {
-            foreach (var (job, spec) in next)
-            {
-                log.FollowUp(job, spec.Id, $"{run.Name}/{run.Id}", spec.Trigger);
-            }
-
             return true;
         }
 
-        if (answer.Responses[0].ResponseRange.Kvs.FirstOrDefault() is { } pair && pair.CreateRevision == run.FencingToken
-            && Documents.TryReadInFlight(run.Id, pair.Value.Span, out var held, out _) && held.Worker == workerId)
+        if (answer.ResponseTxn.Succeeded)
         {
-            run.TakeAlong(run.Session, pair.ModRevision);
-            return false;
+            foreach (var (job, spec) in next)
+            {
+                log.FollowUp(job, spec.Id, run.Key, spec.Trigger);
+            }
         }
 
-        return true;
+        return _txn.IsSettled(run, answer.ResponseTxn);
     }
 
     /// <summary>Deletes answered kill requests: one for a run at its end, one for a job when no run of it is in flight.</summary>
@@ -175,9 +136,7 @@ internal sealed class Completer(
         {
             try
             {
-                var answered = Txn.If(Txn.Unchanged(keys.Killer(run.Name), run.KillRevision), Txn.NoneUnder(keys.Runs(run.Name)))
-                    .Then(Txn.Delete(keys.Killer(run.Name)));
-                await etcd.TxnAsync(Txn.All([Txn.Nested(answered), Txn.Delete(keys.Killer(run.Name, run.Id))]));
+                await etcd.TxnAsync(_txn.AnswerKills(run));
             }
             catch (EtcdException)
             {

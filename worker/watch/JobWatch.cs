@@ -9,8 +9,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker.Watches;
 
-/// <summary>Watches jobs, the queue, kill requests, workers and drains in etcd, and sends their changes to the scheduler.</summary>
-/// <param name="left">Tells the reaper that a worker has left, so that it settles the worker's runs.</param>
+/// <summary>Turns what changes in etcd into messages for the scheduler: jobs, the queue, kill requests, workers, drains.</summary>
+/// <param name="left">Tells the reaper that a worker has left, so that it looks at the worker's runs.</param>
 internal sealed class JobWatch(
     EtcdClient etcd,
     Keys keys,
@@ -22,8 +22,7 @@ internal sealed class JobWatch(
     ChannelWriter<bool> left,
     ILogger log)
 {
-    // Jobs with the same expression and zone share one schedule, because it takes most of a job's memory.
-    private readonly Dictionary<(string Text, CronZone Zone), JobSchedule> _shared = [];
+    private readonly ChangeReader _reader = new(keys, workerId, defaultZone, log);
     private readonly TaskCompletionSource _workersListed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _drainsListed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -40,22 +39,14 @@ internal sealed class JobWatch(
 
     private async Task WatchJobsAsync(CancellationToken stop)
     {
-        await Task.WhenAll(_workersListed.Task, _drainsListed.Task); // A job is planned for the workers that are known.
+        await Task.WhenAll(_workersListed.Task, _drainsListed.Task); // Who runs a job, and in which shard, is told by who is there.
         var cursors = await LoadCursorsAsync(stop);
         await foreach (var batch in new Watch(etcd, keys.Jobs).ReadAsync(stop))
         {
             await TellOtherDataAsync(batch);
             foreach (var change in batch.Changes)
             {
-                if (!Keys.TryParseName(change.Key, keys.Jobs, out var name))
-                {
-                    log.JobIgnored(
-                        Display.Line(change.Key),
-                        "its key has no valid name; expected 1 to 200 bytes of UTF-8 without '/' and control characters");
-                    continue;
-                }
-
-                await inbox.WriteAsync(Read(name.Value, change, cursors), CancellationToken.None);
+                await SendAsync(_reader.ReadJob(change, cursors));
             }
 
             if (cursors is not null)
@@ -66,76 +57,15 @@ internal sealed class JobWatch(
         }
     }
 
-    /// <summary>The cursors at the start of this worker, by key.</summary>
-    private async Task<Dictionary<string, (Cursor Cursor, long Revision)>?> LoadCursorsAsync(CancellationToken stop)
+    /// <summary>The cursors as they stand at the start, by key.</summary>
+    private async Task<Dictionary<string, ChangeReader.FoundCursor>?> LoadCursorsAsync(CancellationToken stop)
     {
-        var cursors = new Dictionary<string, (Cursor, long)>();
         await foreach (var batch in new Watch(etcd, keys.AllFired).ReadAsync(stop))
         {
-            foreach (var put in batch.Changes.OfType<KeyChange.Put>())
-            {
-                if (Cursor.TryParse(put.Value.ToStringUtf8(), out var cursor))
-                {
-                    cursors[put.Key] = (cursor, put.ModRevision);
-                }
-            }
-
-            break; // The first batch is the whole table; claims bring the cursors from here on.
+            return ChangeReader.ReadCursors(batch.Changes); // The first batch is the whole table; claims bring the cursors from here on.
         }
 
-        return cursors;
-    }
-
-    private FireEvent Read(JobName name, KeyChange change, Dictionary<string, (Cursor Cursor, long Revision)>? cursors)
-    {
-        if (change is not KeyChange.Put put)
-        {
-            return new FireEvent.JobGone(name, change.ModRevision, "deleted");
-        }
-
-        if (Parse(name, put, out var why) is not { } plan)
-        {
-            return new FireEvent.JobGone(name, put.ModRevision, why);
-        }
-
-        // A job that is newer than its cursor was put by hand: its past is unknown.
-        var cursorKey = plan.Mode == JobMode.All ? keys.Fired(name, workerId) : keys.Fired(name);
-        var dealtWith = cursors?.TryGetValue(cursorKey, out var found) == true && found.Revision >= put.ModRevision
-            ? found.Cursor.PlanTime
-            : (DateTimeOffset?)null;
-        return new FireEvent.JobPut(name, plan, dealtWith);
-    }
-
-    private JobPlan? Parse(JobName name, KeyChange.Put put, out string why)
-    {
-        if (JobJson.TryParse(put.Value.Memory, out var job, out why) && TryMakeRunnable(name, job, out var schedule, out why))
-        {
-            return JobPlan.Of(job, schedule.Expression.DependsOnHashKey ? schedule : Share(schedule), put.ModRevision);
-        }
-
-        log.JobIgnored(name.Value, why);
-        return null;
-    }
-
-    private bool TryMakeRunnable(
-        JobName name, Job job, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out JobSchedule? schedule, out string why)
-    {
-        schedule = null;
-        why = job.Name != name.Value
-            ? $"its name is \"{Display.Line(job.Name)}\"; expected the name in its key"
-            : JobRules.FindUnrunnable(job) ?? "";
-        return why.Length == 0 && JobSchedule.TryParse(job, defaultZone, out schedule, out why);
-    }
-
-    private JobSchedule Share(JobSchedule schedule)
-    {
-        var key = (schedule.Expression.Text, schedule.Zone);
-        if (!_shared.TryGetValue(key, out var shared))
-        {
-            _shared[key] = shared = schedule;
-        }
-
-        return shared;
+        return [];
     }
 
     private async Task WatchQueueAsync(CancellationToken stop)
@@ -144,22 +74,7 @@ internal sealed class JobWatch(
         {
             foreach (var change in batch.Changes)
             {
-                if (Keys.TryParseRun(change.Key, keys.AllQueued) is not var (name, runId))
-                {
-                    log.DocumentSkipped(Display.Line(change.Key), "the key names no run of a job");
-                }
-                else if (change is not KeyChange.Put put)
-                {
-                    await inbox.WriteAsync(new FireEvent.RunTaken(name, runId), CancellationToken.None);
-                }
-                else if (Documents.TryReadQueued(runId, put.Value.Span, out var run, out var why))
-                {
-                    await inbox.WriteAsync(new FireEvent.RunRequested(name, run, put.ModRevision), CancellationToken.None);
-                }
-                else
-                {
-                    log.DocumentSkipped(Display.Line(change.Key), why);
-                }
+                await SendAsync(_reader.ReadQueued(change));
             }
         }
     }
@@ -169,19 +84,14 @@ internal sealed class JobWatch(
         await foreach (var batch in new Watch(etcd, keys.Killers).ReadAsync(stop))
         {
             await TellOtherDataAsync(batch);
-            foreach (var put in batch.Changes.OfType<KeyChange.Put>())
+            foreach (var change in batch.Changes)
             {
-                if (keys.TryParseKiller(put.Key) is var (name, runId))
-                {
-                    await inbox.WriteAsync(
-                        new FireEvent.KillRequested(name, KillRequest.Of(runId, put.Value.ToStringUtf8()), put.ModRevision),
-                        CancellationToken.None);
-                }
+                await SendAsync(_reader.ReadKill(change));
             }
         }
     }
 
-    /// <summary>Each watch detects other data by itself, and may deliver changes of the former data until then.</summary>
+    /// <summary>Each watch finds it out by itself, and may deliver changes of the former data until then.</summary>
     private async Task TellOtherDataAsync(ChangeBatch batch)
     {
         if (batch.IsOtherData)
@@ -196,19 +106,19 @@ internal sealed class JobWatch(
         {
             foreach (var change in batch.Changes)
             {
+                var happened = _reader.ReadWorker(change, out var registration);
                 var id = keys.WorkerOf(change.Key);
-                if (change is not KeyChange.Put put)
+                if (change is KeyChange.Put)
+                {
+                    clocks.Observe(id, registration?.Clock ?? default, isFresh: batch.IsLive);
+                }
+                else
                 {
                     clocks.Forget(id);
-                    await inbox.WriteAsync(new FireEvent.WorkerLeft(id), CancellationToken.None);
                     left.TryWrite(true);
-                    continue;
                 }
 
-                var registration = WorkerRegistration.Parse(put.Value.Span);
-                clocks.Observe(id, registration?.Clock ?? default, isFresh: batch.IsLive);
-                await inbox.WriteAsync(
-                    new FireEvent.WorkerJoined(id, registration?.Labels ?? new Dictionary<string, string>()), CancellationToken.None);
+                await SendAsync(happened);
             }
 
             _workersListed.TrySetResult();
@@ -223,18 +133,26 @@ internal sealed class JobWatch(
         {
             foreach (var change in batch.Changes)
             {
-                var id = change.Key[keys.AllDrained.Length..];
-                if (id == workerId)
+                var drained = _reader.ReadDrain(change);
+                if (drained.Id == workerId)
                 {
-                    drain.Set(change is KeyChange.Put put ? Display.Line(put.Value.ToStringUtf8()) : "");
+                    drain.Set(change is KeyChange.Put put ? $"{Display.Line(put.Value.ToStringUtf8())}" : "");
                 }
 
-                await inbox.WriteAsync(new FireEvent.Drained(id, change is KeyChange.Put), CancellationToken.None);
+                await SendAsync(drained);
             }
 
             _drainsListed.TrySetResult();
         }
 
         _drainsListed.TrySetResult();
+    }
+
+    private async Task SendAsync(FireEvent? happened)
+    {
+        if (happened is not null)
+        {
+            await inbox.WriteAsync(happened, CancellationToken.None);
+        }
     }
 }

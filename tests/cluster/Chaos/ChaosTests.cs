@@ -2,6 +2,7 @@ using System.Globalization;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Master.Jobs;
+using Dts.Tests.Support;
 using Xunit;
 
 namespace Dts.Tests.Cluster.Chaos;

@@ -5,7 +5,7 @@ using static Microsoft.Playwright.Assertions;
 namespace Dts.Tests.Cluster.ConsolePages;
 
 /// <summary>The frame of the console, and the pages Now, Jobs, Runs and Workers, as a person uses them.</summary>
-public sealed class FrameTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrowser>
+public sealed partial class FrameTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrowser>
 {
     [Fact]
     public async Task The_first_line_says_how_many_jobs_need_somebody_and_each_says_why()
@@ -186,7 +186,7 @@ public sealed class FrameTests(ConsoleBrowser browser) : IClassFixture<ConsoleBr
 
         await tab.Find(".dlg button", "Drain it").ClickAsync();
         await Expect(tab.Find(".toast", "w2 is drained")).ToBeVisibleAsync();
-        await Expect(tab.Find("tbody tr", "w2")).ToContainTextAsync("drained");
+        await Expect(tab.Find("tbody tr", "w2")).ToContainTextAsync(DrainedOrDraining()); // By the minute, it may have runs of some jobs.
         await tab.Find("tbody tr", "w2").Locator(".more").ClickAsync();
         await tab.Find(".menu button", "Take back").ClickAsync();
 
@@ -272,4 +272,7 @@ public sealed class FrameTests(ConsoleBrowser browser) : IClassFixture<ConsoleBr
 
         Assert.InRange(bytes, 10_000, 40 * 1024);
     }
+
+    [GeneratedRegex("drained|draining")]
+    private static partial Regex DrainedOrDraining();
 }

@@ -102,6 +102,24 @@ public sealed class FiresTests
     }
 
     [Fact]
+    public void A_run_that_cannot_be_prepared_fails_although_its_start_was_decided_with_its_preparation()
+    {
+        Put(Some.Job(cronExpr: "*/10 * * * * *"));
+        At(P.AddSeconds(-1));
+        var ask = (FireAction.Ask)Assert.Single(Acted());
+        _moment = _moment with { Now = P };
+        Grant(ask);
+        var acted = Acted();
+        var run = acted.OfType<FireAction.Prepare>().Single().Run;
+        Assert.Equal([run], acted.OfType<FireAction.Start>().Single().Runs);
+
+        Take(new FireEvent.Refused(run, "no such user"));
+
+        Assert.Equal([new FireAction.RecordNotStarted(run, RunStatus.Failed, "no such user")], Acted());
+        Assert.Equal(0, _fires.Slots.Taken);
+    }
+
+    [Fact]
     public void The_answer_to_a_claim_that_comes_after_its_job_was_deleted_starts_nothing()
     {
         Put(Some.Job(cronExpr: "*/10 * * * * *"));

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Dts.Common.Jobs;
 
-namespace Dts.Tests.Cluster.Chaos;
+namespace Dts.Tests.Support;
 
 /// <summary>Holds what was recorded against what really started.</summary>
 internal static class Judge

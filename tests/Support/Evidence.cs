@@ -2,7 +2,7 @@ using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Master.Jobs;
 
-namespace Dts.Tests.Cluster.Chaos;
+namespace Dts.Tests.Support;
 
 /// <summary>A start as the command itself recorded it: the witness, independent of DTS's records.</summary>
 /// <param name="At">The time by the clock of the host, which all workers share: Unix seconds.</param>
