@@ -85,7 +85,7 @@ public sealed class SpeedFigures(ITestOutputHelper output)
           const input = document.querySelector('.filter input');
           input.focus();
           const times = [];
-          for (const text of ['j', 'jo', 'job-0', 'job-00', 'job-001', 'job-0012']) {
+          for (const text of ['job-00', 'job-001', 'job-0012', 'job-00', 'job-005', 'job-0056']) {
             const shown = () => document.querySelector('.tools .end').textContent + document.querySelector('#crumbs').textContent;
             const before = shown();
             const begun = performance.now();
