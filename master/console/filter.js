@@ -19,6 +19,7 @@ export function filterBox(options) {
   let choices = [];
   let at = -1;
   let wait = 0;
+  let toldAt = 0;
   let serial = 0;
   const id = `choices-${Math.random().toString(36).slice(2, 8)}`;
   const input = h('input', {
@@ -68,8 +69,11 @@ export function filterBox(options) {
     );
   }
 
+  /** The first letter after a pause is answered at once; of letters in quick succession, the last. */
   function tell(delay) {
     clearTimeout(wait);
+    if (performance.now() - toldAt > 250) delay = 0;
+    toldAt = performance.now();
     if (!/^-?[a-z]+:$/.test(typed())) wait = setTimeout(() => options.onchange(text()), delay); // A key waits for its value.
   }
 

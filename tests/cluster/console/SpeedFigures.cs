@@ -1,8 +1,11 @@
 using System.Globalization;
+using System.Text.Json;
 using System.Text.Json.Nodes;
+using Dts.Common.Etcd;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Tests.Support;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Playwright;
 using Xunit;
 
@@ -59,6 +62,35 @@ public sealed class SpeedFigures(ITestOutputHelper output)
         Print($"a letter in the filter to its rows: {await page.EvaluateAsync<string>(Typing)}");
         Print($"scrolling through 1,300 rows: {await page.EvaluateAsync<string>(Scrolling)}");
         Print($"memory then: {await page.EvaluateAsync<string>(Memory)}");
+        await page.GotoAsync(new Uri(cluster.MasterUri, "/").ToString());
+        await ConsoleTab.UntilAsync(page, "window.useful > 0");
+        Print($"memory of Now: {await page.EvaluateAsync<string>(Memory)}");
+        await LiveAsync(cluster, jobs);
+        Print($"after {2 * RunsOfAnHour} events, an hour of a million runs a day: {await page.EvaluateAsync<string>(Memory)}");
+    }
+
+    private const int RunsOfAnHour = 1_000_000 / 24;
+
+    /// <summary>Has the runs of an hour claimed and ended, in three minutes.</summary>
+    private static async Task LiveAsync(NativeCluster cluster, int jobs)
+    {
+        const int atOnce = 50;
+        using var etcd = cluster.Etcd.Connect(NullLogger.Instance);
+        var session = new LeaseId((await etcd.ListAsync(Some.Keys.Workers))[0].Lease);
+        var claim = new ClaimedRun("w1", $"{session}", DateTimeOffset.UtcNow, RunSpec.Scheduled(DateTimeOffset.UtcNow));
+        List<string> before = [];
+        using var clock = new PeriodicTimer(TimeSpan.FromSeconds(180.0 * atOnce / RunsOfAnHour));
+        for (var n = 0; n < RunsOfAnHour; n += atOnce)
+        {
+            var names = Enumerable.Range(n, atOnce).Select(of => JobName.Parse(NameOf(of % jobs)));
+            List<string> keys = [.. names.Select(name => Some.Keys.Run(name, claim.Run.Id))];
+            var value = JsonSerializer.Serialize(claim, JobsJson.Readable.ClaimedRun);
+            await etcd.TxnAsync(Txn.All([.. before.Select(Txn.Delete), .. keys.Select(key => Txn.Put(key, value))]));
+            before = keys;
+            await clock.WaitForNextTickAsync();
+        }
+
+        await etcd.TxnAsync(Txn.All(before.Select(Txn.Delete)));
     }
 
     private const string Memory = "() => { gc(); return `${(performance.memory.usedJSHeapSize / 1e6).toFixed(1)} MB`; }";
