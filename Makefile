@@ -8,7 +8,7 @@ MINUTES   ?= 30
 SEED      ?= $(shell date +%s)
 FAULTS    ?=
 FIRES     ?= 1000000
-PROMISES  ?= cursor session spool turns gap
+PROMISES  ?= cursor session spool turns backlog
 SHOTS     ?= .artifacts/screenshots
 JOBS      ?= 10000
 RUNS      ?= 1000000
@@ -102,7 +102,7 @@ chaos-judge: out/dts-master out/dts-worker
 	@dotnet publish worker -c Release -r $(RID) -p:DtsSabotage=true --self-contained \
 	   -p:ArtifactsPath=$(CURDIR)/.artifacts/sabotage -o .artifacts/sabotage/out -v quiet
 	@for promise in $(PROMISES); do \
-	   case $$promise in session) faults=stall ;; spool) faults=kill ;; turns) faults=burst ;; gap) faults=stall-all ;; *) faults= ;; esac; \
+	   case $$promise in session) faults=stall ;; spool) faults=kill ;; turns) faults=burst ;; backlog) faults=stall-all ;; *) faults= ;; esac; \
 	   CHAOS_WORKER=$(CURDIR)/.artifacts/sabotage/out/dts-worker DTS_SABOTAGE=$$promise CHAOS_FAULTS=$$faults $(CHAOS) >.artifacts/sabotage/$$promise.log 2>&1; \
 	   if found=$$(grep -m1 -o '[0-9]* faults, seed [0-9]*' .artifacts/sabotage/$$promise.log); then echo "without its $$promise: $$found"; \
 	   else echo "without its $$promise nothing was found: the judge is blind; see .artifacts/sabotage/$$promise.log" >&2; exit 1; fi; done

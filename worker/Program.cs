@@ -77,7 +77,7 @@ return await Service.RunAsync(async () =>
     var fires = new Fires(id, settings.Labels, keys, zone, settings.ClaimAhead, settings.Slots, time.GetUtcNow());
     commands.AnswersChanged += () => inbox.Post(new FireEvent.HoldersAnswer(commands.Answers));
     var drain = new OwnDrain(log);
-    var runs = new RunsInFlight();
+    var runs = new OwnRuns();
     runs.Completed += run => inbox.Post(new FireEvent.Completed(run));
     var recorder = new RecordWriter(id, host, settings.LogRetention);
     var owed = new OwedEndings(keys, recorder, endings.Writer, log);

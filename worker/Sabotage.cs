@@ -25,8 +25,8 @@ internal static class Sabotage
     /// <summary>One request carries several claims of a job.</summary>
     public static bool OfTurns => Chosen == "turns";
 
-    /// <summary>A worker without a session treats a gap as empty.</summary>
-    public static bool OfGap => Chosen == "gap";
+    /// <summary>A worker without a session treats a backlog as empty.</summary>
+    public static bool OfBacklog => Chosen == "backlog";
 
     /// <summary>Runs start although the session may be lost.</summary>
     public static bool OfSession => Chosen == "session";

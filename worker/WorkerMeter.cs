@@ -40,7 +40,7 @@ internal static class WorkerMeter
     public static void Wrote(TimeSpan took) => Writes.Record(took.TotalSeconds);
 
     /// <summary>Registers the gauges, which read the state of these objects.</summary>
-    public static void Watch(Func<int> slots, RunsInFlight runs, Spool spool, RefusedRecords refused)
+    public static void Watch(Func<int> slots, OwnRuns runs, Spool spool, RefusedRecords refused)
     {
         Meter.CreateObservableGauge("dts.worker.slots", () => (long)slots(), "{run}", "Commands that may run at a time.");
         Meter.CreateObservableGauge("dts.worker.running", () => (long)CountRunning(runs), "{run}", "Commands that run.");
@@ -50,7 +50,7 @@ internal static class WorkerMeter
     }
 
     /// <summary>What the registration carries.</summary>
-    public static WorkerFigures Describe(FigureTable figures, RunsInFlight runs, Spool spool, RefusedRecords refused) => new(
+    public static WorkerFigures Describe(FigureTable figures, OwnRuns runs, Spool spool, RefusedRecords refused) => new(
         figures.Find(Runs),
         Counted.Of(figures.Find(Lag)),
         Counted.Of(figures.Find(Took)),
@@ -60,5 +60,5 @@ internal static class WorkerMeter
         spool.Waiting,
         refused.Kept);
 
-    private static int CountRunning(RunsInFlight runs) => runs.All.Count(run => run is { Command: not null, Status: null });
+    private static int CountRunning(OwnRuns runs) => runs.All.Count(run => run is { Command: not null, Status: null });
 }

@@ -22,8 +22,8 @@ public static class Documents
     private static readonly DateTimeOffset Earliest = DateTimeOffset.UnixEpoch;
     private static readonly DateTimeOffset Latest = new(9000, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
-    public static bool TryReadInFlight(string runId, ReadOnlySpan<byte> json, [NotNullWhen(true)] out RunInFlight? run, out string why) =>
-        TryRead(json, Strict.RunInFlight, run => FindWrong(run.Run, runId), out run, out why);
+    public static bool TryReadInFlight(string runId, ReadOnlySpan<byte> json, [NotNullWhen(true)] out ClaimedRun? run, out string why) =>
+        TryRead(json, Strict.ClaimedRun, run => FindWrong(run.Run, runId), out run, out why);
 
     public static bool TryReadQueued(string runId, ReadOnlySpan<byte> json, [NotNullWhen(true)] out RunSpec? run, out string why) =>
         TryRead(json, Strict.RunSpec, run => FindWrong(run, runId), out run, out why);

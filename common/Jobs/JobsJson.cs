@@ -6,7 +6,7 @@ namespace Dts.Common.Jobs;
 /// <summary>The JSON in etcd.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(Job))]
-[JsonSerializable(typeof(RunInFlight))]
+[JsonSerializable(typeof(ClaimedRun))]
 [JsonSerializable(typeof(RunSpec))]
 [JsonSerializable(typeof(OwedEnding))]
 [JsonSerializable(typeof(IReadOnlyList<ScheduleChange>))]

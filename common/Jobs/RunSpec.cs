@@ -137,4 +137,4 @@ public readonly record struct RunIdParts(DateTimeOffset PlanTime, string Origin,
 /// <summary>The value of a key under runs/: a run that has been claimed and has not ended.</summary>
 /// <param name="Worker">The worker that claimed it.</param>
 /// <param name="Session">That worker's lease; when the lease is gone, the run is lost.</param>
-public sealed record RunInFlight(string Worker, string Session, DateTimeOffset Claimed, RunSpec Run);
+public sealed record ClaimedRun(string Worker, string Session, DateTimeOffset Claimed, RunSpec Run);

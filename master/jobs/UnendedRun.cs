@@ -36,7 +36,7 @@ internal sealed record UnendedRun(
 
     public static UnendedRun InQueue(string job, string runId, RunSpec run) => Of(job, runId, run, null, run.Worker, isKillAsked: false);
 
-    public static UnendedRun InFlight(string job, string runId, RunInFlight run, bool isKillAsked) =>
+    public static UnendedRun InFlight(string job, string runId, ClaimedRun run, bool isKillAsked) =>
         Of(job, runId, run.Run, run.Claimed, run.Worker, isKillAsked);
 
     /// <summary>Reads the runs of jobs from their keys in etcd. A run that is just being claimed comes once.</summary>

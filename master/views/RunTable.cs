@@ -20,7 +20,7 @@ internal sealed class RunTable
     /// <summary>The names of the jobs that have runs in flight or queued.</summary>
     public IEnumerable<string> Jobs => _inFlight.Keys.Union(_queued.Keys);
 
-    public void PutInFlight(string job, string runId, RunInFlight run, long createRevision) =>
+    public void PutInFlight(string job, string runId, ClaimedRun run, long createRevision) =>
         Of(_inFlight, job)[runId] = new Held(run, createRevision);
 
     /// <returns>The worker that held it; null = it was not there.</returns>
@@ -95,5 +95,5 @@ internal sealed class RunTable
         return isGone;
     }
 
-    private readonly record struct Held(RunInFlight Run, long CreateRevision);
+    private readonly record struct Held(ClaimedRun Run, long CreateRevision);
 }

@@ -100,7 +100,7 @@ internal static class LagFigures
             commands.Prepare(id, "", new ShellCommand { Script = OwnClock, Environment = CommandEnvironment.Clean("/bin/bash") });
             alarm.Set(plan.ToUnixTimeMilliseconds());
             await due.Reader.ReadAsync();
-            started.Add((plan, (await commands.StartAsync([id], TimeSpan.FromMinutes(1)))[0]));
+            started.Add((plan, (await commands.StartAsync([id], Environment.TickCount64 + 60_000))[0]));
         }
 
         var lags = new List<(double, double)>();

@@ -242,7 +242,7 @@ internal sealed class SimWorker : SimProcess
         switch (action)
         {
             case FireAction.Start(var runs, var patience):
-                Start([.. runs.Where(run => run.Status is null)], patience, decidedAt);
+                Start(runs, patience, decidedAt);
                 break;
             case FireAction.Ask(var request):
                 _requests.Ask(request);
@@ -250,15 +250,8 @@ internal sealed class SimWorker : SimProcess
             case FireAction.RequestEnd(var fire, var txn):
                 Link.Txn(this, txn, _ => { }, _ => Take(new FireEvent.EndNotRequested(fire)));
                 break;
-            case FireAction.Prepare(var run):
-                _runs.Add(run.Key, run);
-                World.Note("is claimed", Host.Id, run.Key);
-                CheckDefinition(run);
-                if (run.Job.Command == SimWitness.Unstartable)
-                {
-                    Take(new FireEvent.Refused(run, "no such user"));
-                }
-
+            case FireAction.Prepare(var runs):
+                Take(new FireEvent.Prepared([.. runs.Select(run => new Preparation(run, Prepare(run)))]));
                 break;
             case FireAction.Kill(var run, var reason, var revision):
                 Launcher.Kill(run, reason, revision);
@@ -274,6 +267,14 @@ internal sealed class SimWorker : SimProcess
                 _owed.TryRecord(name, job, ending);
                 break;
         }
+    }
+
+    private string? Prepare(Run run)
+    {
+        _runs.Add(run.Key, run);
+        World.Note("is claimed", Host.Id, run.Key);
+        CheckDefinition(run);
+        return run.Job.Command == SimWitness.Unstartable ? "no such user" : null;
     }
 
     /// <summary>A run has the definition that its claim compared.</summary>

@@ -46,7 +46,7 @@ public sealed class SimulationTests
     [InlineData("session")]
     [InlineData("spool")]
     [InlineData("turns")]
-    [InlineData("gap")]
+    [InlineData("backlog")]
     public void A_promise_that_is_broken_is_found(string promise)
     {
         for (var seed = FirstSeed; seed < FirstSeed + SeedsToFind; seed++)

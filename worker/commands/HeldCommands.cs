@@ -100,25 +100,28 @@ internal sealed class HeldCommands : IDisposable
     /// Starts prepared commands, many back to back. A command that cannot be started, or whose holder is stalled, is returned as ended,
     /// with the reason; it is not started later.
     /// </summary>
-    /// <param name="within">The time in which commands may start; at most two seconds, after which the holder counts as stalled.</param>
+    /// <param name="notAfterMs">
+    /// The time by <see cref="Environment.TickCount64"/> after which none may start. A holder that has not answered two seconds after it was
+    /// asked counts as stalled, however late this is.
+    /// </param>
     /// <param name="deadlines">See <see cref="KillAfter"/>.</param>
     public async Task<IReadOnlyList<RunningCommand>> StartAsync(
-        IReadOnlyList<string> ids, TimeSpan within, IReadOnlyList<KillDeadline>? deadlines = null)
+        IReadOnlyList<string> ids, long notAfterMs, IReadOnlyList<KillDeadline>? deadlines = null)
     {
         var running = new List<RunningCommand>(ids.Count);
-        var from = Environment.TickCount64;
         foreach (var chunk in ids.Chunk(StartsAtOnce))
         {
-            running.AddRange(await StartAsync(chunk, within - TimeSpan.FromMilliseconds(Environment.TickCount64 - from), deadlines ?? []));
+            running.AddRange(await StartChunkAsync(chunk, notAfterMs, deadlines ?? []));
         }
 
         return running;
     }
 
-    private async Task<RunningCommand[]> StartAsync(string[] ids, TimeSpan within, IReadOnlyList<KillDeadline> deadlines)
+    private async Task<RunningCommand[]> StartChunkAsync(string[] ids, long notAfterMs, IReadOnlyList<KillDeadline> deadlines)
     {
-        within = within < StartsWithin ? within : StartsWithin;
-        var notAfterMs = Environment.TickCount64 + (long)within.TotalMilliseconds;
+        var nowMs = Environment.TickCount64;
+        notAfterMs = Math.Min(notAfterMs, nowMs + (long)StartsWithin.TotalMilliseconds);
+        var within = TimeSpan.FromMilliseconds(Math.Max(0, notAfterMs - nowMs));
         foreach (var id in ids)
         {
             if (_prepared.TryGetValue(id, out var prepared) && _links[id].Fault is not null)
@@ -139,7 +142,7 @@ internal sealed class HeldCommands : IDisposable
 
         try
         {
-            await Task.WhenAll(started.Values).WaitAsync((within > TimeSpan.Zero ? within : TimeSpan.Zero) + OnTheWay);
+            await Task.WhenAll(started.Values).WaitAsync(within + OnTheWay);
         }
         catch (TimeoutException)
         {

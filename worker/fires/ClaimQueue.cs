@@ -7,12 +7,7 @@ using Mvccpb;
 namespace Dts.Worker.Fires;
 
 /// <summary>Decides what etcd is asked: many fires in one request, and a few requests at a time.</summary>
-/// <remarks>
-/// A job has at most one claim under way, whatever triggered its runs: two claims in one request would both find no run in flight and share
-/// a fencing token. A claim whose answer was lost counts as under way until etcd has been asked for its outcome. The job's other fires wait
-/// for their turn.
-/// </remarks>
-internal sealed class ClaimQueue(FireContext context, PendingFires pending, RunsInTheWay inTheWay, Starts starts)
+internal sealed class ClaimQueue(FireContext context, PendingFires pending, RunsInTheWay inTheWay, FiresInFlight inFlight)
 {
     private const int ClaimsInRequest = 60;
     private const int RequestsInFlight = 4;
@@ -21,7 +16,7 @@ internal sealed class ClaimQueue(FireContext context, PendingFires pending, Runs
 
     private readonly Queue<Fire> _toLook = new();
     private readonly Queue<Fire> _toClaim = new();
-    private readonly Dictionary<JobName, Turn> _turns = [];
+    private readonly ClaimTurns _turns = new(pending);
     private int _requests;
 
     /// <summary>Whether etcd is asked about any fire.</summary>
@@ -114,61 +109,19 @@ internal sealed class ClaimQueue(FireContext context, PendingFires pending, Runs
     public void WaitFor(Fire fire, IReadOnlyList<string> runsInTheWay)
     {
         inTheWay.WaitFor(fire, runsInTheWay);
-        if (_turns.GetValueOrDefault(fire.Name) is { } turn && turn.Fire == fire)
+        foreach (var other in _turns.TakeBehind(fire, other => other.IsToStart(context.Now) && !ClaimTxn.MayOverlap(other)))
         {
-            for (var left = turn.Behind.Count; left > 0; left--)
-            {
-                var other = turn.Behind.Dequeue();
-                if (!other.IsToStart(context.Now) || ClaimTxn.MayOverlap(other))
-                {
-                    turn.Behind.Enqueue(other);
-                }
-                else if (pending.Has(other))
-                {
-                    inTheWay.WaitFor(other, []);
-                }
-            }
+            inTheWay.WaitFor(other, []);
         }
     }
 
-    /// <summary>Lets the job's next fire claim, unless this one's claim is under way or its answer was lost.</summary>
+    /// <inheritdoc cref="ClaimTurns.End"/>
     public void EndTurn(Fire fire)
     {
-        if (fire.IsAsked
-            || (fire.Doubt == Doubt.Unanswered && pending.Has(fire))
-            || !_turns.TryGetValue(fire.Name, out var turn)
-            || turn.Fire != fire)
+        if (_turns.End(fire) is { } next)
         {
-            return;
+            Claim(next);
         }
-
-        while (turn.TakeNext())
-        {
-            if (turn.Fire.State is FireState.AwaitsTurn && pending.Has(turn.Fire))
-            {
-                Claim(turn.Fire);
-                return;
-            }
-        }
-
-        _turns.Remove(fire.Name);
-    }
-
-    private bool TryTakeTurn(Fire fire)
-    {
-        if (_turns.TryAdd(fire.Name, new Turn(fire)) || _turns[fire.Name].Fire == fire)
-        {
-            return true;
-        }
-#if SABOTAGE
-        if (Sabotage.OfTurns)
-        {
-            return true;
-        }
-#endif
-        fire.State = new FireState.AwaitsTurn();
-        _turns[fire.Name].Wait(fire);
-        return false;
     }
 
     private List<Fire> TakeBatch(Queue<Fire> queue, Func<Fire, bool> isStillThere)
@@ -187,7 +140,7 @@ internal sealed class ClaimQueue(FireContext context, PendingFires pending, Runs
             {
                 EndTurn(fire); // It was cancelled while it waited here.
             }
-            else if (queue == _toLook || TryTakeTurn(fire))
+            else if (queue == _toLook || _turns.TryTake(fire))
             {
                 fire.State = new FireState.Asking(TakesSlot: false, Closing: null);
                 batch.Add(fire);
@@ -204,7 +157,7 @@ internal sealed class ClaimQueue(FireContext context, PendingFires pending, Runs
     private void SendClaims(LeaseId session)
     {
         var forClaims = context.Slots.ForClaims;
-        var ahead = forClaims + starts.CountEndingSoon(context.Now - context.ClaimAhead);
+        var ahead = forClaims + inFlight.CountEndingSoon(context.Now - context.ClaimAhead);
         var claims = new ClaimTxn(context.Keys, context.WorkerId, session);
         var asked = new List<Fire>();
         var requests = new List<TxnRequest>();
@@ -284,35 +237,4 @@ internal sealed class ClaimQueue(FireContext context, PendingFires pending, Runs
     /// <summary>The key that tells whether the fire is still open: its entry in the queue, or the cursor.</summary>
     private string KeyOf(Fire fire) =>
         fire.IsQueued ? context.Keys.Queued(fire.Name, fire.RunId) : context.Keys.Fired(fire.Name, fire.Run.Worker);
-
-    /// <summary>The fire of a job whose turn it is to claim, and the fires that wait.</summary>
-    private sealed class Turn(Fire fire)
-    {
-        private Fire? _planned; // The scheduled fire goes first, because it must start on time.
-
-        public Fire Fire { get; private set; } = fire;
-
-        /// <summary>The requested runs.</summary>
-        public Queue<Fire> Behind { get; } = new();
-
-        public void Wait(Fire fire)
-        {
-            if (fire.IsQueued)
-            {
-                Behind.Enqueue(fire);
-            }
-            else
-            {
-                _planned = fire; // Replaces one that was cancelled: a schedule has one pending fire.
-            }
-        }
-
-        /// <summary>False = no fire waits.</summary>
-        public bool TakeNext()
-        {
-            var next = _planned ?? (Behind.TryDequeue(out var first) ? first : null);
-            (Fire, _planned) = (next ?? Fire, null);
-            return next is not null;
-        }
-    }
 }

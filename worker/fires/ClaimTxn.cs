@@ -16,7 +16,7 @@ namespace Dts.Worker.Fires;
 /// else if all but the last hold and P has come: put the cursor at P, put what is owed, "skipped" -> closed by me
 /// else read cursor, job and the runs in flight                                                   -> somebody else's, changed, in the way
 /// </code>
-/// <para>When the cursor is further back, a claim over the gap compares it with the value that was read, and puts with the rest what
+/// <para>When the cursor is further back, a claim over a backlog compares it with the value that was read, and puts with the rest what
 /// becomes of the plan times between: endings owed, runs queued. So the account is as durable as the claim, and made once.</para>
 /// <para>A run out of the queue is claimed alike: its key there, unchanged, stands for the cursor, and is deleted.</para>
 /// <para>All is compared with the state before the request (etcd evaluates a tree of transactions so), so one request carries many claims,
@@ -35,11 +35,11 @@ internal sealed class ClaimTxn(Keys keys, string workerId, LeaseId session)
     /// </summary>
     public const int OperationsBesideOthers = 12;
 
-    private const int AccountedTwiceMax = 40; // What becomes of a gap stands in both branches, which lie on one path.
+    private const int AccountedTwiceMax = 40; // What becomes of a backlog stands in both branches, which lie on one path.
 
     /// <summary>How many operations the claim of a fire takes, at most.</summary>
     public static int CountOperations(Fire fire) =>
-        4 + (fire.Gap is { } gap ? 2 * (gap.Again.Count + 1) : 0) + fire.HandTo.Count + fire.Plan.AfterFailure.Count;
+        4 + (fire.Backlog is { } backlog ? 2 * (backlog.Again.Count + 1) : 0) + fire.HandTo.Count + fire.Plan.AfterFailure.Count;
 
     /// <summary>Whether etcd grants the claim beside other runs of the job. In mode all each worker prevents overlap itself.</summary>
     public static bool MayOverlap(Fire fire) =>
@@ -66,14 +66,14 @@ internal sealed class ClaimTxn(Keys keys, string workerId, LeaseId session)
             Take(fire, Cursor.Claimed),
             Txn.Put(
                 keys.Run(fire.Name, fire.RunId),
-                JsonSerializer.Serialize(new RunInFlight(workerId, _session, now, fire.Run), JobsJson.Readable.RunInFlight)),
-            .. Account(fire.Gap, fire.Name)]);
+                JsonSerializer.Serialize(new ClaimedRun(workerId, _session, now, fire.Run), JobsJson.Readable.ClaimedRun)),
+            .. Account(fire.Backlog, fire.Name)]);
 
         if (fire.IsQueued
             || now < fire.PlanTime
             || mayOverlap
             || fire.Plan.Overlap == Overlap.Replace
-            || fire.Gap is { Again.Count: > AccountedTwiceMax })
+            || fire.Backlog is { Again.Count: > AccountedTwiceMax })
         {
             return new Part(claim.Else(LookAround(fire)));
         }
@@ -92,14 +92,14 @@ internal sealed class ClaimTxn(Keys keys, string workerId, LeaseId session)
                 Put(fire.Name, closing),
                 Txn.Get(keys.Job(fire.Name)),
                 .. GiveUp(fire, now),
-                .. Account(fire.Gap, fire.Name)]).Else(LookAround(fire)),
+                .. Account(fire.Backlog, fire.Name)]).Else(LookAround(fire)),
             closing);
     }
 
-    /// <summary>Takes a fire of the past, whose gap has it, too: all that is to be done is to account for it.</summary>
+    /// <summary>Takes a fire of the past, whose backlog has it, too: all that is to be done is to account for it.</summary>
     public Part CloseMisfired(Fire fire) => new(
         Txn.If(StillOpen(fire))
-            .Then([Take(fire, Cursor.Missed), Txn.Get(keys.Job(fire.Name)), .. Account(fire.Gap, fire.Name)])
+            .Then([Take(fire, Cursor.Missed), Txn.Get(keys.Job(fire.Name)), .. Account(fire.Backlog, fire.Name)])
             .Else(LookAround(fire)));
 
     /// <summary>Takes a run out of the queue whose job is gone, or cannot run.</summary>
@@ -145,7 +145,7 @@ internal sealed class ClaimTxn(Keys keys, string workerId, LeaseId session)
 
     private static KeyValue? First(TxnResponse answer, int index) => answer.Responses[index].ResponseRange.Kvs.FirstOrDefault();
 
-    private Compare[] StillOpen(Fire fire) => (fire, fire.Gap) switch
+    private Compare[] StillOpen(Fire fire) => (fire, fire.Backlog) switch
     {
 #if SABOTAGE
         ({ IsQueued: false }, _) when Sabotage.OfCursor => [Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision)],
@@ -155,10 +155,10 @@ internal sealed class ClaimTxn(Keys keys, string workerId, LeaseId session)
             Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision),
             Txn.Unchanged(keys.Queued(fire.Name, fire.RunId), fire.QueueRevision),
         ],
-        (_, { } gap) =>
+        (_, { } backlog) =>
         [
             Txn.Unchanged(keys.Job(fire.Name), fire.Plan.Revision),
-            Txn.ValueIs(CursorOf(fire), gap.Cursor),
+            Txn.ValueIs(CursorOf(fire), backlog.Cursor),
             Txn.ValueBelow(CursorOf(fire), Cursor.Text(fire.PlanTime)),
         ],
         _ =>
@@ -177,10 +177,10 @@ internal sealed class ClaimTxn(Keys keys, string workerId, LeaseId session)
     private IEnumerable<RequestOp> GiveUp(Fire fire, DateTimeOffset now) =>
         FollowUps.AfterGivenUp(fire.Name, fire.Run, fire.Plan.AfterFailure, now).Select(next => Put(next.Job, next.Run));
 
-    /// <summary>Sets this session in the ending, because the gap may have been found without a session.</summary>
-    private IEnumerable<RequestOp> Account(Gap? gap, JobName name) => gap is null
+    /// <summary>Sets this session in the ending, because the backlog may have been found without a session.</summary>
+    private IEnumerable<RequestOp> Account(Backlog? backlog, JobName name) => backlog is null
         ? []
-        : gap.Again.Select(run => Put(name, run)).Concat(gap.Missed is { } missed ? [Put(name, missed with { Session = _session })] : []);
+        : backlog.Again.Select(run => Put(name, run)).Concat(backlog.Missed is { } missed ? [Put(name, missed with { Session = _session })] : []);
 
     private RequestOp Put(JobName name, OwedEnding owed) =>
         Txn.Put(keys.Owed(name, owed.Run.Id), JsonSerializer.Serialize(owed, JobsJson.Readable.OwedEnding));

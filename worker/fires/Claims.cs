@@ -9,10 +9,12 @@ namespace Dts.Worker.Fires;
 /// The first worker in rank claims at once. Each later one waits a little longer and looks at the cursor before it claims, so in the
 /// ordinary case one worker asks, once. A fire stays pending until its cursor has passed it or its deadline is over.
 /// </remarks>
-internal sealed class Claims(FireContext context, PendingFires pending, ClaimQueue queue, Starts starts)
+internal sealed class Claims(FireContext context, PendingFires pending, ClaimQueue queue, Starts starts, FiresInFlight inFlight)
 {
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan BetweenRanks = TimeSpan.FromMilliseconds(20);
+
+    private readonly BacklogFinder _backlogs = new(context);
 
     /// <summary>Forgets a fire that others have dealt with, unless those others may be we.</summary>
     public void Drop(Fire? fire)
@@ -61,7 +63,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
                 Start(fire, mine);
                 break;
             case ClaimAnswer.Closed(var job):
-                RecordOwed(fire.Name, job, fire.Gap?.Missed);
+                RecordOwed(fire.Name, job, fire.Backlog?.Missed);
                 RecordOwed(fire.Name, job, (fire.State as FireState.Asking)?.Closing);
                 pending.Forget(fire);
                 break;
@@ -97,7 +99,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
             return;
         }
 #endif
-        if (Parse(place) is { } found && found.PlanTime >= fire.PlanTime)
+        if (BacklogFinder.ReadCursor(place) is { } found && found.PlanTime >= fire.PlanTime)
         {
             Leave(fire);
         }
@@ -107,14 +109,14 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         }
         else
         {
-            FindGap(fire, place);
+            _backlogs.Find(fire, place);
             queue.Claim(fire);
         }
     }
 
     private void SettlePlanned(Fire fire, ClaimAnswer.NotMine answer)
     {
-        var cursor = Parse(answer.Place);
+        var cursor = BacklogFinder.ReadCursor(answer.Place);
         if (answer.Job is null || cursor?.PlanTime >= fire.PlanTime)
         {
             Leave(fire);
@@ -127,7 +129,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         {
             queue.CreateCursor(fire, answer.Place);
         }
-        else if (FindGap(fire, answer.Place))
+        else if (_backlogs.Find(fire, answer.Place))
         {
             queue.Claim(fire);
         }
@@ -183,42 +185,6 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         }
     }
 
-    /// <summary>Whether the cursor is further back than the plan time before this one, by another distance than was known.</summary>
-    private bool FindGap(Fire fire, KeyValue? place)
-    {
-        if (place is null || Parse(place) is not { } cursor || fire.Gap?.Cursor == place.Value)
-        {
-            return false;
-        }
-
-        var before = Cursor.JustBefore(fire.Plan.Schedule.Latest(fire.PlanTime.AddSeconds(-1)));
-        if (!fire.IsMisfire && string.CompareOrdinal(place.Value.ToStringUtf8(), before) > 0)
-        {
-            fire.Gap = null;
-            return false;
-        }
-
-#if SABOTAGE
-        if (Sabotage.OfGap && context.Moment.Session is null)
-        {
-            fire.Gap = new Gap(place.Value, null, []);
-            return true;
-        }
-#endif
-        // The past of a job that was put by hand after its cursor is unknown. In mode all each worker accounts for its own fires;
-        // fires that no worker matches wait here.
-        var isPastKnown = place.ModRevision >= fire.Plan.Revision && !(fire.NobodyMatches && fire.Plan.Mode == JobMode.All);
-        var waitingFrom = fire.OwedSince.AddSeconds(-1);
-        var after = isPastKnown || cursor.PlanTime > waitingFrom ? cursor.PlanTime : waitingFrom;
-        var until = fire.IsMisfire ? fire.PlanTime.AddSeconds(1) : fire.PlanTime;
-        fire.Gap = Gap.Find(fire, place.Value, (after, until), context.Now, (run, count) => // The claim sets its session when it is sent.
-            new OwedEnding(context.WorkerId, Session: "", run, RunStatus.Missed, WhyMissed(count, after), context.Now, count, after));
-        return true;
-    }
-
-    private static string WhyMissed(long count, DateTimeOffset after) =>
-        count == 1 ? "no worker claimed it" : $"no worker claimed them: {count} fires since {Cursor.Text(after)}";
-
     /// <summary>
     /// Somebody has dealt with the fire: another worker, or this one by a claim whose answer was lost. By now the cursor may be further
     /// than that claim put it: others skip the later fires of a job whose run is in flight. So the run itself is looked for.
@@ -226,7 +192,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
     private void Leave(Fire fire)
     {
         // A run of ours that is not known here by now has either never been known, or its key is gone already.
-        if (fire.Doubt != Doubt.None && !starts.Has(fire.Name, fire.RunId) && context.Moment.Session is { } session)
+        if (fire.Doubt != Doubt.None && !inFlight.Has(fire.Name, fire.RunId) && context.Moment.Session is { } session)
         {
             queue.Recover(fire, session);
         }
@@ -248,7 +214,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
             && (fire.IsQueued || (job.Enabled && schedule.Has(fire.PlanTime))))
         {
             fire.Plan = JobPlan.Of(job, schedule, pair.ModRevision);
-            fire.Gap = null;
+            fire.Backlog = null;
             fire.Unplanned = fire.IsQueued && !job.Enabled && fire.Run.Trigger != RunSpec.Manual ? "its job is paused" : null;
             queue.Claim(fire);
         }
@@ -266,8 +232,10 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
 
     private void Start(Fire fire, ClaimAnswer.Mine mine)
     {
-        var job = ParseClaimed(mine.Job);
-        RecordOwed(fire.Name, mine.Job, fire.Gap?.Missed);
+        var job = JobJson.TryParse(mine.Job.Value.Memory, out var parsed, out var error)
+            ? parsed
+            : throw new InvalidDataException(error); // Its revision was compared, so this is the very text that was planned from.
+        RecordOwed(fire.Name, mine.Job, fire.Backlog?.Missed);
         pending.Leave(fire);
         starts.Claimed(fire, new Run(fire.Name, job, mine.Job.ModRevision, fire.Run, context.Now, mine.Revision, mine.Session));
     }
@@ -279,11 +247,4 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
             context.Do(new FireAction.RecordOwed(name, job, owed));
         }
     }
-
-    private static Cursor? Parse(KeyValue? pair) =>
-        pair is not null && Cursor.TryParse(pair.Value.ToStringUtf8(), out var cursor) ? cursor : null;
-
-    /// <summary>The revision was compared, so this is the very text that was planned from, and it parses.</summary>
-    private static Job ParseClaimed(KeyValue pair) =>
-        JobJson.TryParse(pair.Value.Memory, out var job, out var error) ? job : throw new InvalidDataException(error);
 }

@@ -49,7 +49,7 @@ internal sealed class Fire(JobName name, RunSpec run, JobPlan plan, int rank) : 
     public JobPlan Plan { get; set; } = plan;
 
     /// <summary>The plan times between the cursor and this fire that nobody claimed; null = none are known.</summary>
-    public Gap? Gap { get; set; }
+    public Backlog? Backlog { get; set; }
 
     /// <summary>Why this queued run cannot run at all; null = it can.</summary>
     public string? Unplanned { get; set; }

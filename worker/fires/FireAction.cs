@@ -19,8 +19,8 @@ internal abstract record FireAction
     /// <summary>Ask etcd to end the run that a fire replaces.</summary>
     public sealed record RequestEnd(Fire Fire, TxnRequest Txn) : FireAction;
 
-    /// <summary>Do all that can be done for a start before its time. Where it fails, report <see cref="FireEvent.Refused"/>.</summary>
-    public sealed record Prepare(Run Run) : FireAction;
+    /// <summary>Do all that can be done for starts before their time, and report <see cref="FireEvent.Prepared"/> at once.</summary>
+    public sealed record Prepare(IReadOnlyList<Run> Runs) : FireAction;
 
     /// <summary>Start prepared commands together.</summary>
     /// <param name="Patience">How long the start may take. A command that has not started by then never does.</param>

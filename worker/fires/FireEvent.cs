@@ -58,8 +58,8 @@ internal abstract record FireEvent
     /// <summary>A process of this worker before this one left a running command.</summary>
     public sealed record Adopted(Run Run, DateTimeOffset StartedAt) : FireEvent;
 
-    /// <summary>The command of a run cannot be started on this host.</summary>
-    public sealed record Refused(Run Run, string Why) : FireEvent;
+    /// <summary>The commands of runs are ready to start, or cannot be started on this host.</summary>
+    public sealed record Prepared(IReadOnlyList<Preparation> Runs) : FireEvent;
 
     /// <summary>A command was started, or its start failed, which its ending says.</summary>
     public sealed record Started(Run Run, RunningCommand Command) : FireEvent;
@@ -83,6 +83,9 @@ internal abstract record FireEvent
     /// <summary>Time has passed, or the clock was stepped.</summary>
     public sealed record Tick : FireEvent;
 }
+
+/// <param name="Refusal">Why the command cannot be started on this host; null = it is ready.</param>
+internal readonly record struct Preparation(Run Run, string? Refusal);
 
 /// <param name="Jobs">How many jobs are known.</param>
 /// <param name="Running">How many commands run.</param>

@@ -67,20 +67,19 @@ internal sealed class FireLoop(
             launcher.Started(started.Run, started.Command);
         }
 
-        var decidedAt = context.Time.GetTimestamp(); // Before the moment, so that a stall from here on only shortens a start's patience.
+        var decidedAtMs = Environment.TickCount64; // Before the moment: a stall from here on brings no start past its patience.
         foreach (var action in fires.Take(happened, context.Moment()))
         {
-            await PerformAsync(action, decidedAt);
+            await PerformAsync(action, decidedAtMs);
         }
     }
 
-    private async Task PerformAsync(FireAction action, long decidedAt)
+    private async Task PerformAsync(FireAction action, long decidedAtMs)
     {
         switch (action)
         {
             case FireAction.Start(var runs, var patience):
-                var prepared = runs.Where(run => run.Status is null).ToList(); // Not what was refused a moment ago.
-                _requests.Add(launcher.StartAsync(prepared, patience - context.Time.GetElapsedTime(decidedAt)));
+                _requests.Add(launcher.StartAsync(runs, notAfterMs: decidedAtMs + (long)patience.TotalMilliseconds));
                 break;
             case FireAction.Ask(var request):
                 _requests.Add(Task.Run(async () => inbox.Post(await requests.AskAsync(request))));
@@ -88,12 +87,8 @@ internal sealed class FireLoop(
             case FireAction.RequestEnd(var fire, var txn):
                 _requests.Add(Task.Run(() => RequestEndAsync(fire, txn)));
                 break;
-            case FireAction.Prepare(var run):
-                if (launcher.Prepare(run) is { } refusal)
-                {
-                    await DecideAsync(new FireEvent.Refused(run, refusal));
-                }
-
+            case FireAction.Prepare(var runs):
+                await DecideAsync(new FireEvent.Prepared([.. runs.Select(run => new Preparation(run, launcher.Prepare(run)))]));
                 break;
             case FireAction.Drop(var run):
                 launcher.Drop(run);

@@ -38,7 +38,10 @@ internal abstract record FireState
     /// <summary>It has become a run.</summary>
     public abstract record OfRun(Run Run) : FireState;
 
-    /// <summary>Its run is claimed, and waits for its time.</summary>
+    /// <summary>Its run is claimed, and its command is being prepared.</summary>
+    public sealed record Preparing(Run Run) : OfRun(Run);
+
+    /// <summary>Its command is ready, and waits for its time.</summary>
     public sealed record Claimed(Run Run, TimerWheel<ITimed>.Entry Timer) : OfRun(Run);
 
     /// <summary>Its time has come, and it waits for a slot.</summary>

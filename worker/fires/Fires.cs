@@ -22,6 +22,7 @@ internal sealed class Fires
     private readonly PendingFires _pending;
     private readonly ClaimQueue _queue;
     private readonly Claims _claims;
+    private readonly FiresInFlight _inFlight;
     private readonly Starts _starts;
     private readonly List<ITimed> _due = [];
     private bool _isStopping;
@@ -38,9 +39,10 @@ internal sealed class Fires
         _context = new FireContext(workerId, keys, defaultZone, claimAhead, slots, now);
         _roster = new Roster(workerId, labels);
         _pending = new PendingFires(_context);
-        _starts = new Starts(_context);
-        _queue = new ClaimQueue(_context, _pending, new RunsInTheWay(_context, _pending, _starts), _starts);
-        _claims = new Claims(_context, _pending, _queue, _starts);
+        _inFlight = new FiresInFlight(_context);
+        _starts = new Starts(_context, _inFlight);
+        _queue = new ClaimQueue(_context, _pending, new RunsInTheWay(_context, _pending, _starts, _inFlight), _inFlight);
+        _claims = new Claims(_context, _pending, _queue, _starts, _inFlight);
         _plans = new FirePlans(_context, _roster, _pending.Add, (name, runId) => _claims.Drop(_pending.FindQueued(name, runId)));
     }
 
@@ -69,6 +71,7 @@ internal sealed class Fires
         Take(happened);
         RingDue();
         _starts.StartReady();
+        _starts.Prepare();
         if (!_isStopping)
         {
             _claims.TryDue();
@@ -135,19 +138,19 @@ internal sealed class Fires
         switch (happened)
         {
             case FireEvent.Adopted(var run, var startedAt):
-                _starts.Adopted(run, startedAt);
+                _inFlight.Adopted(run, startedAt);
                 return true;
-            case FireEvent.Refused(var run, var why):
-                _starts.Refused(run, why);
+            case FireEvent.Prepared(var runs):
+                _starts.Prepared(runs);
                 return true;
             case FireEvent.Started(var run, var command):
-                _starts.Started(run, command.StartedAt);
+                _inFlight.Started(run, command.StartedAt);
                 return true;
             case FireEvent.Ended(var run, var ran):
-                _starts.Ended(run, ran);
+                _inFlight.Ended(run, ran);
                 return true;
             case FireEvent.Completed(var run):
-                _starts.Completed(run);
+                _inFlight.Completed(run);
                 return true;
             case FireEvent.StartNothingMore(var why):
                 _starts.GiveUpAll(why);

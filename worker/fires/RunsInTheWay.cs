@@ -4,7 +4,7 @@ using Dts.Common.Jobs;
 namespace Dts.Worker.Fires;
 
 /// <summary>What a fire does when runs of its job are going on: it waits for them, or ends them.</summary>
-internal sealed class RunsInTheWay(FireContext context, PendingFires pending, Starts starts)
+internal sealed class RunsInTheWay(FireContext context, PendingFires pending, Starts starts, FiresInFlight inFlight)
 {
     private static readonly TimeSpan ShortlyBefore = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan TryAgain = TimeSpan.FromMilliseconds(200);
@@ -12,7 +12,7 @@ internal sealed class RunsInTheWay(FireContext context, PendingFires pending, St
 
     /// <summary>In mode all each worker prevents overlap itself.</summary>
     public bool AreHere(Fire fire) =>
-        fire.Plan is { Mode: JobMode.All, Overlap: not Overlap.Allow } && fire.Run.Worker.Length > 0 && starts.OfJob(fire.Name).Any();
+        fire.Plan is { Mode: JobMode.All, Overlap: not Overlap.Allow } && fire.Run.Worker.Length > 0 && inFlight.OfJob(fire.Name).Any();
 
     /// <summary>A previous run may end in time. With overlap: replace its end is requested when the time has come.</summary>
     /// <param name="inTheWay">The keys of the runs, as far as they are known.</param>

@@ -1,69 +1,60 @@
 using Dts.Common.Jobs;
-using Dts.Worker.Commands;
 using Dts.Worker.Runs;
 
 namespace Dts.Worker.Fires;
 
 /// <summary>Claimed runs: they start at their time if a slot is free and the session holds, and end when somebody asks for it.</summary>
-internal sealed class Starts(FireContext context)
+internal sealed class Starts(FireContext context, FiresInFlight inFlight)
 {
     private static readonly TimeSpan InDoubtPause = TimeSpan.FromMilliseconds(100);
 
-    // The time in which a missed start is noticed and recorded, and the key of its run is deleted from etcd.
-    private static readonly TimeSpan EndsBeforeNext = TimeSpan.FromMilliseconds(400);
-    private static readonly TimeSpan LeastPatience = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(500);
-
-    private readonly Dictionary<(JobName, string), Fire> _runs = [];
     private readonly LinkedList<Fire> _ready = new(); // The oldest first.
-    private readonly HashSet<JobName> _short = [];    // Jobs whose last run here was short.
+    private readonly List<Run> _toPrepare = [];
     private readonly Cancellations _cancellations = new(); // The answer to a claim may arrive after its job was deleted.
-
-    public bool Has(JobName name, string runId) => _runs.ContainsKey((name, runId));
-
-    /// <summary>The fires of a job whose runs are in flight here.</summary>
-    public IEnumerable<Fire> OfJob(JobName name) => _runs.Values.Where(fire => fire.Name == name);
-
-    /// <summary>
-    /// How many commands are likely to have ended in a little while: they have started since a moment, and their jobs are short.
-    /// </summary>
-    public int CountEndingSoon(DateTimeOffset since) => _short.Count == 0
-        ? 0
-        : _runs.Values.Count(fire => fire.State is FireState.Running running && running.StartedAt >= since && _short.Contains(fire.Name));
+    private string? _startsNothing; // Why; null = it starts what is claimed.
 
     /// <exception cref="InvalidOperationException">The run is in flight here already.</exception>
     public void Claimed(Fire fire, Run run)
     {
-        Add(fire);
-        if (_cancellations.FindWhy(run, context.Now) is { } why)
-        {
-            End(fire, run, RunStatus.Cancelled, why);
-            return;
-        }
-
+        inFlight.Add(fire);
         context.Slots.Promised++;
-        fire.State = new FireState.Claimed(run, context.RingAt(run.Spec.NotBefore, fire));
-        context.Do(new FireAction.Prepare(run));
+        fire.State = new FireState.Preparing(run);
+        _toPrepare.Add(run);
     }
 
-    public void Adopted(Run run, DateTimeOffset startedAt)
+    /// <summary>Has what was claimed prepared, all in one.</summary>
+    public void Prepare()
     {
-        Add(new Fire(run.Name, run.Spec, JobPlan.Unknown, rank: 0) { State = new FireState.Running(run, startedAt) });
-        context.Slots.Taken++;
-    }
-
-    public void Refused(Run run, string why)
-    {
-        switch (Find(run))
+        if (_toPrepare.Count > 0)
         {
-            case { State: FireState.Claimed or FireState.Ready } fire:
-                StopWaiting(fire);
-                End(fire, run, RunStatus.Failed, why);
-                break;
-            case { State: FireState.Starting } fire: // Its time had come when it was claimed, so both actions were decided together.
-                context.Slots.Taken--;
-                End(fire, run, RunStatus.Failed, why);
-                break;
+            context.Do(new FireAction.Prepare([.. _toPrepare]));
+            _toPrepare.Clear();
+        }
+    }
+
+    public void Prepared(IReadOnlyList<Preparation> runs)
+    {
+        foreach (var (run, refusal) in runs)
+        {
+            if (inFlight.Find(run) is not { State: FireState.Preparing } fire)
+            {
+                continue;
+            }
+
+            var cancelled = _cancellations.FindWhy(run, context.Now) ?? _startsNothing;
+            if (refusal is null)
+            {
+                fire.State = new FireState.Claimed(run, context.RingAt(run.Spec.NotBefore, fire));
+                if (cancelled is not null)
+                {
+                    GiveUp(fire, RunStatus.Cancelled, cancelled);
+                }
+            }
+            else
+            {
+                context.Slots.Promised--;
+                End(fire, run, cancelled is null ? RunStatus.Failed : RunStatus.Cancelled, cancelled ?? refusal);
+            }
         }
     }
 
@@ -88,7 +79,7 @@ internal sealed class Starts(FireContext context)
     /// <summary>The clock was stepped back. Runs that were about to start do, or their jobs would wait until then again.</summary>
     public void RingAll()
     {
-        foreach (var fire in _runs.Values)
+        foreach (var fire in inFlight.All)
         {
             if (fire.State is FireState.Claimed claimed)
             {
@@ -124,47 +115,9 @@ internal sealed class Starts(FireContext context)
             }
         }
 
-        // A run whose job is due again soon has less time to start, and does not shorten the time of the others.
-        foreach (var group in starting.GroupBy(fire => FindNext(fire) - context.Now < HeldCommands.StartsWithin + EndsBeforeNext))
+        foreach (var (together, patience) in StartPatience.Group(starting, context.Moment))
         {
-            context.Do(new FireAction.Start([.. group.Select(fire => ((FireState.Starting)fire.State).Run)], FindPatience(group)));
-        }
-    }
-
-    public void Started(Run run, DateTimeOffset startedAt)
-    {
-        if (Find(run) is { State: FireState.Starting starting } fire)
-        {
-            fire.State = new FireState.Running(run, startedAt);
-            if (starting.Kill is { } kill)
-            {
-                context.Do(kill);
-            }
-        }
-    }
-
-    public void Ended(Run run, TimeSpan ran)
-    {
-        if (Find(run) is { State: FireState.Running } fire)
-        {
-            fire.State = new FireState.Ended(run);
-            context.Slots.Taken--;
-            if (ran < Short)
-            {
-                _short.Add(run.Name);
-            }
-            else
-            {
-                _short.Remove(run.Name);
-            }
-        }
-    }
-
-    public void Completed(Run run)
-    {
-        if (_runs.Remove((run.Name, run.Id), out var fire))
-        {
-            fire.State = new FireState.Over();
+            context.Do(new FireAction.Start([.. together.Select(fire => ((FireState.Starting)fire.State).Run)], patience));
         }
     }
 
@@ -173,7 +126,7 @@ internal sealed class Starts(FireContext context)
     public void Cancel(JobName name, string runId, long revision, string why)
     {
         _cancellations.Add(name, runId, revision, why, context.Now);
-        foreach (var fire in OfJob(name).ToList())
+        foreach (var fire in inFlight.OfJob(name).ToList())
         {
             if (fire.State is FireState.Claimed or FireState.Ready
                 && _cancellations.FindWhy(((FireState.OfRun)fire.State).Run, context.Now) is { } cancelled)
@@ -186,7 +139,7 @@ internal sealed class Starts(FireContext context)
     public void Kill(JobName name, KillRequest request, long revision)
     {
         Cancel(name, request.RunId, revision, $"killed before it started: {request.Reason}");
-        foreach (var fire in OfJob(name))
+        foreach (var fire in inFlight.OfJob(name))
         {
             if (fire.State is FireState.OfRun { Run: var run } && run.FencingToken < revision && request.Covers(run.Id))
             {
@@ -198,7 +151,7 @@ internal sealed class Starts(FireContext context)
     /// <summary>Ends the runs of a job that another fire of it replaces.</summary>
     public void Replace(JobName name, string reason)
     {
-        foreach (var fire in OfJob(name))
+        foreach (var fire in inFlight.OfJob(name))
         {
             if (fire.State is FireState.OfRun { Run: var run })
             {
@@ -210,10 +163,11 @@ internal sealed class Starts(FireContext context)
     /// <summary>etcd has other data. Revisions of its former data cannot be compared with those of claims to come.</summary>
     public void ForgetCancellations() => _cancellations.Clear();
 
-    /// <summary>Cancels all claimed runs that have not started.</summary>
+    /// <summary>Cancels all claimed runs that have not started, and those that are claimed from now on.</summary>
     public void GiveUpAll(string why)
     {
-        foreach (var fire in _runs.Values.Where(fire => fire.State is FireState.Claimed or FireState.Ready).ToList())
+        _startsNothing = why;
+        foreach (var fire in inFlight.All.Where(fire => fire.State is FireState.Claimed or FireState.Ready).ToList())
         {
             GiveUp(fire, RunStatus.Cancelled, why);
         }
@@ -228,16 +182,6 @@ internal sealed class Starts(FireContext context)
 
         context.Do(kill);
     }
-
-    private void Add(Fire fire)
-    {
-        if (!_runs.TryAdd((fire.Name, fire.RunId), fire))
-        {
-            throw new InvalidOperationException($"{fire.Name}/{fire.RunId} was claimed twice");
-        }
-    }
-
-    private Fire? Find(Run run) => _runs.GetValueOrDefault((run.Name, run.Id));
 
     private bool MayStart(Fire fire, FireState.Ready ready)
     {
@@ -264,25 +208,6 @@ internal sealed class Starts(FireContext context)
 
         return true;
     }
-
-    /// <summary>
-    /// How long starts may take: while the session holds, and while a run that misses its start would not be in the way of the job's next
-    /// fire.
-    /// </summary>
-    private TimeSpan FindPatience(IEnumerable<Fire> starting)
-    {
-        var holdsFor = context.Moment.HoldsFor;
-#if SABOTAGE
-        holdsFor = Sabotage.OfSession ? HeldCommands.StartsWithin : holdsFor;
-#endif
-        var untilNext = (starting.Min(FindNext) ?? DateTimeOffset.MaxValue) - context.Now - EndsBeforeNext;
-        untilNext = untilNext > LeastPatience ? untilNext : LeastPatience;
-        return untilNext < holdsFor ? untilNext : holdsFor;
-    }
-
-    /// <summary>The job's next plan time, if this run would be in its way; null = runs of the job may overlap.</summary>
-    private static DateTimeOffset? FindNext(Fire fire) =>
-        fire.Plan.Overlap == Overlap.Allow ? null : fire.Plan.Schedule.Next(fire.Run.NotBefore);
 
     /// <summary>Ends a run that was prepared and does not start.</summary>
     private void GiveUp(Fire fire, RunStatus status, string why)

@@ -16,7 +16,7 @@ internal sealed class Completer(
     EtcdClient etcd,
     Keys keys,
     string workerId,
-    RunsInFlight runs,
+    OwnRuns runs,
     HeldCommands commands,
     Func<DateTimeOffset> agreedTime,
     ChannelReader<Ending> completed,

@@ -12,7 +12,7 @@ namespace Dts.Worker.Runs;
 internal sealed class Launcher(
     CommandSite site,
     HeldCommands commands,
-    RunsInFlight runs,
+    OwnRuns runs,
     RecordWriter recorder,
     ChannelWriter<Ending> endings,
     LauncherContext context)
@@ -58,14 +58,15 @@ internal sealed class Launcher(
     }
 
     /// <summary>Starts prepared commands together, and reports each as started.</summary>
-    public async Task StartAsync(IReadOnlyList<Run> starting, TimeSpan patience)
+    /// <inheritdoc cref="HeldCommands.StartAsync" path="/param[@name='notAfterMs']"/>
+    public async Task StartAsync(IReadOnlyList<Run> starting, long notAfterMs)
     {
         var session = context.Sessions.Current;
         var deadlines = starting
             .Select(run => DisconnectKills.FindDeadline(run, session, context.Settings.SessionTtl))
             .OfType<KillDeadline>()
             .ToList();
-        var started = await commands.StartAsync([.. starting.Select(run => run.Key)], patience, deadlines);
+        var started = await commands.StartAsync([.. starting.Select(run => run.Key)], notAfterMs, deadlines);
         foreach (var (run, command) in starting.Zip(started))
         {
             context.Started(run, command);

@@ -12,7 +12,7 @@ namespace Dts.Worker.Sessions;
 /// Another worker may do so once the session no longer holds. The kill begins early enough to be over by then: with the job's grace, or
 /// with the time that is left.
 /// </remarks>
-internal sealed class DisconnectKills(SessionKeeper sessions, RunsInFlight runs, HeldCommands commands, TimeSpan ttl, TimeProvider time)
+internal sealed class DisconnectKills(SessionKeeper sessions, OwnRuns runs, HeldCommands commands, TimeSpan ttl, TimeProvider time)
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(250);
 

@@ -9,7 +9,7 @@ namespace Dts.Worker.Sessions;
 /// The commands that an earlier process of this worker started: this process adopts those that a holder still has, and kills the others.
 /// </summary>
 internal sealed class FormerCommands(
-    string workerId, RunsInFlight runs, HeldCommands commands, LaunchJournal journal, RunCgroups cgroups, ILogger log)
+    string workerId, OwnRuns runs, HeldCommands commands, LaunchJournal journal, RunCgroups cgroups, ILogger log)
 {
     /// <summary>Adopts the commands that a holder still has, and those whose ending a holder has left.</summary>
     public void Adopt(LiveOutput outputs)

@@ -14,7 +14,7 @@ internal static class SettleTxn
     {
         var claim = taken.Claim with { Session = session.ToString() };
         return IfUnchanged(taken.Pair)
-            .Then(Txn.Put(taken.Key, JsonSerializer.Serialize(claim, JobsJson.Readable.RunInFlight)));
+            .Then(Txn.Put(taken.Key, JsonSerializer.Serialize(claim, JobsJson.Readable.ClaimedRun)));
     }
 
     /// <summary>Reads what <see cref="EndLost"/> needs: the job's definition and the kill requests that cover the run.</summary>

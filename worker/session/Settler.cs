@@ -12,7 +12,7 @@ namespace Dts.Worker.Sessions;
 
 /// <summary>Reads etcd's tables for <see cref="Settlement"/> and performs what it decides.</summary>
 internal sealed class Settler(
-    EtcdClient etcd, Keys keys, string workerId, RunsInFlight runs, OwedEndings endings, ClockCheck clocks, ILogger log) : IDisposable
+    EtcdClient etcd, Keys keys, string workerId, OwnRuns runs, OwedEndings endings, ClockCheck clocks, ILogger log) : IDisposable
 {
     private const int AtOnce = 16; // Thousands of runs must be settled before their session's first keep-alive is due.
 

@@ -337,7 +337,7 @@ public sealed class AlertTests : IAsyncLifetime
         var run = RunSpec.Scheduled(planTime);
         var key = _master.Keys.Run(JobName.Parse(name), run.Id);
         await _master.Etcd.PutAsync(
-            key, JsonSerializer.Serialize(new RunInFlight("w1", "1", planTime, run), JobsJson.Readable.RunInFlight));
+            key, JsonSerializer.Serialize(new ClaimedRun("w1", "1", planTime, run), JobsJson.Readable.ClaimedRun));
         await _master.Etcd.DeleteAsync(key);
         var ms = ended.ToUnixTimeMilliseconds();
         await _master.LogStore.WriteAsync(

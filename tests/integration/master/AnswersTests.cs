@@ -102,9 +102,9 @@ public sealed class AnswersTests(MasterProcess master) : IClassFixture<MasterPro
     [Fact]
     public async Task An_event_stream_is_neither_compressed_nor_held_back()
     {
-        var run = new RunInFlight("w1", "1", Some.Now, RunSpec.Scheduled(Some.Now));
+        var run = new ClaimedRun("w1", "1", Some.Now, RunSpec.Scheduled(Some.Now));
         var key = master.Keys.Run(JobName.Parse(_name), run.Run.Id);
-        await master.Etcd.PutAsync(key, JsonSerializer.Serialize(run, JobsJson.Readable.RunInFlight));
+        await master.Etcd.PutAsync(key, JsonSerializer.Serialize(run, JobsJson.Readable.ClaimedRun));
 
         using var answer = await AskAsync($"/api/v1/runs/{_name}/{run.Run.Id}/output?follow=true", "gzip");
         using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync());

@@ -43,7 +43,7 @@ public sealed class EventsApiTests(MasterProcess master) : IClassFixture<MasterP
         var queued = await events.SoonAsync("run", "queued");
         Assert.Equal(("queued", 1), ((string?)queued.Data["row"]!["state"], (int?)queued.Data["row"]!["queued"]));
 
-        var held = JsonSerializer.Serialize(new RunInFlight("w1", "1", Some.Now, run), JobsJson.Readable.RunInFlight);
+        var held = JsonSerializer.Serialize(new ClaimedRun("w1", "1", Some.Now, run), JobsJson.Readable.ClaimedRun);
         await master.Etcd.TxnAsync(Txn.All([Txn.Delete(master.Keys.Queued(name, run.Id)), Txn.Put(master.Keys.Run(name, run.Id), held)]));
         var started = await events.SoonAsync("run", "started");
         Assert.Equal(("running", "w1", "manual"), (

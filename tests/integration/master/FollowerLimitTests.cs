@@ -24,8 +24,8 @@ public sealed class FollowerLimitTests(MasterProcess master) : IClassFixture<Mas
     public async Task A_follower_beyond_the_limit_is_refused_until_another_leaves()
     {
         var key = master.Keys.Run(JobName.Parse(Job), _record.Id[(Job.Length + 1)..]);
-        var run = new RunInFlight("w1", "1", Some.Now, RunSpec.Scheduled(Some.Now));
-        await master.Etcd.PutAsync(key, JsonSerializer.Serialize(run, JobsJson.Readable.RunInFlight));
+        var run = new ClaimedRun("w1", "1", Some.Now, RunSpec.Scheduled(Some.Now));
+        await master.Etcd.PutAsync(key, JsonSerializer.Serialize(run, JobsJson.Readable.ClaimedRun));
         var followers = await Task.WhenAll(Enumerable.Range(0, FollowedRuns.FollowersMax).Select(_ => FollowedAsync()));
 
         using (var refused = await FollowedAsync())

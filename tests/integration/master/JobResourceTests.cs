@@ -385,8 +385,8 @@ public sealed class JobResourceTests(MasterProcess master) : IClassFixture<Maste
         var name = JobName.Parse(_name);
         await SendAsync(HttpMethod.Put, Url, Daily);
         var (_, asked) = await SendAsync(HttpMethod.Post, $"{Url}/run");
-        var run = new RunInFlight("w1", "1", Some.Now, RunSpec.Scheduled(Some.Now));
-        await master.Etcd.PutAsync(master.Keys.Run(name, run.Run.Id), JsonSerializer.Serialize(run, JobsJson.Readable.RunInFlight));
+        var run = new ClaimedRun("w1", "1", Some.Now, RunSpec.Scheduled(Some.Now));
+        await master.Etcd.PutAsync(master.Keys.Run(name, run.Run.Id), JsonSerializer.Serialize(run, JobsJson.Readable.ClaimedRun));
 
         var (answer, effect) = await SendAsync(HttpMethod.Post, $"{Url}/kill", """{"reason":"disk is full"}""");
 

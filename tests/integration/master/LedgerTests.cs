@@ -160,8 +160,8 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
         await master.LogStore.WriteAsync(
             [Some.Record(0, _name, RunStatus.Failed) with { Err = "exit code 3", Worker = "w2" }], CancellationToken.None);
         var (name, run) = (JobName.Parse(_name), RunSpec.Scheduled(Some.Now.AddMinutes(1)));
-        var inFlight = new RunInFlight("w1", "1", Some.Now, run);
-        await master.Etcd.PutAsync(master.Keys.Run(name, run.Id), JsonSerializer.Serialize(inFlight, JobsJson.Readable.RunInFlight));
+        var inFlight = new ClaimedRun("w1", "1", Some.Now, run);
+        await master.Etcd.PutAsync(master.Keys.Run(name, run.Id), JsonSerializer.Serialize(inFlight, JobsJson.Readable.ClaimedRun));
 
         var lines = (await AskAsync("?from=2026-11-22T10:00:00Z&to=2026-11-22T10:02:00Z"))["lines"]!.AsArray();
         var (exitCode, said, _) = await RunAsync(

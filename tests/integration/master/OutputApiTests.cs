@@ -79,9 +79,9 @@ public sealed class OutputApiTests(MasterProcess master) : IClassFixture<MasterP
     [Fact]
     public async Task A_run_that_was_silent_until_its_end_is_followed_until_its_record_comes()
     {
-        var run = new RunInFlight("w1", "1", Some.Now, RunSpec.Scheduled(Some.Now));
+        var run = new ClaimedRun("w1", "1", Some.Now, RunSpec.Scheduled(Some.Now));
         var key = master.Keys.Run(JobName.Parse(_job), Record.Id[(_job.Length + 1)..]);
-        await master.Etcd.PutAsync(key, JsonSerializer.Serialize(run, JobsJson.Readable.RunInFlight));
+        await master.Etcd.PutAsync(key, JsonSerializer.Serialize(run, JobsJson.Readable.ClaimedRun));
         using var answer = await master.Http.GetAsync($"{Url}?follow=true", HttpCompletionOption.ResponseHeadersRead);
         using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync());
         while (await lines.ReadLineAsync() is not ": nothing new")

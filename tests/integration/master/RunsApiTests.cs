@@ -373,7 +373,7 @@ public sealed class RunsApiTests(MasterProcess master) : IClassFixture<MasterPro
 
     private async Task ClaimAsync(RunSpec run) => await master.Etcd.PutAsync(
         master.Keys.Run(Name, run.Id),
-        JsonSerializer.Serialize(new RunInFlight("w1", "1", Some.Now.AddSeconds(-1), run), JobsJson.Readable.RunInFlight));
+        JsonSerializer.Serialize(new ClaimedRun("w1", "1", Some.Now.AddSeconds(-1), run), JobsJson.Readable.ClaimedRun));
 
     private async Task QueueAsync(RunSpec run, string? job = null) => await master.Etcd.PutAsync(
         master.Keys.Queued(JobName.Parse(job ?? _job), run.Id), JsonSerializer.Serialize(run, JobsJson.Readable.RunSpec));

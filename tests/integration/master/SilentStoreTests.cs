@@ -54,7 +54,7 @@ public sealed class SilentStoreTests
         await master.Etcd.PutAsync(master.Keys.Job(name), JobJson.ToJson(Some.Job("hello")));
         await master.Etcd.PutAsync(
             master.Keys.Run(name, run.Id),
-            JsonSerializer.Serialize(new RunInFlight("w1", "1", Some.Now, run), JobsJson.Readable.RunInFlight));
+            JsonSerializer.Serialize(new ClaimedRun("w1", "1", Some.Now, run), JobsJson.Readable.ClaimedRun));
 
         using var answer = await master.Http.GetAsync($"/api/v1/runs/hello/{run.Id}");
         using var other = await master.Http.GetAsync($"/api/v1/runs/hello/{RunId.Of(Some.Now.AddMinutes(1))}");

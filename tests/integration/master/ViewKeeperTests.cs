@@ -46,8 +46,8 @@ public sealed class ViewKeeperTests : EtcdTest, IClassFixture<EtcdServer>
         await RowSoonAsync("a", row => row.State == JobState.Queued);
 
         await Etcd.DeleteAsync(Keys.Queued(Name("a"), run.Id));
-        var held = new RunInFlight("w1", "1", PlanTime, run);
-        await Etcd.PutAsync(Keys.Run(Name("a"), run.Id), JsonSerializer.Serialize(held, JobsJson.Readable.RunInFlight));
+        var held = new ClaimedRun("w1", "1", PlanTime, run);
+        await Etcd.PutAsync(Keys.Run(Name("a"), run.Id), JsonSerializer.Serialize(held, JobsJson.Readable.ClaimedRun));
         await RowSoonAsync("a", row => row is { State: JobState.Running, Running: 1, Queued: 0 });
 
         await Etcd.DeleteAsync(Keys.Run(Name("a"), run.Id));

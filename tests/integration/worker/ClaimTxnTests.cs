@@ -29,8 +29,8 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
         var run = (await Etcd.FindAsync(Keys.Run(fire.Name, "20261122T100000Z")))!;
         Assert.Equal((mine.Revision, 0L), (run.ModRevision, run.Lease));
         Assert.Equal(
-            new RunInFlight("w1", worker.Session.Lease.ToString(), Ahead, RunSpec.Scheduled(P)),
-            JsonSerializer.Deserialize(run.Value.Span, JobsJson.Readable.RunInFlight));
+            new ClaimedRun("w1", worker.Session.Lease.ToString(), Ahead, RunSpec.Scheduled(P)),
+            JsonSerializer.Deserialize(run.Value.Span, JobsJson.Readable.ClaimedRun));
     }
 
     [Fact]

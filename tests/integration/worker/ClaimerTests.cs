@@ -423,7 +423,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         var planned = await PutJobAsync(Some.Job(), planTime, cursorAt: planTime.AddSeconds(-6));
         var fire = new Fire(planned.Name, planTime, planned.Plan, rank: 1); // A fire of rank 1 looks before it claims.
         await worker.ClaimAsync(fire);
-        await Patience.Until(() => fire.Gap is not null, () => $"{Log}");
+        await Patience.Until(() => fire.Backlog is not null, () => $"{Log}");
         Assert.Null(worker.Sessions.Current);
 
         await Etcd.DeleteAsync(Keys.Worker("w1"));

@@ -149,8 +149,9 @@ internal sealed class ClaimingWorker : IAsyncDisposable
                         }
                     }));
                     break;
-                case FireAction.Prepare(var run):
-                    Keep(_started, run);
+                case FireAction.Prepare(var runs):
+                    runs.ToList().ForEach(run => Keep(_started, run));
+                    _inbox.Post(new FireEvent.Prepared([.. runs.Select(run => new Preparation(run, Refusal: null))]));
                     break;
                 case FireAction.RecordOwed(var name, var job, var owed):
                     Assert.True(_owed.TryRecord(name, job, owed));

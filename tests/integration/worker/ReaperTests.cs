@@ -64,7 +64,7 @@ public sealed class ReaperTests : EtcdTest, IClassFixture<EtcdServer>
     {
         var spec = RunSpec.Scheduled(Some.Now.AddSeconds(++_claims));
         var key = Keys.Run(JobName.Parse("hello"), spec.Id);
-        await Etcd.PutAsync(key, JsonSerializer.Serialize(new RunInFlight("gone", "99", Some.Now, spec), JobsJson.Readable.RunInFlight));
+        await Etcd.PutAsync(key, JsonSerializer.Serialize(new ClaimedRun("gone", "99", Some.Now, spec), JobsJson.Readable.ClaimedRun));
         return key;
     }
 
@@ -105,7 +105,7 @@ public sealed class ReaperTests : EtcdTest, IClassFixture<EtcdServer>
             _clocks = new ClockCheck(id, TimeProvider.System, log);
             var owed = new OwedEndings(
                 keys, new RecordWriter(id, "host", TimeSpan.FromDays(30)), Channel.CreateUnbounded<Ending>().Writer, log);
-            _settler = new Settler(etcd, keys, id, new RunsInFlight(), owed, _clocks, log);
+            _settler = new Settler(etcd, keys, id, new OwnRuns(), owed, _clocks, log);
             _sessions = new SessionKeeper(
                 etcd, keys.Worker(id), TimeSpan.FromSeconds(60), () => "{}", _ => false, _ => Task.CompletedTask, () => false, log);
             var reaper = new Reaper(

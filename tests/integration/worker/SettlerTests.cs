@@ -18,7 +18,7 @@ public sealed class SettlerTests : EtcdTest, IClassFixture<EtcdServer>
     private static readonly RunSpec Spec = RunSpec.Scheduled(Some.Now);
 
     private readonly Channel<Ending> _endings = Channel.CreateUnbounded<Ending>();
-    private readonly RunsInFlight _runs = new();
+    private readonly OwnRuns _runs = new();
     private readonly Settler _settler;
 
     public SettlerTests(EtcdServer server)
@@ -177,8 +177,8 @@ public sealed class SettlerTests : EtcdTest, IClassFixture<EtcdServer>
 
     private async Task<long> ClaimAsync(string worker, LeaseId session)
     {
-        var claim = new RunInFlight(worker, session.ToString(), DateTimeOffset.UtcNow, Spec);
-        var put = await Etcd.PutAsync(Keys.Run(Hello, Spec.Id), JsonSerializer.Serialize(claim, JobsJson.Readable.RunInFlight));
+        var claim = new ClaimedRun(worker, session.ToString(), DateTimeOffset.UtcNow, Spec);
+        var put = await Etcd.PutAsync(Keys.Run(Hello, Spec.Id), JsonSerializer.Serialize(claim, JobsJson.Readable.ClaimedRun));
         return put.Header.Revision;
     }
 

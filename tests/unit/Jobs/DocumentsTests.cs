@@ -16,11 +16,11 @@ public sealed class DocumentsTests
     public void Values_that_DTS_writes_are_read_back_unchanged()
     {
         var (inFlight, owed) = (
-            new RunInFlight("w1", "1f", Some.Now, Run), new OwedEnding("w1", "1f", Run, RunStatus.Missed, "why", Some.Now, 3, Some.Now));
+            new ClaimedRun("w1", "1f", Some.Now, Run), new OwedEnding("w1", "1f", Run, RunStatus.Missed, "why", Some.Now, 3, Some.Now));
 
         Assert.True(Documents.TryReadQueued(Id, JsonSerializer.SerializeToUtf8Bytes(Run, JobsJson.Readable.RunSpec), out var run, out _));
         Assert.True(Documents.TryReadInFlight(
-            Id, JsonSerializer.SerializeToUtf8Bytes(inFlight, JobsJson.Readable.RunInFlight), out var readInFlight, out _));
+            Id, JsonSerializer.SerializeToUtf8Bytes(inFlight, JobsJson.Readable.ClaimedRun), out var readInFlight, out _));
         Assert.True(Documents.TryReadOwed(
             Id, JsonSerializer.SerializeToUtf8Bytes(owed, JobsJson.Readable.OwedEnding), out var readOwed, out _));
         Assert.True(Documents.TryReadHistory(

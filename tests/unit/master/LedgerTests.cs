@@ -213,7 +213,7 @@ public sealed class LedgerTests
     }
 
     private static UnendedRun InFlight(RunSpec run) =>
-        UnendedRun.InFlight("hello", run.Id, new RunInFlight("w1", "1", T, run), isKillAsked: false);
+        UnendedRun.InFlight("hello", run.Id, new ClaimedRun("w1", "1", T, run), isKillAsked: false);
 
     private static IReadOnlyList<LedgerLine> Judge(
         IReadOnlyList<RunRecord> records, IReadOnlyList<UnendedRun> runs, IReadOnlyList<OwedEnding> owed, DateTimeOffset? cursor)

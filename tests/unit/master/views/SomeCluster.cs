@@ -31,8 +31,8 @@ internal sealed class SomeCluster
     public RunSpec Begin(string job, string worker = "w1", double secondsAgo = 0)
     {
         var run = RunSpec.Scheduled(Now.AddSeconds(-secondsAgo));
-        var held = new RunInFlight(worker, "1", run.PlanTime.AddSeconds(-1), run);
-        ApplyRuns(Put(_keys.AllRuns + $"{job}/{run.Id}", JsonSerializer.Serialize(held, JobsJson.Readable.RunInFlight)));
+        var held = new ClaimedRun(worker, "1", run.PlanTime.AddSeconds(-1), run);
+        ApplyRuns(Put(_keys.AllRuns + $"{job}/{run.Id}", JsonSerializer.Serialize(held, JobsJson.Readable.ClaimedRun)));
         return run;
     }
 

@@ -20,6 +20,7 @@ public sealed class FiresTests
     private readonly List<FireAction> _actions = [];
     private Moment _moment = new(Some.Now, Session, TimeSpan.FromSeconds(10), MayClaim: true);
     private Dts.Worker.Fires.Fires _fires;
+    private string? _refusal; // What the preparation of a run answers.
     private long _revision = 100;
 
     public FiresTests() => _fires = Make(slots: 2);
@@ -35,7 +36,7 @@ public sealed class FiresTests
         At(P.AddSeconds(-1));
         var ask = Assert.IsType<FireAction.Ask>(Assert.Single(Acted()));
         Grant(ask);
-        var run = Assert.IsType<FireAction.Prepare>(Assert.Single(Acted())).Run;
+        var run = Assert.Single(Assert.IsType<FireAction.Prepare>(Assert.Single(Acted())).Runs);
         Assert.Equal((P, P.AddSeconds(-1)), (run.Spec.PlanTime, run.ClaimedAt));
 
         At(P.AddMilliseconds(-1));
@@ -102,21 +103,37 @@ public sealed class FiresTests
     }
 
     [Fact]
-    public void A_run_that_cannot_be_prepared_fails_although_its_start_was_decided_with_its_preparation()
+    public void Runs_that_are_claimed_after_their_time_are_prepared_together_and_then_started_together()
     {
+        foreach (var name in new[] { "first", "second" })
+        {
+            Take(new FireEvent.Due(new Fire(JobName.Parse(name), P, Some.Plan(Some.Job(name), 1), rank: 0)));
+        }
+
+        At(P.AddSeconds(-1));
+        var ask = (FireAction.Ask)Assert.Single(Acted());
+        _moment = _moment with { Now = P };
+        Grant(ask);
+
+        var prepared = Assert.IsType<FireAction.Prepare>(_actions[0]).Runs;
+        Assert.Equal(prepared, Assert.IsType<FireAction.Start>(_actions[1]).Runs);
+        Assert.Equal((2, 2), (prepared.Count, _actions.Count));
+    }
+
+    [Fact]
+    public void A_run_that_cannot_be_prepared_fails_and_does_not_start_even_when_its_time_has_come()
+    {
+        _refusal = "no such user";
         Put(Some.Job(cronExpr: "*/10 * * * * *"));
         At(P.AddSeconds(-1));
         var ask = (FireAction.Ask)Assert.Single(Acted());
         _moment = _moment with { Now = P };
         Grant(ask);
+
         var acted = Acted();
-        var run = acted.OfType<FireAction.Prepare>().Single().Run;
-        Assert.Equal([run], acted.OfType<FireAction.Start>().Single().Runs);
-
-        Take(new FireEvent.Refused(run, "no such user"));
-
-        Assert.Equal([new FireAction.RecordNotStarted(run, RunStatus.Failed, "no such user")], Acted());
-        Assert.Equal(0, _fires.Slots.Taken);
+        var run = acted.OfType<FireAction.Prepare>().Single().Runs.Single();
+        Assert.Equal([new FireAction.RecordNotStarted(run, RunStatus.Failed, "no such user")], acted[1..]);
+        Assert.Equal((0, 0), (_fires.Slots.Taken, _fires.Slots.Promised));
     }
 
     [Fact]
@@ -129,8 +146,24 @@ public sealed class FiresTests
 
         Grant(ask);
 
-        var ending = Assert.IsType<FireAction.RecordNotStarted>(Assert.Single(Acted()));
-        Assert.Equal((RunStatus.Cancelled, "deleted"), (ending.Status, ending.Why));
+        var acted = Acted();
+        var run = acted.OfType<FireAction.Prepare>().Single().Runs.Single();
+        Assert.Equal([new FireAction.Drop(run), new FireAction.RecordNotStarted(run, RunStatus.Cancelled, "deleted")], acted[1..]);
+    }
+
+    [Fact]
+    public void The_answer_to_a_claim_that_comes_after_the_worker_gave_up_its_claimed_runs_starts_nothing()
+    {
+        Put(Some.Job(cronExpr: "*/10 * * * * *"));
+        At(P.AddSeconds(-1));
+        var ask = (FireAction.Ask)Assert.Single(Acted());
+        Take(new FireEvent.StartNothingMore("the worker stops"));
+
+        Grant(ask);
+        At(P);
+
+        var ending = Assert.Single(Acted().OfType<FireAction.RecordNotStarted>());
+        Assert.Equal((RunStatus.Cancelled, "the worker stops"), (ending.Status, ending.Why));
     }
 
     [Theory]
@@ -217,7 +250,17 @@ public sealed class FiresTests
 
     private void Put(Job job) => Take(new FireEvent.JobPut(JobName.Parse(job.Name), Some.Plan(job, 1), null));
 
-    private void Take(FireEvent happened) => _actions.AddRange(_fires.Take(happened, _moment));
+    private void Take(FireEvent happened)
+    {
+        foreach (var action in _fires.Take(happened, _moment))
+        {
+            _actions.Add(action);
+            if (action is FireAction.Prepare(var runs))
+            {
+                Take(new FireEvent.Prepared([.. runs.Select(run => new Preparation(run, _refusal))]));
+            }
+        }
+    }
 
     private void At(DateTimeOffset now)
     {
@@ -258,7 +301,7 @@ public sealed class FiresTests
         _moment = _moment with { Now = Max(_moment.Now, (planTime ?? P).AddSeconds(-1)) };
         Take(new FireEvent.Tick());
         Grant(_actions.OfType<FireAction.Ask>().Single());
-        var run = _actions.OfType<FireAction.Prepare>().Single().Run;
+        var run = _actions.OfType<FireAction.Prepare>().Single().Runs.Single();
         _actions.Clear();
         _actions.AddRange(before);
         return run;

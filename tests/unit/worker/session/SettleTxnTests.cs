@@ -20,7 +20,7 @@ public sealed class SettleTxnTests
     private static readonly SettleAction.EndLost Lost = new(
         Pair("/cron/runs/hello/20261122T100000Z", "", Claimed, changed: 120),
         JobName.Parse("hello"),
-        new RunInFlight("w2", "22", Some.Now, Spec),
+        new ClaimedRun("w2", "22", Some.Now, Spec),
         "its session has expired");
 
     [Fact]

@@ -203,8 +203,8 @@ public sealed class SettlementTests
 
     private static KeyValue InFlight(string worker, LeaseId session, long created = Token, DateTimeOffset? claimed = null)
     {
-        var claim = new RunInFlight(worker, session.ToString(), claimed ?? Some.Now, Spec);
-        var pair = Pair(Keys.Run(Job, Spec.Id), JsonSerializer.Serialize(claim, JobsJson.Readable.RunInFlight));
+        var claim = new ClaimedRun(worker, session.ToString(), claimed ?? Some.Now, Spec);
+        var pair = Pair(Keys.Run(Job, Spec.Id), JsonSerializer.Serialize(claim, JobsJson.Readable.ClaimedRun));
         (pair.CreateRevision, pair.ModRevision) = (created, created);
         return pair;
     }

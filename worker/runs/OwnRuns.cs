@@ -4,7 +4,7 @@ using Dts.Common.Jobs;
 namespace Dts.Worker.Runs;
 
 /// <summary>The runs that this worker holds, from the claim's answer until their completion stands in etcd. Thread-safe.</summary>
-internal sealed class RunsInFlight
+internal sealed class OwnRuns
 {
     private readonly ConcurrentDictionary<(JobName Name, string Id), Run> _runs = new();
 

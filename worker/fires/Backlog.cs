@@ -9,7 +9,7 @@ namespace Dts.Worker.Fires;
 /// <param name="Cursor">The cursor's value, to be compared with: whoever moves it accounts for what lies behind.</param>
 /// <param name="Missed">One ending for all that do not run; null = there are none.</param>
 /// <param name="Again">Those that run after all, under the job's misfire policy.</param>
-internal sealed record Gap(ByteString Cursor, OwedEnding? Missed, IReadOnlyList<RunSpec> Again)
+internal sealed record Backlog(ByteString Cursor, OwedEnding? Missed, IReadOnlyList<RunSpec> Again)
 {
     /// <summary>How many fires of an outage run after all, with misfire: all.</summary>
     public const int AgainMax = 100;
@@ -19,7 +19,7 @@ internal sealed record Gap(ByteString Cursor, OwedEnding? Missed, IReadOnlyList<
     /// </summary>
     /// <param name="fires">The fires strictly between these moments.</param>
     /// <param name="end">Makes the ending of the missed ones, for the last of them and their number.</param>
-    public static Gap Find(
+    public static Backlog Find(
         Fire fire,
         ByteString cursor,
         (DateTimeOffset After, DateTimeOffset Before) fires,
@@ -39,6 +39,6 @@ internal sealed record Gap(ByteString Cursor, OwedEnding? Missed, IReadOnlyList<
         }
 
         var missed = last > after ? schedule.CountBetween(after, before) : 0;
-        return new Gap(cursor, missed > 0 ? end(fire.Run with { PlanTime = last!.Value, NotBefore = last.Value }, missed) : null, again);
+        return new Backlog(cursor, missed > 0 ? end(fire.Run with { PlanTime = last!.Value, NotBefore = last.Value }, missed) : null, again);
     }
 }

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Dts.Tests.Unit.Worker.Fires;
 
-public sealed class GapTests
+public sealed class BacklogTests
 {
     [Theory]
     // Every ten seconds, the cursor a minute back, the start deadline 35 s: which run after all, and how many are missed with which last
@@ -19,32 +19,32 @@ public sealed class GapTests
     {
         var job = Some.Job(cronExpr: "*/10 * * * * *") with { Misfire = misfire, StartDeadlineSeconds = 35 };
 
-        var gap = Find(job, before: Some.Now.AddSeconds(60), now: Some.Now.AddSeconds(60));
+        var backlog = Find(job, before: Some.Now.AddSeconds(60), now: Some.Now.AddSeconds(60));
 
-        Assert.Equal(again, string.Join(' ', gap.Again.Select(run => (run.PlanTime - Some.Now).TotalSeconds)));
-        Assert.All(gap.Again, run => Assert.Equal(RunSpec.Misfire, run.Trigger));
-        Assert.Equal((missed, Some.Now.AddSeconds(last), Some.Now), (gap.Missed!.Count, gap.Missed.Run.PlanTime, gap.Missed.Since));
+        Assert.Equal(again, string.Join(' ', backlog.Again.Select(run => (run.PlanTime - Some.Now).TotalSeconds)));
+        Assert.All(backlog.Again, run => Assert.Equal(RunSpec.Misfire, run.Trigger));
+        Assert.Equal((missed, Some.Now.AddSeconds(last), Some.Now), (backlog.Missed!.Count, backlog.Missed.Run.PlanTime, backlog.Missed.Since));
     }
 
     [Fact]
     public void Where_nothing_lies_between_nothing_is_owed()
     {
-        var gap = Find(Some.Job(cronExpr: "*/10 * * * * *"), before: Some.Now.AddSeconds(10), now: Some.Now.AddSeconds(10));
+        var backlog = Find(Some.Job(cronExpr: "*/10 * * * * *"), before: Some.Now.AddSeconds(10), now: Some.Now.AddSeconds(10));
 
-        Assert.Null(gap.Missed);
-        Assert.Empty(gap.Again);
+        Assert.Null(backlog.Missed);
+        Assert.Empty(backlog.Again);
     }
 
     [Fact]
     public void The_fires_that_run_after_all_are_a_hundred_at_the_most()
     {
-        var gap = Find(
+        var backlog = Find(
             Some.Job() with { Misfire = Misfire.All, StartDeadlineSeconds = 3600 },
             before: Some.Now.AddSeconds(1000),
             now: Some.Now.AddSeconds(1000));
 
-        Assert.Equal(Gap.AgainMax, gap.Again.Count);
-        Assert.Equal(999 - Gap.AgainMax, gap.Missed!.Count);
+        Assert.Equal(Backlog.AgainMax, backlog.Again.Count);
+        Assert.Equal(999 - Backlog.AgainMax, backlog.Missed!.Count);
     }
 
     [Theory]
@@ -58,15 +58,15 @@ public sealed class GapTests
 
         var watch = Stopwatch.StartNew();
         var bytes = GC.GetAllocatedBytesForCurrentThread();
-        var gap = Find(job, Some.Now + week, Some.Now + week);
+        var backlog = Find(job, Some.Now + week, Some.Now + week);
 
-        Assert.Equal((long)week.TotalSeconds - 1, gap.Missed!.Count + gap.Again.Count);
+        Assert.Equal((long)week.TotalSeconds - 1, backlog.Missed!.Count + backlog.Again.Count);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - bytes, 0, 100_000);
         // Walking the seconds would take as much memory, or much longer.
         Assert.True(watch.Elapsed < TimeSpan.FromSeconds(1), $"{watch.Elapsed}");
     }
 
-    private static Gap Find(Job job, DateTimeOffset before, DateTimeOffset now) => Gap.Find(
+    private static Backlog Find(Job job, DateTimeOffset before, DateTimeOffset now) => Backlog.Find(
         new Fire(JobName.Parse("hello"), before, Some.Plan(job, 1), 0),
         ByteString.CopyFromUtf8("cursor"),
         (Some.Now, before),

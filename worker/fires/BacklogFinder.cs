@@ -1,0 +1,50 @@
+using Dts.Common.Jobs;
+using Mvccpb;
+
+namespace Dts.Worker.Fires;
+
+/// <summary>Finds the plan times behind a fire that nobody claimed, so that its claim accounts for them.</summary>
+internal sealed class BacklogFinder(FireContext context)
+{
+    /// <returns>Null = there is none, or it cannot be read.</returns>
+    public static Cursor? ReadCursor(KeyValue? pair) =>
+        pair is not null && Cursor.TryParse(pair.Value.ToStringUtf8(), out var cursor) ? cursor : null;
+
+    /// <summary>Finds how far the cursor is behind the plan time before a fire.</summary>
+    /// <param name="place">The cursor.</param>
+    /// <returns>Whether that is another distance than was known.</returns>
+    public bool Find(Fire fire, KeyValue? place)
+    {
+        if (place is null || ReadCursor(place) is not { } cursor || fire.Backlog?.Cursor == place.Value)
+        {
+            return false;
+        }
+
+        var before = Cursor.JustBefore(fire.Plan.Schedule.Latest(fire.PlanTime.AddSeconds(-1)));
+        if (!fire.IsMisfire && string.CompareOrdinal(place.Value.ToStringUtf8(), before) > 0)
+        {
+            fire.Backlog = null;
+            return false;
+        }
+
+#if SABOTAGE
+        if (Sabotage.OfBacklog && context.Moment.Session is null)
+        {
+            fire.Backlog = new Backlog(place.Value, null, []);
+            return true;
+        }
+#endif
+        // The past of a job that was put by hand after its cursor is unknown. In mode all each worker accounts for its own fires;
+        // fires that no worker matches wait here.
+        var isPastKnown = place.ModRevision >= fire.Plan.Revision && !(fire.NobodyMatches && fire.Plan.Mode == JobMode.All);
+        var waitingFrom = fire.OwedSince.AddSeconds(-1);
+        var after = isPastKnown || cursor.PlanTime > waitingFrom ? cursor.PlanTime : waitingFrom;
+        var until = fire.IsMisfire ? fire.PlanTime.AddSeconds(1) : fire.PlanTime;
+        fire.Backlog = Backlog.Find(fire, place.Value, (after, until), context.Now, (run, count) => // The claim sets its session when it is sent.
+            new OwedEnding(context.WorkerId, Session: "", run, RunStatus.Missed, WhyMissed(count, after), context.Now, count, after));
+        return true;
+    }
+
+    private static string WhyMissed(long count, DateTimeOffset after) =>
+        count == 1 ? "no worker claimed it" : $"no worker claimed them: {count} fires since {Cursor.Text(after)}";
+}

@@ -1,0 +1,68 @@
+using Dts.Common.Jobs;
+using Dts.Worker.Runs;
+
+namespace Dts.Worker.Fires;
+
+/// <summary>The fires of this worker that have become runs, until their completion stands in etcd.</summary>
+internal sealed class FiresInFlight(FireContext context)
+{
+    private readonly Dictionary<(JobName, string), Fire> _runs = [];
+    private readonly ShortJobs _short = new();
+
+    public IEnumerable<Fire> All => _runs.Values;
+
+    public bool Has(JobName name, string runId) => _runs.ContainsKey((name, runId));
+
+    /// <summary>The fires of a job whose runs are in flight here.</summary>
+    public IEnumerable<Fire> OfJob(JobName name) => _runs.Values.Where(fire => fire.Name == name);
+
+    /// <inheritdoc cref="ShortJobs.CountEndingSoon"/>
+    public int CountEndingSoon(DateTimeOffset since) => _short.CountEndingSoon(_runs.Values, since);
+
+    /// <exception cref="InvalidOperationException">The run is in flight here already.</exception>
+    public void Add(Fire fire)
+    {
+        if (!_runs.TryAdd((fire.Name, fire.RunId), fire))
+        {
+            throw new InvalidOperationException($"{fire.Name}/{fire.RunId} was claimed twice");
+        }
+    }
+
+    public Fire? Find(Run run) => _runs.GetValueOrDefault((run.Name, run.Id));
+
+    public void Adopted(Run run, DateTimeOffset startedAt)
+    {
+        Add(new Fire(run.Name, run.Spec, JobPlan.Unknown, rank: 0) { State = new FireState.Running(run, startedAt) });
+        context.Slots.Taken++;
+    }
+
+    public void Started(Run run, DateTimeOffset startedAt)
+    {
+        if (Find(run) is { State: FireState.Starting starting } fire)
+        {
+            fire.State = new FireState.Running(run, startedAt);
+            if (starting.Kill is { } kill)
+            {
+                context.Do(kill);
+            }
+        }
+    }
+
+    public void Ended(Run run, TimeSpan ran)
+    {
+        if (Find(run) is { State: FireState.Running } fire)
+        {
+            fire.State = new FireState.Ended(run);
+            context.Slots.Taken--;
+            _short.Ended(run.Name, ran);
+        }
+    }
+
+    public void Completed(Run run)
+    {
+        if (_runs.Remove((run.Name, run.Id), out var fire))
+        {
+            fire.State = new FireState.Over();
+        }
+    }
+}
