@@ -74,7 +74,7 @@ return await Service.RunAsync(async () =>
     var completed = Channel.CreateBounded<Ending>(1024);      // full: the recorder waits
     var appended = Channel.CreateBounded<bool>(1);            // full: the shipper has been told
     var left = Channel.CreateBounded<bool>(1);                // full: the reaper has been told
-    var fires = new Fires(id, settings.Labels, keys, zone, settings.ClaimAhead, settings.Slots, time.GetUtcNow());
+    var fires = new Fires(new FireContext(id, keys, zone, settings.ClaimAhead, settings.Slots, time.GetUtcNow()), settings.Labels);
     commands.AnswersChanged += () => inbox.Post(new FireEvent.HoldersAnswer(commands.Answers));
     var drain = new OwnDrain(log);
     var runs = new OwnRuns();

@@ -61,7 +61,8 @@ internal static class GrowthFigures
     }
 
     private static Fires Make(DateTimeOffset now, int slots = 100) =>
-        new("w1", new Dictionary<string, string>(), new Keys(Keys.DefaultPrefix), CronZone.Utc, TimeSpan.FromSeconds(1), slots, now);
+        new(new FireContext("w1", new Keys(Keys.DefaultPrefix), CronZone.Utc, TimeSpan.FromSeconds(1), slots, now),
+            new Dictionary<string, string>());
 
     private static void AddAll(Fires fires, string name, int count, Moment moment)
     {

@@ -43,7 +43,8 @@ internal sealed class SimWorker : SimProcess
         Clocks = new ClockCheck(host.Id, host.Clock, NullLogger.Instance);
         _pulse = host.Clock.Timer!;
         _fires = new Fires(
-            host.Id, new Dictionary<string, string>(), keys, CronZone.Utc, cluster.ClaimAhead, cluster.Slots, host.Clock.GetUtcNow());
+            new FireContext(host.Id, keys, CronZone.Utc, cluster.ClaimAhead, cluster.Slots, host.Clock.GetUtcNow()),
+            new Dictionary<string, string>());
         _recorder = new RecordWriter(host.Id, host.Id, TimeSpan.FromDays(30));
         Records = new SimRecords(world, this, cluster, new CompletionTxn(keys, host.Id));
         _owed = new OwedEndings(keys, _recorder, new EndingSink(Records), NullLogger.Instance);

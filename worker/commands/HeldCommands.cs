@@ -101,8 +101,8 @@ internal sealed class HeldCommands : IDisposable
     /// with the reason; it is not started later.
     /// </summary>
     /// <param name="notAfterMs">
-    /// The time by <see cref="Environment.TickCount64"/> after which none may start. A holder that has not answered two seconds after it was
-    /// asked counts as stalled, however late this is.
+    /// The time by <see cref="Environment.TickCount64"/> after which none may start. However late this is, a holder that has not answered
+    /// after two seconds counts as stalled.
     /// </param>
     /// <param name="deadlines">See <see cref="KillAfter"/>.</param>
     public async Task<IReadOnlyList<RunningCommand>> StartAsync(

@@ -39,6 +39,7 @@ internal sealed record Backlog(ByteString Cursor, OwedEnding? Missed, IReadOnlyL
         }
 
         var missed = last > after ? schedule.CountBetween(after, before) : 0;
-        return new Backlog(cursor, missed > 0 ? end(fire.Run with { PlanTime = last!.Value, NotBefore = last.Value }, missed) : null, again);
+        var ending = missed > 0 ? end(fire.Run with { PlanTime = last!.Value, NotBefore = last.Value }, missed) : null;
+        return new Backlog(cursor, ending, again);
     }
 }

@@ -40,7 +40,8 @@ internal sealed class BacklogFinder(FireContext context)
         var waitingFrom = fire.OwedSince.AddSeconds(-1);
         var after = isPastKnown || cursor.PlanTime > waitingFrom ? cursor.PlanTime : waitingFrom;
         var until = fire.IsMisfire ? fire.PlanTime.AddSeconds(1) : fire.PlanTime;
-        fire.Backlog = Backlog.Find(fire, place.Value, (after, until), context.Now, (run, count) => // The claim sets its session when it is sent.
+        // The claim sets the session of the ending when it is sent.
+        fire.Backlog = Backlog.Find(fire, place.Value, (after, until), context.Now, (run, count) =>
             new OwedEnding(context.WorkerId, Session: "", run, RunStatus.Missed, WhyMissed(count, after), context.Now, count, after));
         return true;
     }

@@ -180,7 +180,9 @@ internal sealed class ClaimTxn(Keys keys, string workerId, LeaseId session)
     /// <summary>Sets this session in the ending, because the backlog may have been found without a session.</summary>
     private IEnumerable<RequestOp> Account(Backlog? backlog, JobName name) => backlog is null
         ? []
-        : backlog.Again.Select(run => Put(name, run)).Concat(backlog.Missed is { } missed ? [Put(name, missed with { Session = _session })] : []);
+        : [
+            .. backlog.Again.Select(run => Put(name, run)),
+            .. backlog.Missed is { } missed ? [Put(name, missed with { Session = _session })] : Array.Empty<RequestOp>()];
 
     private RequestOp Put(JobName name, OwedEnding owed) =>
         Txn.Put(keys.Owed(name, owed.Run.Id), JsonSerializer.Serialize(owed, JobsJson.Readable.OwedEnding));

@@ -1,4 +1,3 @@
-using Dts.Common.Cron;
 using Dts.Common.Jobs;
 
 namespace Dts.Worker.Fires;
@@ -27,17 +26,10 @@ internal sealed class Fires
     private readonly List<ITimed> _due = [];
     private bool _isStopping;
 
-    public Fires(
-        string workerId,
-        IReadOnlyDictionary<string, string> labels,
-        Keys keys,
-        CronZone defaultZone,
-        TimeSpan claimAhead,
-        int slots,
-        DateTimeOffset now)
+    public Fires(FireContext context, IReadOnlyDictionary<string, string> labels)
     {
-        _context = new FireContext(workerId, keys, defaultZone, claimAhead, slots, now);
-        _roster = new Roster(workerId, labels);
+        _context = context;
+        _roster = new Roster(context.WorkerId, labels);
         _pending = new PendingFires(_context);
         _inFlight = new FiresInFlight(_context);
         _starts = new Starts(_context, _inFlight);

@@ -11,8 +11,8 @@ internal static class StartPatience
     private static readonly TimeSpan Least = TimeSpan.FromMilliseconds(500);
 
     /// <summary>
-    /// Splits starts into groups that are asked for together. A run whose job is due again soon has less time to start, and does not shorten
-    /// the time of the others.
+    /// Splits starts into groups that are asked for together. A run whose job is due again soon has less time to start, and does not
+    /// shorten the time of the others.
     /// </summary>
     public static IEnumerable<(IEnumerable<Fire> Together, TimeSpan Patience)> Group(IEnumerable<Fire> starting, Moment moment) =>
         from fire in starting

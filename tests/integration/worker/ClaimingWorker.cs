@@ -40,7 +40,8 @@ internal sealed class ClaimingWorker : IAsyncDisposable
             etcd, keys.Worker(id), ttl ?? TimeSpan.FromSeconds(30), () => id, _ => false, _ => Task.CompletedTask, () => false, log);
         _keeping = Sessions.RunAsync(_stop.Token);
         _fires = new Fires(
-            id, new Dictionary<string, string>(), keys, CronZone.Utc, TimeSpan.FromSeconds(1), slots, DateTimeOffset.UtcNow);
+            new FireContext(id, keys, CronZone.Utc, TimeSpan.FromSeconds(1), slots, DateTimeOffset.UtcNow),
+            new Dictionary<string, string>());
         _requests = new FireRequests(etcd, keys, id, log);
         _owed = new OwedEndings(keys, new RecordWriter(id, "host", TimeSpan.FromDays(30)), _endings.Writer, log);
         _deciding = RunAsync();

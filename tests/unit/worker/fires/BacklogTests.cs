@@ -23,7 +23,8 @@ public sealed class BacklogTests
 
         Assert.Equal(again, string.Join(' ', backlog.Again.Select(run => (run.PlanTime - Some.Now).TotalSeconds)));
         Assert.All(backlog.Again, run => Assert.Equal(RunSpec.Misfire, run.Trigger));
-        Assert.Equal((missed, Some.Now.AddSeconds(last), Some.Now), (backlog.Missed!.Count, backlog.Missed.Run.PlanTime, backlog.Missed.Since));
+        var found = backlog.Missed!;
+        Assert.Equal((missed, Some.Now.AddSeconds(last), Some.Now), (found.Count, found.Run.PlanTime, found.Since));
     }
 
     [Fact]

@@ -246,7 +246,7 @@ public sealed class FiresTests
     }
 
     private static Dts.Worker.Fires.Fires Make(int slots) =>
-        new("w1", new Dictionary<string, string>(), Some.Keys, CronZone.Utc, TimeSpan.FromSeconds(1), slots, Some.Now);
+        new(new FireContext("w1", Some.Keys, CronZone.Utc, TimeSpan.FromSeconds(1), slots, Some.Now), new Dictionary<string, string>());
 
     private void Put(Job job) => Take(new FireEvent.JobPut(JobName.Parse(job.Name), Some.Plan(job, 1), null));
 
