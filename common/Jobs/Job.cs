@@ -3,24 +3,24 @@ using System.Text.Json.Serialization;
 
 namespace Dts.Common.Jobs;
 
-/// <summary>A job as it stands in etcd. A job of name, command and cronExpr alone behaves as crontab's would.</summary>
+/// <summary>A job, as etcd has it. A job with only name, command and cronExpr behaves like a line of a crontab.</summary>
 /// <param name="TimeZone">IANA id; empty = the worker's default.</param>
 /// <param name="StartDeadlineSeconds">How late a fire may still start; after that it ends as missed.</param>
-/// <param name="TimeoutSeconds">How long a run may take; 0 = as long as it likes.</param>
-/// <param name="KillGraceSeconds">What a run has between SIGTERM and SIGKILL.</param>
-/// <param name="User">As whom the command runs, if the worker's setting runAs allows it; empty = the worker's own user.</param>
+/// <param name="TimeoutSeconds">How long a run may take; 0 = no limit.</param>
+/// <param name="KillGraceSeconds">The time between SIGTERM and SIGKILL.</param>
+/// <param name="User">The user that the command runs as, if the worker's setting runAs allows it; empty = the worker's jobUser.</param>
 /// <param name="Shell">The shell that gets the command with -c; empty = the worker's default.</param>
-/// <param name="Cwd">Where the command starts; empty = the worker's home.</param>
-/// <param name="MemoryMax">The most memory that a run may have, with all its processes; 0 = as much as there is.</param>
+/// <param name="Cwd">The folder that the command starts in; empty = the home of its user.</param>
+/// <param name="MemoryMax">The most memory that a run may have, with all its processes; 0 = no limit.</param>
 /// <param name="CpuMax">How many processor cores it may keep busy, such as 1.5; 0 = all.</param>
-/// <param name="PidsMax">How many processes and threads it may have at a time; 0 = as many as it likes.</param>
+/// <param name="PidsMax">How many processes and threads it may have at a time; 0 = no limit.</param>
 /// <param name="OutputLimitBytes">How much output a record keeps, head and tail; 0 = the worker's default.</param>
 /// <param name="RetentionDays">How long records are kept; 0 = the default of the log.</param>
 /// <param name="Secrets">Files of the worker's secrets folder that the command gets, by name.</param>
 /// <param name="Then">Jobs that run when a run of this one has succeeded.</param>
 /// <param name="OnFailure">Jobs that run when one has failed for good: failed, timedOut or lost, with no retry or rerun left.</param>
 /// <param name="Always">Jobs that run when one has ended in either way, or was killed.</param>
-/// <param name="Alert">Who is told when its runs go wrong, besides those that the masters' rules name; null = nobody.</param>
+/// <param name="Alert">An alert of its own, in addition to the masters' rules; null = none.</param>
 public sealed record Job(
     string Name,
     string Command,

@@ -4,7 +4,7 @@ using Dts.Common.Hosting;
 
 namespace Dts.Common.Jobs;
 
-/// <summary>How a planned fire ended.</summary>
+/// <summary>How a fire or a run ended.</summary>
 [JsonConverter(typeof(CamelCaseEnumConverter<RunStatus>))]
 public enum RunStatus
 {
@@ -16,7 +16,7 @@ public enum RunStatus
 
     Killed,
 
-    /// <summary>The job was deleted, paused or killed between claim and start.</summary>
+    /// <summary>The job was deleted, paused or killed before the start.</summary>
     Cancelled,
 
     /// <summary>An earlier run of the job was still in flight.</summary>
@@ -25,7 +25,7 @@ public enum RunStatus
     /// <summary>No worker could start it in time.</summary>
     Missed,
 
-    /// <summary>Its worker died.</summary>
+    /// <summary>Nobody followed it any more: its worker's session expired, or its holder died.</summary>
     Lost,
 }
 

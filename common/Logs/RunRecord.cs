@@ -4,7 +4,9 @@ using Dts.Common.Jobs;
 
 namespace Dts.Common.Logs;
 
-/// <summary>The record of one planned fire. The first eight members have the names and units of the original system.</summary>
+/// <summary>
+/// The record of a run, or of fires that did not become runs. The first eight members have the names and units of the original system.
+/// </summary>
 /// <param name="Err">Empty = success.</param>
 /// <param name="Output">stdout and stderr, interleaved as written.</param>
 /// <param name="PlanTime">Milliseconds since the epoch, like all times here; 0 = that never happened.</param>
