@@ -4,9 +4,9 @@ using Google.Protobuf;
 namespace Dts.Worker.Fires;
 
 /// <summary>
-/// The plan times between a job's cursor and a fire, which nobody claimed, and what becomes of each: it runs after all, or is missed.
+/// The plan times between a job's cursor and a fire that nobody claimed. Each runs after all, or is missed.
 /// </summary>
-/// <param name="Cursor">The cursor's value, to be compared with: whoever moves it accounts for what lies behind.</param>
+/// <param name="Cursor">The cursor's value, which the claim compares: the claim that moves the cursor accounts for the backlog.</param>
 /// <param name="Missed">One ending for all that do not run; null = there are none.</param>
 /// <param name="Again">Those that run after all, under the job's misfire policy.</param>
 internal sealed record Backlog(ByteString Cursor, OwedEnding? Missed, IReadOnlyList<RunSpec> Again)

@@ -3,16 +3,16 @@ using Mvccpb;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>Finds the plan times behind a fire that nobody claimed, so that its claim accounts for them.</summary>
+/// <summary>Finds earlier plan times of a fire's job that nobody claimed, so that the fire's claim accounts for them.</summary>
 internal sealed class BacklogFinder(FireContext context)
 {
     /// <returns>Null = there is none, or it cannot be read.</returns>
     public static Cursor? ReadCursor(KeyValue? pair) =>
         pair is not null && Cursor.TryParse(pair.Value.ToStringUtf8(), out var cursor) ? cursor : null;
 
-    /// <summary>Finds how far the cursor is behind the plan time before a fire.</summary>
+    /// <summary>Finds the plan times between the cursor and a fire.</summary>
     /// <param name="place">The cursor.</param>
-    /// <returns>Whether that is another distance than was known.</returns>
+    /// <returns>True if the fire has another backlog now.</returns>
     public bool Find(Fire fire, KeyValue? place)
     {
         if (place is null || ReadCursor(place) is not { } cursor || fire.Backlog?.Cursor == place.Value)
@@ -34,8 +34,8 @@ internal sealed class BacklogFinder(FireContext context)
             return true;
         }
 #endif
-        // The past of a job that was put by hand after its cursor is unknown. In mode all each worker accounts for its own fires;
-        // fires that no worker matches wait here.
+        // The past of a job that was put by hand after its cursor is unknown. For a mode-all fire that no worker matches, count only the
+        // fires that have waited here: the matching workers account for earlier ones by their own cursors.
         var isPastKnown = place.ModRevision >= fire.Plan.Revision && !(fire.NobodyMatches && fire.Plan.Mode == JobMode.All);
         var waitingFrom = fire.OwedSince.AddSeconds(-1);
         var after = isPastKnown || cursor.PlanTime > waitingFrom ? cursor.PlanTime : waitingFrom;

@@ -6,7 +6,7 @@ using Mvccpb;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>Decides what etcd is asked: many fires in one request, and a few requests at a time.</summary>
+/// <summary>Sends requests about fires to etcd: many fires in one request, and a few requests at a time.</summary>
 internal sealed class ClaimQueue(FireContext context, PendingFires pending, RunsInTheWay inTheWay, FiresInFlight inFlight)
 {
     private const int ClaimsInRequest = 60;
@@ -19,10 +19,10 @@ internal sealed class ClaimQueue(FireContext context, PendingFires pending, Runs
     private readonly ClaimTurns _turns = new(pending);
     private int _requests;
 
-    /// <summary>Whether etcd is asked about any fire.</summary>
+    /// <summary>Whether a request to etcd is under way.</summary>
     public bool IsAsking => _requests > 0;
 
-    /// <summary>Asks where a fire stands before anything else.</summary>
+    /// <summary>Reads the cursor, or the key in the queue, before the fire is claimed.</summary>
     public void Look(Fire fire)
     {
         fire.State = new FireState.ToLook();
@@ -39,8 +39,8 @@ internal sealed class ClaimQueue(FireContext context, PendingFires pending, Runs
     public void Recover(Fire fire, LeaseId session) => Ask(new FireRequest.Recover(fire, session));
 
     /// <summary>
-    /// Creates the cursor of a job that was put by hand, or of a worker that is new to a job in mode all. It begins now, just before this
-    /// fire.
+    /// Creates the cursor of a job that was put by hand, or of a worker that is new to a job in mode all. It begins at the plan time before
+    /// this fire.
     /// </summary>
     /// <param name="found">An unreadable cursor to replace; null = there is none.</param>
     public void CreateCursor(Fire fire, KeyValue? found)

@@ -3,11 +3,11 @@ using Dts.Common.Jobs;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>Finds out what a claim whose answer was lost has brought, from etcd's history.</summary>
+/// <summary>Finds out from etcd whether a claim whose answer was lost was granted.</summary>
 internal sealed class ClaimRecovery(EtcdClient etcd, Keys keys, string workerId, LeaseId session)
 {
     /// <summary>
-    /// The answer that was lost; null = no run is in flight by that claim (any more). What it owed without a run, another finds in etcd.
+    /// The answer that was lost; null = no run of that claim is in flight. An owed ending that the claim wrote is recorded by the reaper.
     /// </summary>
     /// <exception cref="EtcdException">Compacted: the history is gone.</exception>
     public async Task<ClaimAnswer.Mine?> FindAsync(Fire fire)

@@ -7,20 +7,21 @@ using Mvccpb;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>The claim: what is asked of etcd for a fire, and what its answer says.</summary>
+/// <summary>The transaction that claims or closes a fire, and the reading of its answer.</summary>
 /// <remarks>
 /// <code>
 /// if   the job is at the revision it was planned with, its cursor is before P and not before the plan time that precedes P,
 ///      and (overlap: forbid or replace) no run of it is in flight
 /// then read the job, put the cursor at P, put the run                                            -> mine
-/// else if all but the last hold and P has come: put the cursor at P, put what is owed, "skipped" -> closed by me
-/// else read cursor, job and the runs in flight                                                   -> somebody else's, changed, in the way
+/// else if only the last fails and P has come (overlap: forbid, planned fires):
+///      put the cursor at P, put an owed ending, skipped                                           -> closed
+/// else read cursor, job and the runs in flight                                                   -> another's, changed, or blocked
 /// </code>
-/// <para>When the cursor is further back, a claim over a backlog compares it with the value that was read, and puts with the rest what
-/// becomes of the plan times between: endings owed, runs queued. So the account is as durable as the claim, and made once.</para>
-/// <para>A run out of the queue is claimed alike: its key there, unchanged, stands for the cursor, and is deleted.</para>
-/// <para>All is compared with the state before the request (etcd evaluates a tree of transactions so), so one request carries many claims,
-/// but never two of one job. Around them stands the condition that our session is the one registered.</para>
+/// <para>If the cursor is further back, a claim over a backlog requires the cursor to be unchanged since it was read, and also puts the
+/// owed endings and queued runs of the plan times in between. So they are as durable as the claim, and are decided once.</para>
+/// <para>A run out of the queue is claimed in the same way: its unchanged key takes the place of the cursor, and is deleted.</para>
+/// <para>etcd evaluates all comparisons of a request against the state before it. So one request carries many claims, but never two of one
+/// job. All are under one condition: this worker's registration has its session's lease.</para>
 /// </remarks>
 internal sealed class ClaimTxn(Keys keys, string workerId, LeaseId session)
 {
@@ -35,7 +36,7 @@ internal sealed class ClaimTxn(Keys keys, string workerId, LeaseId session)
     /// </summary>
     public const int OperationsBesideOthers = 12;
 
-    private const int AccountedTwiceMax = 40; // What becomes of a backlog stands in both branches, which lie on one path.
+    private const int AccountedTwiceMax = 40; // Both branches put the backlog's keys, and etcd counts both: they lie on one path.
 
     /// <summary>How many operations the claim of a fire takes, at most.</summary>
     public static int CountOperations(Fire fire) =>
@@ -82,7 +83,7 @@ internal sealed class ClaimTxn(Keys keys, string workerId, LeaseId session)
         return skip with { Txn = claim.Else(Txn.Nested(skip.Txn)) };
     }
 
-    /// <summary>Takes a fire only to end it without a run.</summary>
+    /// <summary>Claims a fire to end it without a run.</summary>
     public Part Close(Fire fire, RunStatus status, string why, DateTimeOffset now)
     {
         var closing = Owe(fire.Run, status, why, now);
@@ -96,13 +97,13 @@ internal sealed class ClaimTxn(Keys keys, string workerId, LeaseId session)
             closing);
     }
 
-    /// <summary>Takes a fire of the past, whose backlog has it, too: all that is to be done is to account for it.</summary>
+    /// <summary>Claims a misfired fire, which starts nothing: its backlog includes it, and decides what becomes of it.</summary>
     public Part CloseMisfired(Fire fire) => new(
         Txn.If(StillOpen(fire))
             .Then([Take(fire, Cursor.Missed), Txn.Get(keys.Job(fire.Name)), .. Account(fire.Backlog, fire.Name)])
             .Else(LookAround(fire)));
 
-    /// <summary>Takes a run out of the queue whose job is gone, or cannot run.</summary>
+    /// <summary>Takes a run out of the queue and cancels it, because its job is gone or cannot run.</summary>
     public Part CloseUnplanned(Fire fire, string why, DateTimeOffset now)
     {
         var closing = Owe(fire.Run, RunStatus.Cancelled, why, now);
@@ -113,7 +114,7 @@ internal sealed class ClaimTxn(Keys keys, string workerId, LeaseId session)
             closing);
     }
 
-    /// <summary>Puts one queued run in the place of another: for each worker of a job in mode all.</summary>
+    /// <summary>Replaces a queued run of a job in mode all by one for each worker.</summary>
     public Part HandOver(Fire fire)
     {
         var queued = fire.HandTo.Select((worker, index) => Put(
@@ -124,8 +125,6 @@ internal sealed class ClaimTxn(Keys keys, string workerId, LeaseId session)
 
     private OwedEnding Owe(RunSpec run, RunStatus status, string why, DateTimeOffset now) => new(workerId, _session, run, status, why, now);
 
-    /// <summary>Reads one claim's answer.</summary>
-    /// <param name="revision">The request's revision.</param>
     public static ClaimAnswer Read(TxnResponse answer, long revision, LeaseId session) => answer switch
     {
         { Succeeded: true, Responses: [{ ResponseRange: { } job }, ..] } => new ClaimAnswer.Mine(job.Kvs[0], revision, session),
@@ -177,7 +176,7 @@ internal sealed class ClaimTxn(Keys keys, string workerId, LeaseId session)
     private IEnumerable<RequestOp> GiveUp(Fire fire, DateTimeOffset now) =>
         FollowUps.AfterGivenUp(fire.Name, fire.Run, fire.Plan.AfterFailure, now).Select(next => Put(next.Job, next.Run));
 
-    /// <summary>Sets this session in the ending, because the backlog may have been found without a session.</summary>
+    /// <summary>The keys that a backlog puts. The ending gets this session, because the backlog may have been found without one.</summary>
     private IEnumerable<RequestOp> Account(Backlog? backlog, JobName name) => backlog is null
         ? []
         : [

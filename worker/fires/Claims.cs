@@ -4,10 +4,10 @@ using Mvccpb;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>Claims fires ahead of their time, and decides by etcd's answers what becomes of each.</summary>
+/// <summary>Decides what to ask etcd about each fire, and what to do with the answer.</summary>
 /// <remarks>
-/// The first worker in rank claims at once. Each later one waits a little longer and looks at the cursor before it claims, so in the
-/// ordinary case one worker asks, once. A fire stays pending until its cursor has passed it or its deadline is over.
+/// The worker of rank 0 claims at once. Each later one waits a little longer and looks at the cursor before it claims, so usually one
+/// worker asks, once. A fire stays pending until its cursor has passed it or its deadline is over.
 /// </remarks>
 internal sealed class Claims(FireContext context, PendingFires pending, ClaimQueue queue, Starts starts, FiresInFlight inFlight)
 {
@@ -16,7 +16,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
 
     private readonly BacklogFinder _backlogs = new(context);
 
-    /// <summary>Forgets a fire that others have dealt with, unless those others may be we.</summary>
+    /// <summary>Forgets a fire, unless etcd is asked about it or a claim whose answer was lost may have made it ours.</summary>
     public void Drop(Fire? fire)
     {
         if (fire is { IsAsked: false, Doubt: Doubt.None })
@@ -105,7 +105,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         }
         else if (fire.Doubt != Doubt.None && fire.Next is not null)
         {
-            pending.GiveWay(fire); // We did not claim it, and the claim of the later fire behind it accounts for it.
+            pending.GiveWay(fire); // We did not claim it, and the claim of the next fire accounts for it.
         }
         else
         {
@@ -159,7 +159,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         }
         else if (answer.Job is null)
         {
-            fire.Plan = fire.Plan with { Revision = 0 }; // Which is what etcd says of a key that does not exist.
+            fire.Plan = fire.Plan with { Revision = 0 }; // As etcd reports it for a key that does not exist.
             fire.Unplanned = "its job is deleted";
             queue.Claim(fire);
         }
@@ -181,17 +181,17 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         }
         else
         {
-            pending.TryIn(fire, BetweenRanks); // It changed while the request was on its way.
+            pending.TryIn(fire, BetweenRanks); // Something changed after etcd had compared it.
         }
     }
 
     /// <summary>
-    /// Somebody has dealt with the fire: another worker, or this one by a claim whose answer was lost. By now the cursor may be further
-    /// than that claim put it: others skip the later fires of a job whose run is in flight. So the run itself is looked for.
+    /// The fire was claimed, by another worker or by this one with a claim whose answer was lost. A later skip may have moved the cursor,
+    /// which then no longer shows whose claim it was. So this looks for the run instead.
     /// </summary>
     private void Leave(Fire fire)
     {
-        // A run of ours that is not known here by now has either never been known, or its key is gone already.
+        // A run that is not in flight here was never known here, or has ended and its key is gone. So a recovered run starts once.
         if (fire.Doubt != Doubt.None && !inFlight.Has(fire.Name, fire.RunId) && context.Moment.Session is { } session)
         {
             queue.Recover(fire, session);
@@ -203,7 +203,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
     }
 
     /// <summary>
-    /// The job was put since the fire was planned. If it still fires at this time, or was requested, the claim uses the new definition.
+    /// The job was saved since the fire was planned. If it still fires at this time, or was requested, the claim uses the new definition.
     /// </summary>
     private void Replan(Fire fire, KeyValue pair)
     {

@@ -31,7 +31,7 @@ internal sealed class Fire(JobName name, RunSpec run, JobPlan plan, int rank) : 
     /// <summary>No live worker may run it. It is here only so that it is recorded as missed after its deadline.</summary>
     public bool NobodyMatches { get; init; }
 
-    /// <summary>It was found long after its time. The misfire policy says what becomes of it.</summary>
+    /// <summary>It was found long after its time, so the misfire policy decides it.</summary>
     public bool IsMisfire { get; init; }
 
     /// <summary>The workers that a queued run of a job in mode all is handed to; empty = this worker claims it.</summary>
@@ -40,7 +40,7 @@ internal sealed class Fire(JobName name, RunSpec run, JobPlan plan, int rank) : 
     /// <summary>The earliest plan time that this fire accounts for: a later fire may have pushed an earlier one out of its place.</summary>
     public DateTimeOffset OwedSince { get; set; } = run.PlanTime;
 
-    /// <summary>How late it may start. If nobody may run it, when that is recorded.</summary>
+    /// <summary>The latest time to start it. If no worker matches, it is recorded as missed then.</summary>
     public DateTimeOffset Deadline => (NobodyMatches && !IsQueued ? OwedSince : Run.NotBefore) + Plan.StartDeadline;
 
     public FireState State { get; set; } = new FireState.New();
@@ -59,13 +59,12 @@ internal sealed class Fire(JobName name, RunSpec run, JobPlan plan, int rank) : 
 
     public Doubt Doubt { get; set; }
 
-    /// <summary>What the attempts to claim it have met so far.</summary>
+    /// <summary>The hindrances that attempts to claim it have met.</summary>
     public Hindrances Met { get; set; }
 
     /// <summary>The key of the run whose end was requested (overlap: replace).</summary>
     public string? Replaces { get; set; }
 
-    /// <summary>etcd is asked about it.</summary>
     public bool IsAsked => State is FireState.Asking;
 
     /// <summary>Whether its claim would start a run here, and not close the fire or hand it on.</summary>

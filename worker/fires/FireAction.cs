@@ -6,7 +6,7 @@ using Mvccpb;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>What <see cref="FireLoop"/> is to do, in this order.</summary>
+/// <summary>An action that <see cref="FireLoop"/> performs, in the order of the list.</summary>
 internal abstract record FireAction
 {
     private FireAction()
@@ -19,7 +19,7 @@ internal abstract record FireAction
     /// <summary>Ask etcd to end the run that a fire replaces.</summary>
     public sealed record RequestEnd(Fire Fire, TxnRequest Txn) : FireAction;
 
-    /// <summary>Do all that can be done for starts before their time, and report <see cref="FireEvent.Prepared"/> at once.</summary>
+    /// <summary>Prepare commands before their start, and report <see cref="FireEvent.Prepared"/> at once.</summary>
     public sealed record Prepare(IReadOnlyList<Run> Runs) : FireAction;
 
     /// <summary>Start prepared commands together.</summary>
@@ -71,7 +71,6 @@ internal abstract record FireRequest(IReadOnlyList<Fire> Fires)
             [new ClaimAnswer.Looked(answer.Responses[^1].ResponseRange.Kvs.FirstOrDefault())];
     }
 
-    /// <summary>Claims fires.</summary>
     public sealed record Claim(IReadOnlyList<Fire> Fires, TxnRequest Txn, LeaseId Session) : OfTxn(Fires, Txn, IsRepeatable: false)
     {
         public override IReadOnlyList<ClaimAnswer> Read(TxnResponse answer) => answer.Succeeded
@@ -79,6 +78,6 @@ internal abstract record FireRequest(IReadOnlyList<Fire> Fires)
             : [.. Fires.Select(_ => new ClaimAnswer.Failed(MayBeDone: false))];
     }
 
-    /// <summary>Finds out what a claim whose answer was lost has brought; see <see cref="ClaimRecovery"/>.</summary>
+    /// <summary>Finds out whether a claim whose answer was lost was granted; see <see cref="ClaimRecovery"/>.</summary>
     public sealed record Recover(Fire Fire, LeaseId Session) : FireRequest([Fire]);
 }

@@ -42,7 +42,7 @@ internal sealed class FireContext(string workerId, Keys keys, CronZone defaultZo
     public TimerWheel<ITimed>.Entry RingAt(DateTimeOffset time, ITimed timed) => Wheel.Add(time.ToUnixTimeMilliseconds(), timed);
 }
 
-/// <summary>How many commands this worker may run at a time, and how many slots are spoken for.</summary>
+/// <summary>How many commands this worker may run at a time, and how many slots are in use or reserved.</summary>
 internal sealed class SlotCount(int total)
 {
     /// <summary>May fall below the number taken. Those go on, and no slot is free until enough of them have ended.</summary>

@@ -4,7 +4,7 @@ using Dts.Worker.Runs;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>Something that happened and may change what becomes of a fire: the one inbox of <see cref="FireLoop"/>.</summary>
+/// <summary>An event that may affect a fire; <see cref="FireLoop"/> reads all of them from one inbox.</summary>
 internal abstract record FireEvent
 {
     private FireEvent()
@@ -39,7 +39,7 @@ internal abstract record FireEvent
 
     public sealed record WorkerLeft(string Id) : FireEvent;
 
-    /// <summary>A worker claims nothing new from now on, or is taken back.</summary>
+    /// <summary>A worker was drained, so it claims nothing new, or undrained.</summary>
     public sealed record Drained(string Id, bool IsOn) : FireEvent;
 
     /// <summary>This worker has new labels and a new number of slots.</summary>
@@ -55,29 +55,29 @@ internal abstract record FireEvent
     /// <summary>The request to end the run that a fire replaces did not reach etcd.</summary>
     public sealed record EndNotRequested(Fire Fire) : FireEvent;
 
-    /// <summary>A process of this worker before this one left a running command.</summary>
+    /// <summary>An earlier process of this worker left a running command.</summary>
     public sealed record Adopted(Run Run, DateTimeOffset StartedAt) : FireEvent;
 
     /// <summary>The commands of runs are ready to start, or cannot be started on this host.</summary>
     public sealed record Prepared(IReadOnlyList<Preparation> Runs) : FireEvent;
 
-    /// <summary>A command was started, or its start failed, which its ending says.</summary>
+    /// <summary>A command was started, or its start failed; then its ending says why.</summary>
     public sealed record Started(Run Run, RunningCommand Command) : FireEvent;
 
     /// <summary>A command has ended and its record is on its way.</summary>
     /// <param name="Ran">For how long.</param>
     public sealed record Ended(Run Run, TimeSpan Ran) : FireEvent;
 
-    /// <summary>The completion of a run stands in etcd.</summary>
+    /// <summary>etcd has the completion of a run.</summary>
     public sealed record Completed(Run Run) : FireEvent;
 
     /// <summary>The worker stops: no new claims. Claims under way are awaited, and claimed runs still start.</summary>
     public sealed record Stopping : FireEvent;
 
-    /// <summary>Claimed runs that have not started by now never will.</summary>
+    /// <summary>Claimed runs that have not started by now do not start.</summary>
     public sealed record StartNothingMore(string Why) : FireEvent;
 
-    /// <summary>Asks how the loop stands; an answer proves that it turns.</summary>
+    /// <summary>Asks for the loop's figures. An answer proves that the loop runs.</summary>
     public sealed record Probe(TaskCompletionSource<FireFigures> Answer) : FireEvent;
 
     /// <summary>Time has passed, or the clock was stepped.</summary>
@@ -87,13 +87,10 @@ internal abstract record FireEvent
 /// <param name="Refusal">Why the command cannot be started on this host; null = it is ready.</param>
 internal readonly record struct Preparation(Run Run, string? Refusal);
 
-/// <param name="Jobs">How many jobs are known.</param>
-/// <param name="Running">How many commands run.</param>
-/// <param name="Slots">How many may run.</param>
 /// <param name="LagMs">How late the last command started; null = none has yet.</param>
 internal readonly record struct FireFigures(int Jobs, int Running, int Slots, double? LagMs);
 
-/// <summary>What a decision may depend on besides the event.</summary>
+/// <summary>The inputs of a decision besides the event.</summary>
 /// <param name="Now">The wall clock.</param>
 /// <param name="Session">The lease of this worker's session; null = it has none.</param>
 /// <param name="HoldsFor">How long nobody can have declared the session over; zero or less = it is in doubt.</param>

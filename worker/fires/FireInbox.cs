@@ -12,19 +12,19 @@ internal sealed class FireInbox
 
     private readonly ConcurrentQueue<FireEvent> _posted = new();
 
-    /// <summary>For what may wait while there is no room.</summary>
+    /// <summary>For events that can wait until there is room.</summary>
     public ChannelWriter<FireEvent> Writer => _channel.Writer;
 
     public ChannelReader<FireEvent> Reader => _channel.Reader;
 
-    /// <summary>For what must not wait: answers and endings, of which there are few at a time. There is always room.</summary>
+    /// <summary>Adds an answer or an ending. It never waits: there are few of them at a time.</summary>
     public void Post(FireEvent happened)
     {
         _posted.Enqueue(happened);
         Wake();
     }
 
-    /// <summary>Has the loop look at the time. When the channel is full, the loop still has to come by.</summary>
+    /// <summary>Makes the loop look at the time. If the channel is full, the loop will do so anyway.</summary>
     public void Wake() => _channel.Writer.TryWrite(new FireEvent.Tick());
 
     public bool TryTakePosted([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out FireEvent? posted) => _posted.TryDequeue(out posted);

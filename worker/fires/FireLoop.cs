@@ -18,8 +18,8 @@ internal sealed class FireLoop(
     public int Slots => fires.Slots.Offered;
 
     /// <summary>
-    /// Runs until the inbox is completed. Then claimed runs still start, and running commands are left to the next process, or get the
-    /// drain timeout.
+    /// Runs until the inbox is completed. Claimed runs still start then. Running commands are left to the next process, or get the drain
+    /// timeout.
     /// </summary>
     public async Task RunAsync()
     {
@@ -153,7 +153,6 @@ internal sealed class FireLoop(
 }
 
 /// <summary>What the loop needs of the process around it.</summary>
-/// <param name="Moment">The present moment.</param>
-/// <param name="Ready">Is told how many jobs there are when all are known.</param>
+/// <param name="Ready">Called with the number of jobs when all are known.</param>
 internal sealed record FireLoopContext(
     Func<Moment> Moment, Action<int> Ready, TimeSpan DrainTimeout, TimeProvider Time, ILogger Log);

@@ -9,10 +9,10 @@ namespace Dts.Worker.Fires;
 /// stall, an outage or a step of the clock only the latest of the plan times that passed becomes a fire. Its claim accounts for the others.
 /// </remarks>
 /// <param name="due">Takes each fire.</param>
-/// <param name="drop">Forgets the fire of a queued run: it has left the queue, or its claim has changed.</param>
+/// <param name="drop">Forgets the fire of a queued run: it has left the queue, or who may claim it has changed.</param>
 internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire> due, Action<JobName, string> drop)
 {
-    // A fire found later than this was due while no worker was there to start it, so the misfire policy decides. Below it, it is only late.
+    // A fire found later than this was due while no worker could start it, so the misfire policy decides. A fire found sooner is only late.
     private static readonly TimeSpan LateAtMost = TimeSpan.FromSeconds(10);
 
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
@@ -21,7 +21,6 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
     private readonly Dictionary<(JobName Name, string RunId), Requested> _requested = [];
     private bool _isListed;
 
-    /// <summary>How many jobs are known.</summary>
     public int Count => _planned.Count;
 
     public void Listed()
@@ -30,13 +29,13 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
         context.Do(new FireAction.AnnounceReady(_planned.Count));
     }
 
-    /// <returns>False = the job is paused: what is pending of it is to be cancelled.</returns>
+    /// <returns>False = the job is paused, and its pending fire is to be cancelled.</returns>
     public bool Put(JobName name, JobPlan plan, DateTimeOffset? dealtWithUntil)
     {
         var handedOn = Remove(name)?.HandedOn ?? DateTimeOffset.MinValue;
         if (plan.IsPaused)
         {
-            _planned[name] = new Planned(name, plan); // A job that is resumed within a moment is planned from the start.
+            _planned[name] = new Planned(name, plan); // Without HandedOn: a job that is resumed soon is planned from the present.
             return false;
         }
 
@@ -82,7 +81,7 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
     }
 
     /// <summary>
-    /// The clock was stepped back: plans times that will come again a second time. The cursors in etcd tell which of them are new.
+    /// The clock was stepped back: plans again the times that will come again. The cursors in etcd tell which of them are new.
     /// </summary>
     public void PlanAgain()
     {
@@ -130,7 +129,7 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
         var plan = _planned.GetValueOrDefault(name)?.Plan;
         if (!_isListed || (plan is null && now < run.NotBefore + LateAtMost))
         {
-            return; // Its job may be on its way.
+            return; // Its job may not have arrived yet.
         }
 
         var candidates = plan is null ? [] : roster.Candidates(run, plan.Target);
@@ -178,10 +177,10 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
     }
 
     /// <summary>
-    /// Makes a plan time a fire. A worker that may not run it leaves it to those that may. When there are none, all workers see to it that
-    /// it is recorded.
+    /// Makes a fire of a plan time. A worker that may not run it leaves it to those that may. If there are none, all workers try to close
+    /// it as missed.
     /// </summary>
-    /// <param name="since">The first of the plan times that passed unseen.</param>
+    /// <param name="since">The first plan time that this fire stands for: earlier ones that passed meanwhile make no fire.</param>
     private void HandOn(JobName name, JobPlan plan, DateTimeOffset planTime, DateTimeOffset since)
     {
         var candidates = roster.Matching(plan.Target);
@@ -224,7 +223,6 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
         public TimerWheel<ITimed>.Entry? Timer { get; set; }
     }
 
-    /// <summary>A run in the queue.</summary>
     internal sealed class Requested(JobName name, RunSpec run, long revision) : ITimed
     {
         public JobName Name { get; } = name;
@@ -233,7 +231,7 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
 
         public long Revision { get; } = revision;
 
-        /// <summary>With what its fire was made; null = it was not.</summary>
+        /// <summary>The inputs its fire was made from; null = no fire was made.</summary>
         public Situation? Situation { get; set; }
 
         public TimerWheel<ITimed>.Entry? Timer { get; set; }

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>Asks etcd what <see cref="Fires"/> wants to know.</summary>
+/// <summary>Sends the requests of <see cref="Fires"/> to etcd.</summary>
 internal sealed class FireRequests(EtcdClient etcd, Keys keys, string workerId, ILogger log)
 {
     public async Task<FireEvent.Answered> AskAsync(FireRequest request)
@@ -27,7 +27,7 @@ internal sealed class FireRequests(EtcdClient etcd, Keys keys, string workerId, 
         }
     }
 
-    /// <summary>False = etcd did not do it, as far as can be known.</summary>
+    /// <summary>False = the request failed, and it is unknown whether etcd carried it out.</summary>
     public async Task<bool> TryAsync(TxnRequest txn)
     {
         try
@@ -55,7 +55,7 @@ internal sealed class FireRequests(EtcdClient etcd, Keys keys, string workerId, 
                     MayBeDone: failure.Error == EtcdError.Unavailable, IsRefused: failure.Error == EtcdError.Refused);
             case FireRequest.Recover:
                 return failure.Error == EtcdError.Compacted
-                    ? new ClaimAnswer.Gone() // Its run is reaped with the session.
+                    ? new ClaimAnswer.Gone() // If it has a run, the worker ends it as lost within a minute or two (Settlement).
                     : new ClaimAnswer.Failed(MayBeDone: true);
             default:
                 return new ClaimAnswer.Failed(MayBeDone: false);

@@ -11,7 +11,7 @@ internal abstract record FireState
     {
     }
 
-    /// <summary>It is not dealt with yet.</summary>
+    /// <summary>No step has been taken yet.</summary>
     public sealed record New : FireState;
 
     /// <summary>It waits behind an earlier fire of its job's schedule.</summary>
@@ -56,14 +56,14 @@ internal abstract record FireState
     /// <summary>Its run has ended; etcd does not say so yet.</summary>
     public sealed record Ended(Run Run) : OfRun(Run);
 
-    /// <summary>It is settled, or another worker's business.</summary>
+    /// <summary>It is decided here, or left to other workers.</summary>
     public sealed record Over : FireState;
 }
 
-/// <summary>What waits in the wheel: the schedule of a job, a requested run, or a fire.</summary>
+/// <summary>An entry of the timer wheel: a job's schedule, a requested run, or a fire.</summary>
 internal interface ITimed;
 
-/// <summary>What is known of a claim whose answer was lost.</summary>
+/// <summary>How much is known about a claim whose answer was lost.</summary>
 internal enum Doubt
 {
     /// <summary>No answer was lost.</summary>

@@ -43,14 +43,13 @@ internal sealed class Fires
 
     public SlotCount Slots => _context.Slots;
 
-    /// <summary>How many jobs are known.</summary>
     public int Jobs => _plans.Count;
 
-    /// <summary>Whether etcd is asked about any fire.</summary>
+    /// <summary>Whether a request to etcd is under way.</summary>
     public bool IsAsking => _queue.IsAsking;
 
-    /// <summary>Takes one event, and then all whose time has come.</summary>
-    /// <returns>What is to be done, in order.</returns>
+    /// <summary>Takes one event, and then handles every timer that is due.</summary>
+    /// <returns>The actions to perform, in order.</returns>
     public IReadOnlyList<FireAction> Take(FireEvent happened, Moment moment)
     {
         var before = _context.Now;
@@ -179,7 +178,7 @@ internal sealed class Fires
 
     private void TakeStepBack()
     {
-        _context.Wheel.Advance(_context.Now.ToUnixTimeMilliseconds(), _due); // What waits goes on waiting for its time.
+        _context.Wheel.Advance(_context.Now.ToUnixTimeMilliseconds(), _due); // Timers keep their times.
         _plans.PlanAgain();
         _pending.ForgetOfTheFuture();
         _starts.RingAll();
@@ -226,7 +225,7 @@ internal sealed class Fires
         _starts.Cancel(name, runId: "", revision, why);
     }
 
-    /// <summary>A worker may have become one that can run what no worker could.</summary>
+    /// <summary>Leaves fires that no worker matched to a worker that may match them now.</summary>
     private void LeaveTo(string worker)
     {
         if (_roster.LabelsOf(worker) is { } labels)

@@ -3,7 +3,7 @@ using Dts.Worker.Runs;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>The fires of this worker that have become runs, until their completion stands in etcd.</summary>
+/// <summary>The fires of this worker that have become runs, until etcd has their completion.</summary>
 internal sealed class FiresInFlight(FireContext context)
 {
     private readonly Dictionary<(JobName, string), Fire> _runs = [];

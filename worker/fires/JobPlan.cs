@@ -4,7 +4,6 @@ using Dts.Common.Jobs;
 namespace Dts.Worker.Fires;
 
 /// <summary>The part of a job that planning needs; the answer to a claim brings the whole definition.</summary>
-/// <param name="Revision">The revision of the job's definition.</param>
 /// <param name="AfterFailure">The jobs that run when a run has failed for good.</param>
 /// <param name="IsPaused">The job has no plan times now, but may be run by hand or as a dependent.</param>
 internal sealed record JobPlan(
@@ -23,7 +22,6 @@ internal sealed record JobPlan(
     /// <summary>Stands for the plan of a job that is not known.</summary>
     public static readonly JobPlan Unknown = Of(
         new Job("-", "-", "@yearly"), new JobSchedule(CronExpression.Parse("@yearly"), CronZone.Utc), revision: 0);
-
 
     public static JobPlan Of(Job job, JobSchedule schedule, long revision) => new(
         schedule,

@@ -2,11 +2,11 @@ using Dts.Common.Jobs;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>The fires that are not settled yet, and when each is tried next.</summary>
+/// <summary>The fires that are not decided yet, and when each is tried next.</summary>
 /// <remarks>
-/// Of one job's schedule one fire is pending, and later ones wait behind it. It keeps its place until it is settled or the time of the next
-/// one has come; then the claim of the next one accounts for both. Only a fire that may be ours without our knowing (its answer was lost)
-/// stays until that is found out. A run out of the queue has a place of its own until it is settled.
+/// Of each job's schedule one fire is pending, and later ones wait behind it. It keeps its place until it is decided or the time of the
+/// next one has come; then the claim of the next one accounts for both. Only a fire whose claim may have been granted (its answer was lost)
+/// stays until that is known. A run out of the queue has a place of its own until it is decided.
 /// </remarks>
 internal sealed class PendingFires(FireContext context)
 {
@@ -72,7 +72,7 @@ internal sealed class PendingFires(FireContext context)
         }
     }
 
-    /// <summary>The fire is settled, or another worker's business.</summary>
+    /// <summary>The fire is decided, or left to other workers.</summary>
     public void Forget(Fire fire)
     {
         Leave(fire);
@@ -165,7 +165,7 @@ internal sealed class PendingFires(FireContext context)
     }
 
     /// <summary>
-    /// The clock was stepped back: what is far ahead now is planned again when its time comes. A fire that may be ours is tried now.
+    /// The clock was stepped back: forgets fires that are far ahead now, and are planned again later. A fire that may be ours is tried now.
     /// </summary>
     public void ForgetOfTheFuture()
     {

@@ -3,14 +3,14 @@ using Dts.Common.Jobs;
 namespace Dts.Worker.Fires;
 
 /// <summary>
-/// Who tries a fire first: the live workers in the order of a hash of job, plan time and worker, so that load spreads and no clock wins.
+/// Orders the live workers by a hash of job, plan time and worker. So load is spread, and a fast clock does not win every fire.
 /// </summary>
 /// <remarks>
 /// Rendezvous hashing (Thaler and Ravishankar, 1998): when a worker goes, only its own fires move. All workers must compute the same.
 /// </remarks>
 internal static class Ranking
 {
-    /// <summary>The place of a worker among those that live, itself included; 0 is the first.</summary>
+    /// <summary>The rank of a worker among the live ones, itself included; 0 is the first.</summary>
     public static int RankOf(string me, IReadOnlyCollection<string> workers, JobName job, DateTimeOffset planTime)
     {
         var mine = Score(me, job, planTime);

@@ -2,8 +2,8 @@ using Dts.Common.Jobs;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>The live workers, and who of them may run a job.</summary>
-/// <remarks>Not thread-safe. The scheduler's loop owns it. This worker is always on it: it would not ask otherwise.</remarks>
+/// <summary>The live workers, and which of them may run a job.</summary>
+/// <remarks>Not thread-safe. <see cref="Fires"/> owns it. This worker is always in it.</remarks>
 internal sealed class Roster(string me, IReadOnlyDictionary<string, string> myLabels)
 {
     private readonly Dictionary<string, IReadOnlyDictionary<string, string>> _labels = new() { [me] = myLabels };
@@ -24,7 +24,7 @@ internal sealed class Roster(string me, IReadOnlyDictionary<string, string> myLa
         return true;
     }
 
-    /// <summary>This worker's own labels are others from now on.</summary>
+    /// <summary>Replaces this worker's own labels.</summary>
     public void Relabel(IReadOnlyDictionary<string, string> labels) => _labels[me] = labels;
 
     public void Remove(string id)
@@ -35,11 +35,11 @@ internal sealed class Roster(string me, IReadOnlyDictionary<string, string> myLa
         }
     }
 
-    /// <summary>A worker runs nothing from now on, be it there or not; or it is taken back.</summary>
-    /// <returns>True when it was otherwise before.</returns>
+    /// <summary>Marks a worker, live or not, as drained, or removes the mark.</summary>
+    /// <returns>True if that changed something.</returns>
     public bool Drain(string id, bool isOn) => isOn ? _drained.Add(id) : _drained.Remove(id);
 
-    /// <summary>The labels of a worker that may run jobs; null = it is not there, or drained.</summary>
+    /// <summary>The labels of a worker that may run jobs; null = it is not live, or drained.</summary>
     public IReadOnlyDictionary<string, string>? LabelsOf(string id) => _drained.Contains(id) ? null : _labels.GetValueOrDefault(id);
 
     /// <summary>The live workers that a target names, without those that are drained.</summary>

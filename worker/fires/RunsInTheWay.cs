@@ -3,7 +3,7 @@ using Dts.Common.Jobs;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>What a fire does when runs of its job are going on: it waits for them, or ends them.</summary>
+/// <summary>Makes a fire wait for running runs of its job, or end them.</summary>
 internal sealed class RunsInTheWay(FireContext context, PendingFires pending, Starts starts, FiresInFlight inFlight)
 {
     private static readonly TimeSpan ShortlyBefore = TimeSpan.FromMilliseconds(50);

@@ -6,7 +6,7 @@ namespace Dts.Worker.Fires;
 /// <summary>How long the starts of commands may take. A command that has not started by then never does.</summary>
 internal static class StartPatience
 {
-    // The time in which a missed start is noticed and recorded, and the key of its run is deleted from etcd.
+    // Enough time to notice and record a missed start, and to delete its run from etcd.
     private static readonly TimeSpan EndsBeforeNext = TimeSpan.FromMilliseconds(400);
     private static readonly TimeSpan Least = TimeSpan.FromMilliseconds(500);
 

@@ -3,7 +3,7 @@ using Dts.Worker.Runs;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>Claimed runs: they start at their time if a slot is free and the session holds, and end when somebody asks for it.</summary>
+/// <summary>Decides when claimed runs start, and which are cancelled or end without a start.</summary>
 internal sealed class Starts(FireContext context, FiresInFlight inFlight)
 {
     private static readonly TimeSpan InDoubtPause = TimeSpan.FromMilliseconds(100);
@@ -22,7 +22,7 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight)
         _toPrepare.Add(run);
     }
 
-    /// <summary>Has what was claimed prepared, all in one.</summary>
+    /// <summary>Has all runs prepared that were claimed since the last call.</summary>
     public void Prepare()
     {
         if (_toPrepare.Count > 0)
@@ -76,7 +76,9 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight)
         }
     }
 
-    /// <summary>The clock was stepped back. Runs that were about to start do, or their jobs would wait until then again.</summary>
+    /// <summary>
+    /// The clock was stepped back: claimed runs start now. If they waited for their time again, they would block their jobs until then.
+    /// </summary>
     public void RingAll()
     {
         foreach (var fire in inFlight.All)
@@ -148,7 +150,7 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight)
         }
     }
 
-    /// <summary>Ends the runs of a job that another fire of it replaces.</summary>
+    /// <summary>Kills the runs of a job that another fire of the job replaces.</summary>
     public void Replace(JobName name, string reason)
     {
         foreach (var fire in inFlight.OfJob(name))
@@ -160,7 +162,7 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight)
         }
     }
 
-    /// <summary>etcd has other data. Revisions of its former data cannot be compared with those of claims to come.</summary>
+    /// <summary>For a restored or wiped etcd: its revisions cannot be compared with those noted before.</summary>
     public void ForgetCancellations() => _cancellations.Clear();
 
     /// <summary>Cancels all claimed runs that have not started, and those that are claimed from now on.</summary>
@@ -193,7 +195,7 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight)
 #endif
         if (!context.Moment.SessionHolds)
         {
-            // Others may have declared it lost by now. It starts when etcd says that they have not.
+            // Others may have ended it as lost by now. It starts if etcd confirms the session.
             context.Wheel.Cancel(ready.Deadline);
             _ready.Remove(fire);
             fire.State = new FireState.Claimed(ready.Run, context.RingAt(context.Now + InDoubtPause, fire));

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker.Watches;
 
-/// <summary>Turns what changes in etcd into messages for the scheduler: jobs, the queue, kill requests, workers, drains.</summary>
+/// <summary>Turns changes in etcd (jobs, the queue, kill requests, workers, drains) into events for <see cref="FireLoop"/>.</summary>
 /// <param name="left">Tells the reaper that a worker has left, so that it looks at the worker's runs.</param>
 internal sealed class JobWatch(
     EtcdClient etcd,
@@ -39,7 +39,7 @@ internal sealed class JobWatch(
 
     private async Task WatchJobsAsync(CancellationToken stop)
     {
-        await Task.WhenAll(_workersListed.Task, _drainsListed.Task); // Who runs a job, and in which shard, is told by who is there.
+        await Task.WhenAll(_workersListed.Task, _drainsListed.Task); // The live workers decide who runs a job, and in which shard.
         var cursors = await LoadCursorsAsync(stop);
         await foreach (var batch in new Watch(etcd, keys.Jobs).ReadAsync(stop))
         {
@@ -62,7 +62,7 @@ internal sealed class JobWatch(
     {
         await foreach (var batch in new Watch(etcd, keys.AllFired).ReadAsync(stop))
         {
-            return ChangeReader.ReadCursors(batch.Changes); // The first batch is the whole table; claims bring the cursors from here on.
+            return ChangeReader.ReadCursors(batch.Changes); // The first batch is the whole table. Later on, claims read cursors.
         }
 
         return [];
@@ -91,7 +91,7 @@ internal sealed class JobWatch(
         }
     }
 
-    /// <summary>Each watch finds it out by itself, and may deliver changes of the former data until then.</summary>
+    /// <summary>Each watch notices a restored or wiped etcd by itself, and may deliver changes of the former data until then.</summary>
     private async Task TellOtherDataAsync(ChangeBatch batch)
     {
         if (batch.IsOtherData)
