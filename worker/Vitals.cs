@@ -5,13 +5,13 @@ using Dts.Worker.Sessions;
 
 namespace Dts.Worker;
 
-/// <summary>The state of this worker for systemd, and the proof that its loop turns.</summary>
+/// <summary>The state of this worker for systemd, and the proof that its loop runs.</summary>
 internal sealed class Vitals(FireInbox inbox, SessionKeeper sessions, Spool spool, RefusedRecords refused)
 {
     private FireFigures _last;
 
     /// <summary>
-    /// Asks the loop how it stands, and waits for the answer. A worker that is stopping has nothing to prove: its loop ends, or
+    /// Asks the loop for its figures, and waits for the answer. A worker that is stopping has nothing to prove: its loop ends, or
     /// systemd's TimeoutStopSec ends it.
     /// </summary>
     public async Task ProveAsync(CancellationToken cancel)

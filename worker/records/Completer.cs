@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 namespace Dts.Worker.Records;
 
 /// <summary>
-/// Deletes recorded endings from etcd, many in one transaction: runs, together with queueing what follows from them, and owed endings.
+/// Deletes runs and owed endings from etcd once they are recorded, many in one transaction, which also queues the runs' follow-ups.
 /// </summary>
 /// <param name="agreedTime">The time by the clocks of all workers. Retries and dependent runs become due from it.</param>
 internal sealed class Completer(
@@ -43,7 +43,7 @@ internal sealed class Completer(
                 _waiting.Add(ending with { Record = ending.Record with { Output = "" } }); // The spool has the output.
             }
 
-            // etcd refuses a request that puts and deletes one key, as an ending that is owed and recorded soon after would.
+            // etcd refuses a request that puts and deletes one key. Two endings of one run would: first owed, then recorded.
             var together = _waiting.Take(AtOnce).DistinctBy(ending => ending.Record.Id).ToList();
             var startedAt = time.GetTimestamp();
             if (await TryCompleteAsync([.. together]))
@@ -110,7 +110,7 @@ internal sealed class Completer(
         }
     }
 
-    /// <summary>False = the key is still this worker's, at another revision: the run was taken along to a new session meanwhile.</summary>
+    /// <summary>False = the key is still this worker's, at another revision: the run was moved to a new session meanwhile.</summary>
     private bool IsSettled(Ending ending, ResponseOp answer, IReadOnlyList<(JobName Job, RunSpec Run)> next)
     {
         if (ending.Run is not { } run)

@@ -7,7 +7,7 @@ using Etcdserverpb;
 
 namespace Dts.Worker.Records;
 
-/// <summary>The completion of what is recorded: what is asked of etcd, and what its answer says. Without I/O.</summary>
+/// <summary>The transactions that complete recorded endings, and the reading of their answers. Without I/O.</summary>
 internal sealed class CompletionTxn(Keys keys, string workerId)
 {
     /// <param name="chance">From 0 to below 1, for the jitter of a retry.</param>
@@ -35,7 +35,7 @@ internal sealed class CompletionTxn(Keys keys, string workerId)
         return Txn.Nested(Txn.If(Txn.Unchanged(key, run.HeldAt)).Then([Txn.Delete(key), .. owed, .. queued]).Else(Txn.Get(key)));
     }
 
-    /// <summary>False = the run is still this worker's, but was taken along to a new session meanwhile: it is completed again.</summary>
+    /// <summary>False = the run is still this worker's, but was moved to a new session meanwhile: it is completed again.</summary>
     public bool IsSettled(Run run, TxnResponse answer)
     {
         if (!answer.Succeeded

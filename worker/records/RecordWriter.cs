@@ -6,7 +6,7 @@ using Dts.Worker.Runs;
 
 namespace Dts.Worker.Records;
 
-/// <summary>Makes the records of this worker, by a method for each way in which a planned fire ends.</summary>
+/// <summary>Makes the records of this worker, with a method for each way in which a fire ends.</summary>
 internal sealed class RecordWriter(string workerId, string host, TimeSpan retention)
 {
     private const int RetentionDaysMax = 36_500; // A job that was put with etcdctl may have any number.

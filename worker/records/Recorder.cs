@@ -20,7 +20,7 @@ internal sealed class Recorder(
 {
     private const int AtOnce = 256;
     private const int WaitingMax = 10_000; // Beyond this, ended runs keep their slots.
-    private const int OutputKeptMax = 256; // So many endings wait with their outputs; the outputs of later ones are shortened.
+    private const int OutputKeptMax = 256; // How many endings wait with their outputs; the outputs of later ones are shortened.
     private const long OutputMax = 16 << 20; // Characters of waiting output, without the last ending's.
     private const int TriesAtTheEnd = 3;
 
@@ -28,7 +28,7 @@ internal sealed class Recorder(
 
     private readonly List<Ending> _waiting = [];
     private long _output; // Characters of waiting output.
-    private int _passedOn; // So many waiting endings, from the first on, have been completed as owed.
+    private int _passedOn; // How many waiting endings, from the first on, have been completed as owed.
 
     public async Task RunAsync()
     {

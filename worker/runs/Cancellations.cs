@@ -3,10 +3,10 @@ using Dts.Common.Jobs;
 namespace Dts.Worker.Runs;
 
 /// <summary>
-/// Runs that must not start although they were claimed: all runs of a job, or one run, claimed before a revision. An entry is kept for as
+/// Runs that must not start although they were claimed: all runs of a job, or one run, if claimed before a revision. An entry is kept as
 /// long as the answer to such a claim may still arrive.
 /// </summary>
-/// <remarks>Not thread-safe. The launcher's loop owns it.</remarks>
+/// <remarks>Not thread-safe. <c>Starts</c> owns it.</remarks>
 internal sealed class Cancellations
 {
     private static readonly TimeSpan Stand = TimeSpan.FromMinutes(2); // Every claim is answered sooner.
@@ -29,7 +29,7 @@ internal sealed class Cancellations
         }
     }
 
-    /// <summary>etcd has other data: revisions of the former cannot be compared with those of claims to come.</summary>
+    /// <summary>For a restored or wiped etcd: its revisions cannot be compared with those noted here.</summary>
     public void Clear() => _kept.Clear();
 
     /// <summary>Why a run must not start; null = it may.</summary>

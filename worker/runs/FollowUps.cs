@@ -2,10 +2,10 @@ using Dts.Common.Jobs;
 
 namespace Dts.Worker.Runs;
 
-/// <summary>What follows from the end of a run: a retry, a rerun, or the runs of the jobs that depend on it.</summary>
+/// <summary>Decides the follow-ups of a run: a retry, a rerun, or the runs of the jobs that depend on it.</summary>
 internal static class FollowUps
 {
-    private const int RerunsMax = 20; // A command that takes its worker down each time is not passed around for ever.
+    private const int RerunsMax = 20; // A command that kills its worker each time must not be rerun for ever.
 
     /// <param name="worker">Where it ran.</param>
     /// <param name="chance">From 0 to below 1, for the jitter of a retry.</param>
@@ -35,8 +35,7 @@ internal static class FollowUps
     }
 
     /// <summary>
-    /// What follows when a run is given up before it started: nothing, unless it was to make up for one that failed. Then that failure
-    /// stands.
+    /// The follow-ups of a run that is given up before its start: none, unless it is a retry or a rerun. Then the failure before it counts.
     /// </summary>
     /// <param name="dependents">The jobs that run on failure, and always.</param>
     public static IReadOnlyList<(JobName Job, RunSpec Run)> AfterGivenUp(
@@ -66,7 +65,7 @@ internal static class RetryDelay
     private const double Jitter = 0.2;
 
     /// <summary>
-    /// Exponential, capped, and spread by up to a fifth either way, so that what failed together does not come back together.
+    /// Exponential, capped, and spread by up to a fifth either way, so that runs that failed together are not repeated together.
     /// </summary>
     /// <param name="failures">How many attempts have failed, at least 1.</param>
     /// <param name="chance">From 0 to below 1.</param>

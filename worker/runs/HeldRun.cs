@@ -6,7 +6,7 @@ using Dts.Worker.Commands;
 
 namespace Dts.Worker.Runs;
 
-/// <summary>What a worker leaves with a command so that the next one knows whose it is.</summary>
+/// <summary>The run of a command, as a worker leaves it with the holder for the next worker.</summary>
 /// <param name="Job">The definition as it was when the run was claimed.</param>
 /// <param name="Trace">The context that its command has; empty = none.</param>
 internal sealed record HeldRun(
@@ -34,7 +34,7 @@ internal sealed record HeldRun(
                 run.Span?.Id ?? ""),
             WorkerJson.Default.HeldRun);
 
-    /// <summary>Null when it is none that this version can read.</summary>
+    /// <summary>Null = this version cannot read it.</summary>
     public static Run? TryRead(FormerCommand former)
     {
         try

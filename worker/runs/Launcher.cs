@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Dts.Worker.Runs;
 
-/// <summary>Starts commands when it is told to, follows them to their end, and records it.</summary>
+/// <summary>Starts commands, follows them to their ends, and records the endings.</summary>
 internal sealed class Launcher(
     CommandSite site,
     HeldCommands commands,
@@ -25,7 +25,7 @@ internal sealed class Launcher(
     /// <summary>How late the last command started; null = none has yet.</summary>
     public double? LagMs { get; private set; }
 
-    /// <summary>Follows what a process of this worker before this one started.</summary>
+    /// <summary>Follows the commands that an earlier process of this worker started.</summary>
     public IReadOnlyList<Run> Adopt()
     {
         var adopted = runs.All.Where(run => run.Command is not null).ToList();
@@ -33,7 +33,7 @@ internal sealed class Launcher(
         return adopted;
     }
 
-    /// <summary>Does all that can be done for a start ahead of its time.</summary>
+    /// <summary>Prepares a command before its start.</summary>
     /// <returns>Why the command cannot be started here; null = it is ready.</returns>
     public string? Prepare(Run run)
     {
@@ -187,7 +187,7 @@ internal sealed class Launcher(
         context.Ended(run, ending.EndedAt - ending.StartedAt);
     }
 
-    /// <summary>Kills what a dead holder left of a command: its run is over only then, because it may run again.</summary>
+    /// <summary>Kills what a dead holder left of a command. Only then is its run over, because it may run again at once.</summary>
     private async Task<CommandEnding> EndLostAsync(Run run, RunningCommand command, CommandEnding ending, CommandOutcome.Lost lost)
     {
         var launch = new LaunchJournal.Launch(run.Key, command.Pid, command.StartTicks, run.User);
@@ -211,9 +211,9 @@ internal sealed class Launcher(
 
 /// <summary>What the launcher needs of the process around it.</summary>
 /// <param name="Drains">Whether running commands get the drain timeout when the worker stops, or are left to the next process.</param>
-/// <param name="Started">Hears that a command was started, or that its start failed, on any thread.</param>
-/// <param name="Ended">Hears that a command has ended, and how long it ran, on any thread.</param>
-/// <param name="Wake">Has the loop call <see cref="Launcher.ForgetFollowedAsync"/>.</param>
+/// <param name="Started">Called on any thread when a command was started, or its start failed.</param>
+/// <param name="Ended">Called on any thread when a command has ended, with its duration.</param>
+/// <param name="Wake">Makes the loop call <see cref="Launcher.ForgetFollowedAsync"/>.</param>
 /// <param name="KillLeftBehind">Kills what is left of a command without a holder: the number of processes; null = it cannot.</param>
 internal sealed record LauncherContext(
     WorkerSettings Settings,

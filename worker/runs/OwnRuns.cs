@@ -3,12 +3,12 @@ using Dts.Common.Jobs;
 
 namespace Dts.Worker.Runs;
 
-/// <summary>The runs that this worker holds, from the claim's answer until their completion stands in etcd. Thread-safe.</summary>
+/// <summary>The runs that this worker holds, from the claim's answer until etcd has their completion. Thread-safe.</summary>
 internal sealed class OwnRuns
 {
     private readonly ConcurrentDictionary<(JobName Name, string Id), Run> _runs = new();
 
-    /// <summary>Raised when the completion of a run stands in etcd, on the thread that wrote it.</summary>
+    /// <summary>Raised when etcd has the completion of a run, on the thread that wrote it.</summary>
     public event Action<Run>? Completed;
 
     public IEnumerable<Run> All => _runs.Values;

@@ -5,7 +5,7 @@ using Dts.Worker.Commands;
 
 namespace Dts.Worker.Runs;
 
-/// <summary>A run that this worker has claimed, until its completion stands in etcd.</summary>
+/// <summary>A run that this worker has claimed, until etcd has its completion.</summary>
 /// <param name="job">The definition as it was when the run was claimed.</param>
 /// <param name="fencingToken">The revision of the claim.</param>
 /// <param name="session">The session under which it was claimed.</param>
@@ -43,25 +43,25 @@ internal sealed class Run(
     /// <summary>Set when it has started.</summary>
     public RunningCommand? Command { get; set; }
 
-    /// <summary>What keeps its limits; null = it has none of its own.</summary>
+    /// <summary>The cgroup that enforces its limits; null = it has none of its own.</summary>
     public RunCgroup? Cgroup { get; set; }
 
     /// <summary>The secrets that its command gets; null = none.</summary>
     public SecretFiles? Secrets { get; set; }
 
-    /// <summary>Where its command puts its output, besides.</summary>
+    /// <summary>The file for its command's whole output.</summary>
     public OutputTarget? Output { get; set; }
 
-    /// <summary>What an OTLP receiver will learn of it; null = there is none.</summary>
+    /// <summary>Its span for an OTLP receiver; null = there is none.</summary>
     public Activity? Span { get; set; }
 
     /// <summary>Set when it has ended.</summary>
     public RunStatus? Status { get; set; }
 
-    /// <summary>The session that holds it: the claim's, or the one that took it along.</summary>
+    /// <summary>The session that holds it: the claim's, or the one that it was moved to.</summary>
     public LeaseId Session => new(Volatile.Read(ref _session));
 
-    /// <summary>The revision at which its key was last written by us: the claim's, or that of the session that took it along.</summary>
+    /// <summary>The revision at which this worker last wrote its key: by the claim, or by the move to a new session.</summary>
     public long HeldAt => Volatile.Read(ref _heldAt);
 
     /// <summary>The revision of the kill request that ended it; 0 = none.</summary>

@@ -9,8 +9,8 @@ using Microsoft.Extensions.Logging;
 namespace Dts.Worker.Runs;
 
 /// <summary>
-/// Makes the cgroup of a run that asks for limits or another user (whose processes show their marks to nobody else), and of every run with
-/// cgroupPerRun, and removes it when it is empty.
+/// Makes a cgroup for each run that asks for limits, for each run of another user, because the worker cannot read the variables that mark
+/// that user's processes, and with cgroupPerRun for every run. Removes it when it is empty.
 /// </summary>
 /// <param name="folder">Where they are made; null = nowhere, for the reason given.</param>
 /// <param name="findMissing">Why runs cannot be limited by a controller here; null = they can.</param>
@@ -19,12 +19,12 @@ namespace Dts.Worker.Runs;
 /// </remarks>
 internal sealed class RunCgroups(string? folder, Func<string, string?> findMissing, string workerId, bool forEveryRun)
 {
-    private const int PeriodUs = 100_000; // What the kernel gives shares of: cpu.max is "quota period".
+    private const int PeriodUs = 100_000; // The period of cpu.max, which is "quota period".
 
     private readonly ConcurrentQueue<RunCgroup> _left = []; // Their run is over, and something is still in them.
 
     /// <summary>
-    /// Moves this process into a cgroup of its own, and removes what the process before it left behind; says what cannot be had.
+    /// Moves this process into a cgroup of its own, and removes cgroups that an earlier process left. Logs if limits cannot be enforced.
     /// </summary>
     public static RunCgroups Open(WorkerSettings settings, ILogger log)
     {
@@ -44,8 +44,8 @@ internal sealed class RunCgroups(string? folder, Func<string, string?> findMissi
     }
 
     /// <summary>
-    /// The cgroup that a run is to have, null if none; false = it asks for a limit that cannot be kept here, and <paramref name="refusal"/>
-    /// says which and why.
+    /// Makes the cgroup of a run, null if it needs none; false = it asks for a limit that cannot be kept here, and
+    /// <paramref name="refusal"/> says which and why.
     /// </summary>
     public bool TryMake(Run run, out RunCgroup? cgroup, out string refusal)
     {
@@ -69,7 +69,7 @@ internal sealed class RunCgroups(string? folder, Func<string, string?> findMissi
         }
         else
         {
-            _ = cgroup?.TrySet("memory.oom.group", "1"); // What takes too much memory ends as a whole: nobody wants half a run.
+            _ = cgroup?.TrySet("memory.oom.group", "1"); // A run that takes too much memory ends as a whole, not one process of it.
         }
 
         return refusal.Length == 0;
@@ -126,7 +126,7 @@ internal sealed class RunCgroups(string? folder, Func<string, string?> findMissi
         }
     }
 
-    /// <summary>The same for the same run, whichever process asks; a job's name may have what a cgroup's must not.</summary>
+    /// <summary>The same name in every process. It has a hash, because a job's name may have characters that a folder's must not.</summary>
     internal static string NameOf(string job, string runId) => $"{runId}-{HashOf(job)}";
 
     internal static string HashOf(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)).AsSpan(0, 8));

@@ -28,8 +28,8 @@ internal sealed class RunSecrets(IReadOnlyList<string> sources, string root, str
     }
 
     /// <summary>
-    /// The files that a run is to have, null if none; false = one is missing, and <paramref name="refusal"/> says which and where it was
-    /// looked for.
+    /// Finds the secrets of a run, null if it has none; false = one is missing, and <paramref name="refusal"/> says which one, and where it
+    /// was looked for.
     /// </summary>
     public bool TryFind(Run run, out SecretFiles? secrets, out string refusal)
     {

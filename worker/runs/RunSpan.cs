@@ -45,7 +45,7 @@ internal static class RunSpan
             .Stop();
     }
 
-    /// <summary>The run came to nothing before its start.</summary>
+    /// <summary>The run ended before its start.</summary>
     public static void Discard(Run run)
     {
         if (run.Span is { } span)

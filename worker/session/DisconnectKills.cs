@@ -9,14 +9,14 @@ namespace Dts.Worker.Sessions;
 /// them.
 /// </summary>
 /// <remarks>
-/// Another worker may do so once the session no longer holds. The kill begins early enough to be over by then: with the job's grace, or
-/// with the time that is left.
+/// Another worker may run them once this session no longer holds. The kill begins early enough to be over by then. Its grace period is the
+/// job's, or as much as the time that is left allows.
 /// </remarks>
 internal sealed class DisconnectKills(SessionKeeper sessions, OwnRuns runs, HeldCommands commands, TimeSpan ttl, TimeProvider time)
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>When the kill of a run begins if its session is not prolonged; null = the run may go on.</summary>
+    /// <summary>When to begin the kill of a run unless its session is prolonged; null = the run may go on.</summary>
     public static KillDeadline? FindDeadline(Run run, Session? session, TimeSpan ttl)
     {
         if (run.Job.OnDisconnect != OnDisconnect.Kill)

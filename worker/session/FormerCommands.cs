@@ -6,12 +6,12 @@ using Microsoft.Extensions.Logging;
 namespace Dts.Worker.Sessions;
 
 /// <summary>
-/// The commands that an earlier process of this worker started: this process adopts those that a holder still has, and kills the others.
+/// The commands that an earlier process of this worker started: this process adopts those that a holder still has, or whose ending a holder
+/// has left, and kills the others.
 /// </summary>
 internal sealed class FormerCommands(
     string workerId, OwnRuns runs, HeldCommands commands, LaunchJournal journal, RunCgroups cgroups, ILogger log)
 {
-    /// <summary>Adopts the commands that a holder still has, and those whose ending a holder has left.</summary>
     public void Adopt(LiveOutput outputs)
     {
         foreach (var former in commands.Former)

@@ -7,10 +7,10 @@ using Microsoft.Extensions.Logging;
 namespace Dts.Worker.Sessions;
 
 /// <summary>
-/// Says when to settle: this worker's own runs every minute; and, if this worker holds the lock, what all workers have left, when one of
-/// them has left or this worker has a new session.
+/// Settles this worker's own runs every minute. If this worker holds the lock, it also settles for the cluster: when a worker has left,
+/// when this worker has a new session, and every fifteen seconds.
 /// </summary>
-/// <param name="left">Signals that a worker has left. A slow poll finds what a lost signal would have reported.</param>
+/// <param name="left">Signals that a worker has left. If a signal is lost, the next regular round finds the same.</param>
 internal sealed class Reaper(
     SessionKeeper sessions,
     LeaseLock reaping,

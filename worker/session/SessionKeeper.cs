@@ -9,11 +9,11 @@ namespace Dts.Worker.Sessions;
 /// <param name="key">The registration's key.</param>
 /// <param name="describe">Returns the registration's value, which is written every ten seconds.</param>
 /// <param name="isOver">
-/// Whether the value found at the key is of a process that has certainly ended, or of a former session of this one. Then the new session
-/// takes the key over at once.
+/// Whether the value found at the key is from a process that has certainly ended, or from a former session of this process. Then the new
+/// session takes the key over at once.
 /// </param>
 /// <param name="isLeft">
-/// Whether runs are left at the end. Then the lease is not revoked: the next process finds the runs under this session, or it expires.
+/// Whether runs are left at the end. Then the lease is kept: either the next process takes over these runs, or the lease expires.
 /// </param>
 /// <param name="opened">Called with each new session before it is published. Must not throw.</param>
 internal sealed class SessionKeeper(

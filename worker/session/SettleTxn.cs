@@ -24,8 +24,8 @@ internal static class SettleTxn
         Txn.Get(keys.Killer(lost.Name)),
         Txn.Get(keys.Killer(lost.Name, lost.Claim.Run.Id))]);
 
-    /// <summary>Deletes the run, queues what follows from its end, and puts its ending as owed until it is recorded.</summary>
-    /// <remarks>Should the run's worker live after all, the true ending replaces this one.</remarks>
+    /// <summary>Deletes the run, queues its follow-ups, and puts its ending as owed until it is recorded.</summary>
+    /// <remarks>If the run's worker turns out to be alive, the true ending replaces this one.</remarks>
     /// <param name="asked">The answer to <see cref="AskAbout"/>.</param>
     /// <param name="session">The session of this worker, which is to record the ending.</param>
     public static LostEnding EndLost(Keys keys, SettleAction.EndLost lost, TxnResponse asked, LeaseId session, DateTimeOffset now)

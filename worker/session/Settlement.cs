@@ -6,7 +6,7 @@ using Mvccpb;
 namespace Dts.Worker.Sessions;
 
 /// <summary>
-/// Decides, without I/O, what becomes of keys that were left behind: runs in flight, owed endings, kill requests, cursors.
+/// Decides, without I/O, about keys that nobody follows: runs in flight, owed endings, kill requests, cursors.
 /// <see cref="Settler"/> reads them and performs the decisions.
 /// </summary>
 /// <remarks>Not thread-safe, except <see cref="SettleOwn"/>.</remarks>
@@ -20,8 +20,8 @@ internal sealed class Settlement(Keys keys, string workerId)
     private readonly Dictionary<string, DateTimeOffset> _recorded = []; // When this worker recorded an owed ending, by key.
 
     /// <summary>
-    /// The runs in etcd that this worker claimed. It keeps those that it holds, also under a new session, and ends the others as lost.
-    /// A run that it holds and that etcd no longer has was ended as lost by another worker.
+    /// Decides about this worker's runs. Those in etcd that it holds move to its present session; the others in etcd end as lost. A run
+    /// that it holds and that etcd no longer has was ended as lost by another worker.
     /// </summary>
     public IReadOnlyList<SettleAction> SettleOwn(OwnRuns read, LeaseId session, DateTimeOffset now)
     {
@@ -41,7 +41,7 @@ internal sealed class Settlement(Keys keys, string workerId)
         return actions;
     }
 
-    /// <summary>The chores of the reaper: whatever the workers that are gone have left, and what nobody can read.</summary>
+    /// <summary>Decides for the reaper: about keys of workers that are gone, and keys that DTS cannot read.</summary>
     public IReadOnlyList<SettleAction> SettleCluster(ClusterTables read, DateTimeOffset now)
     {
         var workers = read.Workers.Select(worker => keys.WorkerOf(worker.Key.ToStringUtf8())).ToHashSet();
@@ -55,12 +55,12 @@ internal sealed class Settlement(Keys keys, string workerId)
         ];
     }
 
-    /// <summary>The ending is being recorded now, so it is not recorded again soon: the disk may have no room for it yet.</summary>
+    /// <summary>Notes that an ending is being recorded. If the disk has no room yet, it must not be recorded again and again.</summary>
     public void Recording(SettleAction.RecordOwed ending, DateTimeOffset now) => _recorded[ending.Key] = now;
 
     /// <summary>
-    /// A cursor outlives its job, and with it the job's history, so that a job that is deleted and saved again within a second starts no
-    /// fire twice; but not for ever. Nor does the cursor of a worker that is gone, in mode all.
+    /// A cursor is kept for a day after its job (in mode all, also after its worker) is gone, so that a job that is deleted and saved again
+    /// starts no fire twice. The job's history goes with the cursor.
     /// </summary>
     public IEnumerable<SettleAction> FindOldCursors(CursorTables read, DateTimeOffset now)
     {
@@ -121,7 +121,7 @@ internal sealed class Settlement(Keys keys, string workerId)
             : new SettleAction.EndLost(pair, name, claim, "its session has expired");
     }
 
-    /// <summary>The decider records an ending, unless it is gone, or does not know that its request was carried out.</summary>
+    /// <summary>The worker that decided an ending records it. The reaper does so if that session is over, or after two minutes.</summary>
     private SettleAction? DecideOwed(KeyValue pair, HashSet<string> sessions, DateTimeOffset now)
     {
         if (Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllOwed) is not var (name, runId))
@@ -140,7 +140,7 @@ internal sealed class Settlement(Keys keys, string workerId)
         return isLeft && !isBeingRecorded ? action : null;
     }
 
-    /// <summary>The kill requests whose runs are over. Those with a lease, which were made while nothing was in flight, expire.</summary>
+    /// <summary>The kill requests whose runs are over. Requests made while nothing was in flight have a lease, and expire.</summary>
     private IEnumerable<KeyValue> FindAnswered(IReadOnlyList<KeyValue> requests, IReadOnlyList<KeyValue> runs)
     {
         var inFlight = runs

@@ -21,10 +21,10 @@ internal sealed class Settler(
 
     private DateTimeOffset Now => etcd.Time.GetUtcNow();
 
-    /// <summary>Settles the runs of this worker under its session. Never throws because of etcd: the reaper repeats it.</summary>
+    /// <summary>Settles this worker's runs, one call at a time. Does not throw because of etcd: the reaper repeats it.</summary>
     public async Task SettleOwnAsync(Session session)
     {
-        await _turn.WaitAsync(); // A former session's must not take a run along after the present one's.
+        await _turn.WaitAsync(); // A settlement for an old session must not move runs after the new session's has.
         try
         {
             var heldBefore = runs.All.ToList();
@@ -42,7 +42,7 @@ internal sealed class Settler(
         }
     }
 
-    /// <summary>Settles what workers that are gone have left. The reaper calls it, under the cluster's lock.</summary>
+    /// <summary>Settles the keys of workers that are gone. The reaper calls it, under the cluster's lock.</summary>
     public async Task SettleClusterAsync(Session session, CancellationToken stop)
     {
         var read = new Settlement.ClusterTables(
@@ -141,7 +141,7 @@ internal sealed class Settler(
         }
     }
 
-    /// <summary>The job counts as it was when the run was claimed; if that is compacted away, as it is now.</summary>
+    /// <summary>Reads the job as it was when the run was claimed; if etcd has compacted that revision, as it is now.</summary>
     private async Task<TxnResponse> AskAboutAsync(SettleAction.EndLost lost)
     {
         try
