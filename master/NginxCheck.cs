@@ -8,7 +8,7 @@ internal static class NginxCheck
     private static readonly string[] Folders = ["/etc/nginx/conf.d", "/etc/nginx/sites-enabled"];
 
     /// <param name="apiPort">The port that the master listens on.</param>
-    /// <param name="isAsked">True if the master asks its callers who they are.</param>
+    /// <param name="isAsked">True if the master needs credentials.</param>
     public static Check Of(int apiPort, Func<CancellationToken, Task<bool>> isAsked) => new("nginx", Folders[0], "nginx -t", async cancel =>
     {
         var sites = Folders.Where(Directory.Exists)

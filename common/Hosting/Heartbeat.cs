@@ -4,7 +4,7 @@ namespace Dts.Common.Hosting;
 /// Tells systemd every few seconds that the service works, and its state in a line. Without a notify socket it does nothing.
 /// </summary>
 /// <param name="prove">
-/// Completes when the loops that do the work have shown that they turn. Until it does, systemd hears nothing, and after WatchdogSec it
+/// Completes when the loops that do the work have shown that they run. Until it does, systemd hears nothing, and after WatchdogSec it
 /// restarts the service.
 /// </param>
 /// <param name="describe">

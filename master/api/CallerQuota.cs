@@ -5,7 +5,7 @@ namespace Dts.Master.Api;
 /// <summary>Limits how many callers do something at a time, such as follow outputs; one caller gets at most a quarter.</summary>
 /// <remarks>
 /// Thread-safe. A caller is a person or a token. Many may share the apiToken, so its holders are distinguished by their network. A master
-/// that asks nobody serves only its own host, where one caller may have all places.
+/// that needs no credentials serves only its own host, where one caller may have all places.
 /// </remarks>
 /// <param name="kind">The callers, in words.</param>
 /// <param name="act">What they do.</param>

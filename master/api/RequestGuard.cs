@@ -4,13 +4,13 @@ using Dts.Master.Access;
 
 namespace Dts.Master.Api;
 
-/// <summary>Lets a request pass if its caller is known, or if the master asks nobody, and never from another site's web page.</summary>
+/// <summary>Lets a request pass if its caller is known, or none needs to be, and refuses changes from web pages of other sites.</summary>
 /// <remarks>
 /// For any page, a browser sends its user's credentials and reaches its user's loopback. So a change is refused if it comes from a page of
 /// another origin: by Sec-Fetch-Site (https://www.w3.org/TR/fetch-metadata/) and by Origin (RFC 6454); curl sends neither header.
 /// Credentials that a browser or its proxy adds by itself, such as a cookie, count for a change only with one of the two. If the master
-/// asks nobody, the Host header must be a loopback name, because an attacker's own name can resolve to 127.0.0.1. Every request that came
-/// through a proxy is then refused: a proxy on this host reaches the loopback for anyone, and may set any Host.
+/// needs no credentials, the Host header must be a loopback name, because an attacker's own name can resolve to 127.0.0.1. Every request
+/// that came through a proxy is then refused: a proxy on this host reaches the loopback for anyone, and may set any Host.
 /// </remarks>
 internal sealed class RequestGuard(
     Func<IReadOnlyList<string>> allowedOrigins,
@@ -176,7 +176,7 @@ internal sealed class RequestGuard(
     private bool IsFromOurPages(HttpRequest request, bool mustSay)
     {
         var origin = request.Headers.Origin.ToString();
-        // While the master asks nobody, no page of another site may change anything.
+        // While the master needs no credentials, no page of another site may change anything.
         if (allowedOrigins().Contains(origin, StringComparer.OrdinalIgnoreCase)
             && (!credentials.IsOpen || MasterSettings.IsLoopback(origin)))
         {

@@ -25,7 +25,7 @@ internal sealed class DeltaWriter(EtcdClient etcd, Keys keys, JobStore jobs)
     public IReadOnlyList<JobDelta> Unanswered => _unanswered;
 
     /// <summary>False = a job has changed meanwhile, and a new plan is needed.</summary>
-    /// <param name="guard">No job may have been saved after this revision; null = any may.</param>
+    /// <param name="guard">Returns false if any job was saved after this revision; null = no check.</param>
     /// <param name="leavesOut">A job that has changed meanwhile is left out; otherwise it ends the writing.</param>
     public async Task<bool> WriteAsync(List<JobDelta> deltas, long? guard, bool leavesOut, CancellationToken cancel)
     {

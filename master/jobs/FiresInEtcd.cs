@@ -4,7 +4,7 @@ using Dts.Common.Logs;
 namespace Dts.Master.Jobs;
 
 /// <summary>The state in etcd of a job's planned fires that have no record.</summary>
-/// <param name="cursor">The latest plan time that a worker has dealt with, in mode all any worker; null = none.</param>
+/// <param name="cursor">The latest plan time that has been decided, in mode all for any worker; null = none.</param>
 /// <param name="startDeadline">How late a fire may start.</param>
 internal sealed class FiresInEtcd(
     IEnumerable<UnendedRun> runs, IEnumerable<OwedEnding> owed, JobName name, DateTimeOffset? cursor, TimeSpan startDeadline)

@@ -45,7 +45,7 @@ internal sealed record JobCircle(IReadOnlyCollection<string> Names, IReadOnlyLis
             + "expected no circle";
 }
 
-/// <summary>Finds the circles among jobs in one pass over jobs and dependents.</summary>
+/// <summary>Finds the cycles of dependents in one pass over jobs and dependents.</summary>
 /// <remarks>Tarjan's strongly connected components, without recursion: a chain may be as long as there are jobs.</remarks>
 internal sealed class JobCircles
 {
@@ -62,7 +62,7 @@ internal sealed class JobCircles
         return jobs.Where(job => job.Value.Dependents.Any()).SelectMany(job => circles.FindFrom(job.Key));
     }
 
-    /// <summary>The circles that a job leads to and that were not found before.</summary>
+    /// <summary>The cycles that a job leads to and that were not found before.</summary>
     private List<JobCircle> FindFrom(string start)
     {
         List<JobCircle> found = [];
@@ -114,7 +114,7 @@ internal sealed class JobCircles
         }
     }
 
-    /// <summary>Takes the component that begins with a job from the open ones; null = it is not a circle.</summary>
+    /// <summary>Takes the component that begins with a job from the open ones; null = it is not a cycle.</summary>
     private JobCircle? Close(Visit first)
     {
         var component = new Dictionary<string, Job>();

@@ -51,7 +51,7 @@ internal sealed class JobRuns(EtcdClient etcd, Keys keys, TimeProvider time, For
     }
 
     /// <summary>
-    /// Asks for the end of a job's runs. While one of them is in flight, the request stands, also for workers that are cut off now.
+    /// Asks for the end of a job's runs. The request stays while one of them is in flight, so it also reaches workers that are cut off now.
     /// </summary>
     /// <returns>Null = nothing was requested, because there is neither such a job nor such a run.</returns>
     /// <param name="mustExist">False = an unknown job may be named.</param>

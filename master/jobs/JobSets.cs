@@ -7,7 +7,7 @@ namespace Dts.Master.Jobs;
 /// <remarks>
 /// <para>Constraint: etcd takes 128 operations and 1.5 MiB a transaction, so <see cref="DeltaWriter"/> writes a set in batches.</para>
 /// <para>Scheme: a batch is written only if its jobs still have the revisions of the plan, and, if the set has dependents, no other job
-/// was saved meanwhile (it might close a circle). If the condition fails, a new plan is made from the new state, in which the jobs written
+/// was saved meanwhile (it might create a cycle). If the condition fails, a new plan is made from the new state, in which the jobs written
 /// so far are unchanged. If the new plan has faults, what was written is put back.</para>
 /// <para>A job that another client changes before its batch is written becomes that of the set. A job that another client changes after
 /// its batch keeps that client's change, also when the rest is put back.</para>
@@ -133,7 +133,7 @@ internal sealed class JobSets(JobStore jobs, EtcdClient etcd, Keys keys)
         }
         catch (Exception again) when (again is EtcdException or OperationCanceledException)
         {
-            // What is not undone is told below.
+            // The exception below names what is not undone.
         }
 
         List<string> isBack = [.. undoing.Written.Keys.Select(name => name.Value)];

@@ -8,11 +8,11 @@ using Mvccpb;
 
 namespace Dts.Master.Jobs;
 
-/// <summary>The keys of a job at one revision of etcd: a change of the job rests on them.</summary>
+/// <summary>The keys of a job at one revision of etcd. A change of the job is made from them.</summary>
 /// <param name="Pair">The job's own key; null = there is no such job.</param>
 /// <param name="Job">Null = there is none, or none that can be read.</param>
 /// <param name="WorkerCursors">The cursors of single workers, for mode all.</param>
-/// <param name="Changes">What the schedule has been; empty = nothing is known of it.</param>
+/// <param name="Changes">The job's schedules so far; empty = none is known.</param>
 /// <param name="Versions">The keys of the versions that wait for the log store, without their values.</param>
 /// <param name="Workers">The registrations of all live workers.</param>
 internal sealed record JobInEtcd(
@@ -25,7 +25,7 @@ internal sealed record JobInEtcd(
     IReadOnlyList<KeyValue> Versions,
     IReadOnlyList<KeyValue> Workers)
 {
-    /// <summary>How many reads <see cref="ReadsOf"/> has.</summary>
+    /// <summary>The number of operations in <see cref="ReadsOf"/>.</summary>
     public const int ReadCount = 5;
 
     /// <summary>0 = there is no such job.</summary>
@@ -43,9 +43,9 @@ internal sealed record JobInEtcd(
 
 /// <summary>Adds changes of jobs to a transaction: the job, its cursors, what was missed, its history, and a version.</summary>
 /// <remarks>
-/// Without I/O. The transaction always puts the cursors: a new schedule or an enabled job moves them forward to now, because neither makes
-/// missed fires; otherwise their values stay. So a job that is newer than its cursor was put by hand, and its past is unknown. Plan times
-/// that the former schedule still had, and nobody claimed, are owed as missed.
+/// Without I/O. The transaction always puts the cursors. A new schedule, a pause or a resume moves them forward to now, because a schedule
+/// change or a resume must not create missed fires. Otherwise the cursors are rewritten unchanged. So a job that is newer than its cursor
+/// was put by hand, and its past is unknown. Plan times that the former schedule still had, and that nobody claimed, are owed as missed.
 /// </remarks>
 internal sealed class JobTxn(Keys keys, CronZone defaultZone, Author author, DateTimeOffset now)
 {
@@ -76,7 +76,7 @@ internal sealed class JobTxn(Keys keys, CronZone defaultZone, Author author, Dat
         && cursor.ModRevision >= former.Revision
         && Cursor.TryParse(cursor.Value.ToStringUtf8(), out _);
 
-    /// <summary>Returns where the former schedule ends.</summary>
+    /// <summary>Moves the cursors, and returns the time at which the former schedule ends.</summary>
     private DateTimeOffset MoveCursors(TxnRequest txn, JobName name, JobInEtcd former, Job? next)
     {
         var previous = former.Job;

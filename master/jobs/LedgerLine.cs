@@ -40,7 +40,6 @@ internal sealed record LedgerLine(
     /// <summary>An ending's word, or how far the fire has come: planned, queued, running, unknown.</summary>
     public string Ending => Live?.State ?? Counting?.Status.Word() ?? (Note == ToCome ? Planned : Unknown);
 
-    /// <summary>One line in words.</summary>
     public string Reason
     {
         get

@@ -12,7 +12,7 @@ namespace Dts.Master.Jobs;
 /// <summary>Reads the ledger of a job, and finds the faults in that of all jobs, from etcd and the log.</summary>
 /// <remarks>
 /// It reads etcd before the log: a run that ends in between has its record by then, or gets it within about a second. An answer covers a
-/// limited number of jobs, plan times and records; the next one goes on from there.
+/// limited number of jobs, plan times and records; the next one continues after them.
 /// </remarks>
 internal sealed class LedgerReader(
     EtcdClient etcd, Keys keys, ILogReader store, CronZone zone, ForeignValues foreign, TimeProvider time)
@@ -132,8 +132,8 @@ internal sealed class LedgerReader(
     }
 
     /// <summary>
-    /// The jobs that follow in the order of their names' bytes, also those that were deleted and are still known; and the name after which
-    /// it goes on, or null.
+    /// The jobs that follow in the order of their names' bytes, also those that were deleted and are still known; and the name to continue
+    /// after; null = this is the last page.
     /// </summary>
     /// <param name="isIncluded">The list begins with that job itself, because it is only partly read.</param>
     private async Task<(IReadOnlyList<JobInLedger> Jobs, string? Last)> ListJobsAsync(

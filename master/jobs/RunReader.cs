@@ -39,7 +39,7 @@ internal sealed class RunReader(
         var (record, isLogRead) = await FindRecordAsync(name, runId, isNeeded: run is null, cancel);
         if (record is { Status: RunStatus.Lost } && run is not null)
         {
-            record = null; // Its worker is back, and has taken the run into its new session.
+            record = null; // The run is in etcd, so it goes on; ignore the lost record.
         }
 
         if (run is null && record is null)

@@ -10,7 +10,6 @@ internal sealed class WorkerList(EtcdClient etcd, Keys keys)
     public async Task<IReadOnlyList<string>> ListAddressesAsync(CancellationToken cancel) =>
         [.. (await ListAsync(cancel)).Values.Select(worker => worker.Address).Distinct().Order(StringComparer.Ordinal)];
 
-    /// <summary>Registrations by worker id.</summary>
     public async Task<IReadOnlyDictionary<string, WorkerRegistration>> ListAsync(CancellationToken cancel)
     {
         var workers = new SortedDictionary<string, WorkerRegistration>(StringComparer.Ordinal);

@@ -57,7 +57,7 @@ internal readonly record struct VersionCursor(long AtMs, long Revision) : ICompa
 }
 
 /// <summary>Who changes a job.</summary>
-/// <param name="By">A person or token; <c>token</c>: a holder of the apiToken; <c>local</c>: a caller on a host that asks nobody.</param>
+/// <param name="By">A person or token; <c>token</c>: a holder of the apiToken; <c>local</c>: a caller who needs no credentials.</param>
 /// <param name="From">The client's address; behind a proxy on this host, the one that the proxy saw.</param>
 internal sealed record Author(string By, string From)
 {

@@ -5,8 +5,8 @@ namespace Dts.Master.Views;
 /// <para>Constraints: a record reaches the log some time after its run has left etcd, and hours later if the log store was away. The true
 /// ending may replace a record that says lost. The log has no order of arrival.</para>
 /// <para>Scheme: a second after a run has left etcd, its record is asked for by id, together with others, and again at growing intervals
-/// until it is there. All endings of a job are loaded when the job is new, when one of its records is not the newest, and every hour, in
-/// turn with all other jobs, to find missed ones. Queries for runs and for jobs alternate, so jobs are loaded even while runs end all the
+/// until it is there. All endings of a job are loaded when the job is new, when one of its records is not the newest, and every hour,
+/// one job after the other, to find missed ones. Queries for runs and for jobs alternate, so jobs are loaded even while runs end all the
 /// time.</para>
 /// <para>Not thread-safe; <see cref="ClusterState"/> owns it.</para>
 /// </remarks>
