@@ -12,18 +12,7 @@ PROMISES  ?= cursor session spool turns backlog
 SHOTS     ?= .artifacts/screenshots
 JOBS      ?= 10000
 RUNS      ?= 1000000
-HOSTS     ?=
-ROLE      ?=
-ETCD      ?=
-SSH       ?= ssh
 BIN       ?= out
-FORCE     ?=
-WAIT      ?= 60
-ifneq ($(filter deploy rollback undeploy status,$(MAKECMDGOALS)),)
-$(if $(filter-out master worker,$(ROLE))$(word 2,$(ROLE)),$(error ROLE is "$(ROLE)"; expected ROLE=master or ROLE=worker))
-endif
-# The user that deploy logs in as. USER counts only on the command line, because every shell sets one.
-DEPLOY_USER = $(if $(filter command,$(origin USER)),$(USER),root)
 export API_PORT ETCD_PORT WORKERS DATA BIN
 export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
@@ -33,7 +22,7 @@ SOURCES := $(shell git ls-files -co --exclude-standard -- common master worker '
 PUBLISH  = dotnet publish $(1) -c Release -r $(RID) -p:PublishAot=true \
            -p:ArtifactsPath=$(CURDIR)/$(NATIVE) -p:SqliteArchive=$$(cc -print-file-name=libsqlite3.a) -v quiet
 
-.PHONY: help run test test-fast test-deploy screenshots console-speed build publish deploy rollback undeploy status bench lines chaos chaos-judge simulate clean
+.PHONY: help run test test-fast test-deploy screenshots console-speed build publish dist test-dist bench lines chaos chaos-judge simulate clean
 .DELETE_ON_ERROR:
 
 help:
@@ -42,7 +31,9 @@ help:
 	@echo 'make test-fast   for everyday work: needs etcd, but no native executables, hosts or log store; takes about a minute'
 	@echo 'make build    all projects, for development'
 	@echo 'make publish  out/dts-master and out/dts-worker, native, one file each'
-	@echo 'make deploy   installs on hosts over ssh: make deploy HOSTS="a b" ROLE=worker [ETCD=host:2379] [USER=root]'
+	@echo 'make dist     a release in out/dist: tarball, bill of materials, SHA256SUMS'
+	@echo 'make test-dist   makes it twice, in clones of this commit, and compares'
+	@echo 'make deploy   installs on hosts over ssh: make deploy HOSTS="a b" ROLE=worker [ETCD=host:2379] [WAVE=10] [TARBALL=release] [USER=root]'
 	@echo 'make rollback, make undeploy, make status   with the same arguments'
 	@echo 'make test-deploy   tests these on three hosts booted here'
 	@echo 'make screenshots   pictures of each page of the console, in $(SHOTS)'
@@ -87,6 +78,16 @@ out/dts-%: $(SOURCES)
 	@$(call PUBLISH,$*)
 	@mkdir -p out && cp $(NATIVE)/publish/Dts.$(if $(filter master,$*),Master,Worker)/release_$(RID)/dts-$* $@.new && chmod 755 $@.new && mv $@.new $@ && touch $@
 
+dist: out/dts-master out/dts-worker
+	@.ci/dist out $(RID) out/dist
+
+# The clones have names of different lengths and lie at different depths, so that a path in an executable would show.
+test-dist:
+	@rm -rf .artifacts/dist
+	@for clone in a another/clone; do git clone -q . .artifacts/dist/$$clone && $(MAKE) --no-print-directory -C .artifacts/dist/$$clone dist || exit 1; done
+	@cd .artifacts/dist && for file in a/out/dist/*; do cmp $$file another/clone/out/dist/$${file##*/} || exit 1; done
+	@echo 'both clones made the same release:' && cat .artifacts/dist/a/out/dist/SHA256SUMS
+
 CHAOS = DTS_BIN=$(CURDIR)/out CHAOS_MINUTES=$(MINUTES) CHAOS_SEED=$(SEED) .artifacts/bin/Dts.Tests/debug/Dts.Tests -class Dts.Tests.Cluster.Chaos.ChaosTests
 
 chaos: out/dts-master out/dts-worker
@@ -113,20 +114,14 @@ simulate:
 	@SIM_FIRES=$(FIRES) SIM_SEED=$(SEED) .artifacts/bin/Dts.Tests/release/Dts.Tests -explicit only -showLiveOutput \
 	   -method Dts.Tests.Simulation.LongSimulation.Whatever_fails_the_promises_hold $(ARGS)
 
-# systemd/deploy does the work; docs/operations.md describes it for operators.
-DEPLOY = HOSTS="$(HOSTS)" ROLE="$(ROLE)" DEPLOY_USER="$(DEPLOY_USER)" ETCD="$(ETCD)" SSH="$(SSH)" BIN="$(BIN)" FORCE="$(FORCE)" WAIT="$(WAIT)" systemd/deploy
-
-deploy: $(if $(ROLE),$(BIN)/dts-$(ROLE))
-	@$(DEPLOY) deploy
-
-rollback undeploy status:
-	@$(DEPLOY) $@
+include systemd/deploy.mk
 
 test-deploy: out/dts-master out/dts-worker
 	@.ci/need dotnet etcd nginx
 	@.ci/hosts >/dev/null
 	@dotnet build tests -v quiet
-	@DTS_BIN=$(CURDIR)/out .artifacts/bin/Dts.Tests/debug/Dts.Tests -class Dts.Tests.Cluster.DeployTests $(ARGS)
+	@DTS_BIN=$(CURDIR)/out .artifacts/bin/Dts.Tests/debug/Dts.Tests \
+	   $(foreach name,Deploy DeployRelease DeployWaves,-class Dts.Tests.Cluster.$(name)Tests) $(ARGS)
 
 screenshots: out/dts-master out/dts-worker
 	@.ci/need dotnet etcd chromium fonts

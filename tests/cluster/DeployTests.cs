@@ -8,6 +8,7 @@ using Xunit;
 namespace Dts.Tests.Cluster;
 
 /// <summary>What operators do, on real hosts: masters on h1 and h2, workers on h2 and h3.</summary>
+[Collection("booted hosts")]
 public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts>, IAsyncDisposable
 {
     private const string Token = "a-token-for-this-test";

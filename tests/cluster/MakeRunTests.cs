@@ -106,7 +106,8 @@ public sealed class MakeRunTests : IDisposable
     public async Task A_user_other_than_root_can_run_it_and_an_unwritable_folder_is_reported()
     {
         // The repository may be in a folder that only root can enter.
-        await Tool.RunAsync("cp", "-r", Tool.InRepository(".ci"), Tool.InRepository("Makefile"), _scratch.Path);
+        await Tool.RunAsync(
+            "cp", "-r", Tool.InRepository(".ci"), Tool.InRepository("systemd"), Tool.InRepository("Makefile"), _scratch.Path);
         await Tool.RunAsync(
             "cp", Path.Combine(NativeProcess.Folder, "dts-master"), Path.Combine(NativeProcess.Folder, "dts-worker"), _scratch.Path);
         await Tool.RunAsync("chmod", "-R", "a+rX", _scratch.Path);

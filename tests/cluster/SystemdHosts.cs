@@ -120,17 +120,20 @@ public sealed class SystemdHosts : IAsyncLifetime
             () => $"h{host}: {command}\n{OnAsync(host, "journalctl -q -n 40 --no-pager").Result.Said}");
 
     /// <summary>What an operator types: make deploy HOSTS=… ROLE=…; a host's address is printed as h1, h2 or h3.</summary>
-    public async Task<(int ExitCode, string Said)> MakeAsync(string verb, string role, int[] hosts, params string[] more)
+    public Task<(int ExitCode, string Said)> MakeAsync(string verb, string role, int[] hosts, params string[] more) =>
+        MakeInAsync(Tool.InRepository("."), verb, role, hosts, [$"BIN={NativeProcess.Folder}", .. more]);
+
+    /// <summary>The same in another folder, such as an unpacked release.</summary>
+    public async Task<(int ExitCode, string Said)> MakeInAsync(string folder, string verb, string role, int[] hosts, params string[] more)
     {
         var (exitCode, said) = await SayAsync("make", [
             "--no-print-directory",
             "-C",
-            Tool.InRepository("."),
+            folder,
             verb,
             $"HOSTS={string.Join(' ', hosts.Select(AddressOf))}",
             $"ROLE={role}",
             $"SSH={Ssh}",
-            $"BIN={NativeProcess.Folder}",
             .. more]);
         for (var n = 1; n <= Count; n++)
         {

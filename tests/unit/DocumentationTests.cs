@@ -46,9 +46,20 @@ public sealed class DocumentationTests
     [Fact]
     public void Every_link_between_documents_leads_somewhere()
     {
-        var pages = Directory.EnumerateFiles(Tool.InRepository("docs"), "*.md").Select(file => $"docs/{Path.GetFileName(file)}");
+        Assert.Empty(Pages().SelectMany(DeadLinksOf));
+    }
 
-        Assert.Empty(pages.Append("README.md").Append("CHANGELOG.md").SelectMany(DeadLinksOf));
+    [Fact]
+    public void The_changelog_begins_with_the_version_of_this_build_and_documents_name_no_other_release()
+    {
+        var version = Regex.Match(File.ReadAllText(Tool.InRepository("Directory.Build.props")), "<Version>(.+)</Version>").Groups[1].Value;
+        var first = File.ReadLines(Tool.InRepository("CHANGELOG.md")).First(line => line.StartsWith("## ", StringComparison.Ordinal));
+        var releases = Pages()
+            .SelectMany(page => Regex.Matches(File.ReadAllText(Tool.InRepository(page)), @"\bdts-(\d+\.\d+\.\d+)\b"))
+            .Select(match => match.Groups[1].Value);
+
+        Assert.Equal($"## {version}", first);
+        Assert.Equal([version], releases.Distinct());
     }
 
     private static void AssertDocumented(JsonTypeInfo type, string heading)
@@ -92,6 +103,10 @@ public sealed class DocumentationTests
     }
 
     private static IEnumerable<string> CodesOf(string cell) => Regex.Matches(cell, "`([^`]+)`").Select(code => code.Groups[1].Value);
+
+    private static IEnumerable<string> Pages() =>
+        Directory.EnumerateFiles(Tool.InRepository("docs"), "*.md").Select(file => $"docs/{Path.GetFileName(file)}")
+            .Append("README.md").Append("CHANGELOG.md");
 
     private static IEnumerable<string> DeadLinksOf(string document)
     {
