@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.Versioning;
+using System.Text.RegularExpressions;
 using Dts.Tests.Support;
 using Xunit;
 
@@ -125,6 +126,32 @@ public sealed class MakeRunTests : IDisposable
 
         Assert.NotEqual(0, refused.ExitCode);
         Assert.StartsWith($"nobody cannot write the folder {_scratch.File("other")}; choose another: make run DATA=", Said("refused"));
+    }
+
+    [Theory]
+    [InlineData("README.md")]
+    [InlineData("docs/README.zh-CN.md")]
+    public async Task The_commands_of_the_README_do_what_it_shows(string document)
+    {
+        var commands = Regex.Matches(File.ReadAllText(Tool.InRepository(document)), @"^\$ (make run|curl .+)$", RegexOptions.Multiline)
+            .Select(match => match.Groups[1].Value).Distinct().ToList();
+        var run = Start(out var port);
+        await Soon("DTS is up");
+
+        foreach (var command in commands.Skip(1))
+        {
+            var expected = command.Contains("/job/log", StringComparison.Ordinal) ? "\"output\":\"hello hello" : "\"msg\":\"success\"";
+            var answer = "";
+            await Patience.Until(
+                () => (answer = RunAsync(command).Result).Contains(expected, StringComparison.Ordinal), () => $"{command}: {answer}");
+        }
+
+        await Interrupt(run);
+        Assert.Equal("make run", commands[0]);
+        Assert.Contains(commands, command => command.Contains("/job/save", StringComparison.Ordinal));
+        Assert.Contains(commands, command => command.Contains("/job/log", StringComparison.Ordinal));
+
+        Task<string> RunAsync(string command) => Tool.RunAsync("bash", "-c", command.Replace("127.0.0.1:8070", $"127.0.0.1:{port}"));
     }
 
     [Fact]

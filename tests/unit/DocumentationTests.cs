@@ -62,6 +62,16 @@ public sealed class DocumentationTests
         Assert.Equal([version], releases.Distinct());
     }
 
+    [Fact]
+    public void The_Chinese_README_shows_the_diagram_the_commands_and_the_answers_of_the_English_one()
+    {
+        var english = BlocksOf("README.md").ToList();
+        var chinese = BlocksOf("docs/README.zh-CN.md").ToList();
+
+        Assert.NotEmpty(chinese);
+        Assert.Equal(english, chinese);
+    }
+
     private static void AssertDocumented(JsonTypeInfo type, string heading)
     {
         var members = type.Properties.Where(member => member is { IsExtensionData: false, Get: not null }).Select(member => member.Name);
@@ -107,6 +117,11 @@ public sealed class DocumentationTests
     private static IEnumerable<string> Pages() =>
         Directory.EnumerateFiles(Tool.InRepository("docs"), "*.md").Select(file => $"docs/{Path.GetFileName(file)}")
             .Append("README.md").Append("CHANGELOG.md");
+
+    /// <summary>The blocks of a document that are shown as they are.</summary>
+    private static IEnumerable<string> BlocksOf(string document) =>
+        Regex.Matches(File.ReadAllText(Tool.InRepository(document)), "^```.*?^```$", RegexOptions.Multiline | RegexOptions.Singleline)
+            .Select(match => match.Value);
 
     private static IEnumerable<string> DeadLinksOf(string document)
     {
