@@ -50,7 +50,7 @@ run: $(BIN)/dts-master $(BIN)/dts-worker
 	@exec .ci/run-local
 
 test: out/dts-master out/dts-worker
-	@.ci/need dotnet etcd croniter ip pymongo nginx systemd prometheus chromium fonts
+	@.ci/need dotnet etcd croniter ip pymongo nginx systemd prometheus chromium fonts jq
 	@.ci/documentdb >/dev/null
 	@.ci/hosts >/dev/null || echo 'the deployment test will be skipped'
 	@dotnet build tests -v quiet
@@ -117,7 +117,7 @@ simulate:
 include systemd/deploy.mk
 
 test-deploy: out/dts-master out/dts-worker
-	@.ci/need dotnet etcd nginx
+	@.ci/need dotnet etcd nginx jq
 	@.ci/hosts >/dev/null
 	@dotnet build tests -v quiet
 	@DTS_BIN=$(CURDIR)/out .artifacts/bin/Dts.Tests/debug/Dts.Tests \
