@@ -7,13 +7,16 @@ import { button, fault, state, download, table, searchBox } from '../parts.js';
 import { lead, refusedView, roleWords } from './settings-parts.js';
 import { shown, whats } from './job-history.js';
 
+const LIMIT = 100;
+
 export async function view(frame) {
   let [words, records, next] = [frame.query.filter ?? '', [], null];
-  const read = async (after) => {
-    const page = await get('audit', { filter: words, limit: 100, after });
-    records = after ? [...records, ...page.records] : page.records;
+  const ask = (after) => get('audit', { filter: words, limit: LIMIT, after });
+  const take = (page, before = []) => {
+    records = [...before, ...page.records];
     next = page.next;
   };
+  const read = async (after) => take(await ask(after), after && records);
   try {
     await read();
   } catch (failure) {
@@ -56,6 +59,14 @@ export async function view(frame) {
       foot,
     ),
     keys: { f: () => input.focus() },
+    onLive: async ({ kind }) => {
+      const [of, had] = [words, records];
+      if (kind !== 'now' || had.length > LIMIT || body.matches(':hover')) return; // Nothing moves under the pointer.
+      const page = await ask().catch(() => null);
+      if (!page || words !== of || records !== had || page.records[0]?.at === had[0]?.at) return;
+      take(page);
+      draw();
+    },
   };
 }
 

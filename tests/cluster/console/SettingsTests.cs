@@ -86,6 +86,17 @@ public sealed class SettingsTests(ConsoleBrowser browser) : IClassFixture<Consol
         Assert.Equal("zh-CN", await tab.Page.EvaluateAsync<string>("document.documentElement.lang"));
     }
 
+    [Fact]
+    public async Task The_audit_shows_what_others_do_while_it_is_open()
+    {
+        await using var tab = await browser.OpenAsync("/settings/audit");
+        await Expect(tab["#page h1"]).ToHaveTextAsync("Audit");
+
+        await browser.Cluster.CallAsync("/api/v1/jobs/job-0007/pause");
+
+        await Expect(tab.Find("tbody tr", "job-0007")).ToContainTextAsync("paused");
+    }
+
     private async Task<string> LatestRunAsync(string job)
     {
         var id = (string)(await browser.Cluster.GetAsync($"/api/v1/runs?filter=job:{job}&limit=1"))["runs"]![0]!["_id"]!;
