@@ -139,7 +139,8 @@ public sealed class EventsApiTests(MasterProcess master) : IClassFixture<MasterP
                 var tail = text.Length > 100 ? text.ToString(text.Length - 100, 100) : text.ToString();
                 text.Clear().Append(tail).Append(Encoding.UTF8.GetString(buffer, 0, read));
             }
-        }    }
+        }
+    }
 
     [Fact]
     public async Task A_filter_by_a_state_that_changes_without_an_event_is_refused()
