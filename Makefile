@@ -8,6 +8,7 @@ MINUTES   ?= 30
 SEED      ?= $(shell date +%s)
 FAULTS    ?=
 FIRES     ?= 1000000
+PREVIOUS  ?=
 PROMISES  ?= cursor session spool turns backlog
 SHOTS     ?= .artifacts/screenshots
 JOBS      ?= 10000
@@ -22,7 +23,7 @@ SOURCES := $(shell git ls-files -co --exclude-standard -- common master worker '
 PUBLISH  = dotnet publish $(1) -c Release -r $(RID) -p:PublishAot=true \
            -p:ArtifactsPath=$(CURDIR)/$(NATIVE) -p:SqliteArchive=$$(cc -print-file-name=libsqlite3.a) -v quiet
 
-.PHONY: help run test test-fast test-deploy screenshots console-speed build publish dist test-dist bench lines chaos chaos-judge simulate clean
+.PHONY: help run test test-fast test-deploy screenshots console-speed build publish dist test-dist bench lines chaos chaos-judge test-upgrade golden simulate clean
 .DELETE_ON_ERROR:
 
 help:
@@ -42,6 +43,7 @@ help:
 	@echo 'make lines    lines of product code in each folder, without blanks, comments and lone braces'
 	@echo 'make chaos    a long fault test: make chaos MINUTES=30 SEED=7'
 	@echo 'make chaos-judge   shows that the fault test finds broken promises'
+	@echo 'make test-upgrade   the previous version and this one side by side, up and down, under faults: make test-upgrade PREVIOUS=commit MINUTES=1'
 	@echo 'make simulate   the cluster on one thread and a simulated clock, under every fault: make simulate FIRES=1000000 SEED=7'
 	@echo 'make clean    removes build results and the data of make run'
 
@@ -107,6 +109,22 @@ chaos-judge: out/dts-master out/dts-worker
 	   CHAOS_WORKER=$(CURDIR)/.artifacts/sabotage/out/dts-worker DTS_SABOTAGE=$$promise CHAOS_FAULTS=$$faults $(CHAOS) >.artifacts/sabotage/$$promise.log 2>&1; \
 	   if found=$$(grep -m1 -o '[0-9]* faults, seed [0-9]*' .artifacts/sabotage/$$promise.log); then echo "without its $$promise: $$found"; \
 	   else echo "without its $$promise nothing was found: the judge is blind; see .artifacts/sabotage/$$promise.log" >&2; exit 1; fi; done
+
+# Of the newest release before this commit, or of PREVIOUS=commit, and the present version side by side.
+test-upgrade: MINUTES = 1
+test-upgrade: out/dts-master out/dts-worker
+	@.ci/need dotnet etcd ip clang zlib sqlite
+	@dotnet build tests -v quiet
+	@previous=$$(.ci/previous $(PREVIOUS)) && DTS_BIN=$(CURDIR)/out UPGRADE_FROM=$$previous CHAOS_MINUTES=$(MINUTES) CHAOS_SEED=$(SEED) \
+	   .artifacts/bin/Dts.Tests/debug/Dts.Tests -explicit only -class Dts.Tests.Cluster.Chaos.UpgradeTests
+
+# Keeps what a released version writes, which later versions must read (tests/golden): make golden PREVIOUS=v1.0.0
+golden:
+	@.ci/need dotnet etcd clang zlib sqlite
+	@.ci/documentdb >/dev/null
+	@dotnet build tests -v quiet
+	@previous=$$(.ci/previous $(PREVIOUS)) && GOLDEN_VERSION=$$(git describe --tags --always $$(basename $$previous)) DTS_BIN=$$previous \
+	   .artifacts/bin/Dts.Tests/debug/Dts.Tests -explicit only -namespace Dts.Tests.Cluster.Upgrade
 
 simulate:
 	@.ci/need dotnet

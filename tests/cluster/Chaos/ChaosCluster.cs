@@ -1,10 +1,7 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Net;
-using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Dts.Common.Etcd;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Master.Api;
@@ -14,38 +11,28 @@ using Microsoft.Data.Sqlite;
 
 namespace Dts.Tests.Cluster.Chaos;
 
-/// <summary>
-/// Whether etcd has users, and the kind of its tokens: simple (kept by the members) or signed (JWT). Both last five seconds.
-/// </summary>
-internal enum EtcdTokens
-{
-    None,
-    Simple,
-    Signed,
-}
-
 /// <summary>Three etcd members and five workers, each on a host of its own, two masters, and the means to harm them.</summary>
 internal sealed class ChaosCluster : IAsyncDisposable
 {
     public const int Workers = 5;
-    public const int Members = 3;
-
-    private const string User = "dts";
-    private const string Password = "secret";
+    public const int Masters = 2;
 
     private readonly ScratchFolder _folder = new();
     private readonly Dictionary<string, NativeProcess> _processes = [];
-    private readonly Dictionary<string, Process> _etcds = [];
-    private readonly Dictionary<string, string> _addresses = [];
+    private readonly Dictionary<string, string> _installed = []; // The folders of executables, where they differ from the first.
+    private readonly string _firstInstalled;
     private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(15) };
     private readonly ChaosNetwork _network;
     private readonly SqliteLogStore _log;
-    private readonly EtcdTokens _tokens;
     private LostRunsSeen? _lost;
     private int _starts;
+    private int _asked;
 
-    private ChaosCluster(ChaosNetwork network, EtcdTokens tokens) =>
-        (_network, _tokens, _log) = (network, tokens, new SqliteLogStore(_folder.File("log.db")));
+    private ChaosCluster(ChaosNetwork network, EtcdTokens tokens, string folder)
+    {
+        (_network, _firstInstalled, _log) = (network, folder, new SqliteLogStore(_folder.File("log.db")));
+        Etcd = new ChaosEtcd(network, tokens, _folder);
+    }
 
     /// <summary>The folder in which each worker has its own executable, where it is not the published one.</summary>
     public static string? WorkerExecutable { get; } = Environment.GetEnvironmentVariable("CHAOS_WORKER");
@@ -56,41 +43,32 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
     public ChaosNetwork Network => _network;
 
-    private string Endpoints => string.Join(',', Enumerable.Range(0, Members).Select(n => $"{_addresses[Member(n)]}:2379"));
+    public ChaosEtcd Etcd { get; }
 
     private int MasterPort(int n) => 20_000 + (2 * _network.Number) + n;
 
-    private string[] AsRoot => _tokens == EtcdTokens.None ? [] : ["--user", $"root:{Password}"];
-
-    private string[] AsOurUser => _tokens == EtcdTokens.None ? [] : [$"DTS_ETCDUSER={User}", $"DTS_ETCDPASSWORD={Password}"];
-
     public static string Worker(int n) => $"w{n + 1}";
-
-    public static string Member(int n) => $"e{n + 1}";
 
     public static string Master(int n) => $"m{n + 1}";
 
-    public static async Task<ChaosCluster> StartAsync(EtcdTokens tokens)
+    /// <param name="folder">The folder of the executables.</param>
+    public static async Task<ChaosCluster> StartAsync(EtcdTokens tokens, string folder)
     {
-        var cluster = new ChaosCluster(await ChaosNetwork.CreateAsync(), tokens);
+        var cluster = new ChaosCluster(await ChaosNetwork.CreateAsync(), tokens, folder);
         try
         {
             Directory.CreateDirectory(cluster.Witnesses);
             Directory.CreateDirectory(cluster.Counters);
-            foreach (var host in Enumerable.Range(0, Members).Select(Member).Concat(Enumerable.Range(0, Workers).Select(Worker)))
+            foreach (var worker in Enumerable.Range(0, Workers).Select(Worker))
             {
-                cluster._addresses[host] = await cluster._network.AddAsync(host);
+                await cluster._network.AddAsync(worker);
             }
 
-            await cluster.MembersUpAsync();
-            cluster._lost = new LostRunsSeen(new EtcdOptions(
-                [.. cluster.Endpoints.Split(',').Select(endpoint => new Uri($"http://{endpoint}"))],
-                TimeSpan.FromSeconds(3),
-                tokens == EtcdTokens.None ? null : User,
-                tokens == EtcdTokens.None ? null : Password));
+            await cluster.Etcd.StartAsync();
+            cluster._lost = new LostRunsSeen(cluster.Etcd.Options);
             await Task.WhenAll([
-                .. Enumerable.Range(0, 2).Select(n => cluster.StartMaster(n).LogsSoon("listening on")),
-                .. Enumerable.Range(0, Workers).Select(n => cluster.StartWorker(n).LogsSoon("ready, "))]);
+                .. Enumerable.Range(0, Masters).Select(n => cluster.StartMaster(n).LogsSoon(ReadyOf(Master(n)))),
+                .. Enumerable.Range(0, Workers).Select(n => cluster.StartWorker(n).LogsSoon(ReadyOf(Worker(n))))]);
             return cluster;
         }
         catch (Exception)
@@ -102,80 +80,24 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
     public NativeProcess ProcessOf(string name) => _processes[name];
 
+    /// <summary>The words of a master or a worker that is ready.</summary>
+    public static string ReadyOf(string name) => name.StartsWith('w') ? "ready, " : "listening on";
+
+    /// <summary>Replaces the executable of a master or a worker; its next start uses it.</summary>
+    public void Install(string name, string folder) => _installed[name] = folder;
+
+    public NativeProcess StartAgain(string name) =>
+        name.StartsWith('w') ? StartWorker(NumberOf(name)) : StartMaster(NumberOf(name));
+
     public NativeProcess StartWorker(int n) => Start(
-        Worker(n), ["env", $"DTS_TEST_CLOCK={ClockOf(n)}", .. _network.On(Worker(n))], WorkerExecutable ?? "dts-worker",
+        Worker(n),
+        ["env", $"DTS_TEST_CLOCK={ClockOf(n)}", .. _network.On(Worker(n))],
+        WorkerExecutable ?? Installed(Worker(n), "dts-worker"),
         "--workerId", Worker(n), "--dataFolder", _folder.File(Worker(n)), "--sessionTtl", "5", "--drainTimeout", "3",
         "--jobLogCommitTimeout", "200", "--slots", "40");
 
     public NativeProcess StartMaster(int n) =>
-        Start(Master(n), [], "dts-master", "--apiPort", MasterPort(n).ToString(CultureInfo.InvariantCulture));
-
-    public void StartMember(int n)
-    {
-        var (name, address) = (Member(n), _addresses[Member(n)]);
-        var all = string.Join(',', Enumerable.Range(0, Members).Select(m => $"{Member(m)}=http://{_addresses[Member(m)]}:2380"));
-        string[] etcd =
-        [
-            .. _network.On(name), "etcd", "--name", name, "--data-dir", _folder.File(name), "--log-level", "error",
-            "--listen-client-urls", $"http://{address}:2379", "--advertise-client-urls", $"http://{address}:2379",
-            "--listen-peer-urls", $"http://{address}:2380", "--initial-advertise-peer-urls", $"http://{address}:2380",
-            "--initial-cluster", all,
-            .. _tokens switch
-            {
-                EtcdTokens.Simple => ["--bcrypt-cost", "4", "--auth-token", "simple", "--auth-token-ttl", "5"],
-                EtcdTokens.Signed =>
-                [
-                    "--bcrypt-cost", "4",
-                    "--auth-token", $"jwt,pub-key={KeyFile("pub")},priv-key={KeyFile("key")},sign-method=RS256,ttl=5s",
-                ],
-                _ => Array.Empty<string>(),
-            },
-        ];
-        _etcds[name] = Process.Start(new ProcessStartInfo(
-            "/bin/sh", ["-c", "log=$1; shift; exec \"$@\" >>\"$log\" 2>&1", "sh", _folder.File($"{name}.log"), .. etcd]))!;
-    }
-
-    /// <summary>Stops a member, as on a stalled host, or lets it continue.</summary>
-    public void SignalMember(int n, string signal) => Processes.Signal(_etcds[Member(n)].Id, signal);
-
-    public async Task KillMemberAsync(int n)
-    {
-        _etcds[Member(n)].Kill();
-        await _etcds[Member(n)].WaitForExitAsync();
-    }
-
-    /// <summary>The member that leads, if one does and answers.</summary>
-    public async Task<int?> FindLeaderAsync()
-    {
-        for (var n = 0; n < Members; n++)
-        {
-            try
-            {
-                var status = await Tool.RunAsync(
-                    "timeout", "3", "etcdctl", "--endpoints", $"{_addresses[Member(n)]}:2379", "endpoint", "status", "-w", "fields");
-                var fields = status
-                    .Split('\n')
-                    .Select(line => line.Split(" : "))
-                    .Where(pair => pair.Length == 2)
-                    .DistinctBy(pair => pair[0])
-                    .ToDictionary(pair => pair[0].Trim('"'), pair => pair[1]);
-                if (fields["Leader"] == fields["MemberID"])
-                {
-                    return n;
-                }
-            }
-            catch (Exception unreachable) when (unreachable is InvalidOperationException or Xunit.Sdk.XunitException
-                or KeyNotFoundException)
-            {
-                // It is cut off, or down.
-            }
-        }
-
-        return null;
-    }
-
-    public Task<string> CtlAsync(params string[] arguments) =>
-        Tool.RunAsync("timeout", ["5", "etcdctl", "--endpoints", Endpoints, .. AsRoot, .. arguments]);
+        Start(Master(n), [], Installed(Master(n), "dts-master"), "--apiPort", MasterPort(n).ToString(CultureInfo.InvariantCulture));
 
     /// <summary>The processes that hold a worker's commands.</summary>
     public List<int> HoldersOf(int n) => Processes.Running($"dts-worker hold {_folder.File(Worker(n))}/");
@@ -198,11 +120,13 @@ internal sealed class ChaosCluster : IAsyncDisposable
     {
         // From either master, as through a proxy in front of them. A request takes its content with it when it fails.
         var body = content is null ? [] : await content.ReadAsByteArrayAsync();
+        var first = Interlocked.Increment(ref _asked);
         for (var attempt = 0; ; attempt++)
         {
             try
             {
-                using var request = new HttpRequestMessage(method ?? HttpMethod.Post, $"http://127.0.0.1:{MasterPort(attempt % 2)}{path}");
+                var port = MasterPort((first + attempt) % Masters);
+                using var request = new HttpRequestMessage(method ?? HttpMethod.Post, $"http://127.0.0.1:{port}{path}");
                 if (content is not null)
                 {
                     request.Content = new ByteArrayContent(body) { Headers = { ContentType = content.Headers.ContentType } };
@@ -295,60 +219,28 @@ internal sealed class ChaosCluster : IAsyncDisposable
             Processes.Kill(pid);
         }
 
-        foreach (var etcd in _etcds.Values)
-        {
-            etcd.Kill();
-            await etcd.WaitForExitAsync();
-            etcd.Dispose();
-        }
-
+        await Etcd.DisposeAsync();
         await _network.DisposeAsync();
         _log.Dispose();
         _http.Dispose();
         _folder.Dispose();
     }
 
-    private string KeyFile(string kind) => _folder.File($"token.{kind}");
+    private static int NumberOf(string name) => int.Parse(name.AsSpan(1), CultureInfo.InvariantCulture) - 1;
 
-    private async Task MembersUpAsync()
-    {
-        if (_tokens == EtcdTokens.Signed)
-        {
-            using var key = RSA.Create(2048);
-            File.WriteAllText(KeyFile("key"), key.ExportRSAPrivateKeyPem());
-            File.WriteAllText(KeyFile("pub"), key.ExportSubjectPublicKeyInfoPem());
-        }
-
-        for (var n = 0; n < Members; n++)
-        {
-            StartMember(n);
-        }
-
-        string[] anonymous = ["5", "etcdctl", "--endpoints", Endpoints];
-        await Patience.Until(
-            () => Tool.RunAsync("timeout", [.. anonymous, "endpoint", "health"])
-                .ContinueWith(health => health.IsCompletedSuccessfully)
-                .Result,
-            () => "etcd does not come up");
-        string[][] users =
-        [
-            ["user", "add", $"root:{Password}"], ["user", "grant-role", "root", "root"],
-            ["user", "add", $"{User}:{Password}"], ["role", "add", "cron"],
-            ["role", "grant-permission", "cron", "--prefix=true", "readwrite", "/cron/"],
-            ["user", "grant-role", User, "cron"], ["auth", "enable"],
-        ];
-        foreach (var command in _tokens == EtcdTokens.None ? [] : users)
-        {
-            await Tool.RunAsync("timeout", [.. anonymous, .. command]);
-        }
-    }
+    private string Installed(string name, string executable) =>
+        Path.Combine(_installed.GetValueOrDefault(name, _firstInstalled), executable);
 
     private string ClockOf(int n) => _folder.File($"{Worker(n)}.clock");
 
     private NativeProcess Start(string name, string[] front, string executable, params string[] arguments)
     {
-        var process = NativeProcess.StartBehind(["env", .. AsOurUser, .. front], executable, _folder.File($"{name}-{_starts++:D3}.log"), [
-            .. arguments, "--etcdEndpoints", Endpoints, "--etcdDialTimeout", "3000", "--logFile", _folder.File("log.db")]);
+        string[] all =
+        [
+            .. arguments, "--etcdEndpoints", Etcd.Endpoints, "--etcdDialTimeout", "3000", "--logFile", _folder.File("log.db"),
+        ];
+        var log = _folder.File($"{name}-{_starts++:D3}.log");
+        var process = NativeProcess.StartBehind(["env", .. Etcd.AsOurUser, .. front], executable, log, all);
         _processes[name] = process;
         return process;
     }

@@ -10,7 +10,6 @@ internal sealed class Nemesis(
     ChaosCluster cluster, IReadOnlyList<Job> jobs, IReadOnlyList<string> faults, Random random, Action<string> say)
 {
     private const int LongOneIn = 12; // Two in three minutes.
-    private const int RunsInBurst = 6;
 
     // Some twice: they come twice as often.
     private static readonly string[] Short =
@@ -21,34 +20,49 @@ internal sealed class Nemesis(
 
     private static readonly string[] Long = ["stall-all", "cut-all", "etcd-away", "stall-holder"];
 
-    private readonly HashSet<string> _paused = [];
-
     /// <summary>Jobs for bursts of requests: their runs must not overlap.</summary>
     private readonly List<Job> _queueing = [.. jobs.Where(job => job.Overlap != Overlap.Allow)];
+
+    private readonly Meddler _meddler = new(cluster, what => say(AtNow(what)));
+    private int _faults;
 
     /// <summary>Goes on until the time is over; then everything has been mended.</summary>
     public async Task RunAsync(DateTimeOffset until)
     {
-        for (var n = 1; DateTimeOffset.UtcNow < until; n++)
+        await HarmAsync(until);
+        await _meddler.ResumeAllAsync();
+    }
+
+    /// <summary>Goes on until the time is over. Each fault is mended before the next, but paused jobs stay paused.</summary>
+    public async Task HarmAsync(DateTimeOffset until)
+    {
+        while (DateTimeOffset.UtcNow < until)
         {
             // Drawn whole before anything happens, so that what the cluster does to a fault does not change the next.
-            var kinds = faults.Count > 0 ? faults : n % LongOneIn == LongOneIn / 2 ? Long : Short;
+            var kinds = faults.Count > 0 ? faults : ++_faults % LongOneIn == LongOneIn / 2 ? Long : Short;
             var (kind, target, other, length) = (
                 kinds[random.Next(kinds.Count)], random.Next(1000), random.Next(1000), random.NextDouble());
             var pause = 1 + (3 * random.NextDouble());
             await HarmAsync(kind, target, other, length);
             await Task.Delay(TimeSpan.FromSeconds(pause));
         }
+    }
 
-        foreach (var job in _paused)
-        {
-            await TryAsync(() => cluster.AskAsync($"/api/v1/jobs/{job}/resume"));
-        }
+    /// <summary>Replaces a master's or a worker's executable by that of another version, and waits until it is ready.</summary>
+    /// <param name="isKilled">False = it is told to end, as systemd does.</param>
+    public async Task ReplaceAsync(string host, string folder, string version, bool isKilled)
+    {
+        await (isKilled ? cluster.ProcessOf(host).KillAsync() : cluster.ProcessOf(host).StopAsync());
+        cluster.Install(host, folder);
+        var process = cluster.StartAgain(host);
+        await process.LogsSoon(ChaosCluster.ReadyOf(host));
+        var how = isKilled ? "killed" : "told to end";
+        Say($"{host} {how}, and started as {version}; it adopted {process.CountInLog(" adopted from ")} commands");
     }
 
     private Task HarmAsync(string kind, int target, int other, double length)
     {
-        var (worker, member, job) = (target % ChaosCluster.Workers, target % ChaosCluster.Members, jobs[target % jobs.Count]);
+        var (worker, member, job) = (target % ChaosCluster.Workers, target % ChaosEtcd.Members, jobs[target % jobs.Count]);
         return kind switch
         {
             "kill" => KillWorkerAsync(worker, 1 + (7 * length)),
@@ -61,8 +75,8 @@ internal sealed class Nemesis(
             "step-clock" => StepClockAsync(worker, other, 5 + (8 * length)),
             "restart" => RestartWorkerAsync(worker),
             "kill-master" => KillMasterAsync(target % 2, 1 + (3 * length)),
-            "meddle" => MeddleAsync(job, other),
-            "burst" => BurstAsync(_queueing[target % _queueing.Count]),
+            "meddle" => _meddler.MeddleAsync(job, other),
+            "burst" => _meddler.BurstAsync(_queueing[target % _queueing.Count]),
             "stall-all" => StallAllAsync(12 + (2 * length), withHolders: other % 2 == 0),
             "cut-all" => CutAllAsync(7 + (5 * length)),
             "etcd-away" => TakeEtcdAwayAsync(7 + (5 * length), isKilled: other % 2 == 0),
@@ -135,26 +149,20 @@ internal sealed class Nemesis(
 
     private async Task TakeEtcdAwayAsync(double seconds, bool isKilled)
     {
-        var members = Enumerable.Range(0, ChaosCluster.Members).ToList();
+        var members = Enumerable.Range(0, ChaosEtcd.Members).ToList();
         Say($"{(isKilled ? "kill -9" : "SIGSTOP")} of all etcd members, back after {seconds:F1} s");
         if (isKilled)
         {
-            await Task.WhenAll(members.Select(cluster.KillMemberAsync));
+            await Task.WhenAll(members.Select(cluster.Etcd.KillAsync));
             await Wait(seconds);
-            members.ForEach(cluster.StartMember);
+            members.ForEach(cluster.Etcd.Start);
         }
         else
         {
-            members.ForEach(n => cluster.SignalMember(n, "STOP"));
+            members.ForEach(n => cluster.Etcd.Signal(n, "STOP"));
             await Wait(seconds);
-            members.ForEach(n => cluster.SignalMember(n, "CONT"));
+            members.ForEach(n => cluster.Etcd.Signal(n, "CONT"));
         }
-    }
-
-    private async Task BurstAsync(Job job)
-    {
-        Say($"{job.Name} run by hand {RunsInBurst} times at once");
-        await Task.WhenAll(Enumerable.Range(0, RunsInBurst).Select(_ => TryAsync(() => cluster.AskAsync($"/api/v1/jobs/{job.Name}/run"))));
     }
 
     private async Task CutWorkerAsync(int n, double seconds)
@@ -167,29 +175,29 @@ internal sealed class Nemesis(
 
     private async Task CutMemberAsync(int n, double seconds)
     {
-        Say($"etcd member {ChaosCluster.Member(n)} cut off for {seconds:F1} s");
-        await cluster.Network.CutAsync(ChaosCluster.Member(n));
+        Say($"etcd member {ChaosEtcd.NameOf(n)} cut off for {seconds:F1} s");
+        await cluster.Network.CutAsync(ChaosEtcd.NameOf(n));
         await Wait(seconds);
-        await cluster.Network.MendAsync(ChaosCluster.Member(n));
+        await cluster.Network.MendAsync(ChaosEtcd.NameOf(n));
     }
 
     private async Task KillLeaderAsync(double seconds)
     {
-        var leader = await cluster.FindLeaderAsync() ?? 0;
+        var leader = await cluster.Etcd.FindLeaderAsync() ?? 0;
         Say($"kill -9 of etcd's leader, back after {seconds:F1} s");
-        await cluster.KillMemberAsync(leader);
+        await cluster.Etcd.KillAsync(leader);
         await Wait(seconds);
-        cluster.StartMember(leader);
+        cluster.Etcd.Start(leader);
     }
 
     private async Task CompactAsync()
     {
         Say("compaction of etcd");
-        await TryAsync(async () =>
+        await _meddler.TryAsync(async () =>
         {
-            var answer = await cluster.CtlAsync("get", "/cron/jobs/none", "-w", "fields");
+            var answer = await cluster.Etcd.CtlAsync("get", "/cron/jobs/none", "-w", "fields");
             var revision = answer.Split('\n').Single(line => line.StartsWith("\"Revision\"", StringComparison.Ordinal)).Split(" : ")[1];
-            await cluster.CtlAsync("compaction", revision);
+            await cluster.Etcd.CtlAsync("compaction", revision);
         });
     }
 
@@ -224,59 +232,9 @@ internal sealed class Nemesis(
         cluster.StartMaster(n);
     }
 
-    private Task MeddleAsync(Job job, int which)
-    {
-        switch (which % 6)
-        {
-            case 0:
-                Say($"{job.Name} edited");
-                return TryAsync(() => cluster.SaveAsync(job with { Enabled = !_paused.Contains(job.Name), Description = $"edit {which}" }));
-            case 1 when _paused.Remove(job.Name):
-                Say($"{job.Name} resumed");
-                return TryAsync(() => cluster.AskAsync($"/api/v1/jobs/{job.Name}/resume"));
-            case 1:
-                Say($"{job.Name} paused");
-                _paused.Add(job.Name);
-                return TryAsync(() => cluster.AskAsync($"/api/v1/jobs/{job.Name}/pause"));
-            case 2:
-                Say($"{job.Name} deleted and saved again");
-                _paused.Remove(job.Name);
-                return TryAsync(async () =>
-                {
-                    await cluster.AskAsync($"/api/v1/jobs/{job.Name}", method: HttpMethod.Delete);
-                    await cluster.SaveAsync(job);
-                });
-            case 3:
-                Say($"{job.Name} killed");
-                return TryAsync(() => cluster.AskAsync($"/api/v1/jobs/{job.Name}/kill"));
-            case 4:
-                Say($"{job.Name} given another schedule, and its own again");
-                _paused.Remove(job.Name);
-                return TryAsync(async () =>
-                {
-                    await cluster.SaveAsync(job with { CronExpr = "*/7 * * * * *" });
-                    await cluster.SaveAsync(job);
-                });
-            default:
-                Say($"{job.Name} run by hand");
-                return TryAsync(() => cluster.AskAsync($"/api/v1/jobs/{job.Name}/run"));
-        }
-    }
-
-    /// <summary>What is asked of a cluster that is being harmed may be refused; that is said, and harmless.</summary>
-    private async Task TryAsync(Func<Task> ask)
-    {
-        try
-        {
-            await ask();
-        }
-        catch (Exception refused)
-        {
-            Say($"  refused: {refused.Message}");
-        }
-    }
-
     private static Task Wait(double seconds) => Task.Delay(TimeSpan.FromSeconds(seconds));
 
-    private void Say(string what) => say(string.Create(CultureInfo.InvariantCulture, $"{DateTimeOffset.UtcNow:HH:mm:ss.fff} {what}"));
+    private void Say(string what) => say(AtNow(what));
+
+    private static string AtNow(string what) => string.Create(CultureInfo.InvariantCulture, $"{DateTimeOffset.UtcNow:HH:mm:ss.fff} {what}");
 }
