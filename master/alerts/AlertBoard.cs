@@ -89,12 +89,12 @@ internal sealed class AlertBoard(AlertKeys keys, Action<KeyChange, string> repor
             return ApplyState(change);
         }
 
-        _ = Apply(_rules, keys.Rules, change, (name, put) => NamedRule.Of(name, Read(put, AlertJson.Readable.AlertRule), now))
-            || Apply(_outbox, keys.Outbox, change, (id, put) => Read(put, AlertJson.Readable.AlertMessage) with { Id = id })
+        _ = Apply(_rules, keys.Rules, change, (name, put) => NamedRule.Of(name, Read(put, AlertJson.Stored.AlertRule), now))
+            || Apply(_outbox, keys.Outbox, change, (id, put) => Read(put, AlertJson.Stored.AlertMessage) with { Id = id })
             || Apply(_sending, keys.Sending, change, (_, _) => true)
-            || Apply(_recent, keys.Recent, change, (_, put) => Read(put, AlertJson.Readable.AlertMessage))
-            || Apply(_mutes, keys.Mutes, change, (id, put) => NamedMute.Of(id, Read(put, AlertJson.Readable.AlertMute), now))
-            || Apply(_progress, keys.Progress, change, (_, put) => Read(put, AlertJson.Readable.AlertProgress))
+            || Apply(_recent, keys.Recent, change, (_, put) => Read(put, AlertJson.Stored.AlertMessage))
+            || Apply(_mutes, keys.Mutes, change, (id, put) => NamedMute.Of(id, Read(put, AlertJson.Stored.AlertMute), now))
+            || Apply(_progress, keys.Progress, change, (_, put) => Read(put, AlertJson.Stored.AlertProgress))
             || Apply(_ledger, keys.Ledger, change, (_, put) => ReadTime(put));
         return [];
     }
@@ -110,7 +110,7 @@ internal sealed class AlertBoard(AlertKeys keys, Action<KeyChange, string> repor
         var after = AlertState.Well;
         if (change is KeyChange.Put put)
         {
-            TryRead(put, () => after = Read(put, AlertJson.Readable.AlertState));
+            TryRead(put, () => after = Read(put, AlertJson.Stored.AlertState));
             _states[subject] = new Stored<AlertState>(after, change.ModRevision);
         }
         else

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
@@ -20,6 +21,10 @@ internal sealed partial class AlertJson : JsonSerializerContext
 {
     /// <summary>The one to use; see <see cref="JsonText"/>.</summary>
     public static AlertJson Readable => field ??= new(JsonText.Readable(Default.Options));
+
+    /// <summary>For values in etcd, to which a later version may have added members. In requests and files these are misspelt ones.</summary>
+    public static AlertJson Stored => field ??= new(
+        new JsonSerializerOptions(Readable.Options) { UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip });
 }
 
 /// <summary>Up to when endings have been judged, and the live workers then: the value of the key alerts/progress.</summary>

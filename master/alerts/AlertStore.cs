@@ -110,7 +110,7 @@ internal sealed class AlertStore(AlertBoard board, EtcdClient etcd, AlertKeys ke
         }
 
         return answer.Responses[0].ResponseRange.Kvs is [var pair]
-            ? new Stored<AlertState>(JsonSerializer.Deserialize(pair.Value.Span, AlertJson.Readable.AlertState)!, pair.ModRevision)
+            ? new Stored<AlertState>(JsonSerializer.Deserialize(pair.Value.Span, AlertJson.Stored.AlertState)!, pair.ModRevision)
             : new Stored<AlertState>(AlertState.Well, 0);
 
         Task<TxnResponse> WriteAsync(LeaseId lease) => etcd.TxnAsync(
