@@ -26,7 +26,7 @@ internal static class EtcdReaders
             ["jobs", _] => JobJson.TryParse(json, out var job, out var why) ? JobJson.ToJson(job) : throw Refused(why),
             ["fired", ..] => Cursor.TryParse(value, out var cursor) ? cursor.ToString() : throw Refused("not a cursor"),
             ["runs", _, var id] => Documents.TryReadInFlight(id, json, out var run, out var why)
-                ? JsonSerializer.Serialize(run, JobsJson.Readable.RunInFlight) : throw Refused(why),
+                ? JsonSerializer.Serialize(run, JobsJson.Readable.ClaimedRun) : throw Refused(why),
             ["queue", _, var id] => Documents.TryReadQueued(id, json, out var run, out var why)
                 ? JsonSerializer.Serialize(run, JobsJson.Readable.RunSpec) : throw Refused(why),
             ["owed", _, var id] => Documents.TryReadOwed(id, json, out var owed, out var why)
