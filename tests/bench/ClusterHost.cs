@@ -27,14 +27,17 @@ internal sealed class ClusterHost : IDisposable
     {
     }
 
+    /// <summary>The commands that a worker runs at a time.</summary>
+    private int Slots { get; init; }
+
     /// <summary>Where <c>make publish</c> puts the executables.</summary>
     public static string Bin { get; } = Environment.GetEnvironmentVariable("DTS_BIN") is { Length: > 0 } folder
         ? folder
         : throw new InvalidOperationException("DTS_BIN is not set: these figures are of the native executables; take them with make bench");
 
-    public static async Task<ClusterHost> StartAsync()
+    public static async Task<ClusterHost> StartAsync(int slots = 100)
     {
-        var host = new ClusterHost();
+        var host = new ClusterHost { Slots = slots };
         try
         {
             var (client, peer) = ($"http://127.0.0.1:{host._etcdPort}", $"http://127.0.0.1:{host._peerPort}");
@@ -52,6 +55,10 @@ internal sealed class ClusterHost : IDisposable
     }
 
     public string LogFile => PathOf("log.db");
+
+    public IPEndPoint Etcd => new(IPAddress.Loopback, _etcdPort);
+
+    public ClusterProcess EtcdProcess => _processes[0];
 
     /// <summary>Of the master that was started last.</summary>
     public Uri Address => _address!;
@@ -71,7 +78,7 @@ internal sealed class ClusterHost : IDisposable
             $"hold {PathOf(id)}/",
             id,
             Path.Combine(Bin, "dts-worker"),
-            ["--workerId", id, "--dataFolder", PathOf(id), "--slots", "100", .. Common(), .. more]);
+            ["--workerId", id, "--dataFolder", PathOf(id), "--slots", Text(Slots), .. Common(), .. more]);
         return (worker, await worker.LogsAsync("ready, "));
     }
 
@@ -123,26 +130,47 @@ internal sealed class ClusterHost : IDisposable
         process.Dispose();
     }
 
-    /// <summary>Hourly jobs, put as they are, in all minutes but those in which these figures are taken.</summary>
+    /// <summary>Hourly jobs, in all minutes but those in which these figures are taken.</summary>
     public async Task FillAsync(int jobs)
+    {
+        var now = DateTime.UtcNow.Minute;
+        await PutJobsAsync(
+            Enumerable.Range(0, jobs).Select(number => ($"hourly-{number}", "true", $"{(now + 10 + (number % 45)) % 60} * * * *")));
+    }
+
+    /// <summary>Puts jobs into etcd, many with one request, as a script of an operator would.</summary>
+    public async Task PutJobsAsync(IEnumerable<(string Name, string Command, string CronExpr)> jobs)
     {
         using var etcd = ConnectEtcd();
         var keys = new Keys(Keys.DefaultPrefix);
-        foreach (var numbers in Enumerable.Range(0, jobs).Chunk(PutsInTxn))
+        foreach (var some in jobs.Chunk(PutsInTxn))
         {
-            await etcd.TxnAsync(Txn.All(numbers.Select(Put)));
+            await etcd.TxnAsync(Txn.All(some.Select(job => Txn.Put(
+                keys.Job(JobName.Parse(job.Name)),
+                new JsonObject { ["name"] = job.Name, ["command"] = job.Command, ["cronExpr"] = job.CronExpr }.ToJsonString()))));
         }
+    }
 
-        RequestOp Put(int number)
-        {
-            var minute = (DateTime.UtcNow.Minute + 10 + (number % 45)) % 60;
-            var job = new JsonObject { ["name"] = $"hourly-{number}", ["command"] = "true", ["cronExpr"] = $"{minute} * * * *" };
-            return Txn.Put(keys.Job(JobName.Parse($"hourly-{number}")), job.ToJsonString());
-        }
+    /// <summary>Deletes all jobs, with one request.</summary>
+    public async Task DeleteJobsAsync()
+    {
+        using var etcd = ConnectEtcd();
+        var jobs = new Keys(Keys.DefaultPrefix).Jobs;
+        await etcd.TxnAsync(Txn.All(
+            [new() { RequestDeleteRange = new DeleteRangeRequest { Key = Txn.Bytes(jobs), RangeEnd = Txn.EndOf(jobs) } }]));
     }
 
     public EtcdClient ConnectEtcd() => new(
         new EtcdOptions([new Uri($"http://127.0.0.1:{_etcdPort}")], TimeSpan.FromSeconds(10)), TimeProvider.System, NullLogger.Instance);
+
+    /// <summary>The sum of one of etcd's own metrics.</summary>
+    public async Task<double> ReadEtcdMetricAsync(string name)
+    {
+        var lines = await _http.GetStringAsync(new Uri($"http://127.0.0.1:{_etcdPort}/metrics"));
+        return lines.Split('\n')
+            .Where(line => line.StartsWith($"{name} ", StringComparison.Ordinal) || line.StartsWith($"{name}{{", StringComparison.Ordinal))
+            .Sum(line => double.Parse(line.Split(' ')[^1], CultureInfo.InvariantCulture));
+    }
 
     public void Dispose()
     {

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.InteropServices;
+using Dts.Tests.Support;
 
 namespace Dts.Bench;
 
@@ -10,20 +12,19 @@ internal static class ClusterMachine
 
     private const double Calm = 0.2; // of a core, over two seconds
 
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10); // for the whole run
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3); // for the whole run
     private static readonly Stopwatch Waited = new();
 
+    /// <summary>One line: when, which commit, which processors and versions.</summary>
     public static async Task<string> DescribeAsync()
     {
-        using var etcd = Process.Start(new ProcessStartInfo("etcd", ["--version"]) { RedirectStandardOutput = true })!;
-        var version = (await etcd.StandardOutput.ReadToEndAsync()).Split('\n')[0];
-        var kernel = File.ReadAllText("/proc/sys/kernel/osrelease").Trim();
-        await etcd.WaitForExitAsync();
+        var etcd = (await Tool.RunAsync("etcd", "--version")).Split('\n')[0].Replace(" Version:", "", StringComparison.Ordinal);
         var model = File.ReadLines("/proc/cpuinfo")
             .FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))
             ?.Split(": ")[^1];
-        return $"{Environment.ProcessorCount} cores ({model}), Linux {kernel}, "
-            + $"{version.Replace(" Version:", "", StringComparison.Ordinal)}, {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC, load {ReadLoad()}.";
+        return $"{DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC, {await DescribeCommitAsync()}, {Environment.ProcessorCount} cores ({model}), "
+            + $"Linux {File.ReadAllText("/proc/sys/kernel/osrelease").Trim()}, {etcd}, {RuntimeInformation.FrameworkDescription}, "
+            + $"load {ReadLoad()} at the start.";
     }
 
     /// <summary>Waits until the processors are idle; if they never are, says so, and the figures are what they are.</summary>
@@ -44,7 +45,7 @@ internal static class ClusterMachine
         if (busy > Calm)
         {
             await Console.Error.WriteLineAsync(
-                $"this machine is not idle: {busy:F1} of its {Environment.ProcessorCount} cores are in use by others, load {ReadLoad()}");
+                $"this machine is not idle: others use {busy:F1} of its {Environment.ProcessorCount} cores, load {ReadLoad()}");
         }
     }
 
@@ -55,6 +56,14 @@ internal static class ClusterMachine
         var ticks = File.ReadLines("/proc/stat").First().Split(' ', StringSplitOptions.RemoveEmptyEntries)[1..9]
             .Select(number => double.Parse(number, CultureInfo.InvariantCulture)).ToArray();
         return (ticks.Sum() - ticks[3] - ticks[4]) / TicksPerSecond;
+    }
+
+    private static async Task<string> DescribeCommitAsync()
+    {
+        var root = Tool.InRepository(".");
+        var commit = (await Tool.RunAsync("git", "-C", root, "rev-parse", "--short", "HEAD")).Trim();
+        var changed = await Tool.RunAsync("git", "-C", root, "status", "--porcelain", "--", "common", "master", "worker", "tests/bench");
+        return changed.Length > 0 ? $"commit {commit} with changes" : $"commit {commit}";
     }
 
     private static string ReadLoad() => File.ReadAllText("/proc/loadavg").Split(' ')[0];

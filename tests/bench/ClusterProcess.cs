@@ -20,6 +20,8 @@ internal sealed class ClusterProcess : IDisposable
 
     public string LogFile { get; }
 
+    public int Pid => _process.Id;
+
     /// <summary>In the command line of the processes beside it that belong to it; null = there are none.</summary>
     public string? Beside { get; init; }
 

@@ -1,5 +1,12 @@
 using BenchmarkDotNet.Attributes;
+using BenchmarkDotNet.Columns;
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Diagnosers;
+using BenchmarkDotNet.Jobs;
+using BenchmarkDotNet.Running;
+using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Dts.Common.Cron;
+using Perfolizer.Horology;
 
 using QuartzExpression = Quartz.CronExpression;
 
@@ -39,6 +46,21 @@ public class CronBenchmarks
         "0 0 8 ? * FRI#2",
         "0 0 0 1 1 ?",
     ];
+
+    /// <summary>Runs the benchmarks that BenchmarkDotNet's arguments select: <c>--filter '*.CronBenchmarks.*'</c>.</summary>
+    internal static void Run(string[] args)
+    {
+        // Many short iterations in this process: the fastest of them is the figure that a busy machine leaves alone.
+        var config = DefaultConfig.Instance
+            .AddJob(
+                Job.Default.WithToolchain(InProcessEmitToolchain.Instance)
+                    .WithWarmupCount(5)
+                    .WithIterationCount(30)
+                    .WithIterationTime(TimeInterval.FromMilliseconds(20)))
+            .AddColumn(StatisticColumn.Min, StatisticColumn.Median)
+            .AddDiagnoser(MemoryDiagnoser.Default);
+        BenchmarkSwitcher.FromAssembly(typeof(CronBenchmarks).Assembly).Run(args, config);
+    }
 
     [ParamsSource(nameof(Texts))]
     public string Text { get; set; } = "";

@@ -1,68 +1,44 @@
-using BenchmarkDotNet.Columns;
-using BenchmarkDotNet.Configs;
-using BenchmarkDotNet.Diagnosers;
-using BenchmarkDotNet.Jobs;
-using BenchmarkDotNet.Running;
-using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using System.Globalization;
 using Dts.Bench;
-using Perfolizer.Horology;
+using Dts.Tests.Support;
 
-if (args is [] or ["cluster"])
+// The published figures. Each part replaces its text on the page; `make bench ARGS="name arguments…"` measures one part alone.
+Part[] parts =
+[
+    new("starts", StartFigures.MeasureAsync),
+    new("burst", BurstFigures.MeasureAsync),
+    new("sustained", SustainedFigures.MeasureAsync),
+    new("takeover", TakeoverFigures.MeasureAsync),
+    new("spread", SpreadFigures.MeasureAsync),
+    new("cluster", effort => Findings.PrintedBy(() => ClusterFigures.RunAsync(effort))),
+    new("growth", _ => Findings.PrintedBy(GrowthFigures.RunAsync)),
+    new("etcd", effort => Findings.PrintedBy(() => EtcdFigures.RunAsync(effort.Arguments[0]))) { ByNameOnly = true },
+    new("access", _ => Findings.PrintedBy(AccessFigures.RunAsync)) { ByNameOnly = true },
+    new("events", effort => Findings.PrintedBy(() => EventsFigures.RunAsync(effort.Argument(0, 1000, 10)))) { ByNameOnly = true },
+    new("metrics", effort => Findings.PrintedBy(() => MetricsFigures.RunAsync(effort.Argument(0, 10_000, 10)))) { ByNameOnly = true },
+    new("lists", effort => Findings.PrintedBy(
+        () => ListsFigures.RunAsync(effort.Argument(0, 10_000, 10), effort.Argument(1, 1_000_000, 100)))) { ByNameOnly = true },
+    new("log", effort => Findings.PrintedBy(() => LogFigures.RunAsync(
+        long.Parse(effort.Arguments is [var rows, ..] ? rows : "1000000", CultureInfo.InvariantCulture),
+        effort.Arguments is [_, var only] ? only : null))) { ByNameOnly = true },
+    new("log-writing", effort => Findings.PrintedBy(() => LogFigures.WriteAsync(
+        [.. effort.Arguments.Select(size => int.Parse(size, CultureInfo.InvariantCulture))]))) { ByNameOnly = true },
+    new("log-lag", _ => Findings.PrintedBy(LagFigures.RunAsync)) { ByNameOnly = true },
+];
+
+if (args is [var first, ..] && first.StartsWith('-'))
 {
-    await ClusterFigures.RunAsync();
+    CronBenchmarks.Run(args);
+    return 0;
 }
 
-if (args is ["growth"])
+var isSmoke = Environment.GetEnvironmentVariable("BENCH_SMOKE") is { Length: > 0 };
+Part[] chosen = [.. parts.Where(part => args is [var name, ..] ? part.Name == name : !part.ByNameOnly)];
+if (chosen is [])
 {
-    await GrowthFigures.RunAsync();
+    Console.Error.WriteLine($"no part is named {args[0]}; the parts are {string.Join(", ", parts.Select(part => part.Name))}");
+    return 2;
 }
-else if (args is ["etcd", var endpoint])
-{
-    await EtcdFigures.RunAsync(endpoint);
-}
-else if (args is ["log-writing", ..])
-{
-    await LogFigures.WriteAsync([.. args.Skip(1).Select(size => int.Parse(size, System.Globalization.CultureInfo.InvariantCulture))]);
-}
-else if (args is ["access"])
-{
-    await AccessFigures.RunAsync();
-}
-else if (args is ["log-lag"])
-{
-    await LagFigures.RunAsync();
-}
-else if (args is ["events", ..])
-{
-    await EventsFigures.RunAsync(
-        args is [_, var listeners] ? int.Parse(listeners, System.Globalization.CultureInfo.InvariantCulture) : 1000);
-}
-else if (args is ["lists", ..])
-{
-    await ListsFigures.RunAsync(
-        args is [_, var jobs, ..] ? int.Parse(jobs, System.Globalization.CultureInfo.InvariantCulture) : 10_000,
-        args is [_, _, var runs] ? long.Parse(runs, System.Globalization.CultureInfo.InvariantCulture) : 1_000_000);
-}
-else if (args is ["metrics", ..])
-{
-    await MetricsFigures.RunAsync(args is [_, var jobs] ? int.Parse(jobs, System.Globalization.CultureInfo.InvariantCulture) : 10_000);
-}
-else if (args is ["log", ..])
-{
-    await LogFigures.RunAsync(
-        args is [_, var rows, ..] ? long.Parse(rows, System.Globalization.CultureInfo.InvariantCulture) : 1_000_000,
-        args is [_, _, var only] ? only : null);
-}
-else if (args is not ["cluster"])
-{
-    // Many short iterations in this process: the fastest of them is the figure that a busy machine leaves alone.
-    var config = DefaultConfig.Instance
-        .AddJob(
-            Job.Default.WithToolchain(InProcessEmitToolchain.Instance)
-                .WithWarmupCount(5)
-                .WithIterationCount(30)
-                .WithIterationTime(TimeInterval.FromMilliseconds(20)))
-        .AddColumn(StatisticColumn.Min, StatisticColumn.Median)
-        .AddDiagnoser(MemoryDiagnoser.Default);
-    BenchmarkSwitcher.FromAssembly(typeof(CronBenchmarks).Assembly).Run(args is [] ? ["--filter", "*.CronBenchmarks.*"] : args, config);
-}
+
+var measurement = new Measurement(Tool.InRepository("docs/benchmarks.md"), new Effort(isSmoke, [.. args.Skip(1)]));
+return await measurement.RunAsync(chosen) ? 0 : 1;

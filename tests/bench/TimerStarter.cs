@@ -1,0 +1,110 @@
+using System.Diagnostics;
+using System.Globalization;
+using Dts.Tests.Support;
+
+namespace Dts.Bench;
+
+/// <summary>systemd timers with AccuracySec=1us, in a Debian of .ci/hosts that is booted for them.</summary>
+internal sealed class TimerStarter : IStarter
+{
+    // As tests/cluster/SystemdHosts.cs boots its hosts, without a network.
+    private const string Boot = """
+        set -e
+        umask 022
+        mkdir "$2" && echo $$ >"$2/cgroup.procs"
+        mkdir -p /run/systemd/nspawn "$3/host" && mount -t tmpfs tmpfs /run/systemd/nspawn && mount -t tmpfs tmpfs "$3/host"
+        cd "$3/host" && mkdir upper work root && mount -t overlay overlay -o "lowerdir=$1,upperdir=upper,workdir=work" root
+        cp "$3"/*.timer "$3"/*.service root/etc/systemd/system
+        export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
+        exec systemd-nspawn -q -D root -b --register=no --keep-unit --console=pipe --private-network --bind="$3/shared"
+        """;
+
+    private const string Timer = """
+        [Timer]
+        OnCalendar=*-*-* *:*:*
+        AccuracySec=1us
+        """;
+
+    private readonly Process _host;
+    private readonly string _cgroup;
+    private readonly ClockFile _clock;
+
+    private TimerStarter(Process host, string cgroup, ClockFile clock) => (_host, _cgroup, _clock) = (host, cgroup, clock);
+
+    public string Name => "systemd timer";
+
+    public static async Task<TimerStarter> OpenAsync(string folder)
+    {
+        var tree = (await RunAsync("bash", "-c", $"{Tool.InRepository(".ci/hosts")} 2>/dev/null")).Trim();
+        var groups = (await RunAsync("findmnt", "-nt", "cgroup2", "-o", "TARGET")).Split('\n')[0];
+        var clock = new ClockFile(Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "shared")).FullName, "timers"));
+        File.WriteAllText(Path.Combine(folder, "bench@.timer"), Timer);
+        File.WriteAllText(Path.Combine(folder, "bench@.service"), $"""
+            [Unit]
+            StartLimitIntervalSec=0
+            [Service]
+            Type=oneshot
+            ExecStart=/bin/bash -c '{clock.Command.Replace("$", "$$", StringComparison.Ordinal)}'
+            """);
+        var cgroup = Path.Combine(groups, Path.GetFileName(folder));
+        string[] boot = ["-m", "bash", "-c", $"exec >{folder}/host.log 2>&1 </dev/null; {Boot}", "boot", tree, cgroup, folder];
+        var starter = new TimerStarter(Process.Start("unshare", boot), cgroup, clock);
+        try
+        {
+            await Patience.Until(
+                () => starter.First is not null && starter.Inside("systemctl is-system-running | grep -E 'running|degraded'").Result == 0,
+                () => File.ReadAllText(Path.Combine(folder, "host.log")));
+            return starter;
+        }
+        catch
+        {
+            await starter.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async Task<Lags> StartAsync(int atOnce, long from, int seconds)
+    {
+        await Inside($"systemctl start bench@{{1..{atOnce}}}.timer");
+        var lags = await _clock.ReadSoonAsync(from, from + (seconds * 1000), atOnce * seconds);
+        await Inside("systemctl stop 'bench@*.timer' 'bench@*.service'");
+        return lags;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (First is { } first)
+        {
+            Processes.Kill(first); // With its first process all of the host ends, and then nspawn.
+        }
+        else if (!_host.HasExited)
+        {
+            _host.Kill();
+        }
+
+        await _host.WaitForExitAsync().WaitAsync(Patience.Limit);
+        _host.Dispose();
+        await RunAsync("find", _cgroup, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";");
+    }
+
+    /// <summary>The host's own process 1; null = it is not there yet.</summary>
+    private int? First
+    {
+        get
+        {
+            var children = $"/proc/{_host.Id}/task/{_host.Id}/children";
+            var pids = File.Exists(children) ? File.ReadAllText(children).Split(' ', StringSplitOptions.RemoveEmptyEntries) : [];
+            return pids is [var pid, ..] ? int.Parse(pid, CultureInfo.InvariantCulture) : null;
+        }
+    }
+
+    private async Task<int> Inside(string command)
+    {
+        string[] enter = ["-t", $"{First}", "-m", "-u", "-i", "-n", "-p", "bash", "-c", $"{{ {command}; }} >/dev/null 2>&1 </dev/null"];
+        using var nsenter = Process.Start("nsenter", enter);
+        await nsenter.WaitForExitAsync().WaitAsync(Patience.Limit);
+        return nsenter.ExitCode;
+    }
+
+    private static Task<string> RunAsync(string program, params string[] arguments) => Tool.RunAsync(program, arguments);
+}
