@@ -53,7 +53,7 @@ run: $(BIN)/dts-master $(BIN)/dts-worker
 	@exec .ci/run-local
 
 test: out/dts-master out/dts-worker
-	@.ci/need dotnet etcd croniter ip pymongo nginx systemd prometheus chromium fonts jq
+	@.ci/need dotnet etcd croniter cc cron ip pymongo nginx systemd prometheus chromium fonts jq
 	@.ci/documentdb >/dev/null
 	@.ci/hosts >/dev/null || echo 'the deployment test will be skipped'
 	@dotnet build tests -v quiet

@@ -15,6 +15,7 @@ namespace Dts.Bench;
 internal sealed class ClusterHost : IDisposable
 {
     private const int PutsInTxn = 100; // etcd takes 128.
+    private const int StartTries = 3; // A port that was free may be taken when etcd listens.
 
     private readonly string _folder = Directory.CreateTempSubdirectory("dts-bench-").FullName;
     private readonly HttpClient _http = new();
@@ -37,20 +38,26 @@ internal sealed class ClusterHost : IDisposable
 
     public static async Task<ClusterHost> StartAsync(int slots = 100)
     {
-        var host = new ClusterHost { Slots = slots };
-        try
+        for (var attempt = 1; ; attempt++)
         {
-            var (client, peer) = ($"http://127.0.0.1:{host._etcdPort}", $"http://127.0.0.1:{host._peerPort}");
-            await host.Add(
-                "etcd", "etcd", "--data-dir", host.PathOf("etcd"), "--listen-client-urls", client, "--advertise-client-urls", client,
-                "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", $"default={peer}")
-                .LogsAsync("ready to serve client requests");
-            return host;
-        }
-        catch
-        {
-            host.Dispose();
-            throw;
+            var host = new ClusterHost { Slots = slots };
+            try
+            {
+                var (client, peer) = ($"http://127.0.0.1:{host._etcdPort}", $"http://127.0.0.1:{host._peerPort}");
+                await host.Add(
+                    "etcd", "etcd", "--data-dir", host.PathOf("etcd"), "--listen-client-urls", client, "--advertise-client-urls", client,
+                    "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", $"default={peer}")
+                    .LogsAsync("ready to serve client requests");
+                return host;
+            }
+            catch (Exception failure)
+            {
+                host.Dispose();
+                if (failure is not TimeoutException || attempt == StartTries)
+                {
+                    throw;
+                }
+            }
         }
     }
 

@@ -12,7 +12,7 @@ internal static class ClusterMachine
 
     private const double Calm = 0.2; // of a core, over two seconds
 
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3); // for the whole run
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30); // for the whole run
     private static readonly Stopwatch Waited = new();
 
     /// <summary>One line: when, which commit, which processors and versions.</summary>

@@ -5,6 +5,10 @@ namespace Dts.Bench;
 /// <summary>Measures parts in turn and writes each to the page as soon as it is measured. A smoke test writes nothing.</summary>
 internal sealed class Measurement(string file, Effort effort)
 {
+    private const int SmokeParallel = 4; // They mostly wait; their figures do not count.
+
+    private readonly TextWriter _out = Console.Out; // Parts may redirect it.
+
     /// <returns>Whether all parts ran.</returns>
     public async Task<bool> RunAsync(IReadOnlyList<Part> parts)
     {
@@ -18,27 +22,30 @@ internal sealed class Measurement(string file, Effort effort)
         }
 
         var failed = 0;
-        foreach (var part in parts)
+        var options = new ParallelOptions { MaxDegreeOfParallelism = effort.Of(1, SmokeParallel) };
+        await Parallel.ForEachAsync(parts, options, async (part, _) =>
         {
-            failed += await TryMeasureAsync(part) ? 0 : 1;
-        }
-
+            if (!await TryMeasureAsync(part))
+            {
+                Interlocked.Increment(ref failed);
+            }
+        });
         return failed == 0;
     }
 
     private async Task<bool> TryMeasureAsync(Part part)
     {
+        if (!effort.IsSmoke)
+        {
+            await ClusterMachine.CalmAsync();
+        }
+
         var watch = Stopwatch.StartNew();
         try
         {
-            if (!effort.IsSmoke)
-            {
-                await ClusterMachine.CalmAsync();
-            }
-
             var machine = await ClusterMachine.DescribeAsync();
             var findings = await part.MeasureAsync(effort);
-            Console.WriteLine($"## {part.Name}, {watch.Elapsed.TotalSeconds:F0} s\n\n{findings.Markdown}\n");
+            await _out.WriteLineAsync($"## {part.Name}, {watch.Elapsed.TotalSeconds:F0} s\n\n{findings.Markdown}\n");
             if (!effort.IsSmoke)
             {
                 var command = $"`make bench ARGS=\"{string.Join(' ', [part.Name, .. effort.Arguments])}\"`";
@@ -50,7 +57,7 @@ internal sealed class Measurement(string file, Effort effort)
         }
         catch (Exception failure) // The other parts can still run.
         {
-            Console.Error.WriteLine($"{part.Name} failed after {watch.Elapsed.TotalSeconds:F0} s: {failure}");
+            await Console.Error.WriteLineAsync($"{part.Name} failed after {watch.Elapsed.TotalSeconds:F0} s: {failure}");
             return false;
         }
     }

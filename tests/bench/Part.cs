@@ -25,6 +25,8 @@ internal sealed record Effort(bool IsSmoke, params IReadOnlyList<string> Argumen
 /// <summary>The result of a part: the rows of its table, and Markdown below them.</summary>
 internal sealed record Findings(IReadOnlyList<Figure> Figures, string Notes = "")
 {
+    private static readonly SemaphoreSlim Printing = new(1);
+
     public string Markdown
     {
         get
@@ -34,9 +36,10 @@ internal sealed record Findings(IReadOnlyList<Figure> Figures, string Notes = ""
         }
     }
 
-    /// <summary>What a measurement prints becomes the notes.</summary>
+    /// <summary>The notes are the text that a measurement prints. One such measurement runs at a time.</summary>
     public static async Task<Findings> PrintedBy(Func<Task> measureAsync)
     {
+        await Printing.WaitAsync();
         var before = Console.Out;
         await using var printed = new StringWriter();
         Console.SetOut(printed);
@@ -47,6 +50,7 @@ internal sealed record Findings(IReadOnlyList<Figure> Figures, string Notes = ""
         finally
         {
             Console.SetOut(before);
+            Printing.Release();
         }
 
         return new Findings([], printed.ToString());

@@ -6,21 +6,24 @@ namespace Dts.Bench;
 /// <summary>The most fires a second that two workers start with p99 of the lag below a second, beside the rate of bare shells.</summary>
 internal static class SustainedFigures
 {
-    private const double First = 0.75;
-    private const double Up = 0.05;
-    private const double Down = 0.1;
+    private const double First = 0.75; // Of the bare rate.
+    private const double Step = 0.05;
+    private const double StepDown = 0.1;
     private const double LagMax = 1000;
 
     public static async Task<Findings> MeasureAsync(Effort effort)
     {
         using var folder = new ScratchFolder();
         var spawner = await SpawnProgram.CompileAsync(folder.Path);
-        var seconds = effort.Argument(0, 4, 1);
+        var seconds = effort.Argument(0, 3, 1);
         var (ours, theirs, lags) = (new List<double>(), new List<double>(), new List<double>());
+        var part = First;
         for (var round = 0; round < effort.Rounds; round++)
         {
-            var bare = await spawner.RateAsync(seconds, Environment.ProcessorCount, "true");
-            var (rate, lag) = await FindMostAsync(effort.Of(bare, 10), seconds, effort.IsSmoke);
+            var bare = Math.Max(
+                await spawner.RateAsync(seconds, Environment.ProcessorCount, "true"),
+                await spawner.RateAsync(seconds, Environment.ProcessorCount * 2, "true"));
+            (part, var rate, var lag) = await FindMostAsync(bare, part, seconds, effort.IsSmoke);
             theirs.Add(bare);
             ours.Add(rate);
             lags.Add(lag);
@@ -34,44 +37,41 @@ internal static class SustainedFigures
         ]);
     }
 
-    /// <summary>The highest rate that is sustained, in steps up or down from the first; 0 if none is.</summary>
-    private static async Task<(double Rate, double LagMs)> FindMostAsync(double bare, int seconds, bool firstOnly)
+    /// <summary>The highest part of the bare rate that is sustained: down from the first until one is, then up until one is not.</summary>
+    private static async Task<(double Part, int Rate, double LagMs)> FindMostAsync(double bare, double first, int seconds, bool isSmoke)
     {
         using var host = await ClusterHost.StartAsync(slots: 2000);
         ClusterProcess[] workers = [(await host.StartWorkerAsync("w1")).Worker, (await host.StartWorkerAsync("w2")).Worker];
         var jobs = 0;
-        (double Rate, double LagMs) best = (0, 0);
-        for (var part = First; ; part += Up)
+        if (isSmoke)
         {
-            var lag = await TryAsync((int)(part * bare));
-            if (lag >= LagMax)
-            {
-                break;
-            }
-
-            best = (jobs, lag);
-            if (firstOnly)
-            {
-                return best;
-            }
+            return (first, 10, await TryAsync(10));
         }
 
-        for (var part = First - Down; best.Rate == 0 && part > 0; part -= Down)
+        var (part, failed) = (first, double.PositiveInfinity);
+        var lag = await TryAsync((int)(part * bare));
+        while (lag >= LagMax && part > StepDown)
         {
+            failed = part;
+            part -= StepDown;
             await host.DeleteJobsAsync();
             jobs = 0;
             await Task.Delay(TimeSpan.FromSeconds(3)); // What was due still starts.
-            var lag = await TryAsync((int)(part * bare));
-            best = lag < LagMax ? (jobs, lag) : best;
+            lag = await TryAsync((int)(part * bare));
         }
 
-        return best;
+        while (lag < LagMax && part + Step < failed && await TryAsync((int)((part + Step) * bare)) is < LagMax and var next)
+        {
+            (part, lag) = (part + Step, next);
+        }
+
+        return (part, lag < LagMax ? (int)(part * bare) : 0, lag);
 
         async Task<double> TryAsync(int rate)
         {
             await host.PutJobsAsync(Enumerable.Range(jobs, rate - jobs).Select(n => ($"job-{n}", "true", "* * * * * *")));
             jobs = rate;
-            var from = ((DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000) + 3) * 1000;
+            var from = ((DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000) + 2) * 1000;
             return await ReadLagAsync(workers, from, from + (seconds * 1000), rate * seconds);
         }
     }

@@ -17,7 +17,7 @@ internal static class TakeoverFigures
             var (before, after) = (new List<Lags>(), new List<Lags>());
             for (var round = 0; round < effort.Rounds; round++)
             {
-                var (earlier, later) = await MeasureAsync(fault, effort.Argument(0, 4, 1));
+                var (earlier, later) = await MeasureAsync(fault, effort.Argument(0, 3, 1));
                 before.Add(earlier);
                 after.Add(later);
             }
@@ -60,8 +60,9 @@ internal static class TakeoverFigures
                 break;
         }
 
-        var before = await clock.ReadSoonAsync(begin, middle, 0);
-        return (before with { Expected = seconds * JobsEachSecond },
-            await clock.ReadSoonAsync(middle, middle + (seconds * 1000), seconds * JobsEachSecond));
+        var end = middle + (seconds * 1000);
+        await ClusterFigures.TimeIs(end + 1000);
+        var expected = seconds * JobsEachSecond;
+        return (await clock.ReadSoonAsync(begin, middle, expected), await clock.ReadSoonAsync(middle, end, expected));
     }
 }
