@@ -17,6 +17,7 @@ internal sealed class ClockCheck : IDisposable
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan FarOff = TimeSpan.FromMinutes(1); // Beyond the age of any registration of a live worker.
     private static readonly TimeSpan Pulse = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan Resolution = TimeSpan.FromMilliseconds(1);
 
     private readonly ConcurrentDictionary<string, Reading> _readings = new();
     private readonly string _workerId;
@@ -24,6 +25,8 @@ internal sealed class ClockCheck : IDisposable
     private readonly ILogger _log;
     private readonly ITimer _pulse;
     private long _pulsedAt;
+    private long _changes; // of the readings
+    private volatile Measurement? _measured;
     private volatile bool _isOff;
     private volatile bool _differs;
 
@@ -68,26 +71,48 @@ internal sealed class ClockCheck : IDisposable
         {
             _readings.TryAdd(workerId, new Reading(reading, reading, IsOld: true));
         }
+
+        Interlocked.Increment(ref _changes);
     }
 
-    public void Forget(string workerId) => _readings.TryRemove(workerId, out _);
+    public void Forget(string workerId)
+    {
+        _readings.TryRemove(workerId, out _);
+        Interlocked.Increment(ref _changes);
+    }
 
     public void Dispose() => _pulse.Dispose();
 
     private TimeSpan Monotonic() => _time.GetElapsedTime(0);
 
     /// <summary>How far our clock is ahead of the other's; zero if the reading is too old to say.</summary>
-    private TimeSpan OffsetOf(Reading reading)
+    /// <param name="ahead">Our wall clock minus our monotonic clock.</param>
+    private static TimeSpan OffsetOf(Reading reading, TimeSpan ahead)
     {
         var quicker = reading.Latest > reading.Before ? reading.Latest : reading.Before;
-        var offset = _time.GetUtcNow() - DateTimeOffset.UnixEpoch - Monotonic() - quicker;
+        var offset = ahead - quicker;
         return reading.IsOld && offset.Duration() < FarOff ? TimeSpan.Zero : offset;
     }
 
-    /// <summary>How far our clock is ahead; zero within the limit.</summary>
+    /// <summary>
+    /// How far our clock is ahead; zero within the limit. It is asked with every event, and measured when a reading or our clock has
+    /// changed.
+    /// </summary>
     private TimeSpan MeasureError()
     {
-        var offsets = _readings.Values.Select(OffsetOf).Append(TimeSpan.Zero).Order().ToList();
+        var changes = Interlocked.Read(ref _changes);
+        var ahead = _time.GetUtcNow() - DateTimeOffset.UnixEpoch - Monotonic();
+        if (_measured is not { } known || known.Changes != changes || (ahead - known.Ahead).Duration() >= Resolution)
+        {
+            _measured = known = new Measurement(changes, ahead, MeasureError(ahead));
+        }
+
+        return known.Error;
+    }
+
+    private TimeSpan MeasureError(TimeSpan ahead)
+    {
+        var offsets = _readings.Values.Select(reading => OffsetOf(reading, ahead)).Append(TimeSpan.Zero).Order().ToList();
         var (low, high) = (offsets[(offsets.Count - 1) / 2], offsets[offsets.Count / 2]);
         var ours = low.Duration() < high.Duration() ? low : high;
         Note(ours, offsets.MaxBy(offset => offset.Duration()));
@@ -122,4 +147,6 @@ internal sealed class ClockCheck : IDisposable
     /// <summary>The other's wall clock minus our monotonic clock, for its last two registrations.</summary>
     /// <param name="IsOld">The registration was not fresh when it was read.</param>
     private readonly record struct Reading(TimeSpan Latest, TimeSpan Before, bool IsOld);
+
+    private sealed record Measurement(long Changes, TimeSpan Ahead, TimeSpan Error);
 }
