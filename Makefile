@@ -9,6 +9,7 @@ SEED      ?= $(shell date +%s)
 FAULTS    ?=
 FIRES     ?= 1000000
 PREVIOUS  ?=
+SEEDS     ?=
 PROMISES  ?= cursor session spool turns backlog
 SHOTS     ?= .artifacts/screenshots
 JOBS      ?= 10000
@@ -24,7 +25,7 @@ SOURCES := $(shell git ls-files -co --exclude-standard -- common master worker '
 PUBLISH  = dotnet publish $(1) -c Release -r $(RID) -p:PublishAot=true \
            -p:ArtifactsPath=$(CURDIR)/$(NATIVE) -p:SqliteArchive=$$(cc -print-file-name=libsqlite3.a) -v quiet
 
-.PHONY: help run test test-fast test-deploy screenshots console-speed build publish dist test-dist bench lines chaos chaos-judge test-upgrade golden simulate clean
+.PHONY: help run test test-fast test-deploy screenshots console-speed build publish dist test-dist bench lines chaos chaos-judge test-upgrade golden simulate scale clean
 .DELETE_ON_ERROR:
 
 help:
@@ -45,7 +46,8 @@ help:
 	@echo 'make chaos    a long fault test: make chaos MINUTES=30 SEED=7'
 	@echo 'make chaos-judge   shows that the fault test finds broken promises'
 	@echo 'make test-upgrade   the previous version and this one side by side, up and down, under faults: make test-upgrade PREVIOUS=commit MINUTES=1'
-	@echo 'make simulate   the cluster on one thread and a simulated clock, under every fault: make simulate FIRES=1000000 SEED=7'
+	@echo 'make simulate   the cluster on one thread and a simulated clock, under every fault: make simulate FIRES=1000000 SEED=7 [SEEDS=10]'
+	@echo 'make scale    what many workers and jobs cost an etcd, simulated: make scale WORKERS=1000 JOBS=1000000'
 	@echo 'make clean    removes build results and the data of make run'
 
 run: $(BIN)/dts-master $(BIN)/dts-worker
@@ -130,8 +132,16 @@ golden:
 simulate:
 	@.ci/need dotnet
 	@dotnet build tests -c Release -v quiet
-	@SIM_FIRES=$(FIRES) SIM_SEED=$(SEED) .artifacts/bin/Dts.Tests/release/Dts.Tests -explicit only -showLiveOutput \
+	@SIM_FIRES=$(FIRES) SIM_SEED=$(SEED) SIM_SEEDS=$(SEEDS) .artifacts/bin/Dts.Tests/release/Dts.Tests -explicit only -showLiveOutput \
 	   -method Dts.Tests.Simulation.LongSimulation.Whatever_fails_the_promises_hold $(ARGS)
+
+scale: WORKERS = 1000
+scale: JOBS = 1000000
+scale:
+	@.ci/need dotnet
+	@dotnet build tests -c Release -v quiet
+	@SIM_WORKERS=$(WORKERS) SIM_JOBS=$(JOBS) .artifacts/bin/Dts.Tests/release/Dts.Tests -explicit only -showLiveOutput \
+	   -method Dts.Tests.Simulation.SimScale.Costs $(ARGS)
 
 include systemd/deploy.mk
 

@@ -1,4 +1,7 @@
+using Dts.Common.Etcd;
 using Dts.Common.Jobs;
+using Dts.Worker.Fires;
+using Dts.Worker.Runs;
 
 namespace Dts.Tests.Simulation;
 
@@ -40,6 +43,9 @@ internal sealed class SimCluster
 
     public SimNemesis? Nemesis { get; set; }
 
+    /// <summary>The jobs that workers know when they start: those of the first worker, and of the others. Null = they read etcd.</summary>
+    public (IReadOnlyList<FireEvent> All, IReadOnlyList<FireEvent> Due)? JobsAtStart { get; set; }
+
     /// <summary>What was seen to be wrong while it ran.</summary>
     public List<string> Faults { get; } = [];
 
@@ -69,6 +75,44 @@ internal sealed class SimCluster
             World.Note("is killed", host.Id);
             host.Worker = null;
             worker.Die();
+        }
+    }
+
+    public void KillForAWhile(SimHost host, long time)
+    {
+        Kill(host);
+        World.Do(World.Now + time, () => Start(host));
+    }
+
+    public void Reboot(SimHost host, long time)
+    {
+        Kill(host);
+        host.KillOrphans();
+        ReplaceHolder(host, leavesOrphans: false);
+        World.Do(World.Now + time, () => Start(host));
+    }
+
+    /// <summary>The process that holds a host's commands dies, and another takes its place.</summary>
+    public void ReplaceHolder(SimHost host, bool leavesOrphans)
+    {
+        var former = host.Holder;
+        host.Holder = new SimHolder(World, host);
+        former.Die(leavesOrphans);
+    }
+
+    /// <summary>A run has the definition that its claim compared.</summary>
+    public void CheckDefinition(Run run)
+    {
+        var etcd = Server.Etcd;
+        if (Server.IsJustRestored || run.FencingToken < etcd.Keys.CompactRevision || run.FencingToken > etcd.Revision)
+        {
+            return;
+        }
+
+        var then = etcd.Keys.FindAt(Txn.Bytes(Keys.Job(run.Name)), run.FencingToken);
+        if (then?.ModRevision is var had && had != run.JobRevision)
+        {
+            Faults.Add($"{run.Key} was claimed with the definition of {run.JobRevision}; its job had that of {had}");
         }
     }
 }

@@ -149,10 +149,16 @@ internal sealed class SimEtcd
     /// Goes back to a snapshot, as an etcd that is restarted with its data: watches end, leases have their whole time from now on.
     /// </summary>
     /// <param name="cluster">The cluster's id from now on; null = as it was.</param>
-    public void Restore(SimSnapshot snapshot, DateTimeOffset now, ulong? cluster = null)
+    /// <param name="bumpTo">The revision to go on from; null = the snapshot's.</param>
+    public void Restore(SimSnapshot snapshot, DateTimeOffset now, ulong? cluster = null, long? bumpTo = null)
     {
         _cluster = cluster ?? _cluster;
         (_keys, _leases) = snapshot.Copy(now);
+        if (bumpTo is { } revision)
+        {
+            _keys.Bump(revision);
+        }
+
         _txn = new SimTxn(_keys, _leases);
     }
 

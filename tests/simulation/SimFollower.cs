@@ -52,6 +52,7 @@ internal sealed class SimFollower(SimWorld world, SimWorker owner, string prefix
             || keys.Any(pair => _delivered.TryGetValue(pair.Key, out var known) && known > pair.ModRevision);
         if (isOtherData)
         {
+            world.Tally("tables found to be of other data");
             changes.AddRange(_delivered.Keys.Select(key => new KeyChange.Deleted(key.ToStringUtf8(), revision)));
             _delivered.Clear();
             _isOtherData = false;
@@ -116,6 +117,7 @@ internal sealed class SimFollower(SimWorld world, SimWorker owner, string prefix
                 {
                     if (failure.Error == EtcdError.Compacted)
                     {
+                        world.Tally("watches resumed behind a compaction");
                         _isOtherData = failure.Message.Contains("future", StringComparison.Ordinal);
                         List();
                     }
@@ -163,8 +165,10 @@ internal sealed class SimFollower(SimWorld world, SimWorker owner, string prefix
         {
             while (watch.Read() is { } answer)
             {
+                _link.Server.Costs?.NoteWatched(prefix, answer);
                 if (answer.Canceled)
                 {
+                    world.Tally("watches cancelled by a compaction");
                     Leave();
                     owner.Do(List);
                     return;

@@ -6,9 +6,14 @@ using Dts.Worker.Runs;
 namespace Dts.Tests.Simulation;
 
 /// <summary>A request to start commands. Either the holder begins it, or the worker has given it up before, never both.</summary>
-internal sealed class SimStart(IReadOnlyList<Run> runs, long notAfter)
+internal sealed class SimStart(SimHolder holder, IReadOnlyList<Run> runs, long notAfter)
 {
+    public SimHolder Holder => holder;
+
     public IReadOnlyList<Run> Runs => runs;
+
+    /// <summary>The runs of which the worker has not heard.</summary>
+    public List<Run> Unanswered { get; } = [.. runs];
 
     public long NotAfter => notAfter;
 
@@ -24,6 +29,7 @@ internal sealed class SimHolder(SimWorld world, SimHost host) : SimProcess(world
     private readonly Dictionary<string, SimCommand> _held = [];
     private long _readAt;
     private long _writtenAt;
+    private bool _isMute; // It has died with messages that it had not written.
 
     /// <summary>What it holds, or has the ending of.</summary>
     public IEnumerable<SimCommand> Held => _held.Values;
@@ -43,7 +49,7 @@ internal sealed class SimHolder(SimWorld world, SimHost host) : SimProcess(world
             start.IsBegun = true;
             foreach (var run in start.Runs)
             {
-                Start(from, run, isTooLate: World.Now > start.NotAfter);
+                Start(from, start, run);
             }
 
             foreach (var deadline in deadlines)
@@ -70,31 +76,40 @@ internal sealed class SimHolder(SimWorld world, SimHost host) : SimProcess(world
 
     public void Forget(string key) => _held.Remove(key);
 
-    /// <summary>The host goes down, and with it all commands.</summary>
-    public override void Die()
+    /// <summary>The process ends. Its worker hears that the connection is closed, after what was written to it.</summary>
+    /// <param name="leavesOrphans">Its commands go on until somebody kills them. Otherwise they are gone with it.</param>
+    public void Die(bool leavesOrphans)
     {
-        base.Die();
-        foreach (var command in _held.Values)
+        Die();
+        Tell(() => host.Worker?.Do(() => host.Worker?.Launcher.Lost(this)));
+        _isMute = World.Chance(0.5);
+        foreach (var command in _held.Values.Where(command => command.Ending is null))
         {
-            command.Vanish();
+            if (leavesOrphans)
+            {
+                host.Orphans.Add(command);
+            }
+            else
+            {
+                command.Vanish();
+            }
         }
     }
 
     /// <summary>A command is over.</summary>
-    public void Ended(SimCommand command) => Do(() => Tell(() => host.Worker?.Do(() => host.Worker?.Heard(command))));
+    public void Ended(SimCommand command) => Do(() => Tell(() => host.Worker?.Do(() => host.Worker?.Launcher.Heard(command))));
 
-    private void Start(SimWorker from, Run run, bool isTooLate)
+    private void Start(SimWorker from, SimStart start, Run run)
     {
-        if (isTooLate)
+        SimCommand? command = null;
+        if (World.Now <= start.NotAfter)
         {
-            Tell(() => from.Do(() => from.Began(run, null)));
-            return;
+            command = new SimCommand(World, host, this, run);
+            _held.Add(run.Key, command);
+            command.Begin();
         }
 
-        var command = new SimCommand(World, host, this, run);
-        _held.Add(run.Key, command);
-        command.Begin();
-        Tell(() => from.Do(() => from.Began(run, command)));
+        Tell(() => from.Do(() => from.Launcher.Began(start, run, command)));
     }
 
     private void KillAfter(KillDeadline deadline, long sentAt)
@@ -113,8 +128,15 @@ internal sealed class SimHolder(SimWorld world, SimHost host) : SimProcess(world
 
     private void Tell(Action action)
     {
+        var isFarewell = IsDead;
         _writtenAt = Math.Max(_writtenAt, World.Now + Delay());
-        World.Do(_writtenAt, action);
+        World.Do(_writtenAt, () =>
+        {
+            if (isFarewell || !_isMute)
+            {
+                action();
+            }
+        });
     }
 
     private long Delay() => World.Chance(0.01) ? World.Between(1, 20 * SimWorld.Ms) : World.Between(20, 300);
@@ -131,6 +153,8 @@ internal sealed class SimCommand(SimWorld world, SimHost host, SimHolder holder,
     public string Key { get; } = run.Key;
 
     public Run Run => run;
+
+    public SimHolder Holder => holder;
 
     /// <summary>The session under which it was started.</summary>
     public LeaseId Session { get; } = run.Session;
@@ -182,7 +206,7 @@ internal sealed class SimCommand(SimWorld world, SimHost host, SimHolder holder,
         }
     }
 
-    /// <summary>It is gone with its host.</summary>
+    /// <summary>It is killed without a word, and can write no end.</summary>
     public void Vanish() => _change++;
 
     /// <param name="isSeen">It has the time to write its end.</param>

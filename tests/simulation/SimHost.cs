@@ -27,11 +27,20 @@ internal sealed class SimHost
 
     public SimHolder Holder { get; set; }
 
+    /// <summary>The commands that go on without a holder.</summary>
+    public List<SimCommand> Orphans { get; } = [];
+
     /// <summary>The process that runs now; null = none does.</summary>
     public SimWorker? Worker { get; set; }
 
     /// <summary>How many processes it has had.</summary>
     public int Processes { get; set; }
+
+    public void KillOrphans()
+    {
+        Orphans.ForEach(command => command.Vanish());
+        Orphans.Clear();
+    }
 }
 
 /// <summary>A worker's spool.</summary>

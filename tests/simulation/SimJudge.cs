@@ -26,7 +26,13 @@ internal static class SimJudge
             Counts = cluster.Witness.Counts,
             Lost = cluster.Server.Lost,
         };
-        return [.. Judge.FindFaults(evidence), .. FindLeft(cluster), .. FindUnended(cluster, records, jobs), .. cluster.Faults];
+        return
+        [
+            .. Judge.FindFaults(new SimExcuses(cluster.Server.Losses).Filter(evidence)),
+            .. FindLeft(cluster),
+            .. FindUnended(cluster, records, jobs),
+            .. cluster.Faults,
+        ];
     }
 
     private static IReadOnlyList<LedgerLine> ReadLedger(
@@ -72,10 +78,16 @@ internal static class SimJudge
     {
         var ended = records.ToDictionary(record => record.Id);
         var handedOver = jobs.Where(job => job.Mode == JobMode.All).Select(job => job.Name).ToHashSet();
-        foreach (var id in cluster.Server.Queued.Order(StringComparer.Ordinal))
+        var excuses = new SimExcuses(cluster.Server.Losses);
+        foreach (var (id, at) in cluster.Server.Queued.OrderBy(queued => queued.Key, StringComparer.Ordinal))
         {
             if (!ended.TryGetValue(id, out var record))
             {
+                if (excuses.MayBeForgotten(at))
+                {
+                    continue;
+                }
+
                 if (id.Contains('@', StringComparison.Ordinal) || !handedOver.Contains(id.Split('/')[0]))
                 {
                     yield return $"{id} was in the queue and has no record";

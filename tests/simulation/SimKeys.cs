@@ -32,6 +32,9 @@ internal sealed class SimKeys(SimLeases leases)
 
     public KeyValue? Find(ByteString key) => _all.TryGetValue(key, out var found) && !found.Newest.IsDeletion ? found.Newest.Pair : null;
 
+    /// <summary>The pair as it was at a revision that is not compacted.</summary>
+    public KeyValue? FindAt(ByteString key, long revision) => _all.GetValueOrDefault(key)?.Newest.FindAt(revision);
+
     /// <returns>Valid until the next call.</returns>
     public List<SimKey> List(KeyRange range)
     {
@@ -173,6 +176,17 @@ internal sealed class SimKeys(SimLeases leases)
         _log.InsertRange(0, putAtRevision);
     }
 
+    /// <summary>Goes on from a later revision, as <c>etcdutl snapshot restore --bump-revision --mark-compacted</c> has it.</summary>
+    public void Bump(long revision)
+    {
+        if (Revision > CompactRevision)
+        {
+            Compact(Revision);
+        }
+
+        (Revision, CompactRevision) = (revision, revision);
+    }
+
     public SimKeys Copy(SimLeases copiedLeases)
     {
         var copy = new SimKeys(copiedLeases) { Revision = Revision, CompactRevision = CompactRevision };
@@ -206,42 +220,5 @@ internal sealed class SimKeys(SimLeases leases)
     {
         _uncommitted++;
         _log.Add(version);
-    }
-}
-
-/// <summary>A key with its newest version.</summary>
-internal sealed class SimKey(ByteString name, KeyVersion newest)
-{
-    public ByteString Name { get; } = name;
-
-    public KeyVersion Newest { get; set; } = newest;
-}
-
-/// <summary>A pair as it was from one revision on; a deletion has only the key and its revision, as in an event.</summary>
-internal sealed class KeyVersion(KeyValue pair, KeyVersion? former)
-{
-    private Event? _event;
-
-    public KeyValue Pair => pair;
-
-    /// <summary>The version before; null = there is none, or it is compacted.</summary>
-    public KeyVersion? Former { get; private set; } = former;
-
-    public bool IsDeletion => pair.CreateRevision == 0;
-
-    /// <summary>What a watch tells of it.</summary>
-    public Event Event => _event ??= new Event { Type = IsDeletion ? Event.Types.EventType.Delete : Event.Types.EventType.Put, Kv = pair };
-
-    public void Forget() => Former = null;
-
-    public KeyValue? FindAt(long revision)
-    {
-        var version = this;
-        while (version is not null && version.Pair.ModRevision > revision)
-        {
-            version = version.Former;
-        }
-
-        return version is { IsDeletion: false } ? version.Pair : null;
     }
 }

@@ -1,5 +1,6 @@
 using Dts.Common.Etcd;
 using Etcdserverpb;
+using Google.Protobuf;
 
 namespace Dts.Tests.Simulation;
 
@@ -47,7 +48,17 @@ internal sealed class SimLink(SimWorld world, SimServer server)
         TxnRequest request,
         Action<TxnResponse> answered,
         Action<EtcdException> failed,
-        bool isRepeatable = false) => Call(from, etcd => etcd.Txn(request), answered, failed, isRepeatable);
+        bool isRepeatable = false) => Call(
+            from,
+            etcd =>
+            {
+                var answer = etcd.Txn(request);
+                server.Costs?.Note(request, answer);
+                return answer;
+            },
+            answered,
+            failed,
+            isRepeatable);
 
     /// <param name="isRepeatable">The client sends it again when no answer comes.</param>
     public void Call<T>(
@@ -87,9 +98,10 @@ internal sealed class SimLink(SimWorld world, SimServer server)
         _losesAnswer = false;
 
         var isTwice = isBad && isRepeatable && world.Chance(0.3);
+        var restores = server.Restores;
         world.Do(arrivesAt, () =>
         {
-            if (IsCut)
+            if (IsCut || restores != server.Restores)
             {
                 Fail(from, failed, givesUpAt);
                 return;
@@ -117,6 +129,10 @@ internal sealed class SimLink(SimWorld world, SimServer server)
         try
         {
             answer = server.Do(request);
+            if (answer is IMessage other and not TxnResponse)
+            {
+                server.Costs?.NoteOther(other);
+            }
         }
         catch (EtcdException refused)
         {

@@ -25,7 +25,7 @@ internal abstract class SimProcess(SimWorld world)
         }
         else
         {
-            action();
+            Perform(action);
         }
     }
 
@@ -44,11 +44,26 @@ internal abstract class SimProcess(SimWorld world)
         _missed.Clear();
     }
 
+    /// <summary>Whether a broken invariant ends the process. Otherwise it ends the simulation.</summary>
+    protected virtual bool EndsBy(InvalidOperationException bug) => false;
+
     private void Resume()
     {
         while (!IsDead && !IsStalled && _missed.TryDequeue(out var missed))
         {
-            missed();
+            Perform(missed);
+        }
+    }
+
+    private void Perform(Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (InvalidOperationException bug) when (EndsBy(bug))
+        {
+            // The process has ended.
         }
     }
 }

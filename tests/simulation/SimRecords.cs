@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using Dts.Common.Etcd;
 using Dts.Worker.Records;
 using Dts.Worker.Runs;
@@ -93,6 +94,7 @@ internal sealed class SimRecords(SimWorld world, SimWorker worker, SimCluster cl
         {
             if (_waiting[_passedOn] is { Run: { } run } ending)
             {
+                world.Tally("endings passed on past a full disk");
                 _completing.Add(ending with { OwedKey = cluster.Keys.Owed(run.Name, run.Id) });
             }
         }
@@ -175,7 +177,7 @@ internal sealed class SimRecords(SimWorld world, SimWorker worker, SimCluster cl
             if (ending.Run is { } run)
             {
                 world.Note("is completed", worker.Host.Id, run.Key);
-                worker.Completed(run);
+                worker.Launcher.Completed(run);
                 AnswerKills(run);
             }
         }
@@ -217,5 +219,17 @@ internal sealed class SimRecords(SimWorld world, SimWorker worker, SimCluster cl
             _isShipping = false;
             Ship();
         });
+    }
+
+    /// <summary>Where the product writes what is owed.</summary>
+    internal sealed class Sink(SimRecords records) : ChannelWriter<Ending>
+    {
+        public override bool TryWrite(Ending item)
+        {
+            records.Add(item);
+            return true;
+        }
+
+        public override ValueTask<bool> WaitToWriteAsync(CancellationToken cancellationToken = default) => ValueTask.FromResult(true);
     }
 }

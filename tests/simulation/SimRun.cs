@@ -8,7 +8,9 @@ internal sealed record SimRun(int Seed)
 {
     private const long StartsWithin = 3 * SimWorld.Second;
     private const long Recovers = 75 * SimWorld.Second;
+    private const long RestoreTakes = 120 * SimWorld.Second; // Until runs that a snapshot has brought back are declared lost.
     private const long Rests = 150 * SimWorld.Second;
+    private const int LongestSeconds = 24 * 3600;
 
     public int Workers { get; init; } = 3;
 
@@ -20,8 +22,11 @@ internal sealed record SimRun(int Seed)
     /// <summary>The mean time between two faults.</summary>
     public double FaultEverySeconds { get; init; } = 2.5;
 
-    /// <summary>For how long it is harmed.</summary>
+    /// <summary>For how long it is harmed, at least.</summary>
     public TimeSpan Time { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>It is harmed until so many runs have started.</summary>
+    public int Fires { get; init; }
 
     /// <summary>The job whose latest events are kept; null = none are.</summary>
     public string? Traced { get; init; }
@@ -60,14 +65,14 @@ internal sealed record SimRun(int Seed)
 
         SaveAll(cluster);
         world.RunUntil(StartsWithin);
-        var (from, harmed) = (world.Time, StartsWithin + (Time.Ticks / TimeSpan.TicksPerMicrosecond));
+        var from = world.Time;
         if (Faults.Count > 0)
         {
             cluster.Nemesis = new SimNemesis(world, cluster, Jobs, Faults);
-            cluster.Nemesis.Start(harmed, FaultEverySeconds);
+            cluster.Nemesis.Start(FaultEverySeconds);
         }
 
-        world.RunUntil(harmed);
+        Harm(world, cluster);
         Recover(world, cluster);
         var to = world.Time;
         foreach (var job in Jobs)
@@ -84,8 +89,21 @@ internal sealed record SimRun(int Seed)
             Requests = cluster.Server.Requests,
             Digest = world.Trace.Digest,
             Lines = [.. world.Trace.Lines],
+            Tallies = world.Tallies,
+            Simulated = SimWorld.At(world.Now) - SimWorld.Epoch,
             Took = Stopwatch.GetElapsedTime(begun),
         };
+    }
+
+    private void Harm(SimWorld world, SimCluster cluster)
+    {
+        world.RunUntil(StartsWithin + (Time.Ticks / TimeSpan.TicksPerMicrosecond));
+        for (var seconds = 0; cluster.Witness.StartCount < Fires && seconds < LongestSeconds; seconds++)
+        {
+            world.RunUntil(world.Now + SimWorld.Second);
+        }
+
+        cluster.Nemesis?.Stop();
     }
 
     private void SaveAll(SimCluster cluster)
@@ -101,11 +119,17 @@ internal sealed record SimRun(int Seed)
         if (cluster.Nemesis is { } nemesis)
         {
             world.RunUntil(world.Now + (30 * SimWorld.Second)); // What was begun is over by then.
+            while (cluster.Server.IsToBeRestored)
+            {
+                world.RunUntil(world.Now + SimWorld.Second);
+            }
+
             nemesis.Mend();
             SaveAll(cluster); // As at first, whatever was done to them.
         }
 
-        world.RunUntil(world.Now + (Faults.Count > 0 ? Recovers : SimWorld.Second));
+        var recovers = cluster.Server.Losses.Count > 0 ? Recovers + RestoreTakes : Recovers;
+        world.RunUntil(world.Now + (Faults.Count > 0 ? recovers : SimWorld.Second));
     }
 }
 
@@ -126,6 +150,12 @@ internal sealed record Verdict(int Seed, IReadOnlyList<string> Faults)
 
     /// <summary>The latest events of the job that was traced.</summary>
     public IReadOnlyList<string> Lines { get; init; } = [];
+
+    /// <summary>What was done to the cluster and what it went through, and how often.</summary>
+    public IReadOnlyDictionary<string, long> Tallies { get; init; } = new Dictionary<string, long>();
+
+    /// <summary>How much time has passed in the simulation.</summary>
+    public TimeSpan Simulated { get; init; }
 
     public TimeSpan Took { get; init; }
 }

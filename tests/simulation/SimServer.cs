@@ -13,6 +13,7 @@ internal sealed class SimServer
     private const string Followed = "jqkwd";
 
     private const long CompactEvery = 30 * SimWorld.Second;
+    private const long BumpedBy = 1_000_000_000;
 
     private readonly SimWorld _world;
     private readonly Keys _keys = new(Keys.DefaultPrefix);
@@ -36,8 +37,23 @@ internal sealed class SimServer
     /// <summary>The runs that were declared lost.</summary>
     public HashSet<string> Lost { get; } = [];
 
-    /// <summary>The runs that have ever been in the queue.</summary>
-    public HashSet<string> Queued { get; } = [];
+    /// <summary>The runs that have ever been in the queue, and when they were last put there.</summary>
+    public Dictionary<string, long> Queued { get; } = [];
+
+    /// <summary>What it has lost by being restored.</summary>
+    public List<SimLoss> Losses { get; } = [];
+
+    /// <summary>It will go back to a snapshot.</summary>
+    public bool IsToBeRestored { get; private set; }
+
+    /// <summary>Requests that were sent before it was restored do not arrive.</summary>
+    public int Restores => Losses.Count;
+
+    /// <summary>Runs that were claimed before may still be on their way.</summary>
+    public bool IsJustRestored => Losses is [.., var last] && _world.Now < last.Until + (10 * SimWorld.Second);
+
+    /// <summary>What it does from now on; null = nobody measures it.</summary>
+    public SimCosts? Costs { get; set; }
 
     /// <summary>How many requests it has carried out.</summary>
     public long Requests { get; private set; }
@@ -70,11 +86,33 @@ internal sealed class SimServer
         }
     }
 
-    /// <summary>Goes back to what it had.</summary>
-    public void Restore(SimSnapshot snapshot, ulong cluster)
+    /// <summary>Goes back to what it has now, after some time, and after a while in which it answers nobody.</summary>
+    public void RestoreLater(long after, long away)
     {
-        Etcd.Restore(snapshot, _world.Time, cluster);
-        (_seen, _compactTo, _expiresAt) = (Etcd.Revision, Math.Min(_compactTo, Etcd.Revision), long.MaxValue);
+        if (IsToBeRestored)
+        {
+            return;
+        }
+
+        IsToBeRestored = true;
+        var (snapshot, since) = (Etcd.Save(), _world.Now);
+        _world.Do(since + after, () =>
+        {
+            GoAway(away);
+            _world.Do(_world.Now + away, () => Restore(snapshot, since));
+        });
+    }
+
+    private void Restore(SimSnapshot snapshot, long since)
+    {
+        var bumpTo = _world.Chance(0.5) ? Etcd.Revision + BumpedBy : (long?)null;
+        ulong? cluster = _world.Chance(0.5) ? (ulong)_world.Random.NextInt64(2, long.MaxValue) : null;
+        _world.Note($"is restored as of {SimWorld.At(since):HH:mm:ss}{(bumpTo is null ? "" : ", with later revisions")}", "etcd");
+        _world.Tally(bumpTo is null ? "etcd restored" : "etcd restored with later revisions");
+        IsToBeRestored = false;
+        Losses.Add(new SimLoss(since, _world.Now, IsBumped: bumpTo is not null));
+        Etcd.Restore(snapshot, _world.Time, cluster, bumpTo);
+        (_seen, _compactTo, _expiresAt) = (Etcd.Revision, Etcd.Revision, long.MaxValue);
         PlanExpiry();
         foreach (var follower in _followers.SelectMany(table => table).ToList())
         {
@@ -99,6 +137,7 @@ internal sealed class SimServer
             foreach (var version in Etcd.Keys.LogFrom(Etcd.Keys.IndexOf(_seen + 1)))
             {
                 var letter = (char)version.Pair.Key[Keys.DefaultPrefix.Length];
+                Costs?.NoteWritten(letter, version);
                 if (letter == 'o' && !version.IsDeletion)
                 {
                     NoteLost(version.Pair.Key, version.Pair.Value);
@@ -108,7 +147,7 @@ internal sealed class SimServer
                     tables |= 1 << table;
                     if (letter == 'q' && !version.IsDeletion)
                     {
-                        Queued.Add(version.Pair.Key.ToStringUtf8()[_keys.AllQueued.Length..]);
+                        Queued[version.Pair.Key.ToStringUtf8()[_keys.AllQueued.Length..]] = _world.Now;
                     }
                 }
             }
@@ -154,3 +193,9 @@ internal sealed class SimServer
         Changed();
     }
 }
+
+/// <summary>What an etcd has lost that was restored from a snapshot.</summary>
+/// <param name="Since">The time of the snapshot.</param>
+/// <param name="Until">The time of the restore.</param>
+/// <param name="IsBumped">Its revisions are higher than before. Otherwise fencing tokens begin again at lower numbers.</param>
+internal sealed record SimLoss(long Since, long Until, bool IsBumped);

@@ -1,22 +1,19 @@
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
-using Dts.Worker.Records;
-using Dts.Worker.Runs;
 using Dts.Worker.Sessions;
 using Etcdserverpb;
 using Mvccpb;
 
 namespace Dts.Tests.Simulation;
 
-/// <summary>Reads what <see cref="Settlement"/> decides by, and performs it, when <see cref="Reaper"/> would.</summary>
-internal sealed class SimSettler(SimWorld world, SimWorker worker, SimCluster cluster, OwedEndings owed)
+/// <summary>Reads what <see cref="Settlement"/> decides by, when <see cref="Reaper"/> would.</summary>
+internal sealed class SimSettler(SimWorld world, SimWorker worker, SimCluster cluster, SimSettlement settlement)
 {
     private const long LookEvery = SimWorld.Second;
     private const long ReapEvery = 15 * SimWorld.Second;
     private const long SettleOwnEvery = SimWorld.Minute;
     private const long SweepEvery = 10 * SimWorld.Minute;
 
-    private readonly Settlement _settlement = new(cluster.Keys, worker.Host.Id);
     private readonly Keys _keys = cluster.Keys;
     private long _settledOwnAt = world.Now;
     private long _sweptAt = world.Now;
@@ -47,7 +44,7 @@ internal sealed class SimSettler(SimWorld world, SimWorker worker, SimCluster cl
             inEtcd =>
             {
                 var read = new Settlement.OwnRuns(inEtcd, heldBefore, worker.Runs.ToList());
-                Perform(_settlement.SettleOwn(read, session.Lease, worker.Wall), session, done);
+                settlement.Perform(settlement.Decisions.SettleOwn(read, session.Lease, worker.Wall), session, done);
             },
             done);
     }
@@ -122,8 +119,9 @@ internal sealed class SimSettler(SimWorld world, SimWorker worker, SimCluster cl
     private void SettleCluster(Session session) =>
         List(_keys.Killers, killRequests => List(_keys.AllRuns, runs => List(_keys.AllOwed, endings => List(_keys.Workers, workers =>
         {
-            var actions = _settlement.SettleCluster(new Settlement.ClusterTables(killRequests, runs, endings, workers), worker.Wall);
-            Perform(actions, session, () => Sweep(session));
+            var read = new Settlement.ClusterTables(killRequests, runs, endings, workers);
+            var actions = settlement.Decisions.SettleCluster(read, worker.Wall);
+            settlement.Perform(actions, session, () => Sweep(session));
         }, Fail), Fail), Fail), Fail);
 
     private void Sweep(Session session)
@@ -137,8 +135,8 @@ internal sealed class SimSettler(SimWorld world, SimWorker worker, SimCluster cl
         _sweptAt = world.Now;
         List(_keys.AllFired, cursors => List(_keys.Jobs, jobs => List(_keys.Workers, workers =>
         {
-            var actions = _settlement.FindOldCursors(new Settlement.CursorTables(cursors, jobs, workers), worker.Wall).ToList();
-            Perform(actions, session, () => _isLooking = false);
+            var actions = settlement.Decisions.FindOldCursors(new Settlement.CursorTables(cursors, jobs, workers), worker.Wall).ToList();
+            settlement.Perform(actions, session, () => _isLooking = false);
         }, Fail), Fail), Fail);
     }
 
@@ -148,105 +146,4 @@ internal sealed class SimSettler(SimWorld world, SimWorker worker, SimCluster cl
         table => listed(table.Kvs),
         _ => failed(),
         isRepeatable: true);
-
-    private void Perform(IReadOnlyList<SettleAction> actions, Session session, Action done)
-    {
-        var left = actions.Count;
-        if (left == 0 || session.IsLost)
-        {
-            done();
-            return;
-        }
-
-        foreach (var action in actions)
-        {
-            Perform(action, session, () =>
-            {
-                if (--left == 0)
-                {
-                    done();
-                }
-            });
-        }
-    }
-
-    private void Perform(SettleAction action, Session session, Action done)
-    {
-        world.Note($"settles: {action.GetType().Name}", worker.Host.Id, action.Key);
-        switch (action)
-        {
-            case SettleAction.TakeAlong taken:
-                Ask(SettleTxn.TakeAlong(taken, session.Lease), done, answer =>
-                {
-                    if (answer.Succeeded)
-                    {
-                        taken.Run.TakeAlong(session.Lease, answer.Header.Revision);
-                    }
-                });
-                break;
-            case SettleAction.EndLost lost:
-                EndLost(lost, session, done, lost.Pair.CreateRevision);
-                break;
-            case SettleAction.GoOn(_, var run):
-                run.LostAtMs = worker.Wall.ToUnixTimeMilliseconds();
-                done();
-                break;
-            case SettleAction.KillHere(_, var run):
-                run.LostAtMs = worker.Wall.ToUnixTimeMilliseconds();
-                run.Command?.Kill(Run.RunElsewhere);
-                done();
-                break;
-            case SettleAction.RecordOwed ending:
-                _settlement.Recording(ending, worker.Wall);
-                Ask(Txn.All([Txn.Get(_keys.Job(ending.Name))]), done, answer =>
-                    owed.TryRecord(ending.Name, answer.Responses[0].ResponseRange.Kvs.FirstOrDefault(), ending.Owed));
-                break;
-            case SettleAction.RemoveUnreadable(var pair, _):
-                Ask(SettleTxn.Remove(pair), done);
-                break;
-            case SettleAction.RemoveKillRequest(var pair):
-                Ask(SettleTxn.Remove(pair), done);
-                break;
-            case SettleAction.RemoveCursor old:
-                Ask(SettleTxn.RemoveCursor(old), done);
-                break;
-        }
-    }
-
-    private void EndLost(SettleAction.EndLost lost, Session session, Action done, long jobRevision) => worker.Link.Txn(
-        worker,
-        SettleTxn.AskAbout(_keys, lost, jobRevision),
-        asked =>
-        {
-            var ending = SettleTxn.EndLost(_keys, lost, asked, session.Lease, worker.Clocks.Now);
-            Ask(ending.Request, done, answer =>
-            {
-                if (answer.Succeeded)
-                {
-                    owed.TryRecord(lost.Name, ending.Definition, ending.Owed);
-                }
-            });
-        },
-        failure =>
-        {
-            if (failure.Error == EtcdError.Compacted && jobRevision > 0)
-            {
-                EndLost(lost, session, done, jobRevision: 0);
-            }
-            else
-            {
-                done();
-            }
-        },
-        isRepeatable: true);
-
-    private void Ask(TxnRequest request, Action done, Action<TxnResponse>? answered = null) => worker.Link.Txn(
-        worker,
-        request,
-        answer =>
-        {
-            answered?.Invoke(answer);
-            done();
-        },
-        _ => done());
 }

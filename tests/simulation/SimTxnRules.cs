@@ -12,11 +12,20 @@ internal static class SimTxnRules
 {
     private const int OperationsMax = 128; // Along a path of nested transactions.
 
+    [ThreadStatic]
+    private static HashSet<ByteString>? _written;
+
+    private static HashSet<ByteString> Written => _written ??= [];
+
     public static void Check(TxnRequest txn)
     {
         Check(txn, OperationsMax);
-        FindWrites(txn.Success);
-        FindWrites(txn.Failure);
+        Written.Clear();
+        if (!AreDistinct(txn, Written))
+        {
+            FindWrites(txn.Success);
+            FindWrites(txn.Failure);
+        }
     }
 
     public static void Check(RangeRequest range)
@@ -82,6 +91,31 @@ internal static class SimTxnRules
                     throw SimErrors.EmptyOperation();
             }
         }
+    }
+
+    /// <summary>Whether no key stands in two puts or deletions of the whole tree, so that the branches need not be told apart.</summary>
+    private static bool AreDistinct(TxnRequest txn, HashSet<ByteString> keys) =>
+        AreDistinct(txn.Success, keys) && AreDistinct(txn.Failure, keys);
+
+    private static bool AreDistinct(RepeatedField<RequestOp> operations, HashSet<ByteString> keys)
+    {
+        foreach (var operation in operations)
+        {
+            var isDistinct = operation.RequestCase switch
+            {
+                RequestOp.RequestOneofCase.RequestPut => keys.Add(operation.RequestPut.Key),
+                RequestOp.RequestOneofCase.RequestDeleteRange =>
+                    operation.RequestDeleteRange.RangeEnd.IsEmpty && keys.Add(operation.RequestDeleteRange.Key),
+                RequestOp.RequestOneofCase.RequestTxn => AreDistinct(operation.RequestTxn, keys),
+                _ => true,
+            };
+            if (!isDistinct)
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     /// <summary>

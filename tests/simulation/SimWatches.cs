@@ -13,6 +13,7 @@ internal sealed class SimWatches
 {
     private readonly SimWorld _world;
     private readonly SimWorker _worker;
+    private readonly SimCluster _cluster;
     private readonly Keys _keys;
     private readonly ChangeReader _reader;
     private readonly List<SimFollower> _followers = [];
@@ -24,7 +25,7 @@ internal sealed class SimWatches
 
     public SimWatches(SimWorld world, SimWorker worker, SimCluster cluster)
     {
-        (_world, _worker, _keys) = (world, worker, cluster.Keys);
+        (_world, _worker, _cluster, _keys) = (world, worker, cluster, cluster.Keys);
         _reader = new ChangeReader(_keys, worker.Host.Id, CronZone.Utc, NullLogger.Instance);
     }
 
@@ -50,8 +51,25 @@ internal sealed class SimWatches
         if (_areWorkersListed && _areDrainsListed && !_areJobsFollowed)
         {
             _areJobsFollowed = true;
-            LoadCursors();
+            if (_cluster.JobsAtStart is var (all, due))
+            {
+                TakeAtStart(_worker.Host == _cluster.Hosts[0] ? all : due);
+            }
+            else
+            {
+                LoadCursors();
+            }
         }
+    }
+
+    private void TakeAtStart(IReadOnlyList<FireEvent> jobs)
+    {
+        foreach (var job in jobs)
+        {
+            _worker.Take(job);
+        }
+
+        _worker.Take(new FireEvent.JobsListed());
     }
 
     private void LoadCursors() => _worker.Link.Call(

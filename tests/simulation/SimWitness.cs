@@ -1,5 +1,4 @@
 using System.Globalization;
-using Dts.Common.Jobs;
 using Dts.Tests.Support;
 using Dts.Worker.Commands;
 using Dts.Worker.Runs;
@@ -86,14 +85,19 @@ internal sealed class SimWitness(SimWorld world)
     /// <summary>A start, with its end, if the command could write it.</summary>
     internal sealed class Mark(Run run, string worker, long at)
     {
+        private readonly string _job = run.Name.Value; // Not the run, whose definition takes most of its memory.
+        private readonly string _runId = run.Id;
+        private readonly int _attempt = run.Spec.Attempt;
+        private readonly long _token = run.FencingToken;
+
         public long? EndedAt { get; set; }
 
         public Start ToStart() => new(
-            run.Job.Name,
-            run.Id,
-            Cursor.Text(run.Spec.PlanTime),
-            run.Spec.Attempt,
-            run.FencingToken,
+            _job,
+            _runId,
+            PlanTime: "", // The run id says it.
+            _attempt,
+            _token,
             worker,
             Seconds(at),
             EndedAt is { } end ? Seconds(end) : null);

@@ -26,6 +26,9 @@ internal sealed class SimWorld(int seed)
     /// <summary>How many events have happened.</summary>
     public long Count { get; private set; }
 
+    /// <summary>What was done to the cluster and what it went through, and how often.</summary>
+    public SortedDictionary<string, long> Tallies { get; } = new(StringComparer.Ordinal);
+
     public static DateTimeOffset At(long now) => Epoch.AddTicks(now * TimeSpan.TicksPerMicrosecond);
 
     public void Do(long at, Action action) => _events.Add(Math.Max(at, Now), action);
@@ -45,10 +48,15 @@ internal sealed class SimWorld(int seed)
         Now = end;
     }
 
+    public void Tally(string what) => Tallies[what] = Tallies.GetValueOrDefault(what) + 1;
+
     public bool Chance(double probability) => probability > 0 && Random.NextDouble() < probability;
 
     /// <summary>A time between two, evenly.</summary>
     public long Between(long least, long most) => least + Random.NextInt64(most - least + 1);
+
+    /// <summary>A time between two, evenly, in seconds.</summary>
+    public long Seconds(double least, double most) => (long)((least + ((most - least) * Random.NextDouble())) * Second);
 
     public T OneOf<T>(IReadOnlyList<T> list) => list[Random.Next(list.Count)];
 

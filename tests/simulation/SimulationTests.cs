@@ -40,6 +40,19 @@ public sealed class SimulationTests
         failed.ForEach(simulation => Run(simulation));
     }
 
+    /// <summary>docs/guarantees.md, "etcd loses its data", says what is not promised then; all else is.</summary>
+    [Fact]
+    public void After_a_restore_of_etcd_all_that_its_snapshot_knew_goes_on()
+    {
+        var all = Enumerable.Range(FirstSeed, Seeds / 3)
+            .Select(seed => new SimRun(seed) { Faults = [.. SimNemesis.All, .. Enumerable.Repeat(SimNemesis.Restore, 4)] })
+            .ToList();
+        var verdicts = all.Select(simulation => Run(simulation)).ToList();
+
+        Assert.Contains(verdicts, verdict => verdict.Tallies.ContainsKey("etcd restored"));
+        Assert.Contains(verdicts, verdict => verdict.Tallies.ContainsKey("etcd restored with later revisions"));
+    }
+
 #if SABOTAGE
     [Theory]
     [InlineData("cursor")]
@@ -52,7 +65,7 @@ public sealed class SimulationTests
         for (var seed = FirstSeed; seed < FirstSeed + SeedsToFind; seed++)
         {
             var kept = new SimRun(seed) { Faults = SimNemesis.All };
-            var faults = FindFaults(kept with { Broken = promise });
+            var faults = (kept with { Broken = promise }).Run().Faults;
             if (faults.Count > 0 && kept.Run().Faults.Count == 0)
             {
                 TestContext.Current.TestOutputHelper?.WriteLine(
@@ -63,33 +76,22 @@ public sealed class SimulationTests
 
         Assert.Fail($"without its {promise} nothing was found by {SeedsToFind} seeds from {FirstSeed} on: the judge is blind");
     }
-
-    /// <summary>A worker that ends by its own check has found a fault, too.</summary>
-    private static IReadOnlyList<string> FindFaults(SimRun simulation)
-    {
-        try
-        {
-            return simulation.Run().Faults;
-        }
-        catch (InvalidOperationException failure)
-        {
-            return [failure.Message];
-        }
-    }
 #endif
 
     /// <summary>A failing seed is run again, to tell what became of the job concerned.</summary>
-    internal static Verdict Run(SimRun simulation)
+    /// <param name="again">The command that repeats it; null = this test does.</param>
+    internal static Verdict Run(SimRun simulation, string? again = null)
     {
         var verdict = Say(simulation.Run());
         if (verdict.Faults.Count > 0)
         {
             var job = verdict.Faults[0].Split('/', ':', ' ')[0];
-            var again = (simulation with { Traced = job }).Run();
+            var traced = (simulation with { Traced = job }).Run();
+            again ??= $"SIM_SEED={verdict.Seed} SIM_SEEDS=1 make test-fast ARGS='-class {typeof(SimulationTests)}'";
             Assert.Fail(
                 $"{verdict.Faults.Count} faults, seed {verdict.Seed}:\n{string.Join('\n', verdict.Faults.Take(20))}\n"
-                    + $"--- the last events of {job}\n{string.Join('\n', again.Lines)}\n"
-                    + $"--- again: SIM_SEED={verdict.Seed} SIM_SEEDS=1 make test-fast ARGS='-class {typeof(SimulationTests)}'");
+                    + $"--- the last events of {job}\n{string.Join('\n', traced.Lines)}\n"
+                    + $"--- again: {again}");
         }
 
         return verdict;
@@ -98,7 +100,7 @@ public sealed class SimulationTests
     internal static int Read(string variable, int otherwise) =>
         Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
 
-    private static Verdict Say(Verdict verdict)
+    internal static Verdict Say(Verdict verdict)
     {
         TestContext.Current.TestOutputHelper?.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
