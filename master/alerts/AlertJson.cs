@@ -22,7 +22,7 @@ internal sealed partial class AlertJson : JsonSerializerContext
     /// <summary>The one to use; see <see cref="JsonText"/>.</summary>
     public static AlertJson Readable => field ??= new(JsonText.Readable(Default.Options));
 
-    /// <summary>For values in etcd, to which a later version may have added members. In requests and files these are misspelt ones.</summary>
+    /// <summary>For values in etcd: a later version may have added members. In requests and files, unknown members are refused.</summary>
     public static AlertJson Stored => field ??= new(
         new JsonSerializerOptions(Readable.Options) { UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip });
 }
