@@ -4,7 +4,12 @@ using Xunit;
 
 namespace Dts.Tests.Cluster;
 
-/// <summary>The benchmarks run: <c>make bench SMOKE=1</c>. What they measure is published, not tested.</summary>
+/// <summary>
+/// The benchmarks run: <c>make bench SMOKE=1</c>. What they measure is published, not tested. They run alone, because they would take the
+/// processors from tests that are about time.
+/// </summary>
+[CollectionDefinition(nameof(BenchmarkTests), DisableParallelization = true)]
+[Collection(nameof(BenchmarkTests))]
 public sealed class BenchmarkTests
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5); // At rest it takes half a minute.
