@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Text.Json.Nodes;
 
 namespace Dts.Bench;
@@ -10,54 +9,50 @@ namespace Dts.Bench;
 /// </summary>
 internal static class AccessFigures
 {
-    private const int Requests = 5000;
-    private const int Rounds = 5;
-    private const int Tokens = 1000;
     private const string Path = "/api/v1/workers";
 
-    public static async Task RunAsync()
+    public static async Task<Findings> MeasureAsync(Effort effort)
     {
-        Console.WriteLine($"{Environment.ProcessorCount} cores, {DateTimeOffset.UtcNow:yyyy-MM-dd HH:mm} UTC\n");
+        var (requests, tokens) = (effort.Of(5000, 50), effort.Of(1000, 5));
         using var host = await ClusterHost.StartAsync();
         await host.StartMasterAsync();
-        await MeasureAsync(host, null); // The first ones pay for what is loaded with them.
-        var open = await MeasureAsync(host, null);
+        await MeasureAsync(null); // The first ones pay for what is loaded with them.
+        var open = await MeasureAsync(null);
         var admin = await MakeAsync(host, "admin", "admin", "", null);
-        for (var n = 0; n < Tokens; n++)
+        for (var n = 0; n < tokens; n++)
         {
             await MakeAsync(host, $"token-{n}", "viewer", "", admin);
         }
 
         var limited = await MakeAsync(host, "limited", "viewer", "label:team=pay", admin);
-        await MeasureAsync(host, admin);
-        Console.WriteLine("| GET /api/v1/workers | p50, ms | p99, ms |\n|---|--:|--:|");
-        Print("unchecked", open);
-        Print($"checked, one of {Tokens:N0} tokens", await MeasureAsync(host, admin));
-        Print("checked, a limited token", await MeasureAsync(host, limited));
-    }
+        await MeasureAsync(admin);
+        return new Findings(
+            [
+                new Figure($"one of {tokens:N0} tokens: p50 / p99, ms", await MeasureAsync(admin)).Beside("unchecked", open),
+                new Figure("a token limited to a filter: p50 / p99, ms", await MeasureAsync(limited)).Beside("unchecked", open),
+            ],
+            $"`GET {Path}`, one after the other; unchecked is the same master before it knew anybody.");
 
-    private static void Print(string what, (double P50, double P99) times) =>
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {what} | {times.P50:F3} | {times.P99:F3} |"));
-
-    /// <summary>The quickest of some rounds: others use this machine, too.</summary>
-    private static async Task<(double P50, double P99)> MeasureAsync(ClusterHost host, string? token)
-    {
-        List<(double P50, double P99)> rounds = [];
-        for (var round = 0; round < Rounds; round++)
+        async Task<Series[]> MeasureAsync(string? token)
         {
-            var times = new double[Requests];
-            for (var n = 0; n < Requests; n++)
+            var (p50, p99) = (new List<double>(), new List<double>());
+            for (var round = 0; round < effort.Rounds; round++)
             {
-                var begun = Stopwatch.GetTimestamp();
-                await host.GetAsync(Path, token);
-                times[n] = Stopwatch.GetElapsedTime(begun).TotalMilliseconds;
+                var times = new double[requests];
+                for (var n = 0; n < requests; n++)
+                {
+                    var begun = Stopwatch.GetTimestamp();
+                    await host.GetAsync(Path, token);
+                    times[n] = Stopwatch.GetElapsedTime(begun).TotalMilliseconds;
+                }
+
+                Array.Sort(times);
+                p50.Add(times[requests / 2]);
+                p99.Add(times[requests * 99 / 100]);
             }
 
-            Array.Sort(times);
-            rounds.Add((times[Requests / 2], times[Requests * 99 / 100]));
+            return [Series.Of(p50), Series.Of(p99)];
         }
-
-        return rounds.Min();
     }
 
     private static async Task<string> MakeAsync(ClusterHost host, string name, string role, string filter, string? token)

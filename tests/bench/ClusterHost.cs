@@ -16,6 +16,7 @@ internal sealed class ClusterHost : IDisposable
 {
     private const int PutsInTxn = 100; // etcd takes 128.
     private const int StartTries = 3; // A port that was free may be taken when etcd listens.
+    private const int PutsInFlight = 8;
 
     private readonly string _folder = Directory.CreateTempSubdirectory("dts-bench-").FullName;
     private readonly HttpClient _http = new();
@@ -150,12 +151,12 @@ internal sealed class ClusterHost : IDisposable
     {
         using var etcd = ConnectEtcd();
         var keys = new Keys(Keys.DefaultPrefix);
-        foreach (var some in jobs.Chunk(PutsInTxn))
-        {
-            await etcd.TxnAsync(Txn.All(some.Select(job => Txn.Put(
+        var inFlight = new ParallelOptions { MaxDegreeOfParallelism = PutsInFlight };
+        await Parallel.ForEachAsync(jobs.Chunk(PutsInTxn), inFlight, async (some, cancel) => await etcd.TxnAsync(
+            Txn.All(some.Select(job => Txn.Put(
                 keys.Job(JobName.Parse(job.Name)),
-                new JsonObject { ["name"] = job.Name, ["command"] = job.Command, ["cronExpr"] = job.CronExpr }.ToJsonString()))));
-        }
+                new JsonObject { ["name"] = job.Name, ["command"] = job.Command, ["cronExpr"] = job.CronExpr }.ToJsonString()))),
+            cancel: cancel));
     }
 
     /// <summary>Deletes all jobs, with one request.</summary>
@@ -168,7 +169,7 @@ internal sealed class ClusterHost : IDisposable
     }
 
     public EtcdClient ConnectEtcd() => new(
-        new EtcdOptions([new Uri($"http://127.0.0.1:{_etcdPort}")], TimeSpan.FromSeconds(10)), TimeProvider.System, NullLogger.Instance);
+        new EtcdOptions([new Uri($"http://127.0.0.1:{_etcdPort}")], TimeSpan.FromMinutes(1)), TimeProvider.System, NullLogger.Instance);
 
     /// <summary>The sum of one of etcd's own metrics.</summary>
     public async Task<double> ReadEtcdMetricAsync(string name)

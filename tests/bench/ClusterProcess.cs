@@ -74,6 +74,11 @@ internal sealed class ClusterProcess : IDisposable
         File.ReadLines($"/proc/{_process.Id}/status").First(line => line.StartsWith($"{name}:", StringComparison.Ordinal))
             .Split(':')[1].Replace("kB", "", StringComparison.Ordinal));
 
+    /// <summary>Resident memory of a process, in bytes.</summary>
+    public static double ReadMemory(int pid) => 1024 * Number(
+        File.ReadLines($"/proc/{pid}/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal))
+            .Split(':')[1].Replace("kB", "", StringComparison.Ordinal));
+
     /// <summary>Seconds of processor time: its own, and that of its children which have been reaped.</summary>
     public (double Own, double Children) ReadCpu()
     {
@@ -95,7 +100,8 @@ internal sealed class ClusterProcess : IDisposable
         _process.Dispose();
     }
 
-    private IEnumerable<int> Pids() => Beside is null ? [_process.Id] : [_process.Id, .. Processes.Running(Beside)];
+    /// <summary>Itself and what is beside it.</summary>
+    public IEnumerable<int> Pids() => Beside is null ? [_process.Id] : [_process.Id, .. Processes.Running(Beside)];
 
     private static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);
 }

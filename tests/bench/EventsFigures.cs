@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -11,42 +10,47 @@ namespace Dts.Bench;
 /// <summary>How soon a listener hears of a write to etcd, and what a thousand listeners cost. <c>make bench ARGS=events</c></summary>
 internal static class EventsFigures
 {
-    private const int Writes = 200;
-
     private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan UntilRead = TimeSpan.FromSeconds(5); // The view reads the endings of all jobs.
 
-    public static async Task RunAsync(int listeners)
+    public static async Task<Findings> MeasureAsync(Effort effort)
     {
-        Console.WriteLine($"{Environment.ProcessorCount} cores, {DateTimeOffset.UtcNow:yyyy-MM-dd HH:mm} UTC\n");
+        var (many, writes) = (effort.Argument(0, 1000, 10), effort.Of(200, 5));
         using var host = await ClusterHost.StartAsync();
         var (master, _) = await host.StartMasterAsync();
-        await host.FillAsync(10_000);
+        await host.FillAsync(effort.Of(10_000, 10));
         using var etcd = host.ConnectEtcd();
-        var alone = new Listener(host.Address);
-        await Task.Delay(TimeSpan.FromSeconds(5)); // The view reads the endings of all jobs.
-
-        Console.WriteLine("from the beginning of the write to etcd to the event at the first and at the last listener, in ms\n");
-        Console.WriteLine("| listeners | first, p50 | p99 | longest | last, p50 | p99 | RSS of the master, MB | threads |");
-        Console.WriteLine("|--:|--:|--:|--:|--:|--:|--:|--:|");
-        await MeasureAsync(etcd, master, [alone]);
-        List<Listener> all = [alone];
-        while (all.Count < listeners)
+        List<Listener> listeners = [new Listener(host.Address)];
+        await Task.Delay(effort.Of(UntilRead, TimeSpan.FromSeconds(1)));
+        var one = await MeasureAsync(etcd, listeners, writes);
+        var (memory, threads) = master.ReadMemoryAndThreads();
+        while (listeners.Count < many)
         {
-            all.Add(new Listener(host.Address));
+            listeners.Add(new Listener(host.Address));
         }
 
-        await Task.Delay(TimeSpan.FromSeconds(2));
-        await MeasureAsync(etcd, master, all);
-        all.ForEach(listener => listener.Dispose());
+        await Task.Delay(TimeSpan.FromSeconds(1));
+        var all = await MeasureAsync(etcd, listeners, writes);
+        var (memoryOfAll, threadsOfAll) = master.ReadMemoryAndThreads();
+        listeners.ForEach(listener => listener.Dispose());
+        return new Findings(
+            [
+                new Figure($"the first of {many:N0} listeners: p50 / p99 / longest, ms", all.First).Beside("a single one", one.First),
+                new Figure($"the last of {many:N0} listeners: p50 / p99 / longest, ms", all.Last).Beside("a single one", one.Last),
+                new Figure("the master's memory then, MB", Series.Of(memoryOfAll)).Beside("with a single one", Series.Of(memory)),
+                new Figure("its threads", Series.Of(threadsOfAll)).Beside("with a single one", Series.Of(threads)),
+            ],
+            "From the beginning of a write to etcd to its event at a listener of a master's stream of events.");
     }
 
-    private static async Task MeasureAsync(EtcdClient etcd, ClusterProcess master, IReadOnlyList<Listener> listeners)
+    private static async Task<(Series[] First, Series[] Last)> MeasureAsync(
+        EtcdClient etcd, IReadOnlyList<Listener> listeners, int writes)
     {
         var (first, last) = (new List<double>(), new List<double>());
-        for (var write = 0; write < Writes; write++)
+        for (var write = 0; write < writes; write++)
         {
-            var job = new Job("told", "true", "0 0 1 1 *", Description: $"mark-{write}-");
-            var heard = listeners.Select(listener => listener.WaitForAsync($"mark-{write}-")).ToList();
+            var job = new Job("told", "true", "0 0 1 1 *", Description: $"mark-{write}-of-{listeners.Count}-");
+            var heard = listeners.Select(listener => listener.WaitForAsync(job.Description)).ToList();
             var begun = Stopwatch.GetTimestamp();
             await etcd.PutAsync(new Keys(Keys.DefaultPrefix).Job(JobName.Parse(job.Name)), JobJson.ToJson(job));
             double[] times = [.. (await Task.WhenAll(heard)).Select(at => Stopwatch.GetElapsedTime(begun, at).TotalMilliseconds)];
@@ -55,13 +59,7 @@ internal static class EventsFigures
             await Task.Delay(Between);
         }
 
-        first.Sort();
-        last.Sort();
-        Console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture,
-            $"| {listeners.Count:N0} | {first[Writes / 2]:F1} | {first[Writes * 99 / 100]:F1} | {first[^1]:F1} "
-            + $"| {last[Writes / 2]:F1} | {last[Writes * 99 / 100]:F1} "
-            + $"| {master.ReadStatus("VmRSS") / 1024.0:F0} | {master.ReadStatus("Threads")} |"));
+        return (Quantiles.Of(first, 50, 99, 100), Quantiles.Of(last, 50, 99, 100));
     }
 
     /// <summary>Reads a stream on a plain socket, so that a thousand of them cost this process little.</summary>

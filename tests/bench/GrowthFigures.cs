@@ -6,31 +6,44 @@ using Dts.Worker.Fires;
 
 namespace Dts.Bench;
 
-/// <summary>What a worker's loops cost as their tables grow.</summary>
+/// <summary>What a worker's loop costs as its tables grow. <c>make bench ARGS=growth</c></summary>
 internal static class GrowthFigures
 {
-    private const int Jobs = 300_000;
     private const int Registrations = 20;
+    private const string Notes =
+        """
+        The time of the loop that decides about fires (`Fires`), in this process. Another worker's registration that says nothing new should
+        cost the same however many jobs there are, and a round should grow as its fires do.
+        """;
 
     private static readonly JobSchedule Yearly = new(CronExpression.Parse("@yearly"), CronZone.Utc);
 
-    public static Task RunAsync()
+    public static async Task<Findings> MeasureAsync(Effort effort)
     {
-        Console.WriteLine(
-            $"a registration that says nothing new, {Jobs:N0} jobs, half of them for its worker: {RegistrationMs():F4} ms of the loop");
-        foreach (var fires in new[] { 10_000, 40_000 })
-        {
-            Console.WriteLine($"a round of {fires:N0} new fires beside {fires:N0} that abstained: {RoundMs(fires):F0} ms of the loop");
-        }
-
-        return Task.CompletedTask;
+        var (jobs, fewJobs) = (effort.Of(300_000, 3_000), effort.Of(30_000, 300));
+        var (fires, fewFires) = (effort.Of(40_000, 400), effort.Of(10_000, 100));
+        var times = await Callers.TakeTurnsAsync(
+            effort.Rounds,
+            () => Task.FromResult(RegistrationMs(fewJobs)),
+            () => Task.FromResult(RegistrationMs(jobs)),
+            () => Task.FromResult(RoundMs(fewFires)),
+            () => Task.FromResult(RoundMs(fires)));
+        Series[] ms = [.. times.Select(way => Series.Of(way))];
+        return new Findings(
+            [
+                new Figure($"a registration beside {jobs:N0} jobs, half of them its worker's, ms", ms[1])
+                    .Beside($"{fewJobs:N0} jobs", ms[0]),
+                new Figure($"a round of {fires:N0} new fires beside as many that abstained, ms", ms[3])
+                    .Beside($"{fewFires:N0} fires", ms[2]),
+            ],
+            Notes);
     }
 
-    private static double RegistrationMs()
+    private static double RegistrationMs(int jobs)
     {
         var fires = Make(DateTimeOffset.UtcNow);
         var moment = new Moment(DateTimeOffset.UtcNow, null, TimeSpan.Zero, MayClaim: true);
-        for (var n = 0; n < Jobs; n++)
+        for (var n = 0; n < jobs; n++)
         {
             var job = new Job($"job-{n}", "true", "@yearly") { Target = n % 2 == 0 ? new Target() : new Target(["w2"]) };
             fires.Take(new FireEvent.JobPut(JobName.Parse(job.Name), JobPlan.Of(job, Yearly, 1), null), moment);

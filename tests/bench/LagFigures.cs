@@ -14,40 +14,30 @@ namespace Dts.Bench;
 internal static class LagFigures
 {
     private const int RecordsPerSecond = 5000;
-    private const int Rounds = 6;
     private const int BatchSize = 1000;
     private const string OwnClock = "echo $EPOCHREALTIME"; // A bash variable: the shell reads the clock as soon as it can.
 
-    private static readonly TimeSpan Round = TimeSpan.FromSeconds(8);
     private static readonly TimeSpan BetweenStarts = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan BetweenAppends = TimeSpan.FromMilliseconds(20);
 
-    public static async Task RunAsync()
+    public static async Task<Findings> MeasureAsync(Effort effort)
     {
-        var folder = Directory.CreateTempSubdirectory("dts-bench-lag-");
+        using var folder = new ScratchFolder();
         await using var server = new DocumentServer { BuildsIndexes = true };
         await server.InitializeAsync();
-        try
-        {
-            Console.WriteLine(
-                $"{Environment.ProcessorCount} cores, {DateTimeOffset.UtcNow:yyyy-MM-dd HH:mm} UTC: "
-                    + $"{1 / BetweenStarts.TotalSeconds:F0} starts a second; rounds of {Round.TotalSeconds} s, turn about\n");
-            Console.WriteLine(
-                "| the log | starts | records shipped, a second | lag by our clock p50 / p90 / p99, ms | by the command's |\n"
-                    + "|---|--:|--:|--:|--:|");
-            using var sqlite = new SqliteLogStore(Path.Combine(folder.FullName, "log.db"));
-            using var mongo = new MongoLogStore(server.Uri, TimeSpan.FromSeconds(30), NullLogger.Instance);
-            await CompareAsync(folder.FullName, "SQLite", sqlite);
-            await CompareAsync(folder.FullName, server.Kind, mongo);
-        }
-        finally
-        {
-            folder.Delete(recursive: true);
-        }
+        using var sqlite = new SqliteLogStore(folder.File("log.db"));
+        using var mongo = new MongoLogStore(server.Uri, TimeSpan.FromSeconds(30), NullLogger.Instance);
+        return new Findings(
+            [
+                .. await CompareAsync(folder.Path, "SQLite", sqlite, effort),
+                .. await CompareAsync(folder.Path, server.Kind, mongo, effort),
+            ],
+            $"{1 / BetweenStarts.TotalSeconds:F0} starts a second, with and without records through spool, shipper and store, turn about.");
     }
 
-    private static async Task CompareAsync(string folder, string name, ILogStore store)
+    private static async Task<IEnumerable<Figure>> CompareAsync(string folder, string name, ILogStore store, Effort effort)
     {
+        var time = TimeSpan.FromSeconds(effort.Of(8, 1));
         using var commands = await HeldCommands.OpenAsync(
             Path.Combine(folder, $"holders-{name}"), [Path.Combine(ClusterHost.Bin, "dts-worker"), "hold"]);
         using var spool = Spool.Open(Path.Combine(folder, $"spool-{name}"), 1L << 30, NullLogger.Instance);
@@ -61,15 +51,16 @@ internal static class LagFigures
             TimeSpan.FromSeconds(1),
             TimeProvider.System,
             NullLogger.Instance).RunAsync();
-        var (idle, busy) = (new List<(double, double)>(), new List<(double, double)>());
+        var (idle, busy) = (new List<(double Ours, double Own)>(), new List<(double Ours, double Own)>());
         await StartAsync(commands, TimeSpan.FromSeconds(2)); // The first ones pay for what is loaded with them.
         var fed = 0L;
-        for (var round = 0; round < Rounds; round++)
+        var records = LogRecords.Until(DateTimeOffset.UtcNow, 1_000_000);
+        for (var round = 0; round < effort.Of(6, 1); round++)
         {
-            idle.AddRange(await StartAsync(commands, Round));
+            idle.AddRange(await StartAsync(commands, time));
             using var end = new CancellationTokenSource();
-            var feeding = Task.Run(() => FeedAsync(spool, appended.Writer, fed, end.Token));
-            busy.AddRange(await StartAsync(commands, Round));
+            var feeding = Task.Run(() => FeedAsync(spool, appended.Writer, records, fed, end.Token));
+            busy.AddRange(await StartAsync(commands, time));
             await end.CancelAsync();
             fed += await feeding;
             await Patience.Until(() => spool.Waiting == 0, () => $"{spool.Waiting} records wait");
@@ -77,12 +68,16 @@ internal static class LagFigures
 
         appended.Writer.Complete();
         await shipping;
-        Console.WriteLine(
-            $"| {name}, idle | {idle.Count} | 0 | {Spread(idle.Select(start => start.Item1))} | "
-                + $"{Spread(idle.Select(start => start.Item2))} |");
-        Console.WriteLine(
-            $"| {name}, busy | {busy.Count} | {fed / (Rounds * Round.TotalSeconds):F0} | {Spread(busy.Select(start => start.Item1))} | "
-                + $"{Spread(busy.Select(start => start.Item2))} |");
+        var rate = $"{name} beside {fed / (effort.Of(6, 1) * time.TotalSeconds):N0} records/s";
+        return
+        [
+            new Figure(
+                $"{rate}: lag by the worker's clock, p50 / p90 / p99, ms", Quantiles.Of(busy.Select(start => start.Ours), 50, 90, 99))
+                .Beside("none", Quantiles.Of(idle.Select(start => start.Ours), 50, 90, 99)),
+            new Figure(
+                $"{rate}: lag by the command's clock, p50 / p90 / p99, ms", Quantiles.Of(busy.Select(start => start.Own), 50, 90, 99))
+                .Beside("none", Quantiles.Of(idle.Select(start => start.Own), 50, 90, 99)),
+        ];
     }
 
     /// <summary>
@@ -114,7 +109,8 @@ internal static class LagFigures
     }
 
     /// <summary>Appends records as the recorder does, many with one fsync, until told to end; returns how many.</summary>
-    private static async Task<long> FeedAsync(Spool spool, ChannelWriter<bool> appended, long from, CancellationToken end)
+    private static async Task<long> FeedAsync(
+        Spool spool, ChannelWriter<bool> appended, LogRecords records, long from, CancellationToken end)
     {
         var begun = TimeProvider.System.GetTimestamp();
         using var timer = new PeriodicTimer(BetweenAppends);
@@ -123,19 +119,11 @@ internal static class LagFigures
         {
             await timer.WaitForNextTickAsync(CancellationToken.None);
             var owed = (long)(TimeProvider.System.GetElapsedTime(begun).TotalSeconds * RecordsPerSecond) - count;
-            spool.Append(LogFigures.Batch(from + count, (int)owed));
+            spool.Append(records.Batch(from + count, (int)owed));
             appended.TryWrite(true);
             count += owed;
         }
 
         return count;
-    }
-
-    private static string Spread(IEnumerable<double> values)
-    {
-        double[] sorted = [.. values.Order()];
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $"{sorted[sorted.Length / 2]:F2} / {sorted[sorted.Length * 90 / 100]:F2} / {sorted[sorted.Length * 99 / 100]:F2}");
     }
 }

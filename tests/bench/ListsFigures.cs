@@ -1,30 +1,19 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Dts.Common.Cron;
-using Dts.Common.Etcd;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
-using Dts.Master.Logs;
-using Dts.Master.Views;
 using Dts.Worker.Logs;
-using Google.Protobuf;
 
 namespace Dts.Bench;
 
 /// <summary>
-/// How quick lists and searches are, what the view and followers take of memory, and how long a set of jobs takes.
-/// <c>make bench ARGS="lists 10000 1000000"</c>
+/// How quick lists and searches are, and what the view and followers take of memory. <c>make bench ARGS="lists 10000 1000000"</c>
 /// </summary>
 internal static class ListsFigures
 {
     private const int RequestsPerSecond = 100;
-    private const int Seconds = 10;
     private const int BatchSize = 5000;
-    private const int JobsInView = 100_000;
-    private const int JobsInSet = 1000;
-    private const int Rounds = 3;
-    private const int Followers = 200;
 
     private static readonly string[] Paths =
     [
@@ -49,65 +38,46 @@ internal static class ListsFigures
         "jobs/hourly-7/stats?days=7",
     ];
 
-    public static async Task RunAsync(int jobs, long runs)
+    public static async Task<Findings> MeasureAsync(Effort effort)
     {
-        Console.WriteLine($"{Environment.ProcessorCount} cores, {DateTimeOffset.UtcNow:yyyy-MM-dd HH:mm} UTC\n");
-        foreach (var endings in new[] { 0, 10, 20 })
-        {
-            Console.WriteLine(
-                $"view of {JobsInView:N0} jobs with {endings} endings each: {BytesPerJob(endings):N0} bytes a job beyond its texts");
-        }
-
+        var (jobs, runs) = (effort.Argument(0, 10_000, 20), effort.Argument(1, 1_000_000, 200));
+        var inView = effort.Of(100_000, 1_000);
         using var host = await ClusterHost.StartAsync();
         await host.FillAsync(jobs);
         await WriteRunsAsync(host.LogFile, jobs, runs);
         var (master, _) = await host.StartMasterAsync();
-        var sinceListening = Stopwatch.StartNew();
+        var watch = Stopwatch.StartNew();
         while (await CountUnknownAsync(host) is not 0)
         {
             await Task.Delay(100);
         }
 
-        Console.WriteLine(Invariant(
-            $"\n{jobs:N0} jobs, {runs:N0} runs in SQLite: all endings known {sinceListening.Elapsed.TotalSeconds:F1} s after the start\n"));
-        Console.WriteLine(
-            $"| {RequestsPerSecond} requests a second | p50, ms | p99, ms | longest | CPU of the master |\n|---|--:|--:|--:|--:|");
-        foreach (var template in Paths)
+        List<Figure> figures = [new Figure("all jobs' latest endings known, s after the start", Series.Of(watch.Elapsed.TotalSeconds))];
+        foreach (var path in Paths.Select(WithDays))
         {
-            (var path, s_failure) = (WithDays(template), "");
-            await AskAsync(host, master, path, seconds: 2); // The first ones pay for what is loaded with them.
-            var (times, cpu) = await AskAsync(host, master, path, Seconds);
-            Console.WriteLine(Invariant(
-                $"| `{path}` {s_failure} | {At(times, 0.5):F2} | {At(times, 0.99):F2} | {times[^1]:F1} | {cpu:P0} |"));
+            await AskAsync(host, master, path, effort.Of(2, 0.2)); // The first ones pay for what is loaded with them.
+            var (times, cpu) = await AskAsync(host, master, path, effort.Of(10, 0.2));
+            figures.Add(new Figure(
+                $"`{path}`: p50 / p99 / longest, ms / CPU, %", [.. Quantiles.Of(times, 50, 99, 100), Series.Of(cpu * 100)]));
         }
 
-        for (var round = 0; round < Rounds; round++)
-        {
-            await ApplyAsync(host, round);
-        }
-
-        await FollowAsync(host, master);
-    }
-
-    private static string s_failure = "";
-
-    private static double At(double[] sorted, double part) => sorted[(int)(sorted.Length * part)];
-
-    private static async Task ApplyAsync(ClusterHost host, int round)
-    {
-        var set = string.Join('\n', Enumerable.Range(1, JobsInSet - 1).Select(n =>
-            $$"""{"name":"set {{round}} {{n}}","then":["{{Next(n)}}"],"command":"true","cronExpr":"{{n % 60}} 3 * * *"}""")
-            .Append($$"""{"name":"set {{round}} {{JobsInSet}}","command":"true","cronExpr":"@daily"}"""));
-        var watch = Stopwatch.StartNew();
-        await host.PostAsync("/api/v1/apply", set);
-        Console.WriteLine(Invariant($"apply of {JobsInSet:N0} new jobs: {watch.Elapsed.TotalSeconds:F2} s"));
-
-        string Next(int n) => $"set {round} {(n + JobsInSet + 1) / 2}";
+        figures.AddRange(effort.Of<int[]>([0, 10, 20], [1]).Select(endings => new Figure(
+            $"view of {inView:N0} jobs with {endings} endings each, bytes a job beyond its texts",
+            Series.Of(ViewMemory.BytesPerJob(inView, endings)))));
+        figures.AddRange(await FollowAsync(host, master, effort));
+        return new Findings(
+            figures,
+            $"""
+            A master with {jobs:N0} jobs and {runs:N0} runs in the embedded log, asked {RequestsPerSecond} times a second, whether answers
+            come or not; ∞ stands for requests that it refused. A search that the log's indexes cannot answer (`nowhere` is a text that no
+            run has) looks at 2,000 runs for a page and says how far it has come.
+            """);
     }
 
     /// <summary>Memory and threads of a master whose readers follow one run's output.</summary>
-    private static async Task FollowAsync(ClusterHost host, ClusterProcess master)
+    private static async Task<IEnumerable<Figure>> FollowAsync(ClusterHost host, ClusterProcess master, Effort effort)
     {
+        var followers = effort.Of(200, 5);
         await host.StartWorkerAsync("worker-0");
         await host.SaveAsync("follow", "for i in $(seq 60); do echo line $i; sleep 1; done");
         var (before, threadsBefore) = master.ReadMemoryAndThreads();
@@ -118,7 +88,7 @@ internal static class ListsFigures
             await Task.Delay(100);
         }
 
-        var streams = await Task.WhenAll(Enumerable.Range(0, Followers).Select(_ =>
+        var streams = await Task.WhenAll(Enumerable.Range(0, followers).Select(_ =>
             host.StreamAsync($"/api/v1/runs/follow/{run["runId"]}/output?follow=true")));
         var buffer = new byte[4096];
         foreach (var stream in streams)
@@ -127,15 +97,19 @@ internal static class ListsFigures
         }
 
         var (most, threads) = (0d, 0);
-        for (var second = 0; second < Seconds; second++)
+        for (var second = 0; second < effort.Of(10, 1); second++)
         {
             await Task.Delay(1000);
             var now = master.ReadMemoryAndThreads();
             (most, threads) = (Math.Max(most, now.Megabytes), Math.Max(threads, now.Threads));
         }
 
-        Console.WriteLine(Invariant($"{Followers} followers: {most - before:F1} MB and {threads - threadsBefore} threads more"));
         Array.ForEach(streams, stream => stream.Dispose());
+        return
+        [
+            new Figure($"{followers} followers of a run's output, MB more", Series.Of(most - before)),
+            new Figure("and threads more", Series.Of(threads - threadsBefore)),
+        ];
     }
 
     private static string WithDays(string path)
@@ -148,15 +122,15 @@ internal static class ListsFigures
     }
 
     /// <summary>Asks at a steady rate, whether answers come or not; returns the times to the whole answer in order.</summary>
-    private static async Task<(double[] Times, double Cpu)> AskAsync(ClusterHost host, ClusterProcess master, string path, int seconds)
+    private static async Task<(double[] Times, double Cpu)> AskAsync(ClusterHost host, ClusterProcess master, string path, double seconds)
     {
         var before = master.ReadCpu().Own;
         var watch = Stopwatch.StartNew();
-        var asked = new List<Task<double>>();
+        var (asked, requests) = (new List<Task<double>>(), (int)(seconds * RequestsPerSecond));
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(1));
-        while (asked.Count < seconds * RequestsPerSecond)
+        while (asked.Count < requests)
         {
-            while (asked.Count <= watch.Elapsed.TotalSeconds * RequestsPerSecond && asked.Count < seconds * RequestsPerSecond)
+            while (asked.Count <= watch.Elapsed.TotalSeconds * RequestsPerSecond && asked.Count < requests)
             {
                 asked.Add(TimeAsync(host, path));
             }
@@ -176,9 +150,8 @@ internal static class ListsFigures
             await host.GetAsync($"/api/v1/{path}");
             return watch.Elapsed.TotalMilliseconds;
         }
-        catch (HttpRequestException failure)
+        catch (HttpRequestException)
         {
-            s_failure = failure.Message;
             return double.PositiveInfinity; // It has failed, which is worse than any time.
         }
     }
@@ -217,42 +190,4 @@ internal static class ListsFigures
                 ExpireAt: now.AddDays(3650));
         }
     }
-
-    /// <summary>What the view and the table of its watch hold; the texts of name, command and key are left out.</summary>
-    private static long BytesPerJob(int endings)
-    {
-        var keys = new Keys(Keys.DefaultPrefix);
-        var before = GC.GetTotalMemory(forceFullCollection: true);
-        var state = new ClusterState(keys, CronZone.Utc);
-        var delivered = new Dictionary<ByteString, long>(); // As Watch has it.
-        var (texts, now) = (0L, DateTimeOffset.UtcNow);
-        for (var n = 0; n < JobsInView; n++)
-        {
-            var job = new Job($"hourly-{n}", $"/usr/local/bin/backup --number {n}", $"{n % 60} * * * *");
-            var put = new KeyChange.Put(keys.Jobs + job.Name, n, n, default, ByteString.CopyFromUtf8(JobJson.ToJson(job)));
-            delivered[ByteString.CopyFromUtf8(put.Key)] = n;
-            state.ApplyJobs([put]);
-            texts += (2 * (job.Name.Length + job.Command.Length)) + put.Key.Length;
-        }
-
-        while (state.EndingQueries.Next(now) is { } question)
-        {
-            var found = ((EndingQuery.Jobs)question).Names.SelectMany(job => Enumerable.Range(0, endings).Select(n => Ended(job, n)));
-            state.Endings.Take(question, [.. found], now);
-        }
-
-        var held = GC.GetTotalMemory(forceFullCollection: true) - before;
-        GC.KeepAlive(state);
-        GC.KeepAlive(delivered);
-        return (held - texts) / JobsInView;
-
-        EndedRun Ended(string job, int n)
-        {
-            var ms = now.AddHours(n - endings).ToUnixTimeMilliseconds() / 1000 * 1000;
-            var runId = RunId.Of(DateTimeOffset.FromUnixTimeMilliseconds(ms));
-            return new EndedRun(job, runId, RunStatus.Succeeded, ms, ms + (n % 1000), ms + 60_000 + (n * 777), "worker-1", "");
-        }
-    }
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using Dts.Tests.Support;
 
 namespace Dts.Bench;
@@ -11,17 +10,12 @@ internal static class MetricsFigures
 {
     private const int Requests = 200;
     private const int JobsEachSecond = 20;
-    private const int Rounds = 3;
-    private const int RoundSeconds = 20;
 
-    public static async Task RunAsync(int jobs)
-    {
-        Console.WriteLine($"{await ClusterMachine.DescribeAsync()}\n");
-        await MeasurePageAsync(jobs);
-        await MeasureStartsAsync();
-    }
+    public static async Task<Findings> MeasureAsync(Effort effort) => new(
+        [await MeasurePageAsync(effort.Argument(0, 10_000, 10)), await MeasureStartsAsync(effort)],
+        $"Starts of {JobsEachSecond} every-second jobs on one worker, without and with a receiver of its metrics and spans, turn about.");
 
-    private static async Task MeasurePageAsync(int jobs)
+    private static async Task<Figure> MeasurePageAsync(int jobs)
     {
         using var host = await ClusterHost.StartAsync();
         await host.FillAsync(jobs);
@@ -36,35 +30,30 @@ internal static class MetricsFigures
         var (times, length) = (new List<double>(), 0);
         for (var request = 0; request < Requests; request++)
         {
-            var watch = Stopwatch.StartNew();
+            var begun = Stopwatch.GetTimestamp();
             length = (await host.GetAsync("/metrics")).Length;
-            times.Add(watch.Elapsed.TotalMilliseconds);
+            times.Add(Stopwatch.GetElapsedTime(begun).TotalMilliseconds);
         }
 
-        Console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture,
-            $"`/metrics` with {jobs:N0} jobs and 2 workers: {length:N0} bytes in p50 / p99 / max {ClusterFigures.Spread.Of(times)} ms\n"));
+        return new Figure($"`/metrics` with {jobs:N0} jobs, {length:N0} bytes: p50 / p99 / longest, ms", Quantiles.Of(times, 50, 99, 100));
     }
 
-    /// <summary>The same jobs on a worker without and with a receiver, turn about.</summary>
-    private static async Task MeasureStartsAsync()
+    private static async Task<Figure> MeasureStartsAsync(Effort effort)
     {
         using var receiver = new OtlpReceiver();
         var (without, with) = (new List<double>(), new List<double>());
-        for (var round = 0; round < Rounds; round++)
+        for (var round = 0; round < effort.Of(3, 1); round++)
         {
-            without.AddRange(await MeasureRoundAsync());
-            with.AddRange(await MeasureRoundAsync("--otlpEndpoint", receiver.Endpoint.AbsoluteUri));
+            without.AddRange(await MeasureRoundAsync(effort.Of(20, 3)));
+            with.AddRange(await MeasureRoundAsync(effort.Of(20, 3), "--otlpEndpoint", receiver.Endpoint.AbsoluteUri));
         }
 
-        Console.WriteLine($"| {JobsEachSecond} jobs a second | starts | lag p50 / p99 / max, ms |\n|---|--:|--:|");
-        Console.WriteLine($"| without OTLP | {without.Count} | {ClusterFigures.Spread.Of(without)} |");
-        Console.WriteLine($"| with OTLP, {receiver.Spans.Count} spans came | {with.Count} | {ClusterFigures.Spread.Of(with)} |");
+        var name = $"{with.Count:N0} starts with OTLP, {receiver.Spans.Count:N0} spans: lag p50 / p99 / longest, ms";
+        return new Figure(name, Quantiles.Of(with, 50, 99, 100)).Beside("without", Quantiles.Of(without, 50, 99, 100));
     }
 
-    private static async Task<List<double>> MeasureRoundAsync(params string[] settings)
+    private static async Task<List<double>> MeasureRoundAsync(int seconds, params string[] settings)
     {
-        await ClusterMachine.CalmAsync();
         using var host = await ClusterHost.StartAsync();
         await host.StartMasterAsync();
         var (worker, _) = await host.StartWorkerAsync("w1", settings);
@@ -74,7 +63,7 @@ internal static class MetricsFigures
         }
 
         var from = (DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 3) * 1000; // The first ones pay for what is loaded with them.
-        await ClusterFigures.TimeIs(from + (RoundSeconds * 1000) + 500);
-        return [.. ClusterFigures.ReadStarts(worker, from, from + (RoundSeconds * 1000)).Select(start => start.LagMs)];
+        await ClusterFigures.TimeIs(from + (seconds * 1000) + 500);
+        return [.. ClusterFigures.ReadStarts(worker, from, from + (seconds * 1000)).Select(start => start.LagMs)];
     }
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Dts.Bench;
 using Dts.Tests.Support;
 
@@ -10,20 +9,22 @@ Part[] parts =
     new("sustained", SustainedFigures.MeasureAsync),
     new("takeover", TakeoverFigures.MeasureAsync),
     new("spread", SpreadFigures.MeasureAsync),
-    new("cluster", effort => Findings.PrintedBy(() => ClusterFigures.RunAsync(effort))),
-    new("growth", _ => Findings.PrintedBy(GrowthFigures.RunAsync)),
-    new("etcd", effort => Findings.PrintedBy(() => EtcdFigures.RunAsync(effort.Arguments[0]))) { ByNameOnly = true },
-    new("access", _ => Findings.PrintedBy(AccessFigures.RunAsync)) { ByNameOnly = true },
-    new("events", effort => Findings.PrintedBy(() => EventsFigures.RunAsync(effort.Argument(0, 1000, 10)))) { ByNameOnly = true },
-    new("metrics", effort => Findings.PrintedBy(() => MetricsFigures.RunAsync(effort.Argument(0, 10_000, 10)))) { ByNameOnly = true },
-    new("lists", effort => Findings.PrintedBy(
-        () => ListsFigures.RunAsync(effort.Argument(0, 10_000, 10), effort.Argument(1, 1_000_000, 100)))) { ByNameOnly = true },
-    new("log", effort => Findings.PrintedBy(() => LogFigures.RunAsync(
-        long.Parse(effort.Arguments is [var rows, ..] ? rows : "1000000", CultureInfo.InvariantCulture),
-        effort.Arguments is [_, var only] ? only : null))) { ByNameOnly = true },
-    new("log-writing", effort => Findings.PrintedBy(() => LogFigures.WriteAsync(
-        [.. effort.Arguments.Select(size => int.Parse(size, CultureInfo.InvariantCulture))]))) { ByNameOnly = true },
-    new("log-lag", _ => Findings.PrintedBy(LagFigures.RunAsync)) { ByNameOnly = true },
+    new("claims", ClaimFigures.MeasureAsync),
+    new("jobs", JobFigures.MeasureAsync),
+    new("jobs-million", JobFigures.MeasureMillionAsync),
+    new("saves", SaveFigures.MeasureAsync),
+    new("wheel", WheelFigures.MeasureAsync),
+    new("log", LogWriteFigures.MeasureAsync),
+    new("services", ServiceFigures.MeasureAsync),
+    new("growth", GrowthFigures.MeasureAsync),
+    new("scale", ScaleFigures.MeasureAsync) { ByNameOnly = true },
+    new("log-grown", LogFigures.MeasureAsync) { ByNameOnly = true },
+    new("log-lag", LagFigures.MeasureAsync) { ByNameOnly = true },
+    new("lists", ListsFigures.MeasureAsync) { ByNameOnly = true },
+    new("events", EventsFigures.MeasureAsync) { ByNameOnly = true },
+    new("access", AccessFigures.MeasureAsync) { ByNameOnly = true },
+    new("metrics", MetricsFigures.MeasureAsync) { ByNameOnly = true },
+    new("console", ConsoleFigures.MeasureAsync) { ByNameOnly = true },
 ];
 
 if (args is [var first, ..] && first.StartsWith('-'))

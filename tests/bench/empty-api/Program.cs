@@ -1,0 +1,3 @@
+var app = Microsoft.AspNetCore.Builder.WebApplication.CreateSlimBuilder(args).Build();
+app.MapGet("/", () => "hello");
+app.Run();
