@@ -27,7 +27,7 @@ internal static class WheelFigures
             [
                 .. Beside("insert", insert),
                 .. Beside("cancel", cancel),
-                new Figure($"cancel one of {timers:N0}, ns", cancel[0]).Beside($"one of {few:N0}", cancel[3]),
+                new Figure($"cancel one of {timers:N0}, ns", cancel[0]).Beside($"one of {few:N0}", cancel[3]).Should(Bound.AtMostTimes(3)),
                 .. Beside("expire", expire),
                 .. Beside("insert and expire", Of(cost => cost.Insert + cost.Expire)),
                 new Figure("bytes allocated by a tick with its timers", Series.Of(rounds.MeasureAllocation())).Should(Bound.AtMost(0)),

@@ -1,3 +1,3 @@
-var app = Microsoft.AspNetCore.Builder.WebApplication.CreateSlimBuilder(args).Build();
+var app = WebApplication.CreateSlimBuilder(args).Build();
 app.MapGet("/", () => "hello");
 app.Run();
