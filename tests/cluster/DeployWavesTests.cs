@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Dts.Tests.Support;
 using Xunit;
 
@@ -25,7 +24,7 @@ public sealed class DeployWavesTests : IDisposable
         """;
 
     private readonly ScratchFolder _scratch = new();
-    private Process? _make;
+    private OwnSession? _make;
 
     public DeployWavesTests()
     {
@@ -38,13 +37,7 @@ public sealed class DeployWavesTests : IDisposable
 
     public void Dispose()
     {
-        if (_make is { } make)
-        {
-            using var kill = Process.Start("bash", ["-c", $"kill -KILL -- -{make.Id} 2>/dev/null || true"]);
-            kill.WaitForExit();
-            make.Dispose();
-        }
-
+        _make?.Dispose();
         _scratch.Dispose();
     }
 
@@ -98,7 +91,7 @@ public sealed class DeployWavesTests : IDisposable
         var make = Deploy("h1 h2");
         await Patience.Until(() => Installed().Length == 1, Said);
 
-        await Tool.RunAsync("kill", "-INT", "--", $"-{make.Id}");
+        await make.InterruptAsync();
         await Patience.Until(() => Said().Contains("deploy: waits for the hosts in work, then stops", StringComparison.Ordinal), Said);
         File.WriteAllText(_scratch.File("go"), "");
 
@@ -116,24 +109,14 @@ public sealed class DeployWavesTests : IDisposable
         Assert.Contains("deploy: WAVE is \"0\"; expected how many hosts to change at a time\n", Said());
     }
 
-    /// <summary>Starts it in its own session, as in its own terminal.</summary>
-    private Process Deploy(string hosts, params string[] more)
-    {
-        var start = new ProcessStartInfo("setsid", [
-            "env", "--default-signal=INT,QUIT",
+    private OwnSession Deploy(string hosts, params string[] more) =>
+        _make = new OwnSession([
             "sh", "-c", "out=$1; shift; exec \"$@\" >\"$out\" 2>&1 </dev/null", "sh", _scratch.File("said"),
             "make", "--no-print-directory", "-C", Tool.InRepository("."), "deploy", $"HOSTS={hosts}", "ROLE=worker",
             $"SSH={_scratch.File("ssh")}", $"BIN={_scratch.Path}", $"PATH={_scratch.Path}:{Environment.GetEnvironmentVariable("PATH")}",
             .. more]);
-        start.Environment.Remove("MAKEFLAGS"); // They belong to the make that runs the tests.
-        return _make = Process.Start(start)!;
-    }
 
-    private async Task<int> EndedAsync()
-    {
-        await _make!.WaitForExitAsync().WaitAsync(Patience.Limit);
-        return _make.ExitCode;
-    }
+    private Task<int> EndedAsync() => _make!.EndedAsync();
 
     private string[] Installed() => File.Exists(_scratch.File("installed")) ? File.ReadAllLines(_scratch.File("installed")) : [];
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.Versioning;
 using System.Text.RegularExpressions;
@@ -12,20 +11,13 @@ namespace Dts.Tests.Cluster;
 public sealed class MakeRunTests : IDisposable
 {
     private readonly ScratchFolder _scratch = new();
-    private readonly List<Process> _made = [];
+    private readonly List<OwnSession> _made = [];
 
     private string Data => _scratch.File("data");
 
     public void Dispose()
     {
-        foreach (var make in _made)
-        {
-            // After a failure: kills the whole group, also the keepers that would restart services.
-            using var kill = Process.Start("bash", ["-c", $"kill -KILL -- -{make.Id} 2>/dev/null || true"]);
-            kill.WaitForExit();
-
-            make.Dispose();
-        }
+        _made.ForEach(make => make.Dispose()); // After a failure it kills also the keepers that would restart services.
 
         foreach (var left in Processes.Running(_scratch.Path))
         {
@@ -89,16 +81,13 @@ public sealed class MakeRunTests : IDisposable
         await Soon("DTS is up");
         var script = await ScriptAsync();
 
-        var second = Start(FindFreePorts(), "second");
-        await second
-            .WaitForExitAsync(TestContext.Current.CancellationToken)
-            .WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
+        var second = await Start(FindFreePorts(), "second").EndedAsync();
         Processes.Kill(script);
-        await run.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
+        await run.EndedAsync();
         await Patience.Until(
             () => Processes.Running(Data).Count == 0, () => string.Join('\n', Processes.Running(Data).Select(Processes.Describe)));
 
-        Assert.NotEqual(0, second.ExitCode);
+        Assert.NotEqual(0, second);
         Assert.StartsWith(
             $"make run is already running on {Data} (process {script}); end it there, or start another: make run DATA=", Said("second"));
     }
@@ -116,15 +105,12 @@ public sealed class MakeRunTests : IDisposable
         await Tool.RunAsync("chown", "nobody", Data);
         string[] asNobody = ["setpriv", "--reuid=nobody", "--regid=65534", "--clear-groups", "env", "HOME=/nonexistent"];
 
-        var refused = Start(FindFreePorts(), "refused", asNobody, _scratch.Path, _scratch.File("other"));
-        await refused
-            .WaitForExitAsync(TestContext.Current.CancellationToken)
-            .WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
+        var refused = await Start(FindFreePorts(), "refused", asNobody, _scratch.Path, _scratch.File("other")).EndedAsync();
         var run = Start(FindFreePorts(), "run", asNobody, _scratch.Path);
         await Soon("DTS is up");
         await Interrupt(run);
 
-        Assert.NotEqual(0, refused.ExitCode);
+        Assert.NotEqual(0, refused);
         Assert.StartsWith($"nobody cannot write the folder {_scratch.File("other")}; choose another: make run DATA=", Said("refused"));
     }
 
@@ -174,33 +160,27 @@ public sealed class MakeRunTests : IDisposable
     private async Task<int> ScriptAsync() =>
         int.Parse(await Tool.RunAsync("cat", Path.Combine(Data, "lock")), CultureInfo.InvariantCulture);
 
-    private Process Start(out int port)
+    private OwnSession Start(out int port)
     {
         var ports = FindFreePorts();
         port = ports.Api;
         return Start(ports, "run");
     }
 
-    /// <summary>
-    /// Starts it in its own session, as in its own terminal: SIGINT is not ignored, as it is for what a script runs in the background.
-    /// </summary>
-    private Process Start((int Api, int Etcd) ports, string said, string[]? front = null, string? repository = null, string? data = null)
+    private OwnSession Start((int Api, int Etcd) ports, string said, string[]? front = null, string? repository = null, string? data = null)
     {
-        var start = new ProcessStartInfo("setsid", [
-            "env", "--default-signal=INT,QUIT",
+        var make = new OwnSession([
             "sh", "-c", "out=$1; shift; exec \"$@\" >\"$out\" 2>&1 </dev/null", "sh", _scratch.File(said), .. front ?? [],
             "make", "--no-print-directory", "-C", repository ?? Tool.InRepository("."), "run", $"BIN={repository ?? NativeProcess.Folder}",
             $"DATA={data ?? Data}", $"API_PORT={ports.Api}", $"ETCD_PORT={ports.Etcd}", "WORKERS=1"]);
-        start.Environment.Remove("MAKEFLAGS"); // They belong to the make that runs the tests.
-        var make = Process.Start(start)!;
         _made.Add(make);
         return make;
     }
 
-    private static async Task Interrupt(Process make)
+    private static async Task Interrupt(OwnSession make)
     {
-        await Tool.RunAsync("kill", "-INT", "--", $"-{make.Id}");
-        await make.WaitForExitAsync().WaitAsync(Patience.Limit);
+        await make.InterruptAsync();
+        await make.EndedAsync();
     }
 
     private string Said() => Said("run");
