@@ -165,7 +165,8 @@ console-speed: out/dts-master out/dts-worker
 
 # BIN=folder measures other executables. SMOKE=1 measures next to nothing and only shows that every part runs; the page stays as it is.
 bench: $(BIN)/dts-master $(BIN)/dts-worker
-	@.ci/need dotnet etcd cc cron
+	@.ci/need dotnet etcd cc clang zlib cron
+	@.ci/documentdb >/dev/null
 	@DTS_BIN=$(abspath $(BIN)) BENCH_SMOKE=$(SMOKE) dotnet run -c Release --project tests/bench -- $(ARGS)
 
 lines:

@@ -9,6 +9,8 @@ namespace Dts.Bench;
 /// <summary>An etcd of one or more members on loopback ports of its own, in a folder that goes with it.</summary>
 internal sealed class EtcdMembers : IDisposable
 {
+    private const int StartTries = 3; // A port that was free may be taken when etcd listens.
+
     private readonly string _folder = Directory.CreateTempSubdirectory("dts-bench-etcd-").FullName;
     private readonly List<ClusterProcess> _processes = [];
     private Uri[] _endpoints = [];
@@ -19,16 +21,22 @@ internal sealed class EtcdMembers : IDisposable
 
     public static async Task<EtcdMembers> StartAsync(int members)
     {
-        var etcd = new EtcdMembers();
-        try
+        for (var attempt = 1; ; attempt++)
         {
-            await etcd.StartAllAsync(members);
-            return etcd;
-        }
-        catch
-        {
-            etcd.Dispose();
-            throw;
+            var etcd = new EtcdMembers();
+            try
+            {
+                await etcd.StartAllAsync(members);
+                return etcd;
+            }
+            catch (Exception failure)
+            {
+                etcd.Dispose();
+                if (failure is not TimeoutException || attempt == StartTries)
+                {
+                    throw;
+                }
+            }
         }
     }
 
