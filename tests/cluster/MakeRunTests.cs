@@ -152,7 +152,7 @@ public sealed class MakeRunTests : IDisposable
         Processes.Kill(await ScriptAsync());
 
         await Patience.Until(
-            () => Processes.Running(Data).Count == 1 /* python3 */,
+            () => Processes.Running(Data).Count == 2 /* python3, and the shell that waits for it */,
             () => string.Join('\n', Processes.Running(Data).Select(Processes.Describe)));
     }
 
