@@ -147,7 +147,7 @@ internal sealed class ClusterHost : IDisposable
     }
 
     /// <summary>Puts jobs into etcd, many with one request, as a script of an operator would.</summary>
-    public async Task PutJobsAsync(IEnumerable<(string Name, string Command, string CronExpr)> jobs)
+    public async Task PutJobsAsync(IEnumerable<(string Name, string Command, string CronExpr)> jobs, string overlap = "forbid")
     {
         using var etcd = ConnectEtcd();
         var keys = new Keys(Keys.DefaultPrefix);
@@ -155,7 +155,10 @@ internal sealed class ClusterHost : IDisposable
         await Parallel.ForEachAsync(jobs.Chunk(PutsInTxn), inFlight, async (some, cancel) => await etcd.TxnAsync(
             Txn.All(some.Select(job => Txn.Put(
                 keys.Job(JobName.Parse(job.Name)),
-                new JsonObject { ["name"] = job.Name, ["command"] = job.Command, ["cronExpr"] = job.CronExpr }.ToJsonString()))),
+                new JsonObject
+                {
+                    ["name"] = job.Name, ["command"] = job.Command, ["cronExpr"] = job.CronExpr, ["overlap"] = overlap,
+                }.ToJsonString()))),
             cancel: cancel));
     }
 

@@ -24,6 +24,8 @@ internal sealed class LoopStarter(string folder) : IStarter
 
     public string Name => "two shell loops";
 
+    public int AheadMs => 0;
+
     public async Task<Lags> StartAsync(int atOnce, long from, int seconds)
     {
         var clock = new ClockFile(Path.Combine(folder, $"loops-{_rounds++}"));

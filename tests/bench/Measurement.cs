@@ -7,8 +7,6 @@ internal sealed class Measurement(string file, Effort effort)
 {
     private const int SmokeParallel = 4; // They mostly wait; their figures do not count.
 
-    private readonly TextWriter _out = Console.Out; // Parts may redirect it.
-
     /// <returns>Whether all parts ran.</returns>
     public async Task<bool> RunAsync(IReadOnlyList<Part> parts)
     {
@@ -45,7 +43,7 @@ internal sealed class Measurement(string file, Effort effort)
         {
             var machine = await ClusterMachine.DescribeAsync();
             var findings = await part.MeasureAsync(effort);
-            await _out.WriteLineAsync($"## {part.Name}, {watch.Elapsed.TotalSeconds:F0} s\n\n{findings.Markdown}\n");
+            await Console.Out.WriteLineAsync($"## {part.Name}, {watch.Elapsed.TotalSeconds:F0} s\n\n{findings.Markdown}\n");
             if (!effort.IsSmoke)
             {
                 var command = $"`make bench ARGS=\"{string.Join(' ', [part.Name, .. effort.Arguments])}\"`";

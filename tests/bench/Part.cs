@@ -25,8 +25,6 @@ internal sealed record Effort(bool IsSmoke, params IReadOnlyList<string> Argumen
 /// <summary>The result of a part: the rows of its table, and Markdown below them.</summary>
 internal sealed record Findings(IReadOnlyList<Figure> Figures, string Notes = "")
 {
-    private static readonly SemaphoreSlim Printing = new(1);
-
     public string Markdown
     {
         get
@@ -34,25 +32,5 @@ internal sealed record Findings(IReadOnlyList<Figure> Figures, string Notes = ""
             string[] table = Figures.Count > 0 ? [string.Join('\n', [Figure.Heading, .. Figures.Select(figure => figure.Row)])] : [];
             return string.Join("\n\n", [.. table, .. Notes.Trim() is { Length: > 0 } notes ? [notes] : Array.Empty<string>()]);
         }
-    }
-
-    /// <summary>The notes are the text that a measurement prints. One such measurement runs at a time.</summary>
-    public static async Task<Findings> PrintedBy(Func<Task> measureAsync)
-    {
-        await Printing.WaitAsync();
-        var before = Console.Out;
-        await using var printed = new StringWriter();
-        Console.SetOut(printed);
-        try
-        {
-            await measureAsync();
-        }
-        finally
-        {
-            Console.SetOut(before);
-            Printing.Release();
-        }
-
-        return new Findings([], printed.ToString());
     }
 }

@@ -23,7 +23,7 @@ internal static class StartFigures
         var cpu = new Dictionary<int, List<double>>();
         foreach (var starter in starters.Where(_ => !effort.IsSmoke))
         {
-            await starter.StartAsync(counts[^1], await NextWindowAsync(1), 1); // The first ones pay for what is loaded with them.
+            await starter.StartAsync(counts[^1], await NextWindowAsync(starter, 1), 1); // The first ones pay for what is loaded with them.
         }
 
         for (var round = 0; round < effort.Rounds; round++)
@@ -32,7 +32,8 @@ internal static class StartFigures
             {
                 foreach (var starter in starters)
                 {
-                    Of(rounds, (starter.Name, count)).Add(await starter.StartAsync(count, await NextWindowAsync(seconds), seconds));
+                    var from = await NextWindowAsync(starter, seconds);
+                    Of(rounds, (starter.Name, count)).Add(await starter.StartAsync(count, from, seconds));
                 }
 
                 Of(cpu, count).Add(dts.CpuMsPerFire);
@@ -94,15 +95,15 @@ internal static class StartFigures
     }
 
     /// <summary>Waits until soon before the next plan time from which so many seconds are free of cron.</summary>
-    private static async Task<long> NextWindowAsync(int seconds)
+    private static async Task<long> NextWindowAsync(IStarter starter, int seconds)
     {
-        var from = ((DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() + IStarter.AheadMs) / 1000 * 1000) + 1000;
+        var from = ((DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() + starter.AheadMs) / 1000 * 1000) + 1000;
         while (CronDaemon.IsBusy(from, from + (seconds * 1000)))
         {
             from += 1000;
         }
 
-        await ClusterFigures.TimeIs(from - IStarter.AheadMs - 500);
+        await ClusterFigures.TimeIs(from - starter.AheadMs - 500);
         return from;
     }
 

@@ -42,7 +42,7 @@ internal static class TakeoverFigures
         var (victim, _) = await host.StartWorkerAsync("w1", "--etcdEndpoints", proxy.Endpoint.Authority);
         await host.StartWorkerAsync("w2");
         var clock = new ClockFile(folder.File("clock"));
-        await host.PutJobsAsync(Enumerable.Range(0, JobsEachSecond).Select(n => ($"job-{n}", clock.Command, "* * * * * *")));
+        await host.PutJobsAsync(Enumerable.Range(0, JobsEachSecond).Select(n => ($"job-{n}", clock.Command, "* * * * * *")), "allow");
 
         var begin = ((DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000) + 3) * 1000;
         var middle = begin + (seconds * 1000);

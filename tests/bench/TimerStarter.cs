@@ -14,24 +14,24 @@ internal sealed class TimerStarter : IStarter
         mkdir "$2" && echo $$ >"$2/cgroup.procs"
         mkdir -p /run/systemd/nspawn "$3/host" && mount -t tmpfs tmpfs /run/systemd/nspawn && mount -t tmpfs tmpfs "$3/host"
         cd "$3/host" && mkdir upper work root && mount -t overlay overlay -o "lowerdir=$1,upperdir=upper,workdir=work" root
-        cp "$3"/*.timer "$3"/*.service root/etc/systemd/system
+        ln -s "$3"/shared/bench@.timer "$3"/shared/bench@.service root/etc/systemd/system
         export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
         exec systemd-nspawn -q -D root -b --register=no --keep-unit --console=pipe --private-network --bind="$3/shared"
         """;
 
-    private const string Timer = """
-        [Timer]
-        OnCalendar=*-*-* *:*:*
-        AccuracySec=1us
-        """;
+    private static readonly TimeSpan PatienceInside = TimeSpan.FromMinutes(2); // Hundreds of timers keep its process 1 busy.
 
     private readonly Process _host;
     private readonly string _cgroup;
+    private readonly string _shared;
     private readonly ClockFile _clock;
 
-    private TimerStarter(Process host, string cgroup, ClockFile clock) => (_host, _cgroup, _clock) = (host, cgroup, clock);
+    private TimerStarter(Process host, string cgroup, string shared) =>
+        (_host, _cgroup, _shared, _clock) = (host, cgroup, shared, ClockIn(shared));
 
     public string Name => "systemd timer";
+
+    public int AheadMs => 5000; // Its process 1 loads and starts each timer.
 
     /// <returns>Null = no host can be booted here; standard error says why.</returns>
     public static async Task<TimerStarter?> TryOpenAsync(string folder)
@@ -44,18 +44,17 @@ internal sealed class TimerStarter : IStarter
         }
 
         var groups = (await Tool.RunAsync("findmnt", "-nt", "cgroup2", "-o", "TARGET")).Split('\n')[0];
-        var clock = new ClockFile(Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "shared")).FullName, "timers"));
-        File.WriteAllText(Path.Combine(folder, "bench@.timer"), Timer);
-        File.WriteAllText(Path.Combine(folder, "bench@.service"), $"""
+        var shared = Directory.CreateDirectory(Path.Combine(folder, "shared")).FullName;
+        File.WriteAllText(Path.Combine(shared, "bench@.service"), $"""
             [Unit]
             StartLimitIntervalSec=0
             [Service]
             Type=oneshot
-            ExecStart=/bin/bash -c '{clock.Command.Replace("$", "$$", StringComparison.Ordinal)}'
+            ExecStart=/bin/bash -c '{ClockIn(shared).Command.Replace("$", "$$", StringComparison.Ordinal)}'
             """);
         var cgroup = Path.Combine(groups, Path.GetFileName(folder));
         string[] boot = ["-m", "bash", "-c", $"exec >{folder}/host.log 2>&1 </dev/null; {Boot}", "boot", tree, cgroup, folder];
-        var starter = new TimerStarter(Process.Start("unshare", boot), cgroup, clock);
+        var starter = new TimerStarter(Process.Start("unshare", boot), cgroup, shared);
         try
         {
             await Patience.Until(
@@ -72,9 +71,16 @@ internal sealed class TimerStarter : IStarter
 
     public async Task<Lags> StartAsync(int atOnce, long from, int seconds)
     {
-        await Inside($"systemctl start bench@{{1..{atOnce}}}.timer");
+        // The plan times one by one: timers that repeat would have to be stopped by a process 1 that they keep busy.
+        var planTimes = Enumerable.Range(0, seconds).Select(second => string.Create(
+            CultureInfo.InvariantCulture,
+            $"OnCalendar={DateTimeOffset.FromUnixTimeMilliseconds(from).AddSeconds(second):yyyy-MM-dd HH:mm:ss} UTC"));
+        await File.WriteAllLinesAsync(Path.Combine(_shared, "bench@.timer"), ["[Timer]", "AccuracySec=1us", .. planTimes]);
+        await Inside($"systemctl daemon-reload && systemctl start bench@{{1..{atOnce}}}.timer");
         var lags = await _clock.ReadSoonAsync(from, from + (seconds * 1000), atOnce * seconds);
-        await Inside("systemctl stop 'bench@*.timer' 'bench@*.service'");
+        await Patience.Until(
+            () => Inside("systemctl list-jobs | grep 'No jobs'").Result == 0, () => "systemd still starts services", PatienceInside);
+        await Inside("systemctl stop 'bench@*.timer'");
         return lags;
     }
 
@@ -110,7 +116,9 @@ internal sealed class TimerStarter : IStarter
         string[] enter =
             ["-c", "exec >/dev/null 2>&1 </dev/null nsenter -t \"$0\" -m -u -i -n -p bash -c \"$1\"", $"{First}", command];
         using var nsenter = Process.Start("/bin/sh", enter);
-        await nsenter.WaitForExitAsync().WaitAsync(Patience.Limit);
+        await nsenter.WaitForExitAsync().WaitAsync(PatienceInside);
         return nsenter.ExitCode;
     }
+
+    private static ClockFile ClockIn(string shared) => new(Path.Combine(shared, "timers"));
 }
