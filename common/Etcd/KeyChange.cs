@@ -3,7 +3,9 @@ using Google.Protobuf;
 namespace Dts.Common.Etcd;
 
 /// <summary>Changes in the order of their revisions; applied together they lead from one state of the table to a later one.</summary>
-/// <param name="Listed">They come from a listing, not from events: the first batch always, later ones after a compaction.</param>
+/// <param name="Listed">
+/// They come from a listing, not from events: the first batch always, or the last part of it; later ones after a compaction.
+/// </param>
 /// <param name="IsLive">
 /// They were reported as they happened; false when they happened before the watch was there, or while it was cut off.
 /// </param>

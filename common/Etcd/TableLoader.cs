@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using Etcdserverpb;
 using Google.Protobuf;
@@ -5,119 +6,138 @@ using Mvccpb;
 
 namespace Dts.Common.Etcd;
 
-/// <summary>Reads all keys under a prefix at one revision, however many there are.</summary>
+/// <summary>Reads all keys of a range at one revision, however many there are.</summary>
 /// <remarks>
-/// <para>Constraint: etcd counts the rest of the range on every page of a read with <c>limit</c>, so paging is quadratic.</para>
-/// <para>Scheme: a range with more than <see cref="KeysAtOnce"/> keys is halved by its next byte, and then by the byte after that, until
-/// each part is small; counting is cheap. A few parts are read at a time. A small table takes one read.</para>
+/// <para>Constraint: for each read etcd looks at all keys of the range, also behind <c>limit</c>, so paging is quadratic.</para>
+/// <para>Scheme: a large range is cut into parts before it is read, by counting, which is cheap. Keys are taken for numbers, so there is a
+/// key between any two. A part begins where the one before it ends, and is as wide as that one was, for a start. If it then has too many
+/// keys it is narrowed; if it has few, the next piece is wider. A few parts are read at a time. A small table takes one read.</para>
 /// </remarks>
 public static class TableLoader
 {
     private const int KeysAtOnce = 10_000;
+    private const int KeysInPart = 5000;
     private const int ReadsInFlight = 4;
 
     public static async Task<(List<KeyValue> Keys, long Revision)> LoadAsync(
         EtcdClient etcd, string prefix, CancellationToken cancel, bool keysOnly = false)
     {
-        var (first, parts) = await BeginAsync(etcd, prefix, keysOnly, cancel);
-        List<KeyValue> keys = parts.Count == 0 ? [.. first.Kvs] : new((int)first.Count);
-        foreach (var reads in parts.Chunk(ReadsInFlight))
+        List<KeyValue> keys = [];
+        var revision = 0L;
+        await foreach (var part in ReadAsync(etcd, Under(prefix, keysOnly), cancel))
         {
-            foreach (var answer in await Task.WhenAll(reads.Select(part => etcd.RangeAsync(part, cancel))))
+            keys.AddRange(part.Keys);
+            revision = part.Revision;
+        }
+
+        return (keys, revision);
+    }
+
+    /// <summary>A read of all keys that begin with a prefix.</summary>
+    public static RangeRequest Under(string prefix, bool keysOnly = false) =>
+        new() { Key = Txn.Bytes(prefix), RangeEnd = Txn.EndOf(prefix), KeysOnly = keysOnly };
+
+    /// <summary>The key that follows a key: nothing is between them.</summary>
+    public static ByteString After(ByteString key) => ByteString.CopyFrom([.. key.Span, 0]);
+
+    /// <summary>Reads the keys part by part, in their order.</summary>
+    /// <param name="table">Its revision, 0 for the latest, is that of all parts.</param>
+    public static async IAsyncEnumerable<TablePart> ReadAsync(
+        EtcdClient etcd, RangeRequest table, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var limited = table.Clone();
+        limited.Limit = KeysAtOnce;
+        var first = await etcd.RangeAsync(limited, cancel);
+        var revision = table.Revision > 0 ? table.Revision : first.Header.Revision;
+        yield return new TablePart(first.Kvs, revision, first.Count, IsLast: !first.More);
+        if (!first.More)
+        {
+            yield break;
+        }
+
+        var reads = new Queue<Task<RangeResponse>>();
+        var pieces = new Pieces(etcd, table, first, revision);
+        for (var piece = await pieces.NextAsync(cancel); piece is not null || reads.Count > 0;)
+        {
+            while (piece is not null && reads.Count < ReadsInFlight)
             {
-                keys.AddRange(answer.Kvs);
-            }
-        }
-
-        return (keys, first.Header.Revision);
-    }
-
-    /// <summary>Reads the keys part by part, for a table that is larger than the memory it may take.</summary>
-    public static async IAsyncEnumerable<IReadOnlyList<KeyValue>> ReadAsync(
-        EtcdClient etcd, string prefix, [EnumeratorCancellation] CancellationToken cancel)
-    {
-        var (first, parts) = await BeginAsync(etcd, prefix, keysOnly: false, cancel);
-        if (parts.Count == 0)
-        {
-            yield return first.Kvs;
-        }
-
-        foreach (var part in parts)
-        {
-            yield return (await etcd.RangeAsync(part, cancel)).Kvs;
-        }
-    }
-
-    /// <summary>
-    /// Reads the table at once if it is small; else returns the reads for its parts, all at the revision of the first read.
-    /// </summary>
-    private static async Task<(RangeResponse First, List<RangeRequest> Parts)> BeginAsync(
-        EtcdClient etcd, string prefix, bool keysOnly, CancellationToken cancel)
-    {
-        var request = new RangeRequest { Key = Txn.Bytes(prefix), RangeEnd = Txn.EndOf(prefix), KeysOnly = keysOnly, Limit = KeysAtOnce };
-        var first = await etcd.RangeAsync(request, cancel);
-        var parts = new List<RangeRequest>();
-        if (first.Count > KeysAtOnce)
-        {
-            var whole = new Part(Txn.Bytes(prefix).ToByteArray(), 0, 256);
-            await SplitAsync(etcd, whole, first.Count, first.Header.Revision, parts, cancel);
-            parts.ForEach(part => part.KeysOnly = keysOnly);
-        }
-
-        return (first, parts);
-    }
-
-    private static async Task SplitAsync(
-        EtcdClient etcd, Part part, long count, long revision, List<RangeRequest> parts, CancellationToken cancel)
-    {
-        if (count <= KeysAtOnce)
-        {
-            if (count > 0)
-            {
-                parts.Add(part.Read(revision));
+                reads.Enqueue(etcd.RangeAsync(piece, cancel));
+                piece = await pieces.NextAsync(cancel);
             }
 
-            return;
-        }
-
-        foreach (var smaller in part.Split())
-        {
-            var request = smaller.Read(revision);
-            request.CountOnly = true;
-            var counted = await etcd.RangeAsync(request, cancel);
-            await SplitAsync(etcd, smaller, counted.Count, revision, parts, cancel);
+            var answer = await reads.Dequeue();
+            yield return new TablePart(answer.Kvs, revision, first.Count, IsLast: piece is null && reads.Count == 0);
         }
     }
 
-    /// <summary>
-    /// The keys that begin with <paramref name="Stem"/> and a byte from <paramref name="Low"/> to <paramref name="High"/> - 1; with 0 also
-    /// the stem itself.
-    /// </summary>
-    private readonly record struct Part(byte[] Stem, int Low, int High)
+    /// <summary>Cuts what a first read has left of a table into pieces of at most <see cref="KeysInPart"/> keys.</summary>
+    private sealed class Pieces(EtcdClient etcd, RangeRequest table, RangeResponse first, long revision)
     {
-        public IEnumerable<Part> Split()
+        private const int DigitsMax = 256; // Bytes of a key that count in its number: more than DTS's keys have.
+
+        private readonly BigInteger _end = NumberOf(table.RangeEnd);
+        private BigInteger _at = NumberOf(first.Kvs[^1].Key);
+        private BigInteger _width = BigInteger.Max(1, NumberOf(first.Kvs[^1].Key) - NumberOf(first.Kvs[0].Key));
+        private ByteString _from = After(first.Kvs[^1].Key);
+        private ByteString _countedTo = After(first.Kvs[^1].Key);
+        private long _counted; // Keys from _from on and before _countedTo.
+
+        /// <summary>Null = that was the last piece.</summary>
+        public async Task<RangeRequest?> NextAsync(CancellationToken cancel)
         {
-            if (High - Low == 1)
+            while (_at < _end)
             {
-                return new Part([.. Stem, (byte)Low], 0, 256).Split();
+                var next = BigInteger.Min(_at + _width, _end);
+                var to = next == _end ? table.RangeEnd : KeyOf(next);
+                var request = Read(_countedTo, to);
+                request.CountOnly = true;
+                var count = (await etcd.RangeAsync(request, cancel)).Count;
+                if (count > KeysInPart && _width > 1)
+                {
+                    _width = BigInteger.Max(1, _width * (KeysInPart / 2) / count);
+                    continue;
+                }
+
+                var full = _counted > 0 && _counted + count > KeysInPart ? Read(_from, _countedTo) : null;
+                (_from, _counted) = full is null ? (_from, _counted + count) : (_countedTo, count);
+                (_at, _countedTo) = (next, to);
+                _width *= count == 0 ? 16 : count < KeysInPart / 4 ? 4 : 1;
+                if (full is not null)
+                {
+                    return full;
+                }
             }
 
-            var middle = (Low + High) / 2;
-            return [this with { High = middle }, this with { Low = middle }];
+            var last = _counted > 0 ? Read(_from, _countedTo) : null;
+            _counted = 0;
+            return last;
         }
 
-        public RangeRequest Read(long revision) => new()
+        private RangeRequest Read(ByteString from, ByteString to)
         {
-            Key = Low == 0 ? ByteString.CopyFrom(Stem) : ByteString.CopyFrom([.. Stem, (byte)Low]),
-            RangeEnd = High < 256 ? ByteString.CopyFrom([.. Stem, (byte)High]) : AfterAll(Stem),
-            Revision = revision,
-        };
+            var read = table.Clone();
+            (read.Key, read.RangeEnd, read.Revision) = (from, to, revision);
+            return read;
+        }
 
-        private static ByteString AfterAll(byte[] stem)
+        /// <summary>A key as a number. The order of numbers is that of keys; keys that are equal up to the last digit are equal.</summary>
+        private static BigInteger NumberOf(ByteString key)
         {
-            var end = stem.AsSpan().TrimEnd((byte)0xFF).ToArray();
-            end[^1]++;
-            return ByteString.CopyFrom(end);
+            var digits = new byte[DigitsMax];
+            key.Span[..Math.Min(key.Length, DigitsMax)].CopyTo(digits);
+            return new BigInteger(digits, isUnsigned: true, isBigEndian: true);
+        }
+
+        /// <summary>The first key of a number.</summary>
+        private static ByteString KeyOf(BigInteger number)
+        {
+            var digits = number.ToByteArray(isUnsigned: true, isBigEndian: true);
+            return ByteString.CopyFrom([.. new byte[DigitsMax - digits.Length], .. digits.AsSpan().TrimEnd((byte)0)]);
         }
     }
 }
+
+/// <summary>Keys of a table, in their order.</summary>
+/// <param name="Revision">At which all parts are read.</param>
+/// <param name="Count">How many keys the whole table has.</param>
+public readonly record struct TablePart(IReadOnlyList<KeyValue> Keys, long Revision, long Count, bool IsLast);

@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Dts.Common.Hosting;
 using Etcdserverpb;
-using Google.Protobuf;
 using Mvccpb;
 
 namespace Dts.Common.Etcd;
@@ -16,7 +15,10 @@ namespace Dts.Common.Etcd;
 /// the cluster has another id, has not reached the last revision, or has a key at a lower revision than delivered. Then it delivers a
 /// deletion of every former key and a put of every present one. Callers see changes only.</para>
 /// </remarks>
-internal sealed class Watch(EtcdClient etcd, string prefix)
+/// <param name="inParts">
+/// A large table is delivered in parts at first, of which the last one is <see cref="ChangeBatch.Listed"/>: it need not fit into memory.
+/// </param>
+internal sealed class Watch(EtcdClient etcd, string prefix, bool inParts = false)
 {
     /// <summary>How often the table is listed again although the watch looks healthy.</summary>
     public static readonly TimeSpan RelistEvery = TimeSpan.FromMinutes(10);
@@ -25,7 +27,7 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
 
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
-    private readonly Dictionary<ByteString, long> _delivered = []; // Mod revisions by key; foreign keys need not be UTF-8.
+    private readonly WatchedTable _table = new(etcd, prefix);
     private long _revision;
     private ulong _cluster; // 0 = not known yet.
     private bool _isOtherData;
@@ -73,7 +75,7 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
         {
             try
             {
-                await ListAsync(batches, first: !listed, cancel);
+                await (_table.Count == 0 ? ListAllAsync(batches, !listed, cancel) : ListDifferenceAsync(batches, !listed, cancel));
                 listed = true;
                 failures = 0;
                 await FollowAsync(batches, cancel);
@@ -89,34 +91,50 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
         }
     }
 
-    private async Task ListAsync(ChannelWriter<ChangeBatch> batches, bool first, CancellationToken cancel)
+    private async Task ListDifferenceAsync(ChannelWriter<ChangeBatch> batches, bool first, CancellationToken cancel)
     {
-        var (keys, revision) = await TableLoader.LoadAsync(etcd, prefix, cancel);
-        var changes = new List<KeyChange>();
-        var isOtherData = _isOtherData
-            || revision < _revision
-            || keys.Any(pair => _delivered.TryGetValue(pair.Key, out var known) && known > pair.ModRevision);
-        if (isOtherData)
-        {
-            etcd.Logger.WatchFoundOtherData(prefix, _delivered.Count, keys.Count);
-            changes.AddRange(_delivered.Keys.Select(key => new KeyChange.Deleted(key.ToStringUtf8(), revision)));
-            _delivered.Clear(); // Its revisions mean nothing in the new data.
-            _isOtherData = false;
-        }
-
-        var gone = new HashSet<ByteString>(_delivered.Keys);
-        gone.ExceptWith(keys.Select(pair => pair.Key));
-        changes.AddRange(keys.Where(pair => !_delivered.TryGetValue(pair.Key, out var known) || known != pair.ModRevision).Select(Put));
-        changes.AddRange(gone.Select(key => Delete(key, revision)));
-        _revision = revision;
+        var former = _table.Count;
+        var (changes, revision, count, isOtherData) = await _table.CompareAsync(_revision, _isOtherData, cancel);
+        (_revision, _isOtherData) = (revision, false);
+        LogListing(first, isOtherData, former, (int)count, changes.Count);
         if (first || isOtherData || changes.Count > 0)
         {
             await batches.WriteAsync(new ChangeBatch(changes, Listed: true, IsLive: false, isOtherData), cancel);
         }
+    }
 
-        if (!first && !isOtherData && changes.Count > 0)
+    /// <summary>Lists a table of which nothing is delivered yet.</summary>
+    private async Task ListAllAsync(ChannelWriter<ChangeBatch> batches, bool first, CancellationToken cancel)
+    {
+        List<KeyValue> read = [];
+        await foreach (var part in TableLoader.ReadAsync(etcd, TableLoader.Under(prefix), cancel))
         {
-            etcd.Logger.WatchRepaired(prefix, changes.Count);
+            read.AddRange(part.Keys);
+            var isOtherData = _isOtherData || part.Revision < _revision;
+            if (part.IsLast)
+            {
+                (_revision, _isOtherData) = (part.Revision, false);
+                LogListing(first, isOtherData, 0, (int)part.Count, (int)part.Count);
+            }
+
+            if (part.IsLast ? first || isOtherData || read.Count > 0 : inParts)
+            {
+                var puts = read.Select(_table.Put).ToList();
+                read.Clear();
+                await batches.WriteAsync(new ChangeBatch(puts, Listed: part.IsLast, IsLive: false, isOtherData), cancel);
+            }
+        }
+    }
+
+    private void LogListing(bool first, bool isOtherData, int former, int count, int changes)
+    {
+        if (isOtherData)
+        {
+            etcd.Logger.WatchFoundOtherData(prefix, former, count);
+        }
+        else if (!first && changes > 0)
+        {
+            etcd.Logger.WatchRepaired(prefix, changes);
         }
     }
 
@@ -140,7 +158,7 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
 
                     if (answer.Canceled && answer.CompactRevision > 0)
                     {
-                        etcd.Logger.WatchRelisted(prefix, _delivered.Count);
+                        etcd.Logger.WatchRelisted(prefix, _table.Count);
                         return;
                     }
 
@@ -195,7 +213,7 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
             // The revision alone is no proof: a member may lag behind, and a new history may have reached the old revision.
             // This read goes through the leader.
             var then = new RangeRequest { Key = Txn.Bytes(prefix), RangeEnd = Txn.EndOf(prefix), Revision = _revision, CountOnly = true };
-            return (await etcd.RangeAsync(then, cancel)).Count != _delivered.Count;
+            return (await etcd.RangeAsync(then, cancel)).Count != _table.Count;
         }
         catch (EtcdException failure) when (failure.Error == EtcdError.Compacted)
         {
@@ -224,17 +242,5 @@ internal sealed class Watch(EtcdClient etcd, string prefix)
     }
 
     private KeyChange Note(Event change) =>
-        change.Type == Event.Types.EventType.Put ? Put(change.Kv) : Delete(change.Kv.Key, change.Kv.ModRevision);
-
-    private KeyChange Put(KeyValue pair)
-    {
-        _delivered[pair.Key] = pair.ModRevision;
-        return new KeyChange.Put(pair.Key.ToStringUtf8(), pair.ModRevision, pair.CreateRevision, new LeaseId(pair.Lease), pair.Value);
-    }
-
-    private KeyChange.Deleted Delete(ByteString key, long revision)
-    {
-        _delivered.Remove(key);
-        return new KeyChange.Deleted(key.ToStringUtf8(), revision);
-    }
+        change.Type == Event.Types.EventType.Put ? _table.Put(change.Kv) : _table.Delete(change.Kv.Key, change.Kv.ModRevision);
 }

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -54,13 +55,17 @@ public sealed record Job(
     IReadOnlyList<string>? Always = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JobAlert? Alert = null)
 {
-    public IReadOnlyDictionary<string, string> Labels { get; init; } = Labels ?? new Dictionary<string, string>();
+    private static readonly IReadOnlyDictionary<string, string> NoTexts = ReadOnlyDictionary<string, string>.Empty;
+    private static readonly Target Anyone = new();
+    private static readonly Retry Never = new();
 
-    public Target Target { get; init; } = Target ?? new Target();
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = Labels ?? NoTexts;
 
-    public Retry Retry { get; init; } = Retry ?? new Retry();
+    public Target Target { get; init; } = Target ?? Anyone;
 
-    public IReadOnlyDictionary<string, string> Env { get; init; } = Env ?? new Dictionary<string, string>();
+    public Retry Retry { get; init; } = Retry ?? Never;
+
+    public IReadOnlyDictionary<string, string> Env { get; init; } = Env ?? NoTexts;
 
     public IReadOnlyList<string> Secrets { get; init; } = Secrets ?? [];
 

@@ -17,11 +17,17 @@ public static class JobJson
     /// <summary>Reads a job without judging it; see <see cref="JobRules"/>.</summary>
     public static bool TryParse(ReadOnlyMemory<byte> utf8, [NotNullWhen(true)] out Job? job, out string error)
     {
+        if (IsPlain(utf8.Span) && TryRead(utf8.Span) is { } read)
+        {
+            (job, error) = (read, "");
+            return true;
+        }
+
         job = null;
         try
         {
             using var document = JsonDocument.Parse(utf8);
-            error = (IsPlain(utf8.Span) ? null : FindNotUnicode(document.RootElement))
+            error = FindNotUnicode(document.RootElement)
                 ?? FindMissing(document.RootElement)
                 ?? FindNull(document.RootElement)
                 ?? "";
@@ -39,8 +45,42 @@ public static class JobJson
         return job is not null;
     }
 
-    /// <summary>True when no member needs to be looked at: valid UTF-8 without an escape by number has no lone surrogate.</summary>
-    private static bool IsPlain(ReadOnlySpan<byte> utf8) => Utf8.IsValid(utf8) && utf8.IndexOf("\\u"u8) < 0;
+    /// <summary>
+    /// True when the serializer alone can read the job: valid UTF-8 without an escape by number has no lone surrogate, and there is no
+    /// null.
+    /// </summary>
+    private static bool IsPlain(ReadOnlySpan<byte> utf8) => Utf8.IsValid(utf8) && utf8.IndexOf("\\u"u8) < 0 && !MayHaveNull(utf8);
+
+    /// <summary>Finds the word null behind what precedes a value.</summary>
+    private static bool MayHaveNull(ReadOnlySpan<byte> utf8)
+    {
+        for (var at = utf8.IndexOf("null"u8); at >= 0; at = utf8.IndexOf("null"u8))
+        {
+            if (utf8[..at].TrimEnd(" \t\r\n"u8) is [] or [.., (byte)':' or (byte)',' or (byte)'['])
+            {
+                return true;
+            }
+
+            utf8 = utf8[(at + 4)..];
+        }
+
+        return false;
+    }
+
+    /// <summary>Null = something is wrong with it.</summary>
+    private static Job? TryRead(ReadOnlySpan<byte> utf8)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(utf8, JobsJson.Readable.Job) is { Name: not null, Command: not null, CronExpr: not null } job
+                ? job
+                : null;
+        }
+        catch (JsonException)
+        {
+            return null; // What is wrong is found member by member.
+        }
+    }
 
     /// <summary>
     /// Finds a member, known or not, whose name or value is not UTF-8 or has a lone surrogate. Such a member can be read, but not

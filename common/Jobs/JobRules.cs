@@ -47,14 +47,17 @@ public static class JobRules
         ?? JobMember.OutOfRange($"{path}quietSeconds", alert.QuietSeconds, 0, 30 * DayInSeconds);
 
     internal static string? FindBadEnv(IReadOnlyDictionary<string, string> env) =>
-        env.Select(variable => FindBadVariable(variable.Key, variable.Value)).FirstOrDefault(fault => fault is not null);
+        env.Count == 0
+            ? null
+            : env.Select(variable => FindBadVariable(variable.Key, variable.Value)).FirstOrDefault(fault => fault is not null);
 
     /// <summary>
     /// A secret is a file of the worker's secrets folder, or one of its credentials. Those that begin with DTS_ are the worker's own
     /// settings.
     /// </summary>
     internal static string? FindBadSecrets(string field, IReadOnlyList<string> names) =>
-        names.FirstOrDefault(name => !IsSecretName(name)) is { } wrong
+        names.Count == 0 ? null
+        : names.FirstOrDefault(name => !IsSecretName(name)) is { } wrong
             ? $"{field} has \"{Display.Line(wrong)}\"; expected a file's name of 1 to {SecretNameMax} letters, digits, '.', '_' or '-', "
                 + "which does not begin with '.' or DTS_"
         : names.Count > SecretsMax ? $"{field} has {names.Count} names; expected at most {SecretsMax}"
@@ -67,19 +70,22 @@ public static class JobRules
         && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-');
 
     internal static string? FindBadUser(string field, string user) =>
-        user.Length <= 100
+        user.Length == 0 || (user.Length <= 100
             && !user.StartsWith('-')
-            && user.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-' or '@' or '$')
+            && user.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-' or '@' or '$'))
                 ? null
                 : $"{field} \"{Display.Line(user)}\" is not a user's name; "
                     + "expected letters, digits, '.', '_', '-', '@' or '$', at most 100, the first no '-'";
 
     internal static string? FindBadNames(string field, IReadOnlyList<string> names) =>
-        names.FirstOrDefault(name => !JobName.TryParse(name, out _, out _)) is { } wrong
+        names.Count == 0 ? null
+        : names.FirstOrDefault(name => !JobName.TryParse(name, out _, out _)) is { } wrong
             ? $"{field} has \"{Display.Line(wrong)}\", which is not a job's name; expected names of jobs"
             : null;
 
-    internal static string? FindTooManyDependents(Job job) => job.Dependents.Distinct().Count() is var count and > DependentsMax
+    internal static string? FindTooManyDependents(Job job) =>
+        job.Then.Count + job.OnFailure.Count + job.Always.Count <= DependentsMax ? null
+        : job.Dependents.Distinct().Count() is var count and > DependentsMax
         ? $"then, onFailure and always name {count} jobs; expected at most {DependentsMax}"
         : null;
 

@@ -30,9 +30,9 @@ internal sealed class JobStore(
     /// <summary>The same in pieces, which take little memory however many jobs there are.</summary>
     public async IAsyncEnumerable<IReadOnlyList<Job>> ReadAsync([EnumeratorCancellation] CancellationToken cancel)
     {
-        await foreach (var piece in TableLoader.ReadAsync(etcd, keys.Jobs, cancel))
+        await foreach (var part in TableLoader.ReadAsync(etcd, TableLoader.Under(keys.Jobs), cancel))
         {
-            foreach (var pairs in piece.Chunk(ParsedAtOnce))
+            foreach (var pairs in part.Keys.Chunk(ParsedAtOnce))
             {
                 yield return [.. pairs.Select(Parse).OfType<Job>()];
             }

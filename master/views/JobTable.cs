@@ -12,6 +12,7 @@ internal sealed class JobTable(CronZone defaultZone)
 {
     private const int SharedMax = 100_000;
 
+    private readonly JobReader _reader = new();
     private readonly List<JobEntry> _sorted = [];
 
     // Most jobs of a cluster have many equal texts.
@@ -53,7 +54,7 @@ internal sealed class JobTable(CronZone defaultZone)
         }
 
         var entry = _sorted[index];
-        if (!JobJson.TryParse(value, out var job, out var why))
+        if (!_reader.TryParse(value, out var job, out var why))
         {
             entry.TakeUnreadable(why);
             return isNew;

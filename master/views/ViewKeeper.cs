@@ -38,7 +38,7 @@ internal sealed class ViewKeeper(
         string prefix, Action<ClusterState, ChangeBatch> apply, CancellationToken stop, bool isTable = true)
     {
         var isListed = false;
-        var watch = new Watch(etcd, prefix);
+        var watch = new Watch(etcd, prefix, inParts: true);
         if (isTable)
         {
             view.Follow(() => watch.CutOff);
@@ -51,12 +51,12 @@ internal sealed class ViewKeeper(
                 view.Change(state => apply(state, batch with { Changes = changes }));
             }
 
-            if (!isListed && isTable)
+            if (batch.Listed && !isListed && isTable)
             {
                 view.NoteListed();
             }
 
-            isListed = true;
+            isListed |= batch.Listed;
         }
     }
 

@@ -77,8 +77,7 @@ internal sealed class SimWatches
         etcd => etcd.Range(new RangeRequest { Key = Txn.Bytes(_keys.AllFired), RangeEnd = Txn.EndOf(_keys.AllFired) }),
         table =>
         {
-            _cursors = ChangeReader.ReadCursors(table.Kvs.Select(pair => new KeyChange.Put(
-                pair.Key.ToStringUtf8(), pair.ModRevision, pair.CreateRevision, new LeaseId(pair.Lease), pair.Value)));
+            ChangeReader.ReadCursors(table.Kvs, _cursors = []);
             Follow(_keys.Jobs, TakeJobs);
         },
         _ => _worker.In(SimWorld.Second / 10, LoadCursors),

@@ -11,6 +11,9 @@ internal abstract record FireEvent
     {
     }
 
+    /// <summary>Events of one batch of changes, in their order.</summary>
+    public sealed record Together(IReadOnlyList<FireEvent> Events) : FireEvent;
+
     /// <summary>A job was put and can run, paused or not.</summary>
     /// <param name="DealtWithUntil">The cursor at the start of this worker; null = the past is unknown or does not matter.</param>
     public sealed record JobPut(JobName Name, JobPlan Plan, DateTimeOffset? DealtWithUntil) : FireEvent;

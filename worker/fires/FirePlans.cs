@@ -1,5 +1,4 @@
 using Dts.Common.Jobs;
-using Dts.Worker.Commands;
 
 namespace Dts.Worker.Fires;
 
@@ -17,45 +16,65 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
 
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
-    private readonly Dictionary<JobName, Planned> _planned = [];
-    private readonly Dictionary<(JobName Name, string RunId), Requested> _requested = [];
+    private readonly PlannedJobs _jobs = new();
+    private readonly Dictionary<(JobName Name, string RunId), RequestedRun> _requested = [];
     private bool _isListed;
 
-    public int Count => _planned.Count;
+    public int Count => _jobs.Count;
 
     public void Listed()
     {
         _isListed = true;
-        context.Do(new FireAction.AnnounceReady(_planned.Count));
+        context.Do(new FireAction.AnnounceReady(_jobs.Count));
     }
 
     /// <returns>False = the job is paused, and its pending fire is to be cancelled.</returns>
     public bool Put(JobName name, JobPlan plan, DateTimeOffset? dealtWithUntil)
     {
-        var handedOn = Remove(name)?.HandedOn ?? DateTimeOffset.MinValue;
+        var settled = Remove(name);
+        var group = _jobs.Add(name, plan, out var job);
         if (plan.IsPaused)
         {
-            _planned[name] = new Planned(name, plan); // Without HandedOn: a job that is resumed soon is planned from the present.
-            return false;
+            return false; // A job that is resumed within a moment is planned from the start.
         }
 
+        var candidates = roster.Matching(plan.Target);
         if (dealtWithUntil is { } until && plan.Schedule.Latest(context.Now) is { } latest && latest > until)
         {
-            HandOn(name, plan, latest, since: latest);
+            HandOn(name, plan, candidates, latest, since: latest);
         }
 
-        Plan(new Planned(name, plan) { HandedOn = handedOn }, handedOn > context.Now ? handedOn : context.Now);
+        ref var settledUntil = ref _jobs.SettledUntil(job);
+        settledUntil = Math.Max(settled, Seconds(context.Now));
+        if (group.Jobs.Count == 1)
+        {
+            Plan(group, context.Now);
+        }
+
+        // The others of its group may have had these plan times already: fires are made ahead.
+        while (plan.Schedule.Next(Time(settledUntil)) is { } next && !(next >= group.Next))
+        {
+            settledUntil = Seconds(next);
+            HandOn(name, plan, candidates, next, since: next);
+        }
+
+        if (group is { Next: null, Jobs.Count: > 1 })
+        {
+            context.Do(new FireAction.LogScheduleEnded(name));
+        }
+
         return true;
     }
 
-    public Planned? Remove(JobName name)
+    /// <returns>The plan times up to this one are settled; 0 = the job was not there.</returns>
+    public uint Remove(JobName name)
     {
-        if (_planned.Remove(name, out var planned) && planned.Timer is { } timer)
+        if (_jobs.Remove(name, out var settledUntil) is { Jobs.Count: 0, Timer: { } timer })
         {
             context.Wheel.Cancel(timer);
         }
 
-        return planned;
+        return settledUntil;
     }
 
     public void Request(JobName name, RunSpec run, long revision)
@@ -65,7 +84,7 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
             context.Wheel.Cancel(timer);
         }
 
-        var requested = new Requested(name, run, revision);
+        var requested = new RequestedRun(name, run, revision);
         _requested[(name, run.Id)] = requested;
         requested.Timer = context.RingAt(run.NotBefore - context.ClaimAhead, requested);
     }
@@ -85,15 +104,15 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
     /// </summary>
     public void PlanAgain()
     {
-        foreach (var planned in _planned.Values.Where(planned => !planned.Plan.IsPaused).ToList())
+        foreach (var group in _jobs.Groups.Where(group => !group.Terms.IsPaused))
         {
-            if (planned.Timer is { } timer)
+            if (group.Timer is { } timer)
             {
                 context.Wheel.Cancel(timer);
             }
 
-            planned.HandedOn = DateTimeOffset.MinValue;
-            Plan(planned, context.Now);
+            group.Jobs.ForEach(job => _jobs.SettledUntil(job) = Seconds(context.Now));
+            Plan(group, context.Now);
         }
 
         foreach (var requested in _requested.Values)
@@ -107,26 +126,32 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
         }
     }
 
-    /// <summary>The next time of a job has almost come.</summary>
-    public void Ring(Planned planned)
+    /// <summary>The next time of some jobs has almost come.</summary>
+    public void Ring(PlanGroup group)
     {
-        var planTime = planned.Next!.Value;
-        if (planTime < context.Now && planned.Plan.Schedule.Latest(context.Now) is { } latest && latest > planTime)
+        var (schedule, first) = (group.Terms.Schedule, group.Next!.Value);
+        var planTime = first < context.Now && schedule.Latest(context.Now) is { } latest && latest > first ? latest : first;
+        var candidates = roster.Matching(group.Terms.Target);
+        foreach (var job in group.Jobs)
         {
-            planTime = latest;
+            ref var settledUntil = ref _jobs.SettledUntil(job);
+            if (settledUntil < Seconds(planTime))
+            {
+                var since = settledUntil < Seconds(first) ? first : schedule.Next(Time(settledUntil))!.Value;
+                settledUntil = Seconds(planTime);
+                HandOn(_jobs.NameOf(job), _jobs.PlanOf(job), candidates, planTime, since);
+            }
         }
 
-        planned.HandedOn = planTime;
-        HandOn(planned.Name, planned.Plan, planTime, since: planned.Next.Value);
-        Plan(planned, planTime);
+        Plan(group, planTime);
     }
 
     /// <summary>A queued run is due. It stays until it has left the queue, because who may claim it changes with the workers.</summary>
-    public void Ring(Requested requested)
+    public void Ring(RequestedRun requested)
     {
         var (name, run, now) = (requested.Name, requested.Run, context.Now);
         requested.Timer = context.RingAt(now + LookAgain, requested);
-        var plan = _planned.GetValueOrDefault(name)?.Plan;
+        var plan = _jobs.Find(name);
         if (!_isListed || (plan is null && now < run.NotBefore + LateAtMost))
         {
             return; // Its job may not have arrived yet.
@@ -147,7 +172,7 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
         }
     }
 
-    private Fire MakeFire(Requested requested, JobPlan? plan, IReadOnlyCollection<string> candidates)
+    private Fire MakeFire(RequestedRun requested, JobPlan? plan, IReadOnlyCollection<string> candidates)
     {
         var (name, run) = (requested.Name, requested.Run);
         var rank = Ranking.RankOf(context.WorkerId, candidates.Count > 0 ? candidates : roster.All, name, run.PlanTime);
@@ -165,14 +190,13 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
         };
     }
 
-    private void Plan(Planned planned, DateTimeOffset after)
+    private void Plan(PlanGroup group, DateTimeOffset after)
     {
-        _planned[planned.Name] = planned;
-        planned.Next = planned.Plan.Schedule.Next(after);
-        planned.Timer = planned.Next is { } next ? context.RingAt(next - context.ClaimAhead, planned) : null;
-        if (planned.Next is null)
+        group.Next = group.Terms.Schedule.Next(after);
+        group.Timer = group.Next is { } next ? context.RingAt(next - context.ClaimAhead, group) : null;
+        if (group.Next is null)
         {
-            context.Do(new FireAction.LogScheduleEnded(planned.Name));
+            group.Jobs.ForEach(job => context.Do(new FireAction.LogScheduleEnded(_jobs.NameOf(job))));
         }
     }
 
@@ -180,10 +204,11 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
     /// Makes a fire of a plan time. A worker that may not run it leaves it to those that may. If there are none, all workers try to close
     /// it as missed.
     /// </summary>
+    /// <param name="candidates">The workers that may run the job.</param>
     /// <param name="since">The first plan time that this fire stands for: earlier ones that passed meanwhile make no fire.</param>
-    private void HandOn(JobName name, JobPlan plan, DateTimeOffset planTime, DateTimeOffset since)
+    private void HandOn(
+        JobName name, JobPlan plan, IReadOnlyCollection<string> candidates, DateTimeOffset planTime, DateTimeOffset since)
     {
-        var candidates = roster.Matching(plan.Target);
         if (candidates.Contains(context.WorkerId))
         {
             var (run, rank) = plan.Mode == JobMode.All
@@ -207,35 +232,7 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
         };
     }
 
-    /// <summary>A job's schedule.</summary>
-    internal sealed class Planned(JobName name, JobPlan plan) : ITimed
-    {
-        public JobName Name { get; } = name;
+    private static uint Seconds(DateTimeOffset time) => (uint)Math.Clamp(time.ToUnixTimeSeconds(), 0, uint.MaxValue);
 
-        public JobPlan Plan { get; } = plan;
-
-        /// <summary>The plan time that <see cref="Timer"/> rings for; null = the schedule has no more.</summary>
-        public DateTimeOffset? Next { get; set; }
-
-        /// <summary>The latest plan time that became a fire.</summary>
-        public DateTimeOffset HandedOn { get; set; }
-
-        public TimerWheel<ITimed>.Entry? Timer { get; set; }
-    }
-
-    internal sealed class Requested(JobName name, RunSpec run, long revision) : ITimed
-    {
-        public JobName Name { get; } = name;
-
-        public RunSpec Run { get; } = run;
-
-        public long Revision { get; } = revision;
-
-        /// <summary>The inputs its fire was made from; null = no fire was made.</summary>
-        public Situation? Situation { get; set; }
-
-        public TimerWheel<ITimed>.Entry? Timer { get; set; }
-    }
-
-    internal sealed record Situation(bool IsOurs, int Rank, bool NobodyMatches, string HandTo, string? Unplanned);
+    private static DateTimeOffset Time(uint seconds) => DateTimeOffset.FromUnixTimeSeconds(seconds);
 }

@@ -76,6 +76,13 @@ internal sealed class Fires
     {
         switch (happened)
         {
+            case FireEvent.Together(var events):
+                foreach (var one in events)
+                {
+                    Take(one);
+                }
+
+                break;
             case FireEvent.JobPut(var name, var plan, var dealtWithUntil):
                 if (!_plans.Put(name, plan, dealtWithUntil))
                 {
@@ -204,10 +211,10 @@ internal sealed class Fires
     {
         switch (timed)
         {
-            case FirePlans.Planned planned:
-                _plans.Ring(planned);
+            case PlanGroup group:
+                _plans.Ring(group);
                 break;
-            case FirePlans.Requested requested:
+            case RequestedRun requested:
                 _plans.Ring(requested);
                 break;
             case Fire { State: FireState.Waiting { Timer.DueMs: var due } } fire when due <= now:

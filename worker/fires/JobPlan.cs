@@ -4,18 +4,7 @@ using Dts.Common.Jobs;
 namespace Dts.Worker.Fires;
 
 /// <summary>The part of a job that planning needs; the answer to a claim brings the whole definition.</summary>
-/// <param name="AfterFailure">The jobs that run when a run has failed for good.</param>
-/// <param name="IsPaused">The job has no plan times now, but may be run by hand or as a dependent.</param>
-internal sealed record JobPlan(
-    JobSchedule Schedule,
-    long Revision,
-    JobMode Mode,
-    Overlap Overlap,
-    Misfire Misfire,
-    TimeSpan StartDeadline,
-    Target Target,
-    IReadOnlyList<string> AfterFailure,
-    bool IsPaused)
+internal sealed record JobPlan(JobTerms Terms, long Revision)
 {
     private static readonly Target Anyone = new();
 
@@ -23,14 +12,44 @@ internal sealed record JobPlan(
     public static readonly JobPlan Unknown = Of(
         new Job("-", "-", "@yearly"), new JobSchedule(CronExpression.Parse("@yearly"), CronZone.Utc), revision: 0);
 
+    public JobSchedule Schedule => Terms.Schedule;
+
+    public JobMode Mode => Terms.Mode;
+
+    public Overlap Overlap => Terms.Overlap;
+
+    public Misfire Misfire => Terms.Misfire;
+
+    public TimeSpan StartDeadline => Terms.StartDeadline;
+
+    public Target Target => Terms.Target;
+
+    public IReadOnlyList<string> AfterFailure => Terms.AfterFailure;
+
+    public bool IsPaused => Terms.IsPaused;
+
     public static JobPlan Of(Job job, JobSchedule schedule, long revision) => new(
-        schedule,
-        revision,
-        job.Mode,
-        job.Overlap,
-        job.Misfire,
-        TimeSpan.FromSeconds(job.StartDeadlineSeconds),
-        job.Target.IsAnyone ? Anyone : job.Target,
-        job.OnFailure.Count + job.Always.Count == 0 ? [] : [.. job.OnFailure, .. job.Always],
-        !job.Enabled);
+        new JobTerms(
+            schedule,
+            job.Mode,
+            job.Overlap,
+            job.Misfire,
+            TimeSpan.FromSeconds(job.StartDeadlineSeconds),
+            job.Target.IsAnyone ? Anyone : job.Target,
+            job.OnFailure.Count + job.Always.Count == 0 ? [] : [.. job.OnFailure, .. job.Always],
+            !job.Enabled),
+        revision);
 }
+
+/// <summary>When and how a job's fires run. Most jobs of a cluster have equal ones.</summary>
+/// <param name="AfterFailure">The jobs that run when a run has failed for good.</param>
+/// <param name="IsPaused">The job has no plan times now, but may be run by hand or as a dependent.</param>
+internal sealed record JobTerms(
+    JobSchedule Schedule,
+    JobMode Mode,
+    Overlap Overlap,
+    Misfire Misfire,
+    TimeSpan StartDeadline,
+    Target Target,
+    IReadOnlyList<string> AfterFailure,
+    bool IsPaused);

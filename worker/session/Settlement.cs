@@ -1,6 +1,8 @@
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
 using Dts.Worker.Runs;
+using Etcdserverpb;
+using Google.Protobuf;
 using Mvccpb;
 
 namespace Dts.Worker.Sessions;
@@ -68,15 +70,32 @@ internal sealed class Settlement(Keys keys, string workerId)
         var workers = read.Workers.Select(worker => keys.WorkerOf(worker.Key.ToStringUtf8())).ToHashSet();
         foreach (var pair in read.Cursors)
         {
-            var place = pair.Key.ToStringUtf8()[keys.AllFired.Length..].Split('/', 2);
+            var place = PlaceOf(pair);
             var (job, worker) = (place[0], place.ElementAtOrDefault(1));
             var isOver = !jobs.Contains(job) || (worker is not null && !workers.Contains(worker));
-            if (isOver && Cursor.TryParse(pair.Value.ToStringUtf8(), out var cursor) && now - cursor.PlanTime > CursorOutlivesJob)
+            if (isOver && HasOutlived(pair, now))
             {
                 yield return new SettleAction.RemoveCursor(pair, jobs.Contains(job) ? null : keys.AllHistory + job);
             }
         }
     }
+
+    /// <summary>The cursors that are old enough to be removed with their jobs.</summary>
+    public static IReadOnlyList<KeyValue> FindOutlived(IEnumerable<KeyValue> cursors, DateTimeOffset now) =>
+        [.. cursors.Where(pair => HasOutlived(pair, now))];
+
+    /// <summary>Where the jobs of these cursors are, if they are there.</summary>
+    public RangeRequest JobsOf(IReadOnlyList<KeyValue> cursors)
+    {
+        var byBytes = Comparer<ByteString>.Create((one, other) => one.Span.SequenceCompareTo(other.Span));
+        var jobs = cursors.Select(pair => Txn.Bytes(keys.Jobs + PlaceOf(pair)[0])).Order(byBytes).ToList();
+        return new RangeRequest { Key = jobs[0], RangeEnd = TableLoader.After(jobs[^1]) };
+    }
+
+    private static bool HasOutlived(KeyValue pair, DateTimeOffset now) =>
+        Cursor.TryParse(pair.Value.ToStringUtf8(), out var cursor) && now - cursor.PlanTime > CursorOutlivesJob;
+
+    private string[] PlaceOf(KeyValue pair) => pair.Key.ToStringUtf8()[keys.AllFired.Length..].Split('/', 2);
 
     private SettleAction? DecideOwn(KeyValue pair, Dictionary<string, Run> held, LeaseId session, DateTimeOffset now)
     {

@@ -53,13 +53,20 @@ internal sealed class Settler(
         await PerformAsync(_settlement.SettleCluster(read, Now), session);
     }
 
+    /// <summary>Part by part: a cluster has as many cursors as jobs.</summary>
     public async Task RemoveOldCursorsAsync(Session session, CancellationToken stop)
     {
-        var read = new Settlement.CursorTables(
-            Cursors: await etcd.ListAsync(keys.AllFired, stop),
-            Jobs: await ListKeysAsync(keys.Jobs, stop),
-            Workers: await ListKeysAsync(keys.Workers, stop));
-        await PerformAsync(_settlement.FindOldCursors(read, Now), session);
+        await foreach (var part in TableLoader.ReadAsync(etcd, TableLoader.Under(keys.AllFired), stop))
+        {
+            if (Settlement.FindOutlived(part.Keys, Now) is { Count: > 0 } cursors)
+            {
+                var read = new Settlement.CursorTables(
+                    Cursors: cursors,
+                    Jobs: await ListKeysAsync(_settlement.JobsOf(cursors), stop),
+                    Workers: await ListKeysAsync(keys.Workers, stop));
+                await PerformAsync(_settlement.FindOldCursors(read, Now), session);
+            }
+        }
     }
 
     public void Dispose() => _turn.Dispose();
@@ -160,6 +167,18 @@ internal sealed class Settler(
         log.RunHadBeenLost(run.Name, run.Id, then);
     }
 
-    private async Task<IReadOnlyList<KeyValue>> ListKeysAsync(string prefix, CancellationToken stop) =>
-        (await TableLoader.LoadAsync(etcd, prefix, stop, keysOnly: true)).Keys;
+    private Task<IReadOnlyList<KeyValue>> ListKeysAsync(string prefix, CancellationToken stop) =>
+        ListKeysAsync(TableLoader.Under(prefix), stop);
+
+    private async Task<IReadOnlyList<KeyValue>> ListKeysAsync(RangeRequest range, CancellationToken stop)
+    {
+        range.KeysOnly = true;
+        List<KeyValue> found = [];
+        await foreach (var part in TableLoader.ReadAsync(etcd, range, stop))
+        {
+            found.AddRange(part.Keys);
+        }
+
+        return found;
+    }
 }

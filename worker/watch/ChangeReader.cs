@@ -4,7 +4,9 @@ using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Worker.Fires;
+using Etcdserverpb;
 using Microsoft.Extensions.Logging;
+using Mvccpb;
 
 namespace Dts.Worker.Watches;
 
@@ -12,22 +14,42 @@ namespace Dts.Worker.Watches;
 /// <remarks><see cref="ReadJob"/> is not thread-safe: the watch on the jobs is its only caller.</remarks>
 internal sealed class ChangeReader(Keys keys, string workerId, CronZone defaultZone, ILogger log)
 {
-    // Jobs of equal text and zone share one schedule, because it takes most of a job's memory.
-    private readonly Dictionary<(string Text, CronZone Zone), JobSchedule> _shared = [];
+    private const int SharedMax = 100_000;
 
-    /// <summary>The cursors in a listing, by key.</summary>
-    public static Dictionary<string, FoundCursor> ReadCursors(IEnumerable<KeyChange> listed)
+    private readonly JobReader _jobs = new();
+
+    // Jobs of equal texts share one schedule, because it takes most of a job's memory, and most of the time to read it.
+    private readonly Dictionary<(string CronExpr, string TimeZone), JobSchedule> _shared = [];
+
+    /// <summary>Where the cursors of these jobs are.</summary>
+    /// <param name="jobs">In the order of their keys.</param>
+    public IEnumerable<RangeRequest> CursorsOf(IReadOnlyList<KeyChange.Put> jobs)
     {
-        var cursors = new Dictionary<string, FoundCursor>();
-        foreach (var put in listed.OfType<KeyChange.Put>())
+        if (jobs.Count == 0)
         {
-            if (Cursor.TryParse(put.Value.ToStringUtf8(), out var cursor))
-            {
-                cursors[put.Key] = new FoundCursor(cursor.PlanTime, put.ModRevision);
-            }
+            yield break;
         }
 
-        return cursors;
+        var (first, last) = (keys.AllFired + jobs[0].Key[keys.Jobs.Length..], keys.AllFired + jobs[^1].Key[keys.Jobs.Length..]);
+        yield return new RangeRequest { Key = Txn.Bytes(first), RangeEnd = Txn.EndOf($"{last}/") };
+
+        // The workers' cursors of job a-b lie before those of job a.
+        foreach (var stem in jobs.SkipLast(1).Where(job => jobs[^1].Key.StartsWith(job.Key, StringComparison.Ordinal)))
+        {
+            yield return TableLoader.Under($"{keys.AllFired}{stem.Key[keys.Jobs.Length..]}/");
+        }
+    }
+
+    /// <param name="cursors">Receives the cursors, by key.</param>
+    public static void ReadCursors(IEnumerable<KeyValue> found, Dictionary<string, FoundCursor> cursors)
+    {
+        foreach (var pair in found)
+        {
+            if (Cursor.TryParse(pair.Value.ToStringUtf8(), out var cursor))
+            {
+                cursors[pair.Key.ToStringUtf8()] = new FoundCursor(cursor.PlanTime, pair.ModRevision);
+            }
+        }
     }
 
     /// <param name="cursors">The cursors when this worker started; null = the job was put later.</param>
@@ -99,8 +121,8 @@ internal sealed class ChangeReader(Keys keys, string workerId, CronZone defaultZ
     public FireEvent.Drained ReadDrain(KeyChange change) => new(change.Key[keys.AllDrained.Length..], change is KeyChange.Put);
 
     private JobPlan? ReadPlan(JobName name, KeyChange.Put put, out string why) =>
-        JobJson.TryParse(put.Value.Memory, out var job, out why) && TryMakeRunnable(name, job, out var schedule, out why)
-            ? JobPlan.Of(job, schedule.Expression.DependsOnHashKey ? schedule : Share(schedule), put.ModRevision)
+        _jobs.TryParse(put.Value.Memory, out var job, out why) && TryMakeRunnable(name, job, out var schedule, out why)
+            ? JobPlan.Of(job, schedule, put.ModRevision)
             : null;
 
     private bool TryMakeRunnable(JobName name, Job job, [NotNullWhen(true)] out JobSchedule? schedule, out string why)
@@ -109,18 +131,33 @@ internal sealed class ChangeReader(Keys keys, string workerId, CronZone defaultZ
         why = job.Name != name.Value
             ? $"its name says \"{Display.Line(job.Name)}\", its key says otherwise; expected the same"
             : JobRules.FindUnrunnable(job) ?? "";
-        return why.Length == 0 && JobSchedule.TryParse(job, defaultZone, out schedule, out why);
+        return why.Length == 0 && TryReadSchedule(job, out schedule, out why);
     }
 
-    private JobSchedule Share(JobSchedule schedule)
+    private bool TryReadSchedule(Job job, [NotNullWhen(true)] out JobSchedule? schedule, out string why)
     {
-        var key = (schedule.Expression.Text, schedule.Zone);
-        if (!_shared.TryGetValue(key, out var shared))
+        why = "";
+        if (_shared.TryGetValue((job.CronExpr, job.TimeZone), out schedule))
         {
-            _shared[key] = shared = schedule;
+            return true;
         }
 
-        return shared;
+        if (!JobSchedule.TryParse(job, defaultZone, out schedule, out why))
+        {
+            return false;
+        }
+
+        if (!schedule.Expression.DependsOnHashKey)
+        {
+            if (_shared.Count == SharedMax)
+            {
+                _shared.Clear(); // Those of deleted jobs must not stay forever.
+            }
+
+            _shared[(job.CronExpr, job.TimeZone)] = schedule;
+        }
+
+        return true;
     }
 
     /// <summary>Where a job's fires stood when this worker started.</summary>

@@ -22,6 +22,10 @@ internal sealed class JobWatch(
     ChannelWriter<bool> left,
     ILogger log)
 {
+    private const int EventsAtOnce = 100;
+
+    private static readonly TimeSpan ReadsAgainAfter = TimeSpan.FromSeconds(1);
+
     private readonly ChangeReader _reader = new(keys, workerId, defaultZone, log);
     private readonly TaskCompletionSource _workersListed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _drainsListed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -40,29 +44,44 @@ internal sealed class JobWatch(
     private async Task WatchJobsAsync(CancellationToken stop)
     {
         await Task.WhenAll(_workersListed.Task, _drainsListed.Task); // The live workers decide who runs a job, and in which shard.
-        var cursors = await LoadCursorsAsync(stop);
-        await foreach (var batch in new Watch(etcd, keys.Jobs).ReadAsync(stop))
+        var isListed = false;
+        await foreach (var batch in new Watch(etcd, keys.Jobs, inParts: true).ReadAsync(stop))
         {
             await TellOtherDataAsync(batch);
-            foreach (var change in batch.Changes)
+            var cursors = isListed ? null : await FindCursorsAsync([.. batch.Changes.OfType<KeyChange.Put>()], stop);
+            await SendAsync(batch, change => _reader.ReadJob(change, cursors));
+            if (batch.Listed && !isListed)
             {
-                await SendAsync(_reader.ReadJob(change, cursors));
-            }
-
-            if (cursors is not null)
-            {
-                cursors = null;
+                isListed = true;
                 await inbox.WriteAsync(new FireEvent.JobsListed(), CancellationToken.None);
             }
         }
     }
 
-    /// <summary>The cursors as they stand at the start, by key.</summary>
-    private async Task<Dictionary<string, ChangeReader.FoundCursor>?> LoadCursorsAsync(CancellationToken stop)
+    /// <summary>The cursors of jobs that were there when this worker started, by key. From here on claims bring the cursors.</summary>
+    private async Task<Dictionary<string, ChangeReader.FoundCursor>> FindCursorsAsync(
+        IReadOnlyList<KeyChange.Put> jobs, CancellationToken stop)
     {
-        await foreach (var batch in new Watch(etcd, keys.AllFired).ReadAsync(stop))
+        while (!stop.IsCancellationRequested)
         {
-            return ChangeReader.ReadCursors(batch.Changes); // The first batch is the whole table. Later on, claims read cursors.
+            try
+            {
+                Dictionary<string, ChangeReader.FoundCursor> cursors = [];
+                foreach (var range in _reader.CursorsOf(jobs))
+                {
+                    await foreach (var part in TableLoader.ReadAsync(etcd, range, stop))
+                    {
+                        ChangeReader.ReadCursors(part.Keys, cursors);
+                    }
+                }
+
+                return cursors;
+            }
+            catch (Exception failure) when (failure is EtcdException or OperationCanceledException)
+            {
+                // The client has logged it, or the worker stops.
+                await Task.Delay(ReadsAgainAfter, etcd.Time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
         }
 
         return [];
@@ -72,10 +91,7 @@ internal sealed class JobWatch(
     {
         await foreach (var batch in new Watch(etcd, keys.AllQueued).ReadAsync(stop))
         {
-            foreach (var change in batch.Changes)
-            {
-                await SendAsync(_reader.ReadQueued(change));
-            }
+            await SendAsync(batch, _reader.ReadQueued);
         }
     }
 
@@ -84,10 +100,7 @@ internal sealed class JobWatch(
         await foreach (var batch in new Watch(etcd, keys.Killers).ReadAsync(stop))
         {
             await TellOtherDataAsync(batch);
-            foreach (var change in batch.Changes)
-            {
-                await SendAsync(_reader.ReadKill(change));
-            }
+            await SendAsync(batch, _reader.ReadKill);
         }
     }
 
@@ -118,7 +131,7 @@ internal sealed class JobWatch(
                     left.TryWrite(true);
                 }
 
-                await SendAsync(happened);
+                await inbox.WriteAsync(happened, CancellationToken.None);
             }
 
             _workersListed.TrySetResult();
@@ -139,7 +152,7 @@ internal sealed class JobWatch(
                     drain.Set(change is KeyChange.Put put ? $"{Display.Line(put.Value.ToStringUtf8())}" : "");
                 }
 
-                await SendAsync(drained);
+                await inbox.WriteAsync(drained, CancellationToken.None);
             }
 
             _drainsListed.TrySetResult();
@@ -148,11 +161,16 @@ internal sealed class JobWatch(
         _drainsListed.TrySetResult();
     }
 
-    private async Task SendAsync(FireEvent? happened)
+    /// <summary>Sends what the changes of a batch mean, many in one event: the loop looks at the time after each event.</summary>
+    private async Task SendAsync(ChangeBatch batch, Func<KeyChange, FireEvent?> read)
     {
-        if (happened is not null)
+        foreach (var changes in batch.Changes.Chunk(EventsAtOnce))
         {
-            await inbox.WriteAsync(happened, CancellationToken.None);
+            var happened = changes.Select(read).OfType<FireEvent>().ToList();
+            if (happened.Count > 0)
+            {
+                await inbox.WriteAsync(happened is [var one] ? one : new FireEvent.Together(happened), CancellationToken.None);
+            }
         }
     }
 }

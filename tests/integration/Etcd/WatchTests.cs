@@ -11,6 +11,8 @@ namespace Dts.Tests.Integration.Etcd;
 
 public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
 {
+    private const int Many = 12_000; // More than one read takes.
+
     private readonly CutProxy _proxy;
     private readonly CancellationTokenSource _stop = new();
 
@@ -47,6 +49,46 @@ public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
 
         await Patience.Until(() => follower.Listings == 1, () => $"{Log}");
         Assert.Empty(follower.Seen);
+    }
+
+    [Fact]
+    public async Task A_large_table_comes_in_parts_and_the_last_one_says_that_it_is_listed()
+    {
+        await PutManyAsync();
+
+        List<ChangeBatch> batches = [];
+        await foreach (var batch in new Watch(Etcd, Keys.Workers, inParts: true).ReadAsync(_stop.Token))
+        {
+            batches.Add(batch);
+            if (batch.Listed)
+            {
+                break;
+            }
+        }
+
+        Assert.True(batches.Count > 1);
+        Assert.Equal(
+            Enumerable.Range(0, Many).Select(n => Keys.Worker($"{n:00000}")),
+            batches.SelectMany(batch => batch.Changes).Select(change => change.Key));
+    }
+
+    [Fact]
+    public async Task In_a_large_table_only_what_has_changed_comes_again()
+    {
+        await PutManyAsync();
+        var follower = Follow();
+        await Patience.Until(() => follower.Listings == 1, () => $"{Log}");
+        Assert.Equal(Many, follower.Seen.Count);
+
+        _proxy.Cut();
+        await DeleteAsync("00000");
+        await PutAsync("07000", "2");
+        await PutAsync("comes", "1");
+        await Server.CompactAsync((await Etcd.PutAsync(Keys.Lock("elsewhere"), "")).Header.Revision);
+        _proxy.Mend();
+
+        await Patience.Until(() => follower.Listings == 2, () => $"{Log}");
+        Assert.Equal(["put 07000 2", "put comes 1", "delete 00000"], follower.Seen.Skip(Many));
     }
 
     [Fact]
@@ -293,6 +335,14 @@ public sealed class WatchTests : EtcdTest, IClassFixture<EtcdServer>
     private Follower Follow(EtcdClient etcd) => Own(new Follower(etcd, Keys.Workers, _stop));
 
     private async Task PutAsync(string id, string value) => await Etcd.PutAsync(Keys.Worker(id), value);
+
+    private async Task PutManyAsync()
+    {
+        foreach (var numbers in Enumerable.Range(0, Many).Chunk(100))
+        {
+            await Etcd.TxnAsync(Txn.All(numbers.Select(n => Txn.Put(Keys.Worker($"{n:00000}"), "1"))));
+        }
+    }
 
     private async Task DeleteAsync(string id) => await Etcd.DeleteAsync(Keys.Worker(id));
 

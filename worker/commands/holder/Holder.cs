@@ -37,14 +37,15 @@ internal sealed class Holder : IDisposable
     private readonly Socket _listener;
     private readonly SafeFileHandle _endings = new(Endings, ownsHandle: true);
     private readonly StartedCommands _started = new();
-    private readonly Timer _deadlines;
+    private readonly Timer _deadlines; // Set while a command has one.
+    private readonly Lock _setting = new();
 
     /// <param name="socketPath">Where the worker finds it.</param>
     private Holder(string socketPath, CommandStarter starter)
     {
         (_path, _starter) = (socketPath, starter);
         _listener = new Socket(new SafeSocketHandle(Listener, ownsHandle: true));
-        _deadlines = new Timer(_ => _started.KillOverdue(), null, LookEveryMs, LookEveryMs);
+        _deadlines = new Timer(_ => LookAtDeadlines());
     }
 
     /// <summary>Holds commands until there are none and no worker is there.</summary>
@@ -83,7 +84,6 @@ internal sealed class Holder : IDisposable
             using var socket = _listener.Accept();
             if (HolderFolder.PeerOf(socket) is var peer && (peer == 0 || peer == HolderFolder.PeerOf(_listener)))
             {
-                _deadlines.Change(LookEveryMs, LookEveryMs);
                 Serve(new HolderLine(socket));
             }
         }
@@ -140,7 +140,6 @@ internal sealed class Holder : IDisposable
             {
                 hasLeft = true;
                 WriteEndings();
-                _deadlines.Change(Timeout.Infinite, Timeout.Infinite);
             }
         }
 
@@ -182,6 +181,17 @@ internal sealed class Holder : IDisposable
         }
     }
 
+    private void LookAtDeadlines()
+    {
+        lock (_setting)
+        {
+            if (_started.KillOverdue())
+            {
+                _deadlines.Change(LookEveryMs, Timeout.Infinite);
+            }
+        }
+    }
+
     private void Take(HolderMessage message, Queue<int> descriptors)
     {
         switch (message)
@@ -204,7 +214,12 @@ internal sealed class Holder : IDisposable
                 _started.Find(id)?.Running.Kill(reason, graceMs is { } ms ? TimeSpan.FromMilliseconds(ms) : null);
                 break;
             case HolderMessage.KillAt killAt when _started.Find(killAt.Id) is { } command:
-                command.KillAt = killAt;
+                lock (_setting)
+                {
+                    command.KillAt = killAt;
+                    _deadlines.Change(LookEveryMs, Timeout.Infinite);
+                }
+
                 break;
             case HolderMessage.Forget(var id):
                 // One that still runs started after the worker had given its start up.

@@ -109,19 +109,22 @@ internal sealed class StartedCommands
     }
 
     /// <summary>Kills the running commands whose deadline has passed.</summary>
-    public void KillOverdue()
+    /// <returns>False = no running command has a deadline.</returns>
+    public bool KillOverdue()
     {
-        List<StartedCommand> overdue;
+        List<StartedCommand> limited;
         lock (_gate)
         {
-            overdue = [.. _commands.Values.Where(command => command.Ending is null && Environment.TickCount64 >= command.KillAt?.AtMs)];
+            limited = [.. _commands.Values.Where(command => command is { Ending: null, KillAt: not null })];
         }
 
-        foreach (var command in overdue)
+        foreach (var command in limited.Where(command => Environment.TickCount64 >= command.KillAt!.AtMs))
         {
             var (_, _, reason, graceMs) = command.KillAt!;
             command.Running.Kill(reason, TimeSpan.FromMilliseconds(graceMs));
         }
+
+        return limited.Count > 0;
     }
 
     private HolderMessage.Holds ToHolds() => new([.. _commands.Values.Select(command => command.ToHeld())]);

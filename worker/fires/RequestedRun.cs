@@ -1,0 +1,21 @@
+using Dts.Common.Jobs;
+using Dts.Worker.Commands;
+
+namespace Dts.Worker.Fires;
+
+/// <summary>A run in the queue.</summary>
+internal sealed class RequestedRun(JobName name, RunSpec run, long revision) : ITimed
+{
+    public JobName Name { get; } = name;
+
+    public RunSpec Run { get; } = run;
+
+    public long Revision { get; } = revision;
+
+    /// <summary>With what its fire was made; null = it was not.</summary>
+    public Situation? Situation { get; set; }
+
+    public TimerWheel<ITimed>.Entry? Timer { get; set; }
+}
+
+internal sealed record Situation(bool IsOurs, int Rank, bool NobodyMatches, string HandTo, string? Unplanned);
