@@ -161,6 +161,7 @@ return await Service.RunAsync(async () =>
 
     void Ready(int jobs)
     {
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive); // Reading many jobs has left more garbage than jobs.
         log.Ready(jobs);
         systemd.Ready();
     }

@@ -15,8 +15,8 @@ namespace Dts.Common.Etcd;
 /// </remarks>
 public static class TableLoader
 {
-    private const int KeysAtOnce = 10_000;
-    private const int KeysInPart = 5000;
+    private const int KeysAtOnce = 5000;
+    private const int KeysInPart = 2000;
     private const int ReadsInFlight = 4;
 
     public static async Task<(List<KeyValue> Keys, long Revision)> LoadAsync(

@@ -39,7 +39,7 @@ internal sealed class Watch(EtcdClient etcd, string prefix, bool inParts = false
     public async IAsyncEnumerable<ChangeBatch> ReadAsync([EnumeratorCancellation] CancellationToken cancel)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        var batches = Channel.CreateBounded<ChangeBatch>(16); // full: the watch waits, and etcd keeps its events
+        var batches = Channel.CreateBounded<ChangeBatch>(4); // full: the watch waits, and etcd keeps its events
         var pump = PumpAsync(batches.Writer, ended.Token);
         try
         {

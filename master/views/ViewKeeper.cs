@@ -54,6 +54,10 @@ internal sealed class ViewKeeper(
             if (batch.Listed && !isListed && isTable)
             {
                 view.NoteListed();
+                if (view.IsListed)
+                {
+                    GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive); // Reading many jobs has left more garbage than jobs.
+                }
             }
 
             isListed |= batch.Listed;

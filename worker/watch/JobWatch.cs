@@ -22,7 +22,7 @@ internal sealed class JobWatch(
     ChannelWriter<bool> left,
     ILogger log)
 {
-    private const int EventsAtOnce = 100;
+    private const int EventsAtOnce = 20;
 
     private static readonly TimeSpan ReadsAgainAfter = TimeSpan.FromSeconds(1);
 
