@@ -161,7 +161,11 @@ return await Service.RunAsync(async () =>
 
     void Ready(int jobs)
     {
-        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive); // Reading many jobs has left more garbage than jobs.
+        if (jobs >= 10_000)
+        {
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive); // Reading them has left more garbage than jobs.
+        }
+
         log.Ready(jobs);
         systemd.Ready();
     }

@@ -11,12 +11,14 @@ namespace Dts.Common.Etcd;
 /// <para>Constraint: for each read etcd looks at all keys of the range, also behind <c>limit</c>, so paging is quadratic.</para>
 /// <para>Scheme: a large range is cut into parts before it is read, by counting, which is cheap. Keys are taken for numbers, so there is a
 /// key between any two. A part begins where the one before it ends, and is as wide as that one was, for a start. If it then has too many
-/// keys it is narrowed; if it has few, the next piece is wider. A few parts are read at a time. A small table takes one read.</para>
+/// keys it is narrowed; if it has few, the next piece is wider. If it has a little too many, it is read up to a limit instead, because keys
+/// stand in clusters, with wide gaps between them that have none. A few parts are read at a time. A small table takes one read.</para>
 /// </remarks>
 public static class TableLoader
 {
     private const int KeysAtOnce = 5000;
     private const int KeysInPart = 2000;
+    private const int KeysInSight = 20 * KeysInPart; // Which a limited read may look at.
     private const int ReadsInFlight = 4;
 
     public static async Task<(List<KeyValue> Keys, long Revision)> LoadAsync(
@@ -57,18 +59,28 @@ public static class TableLoader
 
         var reads = new Queue<Task<RangeResponse>>();
         var pieces = new Pieces(etcd, table, first, revision);
-        for (var piece = await pieces.NextAsync(cancel); piece is not null || reads.Count > 0;)
+        var isEnd = false;
+        while (!isEnd || reads.Count > 0)
         {
-            while (piece is not null && reads.Count < ReadsInFlight)
+            while (!isEnd && reads.Count < ReadsInFlight)
             {
-                reads.Enqueue(etcd.RangeAsync(piece, cancel));
-                piece = await pieces.NextAsync(cancel);
+                var piece = await pieces.NextAsync(cancel);
+                isEnd = piece is null;
+                if (piece is not null)
+                {
+                    reads.Enqueue(piece.Answer);
+                }
             }
 
-            var answer = await reads.Dequeue();
-            yield return new TablePart(answer.Kvs, revision, first.Count, IsLast: piece is null && reads.Count == 0);
+            if (reads.TryDequeue(out var read))
+            {
+                var answer = await read;
+                yield return new TablePart(answer.Kvs, revision, first.Count, IsLast: isEnd && reads.Count == 0);
+            }
         }
     }
+
+    private sealed record Piece(Task<RangeResponse> Answer);
 
     /// <summary>Cuts what a first read has left of a table into pieces of at most <see cref="KeysInPart"/> keys.</summary>
     private sealed class Pieces(EtcdClient etcd, RangeRequest table, RangeResponse first, long revision)
@@ -83,7 +95,7 @@ public static class TableLoader
         private long _counted; // Keys from _from on and before _countedTo.
 
         /// <summary>Null = that was the last piece.</summary>
-        public async Task<RangeRequest?> NextAsync(CancellationToken cancel)
+        public async Task<Piece?> NextAsync(CancellationToken cancel)
         {
             while (_at < _end)
             {
@@ -92,13 +104,24 @@ public static class TableLoader
                 var request = Read(_countedTo, to);
                 request.CountOnly = true;
                 var count = (await etcd.RangeAsync(request, cancel)).Count;
-                if (count > KeysInPart && _width > 1)
+                if (count > KeysInSight && _width > 1)
                 {
                     _width = BigInteger.Max(1, _width * (KeysInPart / 2) / count);
                     continue;
                 }
 
-                var full = _counted > 0 && _counted + count > KeysInPart ? Read(_from, _countedTo) : null;
+                var full = _counted > 0 && _counted + count > KeysInPart ? Begin(Read(_from, _countedTo), cancel) : null;
+                if (count > KeysInPart && _width > 1)
+                {
+                    if (full is null)
+                    {
+                        return await ReadSomeAsync(to, count, cancel);
+                    }
+
+                    (_from, _counted) = (_countedTo, 0);
+                    return full;
+                }
+
                 (_from, _counted) = full is null ? (_from, _counted + count) : (_countedTo, count);
                 (_at, _countedTo) = (next, to);
                 _width *= count == 0 ? 16 : count < KeysInPart / 4 ? 4 : 1;
@@ -108,10 +131,27 @@ public static class TableLoader
                 }
             }
 
-            var last = _counted > 0 ? Read(_from, _countedTo) : null;
+            var last = _counted > 0 ? Begin(Read(_from, _countedTo), cancel) : null;
             _counted = 0;
             return last;
         }
+
+        /// <summary>
+        /// Reads the next keys up to a limit. The next piece is narrower by as much as this one had too many keys, but not as narrow as the
+        /// keys that were read: in a cluster they are close to each other, and the gap behind it would take hundreds of steps.
+        /// </summary>
+        private async Task<Piece> ReadSomeAsync(ByteString to, long count, CancellationToken cancel)
+        {
+            var read = Read(_countedTo, to);
+            read.Limit = KeysInPart;
+            var some = await etcd.RangeAsync(read, cancel);
+            _at = NumberOf(some.Kvs[^1].Key);
+            _width = BigInteger.Max(1, _width * (KeysInPart * 3 / 4) / count);
+            _from = _countedTo = After(some.Kvs[^1].Key);
+            return new Piece(Task.FromResult(some));
+        }
+
+        private Piece Begin(RangeRequest read, CancellationToken cancel) => new(etcd.RangeAsync(read, cancel));
 
         private RangeRequest Read(ByteString from, ByteString to)
         {

@@ -11,7 +11,7 @@ namespace Dts.Common.Jobs;
 /// </remarks>
 public sealed class JobReader
 {
-    private const int KindsMax = 1000; // Of jobs. Where there are more, few are alike.
+    private const int KindsMax = 1000; // Then they are collected again, from the jobs that come.
 
     private const int KindBytesMax = 4096;
 
@@ -36,9 +36,14 @@ public sealed class JobReader
             return true;
         }
 
-        if (JobJson.TryParse(utf8, out job, out error) && _kinds.Count < KindsMax && IsKind(rest))
+        if (JobJson.TryParse(utf8, out job, out error) && IsKind(rest))
         {
-            _kinds.TryAdd(kind, (rest.ToArray(), job));
+            if (_kinds.Count == KindsMax)
+            {
+                _kinds.Clear();
+            }
+
+            _kinds[kind] = (rest.ToArray(), job with { Name = "", Command = "" });
         }
 
         return job is not null;

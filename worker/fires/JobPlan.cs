@@ -36,7 +36,7 @@ internal sealed record JobPlan(JobTerms Terms, long Revision)
             job.Misfire,
             TimeSpan.FromSeconds(job.StartDeadlineSeconds),
             job.Target.IsAnyone ? Anyone : job.Target,
-            job.OnFailure.Count + job.Always.Count == 0 ? [] : [.. job.OnFailure, .. job.Always],
+            job.Always.Count == 0 ? job.OnFailure : job.OnFailure.Count == 0 ? job.Always : [.. job.OnFailure, .. job.Always],
             !job.Enabled),
         revision);
 }

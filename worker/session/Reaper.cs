@@ -101,10 +101,11 @@ internal sealed class Reaper(
         }
 
         _sweptAt = time.GetTimestamp();
-        await settler.RemoveOldCursorsAsync(session, stop);
         while (await store.RemoveExpiredAsync(time.GetUtcNow(), stop) > 0)
         {
             // Each call removes at most a thousand, so that writers get their turn.
         }
+
+        await settler.RemoveOldCursorsAsync(session, stop);
     }
 }

@@ -44,6 +44,24 @@ public sealed class TableLoaderTests(EtcdServer server) : EtcdTest(server), ICla
         Assert.True(keys.All(pair => pair.ModRevision <= revision));
     }
 
+    [Fact]
+    public async Task A_table_whose_keys_stand_in_clusters_takes_few_requests()
+    {
+        for (var n = 0; n < 25_200; n++)
+        {
+            var name = $"tenant-{n / 2100:0000}-nightly-database-backup-of-shard-{n % 2100:000000}";
+            Add(Txn.Bytes(Keys.Jobs), Txn.Bytes(name).ToByteArray());
+        }
+
+        await PutAllAsync();
+        var before = await CountReadsAsync();
+
+        var (keys, _) = await TableLoader.LoadAsync(Etcd, Keys.Jobs, CancellationToken.None);
+
+        Assert.Equal(_put, keys.Select(pair => pair.Key).ToHashSet());
+        Assert.InRange(await CountReadsAsync() - before, 1, 200);
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
@@ -58,6 +76,15 @@ public sealed class TableLoaderTests(EtcdServer server) : EtcdTest(server), ICla
 
         Assert.Equal(count, keys.Count);
         Assert.True(revision > 0);
+    }
+
+    private async Task<long> CountReadsAsync()
+    {
+        using var http = new HttpClient();
+        var metrics = await http.GetStringAsync(new Uri(Server.Endpoint, "/metrics"));
+        var line = metrics.Split('\n').Single(line =>
+            line.StartsWith("grpc_server_handled_total{grpc_code=\"OK\",grpc_method=\"Range\"", StringComparison.Ordinal));
+        return (long)double.Parse(line[line.LastIndexOf(' ')..], System.Globalization.CultureInfo.InvariantCulture);
     }
 
     private void Add(ByteString stem, byte[] tail) => _put.Add(ByteString.CopyFrom([.. stem.Span, .. tail]));

@@ -37,8 +37,8 @@ internal sealed class Holder : IDisposable
     private readonly Socket _listener;
     private readonly SafeFileHandle _endings = new(Endings, ownsHandle: true);
     private readonly StartedCommands _started = new();
-    private readonly Timer _deadlines; // Set while a command has one.
-    private readonly Lock _setting = new();
+    private readonly Timer _deadlines; // Runs while a command has one.
+    private int _looksAtDeadlines;     // 1 = the timer runs.
 
     /// <param name="socketPath">Where the worker finds it.</param>
     private Holder(string socketPath, CommandStarter starter)
@@ -183,12 +183,18 @@ internal sealed class Holder : IDisposable
 
     private void LookAtDeadlines()
     {
-        lock (_setting)
+        Volatile.Write(ref _looksAtDeadlines, 0); // Before the look: a deadline that comes during it starts the timer again.
+        if (_started.KillOverdue())
         {
-            if (_started.KillOverdue())
-            {
-                _deadlines.Change(LookEveryMs, Timeout.Infinite);
-            }
+            GoOnLooking();
+        }
+    }
+
+    private void GoOnLooking()
+    {
+        if (Interlocked.Exchange(ref _looksAtDeadlines, 1) == 0)
+        {
+            _deadlines.Change(LookEveryMs, Timeout.Infinite);
         }
     }
 
@@ -214,12 +220,8 @@ internal sealed class Holder : IDisposable
                 _started.Find(id)?.Running.Kill(reason, graceMs is { } ms ? TimeSpan.FromMilliseconds(ms) : null);
                 break;
             case HolderMessage.KillAt killAt when _started.Find(killAt.Id) is { } command:
-                lock (_setting)
-                {
-                    command.KillAt = killAt;
-                    _deadlines.Change(LookEveryMs, Timeout.Infinite);
-                }
-
+                command.KillAt = killAt;
+                GoOnLooking();
                 break;
             case HolderMessage.Forget(var id):
                 // One that still runs started after the worker had given its start up.

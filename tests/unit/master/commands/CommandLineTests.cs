@@ -411,8 +411,8 @@ public sealed class CommandLineTests : IAsyncLifetime
             _dts_master
             printf '%s\n' "${"{COMPREPLY[@]}"}"
             """;
-        // What bash puts into the background comes to this process when bash has ended; it is reaped in a session of its own only. The child
-        // itself stays in ours, or the tests that reap orphans take it from .NET, which then ends the whole process.
+        // What bash puts into the background comes to this process when bash has ended; it is reaped in a session of its own only. The
+        // child itself stays in ours, or the tests that reap orphans take it from .NET, which then ends the whole process.
         var start = new ProcessStartInfo("/bin/bash", ["-c", "setsid --wait /bin/bash -c \"$0\"; exit $?", script])
         {
             RedirectStandardOutput = true,

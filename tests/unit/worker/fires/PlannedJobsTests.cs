@@ -15,7 +15,7 @@ public sealed class PlannedJobsTests
     private readonly JobPlan _plan = Some.Plan(Some.Job(cronExpr: "*/10 * * * * *"), 1);
     private readonly List<FireAction> _actions = [];
     private readonly Dts.Worker.Fires.Fires _fires =
-        new("w1", new Dictionary<string, string>(), Some.Keys, CronZone.Utc, TimeSpan.FromSeconds(1), slots: 10, Some.Now);
+        new(new FireContext("w1", Some.Keys, CronZone.Utc, TimeSpan.FromSeconds(1), slots: 10, Some.Now), new Dictionary<string, string>());
 
     private Moment _moment = new(Some.Now, new LeaseId(7), TimeSpan.FromSeconds(10), MayClaim: true);
 
