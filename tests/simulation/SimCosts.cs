@@ -15,7 +15,7 @@ internal sealed class SimCosts
     private readonly Dictionary<string, Cost> _written = [];
     private readonly Dictionary<string, Cost> _watched = [];
 
-    /// <summary>Requests of a kind: how many, how many fires they were about, and their bytes with those of the answers.</summary>
+    /// <summary>Requests of a kind: how many, how many fires they were about, their bytes and those of the answers.</summary>
     public Cost Of(string kind) => _requests.GetValueOrDefault(kind);
 
     /// <summary>What was put or deleted below a prefix's first letter, as a watch tells it once.</summary>
@@ -35,21 +35,24 @@ internal sealed class SimCosts
             [{ RequestRange.RangeEnd.IsEmpty: true }, ..] when request.Compare.Count == 0 => (Looks, request.Success.Count),
             _ => (Others, 0),
         };
-        Add(_requests, kind, new Cost(1, about, request.CalculateSize() + answer.CalculateSize()));
+        Add(_requests, kind, new Cost(1, about, request.CalculateSize(), answer.CalculateSize()));
     }
 
-    public void NoteOther(IMessage answer) => Add(_requests, Others, new Cost(1, 0, answer.CalculateSize()));
+    public void NoteOther(IMessage answer) => Add(_requests, Others, new Cost(1, 0, 0, answer.CalculateSize()));
 
     public void NoteWritten(char table, KeyVersion version) =>
-        Add(_written, table.ToString(), new Cost(1, 0, version.Event.CalculateSize()));
+        Add(_written, table.ToString(), new Cost(1, 0, 0, version.Event.CalculateSize()));
 
     public void NoteWatched(string prefix, WatchResponse answer) =>
-        Add(_watched, prefix, new Cost(1, answer.Events.Count, answer.CalculateSize()));
+        Add(_watched, prefix, new Cost(1, answer.Events.Count, 0, answer.CalculateSize()));
 
     private static void Add(Dictionary<string, Cost> costs, string kind, Cost cost) => costs[kind] = costs.GetValueOrDefault(kind) + cost;
 
-    internal readonly record struct Cost(long Count, long About, long Bytes)
+    /// <param name="Sent">Bytes to etcd.</param>
+    /// <param name="Received">Bytes from it.</param>
+    internal readonly record struct Cost(long Count, long About, long Sent, long Received)
     {
-        public static Cost operator +(Cost a, Cost b) => new(a.Count + b.Count, a.About + b.About, a.Bytes + b.Bytes);
+        public static Cost operator +(Cost a, Cost b) =>
+            new(a.Count + b.Count, a.About + b.About, a.Sent + b.Sent, a.Received + b.Received);
     }
 }

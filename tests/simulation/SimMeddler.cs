@@ -34,6 +34,9 @@ internal sealed class SimMeddler(SimWorld world, SimCluster cluster)
             case "kill-job":
                 cluster.Operator.Kill(name);
                 return true;
+            case "kill-run":
+                cluster.Operator.KillRun(name);
+                return true;
             case "reschedule":
                 _paused.Remove(job.Name);
                 cluster.Operator.Save(job with { CronExpr = OtherSchedule });

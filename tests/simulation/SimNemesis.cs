@@ -11,7 +11,7 @@ internal sealed class SimNemesis(SimWorld world, SimCluster cluster, IReadOnlyLi
         "kill", "kill", "stall", "stall", "strike", "strike", "strike", "strike", "cut", "bad-net", "bad-net", "compact", "store-away",
         "disk-full", "step-clock", "restart", "reboot", "stall-holder", "kill-holder", "stall-all", "kill-all", "cut-all", "etcd-away",
         "drain", "far-clock",
-        "edit", "pause", "delete", "kill-job", "reschedule", "run", "burst", "burst",
+        "edit", "pause", "delete", "kill-job", "kill-run", "reschedule", "run", "burst", "burst",
     ];
 
     /// <summary>With an etcd that loses what it knew: then less is promised (docs/guarantees.md).</summary>
@@ -19,11 +19,13 @@ internal sealed class SimNemesis(SimWorld world, SimCluster cluster, IReadOnlyLi
 
     public const string Restore = "restore";
 
-    private readonly SimStrike _strike = new(world, cluster);
     private readonly SimMeddler _meddler = new(world, cluster);
+    private SimStrike? _strike;
     private bool _isOver;
     private long _calmUntil; // A clock that is far off is found by the others' clocks, so these must be there.
     private SimHost? _offClock; // One clock at a time: of two workers none can tell who is wrong.
+
+    private SimStrike Strike => _strike ??= new SimStrike(world, cluster, _meddler, jobs);
 
     /// <param name="seconds">The mean time between two faults.</param>
     public void Start(double seconds)
@@ -45,7 +47,7 @@ internal sealed class SimNemesis(SimWorld world, SimCluster cluster, IReadOnlyLi
     /// <summary>Ends a stroke that has not come to pass, and sets things right.</summary>
     public void Mend()
     {
-        _strike.Disarm();
+        Strike.Disarm();
         foreach (var host in cluster.Hosts)
         {
             Step(host, 0);
@@ -55,7 +57,7 @@ internal sealed class SimNemesis(SimWorld world, SimCluster cluster, IReadOnlyLi
     }
 
     /// <inheritdoc cref="SimStrike.Strikes"/>
-    public bool StrikesBefore(FireAction action, SimWorker worker) => _strike.Strikes(action, worker);
+    public bool StrikesBefore(FireAction action, SimWorker worker) => Strike.Strikes(action, worker);
 
     private void Harm(string kind)
     {
@@ -91,7 +93,7 @@ internal sealed class SimNemesis(SimWorld world, SimCluster cluster, IReadOnlyLi
                 host.Worker?.Stall(world.Seconds(0.1, 25));
                 return true;
             case "strike":
-                _strike.Arm(host);
+                Strike.Arm(host);
                 return true;
             case "drain":
                 cluster.Operator.Drain(host.Id, isOn: true);

@@ -71,6 +71,23 @@ internal sealed class SimOperator(SimWorld world, SimCluster cluster)
             _ => { });
     }
 
+    /// <summary>Kills one run of a job, if one is in flight.</summary>
+    public void KillRun(JobName name) => _link.Txn(
+        _master,
+        Txn.All([Txn.List(_keys.Runs(name), keysOnly: true)]),
+        state =>
+        {
+            var inFlight = state.Responses[0].ResponseRange.Kvs;
+            if (inFlight.Count > 0
+                && inFlight[world.Random.Next(inFlight.Count)].Key.ToStringUtf8() is var key
+                && Keys.TryParseRun(key, _keys.AllRuns) is var (_, runId))
+            {
+                world.Note("is killed by hand", "master", $"{name}/{runId}");
+                _link.Txn(_master, Txn.If(Txn.Exists(key)).Then(Txn.Put(_keys.Killer(name, runId), "by hand")), _ => { }, _ => { });
+            }
+        },
+        _ => { });
+
     public void Drain(string worker, bool isOn)
     {
         world.Note(isOn ? "is drained" : "is taken back", worker);

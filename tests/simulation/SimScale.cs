@@ -66,18 +66,21 @@ public sealed class SimScale
         {
             var cost = costs.Of(kind);
             Say($"  {kind}: {cost.About / fires:F2} a fire, {cost.Count / fires:F3} requests a fire, {cost.Count / seconds:F1} a second, "
-                + $"{cost.Bytes / fires:F0} bytes a fire");
+                + $"{cost.Sent / fires:F0} bytes a fire to etcd and {cost.Received / fires:F0} from it");
         }
 
         var (watched, all) = (costs.Watched, costs.AllRequests);
         var master = MasterTables.Select(costs.Written).Aggregate((sum, cost) => sum + cost);
         var ofFires = "rfo".Select(costs.Written).Aggregate((sum, cost) => sum + cost);
-        Say($"  all requests: {all.Count / seconds:F0} a second, {all.Bytes / seconds / 1024:F0} KiB a second");
-        Say($"  written for fires: {ofFires.Count / fires:F2} keys and {ofFires.Bytes / fires:F0} bytes a fire");
-        Say($"  registrations: {costs.Written('w').Count / seconds:F1} a second, {costs.Written('w').Bytes / seconds:F0} bytes a second");
-        Say($"  watches of a worker: {watched.About / seconds / workers:F1} events, {watched.Bytes / seconds / workers:F0} bytes a second");
-        Say($"  watches of all workers: {watched.About / seconds:F0} events and {watched.Bytes / seconds / 1024:F0} KiB a second");
-        Say($"  watches of a master: {master.Count / seconds:F1} events and {master.Bytes / seconds:F0} bytes a second");
+        Say($"  all requests: {all.Count / seconds:F0} a second, with {Kib(all.Sent):F0} KiB to etcd and {Kib(all.Received):F0} from it");
+        Say($"  written for fires: {ofFires.Count / fires:F2} keys and {ofFires.Received / fires:F0} bytes a fire");
+        Say($"  registrations: {costs.Written('w').Count / seconds:F1} and {costs.Written('w').Received / seconds:F0} bytes a second");
+        var each = seconds * workers;
+        Say($"  watches of a worker: {watched.About / each:F1} events and {watched.Received / each:F0} bytes a second");
+        Say($"  watches of all workers: {watched.About / seconds:F0} events and {Kib(watched.Received):F0} KiB a second");
+        Say($"  watches of a master: {master.Count / seconds:F1} events and {master.Received / seconds:F0} bytes a second");
+
+        double Kib(long bytes) => bytes / seconds / 1024;
     }
 
     private static void Fill(SimCluster cluster, int jobs)

@@ -51,6 +51,7 @@ internal sealed class SimSettlement(SimWorld world, SimWorker worker, SimCluster
                 });
                 break;
             case SettleAction.EndLost lost:
+                world.Tally($"run lost: {lost.Why}");
                 EndLost(lost, session, done, lost.Pair.CreateRevision);
                 break;
             case SettleAction.GoOn(_, var run):

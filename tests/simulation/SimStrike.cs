@@ -1,10 +1,13 @@
+using Dts.Common.Jobs;
 using Dts.Worker.Fires;
 
 namespace Dts.Tests.Simulation;
 
 /// <summary>Lies in wait for an action of one worker, and harms it between two instructions.</summary>
-internal sealed class SimStrike(SimWorld world, SimCluster cluster)
+internal sealed class SimStrike(SimWorld world, SimCluster cluster, SimMeddler meddler, IReadOnlyList<Job> jobs)
 {
+    private static readonly string[] Meddling = ["pause", "delete", "kill-job", "kill-run", "edit", "run"];
+
     private Func<FireAction, bool>? _waitsFor;
     private SimHost? _victim;
 
@@ -31,8 +34,30 @@ internal sealed class SimStrike(SimWorld world, SimCluster cluster)
         }
 
         _waitsFor = null;
-        var isClaim = action is FireAction.Ask { Request: FireRequest.Claim };
-        return Strike(world.Random.Next(isClaim ? 6 : 3), worker);
+        if (action is not FireAction.Ask { Request: FireRequest.Claim claim })
+        {
+            return Strike(world.Random.Next(3), worker);
+        }
+
+        if (world.Chance(0.75))
+        {
+            return Strike(world.Random.Next(6), worker);
+        }
+
+        Meddle(world.OneOf(claim.Fires).Name, worker.Host);
+        return false;
+    }
+
+    /// <summary>While a claim is on its way, or its run waits for its time, people change its job, and change it again.</summary>
+    private void Meddle(JobName name, SimHost host)
+    {
+        var job = jobs.First(each => each.Name == name.Value);
+        foreach (var within in (long[])[3 * SimWorld.Ms, SimWorld.Second])
+        {
+            var kind = world.OneOf(Meddling);
+            Note($"its claim meets {kind}", host);
+            world.Do(world.Now + world.Between(0, within), () => meddler.TryMeddle(kind, job));
+        }
     }
 
     private bool Strike(int kind, SimWorker worker)

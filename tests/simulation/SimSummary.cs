@@ -41,7 +41,7 @@ internal sealed class SimSummary
             CultureInfo.InvariantCulture,
             $"{Runs:N0} runs in {Seeds} seeds, {_simulated.TotalHours:F1} simulated hours, {_took.TotalSeconds:F0} s: "
                 + $"{Runs / _took.TotalSeconds:N0} runs a second, {(double)_requests / Runs:F2} requests to etcd and "
-                + $"{(double)_events / Runs:F1} events a run");
+                + $"{(double)_events / Runs:F1} events a run; {GC.GetTotalPauseDuration().TotalSeconds:F0} s of it collected garbage");
         foreach (var (what, count) in _tallies)
         {
             text.AppendLine(CultureInfo.InvariantCulture, $"{count,10:N0}  {what}");

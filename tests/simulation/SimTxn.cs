@@ -13,7 +13,10 @@ namespace Dts.Tests.Simulation;
 /// </remarks>
 internal sealed class SimTxn(SimKeys keys, SimLeases leases)
 {
+    private static readonly ResponseHeader NoRevision = new();
+
     private readonly List<bool> _path = [];
+    private ResponseHeader _header = new();
     private int _at; // How much of the path has been walked.
 
     /// <summary>The answer has no header yet.</summary>
@@ -190,7 +193,7 @@ internal sealed class SimTxn(SimKeys keys, SimLeases leases)
 
     private TxnResponse Apply(TxnRequest txn)
     {
-        var answer = new TxnResponse { Header = new ResponseHeader(), Succeeded = _path[_at++] };
+        var answer = new TxnResponse { Header = NoRevision, Succeeded = _path[_at++] };
         foreach (var operation in answer.Succeeded ? txn.Success : txn.Failure)
         {
             answer.Responses.Add(operation.RequestCase switch
@@ -206,5 +209,7 @@ internal sealed class SimTxn(SimKeys keys, SimLeases leases)
         return answer;
     }
 
-    private ResponseHeader HeaderNow() => new() { Revision = keys.ReadRevision };
+    /// <summary>Answers of one revision share it.</summary>
+    private ResponseHeader HeaderNow() =>
+        _header.Revision == keys.ReadRevision ? _header : _header = new ResponseHeader { Revision = keys.ReadRevision };
 }

@@ -18,6 +18,7 @@ internal sealed class SimWorker : SimProcess
     private readonly OwedEndings _owed;
     private readonly SimRequests _requests;
     private readonly SimWatches _watches;
+    private readonly SimCancels _cancels;
     private long _alarmAt = long.MaxValue;
 
     public SimWorker(SimWorld world, SimCluster cluster, SimHost host)
@@ -37,6 +38,7 @@ internal sealed class SimWorker : SimProcess
         Session = new SimSession(world, this, cluster);
         _requests = new SimRequests(this, cluster);
         _watches = new SimWatches(world, this, cluster);
+        _cancels = new SimCancels(cluster, host);
     }
 
     public SimHost Host { get; }
@@ -76,6 +78,7 @@ internal sealed class SimWorker : SimProcess
             return;
         }
 
+        _cancels.Hear(happened);
         Perform(_fires.Take(happened, MomentNow()), 0, World.Now);
         SetAlarm();
     }
@@ -168,6 +171,11 @@ internal sealed class SimWorker : SimProcess
         switch (action)
         {
             case FireAction.Start(var runs, var patience):
+                foreach (var run in runs)
+                {
+                    _cancels.CheckStart(run);
+                }
+
                 Launcher.Start(runs, patience, decidedAt);
                 break;
             case FireAction.Ask(var request):
@@ -183,6 +191,7 @@ internal sealed class SimWorker : SimProcess
                 Dts.Worker.Runs.Launcher.Kill(run, reason, revision);
                 break;
             case FireAction.RecordNotStarted(var run, var status, var why):
+                _cancels.CheckEnd(run, status, why);
                 Launcher.End(run, status, why);
                 break;
             case FireAction.RecordOwed(var name, var job, var ending):
