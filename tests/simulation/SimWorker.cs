@@ -156,7 +156,8 @@ internal sealed class SimWorker : SimProcess
     {
         for (var index = from; index < actions.Count; index++)
         {
-            if (_cluster.Nemesis?.StrikesBefore(actions[index], this) == true)
+            // It may have stopped within the action before this one.
+            if (IsStalled || IsDead || _cluster.Nemesis?.StrikesBefore(actions[index], this) == true)
             {
                 Do(() => Perform(actions, index, decidedAt)); // The process was stopped between two instructions.
                 return;
