@@ -10,7 +10,7 @@ namespace Dts.Tests.Support;
 internal sealed record Start(
     string Job, string RunId, string PlanTime, int Attempt, long Token, string Worker, double At, double? End = null)
 {
-    public string Id { get; } = $"{Job}/{RunId}";
+    public string Id => $"{Job}/{RunId}"; // Not kept: a copy with another run id would keep the old one.
 }
 
 /// <summary>The number that a counting run has written: the number that it read at its start, plus one.</summary>
