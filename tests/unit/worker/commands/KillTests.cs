@@ -189,7 +189,8 @@ public sealed class KillTests : IDisposable
     public async Task A_timeout_lists_the_processes_that_used_the_processor_or_waited_in_the_kernel()
     {
         var running = Start("sleep 300 & while :; do :; done", LongGrace, timeout: TimeSpan.FromSeconds(1));
-        await Patience.Until(() => FindSleeping().Count == 1, State);
+        await Patience.Until(
+            () => FindSleeping() is { Count: 1 } found && File.ReadAllText($"/proc/{found.Single()}/stat").Contains(") S "), State);
         var waitsIn = File.ReadAllText($"/proc/{FindSleeping().Single()}/wchan");
         var ending = await running.Ended.Soon(State);
 
