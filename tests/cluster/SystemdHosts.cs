@@ -126,7 +126,10 @@ public sealed class SystemdHosts : IAsyncLifetime
     /// <summary>The same in another folder, such as an unpacked release.</summary>
     public async Task<(int ExitCode, string Said)> MakeInAsync(string folder, string verb, string role, int[] hosts, params string[] more)
     {
-        var (exitCode, said) = await SayAsync("make", [
+        var (exitCode, said) = await SayAsync("env", [
+            "-u",
+            "BIN", // The make that runs the tests exports its own.
+            "make",
             "--no-print-directory",
             "-C",
             folder,
