@@ -16,7 +16,7 @@ namespace Dts.Common.Etcd;
 /// deletion of every former key and a put of every present one. Callers see changes only.</para>
 /// </remarks>
 /// <param name="inParts">
-/// A large table is delivered in parts at first, of which the last one is <see cref="ChangeBatch.Listed"/>: it need not fit into memory.
+/// A large table arrives in parts at first, so that it need not fit into memory. The last part is <see cref="ChangeBatch.Listed"/>.
 /// </param>
 internal sealed class Watch(EtcdClient etcd, string prefix, bool inParts = false)
 {
@@ -103,7 +103,7 @@ internal sealed class Watch(EtcdClient etcd, string prefix, bool inParts = false
         }
     }
 
-    /// <summary>Lists a table of which nothing is delivered yet.</summary>
+    /// <summary>Lists a table for the first time.</summary>
     private async Task ListAllAsync(ChannelWriter<ChangeBatch> batches, bool first, CancellationToken cancel)
     {
         List<KeyValue> read = [];

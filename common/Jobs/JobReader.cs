@@ -4,7 +4,7 @@ using System.Text.Unicode;
 
 namespace Dts.Common.Jobs;
 
-/// <summary>Reads the JSON of many jobs, of which many are alike.</summary>
+/// <summary>Reads the JSON of jobs, and parses only once what many of them share.</summary>
 /// <remarks>
 /// Not thread-safe. Constraint: a service reads a million jobs when it starts. Scheme: a job whose JSON differs from that of an earlier one
 /// by nothing but the texts of name and command is that job with another name and command. So the two share all other members, too.
