@@ -105,7 +105,7 @@ return await Service.RunAsync(async () =>
             inbox.Wake,
             launch => FormerCommands.KillLeftBehindAsync(commands, cgroups, launch, id), time, log));
     using var loop = new FireLoop(
-        fires, inbox, new FireRequests(etcd, keys, id, log), launcher, owed,
+        fires, inbox, new FireRequests(etcd, log), launcher, owed,
         new FireLoopContext(MomentNow, Ready, settings.DrainTimeout, time, log));
     WorkerMeter.Watch(() => loop.Slots, runs, spool, refused);
     var vitals = new Vitals(inbox, sessions, spool, refused);

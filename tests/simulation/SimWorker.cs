@@ -36,7 +36,7 @@ internal sealed class SimWorker : SimProcess
         _owed = new OwedEndings(keys, writer, new SimRecords.Sink(Records), NullLogger.Instance);
         Settler = new SimSettler(world, this, cluster, new SimSettlement(world, this, cluster, _owed));
         Session = new SimSession(world, this, cluster);
-        _requests = new SimRequests(this, cluster);
+        _requests = new SimRequests(this);
         _watches = new SimWatches(world, this, cluster);
         _cancels = new SimCancels(cluster, host);
     }

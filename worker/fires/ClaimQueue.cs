@@ -35,8 +35,18 @@ internal sealed class ClaimQueue(FireContext context, PendingFires pending, Runs
         _toClaim.Enqueue(fire);
     }
 
-    /// <summary>Finds out whether a claim whose answer was lost has made a run ours.</summary>
-    public void Recover(Fire fire, LeaseId session) => Ask(new FireRequest.Recover(fire, session));
+    /// <summary>Finds out what a claim whose answer was lost has done.</summary>
+    public void Recover(Fire fire, LeaseId session) => Ask(new FireRequest.Recover(
+        fire,
+        Txn.All([
+            Txn.Get(context.Keys.Run(fire.Name, fire.RunId)),
+            Txn.Get(context.Keys.Owed(fire.Name, fire.RunId)),
+            Txn.Get(context.Keys.Job(fire.Name))]),
+        context.WorkerId,
+        session));
+
+    public void ReadJob(Fire fire, ClaimAnswer.WasGranted granted) =>
+        Ask(new FireRequest.ReadJob(fire, Txn.All([Txn.Get(context.Keys.Job(fire.Name), granted.Revision)]), granted));
 
     /// <summary>
     /// Creates the cursor of a job that was put by hand, or of a worker that is new to a job in mode all. It begins at the plan time before

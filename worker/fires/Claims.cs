@@ -12,7 +12,7 @@ namespace Dts.Worker.Fires;
 internal sealed class Claims(FireContext context, PendingFires pending, ClaimQueue queue, Starts starts, FiresInFlight inFlight)
 {
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(250);
-    private static readonly TimeSpan BetweenRanks = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan ShortPause = TimeSpan.FromMilliseconds(20);
 
     private readonly BacklogFinder _backlogs = new(context);
 
@@ -40,17 +40,17 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         }
     }
 
-    public void Settle(FireRequest request, IReadOnlyList<ClaimAnswer> answers)
+    public void Handle(FireRequest request, IReadOnlyList<ClaimAnswer> answers)
     {
         queue.Answered(request);
         foreach (var (fire, answer) in request.Fires.Zip(answers))
         {
-            Settle(fire, answer);
+            Handle(fire, answer);
             queue.EndTurn(fire);
         }
     }
 
-    private void Settle(Fire fire, ClaimAnswer answer)
+    private void Handle(Fire fire, ClaimAnswer answer)
     {
         if (answer is not ClaimAnswer.Failed && fire.Doubt == Doubt.Unanswered)
         {
@@ -62,9 +62,11 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
             case ClaimAnswer.Mine mine:
                 Start(fire, mine);
                 break;
-            case ClaimAnswer.Closed(var job):
-                RecordOwed(fire.Name, job, fire.Backlog?.Missed);
-                RecordOwed(fire.Name, job, (fire.State as FireState.Asking)?.Closing);
+            case ClaimAnswer.WasGranted granted:
+                queue.ReadJob(fire, granted);
+                break;
+            case ClaimAnswer.Closed(var job, var found):
+                RecordOwed(fire, job, found ?? (fire.State as FireState.Asking)?.Closing);
                 pending.Forget(fire);
                 break;
             case ClaimAnswer.Failed failed:
@@ -73,16 +75,16 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
                 pending.TryIn(fire, RetryPause);
                 break;
             case ClaimAnswer.Looked(var place) when fire.IsQueued:
-                SettleQueued(fire, place);
+                HandleQueued(fire, place);
                 break;
             case ClaimAnswer.Looked(var place):
-                SettleLook(fire, place);
+                HandleLook(fire, place);
                 break;
             case ClaimAnswer.NotMine notMine when fire.IsQueued:
-                SettleQueued(fire, notMine);
+                HandleQueued(fire, notMine);
                 break;
             case ClaimAnswer.NotMine notMine:
-                SettlePlanned(fire, notMine);
+                HandlePlanned(fire, notMine);
                 break;
             case ClaimAnswer.Gone:
                 pending.Forget(fire);
@@ -90,7 +92,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         }
     }
 
-    private void SettleLook(Fire fire, KeyValue? place)
+    private void HandleLook(Fire fire, KeyValue? place)
     {
 #if SABOTAGE
         if (Sabotage.OfCursor && !fire.IsQueued)
@@ -114,7 +116,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         }
     }
 
-    private void SettlePlanned(Fire fire, ClaimAnswer.NotMine answer)
+    private void HandlePlanned(Fire fire, ClaimAnswer.NotMine answer)
     {
         var cursor = BacklogFinder.ReadCursor(answer.Place);
         if (answer.Job is null || cursor?.PlanTime >= fire.PlanTime)
@@ -139,7 +141,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         }
     }
 
-    private void SettleQueued(Fire fire, KeyValue? place)
+    private void HandleQueued(Fire fire, KeyValue? place)
     {
         if (place?.ModRevision == fire.QueueRevision)
         {
@@ -151,7 +153,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         }
     }
 
-    private void SettleQueued(Fire fire, ClaimAnswer.NotMine answer)
+    private void HandleQueued(Fire fire, ClaimAnswer.NotMine answer)
     {
         if (answer.Place?.ModRevision != fire.QueueRevision)
         {
@@ -181,7 +183,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         }
         else
         {
-            pending.TryIn(fire, BetweenRanks); // Something changed after etcd had compared it.
+            pending.TryIn(fire, ShortPause); // By the answer it can be claimed: something has changed in between.
         }
     }
 
@@ -235,16 +237,16 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         var job = JobJson.TryParse(mine.Job.Value.Memory, out var parsed, out var error)
             ? parsed
             : throw new InvalidDataException(error); // Its revision was compared, so this is the very text that was planned from.
-        RecordOwed(fire.Name, mine.Job, fire.Backlog?.Missed);
+        RecordOwed(fire, mine.Job, closing: null);
         pending.Leave(fire);
         starts.Claimed(fire, new Run(fire.Name, job, mine.Job.ModRevision, fire.Run, context.Now, mine.Revision, mine.Session));
     }
 
-    private void RecordOwed(JobName name, KeyValue? job, OwedEnding? owed)
+    private void RecordOwed(Fire fire, KeyValue? job, OwedEnding? closing)
     {
-        if (owed is not null)
+        foreach (var owed in new[] { fire.Backlog?.Missed, closing }.OfType<OwedEnding>())
         {
-            context.Do(new FireAction.RecordOwed(name, job, owed));
+            context.Do(new FireAction.RecordOwed(fire.Name, job, owed));
         }
     }
 }

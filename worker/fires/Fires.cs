@@ -83,8 +83,8 @@ internal sealed class Fires
                 }
 
                 break;
-            case FireEvent.JobPut(var name, var plan, var dealtWithUntil):
-                if (!_plans.Put(name, plan, dealtWithUntil))
+            case FireEvent.JobPut(var name, var plan, var cursor):
+                if (!_plans.Put(name, plan, cursor))
                 {
                     Cancel(name, plan.Revision, "paused");
                 }
@@ -113,7 +113,7 @@ internal sealed class Fires
                 _starts.ForgetCancellations();
                 break;
             case FireEvent.Answered(var request, var answers):
-                _claims.Settle(request, answers);
+                _claims.Handle(request, answers);
                 break;
             case FireEvent.EndNotRequested(var fire):
                 fire.Replaces = null; // Requested again at the next try.
@@ -232,7 +232,7 @@ internal sealed class Fires
         _starts.Cancel(name, runId: "", revision, why);
     }
 
-    /// <summary>Leaves fires that no worker matched to a worker that may match them now.</summary>
+    /// <summary>Hands fires without a matching worker over to a worker that may match them now.</summary>
     private void LeaveTo(string worker)
     {
         if (_roster.LabelsOf(worker) is { } labels)

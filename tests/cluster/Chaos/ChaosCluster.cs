@@ -192,7 +192,9 @@ internal sealed class ChaosCluster : IAsyncDisposable
             .Concat(Directory.EnumerateFiles(Witnesses))
             .Concat(Directory.EnumerateFiles(Counters)))
         {
-            File.Copy(file, Path.Combine(path, Path.GetFileName(file)), overwrite: true);
+            using var from = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite); // Commands still write to some.
+            using var to = File.Create(Path.Combine(path, Path.GetFileName(file)));
+            from.CopyTo(to);
         }
     }
 
@@ -240,7 +242,8 @@ internal sealed class ChaosCluster : IAsyncDisposable
             .. arguments, "--etcdEndpoints", Etcd.Endpoints, "--etcdDialTimeout", "3000", "--logFile", _folder.File("log.db"),
         ];
         var log = _folder.File($"{name}-{_starts++:D3}.log");
-        var process = NativeProcess.StartBehind(["env", .. Etcd.AsOurUser, .. front], executable, log, all);
+        var user = executable.EndsWith("dts-worker", StringComparison.Ordinal) ? Etcd.AsWorker : Etcd.AsMaster;
+        var process = NativeProcess.StartBehind(["env", .. user, .. front], executable, log, all);
         _processes[name] = process;
         return process;
     }

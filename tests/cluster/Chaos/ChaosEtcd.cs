@@ -21,6 +21,7 @@ internal sealed class ChaosEtcd(ChaosNetwork network, EtcdTokens tokens, Scratch
     public const int Members = 3;
 
     private const string User = "dts";
+    private const string WorkersUser = "dts-worker";
     private const string Password = "secret";
 
     private readonly Dictionary<string, Process> _processes = [];
@@ -34,12 +35,25 @@ internal sealed class ChaosEtcd(ChaosNetwork network, EtcdTokens tokens, Scratch
         tokens == EtcdTokens.None ? null : User,
         tokens == EtcdTokens.None ? null : Password);
 
-    /// <summary>The environment of a service that signs in, where etcd has users.</summary>
-    public string[] AsOurUser => tokens == EtcdTokens.None ? [] : [$"DTS_ETCDUSER={User}", $"DTS_ETCDPASSWORD={Password}"];
+    /// <summary>The environment of a master that signs in, where etcd has users.</summary>
+    public string[] AsMaster => As(User);
+
+    /// <summary>The same of a worker, whose user has no rights but those that docs/security.md names.</summary>
+    public string[] AsWorker => As(WorkersUser);
 
     private string[] AsRoot => tokens == EtcdTokens.None ? [] : ["--user", $"root:{Password}"];
 
     public static string NameOf(int n) => $"e{n + 1}";
+
+    /// <summary>What a worker may read and write, by docs/security.md.</summary>
+    private static IEnumerable<string> DocumentedPrefixes()
+    {
+        const string begin = "grant them ";
+        var line = File.ReadLines(Tool.InRepository("../docs/security.md")).Single(line => line.Contains(begin, StringComparison.Ordinal));
+        return line[line.IndexOf(begin, StringComparison.Ordinal)..].Split('`').Where(word => word.EndsWith('/'));
+    }
+
+    private string[] As(string user) => tokens == EtcdTokens.None ? [] : [$"DTS_ETCDUSER={user}", $"DTS_ETCDPASSWORD={Password}"];
 
     /// <summary>Makes the hosts, starts the members, and adds the users.</summary>
     public async Task StartAsync()
@@ -72,7 +86,11 @@ internal sealed class ChaosEtcd(ChaosNetwork network, EtcdTokens tokens, Scratch
             ["user", "add", $"root:{Password}"], ["user", "grant-role", "root", "root"],
             ["user", "add", $"{User}:{Password}"], ["role", "add", "cron"],
             ["role", "grant-permission", "cron", "--prefix=true", "readwrite", "/cron/"],
-            ["user", "grant-role", User, "cron"], ["auth", "enable"],
+            ["user", "grant-role", User, "cron"],
+            ["user", "add", $"{WorkersUser}:{Password}"], ["role", "add", "workers"], ["user", "grant-role", WorkersUser, "workers"],
+            .. DocumentedPrefixes().Select(prefix =>
+                (string[])["role", "grant-permission", "workers", "--prefix=true", "readwrite", $"/cron/{prefix}"]),
+            ["auth", "enable"],
         ];
         foreach (var command in tokens == EtcdTokens.None ? [] : users)
         {

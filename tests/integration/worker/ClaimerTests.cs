@@ -71,7 +71,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task A_skip_whose_answer_was_lost_stays_owed_in_etcd_and_starts_nothing()
+    public async Task A_skip_whose_answer_was_lost_is_recorded_by_its_worker_and_starts_nothing()
     {
         var worker = await StartWorkerAsync(callTimeoutSeconds: 1, slots: 1); // Which it gives back.
         var fire = await PutJobAsync(Some.Job(), Soon());
@@ -86,9 +86,8 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
 
         await SettledAsync(worker);
         Assert.Empty(StartedBy(worker));
-        // The reaper records it when it is two minutes old, or its session is over.
-        var owed = await Etcd.FindAsync(Keys.Owed(fire.Name, fire.RunId));
-        Assert.Equal(RunStatus.Skipped, JsonSerializer.Deserialize(owed!.Value.Span, JobsJson.Readable.OwedEnding)!.Status);
+        var ending = Assert.Single(worker.Recorded);
+        Assert.Equal((RunStatus.Skipped, Keys.Owed(fire.Name, fire.RunId)), (ending.Record.Status, ending.OwedKey));
     }
 
     [Fact]

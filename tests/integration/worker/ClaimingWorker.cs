@@ -42,7 +42,7 @@ internal sealed class ClaimingWorker : IAsyncDisposable
         _fires = new Fires(
             new FireContext(id, keys, CronZone.Utc, TimeSpan.FromSeconds(1), slots, DateTimeOffset.UtcNow),
             new Dictionary<string, string>());
-        _requests = new FireRequests(etcd, keys, id, log);
+        _requests = new FireRequests(etcd, log);
         _owed = new OwedEndings(keys, new RecordWriter(id, "host", TimeSpan.FromDays(30)), _endings.Writer, log);
         _deciding = RunAsync();
     }
