@@ -30,7 +30,7 @@ PUBLISH  = dotnet publish $(1) -c Release -r $(RID) -p:PublishAot=true \
 
 help:
 	@echo 'make run      everything on this host: etcd, a master with the console on 127.0.0.1:$(API_PORT), $(WORKERS) workers'
-	@echo 'make test     every test, on the native executables where it matters'
+	@echo 'make test     every test but the long ones below, on the native executables where it matters'
 	@echo 'make test-fast   for everyday work: needs etcd, but no native executables, hosts or log store; takes about a minute'
 	@echo 'make build    all projects, for development'
 	@echo 'make publish  out/dts-master and out/dts-worker, native, one file each'

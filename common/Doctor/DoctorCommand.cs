@@ -83,7 +83,7 @@ public static class DoctorCommand
         var color = finding.Level switch { FindingLevel.Ok => "32", FindingLevel.Warning => "33", _ => "31" };
         var padded = $"{level,-7}";
         var shown = Console.IsOutputRedirected ? padded : $"\e[{color}m{padded}\e[0m";
-        var remedy = finding.Remedy.Length > 0 ? $"; mend it with: {OneLine(finding.Remedy)}" : "";
+        var remedy = finding.Remedy.Length > 0 ? $"; fix it with: {OneLine(finding.Remedy)}" : "";
         return $"{shown}  {finding.Area,-10}  {OneLine(finding.What)}{remedy}";
     }
 

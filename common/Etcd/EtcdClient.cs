@@ -10,8 +10,9 @@ namespace Dts.Common.Etcd;
 
 /// <summary>etcd's v3 API over several endpoints. Safe for concurrent use.</summary>
 /// <remarks>
-/// Every call has a deadline and moves on to the next endpoint when one fails (<see cref="EtcdFailover"/>). Reads are repeated there; a
-/// write is repeated only if it was certainly not sent, because only its caller knows whether carrying it out twice is harmless.
+/// Every call has a deadline and moves on to the next endpoint when one fails (<see cref="EtcdFailover"/>). Reads are repeated there, and
+/// writes that are harmless twice (grants, revocations, transactions marked as repeatable). Any other write is repeated only if it was
+/// certainly not sent.
 /// </remarks>
 public sealed class EtcdClient : IDisposable
 {
@@ -85,7 +86,7 @@ public sealed class EtcdClient : IDisposable
         return new LeaseId(answer.ID);
     }
 
-    /// <summary>The state of the member in use, as it reports it.</summary>
+    /// <summary>The state of the member in use, by its own account.</summary>
     public Task<StatusResponse> StatusAsync(CancellationToken cancel = default) =>
         CallAsync(
             new StatusRequest(),

@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 namespace Dts.Common.Etcd;
 
 /// <summary>How to reach etcd.</summary>
-/// <param name="CallTimeout">How long one call may take, failover included.</param>
+/// <param name="CallTimeout">How long one call may take, failover included. A renewal of the token starts it again.</param>
 /// <param name="AuthorityFile">PEM file of the authorities to trust; null = the system's.</param>
 /// <param name="CertificateFile">PEM file of our own certificate; null = none is shown.</param>
 public sealed record EtcdOptions(

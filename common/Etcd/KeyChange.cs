@@ -4,7 +4,7 @@ namespace Dts.Common.Etcd;
 
 /// <summary>Changes in the order of their revisions; applied together they lead from one state of the table to a later one.</summary>
 /// <param name="Listed">
-/// They come from a listing, not from events: the first batch always, or the last part of it; later ones after a compaction.
+/// The batch completes a listing: the first one (read in parts: its last part), and each time the table is listed again.
 /// </param>
 /// <param name="IsLive">
 /// They were reported as they happened; false when they happened before the watch was there, or while it was cut off.

@@ -29,7 +29,7 @@ internal sealed class PackedMap<T>
 
     public int Count { get; private set; }
 
-    /// <summary>Above all indexes.</summary>
+    /// <summary>One more than the largest index.</summary>
     public int IndexEnd => _used;
 
     public ref T this[int index] => ref EntryAt(index).Value;

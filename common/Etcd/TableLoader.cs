@@ -9,16 +9,16 @@ namespace Dts.Common.Etcd;
 /// <summary>Reads all keys of a range at one revision, however many there are.</summary>
 /// <remarks>
 /// <para>Constraint: for each read etcd looks at all keys of the range, also behind <c>limit</c>, so paging is quadratic.</para>
-/// <para>Scheme: a large range is cut into parts before it is read, by counting, which is cheap. Keys are taken for numbers, so there is a
-/// key between any two. A part begins where the one before it ends, and is as wide as that one was, for a start. If it then has too many
-/// keys it is narrowed; if it has few, the next piece is wider. If it has a little too many, it is read up to a limit instead, because keys
-/// stand in clusters, with wide gaps between them that have none. A few parts are read at a time. A small table takes one read.</para>
+/// <para>Scheme: a large range is cut into parts before it is read, by counting, which is cheap. A key is read as a number, so any range
+/// can be split. A part begins where the one before it ends, at first with the same width. With too many keys it is narrowed; with few,
+/// the next part is wider. With slightly too many it is read up to a limit, because keys cluster. A few parts are read at a time. A
+/// small table takes one read.</para>
 /// </remarks>
 public static class TableLoader
 {
     private const int KeysAtOnce = 5000;
     private const int KeysInPart = 2000;
-    private const int KeysInSight = 20 * KeysInPart; // Which a limited read may look at.
+    private const int KeysInSight = 20 * KeysInPart; // How many keys a limited read may look at.
     private const int ReadsInFlight = 4;
 
     public static async Task<(List<KeyValue> Keys, long Revision)> LoadAsync(
@@ -178,6 +178,6 @@ public static class TableLoader
 }
 
 /// <summary>Keys of a table, in their order.</summary>
-/// <param name="Revision">At which all parts are read.</param>
+/// <param name="Revision">The revision at which all parts are read.</param>
 /// <param name="Count">How many keys the whole table has.</param>
 public readonly record struct TablePart(IReadOnlyList<KeyValue> Keys, long Revision, long Count, bool IsLast);

@@ -196,8 +196,8 @@ internal sealed class Watch(EtcdClient etcd, string prefix, bool inParts = false
     }
 
     /// <summary>
-    /// Whether etcd's table at the last delivered revision differs from what was delivered. Notes whether that proves a restored or wiped
-    /// etcd.
+    /// Whether etcd's table at the last delivered revision differs from what was delivered, by cluster id and number of
+    /// keys. Notes whether that proves a restored or wiped etcd.
     /// </summary>
     private async Task<bool> IsAnotherTableAsync(ResponseHeader created, bool resumes, CancellationToken cancel)
     {

@@ -9,7 +9,7 @@ namespace Dts.Common.Etcd;
 /// <remarks>Not thread-safe. A million keys must stay small.</remarks>
 internal sealed class WatchedTable(EtcdClient etcd, string prefix)
 {
-    private readonly PackedMap<long> _revisions = new(); // By what follows the prefix; foreign keys need not be UTF-8.
+    private readonly PackedMap<long> _revisions = new(); // By the bytes after the prefix, which need not be UTF-8.
     private readonly int _prefixLength = Encoding.UTF8.GetByteCount(prefix);
 
     public int Count => _revisions.Count;
@@ -27,8 +27,8 @@ internal sealed class WatchedTable(EtcdClient etcd, string prefix)
     }
 
     /// <summary>
-    /// Lists the table again, and takes over what differs: first by keys alone, and then the values of those parts in which something has
-    /// changed. In an etcd with other data, all former keys are deleted and all present ones put.
+    /// Lists the table again and applies the differences: first the keys, then the values of the parts in which something has changed.
+    /// In an etcd with other data, all former keys are deleted and all present ones put.
     /// </summary>
     /// <param name="reached">The revision up to which all is delivered.</param>
     /// <param name="isOtherData">It is known that etcd has other data.</param>
@@ -119,7 +119,7 @@ internal sealed class WatchedTable(EtcdClient etcd, string prefix)
 }
 
 /// <summary>What a listing has found to differ from what was delivered.</summary>
-/// <param name="Revision">Of the listing.</param>
+/// <param name="Revision">The revision of the listing.</param>
 /// <param name="Count">How many keys there are.</param>
 /// <param name="IsOtherData">etcd was restored or wiped.</param>
 internal sealed record TableDifference(IReadOnlyList<KeyChange> Changes, long Revision, long Count, bool IsOtherData);

@@ -87,8 +87,8 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
                 .Concat(Pruned(stored, rules, deltas.ContainsKey))
                 .Where(delta => !stored.Kept.Contains(delta.Name)),
         ];
-        faults.AddRange(FindCircles(all, stored, rules.Rights).Select(circle =>
-            new ApplyFault(deltas[circle.Name].Place, circle.Name, circle.Detail)));
+        faults.AddRange(FindCycles(all, stored, rules.Rights).Select(cycle =>
+            new ApplyFault(deltas[cycle.Name].Place, cycle.Name, cycle.Detail)));
         return new ApplyPlan(all, faults);
     }
 
@@ -169,7 +169,7 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
     }
 
     /// <summary>The jobs of the set whose dependents would lead back to them after the apply.</summary>
-    private static IEnumerable<(string Name, string Detail)> FindCircles(
+    private static IEnumerable<(string Name, string Detail)> FindCycles(
         List<JobDelta> deltas, StoredJobs stored, JobRights? rights)
     {
         if (!deltas.Exists(delta => delta.After?.Dependents.Any() == true))
@@ -190,9 +190,9 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
             }
         }
 
-        var details = JobCircles.Find(jobs)
-            .Select(circle => (circle.Names, Detail: circle.Explain(NameOf)))
-            .SelectMany(circle => circle.Names.Select(name => KeyValuePair.Create(name, circle.Detail)))
+        var details = JobCycles.Find(jobs)
+            .Select(cycle => (cycle.Names, Detail: cycle.Explain(NameOf)))
+            .SelectMany(cycle => cycle.Names.Select(name => KeyValuePair.Create(name, cycle.Detail)))
             .ToDictionary();
         return deltas
             .Where(delta => delta.After is not null && delta.Kind != JobChangeKind.Unchanged && details.ContainsKey(delta.Name))

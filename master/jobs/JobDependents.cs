@@ -48,8 +48,8 @@ internal sealed class JobDependents(EtcdClient etcd, Keys keys)
             next = [.. found.SelectMany(dependent => dependent.Dependents)];
         }
 
-        return JobCircle.Find(job.Name, jobs) is { } circle
-            ? throw new FormatException(circle.Explain(name => rights.NameOf(name, jobs.GetValueOrDefault(name))))
+        return JobCycle.Find(job.Name, jobs) is { } cycle
+            ? throw new FormatException(cycle.Explain(name => rights.NameOf(name, jobs.GetValueOrDefault(name))))
             : revisions.Count <= ComparedMax
             ? [.. revisions.Select(known => Txn.Unchanged(keys.Jobs + known.Key, known.Value))]
             : [Txn.NoneChangedUnder(keys.Jobs, latest)];

@@ -7,8 +7,8 @@ internal static class ClaimFigures
         """
         A claim is the worker's own transaction: it compares session, job, cursor and runs in flight, moves the cursor and puts a run.
         Sixty go in a request and four requests at once, as a worker sends them. A lock is what the original program took for each fire: a
-        lease, a transaction that puts a key with it if there is none, and the lease revoked. Locks and puts are made by the number of
-        callers that makes the most of them. One client does all this, compiled at run time, on the processors that etcd uses too.
+        lease, a transaction that puts a key with it if there is none, and the lease revoked. Locks and puts use the number of callers
+        with the highest rate. One client does all this, compiled at run time, on the processors that etcd uses too.
         """;
 
     private static readonly int[] CallersTried = [16, 64, 256];

@@ -6,9 +6,9 @@ internal static class WheelFigures
     private const double Times = 1 / 5.0;
     private const string Notes =
         """
-        Timers spread over an hour, in no order, all in the set at once; nanoseconds for one of them. A PriorityQueue removes an entry by
-        looking through itself, so only a hundred are. A System.Threading.Timer calls back on threads of the pool; its expiry is the
-        processor time of all threads.
+        Timers spread over an hour, in no order, all in the set at once; nanoseconds for one of them. A PriorityQueue searches
+        for an entry to remove, so that row cancels only a hundred. A System.Threading.Timer calls back on threads of the pool; its expiry
+        is the processor time of all threads.
         """;
 
     public static async Task<Findings> MeasureAsync(Effort effort)

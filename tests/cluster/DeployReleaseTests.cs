@@ -63,7 +63,7 @@ public sealed class DeployReleaseTests(SystemdHosts hosts, Release release) : IC
             deploy: stopped at h2; the hosts after wave 1 of 2 are as they were
             deploy: {between[0]}: h1
             deploy: {before[0]}: h2 h3
-            deploy: mend what the lines of h2 say, and deploy again; or take the others back: make rollback HOSTS="h1" ROLE=worker
+            deploy: fix what the lines of h2 say, and deploy again; or roll the others back: make rollback HOSTS="h1" ROLE=worker
 
             """.ReplaceLineEndings("\n"), said);
         Assert.NotEqual(before[0], between[0]);

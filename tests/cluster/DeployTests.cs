@@ -279,7 +279,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         Assert.Matches("(?m)^ok       unit        dts-worker is active", well);
         Assert.Equal(["cgroup"], Regex.Matches(well, "(?m)^warning  (.+?)  ").Select(found => found.Groups[1].Value.Trim()));
         Assert.Matches(
-            "(?m)^warning  unit        /etc/systemd/system/dts-worker.service is not the unit that this version came with; mend it with: "
+            "(?m)^warning  unit        /etc/systemd/system/dts-worker.service is not the unit that this version came with; fix it with: "
                 + "install -m 644 /opt/dts/[^/]+/dts-worker.service ",
             ill);
     }

@@ -79,7 +79,7 @@ public sealed class DeployWavesTests : IDisposable
             deploy: \S+-[0-9a-f]{8}: h1
             deploy: 0\.9\.0-00000000: h9
             deploy: not-installed: h2 h3
-            deploy: mend what the lines of h9 say, and deploy again; or take the others back: make rollback HOSTS="h1" ROLE=worker$
+            deploy: fix what the lines of h9 say, and deploy again; or roll the others back: make rollback HOSTS="h1" ROLE=worker$
             """.ReplaceLineEndings("\n"),
             Said());
         Assert.DoesNotContain("begin h2", Installed());
@@ -92,7 +92,7 @@ public sealed class DeployWavesTests : IDisposable
         await Patience.Until(() => Installed().Length == 1, Said);
 
         await make.InterruptAsync();
-        await Patience.Until(() => Said().Contains("deploy: waits for the hosts in work, then stops", StringComparison.Ordinal), Said);
+        await Patience.Until(() => Said().Contains("deploy: finishes the hosts in progress, then stops", StringComparison.Ordinal), Said);
         File.WriteAllText(_scratch.File("go"), "");
 
         Assert.NotEqual(0, await EndedAsync());

@@ -35,7 +35,7 @@ public sealed class DoctorTests(
         var (exitCode, said) = await AskAsync("dts-master", $"{DeadEndpoint},{etcd.Endpoint.Authority}");
 
         Assert.Equal(2, exitCode);
-        Assert.Matches($"(?m)^error    etcd        {DeadEndpoint}: .*; mend it with: systemctl status etcd", said);
+        Assert.Matches($"(?m)^error    etcd        {DeadEndpoint}: .*; fix it with: systemctl status etcd", said);
         Assert.Matches($"(?m)^ok       etcd        {etcd.Endpoint.Authority}", said);
         Assert.Matches("(?m)^ok       time zones", said);
     }
@@ -47,7 +47,7 @@ public sealed class DoctorTests(
         var (exitCode, said) = await AskAsync("dts-worker", etcd.Endpoint.Authority, "--dataFolder", _scratch.File("file/worker"));
 
         Assert.Equal(2, exitCode);
-        Assert.Matches($"(?m)^error    spool       {_scratch.File("file")} cannot be written .*; mend it with: install -d", said);
+        Assert.Matches($"(?m)^error    spool       {_scratch.File("file")} cannot be written .*; fix it with: install -d", said);
     }
 
     [Fact]
@@ -88,7 +88,7 @@ public sealed class DoctorTests(
 
             Assert.Equal(2, exitCode);
             Assert.Matches(
-                "(?m)^error    log store   records cannot be written: .*not authorized on cron to execute command update.*; mend it with: "
+                "(?m)^error    log store   records cannot be written: .*not authorized on cron to execute command update.*; fix it with: "
                     + "mongosh .*grantRolesToUser",
                 said);
         }

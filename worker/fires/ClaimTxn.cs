@@ -32,7 +32,7 @@ internal sealed class ClaimTxn(Keys keys, string workerId, LeaseId session)
     public sealed record Part(TxnRequest Txn, OwedEnding? Closing = null);
 
     /// <summary>
-    /// How many operations a request's claim may have beside others: etcd counts 128 along a path of nested transactions.
+    /// A claim with more operations gets a request of its own: etcd allows 128 along one path of nested transactions.
     /// </summary>
     public const int OperationsBesideOthers = 12;
 

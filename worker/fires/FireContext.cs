@@ -52,13 +52,13 @@ internal sealed class SlotCount(int total)
 
     public bool IsDrained { get; set; }
 
-    /// <summary>By commands that start or run.</summary>
+    /// <summary>Slots used by starting or running commands.</summary>
     public int Taken { get; set; }
 
-    /// <summary>By claimed runs that have not started.</summary>
+    /// <summary>Slots reserved for claimed runs that have not started.</summary>
     public int Promised { get; set; }
 
-    /// <summary>By claims under way.</summary>
+    /// <summary>Slots reserved for claims under way.</summary>
     public int Asked { get; set; }
 
     /// <summary>How many slots new claims may use in all.</summary>

@@ -15,8 +15,8 @@ internal abstract record FireEvent
     public sealed record Together(IReadOnlyList<FireEvent> Events) : FireEvent;
 
     /// <summary>A job was put and can run, paused or not.</summary>
-    /// <param name="DealtWithUntil">The cursor at the start of this worker; null = the past is unknown or does not matter.</param>
-    public sealed record JobPut(JobName Name, JobPlan Plan, DateTimeOffset? DealtWithUntil) : FireEvent;
+    /// <param name="DecidedUntil">The cursor at the start of this worker; null = the past is unknown or does not matter.</param>
+    public sealed record JobPut(JobName Name, JobPlan Plan, DateTimeOffset? DecidedUntil) : FireEvent;
 
     /// <summary>A job was deleted, or put so that it cannot run.</summary>
     public sealed record JobGone(JobName Name, long Revision, string Why) : FireEvent;
@@ -96,7 +96,7 @@ internal readonly record struct FireFigures(int Jobs, int Running, int Slots, do
 /// <summary>The inputs of a decision besides the event.</summary>
 /// <param name="Now">The wall clock.</param>
 /// <param name="Session">The lease of this worker's session; null = it has none.</param>
-/// <param name="HoldsFor">How long nobody can have declared the session over; zero or less = it is in doubt.</param>
+/// <param name="HoldsFor">How long the session is certain to hold; zero or less = it is in doubt.</param>
 /// <param name="MayClaim">False = this host's clock is off, as the other workers' clocks show.</param>
 internal readonly record struct Moment(DateTimeOffset Now, Dts.Common.Etcd.LeaseId? Session, TimeSpan HoldsFor, bool MayClaim)
 {

@@ -6,7 +6,7 @@ namespace Dts.Worker.Fires;
 /// <summary>Where events wait for <see cref="FireLoop"/>. Thread-safe.</summary>
 internal sealed class FireInbox
 {
-    // Full: the watches wait. The alarm's thread runs the loop itself, because it runs before the threads of the pool.
+    // Full: the watches wait. The alarm's real-time thread runs the loop itself, because it has priority over the threads of the pool.
     private readonly Channel<FireEvent> _channel = Channel.CreateBounded<FireEvent>(
         new BoundedChannelOptions(1024) { AllowSynchronousContinuations = true, SingleReader = true });
 

@@ -67,7 +67,7 @@ internal sealed class FireLoop(
             launcher.Started(started.Run, started.Command);
         }
 
-        var decidedAtMs = Environment.TickCount64; // Before the moment: a stall from here on brings no start past its patience.
+        var decidedAtMs = Environment.TickCount64; // Read before the moment, so that a stall after this line counts against the patience.
         foreach (var action in fires.Take(happened, context.Moment()))
         {
             await PerformAsync(action, decidedAtMs);

@@ -2,9 +2,12 @@ using Dts.Common.Jobs;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>Knows when each job is planned next and what is in the queue. Makes a fire of each a little ahead of its time.</summary>
+/// <summary>
+/// Knows when each job is planned next and what is in the queue. Turns each plan time and
+/// queued run into a fire <c>claimAhead</c> before it is due.
+/// </summary>
 /// <remarks>
-/// A plan only moves forward: this worker never plans a fire twice, and the cursor tells whether another worker has dealt with it. After a
+/// A plan only moves forward: this worker never plans a fire twice, and the cursor tells whether another worker has decided it. After a
 /// stall, an outage or a step of the clock only the latest of the plan times that passed becomes a fire. Its claim accounts for the others.
 /// </remarks>
 /// <param name="due">Takes each fire.</param>
@@ -29,32 +32,32 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
     }
 
     /// <returns>False = the job is paused, and its pending fire is to be cancelled.</returns>
-    public bool Put(JobName name, JobPlan plan, DateTimeOffset? dealtWithUntil)
+    public bool Put(JobName name, JobPlan plan, DateTimeOffset? cursor)
     {
-        var settled = Remove(name);
+        var former = Remove(name);
         var group = _jobs.Add(name, plan, out var job);
         if (plan.IsPaused)
         {
-            return false; // A job that is resumed within a moment is planned from the start.
+            return false; // It stays decided until never, so that a job that is resumed is planned from now.
         }
 
         var candidates = roster.Matching(plan.Target);
-        if (dealtWithUntil is { } until && plan.Schedule.Latest(context.Now) is { } latest && latest > until)
+        if (cursor is { } until && plan.Schedule.Latest(context.Now) is { } latest && latest > until)
         {
             HandOn(name, plan, candidates, latest, since: latest);
         }
 
-        ref var settledUntil = ref _jobs.SettledUntil(job);
-        settledUntil = Math.Max(settled, Seconds(context.Now));
+        ref var decidedUntil = ref _jobs.DecidedUntil(job);
+        decidedUntil = Math.Max(former, Seconds(context.Now));
         if (group.Jobs.Count == 1)
         {
             Plan(group, context.Now);
         }
 
-        // The others of its group may have had these plan times already: fires are made ahead.
-        while (plan.Schedule.Next(Time(settledUntil)) is { } next && !(next >= group.Next))
+        // The group's timer may have passed these plan times, because fires are made ahead.
+        while (plan.Schedule.Next(Time(decidedUntil)) is { } next && !(next >= group.Next))
         {
-            settledUntil = Seconds(next);
+            decidedUntil = Seconds(next);
             HandOn(name, plan, candidates, next, since: next);
         }
 
@@ -69,12 +72,12 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
     /// <returns>The plan times up to this one are settled; 0 = the job was not there.</returns>
     public uint Remove(JobName name)
     {
-        if (_jobs.Remove(name, out var settledUntil) is { Jobs.Count: 0, Timer: { } timer })
+        if (_jobs.Remove(name, out var decidedUntil) is { Jobs.Count: 0, Timer: { } timer })
         {
             context.Wheel.Cancel(timer);
         }
 
-        return settledUntil;
+        return decidedUntil;
     }
 
     public void Request(JobName name, RunSpec run, long revision)
@@ -111,7 +114,7 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
                 context.Wheel.Cancel(timer);
             }
 
-            group.Jobs.ForEach(job => _jobs.SettledUntil(job) = Seconds(context.Now));
+            group.Jobs.ForEach(job => _jobs.DecidedUntil(job) = Seconds(context.Now));
             Plan(group, context.Now);
         }
 
@@ -134,11 +137,11 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
         var candidates = roster.Matching(group.Terms.Target);
         foreach (var job in group.Jobs)
         {
-            ref var settledUntil = ref _jobs.SettledUntil(job);
-            if (settledUntil < Seconds(planTime))
+            ref var decidedUntil = ref _jobs.DecidedUntil(job);
+            if (decidedUntil < Seconds(planTime))
             {
-                var since = settledUntil < Seconds(first) ? first : schedule.Next(Time(settledUntil))!.Value;
-                settledUntil = Seconds(planTime);
+                var since = decidedUntil < Seconds(first) ? first : schedule.Next(Time(decidedUntil))!.Value;
+                decidedUntil = Seconds(planTime);
                 HandOn(_jobs.NameOf(job), _jobs.PlanOf(job), candidates, planTime, since);
             }
         }

@@ -4,7 +4,7 @@ namespace Dts.Worker.Fires;
 
 /// <summary>The fires that are not decided yet, and when each is tried next.</summary>
 /// <remarks>
-/// Of each job's schedule one fire is pending, and later ones wait behind it. It keeps its place until it is decided or the time of the
+/// Each schedule has one pending fire; later fires queue behind it. It keeps its place until it is decided or the time of the
 /// next one has come; then the claim of the next one accounts for both. Only a fire whose claim may have been granted (its answer was lost)
 /// stays until that is known. A run out of the queue has a place of its own until it is decided.
 /// </remarks>
@@ -121,8 +121,8 @@ internal sealed class PendingFires(FireContext context)
     }
 
     /// <summary>
-    /// Leaves fires that no worker matched to a worker that has joined. In mode all that worker does not account for fires from before it
-    /// joined, so those that are overdue are recorded as missed now.
+    /// Hands fires without a matching worker over to a worker that has joined. In mode all that worker does not account for fires from
+    /// before it joined, so those that are overdue are recorded as missed now.
     /// </summary>
     public void LeaveTo(string worker, IReadOnlyDictionary<string, string> labels)
     {

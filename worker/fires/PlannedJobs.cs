@@ -26,8 +26,8 @@ internal sealed class PlannedJobs
 
     public JobPlan PlanOf(int job) => new(_jobs[job].Group.Terms, _jobs[job].Revision);
 
-    /// <summary>The job's plan times up to this one are settled: it became a fire, or was there before the job. Unix seconds.</summary>
-    public ref uint SettledUntil(int job) => ref _jobs[job].SettledUntil;
+    /// <summary>The latest plan time of the job that became a fire or is older than the job, in Unix seconds.</summary>
+    public ref uint DecidedUntil(int job) => ref _jobs[job].DecidedUntil;
 
     /// <summary>Adds a job that is not there.</summary>
     public PlanGroup Add(JobName name, JobPlan plan, out int job)
@@ -44,17 +44,17 @@ internal sealed class PlannedJobs
     }
 
     /// <returns>The group that it was in, without any job if it was the last one; null = it was not there.</returns>
-    public PlanGroup? Remove(JobName name, out uint settledUntil)
+    public PlanGroup? Remove(JobName name, out uint decidedUntil)
     {
         var key = BytesOf(name);
         var job = _jobs.Find(key);
         if (job < 0)
         {
-            settledUntil = 0;
+            decidedUntil = 0;
             return null;
         }
 
-        (var group, settledUntil, var place) = (_jobs[job].Group, _jobs[job].SettledUntil, _jobs[job].Place);
+        (var group, decidedUntil, var place) = (_jobs[job].Group, _jobs[job].DecidedUntil, _jobs[job].Place);
         var last = group.Jobs[^1];
         group.Jobs[place] = last;
         _jobs[last].Place = place;
@@ -75,7 +75,7 @@ internal sealed class PlannedJobs
         public PlanGroup Group;
         public long Revision;
         public int Place; // Among the group's jobs.
-        public uint SettledUntil;
+        public uint DecidedUntil;
     }
 }
 

@@ -12,7 +12,7 @@ internal sealed class RequestedRun(JobName name, RunSpec run, long revision) : I
 
     public long Revision { get; } = revision;
 
-    /// <summary>With what its fire was made; null = it was not.</summary>
+    /// <summary>The inputs of its last fire; null = none yet.</summary>
     public Situation? Situation { get; set; }
 
     public TimerWheel<ITimed>.Entry? Timer { get; set; }

@@ -3,14 +3,14 @@ using Dts.Common.Jobs;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>Makes a fire wait for running runs of its job, or end them.</summary>
+/// <summary>Makes a fire wait for its job's runs, or ends those runs.</summary>
 internal sealed class RunsInTheWay(FireContext context, PendingFires pending, Starts starts, FiresInFlight inFlight)
 {
     private static readonly TimeSpan ShortlyBefore = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan TryAgain = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan BetweenRanks = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>In mode all each worker prevents overlap itself.</summary>
+    /// <summary>Whether runs of the job on this worker block the fire: in mode all each worker prevents overlap itself.</summary>
     public bool AreHere(Fire fire) =>
         fire.Plan is { Mode: JobMode.All, Overlap: not Overlap.Allow } && fire.Run.Worker.Length > 0 && inFlight.OfJob(fire.Name).Any();
 

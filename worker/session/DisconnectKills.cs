@@ -5,12 +5,12 @@ using Dts.Worker.Runs;
 namespace Dts.Worker.Sessions;
 
 /// <summary>
-/// While this worker is disconnected from etcd, kills the runs of jobs that say <c>onDisconnect: kill</c>, before another worker may run
-/// them.
+/// Renews at the holder the moment at which runs of jobs with <c>onDisconnect: kill</c> are killed: before another worker may run them.
+/// While this worker is cut off from etcd it renews nothing, and the holder kills them, even without a worker.
 /// </summary>
 /// <remarks>
 /// Another worker may run them once this session no longer holds. The kill begins early enough to be over by then. Its grace period is the
-/// job's, or as much as the time that is left allows.
+/// job's, at most a quarter of <c>sessionTtl</c>.
 /// </remarks>
 internal sealed class DisconnectKills(SessionKeeper sessions, OwnRuns runs, HeldCommands commands, TimeSpan ttl, TimeProvider time)
 {

@@ -92,7 +92,7 @@ internal sealed class Reaper(
         (_reapedAt, _reapedUnder) = (time.GetTimestamp(), session);
     }
 
-    /// <summary>Removes old cursors, and the records whose time to be kept is over.</summary>
+    /// <summary>Removes old cursors and expired records.</summary>
     private async Task SweepAsync(Session session, CancellationToken stop)
     {
         if (time.GetElapsedTime(_sweptAt) < SweepEvery)

@@ -25,7 +25,7 @@ internal sealed class Session
 
     public LeaseId Lease { get; }
 
-    /// <summary>etcd has said that the lease is gone.</summary>
+    /// <summary>The lease is gone, or the registration has been taken, or this worker stops.</summary>
     public bool IsLost => _lost;
 
     /// <summary>How long the session is certain to hold from now on; zero or less = it is in doubt, or lost.</summary>

@@ -22,7 +22,8 @@ internal sealed class Settlement(Keys keys, string workerId)
     private readonly Dictionary<string, DateTimeOffset> _recorded = []; // When this worker recorded an owed ending, by key.
 
     /// <summary>
-    /// Decides about this worker's runs. Those in etcd that it holds move to its present session; the others in etcd end as lost. A run
+    /// Decides about this worker's runs. Those in etcd that it holds move to its present session. The others in etcd end as
+    /// lost, unless their claim is under a minute old and of the present session. A run
     /// that it holds and that etcd no longer has was ended as lost by another worker.
     /// </summary>
     public IReadOnlyList<SettleAction> SettleOwn(OwnRuns read, LeaseId session, DateTimeOffset now)
@@ -84,7 +85,7 @@ internal sealed class Settlement(Keys keys, string workerId)
     public static IReadOnlyList<KeyValue> FindOutlived(IEnumerable<KeyValue> cursors, DateTimeOffset now) =>
         [.. cursors.Where(pair => HasOutlived(pair, now))];
 
-    /// <summary>Where the jobs of these cursors are, if they are there.</summary>
+    /// <summary>The key range that covers the jobs of these cursors.</summary>
     public RangeRequest JobsOf(IReadOnlyList<KeyValue> cursors)
     {
         var byBytes = Comparer<ByteString>.Create((one, other) => one.Span.SequenceCompareTo(other.Span));
@@ -186,6 +187,6 @@ internal sealed class Settlement(Keys keys, string workerId)
         IReadOnlyList<KeyValue> Owed,
         IReadOnlyList<KeyValue> Workers);
 
-    /// <summary>Tables of etcd, read in this order: a job or worker that is new since then only keeps a cursor longer.</summary>
+    /// <summary>Tables of etcd. Cursors are read first, so a job or worker that appears meanwhile only delays a removal.</summary>
     public sealed record CursorTables(IReadOnlyList<KeyValue> Cursors, IReadOnlyList<KeyValue> Jobs, IReadOnlyList<KeyValue> Workers);
 }

@@ -24,7 +24,7 @@ internal sealed class Settler(
     /// <summary>Settles this worker's runs, one call at a time. Does not throw because of etcd: the reaper repeats it.</summary>
     public async Task SettleOwnAsync(Session session)
     {
-        await _turn.WaitAsync(); // A settlement for an old session must not move runs after the new session's has.
+        await _turn.WaitAsync(); // Otherwise a late settlement for an old session could undo the moves to the new one.
         try
         {
             var heldBefore = runs.All.ToList();

@@ -33,7 +33,7 @@ internal sealed class ChangeReader(Keys keys, string workerId, CronZone defaultZ
         var (first, last) = (keys.AllFired + jobs[0].Key[keys.Jobs.Length..], keys.AllFired + jobs[^1].Key[keys.Jobs.Length..]);
         yield return new RangeRequest { Key = Txn.Bytes(first), RangeEnd = Txn.EndOf($"{last}/") };
 
-        // The workers' cursors of job a-b lie before those of job a.
+        // '-' sorts before '/', so fired/a-b/… precedes fired/a/…, which the range above may miss.
         foreach (var stem in jobs.SkipLast(1).Where(job => jobs[^1].Key.StartsWith(job.Key, StringComparison.Ordinal)))
         {
             yield return TableLoader.Under($"{keys.AllFired}{stem.Key[keys.Jobs.Length..]}/");
@@ -58,7 +58,7 @@ internal sealed class ChangeReader(Keys keys, string workerId, CronZone defaultZ
         if (!Keys.TryParseName(change.Key, keys.Jobs, out var parsed))
         {
             log.JobIgnored(
-                Display.Line(change.Key), "its name is none: expected 1 to 200 bytes of UTF-8 without '/' and control characters");
+                Display.Line(change.Key), "it is no job name: expected 1 to 200 bytes of UTF-8 without '/' and control characters");
             return null;
         }
 
@@ -161,6 +161,6 @@ internal sealed class ChangeReader(Keys keys, string workerId, CronZone defaultZ
     }
 
     /// <summary>Where a job's fires stood when this worker started.</summary>
-    /// <param name="Revision">At which the cursor was put.</param>
+    /// <param name="Revision">The revision at which the cursor was put.</param>
     internal readonly record struct FoundCursor(DateTimeOffset PlanTime, long Revision);
 }

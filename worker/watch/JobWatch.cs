@@ -161,7 +161,10 @@ internal sealed class JobWatch(
         _drainsListed.TrySetResult();
     }
 
-    /// <summary>Sends what the changes of a batch mean, many in one event: the loop looks at the time after each event.</summary>
+    /// <summary>
+    /// Sends a batch's events in groups of <see cref="EventsAtOnce"/>. The loop checks the time after each group, so a large batch delays
+    /// no start.
+    /// </summary>
     private async Task SendAsync(ChangeBatch batch, Func<KeyChange, FireEvent?> read)
     {
         foreach (var changes in batch.Changes.Chunk(EventsAtOnce))

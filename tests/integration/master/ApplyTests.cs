@@ -82,7 +82,7 @@ public sealed class ApplyTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task A_circle_that_another_client_closes_meanwhile_is_refused()
+    public async Task A_cycle_that_another_client_closes_meanwhile_is_refused()
     {
         await ApplyAsync(Some.Job("b"));
         var plans = 0;

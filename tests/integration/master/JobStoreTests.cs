@@ -189,21 +189,21 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
         await SaveAsync(Some.Job("b") with { OnFailure = ["c"] });
         await SaveAsync(Some.Job("a") with { Then = ["b"] });
 
-        var circle = await Assert.ThrowsAsync<FormatException>(() => SaveAsync(Some.Job("c") with { Always = ["a"] }));
+        var cycle = await Assert.ThrowsAsync<FormatException>(() => SaveAsync(Some.Job("c") with { Always = ["a"] }));
         var itself = await Assert.ThrowsAsync<FormatException>(() => SaveAsync(Some.Job("d") with { Then = ["d"] }));
 
-        Assert.Equal("then, onFailure or always lead back to the job itself (c > a > b > c); expected no circle", circle.Message);
-        Assert.Equal("then, onFailure or always lead back to the job itself (d > d); expected no circle", itself.Message);
+        Assert.Equal("then, onFailure or always lead back to the job itself (c > a > b > c); expected no cycle", cycle.Message);
+        Assert.Equal("then, onFailure or always lead back to the job itself (d > d); expected no cycle", itself.Message);
     }
 
     [Fact]
-    public async Task A_job_may_be_saved_before_its_dependents_and_the_save_that_closes_a_circle_is_refused()
+    public async Task A_job_may_be_saved_before_its_dependents_and_the_save_that_closes_a_cycle_is_refused()
     {
         await SaveAsync(Some.Job("a") with { Then = ["b"] });
         await SaveAsync(Some.Job("b") with { Then = ["c"] });
 
-        var circle = await Assert.ThrowsAsync<FormatException>(() => SaveAsync(Some.Job("c") with { Always = ["a"] }));
-        Assert.Equal("then, onFailure or always lead back to the job itself (c > a > b > c); expected no circle", circle.Message);
+        var cycle = await Assert.ThrowsAsync<FormatException>(() => SaveAsync(Some.Job("c") with { Always = ["a"] }));
+        Assert.Equal("then, onFailure or always lead back to the job itself (c > a > b > c); expected no cycle", cycle.Message);
 
         await SaveAsync(Some.Job("c"));
         Assert.Equal(["a", "b", "c"], (await _jobs.ListAsync(CancellationToken.None)).Select(job => job.Name));
@@ -229,7 +229,7 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task Of_concurrent_saves_that_would_close_a_circle_one_is_refused()
+    public async Task Of_concurrent_saves_that_would_close_a_cycle_one_is_refused()
     {
         for (var n = 0; n < 30; n++)
         {
@@ -242,7 +242,7 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
-    public async Task A_circle_through_many_jobs_is_found()
+    public async Task A_cycle_through_many_jobs_is_found()
     {
         const int Jobs = 300;
         for (var n = Jobs; n > 1; n--)

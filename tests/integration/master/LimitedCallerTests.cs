@@ -144,18 +144,18 @@ public sealed class LimitedCallerTests(AccessMaster access) : IClassFixture<Acce
     }
 
     [Fact]
-    public async Task A_circle_does_not_name_the_foreign_job_on_its_way()
+    public async Task A_cycle_does_not_name_the_foreign_job_on_its_way()
     {
-        foreach (var (name, team) in new[] { ("circle-a", "pay"), ("circle-b", "pay"), ("circle-foreign", "ops") })
+        foreach (var (name, team) in new[] { ("cycle-a", "pay"), ("cycle-b", "pay"), ("cycle-foreign", "ops") })
         {
             await access.SaveAsync(name, team);
         }
 
-        await ChainAsync("circle-a", "circle-foreign");
-        await ChainAsync("circle-foreign", "circle-b");
-        const string set = """[{"name":"circle-b","command":"true","cronExpr":"@daily","labels":{"team":"pay"},"then":["circle-a"]}]""";
+        await ChainAsync("cycle-a", "cycle-foreign");
+        await ChainAsync("cycle-foreign", "cycle-b");
+        const string set = """[{"name":"cycle-b","command":"true","cronExpr":"@daily","labels":{"team":"pay"},"then":["cycle-a"]}]""";
 
-        var (saved, why) = await access.AskAsync("editor limited", "PATCH", "/api/v1/jobs/circle-b", """{"then":["circle-a"]}""");
+        var (saved, why) = await access.AskAsync("editor limited", "PATCH", "/api/v1/jobs/cycle-b", """{"then":["cycle-a"]}""");
         var (applied, fault) = await access.AskAsync("editor limited", "POST", "/api/v1/apply", set);
 
         Assert.Equal((422, 422), (saved, applied));

@@ -27,7 +27,7 @@ public sealed class JobWatchTests(EtcdServer server) : EtcdTest(server), IClassF
 
         var puts = await ListAsync();
 
-        Assert.Equal(jobs.Select(job => (job.Name, (DateTimeOffset?)Claimed)), puts.Select(put => (put.Name.Value, put.DealtWithUntil)));
+        Assert.Equal(jobs.Select(job => (job.Name, (DateTimeOffset?)Claimed)), puts.Select(put => (put.Name.Value, put.DecidedUntil)));
     }
 
     [Fact]
@@ -41,7 +41,7 @@ public sealed class JobWatchTests(EtcdServer server) : EtcdTest(server), IClassF
         var puts = await ListAsync();
 
         Assert.Equal(12_000, puts.Count);
-        Assert.Equal(["job-00042", "job-11999"], puts.Where(put => put.DealtWithUntil == Claimed).Select(put => put.Name.Value));
+        Assert.Equal(["job-00042", "job-11999"], puts.Where(put => put.DecidedUntil == Claimed).Select(put => put.Name.Value));
     }
 
     private async Task PutAsync(List<Job> jobs)

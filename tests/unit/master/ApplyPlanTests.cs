@@ -80,12 +80,12 @@ public sealed class ApplyPlanTests
     [InlineData("a>b b>a",             "",        "a b")]
     [InlineData("a>a",                 "",        "a")]
     [InlineData("a>b",                 "b>c c>a", "a")]
-    [InlineData("a>b b>",              "b>a",     "")]      // The set opens the circle.
-    [InlineData("x>a",                 "a>b b>a", "")]      // A circle that is there already keeps no other job back.
+    [InlineData("a>b b>",              "b>a",     "")]      // The set opens the cycle.
+    [InlineData("x>a",                 "a>b b>a", "")]      // A cycle that is there already keeps no other job back.
     [InlineData("c>d b>c a>b",         "",        "")]
     [InlineData("a>b,c b>d c>d d>e",   "e>",      "")]
     [InlineData("a>b b>c c>d d>b",     "",        "b c d")]
-    public void A_circle_is_found_in_the_state_that_results(string wanted, string stored, string faults)
+    public void A_cycle_is_found_in_the_state_that_results(string wanted, string stored, string faults)
     {
         var plan = Plan(Jobs(wanted), Jobs(stored));
 
@@ -109,7 +109,7 @@ public sealed class ApplyPlanTests
     }
 
     [Fact]
-    public void A_circle_may_be_as_long_as_there_are_jobs()
+    public void A_cycle_may_be_as_long_as_there_are_jobs()
     {
         var jobs = Enumerable.Range(0, 10_000).Select(n => Some.Job($"j{n}") with { Then = [$"j{(n + 1) % 10_000}"] }).ToArray();
 
@@ -131,7 +131,7 @@ public sealed class ApplyPlanTests
     }
 
     [Fact]
-    public void A_circle_through_such_a_job_is_found()
+    public void A_cycle_through_such_a_job_is_found()
     {
         var stored = Stored([Some.Job("a") with { Then = ["b"] }, Some.Job("b")]) with { Kept = new HashSet<string> { "a" } };
 

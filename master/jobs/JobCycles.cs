@@ -6,10 +6,10 @@ namespace Dts.Master.Jobs;
 /// <summary>Jobs whose dependents lead back to them.</summary>
 /// <param name="Names">All jobs that lead to each other, as far as they were looked at.</param>
 /// <param name="Way">A way from one of them back to it.</param>
-internal sealed record JobCircle(IReadOnlyCollection<string> Names, IReadOnlyList<string> Way)
+internal sealed record JobCycle(IReadOnlyCollection<string> Names, IReadOnlyList<string> Way)
 {
     /// <summary>A way from a job along its dependents back to it; null = there is none.</summary>
-    public static JobCircle? Find(string start, IReadOnlyDictionary<string, Job> jobs)
+    public static JobCycle? Find(string start, IReadOnlyDictionary<string, Job> jobs)
     {
         var cameFrom = new Dictionary<string, string>();
         var next = new Queue<string>([start]);
@@ -26,7 +26,7 @@ internal sealed record JobCircle(IReadOnlyCollection<string> Names, IReadOnlyLis
                     }
 
                     way.Reverse();
-                    return new JobCircle([.. jobs.Keys], way);
+                    return new JobCycle([.. jobs.Keys], way);
                 }
 
                 if (cameFrom.TryAdd(dependent, name))
@@ -42,30 +42,30 @@ internal sealed record JobCircle(IReadOnlyCollection<string> Names, IReadOnlyLis
     /// <param name="shownName">The name of a job as the caller may see it.</param>
     public string Explain(Func<string, string> shownName) =>
         $"then, onFailure or always lead back to the job itself ({Display.Line(string.Join(" > ", Way.Select(shownName)))}); "
-            + "expected no circle";
+            + "expected no cycle";
 }
 
 /// <summary>Finds the cycles of dependents in one pass over jobs and dependents.</summary>
 /// <remarks>Tarjan's strongly connected components, without recursion: a chain may be as long as there are jobs.</remarks>
-internal sealed class JobCircles
+internal sealed class JobCycles
 {
     private readonly IReadOnlyDictionary<string, Job> _jobs;
     private readonly Dictionary<string, Visit> _visits = [];
     private readonly Stack<Visit> _open = new(); // Visited, and not yet in a component.
     private readonly Stack<Visit> _way = new();  // From the start of the search to its present job.
 
-    private JobCircles(IReadOnlyDictionary<string, Job> jobs) => _jobs = jobs;
+    private JobCycles(IReadOnlyDictionary<string, Job> jobs) => _jobs = jobs;
 
-    public static IEnumerable<JobCircle> Find(IReadOnlyDictionary<string, Job> jobs)
+    public static IEnumerable<JobCycle> Find(IReadOnlyDictionary<string, Job> jobs)
     {
-        var circles = new JobCircles(jobs);
-        return jobs.Where(job => job.Value.Dependents.Any()).SelectMany(job => circles.FindFrom(job.Key));
+        var cycles = new JobCycles(jobs);
+        return jobs.Where(job => job.Value.Dependents.Any()).SelectMany(job => cycles.FindFrom(job.Key));
     }
 
     /// <summary>The cycles that a job leads to and that were not found before.</summary>
-    private List<JobCircle> FindFrom(string start)
+    private List<JobCycle> FindFrom(string start)
     {
-        List<JobCircle> found = [];
+        List<JobCycle> found = [];
         if (!_visits.ContainsKey(start))
         {
             Begin(start);
@@ -85,9 +85,9 @@ internal sealed class JobCircles
                 before.Lowest = Math.Min(before.Lowest, visit.Lowest);
             }
 
-            if (visit.Lowest == visit.Number && Close(visit) is { } circle)
+            if (visit.Lowest == visit.Number && Close(visit) is { } cycle)
             {
-                found.Add(circle);
+                found.Add(cycle);
             }
         }
 
@@ -115,7 +115,7 @@ internal sealed class JobCircles
     }
 
     /// <summary>Takes the component that begins with a job from the open ones; null = it is not a cycle.</summary>
-    private JobCircle? Close(Visit first)
+    private JobCycle? Close(Visit first)
     {
         var component = new Dictionary<string, Job>();
         Visit last;
@@ -127,7 +127,7 @@ internal sealed class JobCircles
         }
         while (last != first);
 
-        return JobCircle.Find(first.Name, component);
+        return JobCycle.Find(first.Name, component);
     }
 
     /// <summary>A job that the search has reached.</summary>
