@@ -4,6 +4,7 @@ using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Master.Jobs;
 using Dts.Tests.Support;
+using Dts.Worker.Sessions;
 using Etcdserverpb;
 
 namespace Dts.Tests.Simulation;
@@ -31,6 +32,7 @@ internal static class SimJudge
             .. Judge.FindFaults(new SimExcuses(cluster.Server.Losses).Filter(evidence)),
             .. FindLeft(cluster),
             .. FindUnended(cluster, records, jobs),
+            .. FindUnheard(cluster, records),
             .. cluster.Faults,
         ];
     }
@@ -99,6 +101,12 @@ internal static class SimJudge
             }
         }
     }
+
+    /// <summary>Runs whose worker never learned that its claim was granted. They held up their jobs for a minute.</summary>
+    private static IEnumerable<string> FindUnheard(SimCluster cluster, IEnumerable<RunRecord> records) => cluster.Server.Losses.Count > 0
+        ? []
+        : records.Where(record => record.Err.Contains(Settlement.NeverHeard, StringComparison.Ordinal))
+            .Select(record => $"{record.Id} was claimed by {record.Worker}, which never learned of it");
 
     private static IReadOnlyList<ScheduleChange> ReadChanges(SimCluster cluster, Job job)
     {

@@ -15,7 +15,7 @@ internal abstract record ClaimAnswer
     /// <param name="Revision">The claim's revision: the fencing token.</param>
     public sealed record Mine(KeyValue Job, long Revision, LeaseId Session) : ClaimAnswer;
 
-    /// <summary>A claim whose answer was lost was granted. The job is still to be read.</summary>
+    /// <summary>A claim whose answer was lost was granted. The job has changed since, and is still to be read.</summary>
     public sealed record WasGranted(long Revision, LeaseId Session) : ClaimAnswer;
 
     /// <summary>The request closed the fire without a run, and this worker records its ending.</summary>

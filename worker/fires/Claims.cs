@@ -15,6 +15,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
     private static readonly TimeSpan ShortPause = TimeSpan.FromMilliseconds(20);
 
     private readonly BacklogFinder _backlogs = new(context);
+    private readonly JobReader _jobs = new();
 
     /// <summary>Forgets a fire, unless etcd is asked about it or a claim whose answer was lost may have made it ours.</summary>
     public void Drop(Fire? fire)
@@ -45,6 +46,8 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         queue.Answered(request);
         foreach (var (fire, answer) in request.Fires.Zip(answers))
         {
+            // The lost claim may have had another backlog. The reaper records the endings that it put for that.
+            fire.Backlog = request is FireRequest.Recover ? null : fire.Backlog;
             Handle(fire, answer);
             queue.EndTurn(fire);
         }
@@ -66,7 +69,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
                 queue.ReadJob(fire, granted);
                 break;
             case ClaimAnswer.Closed(var job, var found):
-                RecordOwed(fire, job, found ?? (fire.State as FireState.Asking)?.Closing);
+                context.RecordOwed(fire, job, found ?? (fire.State as FireState.Asking)?.Closing);
                 pending.Forget(fire);
                 break;
             case ClaimAnswer.Failed failed:
@@ -105,9 +108,13 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         {
             Leave(fire);
         }
+        else if (fire.GaveWayAt is not null)
+        {
+            pending.WaitOn(fire);
+        }
         else if (fire.Doubt != Doubt.None && fire.Next is not null)
         {
-            pending.GiveWay(fire); // We did not claim it, and the claim of the next fire accounts for it.
+            pending.GiveWay(fire); // We have not claimed it, and the claim of the next fire accounts for it.
         }
         else
         {
@@ -209,15 +216,14 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
     /// </summary>
     private void Replan(Fire fire, KeyValue pair)
     {
-        JobSchedule? schedule = null;
-        if (JobJson.TryParse(pair.Value.Memory, out var job, out var why)
-            && (why = JobRules.FindUnrunnable(job) ?? "").Length == 0
-            && JobSchedule.TryParse(job, context.DefaultZone, out schedule, out why)
-            && (fire.IsQueued || (job.Enabled && schedule.Has(fire.PlanTime))))
+        var plan = _jobs.TryParse(pair.Value.Memory, out var job, out var why)
+            ? JobPlan.TryOf(job, pair.ModRevision, context.DefaultZone, out why)
+            : null;
+        if (plan is not null && (fire.IsQueued || (!plan.IsPaused && plan.Schedule.Has(fire.PlanTime))))
         {
-            fire.Plan = JobPlan.Of(job, schedule, pair.ModRevision);
+            fire.Plan = plan;
             fire.Backlog = null;
-            fire.Unplanned = fire.IsQueued && !job.Enabled && fire.Run.Trigger != RunSpec.Manual ? "its job is paused" : null;
+            fire.Unplanned = fire.IsQueued && plan.IsPaused && fire.Run.Trigger != RunSpec.Manual ? "its job is paused" : null;
             queue.Claim(fire);
         }
         else if (fire.IsQueued)
@@ -234,19 +240,11 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
 
     private void Start(Fire fire, ClaimAnswer.Mine mine)
     {
-        var job = JobJson.TryParse(mine.Job.Value.Memory, out var parsed, out var error)
+        var job = _jobs.TryParse(mine.Job.Value.Memory, out var parsed, out var error)
             ? parsed
             : throw new InvalidDataException(error); // Its revision was compared, so this is the very text that was planned from.
-        RecordOwed(fire, mine.Job, closing: null);
+        context.RecordOwed(fire, mine.Job, closing: null);
         pending.Leave(fire);
         starts.Claimed(fire, new Run(fire.Name, job, mine.Job.ModRevision, fire.Run, context.Now, mine.Revision, mine.Session));
-    }
-
-    private void RecordOwed(Fire fire, KeyValue? job, OwedEnding? closing)
-    {
-        foreach (var owed in new[] { fire.Backlog?.Missed, closing }.OfType<OwedEnding>())
-        {
-            context.Do(new FireAction.RecordOwed(fire.Name, job, owed));
-        }
     }
 }

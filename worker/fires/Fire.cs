@@ -18,6 +18,9 @@ internal sealed class Fire(JobName name, RunSpec run, JobPlan plan, int rank) : 
 
     public DateTimeOffset PlanTime => Run.PlanTime;
 
+    /// <summary>A job's schedule has one place. A queued run has its own, and so has a fire that has given way.</summary>
+    public (JobName, string) Place => (Name, IsQueued || GaveWayAt is not null ? RunId : "");
+
     public string RunId { get; } = run.Id;
 
     /// <summary>The revision of its key under queue/; 0 = the schedule planned it.</summary>
@@ -58,6 +61,9 @@ internal sealed class Fire(JobName name, RunSpec run, JobPlan plan, int rank) : 
     public Fire? Next { get; set; }
 
     public Doubt Doubt { get; set; }
+
+    /// <summary>When the next fire took its place although a claim of this one may still take effect; null = it did not.</summary>
+    public DateTimeOffset? GaveWayAt { get; set; }
 
     /// <summary>The hindrances that attempts to claim it have met.</summary>
     public Hindrances Met { get; set; }

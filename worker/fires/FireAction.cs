@@ -88,11 +88,13 @@ internal abstract record FireRequest(IReadOnlyList<Fire> Fires, TxnRequest Txn, 
         [
             Found(answer, 0) is { } run && Documents.TryReadInFlight(Fire.RunId, run.Value.Span, out var claimed, out _)
                 && IsOurs(claimed.Worker, claimed.Session)
-                ? new ClaimAnswer.WasGranted(run.CreateRevision, Session)
+                ? Found(answer, 2) is { } job && job.ModRevision < run.CreateRevision
+                    ? new ClaimAnswer.Mine(job, run.CreateRevision, Session)
+                    : new ClaimAnswer.WasGranted(run.CreateRevision, Session)
             : Found(answer, 1) is { } pair && Documents.TryReadOwed(Fire.RunId, pair.Value.Span, out var owed, out _)
                 && IsOurs(owed.Worker, owed.Session)
                 ? new ClaimAnswer.Closed(Found(answer, 2), owed)
-            : new ClaimAnswer.Gone(),
+                : new ClaimAnswer.Gone(),
         ];
 
         public override ClaimAnswer Read(EtcdError error) => new ClaimAnswer.Failed(MayBeDone: true);

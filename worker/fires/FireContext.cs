@@ -1,6 +1,7 @@
 using Dts.Common.Cron;
 using Dts.Common.Jobs;
 using Dts.Worker.Commands;
+using Mvccpb;
 
 namespace Dts.Worker.Fires;
 
@@ -26,7 +27,19 @@ internal sealed class FireContext(string workerId, Keys keys, CronZone defaultZo
 
     public SlotCount Slots { get; } = new(slots);
 
+    /// <summary>Further ahead than any fire is claimed.</summary>
+    public bool IsTooFarAhead(Fire fire) => !fire.IsQueued && fire.PlanTime > Now + ClaimAhead + Fires.StepBack;
+
     public void Do(FireAction action) => _actions.Add(action);
+
+    /// <summary>Has the endings recorded that a claim put: that of the fire itself, if any, and that of its backlog.</summary>
+    public void RecordOwed(Fire fire, KeyValue? job, OwedEnding? closing)
+    {
+        foreach (var owed in new[] { fire.Backlog?.Missed, closing }.OfType<OwedEnding>())
+        {
+            Do(new FireAction.RecordOwed(fire.Name, job, owed));
+        }
+    }
 
     public IReadOnlyList<FireAction> TakeActions()
     {

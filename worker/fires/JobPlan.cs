@@ -28,6 +28,13 @@ internal sealed record JobPlan(JobTerms Terms, long Revision)
 
     public bool IsPaused => Terms.IsPaused;
 
+    /// <returns>Null = the job cannot run.</returns>
+    public static JobPlan? TryOf(Job job, long revision, CronZone zone, out string why)
+    {
+        why = JobRules.FindUnrunnable(job) ?? "";
+        return why.Length == 0 && JobSchedule.TryParse(job, zone, out var schedule, out why) ? Of(job, schedule, revision) : null;
+    }
+
     public static JobPlan Of(Job job, JobSchedule schedule, long revision) => new(
         new JobTerms(
             schedule,

@@ -1,11 +1,12 @@
 using Dts.Common.Jobs;
+using Dts.Worker.Runs;
 
 namespace Dts.Worker.Fires;
 
 /// <summary>The fires that are not decided yet, and when each is tried next.</summary>
 /// <remarks>
 /// Each schedule has one pending fire; later fires queue behind it. It keeps its place until it is decided or the time of the
-/// next one has come; then the claim of the next one accounts for both. Only a fire whose claim may have been granted (its answer was lost)
+/// next one has come; then the claim of the next one accounts for both. A fire whose claim may have been granted (its answer was lost)
 /// stays until that is known. A run out of the queue has a place of its own until it is decided.
 /// </remarks>
 internal sealed class PendingFires(FireContext context)
@@ -23,17 +24,17 @@ internal sealed class PendingFires(FireContext context)
 
     public Fire? FindQueued(JobName name, string runId) => _pending.GetValueOrDefault((name, runId));
 
-    public bool Has(Fire fire) => _pending.GetValueOrDefault(PlaceOf(fire)) == fire;
+    public bool Has(Fire fire) => _pending.GetValueOrDefault(fire.Place) == fire;
 
     public void Add(Fire fire)
     {
-        if (_pending.TryAdd(PlaceOf(fire), fire))
+        if (_pending.TryAdd(fire.Place, fire))
         {
             var first = fire.NobodyMatches ? fire.Deadline : fire.Run.NotBefore - context.ClaimAhead;
             TryAt(fire, (first > context.Now ? first : context.Now) + (RankStep * Math.Min(fire.Rank, LastRank)));
         }
         else if (!fire.IsQueued
-            && _pending[PlaceOf(fire)] is { IsAsked: false, Doubt: Doubt.None } pending
+            && _pending[fire.Place] is { IsAsked: false, Doubt: Doubt.None } pending
             && pending.PlanTime > fire.PlanTime)
         {
             pending.Next = null; // Of a time that will come again: the clock was stepped back.
@@ -42,7 +43,7 @@ internal sealed class PendingFires(FireContext context)
         }
         else if (!fire.IsQueued)
         {
-            Queue(fire, behind: _pending[PlaceOf(fire)]);
+            Queue(fire, behind: _pending[fire.Place]);
         }
     }
 
@@ -64,7 +65,7 @@ internal sealed class PendingFires(FireContext context)
     public void Leave(Fire fire)
     {
         StopWaiting(fire);
-        _pending.Remove(PlaceOf(fire));
+        _pending.Remove(fire.Place);
         if (fire.Next is { } next)
         {
             fire.Next = null;
@@ -113,11 +114,33 @@ internal sealed class PendingFires(FireContext context)
         return due;
     }
 
-    /// <summary>Replaces a fire with the one that waits behind it, whose claim accounts for both.</summary>
+    /// <summary>
+    /// Replaces a fire with the one that waits behind it, whose claim accounts for both. If an earlier claim of it may still take effect,
+    /// the fire stays, beside the schedule's place, until that is known.
+    /// </summary>
     public void GiveWay(Fire fire)
     {
         fire.Next!.OwedSince = fire.OwedSince;
         Forget(fire);
+        if (fire.Doubt != Doubt.None)
+        {
+            fire.GaveWayAt = context.Now;
+            _pending[fire.Place] = fire;
+            WaitOn(fire);
+        }
+    }
+
+    /// <summary>Waits for what becomes of the claim of a fire that has given way.</summary>
+    public void WaitOn(Fire fire)
+    {
+        if (context.Now < fire.GaveWayAt + Run.HeardWithin)
+        {
+            TryIn(fire, RankStep);
+        }
+        else
+        {
+            Forget(fire);
+        }
     }
 
     /// <summary>
@@ -154,7 +177,7 @@ internal sealed class PendingFires(FireContext context)
     /// </summary>
     public bool TryForgetOfTheFuture(Fire fire)
     {
-        if (fire.Doubt != Doubt.None || !IsOfTheFuture(fire))
+        if (fire.Doubt != Doubt.None || !context.IsTooFarAhead(fire))
         {
             return false;
         }
@@ -169,7 +192,7 @@ internal sealed class PendingFires(FireContext context)
     /// </summary>
     public void ForgetOfTheFuture()
     {
-        foreach (var fire in _pending.Values.Where(fire => !fire.IsAsked && IsOfTheFuture(fire)).ToList())
+        foreach (var fire in _pending.Values.Where(fire => !fire.IsAsked && context.IsTooFarAhead(fire)).ToList())
         {
             if (fire is { Doubt: not Doubt.None, State: FireState.Waiting })
             {
@@ -187,9 +210,6 @@ internal sealed class PendingFires(FireContext context)
         var latest = fire.Next is { } next && next.PlanTime < moment ? next.PlanTime : moment;
         fire.State = new FireState.Waiting(context.RingAt(latest, fire), abstention);
     }
-
-    /// <summary>Further ahead than any fire is claimed.</summary>
-    private bool IsOfTheFuture(Fire fire) => !fire.IsQueued && fire.PlanTime > context.Now + context.ClaimAhead + Fires.StepBack;
 
     /// <summary>Later fires wait in a row. One whose successor's time has come is dropped.</summary>
     private void Queue(Fire fire, Fire behind)
@@ -228,7 +248,4 @@ internal sealed class PendingFires(FireContext context)
             fire.State = new FireState.New();
         }
     }
-
-    /// <summary>A job's schedule has one place. A queued run has its own.</summary>
-    private static (JobName, string) PlaceOf(Fire fire) => (fire.Name, fire.IsQueued ? fire.RunId : "");
 }

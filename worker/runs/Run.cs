@@ -15,6 +15,9 @@ internal sealed class Run(
     /// <summary>Why a run is killed that others have declared lost and run again.</summary>
     public const string RunElsewhere = "declared lost while this worker was cut off from etcd, and run again";
 
+    /// <summary>A claim whose answer was lost takes effect within this time, or never.</summary>
+    public static readonly TimeSpan HeardWithin = TimeSpan.FromMinutes(1);
+
     private long _session = session.Value;
     private long _heldAt = fencingToken;
     private long _killRevision;

@@ -14,8 +14,10 @@ namespace Dts.Worker.Sessions;
 /// <remarks>Not thread-safe, except <see cref="SettleOwn"/>.</remarks>
 internal sealed class Settlement(Keys keys, string workerId)
 {
-    private static readonly TimeSpan AnswersComeWithin = TimeSpan.FromMinutes(1);
-    private static readonly TimeSpan RecordsComeWithin = TimeSpan.FromMinutes(2);
+    public const string NeverHeard = "it never heard that its claim was granted";
+
+    private static readonly TimeSpan RecordsComeWithin = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan RecordAgainAfter = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan CursorOutlivesJob = TimeSpan.FromDays(1);
     private const string NoRun = "the key names no run of a job";
 
@@ -115,8 +117,8 @@ internal sealed class Settlement(Keys keys, string workerId)
 
         if (isOfThisSession)
         {
-            return now - claim.Claimed > AnswersComeWithin
-                ? new SettleAction.EndLost(pair, name, claim, "it never heard that its claim was granted")
+            return now - claim.Claimed > Run.HeardWithin
+                ? new SettleAction.EndLost(pair, name, claim, NeverHeard)
                 : null;
         }
 
@@ -141,7 +143,7 @@ internal sealed class Settlement(Keys keys, string workerId)
             : new SettleAction.EndLost(pair, name, claim, "its session has expired");
     }
 
-    /// <summary>The worker that decided an ending records it. The reaper does so if that session is over, or after two minutes.</summary>
+    /// <summary>The worker that decided an ending records it. The reaper does so if that session is over, or after half a minute.</summary>
     private SettleAction? DecideOwed(KeyValue pair, HashSet<string> sessions, DateTimeOffset now)
     {
         if (Keys.TryParseRun(pair.Key.ToStringUtf8(), keys.AllOwed) is not var (name, runId))
@@ -156,7 +158,7 @@ internal sealed class Settlement(Keys keys, string workerId)
 
         var action = new SettleAction.RecordOwed(pair, name, owed);
         var isLeft = !sessions.Contains(owed.Session) || now - owed.Decided > RecordsComeWithin;
-        var isBeingRecorded = _recorded.TryGetValue(action.Key, out var recorded) && (now - recorded).Duration() <= RecordsComeWithin;
+        var isBeingRecorded = _recorded.TryGetValue(action.Key, out var recorded) && (now - recorded).Duration() <= RecordAgainAfter;
         return isLeft && !isBeingRecorded ? action : null;
     }
 

@@ -120,8 +120,8 @@ public sealed class SettlementTests
 
     [Theory]
     // Whether its decider is still there, how many seconds ago it decided, and whether the reaper records the ending.
-    [InlineData(true,  120, false)]
-    [InlineData(true,  121, true)] // It does not know of it: the answer to its request was lost.
+    [InlineData(true,  30,  false)]
+    [InlineData(true,  31,  true)] // It does not know of it: the answer to its request was lost.
     [InlineData(false, 0,   true)]
     public void The_reaper_records_an_ending_that_its_decider_does_not(bool isThere, int age, bool isRecorded)
     {
