@@ -12,7 +12,9 @@ internal static class Tool
         Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../..", path));
 
     /// <summary>Runs a program, which must succeed, and returns its output.</summary>
-    public static async Task<string> RunAsync(string program, params string[] arguments)
+    public static Task<string> RunAsync(string program, params string[] arguments) => RunAsync(Patience.Limit, program, arguments);
+
+    public static async Task<string> RunAsync(TimeSpan limit, string program, params string[] arguments)
     {
         var start = new ProcessStartInfo(program, arguments)
         {
@@ -23,7 +25,7 @@ internal static class Tool
         using var process = Process.Start(start)!;
         var output = process.StandardOutput.ReadToEndAsync();
         var error = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync().WaitAsync(Patience.Limit);
+        await process.WaitForExitAsync().WaitAsync(limit);
         Assert.True(process.ExitCode == 0, $"{program} {string.Join(' ', arguments)}: {await output} {await error}");
         return await output;
     }

@@ -27,7 +27,7 @@ public sealed class Release : IAsyncLifetime
     }
 
     public static Task PackAsync(string folder) =>
-        Tool.RunAsync(Tool.InRepository(".ci/dist"), NativeProcess.Folder, "linux-x64", folder);
+        Tool.RunAsync(Patience.Limit * 4, Tool.InRepository(".ci/dist"), NativeProcess.Folder, "linux-x64", folder); // It packs 70 MB.
 
     public ValueTask DisposeAsync()
     {

@@ -21,6 +21,7 @@ public sealed class ReleaseTests(Release release) : IClassFixture<Release>
         [
             "CHANGELOG.md",
             "LICENSE",
+            "LICENSES/THIRD-PARTY",
             "Makefile",
             "README.md",
             "VERSION",
@@ -130,6 +131,25 @@ public sealed class ReleaseTests(Release release) : IClassFixture<Release>
         Assert.Empty(needs.Values.SelectMany(other => other).Except(known));
         Assert.Contains(needs["dts-master"], other => other.StartsWith("pkg:nuget/MailKit@", StringComparison.Ordinal));
         Assert.DoesNotContain(needs["dts-worker"], other => other.StartsWith("pkg:nuget/MailKit@", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void It_has_the_licence_text_of_everything_that_the_bill_of_materials_names()
+    {
+        var texts = File.ReadAllText(Path.Combine(release.Unpacked, "LICENSES", "THIRD-PARTY"));
+        var heads = Regex.Matches(texts, @"(?m)^={80}\n(?<name>\S+) (?<version>\S+) \((?<licence>\S+)\)\n={80}\n\n(?<first>.+)\n");
+
+        Assert.Equal(
+            ReadBill()["components"]!.AsArray().Select(one => $"{one!["name"]} {one["version"]} {one["licenses"]![0]!["expression"]}"),
+            heads.Select(head => $"{head.Groups["name"]} {head.Groups["version"]} {head.Groups["licence"]}"));
+        Assert.All(heads, head => Assert.Matches("(?i)copyright|licen[sc]e|©|contributors|blessing", head.Groups["first"].Value));
+        Assert.All(
+            Regex.Matches(texts, @"(?m)^The text of (\S+) is at the end\.$").Select(match => match.Groups[1].Value).Distinct(),
+            licence => Assert.Matches($@"\n={{80}}\n{licence}\n={{80}}\n\n\s*\S", texts));
+        Assert.Contains("Permission is hereby granted, free of charge", texts);
+        Assert.Contains("TERMS AND CONDITIONS FOR USE, REPRODUCTION, AND DISTRIBUTION", texts);
+        Assert.Contains("Redistributions in binary form must reproduce the above", texts);
+        Assert.DoesNotContain("\r", texts);
     }
 
     [Fact]
