@@ -16,7 +16,7 @@ internal static class ChaosSettings
 
     private static readonly string[] Chosen = Read("CHAOS_FAULTS", "").Split(' ', StringSplitOptions.RemoveEmptyEntries);
 
-    public static double Minutes { get; } = double.Parse(Read("CHAOS_MINUTES", "3"), CultureInfo.InvariantCulture);
+    public static double Minutes { get; } = double.Parse(Read("CHAOS_MINUTES", "1"), CultureInfo.InvariantCulture);
 
     public static int Seed { get; } = int.Parse(
         Read("CHAOS_SEED", $"{Random.Shared.Next(1000, 10_000)}"), CultureInfo.InvariantCulture);

@@ -9,7 +9,7 @@ namespace Dts.Tests.Cluster.Chaos;
 internal sealed class Nemesis(
     ChaosCluster cluster, IReadOnlyList<Job> jobs, IReadOnlyList<string> faults, Random random, Action<string> say)
 {
-    private const int LongOneIn = 12; // Two in three minutes.
+    private const int LongOneIn = 12; // The sixth is the first: within a minute.
 
     // Some twice: they come twice as often.
     private static readonly string[] Short =
