@@ -5,7 +5,7 @@ namespace Dts.Bench;
 /// <summary>How soon many commands that are due in the same second have all started, beside a C program that starts as many.</summary>
 internal static class BurstFigures
 {
-    private const int Period = 10; // Seconds; the C program runs in the second half.
+    private const int Period = 6; // Seconds; the C program runs in the second half.
 
     public static async Task<Findings> MeasureAsync(Effort effort)
     {

@@ -10,7 +10,7 @@ internal static class ClusterMachine
 {
     public const double TicksPerSecond = 100; // proc(5), USER_HZ
 
-    private const double Calm = 0.2; // of a core, over two seconds
+    private const double Calm = 0.2; // of a core, over a second
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30); // for the whole run
     private static readonly Stopwatch Waited = new();
@@ -30,14 +30,14 @@ internal static class ClusterMachine
     /// <summary>Waits until the processors are idle; if they never are, says so, and the figures are what they are.</summary>
     public static async Task CalmAsync()
     {
-        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(2));
+        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1));
         Waited.Start();
         double busy;
         do
         {
             var before = ReadBusy();
             await timer.WaitForNextTickAsync();
-            busy = (ReadBusy() - before) / 2;
+            busy = ReadBusy() - before;
         }
         while (busy > Calm && Waited.Elapsed < Patience);
 

@@ -24,7 +24,7 @@ internal sealed class LoopStarter(string folder) : IStarter
 
     public string Name => "two shell loops";
 
-    public int AheadMs => 0;
+    public int AheadMs(int atOnce) => 0;
 
     public async Task<Lags> StartAsync(int atOnce, long from, int seconds)
     {

@@ -15,6 +15,8 @@ internal sealed class QuartzStarter : IStarter
 
     public string Name => "Quartz.NET";
 
+    public int AheadMs(int atOnce) => 500;
+
     public static async Task<QuartzStarter> OpenAsync(string folder)
     {
         var scheduler = await QuartzSchedulerBuilder

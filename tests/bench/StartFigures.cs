@@ -21,9 +21,9 @@ internal static class StartFigures
         IStarter[] starters = [dts, loops, quartz, .. timers is null ? Array.Empty<IStarter>() : [timers]];
         var rounds = new Dictionary<(string Starter, int Count), List<Lags>>();
         var cpu = new Dictionary<int, List<double>>();
-        foreach (var starter in starters.Where(_ => !effort.IsSmoke))
+        foreach (var starter in starters.Where(_ => !effort.IsSmoke)) // The first ones pay for what is loaded with them.
         {
-            await starter.StartAsync(counts[^1], await NextWindowAsync(starter, 1), 1); // The first ones pay for what is loaded with them.
+            await starter.StartAsync(counts[^1], await NextWindowAsync(starter.AheadMs(counts[^1]), 1), 1);
         }
 
         for (var round = 0; round < effort.Rounds; round++)
@@ -32,7 +32,7 @@ internal static class StartFigures
             {
                 foreach (var starter in starters)
                 {
-                    var from = await NextWindowAsync(starter, seconds);
+                    var from = await NextWindowAsync(starter.AheadMs(count), seconds);
                     Of(rounds, (starter.Name, count)).Add(await starter.StartAsync(count, from, seconds));
                 }
 
@@ -95,15 +95,15 @@ internal static class StartFigures
     }
 
     /// <summary>Waits until soon before the next plan time from which so many seconds are free of cron.</summary>
-    private static async Task<long> NextWindowAsync(IStarter starter, int seconds)
+    private static async Task<long> NextWindowAsync(int aheadMs, int seconds)
     {
-        var from = ((DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() + starter.AheadMs) / 1000 * 1000) + 1000;
+        var from = ((DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() + aheadMs) / 1000 * 1000) + 1000;
         while (CronDaemon.IsBusy(from, from + (seconds * 1000)))
         {
             from += 1000;
         }
 
-        await ClusterFigures.TimeIs(from - starter.AheadMs - 500);
+        await ClusterFigures.TimeIs(from - aheadMs - 500);
         return from;
     }
 

@@ -8,7 +8,7 @@ internal static class SustainedFigures
 {
     private const double First = 0.75; // Of the bare rate.
     private const double Step = 0.05;
-    private const double StepDown = 0.1;
+    private const double StepDown = 0.2;
     private const double LagMax = 1000;
 
     public static async Task<Findings> MeasureAsync(Effort effort)

@@ -31,7 +31,7 @@ internal sealed class TimerStarter : IStarter
 
     public string Name => "systemd timer";
 
-    public int AheadMs => 5000; // Its process 1 loads and starts each timer.
+    public int AheadMs(int atOnce) => 1000 + (20 * atOnce); // Its process 1 loads and starts each timer.
 
     /// <returns>Null = no host can be booted here; standard error says why.</returns>
     public static async Task<TimerStarter?> TryOpenAsync(string folder)
