@@ -11,7 +11,6 @@ internal readonly record struct WrittenJob(JobDelta Delta, long Revision);
 /// <remarks>Not thread-safe. <see cref="JobSets"/> describes the scheme.</remarks>
 internal sealed class DeltaWriter(EtcdClient etcd, Keys keys, JobStore jobs)
 {
-    private const int JobsInBatch = 24;
     private const int OperationsMax = 120;
     private const int BatchBytesMax = 1 << 20;
     private const int BatchTries = 4;
@@ -32,7 +31,8 @@ internal sealed class DeltaWriter(EtcdClient etcd, Keys keys, JobStore jobs)
         var failures = 0;
         for (var at = 0; at < deltas.Count;)
         {
-            var (txn, count) = Fill(guard, deltas, at, await ReadAsync(deltas.Skip(at).Take(JobsInBatch), cancel));
+            var batch = deltas.Skip(at).Take(JobCalls.JobsInRequest).Select(delta => delta.Name);
+            var (txn, count) = Fill(guard, deltas, at, await jobs.Calls.ReadAsync(batch, cancel));
             if (count == 0 && leavesOut)
             {
                 at++;
@@ -83,16 +83,8 @@ internal sealed class DeltaWriter(EtcdClient etcd, Keys keys, JobStore jobs)
     private void Note(JobDelta delta, long revision) => _written[delta.Name] = new WrittenJob(
         _written.TryGetValue(delta.Name, out var earlier) ? delta.Following(earlier.Delta) : delta, revision);
 
-    private async Task<List<JobInEtcd>> ReadAsync(IEnumerable<JobDelta> deltas, CancellationToken cancel)
-    {
-        var reads = Txn.All([.. deltas.SelectMany(delta => JobInEtcd.ReadsOf(keys, delta.Name)), Txn.List(keys.Workers)]);
-        var answer = await etcd.TxnAsync(reads, repeatable: true, cancel);
-        var found = answer.Responses.Select(response => response.ResponseRange.Kvs).ToList();
-        return [.. found[..^1].Chunk(JobInEtcd.ReadCount).Select(ofJob => jobs.Read(ofJob, found[^1]))];
-    }
-
     /// <summary>A transaction with as many deltas as it takes; none = the first job is not the one that the plan started from.</summary>
-    private (TxnRequest Txn, int Count) Fill(long? guard, List<JobDelta> deltas, int at, List<JobInEtcd> found)
+    private (TxnRequest Txn, int Count) Fill(long? guard, List<JobDelta> deltas, int at, IReadOnlyList<JobInEtcd> found)
     {
         var txn = new TxnRequest();
         if (guard is { } revision)

@@ -18,6 +18,8 @@ internal sealed class JobStore(
 
     private readonly JobDependents _dependents = new(etcd, keys);
 
+    public JobCalls Calls { get; } = new(etcd, keys, foreign);
+
     /// <summary>Requests to run jobs, and to end their runs.</summary>
     public JobRuns Runs { get; } = new(etcd, keys, time, foreign);
 
@@ -104,44 +106,11 @@ internal sealed class JobStore(
     public async Task<Job?> DeleteAsync(JobName name, CancellationToken cancel) =>
         (await ChangeAsync(name, _ => null, cancel))?.Former;
 
-    /// <summary>Null = the value is not a job; the log names it.</summary>
-    public Job? Parse(KeyValue pair)
-    {
-        if (!JobJson.TryParse(pair.Value.Memory, out var job, out var why))
-        {
-            foreign.Report(pair, why);
-        }
-
-        return job;
-    }
+    /// <inheritdoc cref="JobCalls.Parse"/>
+    public Job? Parse(KeyValue pair) => Calls.Parse(pair);
 
     /// <summary>Starts a transaction that changes jobs, in the name of the present request.</summary>
     public JobTxn StartChange() => new(keys, defaultZone, Rights.Author, time.GetUtcNow());
-
-    /// <param name="found">The answers to <see cref="JobInEtcd.ReadsOf"/>.</param>
-    public JobInEtcd Read(IReadOnlyList<IReadOnlyList<KeyValue>> found, IReadOnlyList<KeyValue> workers)
-    {
-        var (job, history) = (One(found[0]), One(found[3]));
-        return new JobInEtcd(
-            job, job is null ? null : Parse(job), One(found[1]), found[2], history, ParseChanges(history), found[4], workers);
-
-        static KeyValue? One(IReadOnlyList<KeyValue> pairs) => pairs.Count > 0 ? pairs[0] : null;
-    }
-
-    private IReadOnlyList<ScheduleChange> ParseChanges(KeyValue? pair)
-    {
-        if (pair is null)
-        {
-            return [];
-        }
-
-        if (!Documents.TryReadHistory(pair.Value.Span, out var changes, out var why))
-        {
-            foreign.Report(pair, why);
-        }
-
-        return changes ?? [];
-    }
 
     /// <summary>
     /// Replaces a job in one transaction with all that the change means for its schedule (<see cref="JobTxn"/>). A save that changes
@@ -162,10 +131,7 @@ internal sealed class JobStore(
     {
         for (var attempt = 1; attempt <= Tries; attempt++)
         {
-            var reads = Txn.All([.. JobInEtcd.ReadsOf(keys, name), Txn.List(keys.Workers)]);
-            var state = await etcd.TxnAsync(reads, repeatable: true, cancel);
-            var found = state.Responses.Select(response => response.ResponseRange.Kvs).ToList();
-            var former = Read(found, found[^1]);
+            var former = await Calls.ReadAsync(name, cancel);
             if ((onlyAt is { } revision && revision != former.Revision) || (mustBeReadable && former.Job is null))
             {
                 return null;
@@ -181,17 +147,16 @@ internal sealed class JobStore(
             await CheckRightsAsync(allowed, name, former, next, cancel);
             var txn = new TxnRequest();
             StartChange().Add(txn, name, former, next);
-            txn.Compare.AddRange(checksDependents && next is not null ? await _dependents.CheckAsync(next, Parse, allowed, cancel) : []);
+            var others = checksDependents && next is not null ? await _dependents.CheckAsync(next, Parse, allowed, cancel) : [];
             if (isTrial || JobTxn.ChangesNothing(former, next))
             {
                 return new JobChange(former.Job, next, former.Revision);
             }
 
-            var answer = await etcd.TxnAsync(txn, cancel: cancel);
-            if (answer.Succeeded)
+            if (await Calls.WriteAsync(name, txn, others, cancel) is { } written)
             {
                 allowed.Noted?.Invoke(name, former.Job, next);
-                return new JobChange(former.Job, next, answer.Header.Revision);
+                return new JobChange(former.Job, next, written);
             }
         }
 

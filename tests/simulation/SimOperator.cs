@@ -141,7 +141,7 @@ internal sealed class SimOperator(SimWorld world, SimCluster cluster)
         },
         _ => { });
 
-    /// <summary>As <see cref="JobStore.Read"/> does.</summary>
+    /// <summary>As <see cref="JobCalls"/> does.</summary>
     private static JobInEtcd Read(IReadOnlyList<IReadOnlyList<KeyValue>> found)
     {
         var (pair, history) = (One(found[0]), One(found[3]));

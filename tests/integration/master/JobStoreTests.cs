@@ -332,6 +332,27 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
+    public async Task Saves_at_once_share_requests_and_each_has_its_own_answer()
+    {
+        await SaveAsync(Some.Job());
+        var read = await _jobs.FindStoredAsync(Hello, CancellationToken.None);
+        var before = (await Etcd.PutAsync($"{Keys.Jobs}x", "x")).Header.Revision;
+
+        var replaced = Task.WhenAll(Enumerable.Range(0, 5).Select(n => _jobs.ReplaceAsync(
+            Hello, read.Revision, Some.Job() with { Command = $"{n}" }, isTrial: false, CancellationToken.None)));
+        var saved = Task.WhenAll(Enumerable.Range(0, 60).Select(n => SaveAsync(Some.Job($"job-{n}") with { Command = $"{n}" })));
+        var refused = Assert.ThrowsAsync<FormatException>(() => SaveAsync(Some.Job("over", "0 0 0 1 1 * 2020")));
+
+        Assert.All(await saved, Assert.Null);
+        await refused;
+        var winner = Assert.Single((await replaced).OfType<JobChange>());
+        Assert.Equal(winner.Next!.Command, (await _jobs.FindAsync(Hello, CancellationToken.None))!.Command);
+        var all = (await _jobs.ListAsync(CancellationToken.None)).Where(job => job.Name != Hello.Value);
+        Assert.Equal(Enumerable.Range(0, 60).Select(n => $"{n}").Order(), all.Select(job => job.Command).Order());
+        Assert.InRange((await Etcd.PutAsync($"{Keys.Jobs}x", "x")).Header.Revision - before, 2, 20); // etcd counts requests that write.
+    }
+
+    [Fact]
     public async Task Saves_at_once_and_a_cursor_that_is_claimed_all_the_while_leave_neither_lost()
     {
         await SaveAsync(Some.Job());
