@@ -1,6 +1,7 @@
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
+using Etcdserverpb;
 using Mvccpb;
 
 namespace Dts.Master.Versions;
@@ -19,6 +20,7 @@ internal sealed class VersionMover(
     public const int WaitingMax = 10_000;
 
     private const int ReadAtOnce = 16;
+    private const int DeletedAtOnce = 100; // etcd accepts 128 operations in a transaction.
     private const int FailuresMax = 3; // After so many in a row the store counts as away.
     private static readonly TimeSpan LooksEvery = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan TriesAgainAfter = TimeSpan.FromSeconds(30);
@@ -105,6 +107,7 @@ internal sealed class VersionMover(
         var latest = new Dictionary<string, JobVersion>();
         foreach (var keys in all.Chunk(ReadAtOnce))
         {
+            List<KeyValue> moved = [];
             foreach (var (key, saved) in await waiting.ReadAsync(await waiting.LoadAsync(keys, cancel), cancel))
             {
                 try
@@ -117,7 +120,7 @@ internal sealed class VersionMover(
                     }
 
                     await store.WriteAsync(version, cancel).WaitAsync(cancel);
-                    await DeleteAsync(key, cancel);
+                    moved.Add(key);
                     failures = 0;
                 }
                 catch (LogStoreException refused)
@@ -125,9 +128,15 @@ internal sealed class VersionMover(
                     failure = refused; // It may be this version alone.
                     if (++failures == FailuresMax)
                     {
-                        throw;
+                        break;
                     }
                 }
+            }
+
+            await DeleteAsync(moved, cancel);
+            if (failures == FailuresMax)
+            {
+                break;
             }
         }
 
@@ -181,9 +190,9 @@ internal sealed class VersionMover(
             log.VersionsDropped(over.Count, WaitingMax, waitingBytesMax);
         }
 
-        foreach (var key in over)
+        foreach (var keys in over.Chunk(DeletedAtOnce))
         {
-            await DeleteAsync(key, cancel);
+            await DeleteAsync(keys, cancel);
         }
     }
 
@@ -207,9 +216,18 @@ internal sealed class VersionMover(
         }
     }
 
-    private async Task DeleteAsync(KeyValue pair, CancellationToken cancel)
+    /// <summary>Deletes keys that are as they were read, with one request: a delete costs etcd as much as a save.</summary>
+    private async Task DeleteAsync(IReadOnlyCollection<KeyValue> pairs, CancellationToken cancel)
     {
-        var key = pair.Key.ToStringUtf8();
-        await etcd.TxnAsync(Txn.If(Txn.Unchanged(key, pair.ModRevision)).Then(Txn.Delete(key)), cancel: cancel);
+        if (pairs.Count > 0)
+        {
+            await etcd.TxnAsync(Txn.All(pairs.Select(Delete)), cancel: cancel);
+        }
+
+        static RequestOp Delete(KeyValue pair)
+        {
+            var key = pair.Key.ToStringUtf8();
+            return Txn.Nested(Txn.If(Txn.Unchanged(key, pair.ModRevision)).Then(Txn.Delete(key)));
+        }
     }
 }
