@@ -19,6 +19,8 @@ internal static class SaveFigures
     public static async Task<Findings> MeasureAsync(Effort effort)
     {
         using var host = await ClusterHost.StartAsync();
+        var (worker, _) = await host.StartWorkerAsync("w1");
+        host.End(worker); // It has made the log's file, which the versions move to.
         await host.StartMasterAsync();
         using var etcd = host.ConnectEtcd();
         using var http = new HttpClient { BaseAddress = host.Address };
