@@ -68,6 +68,8 @@ internal sealed record JobMember(string Name, string Expected, Func<Job, string,
         new("alert", "an object {channel, on, after, slowFactor, noSuccessSeconds, quietSeconds}"),
     ];
 
+    public static IReadOnlyList<JobMember> NameAndCommand { get; } = [.. All.Take(2)];
+
     public static JobMember? Find(string name) => All.FirstOrDefault(member => member.Name == name);
 
     public static string? OutOfRange(string field, double value, double min, double max) => value >= min && value <= max

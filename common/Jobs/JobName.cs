@@ -46,7 +46,8 @@ public readonly record struct JobName
             return $"name \"{Display.Line(text)}\" has a '/'; expected any letters without '/'";
         }
 
-        if (text.EnumerateRunes().Any(Display.IsHidden))
+        var isPlain = !text.AsSpan().ContainsAnyExceptInRange(' ', '~'); // As most names are, and that is quickly seen.
+        if (!isPlain && text.EnumerateRunes().Any(Display.IsHidden))
         {
             return $"name \"{Display.Line(text)}\" has a hidden character; expected printable text";
         }

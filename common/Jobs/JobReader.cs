@@ -15,12 +15,26 @@ public sealed class JobReader
 
     private const int KindBytesMax = 4096;
 
-    private readonly Dictionary<int, (byte[] After, Job Job)> _kinds = []; // By the hash of what follows the command.
+    private readonly Dictionary<int, (byte[] After, Job Job, bool IsSound)> _kinds = []; // By the hash of what follows the command.
 
     /// <inheritdoc cref="JobJson.TryParse"/>
-    public bool TryParse(ReadOnlyMemory<byte> utf8, [NotNullWhen(true)] out Job? job, out string error)
+    /// <param name="unrunnable">Why a job that can be read cannot run, see <see cref="JobRules.FindUnrunnable"/>; empty = it can.</param>
+    public bool TryParse(ReadOnlyMemory<byte> utf8, [NotNullWhen(true)] out Job? job, out string error, out string unrunnable)
     {
-        error = "";
+        unrunnable = "";
+        if (!TryRead(utf8, out job, out error, out var isSound))
+        {
+            return false;
+        }
+
+        unrunnable = JobRules.FindUnrunnable(job, isSound) ?? "";
+        return true;
+    }
+
+    /// <param name="isSound">All members but name and command are known to be right.</param>
+    private bool TryRead(ReadOnlyMemory<byte> utf8, [NotNullWhen(true)] out Job? job, out string error, out bool isSound)
+    {
+        (error, isSound) = ("", false);
         var rest = utf8.Span;
         if (!TryTake(ref rest, "{\"name\":\""u8, out var name) || !TryTake(ref rest, "\",\"command\":\""u8, out var command))
         {
@@ -32,6 +46,7 @@ public sealed class JobReader
         var kind = hash.ToHashCode();
         if (_kinds.TryGetValue(kind, out var known) && rest.SequenceEqual(known.After))
         {
+            isSound = known.IsSound;
             job = known.Job with { Name = Encoding.UTF8.GetString(name), Command = Encoding.UTF8.GetString(command) };
             return true;
         }
@@ -43,7 +58,7 @@ public sealed class JobReader
                 _kinds.Clear();
             }
 
-            _kinds[kind] = (rest.ToArray(), job with { Name = "", Command = "" });
+            _kinds[kind] = (rest.ToArray(), job with { Name = "", Command = "" }, JobRules.FindUnrunnable(job) is null);
         }
 
         return job is not null;

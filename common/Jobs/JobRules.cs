@@ -18,11 +18,12 @@ public static class JobRules
     private const int DependentsMax = 20; // They are put in one transaction with the end of the run.
 
     /// <summary>Why a job in etcd cannot run here, apart from its schedule; null = it can.</summary>
-    public static string? FindUnrunnable(Job job)
+    /// <param name="restIsSound">All members but name and command are known to be right.</param>
+    public static string? FindUnrunnable(Job job, bool restIsSound = false)
     {
-        foreach (var (name, _, findFault) in JobMember.All)
+        foreach (var member in restIsSound ? JobMember.NameAndCommand : JobMember.All)
         {
-            if (findFault?.Invoke(job, name) is { } fault)
+            if (member.FindFault?.Invoke(job, member.Name) is { } fault)
             {
                 return fault;
             }

@@ -54,15 +54,13 @@ internal sealed class JobTable(CronZone defaultZone)
         }
 
         var entry = _sorted[index];
-        if (!_reader.TryParse(value, out var job, out var why))
+        if (!_reader.TryParse(value, out var job, out var why, out var unrunnable))
         {
             entry.TakeUnreadable(why);
             return isNew;
         }
 
-        var broken = job.Name != name.Value
-            ? "its name differs from its key; save it again"
-            : JobRules.FindUnrunnable(job) ?? "";
+        var broken = job.Name != name.Value ? "its name differs from its key; save it again" : unrunnable;
         entry.Take(job, TimingOf(job, ref broken), broken, ShareLabels(job.Labels), Share(job.User));
         return isNew;
     }

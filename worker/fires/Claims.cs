@@ -216,7 +216,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
     /// </summary>
     private void Replan(Fire fire, KeyValue pair)
     {
-        var plan = _jobs.TryParse(pair.Value.Memory, out var job, out var why)
+        var plan = _jobs.TryParse(pair.Value.Memory, out var job, out var why, out _)
             ? JobPlan.TryOf(job, pair.ModRevision, context.DefaultZone, out why)
             : null;
         if (plan is not null && (fire.IsQueued || (!plan.IsPaused && plan.Schedule.Has(fire.PlanTime))))
@@ -240,7 +240,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
 
     private void Start(Fire fire, ClaimAnswer.Mine mine)
     {
-        var job = _jobs.TryParse(mine.Job.Value.Memory, out var parsed, out var error)
+        var job = _jobs.TryParse(mine.Job.Value.Memory, out var parsed, out var error, out _)
             ? parsed
             : throw new InvalidDataException(error); // Its revision was compared, so this is the very text that was planned from.
         context.RecordOwed(fire, mine.Job, closing: null);

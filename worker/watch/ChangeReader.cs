@@ -121,16 +121,17 @@ internal sealed class ChangeReader(Keys keys, string workerId, CronZone defaultZ
     public FireEvent.Drained ReadDrain(KeyChange change) => new(change.Key[keys.AllDrained.Length..], change is KeyChange.Put);
 
     private JobPlan? ReadPlan(JobName name, KeyChange.Put put, out string why) =>
-        _jobs.TryParse(put.Value.Memory, out var job, out why) && TryMakeRunnable(name, job, out var schedule, out why)
+        _jobs.TryParse(put.Value.Memory, out var job, out why, out var unrunnable)
+        && TryMakeRunnable(name, job, unrunnable, out var schedule, out why)
             ? JobPlan.Of(job, schedule, put.ModRevision)
             : null;
 
-    private bool TryMakeRunnable(JobName name, Job job, [NotNullWhen(true)] out JobSchedule? schedule, out string why)
+    private bool TryMakeRunnable(JobName name, Job job, string unrunnable, [NotNullWhen(true)] out JobSchedule? schedule, out string why)
     {
         schedule = null;
         why = job.Name != name.Value
             ? $"its name says \"{Display.Line(job.Name)}\", its key says otherwise; expected the same"
-            : JobRules.FindUnrunnable(job) ?? "";
+            : unrunnable;
         return why.Length == 0 && TryReadSchedule(job, out schedule, out why);
     }
 

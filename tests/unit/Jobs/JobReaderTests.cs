@@ -39,22 +39,25 @@ public sealed class JobReaderTests
     [InlineData("""{"name":"§","command":"§","cronExpr":"@daily"} more""")]
     [InlineData("""{"name":"§","command":"§","cronExpr":"@daily\ud800"}""")]
     [InlineData("""{ "name":"§", "command":"§", "cronExpr":"@daily" }""")]
+    [InlineData("""{"name":"§/","command":"§","cronExpr":"@daily"}""")]
+    [InlineData("""{"name":"§","command":"§","cronExpr":"@daily","startDeadlineSeconds":0}""")]
     [InlineData("""{"name":"§\"","command":"a \\ § b","cronExpr":"@daily"}""")]
     [InlineData("{\"name\":\"§\",\"command\":\"a \u0001 § b\",\"cronExpr\":\"@daily\"}")]
     [InlineData("null")]
     [InlineData("")]
     public void A_job_is_read_as_if_it_came_alone(string json)
     {
-        foreach (var text in new[] { "a", "last", "x", "b", "null" })
+        foreach (var text in new[] { "a", "last", "x", "b", "null", "", "a/b" })
         {
             var utf8 = Encoding.UTF8.GetBytes(json.Replace("§", text, StringComparison.Ordinal));
 
             var isJob = JobJson.TryParse(utf8, out var alone, out var error);
 
-            Assert.Equal(isJob, _reader.TryParse(utf8, out var job, out var found));
+            Assert.Equal(isJob, _reader.TryParse(utf8, out var job, out var found, out var unrunnable));
             Assert.Equal((error, alone is null ? "" : JobJson.ToJson(alone)), (found, job is null ? "" : JobJson.ToJson(job)));
+            Assert.Equal(alone is null ? "" : JobRules.FindUnrunnable(alone) ?? "", unrunnable);
         }
     }
 
-    private Job? Read(string json) => _reader.TryParse(Encoding.UTF8.GetBytes(json), out var job, out _) ? job : null;
+    private Job? Read(string json) => _reader.TryParse(Encoding.UTF8.GetBytes(json), out var job, out _, out _) ? job : null;
 }
