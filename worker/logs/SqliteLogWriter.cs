@@ -14,20 +14,16 @@ internal sealed class SqliteLogWriter : SqliteLog, ILogWriter
     private const int Constraint = 19;
     private const int Mismatch = 20;
 
-    private const string Upsert = """
+    private const string Insert = """
         insert into log (_id, jobName, status, startTime, planTime, missedSince, expireAt, record)
-        values ($id, $job, $status, $start, $plan, $since, $expire, cast($record as text))
-        on conflict (_id) do update set
-            status = excluded.status, startTime = excluded.startTime, expireAt = excluded.expireAt, record = excluded.record
-        where excluded.status <> 'lost'
+        values ($id, $job, $status, $start, $plan, $since, $expire, cast($record as text)) on conflict (_id) do nothing
         """;
 
-    private const string Count =
-        "insert into stats (jobName, day, key, n) values ($job, $day, $key, $n) on conflict (jobName, day, "
-            + "key) do update set n = n + excluded.n";
-    private const string CountMost =
-        "insert into stats (jobName, day, key, n) values ($job, $day, $key, $n) on conflict (jobName, day, key) do update set n = max(n, "
-            + "excluded.n)";
+    private const int CountsOfRun = 4; // Status, duration, longest duration, lag.
+
+    private const string Replace = """
+        update log set status = $status, startTime = $start, expireAt = $expire, record = cast($record as text) where _id = $id
+        """;
 
     private readonly SqliteWriter _file;
 
@@ -41,28 +37,23 @@ internal sealed class SqliteLogWriter : SqliteLog, ILogWriter
         List<Refused<RunRecord>> refused = [];
         using var json = new MemoryStream();
         using var writer = LogsJson.WriteTo(json);
-        using var find = Prepare(connection, "select record from log where _id = $id", "$id");
-        using var upsert = Prepare(connection, Upsert, "$id", "$job", "$status", "$start", "$plan", "$since", "$expire", "$record");
+        using var insert = Prepare(connection, Insert, "$id", "$job", "$status", "$start", "$plan", "$since", "$expire", "$record");
         foreach (var record in records)
         {
-            find.Parameters[0].Value = record.Id;
-            var former = find.ExecuteScalar() is string found ? Parse(found) : null;
-            if (former is not null && record.Status == RunStatus.Lost)
-            {
-                continue;
-            }
-
-            if (!TryExecute(upsert, record, refused, [
+            if (TryExecute(insert, record, refused, [
                 record.Id, record.JobName, record.Status.Word(), record.StartTime, record.PlanTime, record.MissedSince,
-                record.ExpireAt.ToUnixTimeMilliseconds(), ToJson(record)]))
+                record.ExpireAt.ToUnixTimeMilliseconds(), ToJson(record)]) is not { } rows)
             {
                 continue;
             }
 
-            counts.Add(record);
-            if (former is not null)
+            if (rows > 0)
             {
-                counts.Subtract(former);
+                counts.Add(record);
+            }
+            else if (record.Status != RunStatus.Lost)
+            {
+                ReplaceFormer(connection, record, ToJson(record), refused, counts);
             }
         }
 
@@ -118,8 +109,29 @@ internal sealed class SqliteLogWriter : SqliteLog, ILogWriter
         base.Dispose();
     }
 
-    /// <summary>Executes a statement that writes a value; false = SQLite refuses the value.</summary>
-    private static bool TryExecute<T>(SqliteCommand command, T what, List<Refused<T>> refused, object[] values)
+    /// <summary>The record takes the place of another of the same run.</summary>
+    private static void ReplaceFormer(
+        SqliteConnection connection, RunRecord record, byte[] json, List<Refused<RunRecord>> refused, DayCounts counts)
+    {
+        using var find = Prepare(connection, "select record from log where _id = $id", "$id");
+        find.Parameters[0].Value = record.Id;
+        var former = find.ExecuteScalar() is string found ? Parse(found) : null;
+        using var replace = Prepare(connection, Replace, "$id", "$status", "$start", "$expire", "$record");
+        if (TryExecute(replace, record, refused, [
+            record.Id, record.Status.Word(), record.StartTime, record.ExpireAt.ToUnixTimeMilliseconds(), json]) is null)
+        {
+            return;
+        }
+
+        counts.Add(record);
+        if (former is not null)
+        {
+            counts.Subtract(former);
+        }
+    }
+
+    /// <summary>Executes a statement that writes a value. Returns the number of rows written; null = SQLite refuses the value.</summary>
+    private static int? TryExecute<T>(SqliteCommand command, T what, List<Refused<T>> refused, object[] values)
     {
         for (var i = 0; i < values.Length; i++)
         {
@@ -128,33 +140,48 @@ internal sealed class SqliteLogWriter : SqliteLog, ILogWriter
 
         try
         {
-            command.ExecuteNonQuery();
-            return true;
+            return command.ExecuteNonQuery();
         }
         catch (SqliteException failure) when (failure.SqliteErrorCode is TooBig or Constraint or Mismatch)
         {
             refused.Add(new Refused<T>(what, failure.Message));
-            return false;
+            return null;
         }
     }
 
     private static void WriteCounts(SqliteConnection connection, DayCounts counts)
     {
-        using var add = Prepare(connection, Count, "$job", "$day", "$key", "$n");
-        using var most = Prepare(connection, CountMost, "$job", "$day", "$key", "$n");
+        using var one = PrepareCounts(connection, 1);
+        using var some = PrepareCounts(connection, CountsOfRun);
         foreach (var (job, day, sums) in counts.InOrder)
         {
-            foreach (var (key, count) in sums.Where(sum => sum.Value != 0))
+            var rest = sums.Where(sum => sum.Value != 0).ToList();
+            foreach (var rows in rest.Chunk(rest.Count % CountsOfRun == 0 ? CountsOfRun : 1))
             {
-                var command = key == DayKeys.Longest ? most : add;
-                (
-                    command.Parameters[0].Value,
-                    command.Parameters[1].Value,
-                    command.Parameters[2].Value,
-                    command.Parameters[3].Value) = (job, DayKeys.TextOf(day), key, count);
+                var command = rows.Length == 1 ? one : some;
+                (command.Parameters[0].Value, command.Parameters[1].Value) = (job, DayKeys.TextOf(day));
+                for (var n = 0; n < rows.Length; n++)
+                {
+                    (command.Parameters[2 + (2 * n)].Value, command.Parameters[3 + (2 * n)].Value) = (rows[n].Key, rows[n].Value);
+                }
+
                 command.ExecuteNonQuery();
             }
         }
+    }
+
+    /// <summary>A statement that adds some counts to those of a day.</summary>
+    private static SqliteCommand PrepareCounts(SqliteConnection connection, int count)
+    {
+        var rows = Enumerable.Range(0, count).ToList();
+        return Prepare(
+            connection,
+            $"""
+            insert into stats (jobName, day, key, n) values {string.Join(", ", rows.Select(n => $"($job, $day, $key{n}, $n{n})"))}
+            on conflict (jobName, day, key) do update set
+                n = case key when '{DayKeys.Longest}' then max(n, excluded.n) else n + excluded.n end
+            """,
+            ["$job", "$day", .. rows.SelectMany(n => (string[])[$"$key{n}", $"$n{n}"])]);
     }
 
     private static SqliteCommand Prepare(SqliteConnection connection, string sql, params string[] parameters)
