@@ -41,7 +41,7 @@ public sealed class Screenshots(ConsoleBrowser browser) : IClassFixture<ConsoleB
         ("job-json", $"/jobs/{JobWithPast.Name}/json", null),
         ("job-hostile", $"/jobs/{Uri.EscapeDataString(SomeDay.HostileName)}/edit", null),
         ("job-long-name", $"/jobs/{Uri.EscapeDataString(SomeDay.LongName)}", null),
-        ("run-failed", "/runs", async tab =>
+        ("run-failed", "/runs?filter=ending:failed", async tab =>
         {
             await tab["tbody .s-failed"].First.ClickAsync();
             await tab.Page.WaitForSelectorAsync(".out .ln");
