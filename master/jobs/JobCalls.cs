@@ -9,7 +9,7 @@ namespace Dts.Master.Jobs;
 /// <summary>Reads jobs from etcd and writes their changes. What several requests want at a time goes in one call.</summary>
 /// <remarks>
 /// Thread-safe. etcd evaluates all comparisons of a request against the state before it, and puts no key twice. So one request never has
-/// two changes of one job, and a change with conditions on other jobs goes alone: two could make a circle of dependents.
+/// two changes of one job, and a change with conditions on other jobs goes alone: two could make a cycle of dependents.
 /// </remarks>
 internal sealed class JobCalls
 {
