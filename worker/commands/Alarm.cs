@@ -40,7 +40,7 @@ internal sealed class Alarm : IDisposable
             _testClock.Stepped += NoticeStep;
         }
 
-        Set(null);
+        Arm(_dueMs);
         _thread = new Thread(Run) { IsBackground = true, Name = "dts-alarm" };
         _thread.Start();
     }
@@ -53,10 +53,10 @@ internal sealed class Alarm : IDisposable
     {
         lock (_lock)
         {
-            if (!_ended)
+            var dueMs = Math.Min(unixMs ?? NeverMs, NeverMs);
+            if (!_ended && dueMs != _dueMs) // The fire loop sets it after every event, nearly always to the same time.
             {
-                _dueMs = Math.Min(unixMs ?? NeverMs, NeverMs);
-                Arm(_dueMs);
+                Arm(_dueMs = dueMs);
             }
         }
     }

@@ -11,6 +11,7 @@ internal sealed class FireInbox
         new BoundedChannelOptions(1024) { AllowSynchronousContinuations = true, SingleReader = true });
 
     private readonly ConcurrentQueue<FireEvent> _posted = new();
+    private int _isWoken; // 1 = the loop looks at the time and at what was posted, and has not begun to.
 
     /// <summary>For events that can wait until there is room.</summary>
     public ChannelWriter<FireEvent> Writer => _channel.Writer;
@@ -25,9 +26,20 @@ internal sealed class FireInbox
     }
 
     /// <summary>Makes the loop look at the time. If the channel is full, the loop will do so anyway.</summary>
-    public void Wake() => _channel.Writer.TryWrite(new FireEvent.Tick());
+    public void Wake()
+    {
+        if (Interlocked.Exchange(ref _isWoken, 1) == 0)
+        {
+            _channel.Writer.TryWrite(new FireEvent.Tick());
+        }
+    }
 
-    public bool TryTakePosted([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out FireEvent? posted) => _posted.TryDequeue(out posted);
+    /// <summary>For the loop, after each event of the channel, until it returns false.</summary>
+    public bool TryTakePosted([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out FireEvent? posted)
+    {
+        Interlocked.Exchange(ref _isWoken, 0); // Before the look: what is posted from here on wakes the loop again.
+        return _posted.TryDequeue(out posted);
+    }
 
     /// <returns>False = the worker is stopping, and takes no more.</returns>
     public async Task<bool> TrySendAsync(FireEvent happened, CancellationToken cancel)

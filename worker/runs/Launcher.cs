@@ -163,6 +163,8 @@ internal sealed class Launcher(
                 _isAnyOver = true;
                 context.Wake();
             },
+            CancellationToken.None,
+            TaskContinuationOptions.ExecuteSynchronously,
             TaskScheduler.Default);
     }
 
