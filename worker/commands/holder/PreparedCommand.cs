@@ -5,16 +5,19 @@ using Dts.Worker.Native;
 
 namespace Dts.Worker.Commands.Holders;
 
-/// <summary>A command that is prepared so far that one system call starts it.</summary>
-/// <remarks>Not thread-safe. It holds two descriptors and native memory until it is started or disposed.</remarks>
+/// <summary>A command that is prepared so far that it only needs a pipe and one system call to start.</summary>
+/// <remarks>
+/// Not thread-safe. It holds native memory until it is started or disposed. It opens its pipe at the start, because a new process costs the
+/// kernel time for each descriptor that this process has open.
+/// </remarks>
 internal sealed unsafe class PreparedCommand : IDisposable
 {
     private readonly byte* _block;
     private readonly byte* _program;
+    private readonly byte* _directory;
     private readonly byte** _arguments;
     private readonly byte** _environment;
     private CommandFiles _files;
-    private int _output = -1;
     private bool _ownsSecrets = true;
     private bool _disposed;
 
@@ -28,20 +31,13 @@ internal sealed unsafe class PreparedCommand : IDisposable
             return;
         }
 
-        if (FileDescriptors.OpenPipe(out var readEnd, out var writeEnd) is < 0 and var error)
-        {
-            Error = $"no pipe for its output: {Libc.Describe(-error)}";
-            return;
-        }
-
-        (Input, _output) = (readEnd, writeEnd);
         if (command.Secrets is { } secrets)
         {
             Error = SecretsFolder.Make(secrets, files.Secrets ?? []);
             _files = files.CloseSecrets();
         }
 
-        _block = Build(command, out _program, out _arguments, out _environment);
+        _block = Build(command, out _program, out _arguments, out _environment, out _directory);
     }
 
     internal ShellCommand Command { get; }
@@ -69,13 +65,12 @@ internal sealed unsafe class PreparedCommand : IDisposable
 
         if (_block is not null)
         {
-            PosixSpawn.DestroyFileActions(_block);
             NativeMemory.Free(_block);
-            FileDescriptors.Close(_output);
-            if (Input >= 0)
-            {
-                FileDescriptors.Close(Input);
-            }
+        }
+
+        if (Input >= 0)
+        {
+            FileDescriptors.Close(Input);
         }
     }
 
@@ -115,7 +110,17 @@ internal sealed unsafe class PreparedCommand : IDisposable
             return 0;
         }
 
+        if (FileDescriptors.OpenPipe(out var readEnd, out var output) is < 0 and var error)
+        {
+            Error = $"no pipe for its output: {Libc.Describe(-error)}";
+            return 0;
+        }
+
+        Input = readEnd;
+        _ = PosixSpawn.InitFileActions(_block, output, _directory, _files.Cgroup >= 0 ? [_files.Cgroup] : []);
         var pid = attributes.Spawn(_program, _block, _arguments, _environment);
+        PosixSpawn.DestroyFileActions(_block);
+        FileDescriptors.Close(output);
         if (pid > 0)
         {
             return pid;
@@ -175,8 +180,9 @@ internal sealed unsafe class PreparedCommand : IDisposable
 
     private static bool HasZero(string text) => text.Contains('\0', StringComparison.Ordinal);
 
-    // One block: file actions, then the pointers of argv and envp, then the strings they point at.
-    private byte* Build(ShellCommand command, out byte* program, out byte** arguments, out byte** environment)
+    // One block: room for file actions, then the pointers of argv and envp, then the strings they point at.
+    private static byte* Build(
+        ShellCommand command, out byte* program, out byte** arguments, out byte** environment, out byte* directory)
     {
         List<string> front = [.. command.Cgroup?.Front ?? []];
         string?[] strings =
@@ -189,8 +195,7 @@ internal sealed unsafe class PreparedCommand : IDisposable
         program = pointers[0];
         arguments = pointers;
         environment = pointers + front.Count + 4;
-        _ = PosixSpawn.InitFileActions(
-            block, _output, directory: pointers[strings.Length - 1], _files.Cgroup >= 0 ? [_files.Cgroup] : []);
+        directory = pointers[strings.Length - 1];
         return block;
     }
 
