@@ -161,18 +161,25 @@ internal sealed class HeldCommands : IDisposable
         }
     }
 
-    /// <summary>Forgets a command whose ending is recorded: the next worker need not hear of it.</summary>
-    public void Forget(string id)
+    /// <summary>Forgets commands whose endings are recorded: the next worker need not hear of them.</summary>
+    public void Forget(params IReadOnlyList<string> ids)
     {
-        if (_links.TryRemove(id, out var link))
+        foreach (var together in ids.GroupBy(id => _links.GetValueOrDefault(id)))
         {
-            link.Send(new HolderMessage.Forget(id));
-            link.NoteUse();
-            LeaveIfDone(link);
-        }
-        else if (_files.TryRemove(id, out var file))
-        {
-            file.Forget(id);
+            foreach (var id in together)
+            {
+                if (!_links.TryRemove(id, out _) && _files.TryRemove(id, out var file))
+                {
+                    file.Forget(id);
+                }
+            }
+
+            if (together.Key is { } link)
+            {
+                link.Send([.. together.Select(id => new HolderMessage.Forget(id))]);
+                link.NoteUse();
+                LeaveIfDone(link);
+            }
         }
     }
 
@@ -205,11 +212,7 @@ internal sealed class HeldCommands : IDisposable
 
     private void LookAfterHolders(UserAccount? mostUsed, TimeSpan idlesFor)
     {
-        foreach (var link in Links.ToList())
-        {
-            link.Ask();
-        }
-
+        Links.ToList().ForEach(link => link.Ask());
         _holders.EndIdle(mostUsed, idlesFor, isUsed: link => _links.Values.Contains(link));
     }
 

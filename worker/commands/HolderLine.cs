@@ -31,16 +31,18 @@ internal sealed class HolderLine : IDisposable
     /// are ignored: the receiver reports the closed connection.
     /// </summary>
     /// <param name="files">Descriptors to pass on with the message; they are closed once sent.</param>
-    public void Send(HolderMessage message, CommandFiles? files = null)
+    public void Send(HolderMessage message, CommandFiles? files = null) => Send(ToBytes(message), files ?? CommandFiles.None);
+
+    /// <summary>Sends messages with one system call.</summary>
+    public void Send(IReadOnlyList<HolderMessage> messages)
     {
-        lock (_sending)
+        using var lines = new MemoryStream();
+        foreach (var message in messages)
         {
-            _unsent.Enqueue((ToBytes(message), files ?? CommandFiles.None));
-            if (_unsent.Count == 1 && !TrySendAll())
-            {
-                _ = SendLaterAsync();
-            }
+            lines.Write(ToBytes(message));
         }
+
+        Send(lines.ToArray(), CommandFiles.None);
     }
 
     /// <summary>The descriptors received with messages.</summary>
@@ -144,6 +146,18 @@ internal sealed class HolderLine : IDisposable
 
     public static byte[] ToBytes(HolderMessage message) =>
         [.. JsonSerializer.SerializeToUtf8Bytes(message, HolderJson.Readable.HolderMessage), (byte)'\n'];
+
+    private void Send(byte[] bytes, CommandFiles files)
+    {
+        lock (_sending)
+        {
+            _unsent.Enqueue((bytes, files));
+            if (_unsent.Count == 1 && !TrySendAll())
+            {
+                _ = SendLaterAsync();
+            }
+        }
+    }
 
     private async Task SendLaterAsync()
     {

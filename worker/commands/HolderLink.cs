@@ -134,6 +134,8 @@ internal sealed class HolderLink(HolderLine line, HolderProcess? process, ILogge
 
     public void Send(HolderMessage message, CommandFiles? files = null) => line.Send(message, files);
 
+    public void Send(IReadOnlyList<HolderMessage> messages) => line.Send(messages);
+
     /// <summary>Leaves an idle holder, which then ends; it is reaped later.</summary>
     public void Dismiss()
     {

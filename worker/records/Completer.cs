@@ -67,7 +67,7 @@ internal sealed class Completer(
     {
         var ended = done.Select(ending => ending.Run).OfType<Run>().ToList();
         ended.ForEach(runs.Remove);
-        ended.ForEach(run => commands.Forget(run.Key));
+        commands.Forget([.. ended.Select(run => run.Key)]);
         done.ForEach(ending => _waiting.Remove(ending));
         await AnswerKillsAsync(ended);
     }

@@ -28,6 +28,7 @@ internal sealed class Holder : IDisposable
     private const int Listener = 3, Endings = 4, Gate = 5;
 
     private const int LookEveryMs = 100, LookIdlyEveryMs = 1000;
+    private const int SentAtOnce = 50; // Endings may have long outputs.
     private const int PermissionsOthersLack = 0x12; // 0022, the usual umask. Only the worker's own files are closed to other users.
 
     private static readonly TimeSpan FirstCallWithin = TimeSpan.FromSeconds(30); // Later, the worker that started this one has died.
@@ -96,9 +97,15 @@ internal sealed class Holder : IDisposable
         var messages = _started.Attach();
         var sending = Task.Run(async () =>
         {
-            await foreach (var message in messages.ReadAllAsync())
+            while (await messages.WaitToReadAsync())
             {
-                line.Send(message);
+                List<HolderMessage> together = [];
+                while (together.Count < SentAtOnce && messages.TryRead(out var message))
+                {
+                    together.Add(message);
+                }
+
+                line.Send(together);
             }
         });
 
