@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.Threading.Channels;
 using Dts.Common.Hosting;
 using Dts.Common.Logs;
 using Dts.Worker.Commands;
@@ -25,6 +26,7 @@ internal sealed class LiveOutput : IDisposable
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
 
     private readonly ConcurrentDictionary<string, Shipment> _shipments = new(); // by the file's path
+    private readonly Channel<bool> _begun = Channel.CreateBounded<bool>(1); // full: the next round has been asked for
     private readonly string _folder;
     private readonly ILogWriter _store;
     private readonly long _limitBytes;
@@ -44,11 +46,7 @@ internal sealed class LiveOutput : IDisposable
     {
         (_folder, _store, _limitBytes, _retention, _time, _log) = (folder, store, limitBytes, retention, time, log);
         _number = time.GetUtcNow().ToUnixTimeMilliseconds() * 1000; // Above that of any file from before.
-        DataFolder.Guard(folder, () =>
-        {
-            Directory.CreateDirectory(folder);
-            return folder;
-        });
+        DataFolder.Guard(folder, () => Directory.CreateDirectory(folder));
     }
 
     /// <summary>Begins to follow a run, and returns where its command puts its output.</summary>
@@ -57,6 +55,7 @@ internal sealed class LiveOutput : IDisposable
         var path = Path.Combine(_folder, string.Create(CultureInfo.InvariantCulture, $"{Interlocked.Increment(ref _number)}.out"));
         var output = new OutputTarget(path, run.Key, _limitBytes);
         _shipments[path] = new Shipment(path, ExpiryOf(run)) { IsPlaced = true };
+        _begun.Writer.TryWrite(true);
         return output;
     }
 
@@ -105,6 +104,11 @@ internal sealed class LiveOutput : IDisposable
         {
             var pause = TimeSpan.FromTicks(Math.Min(Every.Ticks << Math.Min(failures, 5), LongestPause.Ticks));
             await Task.Delay(pause, _time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (_shipments.IsEmpty)
+            {
+                await ((Task)_begun.Reader.ReadAsync(stop).AsTask()).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+
             failures = await TryShipAsync() ? 0 : failures + 1; // The shipper of records logs that the store is gone.
         }
     }

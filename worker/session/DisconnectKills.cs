@@ -37,25 +37,20 @@ internal sealed class DisconnectKills(SessionKeeper sessions, OwnRuns runs, Held
 
     public async Task RunAsync(CancellationToken stop)
     {
-        using var timer = new PeriodicTimer(LookEvery, time);
-        try
+        for (var hadSession = false; !stop.IsCancellationRequested;)
         {
-            for (var hadSession = false; await timer.WaitForNextTickAsync(stop);)
+            // A new run brings a deadline that lasts for more than a quarter of the time to live, so the first look may come late.
+            var isAny = runs.All.Any(run => run.Job.OnDisconnect == OnDisconnect.Kill);
+            await Task.Delay(isAny ? LookEvery : ttl / 8, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            var session = sessions.Current;
+            hadSession |= session is not null; // Until the first session, an adopted run keeps the deadline that it came with.
+            foreach (var run in runs.All.Where(run => hadSession && run is { Command: not null, Status: null }))
             {
-                var session = sessions.Current;
-                hadSession |= session is not null; // Until the first session, an adopted run keeps the deadline that it came with.
-                foreach (var run in runs.All.Where(run => hadSession && run is { Command: not null, Status: null }))
+                if (!stop.IsCancellationRequested && FindDeadline(run, session, ttl) is { } deadline)
                 {
-                    if (FindDeadline(run, session, ttl) is { } deadline)
-                    {
-                        commands.KillAfter(deadline);
-                    }
+                    commands.KillAfter(deadline);
                 }
             }
-        }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
-        {
-            // The worker stops.
         }
     }
 }
