@@ -70,7 +70,12 @@ internal sealed class JobCalls
     private async Task<IReadOnlyList<long?>> WriteAsync(IReadOnlyList<Change> changes)
     {
         List<Change> first = [.. changes.DistinctBy(change => change.Name)]; // A second change of a job finds another job than it read.
-        var answer = await _etcd.TxnAsync(Txn.All(first.Select(change => Txn.Nested(change.Txn))));
+        var request = Txn.All(first.Select(change => Txn.Nested(change.Txn)));
+
+        // Never carried out, because there is no condition. But an etcd that is out of space refuses only what could put a key outside
+        // nested transactions.
+        request.Else(Txn.Put(_keys.Job(first[0].Name), ""));
+        var answer = await _etcd.TxnAsync(request);
         var written = first.Zip(answer.Responses)
             .Where(one => one.Second.ResponseTxn.Succeeded).Select(one => one.First).ToHashSet(ReferenceEqualityComparer.Instance);
         return [.. changes.Select(change => written.Contains(change) ? answer.Header.Revision : (long?)null)];
