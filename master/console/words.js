@@ -43,7 +43,7 @@ export const words = {
   Spool: '待写记录',
   '{n} {n|record|records} that the log store refuses': '日志库拒收 {n} 条记录',
   'Drain…': '排空…',
-  'Take back': '恢复接单',
+  'Undrain': '恢复接单',
   'Drain {id}?': '排空 {id}？',
   'Drain it': '排空',
   'What runs goes on. Nothing new is claimed, also after a restart, until it is taken back. ': '正在运行的继续。恢复之前不再认领新的运行，重启后亦然。',

@@ -111,7 +111,7 @@ function row(worker, again) {
         { text: t('Jobs that ran on it'), href: link.jobs(`worker:${quote(id)}`) },
         { text: t('Its time line'), href: runs('', { view: 'worker' }) },
         worker.drain
-          ? { text: t('Take back'), role: 'operator', onclick: () => takeBack(id, again) }
+          ? { text: t('Undrain'), role: 'operator', onclick: () => takeBack(id, again) }
           : isHere && { text: t('Drain…'), role: 'operator', onclick: (from) => drain(from, worker, again) },
       ]),
     ),

@@ -188,7 +188,7 @@ public sealed partial class FrameTests(ConsoleBrowser browser) : IClassFixture<C
         await Expect(tab.Find(".toast", "w2 is drained")).ToBeVisibleAsync();
         await Expect(tab.Find("tbody tr", "w2")).ToContainTextAsync(DrainedOrDraining()); // By the minute, it may have runs of some jobs.
         await tab.Find("tbody tr", "w2").Locator(".more").ClickAsync();
-        await tab.Find(".menu button", "Take back").ClickAsync();
+        await tab.Find(".menu button", "Undrain").ClickAsync();
 
         await Expect(tab.Find("tbody tr", "w2")).ToContainTextAsync("here");
     }
