@@ -231,6 +231,7 @@ public sealed class HolderTests : IDisposable
         }
 
         var pid = int.Parse(File.ReadAllText(_folder.File("pid")), System.Globalization.CultureInfo.InvariantCulture);
+        await Patience.Until(() => File.Exists(ticks), () => "it does not tick");
         var before = File.ReadAllLines(ticks).Length;
         await Patience.Until(() => File.ReadAllLines(ticks).Length > before + 40 || !Processes.IsAlive(pid), () => "it is stuck");
         Assert.True(Processes.IsAlive(pid));

@@ -80,8 +80,8 @@ public sealed class LogTests(DocumentServer server) : IClassFixture<DocumentServ
         var grown = pids.Select(PeakOf).Zip(before, (now, then) => now - then).ToList();
         var length = (await cluster.BytesAsync($"/api/v1/runs/flood/{runId}/output", 16 << 20)).Length;
 
-        // The kernel counts in batches, so a peak may also seem to shrink.
-        Assert.All(grown, kilobytes => Assert.True(kilobytes <= 4 * 1024, $"{kilobytes} kB more at the peak"));
+        // Young objects are collected after 4 to 6 MB. The kernel counts in batches, so a peak may also seem to shrink.
+        Assert.All(grown, kilobytes => Assert.True(kilobytes <= 8 * 1024, $"{kilobytes} kB more at the peak"));
         Assert.Equal((100_000_000L, true, 16L << 20), (record.OutputBytes, record.OutputTruncated, record.OutputStored));
         Assert.InRange(record.Output.Length, 200_000, 262_144);
         Assert.Contains("bytes cut", record.Output);

@@ -89,6 +89,7 @@ public sealed partial class FrameTests(ConsoleBrowser browser) : IClassFixture<C
         await tab.PressAsync("Escape");
         await tab.PressAsync("Escape");
         await tab.PressAsync("j");
+        await Expect(tab["tbody tr.at"]).ToHaveCountAsync(1); // Drawn, so the keys are at it.
 
         await tab.PressAsync("r");
         await Expect(tab.Find(".toast", "ldap-group-sync was asked to run")).ToBeVisibleAsync();
