@@ -60,7 +60,7 @@ test:
 	@{ .ci/documentdb >/dev/null && { .ci/hosts >/dev/null || echo 'the deployment test will be skipped'; }; } & servers=$$!; \
 	   $(MAKE) -s out/dts-master out/dts-worker & native=$$!; \
 	   dotnet build dts.slnx -v quiet; built=$$?; wait $$servers && wait $$native && exit $$built
-	@DTS_BIN=$(CURDIR)/out .artifacts/bin/Dts.Tests/debug/Dts.Tests -maxThreads 2x $(ARGS)
+	@DTS_BIN=$(CURDIR)/out .artifacts/bin/Dts.Tests/debug/Dts.Tests -maxThreads 1.5x $(ARGS)
 
 # Put a test that takes long, or needs more than etcd, into one of the namespaces left out here.
 test-fast:
