@@ -17,6 +17,7 @@ internal sealed class JobCalls
     public const int JobsInRequest = 126 / JobInEtcd.ReadCount;
 
     private const int BytesBesideOthers = 32 << 10; // etcd accepts 1.5 MiB.
+    private const int OperationsBesideOthers = 100; // With those of the request itself, 128 lie on one path (mode all: a cursor a worker).
 
     private readonly EtcdClient _etcd;
     private readonly Keys _keys;
@@ -46,7 +47,9 @@ internal sealed class JobCalls
     /// <param name="others">Conditions on other jobs.</param>
     public async Task<long?> WriteAsync(JobName name, TxnRequest change, IReadOnlyList<Compare> others, CancellationToken cancel)
     {
-        if (others.Count == 0 && change.CalculateSize() <= BytesBesideOthers)
+        if (others.Count == 0
+            && Math.Max(change.Compare.Count, change.Success.Count) <= OperationsBesideOthers
+            && change.CalculateSize() <= BytesBesideOthers)
         {
             return await _changes.AskAsync(new Change(name, change), cancel);
         }

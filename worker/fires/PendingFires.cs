@@ -114,10 +114,7 @@ internal sealed class PendingFires(FireContext context)
         return due;
     }
 
-    /// <summary>
-    /// Replaces a fire with the one that waits behind it, whose claim accounts for both. If an earlier claim of it may still take effect,
-    /// the fire stays, beside the schedule's place, until that is known.
-    /// </summary>
+    /// <summary>Replaces a fire with the one behind it, whose claim accounts for both. It is kept beside while its own may act.</summary>
     public void GiveWay(Fire fire)
     {
         fire.Next!.OwedSince = fire.OwedSince;
@@ -144,8 +141,8 @@ internal sealed class PendingFires(FireContext context)
     }
 
     /// <summary>
-    /// Hands fires without a matching worker over to a worker that has joined. In mode all that worker does not account for fires from
-    /// before it joined, so those that are overdue are recorded as missed now.
+    /// Hands fires without a matching worker over to one that has joined. In mode all that one accounts for no fires from before it
+    /// joined, so those that are overdue are recorded as missed now.
     /// </summary>
     public void LeaveTo(string worker, IReadOnlyDictionary<string, string> labels)
     {

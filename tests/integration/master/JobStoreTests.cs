@@ -4,6 +4,7 @@ using Dts.Common.Etcd;
 using Dts.Common.Jobs;
 using Dts.Master.Jobs;
 using Dts.Tests.Support;
+using Etcdserverpb;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -350,6 +351,17 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
         var all = (await _jobs.ListAsync(CancellationToken.None)).Where(job => job.Name != Hello.Value);
         Assert.Equal(Enumerable.Range(0, 60).Select(n => $"{n}").Order(), all.Select(job => job.Command).Order());
         Assert.InRange((await Etcd.PutAsync($"{Keys.Jobs}x", "x")).Header.Revision - before, 2, 20); // etcd counts requests that write.
+    }
+
+    [Fact]
+    public async Task Changes_with_too_many_keys_to_share_a_request_are_written_at_once_as_well()
+    {
+        TxnRequest Change(int n) => Txn.All(Enumerable.Range(0, 120).Select(key => Txn.Put($"{Keys.AllFired}job-{n}/w{key}", "x")));
+
+        var written = await Task.WhenAll(Enumerable.Range(0, 30).Select(n =>
+            _jobs.Calls.WriteAsync(JobName.Parse($"job-{n}"), Change(n), [], CancellationToken.None)));
+
+        Assert.All(written, revision => Assert.NotNull(revision));
     }
 
     [Fact]
