@@ -22,7 +22,7 @@ export DOTNET_NOLOGO = 1
 
 NATIVE  := .artifacts/native
 SOURCES := $(shell git ls-files -co --exclude-standard -- common master worker '*.props' '*.targets' global.json 2>/dev/null)
-PUBLISH  = dotnet publish $(1) -c Release -r $(RID) -p:PublishAot=true \
+PUBLISH  = dotnet publish $(1) -c Release -r $(RID) -p:PublishAot=true -p:RunAnalyzers=false \
            -p:ArtifactsPath=$(CURDIR)/$(NATIVE) -p:SqliteArchive=$$(cc -print-file-name=libsqlite3.a) -v quiet
 
 .PHONY: help run test test-fast test-deploy screenshots console-speed build publish dist test-dist bench lines chaos chaos-judge test-upgrade golden simulate scale clean
