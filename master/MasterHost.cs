@@ -82,7 +82,7 @@ internal static class MasterHost
         new SessionApi(parts.Credentials, parts.Table, parts.People, parts.Own(new SignIn(parts.Table, time)), parts.Refused).Map(v1);
         new AuditApi(parts.Audit).Map(v1);
         new PeopleApi(parts.People, parts.Table, parts.Credentials).Map(v1);
-        new JobListApi(view, time).Map(v1);
+        new JobListApi(view, parts.Board, time).Map(v1);
         new BulkApi(view, jobs, time).Map(v1);
         var runs = new RunRequests(jobs, new RequestLease(etcd, time), store, time);
         var saves = new JobSaves(jobs, parts.Workers, parts.History, parts.Zone, time);

@@ -14,6 +14,8 @@ internal sealed class AlertClock(
     private static readonly TimeSpan MovesProgressEvery = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan WorkerIsOpenFor = TimeSpan.FromDays(1); // Then nobody expects it back.
 
+    private static readonly TimeSpan MuteIsNewFor = TimeSpan.FromSeconds(10); // Masters read an ending within about two seconds.
+
     private readonly AlertCheck _check = new();
 
     public async Task RunAsync(CancellationToken stop)
@@ -122,13 +124,14 @@ internal sealed class AlertClock(
         }
     }
 
-    /// <summary>Removes mutes whose time is over, and those without a time that cover no open alert any more.</summary>
+    /// <summary>Removes mutes whose time is over, and those without a time that cover nothing wrong any more.</summary>
     private async Task RemoveMutesAsync(DateTimeOffset now, CancellationToken stop)
     {
-        var open = board.States.Where(state => state.Value.Open.Count > 0).Select(state => state.Key).ToList();
         foreach (var mute in board.Mutes)
         {
-            if (mute.Mute.Until is { } until ? until <= now : !open.Any(subject => keeper.IsOf(mute, subject)))
+            if (mute.Mute.Until is { } until
+                ? until <= now
+                : mute.Mute.At + MuteIsNewFor < now && !keeper.IsNeeded(mute, orUnread: true))
             {
                 await store.RemoveMuteAsync(mute.Id, stop);
             }

@@ -67,6 +67,14 @@ internal sealed class AlertKeeper(
     /// <summary>Whether a mute covers a job or a worker.</summary>
     public bool IsOf(NamedMute mute, AlertSubject subject) => mute.Covers(AboutOf(subject));
 
+    /// <summary>Whether something that a mute covers is wrong now: an alert is open, a job is failing or cannot run.</summary>
+    /// <param name="orUnread">A job whose endings have not been read yet counts as well.</param>
+    public bool IsNeeded(NamedMute mute, bool orUnread) =>
+        board.States.Any(state => state.Value.Open.Count > 0 && IsOf(mute, state.Key))
+        || view.Take(state => state.Jobs.Sorted.Any(job =>
+            (state.StateOf(job) is JobState.Failing or JobState.Broken || (orUnread && job.Endings.IsUnknown))
+            && mute.Covers(EventSubject.Of(job))));
+
     /// <summary>A job or a worker as filters see it now.</summary>
     public EventSubject AboutOf(AlertSubject subject) =>
         view.Take(state => EventSubject.Of(state.Jobs.Find(subject.JobName), subject.Worker));

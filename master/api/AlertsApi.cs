@@ -185,7 +185,7 @@ internal sealed class AlertsApi(
             throw Refusal.Invalid("until", Cursor.Text(until), "a time within the next 365 days");
         }
 
-        return asked.Until is not null || board.States.Any(state => state.Value.Open.Count > 0 && keeper.IsOf(named, state.Key))
+        return asked.Until is not null || keeper.IsNeeded(named, orUnread: false)
             ? mute
             : throw Refusal.Conflict("nothing that matches the filter is wrong now; expected until, a time");
     }

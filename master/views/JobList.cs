@@ -7,7 +7,8 @@ namespace Dts.Master.Views;
 internal sealed record JobListQuery(Filter Filter, JobOrder Order, JobCursor? After, int Limit)
 {
     /// <summary>The page, and the number of jobs that match.</summary>
-    public JobPage Of(ClusterState state, DateTimeOffset now)
+    /// <param name="isMuted">A mute of alerts covers a job; null = none does.</param>
+    public JobPage Of(ClusterState state, DateTimeOffset now, Predicate<JobEntry>? isMuted = null)
     {
         var sorted = state.Jobs.Sorted;
         var found = new List<long>();
@@ -32,7 +33,9 @@ internal sealed record JobListQuery(Filter Filter, JobOrder Order, JobCursor? Af
         var next = found.Count > page.Count
             ? new JobCursor(Order.Word, JobOrder.RankOf(page[^1]), sorted[JobOrder.IndexOf(page[^1])].Name).ToString()
             : null;
-        return new JobPage([.. page.Select(place => JobRow.Of(sorted[JobOrder.IndexOf(place)], state, now))], total, next);
+        return new JobPage([.. page.Select(place => RowOf(sorted[JobOrder.IndexOf(place)]))], total, next);
+
+        JobRow RowOf(JobEntry job) => JobRow.Of(job, state, now) with { IsMuted = isMuted?.Invoke(job) == true };
     }
 }
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Dts.Common.Jobs;
 
 namespace Dts.Master.Views;
@@ -31,6 +32,10 @@ internal sealed record JobRow(
     IReadOnlyList<EndingRow>? Endings,
     long? UsualMs)
 {
+    /// <summary>A mute of alerts covers it. Only lists tell.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsMuted { get; init; }
+
     public static JobRow Of(JobEntry job, ClusterState state, DateTimeOffset now)
     {
         var endings = job.Endings.Unpack();

@@ -26,25 +26,36 @@ internal sealed record NowPage(
 
     /// <param name="cutOff">The time since changes in etcd stopped coming.</param>
     /// <param name="sees">The jobs that the caller may see; null = all. Everybody sees the workers.</param>
-    public static NowPage Of(ClusterState state, DateTimeOffset now, TimeSpan cutOff = default, Predicate<JobEntry>? sees = null)
+    /// <param name="isMuted">A mute of alerts covers a job: it needs nobody. Null = none does.</param>
+    public static NowPage Of(
+        ClusterState state,
+        DateTimeOffset now,
+        TimeSpan cutOff = default,
+        Predicate<JobEntry>? sees = null,
+        Predicate<JobEntry>? isMuted = null)
     {
         var jobs = sees is null ? state.Jobs.Sorted : [.. state.Jobs.Sorted.Where(job => sees(job))];
         var running = (sees is null ? state.Runs.Jobs : jobs.Select(job => job.Name)).SelectMany(state.Runs.InFlightOf).ToList();
         var slow = SlowestByJob(running, state, now);
         var (needy, coming) = (new List<(JobEntry Job, string Reason)>(), new List<(JobEntry Job, long At)>());
         var states = new int[Enum.GetValues<JobState>().Length];
+        var muted = 0;
         var (from, until) = (now.ToUnixTimeSeconds(), (now + Ahead).ToUnixTimeSeconds());
         foreach (var job in jobs)
         {
             var jobState = state.StateOf(job);
             states[(int)jobState]++;
-            if (jobState == JobState.Broken || jobState == JobState.Failing)
+            var reason = jobState == JobState.Broken ? NeedyJob.Broken
+                : jobState == JobState.Failing ? ReasonOf(job)
+                : slow.ContainsKey(job.Name) ? NeedyJob.TooSlow
+                : null;
+            if (reason is not null && isMuted?.Invoke(job) == true)
             {
-                needy.Add((job, jobState == JobState.Broken ? NeedyJob.Broken : ReasonOf(job)));
+                muted++;
             }
-            else if (slow.ContainsKey(job.Name))
+            else if (reason is not null)
             {
-                needy.Add((job, NeedyJob.TooSlow));
+                needy.Add((job, reason));
             }
 
             if (job.NextAfter(from) is { } next && next < until)
@@ -64,6 +75,7 @@ internal sealed record NowPage(
                 Broken: states[(int)JobState.Broken],
                 Paused: states[(int)JobState.Paused],
                 Unknown: states[(int)JobState.Unknown],
+                Muted: muted,
                 Running: running.Count,
                 Queued: sees is null ? state.Runs.QueuedCount : jobs.Sum(job => state.Runs.CountQueued(job.Name)),
                 Workers: workers.Count(worker => worker.State != WorkerRow.Left),
@@ -89,9 +101,10 @@ internal sealed record NowPage(
 }
 
 /// <param name="Unknown">Jobs whose endings this master has not read yet.</param>
+/// <param name="Muted">Jobs that would need attention, but a mute of alerts covers them.</param>
 /// <param name="Slots">How many runs the claiming workers can have at a time.</param>
 internal sealed record NowCounts(
-    int Jobs, int NeedsYou, int Failing, int Broken, int Paused, int Unknown, int Running, int Queued, int Workers, int Slots);
+    int Jobs, int NeedsYou, int Failing, int Broken, int Paused, int Unknown, int Muted, int Running, int Queued, int Workers, int Slots);
 
 /// <summary>A job that needs attention.</summary>
 /// <param name="Reason">

@@ -89,6 +89,24 @@ public sealed class JobListApiTests(MasterProcess master) : IClassFixture<Master
     }
 
     [Fact]
+    public async Task A_failing_job_that_is_muted_leaves_Now_without_any_rule_of_alerts_and_the_list_says_so()
+    {
+        await SaveAsync("now-muted", "0 3 * * *", RunStatus.Failed);
+        await GetSoonAsync("now", now => NeedsYou(now, "now-muted"));
+
+        using var made = await master.Http.PostAsJsonAsync("/api/v1/alerts/mutes", new { filter = "job:now-muted", reason = "moving" });
+
+        Assert.Equal(HttpStatusCode.Created, made.StatusCode);
+        var now = await GetSoonAsync("now", now => !NeedsYou(now, "now-muted"));
+        Assert.Equal(1, now.GetProperty("counts").GetProperty("muted").GetInt32());
+        var row = (await GetAsync("jobs?filter=job:now-muted")).GetProperty("jobs")[0];
+        Assert.Equal((true, "failing"), (row.GetProperty("isMuted").GetBoolean(), row.GetProperty("state").GetString()));
+
+        static bool NeedsYou(JsonElement now, string job) => now.GetProperty("needsYou").EnumerateArray()
+            .Any(needy => needy.GetProperty("job").GetProperty("name").GetString() == job);
+    }
+
+    [Fact]
     public async Task A_worker_that_left_is_listed_as_such()
     {
         var registration = new WorkerRegistration("h", "10.0.0.1", "1", new ProcessIdentity("b", 1, 1), 4, Some.Now);

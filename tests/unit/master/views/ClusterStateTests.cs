@@ -344,8 +344,26 @@ public sealed class ClusterStateTests
         Assert.Equal(["w2"], now.Workers.Select(worker => worker.Id));
         Assert.Equal(
             new NowCounts(
-                Jobs: 8, NeedsYou: 5, Failing: 3, Broken: 1, Paused: 1, Unknown: 0, Running: 2, Queued: 1, Workers: 1, Slots: 4),
+                Jobs: 8, NeedsYou: 5, Failing: 3, Broken: 1, Paused: 1, Unknown: 0, Muted: 0, Running: 2, Queued: 1, Workers: 1,
+                Slots: 4),
             now.Counts);
+    }
+
+    [Fact]
+    public void Now_leaves_out_muted_jobs_and_counts_them_and_the_list_says_so()
+    {
+        _cluster.Put(Some.Job("failed", "0 3 * * *"), Some.Job("quiet", "0 3 * * *"), Some.Job("well", "5 * * * *"));
+        _cluster.Load([
+            .. _cluster.Ended("failed", RunStatus.Failed), .. _cluster.Ended("quiet", RunStatus.Failed),
+            .. _cluster.Ended("well", RunStatus.Succeeded)]);
+
+        var now = NowPage.Of(_cluster.State, _cluster.Now, isMuted: job => job.Name != "failed");
+        var list = new JobListQuery(Filter.Parse("", _cluster.Now), JobOrder.Find("name")!, null, 10)
+            .Of(_cluster.State, _cluster.Now, job => job.Name == "quiet");
+
+        Assert.Equal(["failed"], now.NeedsYou.Select(needy => needy.Job.Name));
+        Assert.Equal((1, 1, 2), (now.Counts.NeedsYou, now.Counts.Muted, now.Counts.Failing)); // One that is well is not counted as muted.
+        Assert.Equal(["failed False", "quiet True", "well False"], list.Jobs.Select(job => $"{job.Name} {job.IsMuted}"));
     }
 
     private void Pass(double seconds) => _cluster.Now = _cluster.Now.AddSeconds(seconds);
