@@ -62,8 +62,8 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
 
     private async Task<Act> ReadRunAsync(HttpContext http)
     {
-        var (run, _) = await RunBody.ReadAsync(http);
-        return async (name, _, stop) => await jobs.Runs.RunAsync(name, run.Worker, run.Env, stop) ?? throw Gone(name);
+        var (run, _) = await RunBody.ReadAsync(http, time.GetUtcNow());
+        return async (name, _, stop) => await jobs.Runs.RunAsync(name, run, stop) ?? throw Gone(name);
     }
 
     private async Task<Act> ReadKillAsync(HttpContext http)

@@ -14,12 +14,12 @@ namespace Dts.Master.Api;
 internal static class RunBody
 {
     private const int BytesMax = 64 << 10;
-    private const string Expected = "expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"}}";
+    private const string Expected = "expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"},\"planTime\":\"a past time\"}";
 
-    public static async Task<(RunRequest Request, ReadOnlyMemory<byte> Body)> ReadAsync(HttpContext http)
+    public static async Task<(RunRequest Request, ReadOnlyMemory<byte> Body)> ReadAsync(HttpContext http, DateTimeOffset now)
     {
         var body = await RequestBody.ReadTypedAsync(http, BytesMax, "application/json");
-        var request = Parse(body);
+        var request = Parse(body, now);
         var caller = Caller.Of(http);
         if (request.Env is { Count: > 0 } && !caller.May(Role.Editor))
         {
@@ -31,7 +31,7 @@ internal static class RunBody
         return (request, body);
     }
 
-    private static RunRequest Parse(ReadOnlyMemory<byte> utf8)
+    private static RunRequest Parse(ReadOnlyMemory<byte> utf8, DateTimeOffset now)
     {
         if (utf8.Length == 0)
         {
@@ -41,7 +41,7 @@ internal static class RunBody
         try
         {
             using var document = JsonDocument.Parse(utf8);
-            return Read(document.RootElement);
+            return Read(document.RootElement, now);
         }
         catch (InvalidOperationException)
         {
@@ -53,7 +53,7 @@ internal static class RunBody
         }
     }
 
-    private static RunRequest Read(JsonElement root)
+    private static RunRequest Read(JsonElement root, DateTimeOffset now)
     {
         if (root.ValueKind != JsonValueKind.Object)
         {
@@ -67,7 +67,8 @@ internal static class RunBody
             {
                 "worker" => request with { Worker = ReadWorker(member.Value) },
                 "env" => request with { Env = ReadEnv(member.Value) },
-                var other => throw Refusal.Invalid($"member \"{Display.Line(other)}\" is not known; expected worker or env"),
+                "planTime" => request with { PlanTime = ReadPlanTime(member.Value, now) },
+                var other => throw Refusal.Invalid($"member \"{Display.Line(other)}\" is not known; expected worker, env or planTime"),
             };
         }
 
@@ -78,6 +79,14 @@ internal static class RunBody
         value.ValueKind == JsonValueKind.String && value.GetString() is { } id && (id.Length == 0 || WorkerRegistration.IsId(id))
         ? id
         : throw Refusal.Invalid($"worker is {Show(value)}; expected a worker's id ({WorkerRegistration.ExpectedId})");
+
+    /// <summary>Only a past time: the run of one to come is the schedule's.</summary>
+    private static DateTimeOffset? ReadPlanTime(JsonElement value, DateTimeOffset now) =>
+        value.ValueKind == JsonValueKind.Null ? null
+        : value.ValueKind == JsonValueKind.String && QueryTime.Parse(value.GetString()!) is { } at
+            && Ledger.OutOfRange("planTime", at) is null && at <= now
+            ? at
+            : throw Refusal.Invalid($"planTime is {Show(value)}; expected a past time, such as 2026-11-26T06:30:00Z");
 
     private static Dictionary<string, string>? ReadEnv(JsonElement value)
     {

@@ -27,7 +27,7 @@ internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader 
 
     public async Task<Results<Ok<RunRecord>, Accepted<RunAsked>>> RunAsync(HttpContext http, JobName job, int waitSeconds)
     {
-        var (request, body) = await RunBody.ReadAsync(http);
+        var (request, body) = await RunBody.ReadAsync(http, time.GetUtcNow());
         if (waitSeconds == 0)
         {
             return Accepted(job, await AskAsync(http, job, request, body));
@@ -55,7 +55,7 @@ internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader 
         var cancel = http.RequestAborted;
         if (http.Request.Headers["Idempotency-Key"] is not { Count: > 0 } given)
         {
-            return await jobs.Runs.RunAsync(job, request.Worker, request.Env, cancel) ?? throw JobSaves.NoSuchJob(job);
+            return await jobs.Runs.RunAsync(job, request, cancel) ?? throw JobSaves.NoSuchJob(job);
         }
 
         var key = $"{given}";

@@ -17,10 +17,9 @@ internal sealed class JobRuns(EtcdClient etcd, Keys keys, TimeProvider time, For
     private readonly RequestLease _killLease = new(etcd, time, KillStandsFor, KillsShareFor);
 
     /// <summary>Puts a run of a job into the queue and returns its id; null = there is no such job.</summary>
-    /// <param name="worker">The only worker that may run it; empty = any that the job's target names.</param>
-    public async Task<string?> RunAsync(JobName name, string worker, IReadOnlyDictionary<string, string>? env, CancellationToken cancel)
+    public async Task<string?> RunAsync(JobName name, RunRequest request, CancellationToken cancel)
     {
-        var run = MakeRun(worker, env);
+        var run = MakeRun(request);
         var put = Txn.If(Txn.Exists(keys.Job(name))).Then(PutQueued(name, run));
         // Not repeatable: the first request may have been claimed by then, and the job would run again.
         return (await etcd.TxnAsync(put, cancel: cancel)).Succeeded ? run.Id : null;
@@ -33,7 +32,7 @@ internal sealed class JobRuns(EtcdClient etcd, Keys keys, TimeProvider time, For
     public async Task<RunOnce> RunOnceAsync(
         JobName name, RunRequest request, string key, string digest, LeaseId lease, CancellationToken cancel)
     {
-        var run = MakeRun(request.Worker, request.Env);
+        var run = MakeRun(request);
         var mark = JsonSerializer.Serialize(new RequestMark(digest, run.Id), RequestsJson.Default.RequestMark);
         var first = Txn.If(Txn.Missing(keys.Request(name, key)), Txn.Exists(keys.Job(name)))
             .Then(PutQueued(name, run), Txn.Put(keys.Request(name, key), mark, lease))
@@ -118,12 +117,17 @@ internal sealed class JobRuns(EtcdClient etcd, Keys keys, TimeProvider time, For
         return answer.Succeeded ? true : answer.Responses[0].ResponseRange.Kvs.Count > 0 ? false : null;
     }
 
-    private RunSpec MakeRun(string worker, IReadOnlyDictionary<string, string>? env)
+    private RunSpec MakeRun(RunRequest request)
     {
         var now = time.GetUtcNow();
         var origin = $"manual-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}";
         return new RunSpec(
-            DateTimeOffset.FromUnixTimeSeconds(now.ToUnixTimeSeconds()), RunSpec.Manual, now, Origin: origin, Worker: worker, Env: env);
+            DateTimeOffset.FromUnixTimeSeconds((request.PlanTime ?? now).ToUnixTimeSeconds()),
+            RunSpec.Manual,
+            now,
+            Origin: origin,
+            Worker: request.Worker,
+            Env: request.Env);
     }
 
     private RequestOp PutQueued(JobName name, RunSpec run) =>
@@ -133,7 +137,9 @@ internal sealed class JobRuns(EtcdClient etcd, Keys keys, TimeProvider time, For
 /// <summary>A request to run a job now.</summary>
 /// <param name="Worker">The only worker that may run the job; empty = any worker that matches the job's target.</param>
 /// <param name="Env">Variables beyond the job's own.</param>
-internal sealed record RunRequest(string Worker = "", IReadOnlyDictionary<string, string>? Env = null);
+/// <param name="PlanTime">A past time that the run makes up for: its command finds it in DTS_PLAN_TIME. Null = now.</param>
+internal sealed record RunRequest(
+    string Worker = "", IReadOnlyDictionary<string, string>? Env = null, DateTimeOffset? PlanTime = null);
 
 /// <summary>The runs that a kill request covers.</summary>
 /// <param name="Running">Ids of the runs in flight whose workers are asked to end them.</param>

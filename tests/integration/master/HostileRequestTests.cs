@@ -152,8 +152,8 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
     [InlineData("""{"env":{"A":null}}""",    """env is {\"A\":null}; expected an object of texts""")]
     [InlineData("""{"env":["A"]}""",         """env is [\"A\"]; expected an object of texts""")]
     [InlineData("""{"env":{"A=B":"x"}}""",   """env \"A=B\" is not a variable's name; expected letters, digits and '_'""")]
-    [InlineData("""{"workers":["w1"]}""",    """member \"workers\" is not known; expected worker or env""")]
-    [InlineData("""{"wroker":"w1"}""",       """member \"wroker\" is not known; expected worker or env""")]
+    [InlineData("""{"workers":["w1"]}""",    """member \"workers\" is not known; expected worker, env or planTime""")]
+    [InlineData("""{"wroker":"w1"}""",       """member \"wroker\" is not known; expected worker, env or planTime""")]
     [InlineData("[1]",                       """body is [1]; expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"}}""")]
     [InlineData("{",
         """body is not JSON; expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"}}""")]

@@ -360,6 +360,23 @@ public sealed class JobResourceTests(MasterProcess master) : IClassFixture<Maste
     }
 
     [Fact]
+    public async Task A_run_can_make_up_for_a_past_planned_time_and_for_no_other()
+    {
+        await SendAsync(HttpMethod.Put, Url, Daily);
+
+        var (asked, run) = await SendAsync(HttpMethod.Post, $"{Url}/run", """{"planTime":"2026-11-20T06:30:00Z"}""");
+        var (early, future) = await SendAsync(HttpMethod.Post, $"{Url}/run", """{"planTime":"2099-11-20T06:30:00Z"}""");
+        var (wrong, _) = await SendAsync(HttpMethod.Post, $"{Url}/run", """{"planTime":"half past six"}""");
+
+        Assert.Equal(HttpStatusCode.Accepted, asked.StatusCode);
+        Assert.StartsWith("20261120T063000Z-manual-", (string?)run["runId"], StringComparison.Ordinal);
+        Assert.Equal((HttpStatusCode.UnprocessableEntity, HttpStatusCode.UnprocessableEntity), (early.StatusCode, wrong.StatusCode));
+        Assert.Contains("expected a past time", (string?)future["detail"], StringComparison.Ordinal);
+        var queued = (await master.Etcd.ListAsync(master.Keys.QueueOf(JobName.Parse(_name)))).Single();
+        Assert.Contains("\"trigger\":\"manual\"", queued.Value.ToStringUtf8(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_client_can_wait_for_the_record_of_its_run()
     {
         await SendAsync(HttpMethod.Put, Url, Daily);
