@@ -24,7 +24,7 @@ internal sealed class WorkersApi(ClusterView view, EtcdClient etcd, Keys keys, T
             await etcd.PutAsync(
                 keys.Drain(id), $"by {Caller.Of(http).Name} at {Cursor.Text(time.GetUtcNow())}", cancel: cancel);
             return TypedResults.NoContent();
-        }).RequireRole(Role.Operator).WithSummary("Drains a worker: it claims nothing new until it is taken back; its runs go on");
+        }).RequireRole(Role.Operator).WithSummary("Drains a worker: it claims nothing new until it is undrained; its runs go on");
 
         v1.MapPost("/workers/{id}/undrain", async (
             [Description("The worker's id")] string id, HttpContext http, CancellationToken cancel) =>

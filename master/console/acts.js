@@ -3,7 +3,8 @@ import { ask, get, post, path } from './api.js';
 import { link, clean, quote } from './dom.js';
 import { t } from './i18n.js';
 import { toast, refusal } from './frame.js';
-import { question, badEndings } from './parts.js';
+import { button, question, badEndings } from './parts.js';
+import { clock, zoneOf } from './time.js';
 import { askSoon } from './live.js';
 
 const short = (name) => (clean(name).length > 60 ? `${clean(name).slice(0, 59)}…` : clean(name));
@@ -29,6 +30,12 @@ export function runNow(job, body = {}) {
   });
 }
 
+/** The button of a run that makes up for a planned time: its command finds that time in DTS_PLAN_TIME. */
+export function runFor({ name, timeZone }, at) {
+  const onclick = () => runNow(name, { planTime: new Date(at).toISOString() });
+  return button(t('Run for {time}', { time: clock(at, zoneOf(timeZone)) }), { role: 'operator', onclick, title: 'DTS_PLAN_TIME' });
+}
+
 /** Does one of two acts, which the other takes back. */
 const turn = (job, act, back, said) =>
   attempt('operator', async () => {
@@ -37,15 +44,15 @@ const turn = (job, act, back, said) =>
     return changed;
   });
 
-export const pause = (job) => turn(job, 'pause', 'resume', t('{job} is paused. What runs goes on.', { job: short(job) }));
+export const pause = (job) => turn(job, 'pause', 'resume', t('{job} is paused. Its running commands continue.', { job: short(job) }));
 export const resume = (job) => turn(job, 'resume', 'pause', t('{job} is resumed.', { job: short(job) }));
 
-/** No message is made of what is wrong with a job now, until it has ended. */
+/** What is wrong with a job now makes no message, and Now leaves the job out, until it has recovered. */
 export function quiet(job) {
   return attempt('operator', async () => {
     const mute = await post('alerts/mutes', { filter: `job:${quote(job)}`, reason: '' }).catch((failure) => {
       if (failure.status !== 409) throw failure;
-      throw new Error(t('No alert rule tells of {job} now: there is nothing to make quiet.', { job: short(job) }));
+      throw new Error(t('Nothing is wrong with {job} now.', { job: short(job) }));
     });
     toast(t('{job} is quiet until it recovers.', { job: short(job) }), { undo: () => ask('DELETE', path`alerts/mutes/${mute.id}`) });
   });
@@ -69,7 +76,7 @@ export async function kill(from, job, runId = '', { isQueued = false, grace } = 
   return attempt('operator', async () => {
     const body = answer.reason ? { reason: answer.reason } : undefined;
     const effect = await post(runId ? path`runs/${job}/${runId}/kill` : path`jobs/${job}/kill`, body);
-    toast(t('{job}: the end was asked for; it comes within {n} s.', { job: short(job), n: grace }));
+    toast(t('{job} is being killed; it ends within {n} s.', { job: short(job), n: grace }));
     return effect;
   });
 }
@@ -78,7 +85,7 @@ export async function kill(from, job, runId = '', { isQueued = false, grace } = 
 export function remove(job, done, back) {
   return attempt('editor', async () => {
     const { data: gone } = await ask('DELETE', path`jobs/${job}`);
-    toast(t('{job} is deleted. What runs goes on; its log stays.', { job: short(job) }), {
+    toast(t('{job} is deleted. Its running commands continue; its log stays.', { job: short(job) }), {
       undo: async () => {
         await ask('PUT', path`jobs/${job}`, { body: gone, isNew: true, query: { lenient: 'true' } });
         if (back) back();

@@ -197,7 +197,7 @@ export function filterKeys(get, labelsOf, names) {
   const soon = [['<15m', t('within 15 min')], ['<1h', t('within the hour')], ['<1d', t('within a day')], ['none', t('no next time')]];
   const since = [['1h', t('the last hour')], ['1d', t('the last day')], ['7d', t('the last week')]];
   return {
-    state: key(t('how the job stands'), fixed('failing', 'broken', 'running', 'queued', 'paused', 'well', 'new', 'unknown')),
+    state: key(t('state of the job'), fixed('failing', 'broken', 'running', 'queued', 'paused', 'well', 'new', 'unknown')),
     label: key(t('label, or label=value'), async () => labelsOf().map((one) => [one, ''])),
     ending: key(t('how the latest run ended'), fixed(...endings)),
     next: key(t('next plan time'), fixed(...soon)),

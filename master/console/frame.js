@@ -122,7 +122,7 @@ async function show(y = history.state?.y ?? 0) {
 
 function lost() {
   const title = t('No such page');
-  const text = h('p', t('Nothing of the console is at this address.'));
+  const text = h('p', t('There is no page at this address.'));
   return { title, node: h('div.empty', h('h1', title), text, h('div.acts', anchor(t('Now'), '/'))) };
 }
 
@@ -216,15 +216,15 @@ function drawOutage() {
     live.broken.what === 'etcd'
       ? [
           t('etcd has not answered since {time}.', { time }),
-          t('Running commands go on. Nothing new is claimed until it is back.'),
+          t('Running commands continue. Nothing new is claimed until it answers.'),
         ]
       : [
           t('The master has not answered since {time}.', { time }),
-          t('Jobs run without it. This page shows what was last heard.'),
+          t('Jobs run without it. This page shows the last known state.'),
         ];
   say(node.querySelector('b'), what);
   say(node.querySelector('b + span'), goes);
-  say(node.querySelector('.next'), t('next try in {n} s', { n: Math.max(0, Math.ceil((live.nextTry - Date.now()) / 1000)) }));
+  say(node.querySelector('.next'), t('trying again in {n} s', { n: Math.max(0, Math.ceil((live.nextTry - Date.now()) / 1000)) }));
 }
 
 /** The foot of the rail: what this master stands on, and who we are. */

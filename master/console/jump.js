@@ -19,7 +19,7 @@ export function open(frame) {
     spellcheck: false,
   });
   const list = h('ul#jump-list', { role: 'listbox', 'aria-label': t('Places') });
-  const none = h('p', { hidden: true }, t('Nothing has this in its name.'));
+  const none = h('p', { hidden: true }, t('No name contains this.'));
   let found = [],
     at = 0,
     serial = 0,

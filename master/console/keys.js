@@ -62,7 +62,7 @@ export function showKeys() {
     ['/', t('jump to a job, a worker, a page')],
     ['F', t('filter')],
     ['N', t('new job')],
-    ['J  K', t('next row, row before')],
+    ['J  K', t('next row, previous row')],
     ['Enter', t('open the row')],
     ['X', t('choose the row')],
     ['R', t('run now')],

@@ -290,7 +290,7 @@ export function menu(from, items) {
 
 /** The ··· of a row. */
 export function more(name, items) {
-  const node = button('···', { kind: 'plain more', name: t('more acts for {name}', { name: clean(name) }) });
+  const node = button('···', { kind: 'plain more', name: t('more actions for {name}', { name: clean(name) }) });
   set(node, {
     'aria-haspopup': 'menu',
     onclick: (event) => {

@@ -134,8 +134,8 @@ export function rows({ columns, cells, keyOf, ask, headless = '', phoneHeight, o
       !next
         ? t('All {n}.', { n })
         : total
-          ? t('{n} of {total}. The rest follows as you scroll.', { n, total })
-          : t('{n} so far. The rest follows as you scroll.', { n }),
+          ? t('{n} of {total}. Scroll for more.', { n, total })
+          : t('{n} so far. Scroll for more.', { n }),
     );
     if (node.isConnected) draw();
     else later();

@@ -59,7 +59,7 @@ const table = (channels) => [
       };
       return t('may start {span} late; {what}', { span: seconds(job('startDeadlineSeconds')), what: what[job('misfire')] });
     },
-    ['startDeadlineSeconds', 'number', t('It may still start so many seconds late')],
+    ['startDeadlineSeconds', 'number', t('It may start up to this many seconds late')],
     [
       'misfire',
       'choice',
@@ -68,7 +68,7 @@ const table = (channels) => [
     ],
   ],
   [
-    t('When one is still going'),
+    t('When the previous run is still going'),
     (job) =>
       ({ forbid: t('skips: no two at a time'), allow: t('runs beside it'), replace: t('ends the old one first') })[job('overlap')],
     ['overlap', 'choice', t('The next fire'), { forbid: t('is skipped'), allow: t('runs beside it'), replace: t('ends it first') }],
@@ -86,7 +86,7 @@ const table = (channels) => [
       );
     },
     ['retry.max', 'number', t('Further tries')],
-    ['retry.delaySeconds', 'number', t('The first after so many seconds')],
+    ['retry.delaySeconds', 'number', t('Seconds before the first')],
     ['retry.backoff', 'number', t('Each further wait is longer by this factor')],
     ['retry.maxDelaySeconds', 'number', t('The longest wait, in seconds')],
     ['retry.elsewhere', 'check', t('On another worker')],

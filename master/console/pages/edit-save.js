@@ -19,7 +19,7 @@ export function dockOf(model) {
   let [timer, isSaving, serial] = [0, false, 0];
   const changes = () => diffJobs(model.base ?? START, model.draft);
 
-  const rest = name ? t('In force at once. A run that is going on keeps the definition it has.') : t('In force at once.');
+  const rest = name ? t('In force at once. A running command keeps the definition it started with.') : t('In force at once.');
   fill(node, h('h2', t('Your changes')), diff, h('div.acts', saves, cancel), said, notes, h('p.faint.rest', rest));
 
   function draw() {
@@ -112,7 +112,7 @@ export function dockOf(model) {
       };
       drawConflict(model, { node, current, difference: problem.difference ?? {}, save: keep, drop: leave });
     } catch (failure) {
-      const gone = () => [fault(t('Somebody has deleted this job meanwhile.')), button(t('Create it again'), { onclick: again })];
+      const gone = () => [fault(t('Somebody has deleted this job in the meantime.')), button(t('Create it again'), { onclick: again })];
       fill(said, failure.status === 404 ? gone() : fault(failure));
     }
   }
@@ -163,7 +163,7 @@ function drawConflict(model, { node, current, difference, save, drop }) {
     h('h3', t('yours')),
     diffNode(both.mine),
     both.clashes.map((member) => h('fieldset.clash', h('legend', clean(member)), ways.map(one(member)))),
-    h('p', hasClash ? t('Both changed the same members: choose which holds.') : t('They touch different members, so both can hold.')),
+    h('p', hasClash ? t('Both changed the same members: choose which to keep.') : t('They changed different members, so both can be kept.')),
     h(
       'div.acts.wrap',
       button(hasClash ? t('Save as chosen') : t('Save both'), { kind: 'first big', role: 'editor', onclick: keep }),

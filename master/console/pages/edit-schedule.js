@@ -49,7 +49,7 @@ export function scheduleOf(model) {
       model.isBadSchedule = true;
       bench.classList.toggle('old', Boolean(five.firstChild));
       model.fail(failure.field === 'timeZone' || /zone/i.test(failure.message.split(':')[0]) ? 'timeZone' : 'cronExpr', failure.message);
-      if (five.firstChild) fill(said, h('span.faint', t('Below: of the last valid text.')));
+      if (five.firstChild) fill(said, h('span.faint', t('Below: the last valid schedule.')));
     }
   }
 

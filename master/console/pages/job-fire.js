@@ -7,7 +7,7 @@ import { state as chip, button, anchor, fault } from '../parts.js';
 import { offsetAt, wallOf } from '../logic/zone.js';
 import { countsOf } from '../logic/calendar.js';
 import { wallTimeOf, findPlanned } from '../logic/whytime.js';
-import { runNow } from '../acts.js';
+import { runFor } from '../acts.js';
 import { neverStarted, told } from './job-runs.js';
 import { DAY, iso, wordOf, momentOf, nodeAt } from './job-calendar.js';
 
@@ -56,7 +56,7 @@ function drawSide(model) {
   const ask = (event) => {
     event.preventDefault();
     const [text, wall] = [input.value, wallTimeOf(input.value, model.zone, Date.now())];
-    const wrong = () => fault(t('“{text}” is no time; write it as 24 Nov 03:30, yesterday 3:00 or Mon 3:30', { text }));
+    const wrong = () => fault(t('“{text}” is not a time; write it as 24 Nov 03:30, yesterday 3:00 or Mon 3:30', { text }));
     fill(said, wall === null ? wrong() : answerOf(model, wall));
   };
   const form = h('form.ask', { onsubmit: ask }, input, h('button.b.big', { type: 'submit' }, t('Why?')));
@@ -86,14 +86,14 @@ function answerOf(model, wall) {
   fill(model.detail);
   unpick(model);
   if (times.length && wall < wallOf(model.zone, times[0]))
-    return h('p', t('That is before the calendar begins, on {time}.', { time: when(times[0], model.zone) }));
+    return h('p', t('The calendar begins later, on {time}.', { time: when(times[0], model.zone) }));
   const around = [found.before, found.after].filter((at) => at !== null && at !== undefined);
   const go = (at) => {
     fill(model.said);
     pick(model, at);
   };
   const one = (at, i) => [i > 0 && ', ', h('button.as-link', { type: 'button', onclick: () => go(at) }, momentOf(model, at))];
-  return h('p', t('Nothing was planned then.'), ' ', around.length > 0 && t('The times around it:'), ' ', around.map(one));
+  return h('p', t('Nothing was planned then.'), ' ', around.length > 0 && t('Nearest planned times:'), ' ', around.map(one));
 }
 
 function drawFire(model, fire) {
@@ -125,7 +125,7 @@ function drawFire(model, fire) {
       'div.acts.wrap',
       runId && fire.ending !== 'planned' && anchor(hasRun ? t('Open the run') : t('Its record'), link.run(name, runId)),
       before && anchor(earlier, link.run(name, before.line.endings.at(-1).runId)),
-      model.state.job && isOver && button(t('Run now'), { role: 'operator', onclick: () => runNow(name) }),
+      model.state.job && isOver && runFor(model.state.job, fire.at),
     ),
     h('div.rest', likeIt(model, fire)),
   );

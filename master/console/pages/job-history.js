@@ -118,17 +118,17 @@ function drawVersion(model, version, full, changes, isNow, comparable) {
   const place = !state.job
     ? t('the job is deleted')
     : !isNow
-      ? t('beside {n}, which is in force', { n: versions.length })
+      ? t('compared with {n}, which is in force', { n: versions.length })
       : comparable
-        ? t('in force; beside the one before')
+        ? t('in force; compared with the one before')
         : t('in force');
   const none = !full.job
     ? version.what === 'deleted'
       ? t('The job was deleted here.')
-      : t('Its definition is not kept any more.')
-    : comparable && t('It does not differ.');
+      : t('Its definition is no longer kept.')
+    : comparable && t('No difference.');
   const colours = () =>
-    isNow ? t('Green is what this version brought.') : t('Red is what version {n} has, green is what is in force.', { n });
+    isNow ? t('Green is what this version added.') : t('Red is what version {n} has, green is what is in force.', { n });
   fill(
     model.side,
     h(
@@ -157,7 +157,7 @@ async function restore({ state, frame, versions }, version, n, from) {
     title: t('Restore version {n}?', { n }),
     text: isThere
       ? t('It becomes version {n} and is in force at once. Version {old} stays in this list.', { n: next, old })
-      : t('The job is there again, as it was then.'),
+      : t('The job is back, as it was then.'),
     yes: t('Restore as {n}', { n: next }),
     no: isThere ? t('Keep {n}', { n: old }) : t('Cancel'),
   });

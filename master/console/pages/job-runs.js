@@ -148,7 +148,7 @@ function draw(model) {
 
 function drawFoot({ records, unended, next, words, span, foot }) {
   const n = records.length + unended.length;
-  const said = next ? t('{n} shown. The rest follows as you scroll.', { n }) : t('{n} {n|run|runs}.', { n });
+  const said = next ? t('{n} shown. Scroll for more.', { n }) : t('{n} {n|run|runs}.', { n });
   const keys = h('span.end.wide-only', t('J K to move · Enter to open · Y to copy a link'));
   const none = () => empty(t('No run yet'), t('Each run will be a line here, with its last line of output.'));
   fill(foot, n ? [h('span', said), keys] : words || span ? t('No run matches.') : none());

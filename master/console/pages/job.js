@@ -125,7 +125,7 @@ function targetTag({ target, mode }) {
 
 function actsOf(state, frame, refresh) {
   const { name, job, row } = state;
-  const more = button('···', { kind: 'plain more', name: t('more acts for {name}', { name }), onclick: () => menu(more, moreActs()) });
+  const more = button('···', { kind: 'plain more', name: t('more actions for {name}', { name }), onclick: () => menu(more, moreActs()) });
   const goTo = (place) => () => frame.go(place);
   const end = () => kill(more, name, '', { grace: job.killGraceSeconds });
   const moreActs = () => [
@@ -148,7 +148,7 @@ async function runWith(name, from) {
     title: t('Run {name} once', { name }),
     yes: t('Run it'),
     fields: [
-      { name: 'worker', label: t('On the worker (empty: any that may)'), placeholder: 'eu-1' },
+      { name: 'worker', label: t('On the worker (empty: any that may run it)'), placeholder: 'eu-1' },
       { name: 'env', label: t('With these variables'), placeholder: 'FULL=yes DAY=2026-11-25' },
     ],
   });

@@ -43,7 +43,7 @@ export async function render(_, frame) {
   const views = h('span');
   const all = h('input', {
     type: 'checkbox',
-    'aria-label': t('Choose all rows that are here'),
+    'aria-label': t('Choose all rows shown'),
     onchange: () => {
       for (const job of table.items) mark(job, all.checked);
       drawBar();
@@ -69,7 +69,7 @@ export async function render(_, frame) {
     cells,
     keyOf: (job) => job.name,
     ask,
-    empty: () => (filter ? empty(t('No job matches'), t('Words must all match. Take one away, or clear the filter.')) : nothing(frame)),
+    empty: () => (filter ? empty(t('No job matches'), t('All words must match. Remove one, or clear the filter.')) : nothing(frame)),
     drawn,
     onOpen: (job) => frame.go(link.job(job.name)),
     sorted: sort,
@@ -270,10 +270,10 @@ export async function render(_, frame) {
     const names = trial.slice(0, 8).map((one) => h('li.one', other(one.name)));
     const text = [
       act === 'delete'
-        ? t('What runs goes on, and the log stays.')
+        ? t('Running commands continue, and the log stays.')
         : act === 'kill'
           ? t('Each run gets SIGTERM, then SIGKILL.')
-          : t('They run once, besides their schedule.'),
+          : t('They run once, in addition to their schedule.'),
       h('ul', names, trial.length > 8 && h('li.faint', t('and {n} more', { n: trial.length - 8 }))),
     ];
     if (await question(from, { title, text, yes, danger })) await perform(act, null, list);
@@ -288,7 +288,7 @@ export async function render(_, frame) {
         run: t('{n} {n|job was|jobs were} asked to run.', { n }),
         pause: t('{n} {n|job is|jobs are} paused.', { n }),
         resume: t('{n} {n|job is|jobs are} resumed.', { n }),
-        kill: t('The end of all runs of {n} {n|job|jobs} was asked for.', { n }),
+        kill: t('All runs of {n} {n|job|jobs} are being killed.', { n }),
         delete: t('{n} {n|job is|jobs are} deleted.', { n }),
       }[act];
       toast(text, {
@@ -342,15 +342,17 @@ export async function render(_, frame) {
 /** How a job stands: its state if that says most, else its latest ending. */
 function standing(job) {
   if (job.state === 'running') return [state('running'), h('span.sub', job.running > 1 ? `×${job.running}` : '')];
-  if (job.state === 'paused' || job.state === 'broken') return h('span', { title: job.why ?? '' }, state(job.state));
+  if (job.state === 'paused' || job.state === 'broken') return h('span', { title: job.why ?? '' }, state(job.state), quietOf(job));
   if (!job.last) return state(job.state);
   const { ending, startedAt } = job.last;
   const word = job.streak > 1 ? `${words()[ending]} ×${number(job.streak)}` : words()[ending];
   return [
     state(ending, word),
-    lively(h('span.sub', { title: when(startedAt) }), () => t('{span} ago', { span: rough(Date.now() - ms(startedAt)) })),
+    quietOf(job) || lively(h('span.sub', { title: when(startedAt) }), () => t('{span} ago', { span: rough(Date.now() - ms(startedAt)) })),
   ];
 }
+
+const quietOf = (job) => job.isMuted && h('span.sub', t('quiet'));
 
 const newJob = () => h('a.b.big.first', { href: '/new' }, t('New job'), ' ', h('kbd', 'N'));
 

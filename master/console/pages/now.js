@@ -31,7 +31,7 @@ export async function render(_, frame) {
     h(
       'div.cols',
       section(
-        t('Running'), runningNote, running, link.runs({ filter: 'state:running|queued' }), t('All runs that go on'),
+        t('Running'), runningNote, running, link.runs({ filter: 'state:running|queued' }), t('All running'),
         h('span.wide-only', t('so far, of the usual')),
       ),
       section(t('Next'), nextNote, next, '/jobs?sort=next', t('All that come')),
@@ -42,7 +42,8 @@ export async function render(_, frame) {
     const { counts } = now;
     say(title, sentence(counts));
     const said = [
-      t('{n} {n|is|are} well', { n: counts.jobs - counts.needsYou - counts.paused - counts.unknown }),
+      t('{n} {n|is|are} well', { n: counts.jobs - counts.needsYou - counts.muted - counts.paused - counts.unknown }),
+      counts.muted && t('{n} {n|is|are} quiet', { n: counts.muted }),
       counts.paused && t('{n} {n|is|are} paused', { n: counts.paused }),
       counts.unknown && t('{n} {n|is|are} not read yet', { n: counts.unknown }),
     ];
@@ -215,7 +216,10 @@ function jobCard(need) {
       button(t('Kill'), { kind: 'danger', role: 'operator', onclick: kill }),
     ],
     broken: () => [anchor(t('Edit'), link.edit(job.name))],
-    missed: () => [anchor(t('Why'), link.job(job.name, `calendar?at=${encodeURIComponent(job.last.planTime)}`)), runNow],
+    missed: () => [
+      anchor(t('Why'), link.job(job.name, `calendar?at=${encodeURIComponent(job.last.planTime)}`)),
+      acts.runFor(job, job.last.planTime),
+    ],
   };
   const ended = () => [anchor(t('Last run'), link.run(job.name, job.last.runId)), runNow];
   const soon = (at, zone) => t('next {coming}', { coming: coming(at, zone) });

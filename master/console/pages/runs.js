@@ -78,13 +78,13 @@ export async function render(_, frame) {
   const ended = list(
     [[t('Ending'), 124], planned, [t('Job'), 240], [t('Took'), 104, 'num'], [t('Exit'), 56, 'num off'], worker, [t('Last line, or why')]],
     endedCells,
-    () => (filter || from ? noMatch() : empty(t('No run is here'), t('What runs, and how it ended, stands here.'))),
+    () => (filter || from ? noMatch() : empty(t('No run is here'), t('Runs appear here, with their endings.'))),
     (page) => page.runs,
   );
   const unended = list(
     [[t('State'), 124], planned, [t('Job'), 300], [t('So far'), 120, 'num'], [t('Attempt'), 76, 'num off'], worker, [t('Trigger')]],
     unendedCells,
-    () => empty(t('Nothing runs now'), t('Runs that go on or wait in the queue stand here.')),
+    () => empty(t('Nothing runs now'), t('Running and queued runs appear here.')),
     (page) => page.unended,
   );
   const table = () => (goesOn() ? unended : ended);
@@ -151,7 +151,7 @@ export async function render(_, frame) {
       h('td.num.dim', run.claimedAt && lively(h('span'), () => duration(Date.now() - startOf(run)))),
       h('td.num.dim.off', number(run.attempt)),
       h('td.dim.one.off', other(run.worker)),
-      h('td.one.full.why', run.isKillAsked ? t('its end was asked for') : triggerWord(run.trigger)),
+      h('td.one.full.why', run.isKillAsked ? t('being killed') : triggerWord(run.trigger)),
     ];
   }
 
@@ -201,7 +201,7 @@ export async function render(_, frame) {
     const sorted = [...lanes].sort(([a], [b]) => a.localeCompare(b, undefined, { numeric: true }));
     say(count, t('{n} {n|run|runs}', { n: runs.length }));
     if (!sorted.length) return fill(body, noMatch());
-    const cut = sorted.length > LANES && t('{n} of {total} lanes. Narrow the filter for the others.', { n: LANES, total: sorted.length });
+    const cut = sorted.length > LANES && t('{n} of {total} lanes. Narrow the filter to see the others.', { n: LANES, total: sorted.length });
     const latest = all.length >= DRAWN && t('the latest {n} runs', { n: all.length });
     const drawn = sorted.slice(0, LANES).map(([name, of]) => lane(name, of, start, end));
     fill(body, h('div.lanes', axis(start, end, to ? '' : t('now')), drawn), h('div.foot', h('span', cut), h('span.end', latest)));
@@ -254,7 +254,7 @@ export async function render(_, frame) {
       } else {
         const i = items.length ? page.runs.findIndex((run) => run._id === items[0]._id) : -1;
         const n = i < 0 ? page.runs.length : i;
-        ended.tell(n === 0 ? '' : n >= 50 ? t('50 newer and more') : t('{n} newer', { n }));
+        ended.tell(n === 0 ? '' : n >= 50 ? t('50 or more newer') : t('{n} newer', { n }));
       }
     } catch {
       /* The frame says what does not answer; the rows stay. */
@@ -279,7 +279,7 @@ export async function render(_, frame) {
 }
 
 const copyLink = (run) => acts.copy(location.origin + hrefOf(run));
-const noMatch = () => empty(t('No run is here'), t('No run matches. Take a word away, or look at a longer time.'));
+const noMatch = () => empty(t('No run is here'), t('No run matches. Remove a word, or choose a longer time.'));
 
 function triggerWord(trigger) {
   const said = {

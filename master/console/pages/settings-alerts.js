@@ -18,7 +18,7 @@ const events = () => ({
   missed: [t('missed'), 'missed'],
   lost: [t('lost'), 'lost'],
   slow: [t('takes too long'), 'running'],
-  noSuccess: [t('no success for long'), 'timedOut'],
+  noSuccess: [t('no success for too long'), 'timedOut'],
   workerGone: [t('worker gone'), 'lost'],
   ledgerFault: [t('ledger fault'), 'warn'],
   recovered: [t('recovered'), 'ok'],
@@ -45,7 +45,7 @@ export async function view() {
       top,
       lead(
         n ? t('{n} {n|thing is|things are} wrong', { n }) : t('Nothing is wrong'),
-        t('One message when something turns bad, one when it is well again. Never one for each run.'),
+        t('One message when something goes wrong, one when it recovers. Never one for each run.'),
         button(t('New rule'), { kind: 'first big', role: 'admin', onclick: () => edit(null) }),
       ),
     );
@@ -85,8 +85,8 @@ function openOf({ open }, act) {
 
 async function quiet({ jobName, worker }, from, act) {
   const given = await question(from, {
-    title: t('Quiet until it is well again?'),
-    text: t('No message is made until then. It stays in this list.'),
+    title: t('Quiet until it recovers?'),
+    text: t('No messages until then. It stays in this list, and leaves Now.'),
     yes: t('Quiet'),
     fields: [{ name: 'reason', label: t('Why? (may be empty)') }],
   });
@@ -133,7 +133,7 @@ function rulesOf({ recent }, rules, edit, act) {
     null,
     rules.length
       ? table(t('Rules'), 'people', heads.map((head) => ({ head })), h('tbody', rules.map(row)))
-      : h('p.faint', t('No rule yet: nobody is told. A job can also name a channel itself, in its member alert.')),
+      : h('p.faint', t('No rules yet: nobody is told. A job can also name a channel itself, in its member alert.')),
   );
 }
 
@@ -205,11 +205,11 @@ function mutesOf({ mutes }, act) {
       'li',
       mark('paused'),
       h('span.grow', h('span.mono', other(mute.filter)), ', ',
-        mute.until ? t('until {time}', { time: when(mute.until) }) : t('until it is well again')),
+        mute.until ? t('until {time}', { time: when(mute.until) }) : t('until it recovers')),
       h('span.faint', t('by {who}, {time}', { who: clean(mute.by), time: when(mute.at) }),
         mute.reason && [': ', other(`“${mute.reason}”`)]),
       small(t('End'), t('End the quiet of {what}', { what: mute.filter }), 'operator', () =>
         act('operator', () => ask('DELETE', path`alerts/mutes/${mute.id}`))),
     );
-  return mutes.length > 0 && section(t('Quiet'), t('no message until then; nothing is hidden here'), h('ul.list', mutes.map(line)));
+  return mutes.length > 0 && section(t('Quiet'), t('no messages until then; the job leaves Now'), h('ul.list', mutes.map(line)));
 }

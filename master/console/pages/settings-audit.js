@@ -37,7 +37,7 @@ export async function view(frame) {
       foot,
       records.length ? t('{n} shown.', { n: records.length }) : t('Nothing matches.'),
       next && button(t('Show more'), { onclick: () => show(next) }),
-      h('span.end', t('Nobody can delete from it here.')),
+      h('span.end', t('Nothing can be deleted from it here.')),
     );
   }
   draw();

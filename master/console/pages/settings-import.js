@@ -19,11 +19,11 @@ export function view() {
   const options = h(
     'form.tools.import-options',
     { onsubmit: (event) => event.preventDefault() },
-    small('prefix', t('Prefix of the names'), 'shop-'),
+    small('prefix', t('Prefix for the names'), 'shop-'),
     small('label', t('Label for all'), 'from=shop-batch-1'),
     small('user', t('User'), 'deploy'),
     check('paused', t('Paused at first'), true),
-    check('replace', t('Change jobs that are there'), false),
+    check('replace', t('Change existing jobs'), false),
   );
   let [timer, serial] = [0, 0];
   const isPaused = () => new FormData(options).has('paused');
@@ -58,7 +58,7 @@ export function view() {
         acts,
         n > 0 && button(words, { kind: 'first big', role: 'editor', onclick: save }),
         restart,
-        n > 0 && h('span.faint', t('You can go back: History keeps what was there.')),
+        n > 0 && h('span.faint', t('You can go back: History keeps the former versions.')),
       );
     } catch (failure) {
       if (mine === serial) fill(said, fault(failure));
@@ -88,7 +88,7 @@ export function view() {
       clearTimeout(timer);
       timer = setTimeout(preview, 250);
     });
-  const intro = lead(t('Import a crontab'), t('Nothing is saved until you say so. Each line says what changes in meaning.'));
+  const intro = lead(t('Import a crontab'), t('Nothing is saved until you press the button. Each line says what changes in meaning.'));
   return {
     node: h('div', intro, text, options, said, lines, acts, exportOf()),
     shown: () => text.focus({ preventScroll: true }),

@@ -18,7 +18,7 @@ export const lead = (title, text, ...acts) =>
 /** What a page for admins shows to others, or on a master that has no such thing. */
 export function refusedView(title, failure) {
   const admins = t('Only admins see this.');
-  const text = { 401: admins, 403: admins, 404: t('This master does not have it.') }[failure.status];
+  const text = { 401: admins, 403: admins, 404: t('This master does not offer it.') }[failure.status];
   return { node: h('div', lead(title), text ? empty(text) : fault(failure)) };
 }
 

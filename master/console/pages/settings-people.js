@@ -57,7 +57,7 @@ const onceOf = ({ name, role, token }) =>
   h(
     'div.token-once',
     mark('ok'),
-    h('span', h('b', t('Token of “{name}”, {role}.', { name, role: roleWords()[role] ?? role })), ' ', t('It is shown this once:')),
+    h('span', h('b', t('Token of “{name}”, {role}.', { name, role: roleWords()[role] ?? role })), ' ', t('It is shown only once:')),
     h('code', token),
     button(t('Copy'), { onclick: () => copy(token, t('Copied.')) }),
   );
@@ -163,7 +163,7 @@ function tokensOf(tokens, act) {
   return listOf(t('Tokens'), tokens, none, ({ role }) => roleWords()[role] ?? role, extra, ({ name }) =>
     goneOf(act, t('Revoke'), name, {
       title: t('Revoke the token of {name}?', { name }),
-      what: t('It ends at once, on all masters.'),
+      what: t('It stops working at once, on all masters.'),
       yes: t('Revoke'),
       resource: path`tokens/${name}`,
       done: t('Revoked {name}.', { name }),

@@ -44,7 +44,7 @@ function viewYou(frame) {
       line('language', t('Language'), Object.entries(languages), language),
       line('theme', t('Theme'), themes, kept('theme', 'auto')),
       line('keys', t('Keys'), [['on', t('on')], ['off', t('off')]], kept('keys', 'on')),
-      frame.me ? signedIn(frame.me) : h('p.faint.after', t('This master asks nobody to sign in.')),
+      frame.me ? signedIn(frame.me) : h('p.faint.after', t('This master needs no sign-in.')),
     ),
   };
 }

@@ -41,7 +41,7 @@ export function render(params, frame) {
     } catch (failure) {
       fields.querySelector('label:last-child input').select();
       if (failure.status === 404) throw new Error(t('This master has no sign-in.'));
-      if (failure.status === 401 && !isToken) throw new Error(t('Name or password are wrong.'));
+      if (failure.status === 401 && !isToken) throw new Error(t('The name or the password is wrong.'));
       throw failure;
     }
   }

@@ -107,11 +107,11 @@ function row(worker, again) {
       'td.act',
       more(id, () => [
         { text: t('Its runs'), href: runs('') },
-        { text: t('What runs on it'), href: going },
+        { text: t('Running on it'), href: going },
         { text: t('Jobs that ran on it'), href: link.jobs(`worker:${quote(id)}`) },
         { text: t('Its time line'), href: runs('', { view: 'worker' }) },
         worker.drain
-          ? { text: t('Undrain'), role: 'operator', onclick: () => takeBack(id, again) }
+          ? { text: t('Undrain'), role: 'operator', onclick: () => undrain(id, again) }
           : isHere && { text: t('Drain…'), role: 'operator', onclick: (from) => drain(from, worker, again) },
       ]),
     ),
@@ -126,27 +126,27 @@ function clockOf(ahead) {
 
 function spoolOf({ spool, refusedRecords: n }) {
   if (spool === null || spool === undefined) return '';
-  const title = n > 0 && t('{n} {n|record|records} that the log store refuses', { n });
+  const title = n > 0 && t('{n} {n|record|records} refused by the log store', { n });
   return h('span', { title, class: n > 0 ? 's-failed' : '' }, number(spool), n > 0 && ` + ${number(n)}`);
 }
 
 async function drain(from, { id }, again) {
   const text = [
-    t('What runs goes on. Nothing new is claimed, also after a restart, until it is taken back. '),
-    t('Other workers take its share; jobs that only it matches are missed.'),
+    t('Its running commands continue. It claims nothing new, not even after a restart, until it is undrained. '),
+    t('Other workers take over its jobs; a job that only it may run is missed.'),
   ];
   if (!(await question(from, { title: t('Drain {id}?', { id: clean(id) }), text, yes: t('Drain it') }))) return;
   await acts.attempt('operator', async () => {
     await post(path`workers/${id}/drain`);
-    toast(t('{id} is drained.', { id: clean(id) }), { undo: () => takeBack(id, again) });
+    toast(t('{id} is drained.', { id: clean(id) }), { undo: () => undrain(id, again) });
   });
   again();
 }
 
-async function takeBack(id, again) {
+async function undrain(id, again) {
   await acts.attempt('operator', async () => {
     await post(path`workers/${id}/undrain`);
-    toast(t('{id} is taken back.', { id: clean(id) }));
+    toast(t('{id} claims runs again.', { id: clean(id) }));
   });
   again();
 }

@@ -122,7 +122,7 @@ public sealed class EditTests(ConsoleBrowser browser) : IClassFixture<ConsoleBro
 
         await tab.PressAsync("Control+s");
         await Expect(tab[".dock"]).ToContainTextAsync("Somebody else saved");
-        await Expect(tab[".dock"]).ToContainTextAsync("They touch different members, so both can hold.");
+        await Expect(tab[".dock"]).ToContainTextAsync("They changed different members, so both can be kept.");
         await tab.Find(".dock button", "Save both").ClickAsync();
 
         await Expect(tab.Find(".toast", "Saved shared")).ToBeVisibleAsync();

@@ -107,7 +107,7 @@ public sealed partial class FrameTests(ConsoleBrowser browser) : IClassFixture<C
     {
         await using var tab = await browser.OpenAsync("/jobs?sort=name&filter=job-019");
         await Expect(tab["tbody tr:not(.pad)"]).ToHaveCountAsync(10);
-        await tab.Page.GetByLabel("Choose all rows that are here").CheckAsync();
+        await tab.Page.GetByLabel("Choose all rows shown").CheckAsync();
         await tab.Page.GetByLabel("Choose job-0190").UncheckAsync();
         await Expect(tab[".chosenbar"]).ToContainTextAsync("9 jobs chosen");
 
@@ -166,14 +166,22 @@ public sealed partial class FrameTests(ConsoleBrowser browser) : IClassFixture<C
     }
 
     [Fact]
-    public async Task A_job_that_needs_somebody_is_made_quiet_from_its_menu_where_an_alert_tells_of_it()
+    public async Task A_job_that_is_made_quiet_leaves_Now_until_it_recovers_and_Jobs_says_so()
     {
         await using var tab = await browser.OpenAsync("/");
-
-        await tab.Find(".needs li", "report-daily-revenue").Locator(".more").ClickAsync();
+        await tab.Find(".needs li", "ml-embed-refresh").Locator(".more").ClickAsync();
         await tab.Find(".menu button", "Quiet until it recovers").ClickAsync();
 
-        await Expect(tab[".toast"]).ToContainTextAsync("No alert rule tells of report-daily-revenue now");
+        await Expect(tab.Find(".toast", "ml-embed-refresh is quiet until it recovers.")).ToBeVisibleAsync();
+        await Expect(tab["#page .lead p"]).ToContainTextAsync("1 is quiet");
+        await Expect(tab.Page.Locator("#page .needs li", new() { HasText = "ml-embed-refresh" })).ToHaveCountAsync(0);
+        await tab.Find("#nav a", "Jobs").ClickAsync();
+        await Expect(tab.Find("tbody tr", "ml-embed-refresh")).ToContainTextAsync("quiet");
+
+        var mutes = (await browser.Cluster.GetAsync("/api/v1/alerts"))["mutes"]!.AsArray();
+        (await browser.Cluster.DeleteAsync($"/api/v1/alerts/mutes/{mutes.Single()!["id"]}")).Dispose();
+        await tab.Find("#nav a", "Now").ClickAsync();
+        await Expect(tab.Find(".needs li", "ml-embed-refresh")).ToBeVisibleAsync();
     }
 
     [Fact]
@@ -183,7 +191,7 @@ public sealed partial class FrameTests(ConsoleBrowser browser) : IClassFixture<C
         await Expect(tab.Find("tbody tr", "w2")).ToContainTextAsync("here");
         await tab.Find("tbody tr", "w2").Locator(".more").ClickAsync();
         await tab.Find(".menu button", "Drain…").ClickAsync();
-        await Expect(tab[".dlg"]).ToContainTextAsync("Nothing new is claimed, also after a restart, until it is taken back.");
+        await Expect(tab[".dlg"]).ToContainTextAsync("It claims nothing new, not even after a restart, until it is undrained.");
 
         await tab.Find(".dlg button", "Drain it").ClickAsync();
         await Expect(tab.Find(".toast", "w2 is drained")).ToBeVisibleAsync();

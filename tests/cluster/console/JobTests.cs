@@ -36,6 +36,21 @@ public sealed class JobTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
     }
 
     [Fact]
+    public async Task A_fire_that_did_not_start_is_made_up_for_by_a_run_that_knows_its_planned_time()
+    {
+        await using var tab = await browser.OpenAsync($"/jobs/{JobWithPast.Name}/calendar");
+        await tab[".ask input"].FillAsync("yesterday 3:30");
+        await tab.PressAsync("Enter");
+
+        await tab.Find(".fire button", "Run for 03:30").ClickAsync();
+        await tab.Find(".toast a", "Watch").ClickAsync();
+
+        await Expect(tab["#page .say"]).ToContainTextAsync("by hand");
+        await Expect(tab["#page .say"]).ToContainTextAsync("03:30");
+        await Expect(tab.Find(".time li", "Planned")).ToContainTextAsync("03:30:00");
+    }
+
+    [Fact]
     public async Task The_calendar_names_the_planned_times_around_one_that_was_not_planned()
     {
         await using var tab = await browser.OpenAsync($"/jobs/{JobWithPast.Name}/calendar");
@@ -47,7 +62,7 @@ public sealed class JobTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
         await Expect(tab[".why-said button"]).ToContainTextAsync(["04:00", "04:30"]);
         await tab[".ask input"].FillAsync("soon");
         await tab.PressAsync("Enter");
-        await Expect(tab[".why-said"]).ToContainTextAsync("“soon” is no time");
+        await Expect(tab[".why-said"]).ToContainTextAsync("“soon” is not a time");
     }
 
     [Fact]

@@ -25,7 +25,7 @@ public sealed class SignInTests(ConsoleBrowser browser) : IClassFixture<ConsoleB
         await tab[".login input[name=name]"].FillAsync("mara");
         await tab[".login input[name=password]"].FillAsync("wrong horse battery");
         await tab.PressAsync("Enter");
-        await Expect(tab[".login .fault"]).ToHaveTextAsync("Name or password are wrong.");
+        await Expect(tab[".login .fault"]).ToHaveTextAsync("The name or the password is wrong.");
         await tab[".login input[name=password]"].FillAsync(Password);
         await tab.PressAsync("Enter");
         await Expect(tab[".vers li"]).ToHaveCountAsync(1);
