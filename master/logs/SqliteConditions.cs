@@ -52,7 +52,7 @@ internal sealed record SqliteConditions(string Indexed, string Others, IReadOnly
         var (indexed, others) = (new StringBuilder("true"), new StringBuilder("true"));
         var parameters = new List<(string, object)>();
         Where("jobName = $job", "$job", query.Job);
-        Where("status = $status", "$status", query.Status?.Word());
+        Where(query.Job is null ? "status = $status" : "+status = $status", "$status", query.Status?.Word()); // One job has fewer runs.
         Where("startTime >= $from", "$from", query.From?.ToUnixTimeMilliseconds());
         Where("startTime < $until", "$until", query.Until?.ToUnixTimeMilliseconds());
         if (query.After is { } after)

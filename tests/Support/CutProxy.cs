@@ -119,7 +119,7 @@ internal sealed class CutProxy : IAsyncDisposable
                 served.Add(ServeAsync(client));
             }
         }
-        catch (Exception ended) when (ended is SocketException or ObjectDisposedException)
+        catch (Exception ended) when (ended is SocketException or InvalidOperationException) // Disposed in a call, or between two.
         {
             Reset();
             await Task.WhenAll(served);

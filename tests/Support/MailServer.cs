@@ -48,7 +48,7 @@ internal sealed class MailServer : IAsyncDisposable
                 }
             }
         }
-        catch (Exception over) when (over is OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (Exception over) when (over is OperationCanceledException or SocketException or InvalidOperationException)
         {
             // The test is over.
         }

@@ -44,7 +44,7 @@ internal sealed class TlsFront : IDisposable
                 _ = ServeAsync(await _listener.AcceptTcpClientAsync());
             }
         }
-        catch (Exception ended) when (ended is SocketException or ObjectDisposedException)
+        catch (Exception ended) when (ended is SocketException or InvalidOperationException)
         {
             // Disposed.
         }

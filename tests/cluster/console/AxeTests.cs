@@ -32,7 +32,7 @@ public sealed class AxeTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
     [Fact]
     public async Task Menus_questions_the_jump_box_and_the_list_of_keys_have_no_finding()
     {
-        await using var tab = await browser.OpenAsync("/jobs?sort=name");
+        await using var tab = await browser.OpenAsync("/jobs?filter=report-daily-revenue"); // One row: axe takes long with many.
         await tab["tbody .more"].First.ClickAsync();
         await AssertCleanAsync(tab);
         await tab.PressAsync("Escape");
@@ -52,7 +52,7 @@ public sealed class AxeTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
     internal static async Task AssertCleanAsync(ConsoleTab tab)
     {
         tab.MayHaveErrors = true; // axe itself evaluates text, which the page's policy refuses; it does without.
-        var result = await tab.Page.RunAxe(new AxeRunOptions());
+        var result = await tab.Page.RunAxe(new AxeRunOptions { ResultTypes = [ResultType.Violations] });
 
         Assert.Equal("", string.Join('\n', result.Violations.Select(finding =>
             $"{finding.Impact} {finding.Id}: {finding.Help}: {string.Join(" | ", finding.Nodes.Select(node => node.Html).Take(4))}")));

@@ -2,6 +2,7 @@ using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Master.Logs;
 using Dts.Tests.Support;
+using Microsoft.Data.Sqlite;
 using Xunit;
 
 namespace Dts.Tests.Integration.Logs;
@@ -45,6 +46,20 @@ public sealed class SqliteLogStoreTests : LogStoreContract
 
         File.Create(Path).Dispose(); // A worker has made the file, and no table yet.
         Assert.Empty(await reader.ListAsync(JobName.Parse("hello"), 0, 10, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task The_runs_of_a_job_with_one_ending_are_looked_for_among_its_own_and_not_among_all_with_that_ending()
+    {
+        await WriteAsync(Open(), Some.Record(0));
+        var conditions = SqliteConditions.Of(new LogQuery(Job: "hello", Status: RunStatus.Succeeded, Limit: 1));
+        using var connection = new SqliteConnection($"Data Source={Path}");
+        connection.Open();
+
+        var plan = connection.Rows(
+            $"explain query plan {conditions.LatestOf("record")}", [.. conditions.Parameters, ("$limit", 1)], row => row.GetString(3));
+
+        Assert.StartsWith("SEARCH log USING INDEX log_job ", Assert.Single(plan), StringComparison.Ordinal);
     }
 
     [Theory]
