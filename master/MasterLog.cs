@@ -55,16 +55,16 @@ internal static partial class MasterLog
     public static partial void VersionsDropped(this ILogger log, int count, int most, long bytes);
 
     [LoggerMessage(661, LogLevel.Warning,
-        "alerts: {Count} endings were not judged, because {Most} were already waiting; messages about them are missing")]
+        "alerts: {Count} endings were not checked, because the queue of {Most} was full; messages about them are missing")]
     public static partial void AlertsNotJudged(this ILogger log, int count, int most);
 
     [LoggerMessage(662, LogLevel.Warning, "alerts: channels cannot be read ({Why}); the {Count} known ones stay in use")]
     public static partial void AlertChannelsUnread(this ILogger log, string why, int count);
 
-    [LoggerMessage(663, LogLevel.Warning, "alerts: channel {Channel} did not take a message ({Why}); it will be sent again")]
+    [LoggerMessage(663, LogLevel.Warning, "alerts: channel {Channel} did not accept a message ({Why}); it will be sent again")]
     public static partial void AlertNotDelivered(this ILogger log, string channel, string why);
 
     [LoggerMessage(664, LogLevel.Error,
-        "alerts: channel {Channel} has not taken a message in a day and {Tries} tries ({Why}); the message is given up")]
+        "alerts: channel {Channel} has not accepted a message in a day and {Tries} tries ({Why}); the message is dropped")]
     public static partial void AlertGivenUp(this ILogger log, string channel, int tries, string why);
 }

@@ -75,7 +75,7 @@ return await Service.RunAsync(async () =>
     var appended = Channel.CreateBounded<bool>(1);            // full: the shipper has been told
     var left = Channel.CreateBounded<bool>(1);                // full: the reaper has been told
     var fires = new Fires(new FireContext(id, keys, zone, settings.ClaimAhead, settings.Slots, time.GetUtcNow()), settings.Labels);
-    commands.AnswersChanged += () => inbox.Post(new FireEvent.HoldersAnswer(commands.Answers));
+    commands.AnswersChanged += () => inbox.Post(new FireEvent.HoldersResponsive(commands.Answers));
     var drain = new OwnDrain(log);
     var runs = new OwnRuns();
     runs.Completed += run => inbox.Post(new FireEvent.Completed(run));

@@ -12,15 +12,15 @@ internal static partial class WorkerLog
     public static partial void SessionLost(this ILogger log, string session);
 
     [LoggerMessage(112, LogLevel.Warning,
-        "{Key} belongs to a live session of {Holder}; waiting for it to end (two workers need two ids: set workerId)")]
+        "{Key} is registered by another live worker, {Holder}; waiting for it to end (two workers need two ids: set workerId)")]
     public static partial void SessionTaken(this ILogger log, string key, string holder);
 
     [LoggerMessage(113, LogLevel.Information,
-        "this worker was drained ({Why}); it claims nothing new until the drain is taken back; the runs that it has claimed go on")]
+        "this worker was drained ({Why}); it claims nothing new until it is undrained; the runs that it has claimed go on")]
     public static partial void Drained(this ILogger log, string why);
 
-    [LoggerMessage(114, LogLevel.Information, "the drain of this worker was taken back; it claims again")]
-    public static partial void TakenBack(this ILogger log);
+    [LoggerMessage(114, LogLevel.Information, "this worker was undrained; it claims again")]
+    public static partial void Undrained(this ILogger log);
 
     [LoggerMessage(201, LogLevel.Warning, "{Job} cannot run: {Why}; it is not scheduled until the job is corrected")]
     public static partial void JobIgnored(this ILogger log, string job, string why);
@@ -61,8 +61,8 @@ internal static partial class WorkerLog
     [LoggerMessage(405, LogLevel.Warning, "{Job}/{RunId} {Status}: worker {Worker}, {Why}")]
     public static partial void EndedLost(this ILogger log, string job, string runId, string status, string worker, string why);
 
-    [LoggerMessage(406, LogLevel.Information, "{Job}/{RunId} taken along to the new session")]
-    public static partial void RunTakenAlong(this ILogger log, string job, string runId);
+    [LoggerMessage(406, LogLevel.Information, "{Job}/{RunId} moved to the new session")]
+    public static partial void RunMoved(this ILogger log, string job, string runId);
 
     [LoggerMessage(407, LogLevel.Warning, "{Run} was left behind by the process before this one; its {Processes} processes were killed")]
     public static partial void LeftBehindKilled(this ILogger log, string run, int processes);
@@ -73,7 +73,7 @@ internal static partial class WorkerLog
     [LoggerMessage(415, LogLevel.Information, "{Running} commands go on without this process; the worker's next process adopts them")]
     public static partial void LeftRunning(this ILogger log, int running);
 
-    [LoggerMessage(410, LogLevel.Warning, "{Job}/{RunId} had been declared lost while this worker was cut off; {Then}")]
+    [LoggerMessage(410, LogLevel.Warning, "{Job}/{RunId} was recorded as lost while this worker was cut off; {Then}")]
     public static partial void RunHadBeenLost(this ILogger log, string job, string runId, string then);
 
     [LoggerMessage(411, LogLevel.Information, "{Job}/{RunId} queued after {Cause}: {Trigger}")]
@@ -83,27 +83,28 @@ internal static partial class WorkerLog
         "etcd refuses the completion of {Run} ({Reason}); its record is written, but no retry, rerun or dependent is queued")]
     public static partial void CompletionRefused(this ILogger log, string run, string reason);
 
-    [LoggerMessage(413, LogLevel.Error, "{Key} cannot be settled: etcd refuses it ({Reason}); the key stays as it is")]
+    [LoggerMessage(413, LogLevel.Error, "etcd refused to settle {Key} ({Reason}); the key stays as it is")]
     public static partial void ChoreRefused(this ILogger log, string key, string reason);
 
     [LoggerMessage(416, LogLevel.Error,
-        "the process that holds the commands of {User} {How} (a job of that user may have run kill -9 -1); "
-        + "its {Running} running commands are killed, their runs are lost, and the next start has a new process")]
+        "the holder of {User}'s commands {How} (a job of that user may have run kill -9 -1); "
+        + "its {Running} running commands are killed, their runs are lost, and the next start has a new holder")]
     public static partial void HolderGone(this ILogger log, string user, string how, int running);
 
     [LoggerMessage(417, LogLevel.Warning,
-        "process {Pid} holds commands of the worker before this one and does not answer ({State}); it is killed, and its runs are lost")]
+        "holder {Pid}, left by the worker's previous process, does not answer ({State}); it is killed, and its runs are lost")]
     public static partial void HolderHangs(this ILogger log, int pid, string state);
 
-    [LoggerMessage(418, LogLevel.Error, "what is left of {Run} could not be killed: no process runs as {User}; kill its processes by hand")]
+    [LoggerMessage(418, LogLevel.Error,
+        "what is left of {Run} could not be killed: no holder could be started as {User}; kill its processes by hand")]
     public static partial void LeftoverStays(this ILogger log, string run, string user);
 
     [LoggerMessage(430, LogLevel.Error,
-        "the process that starts commands did not answer within {Seconds} s; its runs end as missed, "
+        "the holder (the process that starts commands) did not answer within {Seconds} s; its runs end as missed, "
             + "and this worker claims nothing until it answers")]
     public static partial void HolderSilent(this ILogger log, double seconds);
 
-    [LoggerMessage(431, LogLevel.Information, "the process that starts commands answers again")]
+    [LoggerMessage(431, LogLevel.Information, "the holder answers again")]
     public static partial void HolderAnswers(this ILogger log);
 
     [LoggerMessage(432, LogLevel.Error,
@@ -136,7 +137,7 @@ internal static partial class WorkerLog
     public static partial void StoreBack(this ILogger log, double seconds, int failures);
 
     [LoggerMessage(503, LogLevel.Warning,
-        "shipping stopped before the log store had all records ({Reason}); {Waiting} records stay in the spool for the next start")]
+        "this worker stops before all records are shipped ({Reason}); {Waiting} records stay in the spool for the next start")]
     public static partial void StoreLeft(this ILogger log, string reason, long waiting);
 
     [LoggerMessage(515, LogLevel.Error,
@@ -156,7 +157,7 @@ internal static partial class WorkerLog
     public static partial void SpoolTorn(this ILogger log, string path, long bytes, string run);
 
     [LoggerMessage(514, LogLevel.Error,
-        "spool segment {Path} cannot be read: {Reason}; it is passed over and stays where it is, and the next start tries again")]
+        "spool segment {Path} cannot be read: {Reason}; it is skipped and kept, and the next start tries again")]
     public static partial void SpoolUnreadable(this ILogger log, string path, string reason);
 
     [LoggerMessage(505, LogLevel.Warning,

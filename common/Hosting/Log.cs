@@ -25,7 +25,7 @@ public static partial class Log
     public static partial void WatchRepaired(this ILogger log, string prefix, int changes);
 
     [LoggerMessage(106, LogLevel.Error,
-        "etcd refuses us ({Reason}); check etcdUser, etcdPassword and the rights on the key prefix; trying again")]
+        "etcd refused this service ({Reason}); check etcdUser, etcdPassword and the rights on the key prefix; trying again")]
     public static partial void EtcdRefused(this ILogger log, string reason);
 
     [LoggerMessage(107, LogLevel.Error,

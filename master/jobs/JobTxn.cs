@@ -52,6 +52,8 @@ internal sealed class JobTxn(Keys keys, CronZone defaultZone, Author author, Dat
     /// <summary>The name of the masters in cursors and endings.</summary>
     public const string By = "master";
 
+    private const string Unclaimed = "no worker had claimed it when its job was changed, paused or deleted";
+
     private const int CursorsMax = 40; // etcd accepts 128 operations in a transaction.
     private const int VersionsRemovedMax = 10;
 
@@ -126,7 +128,7 @@ internal sealed class JobTxn(Keys keys, CronZone defaultZone, Author author, Dat
 
         var run = RunSpec.Scheduled(schedule.Latest(now)!.Value) with { Worker = cursorKey[keys.Fired(name).Length..].TrimStart('/') };
         return new OwedEnding(
-            By, "-", run, RunStatus.Missed, "no worker had claimed it when its schedule was changed", now, count, cursor.PlanTime);
+            By, "-", run, RunStatus.Missed, Unclaimed, now, count, cursor.PlanTime);
     }
 
     private void AddHistory(TxnRequest txn, JobName name, JobInEtcd former, Job? next, DateTimeOffset end)

@@ -163,7 +163,7 @@ public sealed class AttackTests
         // The other worker runs all fires, for some seconds.
         await Patience.Until(() => other.CountInLog("started") >= before + 30, cluster.Describe);
         await Tool.RunAsync("kill", "-CONT", $"{holder}");
-        await worker.LogsSoon("the process that starts commands answers again");
+        await worker.LogsSoon("the holder answers again");
 
         var records = new List<Common.Logs.RunRecord>();
         for (var n = 1; n <= 8; n++)
@@ -175,7 +175,7 @@ public sealed class AttackTests
             records,
             record => Assert.True(record.Status is Dts.Common.Jobs.RunStatus.Succeeded or Dts.Common.Jobs.RunStatus.Missed, $"{record}"));
         Assert.Contains(
-            records, record => record.Err.StartsWith("the process that starts commands did not answer within ", StringComparison.Ordinal));
+            records, record => record.Err.StartsWith("the holder did not answer within ", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -148,8 +148,8 @@ public sealed class HolderTests : IDisposable
         var third = await (await commands.StartAsync(["c/3"], TimeSpan.FromMinutes(1)))[0].Ended;
 
         Assert.Equal(
-            new CommandOutcome.NotStarted("the process that starts commands did not answer within 2 s", TooLate: true), first.Outcome);
-        Assert.Equal(new CommandOutcome.NotStarted("the process that starts commands does not answer", TooLate: true), second.Outcome);
+            new CommandOutcome.NotStarted("the holder did not answer within 2 s", TooLate: true), first.Outcome);
+        Assert.Equal(new CommandOutcome.NotStarted("the holder does not answer", TooLate: true), second.Outcome);
         Assert.Equal("hello\n", third.Output);
     }
 

@@ -105,7 +105,7 @@ public sealed class RunAsUserTests
         Assert.Equal((RunStatus.Lost, RunStatus.Lost), (killer.Status, victim.Status));
         Assert.Matches("left of it, which (was|were) killed$", killer.Err);
         Assert.Equal(("next\n", "done\n"), (next.Output, stranger.Output));
-        Assert.Equal(1, cluster.Workers["w1"].CountInLog("the process that holds the commands of nobody was killed by SIGKILL"));
+        Assert.Equal(1, cluster.Workers["w1"].CountInLog("the holder of nobody's commands was killed by SIGKILL"));
         Assert.Empty(cluster.CommandsAlive());
     }
 

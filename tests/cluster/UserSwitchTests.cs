@@ -237,7 +237,7 @@ public sealed class UserSwitchTests : IDisposable
             (await _commands.StartAsync(["a/1", "b/2"], TimeSpan.FromMinutes(1))).Select(running => running.Ended.Soon()));
 
         Assert.Equal(
-            "cannot start: the process that starts commands of this user does not run: it ended before it answered", endings[0].Error);
+            "cannot start: this user's holder does not run: it ended before it answered", endings[0].Error);
         Assert.Equal("two\n", endings[1].Output);
     }
 
@@ -266,8 +266,8 @@ public sealed class UserSwitchTests : IDisposable
         Assert.Equal("four\n", next.Output); // It was prepared in the holder that died.
         Assert.NotNull(killed);
         await Patience.Until(() => Processes.With("DTS_RUN_ID=b/2").Count == 0, () => "it lives");
-        Assert.Equal(1, log.CountOf("the process that holds the commands of nobody"));
-        Assert.Equal(0, log.CountOf("the process that holds the commands of daemon"));
+        Assert.Equal(1, log.CountOf("the holder of nobody's commands"));
+        Assert.Equal(0, log.CountOf("the holder of daemon's commands"));
         Assert.Equal(2, Directory.GetFiles(_scratch.File("holders"), "*.sock").Length);
 
         void Prepare(string id, string script, UserAccount user)
@@ -295,7 +295,7 @@ public sealed class UserSwitchTests : IDisposable
         }
 
         var seconds = (Environment.TickCount64 - before) / 1000;
-        Assert.InRange(log.CountOf("the process that holds the commands of nobody"), 1, 11 + (int)seconds);
+        Assert.InRange(log.CountOf("the holder of nobody's commands"), 1, 11 + (int)seconds);
     }
 
     [Fact]
@@ -320,7 +320,7 @@ public sealed class UserSwitchTests : IDisposable
         Assert.Contains(
             log.Lines,
             line => line.Contains(
-                $"process {holder} holds commands of the worker before this one and does not answer (a signal stopped it)",
+                $"holder {holder}, left by the worker's previous process, does not answer (a signal stopped it)",
                 StringComparison.Ordinal));
         Assert.Single(Directory.GetFiles(_scratch.File("holders"), "*.sock"));
         Assert.Equal(

@@ -27,7 +27,7 @@ internal sealed class SimCancels(SimCluster cluster, SimHost host)
             case FireEvent.KillRequested(var name, var request, var revision):
                 Add(name, request.RunId, revision);
                 break;
-            case FireEvent.OtherData:
+            case FireEvent.EtcdReplaced:
                 _heard.Clear();
                 break;
         }

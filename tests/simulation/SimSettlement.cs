@@ -41,12 +41,12 @@ internal sealed class SimSettlement(SimWorld world, SimWorker worker, SimCluster
         world.Note($"settles: {action.GetType().Name}", worker.Host.Id, action.Key);
         switch (action)
         {
-            case SettleAction.TakeAlong taken:
-                Ask(SettleTxn.TakeAlong(taken, session.Lease), done, answer =>
+            case SettleAction.MoveToSession taken:
+                Ask(SettleTxn.MoveToSession(taken, session.Lease), done, answer =>
                 {
                     if (answer.Succeeded)
                     {
-                        taken.Run.TakeAlong(session.Lease, answer.Header.Revision);
+                        taken.Run.MoveToSession(session.Lease, answer.Header.Revision);
                     }
                 });
                 break;

@@ -43,7 +43,7 @@ internal sealed class SimSettler(SimWorld world, SimWorker worker, SimCluster cl
             _keys.AllRuns,
             inEtcd =>
             {
-                var read = new Settlement.OwnRuns(inEtcd, heldBefore, worker.Runs.ToList());
+                var read = new Settlement.OwnRunsRead(inEtcd, heldBefore, worker.Runs.ToList());
                 settlement.Perform(settlement.Decisions.SettleOwn(read, session.Lease, worker.Wall), session, done);
             },
             done);

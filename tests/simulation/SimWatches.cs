@@ -98,7 +98,7 @@ internal sealed class SimWatches
     {
         if (batch.IsOtherData)
         {
-            _worker.Take(new FireEvent.OtherData());
+            _worker.Take(new FireEvent.EtcdReplaced());
         }
 
         foreach (var change in batch.Changes)

@@ -11,7 +11,7 @@ namespace Dts.Worker.Commands;
 /// <param name="answersChanged">Called when <see cref="IsSilent"/> may have changed, on the thread that noticed.</param>
 internal sealed class HolderLink(HolderLine line, HolderProcess? process, ILogger log, Action answersChanged)
 {
-    private const string Stalled = "the process that starts commands does not answer";
+    private const string Stalled = "the holder does not answer";
 
     private readonly ConcurrentDictionary<string, RunningCommand> _commands = new();
     private readonly OwedAnswers _owed = new(process?.Gate, log, answersChanged);
@@ -221,7 +221,7 @@ internal sealed class HolderLink(HolderLine line, HolderProcess? process, ILogge
         _owed.AnswerAll(hasBegun => hasBegun
             ? new RunningCommand(CommandEnding.Lost(Unheard, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow))
             : RunningCommand.NotStarted(
-                $"the process that starts commands of this user does not run: {_fault}", tooLate: _wasKilled));
+                $"this user's holder does not run: {_fault}", tooLate: _wasKilled));
         while (_counts.TryDequeue(out var count))
         {
             count.TrySetResult(null);

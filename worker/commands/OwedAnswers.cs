@@ -119,7 +119,7 @@ internal sealed class OwedAnswers(StartGate? gate, ILogger log, Action changed)
         var spoke = !AreLate;
         _late[id] = true;
         var why = string.Create(
-            CultureInfo.InvariantCulture, $"the process that starts commands did not answer within {after.TotalSeconds:0.#} s");
+            CultureInfo.InvariantCulture, $"the holder did not answer within {after.TotalSeconds:0.#} s");
         if (!TryAnswer(id, RunningCommand.NotStarted(why, tooLate: true)))
         {
             _late.TryRemove(id, out _); // The answer has just arrived.

@@ -177,7 +177,7 @@ internal sealed class ClaimQueue(FireContext context, PendingFires pending, Runs
             {
                 EndTurn(fire);
             }
-            else if (AskWithoutSlot(fire, claims) is { } close)
+            else if (CloseOrHandOver(fire, claims) is { } close)
             {
                 fire.State = new FireState.Asking(TakesSlot: false, close.Closing);
                 requests.Add(close.Txn);
@@ -211,7 +211,7 @@ internal sealed class ClaimQueue(FireContext context, PendingFires pending, Runs
     }
 
     /// <summary>The request for a fire that ends without a run here or is handed on; null = it starts here.</summary>
-    private ClaimTxn.Part? AskWithoutSlot(Fire fire, ClaimTxn claims)
+    private ClaimTxn.Part? CloseOrHandOver(Fire fire, ClaimTxn claims)
     {
         var now = context.Now;
         var deadline = $"within {fire.Plan.StartDeadline.TotalSeconds:0} s";

@@ -36,7 +36,7 @@ internal abstract record FireEvent
     public sealed record KillRequested(JobName Name, KillRequest Request, long Revision) : FireEvent;
 
     /// <summary>etcd was restored or wiped. Its revisions cannot be compared with those before.</summary>
-    public sealed record OtherData : FireEvent;
+    public sealed record EtcdReplaced : FireEvent;
 
     public sealed record WorkerJoined(string Id, IReadOnlyDictionary<string, string> Labels) : FireEvent;
 
@@ -49,7 +49,7 @@ internal abstract record FireEvent
     public sealed record Reconfigured(IReadOnlyDictionary<string, string> Labels, int Slots) : FireEvent;
 
     /// <summary>The holders answer, or have fallen silent.</summary>
-    public sealed record HoldersAnswer(bool Do) : FireEvent;
+    public sealed record HoldersResponsive(bool Are) : FireEvent;
 
     /// <summary>etcd has answered a request, or it failed.</summary>
     /// <param name="Answers">One for each fire of the request.</param>

@@ -109,7 +109,7 @@ internal sealed class Fires
             case FireEvent.KillRequested(var name, var request, var revision):
                 _starts.Kill(name, request, revision);
                 break;
-            case FireEvent.OtherData:
+            case FireEvent.EtcdReplaced:
                 _starts.ForgetCancellations();
                 break;
             case FireEvent.Answered(var request, var answers):
@@ -177,8 +177,8 @@ internal sealed class Fires
                 Slots.Total = slots;
                 LeaveTo(_context.WorkerId);
                 break;
-            case FireEvent.HoldersAnswer(var doAnswer):
-                Slots.HoldersAnswer = doAnswer;
+            case FireEvent.HoldersResponsive(var areResponsive):
+                Slots.HoldersResponsive = areResponsive;
                 break;
         }
     }

@@ -42,7 +42,7 @@ internal sealed class CompletionTxn(Keys keys, string workerId)
             && answer.Responses[0].ResponseRange.Kvs.FirstOrDefault() is { } pair && pair.CreateRevision == run.FencingToken
             && Documents.TryReadInFlight(run.Id, pair.Value.Span, out var held, out _) && held.Worker == workerId)
         {
-            run.TakeAlong(run.Session, pair.ModRevision);
+            run.MoveToSession(run.Session, pair.ModRevision);
             return false;
         }
 

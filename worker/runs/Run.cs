@@ -85,7 +85,7 @@ internal sealed class Run(
     public bool IsRunElsewhere => LostAtMs > 0 && Job.OnWorkerLost == OnWorkerLost.Rerun;
 
     /// <summary>Its key was written under a new session.</summary>
-    public void TakeAlong(LeaseId to, long revision)
+    public void MoveToSession(LeaseId to, long revision)
     {
         Volatile.Write(ref _heldAt, revision);
         Volatile.Write(ref _session, to.Value);

@@ -31,7 +31,7 @@ internal sealed class OwnDrain(ILogger log)
         }
         else
         {
-            log.TakenBack();
+            log.Undrained();
         }
 
         Changed?.Invoke();

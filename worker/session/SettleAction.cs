@@ -18,7 +18,7 @@ internal abstract record SettleAction
     public string Key { get; }
 
     /// <summary>This worker holds the run, which it claimed under a former session: the key is written under the present one.</summary>
-    public sealed record TakeAlong(KeyValue Pair, ClaimedRun Claim, Run Run) : SettleAction(Pair);
+    public sealed record MoveToSession(KeyValue Pair, ClaimedRun Claim, Run Run) : SettleAction(Pair);
 
     /// <summary>Nobody follows the run: it ends as lost, and its follow-ups are queued.</summary>
     public sealed record EndLost(KeyValue Pair, JobName Name, ClaimedRun Claim, string Why) : SettleAction(Pair);

@@ -10,11 +10,11 @@ namespace Dts.Worker.Sessions;
 /// <summary>The transactions of <see cref="SettleAction"/>, made from values alone.</summary>
 internal static class SettleTxn
 {
-    public static TxnRequest TakeAlong(SettleAction.TakeAlong taken, LeaseId session)
+    public static TxnRequest MoveToSession(SettleAction.MoveToSession moved, LeaseId session)
     {
-        var claim = taken.Claim with { Session = session.ToString() };
-        return IfUnchanged(taken.Pair)
-            .Then(Txn.Put(taken.Key, JsonSerializer.Serialize(claim, JobsJson.Readable.ClaimedRun)));
+        var claim = moved.Claim with { Session = session.ToString() };
+        return IfUnchanged(moved.Pair)
+            .Then(Txn.Put(moved.Key, JsonSerializer.Serialize(claim, JobsJson.Readable.ClaimedRun)));
     }
 
     /// <summary>Reads what <see cref="EndLost"/> needs: the job's definition and the kill requests that cover the run.</summary>

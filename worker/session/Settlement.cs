@@ -28,7 +28,7 @@ internal sealed class Settlement(Keys keys, string workerId)
     /// lost, unless their claim is under a minute old and of the present session. A run
     /// that it holds and that etcd no longer has was ended as lost by another worker.
     /// </summary>
-    public IReadOnlyList<SettleAction> SettleOwn(OwnRuns read, LeaseId session, DateTimeOffset now)
+    public IReadOnlyList<SettleAction> SettleOwn(OwnRunsRead read, LeaseId session, DateTimeOffset now)
     {
         var held = read.HeldAfter.ToDictionary(run => keys.Run(run.Name, run.Id));
         var actions = read.InEtcd.Select(pair => DecideOwn(pair, held, session, now)).OfType<SettleAction>().ToList();
@@ -112,7 +112,7 @@ internal sealed class Settlement(Keys keys, string workerId)
         var isOfThisSession = claim.Session == session.ToString();
         if (held.TryGetValue(keys.Run(name, runId), out var run))
         {
-            return isOfThisSession || pair.CreateRevision != run.FencingToken ? null : new SettleAction.TakeAlong(pair, claim, run);
+            return isOfThisSession || pair.CreateRevision != run.FencingToken ? null : new SettleAction.MoveToSession(pair, claim, run);
         }
 
         if (isOfThisSession)
@@ -177,7 +177,8 @@ internal sealed class Settlement(Keys keys, string workerId)
 
     /// <summary>The runs in etcd, and those that this worker held just before and just after they were read.</summary>
     /// <remarks>A run that was claimed meanwhile is only among the latter; its absence from etcd means nothing.</remarks>
-    public sealed record OwnRuns(IReadOnlyList<KeyValue> InEtcd, IReadOnlyCollection<Run> HeldBefore, IReadOnlyCollection<Run> HeldAfter);
+    public sealed record OwnRunsRead(
+        IReadOnlyList<KeyValue> InEtcd, IReadOnlyCollection<Run> HeldBefore, IReadOnlyCollection<Run> HeldAfter);
 
     /// <summary>Tables of etcd, read in this order. Of kill requests and workers only the keys are needed.</summary>
     /// <remarks>

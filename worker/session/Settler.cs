@@ -30,7 +30,7 @@ internal sealed class Settler(
             var heldBefore = runs.All.ToList();
             var inEtcd = await etcd.ListAsync(keys.AllRuns);
             await PerformAsync(
-                _settlement.SettleOwn(new Settlement.OwnRuns(inEtcd, heldBefore, runs.All.ToList()), session.Lease, Now), session);
+                _settlement.SettleOwn(new Settlement.OwnRunsRead(inEtcd, heldBefore, runs.All.ToList()), session.Lease, Now), session);
         }
         catch (EtcdException)
         {
@@ -96,8 +96,8 @@ internal sealed class Settler(
     {
         switch (action)
         {
-            case SettleAction.TakeAlong taken:
-                await TakeAlongAsync(taken, session);
+            case SettleAction.MoveToSession moved:
+                await MoveToSessionAsync(moved, session);
                 break;
             case SettleAction.EndLost lost:
                 await EndLostAsync(lost, session);
@@ -128,13 +128,13 @@ internal sealed class Settler(
         }
     }
 
-    private async Task TakeAlongAsync(SettleAction.TakeAlong taken, Session session)
+    private async Task MoveToSessionAsync(SettleAction.MoveToSession moved, Session session)
     {
-        var answer = await etcd.TxnAsync(SettleTxn.TakeAlong(taken, session.Lease));
+        var answer = await etcd.TxnAsync(SettleTxn.MoveToSession(moved, session.Lease));
         if (answer.Succeeded)
         {
-            taken.Run.TakeAlong(session.Lease, answer.Header.Revision);
-            log.RunTakenAlong(taken.Run.Name, taken.Run.Id);
+            moved.Run.MoveToSession(session.Lease, answer.Header.Revision);
+            log.RunMoved(moved.Run.Name, moved.Run.Id);
         }
     }
 

@@ -109,7 +109,7 @@ internal sealed class JobWatch(
     {
         if (batch.IsOtherData)
         {
-            await inbox.WriteAsync(new FireEvent.OtherData(), CancellationToken.None);
+            await inbox.WriteAsync(new FireEvent.EtcdReplaced(), CancellationToken.None);
         }
     }
 

@@ -54,12 +54,12 @@ public sealed class EtcdAuthTests : IAsyncLifetime
         using var stop = new CancellationTokenSource();
         await using var batches = new Watch(etcd, "/other/").ReadAsync(stop.Token).GetAsyncEnumerator(CancellationToken.None);
         var first = batches.MoveNextAsync().AsTask();
-        await Patience.Until(() => _log.CountOf("etcd refuses us") > 0, () => $"{_log}");
+        await Patience.Until(() => _log.CountOf("etcd refused this service") > 0, () => $"{_log}");
 
         await _server.RunCtlAsync("--user", "root:secret", "role", "grant-permission", "cron", "--prefix=true", "readwrite", "/other/");
 
         Assert.True(await first.Soon());
-        Assert.Equal(1, _log.CountOf("etcd refuses us"));
+        Assert.Equal(1, _log.CountOf("etcd refused this service"));
         await etcd.PutAsync("/other/a", "1");
         Assert.True(await batches.MoveNextAsync().AsTask().Soon());
         Assert.Equal("/other/a", batches.Current.Changes.Single().Key);
@@ -84,7 +84,7 @@ public sealed class EtcdAuthTests : IAsyncLifetime
         Assert.True(await batches.MoveNextAsync().AsTask().Soon(() => $"{_log}"));
         Assert.Equal("/cron/jobs/b", batches.Current.Changes.Single().Key);
         await stop.CancelAsync();
-        Assert.Equal(0, _log.CountOf("etcd refuses us"));
+        Assert.Equal(0, _log.CountOf("etcd refused this service"));
     }
 
     [Fact]
@@ -147,7 +147,7 @@ public sealed class EtcdAuthTests : IAsyncLifetime
         }
 
         Assert.Same(session, keeper.Current);
-        Assert.Equal(0, _log.CountOf("etcd refuses us"));
+        Assert.Equal(0, _log.CountOf("etcd refused this service"));
         await stop.CancelAsync();
         await keeping.WaitAsync(Patience.Limit);
     }

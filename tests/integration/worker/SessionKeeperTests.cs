@@ -120,7 +120,7 @@ public sealed class SessionKeeperTests : EtcdTest, IClassFixture<EtcdServer>
         await Patience.Until(() => Log.CountOf("has space again") == 1, () => $"{Log}");
         Assert.Same(session, running.Keeper.Current);
         Assert.Equal((1, 1), (Log.CountOf("etcd is out of space"), log.CountOf("has space again")));
-        Assert.Equal((0, 0), (Log.CountOf("etcd refuses us"), log.CountOf("etcd refuses us")));
+        Assert.Equal((0, 0), (Log.CountOf("etcd refused this service"), log.CountOf("etcd refused this service")));
     }
 
     [Fact]
@@ -147,7 +147,7 @@ public sealed class SessionKeeperTests : EtcdTest, IClassFixture<EtcdServer>
         await first.SessionSoonAsync();
 
         var second = Keep("second");
-        await Patience.Until(() => Log.CountOf("belongs to a live session of first") >= 2, () => $"{Log}");
+        await Patience.Until(() => Log.CountOf("registered by another live worker, first") >= 2, () => $"{Log}");
         Assert.Null(second.Keeper.Current);
         Assert.Equal("first", await ReadAsync(Key));
 

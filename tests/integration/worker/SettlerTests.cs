@@ -78,7 +78,7 @@ public sealed class SettlerTests : EtcdTest, IClassFixture<EtcdServer>
         Assert.True(Documents.TryReadInFlight(Spec.Id, pair.Value.Span, out var inFlight, out _));
         Assert.Equal(("w1", session.Lease.ToString()), (inFlight.Worker, inFlight.Session));
         Assert.Equal((session.Lease, pair.ModRevision, claim), (run.Session, run.HeldAt, run.FencingToken));
-        Assert.Equal(1, Log.CountOf("taken along to the new session"));
+        Assert.Equal(1, Log.CountOf("moved to the new session"));
     }
 
     [Fact]
@@ -108,7 +108,7 @@ public sealed class SettlerTests : EtcdTest, IClassFixture<EtcdServer>
         await _settler.SettleOwnAsync(session);
 
         Assert.True(run.LostAtMs > 0);
-        Assert.Equal((1, killed), (Log.CountOf($"hello/{Spec.Id} had been declared lost while this worker was cut off; {said}"), why));
+        Assert.Equal((1, killed), (Log.CountOf($"hello/{Spec.Id} was recorded as lost while this worker was cut off; {said}"), why));
     }
 
     [Fact]

@@ -81,7 +81,7 @@ internal sealed class CommandStarter(int gate, StartingThread? thread) : IDispos
         if (Environment.TickCount64 > notAfterMs)
         {
             prepared.Command.Dispose();
-            const string tooLate = "the process that starts commands was stalled and received the start request too late";
+            const string tooLate = "the holder was stalled and received the start request too late";
             return new StartedCommand(id, prepared.Tag, RunningCommand.NotStarted(tooLate, tooLate: true));
         }
 

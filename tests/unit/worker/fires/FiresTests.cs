@@ -184,7 +184,7 @@ public sealed class FiresTests
         Take(why switch
         {
             "drained" => new FireEvent.Drained("w1", IsOn: true),
-            "silent holders" => new FireEvent.HoldersAnswer(Do: false),
+            "silent holders" => new FireEvent.HoldersResponsive(Are: false),
             "stopping" => new FireEvent.Stopping(),
             _ => new FireEvent.Tick(),
         });

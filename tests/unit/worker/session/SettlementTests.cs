@@ -27,7 +27,7 @@ public sealed class SettlementTests
     {
         var run = Held();
 
-        var action = Assert.IsType<SettleAction.TakeAlong>(Assert.Single(SettleOwn([InFlight("w1", Former)], run)));
+        var action = Assert.IsType<SettleAction.MoveToSession>(Assert.Single(SettleOwn([InFlight("w1", Former)], run)));
 
         Assert.Same(run, action.Run);
         Assert.Equal("/cron/runs/hello/20261122T100000Z", action.Key);
@@ -74,7 +74,7 @@ public sealed class SettlementTests
 
         Assert.Empty(SettleOwn([], known));
         Assert.Empty(SettleOwn([], ended));
-        Assert.Empty(_settlement.SettleOwn(new Settlement.OwnRuns([], HeldBefore: [], HeldAfter: [Held()]), Session, Some.Now));
+        Assert.Empty(_settlement.SettleOwn(new Settlement.OwnRunsRead([], HeldBefore: [], HeldAfter: [Held()]), Session, Some.Now));
     }
 
     [Fact]
@@ -187,7 +187,7 @@ public sealed class SettlementTests
     }
 
     private IReadOnlyList<SettleAction> SettleOwn(KeyValue[] inEtcd, params Run[] held) =>
-        _settlement.SettleOwn(new Settlement.OwnRuns(inEtcd, held, held), Session, Some.Now);
+        _settlement.SettleOwn(new Settlement.OwnRunsRead(inEtcd, held, held), Session, Some.Now);
 
     private IReadOnlyList<SettleAction> SettleCluster(
         KeyValue[]? requests = null,
