@@ -12,7 +12,7 @@ internal static class StartFigures
     {
         using var folder = new ScratchFolder();
         var counts = effort.Of<int[]>([2, 50, 200], [2]);
-        var seconds = effort.Argument(0, 3, 1);
+        var seconds = effort.Argument(0, 2, 1);
         await using var dts = await DtsStarter.OpenAsync(folder.Path);
         await using var loops = new LoopStarter(folder.Path);
         await using var timers = await TimerStarter.TryOpenAsync(folder.Path);
