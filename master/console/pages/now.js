@@ -12,6 +12,8 @@ const QUARTER = 900_000;
 const SHOWN = 8;
 const GROUP = 4; // So many jobs with one cause are one card.
 
+let actedAt = 0; // Cards stay where they are under the pointer, unless somebody has just acted on one.
+
 export async function render(_, frame) {
   const title = h('h1', t('Now'));
   const lead = h('p');
@@ -53,7 +55,7 @@ export async function render(_, frame) {
       open.add(card.key);
       draw(now, true);
     };
-    if (isAsked || !needs.matches(':hover') || needs.childElementCount === 0) {
+    if (isAsked || Date.now() - actedAt < 3000 || !needs.matches(':hover') || needs.childElementCount === 0) {
       const workers = (now.workers ?? []).map((worker) => ({ key: `worker ${worker.id}`, worker }));
       const cards = [...group(now.needsYou, open), ...workers, ...(rest > 0 ? [{ key: 'rest', rest }] : [])];
       sync(needs, cards, (one) => one.key, (one) =>
@@ -232,7 +234,7 @@ function jobCard(need) {
     h('p.last.one', said(need)),
     [spark(job.endings, job.running > 0), h('div.nxt', job.next ? [next(soon), isSoon && h('small', next(when))] : t('no next time'))],
     (buttons[reason] ?? ended)(),
-    more(job.name, () => acts.jobMenu(job)),
+    more(job.name, () => acts.jobMenu(job, () => (actedAt = Date.now()))),
   );
 }
 

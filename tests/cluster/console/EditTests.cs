@@ -49,7 +49,7 @@ public sealed class EditTests(ConsoleBrowser browser) : IClassFixture<ConsoleBro
         await tab["#f-cronExpr"].FillAsync("0 25 * * *");
 
         await Expect(tab["#f-cronExpr-fault"]).ToContainTextAsync("25 is above 23 in hours");
-        await Expect(tab[".words"]).ToContainTextAsync("of the last valid text");
+        await Expect(tab[".words"]).ToContainTextAsync("the last valid schedule");
         await Expect(tab[".five"]).ToContainTextAsync("03:00");
         await tab["#f-cronExpr"].FillAsync("30 2 * * *");
         await Expect(tab["#f-cronExpr-fault"]).ToBeEmptyAsync();

@@ -45,9 +45,9 @@ public sealed class JobTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
         await tab.Find(".fire button", "Run for 03:30").ClickAsync();
         await tab.Find(".toast a", "Watch").ClickAsync();
 
+        await Expect(tab.Find(".time li", "Planned")).ToContainTextAsync("03:30:00");
         await Expect(tab["#page .say"]).ToContainTextAsync("by hand");
         await Expect(tab["#page .say"]).ToContainTextAsync("03:30");
-        await Expect(tab.Find(".time li", "Planned")).ToContainTextAsync("03:30:00");
     }
 
     [Fact]
