@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Dts.Tests.Support;
 
 namespace Dts.Bench;
@@ -5,7 +6,8 @@ namespace Dts.Bench;
 /// <summary>How soon many commands that are due in the same second have all started, beside a C program that starts as many.</summary>
 internal static class BurstFigures
 {
-    private const int Period = 6; // Seconds; the C program runs in the second half.
+    /// <summary>Seconds between the bursts of DTS. Between two of them the C program has its own.</summary>
+    private static readonly int[] Periods = [6, 10, 15, 20, 30, 60];
 
     public static async Task<Findings> MeasureAsync(Effort effort)
     {
@@ -15,8 +17,13 @@ internal static class BurstFigures
         using var host = await ClusterHost.StartAsync(slots: count);
         var (own, bare) = (new ClockFile(folder.File("dts")), new ClockFile(folder.File("bare")));
         await host.StartWorkerAsync("w1");
-        await host.PutJobsAsync(Enumerable.Range(0, count).Select(n => ($"job-{n}", own.Command, $"*/{effort.Of(Period, 2)} * * * * *")));
-        var period = effort.Of(Period, 2) * 1000;
+        var watch = Stopwatch.StartNew();
+        await spawner.BurstAsync(count, bare.Command);
+        var enough = (4 * watch.Elapsed.TotalSeconds) + 2;
+        var seconds = effort.Of(Periods.FirstOrDefault(period => period >= enough, 60), 2);
+        await host.PutJobsAsync(Enumerable.Range(0, count).Select(n =>
+            ($"job-{n}", own.Command, seconds == 60 ? "0 * * * * *" : $"*/{seconds} * * * * *")));
+        var period = seconds * 1000;
         var (ours, theirs, started) = (new List<double>(), new List<double>(), 0);
         for (var round = -1; round < effort.Rounds; round++)
         {
