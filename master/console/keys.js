@@ -37,7 +37,7 @@ export function startKeys(places, go) {
     if (isOff() && !name.startsWith('ctrl-') && event.key.length === 1) return;
     if (document.querySelector('.dlg:popover-open, .menu:popover-open')) return;
     if (event.key === 'Enter' && event.target.closest?.('a, button, summary, [role=button]')) return;
-    if (performance.now() < waitsForPlace) {
+    if (event.timeStamp < waitsForPlace) {
       waitsForPlace = 0;
       const place = places.find((one) => one.key === name);
       if (place) {
@@ -47,7 +47,7 @@ export function startKeys(places, go) {
       }
     }
     if (name === 'g') {
-      waitsForPlace = performance.now() + 1500;
+      waitsForPlace = event.timeStamp + 1500; // When it was pressed, however busy the page is.
       event.preventDefault();
       return;
     }

@@ -188,6 +188,7 @@ public sealed class JobTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
         await tab[".head .more"].ClickAsync();
         await tab.Find(".menu button", "Delete").ClickAsync();
         await Expect(tab.Find(".toast", "deletable is deleted")).ToBeVisibleAsync();
+        await Expect(tab["#page h1"]).Not.ToContainTextAsync("deletable"); // The list of jobs is shown.
         await tab.Find(".toast button", "Undo").ClickAsync();
 
         await Expect(tab["#page h1"]).ToContainTextAsync("deletable");

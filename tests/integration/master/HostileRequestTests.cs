@@ -147,16 +147,20 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
     [InlineData("""{"worker":"a\u0000b"}""",
         """worker is \"a\\u0000b\"; expected a worker's id (1 to 100 letters, digits, '.', '_' or '-')""")]
     [InlineData("""{"worker":"\udfff"}""",
-        """body has text that is not Unicode; expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"}}""")]
+        """body has text that is not Unicode; expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"},"""
+            + """\"planTime\":\"a past time\"}""")]
     [InlineData("""{"worker":null}""",       """worker is null; expected a worker's id (1 to 100 letters, digits, '.', '_' or '-')""")]
     [InlineData("""{"env":{"A":null}}""",    """env is {\"A\":null}; expected an object of texts""")]
     [InlineData("""{"env":["A"]}""",         """env is [\"A\"]; expected an object of texts""")]
     [InlineData("""{"env":{"A=B":"x"}}""",   """env \"A=B\" is not a variable's name; expected letters, digits and '_'""")]
     [InlineData("""{"workers":["w1"]}""",    """member \"workers\" is not known; expected worker, env or planTime""")]
     [InlineData("""{"wroker":"w1"}""",       """member \"wroker\" is not known; expected worker, env or planTime""")]
-    [InlineData("[1]",                       """body is [1]; expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"}}""")]
+    [InlineData("[1]",
+        """body is [1]; expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"},"""
+            + """\"planTime\":\"a past time\"}""")]
     [InlineData("{",
-        """body is not JSON; expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"}}""")]
+        """body is not JSON; expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"},"""
+            + """\"planTime\":\"a past time\"}""")]
     public async Task A_wrong_request_to_run_is_refused_and_nothing_is_queued(string body, string message)
     {
         await SaveAsync(Three(_name));

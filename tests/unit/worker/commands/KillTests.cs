@@ -273,7 +273,11 @@ public sealed class KillTests : IDisposable
 
     /// <summary>The processes of this test that are sleep(1) by now.</summary>
     private HashSet<int> FindSleeping() =>
-        [.. Processes.With($"DTS_RUN_ID={_runId}").Where(pid => Processes.Describe(pid).StartsWith($"{pid} Name: sleep "))];
+        [.. Processes.With($"DTS_RUN_ID={_runId}").Where(pid => IsAsleep(pid, Processes.Describe(pid)))];
+
+    /// <summary>Whether a process is `sleep`, and has begun to: just after exec it still runs.</summary>
+    private static bool IsAsleep(int pid, string state) =>
+        state.StartsWith($"{pid} Name: sleep State: S ", StringComparison.Ordinal) && state.Contains("nanosleep", StringComparison.Ordinal);
 
     private string State()
     {
