@@ -85,15 +85,15 @@ internal sealed class JobTxn(Keys keys, CronZone defaultZone, Author author, Dat
         var ends = previous is { Enabled: true } && !(next is { Enabled: true } && SaveRules.HaveOneSchedule(next, previous));
         var begins = next is { Enabled: true } && (previous is not { Enabled: true } || ends);
         var end = now;
-        foreach (var pair in (IEnumerable<KeyValue?>)[former.Cursor, .. CursorsOfLiveWorkers(name, former)])
+        foreach (var (key, pair, isNew) in (IEnumerable<(string, KeyValue?, bool)>)
+            [(keys.Fired(name), former.Cursor, false), .. CursorsOfLiveWorkers(name, former, next, begins)])
         {
-            var key = pair?.Key.ToStringUtf8() ?? keys.Fired(name);
             txn.Compare.Add(Txn.Unchanged(key, pair?.ModRevision ?? 0));
             var isSound = Cursor.TryParse(pair?.Value.ToStringUtf8() ?? "", out var cursor);
-            var stays = isSound && (cursor.PlanTime >= now || !(begins || ends));
+            var stays = isSound && (cursor.PlanTime >= now || !(begins || ends || isNew));
             end = stays && cursor.PlanTime > end ? cursor.PlanTime : end;
             txn.Then(stays ? Txn.Put(key, pair!.Value) : Txn.Put(key, new Cursor(now, By, "-", Cursor.Moved).ToString()));
-            if (ends && isSound && !stays && FindMissed(previous!, cursor, key, name) is { } owed)
+            if (ends && isSound && !stays && !isNew && FindMissed(previous!, cursor, key, name) is { } owed)
             {
                 txn.Then(Txn.Put(keys.Owed(name, owed.Run.Id), JsonSerializer.Serialize(owed, JobsJson.Readable.OwedEnding)));
             }
@@ -103,19 +103,28 @@ internal sealed class JobTxn(Keys keys, CronZone defaultZone, Author author, Dat
     }
 
     /// <summary>
-    /// The cursors of the live workers that run a job in mode all, as many as a transaction takes. Any other cursor is older than the job
-    /// after the save, and so says nothing of its past.
+    /// The cursors of the live workers that run a job in mode all, before the save and after it, as many as a transaction takes. A worker
+    /// that runs the job from this save on gets a cursor, so that it knows which plan times it owes when it hears of the job late. Any other
+    /// cursor is older than the job after the save, and so says nothing of its past.
     /// </summary>
-    private IEnumerable<KeyValue> CursorsOfLiveWorkers(JobName name, JobInEtcd former)
+    /// <param name="begins">A schedule begins with the save.</param>
+    private IEnumerable<(string Key, KeyValue? Pair, bool IsNew)> CursorsOfLiveWorkers(
+        JobName name, JobInEtcd former, Job? next, bool begins)
     {
-        var matching = former.Workers
+        var found = former.WorkerCursors.ToDictionary(cursor => cursor.Key.ToStringUtf8());
+        return former.Workers
             .Select(worker => (Id: keys.WorkerOf(worker.Key.ToStringUtf8()), Registration: WorkerRegistration.Parse(worker.Value.Span)))
-            .Where(worker => former.Job?.Target.Matches(
-                worker.Id, worker.Registration?.Labels ?? new Dictionary<string, string>()) == true)
-            .Select(worker => keys.Fired(name, worker.Id))
-            .ToHashSet();
-        return former.WorkerCursors.Where(cursor => matching.Contains(cursor.Key.ToStringUtf8())).Take(CursorsMax);
+            .Select(worker => (
+                Key: keys.Fired(name, worker.Id),
+                DidRun: former.Job is { Mode: JobMode.All } before && Matches(before, worker.Id, worker.Registration),
+                Runs: next is { Mode: JobMode.All } after && Matches(after, worker.Id, worker.Registration)))
+            .Where(worker => found.ContainsKey(worker.Key) ? worker.DidRun || worker.Runs : worker.Runs && (begins || !worker.DidRun))
+            .Take(CursorsMax)
+            .Select(worker => (worker.Key, found.GetValueOrDefault(worker.Key), IsNew: !worker.DidRun));
     }
+
+    private static bool Matches(Job job, string worker, WorkerRegistration? registration) =>
+        job.Target.Matches(worker, registration?.Labels ?? new Dictionary<string, string>());
 
     private OwedEnding? FindMissed(Job job, Cursor cursor, string cursorKey, JobName name)
     {

@@ -285,6 +285,28 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
         Assert.Equal(ahead, await ReadAsync(Keys.Fired(Hello)));
     }
 
+    [Fact]
+    public async Task A_save_gives_a_cursor_to_each_live_worker_that_runs_a_job_in_mode_all_from_then_on_and_to_no_other()
+    {
+        await RegisterAsync("w1", "eu");
+        await RegisterAsync("w2", "us");
+        var inEurope = new Target(Labels: new Dictionary<string, string> { ["zone"] = "eu" });
+        var everywhere = Some.Job() with { Mode = JobMode.All, Target = inEurope };
+        var moved = $"{Cursor.Text(_time.GetUtcNow())} master - moved";
+
+        await SaveAsync(everywhere);
+        Assert.Equal((moved, null), (await ReadAsync(Keys.Fired(Hello, "w1")), await ReadAsync(Keys.Fired(Hello, "w2"))));
+
+        await RegisterAsync("w3", "eu"); // It has run nothing, and its own first claim decides where it begins.
+        _time.Advance(TimeSpan.FromMinutes(10));
+        await SaveAsync(everywhere with { Command = "echo more" });
+        Assert.Equal((moved, null), (await ReadAsync(Keys.Fired(Hello, "w1")), await ReadAsync(Keys.Fired(Hello, "w3"))));
+
+        await SaveAsync(everywhere with { Target = new Target() });
+        moved = $"{Cursor.Text(_time.GetUtcNow())} master - moved"; // In mode all, other workers are another schedule.
+        Assert.Equal((moved, moved), (await ReadAsync(Keys.Fired(Hello, "w1")), await ReadAsync(Keys.Fired(Hello, "w2"))));
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("written by hand, and not well")]
@@ -391,6 +413,13 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     private Task<Job?> SaveAsync(Job job) => _jobs.SaveAsync(job, CancellationToken.None);
+
+    private async Task RegisterAsync(string id, string zone)
+    {
+        var labels = new Dictionary<string, string> { ["zone"] = zone };
+        var worker = new WorkerRegistration("host", "10.0.0.1", "0", new ProcessIdentity("boot", 1, 1), 8, Some.Now, labels);
+        await Etcd.PutAsync(Keys.Worker(id), JsonSerializer.Serialize(worker, JobsJson.Readable.WorkerRegistration));
+    }
 
     private async Task CursorAfterAsync(Job before, Job after, bool stays)
     {
