@@ -33,7 +33,7 @@ internal static class BurstFigures
             await spawner.BurstAsync(count, bare.Command);
             if (round >= 0) // The first one pays for what is loaded with it.
             {
-                ours.Add(lags.Max);
+                ours.Add(lags.Ms.Count < count ? double.PositiveInfinity : lags.Max);
                 theirs.Add(bare.Read(sinceBare, long.MaxValue).Max(start => start.At - start.Plan));
                 started += lags.Ms.Count;
             }
