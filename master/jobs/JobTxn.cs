@@ -103,9 +103,9 @@ internal sealed class JobTxn(Keys keys, CronZone defaultZone, Author author, Dat
     }
 
     /// <summary>
-    /// The cursors of the live workers that run a job in mode all, before the save and after it, as many as a transaction takes. A worker
-    /// that runs the job from this save on gets a cursor, so that it knows which plan times it owes when it hears of the job late. Any other
-    /// cursor is older than the job after the save, and so says nothing of its past.
+    /// The cursors of the live workers that run a job in mode all, before the save and after it, as many as a transaction takes. A
+    /// worker that runs the job from this save on gets a cursor, so that it knows which plan times it owes when it hears of the job
+    /// late. Any other cursor is older than the job after the save, and so says nothing of its past.
     /// </summary>
     /// <param name="begins">A schedule begins with the save.</param>
     private IEnumerable<(string Key, KeyValue? Pair, bool IsNew)> CursorsOfLiveWorkers(

@@ -28,7 +28,7 @@ internal static class BurstFigures
         for (var round = -1; round < effort.Rounds; round++)
         {
             var plan = ((DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() + 1500) / period * period) + period;
-            var lags = await own.ReadSoonAsync(plan, plan + 1000, count);
+            var lags = await own.ReadSoonAsync(plan, plan + 1000, count, period / 2);
             var sinceBare = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
             await spawner.BurstAsync(count, bare.Command);
             if (round >= 0) // The first one pays for what is loaded with it.

@@ -10,16 +10,16 @@ internal sealed class ClockFile(string path)
 {
     public const string PlanVariable = "DTS_PLAN_TIME"; // DTS sets it; others as far as they know the plan time.
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2); // for the last commands of a window
+    private const int PatienceMs = 2000; // For the last commands of a window.
 
     /// <summary>For bash, which reads the clock as soon as it is loaded: EPOCHREALTIME is a variable.</summary>
     public string Command { get; } = $"echo $EPOCHREALTIME ${PlanVariable} >>{path}";
 
     /// <summary>The lags of the commands that were due in [from, to): when all have started, or a while after the last plan time.</summary>
-    public async Task<Lags> ReadSoonAsync(long from, long to, int expected)
+    public async Task<Lags> ReadSoonAsync(long from, long to, int expected, int patienceMs = PatienceMs)
     {
         await ClusterFigures.TimeIs(to + 200);
-        for (var end = to + (long)Patience.TotalMilliseconds; ; await Task.Delay(100))
+        for (var end = to + patienceMs; ; await Task.Delay(100))
         {
             List<double> lags = [.. Read(from, to).Select(start => start.At - start.Plan)];
             if (lags.Count >= expected || DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() > end)
