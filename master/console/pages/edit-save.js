@@ -163,7 +163,12 @@ function drawConflict(model, { node, current, difference, save, drop }) {
     h('h3', t('yours')),
     diffNode(both.mine),
     both.clashes.map((member) => h('fieldset.clash', h('legend', clean(member)), ways.map(one(member)))),
-    h('p', hasClash ? t('Both changed the same members: choose which to keep.') : t('They changed different members, so both can be kept.')),
+    h(
+      'p',
+      hasClash
+        ? t('Both changed the same members: choose which to keep.')
+        : t('They changed different members, so both can be kept.'),
+    ),
     h(
       'div.acts.wrap',
       button(hasClash ? t('Save as chosen') : t('Save both'), { kind: 'first big', role: 'editor', onclick: keep }),

@@ -44,7 +44,8 @@ async function readFires(name, job, zone) {
   const countsBetween = (start, end) => get('runs', { filter, from: iso(start), to: iso(end), limit: 0, counts: 'quarter' });
   const halves = await Promise.all([countsBetween(from, middle), countsBetween(middle, Math.min(to, now))]);
   const fires = halves.flatMap(({ counts }) => counts.times).map(fireOfCounts).filter((fire) => fire.count > 0);
-  return { fires, note: t('Too many fires for a square each: a square is a quarter of an hour, counted from the log.'), isDense: true, days: 31 };
+  const note = t('Too many fires for a square each: a square is a quarter of an hour, counted from the log.');
+  return { fires, note, isDense: true, days: 31 };
 }
 
 export async function view(state, frame) {
