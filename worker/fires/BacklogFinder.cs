@@ -42,10 +42,13 @@ internal sealed class BacklogFinder(FireContext context)
         var until = fire.IsMisfire ? fire.PlanTime.AddSeconds(1) : fire.PlanTime;
         // The claim sets the session of the ending when it is sent.
         fire.Backlog = Backlog.Find(fire, place.Value, (after, until), context.Now, (run, count) =>
-            new OwedEnding(context.WorkerId, Session: "", run, RunStatus.Missed, WhyMissed(count, after), context.Now, count, after));
+            new OwedEnding(context.WorkerId, Session: "", run, RunStatus.Missed, WhyMissed(fire, count, after), context.Now, count, after));
         return true;
     }
 
-    private static string WhyMissed(long count, DateTimeOffset after) =>
-        count == 1 ? "no worker claimed it" : $"no worker claimed them: {count} fires since {Cursor.Text(after)}";
+    private static string WhyMissed(Fire fire, long count, DateTimeOffset after)
+    {
+        var missed = count == 1 ? "no worker claimed it" : $"no worker claimed them: {count} fires since {Cursor.Text(after)}";
+        return fire.OwedMet.HasFlag(Hindrances.NoSlot) ? $"{missed}; this one had no free slot" : missed;
+    }
 }

@@ -43,6 +43,9 @@ internal sealed class Fire(JobName name, RunSpec run, JobPlan plan, int rank) : 
     /// <summary>The earliest plan time that this fire accounts for: a later fire may have pushed an earlier one out of its place.</summary>
     public DateTimeOffset OwedSince { get; set; } = run.PlanTime;
 
+    /// <summary>What hindered the earlier fires that it accounts for.</summary>
+    public Hindrances OwedMet { get; set; }
+
     /// <summary>The latest time to start it. If no worker matches, it is recorded as missed then.</summary>
     public DateTimeOffset Deadline => (NobodyMatches && !IsQueued ? OwedSince : Run.NotBefore) + Plan.StartDeadline;
 

@@ -28,6 +28,10 @@ internal sealed class FiresInFlight(FireContext context)
         }
     }
 
+    /// <summary>The run in flight here that has the id of a fire; null = there is none.</summary>
+    public Run? FindRun(Fire fire) =>
+        _runs.GetValueOrDefault((fire.Name, fire.RunId))?.State is FireState.OfRun { Run: var run } ? run : null;
+
     public Fire? Find(Run run) => _runs.GetValueOrDefault((run.Name, run.Id));
 
     public void Adopted(Run run, DateTimeOffset startedAt)

@@ -118,6 +118,7 @@ internal sealed class PendingFires(FireContext context)
     public void GiveWay(Fire fire)
     {
         fire.Next!.OwedSince = fire.OwedSince;
+        fire.Next.OwedMet = fire.OwedMet | fire.Met;
         Forget(fire);
         if (fire.Doubt != Doubt.None)
         {

@@ -13,9 +13,19 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight)
     private readonly Cancellations _cancellations = new(); // The answer to a claim may arrive after its job was deleted.
     private string? _startsNothing; // Why; null = it starts what is claimed.
 
-    /// <exception cref="InvalidOperationException">The run is in flight here already.</exception>
+    /// <remarks>
+    /// A restored etcd may have forgotten a run that is still in flight here, and grant it again. Then the claim holds that run, and no
+    /// other starts.
+    /// </remarks>
     public void Claimed(Fire fire, Run run)
     {
+        if (inFlight.FindRun(fire) is { } former)
+        {
+            former.MoveToSession(run.Session, run.FencingToken);
+            fire.State = new FireState.Over();
+            return;
+        }
+
         inFlight.Add(fire);
         context.Slots.Promised++;
         fire.State = new FireState.Preparing(run);

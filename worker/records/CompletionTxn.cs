@@ -35,11 +35,11 @@ internal sealed class CompletionTxn(Keys keys, string workerId)
         return Txn.Nested(Txn.If(Txn.Unchanged(key, run.HeldAt)).Then([Txn.Delete(key), .. owed, .. queued]).Else(Txn.Get(key)));
     }
 
-    /// <summary>False = the run is still this worker's, but was moved to a new session meanwhile: it is completed again.</summary>
+    /// <summary>False = the run is still this worker's, but its key was written again meanwhile: it is completed again.</summary>
     public bool IsSettled(Run run, TxnResponse answer)
     {
         if (!answer.Succeeded
-            && answer.Responses[0].ResponseRange.Kvs.FirstOrDefault() is { } pair && pair.CreateRevision == run.FencingToken
+            && answer.Responses[0].ResponseRange.Kvs.FirstOrDefault() is { } pair && run.IsOf(pair)
             && Documents.TryReadInFlight(run.Id, pair.Value.Span, out var held, out _) && held.Worker == workerId)
         {
             run.MoveToSession(run.Session, pair.ModRevision);

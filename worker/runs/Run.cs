@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
 using Dts.Worker.Commands;
+using Mvccpb;
 
 namespace Dts.Worker.Runs;
 
@@ -64,7 +65,7 @@ internal sealed class Run(
     /// <summary>The session that holds it: the claim's, or the one that it was moved to.</summary>
     public LeaseId Session => new(Volatile.Read(ref _session));
 
-    /// <summary>The revision at which this worker last wrote its key: by the claim, or by the move to a new session.</summary>
+    /// <summary>The revision at which this worker last wrote its key: by a claim, or by the move to a new session.</summary>
     public long HeldAt => Volatile.Read(ref _heldAt);
 
     /// <summary>The revision of the kill request that ended it; 0 = none.</summary>
@@ -84,7 +85,10 @@ internal sealed class Run(
     /// <summary>Others have declared it lost, and run it again.</summary>
     public bool IsRunElsewhere => LostAtMs > 0 && Job.OnWorkerLost == OnWorkerLost.Rerun;
 
-    /// <summary>Its key was written under a new session.</summary>
+    /// <summary>Whether this key is its own, and not of a later claim by another worker.</summary>
+    public bool IsOf(KeyValue pair) => pair.CreateRevision == FencingToken || pair.ModRevision == HeldAt;
+
+    /// <summary>Its key was written again: under a new session, or by a claim after etcd was restored.</summary>
     public void MoveToSession(LeaseId to, long revision)
     {
         Volatile.Write(ref _heldAt, revision);

@@ -112,7 +112,7 @@ internal sealed class Settlement(Keys keys, string workerId)
         var isOfThisSession = claim.Session == session.ToString();
         if (held.TryGetValue(keys.Run(name, runId), out var run))
         {
-            return isOfThisSession || pair.CreateRevision != run.FencingToken ? null : new SettleAction.MoveToSession(pair, claim, run);
+            return isOfThisSession || !run.IsOf(pair) ? null : new SettleAction.MoveToSession(pair, claim, run);
         }
 
         if (isOfThisSession)

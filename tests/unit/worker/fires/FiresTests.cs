@@ -1,10 +1,13 @@
+using System.Text.Json;
 using Dts.Common.Cron;
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
 using Dts.Tests.Support;
 using Dts.Worker.Commands;
 using Dts.Worker.Fires;
+using Dts.Worker.Records;
 using Dts.Worker.Runs;
+using Etcdserverpb;
 using Google.Protobuf;
 using Mvccpb;
 using Xunit;
@@ -245,6 +248,50 @@ public sealed class FiresTests
         Assert.False(Assert.Single(next.Request.Fires).IsQueued);
     }
 
+    [Fact]
+    public void A_run_that_a_restored_etcd_grants_again_keeps_its_command_and_takes_over_the_new_claim()
+    {
+        var run = Claimed("hello");
+        At(P);
+        Assert.Single(Acted().OfType<FireAction.Start>());
+        End(run);
+        Take(new FireEvent.EtcdReplaced());
+        _revision = 40;
+
+        Take(new FireEvent.Due(new Fire(run.Name, P, Some.Plan(Some.Job("hello"), 1), rank: 0)));
+        At(P);
+        Grant(Acted().OfType<FireAction.Ask>().Single());
+
+        Assert.Empty(Acted());
+        Assert.Equal((40, 0, 0), (run.HeldAt, _fires.Slots.Taken, _fires.Slots.Promised));
+        var key = new KeyValue { CreateRevision = 40, ModRevision = 40, Value = InFlight(run) };
+        var refused = new TxnResponse { Responses = { new ResponseOp { ResponseRange = new RangeResponse { Kvs = { key } } } } };
+        Assert.False(new CompletionTxn(Some.Keys, "w1").IsSettled(run, refused)); // It is completed again, with the new revision.
+    }
+
+    [Fact]
+    public void A_fire_that_no_slot_was_free_for_is_missed_with_that_reason_when_the_next_one_comes()
+    {
+        Reconfigure(slots: 1);
+        var other = Claimed("other", P.AddSeconds(-5));
+        At(P.AddSeconds(-5));
+        Put(Some.Job(cronExpr: "*/10 * * * * *"));
+        Acted();
+        At(P.AddSeconds(-1));
+        Assert.Empty(Acted());
+        At(P.AddSeconds(9));
+        AnswerLook(cursor: P.AddSeconds(-10));
+        At(P.AddSeconds(10));
+        Assert.Empty(Acted());
+
+        End(other);
+        AnswerLook(cursor: P.AddSeconds(-10));
+
+        var fire = Assert.Single(Acted().OfType<FireAction.Ask>().Single().Request.Fires);
+        Assert.Equal(P.AddSeconds(10), fire.PlanTime);
+        Assert.Equal("no worker claimed it; this one had no free slot", fire.Backlog!.Missed!.Why);
+    }
+
     private static Dts.Worker.Fires.Fires Make(int slots) =>
         new(new FireContext("w1", Some.Keys, CronZone.Utc, TimeSpan.FromSeconds(1), slots, Some.Now), new Dictionary<string, string>());
 
@@ -289,6 +336,19 @@ public sealed class FiresTests
         var answers = ask.Request.Fires.Select(fire => new ClaimAnswer.Mine(JobOf(fire), _revision, Session));
         Take(new FireEvent.Answered(ask.Request, [.. answers]));
     }
+
+    /// <summary>Answers a look at the cursor of a job.</summary>
+    private void AnswerLook(DateTimeOffset cursor)
+    {
+        var look = Acted().OfType<FireAction.Ask>().Single().Request;
+        var value = new Cursor(cursor, "w2", "-", Cursor.Claimed).ToString();
+        var pair = new KeyValue { Value = ByteString.CopyFromUtf8(value), ModRevision = _revision };
+        Take(new FireEvent.Answered(look, [new ClaimAnswer.Looked(pair)]));
+    }
+
+    /// <summary>The value of the key of a run in flight.</summary>
+    private static ByteString InFlight(Run run) => ByteString.CopyFromUtf8(JsonSerializer.Serialize(
+        new ClaimedRun("w1", Session.ToString(), run.ClaimedAt, run.Spec), JobsJson.Readable.ClaimedRun));
 
     private static KeyValue JobOf(Fire fire) =>
         new() { Value = ByteString.CopyFromUtf8(JobJson.ToJson(Some.Job(fire.Name.Value))), ModRevision = 1 };
