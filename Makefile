@@ -41,7 +41,7 @@ help:
 	@echo 'make test-deploy   tests these on three hosts booted here'
 	@echo 'make screenshots   pictures of each page of the console, in $(SHOTS)'
 	@echo 'make console-speed   measures the console with many jobs and runs: make console-speed JOBS=10000 RUNS=1000000'
-	@echo 'make bench    measures the published figures and writes docs/benchmarks.md, in 20 to 26 minutes; one part alone: make bench ARGS=starts'
+	@echo 'make bench    measures the published figures and writes docs/benchmarks.md, in 20 to 32 minutes; one part alone: make bench ARGS=starts'
 	@echo 'make lines    lines of product code in each folder, without blanks, comments and lone braces'
 	@echo 'make chaos    a long fault test: make chaos MINUTES=30 SEED=7'
 	@echo 'make chaos-judge   shows that the fault test finds broken promises'
