@@ -11,17 +11,17 @@ internal sealed class BacklogFinder(FireContext context)
         pair is not null && Cursor.TryParse(pair.Value.ToStringUtf8(), out var cursor) ? cursor : null;
 
     /// <summary>Finds the plan times between the cursor and a fire.</summary>
-    /// <param name="place">The cursor.</param>
+    /// <param name="pair">The cursor, as etcd has it.</param>
     /// <returns>True if the fire has another backlog now.</returns>
-    public bool Find(Fire fire, KeyValue? place)
+    public bool Find(Fire fire, KeyValue? pair)
     {
-        if (place is null || ReadCursor(place) is not { } cursor || fire.Backlog?.Cursor == place.Value)
+        if (pair is null || ReadCursor(pair) is not { } cursor || fire.Backlog?.Cursor == pair.Value)
         {
             return false;
         }
 
         var before = Cursor.JustBefore(fire.Plan.Schedule.Latest(fire.PlanTime.AddSeconds(-1)));
-        if (!fire.IsMisfire && string.CompareOrdinal(place.Value.ToStringUtf8(), before) > 0)
+        if (!fire.IsMisfire && string.CompareOrdinal(pair.Value.ToStringUtf8(), before) > 0)
         {
             fire.Backlog = null;
             return false;
@@ -30,18 +30,18 @@ internal sealed class BacklogFinder(FireContext context)
 #if SABOTAGE
         if (Sabotage.OfBacklog && context.Moment.Session is null)
         {
-            fire.Backlog = new Backlog(place.Value, null, []);
+            fire.Backlog = new Backlog(pair.Value, null, []);
             return true;
         }
 #endif
         // The past of a job that was put by hand after its cursor is unknown. For a mode-all fire that no worker matches, count only the
         // fires that have waited here: the matching workers account for earlier ones by their own cursors.
-        var isPastKnown = place.ModRevision >= fire.Plan.Revision && !(fire.NobodyMatches && fire.Plan.Mode == JobMode.All);
+        var isPastKnown = pair.ModRevision >= fire.Plan.Revision && !(fire.NobodyMatches && fire.Plan.Mode == JobMode.All);
         var waitingFrom = fire.OwedSince.AddSeconds(-1);
         var after = isPastKnown || cursor.PlanTime > waitingFrom ? cursor.PlanTime : waitingFrom;
         var until = fire.IsMisfire ? fire.PlanTime.AddSeconds(1) : fire.PlanTime;
         // The claim sets the session of the ending when it is sent.
-        fire.Backlog = Backlog.Find(fire, place.Value, (after, until), context.Now, (run, count) =>
+        fire.Backlog = Backlog.Find(fire, pair.Value, (after, until), context.Now, (run, count) =>
             new OwedEnding(context.WorkerId, Session: "", run, RunStatus.Missed, WhyMissed(fire, count, after), context.Now, count, after));
         return true;
     }

@@ -23,12 +23,12 @@ internal abstract record ClaimAnswer
     /// <param name="Found">The ending, if the request's own answer was lost.</param>
     public sealed record Closed(KeyValue? Job, OwedEnding? Found = null) : ClaimAnswer;
 
-    /// <param name="Place">The cursor, or the key in the queue.</param>
+    /// <param name="Key">The cursor, or the key in the queue.</param>
     /// <param name="InTheWay">The keys of the runs of the job that are in flight.</param>
-    public sealed record NotMine(KeyValue? Place, KeyValue? Job, IReadOnlyList<string> InTheWay) : ClaimAnswer;
+    public sealed record NotMine(KeyValue? Key, KeyValue? Job, IReadOnlyList<string> InTheWay) : ClaimAnswer;
 
     /// <summary>The answer to a look: the cursor, or the key in the queue.</summary>
-    public sealed record Looked(KeyValue? Place) : ClaimAnswer;
+    public sealed record Looked(KeyValue? Key) : ClaimAnswer;
 
     /// <summary>The fire was claimed, and this worker has no run of it.</summary>
     public sealed record Gone : ClaimAnswer;

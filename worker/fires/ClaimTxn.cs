@@ -138,7 +138,7 @@ internal sealed class ClaimTxn(Keys keys, string workerId, LeaseId session)
         closed.Responses.FirstOrDefault(response => response.ResponseRange is not null)?.ResponseRange.Kvs.FirstOrDefault();
 
     private static ClaimAnswer.NotMine ReadOtherwise(TxnResponse answer) => new(
-        Place: First(answer, 0),
+        Key: First(answer, 0),
         Job: First(answer, 1),
         InTheWay: [.. answer.Responses[2].ResponseRange.Kvs.Select(run => run.Key.ToStringUtf8())]);
 

@@ -77,11 +77,11 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
                 fire.Met |= failed.IsRefused ? Hindrances.Refused : Hindrances.None;
                 pending.TryIn(fire, RetryPause);
                 break;
-            case ClaimAnswer.Looked(var place) when fire.IsQueued:
-                HandleQueued(fire, place);
+            case ClaimAnswer.Looked(var key) when fire.IsQueued:
+                HandleQueued(fire, key);
                 break;
-            case ClaimAnswer.Looked(var place):
-                HandleLook(fire, place);
+            case ClaimAnswer.Looked(var key):
+                HandleLook(fire, key);
                 break;
             case ClaimAnswer.NotMine notMine when fire.IsQueued:
                 HandleQueued(fire, notMine);
@@ -95,7 +95,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         }
     }
 
-    private void HandleLook(Fire fire, KeyValue? place)
+    private void HandleLook(Fire fire, KeyValue? key)
     {
 #if SABOTAGE
         if (Sabotage.OfCursor && !fire.IsQueued)
@@ -104,7 +104,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
             return;
         }
 #endif
-        if (BacklogFinder.ReadCursor(place) is { } found && found.PlanTime >= fire.PlanTime)
+        if (BacklogFinder.ReadCursor(key) is { } found && found.PlanTime >= fire.PlanTime)
         {
             Leave(fire);
         }
@@ -118,14 +118,14 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         }
         else
         {
-            _backlogs.Find(fire, place);
+            _backlogs.Find(fire, key);
             queue.Claim(fire);
         }
     }
 
     private void HandlePlanned(Fire fire, ClaimAnswer.NotMine answer)
     {
-        var cursor = BacklogFinder.ReadCursor(answer.Place);
+        var cursor = BacklogFinder.ReadCursor(answer.Key);
         if (answer.Job is null || cursor?.PlanTime >= fire.PlanTime)
         {
             Leave(fire);
@@ -136,9 +136,9 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         }
         else if (cursor is null)
         {
-            queue.CreateCursor(fire, answer.Place);
+            queue.CreateCursor(fire, answer.Key);
         }
-        else if (_backlogs.Find(fire, answer.Place))
+        else if (_backlogs.Find(fire, answer.Key))
         {
             queue.Claim(fire);
         }
@@ -148,9 +148,9 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         }
     }
 
-    private void HandleQueued(Fire fire, KeyValue? place)
+    private void HandleQueued(Fire fire, KeyValue? key)
     {
-        if (place?.ModRevision == fire.QueueRevision)
+        if (key?.ModRevision == fire.QueueRevision)
         {
             queue.Claim(fire);
         }
@@ -162,7 +162,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
 
     private void HandleQueued(Fire fire, ClaimAnswer.NotMine answer)
     {
-        if (answer.Place?.ModRevision != fire.QueueRevision)
+        if (answer.Key?.ModRevision != fire.QueueRevision)
         {
             Leave(fire);
         }

@@ -44,7 +44,7 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
         var candidates = roster.Matching(plan.Target);
         if (cursor is { } until && plan.Schedule.Latest(context.Now) is { } latest && latest > until)
         {
-            HandOn(name, plan, candidates, latest, since: latest);
+            AddFire(name, plan, candidates, latest, since: latest);
         }
 
         ref var decidedUntil = ref _jobs.DecidedUntil(job);
@@ -58,7 +58,7 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
         while (plan.Schedule.Next(Time(decidedUntil)) is { } next && !(next >= group.Next))
         {
             decidedUntil = Seconds(next);
-            HandOn(name, plan, candidates, next, since: next);
+            AddFire(name, plan, candidates, next, since: next);
         }
 
         if (group is { Next: null, Jobs.Count: > 1 })
@@ -142,7 +142,7 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
             {
                 var since = decidedUntil < Seconds(first) ? first : schedule.Next(Time(decidedUntil))!.Value;
                 decidedUntil = Seconds(planTime);
-                HandOn(_jobs.NameOf(job), _jobs.PlanOf(job), candidates, planTime, since);
+                AddFire(_jobs.NameOf(job), _jobs.PlanOf(job), candidates, planTime, since);
             }
         }
 
@@ -209,7 +209,7 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
     /// </summary>
     /// <param name="candidates">The workers that may run the job.</param>
     /// <param name="since">The first plan time that this fire stands for: earlier ones that passed meanwhile make no fire.</param>
-    private void HandOn(
+    private void AddFire(
         JobName name, JobPlan plan, IReadOnlyCollection<string> candidates, DateTimeOffset planTime, DateTimeOffset since)
     {
         if (candidates.Contains(context.WorkerId))

@@ -51,7 +51,7 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
         foreach (var again in answers)
         {
             var notMine = Assert.IsType<ClaimAnswer.NotMine>(again);
-            Assert.StartsWith("2026-11-22T10:00:00Z w1 ", notMine.Place!.Value.ToStringUtf8(), StringComparison.Ordinal);
+            Assert.StartsWith("2026-11-22T10:00:00Z w1 ", notMine.Key!.Value.ToStringUtf8(), StringComparison.Ordinal);
             Assert.Empty(notMine.InTheWay);
         }
     }
@@ -100,7 +100,7 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
 
         var answer = Assert.IsType<ClaimAnswer.NotMine>(await worker.ClaimAsync(fire, P));
 
-        Assert.Null(answer.Place);
+        Assert.Null(answer.Key);
         Assert.Empty(answer.InTheWay);
         Assert.NotNull(answer.Job);
     }
@@ -180,9 +180,9 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
         var answers = await me.ClaimAllAsync(fires, P);
 
         Assert.IsType<ClaimAnswer.Closed>(answers[1]);
-        Assert.NotNull(Assert.IsType<ClaimAnswer.NotMine>(answers[2]).Place);
+        Assert.NotNull(Assert.IsType<ClaimAnswer.NotMine>(answers[2]).Key);
         Assert.Null(Assert.IsType<ClaimAnswer.NotMine>(answers[3]).Job);
-        Assert.Null(Assert.IsType<ClaimAnswer.NotMine>(answers[4]).Place);
+        Assert.Null(Assert.IsType<ClaimAnswer.NotMine>(answers[4]).Key);
         Assert.Equal(before, Assert.IsType<ClaimAnswer.Mine>(answers[0]).Job);
         for (var n = 5; n < 60; n++)
         {
