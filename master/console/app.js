@@ -50,7 +50,7 @@ route('/new', 'jobs', styled('./pages/edit.js'));
 route('/jobs/:name/edit', 'jobs', styled('./pages/edit.js'));
 route('/jobs/:name/:tab?', 'jobs', styled('./pages/job.js'));
 route('/runs', 'runs', () => import('./pages/runs.js'));
-route('/runs/:job/:runId', 'runs', styled('./pages/run.js'));
+route('/runs/:job/:runId', 'jobs', styled('./pages/run.js'));
 route('/workers', 'workers', () => import('./pages/workers.js'));
 route('/settings/:tab?', 'settings', styled('./pages/settings.js'));
 route('/signin', 'signin', styled('./pages/signin.js'));

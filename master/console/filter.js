@@ -1,6 +1,6 @@
 // The filter: one line of text in the address; here its words with a key are chips, and the rest is typed.
 import { h, fill, set, clean, quote } from './dom.js';
-import { t } from './i18n.js';
+import { t, inWords } from './i18n.js';
 import { icon, endings } from './parts.js';
 
 /** The words of a filter, as they are written: quotes keep blanks. */
@@ -53,7 +53,9 @@ export function filterBox(options) {
   }
 
   function chipOf(chip, i) {
-    const [key, ...rest] = chip.split(':');
+    const [word, ...rest] = chip.split(':');
+    const { name, shown } = options.keys[word.replace(/^-/, '')];
+    const values = unquote(rest.join(':')).split('|');
     const take = () => {
       chips.splice(i, 1);
       draw();
@@ -62,9 +64,9 @@ export function filterBox(options) {
     };
     return h(
       'span.chip',
-      { class: key.startsWith('-') ? 'not' : '', title: chip },
-      h('span.k-word', key.replace(/^-/, '')),
-      h('bdi.v', clean(unquote(rest.join(':')).replaceAll('|', ', '))),
+      { class: word.startsWith('-') ? 'not' : '', title: chip },
+      h('span.k-word', name),
+      h('bdi.v', clean(values.map(shown).join(t(', ')))),
       h('button', { type: 'button', 'aria-label': t('Take away {word}', { word: clean(chip) }), onclick: take }, '×'),
     );
   }
@@ -74,7 +76,10 @@ export function filterBox(options) {
     clearTimeout(wait);
     if (performance.now() - toldAt > 250) delay = 0;
     toldAt = performance.now();
-    if (!/^-?[a-z]+:$/.test(typed())) wait = setTimeout(() => options.onchange(text()), delay); // A key waits for its value.
+    wait = setTimeout(() => {
+      const key = /^-?[a-z]+:$/.test(typed()) ? typed() : ''; // It waits for its value.
+      options.onchange(text().slice(0, text().length - key.length).trimEnd());
+    }, delay);
   }
 
   /** The word that is being typed. */
@@ -187,25 +192,27 @@ export function filterBox(options) {
 
 /** What the keys of a filter complete to. get: the API's get. */
 export function filterKeys(get, labelsOf, names) {
-  const key = (note, values) => ({ note, values });
-  const fixed = (...values) => async () => values.map((value) => (Array.isArray(value) ? value : [value, names[value] ?? '']));
+  const word = (value) => names[value] ?? value;
+  const key = (name, note, values, shown = String) => ({ name, note, values, shown });
+  const noted = (value) => [value, word(value) === value ? '' : word(value)];
+  const fixed = (...values) => async () => values.map((value) => (Array.isArray(value) ? value : noted(value)));
   const workers = async () => (await get('workers').catch(() => ({ workers: [] }))).workers.map(({ id }) => [id, '']);
   const jobs = async (part) => {
     const page = await get('jobs', { filter: part && quote(part), limit: 12 }).catch(() => ({ jobs: [] }));
-    return page.jobs.map(({ name, words }) => [name, words]);
+    return page.jobs.map(({ name, words }) => [name, inWords(words)]);
   };
   const soon = [['<15m', t('within 15 min')], ['<1h', t('within the hour')], ['<1d', t('within a day')], ['none', t('no next time')]];
   const since = [['1h', t('the last hour')], ['1d', t('the last day')], ['7d', t('the last week')]];
   return {
-    state: key(t('state of the job'), fixed('failing', 'broken', 'running', 'queued', 'paused', 'well', 'new', 'unknown')),
-    label: key(t('label, or label=value'), async () => labelsOf().map((one) => [one, ''])),
-    ending: key(t('how the latest run ended'), fixed(...endings)),
-    next: key(t('next plan time'), fixed(...soon)),
-    worker: key(t('worker of a run'), workers),
-    user: key(t('user of the command'), fixed()),
-    job: key(t('exact name'), jobs),
-    from: key(t('started since'), fixed(...since)),
-    to: key(t('started before'), fixed()),
-    trigger: key(t('why it ran'), fixed('schedule', 'manual', 'retry', 'rerun', 'dependent', 'misfire')),
+    state: key(t('state'), t('state of the job'), fixed('failing', 'broken', 'running', 'queued', 'paused', 'well', 'new', 'unknown'), word),
+    label: key(t('label'), t('label, or label=value'), async () => labelsOf().map((one) => [one, ''])),
+    ending: key(t('ending'), t('how the latest run ended'), fixed(...endings), word),
+    next: key('next', t('next plan time'), fixed(...soon)),
+    worker: key(t('worker'), t('worker of a run'), workers),
+    user: key('user', t('user of the command'), fixed()),
+    job: key(t('job'), t('exact name'), jobs),
+    from: key('from', t('started since'), fixed(...since)),
+    to: key('to', t('started before'), fixed()),
+    trigger: key('trigger', t('why it ran'), fixed('schedule', 'manual', 'retry', 'rerun', 'dependent', 'misfire')),
   };
 }

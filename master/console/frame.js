@@ -123,7 +123,7 @@ async function show(y = history.state?.y ?? 0) {
 function lost() {
   const title = t('No such page');
   const text = h('p', t('There is no page at this address.'));
-  return { title, node: h('div.empty', h('h1', title), text, h('div.acts', anchor(t('Now'), '/'))) };
+  return { title, node: h('div.empty', h('h1', title), text, h('div.acts', anchor(t('Go to Now'), '/'))) };
 }
 
 /** What the header and the tab say: title, crumbs [[text, href]], count. A page may call it again. */
@@ -152,8 +152,8 @@ export function drawShell() {
   fill($('nav'), entry('at'));
   fill($('bar'), entry('at'));
   fill($('skip'), t('To the page'));
-  fill($('jump'), icon('search'), h('span', t('Jobs, runs, workers')), h('kbd', { 'aria-hidden': 'true' }, '/'));
-  set($('jump'), { 'aria-label': t('Jobs, runs, workers'), title: t('Jump to a job, a worker or a page') });
+  fill($('jump'), icon('search'), h('span', t('Jobs, workers, pages')), h('kbd', { 'aria-hidden': 'true' }, '/'));
+  set($('jump'), { 'aria-label': t('Jobs, workers, pages'), title: t('Jump to a job, a worker or a page') });
   drawSwitches();
   drawCounts();
   choosePlace(find(location.pathname)?.place);
@@ -224,7 +224,7 @@ function drawOutage() {
         ];
   say(node.querySelector('b'), what);
   say(node.querySelector('b + span'), goes);
-  say(node.querySelector('.next'), t('trying again in {n} s', { n: Math.max(0, Math.ceil((live.nextTry - Date.now()) / 1000)) }));
+  say(node.querySelector('.next'), t('trying again in {n} s', { n: Math.max(1, Math.ceil((live.nextTry - Date.now()) / 1000)) }));
 }
 
 /** The foot of the rail: what this master stands on, and who we are. */

@@ -3,6 +3,7 @@
 //   tn the same as a list, for values that are nodes.
 let zh = null; // The Chinese sentences by the English ones; loaded when they are first needed.
 let schedule = (text) => text;
+let reason = (text) => text;
 const known = new Map(); // From a sentence to its parts, in the language in force.
 
 export const languages = { zh: '中文', en: 'EN' };
@@ -14,6 +15,7 @@ export async function choose(code) {
     const [first, second] = await Promise.all([import('./words.js'), import('./words-2.js')]);
     zh = { ...first.words, ...second.words };
     schedule = first.schedule;
+    reason = second.reason;
   }
   language = code in languages ? code : 'en';
   known.clear();
@@ -67,4 +69,9 @@ export function t(sentence, values) {
 /** A schedule in the words of the API, which are English. */
 export function inWords(text) {
   return language === 'zh' ? schedule(text) : text;
+}
+
+/** Why a run ended as it did, in the words of the workers, which are English. */
+export function inReason(text) {
+  return language === 'zh' ? reason(text) : text;
 }

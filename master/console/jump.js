@@ -1,6 +1,6 @@
 // The jump box: pages, jobs and workers by any part of the name.
 import { h, fill, other, link, quote } from './dom.js';
-import { t } from './i18n.js';
+import { t, inWords } from './i18n.js';
 import { get } from './api.js';
 import { places } from './frame.js';
 import { icon, mark, dialog } from './parts.js';
@@ -71,7 +71,7 @@ export function open(frame) {
     if (mine !== serial) return;
     const rank = ({ name }) => (name.toLowerCase().startsWith(wanted) ? 0 : has(name) ? 1 : 2);
     const runsOn = (id) => link.runs({ filter: `worker:${quote(id)}` });
-    const jobOf = (job) => ({ mark: mark(job.state), text: other(job.name), kind: job.words, path: link.job(job.name) });
+    const jobOf = (job) => ({ mark: mark(job.state), text: other(job.name), kind: inWords(job.words), path: link.job(job.name) });
     const workerOf = ({ id }) => ({ mark: icon('workers'), text: other(id), kind: t('worker'), path: runsOn(id) });
     draw([
       ...jobs.toSorted((a, b) => rank(a) - rank(b)).map(jobOf),

@@ -80,6 +80,6 @@ export function showKeys() {
   const box = dialog('keys', { 'aria-labelledby': 'keys-title' }, [
     h('h2#keys-title', t('Keys')),
     h('dl', rows.map(([keys, text]) => [h('dt', keysOf(keys)), h('dd', text)])),
-    h('div.acts', h('label.check', toggle, t('single letters are keys')), close),
+    h('div.acts', h('label.check', toggle, t('Single-letter shortcuts')), close),
   ]);
 }

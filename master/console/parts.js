@@ -197,7 +197,7 @@ export const section = (title, end, ...parts) => h('section', h('div.sec', h('h2
 
 /** An error at its place: one line. */
 export function fault(failure) {
-  return h('p.fault', { role: 'alert' }, mark('warn'), h('span', clean(failure.message ?? failure)));
+  return h('p.fault', { role: 'alert' }, mark('failed'), h('span', clean(failure.message ?? failure)));
 }
 
 export function labels(all) {

@@ -13,7 +13,7 @@ export const PAGE = 100; // Items that ask() gives at once.
  *   onSort(sort), hint (below the rows), phoneHeight.
  */
 export function rows({ columns, cells, keyOf, ask, headless = '', phoneHeight, onOpen, onSort, ...options }) {
-  const pad = () => h('tr.pad', { 'aria-hidden': 'true' }, h('td', { colspan: `${columns.length}` }));
+  const pad = () => h('tr.pad', { 'aria-hidden': 'true' }, h('td'));
   const [above, below, body, heads] = [pad(), pad(), h('tbody'), h('tr')];
   const node = table(options.label, options.kind, columns, body, heads);
   const foot = h('div.foot', h('span'), h('span.end.wide-only', options.hint));
@@ -22,6 +22,7 @@ export function rows({ columns, cells, keyOf, ask, headless = '', phoneHeight, o
   let items = [],
     drawn = new Map(), // From an item's name to its row.
     current = null, // The name of the row that the keys are at.
+    wanted = null, // The name of the row that takes the focus once it is drawn.
     pending = 0,
     next = null,
     total,
@@ -91,6 +92,10 @@ export function rows({ columns, cells, keyOf, ask, headless = '', phoneHeight, o
       else body.insertBefore(row, at);
     }
     set(node, { 'aria-rowcount': `${items.length + 1}` });
+    if (drawn.has(wanted)) {
+      drawn.get(wanted).querySelector('a')?.focus({ preventScroll: true });
+      wanted = null;
+    }
     if (last > items.length - 30) load(true);
   }
 
@@ -159,12 +164,11 @@ export function rows({ columns, cells, keyOf, ask, headless = '', phoneHeight, o
     if (!items.length) return;
     const from = indexOf(current);
     const to = Math.max(0, Math.min(items.length - 1, from < 0 ? 0 : from + step));
-    current = keyOf(items[to]);
+    current = wanted = keyOf(items[to]);
     const [y, size] = [top() + to * height(), height()];
     if (y < 60) scrollBy(0, y - 60);
     else if (y + size > innerHeight - 90) scrollBy(0, y + size - innerHeight + 90);
     draw();
-    drawn.get(current)?.querySelector('a')?.focus({ preventScroll: true });
   }
 
   node.addEventListener('click', (event) => {

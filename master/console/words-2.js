@@ -8,7 +8,7 @@ export const words = {
   'On the worker (empty: any that may run it)': '节点（留空：任一可用节点）', 'With these variables': '附加变量', definition: '定义', Copy: '复制', 'Copied.': '已复制。',
   Download: '下载', 'Save it again with: {command}': '重新保存：{command}',
   // calendar
-  'no ending, or two': '无结果或有两个结果', 'Too many fires for a square each: a square is a quarter of an hour, counted from the log.': '触发很多，每格为一刻钟，按日志计数。',
+  'not exactly one ending': '无结果或有两个结果', 'Too many fires for a square each: a square is a quarter of an hour, counted from the log.': '触发很多，每格为一刻钟，按日志计数。',
   'one planned fire': '一次计划触发', 'planned fires': '计划触发', endings: '结果', 'No planned fire yet': '尚无计划触发',
   'Each planned fire will be a square here, with its ending and the reason.': '每次计划触发都会在此显示为一格，附结果与原因。',
   '{good} of {total} succeeded': '{total} 次中 {good} 次成功', today: '今天', 'second time': '第二次',
@@ -17,7 +17,7 @@ export const words = {
   '“{text}” is not a time; write it as 24 Nov 03:30, yesterday 3:00 or Mon 3:30': '“{text}”不是时间；请写作 11月24日 3:30、昨天 3:00 或 周一 3:30',
   'The calendar begins later, on {time}.': '早于日历的开始：{time}。', 'Nothing was planned then.': '那时没有计划。',
   'Nearest planned times:': '前后的计划：', Attempts: '尝试', 'Decided by': '判定者', 'the master': '主节点', 'Run of {time}': '{time} 的运行',
-  'Its record': '其记录', 'Open the run': '打开运行', '{n} times in {days} days at {time}: {what}.': '{days} 天内 {time} 有 {n} 次：{what}。',
+  'Open the record': '打开记录', 'Open the run': '打开运行', 'At {time} {what} on {n} of {days} days.': '{days} 天中有 {n} 天在 {time} {what}。',
   // runs of a job
   'a day': '1 天', '7 d': '7 天', '30 d': '30 天', all: '全部', rerun: '重跑', 'after another': '由其他任务触发', 'filter these runs': '筛选运行',
   'ending:failed worker:w1 trigger:manual, words of command or error': 'ending:failed worker:w1 trigger:manual，或命令与错误中的词', since: '起始',
@@ -73,7 +73,7 @@ export const words = {
   'When it is late': '迟到时', 'It may start up to this many seconds late': '最多可迟到的秒数',
   'Fires that came due while no worker was there': '无节点时到期的触发', 'are recorded as missed': '记为已错过', 'the latest runs': '补跑最近一次',
   'the latest hundred run': '补跑最近一百次', 'may start {span} late; {what}': '可迟 {span}；{what}', 'what was missed is not made up for': '错过的不补跑',
-  'the latest missed one is made up for': '补跑最近错过的一次', 'all missed ones are made up for': '补跑所有错过的', 'When the previous run is still going': '前一次未结束时',
+  'the latest missed one is made up for': '补跑最近错过的一次', 'all missed ones are made up for': '补跑所有错过的', 'When one is still going': '前一次未结束时',
   'The next fire': '下一次触发', 'is skipped': '跳过', 'runs beside it': '并行运行', 'ends it first': '先终止前一次', 'skips: no two at a time': '跳过：不并行',
   'ends the old one first': '先终止前一次', 'When it fails': '失败时', 'Further tries': '重试次数', 'Seconds before the first': '首次重试前的秒数',
   'Each further wait is longer by this factor': '之后每次等待的倍数', 'The longest wait, in seconds': '最长等待秒数', 'On another worker': '换节点',
@@ -125,7 +125,7 @@ export const words = {
   'Prefix for the names': '名称前缀', 'Label for all': '统一标签', User: '用户', 'Paused at first': '先暂停', 'Change existing jobs': '修改已有任务',
   'Save {n} {n|job|jobs}, paused': '保存 {n} 个任务（暂停）', 'Save {n} {n|job|jobs}': '保存 {n} 个任务', 'Start again': '重新开始',
   'You can go back: History keeps the former versions.': '可以撤回：历史保留原有内容。', 'Saved {n} {n|job|jobs}.': '已保存 {n} 个任务。', 'left out': '不导入',
-  'commented out': '已注释', look: '请留意', variable: '变量', 'as it is': '无变化', 'changed, look': '已修改，请留意', new: '新建', '{n} new': '新建 {n}',
+  'commented out': '已注释', check: '请留意', variable: '变量', 'as it is': '无变化', 'changed, check': '已修改，请留意', 'new, check': '新建，请留意', new: '新建', '{n} new': '新建 {n}',
   '{n} changed': '修改 {n}', '{n} left out': '不导入 {n}', '{n} as it is': '无变化 {n}', '{n} {n|line|lines}': '{n} 行', 'nothing to save': '无可保存',
   'what becomes of each line': '每行的结果', Line: '行', Becomes: '结果', 'What changes in meaning': '含义的变化', 'changes {members}': '修改 {members}',
   'Export all jobs': '导出所有任务',
@@ -138,13 +138,13 @@ export const words = {
   'This master has no sign-in.': '此主节点没有登录功能。', 'The name or the password is wrong.': '名称或密码错误。',
   // people, alerts, audit
   'takes too long': '耗时过长', 'no success for too long': '长时间未成功', 'worker gone': '节点离开', 'ledger fault': '账目缺失', recovered: '已恢复正常',
-  '{n} {n|thing is|things are} wrong': '{n} 处异常', 'Nothing is wrong': '一切正常',
+  '{n} {n|thing is|things are} wrong': '{n} 处异常', 'No alert is open': '没有未恢复的告警', 'Nobody is told': '不通知任何人',
   'One message when something goes wrong, one when it recovers. Never one for each run.': '变坏时一条消息，恢复时一条。不会每次运行都发。',
   'New rule': '新建规则', 'Wrong now': '当前异常', 'Quiet…': '静默…', quiet: '已静默', 'Quiet until it recovers?': '静默至恢复正常？',
   'No messages until then. It stays in this list, and leaves Now.': '在此之前不发消息；仍列于此，但不再列于“当前”。', Quiet: '静默', 'Why? (may be empty)': '原因？（可留空）',
   'failing {n} times in a row': '连续失败 {n} 次', 'longer than {n} × p95': '超过 p95 的 {n} 倍', 'no success for {n} s': '{n} 秒未成功', Rules: '规则',
   'No rules yet: nobody is told. A job can also name a channel itself, in its member alert.': '尚无规则：不会通知任何人。任务也可在 alert 成员中指定渠道。',
-  When: '条件', For: '对象', By: '渠道', 'Last message': '最近消息', 'every job': '所有任务', 'Delete {name}': '删除 {name}',
+  When: '条件', Time: '时间', '(empty)': '（空）', For: '对象', By: '渠道', 'Last message': '最近消息', 'every job': '所有任务', 'Delete {name}': '删除 {name}',
   'Deleted {name}.': '已删除 {name}。', 'none in a day': '一天内无', delivered: '已送达', 'on its way': '发送中', rule: '规则', 'By the channel': '渠道',
   'For jobs that match (empty: all)': '匹配的任务（留空：全部）', 'Too long: times p95': '过长：p95 的倍数',
   'Text (empty: the usual sentence)': '文本（留空：默认句子）', 'It is on': '启用',
@@ -164,7 +164,7 @@ export const words = {
   'Nobody signs in with a password. The first is added on the master: {command}': '没有人用密码登录。在主节点上添加：{command}', 'Signs in': '登录方式',
   Since: '始于', 'Remove {name}?': '移除 {name}？', 'Their sessions end at once, on all masters.': '其会话在所有主节点上立即结束。', Remove: '移除',
   'Removed {name}.': '已移除 {name}。', 'role of {name}': '{name} 的角色', '{name} is now {role}.': '{name} 现为{role}。', never: '永不', ended: '已到期',
-  Tokens: '令牌', 'No token yet. Programs show one as Authorization: Bearer.': '尚无令牌。程序以 Authorization: Bearer 出示。', 'Made by': '创建者',
+  Tokens: '令牌', 'No token yet. Programs send one in the header Authorization: Bearer.': '尚无令牌。程序在 Authorization: Bearer 头中发送令牌。', 'Made by': '创建者',
   Ends: '到期', 'Revoke the token of {name}?': '吊销 {name} 的令牌？', 'It stops working at once, on all masters.': '在所有主节点上立即失效。', Revoke: '吊销',
   'Revoked {name}.': '已吊销 {name}。', 'What a role may do': '角色权限', acts: '操作', processes: '进程', '. ': '。', ran: '运行', 'signed in': '登录',
   'tells {channel}': '通知 {channel}', 'Tell this channel, too': '另通知此渠道', 'Last used': '最近使用',
@@ -172,5 +172,25 @@ export const words = {
   'Quiet after a message: seconds': '消息后静默：秒数', 'signed out': '退出', restored: '恢复版本', imported: '导入', 'made a token': '创建令牌',
   'revoked a token': '吊销令牌', 'added a person': '添加人员', 'changed a person': '修改人员', 'removed a person': '移除人员', 'changed a rule': '修改规则',
   quieted: '静默', 'It has not started: it is taken out of the queue and recorded as cancelled.': '尚未启动：将移出队列并记为已取消。',
-  'The job is paused.': '任务已暂停。', '{n} others start in that minute.': '该分钟另有 {n} 次启动。', Next: '下次', Planned: '计划', Trigger: '触发方式',
+  'The job is paused.': '任务已暂停。', '{n} others start in that minute.': '该分钟另有 {n} 次启动。',
 };
+
+// Why runs ended so.
+const reasons = [
+  [/^no worker claimed it/, '没有节点认领'],
+  [/^no worker claimed them: (\d+) fires since (\S+)/, '没有节点认领：自 $2 起共 $1 次'],
+  [/; this one had no free slot$/, '；本节点没有空槽位'],
+  [/^the previous run was still going$/, '前一次运行尚未结束'],
+  [/^a run of the job was still going within (\d+) s$/, '$1 秒内任务的前一次运行仍未结束'],
+  [/^no live worker matches its target \((.*)\) within (\d+) s$/, '$2 秒内没有匹配目标（$1）的节点'],
+  [/^no worker could start it within (\d+) s$/, '$1 秒内没有节点能启动它'],
+  [/^not started within (\d+) s: this worker was full, stalled or cut off from etcd$/, '$1 秒内未启动：节点已满、停顿或与 etcd 断开'],
+  [/^worker (\S+) lost: /, '节点 $1 失联：'],
+  [/its session has expired$/, '会话已过期'],
+  [/it was restarted$/, '节点已重启'],
+  [/^exit status (\d+)/, '退出码 $1'],
+  [/^timed out after ([\d.]+) s/, '$1 秒后超时'],
+  [/^killed: /, '已终止：'],
+];
+
+export const reason = (text) => reasons.reduce((said, [english, chinese]) => said.replace(english, chinese), text);

@@ -68,7 +68,7 @@ const table = (channels) => [
     ],
   ],
   [
-    t('When the previous run is still going'),
+    t('When one is still going'),
     (job) =>
       ({ forbid: t('skips: no two at a time'), allow: t('runs beside it'), replace: t('ends the old one first') })[job('overlap')],
     ['overlap', 'choice', t('The next fire'), { forbid: t('is skipped'), allow: t('runs beside it'), replace: t('ends it first') }],

@@ -16,7 +16,7 @@ const DENSE = 96; // Fires a day beyond which a square is a quarter of an hour.
 const PLAIN = new Set(['succeeded', 'planned', 'unknown']); // Squares without a mark.
 
 export const iso = (at) => new Date(at).toISOString();
-export const wordOf = (ending) => (ending === 'fault' ? t('no ending, or two') : (words()[ending] ?? ending));
+export const wordOf = (ending) => (ending === 'fault' ? t('not exactly one ending') : (words()[ending] ?? ending));
 
 /** How many fires a day a schedule has, by its next times. */
 async function densityOf(job, name) {

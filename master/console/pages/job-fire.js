@@ -123,7 +123,7 @@ function drawFire(model, fire) {
     h('dl.facts', facts.filter(Boolean).map(([term, value]) => [h('dt', term), h('dd', value)])),
     h(
       'div.acts.wrap',
-      runId && fire.ending !== 'planned' && anchor(hasRun ? t('Open the run') : t('Its record'), link.run(name, runId)),
+      runId && fire.ending !== 'planned' && anchor(hasRun ? t('Open the run') : t('Open the record'), link.run(name, runId)),
       before && anchor(earlier, link.run(name, before.line.endings.at(-1).runId)),
       model.state.job && isOver && runFor(model.state.job, fire.at),
     ),
@@ -177,10 +177,10 @@ function runBefore({ fires }, fire) {
 function likeIt({ fires, zone, layout, days }, fire) {
   if (fire.ending === 'succeeded' || OPEN.has(fire.ending) || layout.mode === 'months') return null;
   const minute = (at) => Math.floor(((at + offsetAt(zone, at)) % DAY) / 60_000);
-  const alike = fires.filter((one) => one.ending === fire.ending && minute(one.at) === minute(fire.at)).length;
-  if (alike < 2) return null;
+  const n = fires.filter((one) => one.ending === fire.ending && minute(one.at) === minute(fire.at)).length;
+  if (n < 2) return null;
   return h(
     'p.faint',
-    t('{n} times in {days} days at {time}: {what}.', { n: alike, days: days - 1, time: clock(fire.at, zone), what: wordOf(fire.ending) }),
+    t('At {time} {what} on {n} of {days} days.', { n, days, time: clock(fire.at, zone), what: wordOf(fire.ending) }),
   );
 }

@@ -18,7 +18,7 @@ export function diffNode(changes, { was = 'del', is = 'add' } = {}) {
   const lines = (before, after) =>
     typeof before === 'string' && typeof after === 'string' && (before + after).includes('\n')
       ? diffLines(before, after).map(({ kind, text }) => line(kinds[kind] ?? kind, text))
-      : [[was, before], [is, after]].map(([kind, value]) => (value ?? null) !== null && line(kind, shown(value)));
+      : [[was, before], [is, after]].map(([kind, value]) => (value ?? null) !== null && line(kind, shown(value) || t('(empty)')));
   return h('div.diff', changes.map((change) => [h('div.gap', clean(change.member)), lines(change.was, change.is)]));
 }
 

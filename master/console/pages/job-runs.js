@@ -1,6 +1,6 @@
 // The runs of a job, the latest first: those that have not ended, then the log.
 import { h, fill, other, link, clean } from '../dom.js';
-import { t } from '../i18n.js';
+import { t, inReason } from '../i18n.js';
 import { get } from '../api.js';
 import { zoneOf, when, full, duration, rough, lively, ms } from '../time.js';
 import { state, meter, segments, button, fault, empty, table, searchBox } from '../parts.js';
@@ -23,7 +23,8 @@ export const neverStarted = new Set(['skipped', 'missed', 'cancelled']);
 export const triggerWord = (trigger) => triggers()[trigger] ?? trigger;
 
 /** What a worker says of a run, with its instants in the zone that is shown. */
-export const told = (text, zone) => text.replace(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z| UTC)/g, (at) => when(at, zone));
+export const told = (text, zone) =>
+  inReason(text).replace(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z| UTC)/g, (at) => when(at, zone));
 
 export function view(jobState, frame) {
   const zone = zoneOf(jobState.job?.timeZone);
@@ -62,7 +63,7 @@ function listOf({ jobState, body }) {
     [t('Ending'), 112],
     [`${t('Planned')} · ${t('late')}`, 164],
     [t('Took'), 164],
-    [t('Exit'), 44, 'num'],
+    [t('Exit'), 56, 'num'],
     [t('Attempt'), 64, 'num'],
     [t('Trigger'), 96],
     [t('Worker'), 96],

@@ -63,8 +63,8 @@ export async function render(_, frame) {
       { head: t('Last 20'), width: 116 },
       { head: t('Usually'), width: 92, class: 'num off' },
       { head: t('Schedule'), width: 216, class: 'off' },
-      { head: t('Next time'), width: 128, sort: 'next' },
-      { width: 144, class: 'off' },
+      { head: t('Next time'), width: 152, sort: 'next' },
+      { width: 160, class: 'off' },
     ],
     cells,
     keyOf: (job) => job.name,
@@ -105,7 +105,7 @@ export async function render(_, frame) {
       h('td', spark(job.endings, job.running > 0)),
       h('td.num.dim.off', job.usualMs !== null && duration(job.usualMs)),
       h('td.dim.one.off', schedule(job, zoneOf(job.timeZone))),
-      h('td.one', job.next ? time(job.next, coming, job.timeZone) : h('span.faint', job.enabled ? t('none') : '–')),
+      h('td.one', job.next ? time(job.next, coming, job.timeZone) : h('span.faint', job.enabled ? t('none') : t('not while paused'))),
       h(
         'td.act.off',
         h(

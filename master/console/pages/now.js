@@ -1,6 +1,6 @@
 // The present: who needs somebody and why, today, what runs, what comes.
 import { h, fill, say, set, sync, other, link, clean, quote } from '../dom.js';
-import { t, tn, number } from '../i18n.js';
+import { t, tn, number, inReason } from '../i18n.js';
 import { duration, time, coming, when, clock, zoneOf, ms, lively, ago } from '../time.js';
 import { mark, spark, meter, button, anchor, more, state, words, endings, badEndings, fault } from '../parts.js';
 import { get } from '../api.js';
@@ -42,9 +42,9 @@ export async function render(_, frame) {
 
   function draw(now, isAsked = false) {
     const { counts } = now;
-    say(title, sentence(counts));
+    say(title, sentence(now));
     const said = [
-      t('{n} {n|is|are} well', { n: counts.jobs - counts.needsYou - counts.muted - counts.paused - counts.unknown }),
+      t('{n} {n|job is|jobs are} well', { n: counts.jobs - counts.needsYou - counts.muted - counts.paused - counts.unknown }),
       counts.muted && t('{n} {n|is|are} quiet', { n: counts.muted }),
       counts.paused && t('{n} {n|is|are} paused', { n: counts.paused }),
       counts.unknown && t('{n} {n|is|are} not read yet', { n: counts.unknown }),
@@ -77,9 +77,10 @@ export async function render(_, frame) {
     if (now.next.length === 0) fill(next, h('li.none', t('Nothing is planned within the hour.')));
     say(
       nextNote,
-      now.next.length >= 100 ? t('100 jobs and more within the hour') : t('{n} {n|job|jobs} within the hour', { n: now.next.length }),
+      now.next.length >= 100 ? t('100 jobs and more within the hour')
+        : now.next.length > 0 && t('{n} {n|job|jobs} within the hour', { n: now.next.length }),
     );
-    document.title = `${sentence(counts)} · DTS`;
+    document.title = `${sentence(now)} · DTS`;
   }
 
   draw(frame.live.now ?? (await get('now')));
@@ -98,7 +99,10 @@ export async function render(_, frame) {
   };
 }
 
-function sentence(counts) {
+function sentence({ counts, workers }) {
+  const m = workers?.length ?? 0;
+  if (m > 0 && counts.needsYou > 0)
+    return t('{n} {n|job|jobs} and {m} {m|worker|workers} need you', { n: counts.needsYou, m });
   return counts.jobs === 0
     ? t('No jobs yet')
     : counts.needsYou > 0
@@ -194,11 +198,13 @@ function why({ reason, slow, job }) {
 function said({ reason, slow, job }) {
   if (reason === 'slow')
     return [t('On {worker}, since {time}', { worker: clean(slow.worker), time: when(slow.startedAt, zoneOf(job.timeZone)) })];
-  if (reason === 'broken') return [clean(job.why ?? '')];
+  if (reason === 'broken') return [inReason(clean(job.why ?? ''))];
   const { err, lastLine, durationMs, worker } = job.last;
   const took = durationMs === null ? '' : t(' after {span}', { span: duration(durationMs) });
   const on = durationMs === null || !worker ? '' : t(' on {worker}', { worker: clean(worker) });
-  return [h('span', `${capital(clean(err) || words()[job.last.ending])}${took}${on}`), lastLine ? [': ', other(lastLine, 'code')] : ''];
+  const isSame = clean(err).toLowerCase() === clean(lastLine ?? '').toLowerCase();
+  const cause = isSame ? '' : inReason(clean(err));
+  return [h('span', `${capital(cause || words()[job.last.ending])}${took}${on}`), lastLine ? [t(': '), other(lastLine, 'code')] : ''];
 }
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
@@ -266,7 +272,7 @@ function workerCard(worker) {
   return card(
     isGone ? 'lost' : 'warn',
     h('a', { href: '/workers' }, other(worker.id)),
-    h(`span.why.s-${isGone ? 'lost' : 'timedOut'}`, isGone ? tn('left {time}', { time: time(worker.leftAt) }) : t('claims nothing')),
+    h(`span.why.s-${isGone ? 'lost' : 'timedOut'}`, isGone ? tn('gone since {time}', { time: time(worker.leftAt) }) : t('claims nothing')),
     h('p.last.one', isGone ? tn('It was on {host}; it had been there since {time}.', been) : clean(worker.refuses)),
     nothing(),
     anchor(t('Its runs'), link.runs({ filter: `worker:${quote(worker.id)}` })),
@@ -357,7 +363,7 @@ function todayPart(node, frame) {
     });
     const m = fires.slice(1).reduce((sum, n) => sum + n, 0);
     const since = clock(start, zoneOf());
-    say(note, t('{n} {n|run|runs} since {time}, {m} planned until midnight', { n: counts.total, time: since, m }));
+    say(note, t('{n} ended since {time}, {m} planned until midnight', { n: counts.total, time: since, m }));
     const total = (ending) => [...ended.values()].reduce((sum, one) => sum + (one[ending] ?? 0), 0);
     const entry = (ending) =>
       h(

@@ -82,7 +82,7 @@ function drawTop(model, refresh) {
       h(
         'div.acts',
         h('span.wide-only', button(t('Copy link'), { key: 'Y', onclick: () => copy() })),
-        job && button(t('Run again'), { role: 'operator', onclick: () => runNow(name) }),
+        job && button(t('Run again'), { kind: 'first', role: 'operator', onclick: () => runNow(name) }),
         stop,
       ),
     ),
@@ -195,7 +195,7 @@ function factsOf({ view, name }) {
     [t('Attempt'), attempts.length > 1 ? t('{n} of {m}', { n: attempt, m: Math.max(attempts.length, attempt) }) : String(attempt)],
     [t('Trigger'), triggerWord(trigger)],
     memory > 0 && [t('Peak memory'), bytes(memory), note],
-    hasRun && [t('Processor'), duration(record.cpuMs)],
+    hasRun && record.cpuMs > 0 && [t('Processor'), duration(record.cpuMs)],
     hasRun && record.host && [t('Host'), other(record.host)],
     record?.jobRevision > 0 && [t('Definition'), version()],
   ];

@@ -1,6 +1,6 @@
 // Runs of all jobs: those that ended, those that go on; as a list, or over time by job or by worker.
 import { h, fill, set, say, other, link, clean, quote } from '../dom.js';
-import { t, number } from '../i18n.js';
+import { t, number, inReason } from '../i18n.js';
 import { duration, time, when, exact, zoneOf, ms, lively, full } from '../time.js';
 import { state, words, button, segments, empty, fault } from '../parts.js';
 import { rows, PAGE } from '../rows.js';
@@ -78,7 +78,7 @@ export async function render(_, frame) {
   const ended = list(
     [[t('Ending'), 124], planned, [t('Job'), 240], [t('Took'), 104, 'num'], [t('Exit'), 56, 'num off'], worker, [t('Last line, or why')]],
     endedCells,
-    () => (filter || from ? noMatch() : empty(t('No run is here'), t('Runs appear here, with their endings.'))),
+    () => (filter || from ? noMatch() : empty(t('No runs yet'), t('Runs appear here, with their endings.'))),
     (page) => page.runs,
   );
   const unended = list(
@@ -131,7 +131,7 @@ export async function render(_, frame) {
   function endedCells(run) {
     const started = run.exitCode !== null || run.signal !== null;
     const code = run.exitCode ?? (run.signal && t('signal {n}', { n: run.signal }));
-    const said = run.lastLine && run.status !== 'killed' ? other(run.lastLine, 'code') : clean(run.err);
+    const said = run.lastLine && run.status !== 'killed' ? other(run.lastLine, 'code') : inReason(clean(run.err));
     return [
       h('td', state(run.status)),
       h('td.dim', time(run.planTime, exact)),
@@ -169,7 +169,8 @@ export async function render(_, frame) {
     const [step, , length] = STEPS.find(([, most]) => end - start <= most);
     const { counts } = await get('runs', { filter, limit: '0', counts: step, from: iso(start), to: to && iso(end) });
     if (mine !== serial) return;
-    say(count, t('{n} {n|run|runs} in {span}', { n: counts.total, span: duration(end - start) }));
+    const span = end - start === 24 * HOUR ? t('{a} h', { a: 24 }) : duration(end - start);
+    say(count, t('{n} {n|run|runs} in {span}', { n: counts.total, span }));
     const at = new Map(counts.times.map(({ at: begin, endings }) => [Math.floor((ms(begin) - start) / length), endings]));
     const slots = Math.max(1, Math.ceil((end - start) / length));
     const drawing = bars('mini', t('Runs over time; drag to narrow'), 26, slots, (i) => at.get(i) ?? (i === 0 ? at.get(-1) : null));
@@ -224,7 +225,8 @@ export async function render(_, frame) {
     const track = h('div.track', of.toSorted((a, b) => a.from - b.from).map(bar));
     set(track, { style: { height: `${Math.max(1, free.length) * 17 + 15}px` } });
     const href = view === 'worker' ? link.runs({ filter: `worker:${quote(name)}` }) : link.job(name);
-    const share = t('{n} {n|run|runs}, busy {p} %', { n: of.length, p: Math.min(100, Math.round((busy / (end - start)) * 100)) });
+    const part = Math.min(100, Math.round((busy / (end - start)) * 100));
+    const share = t('{n} {n|run|runs}, busy {p} %', { n: of.length, p: part || (busy > 0 ? '<1' : 0) });
     return h('div.lane', h('div.one', h('b', h('a', { href }, other(name))), h('div.busy', share)), track);
   }
 

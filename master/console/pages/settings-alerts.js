@@ -44,7 +44,7 @@ export async function view() {
     fill(
       top,
       lead(
-        n ? t('{n} {n|thing is|things are} wrong', { n }) : t('Nothing is wrong'),
+        n ? t('{n} {n|thing is|things are} wrong', { n }) : rules.length ? t('No alert is open') : t('Nobody is told'),
         t('One message when something goes wrong, one when it recovers. Never one for each run.'),
         button(t('New rule'), { kind: 'first big', role: 'admin', onclick: () => edit(null) }),
       ),

@@ -48,7 +48,7 @@ export async function view(frame) {
     show();
   });
   const save = () => download(`${records.map((one) => JSON.stringify(one)).join('\n')}\n`, 'dts-audit.jsonl', 'application/jsonl');
-  const heads = [[t('When'), 116], [t('Who'), 120], [t('Did'), 108], [t('To'), 176], [t('What changed')], [t('From'), 112]];
+  const heads = [[t('Time'), 116], [t('Who'), 120], [t('Did'), 108], [t('To'), 176], [t('What changed')], [t('From'), 112]];
   return {
     node: h(
       'div',

@@ -104,7 +104,7 @@ function stateOf({ kind, change, notes = [] }) {
   if (kind === 'disabled') return state('planned', t('commented out'));
   const isVariable = kind === 'variable';
   if (change === 'unchanged') return state('info', t('as it is'));
-  if (notes.length) return state('warn', change === 'changed' ? t('changed, look') : t('look'));
+  if (notes.length) return state('warn', change === 'changed' ? t('changed, check') : isVariable ? t('check') : t('new, check'));
   return state(isVariable ? 'info' : 'ok', isVariable ? t('variable') : change === 'changed' ? t('changed') : t('new'));
 }
 
@@ -118,7 +118,7 @@ function tableOf({ lines, notes, created, changed, refused, unchanged }) {
   ].filter(Boolean);
   const heads = [[t('Line'), 56], [t('Becomes'), 132], [t('Name'), 176], [t('Schedule'), 260], [t('What changes in meaning')]];
   return [
-    h('div.sec', h('h2', `${t('{n} {n|line|lines}', { n: jobs.length })}: ${counts.join(', ') || t('nothing to save')}`)),
+    h('div.sec', h('h2', `${t('{n} {n|line|lines}', { n: lines.filter((line) => line.kind !== 'variable').length })}: ${counts.join(', ') || t('nothing to save')}`)),
     notes.map((text) => h('p.note.known', mark('info'), h('span', clean(text)))),
     table(t('what becomes of each line'), 'imported', heads.map(([head, width]) => ({ head, width })), h('tbody', jobs.map(rowOf))),
   ];

@@ -159,7 +159,7 @@ function tokensOf(tokens, act) {
     [t('Ends'), ends],
     [t('Last used'), ({ usedOn }) => usedOn ?? t('never')],
   ];
-  const none = t('No token yet. Programs show one as Authorization: Bearer.');
+  const none = t('No token yet. Programs send one in the header Authorization: Bearer.');
   return listOf(t('Tokens'), tokens, none, ({ role }) => roleWords()[role] ?? role, extra, ({ name }) =>
     goneOf(act, t('Revoke'), name, {
       title: t('Revoke the token of {name}?', { name }),

@@ -38,7 +38,7 @@ export async function render(_, frame) {
       n && t('{n} {n|worker is|workers are} here', { n }),
       count('refusing') && t('{n} {n|claims|claim} nothing', { n: count('refusing') }),
       count('drained', 'draining') && t('{n} {n|is|are} drained', { n: count('drained', 'draining') }),
-      gone && t('{n} left within a day', { n: gone }),
+      gone && t('{n} left in the last day', { n: gone }),
     ];
     say(lead, said.filter(Boolean).join(t(', ')) + (workers.length ? t('.') : ''));
     if (!workers.length) fill(place, nobody());
@@ -78,7 +78,7 @@ function row(worker, again) {
   const taken = () => [meter(running, slots, 'quiet'), h('a.dim', { href: going }, t('{n} of {slots}', { n: running, slots }))];
   const lost = () => [
     running > 0 && h('span.faint', t('{n} {n|run|runs} to be declared lost', { n: running })),
-    running === 0 && h('a.faint', { href: runs('ending:lost ') }, words().lost),
+    running === 0 && h('a.faint', { href: runs('ending:lost ') }, t('its lost runs')),
   ];
   const cell = (kind, ...parts) => h(`td.dim.one.off${kind}`, isHere && parts);
   return h(
@@ -133,7 +133,7 @@ function spoolOf({ spool, refusedRecords: n }) {
 async function drain(from, { id }, again) {
   const text = [
     t('Its running commands continue. It claims nothing new, not even after a restart, until it is undrained. '),
-    t('Other workers take over its jobs; a job that only it may run is missed.'),
+    t('Other workers take over its jobs; jobs that only it may run are missed.'),
   ];
   if (!(await question(from, { title: t('Drain {id}?', { id: clean(id) }), text, yes: t('Drain it') }))) return;
   await acts.attempt('operator', async () => {

@@ -26,7 +26,7 @@ public sealed class JobTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
         await tab.PressAsync("Enter");
 
         await Expect(tab[".fire"]).ToContainTextAsync("skipped");
-        await Expect(tab[".fire"]).ToContainTextAsync("the run of 03:00:00 was still in flight");
+        await Expect(tab[".fire"]).ToContainTextAsync("the previous run was still going");
         await Expect(tab[".fire .facts"]).ToContainTextAsync("31 min");
         Assert.Contains("?at=", tab.Page.Url, StringComparison.Ordinal);
         await tab.Page.ReloadAsync();
@@ -118,7 +118,7 @@ public sealed class JobTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrow
 
         await tab[".filter input"].FillAsync("ending:skipped");
 
-        await Expect(tab["tbody tr"].First).ToContainTextAsync("the run of 03:00:00 was still in flight");
+        await Expect(tab["tbody tr"].First).ToContainTextAsync("the previous run was still going");
         await Expect(tab["tbody .s-succeeded"]).ToHaveCountAsync(0);
     }
 

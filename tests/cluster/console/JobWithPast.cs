@@ -48,8 +48,8 @@ internal static class JobWithPast
     {
         var (hour, minute) = (wall.Hour, wall.Minute);
         var isOutage = wall.Date == TimeZoneInfo.ConvertTime(now, Berlin).Date.AddDays(-5) && hour == 11;
-        return isOutage ? Record(at, RunStatus.Missed, TimeSpan.Zero, "no worker with zone=eu was there")
-            : (hour, minute) == (3, 30) ? Record(at, RunStatus.Skipped, TimeSpan.Zero, "the run of 03:00:00 was still in flight")
+        return isOutage ? Record(at, RunStatus.Missed, TimeSpan.Zero, "no live worker matches its target (zone=eu) within 60 s")
+            : (hour, minute) == (3, 30) ? Record(at, RunStatus.Skipped, TimeSpan.Zero, "the previous run was still going")
             : (hour, minute) == (3, 0) ? Record(at, RunStatus.Succeeded, TimeSpan.FromMinutes(31))
             : (hour, minute, wall.Day % 9) == (14, 30, 0) ? Record(at, RunStatus.Failed, TimeSpan.FromSeconds(4), "exit code 75")
             : Record(at, RunStatus.Succeeded, TimeSpan.FromSeconds(60 + (at.Day % 20)));

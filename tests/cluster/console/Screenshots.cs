@@ -1,4 +1,5 @@
 using Xunit;
+using static Microsoft.Playwright.Assertions;
 
 namespace Dts.Tests.Cluster.ConsolePages;
 
@@ -49,7 +50,7 @@ public sealed class Screenshots(ConsoleBrowser browser) : IClassFixture<ConsoleB
         ("edit", $"/jobs/{JobWithPast.Name}/edit", async tab =>
         {
             await tab["#f-cronExpr"].FillAsync("30 2 * * *");
-            await tab.Page.WaitForSelectorAsync(".load svg .f-accent");
+            await Expect(tab[".load svg .f-accent"]).ToHaveCountAsync(1); // Of the schedule before it there were many.
         }),
         ("edit-wrong", "/new", async tab =>
         {

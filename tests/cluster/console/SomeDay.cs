@@ -17,6 +17,7 @@ internal static class SomeDay
     public const string RightToLeft = "وظيفة النسخ الاحتياطي";
     public static readonly string LongName = string.Concat(Enumerable.Repeat("long-", 39)) + "name!";
 
+    private const string NoWorker = "no live worker matches its target (zone=us-east) within 60 s";
     private const int RunsOfEach = 60;
 
     private static readonly Kind[] Kinds =
@@ -25,7 +26,7 @@ internal static class SomeDay
         new("backup-etcd-snapshot", "17 */6 * * *", "platform", 21_600, 4),
         new("backup-mailstore", "30 2 * * *", "mail", 86_400, 1320),
         new("cert-renewal", "17 4 * * *", "platform", 86_400, 2),
-        new("cleanup-sessions", "*/10 * * * *", "web", 600, 6, RunStatus.Skipped, "the run before it was still going on"),
+        new("cleanup-sessions", "*/10 * * * *", "web", 600, 6, RunStatus.Skipped, "the previous run was still going"),
         new("cleanup-tmp-build-hosts", "40 3 * * *", "ci", 86_400, 31),
         new("docker-image-prune", "1 15 * * *", "ci", 86_400, 180),
         new("etl-clickstream-hourly", "5 * * * *", "data", 3600, 360),
@@ -37,7 +38,7 @@ internal static class SomeDay
         new("logs-rotate-edge", "0 */3 * * *", "web", 10_800, 12, RunStatus.Lost, "worker eu-11 was gone"),
         new("metrics-rollup-5m", "*/5 * * * *", "platform", 300, 21),
         new("ml-embed-refresh", "*/7 * * * *", "ml", 840, 123, RunStatus.TimedOut, "waiting for lock on stock_items", 1),
-        new("report-daily-revenue", "30 7 * * *", "finance", 86_400, 72, RunStatus.Missed, "no worker with zone=us-east was there", 1),
+        new("report-daily-revenue", "30 7 * * *", "finance", 86_400, 72, RunStatus.Missed, NoWorker, 1),
     ];
 
     /// <param name="more">How many jobs besides, that have not run yet.</param>
