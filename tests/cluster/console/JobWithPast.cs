@@ -35,7 +35,7 @@ internal static class JobWithPast
         }
 
         List<RunRecord> records = [];
-        for (var at = start; at < now.AddHours(-1); at += Step)
+        for (var at = start; at < now.AddMinutes(-2); at += Step)
         {
             records.Add(RecordOf(at, TimeZoneInfo.ConvertTime(at, Berlin), now));
         }
@@ -51,7 +51,7 @@ internal static class JobWithPast
         return isOutage ? Record(at, RunStatus.Missed, TimeSpan.Zero, "no live worker matches its target (zone=eu) within 60 s")
             : (hour, minute) == (3, 30) ? Record(at, RunStatus.Skipped, TimeSpan.Zero, "the previous run was still going")
             : (hour, minute) == (3, 0) ? Record(at, RunStatus.Succeeded, TimeSpan.FromMinutes(31))
-            : (hour, minute, wall.Day % 9) == (14, 30, 0) ? Record(at, RunStatus.Failed, TimeSpan.FromSeconds(4), "exit code 75")
+            : (hour, minute, wall.Day % 9) == (14, 30, 0) ? Record(at, RunStatus.Failed, TimeSpan.FromSeconds(4), "exit status 75")
             : Record(at, RunStatus.Succeeded, TimeSpan.FromSeconds(60 + (at.Day % 20)));
     }
 

@@ -110,7 +110,7 @@ internal static class SomeDay
         return new RunRecord(
             kind.Name,
             "sleep 300",
-            status == RunStatus.Succeeded ? "" : status == RunStatus.Failed ? "exit code 1" : kind.Says,
+            status == RunStatus.Succeeded ? "" : status == RunStatus.Failed ? "exit status 1" : kind.Says,
             line + "\n",
             planned,
             planned - 900,

@@ -198,7 +198,7 @@ public sealed class SpeedFigures(ITestOutputHelper output)
         var isBad = n % 97 == 0;
         var start = at.ToUnixTimeMilliseconds();
         return new RunRecord(
-            NameOf(job), "true", isBad ? "exit code 1" : "", "", start, start - 900, start + 1, start + (n % 90_000),
+            NameOf(job), "true", isBad ? "exit status 1" : "", "", start, start - 900, start + 1, start + (n % 90_000),
             $"{NameOf(job)}/{RunId.Of(at)}-{n}", isBad ? RunStatus.Failed : RunStatus.Succeeded, ExitCode: isBad ? 1 : 0, Worker: "w1",
             ExpireAt: at.AddDays(60));
     }
