@@ -93,13 +93,33 @@ internal sealed class JobTxn(Keys keys, CronZone defaultZone, Author author, Dat
             var stays = isSound && (cursor.PlanTime >= now || !(begins || ends || isNew));
             end = stays && cursor.PlanTime > end ? cursor.PlanTime : end;
             txn.Then(stays ? Txn.Put(key, pair!.Value) : Txn.Put(key, new Cursor(now, By, "-", Cursor.Moved).ToString()));
-            if (ends && isSound && !stays && !isNew && FindMissed(previous!, cursor, key, name) is { } owed)
+            if (ends && isSound && !stays && !isNew && (previous!.Mode == JobMode.All) == (key != keys.Fired(name)))
             {
-                txn.Then(Txn.Put(keys.Owed(name, owed.Run.Id), JsonSerializer.Serialize(owed, JobsJson.Readable.OwedEnding)));
+                OweMissed(txn, previous, cursor.PlanTime, key, name);
             }
         }
 
+        if (ends && previous is { Mode: JobMode.All } && !former.Workers.Any(worker => Matches(previous, worker)))
+        {
+            OweUnmatched(txn, name, former, previous);
+        }
+
         return end;
+    }
+
+    /// <summary>
+    /// No live worker of a job in mode all is left to account for the plan times since the last one that any worker decided.
+    /// </summary>
+    private void OweUnmatched(TxnRequest txn, JobName name, JobInEtcd former, Job previous)
+    {
+        var cursors = former.WorkerCursors.Append(former.Cursor).OfType<KeyValue>();
+        var decided = cursors.Select(pair => Cursor.TryParse(pair.Value.ToStringUtf8(), out var cursor) ? cursor.PlanTime : default).Max();
+        txn.Compare.Add(Txn.NoneChangedUnder(
+            keys.FiredByWorkers(name), former.WorkerCursors.Select(pair => pair.ModRevision).DefaultIfEmpty().Max()));
+        if (decided != default)
+        {
+            OweMissed(txn, previous, decided, keys.Fired(name), name);
+        }
     }
 
     /// <summary>
@@ -113,31 +133,29 @@ internal sealed class JobTxn(Keys keys, CronZone defaultZone, Author author, Dat
     {
         var found = former.WorkerCursors.ToDictionary(cursor => cursor.Key.ToStringUtf8());
         return former.Workers
-            .Select(worker => (Id: keys.WorkerOf(worker.Key.ToStringUtf8()), Registration: WorkerRegistration.Parse(worker.Value.Span)))
             .Select(worker => (
-                Key: keys.Fired(name, worker.Id),
-                DidRun: former.Job is { Mode: JobMode.All } before && Matches(before, worker.Id, worker.Registration),
-                Runs: next is { Mode: JobMode.All } after && Matches(after, worker.Id, worker.Registration)))
+                Key: keys.Fired(name, keys.WorkerOf(worker.Key.ToStringUtf8())),
+                DidRun: former.Job is { Mode: JobMode.All } before && Matches(before, worker),
+                Runs: next is { Mode: JobMode.All } after && Matches(after, worker)))
             .Where(worker => found.ContainsKey(worker.Key) ? worker.DidRun || worker.Runs : worker.Runs && (begins || !worker.DidRun))
             .Take(CursorsMax)
             .Select(worker => (worker.Key, found.GetValueOrDefault(worker.Key), IsNew: !worker.DidRun));
     }
 
-    private static bool Matches(Job job, string worker, WorkerRegistration? registration) =>
-        job.Target.Matches(worker, registration?.Labels ?? new Dictionary<string, string>());
+    private bool Matches(Job job, KeyValue worker) => job.Target.Matches(
+        keys.WorkerOf(worker.Key.ToStringUtf8()),
+        WorkerRegistration.Parse(worker.Value.Span)?.Labels ?? new Dictionary<string, string>());
 
-    private OwedEnding? FindMissed(Job job, Cursor cursor, string cursorKey, JobName name)
+    /// <summary>Records the plan times after one that was decided as missed.</summary>
+    private void OweMissed(TxnRequest txn, Job job, DateTimeOffset decided, string cursorKey, JobName name)
     {
-        if (!JobSchedule.TryParse(job, defaultZone, out var schedule, out _)
-            || schedule.CountBetween(cursor.PlanTime, now.AddTicks(1)) is not (> 0 and var count)
-            || (job.Mode == JobMode.All) != (cursorKey != keys.Fired(name)))
+        if (JobSchedule.TryParse(job, defaultZone, out var schedule, out _)
+            && schedule.CountBetween(decided, now.AddTicks(1)) is > 0 and var count)
         {
-            return null;
+            var run = RunSpec.Scheduled(schedule.Latest(now)!.Value) with { Worker = cursorKey[keys.Fired(name).Length..].TrimStart('/') };
+            var owed = new OwedEnding(By, "-", run, RunStatus.Missed, Unclaimed, now, count, decided);
+            txn.Then(Txn.Put(keys.Owed(name, owed.Run.Id), JsonSerializer.Serialize(owed, JobsJson.Readable.OwedEnding)));
         }
-
-        var run = RunSpec.Scheduled(schedule.Latest(now)!.Value) with { Worker = cursorKey[keys.Fired(name).Length..].TrimStart('/') };
-        return new OwedEnding(
-            By, "-", run, RunStatus.Missed, Unclaimed, now, count, cursor.PlanTime);
     }
 
     private void AddHistory(TxnRequest txn, JobName name, JobInEtcd former, Job? next, DateTimeOffset end)

@@ -129,7 +129,7 @@ internal sealed class EventHeap
 /// <summary>A digest of all that happened, and, when a run is repeated, what happened to one job.</summary>
 internal sealed class SimTrace
 {
-    private const int Kept = 400;
+    private static readonly int Kept = SimulationTests.Read("SIM_EVENTS", 400);
 
     private readonly Queue<string> _lines = new();
 

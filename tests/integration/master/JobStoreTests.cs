@@ -307,6 +307,21 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
         Assert.Equal((moved, moved), (await ReadAsync(Keys.Fired(Hello, "w1")), await ReadAsync(Keys.Fired(Hello, "w2"))));
     }
 
+    [Fact]
+    public async Task A_job_in_mode_all_that_is_deleted_while_no_worker_lives_leaves_no_plan_time_without_an_ending()
+    {
+        await SaveAsync(Some.Job(cronExpr: "* * * * *") with { Mode = JobMode.All });
+        var saved = _time.GetUtcNow();
+        await Etcd.PutAsync(Keys.Fired(Hello, "gone"), $"{Cursor.Text(saved.AddMinutes(2))} gone 7 claimed");
+        _time.Advance(TimeSpan.FromMinutes(5));
+
+        await _jobs.DeleteAsync(Hello, CancellationToken.None);
+
+        var owed = Assert.Single(await Etcd.ListAsync(Keys.AllOwed));
+        Assert.Contains($"\"count\":3", owed.Value.ToStringUtf8(), StringComparison.Ordinal);
+        Assert.DoesNotContain('@', owed.Key.ToStringUtf8());
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("written by hand, and not well")]
