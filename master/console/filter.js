@@ -196,6 +196,7 @@ export function filterKeys(get, labelsOf, names) {
   const key = (name, note, values, shown = String) => ({ name, note, values, shown });
   const noted = (value) => [value, word(value) === value ? '' : word(value)];
   const fixed = (...values) => async () => values.map((value) => (Array.isArray(value) ? value : noted(value)));
+  const states = fixed('failing', 'broken', 'running', 'queued', 'paused', 'well', 'new', 'unknown');
   const workers = async () => (await get('workers').catch(() => ({ workers: [] }))).workers.map(({ id }) => [id, '']);
   const jobs = async (part) => {
     const page = await get('jobs', { filter: part && quote(part), limit: 12 }).catch(() => ({ jobs: [] }));
@@ -204,7 +205,7 @@ export function filterKeys(get, labelsOf, names) {
   const soon = [['<15m', t('within 15 min')], ['<1h', t('within the hour')], ['<1d', t('within a day')], ['none', t('no next time')]];
   const since = [['1h', t('the last hour')], ['1d', t('the last day')], ['7d', t('the last week')]];
   return {
-    state: key(t('state'), t('state of the job'), fixed('failing', 'broken', 'running', 'queued', 'paused', 'well', 'new', 'unknown'), word),
+    state: key(t('state'), t('state of the job'), states, word),
     label: key(t('label'), t('label, or label=value'), async () => labelsOf().map((one) => [one, ''])),
     ending: key(t('ending'), t('how the latest run ended'), fixed(...endings), word),
     next: key('next', t('next plan time'), fixed(...soon)),

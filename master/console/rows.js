@@ -22,7 +22,7 @@ export function rows({ columns, cells, keyOf, ask, headless = '', phoneHeight, o
   let items = [],
     drawn = new Map(), // From an item's name to its row.
     current = null, // The name of the row that the keys are at.
-    wanted = null, // The name of the row that takes the focus once it is drawn.
+    wanted = null, // The row that takes the focus once it is drawn.
     pending = 0,
     next = null,
     total,

@@ -113,7 +113,8 @@ internal sealed class JobTxn(Keys keys, CronZone defaultZone, Author author, Dat
     private void OweUnmatched(TxnRequest txn, JobName name, JobInEtcd former, Job previous)
     {
         var cursors = former.WorkerCursors.Append(former.Cursor).OfType<KeyValue>();
-        var decided = cursors.Select(pair => Cursor.TryParse(pair.Value.ToStringUtf8(), out var cursor) ? cursor.PlanTime : default).Max();
+        var decided = cursors.Select(pair => Cursor.TryParse(pair.Value.ToStringUtf8(), out var cursor) ? cursor.PlanTime : default)
+            .DefaultIfEmpty().Max();
         txn.Compare.Add(Txn.NoneChangedUnder(
             keys.FiredByWorkers(name), former.WorkerCursors.Select(pair => pair.ModRevision).DefaultIfEmpty().Max()));
         if (decided != default)

@@ -28,9 +28,22 @@ internal sealed class FiresInFlight(FireContext context)
         }
     }
 
-    /// <summary>The run in flight here that has the id of a fire; null = there is none.</summary>
-    public Run? FindRun(Fire fire) =>
-        _runs.GetValueOrDefault((fire.Name, fire.RunId))?.State is FireState.OfRun { Run: var run } ? run : null;
+    /// <summary>
+    /// Gives a claim to the run of the same id that is still in flight here. A restored etcd may have forgotten that run, and granted it
+    /// again.
+    /// </summary>
+    /// <returns>False = no such run is in flight here, and the claimed one starts.</returns>
+    public bool TryTakeOver(Fire fire, Run claimed)
+    {
+        if (_runs.GetValueOrDefault((fire.Name, fire.RunId))?.State is not FireState.OfRun { Run: var run })
+        {
+            return false;
+        }
+
+        run.MoveToSession(claimed.Session, claimed.FencingToken);
+        fire.State = new FireState.Over();
+        return true;
+    }
 
     public Fire? Find(Run run) => _runs.GetValueOrDefault((run.Name, run.Id));
 

@@ -13,16 +13,10 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight)
     private readonly Cancellations _cancellations = new(); // The answer to a claim may arrive after its job was deleted.
     private string? _startsNothing; // Why; null = it starts what is claimed.
 
-    /// <remarks>
-    /// A restored etcd may have forgotten a run that is still in flight here, and grant it again. Then the claim holds that run, and no
-    /// other starts.
-    /// </remarks>
     public void Claimed(Fire fire, Run run)
     {
-        if (inFlight.FindRun(fire) is { } former)
+        if (inFlight.TryTakeOver(fire, run))
         {
-            former.MoveToSession(run.Session, run.FencingToken);
-            fire.State = new FireState.Over();
             return;
         }
 

@@ -202,8 +202,7 @@ function said({ reason, slow, job }) {
   const { err, lastLine, durationMs, worker } = job.last;
   const took = durationMs === null ? '' : t(' after {span}', { span: duration(durationMs) });
   const on = durationMs === null || !worker ? '' : t(' on {worker}', { worker: clean(worker) });
-  const isSame = clean(err).toLowerCase() === clean(lastLine ?? '').toLowerCase();
-  const cause = isSame ? '' : inReason(clean(err));
+  const cause = err?.toLowerCase() === lastLine?.toLowerCase() ? '' : inReason(clean(err));
   return [h('span', `${capital(cause || words()[job.last.ending])}${took}${on}`), lastLine ? [t(': '), other(lastLine, 'code')] : ''];
 }
 

@@ -110,6 +110,7 @@ function stateOf({ kind, change, notes = [] }) {
 
 function tableOf({ lines, notes, created, changed, refused, unchanged }) {
   const jobs = lines.filter((line) => line.kind !== 'variable' || line.notes?.length);
+  const n = lines.filter((line) => line.kind !== 'variable').length;
   const counts = [
     created && t('{n} new', { n: created }),
     changed && t('{n} changed', { n: changed }),
@@ -118,7 +119,7 @@ function tableOf({ lines, notes, created, changed, refused, unchanged }) {
   ].filter(Boolean);
   const heads = [[t('Line'), 56], [t('Becomes'), 132], [t('Name'), 176], [t('Schedule'), 260], [t('What changes in meaning')]];
   return [
-    h('div.sec', h('h2', `${t('{n} {n|line|lines}', { n: lines.filter((line) => line.kind !== 'variable').length })}: ${counts.join(', ') || t('nothing to save')}`)),
+    h('div.sec', h('h2', `${t('{n} {n|line|lines}', { n })}: ${counts.join(', ') || t('nothing to save')}`)),
     notes.map((text) => h('p.note.known', mark('info'), h('span', clean(text)))),
     table(t('what becomes of each line'), 'imported', heads.map(([head, width]) => ({ head, width })), h('tbody', jobs.map(rowOf))),
   ];

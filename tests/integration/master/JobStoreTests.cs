@@ -322,6 +322,17 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
         Assert.DoesNotContain('@', owed.Key.ToStringUtf8());
     }
 
+    [Fact]
+    public async Task A_job_in_mode_all_that_was_put_by_hand_and_has_no_cursor_is_deleted_and_owes_nothing()
+    {
+        await Etcd.PutAsync(Keys.Job(Hello), JobJson.ToJson(Some.Job(cronExpr: "* * * * *") with { Mode = JobMode.All }));
+        _time.Advance(TimeSpan.FromMinutes(5));
+
+        await _jobs.DeleteAsync(Hello, CancellationToken.None);
+
+        Assert.Empty(await Etcd.ListAsync(Keys.AllOwed));
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("written by hand, and not well")]
