@@ -79,7 +79,21 @@ public sealed record OwedEnding(
     DateTimeOffset Decided,
     long Count = 0,
     DateTimeOffset? Since = null,
-    long Token = 0);
+    long Token = 0)
+{
+    /// <summary>One ending for plan times that nobody claimed.</summary>
+    /// <remarks>
+    /// If there are several, its id is no run's id: after a restore of etcd, a run that started before may still end, and its record
+    /// replaces the one with its id.
+    /// </remarks>
+    /// <param name="last">The scheduled run of the last of them.</param>
+    public static OwedEnding Missed(
+        string worker, string session, RunSpec last, string why, DateTimeOffset decided, long count, DateTimeOffset since)
+    {
+        var run = count > 1 ? last with { Origin = string.Create(CultureInfo.InvariantCulture, $"missed-{count}") } : last;
+        return new OwedEnding(worker, session, run, RunStatus.Missed, why, decided, count, since);
+    }
+}
 
 /// <summary>
 /// Identifies a run within its job so that byte order is time order: <c>20261122T100000Z</c> is the scheduled run of that plan time. An

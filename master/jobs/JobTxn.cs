@@ -154,7 +154,7 @@ internal sealed class JobTxn(Keys keys, CronZone defaultZone, Author author, Dat
             && schedule.CountBetween(decided, now.AddTicks(1)) is > 0 and var count)
         {
             var run = RunSpec.Scheduled(schedule.Latest(now)!.Value) with { Worker = cursorKey[keys.Fired(name).Length..].TrimStart('/') };
-            var owed = new OwedEnding(By, "-", run, RunStatus.Missed, Unclaimed, now, count, decided);
+            var owed = OwedEnding.Missed(By, "-", run, Unclaimed, now, count, decided);
             txn.Then(Txn.Put(keys.Owed(name, owed.Run.Id), JsonSerializer.Serialize(owed, JobsJson.Readable.OwedEnding)));
         }
     }

@@ -76,7 +76,7 @@ internal static class Ledger
         DateTimeOffset planTime, ILookup<long, RunRecord> byPlanTime, List<RunRecord> summaries)
     {
         var ms = planTime.ToUnixTimeMilliseconds();
-        var own = byPlanTime[ms].OrderBy(record => record.Attempt);
+        var own = byPlanTime[ms].OrderBy(record => record.MissedSince).ThenBy(record => record.Attempt);
         return
         [
             .. own.Concat(summaries.Where(record => record.MissedSince < ms && ms < record.PlanTime)).Select(record => new LedgerEnding(

@@ -42,7 +42,7 @@ internal sealed class BacklogFinder(FireContext context)
         var until = fire.IsMisfire ? fire.PlanTime.AddSeconds(1) : fire.PlanTime;
         // The claim sets the session of the ending when it is sent.
         fire.Backlog = Backlog.Find(fire, pair.Value, (after, until), context.Now, (run, count) =>
-            new OwedEnding(context.WorkerId, Session: "", run, RunStatus.Missed, WhyMissed(fire, count, after), context.Now, count, after));
+            OwedEnding.Missed(context.WorkerId, session: "", run, WhyMissed(fire, count, after), context.Now, count, after));
         return true;
     }
 

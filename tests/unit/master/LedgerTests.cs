@@ -34,6 +34,21 @@ public sealed class LedgerTests
     }
 
     [Fact]
+    public void If_a_plan_time_that_a_record_counts_as_missed_ran_before_etcd_was_restored_its_run_counts()
+    {
+        var missed = Some.Record(1, status: RunStatus.Missed) with
+        {
+            Id = $"hello/{RunId.Of(T.AddMinutes(1))}-missed-2", MissedCount = 2, MissedSince = T.AddMinutes(-1).ToUnixTimeMilliseconds(),
+        };
+
+        var lines = List([], Some.Job(cronExpr: "0 * * * * *"), [missed, Some.Record(1)]);
+
+        Assert.Equal(
+            [(RunStatus.Missed, ""), (RunStatus.Succeeded, "two endings")],
+            lines.Take(2).Select(line => (line.Counting!.Status, line.Fault)));
+    }
+
+    [Fact]
     public void Two_endings_of_one_attempt_are_a_fault_and_those_of_two_attempts_or_of_two_workers_in_mode_all_are_not()
     {
         var first = Some.Record(0, status: RunStatus.Failed);

@@ -27,6 +27,20 @@ public sealed class BacklogTests
         Assert.Equal((missed, Some.Now.AddSeconds(last), Some.Now), (found.Count, found.Run.PlanTime, found.Since));
     }
 
+    [Theory]
+    // A run of that plan time may still end, if etcd was restored to a time before it: its record replaces the one with its id.
+    [InlineData(20, "20261122T100010Z")]
+    [InlineData(60, "20261122T100050Z-missed-5")]
+    public void The_ending_of_several_plan_times_has_an_id_that_no_run_has(int seconds, string id)
+    {
+        var ending = Find(Some.Job(cronExpr: "*/10 * * * * *"), before: Some.Now.AddSeconds(seconds), now: Some.Now.AddSeconds(seconds))
+            .Missed!;
+
+        Assert.Equal(id, ending.Run.Id);
+        Assert.True(RunId.TryParse(id, out var parts));
+        Assert.Equal(ending.Run.PlanTime, parts.PlanTime);
+    }
+
     [Fact]
     public void Where_nothing_lies_between_nothing_is_owed()
     {
@@ -72,5 +86,5 @@ public sealed class BacklogTests
         ByteString.CopyFromUtf8("cursor"),
         (Some.Now, before),
         now,
-        (run, count) => new OwedEnding("w1", "5f3", run, RunStatus.Missed, "", now, count, Some.Now));
+        (run, count) => OwedEnding.Missed("w1", "5f3", run, "", now, count, Some.Now));
 }
