@@ -68,6 +68,9 @@ internal sealed class Fire(JobName name, RunSpec run, JobPlan plan, int rank) : 
     /// <summary>When the next fire took its place although a claim of this one may still take effect; null = it did not.</summary>
     public DateTimeOffset? GaveWayAt { get; set; }
 
+    /// <summary>The fencing token of the latest run of its job that was claimed since its own claim's answer was lost; 0 = none.</summary>
+    public long OvertakenBy { get; set; }
+
     /// <summary>The hindrances that attempts to claim it have met.</summary>
     public Hindrances Met { get; set; }
 

@@ -113,6 +113,7 @@ internal sealed class Fires
                 _starts.ForgetCancellations();
                 break;
             case FireEvent.Answered(var request, var answers):
+                _inFlight.Note(request, answers);
                 _claims.Handle(request, answers);
                 break;
             case FireEvent.EndNotRequested(var fire):

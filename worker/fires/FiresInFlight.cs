@@ -7,6 +7,7 @@ namespace Dts.Worker.Fires;
 internal sealed class FiresInFlight(FireContext context)
 {
     private readonly Dictionary<(JobName, string), Fire> _runs = [];
+    private readonly List<Fire> _inDoubt = [];
     private readonly ShortJobs _short = new();
 
     public IEnumerable<Fire> All => _runs.Values;
@@ -20,13 +21,39 @@ internal sealed class FiresInFlight(FireContext context)
     public int CountEndingSoon(DateTimeOffset since) => _short.CountEndingSoon(_runs.Values, since);
 
     /// <exception cref="InvalidOperationException">The run is in flight here already.</exception>
-    public void Add(Fire fire)
+    public void Add(Fire fire, Run run)
     {
         if (!_runs.TryAdd((fire.Name, fire.RunId), fire))
         {
             throw new InvalidOperationException($"{fire.Name}/{fire.RunId} was claimed twice");
         }
+
+        foreach (var other in _inDoubt.Where(other => other.Name == fire.Name))
+        {
+            other.OvertakenBy = run.FencingToken;
+        }
     }
+
+    /// <summary>
+    /// Notes claims whose answers were lost, of jobs in mode all whose runs must not overlap: etcd grants later claims of the job beside
+    /// them, so a later run may come first.
+    /// </summary>
+    public void Note(FireRequest request, IReadOnlyList<ClaimAnswer> answers)
+    {
+        for (var n = 0; n < answers.Count; n++)
+        {
+            if (answers[n] is ClaimAnswer.Failed { MayBeDone: true }
+                && request.Fires[n] is { Plan: { Mode: JobMode.All, Overlap: not Overlap.Allow } } fire)
+            {
+                _inDoubt.RemoveAll(other => other == fire || other.State is FireState.Over or FireState.OfRun);
+                _inDoubt.Add(fire);
+            }
+        }
+    }
+
+    /// <summary>Whether a run of the job that was claimed later has started before this one, or may go on.</summary>
+    public bool IsOvertaken(Fire fire, Run claimed) =>
+        fire.OvertakenBy > claimed.FencingToken || (fire.OvertakenBy > 0 && OfJob(fire.Name).Any());
 
     /// <summary>
     /// Gives a claim to the run of the same id that is still in flight here. A restored etcd may have forgotten that run, and granted it
@@ -49,7 +76,7 @@ internal sealed class FiresInFlight(FireContext context)
 
     public void Adopted(Run run, DateTimeOffset startedAt)
     {
-        Add(new Fire(run.Name, run.Spec, JobPlan.Unknown, rank: 0) { State = new FireState.Running(run, startedAt) });
+        Add(new Fire(run.Name, run.Spec, JobPlan.Unknown, rank: 0) { State = new FireState.Running(run, startedAt) }, run);
         context.Slots.Taken++;
     }
 

@@ -20,7 +20,14 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight)
             return;
         }
 
-        inFlight.Add(fire);
+        var isOvertaken = inFlight.IsOvertaken(fire, run);
+        inFlight.Add(fire, run);
+        if (isOvertaken)
+        {
+            End(fire, run, RunStatus.Missed, "etcd's answer to its claim was lost, and a later run of the job came first");
+            return;
+        }
+
         context.Slots.Promised++;
         fire.State = new FireState.Preparing(run);
         _toPrepare.Add(run);
@@ -145,26 +152,11 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight)
     public void Kill(JobName name, KillRequest request, long revision)
     {
         Cancel(name, request.RunId, revision, $"killed before it started: {request.Reason}");
-        foreach (var fire in inFlight.OfJob(name))
-        {
-            if (fire.State is FireState.OfRun { Run: var run } && run.FencingToken < revision && request.Covers(run.Id))
-            {
-                Kill(fire, new FireAction.Kill(run, request.Reason, revision));
-            }
-        }
+        Kill(name, run => run.FencingToken < revision && request.Covers(run.Id), request.Reason, revision);
     }
 
     /// <summary>Kills the runs of a job that another fire of the job replaces.</summary>
-    public void Replace(JobName name, string reason)
-    {
-        foreach (var fire in inFlight.OfJob(name))
-        {
-            if (fire.State is FireState.OfRun { Run: var run })
-            {
-                Kill(fire, new FireAction.Kill(run, reason, Revision: 0));
-            }
-        }
-    }
+    public void Replace(JobName name, string reason) => Kill(name, _ => true, reason, revision: 0);
 
     /// <summary>For a restored or wiped etcd: its revisions cannot be compared with those noted before.</summary>
     public void ForgetCancellations() => _cancellations.Clear();
@@ -179,14 +171,17 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight)
         }
     }
 
-    private void Kill(Fire fire, FireAction.Kill kill)
+    private void Kill(JobName name, Func<Run, bool> isMeant, string reason, long revision)
     {
-        if (fire.State is FireState.Starting starting)
+        foreach (var fire in inFlight.OfJob(name))
         {
-            fire.State = starting with { Kill = kill };
+            if (fire.State is FireState.OfRun { Run: var run } && isMeant(run))
+            {
+                var kill = new FireAction.Kill(run, reason, revision);
+                fire.State = fire.State is FireState.Starting starting ? starting with { Kill = kill } : fire.State;
+                context.Do(kill);
+            }
         }
-
-        context.Do(kill);
     }
 
     private bool MayStart(Fire fire, FireState.Ready ready)

@@ -21,6 +21,7 @@ public sealed class LostClaimTests
 
     private readonly List<FireAction> _actions = [];
     private DateTimeOffset _now = Some.Now;
+    private Job _job = Some.Job("a", cronExpr: "* * * * * *");
 
     [Fact]
     public void A_claim_that_takes_effect_after_the_next_fire_has_taken_over_is_found_and_started()
@@ -33,6 +34,32 @@ public sealed class LostClaimTests
 
         var run = Assert.Single(Assert.Single(_actions.OfType<FireAction.Prepare>()).Runs);
         Assert.Equal((lost.PlanTime, 9), (run.Spec.PlanTime, run.FencingToken));
+    }
+
+    [Theory]
+    // In mode all only the worker keeps the runs of a job apart: etcd grants the claim of the next fire beside the lost one.
+    [InlineData(9, false)]
+    [InlineData(9, true)]
+    [InlineData(13, false)] // It took effect after the next fire was claimed, and that one still runs.
+    public void In_mode_all_it_starts_no_more_when_a_later_run_has_been_claimed(long token, bool hasEnded)
+    {
+        _job = _job with { Mode = JobMode.All };
+        var lost = GiveWay();
+        Answer(Asked<FireRequest.Claim>(), new ClaimAnswer.Mine(Job(), Revision: 12, Session));
+        var next = Assert.Single(Assert.Single(_actions.OfType<FireAction.Prepare>()).Runs);
+        if (hasEnded)
+        {
+            Take(new FireEvent.Completed(next));
+        }
+
+        _actions.Clear();
+        At(P.AddMilliseconds(250));
+        Answer(Asked<FireRequest.Look>(), CursorAt(P.AddSeconds(1)));
+        Answer(Asked<FireRequest.Recover>(), new ClaimAnswer.Mine(Job(), token, Session));
+
+        Assert.Empty(_actions.OfType<FireAction.Prepare>());
+        var ending = Assert.Single(_actions.OfType<FireAction.RecordNotStarted>());
+        Assert.Equal((lost.PlanTime, token, RunStatus.Missed), (ending.Run.Spec.PlanTime, ending.Run.FencingToken, ending.Status));
     }
 
     [Fact]
@@ -64,7 +91,7 @@ public sealed class LostClaimTests
     /// <summary>Loses the answer to the claim of P and lets the next fire take over, because etcd has not moved the cursor yet.</summary>
     private Fire GiveWay()
     {
-        Take(new FireEvent.JobPut(JobName.Parse("a"), Some.Plan(Some.Job("a", cronExpr: "* * * * * *"), 1), null));
+        Take(new FireEvent.JobPut(JobName.Parse("a"), Some.Plan(_job, 1), null));
         At(P.AddSeconds(-1));
         var claim = Asked<FireRequest.Claim>();
         Answer(claim, new ClaimAnswer.Failed(MayBeDone: true));
@@ -79,7 +106,7 @@ public sealed class LostClaimTests
     private static ClaimAnswer.Looked CursorAt(DateTimeOffset planTime) => new(
         new KeyValue { Value = ByteString.CopyFromUtf8(new Cursor(planTime, "w2", "-", Cursor.Claimed).ToString()) });
 
-    private static KeyValue Job() => new() { Value = ByteString.CopyFromUtf8(JobJson.ToJson(Some.Job("a"))), ModRevision = 1 };
+    private KeyValue Job() => new() { Value = ByteString.CopyFromUtf8(JobJson.ToJson(_job)), ModRevision = 1 };
 
     private T Asked<T>()
         where T : FireRequest
