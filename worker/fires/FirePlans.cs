@@ -129,6 +129,10 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
         }
     }
 
+    /// <summary>Makes fires again that no worker matched: this worker does now.</summary>
+    public void PlanAgain(List<Fire> fires) =>
+        fires.ForEach(fire => AddFire(fire.Name, fire.Plan, roster.Matching(fire.Plan.Target), fire.PlanTime, fire.OwedSince));
+
     /// <summary>The next time of some jobs has almost come.</summary>
     public void Ring(PlanGroup group)
     {

@@ -164,11 +164,11 @@ internal sealed class Fires
         switch (happened)
         {
             case FireEvent.WorkerJoined(var id, var labels) when _roster.Add(id, labels):
-                LeaveTo(id);
+                LeaveTo(id, isNew: true);
                 break;
             case FireEvent.Drained(var id, var isOn) when _roster.Drain(id, isOn):
                 Slots.IsDrained = id == _context.WorkerId ? isOn : Slots.IsDrained;
-                LeaveTo(id);
+                LeaveTo(id, isNew: false);
                 break;
             case FireEvent.WorkerLeft(var id):
                 _roster.Remove(id);
@@ -176,7 +176,7 @@ internal sealed class Fires
             case FireEvent.Reconfigured(var labels, var slots):
                 _roster.Relabel(labels);
                 Slots.Total = slots;
-                LeaveTo(_context.WorkerId);
+                LeaveTo(_context.WorkerId, isNew: true);
                 break;
             case FireEvent.HoldersResponsive(var areResponsive):
                 Slots.HoldersResponsive = areResponsive;
@@ -234,11 +234,11 @@ internal sealed class Fires
     }
 
     /// <summary>Hands fires without a matching worker over to a worker that may match them now.</summary>
-    private void LeaveTo(string worker)
+    private void LeaveTo(string worker, bool isNew)
     {
-        if (_roster.LabelsOf(worker) is { } labels)
+        if (_roster.LabelsOf(worker) is { } labels && _pending.LeaveTo(worker, labels, isNew) is var left && worker == _context.WorkerId)
         {
-            _pending.LeaveTo(worker, labels);
+            _plans.PlanAgain(left);
         }
     }
 }

@@ -142,22 +142,26 @@ internal sealed class PendingFires(FireContext context)
     }
 
     /// <summary>
-    /// Hands fires without a matching worker over to one that has joined. In mode all that one accounts for no fires from before it
-    /// joined, so those that are overdue are recorded as missed now.
+    /// Hands fires without a matching worker over to one that matches now. In mode all a new one accounts for no fires from before, so
+    /// those that are overdue are recorded as missed now.
     /// </summary>
-    public void LeaveTo(string worker, IReadOnlyDictionary<string, string> labels)
+    /// <returns>The fires that are its own now.</returns>
+    public List<Fire> LeaveTo(string worker, IReadOnlyDictionary<string, string> labels, bool isNew)
     {
+        List<Fire> left = [];
         var waiting = _pending.Values.Where(fire =>
             fire is { NobodyMatches: true, IsQueued: false, IsAsked: false, Doubt: Doubt.None }
             && fire.Plan.Target.Matches(worker, labels));
         foreach (var fire in waiting.ToList())
         {
-            while (fire.Next is { NobodyMatches: true } next)
+            var isClosed = isNew && fire.Plan.Mode == JobMode.All && fire.PlanTime <= context.Now;
+            left.AddRange(isClosed ? [] : [fire]);
+            for (; fire.Next is { NobodyMatches: true } next; fire.Next = next.Next)
             {
-                fire.Next = next.Next;
+                left.Add(next);
             }
 
-            if (fire.Plan.Mode == JobMode.All && fire.PlanTime <= context.Now)
+            if (isClosed)
             {
                 StopWaiting(fire);
                 TryIn(fire, RankStep * Math.Min(fire.Rank, LastRank));
@@ -167,6 +171,8 @@ internal sealed class PendingFires(FireContext context)
                 Forget(fire);
             }
         }
+
+        return left;
     }
 
     /// <summary>
@@ -192,13 +198,9 @@ internal sealed class PendingFires(FireContext context)
     {
         foreach (var fire in _pending.Values.Where(fire => !fire.IsAsked && context.IsTooFarAhead(fire)).ToList())
         {
-            if (fire is { Doubt: not Doubt.None, State: FireState.Waiting })
+            if (!TryForgetOfTheFuture(fire) && fire.State is FireState.Waiting)
             {
                 Ring(fire);
-            }
-            else
-            {
-                TryForgetOfTheFuture(fire);
             }
         }
     }

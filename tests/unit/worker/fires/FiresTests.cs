@@ -48,6 +48,22 @@ public sealed class FiresTests
         Assert.Equal([run], Assert.IsType<FireAction.Start>(Assert.Single(Acted())).Runs);
     }
 
+    [Theory]
+    [InlineData(JobMode.One)]
+    [InlineData(JobMode.All)]
+    public void A_fire_that_fell_due_while_this_worker_was_drained_starts_when_it_is_no_longer_drained(JobMode mode)
+    {
+        Put(Some.Job(cronExpr: "10 0 10 22 11 * 2026") with { Mode = mode, StartDeadlineSeconds = 30 });
+        Take(new FireEvent.Drained("w1", IsOn: true));
+        At(P.AddSeconds(4));
+        Assert.Empty(Acted().OfType<FireAction.Ask>());
+
+        Take(new FireEvent.Drained("w1", IsOn: false));
+        var claim = Assert.IsType<FireRequest.Claim>(Assert.Single(Acted().OfType<FireAction.Ask>()).Request);
+        var fire = Assert.Single(claim.Fires);
+        Assert.Equal((P, mode == JobMode.All ? "w1" : "", false), (fire.PlanTime, fire.Run.Worker, fire.NobodyMatches));
+    }
+
     [Fact]
     public void While_the_session_is_in_doubt_nothing_starts_and_when_it_is_another_one_the_run_is_lost()
     {

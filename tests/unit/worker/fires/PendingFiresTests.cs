@@ -44,7 +44,7 @@ public sealed class PendingFiresTests
         _pending.Add(Planned(job, seconds: 1));
         _pending.Add(Planned(Some.Job("other") with { Target = new Target(["w8"]) }, seconds: 0));
 
-        _pending.LeaveTo("w9", new Dictionary<string, string>());
+        _ = _pending.LeaveTo("w9", new Dictionary<string, string>(), isNew: true);
 
         Assert.Equal(recordedNow, Due(0).Count);
         Assert.NotNull(_pending.FindScheduled(JobName.Parse("other")));
