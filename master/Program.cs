@@ -36,7 +36,7 @@ if (args is [LedgerCommand.Name, ..] && LedgerCommand.IsMeant(args))
     return await Service.RunAsync(() => LedgerCommand.RunAsync(args[1..]));
 }
 
-if (commands.Has(args))
+if (CommandLine.Has(args))
 {
     return await commands.RunAsync(args);
 }

@@ -65,11 +65,16 @@ internal sealed class AccessStore(EtcdClient etcd, Keys keys, TimeProvider time)
         (await etcd.DeleteAsync(keys.Person(name), cancel)).Deleted > 0;
 
     /// <summary>Makes a token and returns it, the only time that it can be seen; null = the name is taken.</summary>
-    /// <exception cref="FormatException">The name or filter is wrong.</exception>
+    /// <exception cref="FormatException">The name or filter is wrong, or the end is past.</exception>
     public async Task<string?> AddTokenAsync(
         string name, Role role, string filter, DateTimeOffset? endsAt, string by, CancellationToken cancel)
     {
         Check(role, filter);
+        if (endsAt <= time.GetUtcNow())
+        {
+            throw new FormatException($"endsAt is {Cursor.Text(endsAt.Value)}, which is past; expected a later time");
+        }
+
         var value = Secret.NewToken();
         var token = new AccessToken(role.Word(), filter, Secret.Digest(value), time.GetUtcNow(), by, endsAt);
         return await AddAsync(keys.Token(AccessNames.Check(name)), token, AccessJson.Readable.AccessToken, cancel) ? value : null;

@@ -68,7 +68,7 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
 
     private async Task<Act> ReadKillAsync(HttpContext http)
     {
-        var request = KillBody.Read(await RequestBody.ReadTypedAsync(http, BodyBytesMax, Json), "");
+        var request = KillBody.Read(await RequestBody.ReadTypedAsync(http, BodyBytesMax, Json));
         if (request.RunId.Length > 0)
         {
             throw Refusal.Invalid("runId", request.RunId, "none: all runs of the jobs that match are meant");

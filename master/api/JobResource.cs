@@ -103,7 +103,7 @@ internal sealed class JobResource(JobStore jobs, JobSaves saves, RunRequests run
         HttpContext http,
         CancellationToken cancel)
     {
-        var request = KillBody.Read(await RequestBody.ReadTypedAsync(http, KillBytesMax, Json), Query.Text("runId", runId) ?? "");
+        var request = KillBody.Read(await RequestBody.ReadTypedAsync(http, KillBytesMax, Json), runId);
         var job = await NameAsync(name, cancel);
         return await jobs.Runs.KillAsync(job, request, cancel, mustExist: true) is { } effect
             ? TypedResults.Accepted((string?)null, effect)

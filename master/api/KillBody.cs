@@ -10,9 +10,10 @@ internal sealed record KillBody(string? Reason = null, string? RunId = null)
     private const int ReasonMax = 200;
     private const string Expected = """nothing, or {"reason":"…","runId":"…"}""";
 
-    public static KillRequest Read(ReadOnlyMemory<byte> utf8, string runId)
+    /// <param name="runId">The one of the query; null = there is none.</param>
+    public static KillRequest Read(ReadOnlyMemory<byte> utf8, string? runId = null)
     {
-        var request = KillRequest.All with { RunId = Query.RunId(runId) };
+        var request = runId is null ? KillRequest.All : KillRequest.All with { RunId = Query.RunId(runId) };
         foreach (var (member, value) in utf8.Length == 0 ? [] : JsonBody.Parse(utf8, Expected))
         {
             request = member switch

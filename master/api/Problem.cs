@@ -94,7 +94,7 @@ internal sealed partial record Problem(
     private static string? TextOf(Group group) => group.Success ? group.Value : null;
 
     // Such as: retry.max is 200; expected 0 to 100
-    [GeneratedRegex($"^(?:member )?{Named}.*?(?:; expected (?<expected>.+))?$")]
+    [GeneratedRegex($"^(?:member )?(?!(?:there|member)\\b){Named}.*?(?:; expected (?<expected>.+))?$")]
     private static partial Regex Form();
 }
 

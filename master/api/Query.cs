@@ -52,7 +52,8 @@ internal static class Query
         _ => text,
     };
 
-    public static bool Flag(string field, string? text) => Text(field, text) switch
+    /// <summary>An empty one is refused, because "dryRun=" means something else to whoever sends it.</summary>
+    public static bool Flag(string field, string? text) => text switch
     {
         null or "false" => false,
         "true" => true,
@@ -107,7 +108,7 @@ internal static class Query
     public static JobName Name(string text) =>
         JobName.TryParse(text, out var name, out var error) ? name : throw new Refusal(Problem.Of(400, error));
 
-    /// <summary>A run id in the path or the query.</summary>
+    /// <summary>A run id in the path, the query or a body.</summary>
     public static string RunId(string text) =>
-        text.Contains('/') || text.Contains('\0') ? throw Refusal.BadQuery("runId", text, "a run's id") : text;
+        text.Length == 0 || text.Contains('/') || text.Contains('\0') ? throw Refusal.BadQuery("runId", text, "a run's id") : text;
 }

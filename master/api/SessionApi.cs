@@ -59,7 +59,7 @@ internal sealed class SessionApi(Credentials credentials, AccessTable table, Acc
             }
             catch (FormatException wrong)
             {
-                throw Refusal.Invalid(wrong.Message);
+                throw new Refusal(Problem.Of(422, $"new {wrong.Message}", field: "new"));
             }
 
             return TypedResults.NoContent();

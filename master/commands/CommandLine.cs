@@ -11,7 +11,6 @@ namespace Dts.Master.Commands;
 internal sealed class CommandLine
 {
     private const string DefaultUrl = "http://127.0.0.1:8070";
-    private const string Suggest = "[suggest";
 
     private static readonly TimeSpan CompletesWithin = TimeSpan.FromSeconds(2);
 
@@ -52,10 +51,8 @@ internal sealed class CommandLine
     public IEnumerable<string> Lines =>
         _root.Subcommands.Except([_ofHost.Doctor]).Select(command => $"dts-master {command.Name,-10} {command.Description}");
 
-    /// <summary>Whether arguments name one of these commands, rather than settings of the service.</summary>
-    public bool Has(string[] arguments) =>
-        arguments is [var first, ..]
-            && (first.StartsWith(Suggest, StringComparison.Ordinal) || _root.Subcommands.Any(command => command.Name == first));
+    /// <summary>Whether arguments are meant as a command, known or not, and not as settings of the service.</summary>
+    public static bool Has(string[] arguments) => arguments is [[not '-', ..], ..];
 
     public async Task<int> RunAsync(string[] arguments, CancellationToken cancel = default)
     {

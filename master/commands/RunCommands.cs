@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json.Nodes;
 using Dts.Common.Hosting;
 
@@ -8,16 +7,12 @@ namespace Dts.Master.Commands;
 /// <summary>Commands about runs.</summary>
 internal sealed class RunCommands(CommandLine line)
 {
-    private const int WaitSecondsMax = 600; // Per request; a longer wait takes several.
-
     private const string Time = "a time such as 2026-11-22T10:00:00Z, or a date; without a zone it is UTC";
 
     private const string AboutLedger = "Lists every plan time of a job with its ending. "
         + "dts-master ledger --job NAME reads etcd and the log itself, with the master's settings, and needs no master. "
         + "exit code 0: every past plan time has one ending; 1: one has none or two; "
         + "2: the ledger cannot be read, or the job is unknown; 64, with --job 78: wrong arguments";
-
-    private static readonly TimeSpan BeyondWait = TimeSpan.FromSeconds(30);
 
     public IEnumerable<Command> All => [Run(), Logs(), Kill(), Ledger()];
 
@@ -33,9 +28,8 @@ internal sealed class RunCommands(CommandLine line)
         {
             var name = call.Of(job);
             var body = RunBodyOf(call.Of(worker)!, call.Of(env)!);
-            var answer = call.Of(wait)
-                ? await WaitAsync(call, name, body, call.Of(timeout))
-                : await AskAsync(call, name, body, 0, NewKey());
+            var request = new RunRequest(call, name, body);
+            var answer = call.Of(wait) ? await request.WaitAsync(call.Of(timeout)) : await request.AskAsync(waitSeconds: 0);
             if (answer["status"] is null)
             {
                 var code = call.Of(wait) ? ExitCodes.Failed : ExitCodes.Done;
@@ -81,45 +75,6 @@ internal sealed class RunCommands(CommandLine line)
 
         return body;
     }
-
-    /// <summary>The record, or the run that was call for when the time is up.</summary>
-    /// <remarks>The request is repeated with one key, so the job runs once.</remarks>
-    private static async Task<JsonNode> WaitAsync(CommandCall call, string job, JsonObject body, int timeoutSeconds)
-    {
-        var key = NewKey();
-        for (var waited = 0; ;)
-        {
-            var seconds = timeoutSeconds == 0 ? WaitSecondsMax : Math.Min(WaitSecondsMax, timeoutSeconds - waited);
-            var answer = await AskAsync(call, job, body, seconds, key);
-            waited += seconds;
-            if (answer["status"] is not null)
-            {
-                return answer;
-            }
-
-            if (timeoutSeconds > 0 && waited >= timeoutSeconds)
-            {
-                call.Terminal.Note(
-                    $"{Display.Line(job)} has not ended after {timeoutSeconds} s; it goes on as run {answer.Line("runId")}");
-                return answer;
-            }
-        }
-    }
-
-    private static async Task<JsonNode> AskAsync(CommandCall call, string job, JsonObject body, int waitSeconds, string key)
-    {
-        using var content = ApiClient.Json(body);
-        var wait = waitSeconds > 0 ? waitSeconds.ToString(CultureInfo.InvariantCulture) : null;
-        return await call.Api.SendAsync(
-            HttpMethod.Post,
-            ApiClient.Query(ApiClient.Path("jobs", job, "run"), ("wait", wait)),
-            content,
-            call.Cancel,
-            TimeSpan.FromSeconds(waitSeconds) + BeyondWait,
-            ("Idempotency-Key", key));
-    }
-
-    private static string NewKey() => $"dts-master-{Guid.NewGuid():N}";
 
     private Command Logs()
     {
@@ -181,6 +136,13 @@ internal sealed class RunCommands(CommandLine line)
     {
         var job = line.Job();
         var run = CommandLine.Text("--run", "Only this run; without it all runs of the job");
+        run.Validators.Add(given =>
+        {
+            if (given.Tokens is [{ Value: "" }])
+            {
+                given.AddError("--run is \"\"; expected a run's id; without --run all runs of the job are killed");
+            }
+        });
         var reason = CommandLine.Text("--reason", "Why; the run's record keeps it");
         return line.Make("kill", "Ends the runs of a job", async call =>
         {

@@ -191,9 +191,7 @@ internal sealed class PendingFires(FireContext context)
         return true;
     }
 
-    /// <summary>
-    /// The clock was stepped back: forgets fires that are far ahead now, and are planned again later. A fire that may be ours is tried now.
-    /// </summary>
+    /// <summary>The clock was stepped back: forgets fires that are far ahead now. One that may be ours is tried now.</summary>
     public void ForgetOfTheFuture()
     {
         foreach (var fire in _pending.Values.Where(fire => !fire.IsAsked && context.IsTooFarAhead(fire)).ToList())

@@ -17,6 +17,9 @@ public sealed class ProblemTests(MasterProcess master) : IClassFixture<MasterPro
     [InlineData("GET",    "/api/v1/now?filtr=x",       400, "parameter \"filtr\" is not known here; expected none", "filtr")]
     [InlineData("DELETE", "/api/v1/jobs/x?kill=yes",   400, "kill is \"yes\"; expected true or false",                "kill")]
     [InlineData("POST",   "/api/v1/jobs/a%1Bb/run",    400, "name \"a?b\" has a hidden character; expected printable text", "name")]
+    [InlineData("POST",   "/api/v1/jobs/x/kill?runId=", 400, "runId is \"\"; expected a run's id",                   "runId")]
+    [InlineData("POST",   "/api/v1/jobs/delete?filter=job:x&dryRun=", 400, "dryRun is \"\"; expected true or false", "dryRun")]
+    [InlineData("DELETE", "/api/v1/alerts/mutes/nope", 404, "there is no mute \"nope\"",                           null)]
     [InlineData("POST",   "/api/v1/jobs/x/kill?runId=a/b", 400, "runId is \"a/b\"; expected a run's id",              "runId")]
     [InlineData("GET",    "/api/v1/runs/x/y/output?offset=-1", 400, "offset is not a whole number of bytes; expected 0 or more", "offset")]
     // what is not there

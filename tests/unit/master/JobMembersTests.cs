@@ -36,7 +36,7 @@ public sealed class JobMembersTests
         var utf8 = Encoding.UTF8.GetBytes(body);
 
         Assert.Equal(422, Assert.Throws<Refusal>(() => JsonBody.Parse(utf8, "a job")).Problem.Status);
-        Assert.Equal(422, Assert.Throws<Refusal>(() => KillBody.Read(utf8, "")).Problem.Status);
+        Assert.Equal(422, Assert.Throws<Refusal>(() => KillBody.Read(utf8)).Problem.Status);
     }
 
     [Fact]

@@ -153,7 +153,37 @@ public sealed class CommandLineTests : IAsyncLifetime
         _api.Answer("""{"jobName":"a","runId":"r1"}""", 202);
 
         Assert.Equal((1, "r1\n", "a has not ended after 5 s; it goes on as run r1\n"), await RunAsync("run a --wait --timeout 5"));
-        Assert.Equal("POST /api/v1/jobs/a/run?wait=5", Assert.Single(_api.Requests).Line);
+        Assert.Equal(["POST /api/v1/jobs/a/run", "POST /api/v1/jobs/a/run?wait=5"], _api.Requests.Select(request => request.Line));
+    }
+
+    [Fact]
+    public async Task A_wait_goes_on_while_the_master_is_away()
+    {
+        _api.Answer("""{"jobName":"a","runId":"r1"}""", 202).Answer("{}", 503).Answer("""{"status":"succeeded"}""");
+
+        Assert.Equal(0, (await RunAsync("run a --wait")).Code);
+        Assert.Equal(3, _api.Requests.Count);
+        Assert.Single(_api.Requests.Select(request => request.Key).Distinct());
+    }
+
+    [Fact]
+    public async Task A_word_that_is_no_command_is_wrong_usage()
+    {
+        var (code, _, err) = await RunAsync("foo");
+
+        Assert.Equal(64, code);
+        Assert.Contains("'foo'", err, StringComparison.Ordinal);
+        Assert.True(CommandLine.Has(["foo"]));
+    }
+
+    [Fact]
+    public async Task An_empty_run_id_does_not_kill_all_runs()
+    {
+        var (code, _, err) = await RunAsync(["kill", "a", "--run", ""]);
+
+        Assert.Equal(64, code);
+        Assert.Contains("--run is \"\"; expected a run's id; without --run all runs of the job are killed", err, StringComparison.Ordinal);
+        Assert.Empty(_api.Requests);
     }
 
     [Fact]
