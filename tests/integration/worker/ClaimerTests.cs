@@ -134,7 +134,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
         var record = Assert.Single(worker.Recorded).Record;
         Assert.Equal((RunStatus.Missed, 5L), (record.Status, record.MissedCount));
         Assert.Equal(planTime.AddSeconds(-1).ToUnixTimeMilliseconds(), record.PlanTime);
-        Assert.Equal($"hello/{RunId.Of(planTime.AddSeconds(-1))}", record.Id);
+        Assert.Equal($"hello/{RunId.Of(planTime.AddSeconds(-1))}-missed-5", record.Id);
         Assert.Equal($"no worker claimed them: 5 fires since {Cursor.Text(planTime.AddSeconds(-6))}", record.Err);
     }
 
