@@ -10,7 +10,7 @@ internal sealed record KillBody(string? Reason = null, string? RunId = null)
     private const int ReasonMax = 200;
     private const string Expected = """nothing, or {"reason":"…","runId":"…"}""";
 
-    /// <param name="runId">The one of the query; null = there is none.</param>
+    /// <param name="runId">The run id in the query; null = the query has none.</param>
     public static KillRequest Read(ReadOnlyMemory<byte> utf8, string? runId = null)
     {
         var request = runId is null ? KillRequest.All : KillRequest.All with { RunId = Query.RunId(runId) };

@@ -52,7 +52,7 @@ internal static class Query
         _ => text,
     };
 
-    /// <summary>An empty one is refused, because "dryRun=" means something else to whoever sends it.</summary>
+    /// <summary>Null = false. An empty text is refused: whoever sends "dryRun=" expects a dry run.</summary>
     public static bool Flag(string field, string? text) => text switch
     {
         null or "false" => false,

@@ -10,6 +10,9 @@ namespace Dts.Master.Commands;
 /// <summary>A client of a master's API. An error becomes a <see cref="CommandFailure"/> of one line.</summary>
 internal sealed class ApiClient : IDisposable
 {
+    /// <summary>How often a request that can be repeated is tried without an answer.</summary>
+    public const int TriesMax = 8;
+
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan BodyWithin = TimeSpan.FromMinutes(2);
 
@@ -41,6 +44,9 @@ internal sealed class ApiClient : IDisposable
             .Select(parameter => $"{parameter.Name}={Uri.EscapeDataString(parameter.Value!)}").ToList();
         return given.Count > 0 ? $"{path}?{string.Join('&', given)}" : path;
     }
+
+    /// <summary>The pause before the next try.</summary>
+    public static TimeSpan PauseAfter(int failures) => TimeSpan.FromSeconds(Math.Min(5, 0.25 * (1 << failures)));
 
     /// <summary>Whether the connection broke while an answer was read.</summary>
     public static bool IsBreak(Exception failure) =>

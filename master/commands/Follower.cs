@@ -8,8 +8,6 @@ namespace Dts.Master.Commands;
 /// <summary>Prints a run's output as it arrives, until the run has ended.</summary>
 internal sealed class Follower(CommandCall call, string path, bool isRaw)
 {
-    private const int TriesMax = 8;
-
     private string _offset = "0"; // The next byte to read.
     private bool _hasBegun; // A stream has begun at least once, so the master and the run are known.
 
@@ -38,15 +36,15 @@ internal sealed class Follower(CommandCall call, string path, bool isRaw)
             }
 
             failures = _offset != from ? 0 : failures + 1;
-            if (failures == TriesMax)
+            if (failures == ApiClient.TriesMax)
             {
                 throw new CommandFailure(
-                    ExitCodes.Refused, $"the output broke off at byte {_offset}, {TriesMax} times without progress: {why}");
+                    ExitCodes.Refused, $"the output broke off at byte {_offset}, {ApiClient.TriesMax} times without progress: {why}");
             }
 
             if (failures > 0)
             {
-                await Task.Delay(TimeSpan.FromSeconds(Math.Min(5, 0.25 * (1 << failures))), call.Cancel);
+                await Task.Delay(ApiClient.PauseAfter(failures), call.Cancel);
             }
         }
     }

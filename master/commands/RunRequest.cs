@@ -9,7 +9,6 @@ namespace Dts.Master.Commands;
 internal sealed class RunRequest(CommandCall call, string job, JsonObject body)
 {
     private const int WaitSecondsMax = 600; // Per request; a longer wait takes several.
-    private const int TriesMax = 8;
 
     private static readonly TimeSpan BeyondWait = TimeSpan.FromSeconds(30);
 
@@ -52,12 +51,12 @@ internal sealed class RunRequest(CommandCall call, string job, JsonObject body)
             }
             catch (CommandFailure failure) when (failure.IsTransient)
             {
-                if (++failures == TriesMax)
+                if (++failures == ApiClient.TriesMax)
                 {
                     throw new CommandFailure(ExitCodes.Refused, $"{failure.Message}; run {runId} of {Display.Line(job)} goes on");
                 }
 
-                await Task.Delay(TimeSpan.FromSeconds(Math.Min(5, 0.25 * (1 << failures))), call.Cancel);
+                await Task.Delay(ApiClient.PauseAfter(failures), call.Cancel);
                 waited += (int)Stopwatch.GetElapsedTime(begun).TotalSeconds;
             }
         }

@@ -113,7 +113,7 @@ internal sealed class Fires
                 _starts.ForgetCancellations();
                 break;
             case FireEvent.Answered(var request, var answers):
-                _inFlight.Note(request, answers);
+                _inFlight.NoteLostAnswers(request, answers);
                 _claims.Handle(request, answers);
                 break;
             case FireEvent.EndNotRequested(var fire):
@@ -233,10 +233,17 @@ internal sealed class Fires
         _starts.Cancel(name, runId: "", revision, why);
     }
 
-    /// <summary>Hands fires without a matching worker over to a worker that may match them now.</summary>
+    /// <summary>Hands fires without a matching worker over to a worker that may match them now, perhaps to this one.</summary>
+    /// <param name="isNew">It has joined or has other labels; false = it is no longer drained.</param>
     private void LeaveTo(string worker, bool isNew)
     {
-        if (_roster.LabelsOf(worker) is { } labels && _pending.LeaveTo(worker, labels, isNew) is var left && worker == _context.WorkerId)
+        if (_roster.LabelsOf(worker) is not { } labels)
+        {
+            return;
+        }
+
+        var left = _pending.LeaveTo(worker, labels, isNew);
+        if (worker == _context.WorkerId)
         {
             _plans.PlanAgain(left);
         }

@@ -7,7 +7,7 @@ namespace Dts.Worker.Fires;
 internal sealed class FiresInFlight(FireContext context)
 {
     private readonly Dictionary<(JobName, string), Fire> _runs = [];
-    private readonly List<Fire> _inDoubt = [];
+    private readonly List<Fire> _inDoubt = []; // See NoteLostAnswers.
     private readonly ShortJobs _short = new();
 
     public IEnumerable<Fire> All => _runs.Values;
@@ -35,10 +35,10 @@ internal sealed class FiresInFlight(FireContext context)
     }
 
     /// <summary>
-    /// Notes claims whose answers were lost, of jobs in mode all whose runs must not overlap: etcd grants later claims of the job beside
-    /// them, so a later run may come first.
+    /// Notes each claim whose answer was lost, if its job is in mode all and its runs must not overlap. etcd grants the next claim of such
+    /// a job although the lost one may have been granted, so a later run may come first.
     /// </summary>
-    public void Note(FireRequest request, IReadOnlyList<ClaimAnswer> answers)
+    public void NoteLostAnswers(FireRequest request, IReadOnlyList<ClaimAnswer> answers)
     {
         for (var n = 0; n < answers.Count; n++)
         {
@@ -51,7 +51,10 @@ internal sealed class FiresInFlight(FireContext context)
         }
     }
 
-    /// <summary>Whether a run of the job that was claimed later has started before this one, or may go on.</summary>
+    /// <summary>
+    /// Whether a claimed run must not start, because its answer was lost and another run of the job was claimed meanwhile: that one has a
+    /// higher token, or still goes on.
+    /// </summary>
     public bool IsOvertaken(Fire fire, Run claimed) =>
         fire.OvertakenBy > claimed.FencingToken || (fire.OvertakenBy > 0 && OfJob(fire.Name).Any());
 

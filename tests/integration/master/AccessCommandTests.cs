@@ -97,6 +97,7 @@ public sealed class AccessCommandFaultTests(MasterProcess master) : IClassFixtur
     [InlineData("user rm nobody", "",                                   2,  "name \"nobody\" is not a person; dts-master user list")]
     [InlineData("token create --name t --role viewer --filter bad", "", 2,  "filter has \"bad\"; expected only job:, label: and")]
     [InlineData("token create --name t --role viewer --expires x", "",  2,  "--expires is \"x\"; expected 90d, 12h, or a time")]
+    [InlineData("token create --name t --role viewer --expires 2020-01-01", "", 2, "endsAt is 2020-01-01T00:00:00Z, which is past;")]
     [InlineData("token create --role viewer", "",                       64, "Option '--name' is required.")]
     public async Task A_wrong_call_prints_one_line_and_changes_nothing(string arguments, string input, int code, string said)
     {

@@ -83,6 +83,15 @@ public sealed class AccessMaster : IAsyncLifetime
         return records;
     }
 
+    /// <summary>Makes a token of an admin that has ended since.</summary>
+    public async Task AddEndedTokenAsync(string name)
+    {
+        var past = new ManualTime();
+        var store = new AccessStore(Master.Etcd, Master.Keys, past);
+        var end = past.GetUtcNow().AddDays(1);
+        Tokens[name] = (await store.AddTokenAsync(name, Role.Admin, "", end, "tests", CancellationToken.None))!;
+    }
+
     private async Task<string> TokenAsync(string name, Role role, string filter) =>
         await Access.AddTokenAsync(name, role, filter, null, "tests", CancellationToken.None)
             ?? throw new InvalidOperationException($"token {name} is there");

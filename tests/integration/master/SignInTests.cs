@@ -72,6 +72,11 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
     {
         await AddAsync("chen", Role.Viewer);
         var (first, _, _) = await SignInAsync("chen");
+        var (status, refused) = await AskAsync(
+            "PUT", "/api/v1/me/password", first, Origin, $$"""{"password":"{{Password}}","new":"short"}""");
+        Assert.Equal(422, status);
+        Assert.Contains("\"new password has 5 characters; expected 12 to 1000\"", refused, StringComparison.Ordinal);
+        Assert.Contains("\"field\":\"new\"", refused, StringComparison.Ordinal);
         var change = await AskAsync(
             "PUT", "/api/v1/me/password", first, Origin, $$"""{"password":"{{Password}}","new":"another horse battery"}""");
         Assert.Equal((204, ""), change);
@@ -106,8 +111,7 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
     [Fact]
     public async Task An_expired_token_is_refused()
     {
-        access.Tokens["ended"] = (await access.Access.AddTokenAsync(
-            "ended", Role.Admin, "", DateTimeOffset.UtcNow.AddSeconds(-1), "tests", default))!;
+        await access.AddEndedTokenAsync("ended");
 
         Assert.Equal(401, (await access.AskAsync("ended", "GET", "/api/v1/me")).Status);
     }
