@@ -65,7 +65,7 @@ internal sealed class CommandLine
                 Terminal.Note(error.Message);
             }
 
-            Terminal.Note($"dts-master {PathOf(parsed.CommandResult)} --help lists what is expected");
+            Terminal.Note($"{PathOf(parsed.CommandResult)} --help lists what is expected");
             return ExitCodes.Usage;
         }
 
@@ -165,7 +165,7 @@ internal sealed class CommandLine
 
     /// <summary>The words that name a command, such as <c>token create</c>.</summary>
     private static string PathOf(CommandResult command) =>
-        command.Parent is CommandResult { Parent: not null } above ? $"{PathOf(above)} {command.Command.Name}" : command.Command.Name;
+        command.Parent is CommandResult above ? $"{PathOf(above)} {command.Command.Name}" : "dts-master";
 
     private ApiClient Open(ParseResult parsed)
     {
