@@ -75,7 +75,7 @@ return await Service.RunAsync(async () =>
     var appended = Channel.CreateBounded<bool>(1);            // full: the shipper has been told
     var left = Channel.CreateBounded<bool>(1);                // full: the reaper has been told
     var fires = new Fires(new FireContext(id, keys, zone, settings.ClaimAhead, settings.Slots, time.GetUtcNow()), settings.Labels);
-    commands.AnswersChanged += () => inbox.Post(new FireEvent.HoldersResponsive(commands.Answers));
+    commands.AnswersChanged += () => inbox.Post(new FireEvent.HoldersSilent(commands.SilentUsers));
     var drain = new OwnDrain(log);
     var runs = new OwnRuns();
     runs.Completed += run => inbox.Post(new FireEvent.Completed(run));
@@ -101,6 +101,7 @@ return await Service.RunAsync(async () =>
         new LauncherContext(
             settings, () => settings.Drain || stop.IsInterrupt, sessions,
             (run, command) => inbox.Post(new FireEvent.Started(run, command)),
+            (run, why) => inbox.Post(new FireEvent.StartedTooLate(run, why)),
             (run, ran) => inbox.Post(new FireEvent.Ended(run, ran)),
             inbox.Wake,
             launch => FormerCommands.KillLeftBehindAsync(commands, cgroups, launch, id), time, log));

@@ -100,7 +100,7 @@ internal static partial class WorkerLog
     public static partial void LeftoverStays(this ILogger log, string run, string user);
 
     [LoggerMessage(430, LogLevel.Error,
-        "the holder (the process that starts commands) did not answer within {Seconds} s; its runs end as missed, "
+        "the holder (the process that starts commands) did not answer within {Seconds} s; its runs wait while they may, "
             + "and this worker claims nothing until it answers")]
     public static partial void HolderSilent(this ILogger log, double seconds);
 
@@ -108,8 +108,11 @@ internal static partial class WorkerLog
     public static partial void HolderAnswers(this ILogger log);
 
     [LoggerMessage(432, LogLevel.Error,
-        "{Run} started too late, as process {Pid}: the run is already recorded as missed, so the process is killed")]
+        "{Run} started too late, as process {Pid}: that start was given up, so the process is killed")]
     public static partial void StartedTooLate(this ILogger log, string run, int pid);
+
+    [LoggerMessage(434, LogLevel.Warning, "{Job}/{RunId} has not started and is tried again: {Why}")]
+    public static partial void StartTriedAgain(this ILogger log, string job, string runId, string why);
 
     [LoggerMessage(433, LogLevel.Warning,
         "jobs that name no user run as {User}, this worker's own user: "

@@ -158,7 +158,7 @@ public sealed class AttackTests
         var (worker, other) = (cluster.Workers["w1"], cluster.Workers["w2"]);
         var holder = Assert.Single(Processes.Running($"hold {cluster.Folder}/w1/"));
         await Tool.RunAsync("kill", "-STOP", $"{holder}");
-        await worker.LogsSoon(" s; its runs end as missed, and this worker claims nothing until it answers");
+        await worker.LogsSoon(" s; its runs wait while they may, and this worker claims nothing until it answers");
         var before = other.CountInLog("started");
         // The other worker runs all fires, for some seconds.
         await Patience.Until(() => other.CountInLog("started") >= before + 30, cluster.Describe);
@@ -176,6 +176,28 @@ public sealed class AttackTests
             record => Assert.True(record.Status is Dts.Common.Jobs.RunStatus.Succeeded or Dts.Common.Jobs.RunStatus.Missed, $"{record}"));
         Assert.Contains(
             records, record => record.Err.StartsWith("the holder did not answer within ", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("STOP")]
+    [InlineData("KILL")]
+    public async Task A_run_whose_holder_is_stalled_or_killed_when_its_time_comes_starts_late_and_once(string signal)
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 1);
+        var holder = Assert.Single(Processes.Running($"hold {cluster.Folder}/w1/"));
+        await cluster.SaveAsync("once", $"echo x >>{cluster.Witness}", "@every 1h");
+
+        await Tool.RunAsync("kill", "-" + signal, $"{holder}");
+        await cluster.CallAsync("/api/v1/jobs/once/run");
+        if (signal == "STOP")
+        {
+            await cluster.Workers["w1"].LogsSoon(" has not started and is tried again: the holder did not answer within 2 s");
+            await Tool.RunAsync("kill", "-CONT", $"{holder}");
+        }
+
+        var record = Assert.Single(await cluster.RecordsSoon("once", records => records.Count > 0));
+        Assert.Equal(Dts.Common.Jobs.RunStatus.Succeeded, record.Status);
+        Assert.Single(cluster.ReadWitness());
     }
 
     [Fact]

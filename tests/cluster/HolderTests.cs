@@ -154,6 +154,30 @@ public sealed class HolderTests : IDisposable
     }
 
     [Fact]
+    public async Task A_start_that_was_given_up_can_be_prepared_and_started_again_and_runs_once()
+    {
+        using var commands = await OpenAsync();
+        var holder = Assert.Single(Processes.Running($"hold {_folder.Path}"));
+        var witness = _folder.File("witness");
+        commands.Prepare("a/1", "", Some($"echo x >>{witness}"));
+        Signal(holder, "STOP");
+        Assert.NotNull((await commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1)))[0].WhyTooLate);
+        Assert.Equal([""], commands.SilentUsers);
+        commands.Drop("a/1");
+        commands.Prepare("a/1", "", Some($"echo x >>{witness}"));
+        Assert.NotNull((await commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1)))[0].WhyTooLate);
+        commands.Drop("a/1");
+        commands.Prepare("a/1", "", Some($"echo x >>{witness}"));
+
+        Signal(holder, "CONT");
+        await commands.AnswerAsync(TestContext.Current.CancellationToken).WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
+        var ran = (await commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1)))[0];
+
+        Assert.IsType<CommandOutcome.Exited>((await ran.Ended.Soon()).Outcome);
+        Assert.Equal(["x"], File.ReadAllLines(witness));
+    }
+
+    [Fact]
     public async Task An_idle_holder_that_stalls_is_noticed_and_so_is_its_recovery()
     {
         using var commands = await OpenAsync();

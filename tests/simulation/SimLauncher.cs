@@ -46,7 +46,7 @@ internal sealed class SimLauncher(SimWorld world, SimWorker worker, SimCluster c
     /// <returns>Why the command cannot be started here; null = it is ready.</returns>
     public string? Prepare(Run run)
     {
-        if (!_runs.TryAdd(run.Key, run))
+        if (!_runs.TryAdd(run.Key, run) && _runs[run.Key] != run)
         {
             throw new InvalidOperationException($"{run.Key} was claimed twice");
         }
@@ -80,7 +80,8 @@ internal sealed class SimLauncher(SimWorld world, SimWorker worker, SimCluster c
     {
         if (command is null)
         {
-            Answer(start, run, new RunningCommand(TooLate()), TooLate());
+            Answered(start, run);
+            worker.Take(new FireEvent.StartedTooLate(run, "it was not started in time"));
         }
         else
         {
@@ -145,8 +146,6 @@ internal sealed class SimLauncher(SimWorld world, SimWorker worker, SimCluster c
 
     private static long Micros(TimeSpan time) => time.Ticks / TimeSpan.TicksPerMicrosecond;
 
-    private CommandEnding TooLate() => CommandEnding.NotStarted("it was not started in time", worker.Wall, tooLate: true);
-
     private void GiveUp(SimStart start)
     {
         start.IsGivenUp = true;
@@ -158,11 +157,7 @@ internal sealed class SimLauncher(SimWorld world, SimWorker worker, SimCluster c
 
     private void Answer(SimStart start, Run run, RunningCommand command, CommandEnding? ending)
     {
-        if (start.Unanswered.Remove(run) && start.Unanswered.Count == 0)
-        {
-            _starts.Remove(start);
-        }
-
+        Answered(start, run);
         run.Command = command;
         if (run.IsRunElsewhere)
         {
@@ -173,6 +168,14 @@ internal sealed class SimLauncher(SimWorld world, SimWorker worker, SimCluster c
         if (ending is not null)
         {
             Finish(run, ending);
+        }
+    }
+
+    private void Answered(SimStart start, Run run)
+    {
+        if (start.Unanswered.Remove(run) && start.Unanswered.Count == 0)
+        {
+            _starts.Remove(start);
         }
     }
 

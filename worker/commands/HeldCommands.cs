@@ -47,6 +47,9 @@ internal sealed class HeldCommands : IDisposable
     /// <summary>False while a holder owes the answer to a start that is out of date, or to the question whether it is there.</summary>
     public bool Answers => !Links.Any(link => link.IsSilent);
 
+    /// <summary>The users whose holders do not answer now; null = a holder of a former worker, which starts nothing.</summary>
+    public IReadOnlyCollection<string?> SilentUsers => [.. Links.Where(link => link.IsSilent).Select(link => link.UserName)];
+
     private IEnumerable<HolderLink> Links => _holders.Links.Concat(_links.Values).Distinct();
 
     /// <summary>Finds the holders of former workers, and starts one for the commands of this one.</summary>

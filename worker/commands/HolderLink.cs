@@ -34,6 +34,9 @@ internal sealed class HolderLink(HolderLine line, HolderProcess? process, ILogge
     /// <summary>It owes the answer to a start that the worker has given up, or to the question whether it is there.</summary>
     public bool IsSilent => _owed.AreLate;
 
+    /// <summary>The user of its commands, empty = the worker's own; null = a former worker has started it.</summary>
+    public string? UserName => process is null ? null : process.User?.Name ?? "";
+
     private string Unheard => $"the process that held its command is gone ({_fault}), so nobody heard how it ended";
 
     public bool HasIdledFor(TimeSpan time) =>
@@ -62,27 +65,27 @@ internal sealed class HolderLink(HolderLine line, HolderProcess? process, ILogge
         IEnumerable<KillDeadline> deadlines,
         Dictionary<string, Task<RunningCommand>> started)
     {
-        var number = _owed.Expect(ids, started);
-        if (IsSilent)
+        if (IsSilent) // Before an answer is expected: what it owes may be the answer to an earlier start of the same id.
         {
             foreach (var id in ids)
             {
-                _owed.TryAnswer(id, RunningCommand.NotStarted(Stalled, tooLate: true));
+                started[id] = Task.FromResult(RunningCommand.NotStarted(Stalled, tooLate: true));
                 Send(new HolderMessage.Drop(id));
             }
-        }
-        else if (_fault is not null)
-        {
-            AnswerWithFault();
-        }
-        else
-        {
-            var ofThese = deadlines.Where(deadline => ids.Contains(deadline.Id)).Select(deadline => deadline.ToMessage());
-            Send(new HolderMessage.Start(ids, notAfterMs, [.. ofThese], number));
-            return number;
+
+            return 0;
         }
 
-        return 0;
+        var number = _owed.Expect(ids, started);
+        if (_fault is not null)
+        {
+            AnswerWithFault();
+            return 0;
+        }
+
+        var ofThese = deadlines.Where(deadline => ids.Contains(deadline.Id)).Select(deadline => deadline.ToMessage());
+        Send(new HolderMessage.Start(ids, notAfterMs, [.. ofThese], number));
+        return number;
     }
 
     /// <inheritdoc cref="OwedAnswers.GiveUp(long, IEnumerable{string}, TimeSpan)"/>

@@ -51,6 +51,10 @@ internal sealed class RunningCommand
     /// <summary>Completes when it is over. It never faults; disposing the runner cancels it.</summary>
     public Task<CommandEnding> Ended => _ended.Task;
 
+    /// <summary>Why its start came too late; null = it did not. Such a command never runs, and may be prepared and started again.</summary>
+    public string? WhyTooLate =>
+        Ended.IsCompletedSuccessfully && Ended.Result.Outcome is CommandOutcome.NotStarted(var why, TooLate: true) ? why : null;
+
     /// <summary>
     /// Ends it and all its descendants: SIGTERM, a grace, SIGKILL. Returns at once; <see cref="Ended"/> brings the ending. Of several kills
     /// the first counts, and one that comes too late does nothing.

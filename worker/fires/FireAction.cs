@@ -29,6 +29,9 @@ internal abstract record FireAction
     /// <summary>Undo the preparation of a run that does not start.</summary>
     public sealed record Drop(Run Run) : FireAction;
 
+    /// <summary>Undo the preparation of a run whose start came too late and is tried again.</summary>
+    public sealed record DropToRetry(Run Run, string Why) : FireAction;
+
     /// <param name="Revision">The revision of the kill request; 0 = another fire of the job replaces the run.</param>
     public sealed record Kill(Run Run, string Reason, long Revision) : FireAction;
 

@@ -61,7 +61,8 @@ internal sealed class SlotCount(int total)
     /// <summary>May fall below the number taken. Those go on, and no slot is free until enough of them have ended.</summary>
     public int Total { get; set; } = total;
 
-    public bool HoldersResponsive { get; set; } = true;
+    /// <inheritdoc cref="FireEvent.HoldersSilent" path="/param[@name='Users']"/>
+    public IReadOnlyCollection<string?> SilentHolders { get; set; } = [];
 
     public bool IsDrained { get; set; }
 
@@ -75,7 +76,7 @@ internal sealed class SlotCount(int total)
     public int Asked { get; set; }
 
     /// <summary>How many slots new claims may use in all.</summary>
-    public int Offered => HoldersResponsive && !IsDrained ? Total : 0;
+    public int Offered => SilentHolders.Count == 0 && !IsDrained ? Total : 0;
 
     /// <summary>How many more fires may be claimed now.</summary>
     public int ForClaims => Offered - Taken - Promised - Asked;

@@ -48,8 +48,9 @@ internal abstract record FireEvent
     /// <summary>This worker has new labels and a new number of slots.</summary>
     public sealed record Reconfigured(IReadOnlyDictionary<string, string> Labels, int Slots) : FireEvent;
 
-    /// <summary>The holders answer, or have fallen silent.</summary>
-    public sealed record HoldersResponsive(bool Are) : FireEvent;
+    /// <summary>Holders answer again, or have fallen silent.</summary>
+    /// <param name="Users">The users whose holders are silent; null = a holder of this worker's earlier process.</param>
+    public sealed record HoldersSilent(IReadOnlyCollection<string?> Users) : FireEvent;
 
     /// <summary>etcd has answered a request, or it failed.</summary>
     /// <param name="Answers">One for each fire of the request.</param>
@@ -66,6 +67,9 @@ internal abstract record FireEvent
 
     /// <summary>A command was started, or its start failed; then its ending says why.</summary>
     public sealed record Started(Run Run, RunningCommand Command) : FireEvent;
+
+    /// <summary>The start of a command came too late, so the command has not started and never will.</summary>
+    public sealed record StartedTooLate(Run Run, string Why) : FireEvent;
 
     /// <summary>A command has ended and its record is on its way.</summary>
     /// <param name="Ran">For how long.</param>

@@ -93,6 +93,10 @@ internal sealed class FireLoop(
             case FireAction.Drop(var run):
                 launcher.Drop(run);
                 break;
+            case FireAction.DropToRetry(var run, var why):
+                launcher.Drop(run);
+                context.Log.StartTriedAgain(run.Name.Value, run.Id, why);
+                break;
             case FireAction.Kill(var run, var reason, var revision):
                 Launcher.Kill(run, reason, revision);
                 break;

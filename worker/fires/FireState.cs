@@ -39,7 +39,8 @@ internal abstract record FireState
     public abstract record OfRun(Run Run) : FireState;
 
     /// <summary>Its run is claimed, and its command is being prepared.</summary>
-    public sealed record Preparing(Run Run) : OfRun(Run);
+    /// <param name="StartsAt">When it is to start.</param>
+    public sealed record Preparing(Run Run, DateTimeOffset StartsAt) : OfRun(Run);
 
     /// <summary>Its command is ready, and waits for its time.</summary>
     public sealed record Claimed(Run Run, TimerWheel<ITimed>.Entry Timer) : OfRun(Run);

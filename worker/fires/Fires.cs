@@ -1,4 +1,5 @@
 using Dts.Common.Jobs;
+using Dts.Worker.Runs;
 
 namespace Dts.Worker.Fires;
 
@@ -23,6 +24,8 @@ internal sealed class Fires
     private readonly Claims _claims;
     private readonly FiresInFlight _inFlight;
     private readonly Starts _starts;
+    private readonly Kills _kills;
+    private readonly Cancellations _cancellations = new();
     private readonly List<ITimed> _due = [];
     private bool _isStopping;
 
@@ -32,8 +35,9 @@ internal sealed class Fires
         _roster = new Roster(context.WorkerId, labels);
         _pending = new PendingFires(_context);
         _inFlight = new FiresInFlight(_context);
-        _starts = new Starts(_context, _inFlight);
-        _queue = new ClaimQueue(_context, _pending, new RunsInTheWay(_context, _pending, _starts, _inFlight), _inFlight);
+        _starts = new Starts(_context, _inFlight, _cancellations);
+        _kills = new Kills(_context, _starts, _inFlight, _cancellations);
+        _queue = new ClaimQueue(_context, _pending, new RunsInTheWay(_context, _pending, _kills, _inFlight), _inFlight);
         _claims = new Claims(_context, _pending, _queue, _starts, _inFlight);
         _plans = new FirePlans(_context, _roster, _pending.Add, (name, runId) => _claims.Drop(_pending.FindQueued(name, runId)));
     }
@@ -107,10 +111,10 @@ internal sealed class Fires
                 _pending.Add(fire);
                 break;
             case FireEvent.KillRequested(var name, var request, var revision):
-                _starts.Kill(name, request, revision);
+                _kills.Kill(name, request, revision);
                 break;
             case FireEvent.EtcdReplaced:
-                _starts.ForgetCancellations();
+                _cancellations.Clear();
                 break;
             case FireEvent.Answered(var request, var answers):
                 _inFlight.NoteLostAnswers(request, answers);
@@ -123,39 +127,39 @@ internal sealed class Fires
                 _isStopping = true;
                 break;
             default:
-                if (!TakeOfRun(happened))
-                {
-                    TakeOfWorker(happened);
-                }
-
+                TakeOfRun(happened);
                 break;
         }
     }
 
-    private bool TakeOfRun(FireEvent happened)
+    private void TakeOfRun(FireEvent happened)
     {
         switch (happened)
         {
             case FireEvent.Adopted(var run, var startedAt):
                 _inFlight.Adopted(run, startedAt);
-                return true;
+                break;
             case FireEvent.Prepared(var runs):
                 _starts.Prepared(runs);
-                return true;
+                break;
             case FireEvent.Started(var run, var command):
                 _inFlight.Started(run, command.StartedAt);
-                return true;
+                break;
+            case FireEvent.StartedTooLate(var run, var why):
+                _starts.CameTooLate(run, why);
+                break;
             case FireEvent.Ended(var run, var ran):
                 _inFlight.Ended(run, ran);
-                return true;
+                break;
             case FireEvent.Completed(var run):
                 _inFlight.Completed(run);
-                return true;
+                break;
             case FireEvent.StartNothingMore(var why):
                 _starts.GiveUpAll(why);
-                return true;
+                break;
             default:
-                return false;
+                TakeOfWorker(happened);
+                break;
         }
     }
 
@@ -178,8 +182,8 @@ internal sealed class Fires
                 Slots.Total = slots;
                 LeaveTo(_context.WorkerId, isNew: true);
                 break;
-            case FireEvent.HoldersResponsive(var areResponsive):
-                Slots.HoldersResponsive = areResponsive;
+            case FireEvent.HoldersSilent(var users):
+                Slots.SilentHolders = users;
                 break;
         }
     }
@@ -230,20 +234,14 @@ internal sealed class Fires
     private void Cancel(JobName name, long revision, string why)
     {
         _claims.Drop(_pending.FindScheduled(name));
-        _starts.Cancel(name, runId: "", revision, why);
+        _kills.Cancel(name, runId: "", revision, why);
     }
 
     /// <summary>Hands fires without a matching worker over to a worker that may match them now, perhaps to this one.</summary>
     /// <param name="isNew">It has joined or has other labels; false = it is no longer drained.</param>
     private void LeaveTo(string worker, bool isNew)
     {
-        if (_roster.LabelsOf(worker) is not { } labels)
-        {
-            return;
-        }
-
-        var left = _pending.LeaveTo(worker, labels, isNew);
-        if (worker == _context.WorkerId)
+        if (_roster.LabelsOf(worker) is { } labels && _pending.LeaveTo(worker, labels, isNew) is var left && worker == _context.WorkerId)
         {
             _plans.PlanAgain(left);
         }

@@ -4,7 +4,7 @@ using Dts.Common.Jobs;
 namespace Dts.Worker.Fires;
 
 /// <summary>Makes a fire wait for its job's runs, or ends those runs.</summary>
-internal sealed class RunsInTheWay(FireContext context, PendingFires pending, Starts starts, FiresInFlight inFlight)
+internal sealed class RunsInTheWay(FireContext context, PendingFires pending, Kills kills, FiresInFlight inFlight)
 {
     private static readonly TimeSpan ShortlyBefore = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan TryAgain = TimeSpan.FromMilliseconds(200);
@@ -48,7 +48,7 @@ internal sealed class RunsInTheWay(FireContext context, PendingFires pending, St
         var reason = $"replaced by the run for {Cursor.Text(fire.PlanTime)}";
         if (AreHere(fire))
         {
-            starts.Replace(fire.Name, reason);
+            kills.Replace(fire.Name, reason);
         }
         else if (inTheWay is [var key, ..] && fire.Replaces != key && Keys.TryParseRun(key, context.Keys.AllRuns) is var (name, runId))
         {

@@ -1,5 +1,6 @@
 using Dts.Common.Jobs;
 using Dts.Worker.Commands;
+using Dts.Worker.Runs;
 
 namespace Dts.Worker.Fires;
 
@@ -18,6 +19,16 @@ internal static class StartPatience
         from fire in starting
         group fire by FindNext(fire) - moment.Now < HeldCommands.StartsWithin + EndsBeforeNext into together
         select (together.AsEnumerable(), Find(together, moment));
+
+    /// <summary>
+    /// Until when a start that came too late is tried again: until the run's start deadline, and not so late that the run would be in the
+    /// way of the job's next fire.
+    /// </summary>
+    public static DateTimeOffset FindLatestStart(Fire fire, Run run)
+    {
+        var deadline = run.Spec.NotBefore + TimeSpan.FromSeconds(run.Job.StartDeadlineSeconds);
+        return FindNext(fire) - EndsBeforeNext is { } beforeNext && beforeNext < deadline ? beforeNext : deadline;
+    }
 
     /// <summary>
     /// How long starts may take: while the session holds, and while a run that misses its start would not be in the way of the job's next

@@ -4,13 +4,15 @@ using Dts.Worker.Runs;
 namespace Dts.Worker.Fires;
 
 /// <summary>Decides when claimed runs start, and which are cancelled or end without a start.</summary>
-internal sealed class Starts(FireContext context, FiresInFlight inFlight)
+internal sealed class Starts(FireContext context, FiresInFlight inFlight, Cancellations cancellations)
 {
     private static readonly TimeSpan InDoubtPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(500); // Holders may die again and again.
+
+    private const string Silent = "the holder (the process that starts commands) did not answer";
 
     private readonly LinkedList<Fire> _ready = new(); // The oldest first.
     private readonly List<Run> _toPrepare = [];
-    private readonly Cancellations _cancellations = new(); // The answer to a claim may arrive after its job was deleted.
     private string? _startsNothing; // Why; null = it starts what is claimed.
 
     public void Claimed(Fire fire, Run run)
@@ -28,9 +30,7 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight)
             return;
         }
 
-        context.Slots.Promised++;
-        fire.State = new FireState.Preparing(run);
-        _toPrepare.Add(run);
+        Prepare(fire, run, run.Spec.NotBefore);
     }
 
     /// <summary>Has all runs prepared that were claimed since the last call.</summary>
@@ -47,15 +47,16 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight)
     {
         foreach (var (run, refusal) in runs)
         {
-            if (inFlight.Find(run) is not { State: FireState.Preparing } fire)
+            if (inFlight.Find(run) is not { State: FireState.Preparing preparing } fire)
             {
                 continue;
             }
 
-            var cancelled = _cancellations.FindWhy(run, context.Now) ?? _startsNothing;
+            // The answer to its claim may have come after its job was deleted.
+            var cancelled = cancellations.FindWhy(run, context.Now) ?? _startsNothing;
             if (refusal is null)
             {
-                fire.State = new FireState.Claimed(run, context.RingAt(run.Spec.NotBefore, fire));
+                fire.State = new FireState.Claimed(run, context.RingAt(preparing.StartsAt, fire));
                 if (cancelled is not null)
                 {
                     GiveUp(fire, RunStatus.Cancelled, cancelled);
@@ -67,6 +68,27 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight)
                 End(fire, run, cancelled is null ? RunStatus.Failed : RunStatus.Cancelled, cancelled ?? refusal);
             }
         }
+    }
+
+    /// <summary>The start of a run came too late. It is tried again while the run may still start.</summary>
+    public void CameTooLate(Run run, string why)
+    {
+        if (inFlight.Find(run) is not { State: FireState.Starting { Kill: var kill } } fire)
+        {
+            return;
+        }
+
+        context.Slots.Taken--;
+        if (kill is null && context.Now + RetryPause < StartPatience.FindLatestStart(fire, run))
+        {
+            context.Do(new FireAction.DropToRetry(run, why));
+            Prepare(fire, run, context.Now + RetryPause);
+            return;
+        }
+
+        context.Do(new FireAction.Drop(run));
+        var (status, because) = kill is null ? (RunStatus.Missed, why) : (RunStatus.Cancelled, Kills.WhyKilled(kill.Reason));
+        End(fire, run, status, because);
     }
 
     /// <summary>The time of a claimed run has come, or it is too late for it.</summary>
@@ -83,7 +105,8 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight)
             GiveUp(
                 fire,
                 RunStatus.Missed,
-                $"not started within {late.Job.StartDeadlineSeconds} s: this worker was full, stalled or cut off from etcd");
+                $"not started within {late.Job.StartDeadlineSeconds} s: "
+                    + (IsHolderSilent(late) ? Silent : "this worker was full, stalled or cut off from etcd"));
         }
     }
 
@@ -134,33 +157,6 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight)
         }
     }
 
-    /// <summary>Cancels runs that were claimed before a revision and have not started.</summary>
-    /// <param name="runId">Empty = all runs of the job.</param>
-    public void Cancel(JobName name, string runId, long revision, string why)
-    {
-        _cancellations.Add(name, runId, revision, why, context.Now);
-        foreach (var fire in inFlight.OfJob(name).ToList())
-        {
-            if (fire.State is FireState.Claimed or FireState.Ready
-                && _cancellations.FindWhy(((FireState.OfRun)fire.State).Run, context.Now) is { } cancelled)
-            {
-                GiveUp(fire, RunStatus.Cancelled, cancelled);
-            }
-        }
-    }
-
-    public void Kill(JobName name, KillRequest request, long revision)
-    {
-        Cancel(name, request.RunId, revision, $"killed before it started: {request.Reason}");
-        Kill(name, run => run.FencingToken < revision && request.Covers(run.Id), request.Reason, revision);
-    }
-
-    /// <summary>Kills the runs of a job that another fire of the job replaces.</summary>
-    public void Replace(JobName name, string reason) => Kill(name, _ => true, reason, revision: 0);
-
-    /// <summary>For a restored or wiped etcd: its revisions cannot be compared with those noted before.</summary>
-    public void ForgetCancellations() => _cancellations.Clear();
-
     /// <summary>Cancels all claimed runs that have not started, and those that are claimed from now on.</summary>
     public void GiveUpAll(string why)
     {
@@ -171,17 +167,13 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight)
         }
     }
 
-    private void Kill(JobName name, Func<Run, bool> isMeant, string reason, long revision)
+    /// <summary>Ends a run that was prepared and does not start.</summary>
+    public void GiveUp(Fire fire, RunStatus status, string why)
     {
-        foreach (var fire in inFlight.OfJob(name))
-        {
-            if (fire.State is FireState.OfRun { Run: var run } && isMeant(run))
-            {
-                var kill = new FireAction.Kill(run, reason, revision);
-                fire.State = fire.State is FireState.Starting starting ? starting with { Kill = kill } : fire.State;
-                context.Do(kill);
-            }
-        }
+        var run = ((FireState.OfRun)fire.State).Run;
+        StopWaiting(fire);
+        context.Do(new FireAction.Drop(run));
+        End(fire, run, status, why);
     }
 
     private bool MayStart(Fire fire, FireState.Ready ready)
@@ -194,29 +186,42 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight)
 #endif
         if (!context.Moment.SessionHolds)
         {
-            // Others may have ended it as lost by now. It starts if etcd confirms the session.
-            context.Wheel.Cancel(ready.Deadline);
-            _ready.Remove(fire);
-            fire.State = new FireState.Claimed(ready.Run, context.RingAt(context.Now + InDoubtPause, fire));
-            return false;
+            PutOff(fire, ready); // Others may have ended it as lost by now. It starts if etcd confirms the session.
         }
-
-        if (ready.Run.Session != context.Moment.Session)
+        else if (ready.Run.Session != context.Moment.Session)
         {
             GiveUp(fire, RunStatus.Lost, "the session under which it was claimed expired before it could start");
-            return false;
+        }
+        else if (!IsHolderSilent(ready.Run))
+        {
+            return true;
+        }
+        else if (context.Now < StartPatience.FindLatestStart(fire, ready.Run))
+        {
+            PutOff(fire, ready);
+        }
+        else
+        {
+            GiveUp(fire, RunStatus.Missed, Silent);
         }
 
-        return true;
+        return false;
     }
 
-    /// <summary>Ends a run that was prepared and does not start.</summary>
-    private void GiveUp(Fire fire, RunStatus status, string why)
+    private bool IsHolderSilent(Run run) => context.Slots.SilentHolders.Contains(run.User);
+
+    private void PutOff(Fire fire, FireState.Ready ready)
     {
-        var run = ((FireState.OfRun)fire.State).Run;
-        StopWaiting(fire);
-        context.Do(new FireAction.Drop(run));
-        End(fire, run, status, why);
+        context.Wheel.Cancel(ready.Deadline);
+        _ready.Remove(fire);
+        fire.State = new FireState.Claimed(ready.Run, context.RingAt(context.Now + InDoubtPause, fire));
+    }
+
+    private void Prepare(Fire fire, Run run, DateTimeOffset startsAt)
+    {
+        context.Slots.Promised++;
+        fire.State = new FireState.Preparing(run, startsAt);
+        _toPrepare.Add(run);
     }
 
     private void StopWaiting(Fire fire)

@@ -61,7 +61,6 @@ internal sealed class RecordWriter(string workerId, string host, TimeSpan retent
         CommandOutcome.TimedOut => RunStatus.TimedOut,
         CommandOutcome.Killed => RunStatus.Killed,
         CommandOutcome.Lost => RunStatus.Lost,
-        CommandOutcome.NotStarted { TooLate: true } => RunStatus.Missed,
         _ => RunStatus.Failed,
     };
 

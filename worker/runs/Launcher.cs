@@ -37,7 +37,7 @@ internal sealed class Launcher(
     /// <returns>Why the command cannot be started here; null = it is ready.</returns>
     public string? Prepare(Run run)
     {
-        if (!runs.TryAdd(run))
+        if (!runs.TryAdd(run) && runs.Find(run.Name, run.Id) != run)
         {
             throw new InvalidOperationException($"{run.Key} was claimed twice");
         }
@@ -57,7 +57,7 @@ internal sealed class Launcher(
         commands.Drop(run.Key);
     }
 
-    /// <summary>Starts prepared commands together, and reports each as started.</summary>
+    /// <summary>Starts prepared commands together, and reports each as started or too late.</summary>
     /// <inheritdoc cref="HeldCommands.StartAsync" path="/param[@name='notAfterMs']"/>
     public async Task StartAsync(IReadOnlyList<Run> starting, long notAfterMs)
     {
@@ -69,7 +69,14 @@ internal sealed class Launcher(
         var started = await commands.StartAsync([.. starting.Select(run => run.Key)], notAfterMs, deadlines);
         foreach (var (run, command) in starting.Zip(started))
         {
-            context.Started(run, command);
+            if (command.WhyTooLate is { } why)
+            {
+                context.StartedTooLate(run, why);
+            }
+            else
+            {
+                context.Started(run, command);
+            }
         }
     }
 
@@ -213,7 +220,8 @@ internal sealed class Launcher(
 
 /// <summary>What the launcher needs of the process around it.</summary>
 /// <param name="Drains">Whether running commands get the drain timeout when the worker stops, or are left to the next process.</param>
-/// <param name="Started">Called on any thread when a command was started, or its start failed.</param>
+/// <param name="Started">Called on any thread when a command was started, or could not be.</param>
+/// <param name="StartedTooLate">Called on any thread when the start of a command came too late, with the reason.</param>
 /// <param name="Ended">Called on any thread when a command has ended, with its duration.</param>
 /// <param name="Wake">Makes the loop call <see cref="Launcher.ForgetFollowedAsync"/>.</param>
 /// <param name="KillLeftBehind">Kills what is left of a command without a holder: the number of processes; null = it cannot.</param>
@@ -222,6 +230,7 @@ internal sealed record LauncherContext(
     Func<bool> Drains,
     SessionKeeper Sessions,
     Action<Run, RunningCommand> Started,
+    Action<Run, string> StartedTooLate,
     Action<Run, TimeSpan> Ended,
     Action Wake,
     Func<LaunchJournal.Launch, Task<int?>> KillLeftBehind,

@@ -203,7 +203,7 @@ public sealed class FiresTests
         Take(why switch
         {
             "drained" => new FireEvent.Drained("w1", IsOn: true),
-            "silent holders" => new FireEvent.HoldersResponsive(Are: false),
+            "silent holders" => new FireEvent.HoldersSilent([null]),
             "stopping" => new FireEvent.Stopping(),
             _ => new FireEvent.Tick(),
         });
@@ -308,6 +308,89 @@ public sealed class FiresTests
         Assert.Equal("no worker claimed it; this one had no free slot", fire.Backlog!.Missed!.Why);
     }
 
+    [Theory]
+    [InlineData("0 * * * * *", 57.0, true)]   // The next fire is a minute later.
+    [InlineData("0 * * * * *", 59.2, false)]  // Then the run would be in its way.
+    [InlineData("@every 1h", 59.4, true)]
+    [InlineData("@every 1h", 59.6, false)]    // The start deadline is 60 s.
+    public void A_start_that_came_too_late_is_tried_again_while_the_run_may_start(string cronExpr, double after, bool again)
+    {
+        var minute = Some.Now.AddMinutes(1);
+        var run = Claimed("hello", minute, cronExpr);
+        At(minute);
+        Assert.Single(Acted().OfType<FireAction.Start>());
+
+        _moment = _moment with { Now = minute.AddSeconds(after) };
+        Take(new FireEvent.StartedTooLate(run, "the holder was stalled"));
+
+        if (!again)
+        {
+            Assert.Equal(
+                [new FireAction.Drop(run), new FireAction.RecordNotStarted(run, RunStatus.Missed, "the holder was stalled")], Acted());
+            Assert.Equal((0, 0), (_fires.Slots.Taken, _fires.Slots.Promised));
+            return;
+        }
+
+        var acted = Acted();
+        Assert.Equal(new FireAction.DropToRetry(run, "the holder was stalled"), acted[0]);
+        Assert.Equal([run], Assert.IsType<FireAction.Prepare>(Assert.Single(acted[1..])).Runs);
+        Assert.Equal((0, 1), (_fires.Slots.Taken, _fires.Slots.Promised));
+        At(minute.AddSeconds(after + 0.4));
+        Assert.Empty(Acted());
+        At(minute.AddSeconds(after + 0.5));
+        Assert.Equal([run], Assert.IsType<FireAction.Start>(Assert.Single(Acted())).Runs);
+    }
+
+    [Theory]
+    [InlineData("killed", "killed before it started: enough")]
+    [InlineData("deleted", "deleted")]
+    public void A_start_that_came_too_late_is_not_tried_again_when_the_run_was_ended_meanwhile(string how, string why)
+    {
+        var run = Claimed("hello", cronExpr: "@every 1h");
+        At(P);
+        Take(how == "killed"
+            ? new FireEvent.KillRequested(run.Name, new KillRequest("", "enough"), Revision: _revision + 1)
+            : new FireEvent.JobGone(run.Name, Revision: _revision + 1, "deleted"));
+
+        Take(new FireEvent.StartedTooLate(run, "the holder was stalled"));
+
+        Assert.Equal(new FireAction.RecordNotStarted(run, RunStatus.Cancelled, why), Acted()[^1]);
+        Assert.Equal((0, 0), (_fires.Slots.Taken, _fires.Slots.Promised));
+    }
+
+    [Fact]
+    public void A_run_waits_while_its_user_s_holder_is_silent_and_those_of_other_users_start()
+    {
+        var (silent, other) = (Claimed("silent", cronExpr: "@every 1h"), Claimed("other", cronExpr: "@every 1h"));
+        other.User = "operator";
+        Take(new FireEvent.HoldersSilent([""]));
+        At(P);
+        Assert.Equal([other], Acted().OfType<FireAction.Start>().Single().Runs);
+
+        At(P.AddSeconds(30));
+        Assert.Empty(Acted());
+        Take(new FireEvent.HoldersSilent([]));
+        At(P.AddSeconds(30.1));
+        Assert.Equal([silent], Acted().OfType<FireAction.Start>().Single().Runs);
+    }
+
+    [Theory]
+    [InlineData("@every 1h", "not started within 60 s: the holder (the process that starts commands) did not answer")]
+    [InlineData("*/10 * * * * *", "the holder (the process that starts commands) did not answer")]
+    public void A_run_whose_holder_stays_silent_is_missed_at_its_start_deadline_or_before_the_next_fire(string cronExpr, string why)
+    {
+        var run = Claimed("hello", cronExpr: cronExpr);
+        Take(new FireEvent.HoldersSilent([""]));
+        for (var second = 0; second < (cronExpr == "@every 1h" ? 60 : 9); second++)
+        {
+            At(P.AddSeconds(second));
+        }
+
+        Assert.Empty(Acted());
+        At(P.AddSeconds(cronExpr == "@every 1h" ? 60.1 : 9.7));
+        Assert.Equal(new FireAction.RecordNotStarted(run, RunStatus.Missed, why), Acted()[^1]);
+    }
+
     private static Dts.Worker.Fires.Fires Make(int slots) =>
         new(new FireContext("w1", Some.Keys, CronZone.Utc, TimeSpan.FromSeconds(1), slots, Some.Now), new Dictionary<string, string>());
 
@@ -370,10 +453,10 @@ public sealed class FiresTests
         new() { Value = ByteString.CopyFromUtf8(JobJson.ToJson(Some.Job(fire.Name.Value))), ModRevision = 1 };
 
     /// <summary>A run that is claimed for a time and waits for it.</summary>
-    private Run Claimed(string name, DateTimeOffset? planTime = null)
+    private Run Claimed(string name, DateTimeOffset? planTime = null, string cronExpr = "* * * * * *")
     {
         var before = Acted();
-        Take(new FireEvent.Due(new Fire(JobName.Parse(name), planTime ?? P, Some.Plan(Some.Job(name), 1), rank: 0)));
+        Take(new FireEvent.Due(new Fire(JobName.Parse(name), planTime ?? P, Some.Plan(Some.Job(name, cronExpr), 1), rank: 0)));
         _moment = _moment with { Now = Max(_moment.Now, (planTime ?? P).AddSeconds(-1)) };
         Take(new FireEvent.Tick());
         Grant(_actions.OfType<FireAction.Ask>().Single());
