@@ -75,7 +75,14 @@ return await Service.RunAsync(async () =>
     var appended = Channel.CreateBounded<bool>(1);            // full: the shipper has been told
     var left = Channel.CreateBounded<bool>(1);                // full: the reaper has been told
     var fires = new Fires(new FireContext(id, keys, zone, settings.ClaimAhead, settings.Slots, time.GetUtcNow()), settings.Labels);
-    commands.AnswersChanged += () => inbox.Post(new FireEvent.HoldersSilent(commands.SilentUsers));
+    var telling = new Lock();
+    commands.AnswersChanged += () =>
+    {
+        lock (telling) // So that what is told last is true.
+        {
+            inbox.Post(new FireEvent.HoldersSilent(commands.SilentUsers));
+        }
+    };
     var drain = new OwnDrain(log);
     var runs = new OwnRuns();
     runs.Completed += run => inbox.Post(new FireEvent.Completed(run));

@@ -52,6 +52,26 @@ public sealed class HolderTests : IDisposable
     }
 
     [Fact]
+    public async Task Starts_that_a_holder_refuses_are_known_as_too_late_at_once_and_are_forgotten_when_they_are_dropped()
+    {
+        using (var first = await OpenAsync())
+        {
+            string[] ids = [.. Enumerable.Range(0, 50).Select(n => $"a/{n}")];
+            foreach (var id in ids)
+            {
+                first.Prepare(id, "", Some("echo hello"));
+            }
+
+            var running = await first.StartAsync(ids, TimeSpan.FromMilliseconds(-1));
+            Assert.DoesNotContain(null, running.Select(command => command.WhyTooLate));
+            ids.Skip(1).ToList().ForEach(first.Drop);
+        }
+
+        using var second = await OpenAsync();
+        Assert.Equal("a/0", Assert.Single(second.Former).Id);
+    }
+
+    [Fact]
     public async Task Prepared_commands_go_with_their_worker_and_started_ones_stay()
     {
         using (var first = await OpenAsync())

@@ -61,7 +61,7 @@ internal abstract record CommandOutcome
     /// <param name="TooLate">The command is not at fault: its start came too late.</param>
     public sealed record NotStarted(string Why, bool TooLate = false) : CommandOutcome
     {
-        private protected override string Describe() => $"cannot start: {Why}";
+        private protected override string Describe() => TooLate ? Why : $"cannot start: {Why}";
     }
 
     /// <summary>An internal fault: it could not be looked after, and was killed as far as possible.</summary>

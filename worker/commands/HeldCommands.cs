@@ -45,7 +45,7 @@ internal sealed class HeldCommands : IDisposable
     public IReadOnlyList<FormerCommand> Former => _former;
 
     /// <summary>False while a holder owes the answer to a start that is out of date, or to the question whether it is there.</summary>
-    public bool Answers => !Links.Any(link => link.IsSilent);
+    public bool Answers => SilentUsers.Count == 0;
 
     /// <summary>The users whose holders do not answer now; null = a holder of a former worker, which starts nothing.</summary>
     public IReadOnlyCollection<string?> SilentUsers => [.. Links.Where(link => link.IsSilent).Select(link => link.UserName)];
@@ -95,7 +95,7 @@ internal sealed class HeldCommands : IDisposable
         _prepared.TryRemove(id, out _);
         if (_links.TryRemove(id, out var link))
         {
-            link.Send(new HolderMessage.Drop(id));
+            link.Send([new HolderMessage.Drop(id), new HolderMessage.Forget(id)]); // It may hold the refusal of a start.
         }
     }
 
@@ -111,7 +111,7 @@ internal sealed class HeldCommands : IDisposable
     public async Task<IReadOnlyList<RunningCommand>> StartAsync(
         IReadOnlyList<string> ids, long notAfterMs, IReadOnlyList<KillDeadline>? deadlines = null)
     {
-        var running = new List<RunningCommand>(ids.Count);
+        List<RunningCommand> running = [];
         foreach (var chunk in ids.Chunk(StartsAtOnce))
         {
             running.AddRange(await StartChunkAsync(chunk, notAfterMs, deadlines ?? []));
@@ -207,10 +207,7 @@ internal sealed class HeldCommands : IDisposable
     public void Dispose()
     {
         _looking.Dispose();
-        foreach (var link in Links.ToList())
-        {
-            link.Leave();
-        }
+        Links.ToList().ForEach(link => link.Leave());
     }
 
     private void LookAfterHolders(UserAccount? mostUsed, TimeSpan idlesFor)

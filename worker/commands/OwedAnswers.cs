@@ -122,7 +122,7 @@ internal sealed class OwedAnswers(StartGate? gate, ILogger log, Action changed)
             CultureInfo.InvariantCulture, $"the holder did not answer within {after.TotalSeconds:0.#} s");
         if (!TryAnswer(id, RunningCommand.NotStarted(why, tooLate: true)))
         {
-            _late.TryRemove(id, out _); // The answer has just arrived.
+            NoteLateAnswer(id); // It has just arrived.
         }
         else if (spoke)
         {

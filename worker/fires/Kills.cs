@@ -29,8 +29,16 @@ internal sealed class Kills(FireContext context, Starts starts, FiresInFlight in
         Kill(name, run => run.FencingToken < revision && request.Covers(run.Id), request.Reason, revision);
     }
 
-    /// <summary>Kills the runs of a job that another fire of the job replaces.</summary>
-    public void Replace(JobName name, string reason) => Kill(name, _ => true, reason, revision: 0);
+    /// <summary>Ends the runs of a job that another fire of the job replaces.</summary>
+    public void Replace(JobName name, string reason)
+    {
+        foreach (var fire in inFlight.OfJob(name).Where(fire => fire.State is FireState.Claimed or FireState.Ready).ToList())
+        {
+            starts.GiveUp(fire, RunStatus.Cancelled, WhyKilled(reason));
+        }
+
+        Kill(name, _ => true, reason, revision: 0);
+    }
 
     private void Kill(JobName name, Func<Run, bool> isMeant, string reason, long revision)
     {

@@ -61,6 +61,7 @@ internal sealed class RecordWriter(string workerId, string host, TimeSpan retent
         CommandOutcome.TimedOut => RunStatus.TimedOut,
         CommandOutcome.Killed => RunStatus.Killed,
         CommandOutcome.Lost => RunStatus.Lost,
+        CommandOutcome.NotStarted { TooLate: true } => RunStatus.Missed, // Refused just before this worker's former process died.
         _ => RunStatus.Failed,
     };
 

@@ -64,7 +64,8 @@ internal sealed class RunSecrets(IReadOnlyList<string> sources, string root, str
             return false;
         }
 
-        secrets = new SecretFiles(SecretFiles.NewFolder(root, RunCgroups.NameOf(run.Name.Value, run.Id)), files);
+        // A start that is tried again has the same folder.
+        secrets = new SecretFiles(run.Secrets?.Folder ?? SecretFiles.NewFolder(root, RunCgroups.NameOf(run.Name.Value, run.Id)), files);
         return true;
     }
 

@@ -152,8 +152,9 @@ internal sealed class StartedCommand(string id, string tag, RunningCommand runni
 
     public RunningCommand Running { get; } = running;
 
-    /// <summary>Set when the worker is told of it.</summary>
-    public CommandEnding? Ending { get; set; }
+    /// <summary>Set when the worker is told of it. Of a command that was not started it is told at once.</summary>
+    public CommandEnding? Ending { get; set; } =
+        running is { Pid: 0, Ended: { IsCompletedSuccessfully: true, Result: var ending } } ? ending : null;
 
     public HolderMessage.KillAt? KillAt { get; set; }
 

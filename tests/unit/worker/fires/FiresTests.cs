@@ -359,6 +359,26 @@ public sealed class FiresTests
     }
 
     [Fact]
+    public void In_mode_all_a_run_that_waits_to_start_is_cancelled_by_the_one_that_replaces_it()
+    {
+        var job = Some.Job(cronExpr: "@every 1h") with { Mode = JobMode.All, Overlap = Overlap.Replace };
+        var run = Claimed(job, P);
+        At(P);
+        Put(job);
+        Take(new FireEvent.JobsListed());
+        Take(new FireEvent.StartedTooLate(run, "the holder was stalled"));
+        Acted();
+
+        var other = new RunSpec(P, RunSpec.Manual, P, Origin: "x", Worker: "w1");
+        Take(new FireEvent.RunRequested(run.Name, other, Revision: _revision + 1));
+        At(P.AddSeconds(0.3));
+
+        var ended = Assert.Single(Acted().OfType<FireAction.RecordNotStarted>());
+        Assert.Equal((run, RunStatus.Cancelled), (ended.Run, ended.Status));
+        Assert.StartsWith("killed before it started: ", ended.Why);
+    }
+
+    [Fact]
     public void A_run_waits_while_its_user_s_holder_is_silent_and_those_of_other_users_start()
     {
         var (silent, other) = (Claimed("silent", cronExpr: "@every 1h"), Claimed("other", cronExpr: "@every 1h"));
@@ -453,10 +473,13 @@ public sealed class FiresTests
         new() { Value = ByteString.CopyFromUtf8(JobJson.ToJson(Some.Job(fire.Name.Value))), ModRevision = 1 };
 
     /// <summary>A run that is claimed for a time and waits for it.</summary>
-    private Run Claimed(string name, DateTimeOffset? planTime = null, string cronExpr = "* * * * * *")
+    private Run Claimed(string name, DateTimeOffset? planTime = null, string cronExpr = "* * * * * *") =>
+        Claimed(Some.Job(name, cronExpr), planTime);
+
+    private Run Claimed(Job job, DateTimeOffset? planTime)
     {
         var before = Acted();
-        Take(new FireEvent.Due(new Fire(JobName.Parse(name), planTime ?? P, Some.Plan(Some.Job(name, cronExpr), 1), rank: 0)));
+        Take(new FireEvent.Due(new Fire(JobName.Parse(job.Name), planTime ?? P, Some.Plan(job, 1), rank: 0)));
         _moment = _moment with { Now = Max(_moment.Now, (planTime ?? P).AddSeconds(-1)) };
         Take(new FireEvent.Tick());
         Grant(_actions.OfType<FireAction.Ask>().Single());
