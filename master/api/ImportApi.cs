@@ -11,8 +11,6 @@ namespace Dts.Master.Api;
 /// <summary>Imports a crontab.</summary>
 internal sealed class ImportApi(JobSets sets, CronZone defaultZone, TimeProvider time)
 {
-    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
-
     public void Map(RouteGroupBuilder v1) => v1.MapPost("/import", async (
         HttpContext http,
         [Description("user or system (with a user in each line); without it the lines decide")] string? format,
@@ -32,7 +30,7 @@ internal sealed class ImportApi(JobSets sets, CronZone defaultZone, TimeProvider
             LabelsOf(label ?? []));
         var body = await RequestBody.ReadTypedAsync(http, ApplyApi.BytesMax, "text/plain");
         http.Features.Get<RequestDeadline>()?.Extend(ApplyApi.WritesWithin);
-        var content = CrontabReader.Read(TextOf(body), options, defaultZone, cancel);
+        var content = CrontabReader.Read(Encoding.UTF8.GetString(body.Span), options, defaultZone, cancel);
         var rules = new ApplyRules(
             defaultZone,
             time.GetUtcNow(),
@@ -94,17 +92,5 @@ internal sealed class ImportApi(JobSets sets, CronZone defaultZone, TimeProvider
         }
 
         return labels;
-    }
-
-    private static string TextOf(ReadOnlyMemory<byte> utf8)
-    {
-        try
-        {
-            return StrictUtf8.GetString(utf8.Span);
-        }
-        catch (DecoderFallbackException)
-        {
-            throw Refusal.Invalid("body has bytes that are not UTF-8; expected a crontab in UTF-8");
-        }
     }
 }

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text;
 using Dts.Common.Cron;
 using Dts.Common.Hosting;
@@ -137,7 +138,9 @@ internal sealed class OriginalApi(
             return null;
         }
 
-        http.Request.Body = await RequestBody.ReadAsync(http, BodyBytesMax, "a form");
+        var body = await RequestBody.ReadAsync(http, BodyBytesMax, "a form");
+        RequestBody.ThrowIfNotUtf8(type, WebUtility.UrlDecodeToBytes(body.GetBuffer(), 0, (int)body.Length));
+        http.Request.Body = body;
         try
         {
             return await http.Request.ReadFormAsync(Limits, http.RequestAborted);

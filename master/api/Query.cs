@@ -1,14 +1,22 @@
 using System.Globalization;
+using System.Net;
+using System.Text;
+using System.Text.RegularExpressions;
+using System.Text.Unicode;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Master.Jobs;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.Metadata;
+using Microsoft.AspNetCore.Routing.Patterns;
 
 namespace Dts.Master.Api;
 
 /// <summary>Reads parts of the query and the path. A part that cannot be read is refused with status 400.</summary>
-internal static class Query
+internal static partial class Query
 {
+    private const string Escaped = "text in UTF-8, percent-encoded";
+
     /// <summary>Refuses a parameter that the path does not have: a misspelt dryRun would perform the act itself.</summary>
     public static void ThrowIfUnknown(HttpContext http)
     {
@@ -41,6 +49,32 @@ internal static class Query
                     nearest ?? expected,
                     "unknown-parameter"));
             }
+        }
+    }
+
+    /// <summary>
+    /// Refuses a part of the path that the server could not decode: an escaped '/', a broken escape, or bytes that are not UTF-8. The
+    /// server leaves them as they are, so the part would name something else than the client means. In the query it replaces such bytes.
+    /// </summary>
+    public static void ThrowIfUndecoded(HttpContext http)
+    {
+        foreach (var pair in $"{http.Request.QueryString}".TrimStart('?').Split('&').Where(pair => !IsUtf8(pair)))
+        {
+            var key = pair.Split('=')[0];
+            throw Refusal.BadQuery(Display.Line(key), pair[key.Length..].TrimStart('='), Escaped);
+        }
+
+        if (http.GetEndpoint() is not RouteEndpoint { RoutePattern.PathSegments: var segments }
+            || !http.Request.RouteValues.Values.Any(value => value is string text && text.Contains('%')))
+        {
+            return;
+        }
+
+        var sent = $"{http.Features.Get<IHttpRequestFeature>()?.RawTarget}".Split('?')[0].TrimStart('/').Split('/');
+        foreach (var (wrong, i) in sent.Select((part, i) => (part, i)).Where(sent => Broken().IsMatch(sent.part) || !IsUtf8(sent.part)))
+        {
+            var field = i < segments.Count && segments[i].Parts is [RoutePatternParameterPart parameter] ? parameter.Name : "path";
+            throw Refusal.BadQuery(field, wrong, $"{Escaped}, without '/'");
         }
     }
 
@@ -111,4 +145,11 @@ internal static class Query
     /// <summary>A run id in the path, the query or a body.</summary>
     public static string RunId(string text) =>
         text.Length == 0 || text.Contains('/') || text.Contains('\0') ? throw Refusal.BadQuery("runId", text, "a run's id") : text;
+
+    private static bool IsUtf8(string escaped) => !escaped.Contains('%')
+        || Utf8.IsValid(WebUtility.UrlDecodeToBytes(Encoding.UTF8.GetBytes(escaped), 0, Encoding.UTF8.GetByteCount(escaped)));
+
+    // An escaped '/', or a '%' that begins no escape.
+    [GeneratedRegex("%2[Ff]|%(?![0-9A-Fa-f]{2})")]
+    private static partial Regex Broken();
 }

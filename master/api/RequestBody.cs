@@ -1,3 +1,6 @@
+using System.Text.Unicode;
+using Microsoft.Net.Http.Headers;
+
 namespace Dts.Master.Api;
 
 /// <summary>Reads a request's body into memory, up to a limit.</summary>
@@ -31,14 +34,37 @@ internal static class RequestBody
 
     /// <summary>The body of a request below /api/; empty = there is none.</summary>
     /// <param name="types">The media types that the path accepts, without parameters.</param>
-    /// <exception cref="Refusal">The body is larger, or of another type; one without a type is accepted.</exception>
+    /// <exception cref="Refusal">The body is larger, of another type (one without a type is accepted), or not in UTF-8.</exception>
     public static async Task<ReadOnlyMemory<byte>> ReadTypedAsync(HttpContext http, int bytesMax, params string[] types)
     {
         using var body = await ReadAsync(http, bytesMax, types.Contains("application/json") ? "JSON" : string.Join(" or ", types));
         var given = http.Request.ContentType ?? "";
-        return body.Length > 0 && given.Length > 0
-            && !types.Contains(given.Split(';')[0].Trim(), StringComparer.OrdinalIgnoreCase)
-                ? throw Refusal.WrongType(given, string.Join(" or ", types))
-                : body.GetBuffer().AsMemory(0, (int)body.Length);
+        if (body.Length > 0 && given.Length > 0 && !types.Contains(given.Split(';')[0].Trim(), StringComparer.OrdinalIgnoreCase))
+        {
+            throw Refusal.WrongType(given, string.Join(" or ", types));
+        }
+
+        var text = body.GetBuffer().AsMemory(0, (int)body.Length);
+        ThrowIfNotUtf8(given, text.Span);
+        return text;
+    }
+
+    /// <param name="type">The Content-Type; empty = none was sent.</param>
+    /// <exception cref="Refusal">The type names another charset, or the text is not UTF-8. A lenient decoder would change it.</exception>
+    public static void ThrowIfNotUtf8(string type, ReadOnlySpan<byte> text)
+    {
+        if (text.Length > 0
+            && MediaTypeHeaderValue.TryParse(type, out var read)
+            && HeaderUtilities.RemoveQuotes(read.Charset) is { Length: > 0 } charset
+            && !charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase)
+            && !charset.Equals("utf8", StringComparison.OrdinalIgnoreCase))
+        {
+            throw Refusal.WrongType(type, "charset utf-8, or none");
+        }
+
+        if (!Utf8.IsValid(text))
+        {
+            throw new Refusal(Problem.Of(400, "body has bytes that are not UTF-8; expected text in UTF-8"));
+        }
     }
 }

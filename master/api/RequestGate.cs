@@ -39,6 +39,7 @@ internal sealed class RequestGate(MasterSettings settings, ILogger log)
         return GzipBody.CompressAsync(http, Guard(async guarded =>
         {
             Query.ThrowIfUnknown(guarded);
+            Query.ThrowIfUndecoded(guarded);
             await next(guarded);
             var response = guarded.Response;
             var isEmpty = response is { HasStarted: false, ContentLength: null, ContentType: null };
