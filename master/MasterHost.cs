@@ -83,8 +83,8 @@ internal static class MasterHost
         new AuditApi(parts.Audit).Map(v1);
         new PeopleApi(parts.People, parts.Table, parts.Credentials).Map(v1);
         new JobListApi(view, parts.Board, time).Map(v1);
-        new BulkApi(view, jobs, time).Map(v1);
         var runs = new RunRequests(jobs, new RequestLease(etcd, time), store, time);
+        new BulkApi(view, jobs, runs, time).Map(v1);
         var saves = new JobSaves(jobs, parts.Workers, parts.History, parts.Zone, time);
         new JobResource(jobs, saves, runs).Map(v1);
         new LedgerApi(jobs, parts.Ledger, time).Map(v1);

@@ -24,10 +24,12 @@ internal static class ApiHeaders
 
     public static readonly ResponseHeader Created = new("Location", "The path of the new resource", 201);
 
+    public static readonly RequestHeader Once = new(
+        "Idempotency-Key", "A text of 1 to 200 characters; a repeated request with it does not run a job again", "deploy-4711");
+
     public static readonly object[] OfRuns =
     [
-        new RequestHeader(
-            "Idempotency-Key", "A text of 1 to 200 characters; a repeated request with it does not run the job again", "deploy-4711"),
+        Once,
         new ResponseHeader("Location", "The path of the run", 202),
         new ResponseHeader("Idempotency-Replayed", "With an Idempotency-Key: true if the request is a repetition", 200, 202),
     ];

@@ -8,7 +8,7 @@ using Dts.Master.Views;
 namespace Dts.Master.Api;
 
 /// <summary>One act on all jobs that match a filter.</summary>
-internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time)
+internal sealed class BulkApi(ClusterView view, JobStore jobs, RunRequests runs, TimeProvider time)
 {
     private const int JobsMax = 1000;
     private const int AtOnce = 8;
@@ -32,7 +32,8 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
             .RequireRole(Role.Operator).WithSummary("Resumes all jobs that match a filter");
         v1.MapPost("/jobs/run", ([Description(Which)] string? filter, string? dryRun, HttpContext http, CancellationToken cancel) =>
             ActAsync(http, filter, dryRun, "asked to run", ReadRunAsync(http), cancel))
-            .RequireRole(Role.Operator).WithSummary("Runs all jobs that match a filter now; the body is that of one job's run");
+            .RequireRole(Role.Operator).WithMetadata(ApiHeaders.Once)
+            .WithSummary("Runs all jobs that match a filter now; the body is that of one job's run");
         v1.MapPost("/jobs/kill", ([Description(Which)] string? filter, string? dryRun, HttpContext http, CancellationToken cancel) =>
             ActAsync(http, filter, dryRun, "asked to end", ReadKillAsync(http), cancel))
             .RequireRole(Role.Operator).WithSummary("Ends the runs of all jobs that match a filter; the body may give a reason");
@@ -62,8 +63,9 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, TimeProvider time
 
     private async Task<Act> ReadRunAsync(HttpContext http)
     {
-        var (run, _) = await RunBody.ReadAsync(http, time.GetUtcNow());
-        return async (name, _, stop) => await jobs.Runs.RunAsync(name, run, stop) ?? throw Gone(name);
+        var (run, body) = await RunBody.ReadAsync(http, time.GetUtcNow());
+        var key = RunRequests.KeyOf(http);
+        return async (name, _, stop) => (await runs.AskAsync(name, run, key, body, stop)).RunId;
     }
 
     private async Task<Act> ReadKillAsync(HttpContext http)

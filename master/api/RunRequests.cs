@@ -15,6 +15,7 @@ internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader 
 {
     public const int WaitSecondsMax = 600;
 
+    private const string KeyHeader = "Idempotency-Key";
     private const int KeyMax = 200;
     private const int WaitersMax = 50; // Each reads the log store at least every two seconds.
     private const double Slowing = 1.25;
@@ -30,7 +31,7 @@ internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader 
         var (request, body) = await RunBody.ReadAsync(http, time.GetUtcNow());
         if (waitSeconds == 0)
         {
-            return Accepted(job, await AskAsync(http, job, request, body));
+            return Accepted(job, await AskNotedAsync(http, job, request, body));
         }
 
         if ((await jobs.FindAsync(job, http.RequestAborted))?.Mode == JobMode.All)
@@ -39,7 +40,7 @@ internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader 
         }
 
         using var taken = _quota.Take(Caller.Of(http));
-        var runId = await AskAsync(http, job, request, body);
+        var runId = await AskNotedAsync(http, job, request, body);
         var wait = TimeSpan.FromSeconds(waitSeconds);
         http.Features.Get<RequestDeadline>()?.Extend(wait);
         return await WaitAsync($"{job}/{runId}", wait, http.RequestAborted) is { } record
@@ -50,32 +51,55 @@ internal sealed class RunRequests(JobStore jobs, RequestLease lease, ILogReader 
     private static Accepted<RunAsked> Accepted(JobName job, string runId) => TypedResults.Accepted(
         $"/api/v1/runs/{Uri.EscapeDataString(job)}/{Uri.EscapeDataString(runId)}", new RunAsked(job, runId));
 
-    private async Task<string> AskAsync(HttpContext http, JobName job, RunRequest request, ReadOnlyMemory<byte> body)
+    /// <summary>The request's Idempotency-Key; null = it has none.</summary>
+    /// <exception cref="Refusal">It is not a key.</exception>
+    public static string? KeyOf(HttpContext http)
     {
-        var cancel = http.RequestAborted;
-        if (http.Request.Headers["Idempotency-Key"] is not { Count: > 0 } given)
+        if (http.Request.Headers[KeyHeader] is not { Count: > 0 } given)
         {
-            return await jobs.Runs.RunAsync(job, request, cancel) ?? throw JobSaves.NoSuchJob(job);
+            return null;
         }
 
         var key = $"{given}";
-        if (key.Length is 0 or > KeyMax || key.EnumerateRunes().Any(Display.IsHidden))
+        return key.Length is 0 or > KeyMax || key.EnumerateRunes().Any(Display.IsHidden)
+            ? throw Refusal.BadQuery(KeyHeader, key, $"1 to {KeyMax} printable characters")
+            : key;
+    }
+
+    /// <summary>Puts a run into the queue. With a key, a repeated request gets the run of the first.</summary>
+    /// <param name="body">What the key stands for.</param>
+    public async Task<RunOnce.Accepted> AskAsync(
+        JobName job, RunRequest request, string? key, ReadOnlyMemory<byte> body, CancellationToken cancel)
+    {
+        if (key is null)
         {
-            throw Refusal.BadQuery("Idempotency-Key", key, $"1 to {KeyMax} printable characters");
+            var put = await jobs.Runs.RunAsync(job, request, cancel) ?? throw JobSaves.NoSuchJob(job);
+            return new RunOnce.Accepted(put, IsRepeated: false);
         }
 
         var (id, digest) = (Digest(Encoding.UTF8.GetBytes(key)), Digest(body.Span));
         switch (await lease.UseAsync(its => jobs.Runs.RunOnceAsync(job, request, id, digest, its, cancel), cancel))
         {
-            case RunOnce.Accepted(var runId, var isRepeated):
-                http.Response.Headers["Idempotency-Replayed"] = isRepeated ? "true" : "false";
-                return runId;
+            case RunOnce.Accepted accepted:
+                return accepted;
             case RunOnce.OtherRequest:
                 throw Refusal.Invalid(
-                    "Idempotency-Key", key, "a new key: a request with this one and another body was made for this job within a day");
+                    KeyHeader, key, "a new key: a request with this one and another body was made for this job within a day");
             default:
                 throw JobSaves.NoSuchJob(job);
         }
+    }
+
+    private async Task<string> AskNotedAsync(HttpContext http, JobName job, RunRequest request, ReadOnlyMemory<byte> body)
+    {
+        var key = KeyOf(http);
+        var (runId, isRepeated) = await AskAsync(job, request, key, body, http.RequestAborted);
+        if (key is not null)
+        {
+            http.Response.Headers["Idempotency-Replayed"] = isRepeated ? "true" : "false";
+        }
+
+        return runId;
     }
 
     private static string Digest(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes))[..32];

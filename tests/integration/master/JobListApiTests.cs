@@ -151,6 +151,29 @@ public sealed class JobListApiTests(MasterProcess master) : IClassFixture<Master
     }
 
     [Fact]
+    public async Task A_run_of_many_jobs_that_is_repeated_with_its_key_runs_each_job_once()
+    {
+        await SaveAsync("once-a", "0 3 * * *");
+        await SaveAsync("once-b", "0 3 * * *");
+        await TotalSoonAsync("once-", 2);
+
+        var first = await ActAsync("run?filter=once-", """{"env":{"A":"1"}}""", key: "release 42");
+        var again = await ActAsync("run?filter=once-", """{"env":{"A":"1"}}""", key: "release 42");
+        var other = await ActAsync("run?filter=once-", """{"env":{"A":"2"}}""", key: "release 42");
+
+        Assert.Equal(["once-a asked to run", "once-b asked to run"], OutcomesOf(again));
+        Assert.Equal(RunsOf(first), RunsOf(again));
+        Assert.Equal(["once-a not asked to run", "once-b not asked to run"], OutcomesOf(other));
+        Assert.Contains(
+            "Idempotency-Key is \"release 42\"; expected a new key", other.GetProperty("jobs")[0].GetProperty("error").GetString());
+        Assert.Single(await master.Etcd.ListAsync(master.Keys.QueueOf(JobName.Parse("once-b"))));
+        await ActAsync("delete?filter=once-");
+
+        static IEnumerable<string?> RunsOf(JsonElement answer) =>
+            answer.GetProperty("jobs").EnumerateArray().Select(row => row.GetProperty("runId").GetString());
+    }
+
+    [Fact]
     public async Task A_job_that_cannot_be_changed_is_named_with_the_reason()
     {
         await SaveAsync("damage-a", "0 3 * * *");
@@ -209,7 +232,7 @@ public sealed class JobListApiTests(MasterProcess master) : IClassFixture<Master
         }
 
         Enumerable.Range(0, ClusterView.Tables).ToList().ForEach(_ => view.NoteListed());
-        var bulk = new BulkApi(view, jobs, TimeProvider.System);
+        var bulk = new BulkApi(view, jobs, null!, TimeProvider.System);
         var answer = await bulk.PerformAsync(
             Scope.Everything, "label:team=pay", isDryRun: false, "deleted", bulk.DeleteAsync, CancellationToken.None);
 
@@ -288,10 +311,16 @@ public sealed class JobListApiTests(MasterProcess master) : IClassFixture<Master
         return JsonSerializer.Deserialize<JsonElement>(text);
     }
 
-    private async Task<JsonElement> ActAsync(string path, string? body = null)
+    private async Task<JsonElement> ActAsync(string path, string? body = null, string? key = null)
     {
-        using var content = body is null ? null : new StringContent(body, Encoding.UTF8, "application/json");
-        using var answer = await master.Http.PostAsync($"/api/v1/jobs/{path}", content);
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"/api/v1/jobs/{path}");
+        request.Content = body is null ? null : new StringContent(body, Encoding.UTF8, "application/json");
+        if (key is not null)
+        {
+            request.Headers.Add("Idempotency-Key", key);
+        }
+
+        using var answer = await master.Http.SendAsync(request);
         var text = await answer.Content.ReadAsStringAsync();
         Assert.True(answer.StatusCode == HttpStatusCode.OK, $"{answer.StatusCode} {text}");
         return JsonSerializer.Deserialize<JsonElement>(text);

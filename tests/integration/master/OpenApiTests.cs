@@ -78,6 +78,7 @@ public sealed class OpenApiTests(MasterProcess master) : IClassFixture<MasterPro
     [InlineData("DELETE /jobs/{name}",          "If-Match, If-None-Match", "200 ", "412 ")]
     [InlineData("POST /jobs/{name}/pause",      "If-Match, If-None-Match", "200 ETag", "412 ")]
     [InlineData("POST /jobs/{name}/run",        "Idempotency-Key", "202 Location, Idempotency-Replayed")]
+    [InlineData("POST /jobs/run",               "Idempotency-Key", "200 ")]
     [InlineData("GET /runs/{job}/{runId}/output", "Last-Event-ID", "200 DTS-Output-Bytes, DTS-Output-Cut")]
     [InlineData("POST /jobs/{name}/versions/{revision}/restore", "If-Match, If-None-Match", "200 ETag", "412 ")]
     [InlineData("GET /schedule/preview",        "", "422 ")]
