@@ -19,6 +19,8 @@ internal abstract record JobCondition
 
     public static JobCondition Of(IHeaderDictionary headers) => (headers.IfMatch, headers.IfNoneMatch) switch
     {
+        ({ Count: > 0 }, { Count: > 0 } none) =>
+            throw Refusal.BadQuery("If-None-Match", $"{none}", "none beside If-Match, which needs a job that exists"),
         ({ Count: > 0 } match, _) => $"{match}".Trim() == "*" ? new Exists() : new HasRevision(Read("If-Match", match)),
         (_, { Count: > 0 } none) => $"{none}".Trim() == "*"
             ? new IsMissing()

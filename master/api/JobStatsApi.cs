@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using Dts.Common.Jobs;
 using Dts.Master.Access;
 using Dts.Master.Jobs;
 using Dts.Master.Logs;
@@ -18,6 +19,13 @@ internal sealed class JobStatsApi(JobStore jobs, ILogReader store, TimeProvider 
     {
         var back = Query.Number("days", days, DaysByDefault, 1, DaysMax);
         var from = DateOnly.FromDateTime(time.GetUtcNow().UtcDateTime).AddDays(1 - back);
-        return await JobStats.ReadAsync(store, await jobs.ResolveAsync(Query.Name(name), cancel), from, cancel);
+        var job = await jobs.ResolveAsync(Query.Name(name), cancel);
+        var stats = await JobStats.ReadAsync(store, job, from, cancel);
+        return stats.ByDay.Count > 0 || await IsKnownAsync(job, cancel) ? stats : throw JobSaves.NoSuchJob(job);
     }).RequireRole(Role.Viewer).WithSummary("Statistics of a job's runs: endings, durations, lags, memory, day by day");
+
+    /// <summary>A deleted job is known while the log has a record of it.</summary>
+    private async Task<bool> IsKnownAsync(JobName job, CancellationToken cancel) =>
+        (await jobs.FindStoredAsync(job, cancel)).Exists
+        || (await store.SearchAsync(new LogQuery(Job: job.Value, Limit: 1), cancel)).Records.Count > 0;
 }

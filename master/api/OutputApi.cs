@@ -49,11 +49,12 @@ internal sealed class OutputApi(JobStore jobs, ILogReader store, EtcdClient etcd
     {
         var name = await jobs.ResolveAsync(Query.Name(job), http.RequestAborted);
         var offset = ReadOffset(http.Request.Headers["Last-Event-ID"].FirstOrDefault() ?? from);
+        var isFollowed = Query.Flag("follow", follow);
 
         var (id, runKey) = ($"{name}/{runId}", keys.Run(name, runId));
         try
         {
-            await (follow == "true"
+            await (isFollowed
                 ? FollowAsync(http, id, offset, runKey)
                 : SendAsync(http, new OutputReader(store, id, offset), runKey));
         }

@@ -21,11 +21,13 @@ public sealed class ProblemTests(MasterProcess master) : IClassFixture<MasterPro
     [InlineData("POST",   "/api/v1/jobs/delete?filter=job:x&dryRun=", 400, "dryRun is \"\"; expected true or false", "dryRun")]
     [InlineData("DELETE", "/api/v1/alerts/mutes/nope", 404, "there is no mute \"nope\"",                           null)]
     [InlineData("POST",   "/api/v1/jobs/x/kill?runId=a/b", 400, "runId is \"a/b\"; expected a run's id",              "runId")]
+    [InlineData("GET",    "/api/v1/runs/x/y/output?follow=1",  400, "follow is \"1\"; expected true or false", "follow")]
     [InlineData("GET",    "/api/v1/runs/x/y/output?offset=-1", 400, "offset is not a whole number of bytes; expected 0 or more", "offset")]
     // what is not there
     [InlineData("GET",    "/api/v1/nothing",           404, "path /api/v1/nothing is not known; "
         + "expected one that /api/v1/openapi.json lists", null)]
     [InlineData("GET",    "/api/",                     404, "path /api/ is not known; expected one that /api/v1/openapi.json lists", null)]
+    [InlineData("GET",    "/api/v1/jobs/x/stats",      404, "name \"x\" is not a job; expected a saved one", "name")]
     [InlineData("DELETE", "/api/v1/jobs/x",            404, "name \"x\" is not a job; expected a saved one", "name")]
     [InlineData("POST",   "/api/v1/jobs/x/run",        404, "name \"x\" is not a job; expected a saved one", "name")]
     [InlineData("POST",   "/api/v1/jobs/x/pause",      404, "name \"x\" is not a job; expected a saved one", "name")]

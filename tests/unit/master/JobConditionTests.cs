@@ -29,6 +29,8 @@ public sealed class JobConditionTests
     [Theory]
     [InlineData("abc", null,     "If-Match is \"abc\"; expected the ETag of a job, such as \"12\", or *")]
     [InlineData(null,  "\"12\"", "If-None-Match is \"\"12\"\"; expected * (the job must not exist yet)")]
+    [InlineData("*",   "*",      "If-None-Match is \"*\"; expected none beside If-Match, which needs a job that exists")]
+    [InlineData("1",   "*",      "If-None-Match is \"*\"; expected none beside If-Match, which needs a job that exists")]
     public void A_header_that_is_no_condition_is_refused(string? match, string? noneMatch, string message)
     {
         var headers = new HeaderDictionary { ["If-Match"] = match, ["If-None-Match"] = noneMatch };
