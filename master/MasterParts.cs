@@ -74,7 +74,10 @@ internal sealed class MasterParts : IDisposable
 
     public HttpContextAccessor Requests { get; } = new();
 
-    public JobStore Jobs => field ??= new JobStore(Etcd, Keys, Zone, Time, Foreign, RightsOfRequest);
+    public JobStore Jobs => field ??= new JobStore(Etcd, Keys, Zone, Time, Foreign, RightsOfRequest)
+    {
+        ExpectedChannel = name => Channels.FindExpected(name),
+    };
 
     public WorkerList Workers => field ??= new WorkerList(Etcd, Keys);
 

@@ -26,6 +26,11 @@ internal sealed class Channels(string path, ILogger log)
         }
     }
 
+    /// <summary>What was expected instead of a channel's name; null = the file has the channel.</summary>
+    public string? FindExpected(string name) => All is var all && all.ContainsKey(name) ? null
+        : all.Count == 0 ? "a channel of the file alertChannels, which has none"
+        : $"one of {string.Join(", ", all.Keys.Order(StringComparer.Ordinal))}";
+
     private void Read()
     {
         try

@@ -23,6 +23,9 @@ internal sealed record StoredJobs(IReadOnlyDictionary<string, (Job? Job, long Re
 
     /// <summary>Free names that the caller may not take, because they belonged to jobs that the caller may not see.</summary>
     public IReadOnlySet<string> Foreign { get; init; } = new HashSet<string>();
+
+    /// <inheritdoc cref="JobStore.ExpectedChannel"/>
+    public Func<string, string?> ExpectedChannel { get; init; } = _ => null;
 }
 
 /// <summary>A job that prevents the set from being applied.</summary>
@@ -70,7 +73,7 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
             {
                 faults.Add(new ApplyFault(place, delta.After!.Name, no) { IsForbidden = true });
             }
-            else if (!stored.Kept.Contains(delta.Name) && FindFault(delta, rules) is { } wrong)
+            else if (!stored.Kept.Contains(delta.Name) && FindFault(delta, stored, rules) is { } wrong)
             {
                 faults.Add(new ApplyFault(place, delta.After!.Name, wrong));
             }
@@ -144,7 +147,7 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
     public static string StoredName(string name, StoredJobs stored) =>
         JobName.TryParse(name, out _, out _) && !stored.Jobs.ContainsKey(name) ? Nfc.Of(name) : name;
 
-    private static string? FindFault(JobDelta delta, ApplyRules rules)
+    private static string? FindFault(JobDelta delta, StoredJobs stored, ApplyRules rules)
     {
         var job = delta.After ?? throw new UnreachableException();
         if (delta.Unknown.Count > 0 && !rules.IsLenient)
@@ -165,7 +168,8 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
         }
 
         return SaveRules.FindFault(job, rules.DefaultZone)
-            ?? SaveRules.FindOver(delta.Before, job, rules.DefaultZone, rules.Now);
+            ?? SaveRules.FindOver(delta.Before, job, rules.DefaultZone, rules.Now)
+            ?? SaveRules.FindUnknownChannel(delta.Before, job, stored.ExpectedChannel);
     }
 
     /// <summary>The jobs of the set whose dependents would lead back to them after the apply.</summary>

@@ -69,7 +69,7 @@ internal sealed class JobSets(JobStore jobs, EtcdClient etcd, Keys keys)
             found.Where(pair => Keys.TryParseName(pair.Key.ToStringUtf8(), keys.Jobs, out _))
                 .ToDictionary(pair => pair.Key.ToStringUtf8()[keys.Jobs.Length..], pair => (jobs.Parse(pair), pair.ModRevision)),
             revision);
-        return stored with { Foreign = await ListForeignAsync(stored, wanted, cancel) };
+        return stored with { Foreign = await ListForeignAsync(stored, wanted, cancel), ExpectedChannel = jobs.ExpectedChannel };
     }
 
     /// <summary>The free names among those wanted that the caller may not take.</summary>

@@ -23,6 +23,9 @@ internal sealed class JobStore(
     /// <summary>Requests to run jobs, and to end their runs.</summary>
     public JobRuns Runs { get; } = new(etcd, keys, time, foreign);
 
+    /// <summary>Returns what was expected instead of an alert's channel; null = the channel is known.</summary>
+    public Func<string, string?> ExpectedChannel { get; init; } = _ => null;
+
     public JobRights Rights => rights?.Invoke() ?? JobRights.Everything(Author.Unknown);
 
     /// <summary>All jobs that can be read, in the order of their names' bytes.</summary>
@@ -79,17 +82,21 @@ internal sealed class JobStore(
     }
 
     /// <summary>Saves the job that a function makes of the former one (null = there is none), and returns the former job.</summary>
-    /// <exception cref="FormatException">The schedule is new and has no plan time left, or the dependents lead back to the job.</exception>
+    /// <exception cref="FormatException">
+    /// The schedule is new and has no plan time left, the alert's channel is new and unknown, or the dependents lead back to the job.
+    /// </exception>
     public async Task<Job?> SaveAsync(JobName name, Func<Job?, Job> change, CancellationToken cancel) =>
-        (await ChangeAsync(name, former => CheckSchedule(former, change(former)), cancel, checksDependents: true))?.Former;
+        (await ChangeAsync(name, former => Check(former, change(former)), cancel, checksDependents: true))?.Former;
 
     /// <summary>Replaces the job that etcd had at a revision; null = etcd has another one by now.</summary>
     /// <param name="revision">0 = there was none.</param>
     /// <param name="next">Null = the job is deleted.</param>
     /// <param name="isTrial">Everything is checked, and nothing is changed.</param>
-    /// <exception cref="FormatException">The schedule is new and has no plan time left, or the dependents lead back to the job.</exception>
+    /// <exception cref="FormatException">
+    /// The schedule is new and has no plan time left, the alert's channel is new and unknown, or the dependents lead back to the job.
+    /// </exception>
     public Task<JobChange?> ReplaceAsync(JobName name, long revision, Job? next, bool isTrial, CancellationToken cancel) => ChangeAsync(
-        name, former => next is null ? null : CheckSchedule(former, next), cancel, checksDependents: true, revision, isTrial);
+        name, former => next is null ? null : Check(former, next), cancel, checksDependents: true, revision, isTrial);
 
     /// <summary>
     /// Pauses or resumes a job. Null = there is no such job, it cannot be read (it stays as it is), or it no longer has the revision asked
@@ -186,8 +193,11 @@ internal sealed class JobStore(
         }
     }
 
-    private Job CheckSchedule(Job? former, Job next) =>
-        SaveRules.FindOver(former, next, defaultZone, time.GetUtcNow()) is { } over ? throw new FormatException(over) : next;
+    private Job Check(Job? former, Job next) =>
+        (SaveRules.FindOver(former, next, defaultZone, time.GetUtcNow())
+            ?? SaveRules.FindUnknownChannel(former, next, ExpectedChannel)) is { } fault
+            ? throw new FormatException(fault)
+            : next;
 }
 
 /// <summary>A job as etcd has it.</summary>

@@ -37,6 +37,13 @@ internal static class SaveRules
         : schedule.Next(now) is not null ? null
         : $"cronExpr \"{Display.Line(job.CronExpr)}\" never fires from now on; expected an expression that does";
 
+    /// <summary>Explains why a new channel of the job's alert is refused: no master has it. Null = it is known, or not new.</summary>
+    /// <param name="expected">Returns what was expected instead of a channel; null = the channel is known.</param>
+    public static string? FindUnknownChannel(Job? former, Job job, Func<string, string?> expected) =>
+        job.Alert is { Channel: var channel } && channel != former?.Alert?.Channel && expected(channel) is { } known
+            ? $"alert.channel is \"{Display.Line(channel)}\"; expected {known}"
+            : null;
+
     /// <summary>
     /// True for equal times, zone and mode. In mode all the target must be equal, too: each worker has its own account of plan times.
     /// </summary>
