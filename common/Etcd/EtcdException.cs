@@ -47,10 +47,26 @@ public sealed class EtcdException(EtcdError error, string message, Exception? ca
         OperationCanceledException =>
             new EtcdException(EtcdError.Unavailable, $"no answer from {endpoint} in {within.TotalSeconds:0.#} s", failure),
         RpcException { Status.DebugException: { } cause } =>
-            new EtcdException(EtcdError.Unavailable, (cause.InnerException ?? cause).Message, failure),
+            new EtcdException(EtcdError.Unavailable, Explain(cause, endpoint), failure),
         RpcException { Status: var status } => From((int)status.StatusCode, status.Detail),
         _ => null,
     };
+
+    /// <summary>Says what happened to the connection. .NET's own words for it are about its HTTP/2 client.</summary>
+    private static string Explain(Exception cause, Uri endpoint)
+    {
+        for (var inner = cause; inner is not null; inner = inner.InnerException)
+        {
+            if (inner is HttpIOException)
+            {
+                return inner.Message.Contains("ping", StringComparison.Ordinal)
+                    ? $"no answer from {endpoint} in {(EtcdOptions.PingAfter + EtcdOptions.PingWithin).TotalSeconds:0.#} s"
+                    : $"{endpoint} closed the connection";
+            }
+        }
+
+        return (cause.InnerException ?? cause).Message;
+    }
 
     /// <summary>Reads a gRPC status (https://grpc.io/docs/guides/status-codes) with etcd's own texts (rpctypes/error.go).</summary>
     internal static EtcdException From(int grpcStatus, string message)

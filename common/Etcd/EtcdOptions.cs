@@ -16,6 +16,9 @@ public sealed record EtcdOptions(
     string? CertificateFile = null,
     string? KeyFile = null)
 {
+    internal static readonly TimeSpan PingAfter = TimeSpan.FromSeconds(6);
+    internal static readonly TimeSpan PingWithin = TimeSpan.FromSeconds(4);
+
     internal SocketsHttpHandler CreateHandler()
     {
         var handler = new SocketsHttpHandler
@@ -28,8 +31,8 @@ public sealed record EtcdOptions(
             UseCookies = false,
 
             // They find a peer that vanished silently; etcd refuses pings more often than every 5 s.
-            KeepAlivePingDelay = TimeSpan.FromSeconds(6),
-            KeepAlivePingTimeout = TimeSpan.FromSeconds(4),
+            KeepAlivePingDelay = PingAfter,
+            KeepAlivePingTimeout = PingWithin,
             KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
         };
 

@@ -1,4 +1,5 @@
 using Dts.Common.Etcd;
+using Grpc.Core;
 using Xunit;
 
 namespace Dts.Tests.Unit.Etcd;
@@ -34,6 +35,23 @@ public sealed class EtcdExceptionTests
         var failure = EtcdException.From(status, message);
 
         Assert.Equal((error, message), (failure.Error, failure.Message));
+    }
+
+    [Theory]
+    [InlineData(
+        "The HTTP/2 server didn't respond to a ping request within the configured KeepAlivePingDelay. HTTP/2 error code 'X' (0x1).",
+        "no answer from http://10.0.0.1:2379/ in 10 s")]
+    [InlineData(
+        "The HTTP/2 server closed the connection. HTTP/2 error code 'NO_ERROR' (0x0).",
+        "http://10.0.0.1:2379/ closed the connection")]
+    public void A_broken_connection_is_told_in_words_of_DTS(string dotNet, string message)
+    {
+        var cause = new HttpRequestException("An error occurred.", new IOException("Aborted.", new HttpProtocolException(1, dotNet, null)));
+        var failure = new RpcException(new Status(StatusCode.Unavailable, "Error starting gRPC call.", cause));
+
+        var told = EtcdException.TryTranslate(failure, new Uri("http://10.0.0.1:2379"), TimeSpan.FromSeconds(2), CancellationToken.None)!;
+
+        Assert.Equal((EtcdError.Unavailable, message), (told.Error, told.Message));
     }
 
     [Fact]
