@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Dts.Common.Jobs;
 using Dts.Master.Alerts;
 
@@ -100,4 +101,5 @@ internal sealed record AlertRuleView(
 }
 
 /// <param name="Until">Null = until the present faults have ended.</param>
-internal sealed record MuteRequest(string Filter, DateTimeOffset? Until = null, string Reason = "");
+internal sealed record MuteRequest(
+    string Filter, [property: JsonConverter(typeof(UtcTime))] DateTimeOffset? Until = null, string Reason = "");

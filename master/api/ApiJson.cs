@@ -73,7 +73,9 @@ internal sealed partial class ApiJson : JsonSerializerContext
 internal sealed class UtcTime : JsonConverter<DateTimeOffset>
 {
     public override DateTimeOffset Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-        reader.GetDateTimeOffset();
+        reader.TokenType == JsonTokenType.String && QueryTime.Parse(reader.GetString()!) is { } moment
+            ? moment
+            : throw new JsonException();
 
     public override void Write(Utf8JsonWriter writer, DateTimeOffset value, JsonSerializerOptions options) =>
         writer.WriteStringValue(value.UtcDateTime);

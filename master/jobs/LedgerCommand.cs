@@ -79,12 +79,22 @@ internal static class QueryTime
 {
     public const string Expected = "a time such as 2026-11-22T10:00:00Z, or a date such as 2026-11-22";
 
+    private const int TickDigits = 7;
+
     private static readonly string[] Forms =
         ["yyyy-MM-dd'T'HH:mm:ssK", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK", "yyyy-MM-dd'T'HH:mmK", "yyyy-MM-dd"];
 
-    /// <summary>Null = the text is not a time.</summary>
+    /// <summary>Null = the text is not a time. A fraction may have any number of digits; those beyond a tick are dropped.</summary>
     public static DateTimeOffset? Parse(string text) =>
-        DateTimeOffset.TryParseExact(text, Forms, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var moment)
+        DateTimeOffset.TryParseExact(
+            ToTicks(text.ToUpperInvariant()), Forms, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var moment)
             ? moment.ToUniversalTime()
             : null;
+
+    private static string ToTicks(string text)
+    {
+        var begin = text.IndexOf('.', StringComparison.Ordinal) + 1;
+        var digits = begin == 0 ? 0 : text.Skip(begin).TakeWhile(char.IsAsciiDigit).Count();
+        return digits > TickDigits ? text.Remove(begin + TickDigits, digits - TickDigits) : text;
+    }
 }

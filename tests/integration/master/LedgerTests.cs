@@ -96,6 +96,9 @@ public sealed class LedgerTests(MasterProcess master) : IClassFixture<MasterProc
     [InlineData("2026-11-22T01:00:00%2B01:00")]
     [InlineData("2026-11-22T00:00:00.0000000%2B00:00")]
     [InlineData("2026-11-21T19:00:00.000-05:00")]
+    [InlineData("2026-11-22t00:00:00z")]
+    [InlineData("2026-11-22T00:00:00.000000099Z")]
+    [InlineData("2026-11-22t01:00:00.000000012345%2B01:00")]
     public async Task A_time_has_a_form_of_RFC_3339_and_is_UTC_without_a_zone(string from)
     {
         await master.Etcd.PutAsync(master.Keys.Job(JobName.Parse(_name)), JobJson.ToJson(Some.Job(_name, "0 0 * * *")));
