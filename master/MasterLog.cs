@@ -11,7 +11,7 @@ internal static partial class MasterLog
     public static partial void RequestFailed(this ILogger log, string path, Exception bug);
 
     [LoggerMessage(603, LogLevel.Warning,
-        "refused {Count} requests with a wrong apiToken, the latest from {Address}; their answers are delayed")]
+        "refused {Count} requests with a wrong token, the latest from {Address}; their answers are delayed")]
     public static partial void TokenRefused(this ILogger log, System.Net.IPAddress address, int count);
 
     [LoggerMessage(604, LogLevel.Warning, "{Row} is left out of the answer to {Path}: {Why}")]

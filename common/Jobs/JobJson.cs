@@ -38,8 +38,10 @@ public static class JobJson
         }
         catch (JsonException wrong)
         {
-            error = $"job is not JSON (line {wrong.LineNumber + 1}, byte {wrong.BytePositionInLine + 1}); "
-                + $"expected {{\"name\":…,\"command\":…,\"cronExpr\":…}}";
+            error = wrong.Message.Contains("configured depth", StringComparison.Ordinal)
+                ? "job has values within values more than 64 levels deep; expected at most 64"
+                : $"job is not JSON (line {wrong.LineNumber + 1}, byte {wrong.BytePositionInLine + 1}); "
+                    + $"expected {{\"name\":…,\"command\":…,\"cronExpr\":…}}";
         }
 
         return job is not null;

@@ -65,7 +65,8 @@ internal sealed record JobMember(string Name, string Expected, Func<Job, string,
         new("then", Jobs, (job, name) => JobRules.FindBadNames(name, job.Then) ?? JobRules.FindTooManyDependents(job)),
         new("onFailure", Jobs, (job, name) => JobRules.FindBadNames(name, job.OnFailure)),
         new("always", Jobs, (job, name) => JobRules.FindBadNames(name, job.Always)),
-        new("alert", "an object {channel, on, after, slowFactor, noSuccessSeconds, quietSeconds}"),
+        new("alert", "an object {channel, on: [failing, recovered, missed, lost, slow, noSuccess], "
+            + "after, slowFactor, noSuccessSeconds, quietSeconds}"),
     ];
 
     public static IReadOnlyList<JobMember> NameAndCommand { get; } = [.. All.Take(2)];

@@ -96,7 +96,7 @@ internal static class AlertText
         : message.RunId.Length == 0 ? $"{publicUrl}/jobs/{Uri.EscapeDataString(message.JobName)}"
         : $"{publicUrl}/runs/{Uri.EscapeDataString(message.JobName)}/{Uri.EscapeDataString(message.RunId)}";
 
-    private static string WordOf(AlertEvent what) => System.Text.Json.JsonNamingPolicy.CamelCase.ConvertName(what.ToString());
+    public static string WordOf(AlertEvent what) => System.Text.Json.JsonNamingPolicy.CamelCase.ConvertName(what.ToString());
 
     private static string? NullIfEmpty(string text) => text.Length > 0 ? text : null;
 }

@@ -1,7 +1,6 @@
 using System.ComponentModel;
 using System.Security.Cryptography;
 using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
 using Dts.Common.Etcd;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
@@ -27,9 +26,28 @@ internal sealed class AlertsApi(
     private const int BodyBytesMax = 64 << 10;
     private const int RecentMax = 200;
     private const int ReasonMax = 1000;
-    private const string Json = "application/json";
+    private const string Which = "words that name jobs or workers, such as job:backup or label:team=pay";
+    private const string Seconds = "a whole number of seconds";
 
     private static readonly TimeSpan MuteMax = TimeSpan.FromDays(365);
+
+    private static readonly Dictionary<string, string> RuleMembers = new()
+    {
+        ["channel"] = "a channel of the file alertChannels",
+        ["filter"] = Which,
+        ["on"] = $"a list of {string.Join(", ", Enum.GetValues<AlertEvent>().Select(AlertText.WordOf))}",
+        ["after"] = "a whole number",
+        ["slowFactor"] = "a number",
+        ["noSuccessSeconds"] = Seconds,
+        ["quietSeconds"] = Seconds,
+        ["text"] = "a text",
+        ["enabled"] = "true or false",
+    };
+
+    private static readonly Dictionary<string, string> MuteMembers = new()
+    {
+        ["filter"] = Which, ["until"] = QueryTime.Expected, ["reason"] = "a text",
+    };
 
     public void Map(RouteGroupBuilder v1)
     {
@@ -56,7 +74,7 @@ internal sealed class AlertsApi(
             [Description("The channel's name")] string name, HttpContext http, CancellationToken cancel) =>
             await sender.TestAsync(name, Caller.Of(http).Name, cancel) is { } answer
                 ? new ChannelTest(answer.IsTaken, answer.Said)
-                : throw Refusal.NotFound($"this master has no channel \"{Display.Line(name)}\"; expected {ExpectedChannel()}"))
+                : throw Refusal.NotFound($"this master has no channel \"{Display.Line(name)}\"; expected {channels.FindExpected(name)}"))
             .RequireRole(Role.Admin).WithMetadata(new OwnDeadline()).WithSummary("Sends one message by a channel, and shows the answer");
 
         v1.MapPost("/alerts/mutes", MuteAsync).RequireRole(Role.Operator)
@@ -78,7 +96,7 @@ internal sealed class AlertsApi(
     private async Task<AlertRuleView> SaveRuleAsync(
         [Description("The rule's name")] string name, HttpContext http, CancellationToken cancel)
     {
-        var rule = await ReadAsync(http, AlertJson.Readable.AlertRule, "{channel, filter, on, after, quietSeconds, …}");
+        var rule = await JsonBody.ReadAsync(http, BodyBytesMax, AlertJson.Readable.AlertRule, "channel", RuleMembers);
         var isNew = (await etcd.FindAsync(keys.Rules + NameOf(name), cancel: cancel)) is null;
         ThrowIfWrong(rule);
         await etcd.PutAsync(keys.Rules + name, JsonSerializer.Serialize(rule, AlertJson.Readable.AlertRule), cancel: cancel);
@@ -88,7 +106,7 @@ internal sealed class AlertsApi(
 
     private async Task<Created<AlertMuteView>> MuteAsync(HttpContext http, CancellationToken cancel)
     {
-        var asked = await ReadAsync(http, ApiJson.Readable.MuteRequest, "{filter, until, reason}");
+        var asked = await JsonBody.ReadAsync(http, BodyBytesMax, ApiJson.Readable.MuteRequest, "filter", MuteMembers);
         var mute = MuteOf(asked, Caller.Of(http));
         var id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6));
         await etcd.PutAsync(keys.Mutes + id, JsonSerializer.Serialize(mute, AlertJson.Readable.AlertMute), cancel: cancel);
@@ -97,25 +115,6 @@ internal sealed class AlertsApi(
 
     private static string NameOf(string name) =>
         AlertRule.IsName(name) ? name : throw Refusal.BadQuery("name", name, AlertRule.ExpectedName);
-
-    private static async Task<T> ReadAsync<T>(HttpContext http, JsonTypeInfo<T> type, string expected)
-        where T : class
-    {
-        var body = await RequestBody.ReadTypedAsync(http, BodyBytesMax, Json);
-        try
-        {
-            return JsonSerializer.Deserialize(body.Span, type) ?? throw Refusal.Invalid("body", "null", $"an object {expected}");
-        }
-        catch (JsonException wrong)
-        {
-            // The message has the unknown member between quotes.
-            var member = wrong.Message.Contains("could not be mapped", StringComparison.Ordinal) ? wrong.Message.Split('\'')[1] : "";
-            var place = member.Length > 0 ? member : (wrong.Path ?? "").Replace("$.", "", StringComparison.Ordinal).Split('[')[0];
-            throw Refusal.Invalid(
-                $"{(place.Length > 0 ? Display.Line(place) : "body")} {(member.Length > 0 ? "is not known" : "cannot be read")}; "
-                + $"expected an object {expected}");
-        }
-    }
 
     private AlertPage List(Caller caller)
     {
@@ -148,15 +147,11 @@ internal sealed class AlertsApi(
             throw Refusal.Invalid(fault);
         }
 
-        if (!channels.All.ContainsKey(rule.Channel))
+        if (channels.FindExpected(rule.Channel) is { } expected)
         {
-            throw Refusal.Invalid("channel", rule.Channel, ExpectedChannel());
+            throw Refusal.Invalid("channel", rule.Channel, expected);
         }
     }
-
-    private string ExpectedChannel() => channels.All.Count > 0
-        ? $"one of {string.Join(", ", channels.All.Keys.Order(StringComparer.Ordinal))}"
-        : "a channel of the file alertChannels, which has none";
 
     private AlertMute MuteOf(MuteRequest asked, Caller caller)
     {
@@ -172,7 +167,7 @@ internal sealed class AlertsApi(
 
         if (string.IsNullOrWhiteSpace(asked.Filter))
         {
-            throw Refusal.Invalid("filter", asked.Filter, "words that name jobs or workers, such as job:backup or label:team=pay");
+            throw Refusal.Invalid("filter", asked.Filter, Which);
         }
 
         if (asked.Reason.Length > ReasonMax)

@@ -45,7 +45,7 @@ internal static class ApiDescription
                 Title = "DTS",
                 Version = "v1",
                 Description = "The distributed crontab: jobs, runs, schedules, workers. Errors are problem details (RFC 9457). "
-                    + "With the setting apiToken, send it as Authorization: Bearer <token>.",
+                    + "Send a token, or the setting apiToken, as Authorization: Bearer <token>.",
             };
             document.Servers = []; // The address that the client has used.
             DescribeAccess(document);
@@ -54,7 +54,7 @@ internal static class ApiDescription
         options.AddOperationTransformer(DescribeAsync);
     });
 
-    /// <summary>How a client sends the apiToken; a master without one needs none.</summary>
+    /// <summary>How a client sends a token; a master that knows nobody needs none.</summary>
     private static void DescribeAccess(OpenApiDocument document)
     {
         document.Components ??= new OpenApiComponents();
@@ -62,11 +62,11 @@ internal static class ApiDescription
         {
             ["bearer"] = new OpenApiSecurityScheme
             {
-                Type = SecuritySchemeType.Http, Scheme = "bearer", Description = "The apiToken",
+                Type = SecuritySchemeType.Http, Scheme = "bearer", Description = "A token, or the setting apiToken",
             },
             ["basic"] = new OpenApiSecurityScheme
             {
-                Type = SecuritySchemeType.Http, Scheme = "basic", Description = "Any user, with the apiToken as password",
+                Type = SecuritySchemeType.Http, Scheme = "basic", Description = "Any user, with a token or the apiToken as password",
             },
         };
         document.Security =

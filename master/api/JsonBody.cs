@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization.Metadata;
 using Dts.Common.Hosting;
 using Dts.Master.Jobs;
 
@@ -10,7 +11,9 @@ internal static class JsonBody
 {
     private const string Json = "application/json";
 
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
+    private const int DepthMax = 64;
+
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = DepthMax };
 
     /// <summary>The members whose values are not repeated in an error, because the audit trail keeps the text of a refusal.</summary>
     private static readonly string[] Secret = ["password", "new", "token"];
@@ -20,6 +23,36 @@ internal static class JsonBody
     public static async Task<JsonObject> ReadAsync(HttpContext http, int bytesMax, params string[] members) =>
         WithOnly(
             Parse(await RequestBody.ReadTypedAsync(http, bytesMax, Json), $"an object with {string.Join(", ", members)}"), members);
+
+    /// <summary>Reads a body as an object of a type.</summary>
+    /// <param name="needed">The member that must be there.</param>
+    /// <param name="members">All members, each with what is expected of its value.</param>
+    /// <exception cref="Refusal">The text is not such an object.</exception>
+    public static async Task<T> ReadAsync<T>(
+        HttpContext http, int bytesMax, JsonTypeInfo<T> type, string needed, IReadOnlyDictionary<string, string> members)
+    {
+        var given = await ReadAsync(http, bytesMax, [.. members.Keys]);
+        if (given[needed] is null)
+        {
+            throw Refusal.Invalid($"{needed} is {(given.ContainsKey(needed) ? "null" : "missing")}; expected {members[needed]}");
+        }
+
+        try
+        {
+            return given.Deserialize(type)!;
+        }
+        catch (InvalidOperationException)
+        {
+            throw NotUnicode("body");
+        }
+        catch (JsonException wrong)
+        {
+            var path = (wrong.Path ?? "").Split('.', '[');
+            throw members.Keys.FirstOrDefault(path.Contains) is { } member
+                ? Refusal.Invalid($"{member} is {Show(given[member])}; expected {members[member]}")
+                : Refusal.Invalid($"body is {Show(given)}; expected an object with {string.Join(", ", members.Keys)}");
+        }
+    }
 
     /// <exception cref="Refusal">The text is not a JSON object.</exception>
     public static JsonObject Parse(ReadOnlyMemory<byte> utf8, string expected)
@@ -37,12 +70,20 @@ internal static class JsonBody
         }
         catch (JsonException wrong)
         {
-            var place = $"line {wrong.LineNumber + 1}, byte {wrong.BytePositionInLine + 1}";
-            throw new Refusal(Problem.Of(
-                400,
-                wrong.Message.Contains("uplicate", StringComparison.Ordinal)
-                    ? $"body has a member twice ({Display.Line(wrong.Message)}); expected each once"
-                    : $"body is not JSON ({place}); expected {expected}"));
+            throw new Refusal(Problem.Of(400, Explain(wrong, expected)));
+        }
+    }
+
+    /// <summary>A value as it is shown in a refusal.</summary>
+    public static string Show(JsonNode? value)
+    {
+        try
+        {
+            return Display.Line(value?.ToJsonString(ApiJson.Readable.Options) ?? "null");
+        }
+        catch (InvalidOperationException)
+        {
+            return "text that is not Unicode";
         }
     }
 
@@ -59,13 +100,23 @@ internal static class JsonBody
         {
             return value is JsonValue text && text.TryGetValue<string>(out var read) ? read
                 : Secret.Contains(field) ? throw Refusal.Invalid($"{field} is not a text; expected one")
-                : throw Refusal.Invalid($"{field} is {Display.Line(value?.ToJsonString() ?? "null")}; expected a text");
+                : throw Refusal.Invalid($"{field} is {Show(value)}; expected a text");
         }
         catch (InvalidOperationException)
         {
             throw NotUnicode(field);
         }
     }
+
+    /// <remarks>Only the message says which fault it is.</remarks>
+    private static string Explain(JsonException wrong, string expected) => wrong.Message switch
+    {
+        var text when text.Contains("uplicate", StringComparison.Ordinal) && text.Split('\'') is [_, .. var name, _] =>
+            $"member \"{Display.Line(string.Join('\'', name))}\" comes twice; expected it once",
+        var text when text.Contains("configured depth", StringComparison.Ordinal) =>
+            $"body has values within values more than {DepthMax} levels deep; expected at most {DepthMax}",
+        _ => $"body is not JSON (line {wrong.LineNumber + 1}, byte {wrong.BytePositionInLine + 1}); expected {expected}",
+    };
 
     public static Refusal NotUnicode(string field) =>
         Refusal.Invalid($"{field} has text that is not Unicode; expected UTF-8 without lone surrogates");

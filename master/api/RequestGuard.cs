@@ -19,7 +19,7 @@ internal sealed class RequestGuard(
     Action<Caller> seen)
 {
     private const string Expected =
-        "not authorized; expected Authorization: Bearer <apiToken>, or Basic with the apiToken as password";
+        "not authorized; expected a session, or a token: Authorization: Bearer <token>, or Basic with the token as password";
 
     private const string OrToken = "or make people or tokens: dts-master token create --role admin --name NAME";
 
@@ -150,7 +150,7 @@ internal sealed class RequestGuard(
             return false;
         }
 
-        await RefuseAsync(http, 429, "too many requests with a wrong apiToken; try again later");
+        await RefuseAsync(http, 429, "too many requests with a wrong token; try again later");
         return false;
     }
 
@@ -161,10 +161,14 @@ internal sealed class RequestGuard(
             return true;
         }
 
-        await RefuseAsync(
-            http, 403, $"origin \"{http.Request.Headers.Origin}\" may not change jobs; if it is your console, add it to allowedOrigins");
+        await RefuseAsync(http, 403, WhyNotOurs($"{http.Request.Headers.Origin}", $"{http.Request.Headers["Sec-Fetch-Site"]}"));
         return false;
     }
+
+    private static string WhyNotOurs(string origin, string site) =>
+        origin.Length > 0 ? $"origin \"{Display.Line(origin)}\" may not change jobs; if it is your console, add it to allowedOrigins"
+        : site.Length > 0 ? $"Sec-Fetch-Site is \"{Display.Line(site)}\"; expected same-origin: other sites' pages may not change jobs"
+        : "Origin is missing; expected the console's origin, because a browser sends its credentials for any page that asks";
 
     private static bool IsFromProxy(string header) =>
         header.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase)

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Master.Access;
@@ -14,7 +15,10 @@ namespace Dts.Master.Api;
 internal static class RunBody
 {
     private const int BytesMax = 64 << 10;
-    private const string Expected = "expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"},\"planTime\":\"a past time\"}";
+    private const string Expected = "nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"},\"planTime\":\"a past time\"}";
+
+    // A record's planTime of 0 means that there was none.
+    private static readonly DateTimeOffset PlanTimeMin = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     public static async Task<(RunRequest Request, ReadOnlyMemory<byte> Body)> ReadAsync(HttpContext http, DateTimeOffset now)
     {
@@ -33,81 +37,41 @@ internal static class RunBody
 
     private static RunRequest Parse(ReadOnlyMemory<byte> utf8, DateTimeOffset now)
     {
-        if (utf8.Length == 0)
-        {
-            return new RunRequest();
-        }
-
-        try
-        {
-            using var document = JsonDocument.Parse(utf8);
-            return Read(document.RootElement, now);
-        }
-        catch (InvalidOperationException)
-        {
-            throw Refusal.Invalid($"body has text that is not Unicode; {Expected}");
-        }
-        catch (JsonException)
-        {
-            throw Refusal.Invalid($"body is not JSON; {Expected}");
-        }
-    }
-
-    private static RunRequest Read(JsonElement root, DateTimeOffset now)
-    {
-        if (root.ValueKind != JsonValueKind.Object)
-        {
-            throw Refusal.Invalid($"body is {Show(root)}; {Expected}");
-        }
-
         var request = new RunRequest();
-        foreach (var member in root.EnumerateObject())
+        foreach (var (member, value) in utf8.Length == 0 ? [] : JsonBody.Parse(utf8, Expected))
         {
-            request = member.Name switch
+            request = (member, value) switch
             {
-                "worker" => request with { Worker = ReadWorker(member.Value) },
-                "env" => request with { Env = ReadEnv(member.Value) },
-                "planTime" => request with { PlanTime = ReadPlanTime(member.Value, now) },
-                var other => throw Refusal.Invalid($"member \"{Display.Line(other)}\" is not known; expected worker, env or planTime"),
+                ("worker" or "env" or "planTime", null) => request, // As if it were missing.
+                ("worker", _) => request with { Worker = ReadWorker(value) },
+                ("env", _) => request with { Env = ReadEnv(value) },
+                ("planTime", _) => request with { PlanTime = ReadPlanTime(value, now) },
+                _ => throw Refusal.Invalid($"member \"{Display.Line(member)}\" is not known; expected worker, env or planTime"),
             };
         }
 
         return request;
     }
 
-    private static string ReadWorker(JsonElement value) =>
-        value.ValueKind == JsonValueKind.String && value.GetString() is { } id && (id.Length == 0 || WorkerRegistration.IsId(id))
+    private static string ReadWorker(JsonNode value) =>
+        JsonBody.Text("worker", value) is var id && (id.Length == 0 || WorkerRegistration.IsId(id))
         ? id
-        : throw Refusal.Invalid($"worker is {Show(value)}; expected a worker's id ({WorkerRegistration.ExpectedId})");
+        : throw Refusal.Invalid("worker", id, $"a worker's id ({WorkerRegistration.ExpectedId})");
 
     /// <summary>Only a past time: the run of one to come is the schedule's.</summary>
-    private static DateTimeOffset? ReadPlanTime(JsonElement value, DateTimeOffset now) =>
-        value.ValueKind == JsonValueKind.Null ? null
-        : value.ValueKind == JsonValueKind.String && QueryTime.Parse(value.GetString()!) is { } at
-            && Ledger.OutOfRange("planTime", at) is null && at <= now
+    private static DateTimeOffset ReadPlanTime(JsonNode value, DateTimeOffset now) =>
+        JsonBody.Text("planTime", value) is var text && QueryTime.Parse(text) is { } at && at >= PlanTimeMin && at <= now
             ? at
-            : throw Refusal.Invalid($"planTime is {Show(value)}; expected a past time, such as 2026-11-26T06:30:00Z");
+            : throw Refusal.Invalid("planTime", text, $"a past time since {Cursor.Text(PlanTimeMin)}, such as 2026-11-26T06:30:00Z");
 
-    private static Dictionary<string, string>? ReadEnv(JsonElement value)
+    private static Dictionary<string, string> ReadEnv(JsonNode value)
     {
-        if (value.ValueKind == JsonValueKind.Null)
+        if (value is not JsonObject given || given.Any(variable => variable.Value?.GetValueKind() != JsonValueKind.String))
         {
-            return null;
+            throw Refusal.Invalid($"env is {JsonBody.Show(value)}; expected an object of texts");
         }
 
-        if (value.ValueKind != JsonValueKind.Object || value.EnumerateObject().Any(entry => entry.Value.ValueKind != JsonValueKind.String))
-        {
-            throw Refusal.Invalid($"env is {Show(value)}; expected an object of texts");
-        }
-
-        var env = new Dictionary<string, string>();
-        foreach (var variable in value.EnumerateObject())
-        {
-            env[variable.Name] = variable.Value.GetString()!;
-        }
-
+        var env = given.ToDictionary(variable => variable.Key, variable => JsonBody.Text("env", variable.Value));
         return SaveRules.FindBadRequestEnv(env) is { } fault ? throw Refusal.Invalid(fault) : env;
     }
-
-    private static string Show(JsonElement value) => Display.Line(value.GetRawText());
 }

@@ -9,6 +9,7 @@ namespace Dts.Master.Api;
 internal sealed class SessionApi(Credentials credentials, AccessTable table, AccessStore store, SignIn signIn, RefusedTokens refused)
 {
     private const int BytesMax = 8 << 10;
+    private const string ExpectedChange = """{"password":"…","new":"…"}""";
     private const string Expected = """{"name":"…","password":"…"} or {"token":"…"}""";
 
     public void Map(RouteGroupBuilder v1)
@@ -20,8 +21,8 @@ internal sealed class SessionApi(Credentials credentials, AccessTable table, Acc
         {
             var given = JsonBody.Parse(await RequestBody.ReadTypedAsync(http, BytesMax, "application/json"), Expected);
             var (caller, kind, credential) = given.ContainsKey("token")
-                ? await ByTokenAsync(http, Only(given, "token")["token"])
-                : await ByPasswordAsync(http, Only(given, "name", "password"));
+                ? await ByTokenAsync(http, Only(given, Expected, "token")["token"])
+                : await ByPasswordAsync(http, Only(given, Expected, "name", "password"));
             var ended = table.SessionsTooMany(kind, caller.Name);
             var value = await store.AddSessionAsync(kind, caller.Name, credential, $"{caller.Address}", ended, cancel);
             http.Response.Cookies.Append(Credentials.Cookie, value, OptionsOf(http, AccessStore.SessionLasts));
@@ -42,10 +43,8 @@ internal sealed class SessionApi(Credentials credentials, AccessTable table, Acc
 
         v1.MapPut("/me/password", async (HttpContext http, CancellationToken cancel) =>
         {
-            var given = Only(
-                JsonBody.Parse(await RequestBody.ReadTypedAsync(http, BytesMax, "application/json"), """{"password":"…","new":"…"}"""),
-                "password",
-                "new");
+            var body = await RequestBody.ReadTypedAsync(http, BytesMax, "application/json");
+            var given = Only(JsonBody.Parse(body, ExpectedChange), ExpectedChange, "password", "new");
             var caller = Caller.Of(http);
             if (caller.Via != CallerVia.Person)
             {
@@ -67,9 +66,14 @@ internal sealed class SessionApi(Credentials credentials, AccessTable table, Acc
     }
 
     /// <summary>The members of a body, all of them texts, and no others.</summary>
-    internal static Dictionary<string, string> Only(JsonObject given, params string[] members)
+    private static Dictionary<string, string> Only(JsonObject given, string expected, params string[] members)
     {
         JsonBody.WithOnly(given, members);
+        if (members.FirstOrDefault(member => given[member] is null) is { } missing)
+        {
+            throw Refusal.Invalid($"{missing} is {(given.ContainsKey(missing) ? "null" : "missing")}; expected {expected}");
+        }
+
         return members.ToDictionary(member => member, member => JsonBody.Text(member, given[member]));
     }
 

@@ -72,6 +72,8 @@ public class AlertedMaster : IAsyncLifetime
         return ((int)answer.StatusCode, text.Length > 0 ? JsonNode.Parse(text) : null);
     }
 
+    internal Task PutInEtcdAsync(string name, string job) => Master.Etcd.PutAsync(Master.Keys.Job(JobName.Parse(name)), job);
+
     private protected async Task<JsonArray> RecentAsync() =>
         JsonNode.Parse(await Master.Http.GetStringAsync("/api/v1/alerts"))!["recent"]!.AsArray();
 

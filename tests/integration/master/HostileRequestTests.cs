@@ -145,21 +145,20 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
     [Theory]
     [InlineData("""{"worker":"a/b"}""",      """worker is \"a/b\"; expected a worker's id (1 to 100 letters, digits, '.', '_' or '-')""")]
     [InlineData("""{"worker":"a\u0000b"}""",
-        """worker is \"a\\u0000b\"; expected a worker's id (1 to 100 letters, digits, '.', '_' or '-')""")]
+        """worker is \"a?b\"; expected a worker's id (1 to 100 letters, digits, '.', '_' or '-')""")]
     [InlineData("""{"worker":"\udfff"}""",
-        """body has text that is not Unicode; expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"},"""
-            + """\"planTime\":\"a past time\"}""")]
-    [InlineData("""{"worker":null}""",       """worker is null; expected a worker's id (1 to 100 letters, digits, '.', '_' or '-')""")]
+        "worker has text that is not Unicode; expected UTF-8 without lone surrogates")]
+    [InlineData("""{"env":["\udfff"]}""",    "env is text that is not Unicode; expected an object of texts")]
     [InlineData("""{"env":{"A":null}}""",    """env is {\"A\":null}; expected an object of texts""")]
     [InlineData("""{"env":["A"]}""",         """env is [\"A\"]; expected an object of texts""")]
     [InlineData("""{"env":{"A=B":"x"}}""",   """env \"A=B\" is not a variable's name; expected letters, digits and '_'""")]
     [InlineData("""{"workers":["w1"]}""",    """member \"workers\" is not known; expected worker, env or planTime""")]
     [InlineData("""{"wroker":"w1"}""",       """member \"wroker\" is not known; expected worker, env or planTime""")]
     [InlineData("[1]",
-        """body is [1]; expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"},"""
+        """body is not a JSON object; expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"},"""
             + """\"planTime\":\"a past time\"}""")]
     [InlineData("{",
-        """body is not JSON; expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"},"""
+        """body is not JSON (line 1, byte 2); expected nothing, or {\"worker\":\"an id\",\"env\":{\"NAME\":\"value\"},"""
             + """\"planTime\":\"a past time\"}""")]
     public async Task A_wrong_request_to_run_is_refused_and_nothing_is_queued(string body, string message)
     {
@@ -167,6 +166,17 @@ public sealed class HostileRequestTests(MasterProcess master) : IClassFixture<Ma
 
         Assert.Contains($"\"detail\":\"{message}\"", await RunAsync(body), StringComparison.Ordinal);
         Assert.Empty(await master.Etcd.ListAsync(master.Keys.QueueOf(JobName.Parse(_name))));
+    }
+
+    [Theory]
+    [InlineData("""{"worker":null}""")]
+    [InlineData("""{"env":null}""")]
+    [InlineData("""{"planTime":null,"worker":null,"env":null}""")]
+    public async Task A_null_in_a_request_to_run_is_as_if_it_were_missing(string body)
+    {
+        await SaveAsync(Three(_name));
+
+        Assert.Contains("\"runId\":\"", await RunAsync(body), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -51,6 +51,19 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
         Assert.Contains("secure", header, StringComparison.OrdinalIgnoreCase);
     }
 
+    [Theory]
+    [InlineData("{}",                        """name is missing; expected {"name":"…","password":"…"} or {"token":"…"}""")]
+    [InlineData("""{"name":"a"}""",          """password is missing; expected {"name":"…","password":"…"} or {"token":"…"}""")]
+    [InlineData("""{"token":null}""",        """token is null; expected {"name":"…","password":"…"} or {"token":"…"}""")]
+    [InlineData("""{"token":5}""",           "token is not a text; expected one")]
+    [InlineData("""{"name":5,"password":"x"}""", "name is 5; expected a text")]
+    public async Task A_wrong_body_of_a_session_is_named_without_its_secret(string body, string detail)
+    {
+        var (status, _, answer) = await PostAsync(SignIn, body);
+
+        Assert.Equal((422, detail), (status, (string?)JsonNode.Parse(answer)!["detail"]));
+    }
+
     [Fact]
     public async Task A_token_signs_in_too_and_its_revocation_ends_the_session()
     {
@@ -158,7 +171,9 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
         var (cookie, _, _) = await SignInAsync("jonas");
         const string pause = "/api/v1/jobs/own/pause";
 
-        Assert.Equal(403, (await AskAsync("POST", pause, cookie)).Status);
+        var (status, refused) = await AskAsync("POST", pause, cookie);
+        Assert.Equal(403, status);
+        Assert.Contains("Origin is missing; expected the console's origin", refused, StringComparison.Ordinal);
         Assert.Equal(403, (await AskAsync("POST", pause, cookie, "https://evil.example")).Status);
         Assert.Equal(403, (await AskAsync("POST", pause, cookie, "null")).Status);
         Assert.Equal(403, (await AskAsync("DELETE", SignIn, cookie, "https://evil.example")).Status);

@@ -103,7 +103,10 @@ public sealed class JobJsonTests
     [Theory]
     // not an object
     [InlineData("",        "job is not JSON (line 1, byte 1); expected {\"name\":…,\"command\":…,\"cronExpr\":…}")]
+    [InlineData("{",       "job is not JSON (line 1, byte 2); expected {\"name\":…,\"command\":…,\"cronExpr\":…}")]
     [InlineData("{\n \"name\": x}", "job is not JSON (line 2, byte 10); expected {\"name\":…,\"command\":…,\"cronExpr\":…}")]
+    [InlineData("[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1",
+        "job has values within values more than 64 levels deep; expected at most 64")]
     [InlineData("[1]",     "job is [1]; expected an object with name, command and cronExpr")]
     [InlineData("null",    "job is null; expected an object with name, command and cronExpr")]
     // the three that are needed

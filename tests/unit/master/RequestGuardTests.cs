@@ -198,8 +198,19 @@ public sealed class RequestGuardTests : IDisposable
             refused);
         Assert.Equal(
             """{"errno":-1,"msg":"not authorized; """
-                + """expected Authorization: Bearer <apiToken>, or Basic with the apiToken as password","data":null}""",
+                + """expected a session, or a token: Authorization: Bearer <token>, or Basic with the token as password","data":null}""",
             unknown);
+    }
+
+    [Theory]
+    [InlineData("cross-site")]
+    [InlineData("same-site")]
+    public async Task A_refused_page_without_an_origin_is_told_of_its_site(string site)
+    {
+        var (status, body) = await AskAsync(Guard("--apiToken", Token), "POST", "dts.example", null, site, $"Bearer {Token}");
+
+        Assert.Equal(403, status);
+        Assert.Contains($"Sec-Fetch-Site is \\\"{site}\\\"; expected same-origin: other sites' pages may not change jobs", body);
     }
 
     [Theory]
@@ -241,7 +252,7 @@ public sealed class RequestGuardTests : IDisposable
         await refused.Soon();
 
         Assert.Contains(
-            $"Warning[603] refused 1 requests with a wrong apiToken, the latest from {address};",
+            $"Warning[603] refused 1 requests with a wrong token, the latest from {address};",
             Assert.Single(_log.Lines),
             StringComparison.Ordinal);
     }
@@ -263,7 +274,7 @@ public sealed class RequestGuardTests : IDisposable
         Assert.Collection(
             _log.Lines,
             first => Assert.Contains("refused 1 requests", first),
-            rest => Assert.Contains("refused 149 requests with a wrong apiToken, the latest from 203.0.113.9", rest));
+            rest => Assert.Contains("refused 149 requests with a wrong token, the latest from 203.0.113.9", rest));
         _time.Advance(TimeSpan.FromSeconds(10));
         Assert.All(await Task.WhenAll(asked).Soon(), answer => Assert.Equal(401, answer.Status));
         Assert.Equal(2, _log.Lines.Count);
