@@ -57,11 +57,14 @@ public sealed class EtcdException(EtcdError error, string message, Exception? ca
     {
         for (var inner = cause; inner is not null; inner = inner.InnerException)
         {
+            if (inner.Message.Contains("ping request", StringComparison.Ordinal))
+            {
+                return $"no answer from {endpoint} in {(EtcdOptions.PingAfter + EtcdOptions.PingWithin).TotalSeconds:0.#} s";
+            }
+
             if (inner is HttpIOException)
             {
-                return inner.Message.Contains("ping", StringComparison.Ordinal)
-                    ? $"no answer from {endpoint} in {(EtcdOptions.PingAfter + EtcdOptions.PingWithin).TotalSeconds:0.#} s"
-                    : $"{endpoint} closed the connection";
+                return $"{endpoint} closed the connection";
             }
         }
 
