@@ -161,7 +161,7 @@ internal static partial class YamlJson
                 text.Append(' ').Append(IsBlock(content) ? Block(content, indent + "  ") : Quote(content)).Append('\n');
                 break;
             default:
-                text.Append(' ').Append(value?.ToJsonString(JobsJson.Readable.Options) ?? "null").Append('\n'); // JSON is YAML.
+                text.Append(' ').Append(Flow(value)).Append('\n');
                 break;
         }
     }
@@ -183,7 +183,19 @@ internal static partial class YamlJson
     private static string Quote(string text) =>
         PlainText().IsMatch(text) && !NotPlain.Contains(text.ToLower(CultureInfo.InvariantCulture))
             ? text
-            : JsonValue.Create(text).ToJsonString(JobsJson.Readable.Options);
+            : Flow(JsonValue.Create(text));
+
+    /// <summary>A value as JSON, which is YAML, except for the characters that JSON escapes as two surrogates.</summary>
+    private static string Flow(JsonNode? value) => Escape().Replace(
+        value?.ToJsonString(JobsJson.Readable.Options) ?? "null",
+        match => match.Groups["high"].Success
+            ? $"\\U{char.ConvertToUtf32(Unit(match, "high"), Unit(match, "low")):X8}"
+            : match.Value);
+
+    private static char Unit(Match match, string name) => (char)Convert.ToUInt16(match.Groups[name].Value, 16);
+
+    [GeneratedRegex(@"\\(u(?<high>D[89AB]..)\\u(?<low>D[C-F]..)|.)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex Escape();
 
     [GeneratedRegex(@"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$")]
     private static partial Regex Number();

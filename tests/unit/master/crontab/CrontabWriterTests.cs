@@ -13,7 +13,7 @@ public sealed class CrontabWriterTests
     [
         "true", "", " ", "a b", "50%", "a\nb", "a\\\nb", "\\%", "\"quoted\"", "it's", "x ", " x", "#c", "é日本", "a\tb", "yes", "null", "1",
         "-", "a: b", "*", "&a", "|", "exec <<'DTS_STDIN'\nin\nDTS_STDIN\ncat", "dts: {}", "0 1 * * * x", "m h dom", "a\n", "\n", "\u2028",
-        "a\r\nb", "- x", "~", "trailing \nblank", "{}", "[]", "'", "\"",
+        "a\r\nb", "- x", "~", "trailing \nblank", "{}", "[]", "'", "\"", "😀", "\\😀 \\\\uD83D\\uDE00", "a😀\nb",
     ];
 
     private static readonly string[] LabelTexts = Array.FindAll(
@@ -78,6 +78,7 @@ public sealed class CrontabWriterTests
             CRON_TZ=UTC
             SHELL=/bin/bash
 
+            # cron does not run "paused": it is paused
             # dts-job: {"name":"paused",…}
 
             # dts: {"name":"two lines",…}
@@ -93,6 +94,57 @@ public sealed class CrontabWriterTests
 
             """,
             Shortened(CrontabWriter.Write(jobs, CronZone.Utc)));
+    }
+
+    [Theory]
+    [InlineData("* * * * *", "", "EMPTY=\"\"")]
+    [InlineData("@every 90s", "", "# cron does not run \"a\": cron refuses its schedule, or reads another from it")]
+    [InlineData("* * * * *", "a\nb", "# cron does not run \"a\": no line of 998 bytes can express its variable EMPTY")]
+    public void A_variable_is_written_as_cron_reads_it_or_its_job_is_a_comment_that_says_why(string schedule, string value, string line)
+    {
+        var job = Some.Job("a", schedule) with { Env = new Dictionary<string, string> { ["EMPTY"] = value } };
+        var text = CrontabWriter.Write([job], CronZone.Utc);
+
+        Assert.Contains(line, text.Split('\n'));
+        Assert.DoesNotContain("EMPTY=", text.Split('\n'));
+        Assert.Equal(line[0] == '#', text.Contains("\n# dts-job: ", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_line_that_is_too_long_for_cron_is_a_comment_that_names_the_job_and_the_length()
+    {
+        var (fits, over) = ($": {new string('é', 498)}", $": {new string('é', 498)}a");
+        Dictionary<string, string> Env(int length) => new() { ["A"] = new string('x', length) };
+        Job[] jobs =
+        [
+            Some.Job("a", "@daily") with { Command = fits },
+            Some.Job("b", "@daily") with { Command = over },
+            Some.Job("c", "@daily") with { Env = Env(996) },
+            Some.Job("d", "@daily") with { Env = Env(997) },
+        ];
+        var text = CrontabWriter.Write(jobs, CronZone.Utc);
+
+        Assert.Equal(
+            [
+                "# cron does not run \"b\": its command takes 999 bytes, and cron reads 998",
+                "# cron does not run \"d\": no line of 998 bytes can express its variable A",
+            ],
+            text.Split('\n').Where(line => line.StartsWith("# cron", StringComparison.Ordinal)));
+        Assert.All(
+            text.Split('\n').Where(line => !line.StartsWith('#')),
+            line => Assert.InRange(System.Text.Encoding.UTF8.GetByteCount(line), 0, "@daily ".Length + 998));
+        AssertSame(jobs, CrontabReader.Read(text, new ImportOptions(), CronZone.Utc).Jobs.Select(line => line.Job));
+    }
+
+    [Fact]
+    public void YAML_writes_a_character_beyond_the_BMP_as_one_escape()
+    {
+        var unknown = System.Text.Json.JsonDocument.Parse("""["😀"]""").RootElement;
+        var job = Some.Job("a") with { Command = "echo 😀 \\uD83D\\uDE00", Unknown = new() { ["later"] = unknown } };
+        var text = JobSet.WriteYaml([job]);
+
+        Assert.Contains("""command: "echo \U0001F600 \\uD83D\\uDE00" """.Trim(), text, StringComparison.Ordinal);
+        Assert.Contains("""later: ["\U0001F600"]""", text, StringComparison.Ordinal);
     }
 
     [Fact]
