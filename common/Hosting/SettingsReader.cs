@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
@@ -16,6 +17,9 @@ public sealed class SettingsReader
 {
     /// <summary>The variable with the clock file of a fault test; it is not a setting.</summary>
     public const string TestClock = "DTS_TEST_CLOCK";
+
+    // Variables of the command line (dts-master ls) and of tests, which a service may inherit.
+    private static readonly string[] NoSettings = ["DTS_URL", "DTS_TOKEN", TestClock];
 
     // As arguments they have no value, or one after a "=".
     private static readonly HashSet<string> Flags = new(StringComparer.OrdinalIgnoreCase) { "drain" };
@@ -41,7 +45,9 @@ public sealed class SettingsReader
 
     /// <param name="defaultFile">Read if it exists and no --config is given.</param>
     /// <param name="credentials">The folder of systemd's credentials; null = the one that the environment names.</param>
-    public static SettingsReader Load(string[] arguments, string defaultFile, string? credentials = null)
+    /// <param name="environment">Its variables; null = the process's.</param>
+    public static SettingsReader Load(
+        string[] arguments, string defaultFile, string? credentials = null, IDictionary? environment = null)
     {
         var reader = new SettingsReader();
         var fromArguments = ParseArguments(arguments);
@@ -52,10 +58,10 @@ public sealed class SettingsReader
         }
 
         reader.AddCredentials(credentials ?? Environment.GetEnvironmentVariable("CREDENTIALS_DIRECTORY"));
-        foreach (System.Collections.DictionaryEntry variable in Environment.GetEnvironmentVariables())
+        foreach (DictionaryEntry variable in environment ?? Environment.GetEnvironmentVariables())
         {
             var name = (string)variable.Key;
-            if (name.StartsWith("DTS_", StringComparison.OrdinalIgnoreCase) && name != TestClock)
+            if (name.StartsWith("DTS_", StringComparison.OrdinalIgnoreCase) && !NoSettings.Contains(name))
             {
                 reader._given[name[4..]] = new Setting((string?)variable.Value ?? "", $"environment {name}", MustBeKnown: false);
             }

@@ -1,3 +1,4 @@
+using System.Collections;
 using Dts.Common.Hosting;
 using Dts.Tests.Support;
 using Xunit;
@@ -91,6 +92,15 @@ public sealed class SettingsReaderTests : IDisposable
         settings.Number("apiPort", 1, 1, 65535);
 
         Assert.Equal([$"apiPrt ({path})"], OwnUnknown(settings));
+    }
+
+    [Fact]
+    public void Variables_of_the_command_line_are_no_unknown_settings()
+    {
+        Hashtable environment = new() { ["DTS_URL"] = "http://m:8070", ["DTS_TOKEN"] = "secret", ["DTS_URLS"] = "x", ["PATH"] = "/bin" };
+        var settings = SettingsReader.Load([], _scratch.File("settings.json"), environment: environment);
+
+        Assert.Equal(["URLS (environment DTS_URLS)"], settings.FindUnknown());
     }
 
     [Theory]
