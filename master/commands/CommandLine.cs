@@ -186,7 +186,8 @@ internal sealed class CommandLine
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            throw new CommandFailure(ExitCodes.Usage, $"--token-file {Display.Line(file)} cannot be read: {failure.Message}");
+            throw new CommandFailure(
+                ExitCodes.Usage, $"--token-file {Display.Line(file)} cannot be read: {Terminal.WhyUnreadable(file, failure)}");
         }
     }
 

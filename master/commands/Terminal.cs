@@ -72,9 +72,18 @@ internal sealed record Terminal(Stream In, Stream Output, TextWriter Err, bool I
             await In.CopyToAsync(all, cancel);
             return all.ToArray();
         }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new CommandFailure(ExitCodes.Refused, $"{path} cannot be read: {failure.Message}");
+            throw new CommandFailure(ExitCodes.Refused, $"{Display.Line(path)} cannot be read: {WhyUnreadable(path, failure)}");
         }
     }
+
+    /// <summary>The cause in a few words: the framework reports a folder as a denied access, and repeats the path.</summary>
+    public static string WhyUnreadable(string path, Exception failure) => failure switch
+    {
+        FileNotFoundException or DirectoryNotFoundException => "there is no such file",
+        UnauthorizedAccessException => Directory.Exists(path) ? "it is a folder" : "permission denied",
+        ArgumentException => "a file's name is not empty",
+        _ => failure.Message,
+    };
 }

@@ -67,7 +67,7 @@ public sealed class CommandLineTests : IAsyncLifetime
     [InlineData("run a -e x",           "--env is \"x\"; expected NAME=VALUE")]
     [InlineData("next",                 "next needs either a job or --expr")]
     [InlineData("ls --url nonsense",    "--url is \"nonsense\"; expected a URL")]
-    [InlineData("ls --token-file /there/is/none", "--token-file /there/is/none cannot be read")]
+    [InlineData("ls --token-file /there/is/none", "--token-file /there/is/none cannot be read: there is no such file")]
     [InlineData("user list --json",     "--json is for commands that ask a master; expected --config")]
     [InlineData("token create",         "dts-master token create --help lists what is expected")]
     public async Task A_wrong_call_exits_with_64(string command, string said)
@@ -76,6 +76,17 @@ public sealed class CommandLineTests : IAsyncLifetime
 
         Assert.Equal((ExitCodes.Usage, ""), (code, output));
         Assert.Contains(said, error, StringComparison.Ordinal);
+        Assert.Empty(_api.Requests);
+    }
+
+    [Theory]
+    [InlineData("save /usr",                 "/usr cannot be read: it is a folder")]
+    [InlineData("save /there/is/none",       "/there/is/none cannot be read: there is no such file")]
+    [InlineData("apply /usr/none",           "/usr/none cannot be read: there is no such file")]
+    [InlineData("import /usr",               "/usr cannot be read: it is a folder")]
+    public async Task A_file_that_cannot_be_read_is_named_with_the_cause_in_one_line(string command, string said)
+    {
+        Assert.Equal((ExitCodes.Refused, "", $"{said}\n"), await RunAsync(command));
         Assert.Empty(_api.Requests);
     }
 
