@@ -65,7 +65,7 @@ public sealed class UserSwitchTests : IDisposable
 
         var ending = await RunAsync("echo never", cwd: closed);
 
-        Assert.Equal($"cannot start: {closed}: Permission denied", ending.Error);
+        Assert.Equal($"cannot start: cwd \"{closed}\": Permission denied", ending.Error);
     }
 
     [Fact]

@@ -126,10 +126,7 @@ internal sealed unsafe class PreparedCommand : IDisposable
             return pid;
         }
 
-        var entering = Command.Cwd is null ? 0 : Folders.Check(Command.Cwd);
-        Error = entering < 0
-            ? $"{Command.Cwd}: {Libc.Describe(-entering)}"
-            : $"{Marshal.PtrToStringUTF8((nint)_program)}: {Libc.Describe(-pid)}";
+        Error = WhyNot(-pid);
         return 0;
     }
 
@@ -154,6 +151,17 @@ internal sealed unsafe class PreparedCommand : IDisposable
         var files = _files;
         _files = CommandFiles.None;
         return files;
+    }
+
+    /// <summary>Names the member of the job that prevents the start. A job without a cwd runs in HOME.</summary>
+    private string WhyNot(int error)
+    {
+        var entering = Command.Cwd is null ? 0 : Folders.Check(Command.Cwd);
+        var folder = Command.Environment.GetValueOrDefault("HOME") == Command.Cwd ? "HOME" : "cwd";
+        var program = Marshal.PtrToStringUTF8((nint)_program);
+        return entering < 0 ? $"{folder} \"{Command.Cwd}\": {Libc.Describe(-entering)}"
+            : program == Command.Shell ? $"shell \"{program}\": {Libc.Describe(error)}"
+            : $"{program}: {Libc.Describe(error)}";
     }
 
     private static string? FindFault(ShellCommand command)

@@ -60,10 +60,10 @@ public sealed class CommandRunnerTests : IDisposable
     }
 
     [Theory]
-    [InlineData("/no/such/shell", null,           "cannot start: /no/such/shell: No such file or directory")]
-    [InlineData("/etc/passwd",    null,           "cannot start: /etc/passwd: Permission denied")]
-    [InlineData("/bin/bash",      "/no/such/dir", "cannot start: /no/such/dir: No such file or directory")]
-    [InlineData("/bin/bash",      "/etc/passwd",  "cannot start: /etc/passwd: Not a directory")]
+    [InlineData("/no/such/shell", null,           "cannot start: shell \"/no/such/shell\": No such file or directory")]
+    [InlineData("/etc/passwd",    null,           "cannot start: shell \"/etc/passwd\": Permission denied")]
+    [InlineData("/bin/bash",      "/no/such/dir", "cannot start: cwd \"/no/such/dir\": No such file or directory")]
+    [InlineData("/bin/bash",      "/etc/passwd",  "cannot start: cwd \"/etc/passwd\": Not a directory")]
     public async Task A_command_that_cannot_start_ends_with_one_line_that_names_the_cause(string shell, string? cwd, string error)
     {
         var running = Start(Command("echo hi") with { Shell = shell, Cwd = cwd });
@@ -76,13 +76,22 @@ public sealed class CommandRunnerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_home_that_cannot_be_entered_is_named_as_such()
+    {
+        var home = new Dictionary<string, string> { ["HOME"] = "/no/such/home" };
+        var ending = await Start(Command("echo hi") with { Environment = home, Cwd = "/no/such/home" }).Ended.Soon();
+
+        Assert.Equal("cannot start: HOME \"/no/such/home\": No such file or directory", ending.Error);
+    }
+
+    [Fact]
     public async Task A_script_that_no_process_can_get_ends_with_one_line_too()
     {
         var tooLong = await Run($": {new string('x', 200_000)}");
         var zero = await Run("echo a\0b");
         var environment = await Start(Command("true") with { Environment = new Dictionary<string, string> { ["A=B"] = "" } }).Ended.Soon();
 
-        Assert.Equal("cannot start: /bin/bash: Argument list too long", tooLong.Error);
+        Assert.Equal("cannot start: shell \"/bin/bash\": Argument list too long", tooLong.Error);
         Assert.StartsWith("cannot start: a zero character", zero.Error, StringComparison.Ordinal);
         Assert.StartsWith("cannot start: environment variable \"A=B\"", environment.Error, StringComparison.Ordinal);
     }
