@@ -44,7 +44,11 @@ internal static class CronDescription
         var isListed = times.CountBefore(Calendar.SecondsPerDay) <= TimesListedMax;
         yield return isListed ? $"at {Join(ListTimes(times).Select(time => CronText.Time(time)))}" : Frequency(times);
 
-        if (!times.IsEveryDay)
+        if (FindDates(times) is { } dates)
+        {
+            yield return $"on {dates}{(times.IsEveryYear ? " every year" : "")}";
+        }
+        else if (!times.IsEveryDay)
         {
             yield return string.Join(" or ", DayClauses(times));
         }
@@ -53,9 +57,9 @@ internal static class CronDescription
             yield return "every day";
         }
 
-        if (!FieldValues.IsAll(times.Months, CronField.Month))
+        if (!FieldValues.IsAll(times.Months, CronField.Month) && FindDates(times) is null)
         {
-            yield return $"in {Join(Runs(times.Months, month => CultureInfo.InvariantCulture.DateTimeFormat.GetMonthName(month + 1)))}";
+            yield return $"in {Join(Runs(times.Months, Month))}";
         }
 
         if (!times.IsEveryYear)
@@ -64,6 +68,17 @@ internal static class CronDescription
             yield return $"in {Join(Runs([.. years], year => $"{year}"))}";
         }
     }
+
+    private static string Month(int month) => CultureInfo.InvariantCulture.DateTimeFormat.GetMonthName(month + 1);
+
+    /// <summary>The days of a single month: 1 and 15 January. Null = the days are others, or 29 February, which few years have.</summary>
+    private static string? FindDates(FieldValues times) => (times.Months, times.DaysOfMonth) != (1UL << 1, 1UL << 28)
+        && BitOperations.PopCount(times.Months) == 1
+        && !times.IsEveryDay
+        && times.DaysOfMonth != 0
+        && DayClauses(times).Count() == 1
+        ? $"{Join(Runs(times.DaysOfMonth << 1, Number))} {Month(BitOperations.TrailingZeroCount(times.Months))}"
+        : null;
 
     /// <summary>The times of one day, in order.</summary>
     private static IEnumerable<int> ListTimes(FieldValues times) =>
@@ -169,7 +184,9 @@ internal static class CronDescription
     }
 
     private static string Some(string unit, ulong values) =>
-        $"{Plural(unit, BitOperations.PopCount(values))} {Join(Runs(values, value => value.ToString(CultureInfo.InvariantCulture)))}";
+        $"{Plural(unit, BitOperations.PopCount(values))} {Join(Runs(values, Number))}";
+
+    private static string Number(int value) => value.ToString(CultureInfo.InvariantCulture);
 
     private static string Plural(string unit, int count) => count == 1 ? unit : unit + "s";
 

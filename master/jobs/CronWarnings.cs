@@ -12,16 +12,19 @@ internal static class CronWarnings
 
     /// <summary>A line each; the clocks' changes are those of the coming year.</summary>
     public static IReadOnlyList<string> Warnings(this CronExpression cron, CronZone zone, DateTimeOffset now) =>
-        cron.Schedule is not FieldSchedule fields
-            ? []
-            :
-            [
-                .. OfFields(cron.Text.Split(' ')),
-                .. OfDays(fields.Times.Fields, cron.Text),
-                .. OfClockChanges(fields, zone, now.ToUnixTimeSeconds()),
-            ];
+    [
+        .. cron.GetNextOccurrence(now, zone) is null ? (string[])["no plan time is left: the job never fires again"] : [],
+        .. cron.Schedule is FieldSchedule fields ? OfFields(cron, fields, zone, now.ToUnixTimeSeconds()) : [],
+    ];
 
-    private static IEnumerable<string> OfFields(string[] fields)
+    private static IEnumerable<string> OfFields(CronExpression cron, FieldSchedule schedule, CronZone zone, long now) =>
+    [
+        .. OfTimes(cron.Text.Split(' ')),
+        .. OfDays(schedule.Times.Fields, cron.Text),
+        .. OfClockChanges(schedule, zone, now),
+    ];
+
+    private static IEnumerable<string> OfTimes(string[] fields)
     {
         if (fields.Length == 6 && fields[5] is "*" or "?" && CronParser.Parse(string.Join(' ', fields[..5]), "-").Schedule is { } other)
         {
@@ -53,7 +56,8 @@ internal static class CronWarnings
                 + (text.Contains("*/", StringComparison.Ordinal) ? "; a crontab that takes */n for a star asks for both" : "");
         }
 
-        var shortest = byMonth == days.DaysOfMonth && byWeek == 0 ? BitOperations.TrailingZeroCount(days.DaysOfMonth) + 1 : 0;
+        // Bit n of each is a day that only months of more than n days have: L-30 needs 31 days, as 31W does.
+        var shortest = byMonth != 0 && byWeek == 0 ? BitOperations.TrailingZeroCount(byMonth) + 1 : 0;
         if (shortest > 28 && FieldValues.Bits(days.Months).Any(month => DateTime.DaysInMonth(1970, month + 1) < shortest))
         {
             yield return $"months without day {shortest} are left out; L is the last day of any month";

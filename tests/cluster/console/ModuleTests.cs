@@ -60,12 +60,14 @@ public sealed class ModuleTests(ConsoleBrowser browser) : IClassFixture<ConsoleB
         Assert.Equal(
             [
                 "每天 07:30", "周一至周五 07:30", "每小时整点", "每 5 分钟", "每月最后一个工作日 18:00", "每月 13 日 或 周五 03:00（UTC）",
+                "每年1月 1 日 00:00（UTC）", "2027年 6月 1、15至17 日 每 5 分钟",
             ],
             await AskAsync(
                 "words.js",
                 "module.schedule",
                 "['at 07:30 every day', 'at 07:30 on Monday to Friday', 'every hour on the hour', 'every 5 minutes',"
-                    + " 'at 18:00 on the last weekday of the month', 'at 03:00 on day 13 of the month or on Friday, UTC']"));
+                    + " 'at 18:00 on the last weekday of the month', 'at 03:00 on day 13 of the month or on Friday, UTC',"
+                    + " 'at 00:00 on 1 January every year, UTC', 'every 5 minutes on 1 and 15 to 17 June in 2027']"));
     }
 
     [Fact]

@@ -20,7 +20,7 @@ public sealed class EventsApiTests(MasterProcess master) : IClassFixture<MasterP
         await SaveAsync("told", "first");
         var saved = await events.SoonAsync("job", "changed");
         Assert.Equal(
-            ("told", "at 00:00 on day 1 of the month in January, UTC"),
+            ("told", "at 00:00 on 1 January every year, UTC"),
             ((string?)saved.Data["job"]!["name"], (string?)saved.Data["job"]!["words"]));
 
         await SaveAsync("told", "second");

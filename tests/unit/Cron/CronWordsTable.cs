@@ -57,9 +57,15 @@ public sealed class CronWordsTable
     [InlineData("0 0 29 2 *",                 "UTC",              "at 00:00 on day 29 of the month in February, UTC")]
     [InlineData("0 0 31 * *",                 "UTC",              "at 00:00 on day 31 of the month, UTC")]
     [InlineData("0 0 1 JAN,MAR-MAY *",        "UTC",              "at 00:00 on day 1 of the month in January and March to May, UTC")]
-    [InlineData("0 0 0 1 1 ? 2027",           "UTC",              "at 00:00 on day 1 of the month in January in 2027, UTC")]
+    [InlineData("0 0 0 1 1 ? 2027",           "UTC",              "at 00:00 on 1 January in 2027, UTC")]
     [InlineData("0 0 0 1 1 ? 2027-2030,2040", "UTC",
-        "at 00:00 on day 1 of the month in January in 2027 to 2030 and 2040, UTC")]
+        "at 00:00 on 1 January in 2027 to 2030 and 2040, UTC")]
+    [InlineData("30 3 1,15 6 *",              "Europe/Berlin",
+        "at 03:30 on 1 and 15 June every year, Europe/Berlin time")]
+    [InlineData("*/15 9-17 1-7 12 *",         "UTC",
+        "every 15 minutes from 09:00 to 17:59 on 1 to 7 December every year, UTC")]
+    [InlineData("0 0 28,29 2 *",              "UTC",              "at 00:00 on 28 and 29 February every year, UTC")]
+    [InlineData("0 0 1 1 FRI",                "UTC",              "at 00:00 on day 1 of the month or on Friday in January, UTC")]
     [InlineData("0 0 * 6 *",                  "UTC",              "at 00:00 every day in June, UTC")]
     [InlineData("*/5 * * 6-8 *",              "UTC",              "every 5 minutes in June to August, UTC")]
     [InlineData("H H * * *",                  "UTC",              "at 23:43 every day, UTC")]
@@ -67,7 +73,7 @@ public sealed class CronWordsTable
     [InlineData("@daily",                     "UTC",              "at 00:00 every day, UTC")]
     [InlineData("@hourly",                    "UTC",              "every hour on the hour, UTC")]
     [InlineData("@weekly",                    "UTC",              "at 00:00 on Sunday, UTC")]
-    [InlineData("@yearly",                    "UTC",              "at 00:00 on day 1 of the month in January, UTC")]
+    [InlineData("@yearly",                    "UTC",              "at 00:00 on 1 January every year, UTC")]
     [InlineData("@every 90s",                 "UTC",              "every 1m30s, counted from 1970-01-01 00:00 UTC")]
     [InlineData("@every 1h30m",               "UTC",              "every 1h30m, counted from 1970-01-01 00:00 UTC")]
     [InlineData("@at 2026-12-24T18:00:00Z",   "UTC",              "at 2026-12-24T18:00:00Z, once")]
@@ -92,7 +98,7 @@ public sealed class CronWordsTable
     [InlineData("1 0,5-23 * * *",             "UTC",              "every hour at 01 past from 05:00 to 00:59, UTC")]
     [InlineData("0 0 */2 * MON",              "UTC",
         "at 00:00 on days 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29 and 31 of the month or on Monday, UTC")]
-    [InlineData("59 59 23 31 12 ? 2099",      "UTC",              "at 23:59:59 on day 31 of the month in December in 2099, UTC")]
+    [InlineData("59 59 23 31 12 ? 2099",      "UTC",              "at 23:59:59 on 31 December in 2099, UTC")]
     [InlineData("*/20 5-7 10 * * *",          "UTC",              "every 20 seconds during minutes 5 to 7 from 10:00 to 10:59, UTC")]
     [InlineData("0 0 28-3 * *",               "UTC",              "at 00:00 on days 1 to 3 and 28 to 31 of the month, UTC")]
     [InlineData("0 0 ? * 5#5",                "UTC",              "at 00:00 on the fifth Friday of the month, UTC")]
@@ -128,6 +134,12 @@ public sealed class CronWordsTable
         "day of month and day of week are both set: the job runs on days that match either")]
     [InlineData("0 0 29 2 *",        "UTC",              "months without day 29 are left out; L is the last day of any month")]
     [InlineData("0 0 31 * *",        "UTC",              "months without day 31 are left out; L is the last day of any month")]
+    [InlineData("0 0 31W * *",       "UTC",              "months without day 31 are left out; L is the last day of any month")]
+    [InlineData("0 0 L-30 * *",      "UTC",              "months without day 31 are left out; L is the last day of any month")]
+    [InlineData("0 0 L-28W,30 * *",  "UTC",              "months without day 29 are left out; L is the last day of any month")]
+    [InlineData("0 0 0 1 1 ? 2020",  "UTC",              "no plan time is left: the job never fires again")]
+    [InlineData("@at 2026-06-30T23:59:59Z", "UTC",       "no plan time is left: the job never fires again")]
+    [InlineData("0 */10 2 28 3 ? 2027", "Europe/Berlin", "no plan time is left: the job never fires again")]
     [InlineData("30 2 * * *",        "Europe/Berlin",
         "2026-10-25: the clocks of Europe/Berlin go from 03:00 to 02:00; 02:30 comes twice and runs the first time only")]
     [InlineData("30 2 * * *",        "Europe/Berlin",
@@ -199,6 +211,8 @@ public sealed class CronWordsTable
     [InlineData("0 0 * * 0,6",                "UTC")]
     [InlineData("0 0 * * 1,2,3,5",            "UTC")]
     [InlineData("0 0 1 JAN,MAR-MAY *",        "UTC")]
+    [InlineData("0 0 31W,30,L * *",           "UTC")]
+    [InlineData("0 0 L-30 1,3 *",             "UTC")]
     [InlineData("0 0 0 1 1 ? 2027",           "UTC")]
     [InlineData("0 0 0 1 1 ? 2027-2030,2040", "UTC")]
     [InlineData("0 0 * 6 *",                  "UTC")]
