@@ -26,14 +26,17 @@ internal static class CronParser
             return Fail(blank);
         }
 
+        Span<char> written = stackalloc char[text.Length];
         Span<char> upper = stackalloc char[text.Length];
-        upper = upper[..CronText.Canonicalize(text, upper)];
+        var length = CronText.Canonicalize(text, written, upper);
+        written = written[..length];
+        upper = upper[..length];
         if (upper.Length == 0)
         {
             return Fail("the schedule is empty; write 5 fields such as 0 3 * * *, or a name such as @daily");
         }
 
-        return upper[0] == '@' ? ParseNamed(upper, hashKey) : ParseFields(text, upper, hashKey);
+        return upper[0] == '@' ? ParseNamed(written, upper, hashKey) : ParseFields(text, written, upper, hashKey);
     }
 
     /// <summary>
@@ -60,10 +63,10 @@ internal static class CronParser
         return null;
     }
 
-    private static Result ParseFields(string original, ReadOnlySpan<char> text, string hashKey)
+    private static Result ParseFields(string original, ReadOnlySpan<char> written, ReadOnlySpan<char> text, string hashKey)
     {
         var count = text.Count(' ') + 1;
-        if (FindWrongShape(text, count, hashKey) is { } wrong)
+        if (FindWrongShape(written, count, hashKey) is { } wrong)
         {
             return Fail(wrong);
         }
@@ -82,8 +85,9 @@ internal static class CronParser
         {
             var index = count == 5 ? i + 1 : i;
             var length = text[start..].IndexOf(' ');
-            var own = length < 0 ? text[start..] : text.Slice(start, length);
-            var field = new FieldParser(Fields[index], i + 1, own, start, hashKey, values);
+            var own = start..(length < 0 ? text.Length : start + length);
+            var reader = new FieldReader(Fields[index], i + 1, text[own], written[own], start);
+            var field = new FieldParser(Fields[index], reader, hashKey, values);
             if (!field.Parse())
             {
                 return Fail(field.Error);
@@ -134,15 +138,17 @@ internal static class CronParser
         && int.TryParse(field[..4], NumberStyles.None, CultureInfo.InvariantCulture, out var year)
         && year is >= Calendar.FirstYear and <= Calendar.LastYear;
 
-    private static Result ParseNamed(ReadOnlySpan<char> text, string hashKey)
+    private static Result ParseNamed(ReadOnlySpan<char> written, ReadOnlySpan<char> text, string hashKey)
     {
         var space = text.IndexOf(' ');
         var name = space < 0 ? text : text[..space];
+        var writtenName = written[..name.Length];
         var rest = space < 0 ? "" : text[(space + 1)..];
+        var writtenRest = space < 0 ? "" : written[(space + 1)..];
         switch (name)
         {
-            case "@EVERY": return ParseEvery(rest);
-            case "@AT": return ParseAt(rest);
+            case "@EVERY": return ParseEvery(writtenRest, rest);
+            case "@AT": return ParseAt(writtenRest, rest);
             case "@REBOOT":
                 return Fail("@reboot is refused: a job belongs to the cluster, not to one host's boot; use a systemd unit for that");
             default: break;
@@ -161,16 +167,16 @@ internal static class CronParser
         };
         if (fields.Length == 0)
         {
-            return Fail($"{CronText.Quote(Lower(name))} is not known; there are @yearly @monthly @weekly @daily @hourly @minutely, "
+            return Fail($"{CronText.Quote(writtenName)} is not known; there are @yearly @monthly @weekly @daily @hourly @minutely, "
                     + "@every 90s and @at 2026-12-24T18:00:00Z");
         }
 
         return rest.Length > 0
-            ? Fail($"{Lower(name)} stands alone; {CronText.Quote(rest)} is too much")
-            : Parse(fields, hashKey) with { Text = Lower(name) };
+            ? Fail($"{writtenName} stands alone; {CronText.Quote(writtenRest)} is too much")
+            : Parse(fields, hashKey) with { Text = name.ToString().ToLowerInvariant() };
     }
 
-    private static Result ParseEvery(ReadOnlySpan<char> text)
+    private static Result ParseEvery(ReadOnlySpan<char> written, ReadOnlySpan<char> text)
     {
         const string example = "write a whole number with each unit: 90s, 15m, 1h30m, 7d";
         var period = 0L;
@@ -179,20 +185,20 @@ internal static class CronParser
             var digits = text[at..].IndexOfAnyExceptInRange('0', '9');
             if (digits is < 1 or > 9)
             {
-                return Fail($"@every {CronText.Quote(Lower(text))} is not a duration; {example}");
+                return Fail($"@every {CronText.Quote(written)} is not a duration; {example}");
             }
 
             var size = text[at + digits] switch { 'S' => 1, 'M' => 60, 'H' => 3600, 'D' => 86400, 'W' => 604800, _ => 0 };
             if (size == 0 || text[(at + digits)..].StartsWith("MS"))
             {
-                return Fail($"@every {CronText.Quote(Lower(text))} is not a duration; {example}; plan times are whole seconds");
+                return Fail($"@every {CronText.Quote(written)} is not a duration; {example}; plan times are whole seconds");
             }
 
             period += long.Parse(text.Slice(at, digits), NumberStyles.None, CultureInfo.InvariantCulture) * size;
             at += digits + 1;
             if (period > PeriodMax)
             {
-                return Fail($"@every {CronText.Quote(Lower(text))} is above {PeriodMax / Calendar.SecondsPerDay}d");
+                return Fail($"@every {CronText.Quote(written)} is above {PeriodMax / Calendar.SecondsPerDay}d");
             }
         }
 
@@ -201,15 +207,16 @@ internal static class CronParser
             : Fail($"@every needs a duration of at least 1s; {example}");
     }
 
-    private static Result ParseAt(ReadOnlySpan<char> text)
+    private static Result ParseAt(ReadOnlySpan<char> written, ReadOnlySpan<char> text)
     {
         var instants = new SortedSet<long>();
         foreach (var range in text.Split(','))
         {
             var item = text[range].Trim(' ');
+            var shown = CronText.Quote(written[range].Trim(' '));
             if (item.Length >= 16 && !item.EndsWith("Z") && !item[16..].ContainsAny('+', '-'))
             {
-                return Fail($"@at {CronText.Quote(item)} has no zone; end it with Z for UTC, or with an offset such as +01:00");
+                return Fail($"@at {shown} has no zone; end it with Z for UTC, or with an offset such as +01:00");
             }
 
             if (!DateTimeOffset.TryParseExact(
@@ -219,12 +226,12 @@ internal static class CronParser
                 DateTimeStyles.AssumeUniversal,
                 out var instant))
             {
-                return Fail($"@at {CronText.Quote(item)} is not an instant; write 2026-12-24T18:00:00Z, and commas between several");
+                return Fail($"@at {shown} is not an instant; write 2026-12-24T18:00:00Z, and commas between several");
             }
 
             if (instant.UtcDateTime.Year is < Calendar.FirstYear or > Calendar.LastYear)
             {
-                return Fail($"@at {CronText.Quote(item)} is outside {Calendar.FirstYear} to {Calendar.LastYear}");
+                return Fail($"@at {shown} is outside {Calendar.FirstYear} to {Calendar.LastYear}");
             }
 
             instants.Add(instant.ToUnixTimeSeconds());
@@ -236,8 +243,6 @@ internal static class CronParser
 
     private static Result Succeed(Schedule schedule, string original, ReadOnlySpan<char> canonical, bool isHashed) =>
         new(schedule, canonical.SequenceEqual(original) ? original : canonical.ToString(), isHashed, "");
-
-    private static string Lower(ReadOnlySpan<char> text) => text.ToString().ToLowerInvariant();
 
     private static Result Fail(string error) => new(null, "", false, error);
 }

@@ -5,19 +5,20 @@ namespace Dts.Common.Cron;
 /// <summary>The canonical form of a schedule's text, and pieces of text for messages and descriptions.</summary>
 internal static class CronText
 {
-    /// <summary>Upper case, one space between fields, none around.</summary>
-    public static int Canonicalize(string text, Span<char> upper)
+    /// <summary>One space between fields, none around; as written for messages, and in upper case.</summary>
+    public static int Canonicalize(string text, Span<char> written, Span<char> upper)
     {
         var length = 0;
         foreach (var c in text)
         {
             if (c is not (' ' or '\t' or '\r' or '\n'))
             {
+                written[length] = c;
                 upper[length++] = c is >= 'a' and <= 'z' ? (char)(c - 32) : c;
             }
             else if (length > 0 && upper[length - 1] != ' ')
             {
-                upper[length++] = ' ';
+                written[length] = upper[length++] = ' ';
             }
         }
 

@@ -2,9 +2,9 @@ namespace Dts.Common.Cron;
 
 /// <summary>Parses one field: a list of stars, values, ranges, steps, hashes and the special forms of the day fields.</summary>
 /// <remarks>Parsing ends at the first error.</remarks>
-internal ref struct FieldParser(CronField field, int number, ReadOnlySpan<char> text, int offset, string hashKey, FieldValues values)
+internal ref struct FieldParser(CronField field, FieldReader text, string hashKey, FieldValues values)
 {
-    private FieldReader _in = new(field, number, text, offset);
+    private FieldReader _in = text;
 
     /// <summary>The field restricts nothing: it contains a star or a question mark without a step.</summary>
     public bool IsAny;

@@ -3,11 +3,13 @@ namespace Dts.Common.Cron;
 /// <summary>A position in a field's text, and the first error found.</summary>
 /// <param name="field">Which field it is.</param>
 /// <param name="number">Its number in the text as written, from 1.</param>
-/// <param name="text">The field.</param>
+/// <param name="text">The field, in upper case.</param>
+/// <param name="written">The same as written, for messages.</param>
 /// <param name="offset">Where the field begins in the whole text.</param>
-internal ref struct FieldReader(CronField field, int number, ReadOnlySpan<char> text, int offset)
+internal ref struct FieldReader(CronField field, int number, ReadOnlySpan<char> text, ReadOnlySpan<char> written, int offset)
 {
     private readonly ReadOnlySpan<char> _text = text;
+    private readonly ReadOnlySpan<char> _written = written;
 
     public string Error = "";
 
@@ -63,17 +65,17 @@ internal ref struct FieldReader(CronField field, int number, ReadOnlySpan<char> 
         var index = field.FindName(word);
         if (index < 0)
         {
-            return Fail($"{Shown(word)} is not a value", start, ExplainWord(word));
+            return Fail($"{Shown(_written.Slice(start, word.Length))} is not a value", start, ExplainWord(word));
         }
 
         value = field.Min + index;
         At += word.StartsWith(field.Names[index]) ? field.Names[index].Length : 3;
         var isWhole = At >= start + word.Length - 1; // One more letter may be the L of FRIL.
-        return isWhole || Fail($"{Shown(word)} is not a value", start, $"; write {word[..3]}");
+        return isWhole || Fail($"{Shown(_written.Slice(start, word.Length))} is not a value", start, $"; write {word[..3]}");
     }
 
     public bool Unexpected(string hint = "") =>
-        Fail(IsAtEnd ? "the end came too soon" : $"{CronText.Show(Peek())} is unexpected", At, hint);
+        Fail(IsAtEnd ? "the end came too soon" : $"{CronText.Show(_written[At])} is unexpected", At, hint);
 
     /// <summary>Keeps the message and returns false. The message has the position unless that is the beginning of the field.</summary>
     public bool Fail(string problem, int at, string hint = "")

@@ -51,7 +51,7 @@ public sealed class CronErrorTable
     [InlineData("*/ * * * *",   "a step without a number from 1 up in minutes (field 1), character 3")]
 
     // names
-    [InlineData("a * * * *",       "A is not a value in minutes (field 1)")]
+    [InlineData("a * * * *",       "a is not a value in minutes (field 1)")]
     [InlineData("MON * * * *",     "MON is not a value in minutes (field 1); it is a day of the week")]
     [InlineData("* * * MON *",     "MON is not a value in months (field 4); it is a day of the week")]
     [InlineData("* * * * JAN",     "JAN is not a value in days of week (field 5); it is a month")]
@@ -63,6 +63,17 @@ public sealed class CronErrorTable
     [InlineData("* * W * *",       "W is not a value in days of month (field 3); it stands only in the days of month")]
     [InlineData("L * * * *",       "L is not a value in minutes (field 1); it stands only in the days of month")]
     [InlineData("R * * * *",       "R is not a value in minutes (field 1)")]
+
+    // as written
+    [InlineData("* * * * foo",     "foo is not a value in days of week (field 5)")]
+    [InlineData("* * * * Monda",   "Monda is not a value in days of week (field 5); write MON")]
+    [InlineData(" *\t*  * * mondayx", "'x' is unexpected in days of week (field 5), character 15")]
+    [InlineData("l * * * *",       "l is not a value in minutes (field 1); it stands only in the days of month")]
+    [InlineData("0 12 1 Jan * 2027", "6 fields are second first; for a year write 7: 0 0 12 1 Jan * 2027")]
+    [InlineData("@Every 90X",
+        "@every \"90X\" is not a duration; write a whole number with each unit: 90s, 15m, 1h30m, 7d; plan times are whole seconds")]
+    [InlineData("@at 2026-12-24t18:00", "@at \"2026-12-24t18:00\" has no zone; end it with Z for UTC, or with an offset such as +01:00")]
+    [InlineData("@Daily x",        "@Daily stands alone; \"x\" is too much")]
 
     // hashes, special days
     [InlineData("* * L5 * *",            "'5' is unexpected in days of month (field 3), character 6")]
@@ -108,7 +119,7 @@ public sealed class CronErrorTable
 
     // @at
     [InlineData("@at",                        "@at \"\" is not an instant; write 2026-12-24T18:00:00Z, and commas between several")]
-    [InlineData("@at tomorrow",               "@at \"TOMORROW\" is not an instant; write 2026-12-24T18:00:00Z, and commas between several")]
+    [InlineData("@at tomorrow",               "@at \"tomorrow\" is not an instant; write 2026-12-24T18:00:00Z, and commas between several")]
     [InlineData("@at 2026-12-24",
         "@at \"2026-12-24\" is not an instant; write 2026-12-24T18:00:00Z, and commas between several")]
     [InlineData("@at 2026-12-24T18:00:00",
