@@ -56,6 +56,7 @@ public sealed class ApiStoresTests : IAsyncLifetime
         await SendAsync("PUT", "jobs/stuck", """{"command":"sleep 4713","cronExpr":"0 0 1 1 *","labels":{"team":"it"}}""");
         await SendAsync("POST", "jobs/stuck/run", "{}");
         await SoonAsync("now", page => page["running"]!.AsArray().Any(run => (string?)run!["jobName"] == "stuck"));
+        await Patience.Until(() => Processes.Running("sleep 4713").Count > 0, () => "it does not sleep yet");
         var meant = await SendAsync("POST", "jobs/kill?filter=label:team%3Dit&dryRun=true", "{}");
         Assert.Equal("stuck", (string?)Assert.Single(meant.Body["jobs"]!.AsArray())!["name"]);
         await SendAsync("POST", "jobs/kill?filter=label:team%3Dit", """{"reason":"the disk is full"}""");
