@@ -256,7 +256,8 @@ public sealed class HolderTests : IDisposable
         await commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1));
         commands.Drop("b/2");
         await Patience.Until(
-            () => File.ReadAllText(said).EndsWith("drop b/2\nforget b/2\nkill a/1\n", StringComparison.Ordinal), () => File.ReadAllText(said));
+            () => File.ReadAllText(said).EndsWith("drop b/2\nforget b/2\nkill a/1\n", StringComparison.Ordinal),
+            () => File.ReadAllText(said));
 
         Assert.Contains(log.Lines, line => line.Contains("a/1 started too late, as process 4194305", StringComparison.Ordinal));
         await commands.AnswerAsync(TestContext.Current.CancellationToken).WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
