@@ -52,23 +52,28 @@ public sealed class HolderTests : IDisposable
     }
 
     [Fact]
-    public async Task Starts_that_a_holder_refuses_are_known_as_too_late_at_once_and_are_forgotten_when_they_are_dropped()
+    public void A_holder_says_that_it_refused_a_start_together_with_the_reason()
+    {
+        var refused = new StartedCommand("a/1", "", RunningCommand.NotStarted("it was stalled", tooLate: true));
+
+        var heard = RunningCommand.Of(refused.ToHeld(), (_, _, _) => { });
+
+        Assert.Equal("it was stalled", heard.WhyTooLate);
+    }
+
+    [Fact]
+    public async Task A_start_that_a_holder_refused_is_known_to_the_next_worker_unless_it_was_dropped()
     {
         using (var first = await OpenAsync())
         {
-            string[] ids = [.. Enumerable.Range(0, 50).Select(n => $"a/{n}")];
-            foreach (var id in ids)
-            {
-                first.Prepare(id, "", Some("echo hello"));
-            }
-
-            var running = await first.StartAsync(ids, TimeSpan.FromMilliseconds(-1));
-            Assert.DoesNotContain(null, running.Select(command => command.WhyTooLate));
-            ids.Skip(1).ToList().ForEach(first.Drop);
+            first.Prepare("a/1", "", Some("echo hello"));
+            first.Prepare("b/2", "", Some("echo hello"));
+            await first.StartAsync(["a/1", "b/2"], TimeSpan.FromMilliseconds(-1));
+            first.Drop("b/2");
         }
 
         using var second = await OpenAsync();
-        Assert.Equal("a/0", Assert.Single(second.Former).Id);
+        Assert.Equal("a/1", Assert.Single(second.Former).Id);
     }
 
     [Fact]

@@ -241,7 +241,8 @@ internal sealed class Fires
     /// <param name="isNew">It has joined or has other labels; false = it is no longer drained.</param>
     private void LeaveTo(string worker, bool isNew)
     {
-        if (_roster.LabelsOf(worker) is { } labels && _pending.LeaveTo(worker, labels, isNew) is var left && worker == _context.WorkerId)
+        var left = _roster.LabelsOf(worker) is { } labels ? _pending.LeaveTo(worker, labels, isNew) : [];
+        if (worker == _context.WorkerId)
         {
             _plans.PlanAgain(left);
         }

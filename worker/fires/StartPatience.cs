@@ -24,11 +24,8 @@ internal static class StartPatience
     /// Until when a start that came too late is tried again: until the run's start deadline, and not so late that the run would be in the
     /// way of the job's next fire.
     /// </summary>
-    public static DateTimeOffset FindLatestStart(Fire fire, Run run)
-    {
-        var deadline = run.Spec.NotBefore + TimeSpan.FromSeconds(run.Job.StartDeadlineSeconds);
-        return FindNext(fire) - EndsBeforeNext is { } beforeNext && beforeNext < deadline ? beforeNext : deadline;
-    }
+    public static DateTimeOffset FindLatestStart(Fire fire, Run run) =>
+        FindNext(fire) - EndsBeforeNext is { } beforeNext && beforeNext < run.StartDeadline ? beforeNext : run.StartDeadline;
 
     /// <summary>
     /// How long starts may take: while the session holds, and while a run that misses its start would not be in the way of the job's next

@@ -96,8 +96,7 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight, Cancel
     {
         if (fire.State is FireState.Claimed { Run: var run })
         {
-            var deadline = run.Spec.NotBefore + TimeSpan.FromSeconds(run.Job.StartDeadlineSeconds);
-            fire.State = new FireState.Ready(run, context.Wheel.Add(deadline.ToUnixTimeMilliseconds() + 1, fire));
+            fire.State = new FireState.Ready(run, context.Wheel.Add(run.StartDeadline.ToUnixTimeMilliseconds() + 1, fire));
             _ready.AddLast(fire);
         }
         else if (fire.State is FireState.Ready { Run: var late })

@@ -38,6 +38,9 @@ internal sealed class Run(
 
     public string Id { get; } = spec.Id;
 
+    /// <summary>After this moment it must not start.</summary>
+    public DateTimeOffset StartDeadline => Spec.NotBefore + TimeSpan.FromSeconds(Job.StartDeadlineSeconds);
+
     /// <summary>The record's id, <c>job/runId</c>.</summary>
     public string Key { get; } = $"{name}/{spec.Id}";
 
