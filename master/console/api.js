@@ -1,9 +1,10 @@
 // The client of /api/v1. An answer is the resource; a failure is a Refused with the problem's words.
+import { inSentence } from './i18n.js';
 
 /** What the API refused, or that nobody answered (status 0). */
 export class Refused extends Error {
   constructor(status, problem) {
-    super(problem.detail ?? problem.title ?? `status ${status}`);
+    super(inSentence(problem.detail ?? problem.title ?? `status ${status}`));
     Object.assign(this, { status, problem, word: (problem.type ?? '').split(':').at(-1), field: problem.field });
   }
 }

@@ -1,6 +1,6 @@
 // The frame around each page: rail, header, toasts, the line of an outage, keys, the jump box; and the router.
 import { h, s, fill, set, say, other, clean } from './dom.js';
-import { t, number, language, languages } from './i18n.js';
+import { t, number, language, languages, inSentence } from './i18n.js';
 import { zones, myZone, zoneName, clock, tick, when, zoneOf, duration, explain } from './time.js';
 import { live, listen, askNow } from './live.js';
 import { icon, mark, button, anchor, segments } from './parts.js';
@@ -232,8 +232,10 @@ export async function drawFoot() {
   const status = await get('status').catch(() => null);
   if (status) zones.own = status.timeZone;
   const line = (isWell, name, title, value) => h('div', mark(isWell ? 'ok' : 'missed'), name, h('span.v', { title }, value));
-  const row = (name, answer) =>
-    line(answer && !answer.error, name, answer?.error ?? '', !answer ? '–' : answer.error ? t('no answer') : duration(answer.answeredInMs));
+  const row = (name, answer) => {
+    const value = !answer ? '–' : answer.error ? t('no answer') : duration(answer.answeredInMs);
+    return line(answer && !answer.error, name, inSentence(answer?.error ?? ''), value);
+  };
   const signOut = () => ask('DELETE', 'session').finally(() => location.assign('/signin'));
   const who = (me) =>
     h(

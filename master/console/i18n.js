@@ -3,7 +3,7 @@
 //   tn the same as a list, for values that are nodes.
 let zh = null; // The Chinese sentences by the English ones; loaded when they are first needed.
 let schedule = (text) => text;
-let reason = (text) => text;
+let sentence = (text) => text;
 const known = new Map(); // From a sentence to its parts, in the language in force.
 
 export const languages = { zh: '中文', en: 'EN' };
@@ -12,10 +12,10 @@ export let language = 'en';
 
 export async function choose(code) {
   if (code === 'zh' && !zh) {
-    const [first, second] = await Promise.all([import('./words.js'), import('./words-2.js')]);
+    const [first, second, third] = await Promise.all([import('./words.js'), import('./words-2.js'), import('./words-3.js')]);
     zh = { ...first.words, ...second.words };
     schedule = first.schedule;
-    reason = second.reason;
+    sentence = third.sentence;
   }
   language = code in languages ? code : 'en';
   known.clear();
@@ -71,7 +71,7 @@ export function inWords(text) {
   return language === 'zh' ? schedule(text) : text;
 }
 
-/** Why a run ended as it did, in the words of the workers, which are English. */
-export function inReason(text) {
-  return language === 'zh' ? reason(text) : text;
+/** A sentence of a master or a worker, which are English: a refusal, a warning, why a run ended as it did. */
+export function inSentence(text) {
+  return language === 'zh' ? sentence(text) : text;
 }

@@ -174,23 +174,3 @@ export const words = {
   quieted: '静默', 'It has not started: it is taken out of the queue and recorded as cancelled.': '尚未启动：将移出队列并记为已取消。',
   'The job is paused.': '任务已暂停。', '{n} others start in that minute.': '该分钟另有 {n} 次启动。',
 };
-
-// Why runs ended so.
-const reasons = [
-  [/^no worker claimed it/, '没有节点认领'],
-  [/^no worker claimed them: (\d+) fires since (\S+)/, '没有节点认领：自 $2 起共 $1 次'],
-  [/; this one had no free slot$/, '；本节点没有空槽位'],
-  [/^the previous run was still going$/, '前一次运行尚未结束'],
-  [/^a run of the job was still going within (\d+) s$/, '$1 秒内任务的前一次运行仍未结束'],
-  [/^no live worker matches its target \((.*)\) within (\d+) s$/, '$2 秒内没有匹配目标（$1）的节点'],
-  [/^no worker could start it within (\d+) s$/, '$1 秒内没有节点能启动它'],
-  [/^not started within (\d+) s: this worker was full, stalled or cut off from etcd$/, '$1 秒内未启动：节点已满、停顿或与 etcd 断开'],
-  [/^worker (\S+) lost: /, '节点 $1 失联：'],
-  [/its session has expired$/, '会话已过期'],
-  [/it was restarted$/, '节点已重启'],
-  [/^exit status (\d+)/, '退出码 $1'],
-  [/^timed out after ([\d.]+) s/, '$1 秒后超时'],
-  [/^killed: /, '已终止：'],
-];
-
-export const reason = (text) => reasons.reduce((said, [english, chinese]) => said.replace(english, chinese), text);

@@ -1,6 +1,6 @@
 // What will be saved, beside the form; and what to do when somebody else has saved meanwhile.
 import { h, fill, link, clean } from '../dom.js';
-import { t } from '../i18n.js';
+import { t, inSentence } from '../i18n.js';
 import { ask, path } from '../api.js';
 import { ago, time } from '../time.js';
 import { button, fault, mark } from '../parts.js';
@@ -44,7 +44,7 @@ export function dockOf(model) {
       if (mine !== serial) return;
       fill(said);
       const texts = data.warnings.filter((text) => !/^\d{4}-\d\d-\d\d: the clocks/.test(text)); // The schedule says those.
-      fill(notes, texts.map((text) => h('p.note', mark('warn'), h('span', clean(text)))));
+      fill(notes, texts.map((text) => h('p.note', mark('warn'), h('span', inSentence(clean(text))))));
     } catch (failure) {
       if (mine === serial) tell(failure, { isQuiet: true });
     }

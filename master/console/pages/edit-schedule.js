@@ -1,6 +1,6 @@
 // What a schedule means while it is typed: words, next times, what may surprise, the day's load.
 import { h, s, fill, clean } from '../dom.js';
-import { t, inWords } from '../i18n.js';
+import { t, inWords, inSentence } from '../i18n.js';
 import { get } from '../api.js';
 import { clock, date, coming, myZone, zoneName, zones, time } from '../time.js';
 import { fault, mark } from '../parts.js';
@@ -48,7 +48,7 @@ export function scheduleOf(model) {
       if (mine !== asked || stop) return;
       model.isBadSchedule = true;
       bench.classList.toggle('old', Boolean(five.firstChild));
-      model.fail(failure.field === 'timeZone' || /zone/i.test(failure.message.split(':')[0]) ? 'timeZone' : 'cronExpr', failure.message);
+      model.fail(failure.field === 'timeZone' ? 'timeZone' : 'cronExpr', failure.message);
       if (five.firstChild) fill(said, h('span.faint', t('Below: the last valid schedule.')));
     }
   }
@@ -106,7 +106,7 @@ function notesOf(warnings) {
     h('h3', t('What may surprise')),
     warnings.map((text) => {
       const [, day, rest] = /^(\d{4}-\d\d-\d\d): (.*)$/s.exec(text) ?? [];
-      return h('div.note', mark('warn'), h('span', day && h('b', `${day}: `), clean(rest ?? text)));
+      return h('div.note', mark('warn'), h('span', day && h('b', `${day}: `), inSentence(clean(rest ?? text))));
     }),
   ];
 }

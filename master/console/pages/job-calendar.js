@@ -1,6 +1,6 @@
 // The ledger of a job as a grid: each planned fire a square that says how it ended and why.
 import { h, s, fill, set, other } from '../dom.js';
-import { t, number, language } from '../i18n.js';
+import { t, number, language, inSentence } from '../i18n.js';
 import { get, path } from '../api.js';
 import { zoneOf, date, clock } from '../time.js';
 import { words, fault, empty } from '../parts.js';
@@ -72,7 +72,7 @@ export async function view(state, frame) {
   show(data);
   listenTo(model);
   pickFromAddress(model);
-  const wrap = h('div.cal-wrap', h('div.cal-main', grid, tip, data.note && h('p.faint.after', data.note)), side);
+  const wrap = h('div.cal-wrap', h('div.cal-main', grid, tip, data.note && h('p.faint.after', inSentence(data.note))), side);
   const none = () =>
     empty(
       t('No planned fire yet'),

@@ -1,6 +1,6 @@
 // The runs of a job, the latest first: those that have not ended, then the log.
 import { h, fill, other, link, clean } from '../dom.js';
-import { t, inReason } from '../i18n.js';
+import { t, inSentence } from '../i18n.js';
 import { get } from '../api.js';
 import { zoneOf, when, full, duration, rough, lively, ms } from '../time.js';
 import { state, meter, segments, button, fault, empty, table, searchBox } from '../parts.js';
@@ -24,7 +24,7 @@ export const triggerWord = (trigger) => triggers()[trigger] ?? trigger;
 
 /** What a worker says of a run, with its instants in the zone that is shown. */
 export const told = (text, zone) =>
-  inReason(text).replace(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z| UTC)/g, (at) => when(at, zone));
+  inSentence(text).replace(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z| UTC)/g, (at) => when(at, zone));
 
 export function view(jobState, frame) {
   const zone = zoneOf(jobState.job?.timeZone);

@@ -1,6 +1,6 @@
 // One job: how it is, what can be done with it, and its tabs.
 import { h, fill, other, link } from '../dom.js';
-import { t, inWords } from '../i18n.js';
+import { t, inWords, inSentence } from '../i18n.js';
 import { ask, get, path, Refused } from '../api.js';
 import { time, coming } from '../time.js';
 import { mark, words, button, anchor, menu, question, labels } from '../parts.js';
@@ -104,7 +104,7 @@ function headOf({ name, job, row }) {
     );
   const shown = row?.state ?? (job.enabled ? 'unknown' : 'paused');
   const say = [row && inWords(row.words) + t('. ')];
-  if (row?.state === 'broken') say.push(h('span.s-failed', t('No worker can run it: {why}', { why: row.why })));
+  if (row?.state === 'broken') say.push(h('span.s-failed', t('No worker can run it: {why}', { why: inSentence(row.why) })));
   else if (!job.enabled) say.push(t('Paused: no planned fires.'));
   else if (row?.next) say.push(t('Next'), ' ', time(row.next, coming, job.timeZone), t('. '));
   else if (row) say.push(t('Nothing more is planned.'));

@@ -1,6 +1,6 @@
 // All jobs: filter, order, the rows in sight, and acts on many.
 import { h, fill, say, other, link, clean } from '../dom.js';
-import { t, number } from '../i18n.js';
+import { t, number, inSentence } from '../i18n.js';
 import { duration, time, when, coming, ms, lively, zoneOf, rough } from '../time.js';
 import { state, words, spark, button, more, segments, empty, labels, schedule, download, question } from '../parts.js';
 import { rows, PAGE } from '../rows.js';
@@ -296,7 +296,7 @@ export async function render(_, frame) {
         href: act === 'run' ? link.runs({ filter: 'state:running|queued' }) : null,
       });
       if (failed.length)
-        toast(`${t('{n} not done', { n: failed.length })}: ${clean(failed[0].name)}: ${failed[0].error}`, { isFault: true });
+        toast(`${t('{n} not done', { n: failed.length })}: ${clean(failed[0].name)}: ${inSentence(failed[0].error)}`, { isFault: true });
       none();
       await (act === 'delete' ? table.load() : refresh());
     });
@@ -342,7 +342,8 @@ export async function render(_, frame) {
 /** How a job stands: its state if that says most, else its latest ending. */
 function standing(job) {
   if (job.state === 'running') return [state('running'), h('span.sub', job.running > 1 ? `×${job.running}` : '')];
-  if (job.state === 'paused' || job.state === 'broken') return h('span', { title: job.why ?? '' }, state(job.state), quietOf(job));
+  if (job.state === 'paused' || job.state === 'broken')
+    return h('span', { title: inSentence(job.why ?? '') }, state(job.state), quietOf(job));
   if (!job.last) return state(job.state);
   const { ending, startedAt } = job.last;
   const word = job.streak > 1 ? `${words()[ending]} ×${number(job.streak)}` : words()[ending];

@@ -1,6 +1,6 @@
 // The present: who needs somebody and why, today, what runs, what comes.
 import { h, fill, say, set, sync, other, link, clean, quote } from '../dom.js';
-import { t, tn, number, inReason } from '../i18n.js';
+import { t, tn, number, inSentence } from '../i18n.js';
 import { duration, time, coming, when, clock, zoneOf, ms, lively, ago } from '../time.js';
 import { mark, spark, meter, button, anchor, more, state, words, endings, badEndings, fault } from '../parts.js';
 import { get } from '../api.js';
@@ -198,11 +198,11 @@ function why({ reason, slow, job }) {
 function said({ reason, slow, job }) {
   if (reason === 'slow')
     return [t('On {worker}, since {time}', { worker: clean(slow.worker), time: when(slow.startedAt, zoneOf(job.timeZone)) })];
-  if (reason === 'broken') return [inReason(clean(job.why ?? ''))];
+  if (reason === 'broken') return [inSentence(clean(job.why ?? ''))];
   const { err, lastLine, durationMs, worker } = job.last;
   const took = durationMs === null ? '' : t(' after {span}', { span: duration(durationMs) });
   const on = durationMs === null || !worker ? '' : t(' on {worker}', { worker: clean(worker) });
-  const cause = err?.toLowerCase() === lastLine?.toLowerCase() ? '' : inReason(clean(err));
+  const cause = err?.toLowerCase() === lastLine?.toLowerCase() ? '' : inSentence(clean(err));
   return [h('span', `${capital(cause || words()[job.last.ending])}${took}${on}`), lastLine ? [t(': '), other(lastLine, 'code')] : ''];
 }
 

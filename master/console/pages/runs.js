@@ -1,6 +1,6 @@
 // Runs of all jobs: those that ended, those that go on; as a list, or over time by job or by worker.
 import { h, fill, set, say, other, link, clean, quote } from '../dom.js';
-import { t, number, inReason } from '../i18n.js';
+import { t, number, inSentence } from '../i18n.js';
 import { duration, time, when, exact, zoneOf, ms, lively, full } from '../time.js';
 import { state, words, button, segments, empty, fault } from '../parts.js';
 import { rows, PAGE } from '../rows.js';
@@ -131,7 +131,7 @@ export async function render(_, frame) {
   function endedCells(run) {
     const started = run.exitCode !== null || run.signal !== null;
     const code = run.exitCode ?? (run.signal && t('signal {n}', { n: run.signal }));
-    const said = run.lastLine && run.status !== 'killed' ? other(run.lastLine, 'code') : inReason(clean(run.err));
+    const said = run.lastLine && run.status !== 'killed' ? other(run.lastLine, 'code') : inSentence(clean(run.err));
     return [
       h('td', state(run.status)),
       h('td.dim', time(run.planTime, exact)),

@@ -1,6 +1,6 @@
 // Alerts: what is wrong now, who is told of what, what is quiet, and whether the messages arrive.
 import { h, fill, other, link, clean } from '../dom.js';
-import { t } from '../i18n.js';
+import { t, inSentence } from '../i18n.js';
 import { ask, get, path } from '../api.js';
 import { when, time, ago } from '../time.js';
 import { button, fault, mark, state, question, table, section } from '../parts.js';
@@ -183,7 +183,7 @@ function channelsOf({ channels }) {
       fill(answer, t('sending …'));
       try {
         const { data } = await ask('POST', path`alerts/channels/${name}/test`);
-        const said = clean(data.answer);
+        const said = inSentence(clean(data.answer));
         fill(answer, data.delivered ? state('ok', t('delivered: {answer}', { answer: said })) : state('failed', said));
       } catch (failure) {
         fill(answer, fault(failure));

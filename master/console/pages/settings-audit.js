@@ -1,6 +1,6 @@
 // The audit: who did or tried what, when and from where. The newest first; nobody can delete from it here.
 import { h, fill, other } from '../dom.js';
-import { t } from '../i18n.js';
+import { t, inSentence } from '../i18n.js';
 import { get } from '../api.js';
 import { when, time } from '../time.js';
 import { button, fault, state, download, table, searchBox } from '../parts.js';
@@ -97,7 +97,7 @@ function changesOf({ changes = [], detail }) {
       ? members.map(({ member, was, is }) => `${member}: ${shown(was) || '–'} → ${shown(is) || '–'}`).join('; ')
       : `${job} ${whats()[change] ?? change}`;
   const more = changes.length > 3 && t('and {n} more', { n: changes.length - 3 });
-  return [...changes.slice(0, 3).map(wordsOf), more, detail].filter(Boolean).join('; ');
+  return [...changes.slice(0, 3).map(wordsOf), more, inSentence(detail ?? '')].filter(Boolean).join('; ');
 }
 
 function rowOf(one) {

@@ -1,6 +1,6 @@
 // A crontab in, line by line with what changes in meaning; and all jobs out.
 import { h, fill, other, link, clean } from '../dom.js';
-import { t, inWords } from '../i18n.js';
+import { t, inWords, inSentence } from '../i18n.js';
 import { ask, path } from '../api.js';
 import { button, fault, state, mark, table, section } from '../parts.js';
 import { toast } from '../frame.js';
@@ -120,7 +120,7 @@ function tableOf({ lines, notes, created, changed, refused, unchanged }) {
   const heads = [[t('Line'), 56], [t('Becomes'), 132], [t('Name'), 176], [t('Schedule'), 260], [t('What changes in meaning')]];
   return [
     h('div.sec', h('h2', `${t('{n} {n|line|lines}', { n })}: ${counts.join(', ') || t('nothing to save')}`)),
-    notes.map((text) => h('p.note.known', mark('info'), h('span', clean(text)))),
+    notes.map((text) => h('p.note.known', mark('info'), h('span', inSentence(clean(text))))),
     table(t('what becomes of each line'), 'imported', heads.map(([head, width]) => ({ head, width })), h('tbody', jobs.map(rowOf))),
   ];
 }
@@ -135,7 +135,7 @@ function rowOf(line) {
     h('td', stateOf(line)),
     h('td.name.one', name && (change === 'unchanged' ? h('a', { href: link.job(name) }, other(name)) : h('b', other(name)))),
     h('td.dim.one.off', said && h('span', { title: said }, said)),
-    h('td.dim.full', [reason, ...notes, changes].filter(Boolean).map((text) => h('div', clean(text)))),
+    h('td.dim.full', [reason, ...notes, changes].filter(Boolean).map((text) => h('div', inSentence(clean(text))))),
   );
 }
 
