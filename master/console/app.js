@@ -1,5 +1,5 @@
 // The console begins here: choices kept by this browser, the routes, the frame, then who we are and what is new.
-import { route, startFrame, drawShell, frame, places, reload, go } from './frame.js';
+import { route, prepare, startFrame, drawShell, frame, places, reload, go } from './frame.js';
 import { choose as chooseLanguage, guess } from './i18n.js';
 import { zones } from './time.js';
 import { get, Refused } from './api.js';
@@ -43,27 +43,21 @@ function styled(module) {
   };
 }
 
-await apply();
+/** A page of rows: what it stands on comes with it, not after it. */
+function list(module) {
+  return async () => (await Promise.all([import(module), import('./rows.js'), import('./filter.js')]))[0];
+}
+
 route('/', 'now', () => import('./pages/now.js'));
-route('/jobs', 'jobs', () => import('./pages/jobs.js'));
+route('/jobs', 'jobs', list('./pages/jobs.js'));
 route('/new', 'jobs', styled('./pages/edit.js'));
 route('/jobs/:name/edit', 'jobs', styled('./pages/edit.js'));
 route('/jobs/:name/:tab?', 'jobs', styled('./pages/job.js'));
-route('/runs', 'runs', () => import('./pages/runs.js'));
+route('/runs', 'runs', list('./pages/runs.js'));
 route('/runs/:job/:runId', 'jobs', styled('./pages/run.js'));
 route('/workers', 'workers', () => import('./pages/workers.js'));
 route('/settings/:tab?', 'settings', styled('./pages/settings.js'));
 route('/signin', 'signin', styled('./pages/signin.js'));
-
-keys.startKeys(places(), go);
-const jump = () => box.open(frame);
-document.getElementById('jump').addEventListener('click', jump);
-keys.always({
-  '/': jump,
-  'ctrl-k': jump,
-  n: () => go('/new'),
-  '?': keys.showKeys,
-});
 
 /** Who we are. A master without sign-in answers 404: then all may do all, as its guard decides. */
 async function whoAmI() {
@@ -75,6 +69,19 @@ async function whoAmI() {
   dispatchEvent(new CustomEvent('dts:me'));
 }
 
-await whoAmI();
+prepare();
+const known = whoAmI();
+await apply();
+keys.startKeys(places(), go);
+const jump = () => box.open(frame);
+document.getElementById('jump').addEventListener('click', jump);
+keys.always({
+  '/': jump,
+  'ctrl-k': jump,
+  n: () => go('/new'),
+  '?': keys.showKeys,
+});
+
+await known;
 await startFrame(choose);
 live.start();

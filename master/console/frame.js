@@ -61,6 +61,13 @@ function find(path) {
   return null;
 }
 
+/** Fetches the modules of the page at this address, so that they are there when it is drawn. */
+export function prepare() {
+  find(location.pathname)
+    ?.load()
+    .catch(() => {}); // Drawing it says what fails.
+}
+
 /** Goes to another page of the console. */
 export function go(path, { replace = false } = {}) {
   if (view?.leave && !view.leave(path)) return;

@@ -51,7 +51,7 @@ public sealed class SpeedFigures(ITestOutputHelper output)
         {
             await using var fresh = await browser.NewContextAsync(new() { ViewportSize = new() { Width = 1440, Height = 900 } });
             var cold = await OpenAsync(fresh, cluster, path);
-            Print($"cold, {path}: first rows after {await cold.EvaluateAsync<int>("useful")} ms");
+            Print($"cold, {path}: first rows after {await cold.EvaluateAsync<int>("useful")} ms: {await cold.EvaluateAsync<string>(Waits)}");
         }
 
         await using var context = await browser.NewContextAsync(new() { ViewportSize = new() { Width = 1440, Height = 900 } });
@@ -94,6 +94,20 @@ public sealed class SpeedFigures(ITestOutputHelper output)
     }
 
     private const string Memory = "() => { gc(); return `${(performance.memory.usedJSHeapSize / 1e6).toFixed(1)} MB`; }";
+
+    /// <summary>When each of the things was there that the first rows wait for.</summary>
+    private const string Waits = """
+        () => {
+          const of = (pattern) => performance.getEntriesByType('resource').filter((one) => pattern.test(one.name) && one.responseEnd <= useful);
+          const ms = (value) => `${Math.round(value)} ms`;
+          const last = (all) => all.reduce((end, one) => Math.max(end, one.responseEnd), 0);
+          const data = of(/\/api\/v1\/(?!me$|events)/).at(-1);
+          const begun = performance.getEntriesByType('navigation')[0].responseEnd;
+          const paint = performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN;
+          return `document ${ms(begun)}, first paint ${ms(paint)}, who we are ${ms(last(of(/\/me$/)))}, modules ${ms(last(of(/\.js$/)))}, `
+            + `rows asked for ${ms(data.startTime)}, answered ${ms(data.responseEnd)}, drawn ${ms(useful)}`;
+        }
+        """;
 
     private const string PageToPage = """
         async () => {
