@@ -167,9 +167,9 @@ export function drawShell() {
 }
 
 function drawSwitches() {
-  const [now, mine] = [Date.now(), zoneName(myZone)];
+  const [now, mine] = [Date.now(), zoneName(myZone())];
   const utc = mine !== 'UTC' && ['utc', 'UTC', clock(now, 'UTC')];
-  const all = [['mine', mine, clock(now, myZone)], utc, ['own', t('job’s own')]].filter(Boolean);
+  const all = [['mine', mine, clock(now, myZone())], utc, ['own', t('job’s own')]].filter(Boolean);
   const zone = mine === 'UTC' && zones.chosen === 'utc' ? 'mine' : zones.chosen;
   const theme = document.documentElement.dataset.theme ?? 'auto';
   const next = { auto: 'light', light: 'dark', dark: 'auto' }[theme];
@@ -206,7 +206,7 @@ function drawLive() {
   document.body.classList.toggle('stale', Boolean(broken));
   drawOutage();
   for (const part of document.querySelectorAll('#switches .seg:first-child .t')) {
-    say(part, clock(Date.now(), part.parentElement.previousElementSibling ? 'UTC' : myZone));
+    say(part, clock(Date.now(), part.parentElement.previousElementSibling ? 'UTC' : myZone()));
   }
 }
 

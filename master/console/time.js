@@ -4,7 +4,10 @@ import { h } from './dom.js';
 import { wallOf, isZone } from './logic/zone.js';
 
 export const zones = { chosen: 'mine', own: 'UTC' }; // own: the master's default zone, for jobs that name none.
-export const myZone = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
+let mine = '';
+
+/** This browser's zone. Finding it out takes a while, so it waits until the first requests are on their way. */
+export const myZone = () => (mine ||= Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC');
 
 const MINUTE = 60_000,
   HOUR = 60 * MINUTE,
@@ -18,7 +21,7 @@ export function ms(at) {
 
 /** The zone in force. jobZone: the job's own, empty = the master's default. */
 export function zoneOf(jobZone) {
-  return zones.chosen === 'utc' ? 'UTC' : zones.chosen === 'own' ? jobZone || zones.own : myZone;
+  return zones.chosen === 'utc' ? 'UTC' : zones.chosen === 'own' ? jobZone || zones.own : myZone();
 }
 
 export function zoneName(zone) {
@@ -102,7 +105,7 @@ export function coming(at, zone = zoneOf()) {
 
 /** The instant in all three zones, for hovering. */
 export function full(at, jobZone) {
-  const all = [...new Set([myZone, 'UTC', jobZone || zones.own])].map((zone) => `${dayOf(at, zone)} ${clock(at, zone, true)} ${zone}`);
+  const all = [...new Set([myZone(), 'UTC', jobZone || zones.own])].map((zone) => `${dayOf(at, zone)} ${clock(at, zone, true)} ${zone}`);
   return `${all.join('\n')}\n${new Date(ms(at)).toISOString()}`;
 }
 

@@ -85,17 +85,17 @@ export function scheduleOf(model) {
 }
 
 function fiveOf(next, zone) {
-  const both = isZone(zone) && zone !== myZone;
+  const both = isZone(zone) && zone !== myZone();
   return h(
     'div.five',
     { class: both ? '' : 'alone' },
     h('span.h', t('Next five')),
     h('span.h', zoneName(zone)),
-    both && h('span.h', t('{zone}, you', { zone: zoneName(myZone) })),
+    both && h('span.h', t('{zone}, you', { zone: zoneName(myZone()) })),
     next.map((at) => [
       h('span.dim', date(at, zone)),
       h('span', clock(at, zone)),
-      both && h('span.dim', clock(at, myZone), date(at, myZone) === date(at, zone) ? '' : ` ${date(at, myZone)}`),
+      both && h('span.dim', clock(at, myZone()), date(at, myZone()) === date(at, zone) ? '' : ` ${date(at, myZone())}`),
     ]),
   );
 }

@@ -34,7 +34,7 @@ function viewYou(frame) {
   const kept = (name, fallback) => localStorage.getItem(`dts.${name}`) ?? fallback;
   const line = (name, label, options, chosen) =>
     h('div.line', h('span.line-name', label), segments(label, options, chosen, (value) => frame.choose(name, value)));
-  const inZones = [['mine', zoneName(myZone)], ['utc', 'UTC'], ['own', t('job’s own')]];
+  const inZones = [['mine', zoneName(myZone())], ['utc', 'UTC'], ['own', t('job’s own')]];
   const themes = [['auto', t('as the system')], ['light', t('light')], ['dark', t('dark')]];
   return {
     node: h(

@@ -51,7 +51,7 @@ public sealed class SpeedFigures(ITestOutputHelper output)
         {
             await using var fresh = await browser.NewContextAsync(new() { ViewportSize = new() { Width = 1440, Height = 900 } });
             var cold = await OpenAsync(fresh, cluster, path);
-            Print($"cold, {path}: first rows after {await cold.EvaluateAsync<int>("useful")} ms: {await cold.EvaluateAsync<string>(Waits)}");
+            Print($"cold, {path}: {await cold.EvaluateAsync<string>(Waits)}");
         }
 
         await using var context = await browser.NewContextAsync(new() { ViewportSize = new() { Width = 1440, Height = 900 } });
@@ -98,14 +98,15 @@ public sealed class SpeedFigures(ITestOutputHelper output)
     /// <summary>When each of the things was there that the first rows wait for.</summary>
     private const string Waits = """
         () => {
-          const of = (pattern) => performance.getEntriesByType('resource').filter((one) => pattern.test(one.name) && one.responseEnd <= useful);
+          const all = performance.getEntriesByType('resource').filter((one) => one.responseEnd <= useful);
+          const of = (pattern) => all.filter((one) => pattern.test(one.name));
           const ms = (value) => `${Math.round(value)} ms`;
-          const last = (all) => all.reduce((end, one) => Math.max(end, one.responseEnd), 0);
-          const data = of(/\/api\/v1\/(?!me$|events)/).at(-1);
+          const last = (some) => some.reduce((end, one) => Math.max(end, one.responseEnd), 0);
+          const data = of(new RegExp(`/api/v1/${location.pathname.slice(1) || 'now'}(\\?|$)`))[0];
           const begun = performance.getEntriesByType('navigation')[0].responseEnd;
           const paint = performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN;
-          return `document ${ms(begun)}, first paint ${ms(paint)}, who we are ${ms(last(of(/\/me$/)))}, modules ${ms(last(of(/\.js$/)))}, `
-            + `rows asked for ${ms(data.startTime)}, answered ${ms(data.responseEnd)}, drawn ${ms(useful)}`;
+          return `first rows after ${ms(useful)}: document ${ms(begun)}, first paint ${ms(paint)}, who we are ${ms(last(of(/\/me$/)))}, modules ${ms(last(of(/\.js$/)))}, `
+            + `rows asked for ${ms(data.startTime)}, answered ${ms(data.responseEnd)}`;
         }
         """;
 
