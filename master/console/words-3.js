@@ -342,8 +342,14 @@ function find(text) {
 
 const JOINT = /; (?=(?:[^"]*"[^"]*")*[^"]*$)/; // Not within quotes.
 
+const known = new Map(); // Lists say the same again and again.
+
 /** A sentence in Chinese; one that is not known here, or not in all its parts, as it is. */
 export function sentence(text) {
-  const parts = text.split(JOINT).map(find);
-  return parts.includes(undefined) ? (find(text) ?? text) : parts.join('；');
+  if (!known.has(text)) {
+    if (known.size > 1000) known.clear();
+    const parts = text.split(JOINT).map(find);
+    known.set(text, parts.includes(undefined) ? (find(text) ?? text) : parts.join('；'));
+  }
+  return known.get(text);
 }

@@ -9,7 +9,7 @@ namespace Dts.Tests.Unit;
 public sealed partial class ConsoleFilesTests
 {
     private const int BytesMax = 135 * 1024;
-    private const int DictionaryBytesMax = 32 * 1024;
+    private const int DictionaryBytesMax = 36 * 1024;
 
     private static readonly string Folder = Tool.InRepository("master/console");
     private static readonly string[] Dictionaries = ["words.js", "words-2.js", "words-3.js"];
