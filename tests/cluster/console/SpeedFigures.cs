@@ -105,7 +105,7 @@ public sealed class SpeedFigures(ITestOutputHelper output)
           const data = of(new RegExp(`/api/v1/${location.pathname.slice(1) || 'now'}(\\?|$)`))[0];
           const begun = performance.getEntriesByType('navigation')[0].responseEnd;
           const paint = performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN;
-          return `first rows after ${ms(useful)}: document ${ms(begun)}, first paint ${ms(paint)}, `
+          return `first rows after ${ms(useful)}\nthat page had its document after ${ms(begun)}, its first paint ${ms(paint)}, `
             + `who we are ${ms(last(of(/\/me$/)))}, modules ${ms(last(of(/\.js$/)))}, `
             + `rows asked for ${ms(data.startTime)}, answered ${ms(data.responseEnd)}`;
         }
