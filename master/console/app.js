@@ -43,7 +43,7 @@ function styled(module) {
   };
 }
 
-/** A page of rows: what it stands on comes with it, not after it. */
+/** A page with long tables. The modules that it imports are fetched together with it. */
 function list(module) {
   return async () => (await Promise.all([import(module), import('./rows.js'), import('./filter.js')]))[0];
 }
