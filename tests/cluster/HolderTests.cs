@@ -203,6 +203,25 @@ public sealed class HolderTests : IDisposable
     }
 
     [Fact]
+    public async Task A_warm_up_starts_nothing_and_a_holder_that_is_warmed_up_many_times_starts_what_was_prepared()
+    {
+        using var commands = await OpenAsync();
+        var witness = _folder.File("witness");
+        commands.Prepare("a/1", "", Some($"echo x >>{witness}"));
+        commands.Prepare("b/2", "", Some($"echo x >>{witness}"));
+        for (var n = 0; n < 100; n++)
+        {
+            commands.WarmUp(["", "nobody"]);
+        }
+
+        var ran = (await commands.StartAsync(["b/2"], TimeSpan.FromMinutes(1)))[0];
+
+        Assert.IsType<CommandOutcome.Exited>((await ran.Ended.Soon()).Outcome);
+        Assert.Equal(["x"], File.ReadAllLines(witness));
+        Assert.True(commands.Answers);
+    }
+
+    [Fact]
     public async Task An_idle_holder_that_stalls_is_noticed_and_so_is_its_recovery()
     {
         using var commands = await OpenAsync();

@@ -120,6 +120,9 @@ internal sealed class HeldCommands : IDisposable
         return running;
     }
 
+    /// <inheritdoc cref="UserHolders.WarmUp"/>
+    public void WarmUp(IReadOnlyCollection<string> users) => _holders.WarmUp(users);
+
     private async Task<RunningCommand[]> StartChunkAsync(string[] ids, long notAfterMs, IReadOnlyList<KillDeadline> deadlines)
     {
         var nowMs = Environment.TickCount64;
@@ -142,7 +145,6 @@ internal sealed class HeldCommands : IDisposable
                 Ids: together.ToList(),
                 Number: together.Key.Start([.. together], notAfterMs, deadlines, started)))
             .ToList();
-
         try
         {
             await Task.WhenAll(started.Values).WaitAsync(within + OnTheWay);

@@ -96,7 +96,7 @@ internal sealed class HolderLink(HolderLine line, HolderProcess? process, ILogge
     {
         if (!_isLeft && _fault is null && _owed.TryAsk())
         {
-            Send(new HolderMessage.Start([], long.MaxValue));
+            Send(HolderMessage.Question);
         }
     }
 

@@ -26,6 +26,9 @@ internal abstract record HolderMessage
     {
     }
 
+    /// <summary>Asks whether the holder is there: a start of nothing, which every version answers.</summary>
+    public static HolderMessage Question { get; } = new Start([], long.MaxValue);
+
     /// <summary>Prepare a command, which will be started soon.</summary>
     /// <param name="Tag">What the next worker needs to know of it.</param>
     /// <param name="Files">The descriptors that come with the message.</param>
@@ -34,7 +37,7 @@ internal abstract record HolderMessage
     /// <summary>Drop a prepared command.</summary>
     public sealed record Drop(string Id) : HolderMessage;
 
-    /// <summary>Start prepared commands, or answer that the holder is there (none).</summary>
+    /// <summary>Start prepared commands.</summary>
     /// <param name="NotAfterMs">The time of this host's monotonic clock after which the holder refuses to start them.</param>
     /// <param name="Deadlines">The deadlines of those commands that have one when they start.</param>
     /// <param name="Number">Its number at the <see cref="StartGate"/>; 0 = it cannot be given up.</param>

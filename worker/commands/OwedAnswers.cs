@@ -17,7 +17,7 @@ internal sealed class OwedAnswers(StartGate? gate, ILogger log, Action changed)
     public static readonly TimeSpan AskEvery = Within / QuestionsUnanswered;
 
     private const int QuestionsUnanswered = 5; // After the first.
-    private const string Question = ""; // Its id among the starts: a start of nothing, which every version answers.
+    private const string Question = ""; // Its id among the starts.
 
     private readonly ConcurrentDictionary<string, (TaskCompletionSource<RunningCommand> Answer, long Number)> _expected = new();
     private readonly ConcurrentDictionary<string, bool> _late = new(); // The worker no longer waits for these.

@@ -45,6 +45,15 @@ internal sealed class UserHolders(string folder, IReadOnlyList<string> program, 
         }
     }
 
+    /// <summary>Asks the holders of these users whether they are there, and does not wait for their answers.</summary>
+    public void WarmUp(IReadOnlyCollection<string> users)
+    {
+        foreach (var link in Links.Where(link => users.Contains(link.UserName) && !link.IsSilent))
+        {
+            link.Send(HolderMessage.Question);
+        }
+    }
+
     /// <summary>Starts the holder of a user and waits until it answers.</summary>
     /// <exception cref="StartException">It does not run.</exception>
     public async Task TryOutAsync(UserAccount? user)

@@ -26,6 +26,12 @@ internal abstract record FireAction
     /// <param name="Patience">How long the start may take. A command that has not started by then never does.</param>
     public sealed record Start(IReadOnlyList<Run> Runs, TimeSpan Patience) : FireAction;
 
+    /// <summary>
+    /// Send something to the holders of these users and have it answered: commands start in a few milliseconds, and code and data that
+    /// have not been used for a second have left the processor's caches.
+    /// </summary>
+    public sealed record WarmUp(IReadOnlyCollection<string> Users) : FireAction;
+
     /// <summary>Undo the preparation of a run that does not start.</summary>
     public sealed record Drop(Run Run) : FireAction;
 

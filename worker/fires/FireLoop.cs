@@ -90,6 +90,9 @@ internal sealed class FireLoop(
             case FireAction.Prepare(var runs):
                 await DecideAsync(new FireEvent.Prepared([.. runs.Select(run => new Preparation(run, launcher.Prepare(run)))]));
                 break;
+            case FireAction.WarmUp(var users):
+                launcher.WarmUp(users);
+                break;
             case FireAction.Drop(var run):
                 launcher.Drop(run);
                 break;

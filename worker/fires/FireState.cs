@@ -42,8 +42,9 @@ internal abstract record FireState
     /// <param name="StartsAt">When it is to start.</param>
     public sealed record Preparing(Run Run, DateTimeOffset StartsAt) : OfRun(Run);
 
-    /// <summary>Its command is ready, and waits for its time.</summary>
-    public sealed record Claimed(Run Run, TimerWheel<ITimed>.Entry Timer) : OfRun(Run);
+    /// <summary>Its command is prepared, and waits for its time.</summary>
+    /// <param name="Timer">Rings shortly before that time, and then again (<see cref="StartTimes"/>).</param>
+    public sealed record Claimed(Run Run, long StartsAtMs, TimerWheel<ITimed>.Entry Timer) : OfRun(Run);
 
     /// <summary>Its time has come, and it waits for a slot.</summary>
     /// <param name="Deadline">Rings when it is too late to start.</param>

@@ -13,6 +13,7 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight, Cancel
 
     private readonly LinkedList<Fire> _ready = new(); // The oldest first.
     private readonly List<Run> _toPrepare = [];
+    private readonly StartTimes _times = new(context);
     private string? _startsNothing; // Why; null = it starts what is claimed.
 
     public void Claimed(Fire fire, Run run)
@@ -33,9 +34,10 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight, Cancel
         Prepare(fire, run, run.Spec.NotBefore);
     }
 
-    /// <summary>Has all runs prepared that were claimed since the last call.</summary>
+    /// <summary>Has all runs prepared that were claimed since the last call, and holders warmed up whose commands start soon.</summary>
     public void Prepare()
     {
+        _times.WarmUp();
         if (_toPrepare.Count > 0)
         {
             context.Do(new FireAction.Prepare([.. _toPrepare]));
@@ -56,7 +58,7 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight, Cancel
             var cancelled = cancellations.FindWhy(run, context.Now) ?? _startsNothing;
             if (refusal is null)
             {
-                fire.State = new FireState.Claimed(run, context.RingAt(preparing.StartsAt, fire));
+                _times.Wait(fire, run, preparing.StartsAt);
                 if (cancelled is not null)
                 {
                     GiveUp(fire, RunStatus.Cancelled, cancelled);
@@ -91,13 +93,12 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight, Cancel
         End(fire, run, status, because);
     }
 
-    /// <summary>The time of a claimed run has come, or it is too late for it.</summary>
+    /// <summary>The time of a claimed run has come or almost come, or it is too late for it.</summary>
     public void Ring(Fire fire)
     {
-        if (fire.State is FireState.Claimed { Run: var run })
+        if (fire.State is FireState.Claimed claimed && _times.HasCome(fire, claimed))
         {
-            fire.State = new FireState.Ready(run, context.Wheel.Add(run.StartDeadline.ToUnixTimeMilliseconds() + 1, fire));
-            _ready.AddLast(fire);
+            BeReady(fire);
         }
         else if (fire.State is FireState.Ready { Run: var late })
         {
@@ -114,13 +115,9 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight, Cancel
     /// </summary>
     public void RingAll()
     {
-        foreach (var fire in inFlight.All)
+        foreach (var fire in inFlight.All.Where(fire => fire.State is FireState.Claimed))
         {
-            if (fire.State is FireState.Claimed claimed)
-            {
-                context.Wheel.Cancel(claimed.Timer);
-                Ring(fire);
-            }
+            BeReady(fire);
         }
     }
 
@@ -213,7 +210,13 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight, Cancel
     {
         context.Wheel.Cancel(ready.Deadline);
         _ready.Remove(fire);
-        fire.State = new FireState.Claimed(ready.Run, context.RingAt(context.Now + InDoubtPause, fire));
+        _times.Wait(fire, ready.Run, context.Now + InDoubtPause);
+    }
+
+    private void BeReady(Fire fire)
+    {
+        fire.State = _times.End(fire);
+        _ready.AddLast(fire);
     }
 
     private void Prepare(Fire fire, Run run, DateTimeOffset startsAt)

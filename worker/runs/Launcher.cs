@@ -57,6 +57,9 @@ internal sealed class Launcher(
         commands.Drop(run.Key);
     }
 
+    /// <inheritdoc cref="UserHolders.WarmUp"/>
+    public void WarmUp(IReadOnlyCollection<string> users) => commands.WarmUp(users);
+
     /// <summary>Starts prepared commands together, and reports each as started or too late.</summary>
     /// <inheritdoc cref="HeldCommands.StartAsync" path="/param[@name='notAfterMs']"/>
     public async Task StartAsync(IReadOnlyList<Run> starting, long notAfterMs)

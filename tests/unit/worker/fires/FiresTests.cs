@@ -42,9 +42,23 @@ public sealed class FiresTests
         var run = Assert.Single(Assert.IsType<FireAction.Prepare>(Assert.Single(Acted())).Runs);
         Assert.Equal((P, P.AddSeconds(-1)), (run.Spec.PlanTime, run.ClaimedAt));
 
+        At(P.AddMilliseconds(-4));
+        Assert.Empty(_actions);
+        At(P.AddMilliseconds(-3));
+        Assert.Equal([""], Assert.IsType<FireAction.WarmUp>(Assert.Single(Acted())).Users);
         At(P.AddMilliseconds(-1));
         Assert.Empty(_actions);
+        Assert.Equal(P.ToUnixTimeMilliseconds(), _fires.NextDue);
         At(P);
+        Assert.Equal([run], Assert.IsType<FireAction.Start>(Assert.Single(Acted())).Runs);
+    }
+
+    [Fact]
+    public void A_run_whose_time_has_come_unnoticed_starts_without_a_warm_up()
+    {
+        var run = Claimed("hello");
+        At(P.AddMilliseconds(2));
+
         Assert.Equal([run], Assert.IsType<FireAction.Start>(Assert.Single(Acted())).Runs);
     }
 
