@@ -15,6 +15,8 @@ internal sealed class LongestFirst : ITestCollectionOrderer
         "booted hosts",
         "LifeOfARunTests",
         "AlertAbsenceTests",
+        "AxeTests",
+        "ConsolePages.PageTests",
         "ChaosTests",
         "AlertFailoverTests",
     ];

@@ -15,6 +15,7 @@ public sealed class ConsoleBrowser : IAsyncLifetime
 
     private IPlaywright? _playwright;
     private IBrowser? _browser;
+    private ConsoleTab? _tab; // See EvaluateAsync.
 
     internal NativeCluster Cluster { get; private set; } = null!;
 
@@ -30,13 +31,16 @@ public sealed class ConsoleBrowser : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        if (_browser is not null)
+        try
         {
-            await _browser.DisposeAsync();
+            await (_tab?.DisposeAsync() ?? ValueTask.CompletedTask);
         }
-
-        _playwright?.Dispose();
-        await Cluster.DisposeAsync();
+        finally
+        {
+            await (_browser?.DisposeAsync() ?? ValueTask.CompletedTask);
+            _playwright?.Dispose();
+            await Cluster.DisposeAsync();
+        }
     }
 
     /// <summary>Opens an address of the console in a browser of its own, as somebody in Berlin would.</summary>
@@ -59,6 +63,15 @@ public sealed class ConsoleBrowser : IAsyncLifetime
         await tab.Page.GotoAsync(new Uri(master ?? Cluster.MasterUri, path).ToString());
         await tab.Page.WaitForSelectorAsync("#page h1", new() { State = WaitForSelectorState.Attached });
         return tab;
+    }
+
+    /// <summary>Evaluates an expression that needs no page of its own.</summary>
+    /// <param name="module">A module of the console, such as logic/zone.js. The expression sees it as m.</param>
+    internal async Task<T> EvaluateAsync<T>(string module, string expression)
+    {
+        _tab ??= await OpenAsync("/settings");
+        return await _tab.Page.EvaluateAsync<T>(
+            $"async () => {{ const m = await import('/console/any/{module}'); return {expression}; }}");
     }
 }
 
