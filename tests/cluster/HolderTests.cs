@@ -203,12 +203,12 @@ public sealed class HolderTests : IDisposable
     }
 
     [Fact]
-    public async Task A_warm_up_starts_nothing_and_a_holder_that_is_warmed_up_many_times_starts_what_was_prepared()
+    public async Task Warm_ups_start_nothing_and_a_prepared_command_still_starts_after_a_hundred_of_them()
     {
         using var commands = await OpenAsync();
         var witness = _folder.File("witness");
-        commands.Prepare("a/1", "", Some($"echo x >>{witness}"));
-        commands.Prepare("b/2", "", Some($"echo x >>{witness}"));
+        commands.Prepare("a/1", "", Some($"echo a >>{witness}"));
+        commands.Prepare("b/2", "", Some($"echo b >>{witness}"));
         for (var n = 0; n < 100; n++)
         {
             commands.WarmUp(["", "nobody"]);
@@ -217,8 +217,7 @@ public sealed class HolderTests : IDisposable
         var ran = (await commands.StartAsync(["b/2"], TimeSpan.FromMinutes(1)))[0];
 
         Assert.IsType<CommandOutcome.Exited>((await ran.Ended.Soon()).Outcome);
-        Assert.Equal(["x"], File.ReadAllLines(witness));
-        Assert.True(commands.Answers);
+        Assert.Equal(["b"], File.ReadAllLines(witness));
     }
 
     [Fact]

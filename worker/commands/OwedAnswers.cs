@@ -17,14 +17,14 @@ internal sealed class OwedAnswers(StartGate? gate, ILogger log, Action changed)
     public static readonly TimeSpan AskEvery = Within / QuestionsUnanswered;
 
     private const int QuestionsUnanswered = 5; // After the first.
-    private const string Question = ""; // Its id among the starts.
+    private const string Question = ""; // Stands for the question whether it is there.
 
     private readonly ConcurrentDictionary<string, (TaskCompletionSource<RunningCommand> Answer, long Number)> _expected = new();
     private readonly ConcurrentDictionary<string, bool> _late = new(); // The worker no longer waits for these.
     private readonly Lock _settling = new(); // guards the gate, which is disposed when the holder is gone
     private volatile bool _isGone;
     private long _requests;
-    private int _asked; // 0: it owes no answer to the question
+    private int _asked; // How often TryAsk was called since the last answer to a question.
 
     /// <summary>It owes an answer that the worker no longer waits for.</summary>
     public bool AreLate => !_isGone && !_late.IsEmpty;
@@ -74,7 +74,7 @@ internal sealed class OwedAnswers(StartGate? gate, ILogger log, Action changed)
         }
     }
 
-    /// <summary>Counts a question whether the holder is there. True = send it, because no earlier one is unanswered.</summary>
+    /// <summary>Counts a question whether the holder is there. True = send it, as the first since the last answer.</summary>
     public bool TryAsk()
     {
         var asked = Interlocked.Increment(ref _asked);

@@ -27,8 +27,8 @@ internal abstract record FireAction
     public sealed record Start(IReadOnlyList<Run> Runs, TimeSpan Patience) : FireAction;
 
     /// <summary>
-    /// Send something to the holders of these users and have it answered: commands start in a few milliseconds, and code and data that
-    /// have not been used for a second have left the processor's caches.
+    /// Ask the holders of these users whether they are there: their commands start a few milliseconds from now. Unused for a second, code
+    /// and data leave the processor's caches.
     /// </summary>
     public sealed record WarmUp(IReadOnlyCollection<string> Users) : FireAction;
 

@@ -32,9 +32,9 @@ internal sealed class FireLoop(
         {
             await TakeAsync(happened);
             await ForgetAsync();
-            if (_alarm.IsThisThread)
+            if (_alarm.IsThisThread && inbox.Reader.TryPeek(out _))
             {
-                await Task.Yield(); // It is a real-time thread, and what is due has started.
+                await Task.Yield(); // It is a real-time thread, and what is due has started. Other threads take the rest.
             }
         }
 

@@ -43,7 +43,8 @@ internal abstract record FireState
     public sealed record Preparing(Run Run, DateTimeOffset StartsAt) : OfRun(Run);
 
     /// <summary>Its command is prepared, and waits for its time.</summary>
-    /// <param name="Timer">Rings shortly before that time, and then again (<see cref="StartTimes"/>).</param>
+    /// <param name="StartsAtMs">That time, in Unix milliseconds.</param>
+    /// <param name="Timer">Rings shortly before it, and then again (<see cref="StartTimes"/>).</param>
     public sealed record Claimed(Run Run, long StartsAtMs, TimerWheel<ITimed>.Entry Timer) : OfRun(Run);
 
     /// <summary>Its time has come, and it waits for a slot.</summary>

@@ -2,10 +2,10 @@ using Dts.Worker.Runs;
 
 namespace Dts.Worker.Fires;
 
-/// <summary>Rings when claimed runs are to start, and a little before that, for a warm-up (<see cref="FireAction.WarmUp"/>).</summary>
+/// <summary>Rings when claimed runs are to start, and shortly before, for a warm-up (<see cref="FireAction.WarmUp"/>).</summary>
 internal sealed class StartTimes(FireContext context)
 {
-    /// <summary>How long before a start the warm-up comes: enough for its answer, too.</summary>
+    /// <summary>How long before a start the warm-up comes. Its answer takes less.</summary>
     public const int WarmUpMs = 3;
 
     private readonly HashSet<string> _users = []; // whose commands start soon
@@ -20,8 +20,9 @@ internal sealed class StartTimes(FireContext context)
         fire.State = new FireState.Claimed(run, startsAtMs, context.Wheel.Add(ringsAtMs, fire));
     }
 
-    /// <summary>Whether the time of a run that has rung has come. If not, it rings again.</summary>
-    public bool HasCome(Fire fire, FireState.Claimed claimed)
+    /// <summary>Takes the ring of a claimed run.</summary>
+    /// <returns>True = it starts now. False = its holder is to be warmed up, and the run rings again when it starts.</returns>
+    public bool TakeRing(Fire fire, FireState.Claimed claimed)
     {
         if (claimed.StartsAtMs <= NowMs)
         {
@@ -41,7 +42,7 @@ internal sealed class StartTimes(FireContext context)
         return new FireState.Ready(run, context.Wheel.Add(run.StartDeadline.ToUnixTimeMilliseconds() + 1, fire));
     }
 
-    /// <summary>Has the holders warmed up whose commands start soon.</summary>
+    /// <summary>Warms up the holders whose commands start soon.</summary>
     public void WarmUp()
     {
         if (_users.Count > 0)

@@ -34,7 +34,7 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight, Cancel
         Prepare(fire, run, run.Spec.NotBefore);
     }
 
-    /// <summary>Has all runs prepared that were claimed since the last call, and holders warmed up whose commands start soon.</summary>
+    /// <summary>Warms up the holders whose commands start soon, and has all runs prepared that were claimed since the last call.</summary>
     public void Prepare()
     {
         _times.WarmUp();
@@ -93,10 +93,10 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight, Cancel
         End(fire, run, status, because);
     }
 
-    /// <summary>The time of a claimed run has come or almost come, or it is too late for it.</summary>
+    /// <summary>The timer of a run has rung: for a warm-up, for its start, or because it is too late for it.</summary>
     public void Ring(Fire fire)
     {
-        if (fire.State is FireState.Claimed claimed && _times.HasCome(fire, claimed))
+        if (fire.State is FireState.Claimed claimed && _times.TakeRing(fire, claimed))
         {
             BeReady(fire);
         }

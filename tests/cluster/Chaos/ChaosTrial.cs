@@ -61,7 +61,8 @@ internal static class ChaosTrial
             await InsistAsync(() => cluster.SaveAsync(job)); // As at first, whatever was done to it.
         }
 
-        await BackToNormalAsync(cluster);
+        var abnormal = await FindLastingAbnormalAsync(cluster);
+        said.AddRange(abnormal.Length > 0 ? [$"  {abnormal}"] : []);
         var to = DateTimeOffset.UtcNow;
         foreach (var job in jobs)
         {
@@ -71,6 +72,7 @@ internal static class ChaosTrial
         await AllOverAsync(cluster);
 
         await JudgeAsync(cluster, jobs, from, to, said);
+        Assert.True(abnormal.Length == 0, abnormal);
     }
 
     private static async Task JudgeAsync(
@@ -106,9 +108,11 @@ internal static class ChaosTrial
     }
 
     /// <summary>
-    /// All workers are there, and every job that fires each second has started within the last three, without a restart of anything.
+    /// Waits until all workers are there, and every job that fires each second has started within the last three, without a restart of
+    /// anything.
     /// </summary>
-    private static async Task BackToNormalAsync(ChaosCluster cluster)
+    /// <returns>What is not so in the end; empty = all is.</returns>
+    private static async Task<string> FindLastingAbnormalAsync(ChaosCluster cluster)
     {
         var mended = DateTimeOffset.UtcNow;
         var missing = "";
@@ -116,13 +120,17 @@ internal static class ChaosTrial
         {
             var workers = Enumerable.Range(0, ChaosCluster.Workers).Select(ChaosCluster.Worker).ToList();
             var ended = workers.Where(worker => cluster.LogOf(worker).Contains("Unhandled exception", StringComparison.Ordinal)).ToList();
-            Assert.True(
-                DateTimeOffset.UtcNow < mended + BackToNormalWithin,
-                (ended.Count > 0 ? $"{ended.Count} faults, seed {Seed}: {string.Join(' ', ended)} ended by an exception\n" : "")
+            if (DateTimeOffset.UtcNow >= mended + BackToNormalWithin)
+            {
+                return (ended.Count > 0 ? $"{ended.Count} faults, seed {Seed}: {string.Join(' ', ended)} ended by an exception\n" : "")
                     + $"seed {Seed}: not back to normal within {BackToNormalWithin.TotalSeconds} s: {missing}\n"
-                    + string.Join('\n', workers.Select(worker => $"--- {worker}\n{Tail(cluster.LogOf(worker))}")));
+                    + string.Join('\n', workers.Select(worker => $"--- {worker}\n{Tail(cluster.LogOf(worker))}"));
+            }
+
             await Task.Delay(TimeSpan.FromMilliseconds(250));
         }
+
+        return "";
     }
 
     /// <summary>A cluster that is just coming back may refuse for a moment.</summary>

@@ -54,12 +54,28 @@ public sealed class FiresTests
     }
 
     [Fact]
-    public void A_run_whose_time_has_come_unnoticed_starts_without_a_warm_up()
+    public void A_run_that_is_looked_at_only_after_its_time_starts_without_a_warm_up()
     {
         var run = Claimed("hello");
         At(P.AddMilliseconds(2));
 
         Assert.Equal([run], Assert.IsType<FireAction.Start>(Assert.Single(Acted())).Runs);
+    }
+
+    [Fact]
+    public void Between_the_warm_up_and_the_start_a_run_can_be_cancelled_and_starts_at_once_when_the_clock_is_stepped_back()
+    {
+        var (cancelled, stepped) = (Claimed("deleted"), Claimed("stepped"));
+        At(P.AddMilliseconds(-2));
+        Assert.IsType<FireAction.WarmUp>(Assert.Single(Acted()));
+
+        Take(new FireEvent.JobGone(cancelled.Name, _revision + 1, "deleted"));
+        Assert.Equal(
+            [new FireAction.Drop(cancelled), new FireAction.RecordNotStarted(cancelled, RunStatus.Cancelled, "deleted")], Acted());
+        At(P.AddMinutes(-1));
+        Assert.Equal([stepped], Acted().OfType<FireAction.Start>().Single().Runs);
+        At(P.AddSeconds(1));
+        Assert.DoesNotContain(Acted(), action => action is FireAction.Start or FireAction.WarmUp);
     }
 
     [Theory]
