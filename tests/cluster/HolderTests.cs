@@ -203,6 +203,21 @@ public sealed class HolderTests : IDisposable
     }
 
     [Fact]
+    public async Task The_processor_time_and_the_largest_memory_of_a_command_are_measured()
+    {
+        const int Kilobytes = 200_000; // More than the holder has: what stays below that cannot be told.
+        using var commands = await OpenAsync();
+        commands.Prepare(
+            "a/1", "", Some($"for ((i = 0; i < 100000; i++)); do :; done; head -c {Kilobytes}K /dev/zero | tail -n 1 | wc -c"));
+
+        var ending = await (await commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1)))[0].Ended.Soon();
+
+        Assert.Equal($"{Kilobytes * 1024}\n", ending.Output);
+        Assert.InRange(ending.CpuMs, 10, 60_000);
+        Assert.InRange(ending.MaxRssKb ?? 0, Kilobytes, Kilobytes * 2);
+    }
+
+    [Fact]
     public async Task Warm_ups_start_nothing_and_a_prepared_command_still_starts_after_a_hundred_of_them()
     {
         using var commands = await OpenAsync();

@@ -2,7 +2,9 @@ using Xunit;
 
 namespace Dts.Tests.Cluster.ConsolePages;
 
-/// <summary>The pages of a job, a run and the settings, in both languages, themes and widths. <see cref="AxeTests"/> has the lists.</summary>
+/// <summary>
+/// The pages of a job, a run and the settings, in both languages, themes and widths. <see cref="AxeTests"/> has the lists.
+/// </summary>
 public sealed class PageTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrowser>
 {
     private const string Drawn = "document.querySelector('#live').textContent !== '' && !document.querySelector('.bones')";
