@@ -15,8 +15,6 @@ internal sealed class LongestFirst : ITestCollectionOrderer
         "booted hosts",
         "LifeOfARunTests",
         "AlertAbsenceTests",
-        "AxeTests",
-        "ConsolePages.PageTests",
         "ChaosTests",
         "AlertFailoverTests",
     ];

@@ -49,7 +49,7 @@ public sealed class OtlpTests
         await StartWorkerAsync(cluster, receiver.Endpoint);
         await cluster.SaveAsync("goes-on", $"until test -e {cluster.Witness}; do sleep 0.1; done; echo $TRACEPARENT", Never);
         await cluster.RunAsync("goes-on");
-        await Patience.Until(() => cluster.CommandsAlive().Count >= 1, cluster.Describe);
+        await cluster.Workers["w1"].LogsSoon("goes-on started");
 
         Assert.Equal(0, await cluster.Workers["w1"].StopAsync());
         await StartWorkerAsync(cluster, receiver.Endpoint);
