@@ -20,8 +20,7 @@ internal sealed class HeldCommands : IDisposable
     /// <summary>How long the start of a command may take at most.</summary>
     public static readonly TimeSpan StartsWithin = TimeSpan.FromSeconds(2);
 
-    // From the holder's look at the clock to the arrival of its answer.
-    private static readonly TimeSpan OnTheWay = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan OnTheWay = TimeSpan.FromMilliseconds(200); // From its look at the clock until its answer.
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan IdlesFor = TimeSpan.FromMinutes(10);
 
@@ -145,6 +144,7 @@ internal sealed class HeldCommands : IDisposable
                 Ids: together.ToList(),
                 Number: together.Key.Start([.. together], notAfterMs, deadlines, started)))
             .ToList();
+
         try
         {
             await Task.WhenAll(started.Values).WaitAsync(within + OnTheWay);

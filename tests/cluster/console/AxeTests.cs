@@ -7,13 +7,17 @@ namespace Dts.Tests.Cluster.ConsolePages;
 /// <summary>No page has a finding of axe-core, of any grade.</summary>
 public sealed class AxeTests(ConsoleBrowser browser) : IClassFixture<ConsoleBrowser>
 {
-    public static TheoryData<string, int, bool, string> Views()
+    public static TheoryData<string, int, bool, string> Views() => ViewsOf(
+        ["/", "/jobs", "/jobs?filter=nothing-has-this", "/runs", "/runs?view=worker", "/workers", "/nowhere"], isWideDark: false);
+
+    /// <summary>Each page wide and English, and on a phone and Chinese; one of the two is dark.</summary>
+    internal static TheoryData<string, int, bool, string> ViewsOf(IEnumerable<string> paths, bool isWideDark)
     {
         var views = new TheoryData<string, int, bool, string>();
-        foreach (var path in new[] { "/", "/jobs", "/jobs?filter=nothing-has-this", "/runs", "/runs?view=worker", "/workers", "/nowhere" })
+        foreach (var path in paths)
         {
-            views.Add(path, 1440, false, "en");
-            views.Add(path, 390, true, "zh");
+            views.Add(path, 1440, isWideDark, "en");
+            views.Add(path, 390, !isWideDark, "zh");
         }
 
         return views;

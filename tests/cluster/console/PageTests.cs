@@ -9,24 +9,14 @@ public sealed class PageTests(ConsoleBrowser browser) : IClassFixture<ConsoleBro
 {
     private const string Drawn = "document.querySelector('#live').textContent !== '' && !document.querySelector('.bones')";
 
-    public static TheoryData<string, int, bool, string> Views()
-    {
-        var views = new TheoryData<string, int, bool, string>();
-        string[] paths =
+    public static TheoryData<string, int, bool, string> Views() => AxeTests.ViewsOf(
         [
             "/jobs/etl-sync-inventory", "/jobs/etl-sync-inventory/calendar", "/jobs/etl-sync-inventory/statistics",
             "/jobs/etl-sync-inventory/history", "/jobs/etl-sync-inventory/json", "/jobs/etl-sync-inventory/edit", "/new", "/settings",
             "/settings/people", "/settings/alerts", "/settings/audit", "/settings/import", "/signin", "RUN", "LONG",
             "/jobs/%3Cimg%20src=x%20onerror=window.hacked=1%3E",
-        ];
-        foreach (var path in paths)
-        {
-            views.Add(path, 1440, true, "en");
-            views.Add(path, 390, false, "zh");
-        }
-
-        return views;
-    }
+        ],
+        isWideDark: true);
 
     [Theory]
     [MemberData(nameof(Views))]
