@@ -1,4 +1,3 @@
-using System.Globalization;
 using Dts.Common.Doctor;
 using Dts.Common.Logs;
 using Dts.Worker.Commands;
@@ -64,11 +63,7 @@ internal static class WorkerChecks
         "users", "setpriv", "install the package util-linux", () =>
     {
         var shown = HostCommand.Run("systemctl show dts-worker -p LoadState -p User -p AmbientCapabilities") is (0, var text) ? text : "";
-        var own = File.ReadLines("/proc/self/status")
-            .First(line => line.StartsWith("CapEff:", StringComparison.Ordinal))["CapEff:".Length..]
-            .Trim();
-        var capabilities = ulong.Parse(own, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
-        return [JudgeUsers(runAs, Setpriv.FirstOrDefault(File.Exists), capabilities, shown)];
+        return [JudgeUsers(runAs, Setpriv.FirstOrDefault(File.Exists), ProcessTable.OwnCapabilities(), shown)];
     });
 
     /// <param name="setpriv">The path of setpriv; null = it is not installed.</param>

@@ -203,9 +203,11 @@ public sealed class HolderTests : IDisposable
     }
 
     [Fact]
-    public async Task The_processor_time_and_the_largest_memory_of_a_command_are_measured()
+    public async Task The_processor_time_and_the_largest_memory_of_a_command_are_measured_also_below_a_larger_worker()
     {
         const int Kilobytes = 200_000; // More than the holder has: what stays below that cannot be told.
+        var large = new byte[Kilobytes * 2048]; // This process is the worker.
+        large.AsSpan().Fill(1);
         using var commands = await OpenAsync();
         commands.Prepare(
             "a/1", "", Some($"for ((i = 0; i < 100000; i++)); do :; done; head -c {Kilobytes}K /dev/zero | tail -n 1 | wc -c"));
@@ -215,6 +217,19 @@ public sealed class HolderTests : IDisposable
         Assert.Equal($"{Kilobytes * 1024}\n", ending.Output);
         Assert.InRange(ending.CpuMs, 10, 60_000);
         Assert.InRange(ending.MaxRssKb ?? 0, Kilobytes, Kilobytes * 2);
+        GC.KeepAlive(large);
+    }
+
+    [Fact]
+    public async Task The_memory_of_its_holder_is_never_taken_for_that_of_a_command()
+    {
+        using var commands = await OpenAsync();
+        var ids = Enumerable.Range(0, 100).Select(n => $"a/{n}").ToList();
+        ids.ForEach(id => commands.Prepare(id, "", Some(":")));
+
+        var endings = await Task.WhenAll((await commands.StartAsync(ids, TimeSpan.FromMinutes(1))).Select(run => run.Ended)).Soon();
+
+        Assert.All(endings, ending => Assert.Null(ending.MaxRssKb));
     }
 
     [Fact]

@@ -125,6 +125,15 @@ internal static class ProcessTable
                 : null;
     }
 
+    /// <summary>The largest resident set that this process ever had, in KiB; null = it cannot be read.</summary>
+    /// <remarks>getrusage(2) does not tell: its figure also counts the process that spawned this one, which may have been larger.</remarks>
+    public static long? OwnMaxRssKb() =>
+        Utf8Parser.TryParse(OwnStatus("\nVmHWM:\t"u8).TrimStart((byte)' '), out long kb, out _) ? kb : null;
+
+    /// <summary>The effective capabilities of this process (capabilities(7)); 0 = it has none, or they cannot be read.</summary>
+    public static ulong OwnCapabilities() =>
+        Utf8Parser.TryParse(OwnStatus("\nCapEff:\t"u8), out ulong set, out _, 'x') ? set : 0;
+
     /// <summary>Whether the last arguments of a process are these.</summary>
     public static bool HasLastArguments(int pid, ReadOnlySpan<byte> zeroEnded) =>
         TryReadAll($"/proc/{pid}/cmdline").AsSpan().EndsWith(zeroEnded);
@@ -134,6 +143,12 @@ internal static class ProcessTable
     {
         var environment = TryReadAll($"/proc/{pid}/environ");
         return entries.All(entry => Contains(environment, entry));
+    }
+
+    private static ReadOnlySpan<byte> OwnStatus(ReadOnlySpan<byte> field)
+    {
+        var status = TryReadAll("/proc/self/status").AsSpan();
+        return status.IndexOf(field) is >= 0 and var at ? status[(at + field.Length)..] : [];
     }
 
     private static bool Contains(ReadOnlySpan<byte> environment, ReadOnlySpan<byte> entry)

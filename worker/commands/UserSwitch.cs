@@ -15,7 +15,7 @@ internal static class UserSwitch
     /// <summary>Why users cannot be switched here; null = they can.</summary>
     public static string? FindMissing() =>
         Setpriv is null ? "setpriv is not installed; install util-linux"
-        : (OwnCapabilities() & Needed) != Needed
+        : (ProcessTable.OwnCapabilities() & Needed) != Needed
             ? "it is not root and lacks CAP_SETUID and CAP_SETGID, which the unit systemd/dts-worker.service grants"
         : null;
 
@@ -32,10 +32,6 @@ internal static class UserSwitch
     ];
 
     private static string? FindProgram(string name) => Folders.Select(folder => $"{folder}/{name}").FirstOrDefault(File.Exists);
-
-    private static ulong OwnCapabilities() =>
-        Convert.ToUInt64(
-            File.ReadLines("/proc/self/status").First(line => line.StartsWith("CapEff:", StringComparison.Ordinal))[7..].Trim(), 16);
 }
 
 /// <summary>A user of this host that a command may run as.</summary>

@@ -10,7 +10,6 @@ internal static unsafe partial class ChildProcesses
     public const int SIGCONT = 18;
 
     private const int PR_SET_CHILD_SUBREAPER = 36;
-    private const int RUSAGE_SELF = 0;
     private const int P_ALL = 0;
     private const int P_PID = 1;
     private const int WNOHANG = 1;
@@ -47,13 +46,6 @@ internal static unsafe partial class ChildProcesses
         return wait4(pid, &status, WNOHANG, usage) == pid ? new Reaped(status, MillisecondsOf(usage), usage[MaxRss]) : null;
     }
 
-    /// <summary>The largest resident set that this process ever had, in KiB.</summary>
-    public static long OwnMaxRssKb()
-    {
-        var usage = stackalloc long[UsageSize];
-        return getrusage(RUSAGE_SELF, usage) == 0 ? usage[MaxRss] : 0;
-    }
-
     private static long MillisecondsOf(long* usage) => ((usage[0] + usage[2]) * 1000) + ((usage[1] + usage[3]) / 1000);
 
     private static int PeekEnded(int kind, int pid)
@@ -77,6 +69,5 @@ internal static unsafe partial class ChildProcesses
     [LibraryImport("libc", SetLastError = true)] private static partial int getsid(int pid);
     [LibraryImport("libc", SetLastError = true)] private static partial int waitid(int kind, int pid, int* info, int options);
     [LibraryImport("libc", SetLastError = true)] private static partial int wait4(int pid, int* status, int options, long* usage);
-    [LibraryImport("libc", SetLastError = true)] private static partial int getrusage(int who, long* usage);
     [LibraryImport("libc", SetLastError = true)] private static partial nint syscall(nint number, nint a, nint b, nint c, nint d);
 }

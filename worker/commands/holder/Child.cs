@@ -4,7 +4,7 @@ namespace Dts.Worker.Commands.Holders;
 
 /// <summary>A started command as the child loop sees it, until its ending.</summary>
 /// <remarks>Not thread-safe. The child loop is its only user once it has been posted.</remarks>
-internal sealed class Child(RunningCommand running, ShellCommand command, int pidFd, int input, CommandFiles files, long maxRssFloorKb)
+internal sealed class Child(RunningCommand running, ShellCommand command, int pidFd, int input, CommandFiles files)
 {
     public RunningCommand Running { get; } = running;
 
@@ -22,9 +22,6 @@ internal sealed class Child(RunningCommand running, ShellCommand command, int pi
 
     public OutputCapture Output { get; } = new(
         command.OutputLimitBytes, command.OutputTarget is { } target ? new OutputFile(target, files.Output) : null);
-
-    /// <summary>The largest resident set of this process when the child was spawned: the child's figure begins with it.</summary>
-    public long MaxRssFloorKb { get; } = maxRssFloorKb;
 
     /// <summary>When it started, in the loop's milliseconds.</summary>
     public long StartedAtMs { get; private set; }
@@ -61,7 +58,7 @@ internal sealed class Child(RunningCommand running, ShellCommand command, int pi
             Running.StartedAt,
             endedAt,
             CpuMs: reaped?.CpuMs ?? 0,
-            MaxRssKb: reaped is { MaxRssKb: var kb } && kb > MaxRssFloorKb ? kb : null,
+            MaxRssKb: reaped is { MaxRssKb: var kb } && kb > ProcessTable.OwnMaxRssKb() ? kb : null,
             Output: text,
             OutputBytes: Output.TotalBytes,
             OutputTruncated: truncated,

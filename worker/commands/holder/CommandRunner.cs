@@ -60,8 +60,7 @@ internal sealed class CommandRunner : IDisposable
                 prepared.Command,
                 pidFd: ChildProcesses.OpenPidFd(running.Pid),
                 input: prepared.TakeInput(),
-                files: prepared.TakeFiles(),
-                maxRssFloorKb: ChildProcesses.OwnMaxRssKb())));
+                files: prepared.TakeFiles())));
             return running;
         }
     }

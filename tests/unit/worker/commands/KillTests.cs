@@ -98,7 +98,7 @@ public sealed class KillTests : IDisposable
         };
         var files = CommandFiles.Open(command);
         var running = new RunningCommand(NobodysPid, 1, DateTimeOffset.UtcNow, (_, _, _) => { });
-        var child = new Child(running, command, pidFd: -1, input: -1, files, maxRssFloorKb: 0);
+        var child = new Child(running, command, pidFd: -1, input: -1, files);
         var kill = new KillSequence(child, new CommandOutcome.Killed("asked by a test"), TimeSpan.Zero);
 
         KillSequence.Begin([kill], new ProcessSnapshots(), nowMs: 0);

@@ -19,8 +19,7 @@ public sealed class OutputPipesTests
             new ShellCommand { Script = "", Environment = new Dictionary<string, string>() },
             pidFd: -1,
             input: readEnd,
-            files: CommandFiles.None,
-            maxRssFloorKb: 0);
+            files: CommandFiles.None);
         pipes.Add(child);
 
         writer.Write("now"u8);
