@@ -17,6 +17,8 @@ internal sealed class AccessTable(Keys keys, TimeProvider time)
     /// <summary>The most sessions of one person or token. Another one ends the oldest.</summary>
     public const int SessionsMax = 50;
 
+    private static readonly TimeSpan OwnWriteWithin = TimeSpan.FromSeconds(1);
+
     private volatile State _state = State.Empty;
     private volatile bool _isListed;
     private volatile TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -35,6 +37,9 @@ internal sealed class AccessTable(Keys keys, TimeProvider time)
     public IReadOnlyDictionary<string, TokenUse> TokenUses => _state.Uses;
 
     public void NoteListed() => _isListed = true;
+
+    /// <summary>Waits a moment until the table has a write of this master, so that the caller's next request finds it.</summary>
+    public Task WaitForOwnWriteAsync(Func<bool> hasIt, CancellationToken cancel) => WaitUntilAsync(hasIt, OwnWriteWithin, cancel);
 
     /// <summary>Waits until a condition on the table holds, but no longer than a limit.</summary>
     public async Task WaitUntilAsync(Func<bool> holds, TimeSpan limit, CancellationToken cancel)
@@ -126,6 +131,15 @@ internal sealed class AccessTable(Keys keys, TimeProvider time)
             .Skip(SessionsMax - 1)
             .Select(session => session.Key),
     ];
+
+    /// <summary>Whether this is what a person's record says now; null = that there is none.</summary>
+    public bool Has(string name, Person? person) =>
+        _state.People.GetValueOrDefault(name) is { } known
+            ? (known.Role, known.Filter, known.Password?.Id) == (person?.Role, person?.Filter, person?.Password?.Id)
+            : person is null;
+
+    /// <summary>Whether a session is on record, be it over or not.</summary>
+    public bool HasSession(string value) => _state.Sessions.ContainsKey(Secret.Digest(value));
 
     /// <summary>Whether a person is signed in from an address.</summary>
     public bool IsUsedBy(string person, IPAddress address) => _state.Sessions.Values.Any(

@@ -12,9 +12,6 @@ internal sealed class PeopleApi(AccessStore store, AccessTable table, Credential
 {
     private const int BytesMax = 8 << 10;
 
-    // By then this master has learnt of its own write, so the next request sees it.
-    private static readonly TimeSpan KnownWithin = TimeSpan.FromSeconds(1);
-
     public void Map(RouteGroupBuilder v1)
     {
         v1.MapGet("/users", () => new PeoplePage(
@@ -28,7 +25,7 @@ internal sealed class PeopleApi(AccessStore store, AccessTable table, Credential
         {
             ThrowIfLast(table.People.ContainsKey(name));
             var isRemoved = await store.RemovePersonAsync(name, cancel);
-            await table.WaitUntilAsync(() => !table.People.ContainsKey(name), KnownWithin, cancel);
+            await table.WaitForOwnWriteAsync(() => !table.People.ContainsKey(name), cancel);
             return isRemoved ? TypedResults.NoContent() : throw NoPerson(name);
         }).RequireRole(Role.Admin).WithSummary("Removes a person, and ends their sessions on all masters");
 
@@ -44,7 +41,7 @@ internal sealed class PeopleApi(AccessStore store, AccessTable table, Credential
         {
             ThrowIfLast(table.Tokens.ContainsKey(name));
             var isRemoved = await store.RemoveTokenAsync(name, cancel);
-            await table.WaitUntilAsync(() => !table.Tokens.ContainsKey(name), KnownWithin, cancel);
+            await table.WaitForOwnWriteAsync(() => !table.Tokens.ContainsKey(name), cancel);
             return isRemoved
                 ? TypedResults.NoContent()
                 : throw Refusal.NotFound($"name \"{Display.Line(name)}\" is not a token");
@@ -57,7 +54,7 @@ internal sealed class PeopleApi(AccessStore store, AccessTable table, Credential
         var (name, role, filter) = NoteNew(http, given);
         var isAdded = await ValidAsync(
             () => store.AddPersonAsync(name, role, filter, Text(given, "password"), Caller.Of(http).Name, cancel));
-        await table.WaitUntilAsync(() => table.People.ContainsKey(name), KnownWithin, cancel);
+        await table.WaitForOwnWriteAsync(() => table.People.ContainsKey(name), cancel);
         return isAdded
             ? TypedResults.Created($"/api/v1/users/{name}", new Added(name, role.Word(), filter))
             : throw Refusal.Conflict($"name \"{name}\" is a person already; change it with PATCH /api/v1/users/{name}");
@@ -74,6 +71,7 @@ internal sealed class PeopleApi(AccessStore store, AccessTable table, Credential
             throw NoPerson(name);
         }
 
+        await table.WaitForOwnWriteAsync(() => table.Has(name, after), cancel);
         Note(http, name, $"{Words(before)} → {Words(after)}{(password is null ? "" : "; new password")}");
         return PersonRow.Of(name, after);
     }
@@ -84,7 +82,7 @@ internal sealed class PeopleApi(AccessStore store, AccessTable table, Credential
         var endsAt = Query.Moment("endsAt", Text(given, "endsAt"));
         var (name, role, filter) = NoteNew(http, given);
         var value = await ValidAsync(() => store.AddTokenAsync(name, role, filter, endsAt, Caller.Of(http).Name, cancel));
-        await table.WaitUntilAsync(() => table.Tokens.ContainsKey(name), KnownWithin, cancel);
+        await table.WaitForOwnWriteAsync(() => table.Tokens.ContainsKey(name), cancel);
         return value is null
             ? throw Refusal.Conflict($"name \"{name}\" is a token already; expected another name")
             : TypedResults.Created($"/api/v1/tokens/{name}", new MadeToken(name, role.Word(), filter, endsAt, value));

@@ -35,6 +35,7 @@ internal sealed class SessionApi(Credentials credentials, AccessTable table, Acc
             if (http.Request.Cookies[Credentials.Cookie] is { Length: > 0 } value)
             {
                 await store.RemoveSessionAsync(value, cancel);
+                await table.WaitForOwnWriteAsync(() => !table.HasSession(value), cancel);
                 http.Response.Cookies.Delete(Credentials.Cookie, OptionsOf(http, null));
             }
 
@@ -54,7 +55,8 @@ internal sealed class SessionApi(Credentials credentials, AccessTable table, Acc
             await CheckAsync(http, caller.Name, given["password"]);
             try
             {
-                await store.ChangePersonAsync(caller.Name, null, null, given["new"], cancel);
+                var changed = await store.ChangePersonAsync(caller.Name, null, null, given["new"], cancel);
+                await table.WaitForOwnWriteAsync(() => table.Has(caller.Name, changed?.After), cancel);
             }
             catch (FormatException wrong)
             {
