@@ -55,6 +55,36 @@ public sealed class AdoptionTests
     }
 
     [Fact]
+    public async Task Commands_that_end_while_no_worker_is_there_free_their_slots()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 1, "--slots", "3");
+        var at = "@at " + Soon();
+        string[] jobs = ["one", "two", "three"];
+        foreach (var job in jobs)
+        {
+            await cluster.SaveAsync(job, "sleep 1", at);
+        }
+
+        await cluster.SaveAsync("long", "sleep 300", Never);
+        await cluster.SaveAsync("next", "echo next", Never);
+        await Patience.Until(() => cluster.CommandsAlive().Count == 3, cluster.Describe);
+
+        await cluster.Workers["w1"].KillAsync();
+        await Patience.Until(() => cluster.CommandsAlive().Count == 0, cluster.Describe);
+        await cluster.StartWorkerAsync("w1");
+        foreach (var job in jobs)
+        {
+            Assert.Single(await cluster.RecordsSoon(job, records => records.Count > 0));
+        }
+
+        await cluster.CallAsync("/api/v1/jobs/long/run");
+        await cluster.Workers["w1"].LogsSoon("long started");
+        await cluster.CallAsync("/api/v1/jobs/next/run");
+
+        Assert.Single(await cluster.RecordsSoon("next", records => records.Count > 0));
+    }
+
+    [Fact]
     public async Task A_command_that_times_out_while_no_worker_is_there_has_its_processes_in_the_record()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 1);

@@ -23,9 +23,10 @@ internal sealed class FireLoop(
     /// </summary>
     public async Task RunAsync()
     {
-        foreach (var run in launcher.Adopt())
+        foreach (var run in launcher.Former)
         {
             await TakeAsync(new FireEvent.Adopted(run, run.Command!.StartedAt));
+            launcher.Adopt(run); // It may have ended already, and its end must not be reported before.
         }
 
         await foreach (var happened in inbox.Reader.ReadAllAsync())

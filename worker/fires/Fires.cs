@@ -96,6 +96,7 @@ internal sealed class Fires
                 break;
             case FireEvent.JobGone(var name, var revision, var why):
                 _plans.Remove(name);
+                _inFlight.Forget(name);
                 Cancel(name, revision, why);
                 break;
             case FireEvent.JobsListed:

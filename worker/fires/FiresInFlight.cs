@@ -20,6 +20,9 @@ internal sealed class FiresInFlight(FireContext context)
     /// <inheritdoc cref="ShortJobs.CountEndingSoon"/>
     public int CountEndingSoon(DateTimeOffset since) => _short.CountEndingSoon(_runs.Values, since);
 
+    /// <summary>The job is deleted.</summary>
+    public void Forget(JobName name) => _short.Forget(name);
+
     /// <exception cref="InvalidOperationException">The run is in flight here already.</exception>
     public void Add(Fire fire, Run run)
     {
@@ -109,6 +112,11 @@ internal sealed class FiresInFlight(FireContext context)
     {
         if (_runs.Remove((run.Name, run.Id), out var fire))
         {
+            if (fire.State is FireState.Running)
+            {
+                context.Slots.Taken--; // Its record was quicker than the report of its end.
+            }
+
             fire.State = new FireState.Over();
         }
     }

@@ -22,6 +22,8 @@ internal sealed class ShortJobs
         }
     }
 
+    public void Forget(JobName name) => _jobs.Remove(name);
+
     /// <summary>
     /// How many commands are likely to have ended in a little while: they have started since a moment, and their jobs are short.
     /// </summary>

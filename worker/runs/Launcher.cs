@@ -25,13 +25,11 @@ internal sealed class Launcher(
     /// <summary>How late the last command started; null = none has yet.</summary>
     public double? LagMs { get; private set; }
 
-    /// <summary>Follows the commands that an earlier process of this worker started.</summary>
-    public IReadOnlyList<Run> Adopt()
-    {
-        var adopted = runs.All.Where(run => run.Command is not null).ToList();
-        adopted.ForEach(run => Follow(run, run.Command!));
-        return adopted;
-    }
+    /// <summary>The runs whose commands an earlier process of this worker started.</summary>
+    public IReadOnlyList<Run> Former => [.. runs.All.Where(run => run.Command is not null)];
+
+    /// <summary>Follows the command of such a run.</summary>
+    public void Adopt(Run run) => Follow(run, run.Command!);
 
     /// <summary>Prepares a command before its start.</summary>
     /// <returns>Why the command cannot be started here; null = it is ready.</returns>

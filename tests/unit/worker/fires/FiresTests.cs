@@ -186,6 +186,20 @@ public sealed class FiresTests
     }
 
     [Fact]
+    public void A_run_frees_its_slot_once_also_if_etcd_has_its_completion_before_its_end_is_reported()
+    {
+        var run = Claimed("hello");
+        At(P);
+        Take(new FireEvent.Started(run, RunningCommand.NotStarted("for this test")));
+        Assert.Equal(1, _fires.Slots.Taken);
+
+        Take(new FireEvent.Completed(run));
+        Take(new FireEvent.Ended(run, TimeSpan.FromSeconds(1)));
+
+        Assert.Equal((0, 0), (_fires.Slots.Taken, _fires.Slots.Promised));
+    }
+
+    [Fact]
     public void The_answer_to_a_claim_that_comes_after_its_job_was_deleted_starts_nothing()
     {
         Put(Some.Job(cronExpr: "*/10 * * * * *"));
