@@ -60,6 +60,26 @@ public sealed class SecretTests
     }
 
     [Fact]
+    public async Task A_command_finds_all_of_twenty_secrets()
+    {
+        await using var cluster = await NativeCluster.StartAsync(workers: 0);
+        await StartWorkerAsync(cluster, "the secret");
+        var names = Enumerable.Range(1, 20).Select(n => $"secret-{n:00}").ToArray();
+        foreach (var name in names)
+        {
+            var file = Path.Combine(cluster.Folder, "secrets", name);
+            await File.WriteAllTextAsync(file, $"of {name}\n", TestContext.Current.CancellationToken);
+            await Tool.RunAsync("chown", "daemon", file);
+        }
+
+        await cluster.SaveAsync("many", "cat $DTS_SECRETS/*", Never, new { user = "nobody", secrets = names });
+        await cluster.RunAsync("many");
+        var record = Assert.Single(await cluster.RecordsSoon("many", records => records.Count == 1));
+
+        Assert.Equal((RunStatus.Succeeded, string.Concat(names.Select(name => $"of {name}\n"))), (record.Status, record.Output));
+    }
+
+    [Fact]
     public async Task A_run_whose_secret_is_missing_does_not_start_and_says_where_the_worker_looked()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 0);
@@ -128,7 +148,7 @@ public sealed class SecretTests
             File.SetUnixFileMode(cluster.Folder, OpenToAll);
             await File.WriteAllTextAsync(log, "");
             File.SetUnixFileMode(log, OpenToAll);
-            File.Copy(Path.Combine(NativeProcess.Folder, "dts-worker"), executable);
+            await Tool.CopyProgramAsync(Path.Combine(NativeProcess.Folder, "dts-worker"), executable);
             Directory.CreateDirectory(secrets, OfOwner);
             Directory.CreateDirectory(run, OfOwner | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
             await File.WriteAllTextAsync(Path.Combine(secrets, "db"), secret);

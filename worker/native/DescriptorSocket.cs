@@ -13,7 +13,8 @@ internal static unsafe partial class DescriptorSocket
     private const int MSG_CMSG_CLOEXEC = 0x40000000;
 
     private const int ControlHeadSize = 16; // struct cmsghdr: length, level, type
-    private const int ControlSize = 64;
+    private const int DescriptorsMax = 253; // SCM_MAX_FD: the kernel takes no more in a message.
+    private const int ControlSize = ControlHeadSize + (((DescriptorsMax * sizeof(int)) + 7) / 8 * 8);
 
     /// <summary>
     /// Sends as much as the socket accepts without blocking, and the descriptors with the first byte. Returns the number of bytes, or
@@ -31,7 +32,7 @@ internal static unsafe partial class DescriptorSocket
             {
                 *(long*)control = ControlHeadSize + (descriptors.Length * sizeof(int));
                 (((int*)control)[2], ((int*)control)[3]) = (SOL_SOCKET, SCM_RIGHTS);
-                descriptors.CopyTo(new Span<int>(control + ControlHeadSize, descriptors.Length));
+                descriptors.CopyTo(new Span<int>(control + ControlHeadSize, DescriptorsMax));
                 (message[4], message[5]) = ((nint)control, ControlHeadSize + ((((descriptors.Length * sizeof(int)) + 7) / 8) * 8));
             }
 
