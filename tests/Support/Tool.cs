@@ -11,6 +11,13 @@ internal static class Tool
     public static string InRepository(string path, [CallerFilePath] string here = "") =>
         Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../..", path));
 
+    /// <summary>Copies a program that is executed at once.</summary>
+    /// <remarks>
+    /// Another process does it. A process that this one forks meanwhile would have the copy open for a moment, and the kernel executes no
+    /// file that is open for writing (execve(2), ETXTBSY).
+    /// </remarks>
+    public static Task CopyProgramAsync(string from, string to) => RunAsync("cp", from, to);
+
     /// <summary>Runs a program, which must succeed, and returns its output.</summary>
     public static Task<string> RunAsync(string program, params string[] arguments) => RunAsync(Patience.Limit, program, arguments);
 

@@ -53,7 +53,7 @@ public sealed class AttackTests
             Path.Combine(cluster.Folder, "dts-worker"),
             Path.Combine(cluster.Folder, "w1-log"),
             Path.Combine(cluster.Folder, "credentials"));
-        File.Copy(Path.Combine(NativeProcess.Folder, "dts-worker"), executable);
+        await Tool.CopyProgramAsync(Path.Combine(NativeProcess.Folder, "dts-worker"), executable);
         File.WriteAllText(credentials, "secret");
         File.SetUnixFileMode(credentials, UnixFileMode.UserRead);
         await Tool.RunAsync("chown", workerUser, credentials);
@@ -129,7 +129,7 @@ public sealed class AttackTests
         await using var cluster = await NativeCluster.StartAsync(workers: 0);
         File.SetUnixFileMode(cluster.Folder, OpenToAll);
         var executable = Path.Combine(cluster.Folder, "dts-worker");
-        File.Copy(Path.Combine(NativeProcess.Folder, "dts-worker"), executable);
+        await Tool.CopyProgramAsync(Path.Combine(NativeProcess.Folder, "dts-worker"), executable);
         var log = Path.Combine(cluster.Folder, "refused.log");
 
         await using var worker = NativeProcess.StartBehind(

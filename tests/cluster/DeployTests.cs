@@ -310,7 +310,7 @@ public sealed class DeployTests(SystemdHosts hosts) : IClassFixture<SystemdHosts
         var before = await VersionsAsync();
         await hosts.RunAsync(3, "(umask 077; echo DTS_LOGLEVEL=warning >/etc/dts/worker.env)"); // Its journal does not say that it is well.
         using var next = new ScratchFolder();
-        File.Copy(Path.Combine(NativeProcess.Folder, "dts-worker"), next.File("dts-worker"));
+        await Tool.CopyProgramAsync(Path.Combine(NativeProcess.Folder, "dts-worker"), next.File("dts-worker"));
         File.AppendAllText(next.File("dts-worker"), "\n"); // Another version by its content.
 
         var (deployed, saidDeploy) = await hosts.MakeAsync("deploy", "worker", [3], $"BIN={next.Path}", "USER=deployer");

@@ -118,7 +118,7 @@ public sealed class RunAsUserTests
         File.WriteAllText(log, "");
         File.SetUnixFileMode(log, everything);
         var executable = Path.Combine(cluster.Folder, "dts-worker");
-        File.Copy(Path.Combine(NativeProcess.Folder, "dts-worker"), executable);
+        await Tool.CopyProgramAsync(Path.Combine(NativeProcess.Folder, "dts-worker"), executable);
         await cluster.StartWorkerBehindAsync(AsTheUnitHasIt, executable, "w1", "--runAs", "nobody");
     }
 

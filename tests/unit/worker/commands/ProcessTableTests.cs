@@ -26,7 +26,7 @@ public sealed class ProcessTableTests
         using var scratch = new ScratchFolder();
         using var runner = new CommandRunner();
         var program = scratch.File("a) Z 1 (b");
-        File.Copy("/bin/sleep", program);
+        await Tool.CopyProgramAsync("/bin/sleep", program);
         var running = runner.Start(runner.Prepare(
             new ShellCommand { Script = $"exec '{program}' 300", Environment = CommandEnvironment.Clean() }));
         await Patience.Until(() => ProcessTable.NameOf(running.Pid) == "a) Z 1 (b", () => ProcessTable.NameOf(running.Pid));
