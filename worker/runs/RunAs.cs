@@ -7,9 +7,12 @@ namespace Dts.Worker.Runs;
 
 /// <summary>The users that jobs may run as here: the settings allow them, the host knows them, and the worker can switch to them.</summary>
 /// <param name="jobUser">The user of jobs that name none; null = the worker's own.</param>
-internal sealed class RunAs(IReadOnlyList<string> allowed, string workerId, string? missing, UserAccount? jobUser = null)
+internal sealed class RunAs(
+    IReadOnlyList<string> allowed, string workerId, string? missing, UserAccount? jobUser = null, UserLookup? users = null)
 {
     private const string Anyone = "*";
+
+    private readonly UserLookup _users = users ?? new UserLookup(UserAccount.Find, TimeProvider.System);
 
     public UserAccount? JobUser => jobUser;
 
@@ -40,17 +43,22 @@ internal sealed class RunAs(IReadOnlyList<string> allowed, string workerId, stri
     /// </summary>
     public bool TryFind(Job job, out UserAccount? user, out string refusal)
     {
-        user = job.User.Length == 0 || job.User == jobUser?.Name ? jobUser : UserAccount.Find(job.User);
-        refusal = job.User.Length == 0 || job.User == jobUser?.Name ? "" : FindRefusal(job.User, user);
+        (user, refusal) = job.User.Length == 0 || job.User == jobUser?.Name ? (jobUser, "") : Find(job.User);
         return refusal.Length == 0;
     }
 
+    private (UserAccount? User, string Refusal) Find(string name) =>
+        !allowed.Contains(name) && !allowed.Contains(Anyone)
+            ? (null, $"user \"{name}\" is not allowed on worker {workerId}: its setting runAs is \"{string.Join(',', allowed)}\"; "
+                + $"expected that it names {name}")
+        : !_users.TryFind(name, out var user)
+            ? (null, $"user \"{name}\" cannot be looked up on the host of worker {workerId}: there was no answer within "
+                + $"{UserLookup.Within.TotalMilliseconds:0} ms; see whether getent passwd {name} and the user's home answer there")
+        : (user, FindRefusal(name, user));
+
     /// <summary>Root, by whatever name, only if it is named.</summary>
     private string FindRefusal(string name, UserAccount? user) =>
-        !allowed.Contains(name) && !allowed.Contains(Anyone)
-            ? $"user \"{name}\" is not allowed on worker {workerId}: its setting runAs is \"{string.Join(',', allowed)}\"; "
-                + $"expected that it names {name}"
-        : user is null
+        user is null
             ? $"user \"{name}\" is unknown on the host of worker {workerId}; expected one that getent passwd shows there"
         : user.Uid == 0 && !allowed.Contains(name)
             ? $"user \"{name}\" is not allowed on worker {workerId}: * in its setting runAs does not include root; "
