@@ -44,12 +44,12 @@ internal static class JobFigures
             [
                 new Figure($"worker ready beside {jobs:N0} jobs, s", Of(round => round.WorkerReady))
                     .Beside("bare range", range).Should(Bound.AtMostTimes(TimesBareRange)),
-                new Figure("its memory over idle, bytes a job", Of(round => (round.WorkerMemory - idle.WorkerMemory) / jobs))
+                new Figure("worker's memory over idle, bytes a job", Of(round => (round.WorkerMemory - idle.WorkerMemory) / jobs))
                     .Should(Bound.AtMost(BytesOfWorker)),
                 new Figure("its peak, MB", Of(round => round.WorkerPeak / 1e6)),
                 new Figure($"master's first page of {jobs:N0} jobs, s after its start", Of(round => round.FirstPage))
                     .Beside("bare range", range).Should(Bound.AtMostTimes(TimesBareRange)),
-                new Figure("its memory over idle, bytes a job", Of(round => (round.MasterMemory - idle.MasterMemory) / jobs))
+                new Figure("master's memory over idle, bytes a job", Of(round => (round.MasterMemory - idle.MasterMemory) / jobs))
                     .Should(Bound.AtMost(BytesOfMaster)),
                 new Figure("then all jobs by `/job/list`, s", Of(round => round.WholeList)).Beside("bare range", range),
                 new Figure("memory then, MB", Of(round => round.MemoryWithList / 1e6)),

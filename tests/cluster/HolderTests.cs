@@ -73,7 +73,7 @@ public sealed class HolderTests : IDisposable
         }
 
         using var second = await OpenAsync();
-        Assert.Equal("a/1", Assert.Single(second.Former).Id);
+        Assert.Equal("a/1", Assert.Single(second.TakeFormer()).Id);
     }
 
     [Fact]
@@ -87,7 +87,7 @@ public sealed class HolderTests : IDisposable
         }
 
         using var second = await OpenAsync();
-        var former = Assert.Single(second.Former);
+        var former = Assert.Single(second.TakeFormer());
         former.Running.Kill("the test is over", TimeSpan.Zero);
 
         Assert.Equal(("a/1", "one"), (former.Id, former.Tag));
@@ -106,7 +106,7 @@ public sealed class HolderTests : IDisposable
 
         await Patience.Until(() => Directory.GetFiles(_folder.Path, "*.sock").Length == 0, () => "it goes on");
         using var second = await OpenAsync();
-        Assert.Equal(new CommandOutcome.Killed("nobody is there"), (await Assert.Single(second.Former).Running.Ended).Outcome);
+        Assert.Equal(new CommandOutcome.Killed("nobody is there"), (await Assert.Single(second.TakeFormer()).Running.Ended).Outcome);
         second.Forget("a/1");
     }
 
@@ -123,7 +123,7 @@ public sealed class HolderTests : IDisposable
                 continue;
             }
 
-            Assert.Equal("hello\n", (await Assert.Single(commands.Former).Running.Ended).Output);
+            Assert.Equal("hello\n", (await Assert.Single(commands.TakeFormer()).Running.Ended).Output);
             if (round == 2)
             {
                 commands.Forget("a/1");
@@ -143,7 +143,7 @@ public sealed class HolderTests : IDisposable
         }
 
         using var second = await OpenAsync();
-        var former = Assert.Single(second.Former);
+        var former = Assert.Single(second.TakeFormer());
         Assert.Equal(2, Holders());
         former.Running.Kill("the test is over", TimeSpan.Zero);
         await former.Running.Ended;
@@ -277,7 +277,7 @@ public sealed class HolderTests : IDisposable
         using var commands = await OpenAsync().WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
         hung.ForEach(listener => listener.Dispose());
 
-        Assert.Empty(commands.Former);
+        Assert.Empty(commands.TakeFormer());
     }
 
     [Fact]
@@ -336,7 +336,7 @@ public sealed class HolderTests : IDisposable
 
         using (var next = await OpenAsync())
         {
-            Assert.Empty(next.Former);
+            Assert.Empty(next.TakeFormer());
         }
 
         Signal(pid, "KILL");
@@ -357,7 +357,7 @@ public sealed class HolderTests : IDisposable
         var holder = Assert.Single(Processes.Running($"hold {_folder.Path}"));
         Signal(holder, "KILL");
         using var second = await OpenAsync();
-        var ending = await Assert.Single(second.Former).Running.Ended;
+        var ending = await Assert.Single(second.TakeFormer()).Running.Ended;
         Signal(int.Parse(ending.Output, System.Globalization.CultureInfo.InvariantCulture), "KILL");
 
         Assert.Equal("exit status 3", ending.Error);

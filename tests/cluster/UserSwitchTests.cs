@@ -155,7 +155,7 @@ public sealed class UserSwitchTests : IDisposable
         File.SetUnixFileMode(socket, OpenToAll | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite);
         var heard = Ask("daemon") + Ask("nobody") + Ask("root");
         using var second = await OpenAsync();
-        Assert.Single(second.Former).Running.Kill("the test is over", TimeSpan.Zero);
+        Assert.Single(second.TakeFormer()).Running.Kill("the test is over", TimeSpan.Zero);
 
         Assert.Equal("daemon: 0\nnobody: 0\nroot: 1\n", heard);
 
@@ -223,6 +223,24 @@ public sealed class UserSwitchTests : IDisposable
         await may.WaitForExitAsync(TestContext.Current.CancellationToken);
         var expected = string.Concat((may.ExitCode == 0 ? hurried.Split(' ') : []).Select(thread => $"1 2 {thread}\n"));
         Assert.Equal($"{expected}{own[16]} 0 0\n{own[16]} 0 0\n0\n0\n", ending.Output);
+    }
+
+    [Fact]
+    public async Task Commands_whose_holder_has_no_room_for_its_socket_say_so_and_others_run()
+    {
+        _commands = await OpenAsync();
+        Directory.Move(_scratch.File("holders"), _scratch.File("away")); // As a full or broken disk: no file can be made there.
+        var root = new ShellCommand { Script = "echo one", Environment = CommandEnvironment.Clean() };
+        _commands.Prepare("a/1", "", root);
+        _commands.Prepare("b/2", "", root with { Script = "echo two", User = Nobody });
+
+        var started = await _commands.StartAsync(["a/1", "b/2"], TimeSpan.FromMinutes(1));
+        var endings = await Task.WhenAll(started.Select(running => running.Ended.Soon()));
+
+        Assert.Matches(
+            "^this user's holder does not run: .*/holders: No such file or directory$",
+            Assert.IsType<CommandOutcome.NotStarted>(endings[0].Outcome).Why);
+        Assert.Equal("two\n", endings[1].Output);
     }
 
     [Fact]
@@ -315,7 +333,7 @@ public sealed class UserSwitchTests : IDisposable
         // What a silent one gets.
         _commands = await OpenAsync(log).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
 
-        Assert.Empty(_commands.Former);
+        Assert.Empty(_commands.TakeFormer());
         Assert.False(Processes.IsAlive(holder));
         Assert.Contains(
             log.Lines,
@@ -372,7 +390,7 @@ public sealed class UserSwitchTests : IDisposable
         if (!File.Exists(worker))
         {
             File.SetUnixFileMode(_scratch.Path, OpenToAll);
-            File.Copy(Path.Combine(NativeProcess.Folder, "dts-worker"), worker);
+            await Tool.CopyProgramAsync(Path.Combine(NativeProcess.Folder, "dts-worker"), worker);
         }
 
         return await HeldCommands.OpenAsync(_scratch.File("holders"), [worker, "hold"], Nobody, log, idlesFor);

@@ -28,7 +28,7 @@ internal sealed class HeldCommands : IDisposable
     private readonly ConcurrentDictionary<string, HolderLink> _links = new(); // by command
     private readonly ConcurrentDictionary<string, EndingsFile> _files = new(); // by command
     private readonly ConcurrentDictionary<string, (string Tag, ShellCommand Command)> _prepared = new();
-    private readonly List<FormerCommand> _former = [];
+    private List<FormerCommand> _former = [];
     private readonly Timer _looking;
 
     private HeldCommands(string folder, IReadOnlyList<string> program, UserAccount? user, ILogger log, TimeSpan idlesFor)
@@ -39,9 +39,6 @@ internal sealed class HeldCommands : IDisposable
 
     /// <summary>Raised when <see cref="Answers"/> may have changed, on the thread that noticed.</summary>
     public event Action? AnswersChanged;
-
-    /// <summary>The commands that former workers started and did not record.</summary>
-    public IReadOnlyList<FormerCommand> Former => _former;
 
     /// <summary>False while a holder owes the answer to a start that is out of date, or to the question whether it is there.</summary>
     public bool Answers => SilentUsers.Count == 0;
@@ -77,9 +74,17 @@ internal sealed class HeldCommands : IDisposable
         return commands;
     }
 
+    /// <summary>Hands over the commands that former workers started and did not record, and keeps them no longer.</summary>
+    public IReadOnlyList<FormerCommand> TakeFormer()
+    {
+        var former = _former;
+        _former = [];
+        return former;
+    }
+
     /// <summary>Prepares a command, to be started or dropped.</summary>
     /// <param name="id">Differs from that of all commands that are not forgotten yet.</param>
-    /// <param name="tag">What the next worker will find in <see cref="Former"/>.</param>
+    /// <param name="tag">What the next worker will find in <see cref="TakeFormer"/>.</param>
     public void Prepare(string id, string tag, ShellCommand command)
     {
         _prepared[id] = (tag, command);

@@ -21,12 +21,22 @@ internal static class HolderFolder
     /// Listens on a socket. Its path may be long, but an address holds 107 bytes, so the path leads through the folder's descriptor
     /// (unix(7), proc(5)).
     /// </summary>
+    /// <exception cref="IOException">The folder cannot be opened.</exception>
+    /// <exception cref="SocketException">The socket cannot be made there.</exception>
     public static Socket Listen(string path)
     {
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        Through(path, endPoint => socket.Bind(endPoint));
-        socket.Listen();
-        return socket;
+        try
+        {
+            Through(path, endPoint => socket.Bind(endPoint));
+            socket.Listen();
+            return socket;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Null when nobody listens there.</summary>

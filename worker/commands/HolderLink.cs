@@ -7,15 +7,17 @@ namespace Dts.Worker.Commands;
 
 /// <summary>A holder as the worker sees it: the connection, the running commands, and the answers that it owes.</summary>
 /// <remarks>Thread-safe. When the holder dies, its commands end as <see cref="CommandOutcome.Lost"/>.</remarks>
-/// <param name="process">Null = a former worker's holder.</param>
+/// <param name="line">Null = the holder could not be started.</param>
+/// <param name="process">Null = a former worker's holder, or one that could not be started.</param>
 /// <param name="answersChanged">Called when <see cref="IsSilent"/> may have changed, on the thread that noticed.</param>
-internal sealed class HolderLink(HolderLine line, HolderProcess? process, ILogger log, Action answersChanged)
+internal sealed class HolderLink(HolderLine? line, HolderProcess? process, ILogger log, Action answersChanged)
 {
     private const string Stalled = "the holder does not answer";
 
     private readonly ConcurrentDictionary<string, RunningCommand> _commands = new();
     private readonly OwedAnswers _owed = new(process?.Gate, log, answersChanged);
     private readonly ConcurrentQueue<TaskCompletionSource<int?>> _counts = new();
+    private readonly Lock _asking = new();
     private readonly TaskCompletionSource _heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _isLeft;
     private volatile bool _wasKilled;
@@ -48,7 +50,7 @@ internal sealed class HolderLink(HolderLine line, HolderProcess? process, ILogge
     public RunningCommand Add(HolderMessage.Held held)
     {
         var running = RunningCommand.Of(
-            held, (_, reason, grace) => line.Send(new HolderMessage.Kill(held.Id, reason, grace?.TotalMilliseconds)));
+            held, (_, reason, grace) => Send(new HolderMessage.Kill(held.Id, reason, grace?.TotalMilliseconds)));
         if (held.Ending is null)
         {
             _commands[held.Id] = running;
@@ -104,8 +106,12 @@ internal sealed class HolderLink(HolderLine line, HolderProcess? process, ILogge
     public Task<int?> KillLeft(HolderMessage.KillLeft left)
     {
         var count = new TaskCompletionSource<int?>(TaskCreationOptions.RunContinuationsAsynchronously);
-        _counts.Enqueue(count);
-        Send(left);
+        lock (_asking) // The answers come in the order of the questions.
+        {
+            _counts.Enqueue(count);
+            Send(left);
+        }
+
         if (_fault is not null)
         {
             AnswerWithFault();
@@ -123,7 +129,7 @@ internal sealed class HolderLink(HolderLine line, HolderProcess? process, ILogge
         AnswerWithFault();
         _owed.Settle();
         _heard.TrySetResult();
-        line.Dispose();
+        line?.Dispose();
         foreach (var (_, running) in _commands)
         {
             if (ProcessTable.Find(running.Pid)?.StartTicks == running.StartTicks)
@@ -135,9 +141,20 @@ internal sealed class HolderLink(HolderLine line, HolderProcess? process, ILogge
         }
     }
 
-    public void Send(HolderMessage message, CommandFiles? files = null) => line.Send(message, files);
+    /// <inheritdoc cref="HolderLine.Send(HolderMessage, CommandFiles?)"/>
+    public void Send(HolderMessage message, CommandFiles? files = null)
+    {
+        if (line is null)
+        {
+            files?.Close();
+        }
+        else
+        {
+            line.Send(message, files);
+        }
+    }
 
-    public void Send(IReadOnlyList<HolderMessage> messages) => line.Send(messages);
+    public void Send(IReadOnlyList<HolderMessage> messages) => line?.Send(messages);
 
     /// <summary>Leaves an idle holder, which then ends; it is reaped later.</summary>
     public void Dismiss()
@@ -150,15 +167,15 @@ internal sealed class HolderLink(HolderLine line, HolderProcess? process, ILogge
     public void Leave()
     {
         _isLeft = true;
-        line.Dispose();
+        line?.Dispose();
     }
 
     /// <summary>Hears the holder until the connection ends.</summary>
-    public void Hear() => _ = HearAsync();
+    public void Hear() => _ = HearAsync(line!);
 
-    private async Task HearAsync()
+    private async Task HearAsync(HolderLine heard)
     {
-        while (await line.ReceiveAsync() is { } message)
+        while (await heard.ReceiveAsync() is { } message)
         {
             _heard.TrySetResult();
             Take(message);

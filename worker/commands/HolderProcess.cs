@@ -1,3 +1,5 @@
+using System.Net.Sockets;
+using Dts.Common.Hosting;
 using Dts.Worker.Commands.Holders;
 using Dts.Worker.Native;
 
@@ -10,7 +12,7 @@ internal sealed class HolderProcess
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(10);
 
     private readonly string _socket;
-    private int _pid; // 0 = it could not be started
+    private int _pid;
 
     private HolderProcess(UserAccount? user, string socket, StartGate gate) => (User, _socket, Gate) = (user, socket, gate);
 
@@ -25,38 +27,30 @@ internal sealed class HolderProcess
     public bool IsReaped { get; private set; }
 
     /// <summary>
-    /// Starts a holder and connects to its socket. The worker does not wait for it: messages wait in the socket until it runs. The fault
-    /// says why it could not be started; null = it was.
+    /// Starts a holder and connects to its socket. The worker does not wait for it: messages wait in the socket until it runs. Without a
+    /// process, the fault says why it could not be started.
     /// </summary>
-    /// <exception cref="IOException">The socket or the file for endings cannot be made.</exception>
-    public static (HolderProcess Process, HolderLine Line, string? Fault) Start(
+    public static (HolderProcess? Process, HolderLine? Line, string? Fault) Start(
         string folder, IReadOnlyList<string> program, UserAccount? user)
     {
         var path = Path.Combine(folder, Guid.NewGuid().ToString("N")[..12] + Holder.SocketSuffix);
-        using var listener = HolderFolder.Listen(path);
-        var gate = StartGate.Make();
-        var line = new HolderLine(HolderFolder.TryConnect(path) ?? throw new IOException($"{path}: cannot connect to this socket"));
-        var process = new HolderProcess(user, path, gate);
-        var endings = FileDescriptors.OpenForWriting(EndingsFile.PathBeside(path), make: true);
-        int[] passed =
-        [
-            FileDescriptors.DuplicateHigh((int)listener.Handle),
-            FileDescriptors.DuplicateHigh(endings),
-            FileDescriptors.DuplicateHigh(gate.Descriptor),
-        ];
+        StartGate? gate = null;
+        HolderLine? line = null;
         try
         {
-            process._pid = PreparedCommand.Launch([.. program, path], user, passed);
+            using var listener = HolderFolder.Listen(path);
+            gate = StartGate.Make();
+            line = new HolderLine(HolderFolder.TryConnect(path) ?? throw new IOException($"{path}: cannot connect to this socket"));
+            var process = new HolderProcess(user, path, gate);
+            process.Launch(program, listener);
             return (process, line, null);
         }
-        catch (IOException failure)
+        catch (Exception failure) when (failure is IOException or SocketException)
         {
-            return (process, line, failure.Message);
-        }
-        finally
-        {
-            FileDescriptors.Close(endings);
-            Array.ForEach(passed, FileDescriptors.Close);
+            line?.Dispose();
+            gate?.Dispose();
+            DeleteFiles(path);
+            return (null, null, failure.Message);
         }
     }
 
@@ -93,9 +87,41 @@ internal sealed class HolderProcess
         return IsReaped;
     }
 
-    public void DeleteFiles()
+    public void DeleteFiles() => DeleteFiles(_socket);
+
+    private static void DeleteFiles(string socket)
     {
-        File.Delete(_socket);
-        File.Delete(EndingsFile.PathBeside(_socket));
+        try
+        {
+            File.Delete(socket);
+            File.Delete(EndingsFile.PathBeside(socket));
+        }
+        catch (Exception failing) when (failing is IOException or UnauthorizedAccessException)
+        {
+            // The disk is failing. The next worker finds that nobody listens, and tries again.
+        }
+    }
+
+    private void Launch(IReadOnlyList<string> program, Socket listener)
+    {
+        var endings = EndingsFile.PathBeside(_socket);
+        List<int> passed = [];
+        var opened = FileDescriptors.OpenForWriting(endings, make: true);
+        try
+        {
+            foreach (var descriptor in new[] { (int)listener.Handle, opened, Gate.Descriptor })
+            {
+                passed.Add(descriptor < 0 ? descriptor : FileDescriptors.DuplicateHigh(descriptor));
+            }
+
+            _pid = passed.Find(descriptor => descriptor < 0) is < 0 and var error
+                ? throw new IOException($"{endings}: {Libc.Describe(-error)}")
+                : PreparedCommand.Launch([.. program, _socket], User, [.. passed]);
+        }
+        finally
+        {
+            FileDescriptors.Close(opened);
+            passed.ForEach(FileDescriptors.Close);
+        }
     }
 }

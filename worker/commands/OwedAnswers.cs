@@ -65,7 +65,7 @@ internal sealed class OwedAnswers(StartGate? gate, ILogger log, Action changed)
     /// <param name="number">0 = it was not sent.</param>
     public void GiveUp(long number, IEnumerable<string> ids, TimeSpan after)
     {
-        if (number > 0 && TryGiveUp(number) != false)
+        if (number > 0 && TryGiveUp(number) == true)
         {
             foreach (var id in ids)
             {

@@ -19,11 +19,11 @@ internal sealed record SecretFiles(string Folder, IReadOnlyList<SecretFile> File
     /// <summary>The folders of runs that are not among those given.</summary>
     public static IReadOnlyList<string> FindLeft(string root, IEnumerable<string> runs)
     {
+        var found = Directory.GetFileSystemEntries(root); // Before the runs: each is there before its folder.
         var kept = runs.ToHashSet();
         return
         [
-            .. Directory.EnumerateFileSystemEntries(root)
-                .Where(path => Path.GetFileName(path) is var name && !kept.Contains(name[..Math.Max(0, name.LastIndexOf('-'))])),
+            .. found.Where(path => Path.GetFileName(path) is var name && !kept.Contains(name[..Math.Max(0, name.LastIndexOf('-'))])),
         ];
     }
 }

@@ -28,7 +28,6 @@ internal sealed class UserHolders(string folder, IReadOnlyList<string> program, 
     /// The holder of a user's commands, which is started if there is none; null = the worker's own user. Where holders die again and
     /// again, ten are started in ten seconds, and starts after that fail.
     /// </summary>
-    /// <exception cref="IOException">The folder does not take another socket.</exception>
     public HolderLink Of(UserAccount? user)
     {
         lock (_starting)
@@ -111,14 +110,14 @@ internal sealed class UserHolders(string folder, IReadOnlyList<string> program, 
     {
         var (process, line, fault) = HolderProcess.Start(folder, program, user);
         var link = new HolderLink(line, process, log, answersChanged);
-        if (fault is null)
+        if (process is null)
         {
-            _unreaped.Add(process);
-            link.Hear();
+            link.Fail(fault!);
         }
         else
         {
-            link.Fail(fault);
+            _unreaped.Add(process);
+            link.Hear();
         }
 
         return link;

@@ -30,7 +30,7 @@ internal abstract record FireEvent
     /// <summary>A run has left the queue.</summary>
     public sealed record RunTaken(JobName Name, string RunId) : FireEvent;
 
-    /// <summary>A planned time, or a queued run, is due to be claimed.</summary>
+    /// <summary>A plan time, or a queued run, is due to be claimed.</summary>
     public sealed record Due(Fire Fire) : FireEvent;
 
     public sealed record KillRequested(JobName Name, KillRequest Request, long Revision) : FireEvent;

@@ -6,7 +6,7 @@ namespace Dts.Worker.Runs;
 /// Runs that must not start although they were claimed: all runs of a job, or one run, if claimed before a revision. An entry is kept as
 /// long as the answer to such a claim may still arrive.
 /// </summary>
-/// <remarks>Not thread-safe. <c>Starts</c> owns it.</remarks>
+/// <remarks>Not thread-safe. <c>Fires</c> owns it.</remarks>
 internal sealed class Cancellations
 {
     private static readonly TimeSpan Stand = TimeSpan.FromMinutes(2); // Every claim is answered sooner.

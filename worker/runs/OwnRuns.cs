@@ -11,7 +11,8 @@ internal sealed class OwnRuns
     /// <summary>Raised when etcd has the completion of a run, on the thread that wrote it.</summary>
     public event Action<Run>? Completed;
 
-    public IEnumerable<Run> All => _runs.Values;
+    /// <summary>All runs, read while they are enumerated.</summary>
+    public IEnumerable<Run> All => _runs.Select(pair => pair.Value);
 
     public bool TryAdd(Run run) => _runs.TryAdd((run.Name, run.Id), run);
 

@@ -2,6 +2,7 @@ using Dts.Common.Hosting;
 using Dts.Worker.Commands;
 using Dts.Worker.Commands.Holders;
 using Dts.Worker.Native;
+using Microsoft.Win32.SafeHandles;
 
 namespace Dts.Worker.Runs;
 
@@ -100,8 +101,8 @@ internal sealed class RunSecrets(IReadOnlyList<string> sources, string root, str
             return Libc.Describe(-opened);
         }
 
-        FileDescriptors.Close(opened);
-        return new FileInfo(path).Length is var length && length > SecretsFolder.BytesMax
+        using var file = new SafeFileHandle(opened, ownsHandle: true);
+        return RandomAccess.GetLength(file) is var length && length > SecretsFolder.BytesMax
             ? $"it has {length} bytes; expected at most {SecretsFolder.BytesMax}"
             : null;
     }

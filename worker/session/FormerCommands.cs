@@ -14,7 +14,7 @@ internal sealed class FormerCommands(
 {
     public void Adopt(LiveOutput outputs)
     {
-        foreach (var former in commands.Former)
+        foreach (var former in commands.TakeFormer())
         {
             if (HeldRun.TryRead(former) is not { } run || !runs.TryAdd(run))
             {

@@ -89,8 +89,12 @@ internal sealed unsafe class PreparedCommand : IDisposable
         var actions = stackalloc byte[PosixSpawn.FileActionsSize];
         var block = Lay(strings, headSize: 0, out var pointers);
         using var attributes = new SpawnAttributes(forHolder: true);
-        _ = PosixSpawn.InitFileActions(actions, output: 2, directory: null, passed);
-        var pid = attributes.SpawnHolder(pointers[0], actions, pointers, pointers + program.Count + 1, switchesUser: user is not null);
+        var pid = PosixSpawn.InitFileActions(actions, output: 2, directory: null, passed);
+        if (pid == 0)
+        {
+            pid = attributes.SpawnHolder(pointers[0], actions, pointers, pointers + program.Count + 1, switchesUser: user is not null);
+        }
+
         PosixSpawn.DestroyFileActions(actions);
         NativeMemory.Free(block);
         if (pid <= 0)
