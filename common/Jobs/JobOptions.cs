@@ -74,6 +74,15 @@ public sealed record Target(IReadOnlyList<string>? Workers = null, IReadOnlyDict
     public bool Matches(string workerId, IReadOnlyDictionary<string, string> labels) =>
         (Workers.Count == 0 || Workers.Contains(workerId)) && Labels.All(label => labels.GetValueOrDefault(label.Key) == label.Value);
 
+    public bool Equals(Target? other) => other is not null
+        && Workers.SequenceEqual(other.Workers)
+        && Labels.Count == other.Labels.Count
+        && Labels.All(label => other.Labels.TryGetValue(label.Key, out var value) && value == label.Value);
+
+    public override int GetHashCode() => HashCode.Combine(
+        Workers.Aggregate(0, HashCode.Combine),
+        Labels.Aggregate(0, (hash, label) => hash ^ HashCode.Combine(label.Key, label.Value)));
+
     public override string ToString() => string.Join(' ', Workers.Concat(Labels.Select(label => $"{label.Key}={label.Value}")));
 }
 

@@ -51,7 +51,7 @@ internal static class SaveRules
         job.CronExpr == other.CronExpr
             && job.TimeZone == other.TimeZone
             && job.Mode == other.Mode
-            && (job.Mode == JobMode.One || $"{job.Target}" == $"{other.Target}");
+            && (job.Mode == JobMode.One || job.Target == other.Target);
 
     /// <summary>Replaces the names of a job and its dependents with the names that they are stored under.</summary>
     public static Job WithNames(Job job, Func<string, string> storedName, List<string> warnings)

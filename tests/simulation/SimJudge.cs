@@ -72,6 +72,11 @@ internal static class SimJudge
             {
                 yield return $"{run.Key} is still in flight on {host.Id}";
             }
+
+            if (host.Worker?.Slots is { } slots && (slots.Taken, slots.Promised, slots.Asked) != (0, 0, 0))
+            {
+                yield return $"{host.Id} has slots left over: {slots.Taken} taken, {slots.Promised} promised, {slots.Asked} asked for";
+            }
         }
     }
 

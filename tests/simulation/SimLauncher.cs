@@ -205,7 +205,15 @@ internal sealed class SimLauncher(SimWorld world, SimWorker worker, SimCluster c
         var record = recorder.Ran(run, ending, use: null);
         run.Status = record.Status;
         worker.Records.Add(new Ending(record, run));
-        worker.Take(new FireEvent.Ended(run, ending.EndedAt - ending.StartedAt));
+        var ended = new FireEvent.Ended(run, ending.EndedAt - ending.StartedAt);
+        if (world.Chance(0.02))
+        {
+            worker.In(world.Seconds(0.001, 0.5), () => worker.Take(ended)); // The thread that reports it may be slower than the record.
+        }
+        else
+        {
+            worker.Take(ended);
+        }
     }
 
     /// <summary>What looks at the time now and then: the pulse of the clock check, and the kills of a worker that is cut off.</summary>

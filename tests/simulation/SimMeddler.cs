@@ -42,6 +42,12 @@ internal sealed class SimMeddler(SimWorld world, SimCluster cluster)
                 cluster.Operator.Save(job with { CronExpr = OtherSchedule });
                 world.Do(world.Now + world.Seconds(0.001, 10), () => cluster.Operator.Save(job));
                 return true;
+            case "move":
+                _paused.Remove(job.Name);
+                var to = world.OneOf([.. cluster.Hosts.Select(host => host.Id), "nobody"]);
+                cluster.Operator.Save(job with { Target = new Target([to]) });
+                world.Do(world.Now + world.Seconds(0.001, 10), () => cluster.Operator.Save(job));
+                return true;
             case "run":
                 cluster.Operator.Run(name);
                 return true;

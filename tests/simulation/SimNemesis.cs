@@ -11,7 +11,7 @@ internal sealed class SimNemesis(SimWorld world, SimCluster cluster, IReadOnlyLi
         "kill", "kill", "stall", "stall", "strike", "strike", "strike", "strike", "cut", "bad-net", "bad-net", "compact", "store-away",
         "disk-full", "step-clock", "restart", "reboot", "stall-holder", "kill-holder", "stall-all", "kill-all", "cut-all", "etcd-away",
         "drain", "far-clock",
-        "edit", "pause", "delete", "kill-job", "kill-run", "reschedule", "run", "burst", "burst",
+        "edit", "pause", "delete", "kill-job", "kill-run", "reschedule", "move", "run", "burst", "burst",
     ];
 
     /// <summary>With an etcd that loses what it knew: then less is promised (docs/guarantees.md).</summary>

@@ -56,6 +56,8 @@ internal sealed class SimWorker : SimProcess
     /// <summary>The runs that it holds.</summary>
     public IReadOnlyCollection<Run> Runs => Launcher.Runs;
 
+    public SlotCount Slots => _fires.Slots;
+
     public SimLink Link => Host.Link;
 
     public DateTimeOffset Wall => Host.Clock.GetUtcNow();

@@ -15,15 +15,20 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
     private static readonly TimeSpan ShortPause = TimeSpan.FromMilliseconds(20);
 
     private readonly BacklogFinder _backlogs = new(context);
+    private readonly Replans _replans = new(context, pending, queue);
     private readonly JobReader _jobs = new();
 
     /// <summary>Forgets a fire, unless etcd is asked about it or a claim whose answer was lost may have made it ours.</summary>
-    public void Drop(Fire? fire)
+    /// <returns>True = it is forgotten, or there is none.</returns>
+    public bool Drop(Fire? fire)
     {
-        if (fire is { IsAsked: false, Doubt: Doubt.None })
+        var isFree = fire is null or { IsAsked: false, Doubt: Doubt.None };
+        if (isFree && fire is not null)
         {
             pending.Forget(fire);
         }
+
+        return isFree;
     }
 
     public void TryDue()
@@ -132,7 +137,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         }
         else if (answer.Job.ModRevision != fire.Plan.Revision)
         {
-            Replan(fire, answer.Job);
+            _replans.Replan(fire, answer.Job);
         }
         else if (cursor is null)
         {
@@ -174,7 +179,7 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         }
         else if (answer.Job.ModRevision != fire.Plan.Revision)
         {
-            Replan(fire, answer.Job);
+            _replans.Replan(fire, answer.Job);
         }
         else
         {
@@ -204,33 +209,6 @@ internal sealed class Claims(FireContext context, PendingFires pending, ClaimQue
         if (fire.Doubt != Doubt.None && !inFlight.Has(fire.Name, fire.RunId) && context.Moment.Session is { } session)
         {
             queue.Recover(fire, session);
-        }
-        else
-        {
-            pending.Forget(fire);
-        }
-    }
-
-    /// <summary>
-    /// The job was saved since the fire was planned. If it still fires at this time, or was requested, the claim uses the new definition.
-    /// </summary>
-    private void Replan(Fire fire, KeyValue pair)
-    {
-        var plan = _jobs.TryParse(pair.Value.Memory, out var job, out var why, out _)
-            ? JobPlan.TryOf(job, pair.ModRevision, context.DefaultZone, out why)
-            : null;
-        if (plan is not null && (fire.IsQueued || (!plan.IsPaused && plan.Schedule.Has(fire.PlanTime))))
-        {
-            fire.Plan = plan;
-            fire.Backlog = null;
-            fire.Unplanned = fire.IsQueued && plan.IsPaused && fire.Run.Trigger != RunSpec.Manual ? "its job is paused" : null;
-            queue.Claim(fire);
-        }
-        else if (fire.IsQueued)
-        {
-            fire.Plan = fire.Plan with { Revision = pair.ModRevision };
-            fire.Unplanned = $"its job cannot run: {why}";
-            queue.Claim(fire);
         }
         else
         {

@@ -11,8 +11,8 @@ namespace Dts.Worker.Fires;
 /// stall, an outage or a step of the clock only the latest of the plan times that passed becomes a fire. Its claim accounts for the others.
 /// </remarks>
 /// <param name="due">Takes each fire.</param>
-/// <param name="drop">Forgets the fire of a queued run: it has left the queue, or who may claim it has changed.</param>
-internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire> due, Action<JobName, string> drop)
+/// <param name="drop">Forgets the fire of a run id, empty for the schedule's. False = etcd is asked about it now.</param>
+internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire> due, Func<JobName, string, bool> drop)
 {
     // A fire found later than this was due while no worker could start it, so the misfire policy decides. A fire found sooner is only late.
     private static readonly TimeSpan LateAtMost = TimeSpan.FromSeconds(10);
@@ -34,6 +34,7 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
     /// <returns>False = the job is paused, and its pending fire is to be cancelled.</returns>
     public bool Put(JobName name, JobPlan plan, DateTimeOffset? cursor)
     {
+        var hasMoved = _jobs.Find(name)?.HasMovedTo(plan) ?? false;
         var former = Remove(name);
         var group = _jobs.Add(name, plan, out var job);
         if (plan.IsPaused)
@@ -42,13 +43,18 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
         }
 
         var candidates = roster.Matching(plan.Target);
-        if (cursor is { } until && plan.Schedule.Latest(context.Now) is { } latest && latest > until)
+        if (hasMoved)
+        {
+            _ = drop(name, ""); // If it is being asked about, it gives way to the new one afterwards.
+        }
+
+        if (plan.Schedule.Latest(context.Now) is { } latest && (hasMoved || latest > cursor))
         {
             AddFire(name, plan, candidates, latest, since: latest);
         }
 
         ref var decidedUntil = ref _jobs.DecidedUntil(job);
-        decidedUntil = Math.Max(former, Seconds(context.Now));
+        decidedUntil = hasMoved ? Seconds(context.Now) : Math.Max(former, Seconds(context.Now));
         if (group.Jobs.Count == 1)
         {
             Plan(group, context.Now);
@@ -99,7 +105,7 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
             context.Wheel.Cancel(timer);
         }
 
-        drop(name, runId);
+        _ = drop(name, runId);
     }
 
     /// <summary>
@@ -167,11 +173,10 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
         var candidates = plan is null ? [] : roster.Candidates(run, plan.Target);
         var isOurs = candidates.Count == 0 || candidates.Contains(context.WorkerId);
         var fire = MakeFire(requested, plan, candidates);
-        var situation = new Situation(isOurs, fire.Rank, fire.NobodyMatches, string.Join(' ', fire.HandTo), fire.Unplanned);
-        if (situation != requested.Situation)
+        var situation = Situation.Of(fire, isOurs);
+        if (situation != requested.Situation && drop(name, run.Id)) // The fire made before is out of date.
         {
             requested.Situation = situation;
-            drop(name, run.Id); // The fire made before is out of date.
             if (isOurs)
             {
                 due(fire);

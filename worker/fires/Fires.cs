@@ -39,7 +39,7 @@ internal sealed class Fires
         _kills = new Kills(_context, _starts, _inFlight, _cancellations);
         _queue = new ClaimQueue(_context, _pending, new RunsInTheWay(_context, _pending, _kills, _inFlight), _inFlight);
         _claims = new Claims(_context, _pending, _queue, _starts, _inFlight);
-        _plans = new FirePlans(_context, _roster, _pending.Add, (name, runId) => _claims.Drop(_pending.FindQueued(name, runId)));
+        _plans = new FirePlans(_context, _roster, _pending.Add, (name, runId) => _claims.Drop(_pending.Find(name, runId)));
     }
 
     /// <summary>When to look at the time again, in Unix milliseconds; null = only with the next event.</summary>
@@ -96,7 +96,6 @@ internal sealed class Fires
                 break;
             case FireEvent.JobGone(var name, var revision, var why):
                 _plans.Remove(name);
-                _inFlight.Forget(name);
                 Cancel(name, revision, why);
                 break;
             case FireEvent.JobsListed:
@@ -234,7 +233,7 @@ internal sealed class Fires
 
     private void Cancel(JobName name, long revision, string why)
     {
-        _claims.Drop(_pending.FindScheduled(name));
+        _ = _claims.Drop(_pending.Find(name));
         _kills.Cancel(name, runId: "", revision, why);
     }
 

@@ -20,9 +20,6 @@ internal sealed class FiresInFlight(FireContext context)
     /// <inheritdoc cref="ShortJobs.CountEndingSoon"/>
     public int CountEndingSoon(DateTimeOffset since) => _short.CountEndingSoon(_runs.Values, since);
 
-    /// <summary>The job is deleted.</summary>
-    public void Forget(JobName name) => _short.Forget(name);
-
     /// <exception cref="InvalidOperationException">The run is in flight here already.</exception>
     public void Add(Fire fire, Run run)
     {

@@ -19,10 +19,8 @@ internal sealed class PendingFires(FireContext context)
     private readonly LinkedList<Fire> _abstained = new(); // They wait for a slot, the oldest first.
     private readonly List<Fire> _due = [];
 
-    /// <summary>The pending fire of a job's schedule.</summary>
-    public Fire? FindScheduled(JobName name) => _pending.GetValueOrDefault((name, ""));
-
-    public Fire? FindQueued(JobName name, string runId) => _pending.GetValueOrDefault((name, runId));
+    /// <summary>The pending fire of a run out of the queue; without a run id that of the job's schedule.</summary>
+    public Fire? Find(JobName name, string runId = "") => _pending.GetValueOrDefault((name, runId));
 
     public bool Has(Fire fire) => _pending.GetValueOrDefault(fire.Place) == fire;
 

@@ -18,4 +18,9 @@ internal sealed class RequestedRun(JobName name, RunSpec run, long revision) : I
     public TimerWheel<ITimed>.Entry? Timer { get; set; }
 }
 
-internal sealed record Situation(bool IsOurs, int Rank, bool NobodyMatches, string HandTo, string? Unplanned);
+internal sealed record Situation(
+    bool IsOurs, int Rank, bool NobodyMatches, string HandTo, string? Unplanned, Target Target, JobMode Mode)
+{
+    public static Situation Of(Fire fire, bool isOurs) => new(
+        isOurs, fire.Rank, fire.NobodyMatches, string.Join(' ', fire.HandTo), fire.Unplanned, fire.Plan.Target, fire.Plan.Mode);
+}

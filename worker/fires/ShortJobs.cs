@@ -5,6 +5,8 @@ namespace Dts.Worker.Fires;
 /// <summary>The jobs whose last run here was short: a slot that such a run takes is likely to be free again soon.</summary>
 internal sealed class ShortJobs
 {
+    private const int KnownMax = 100_000;
+
     private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(500);
 
     private readonly HashSet<JobName> _jobs = [];
@@ -14,6 +16,11 @@ internal sealed class ShortJobs
     {
         if (ran < Short)
         {
+            if (_jobs.Count >= KnownMax)
+            {
+                _jobs.Clear(); // Most of them may be deleted, and each next run shows its job again.
+            }
+
             _jobs.Add(name);
         }
         else
@@ -21,8 +28,6 @@ internal sealed class ShortJobs
             _jobs.Remove(name);
         }
     }
-
-    public void Forget(JobName name) => _jobs.Remove(name);
 
     /// <summary>
     /// How many commands are likely to have ended in a little while: they have started since a moment, and their jobs are short.

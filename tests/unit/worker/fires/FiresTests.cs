@@ -95,6 +95,53 @@ public sealed class FiresTests
     }
 
     [Fact]
+    public void A_fire_that_waits_here_is_left_to_the_workers_that_its_job_is_moved_to()
+    {
+        var job = Some.Job(cronExpr: "10 0 10 22 11 * 2026");
+        Take(new FireEvent.WorkerJoined("w2", new Dictionary<string, string>()));
+        Reconfigure(slots: 0);
+        Put(job with { Target = new Target(["w1"]) });
+        At(P.AddSeconds(2));
+        Put(job with { Target = new Target(["w2"]) });
+        Reconfigure(slots: 2);
+        At(P.AddSeconds(3));
+
+        Assert.Empty(Acted().OfType<FireAction.Ask>());
+    }
+
+    [Fact]
+    public void A_fire_that_waits_elsewhere_or_that_nobody_matched_runs_here_when_its_job_is_moved_here()
+    {
+        var job = Some.Job(cronExpr: "10 0 10 22 11 * 2026");
+        Put(job with { Target = new Target(["w2"]) });
+        At(P.AddSeconds(2));
+        Assert.Empty(Acted().OfType<FireAction.Ask>());
+
+        Put(job with { Target = new Target(["w1"]) });
+        var fire = Assert.Single(Assert.IsType<FireRequest.Claim>(Assert.Single(Acted().OfType<FireAction.Ask>()).Request).Fires);
+
+        Assert.Equal((P, false, 0), (fire.PlanTime, fire.NobodyMatches, fire.Rank));
+    }
+
+    [Fact]
+    public void A_claim_that_finds_its_job_moved_to_other_workers_is_not_repeated()
+    {
+        var job = Some.Job(cronExpr: "10 0 10 22 11 * 2026");
+        Take(new FireEvent.WorkerJoined("w2", new Dictionary<string, string>()));
+        Put(job with { Target = new Target(["w1"]) });
+        At(P.AddSeconds(-1));
+        var claim = Acted().OfType<FireAction.Ask>().Single();
+        var moved = JobOf(job with { Target = new Target(["w2"]) }, revision: 2);
+
+        var cursor = new Cursor(P.AddYears(-1), "w1", "-", Cursor.Claimed).ToString();
+        var found = new KeyValue { Value = ByteString.CopyFromUtf8(cursor), ModRevision = 2 };
+        Take(new FireEvent.Answered(claim.Request, [new ClaimAnswer.NotMine(found, moved, [])]));
+        At(P);
+
+        Assert.Empty(Acted().OfType<FireAction.Ask>());
+    }
+
+    [Fact]
     public void While_the_session_is_in_doubt_nothing_starts_and_when_it_is_another_one_the_run_is_lost()
     {
         var (first, second) = (Claimed("first"), Claimed("second"));
@@ -496,7 +543,7 @@ public sealed class FiresTests
     /// <summary>Answers that all fires of a claim are this worker's.</summary>
     private void Grant(FireAction.Ask ask)
     {
-        var answers = ask.Request.Fires.Select(fire => new ClaimAnswer.Mine(JobOf(fire), _revision, Session));
+        var answers = ask.Request.Fires.Select(fire => new ClaimAnswer.Mine(JobOf(Some.Job(fire.Name.Value)), _revision, Session));
         Take(new FireEvent.Answered(ask.Request, [.. answers]));
     }
 
@@ -513,8 +560,8 @@ public sealed class FiresTests
     private static ByteString InFlight(Run run) => ByteString.CopyFromUtf8(JsonSerializer.Serialize(
         new ClaimedRun("w1", Session.ToString(), run.ClaimedAt, run.Spec), JobsJson.Readable.ClaimedRun));
 
-    private static KeyValue JobOf(Fire fire) =>
-        new() { Value = ByteString.CopyFromUtf8(JobJson.ToJson(Some.Job(fire.Name.Value))), ModRevision = 1 };
+    private static KeyValue JobOf(Job job, long revision = 1) =>
+        new() { Value = ByteString.CopyFromUtf8(JobJson.ToJson(job)), ModRevision = revision };
 
     /// <summary>A run that is claimed for a time and waits for it.</summary>
     private Run Claimed(string name, DateTimeOffset? planTime = null, string cronExpr = "* * * * * *") =>

@@ -47,8 +47,8 @@ public sealed class PendingFiresTests
         _ = _pending.LeaveTo("w9", new Dictionary<string, string>(), isNew: true);
 
         Assert.Equal(recordedNow, Due(0).Count);
-        Assert.NotNull(_pending.FindScheduled(JobName.Parse("other")));
-        Assert.Equal(mode == JobMode.All, _pending.FindScheduled(JobName.Parse("hello")) is not null);
+        Assert.NotNull(_pending.Find(JobName.Parse("other")));
+        Assert.Equal(mode == JobMode.All, _pending.Find(JobName.Parse("hello")) is not null);
     }
 
     [Fact]
@@ -65,7 +65,7 @@ public sealed class PendingFiresTests
         Assert.Empty(Due(0));
 
         Assert.True(_pending.TryForgetOfTheFuture(fire));
-        Assert.Null(_pending.FindScheduled(fire.Name));
+        Assert.Null(_pending.Find(fire.Name));
     }
 
     private void Step(TimeSpan by) => _context.Moment = _context.Moment with { Now = _context.Now + by };
