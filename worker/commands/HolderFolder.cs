@@ -53,6 +53,11 @@ internal static class HolderFolder
             socket.Dispose();
             return null;
         }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The user of the process that connected or listens at the other end (unix(7), SO_PEERCRED).</summary>

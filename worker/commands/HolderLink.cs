@@ -36,7 +36,7 @@ internal sealed class HolderLink(HolderLine? line, HolderProcess? process, ILogg
     /// <summary>It owes the answer to a start that the worker has given up, or to the question whether it is there.</summary>
     public bool IsSilent => _owed.AreLate;
 
-    /// <summary>The user of its commands, empty = the worker's own; null = a former worker has started it.</summary>
+    /// <summary>The user of its commands, empty = the worker's own; null = a former worker started it, or nobody could.</summary>
     public string? UserName => process is null ? null : process.User?.Name ?? "";
 
     private string Unheard => $"the process that held its command is gone ({_fault}), so nobody heard how it ended";

@@ -19,7 +19,7 @@ internal sealed record SecretFiles(string Folder, IReadOnlyList<SecretFile> File
     /// <summary>The folders of runs that are not among those given.</summary>
     public static IReadOnlyList<string> FindLeft(string root, IEnumerable<string> runs)
     {
-        var found = Directory.GetFileSystemEntries(root); // Before the runs: each is there before its folder.
+        var found = Directory.GetFileSystemEntries(root); // Before the runs are read, because a run exists before its folder.
         var kept = runs.ToHashSet();
         return
         [

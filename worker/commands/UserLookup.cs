@@ -5,42 +5,59 @@ namespace Dts.Worker.Commands;
 /// on a file server that is gone.
 /// </summary>
 /// <remarks>Not thread-safe.</remarks>
-internal sealed class UserLookup(Func<string, UserAccount?> find, TimeProvider time)
+internal sealed class UserLookup(Func<string, UserAnswer> find, TimeProvider time)
 {
-    /// <summary>How long the first question for a user waits for its answer.</summary>
+    /// <summary>How long a question waits for its answer.</summary>
     public static readonly TimeSpan Within = TimeSpan.FromMilliseconds(250);
 
     private const int KnownMax = 1000;
 
     private static readonly TimeSpan AsksAgainAfter = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan AsksForUnknownAfter = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan StaysKnownFor = TimeSpan.FromHours(1);
 
     private readonly Dictionary<string, Lookup> _lookups = [];
 
-    /// <param name="user">Null = this host has no user of that name. A user who was known a minute ago is not waited for again.</param>
+    /// <summary>Asks the host, at most once a minute. If it does not answer, a user is who was found within the last hour.</summary>
+    /// <param name="user">Null = this host has no user of that name.</param>
     /// <returns>False = the host does not answer.</returns>
     public bool TryFind(string name, out UserAccount? user)
     {
-        if (!_lookups.TryGetValue(name, out var lookup) || IsOld(lookup))
+        var now = time.GetUtcNow();
+        if (!_lookups.TryGetValue(name, out var lookup) || MayAskAgain(lookup, now))
         {
-            if (_lookups.Count >= KnownMax)
+            foreach (var (answered, _) in _lookups.Count < KnownMax ? [] : _lookups.Where(one => one.Value.Answer.IsCompleted).ToList())
             {
-                _lookups.Clear();
+                _lookups.Remove(answered);
             }
 
-            lookup = _lookups[name] = new Lookup(Ask(name), time.GetUtcNow(), lookup?.Answer.Result);
-            _ = lookup.Before is not null || lookup.Answer.Wait(Within);
+            lookup = _lookups[name] = new Lookup(Ask(name), now, lookup is null ? null : lookup.Found ?? lookup.Before);
+            lookup.Answer.Wait(Within);
         }
 
-        user = lookup.Answer.IsCompleted ? lookup.Answer.Result : lookup.Before;
-        return lookup.Answer.IsCompleted || user is not null;
+        var found = lookup.Found ?? (lookup.Before?.At > now - StaysKnownFor ? lookup.Before : null);
+        user = found?.User;
+        return found is not null;
     }
 
-    private bool IsOld(Lookup lookup) =>
-        lookup.Answer.IsCompleted && (lookup.Answer.Result is null || time.GetUtcNow() - lookup.AskedAt > AsksAgainAfter);
+    private static bool MayAskAgain(Lookup lookup, DateTimeOffset now) =>
+        lookup.Answer.IsCompleted && now - lookup.AskedAt > (lookup.Found?.User is null ? AsksForUnknownAfter : AsksAgainAfter);
 
-    private Task<UserAccount?> Ask(string name) => Task.Factory.StartNew(
+    private Task<UserAnswer> Ask(string name) => Task.Factory.StartNew(
         () => find(name), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
-    /// <param name="Before">The answer before this one; null = there was none, or no such user.</param>
-    private sealed record Lookup(Task<UserAccount?> Answer, DateTimeOffset AskedAt, UserAccount? Before);
+    /// <param name="Before">What was found before; null = nothing.</param>
+    private sealed record Lookup(Task<UserAnswer> Answer, DateTimeOffset AskedAt, Known? Before)
+    {
+        /// <summary>Null = the host has not answered.</summary>
+        public Known? Found =>
+            Answer is { IsCompleted: true, Result: { IsAnswer: true, User: var user } } ? new Known(user, AskedAt) : null;
+    }
+
+    private sealed record Known(UserAccount? User, DateTimeOffset At);
 }
+
+/// <summary>A host's answer to the question for a user.</summary>
+/// <param name="IsAnswer">False = one of the host's sources could not answer.</param>
+/// <param name="User">Null = there is no such user.</param>
+internal readonly record struct UserAnswer(bool IsAnswer, UserAccount? User);

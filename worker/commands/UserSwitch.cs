@@ -46,7 +46,10 @@ internal sealed record UserAccount(string Name, uint Uid, uint Gid, string Home)
         Users.FindName(uid) is { } name && Find(name) is { } user && user.Uid == uid ? user : null;
 
     /// <summary>Null = this host has no user of that name. Asks all sources that the host asks: files, LDAP.</summary>
-    public static UserAccount? Find(string name) => Users.Find(name) is var (uid, gid, home)
-        ? new UserAccount(name, uid, gid, Directory.Exists(home) ? home : "/")
-        : null;
+    public static UserAccount? Find(string name) => Ask(name).User;
+
+    /// <summary>As <see cref="Find(string)"/>, and tells whether the sources could answer.</summary>
+    public static UserAnswer Ask(string name) => Users.Find(name, out var error) is var (uid, gid, home)
+        ? new UserAnswer(IsAnswer: true, new UserAccount(name, uid, gid, Directory.Exists(home) ? home : "/"))
+        : new UserAnswer(-error is 0 or Errno.ENOENT or Errno.ESRCH or Errno.EBADF or Errno.EPERM, null); // getpwnam(3): no such user
 }

@@ -76,9 +76,10 @@ internal sealed class ClaimQueue(FireContext context, PendingFires pending, Runs
         _requests--;
         foreach (var fire in request.Fires)
         {
-            if (fire.State is FireState.Asking { TakesSlot: true })
+            if (fire.State is FireState.Asking { TakesSlot: true } asking)
             {
-                context.Slots.Asked--; // If the claim succeeded, the run takes the slot from here on.
+                fire.State = asking with { TakesSlot = false }; // If the claim succeeded, the run takes the slot from here on.
+                context.Slots.Asked--;
             }
         }
     }
@@ -112,10 +113,7 @@ internal sealed class ClaimQueue(FireContext context, PendingFires pending, Runs
         }
     }
 
-    /// <summary>
-    /// Makes a fire wait for runs of its job that are in its way. They are also in the way of the requested runs behind it, so these wait
-    /// too, without a request.
-    /// </summary>
+    /// <summary>Makes a fire wait for runs of its job that are in its way, and with it the requested runs behind it.</summary>
     public void WaitFor(Fire fire, IReadOnlyList<string> runsInTheWay)
     {
         inTheWay.WaitFor(fire, runsInTheWay);

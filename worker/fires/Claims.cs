@@ -9,13 +9,14 @@ namespace Dts.Worker.Fires;
 /// The worker of rank 0 claims at once. Each later one waits a little longer and looks at the cursor before it claims, so usually one
 /// worker asks, once. A fire stays pending until its cursor has passed it or its deadline is over.
 /// </remarks>
-internal sealed class Claims(FireContext context, PendingFires pending, ClaimQueue queue, Starts starts, FiresInFlight inFlight)
+internal sealed class Claims(
+    FireContext context, PendingFires pending, ClaimQueue queue, Starts starts, FiresInFlight inFlight, Func<JobName, long> revisionOf)
 {
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan ShortPause = TimeSpan.FromMilliseconds(20);
 
     private readonly BacklogFinder _backlogs = new(context);
-    private readonly Replans _replans = new(context, pending, queue);
+    private readonly Replans _replans = new(context, pending, queue, revisionOf);
     private readonly JobReader _jobs = new();
 
     /// <summary>Forgets a fire, unless etcd is asked about it or a claim whose answer was lost may have made it ours.</summary>

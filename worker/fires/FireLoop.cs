@@ -26,7 +26,7 @@ internal sealed class FireLoop(
         foreach (var run in launcher.Former)
         {
             await TakeAsync(new FireEvent.Adopted(run, run.Command!.StartedAt));
-            launcher.Adopt(run); // It may have ended already, and its end must not be reported before.
+            launcher.Adopt(run); // Only now: its end must not be reported before it is adopted.
         }
 
         await foreach (var happened in inbox.Reader.ReadAllAsync())

@@ -7,11 +7,12 @@ namespace Dts.Worker.Fires;
 /// queued run into a fire <c>claimAhead</c> before it is due.
 /// </summary>
 /// <remarks>
-/// A plan only moves forward: this worker never plans a fire twice, and the cursor tells whether another worker has decided it. After a
-/// stall, an outage or a step of the clock only the latest of the plan times that passed becomes a fire. Its claim accounts for the others.
+/// A plan only moves forward: this worker plans a fire once, and again only if its job has moved to other workers. The cursor tells
+/// whether another worker has decided it. After a stall, an outage or a step of the clock only the latest of the plan times that passed
+/// becomes a fire. Its claim accounts for the others.
 /// </remarks>
 /// <param name="due">Takes each fire.</param>
-/// <param name="drop">Forgets the fire of a run id, empty for the schedule's. False = etcd is asked about it now.</param>
+/// <param name="drop">Forgets the fire of a run id, empty for the schedule's. False = etcd is asked about it, or must be.</param>
 internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire> due, Func<JobName, string, bool> drop)
 {
     // A fire found later than this was due while no worker could start it, so the misfire policy decides. A fire found sooner is only late.
@@ -45,16 +46,17 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
         var candidates = roster.Matching(plan.Target);
         if (hasMoved)
         {
-            _ = drop(name, ""); // If it is being asked about, it gives way to the new one afterwards.
-        }
-
-        if (plan.Schedule.Latest(context.Now) is { } latest && (hasMoved || latest > cursor))
-        {
-            AddFire(name, plan, candidates, latest, since: latest);
+            _ = drop(name, ""); // If it stays, it gives way to the new one afterwards.
         }
 
         ref var decidedUntil = ref _jobs.DecidedUntil(job);
         decidedUntil = hasMoved ? Seconds(context.Now) : Math.Max(former, Seconds(context.Now));
+        if (plan.Schedule.Latest(context.Now) is { } latest && (hasMoved ? Seconds(latest) >= former : latest > cursor))
+        {
+            AddFire(name, plan, candidates, latest, since: latest, hasMoved ? plan.StartDeadline : LateAtMost);
+            decidedUntil = Seconds(latest);
+        }
+
         if (group.Jobs.Count == 1)
         {
             Plan(group, context.Now);
@@ -64,7 +66,7 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
         while (plan.Schedule.Next(Time(decidedUntil)) is { } next && !(next >= group.Next))
         {
             decidedUntil = Seconds(next);
-            AddFire(name, plan, candidates, next, since: next);
+            AddFire(name, plan, candidates, next, since: next, LateAtMost);
         }
 
         if (group is { Next: null, Jobs.Count: > 1 })
@@ -74,6 +76,9 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
 
         return true;
     }
+
+    /// <summary>The revision of the job's plan; 0 = it is not known.</summary>
+    public long RevisionOf(JobName name) => _jobs.Find(name)?.Revision ?? 0;
 
     /// <returns>The plan times up to this one are settled; 0 = the job was not there.</returns>
     public uint Remove(JobName name)
@@ -137,7 +142,7 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
 
     /// <summary>Makes fires again that no worker matched: this worker does now.</summary>
     public void PlanAgain(List<Fire> fires) =>
-        fires.ForEach(fire => AddFire(fire.Name, fire.Plan, roster.Matching(fire.Plan.Target), fire.PlanTime, fire.OwedSince));
+        fires.ForEach(fire => AddFire(fire.Name, fire.Plan, roster.Matching(fire.Plan.Target), fire.PlanTime, fire.OwedSince, LateAtMost));
 
     /// <summary>The next time of some jobs has almost come.</summary>
     public void Ring(PlanGroup group)
@@ -152,7 +157,7 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
             {
                 var since = decidedUntil < Seconds(first) ? first : schedule.Next(Time(decidedUntil))!.Value;
                 decidedUntil = Seconds(planTime);
-                AddFire(_jobs.NameOf(job), _jobs.PlanOf(job), candidates, planTime, since);
+                AddFire(_jobs.NameOf(job), _jobs.PlanOf(job), candidates, planTime, since, LateAtMost);
             }
         }
 
@@ -218,30 +223,22 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
     /// </summary>
     /// <param name="candidates">The workers that may run the job.</param>
     /// <param name="since">The first plan time that this fire stands for: earlier ones that passed meanwhile make no fire.</param>
+    /// <param name="late">After this time the misfire policy decides.</param>
     private void AddFire(
-        JobName name, JobPlan plan, IReadOnlyCollection<string> candidates, DateTimeOffset planTime, DateTimeOffset since)
+        JobName name, JobPlan plan, IReadOnlyCollection<string> candidates, DateTimeOffset planTime, DateTimeOffset since, TimeSpan late)
     {
         if (candidates.Contains(context.WorkerId))
         {
             var (run, rank) = plan.Mode == JobMode.All
-                ? (OfShard(planTime, candidates), 0)
+                ? (roster.ShardOf(planTime, candidates), 0)
                 : (RunSpec.Scheduled(planTime), Ranking.RankOf(context.WorkerId, candidates, name, planTime));
-            due(new Fire(name, run, plan, rank) { IsMisfire = context.Now - planTime > LateAtMost, OwedSince = since });
+            due(new Fire(name, run, plan, rank) { IsMisfire = context.Now - planTime > late, OwedSince = since });
         }
         else if (candidates.Count == 0)
         {
             var rank = Ranking.RankOf(context.WorkerId, roster.All, name, planTime);
             due(new Fire(name, planTime, plan, rank) { NobodyMatches = true, OwedSince = since });
         }
-    }
-
-    private RunSpec OfShard(DateTimeOffset planTime, IEnumerable<string> candidates)
-    {
-        var sorted = candidates.Order(StringComparer.Ordinal).ToList();
-        return RunSpec.Scheduled(planTime) with
-        {
-            Worker = context.WorkerId, ShardIndex = sorted.IndexOf(context.WorkerId), ShardTotal = sorted.Count,
-        };
     }
 
     private static uint Seconds(DateTimeOffset time) => (uint)Math.Clamp(time.ToUnixTimeSeconds(), 0, uint.MaxValue);

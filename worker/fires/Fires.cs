@@ -38,7 +38,7 @@ internal sealed class Fires
         _starts = new Starts(_context, _inFlight, _cancellations);
         _kills = new Kills(_context, _starts, _inFlight, _cancellations);
         _queue = new ClaimQueue(_context, _pending, new RunsInTheWay(_context, _pending, _kills, _inFlight), _inFlight);
-        _claims = new Claims(_context, _pending, _queue, _starts, _inFlight);
+        _claims = new Claims(_context, _pending, _queue, _starts, _inFlight, name => _plans!.RevisionOf(name));
         _plans = new FirePlans(_context, _roster, _pending.Add, (name, runId) => _claims.Drop(_pending.Find(name, runId)));
     }
 

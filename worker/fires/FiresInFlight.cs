@@ -111,7 +111,7 @@ internal sealed class FiresInFlight(FireContext context)
         {
             if (fire.State is FireState.Running)
             {
-                context.Slots.Taken--; // Its record was quicker than the report of its end.
+                context.Slots.Taken--; // The completion has come before the report of its end.
             }
 
             fire.State = new FireState.Over();

@@ -29,10 +29,13 @@ internal sealed record JobPlan(JobTerms Terms, long Revision)
     public bool IsPaused => Terms.IsPaused;
 
     /// <summary>
-    /// Whether other workers run the job's fires from a later plan on. In mode all that is a new schedule, and the save decides the fires.
+    /// Whether a later plan has the same plan times, for other workers. In mode all that is a new schedule: the save decides what is open.
     /// </summary>
     public bool HasMovedTo(JobPlan later) =>
-        this is { IsPaused: false, Mode: JobMode.One } && later is { IsPaused: false, Mode: JobMode.One } && later.Target != Target;
+        this is { IsPaused: false, Mode: JobMode.One }
+            && later is { IsPaused: false, Mode: JobMode.One }
+            && (later.Schedule.Expression.Text, later.Schedule.Zone) == (Schedule.Expression.Text, Schedule.Zone)
+            && later.Target != Target;
 
     /// <returns>Null = the job cannot run.</returns>
     public static JobPlan? TryOf(Job job, long revision, CronZone zone, out string why)

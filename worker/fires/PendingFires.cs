@@ -5,9 +5,9 @@ namespace Dts.Worker.Fires;
 
 /// <summary>The fires that are not decided yet, and when each is tried next.</summary>
 /// <remarks>
-/// Each schedule has one pending fire; later fires queue behind it. It keeps its place until it is decided or the time of the
-/// next one has come; then the claim of the next one accounts for both. A fire whose claim may have been granted (its answer was lost)
-/// stays until that is known. A run out of the queue has a place of its own until it is decided.
+/// Each schedule has one pending fire; later fires queue behind it. It keeps its place until it is decided or the time of the next one has
+/// come; then the claim of the next one accounts for both. A fire whose claim may have been granted stays until that is known. A run out of
+/// the queue has a place of its own until it is decided.
 /// </remarks>
 internal sealed class PendingFires(FireContext context)
 {
@@ -115,10 +115,11 @@ internal sealed class PendingFires(FireContext context)
     /// <summary>Replaces a fire with the one behind it, whose claim accounts for both. It is kept beside while its own may act.</summary>
     public void GiveWay(Fire fire)
     {
-        fire.Next!.OwedSince = fire.OwedSince;
-        fire.Next.OwedMet = fire.OwedMet | fire.Met;
+        var next = fire.Next!;
+        (next.OwedSince, next.OwedMet) = (fire.OwedSince, fire.OwedMet | fire.Met);
         Forget(fire);
-        if (fire.Doubt != Doubt.None)
+        next.Doubt = next.PlanTime == fire.PlanTime ? fire.Doubt : next.Doubt; // If its job has moved, it is the same fire again.
+        if (fire.Doubt != Doubt.None && next.PlanTime != fire.PlanTime)
         {
             fire.GaveWayAt = context.Now;
             _pending[fire.Place] = fire;

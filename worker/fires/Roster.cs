@@ -49,6 +49,14 @@ internal sealed class Roster(string me, IReadOnlyDictionary<string, string> myLa
             .Where(worker => !_drained.Contains(worker.Key) && target.Matches(worker.Key, worker.Value))
             .Select(worker => worker.Key)];
 
+    /// <summary>This worker's run of a plan time in mode all.</summary>
+    /// <param name="workers">All workers that run it.</param>
+    public RunSpec ShardOf(DateTimeOffset planTime, IEnumerable<string> workers)
+    {
+        var sorted = workers.Order(StringComparer.Ordinal).ToList();
+        return RunSpec.Scheduled(planTime) with { Worker = me, ShardIndex = sorted.IndexOf(me), ShardTotal = sorted.Count };
+    }
+
     /// <summary>
     /// The live workers that may claim a run: the one that it is bound to, else those of the job's target, without the one to avoid if
     /// there is another.

@@ -17,12 +17,14 @@ internal static unsafe partial class Users
     public static uint OwnUid() => geteuid();
 
     /// <summary>A user by name, from every source that the host asks for users (getpwnam_r(3)); null = there is none.</summary>
-    public static (uint Uid, uint Gid, string Home)? Find(string name)
+    /// <param name="error">0, or the -errno of a source that could not answer.</param>
+    public static (uint Uid, uint Gid, string Home)? Find(string name, out int error)
     {
         var entry = stackalloc byte*[EntrySize];
         var text = stackalloc byte[TextMax];
         byte** found;
-        return getpwnam_r(name, entry, text, TextMax, &found) == 0 && found is not null
+        error = -getpwnam_r(name, entry, text, TextMax, &found);
+        return error == 0 && found is not null
             ? (((uint*)entry)[4], ((uint*)entry)[5], Marshal.PtrToStringUTF8((nint)entry[4]) ?? "")
             : null;
     }

@@ -12,7 +12,7 @@ internal sealed class RunAs(
 {
     private const string Anyone = "*";
 
-    private readonly UserLookup _users = users ?? new UserLookup(UserAccount.Find, TimeProvider.System);
+    private readonly UserLookup _users = users ?? new UserLookup(UserAccount.Ask, TimeProvider.System);
 
     public UserAccount? JobUser => jobUser;
 

@@ -21,7 +21,7 @@ public sealed class UserLookupTests
             {
                 Interlocked.Increment(ref asked);
                 answers.Wait(TestContext.Current.CancellationToken);
-                return Mara;
+                return new UserAnswer(IsAnswer: true, Mara);
             },
             _time);
 
@@ -36,39 +36,37 @@ public sealed class UserLookupTests
     }
 
     [Fact]
-    public void A_known_user_is_found_at_once_while_the_host_does_not_answer_and_has_the_new_home_when_it_does()
+    public void A_user_stays_known_for_an_hour_while_the_host_does_not_answer_and_is_asked_for_again_each_minute()
     {
-        using var answers = new ManualResetEventSlim(initialState: true);
-        var home = "/home/mara";
-        var users = new UserLookup(
-            name =>
-            {
-                answers.Wait(TestContext.Current.CancellationToken);
-                return Mara with { Home = home };
-            },
-            _time);
+        var answer = new UserAnswer(IsAnswer: true, Mara);
+        var users = new UserLookup(_ => answer, _time);
         Assert.True(users.TryFind("mara", out var found) && found == Mara);
 
-        answers.Reset();
-        home = "/srv/mara";
-        _time.Advance(TimeSpan.FromMinutes(2));
+        answer = default;
+        _time.Advance(TimeSpan.FromMinutes(59));
         Assert.True(users.TryFind("mara", out found) && found == Mara);
+        _time.Advance(TimeSpan.FromMinutes(2));
+        Assert.False(users.TryFind("mara", out _));
 
-        answers.Set();
-        Assert.True(SpinWait.SpinUntil(() => users.TryFind("mara", out found) && found == Mara with { Home = home }, Patience.Limit));
+        var moved = Mara with { Uid = 1002 };
+        answer = new UserAnswer(IsAnswer: true, moved);
+        _time.Advance(TimeSpan.FromMinutes(2));
+        Assert.True(users.TryFind("mara", out found) && found == moved);
     }
 
     [Fact]
-    public void A_user_who_is_added_to_the_host_is_found_at_the_next_question()
+    public void A_user_who_is_added_to_the_host_is_found_a_moment_later_and_one_who_is_removed_within_a_minute()
     {
         UserAccount? account = null;
-        var users = new UserLookup(_ => account, _time);
+        var users = new UserLookup(_ => new UserAnswer(IsAnswer: true, account), _time);
 
-        Assert.True(users.TryFind("mara", out var found));
-        Assert.Null(found);
+        Assert.True(users.TryFind("mara", out var found) && found is null);
         account = Mara;
-        Assert.True(users.TryFind("mara", out found));
+        _time.Advance(TimeSpan.FromSeconds(6));
+        Assert.True(users.TryFind("mara", out found) && found == Mara);
 
-        Assert.Equal(Mara, found);
+        account = null;
+        _time.Advance(TimeSpan.FromSeconds(61));
+        Assert.True(users.TryFind("mara", out found) && found is null);
     }
 }

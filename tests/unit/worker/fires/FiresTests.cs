@@ -136,9 +136,67 @@ public sealed class FiresTests
         var cursor = new Cursor(P.AddYears(-1), "w1", "-", Cursor.Claimed).ToString();
         var found = new KeyValue { Value = ByteString.CopyFromUtf8(cursor), ModRevision = 2 };
         Take(new FireEvent.Answered(claim.Request, [new ClaimAnswer.NotMine(found, moved, [])]));
-        At(P);
+        At(P.AddMilliseconds(-100));
+        Take(new FireEvent.JobPut(JobName.Parse(job.Name), Some.Plan(job with { Target = new Target(["w2"]) }, 2), null));
+        At(P.AddSeconds(2));
 
         Assert.Empty(Acted().OfType<FireAction.Ask>());
+    }
+
+    [Theory]
+    [InlineData(30, false)]
+    [InlineData(61, true)] // Its start deadline is over.
+    public void A_fire_that_has_waited_long_still_starts_where_its_job_is_moved_to(int waited, bool isMisfire)
+    {
+        var job = Some.Job(cronExpr: "10 0 10 22 11 * 2026");
+        Take(new FireEvent.WorkerJoined("w2", new Dictionary<string, string>()));
+        Put(job with { Target = new Target(["w2"]) });
+        At(P.AddSeconds(waited));
+        Acted();
+
+        Put(job with { Target = new Target(["w1"]) });
+        var fire = Acted().OfType<FireAction.Ask>().SelectMany(ask => ask.Request.Fires).Single();
+
+        Assert.Equal((P, isMisfire), (fire.PlanTime, fire.IsMisfire));
+    }
+
+    [Fact]
+    public void A_job_that_is_moved_makes_no_fire_of_a_time_before_it_was_known_or_of_another_schedule()
+    {
+        At(P.AddSeconds(5));
+        var job = Some.Job(cronExpr: "10 0 10 22 11 * 2026"); // Its only time has passed.
+        Put(job with { Target = new Target(["w2"]) });
+        Put(job with { Target = new Target(["w1"]) });
+        Put(Some.Job("other", "10 0 10 23 11 * 2026") with { Target = new Target(["w2"]) });
+        Put(Some.Job("other", "10 0 10 22 11 * 2026") with { Target = new Target(["w1"]) });
+        At(P.AddSeconds(9));
+
+        Assert.Empty(Acted().OfType<FireAction.Ask>());
+    }
+
+    [Fact]
+    public void A_queued_run_whose_claim_lost_its_answer_runs_under_the_new_target()
+    {
+        var job = Some.Job(cronExpr: "10 0 10 22 11 * 2099");
+        var asked = new RunSpec(Some.Now, RunSpec.Manual, Some.Now, Origin: "manual-1");
+        Put(job);
+        Take(new FireEvent.JobsListed());
+        Take(new FireEvent.RunRequested(JobName.Parse(job.Name), asked, Revision: 50));
+        var lost = Acted().OfType<FireAction.Ask>().Single();
+        Take(new FireEvent.Answered(lost.Request, [new ClaimAnswer.Failed(MayBeDone: true, IsRefused: false)]));
+        At(Some.Now.AddSeconds(1));
+        var look = Acted().OfType<FireAction.Ask>().Single();
+        var inQueue = new KeyValue { Key = ByteString.CopyFromUtf8("k"), ModRevision = 50 };
+        Take(new FireEvent.Answered(look.Request, [new ClaimAnswer.Looked(inQueue)]));
+        var claim = Acted().OfType<FireAction.Ask>().Single();
+
+        var moved = job with { Target = new Target(["w1"]) };
+        Take(new FireEvent.Answered(claim.Request, [new ClaimAnswer.NotMine(inQueue, JobOf(moved, revision: 2), [])]));
+        Take(new FireEvent.JobPut(JobName.Parse(job.Name), Some.Plan(moved, 2), null));
+        At(Some.Now.AddSeconds(2));
+        At(Some.Now.AddSeconds(3));
+
+        Assert.Equal(2, Acted().OfType<FireAction.Ask>().SelectMany(ask => ask.Request.Fires).First().Plan.Revision);
     }
 
     [Fact]
