@@ -38,7 +38,7 @@ internal sealed class AccessTable(Keys keys, TimeProvider time)
 
     public void NoteListed() => _isListed = true;
 
-    /// <summary>Waits a moment until the table has a write of this master, so that the caller's next request finds it.</summary>
+    /// <summary>Waits up to a second until the table has this master's own write, so that the caller's next request finds it.</summary>
     public Task WaitForOwnWriteAsync(Func<bool> hasIt, CancellationToken cancel) => WaitUntilAsync(hasIt, OwnWriteWithin, cancel);
 
     /// <summary>Waits until a condition on the table holds, but no longer than a limit.</summary>
@@ -132,13 +132,13 @@ internal sealed class AccessTable(Keys keys, TimeProvider time)
             .Select(session => session.Key),
     ];
 
-    /// <summary>Whether this is what a person's record says now; null = that there is none.</summary>
+    /// <summary>Whether the table has this state of a person; null = removed.</summary>
     public bool Has(string name, Person? person) =>
         _state.People.GetValueOrDefault(name) is { } known
             ? (known.Role, known.Filter, known.Password?.Id) == (person?.Role, person?.Filter, person?.Password?.Id)
             : person is null;
 
-    /// <summary>Whether a session is on record, be it over or not.</summary>
+    /// <summary>Whether a session is on record, even an expired one.</summary>
     public bool HasSession(string value) => _state.Sessions.ContainsKey(Secret.Digest(value));
 
     /// <summary>Whether a person is signed in from an address.</summary>

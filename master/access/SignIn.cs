@@ -46,7 +46,8 @@ internal sealed class SignIn(AccessTable table, TimeProvider time) : IDisposable
                 }
             }
 
-            turn.SetResult();
+            // If this attempt was cancelled, the next one still waits for the one before it.
+            _ = before.ContinueWith(_ => turn.SetResult(), TaskScheduler.Default);
         }
     }
 

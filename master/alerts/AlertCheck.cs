@@ -12,6 +12,9 @@ internal sealed class AlertCheck
     private const int SlowRunsMin = 5;
     private const long SlowAtLeastMs = 10_000; // One of a few milliseconds may once take a second.
 
+    /// <summary>How long a worker that has left is reported as gone; then nobody expects it back.</summary>
+    public static readonly TimeSpan WorkerIsOpenFor = TimeSpan.FromDays(1);
+
     private static readonly TimeSpan WorkerIsAwaitedFor = TimeSpan.FromMinutes(1); // A restart takes a few seconds.
     private static readonly AlertEvent[] OfJobs = [AlertEvent.Slow, AlertEvent.NoSuccess];
     private static readonly AlertEvent[] OfWorkers = [AlertEvent.WorkerGone];
@@ -79,7 +82,7 @@ internal sealed class AlertCheck
         var workers = state.Workers.All.ToDictionary(worker => worker.Id, worker => worker.LeftAt);
         foreach (var (id, seen) in _gone.ToList())
         {
-            if (!workers.TryAdd(id, seen))
+            if (seen + WorkerIsOpenFor < now || !workers.TryAdd(id, seen))
             {
                 _gone.Remove(id);
             }

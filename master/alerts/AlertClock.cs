@@ -1,5 +1,6 @@
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
+using Dts.Master.Events;
 using Dts.Master.Jobs;
 using Dts.Master.Views;
 
@@ -12,7 +13,6 @@ internal sealed class AlertClock(
     private static readonly TimeSpan ChecksEvery = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan ChecksLedgerEvery = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan MovesProgressEvery = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan WorkerIsOpenFor = TimeSpan.FromDays(1); // Then nobody expects it back.
 
     private static readonly TimeSpan MuteIsNewFor = TimeSpan.FromSeconds(10); // Masters read an ending within about two seconds.
 
@@ -138,20 +138,31 @@ internal sealed class AlertClock(
         }
     }
 
-    /// <summary>Removes open alerts whose job, rule or worker is gone.</summary>
+    /// <summary>
+    /// Removes open alerts whose job, rule or worker is gone, and those that the rule does not watch any more: nobody would close them, and
+    /// the next fault of their kind would not be reported.
+    /// </summary>
     private async Task RemoveOrphansAsync(IReadOnlyList<NamedRule> rules, DateTimeOffset now, CancellationToken stop)
     {
         foreach (var (subject, known) in board.States.Where(state => state.Value.Open.Count > 0))
         {
-            var hasRule = subject.Rule == AlertKeys.OfJob || rules.Any(rule => rule.Name == subject.Rule);
             var isThere = view.Take(state => subject.JobName.Length > 0
                 ? state.Jobs.Find(subject.JobName) is not null
                 : state.Workers.Find(subject.Worker) is not null);
-            var isRecent = subject.Worker.Length > 0 && known.Open.Values.Any(open => open.Since + WorkerIsOpenFor >= now);
-            if (!hasRule || (!isThere && !isRecent))
+            var isRecent = subject.Worker.Length > 0 && known.Open.Values.Any(open => open.Since + AlertCheck.WorkerIsOpenFor >= now);
+            if (FindWatched(rules, subject) is not { } watched || (!isThere && !isRecent))
             {
                 await store.RemoveStateAsync(subject, stop);
             }
+            else if (known.Open.Keys.Any(what => !watched.Terms.Watches(what)))
+            {
+                await store.DecideAsync(watched, core => core.ForgetUnwatched(), stop);
+            }
         }
     }
+
+    /// <summary>Null = no rule watches it any more.</summary>
+    private Watched? FindWatched(IReadOnlyList<NamedRule> rules, AlertSubject subject) => subject.Rule == AlertKeys.OfJob
+        ? view.Take(state => state.Jobs.Find(subject.JobName) is { } job ? Watched.ByItself(job, EventSubject.Of(job)) : null)
+        : rules.FirstOrDefault(rule => rule.Name == subject.Rule)?.Watch(subject, keeper.AboutOf(subject));
 }

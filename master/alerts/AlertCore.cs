@@ -79,6 +79,12 @@ internal sealed class AlertCore(JobAlert rule, AlertState state, DateTimeOffset 
         return step;
     }
 
+    /// <summary>Closes open alerts of kinds that the rule does not watch any more, without a message.</summary>
+    public AlertStep ForgetUnwatched() =>
+        state.Open.Keys.Where(what => !rule.Watches(what)).ToList() is { Count: > 0 } unwatched
+            ? new AlertStep(state.Without(unwatched), [])
+            : Unchanged;
+
     private AlertStep Unchanged => new(state, []);
 
     /// <summary>Counts the failures and timeouts since the last success.</summary>

@@ -4,7 +4,6 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Dts.Common.Hosting;
-using MailKit;
 using MailKit.Net.Smtp;
 using MailKit.Security;
 using MimeKit;
@@ -46,8 +45,7 @@ internal sealed class ChannelSender(Channels channels, TimeProvider time) : IDis
         {
             return new SendAnswer(false, $"no answer in {Within.TotalSeconds:0} s");
         }
-        catch (Exception failure) when (failure is HttpRequestException or SocketException or IOException or CommandException
-            or ProtocolException or SslHandshakeException or AuthenticationException or InvalidOperationException or FormatException)
+        catch (Exception failure) when (!cancel.IsCancellationRequested) // Whatever a channel does, the others and the master go on.
         {
             var why = failure is HttpRequestException { InnerException: { } inner } ? inner.Message : failure.Message;
             return new SendAnswer(false, Short(why));

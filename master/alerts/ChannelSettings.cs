@@ -84,6 +84,7 @@ internal sealed record ChannelSettings(
         : Type != Mail && !(Uri.TryCreate(Url, UriKind.Absolute, out var url) && url.Scheme is "http" or "https")
             ? "url is not an http or https URL"
         : Type == Mail && (Smtp.Length == 0 || From.Length == 0 || To.Count == 0) ? "expected smtp, from and to"
+        : Type == Mail && Server.Port is < 1 or > 65535 ? $"smtp is \"{Display.Line(Smtp)}\"; expected a port from 1 to 65535"
         : !TlsWords.Contains(Tls) ? $"tls is \"{Display.Line(Tls)}\"; expected one of {string.Join(", ", TlsWords)}"
         : null;
 }

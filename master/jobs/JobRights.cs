@@ -69,7 +69,7 @@ internal sealed record JobRights(
             : after.User != (before?.User ?? "") ? Privileged(name, "user", before?.User ?? "", after.User)
             : after.Secrets.Except(before?.Secrets ?? []).Any()
                 ? Privileged(name, "secrets", string.Join(", ", before?.Secrets ?? []), string.Join(", ", after.Secrets))
-            : $"{after.Target}" != $"{before?.Target ?? new Target()}"
+            : after.Target != (before?.Target ?? new Target())
                 ? Privileged(name, "target", $"{before?.Target ?? new Target()}", $"{after.Target}")
             : null;
     }

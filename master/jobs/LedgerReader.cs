@@ -80,6 +80,10 @@ internal sealed class LedgerReader(
             }
 
             name = last;
+            if (last is not null && time.GetElapsedTime(begun) > TimeMax && JobName.TryParse(last, out _, out _))
+            {
+                return new WrongPage(wrong, jobsRead, timesRead, new LedgerPlace(last, null).ToString());
+            }
         }
 
         return new WrongPage(wrong, jobsRead, timesRead, null);
@@ -219,12 +223,13 @@ internal sealed record WrongFire(string JobName, LedgerLine Fire);
 /// <param name="From">The plan time to go on from; null = the job is done.</param>
 internal readonly record struct LedgerPlace(string Job, DateTimeOffset? From)
 {
-    public static LedgerPlace? Parse(string text) =>
-        CursorText.Read(text, 2) is [var from, { Length: > 0 } job]
-        && QueryTime.Parse(from) is { } moment
-        && JobName.TryParse(job, out _, out _)
-            ? new LedgerPlace(job, moment)
-            : null;
+    private const string Done = "-";
 
-    public override string ToString() => CursorText.Write($"{Cursor.Text(From ?? DateTimeOffset.UnixEpoch)} {Job}");
+    public static LedgerPlace? Parse(string text) =>
+        CursorText.Read(text, 2) is not [var from, { Length: > 0 } job] || !JobName.TryParse(job, out _, out _) ? null
+        : from == Done ? new LedgerPlace(job, null)
+        : QueryTime.Parse(from) is { } moment ? new LedgerPlace(job, moment)
+        : null;
+
+    public override string ToString() => CursorText.Write($"{(From is { } from ? Cursor.Text(from) : Done)} {Job}");
 }
