@@ -37,11 +37,6 @@ internal static class JsonBody
             throw Refusal.Invalid($"{needed} is {(given.ContainsKey(needed) ? "null" : "missing")}; expected {members[needed]}");
         }
 
-        foreach (var (absent, _) in given.Where(member => member.Value is null).ToList())
-        {
-            given.Remove(absent); // null = not given
-        }
-
         try
         {
             return given.Deserialize(type)!;

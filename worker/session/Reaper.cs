@@ -7,8 +7,8 @@ using Microsoft.Extensions.Logging;
 namespace Dts.Worker.Sessions;
 
 /// <summary>
-/// Settles this worker's own runs every minute. If this worker holds the lock, it also settles for the cluster: when a worker has left,
-/// when this worker has a new session, and every fifteen seconds.
+/// Settles this worker's own runs every minute, and removes expired records, because its log may be its own. If this worker holds the lock,
+/// it also settles for the cluster: when a worker has left, when this worker has a new session, and every fifteen seconds.
 /// </summary>
 /// <param name="left">Signals that a worker has left. If a signal is lost, the next regular round finds the same.</param>
 internal sealed class Reaper(
@@ -26,6 +26,8 @@ internal sealed class Reaper(
     private static readonly TimeSpan SweepEvery = TimeSpan.FromMinutes(10);
 
     private long _sweptAt = time.GetTimestamp();
+    private long _sweptCursorsAt = time.GetTimestamp();
+    private bool _isSwept = true; // False = the log may have more expired records.
     private long _settledOwnAt = time.GetTimestamp();
     private long _reapedAt;
     private Session? _reapedUnder; // Null = reaping is due.
@@ -78,34 +80,32 @@ internal sealed class Reaper(
             await settler.SettleOwnAsync(session);
         }
 
-        if (_reapedUnder == session && time.GetElapsedTime(_reapedAt) < ReapEvery)
+        if (_reapedUnder != session || time.GetElapsedTime(_reapedAt) >= ReapEvery)
         {
-            return;
+            await ReapAsync(session, stop);
+            (_reapedAt, _reapedUnder) = (time.GetTimestamp(), session);
         }
 
-        if (await reaping.TryAcquireAsync(session, stop))
+        if (!_isSwept || time.GetElapsedTime(_sweptAt) >= SweepEvery)
         {
-            await settler.SettleClusterAsync(session, stop);
-            await SweepAsync(session, stop);
+            // A call removes at most a thousand records. The next round goes on, so that nothing else waits.
+            (_sweptAt, _isSwept) = (time.GetTimestamp(), true);
+            _isSwept = await store.RemoveExpiredAsync(time.GetUtcNow(), stop) == 0;
         }
-
-        (_reapedAt, _reapedUnder) = (time.GetTimestamp(), session);
     }
 
-    /// <summary>Removes old cursors and expired records.</summary>
-    private async Task SweepAsync(Session session, CancellationToken stop)
+    private async Task ReapAsync(Session session, CancellationToken stop)
     {
-        if (time.GetElapsedTime(_sweptAt) < SweepEvery)
+        if (!await reaping.TryAcquireAsync(session, stop))
         {
             return;
         }
 
-        _sweptAt = time.GetTimestamp();
-        while (await store.RemoveExpiredAsync(time.GetUtcNow(), stop) > 0)
+        await settler.SettleClusterAsync(session, stop);
+        if (time.GetElapsedTime(_sweptCursorsAt) >= SweepEvery)
         {
-            // Each call removes at most a thousand, so that writers get their turn.
+            _sweptCursorsAt = time.GetTimestamp();
+            await settler.RemoveOldCursorsAsync(session, stop);
         }
-
-        await settler.RemoveOldCursorsAsync(session, stop);
     }
 }

@@ -112,7 +112,8 @@ internal sealed class Settlement(Keys keys, string workerId)
         var isOfThisSession = claim.Session == session.ToString();
         if (held.TryGetValue(keys.Run(name, runId), out var run))
         {
-            return isOfThisSession || !run.IsOf(pair) ? null : new SettleAction.MoveToSession(pair, claim, run);
+            // Its key may be moved already, by a request whose answer was lost: then the run does not know, and it is moved again.
+            return (isOfThisSession && run.Session == session) || !run.IsOf(pair) ? null : new SettleAction.MoveToSession(pair, claim, run);
         }
 
         if (isOfThisSession)
