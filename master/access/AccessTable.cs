@@ -17,11 +17,9 @@ internal sealed class AccessTable(Keys keys, TimeProvider time)
     /// <summary>The most sessions of one person or token. Another one ends the oldest.</summary>
     public const int SessionsMax = 50;
 
-    private static readonly TimeSpan OwnWriteWithin = TimeSpan.FromSeconds(1);
-
     private volatile State _state = State.Empty;
     private volatile bool _isListed;
-    private volatile TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ChangeSignal _changed = new();
 
     /// <summary>The records have been read at least once.</summary>
     public bool IsListed => _isListed;
@@ -38,25 +36,12 @@ internal sealed class AccessTable(Keys keys, TimeProvider time)
 
     public void NoteListed() => _isListed = true;
 
-    /// <summary>Waits up to a second until the table has this master's own write, so that the caller's next request finds it.</summary>
-    public Task WaitForOwnWriteAsync(Func<bool> hasIt, CancellationToken cancel) => WaitUntilAsync(hasIt, OwnWriteWithin, cancel);
+    /// <inheritdoc cref="ChangeSignal.WaitForOwnWriteAsync"/>
+    public Task WaitForOwnWriteAsync(Func<bool> hasIt, CancellationToken cancel) => _changed.WaitForOwnWriteAsync(hasIt, cancel);
 
-    /// <summary>Waits until a condition on the table holds, but no longer than a limit.</summary>
-    public async Task WaitUntilAsync(Func<bool> holds, TimeSpan limit, CancellationToken cancel)
-    {
-        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        ended.CancelAfter(limit);
-        while (!ended.IsCancellationRequested)
-        {
-            var changed = _changed.Task;
-            if (holds())
-            {
-                return;
-            }
-
-            await changed.WaitAsync(ended.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-    }
+    /// <inheritdoc cref="ChangeSignal.WaitUntilAsync"/>
+    public Task WaitUntilAsync(Func<bool> holds, TimeSpan limit, CancellationToken cancel) =>
+        _changed.WaitUntilAsync(holds, limit, cancel);
 
     /// <summary>Takes changes in etcd; the first call may have none. Must not be called concurrently.</summary>
     /// <param name="report">Called for each unreadable record.</param>
@@ -84,9 +69,7 @@ internal sealed class AccessTable(Keys keys, TimeProvider time)
         _state = new State(
             people.ToImmutable(), tokens.ToImmutable(), uses.ToImmutable(), sessions.ToImmutable(), broken.ToImmutable());
         _isListed = true;
-        var changed = _changed;
-        _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        changed.SetResult();
+        _changed.Raise();
     }
 
     /// <summary>The holder of a token; null = the token is unknown or has expired.</summary>

@@ -12,6 +12,7 @@ namespace Dts.Master.Alerts;
 internal sealed class AlertBoard(AlertKeys keys, Action<KeyChange, string> report)
 {
     private readonly Lock _gate = new();
+    private readonly ChangeSignal _changed = new();
     private readonly Dictionary<AlertSubject, Stored<AlertState>> _states = [];
     private readonly Dictionary<AlertSubject, AlertState> _told = []; // The open alerts that listeners know of.
 
@@ -30,6 +31,9 @@ internal sealed class AlertBoard(AlertKeys keys, Action<KeyChange, string> repor
     public Stored<DateTimeOffset?> LedgerChecked => Locked(() => _ledger.GetValueOrDefault(""));
 
     public IReadOnlyList<NamedRule> Rules => ValuesOf(_rules);
+
+    /// <summary>0 = there is no such rule.</summary>
+    public long RevisionOfRule(string name) => Locked(() => _rules.GetValueOrDefault(name).Revision);
 
     public IReadOnlyList<NamedMute> Mutes => ValuesOf(_mutes);
 
@@ -51,6 +55,10 @@ internal sealed class AlertBoard(AlertKeys keys, Action<KeyChange, string> repor
         Locked(() => _states.TryGetValue(subject, out var known) ? known : new Stored<AlertState>(AlertState.Well, 0));
 
     public bool IsMuted(EventSubject about, DateTimeOffset now) => Mutes.Any(mute => mute.Mute.IsOn(now) && mute.Covers(about));
+
+    /// <inheritdoc cref="ChangeSignal.WaitForOwnWriteAsync"/>
+    public Task WaitForOwnWriteAsync(Func<AlertBoard, bool> hasIt, CancellationToken cancel) =>
+        _changed.WaitForOwnWriteAsync(() => hasIt(this), cancel);
 
     /// <summary>Takes a state that this master has written, before the watch reports it.</summary>
     public void Note(AlertSubject subject, AlertState state, long revision)
@@ -78,7 +86,9 @@ internal sealed class AlertBoard(AlertKeys keys, Action<KeyChange, string> repor
     {
         lock (_gate)
         {
-            return [.. changes.SelectMany(change => Apply(change, now))];
+            List<AlertStateEvent> turns = [.. changes.SelectMany(change => Apply(change, now))];
+            _changed.Raise();
+            return turns;
         }
     }
 

@@ -65,9 +65,11 @@ internal sealed class AlertsApi(
             .Produces<AlertRuleView>(StatusCodes.Status201Created).WithSummary("Saves a rule");
 
         v1.MapDelete("/alerts/rules/{name}", async ([Description("The rule's name")] string name, CancellationToken cancel) =>
-            (await etcd.DeleteAsync(keys.Rules + NameOf(name), cancel)).Deleted > 0
-                ? TypedResults.NoContent()
-                : throw Refusal.NotFound($"there is no rule \"{Display.Line(name)}\""))
+        {
+            var isRemoved = (await etcd.DeleteAsync(keys.Rules + NameOf(name), cancel)).Deleted > 0;
+            await board.WaitForOwnWriteAsync(known => known.Rules.All(rule => rule.Name != name), cancel);
+            return isRemoved ? TypedResults.NoContent() : throw Refusal.NotFound($"there is no rule \"{Display.Line(name)}\"");
+        })
             .RequireRole(Role.Admin).WithSummary("Deletes a rule");
 
         v1.MapPost("/alerts/channels/{name}/test", async (
@@ -89,6 +91,7 @@ internal sealed class AlertsApi(
             }
 
             await etcd.DeleteAsync(keys.Mutes + id, cancel);
+            await board.WaitForOwnWriteAsync(known => known.Mutes.All(mute => mute.Id != id), cancel);
             return TypedResults.NoContent();
         }).RequireRole(Role.Operator).WithSummary("Ends a mute");
     }
@@ -99,7 +102,8 @@ internal sealed class AlertsApi(
         var rule = await JsonBody.ReadAsync(http, BodyBytesMax, AlertJson.Readable.AlertRule, "channel", RuleMembers);
         var isNew = (await etcd.FindAsync(keys.Rules + NameOf(name), cancel: cancel)) is null;
         ThrowIfWrong(rule);
-        await etcd.PutAsync(keys.Rules + name, JsonSerializer.Serialize(rule, AlertJson.Readable.AlertRule), cancel: cancel);
+        var saved = await etcd.PutAsync(keys.Rules + name, JsonSerializer.Serialize(rule, AlertJson.Readable.AlertRule), cancel: cancel);
+        await board.WaitForOwnWriteAsync(known => known.RevisionOfRule(name) >= saved.Header.Revision, cancel);
         http.Response.StatusCode = isNew ? StatusCodes.Status201Created : StatusCodes.Status200OK;
         return AlertRuleView.Of(name, rule);
     }
@@ -110,6 +114,7 @@ internal sealed class AlertsApi(
         var mute = MuteOf(asked, Caller.Of(http));
         var id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6));
         await etcd.PutAsync(keys.Mutes + id, JsonSerializer.Serialize(mute, AlertJson.Readable.AlertMute), cancel: cancel);
+        await board.WaitForOwnWriteAsync(known => known.Mutes.Any(made => made.Id == id), cancel);
         return TypedResults.Created((string?)null, AlertMuteView.Of(id, mute));
     }
 

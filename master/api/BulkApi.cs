@@ -65,7 +65,11 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, RunRequests runs,
     {
         var (run, body) = await RunBody.ReadAsync(http, time.GetUtcNow());
         var key = RunRequests.KeyOf(http);
-        return async (name, _, stop) => (await runs.AskAsync(name, run, key, body, stop)).RunId;
+        return async (name, filter, stop) =>
+        {
+            _ = await FindMeantAsync(name, filter, stop);
+            return (await runs.AskAsync(name, run, key, body, stop)).RunId;
+        };
     }
 
     private async Task<Act> ReadKillAsync(HttpContext http)
@@ -76,8 +80,9 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, RunRequests runs,
             throw Refusal.Invalid("runId", request.RunId, "none: all runs of the jobs that match are meant");
         }
 
-        return async (name, _, stop) =>
+        return async (name, filter, stop) =>
         {
+            _ = await FindMeantAsync(name, filter, stop);
             await jobs.Runs.KillAsync(name, request, stop);
             return null;
         };
@@ -154,24 +159,23 @@ internal sealed class BulkApi(ClusterView view, JobStore jobs, RunRequests runs,
         }
     }
 
-    /// <summary>Changes a job if the filter still matches it: the view may not have the latest save yet.</summary>
+    /// <summary>A job, if the filter still matches it: the view may not have the latest save yet.</summary>
+    private async Task<StoredJob> FindMeantAsync(JobName name, Filter filter, CancellationToken stop)
+    {
+        var current = await jobs.FindStoredAsync(name, stop);
+        return !current.Exists ? throw Gone(name)
+            : current.Job is { } job && !filter.MayMatch(JobFace.Of(job))
+                ? throw Refusal.Conflict($"job \"{name.Value}\" has just been changed, and the filter does not match it any more")
+            : current;
+    }
+
+    /// <summary>Changes a job if the filter still matches it.</summary>
     private async Task<string?> ChangeAsync(
         JobName name, Filter filter, Func<StoredJob, Task<JobChange?>> change, CancellationToken stop)
     {
         while (true)
         {
-            var current = await jobs.FindStoredAsync(name, stop);
-            if (!current.Exists)
-            {
-                throw Gone(name);
-            }
-
-            if (current.Job is { } job && !filter.MayMatch(JobFace.Of(job)))
-            {
-                throw Refusal.Conflict($"job \"{name.Value}\" has just been changed, and the filter does not match it any more");
-            }
-
-            if (await change(current) is not null)
+            if (await change(await FindMeantAsync(name, filter, stop)) is not null)
             {
                 return null;
             }

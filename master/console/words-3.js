@@ -134,6 +134,7 @@ const sentences = {
   'then, onFailure or always name "{x}", which is not a job within the filter that limits you':
     'then、onFailure 或 always 中的 "{x}" 不在您的权限范围内',
   'env "{x}" is not a variable\'s name': 'env 中的 "{x}" 不是变量名',
+  'env {x} is •••, which viewers see instead of the value': 'env 中的 {x} 是 •••，那是只读者看到的占位符，不是真实值', 'the value, as operators see it': '操作员可见的真实值',
   'env "{x}" begins with DTS_, which DTS sets itself': 'env 中的 "{x}" 以 DTS_ 开头，由 DTS 自行设置',
   'user "{x}" is not a user\'s name': 'user "{x}" 不是用户名', 'name "{x}" has a \'/\'': '名称 "{x}" 含有 \'/\'',
   'name "{x}" has a hidden character': '名称 "{x}" 含有不可见字符', 'name "{x}" has the invisible character {c}': '名称 "{x}" 含有不可见字符 {c}',

@@ -3,6 +3,7 @@ using System.Text;
 using Dts.Common.Cron;
 using Dts.Common.Hosting;
 using Dts.Common.Jobs;
+using Dts.Master.Versions;
 
 namespace Dts.Master.Jobs;
 
@@ -19,8 +20,16 @@ internal static class SaveRules
         JobRules.FindUnrunnable(job)
         ?? FindConfusing(job.Name)
         ?? FindBadLabels(job.Labels)
+        ?? FindHidden(job.Env)
         ?? (job.Alert is { } alert ? JobRules.FindBadAlert("alert.", alert) : null)
         ?? FindBadSchedule(job, defaultZone);
+
+    /// <summary>A variable whose value is what viewers see instead: a viewer's export would replace the true values.</summary>
+    private static string? FindHidden(IReadOnlyDictionary<string, string> env) =>
+        env.FirstOrDefault(variable => variable.Value == JobDiff.HiddenText).Key is { } name
+            ? $"env {Display.Line(name)} is {JobDiff.HiddenText}, which viewers see instead of the value; "
+                + "expected the value, as operators see it"
+            : null;
 
     /// <summary>The first fault of a job's time zone and expression; null = none.</summary>
     public static string? FindBadSchedule(Job job, CronZone defaultZone) =>

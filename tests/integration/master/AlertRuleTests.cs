@@ -34,6 +34,7 @@ public sealed class AlertRuleTests(AlertedMaster master) : IClassFixture<Alerted
     [InlineData("""{"filter":"job:a","until":"tomorrow"}""", "until is \"tomorrow\"; expected a time such as 2026-11-22T10:00:00Z")]
     [InlineData("""{"filter":"job:a","until":5}""",          "until is 5; expected a time such as 2026-11-22T10:00:00Z")]
     [InlineData("""{"filter":"job:a","reason":5}""",         "reason is 5; expected a text")]
+    [InlineData("""{"filter":"job:a","reason":null}""",      "reason is null; expected a text")]
     public async Task A_wrong_mute_is_refused(string mute, string why)
     {
         var (status, body) = await master.SendAsync(HttpMethod.Post, "mutes", mute);

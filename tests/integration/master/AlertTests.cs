@@ -117,6 +117,50 @@ public sealed class AlertTests : AlertedMaster
     }
 
     [Fact]
+    public async Task A_mail_server_without_the_encryption_that_a_channel_asks_for_is_reported_and_delays_no_other_channel()
+    {
+        await PutRuleAsync("mail", """{"channel":"startTls"}""");
+        await PutRuleAsync("hook", """{"channel":"pager"}""");
+        await SaveAsync("a");
+        await EndAsync("a", RunStatus.Failed);
+        await Hook.SoonAsync(1, Master.Said);
+
+        await Patience.Until(
+            () => Master.Said().Contains("alerts: channel startTls did not accept a message", StringComparison.Ordinal), Master.Said);
+        var (_, test) = await SendAsync(HttpMethod.Post, "channels/startTls/test");
+        Assert.Contains("STARTTLS", (string?)test!["answer"]);
+    }
+
+    [Fact]
+    public async Task A_rule_that_was_switched_off_while_a_job_failed_reports_its_next_failure()
+    {
+        await PutRuleAsync("hook", """{"channel":"pager"}""");
+        await SaveAsync("b");
+        await EndAsync("b", RunStatus.Failed);
+        await Hook.SoonAsync(1, Master.Said);
+
+        Assert.Equal(200, (await SendAsync(HttpMethod.Put, "rules/hook", """{"channel":"pager","enabled":false}""")).Status);
+        await Patience.Until(
+            () => JsonNode.Parse(Master.Http.GetStringAsync("/api/v1/alerts").Result)!["open"]!.AsArray().Count == 0, Master.Said);
+        Assert.Equal(200, (await SendAsync(HttpMethod.Put, "rules/hook", """{"channel":"pager"}""")).Status);
+        await EndAsync("b", RunStatus.Failed);
+
+        await Hook.SoonAsync(2, Master.Said);
+    }
+
+    [Fact]
+    public async Task A_mute_can_be_ended_as_soon_as_it_is_answered()
+    {
+        for (var n = 0; n < 20; n++)
+        {
+            var (status, mute) = await SendAsync(
+                HttpMethod.Post, "mutes", $$"""{"filter":"job:m","until":"{{DateTimeOffset.UtcNow.AddHours(1):O}}"}""");
+            Assert.Equal(201, status);
+            Assert.Equal(204, (await SendAsync(HttpMethod.Delete, $"mutes/{mute!["id"]}")).Status);
+        }
+    }
+
+    [Fact]
     public async Task A_channel_can_be_tested_and_the_answer_never_shows_its_secrets()
     {
         Hook.Answer = (418, "short and stout");

@@ -33,6 +33,10 @@ public class AlertedMaster : IAsyncLifetime
             ["pager"] = new JsonObject { ["type"] = "webhook", ["url"] = $"{Hook.Url}/pager?key=in-the-url", ["secret"] = Secret },
             ["chat"] = new JsonObject { ["type"] = "slack", ["url"] = $"{Hook.Url}/slack" },
             ["metadata"] = new JsonObject { ["type"] = "webhook", ["url"] = "http://169.254.169.254/latest" },
+            ["startTls"] = new JsonObject
+            {
+                ["type"] = "mail", ["smtp"] = Mail.Address, ["from"] = "dts@example.com", ["to"] = new JsonArray("ops@example.com"),
+            },
             ["ops"] = new JsonObject
             {
                 ["type"] = "mail", ["smtp"] = Mail.Address, ["tls"] = "none", ["user"] = "dts", ["password"] = Password,

@@ -151,6 +151,7 @@ public sealed class ConsoleSentenceTests(AccessMaster access) : IClassFixture<Ac
             """{"retry":{"max":200}}""", """{"retry":{"delaySeconds":-1}}""", """{"retry":{"backoff":0.5}}""",
             """{"onWorkerLost":"x"}""", """{"onDisconnect":"x"}""", """{"user":"-root"}""", """{"cwd":"srv"}""", """{"env":{"a-b":"1"}}""",
             """{"env":{"DTS_X":"1"}}""", """{"env":{"A":"\u0000"}}""", """{"env":[]}""", """{"env":{"A":null}}""",
+            """{"env":{"A":"•••"}}""",
             $$$"""{"env":{"A":"{{{new string('x', 100_001)}}}"}}""", """{"shell":"sh"}""", """{"memoryMax":"1x"}""", """{"memoryMax":1}""",
             """{"cpuMax":"x"}""", """{"cpuMax":0.001}""", """{"pidsMax":-1}""", """{"pidsMax":"x"}""", """{"outputLimitBytes":1}""",
             """{"outputLimitBytes":"x"}""", """{"retentionDays":-1}""", """{"retentionDays":"x"}""", """{"secrets":["DTS_X"]}""",

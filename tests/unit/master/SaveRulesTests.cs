@@ -28,6 +28,11 @@ public sealed class SaveRulesTests
         Assert.EndsWith(Expected, FaultOf(("team", new string('x', 257))));
     }
 
+    [Fact]
+    public void What_a_viewer_sees_instead_of_a_variable_is_no_value() => Assert.Equal(
+        "env KEY is •••, which viewers see instead of the value; expected the value, as operators see it",
+        SaveRules.FindFault(Some.Job() with { Env = new Dictionary<string, string> { ["A"] = "1", ["KEY"] = "•••" } }, CronZone.Utc));
+
     private static string? FaultOf(params (string Name, string Value)[] labels) => SaveRules.FindFault(
         Some.Job() with { Labels = labels.ToDictionary(label => label.Name, label => label.Value) }, CronZone.Utc);
 }

@@ -93,6 +93,18 @@ public sealed class AlertCheckTests
     }
 
     [Fact]
+    public void A_worker_that_left_while_no_master_ran_is_expected_for_a_day()
+    {
+        _check.Begin(new AlertProgress(Some.Now, ["w1"]));
+        var rule = new AlertRule("c", On: [AlertEvent.WorkerGone]);
+        _cluster.Now = Some.Now.AddHours(24);
+        Assert.NotEqual("", Find(rule));
+
+        _cluster.Now = Some.Now.AddHours(24).AddSeconds(1);
+        Assert.Equal("", Find(rule));
+    }
+
+    [Fact]
     public void A_job_with_an_alert_of_its_own_is_checked_without_a_rule()
     {
         _cluster.Put(Some.Job("a") with { Alert = new JobAlert("c", [AlertEvent.NoSuccess], NoSuccessSeconds: 1) });

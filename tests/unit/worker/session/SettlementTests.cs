@@ -34,8 +34,17 @@ public sealed class SettlementTests
     }
 
     [Fact]
-    public void A_run_of_this_session_that_this_process_holds_stays_as_it_is() =>
-        Assert.Empty(SettleOwn([InFlight("w1", Session)], Held()));
+    public void A_run_of_this_session_that_this_process_holds_stays_as_it_is()
+    {
+        var run = Held();
+        run.MoveToSession(Session, 200);
+
+        Assert.Empty(SettleOwn([InFlight("w1", Session)], run));
+    }
+
+    [Fact]
+    public void A_run_whose_move_to_this_session_lost_its_answer_is_moved_again_so_that_it_knows() =>
+        Assert.IsType<SettleAction.MoveToSession>(Assert.Single(SettleOwn([InFlight("w1", Session)], Held())));
 
     [Theory]
     // The session of the claim, how long ago it was made, and why it ends as lost.
