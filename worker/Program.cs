@@ -9,6 +9,7 @@ using Dts.Worker.Commands;
 using Dts.Worker.Commands.Holders;
 using Dts.Worker.Fires;
 using Dts.Worker.Logs;
+using Dts.Worker.Native;
 using Dts.Worker.Records;
 using Dts.Worker.Runs;
 using Dts.Worker.Sessions;
@@ -62,7 +63,7 @@ return await Service.RunAsync(async () =>
     using var spool = Spool.Open(folder.Spool, settings.SpoolQuotaBytes, log);
     var refused = new RefusedRecords(folder.Refused);
     using var journal = LaunchJournal.Open(folder.Path, log);
-    using var etcd = new EtcdClient(settings.Etcd, time, log);
+    using var etcd = new EtcdClient(settings.Etcd, BootTime.Instance, log);
     using var store = ILogWriter.Open(settings.Log, log);
     using var outputs = new LiveOutput(folder.Output, store, settings.OutputStoreLimitBytes, settings.LogRetention, time, log);
     var cgroups = RunCgroups.Open(settings, log); // Before there is any other process in this one's cgroup.

@@ -4,9 +4,9 @@ namespace Dts.Worker.Sessions;
 
 /// <summary>A lease that is kept alive: the lifetime of what this process claims in etcd.</summary>
 /// <remarks>
-/// The session judges by itself whether it still holds: until the TTL after the last answered request was sent, by our own monotonic clock,
-/// etcd cannot have told anyone that the lease ended. After that the session is in doubt, until etcd answers again or says that the lease
-/// is gone.
+/// The session judges by itself whether it still holds: until the TTL after the last answered request was sent, by our own clock since
+/// boot, etcd cannot have told anyone that the lease ended. After that the session is in doubt, until etcd answers again or says that the
+/// lease is gone.
 /// </remarks>
 internal sealed class Session
 {
