@@ -46,6 +46,9 @@ internal sealed class SimCluster
     /// <summary>The jobs that workers know when they start: those of the first worker, and of the others. Null = they read etcd.</summary>
     public (IReadOnlyList<FireEvent> All, IReadOnlyList<FireEvent> Due)? JobsAtStart { get; set; }
 
+    /// <summary>The records of runs whose exit code has reached a spool.</summary>
+    public HashSet<string> Exited { get; } = [];
+
     /// <summary>What was seen to be wrong while it ran.</summary>
     public List<string> Faults { get; } = [];
 

@@ -1,5 +1,5 @@
 using Dts.Common.Logs;
-using Dts.Common.Jobs;
+using Dts.Worker.Logs;
 
 namespace Dts.Tests.Simulation;
 
@@ -81,12 +81,11 @@ internal sealed class SimStore(SimWorld world)
 
     public void GoAway(long time) => _awayUntil = Math.Max(_awayUntil, world.Now + time);
 
-    /// <summary>A later writing replaces an earlier one, except that a lost run never replaces another ending.</summary>
     public void Write(IReadOnlyList<RunRecord> records)
     {
         foreach (var record in records)
         {
-            if (record.Status != RunStatus.Lost || !_records.TryGetValue(record.Id, out var former) || former.Status == RunStatus.Lost)
+            if (!_records.TryGetValue(record.Id, out var former) || record.Replaces(former))
             {
                 _records[record.Id] = record;
             }

@@ -33,6 +33,7 @@ internal static class SimJudge
             .. FindLeft(cluster),
             .. FindUnended(cluster, records, jobs),
             .. FindUnheard(cluster, records),
+            .. FindReplaced(cluster, records),
             .. cluster.Faults,
         ];
     }
@@ -112,6 +113,12 @@ internal static class SimJudge
         ? []
         : records.Where(record => record.Err.Contains(Settlement.NeverHeard, StringComparison.Ordinal))
             .Select(record => $"{record.Id} was claimed by {record.Worker}, which never learned of it");
+
+    /// <summary>Runs whose end a worker saw, and whose record does not have it.</summary>
+    private static IEnumerable<string> FindReplaced(SimCluster cluster, IEnumerable<RunRecord> records) => cluster.Server.Losses.Count > 0
+        ? []
+        : records.Where(record => record.ExitCode is null && cluster.Exited.Contains(record.Id))
+            .Select(record => $"{record.Id} has an exit code, which its record ({record.Status.Word()}, of {record.Worker}) lacks");
 
     private static IReadOnlyList<ScheduleChange> ReadChanges(SimCluster cluster, Job job)
     {

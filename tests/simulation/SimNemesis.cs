@@ -152,7 +152,7 @@ internal sealed class SimNemesis(SimWorld world, SimCluster cluster, IReadOnlyLi
                 host.Link.Worsen(world.Seconds(0.2, 10));
                 return true;
             case "disk-full":
-                host.Disk.Fill(world.Seconds(0.5, 15));
+                host.Disk.Fill(world.Seconds(0.5, 45)); // The reaper records an ending that is owed for half a minute.
                 return true;
             case "step-clock":
                 StepForAWhile(host, world.OneOf((double[])[-1.5, -1, -0.4, 0.4, 1, 1.5]), world.Seconds(0.5, 14));

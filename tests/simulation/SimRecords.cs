@@ -20,6 +20,7 @@ internal sealed class SimRecords(SimWorld world, SimWorker worker, SimCluster cl
 
     private readonly List<Ending> _waiting = [];
     private readonly List<Ending> _completing = [];
+    private readonly HashSet<string> _owed = [];
     private int _passedOn;
     private bool _isAppending;
     private bool _isCompleting;
@@ -42,8 +43,11 @@ internal sealed class SimRecords(SimWorld world, SimWorker worker, SimCluster cl
             return;
         }
 
-        _waiting.Add(ending);
-        Append();
+        if (ending.Run is not null || !_owed.Contains(ending.Record.Id))
+        {
+            _waiting.Add(ending);
+            Append();
+        }
     }
 
     private void Append()
@@ -70,6 +74,7 @@ internal sealed class SimRecords(SimWorld world, SimWorker worker, SimCluster cl
         {
             var ending = _waiting[index];
             Append(ending);
+            _owed.Remove(ending.Record.Id);
             _completing.Add(index < _passedOn && ending.Run is { } run
                 ? new Ending(ending.Record, null, cluster.Keys.Owed(run.Name, run.Id))
                 : ending);
@@ -85,6 +90,11 @@ internal sealed class SimRecords(SimWorld world, SimWorker worker, SimCluster cl
     private void Append(Ending ending)
     {
         world.Note("is in the spool", worker.Host.Id, ending.Record.Id);
+        if (ending is { Run: not null, Record.ExitCode: not null })
+        {
+            cluster.Exited.Add(ending.Record.Id);
+        }
+
         Disk.Append(ending.Record);
     }
 
@@ -92,6 +102,7 @@ internal sealed class SimRecords(SimWorld world, SimWorker worker, SimCluster cl
     {
         for (; _passedOn < _waiting.Count; _passedOn++)
         {
+            _owed.Add(_waiting[_passedOn].Record.Id);
             if (_waiting[_passedOn] is { Run: { } run } ending)
             {
                 world.Tally("endings passed on past a full disk");

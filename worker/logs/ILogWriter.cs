@@ -1,5 +1,4 @@
 using Dts.Common.Hosting;
-using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Microsoft.Extensions.Logging;
 
@@ -15,7 +14,8 @@ internal interface ILogWriter : ILogOutput
 
     /// <summary>
     /// Writes records. All are durable when it returns, and new ones are counted within about a second. A record that is there already is
-    /// replaced, but never by one that says <see cref="RunStatus.Lost"/>: a run may be declared lost by mistake.
+    /// replaced if <see cref="Replacement.Replaces"/> says so: others may record a run as lost, or its owed ending, before or after the
+    /// worker that ran it.
     /// </summary>
     /// <returns>The records that the store refuses because of their content; all others are durable.</returns>
     Task<IReadOnlyList<Refused<RunRecord>>> WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel);

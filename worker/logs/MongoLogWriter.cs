@@ -11,8 +11,8 @@ namespace Dts.Worker.Logs;
 
 /// <summary>Writes the log in MongoDB.</summary>
 /// <remarks>
-/// Batches are unordered inserts with our own <c>_id</c>, so writing twice does nothing. A document that exists is replaced, but never by
-/// one that says lost. New documents are counted later (<see cref="MongoCounts"/>).
+/// Batches are unordered inserts with our own <c>_id</c>, so writing twice does nothing. A document that exists is replaced as
+/// <see cref="Replacement"/> decides. New documents are counted later (<see cref="MongoCounts"/>).
 /// </remarks>
 internal sealed class MongoLogWriter : MongoLog, ILogWriter
 {
@@ -33,10 +33,10 @@ internal sealed class MongoLogWriter : MongoLog, ILogWriter
 
     public async Task<IReadOnlyList<Refused<RunRecord>>> WriteAsync(IReadOnlyList<RunRecord> records, CancellationToken cancel)
     {
-        // The last record of each id counts; two of one id in a batch would disturb each other.
+        // One record of each id: two of one id in a batch would disturb each other.
         var latest = records
             .GroupBy(record => record.Id)
-            .Select(same => same.LastOrDefault(record => record.Status != RunStatus.Lost) ?? same.Last())
+            .Select(same => same.Aggregate((former, record) => record.Replaces(former) ? record : former))
             .ToList();
         var half = latest.Count / 2;
         return latest.Count < LanesFrom
@@ -94,12 +94,17 @@ internal sealed class MongoLogWriter : MongoLog, ILogWriter
         };
         var lost = (await Database.FindAsync("log", filter, sort: null)).Select(RunDocument.Read).ToDictionary(record => record.Id);
         var replacements = records.Select(
-            record => new ReplaceOneModel<RawBsonDocument>(new BsonDocument("_id", record.Id), RecordDocument.Of(record)));
+            record => new ReplaceOneModel<RawBsonDocument>(FormerOf(record), RecordDocument.Of(record)));
         var refused = await _batches.UpdateAsync("log", replacements, replacement => MongoBatches.SizeOf(replacement.Replacement));
         var replacing = records.Where((record, i) => lost.ContainsKey(record.Id) && refused.All(error => error.Index != i)).ToList();
         _counts.Add(replacing, replaced: [.. replacing.Select(record => lost[record.Id])]);
         return [.. refused.Select(error => new Refused<RunRecord>(records[error.Index], error.Reason))];
     }
+
+    /// <summary>The filter of the document that a record replaces; the record itself does not say lost.</summary>
+    private static BsonDocument FormerOf(RunRecord record) => record.IsOfOwedEnding()
+        ? new BsonDocument { { "_id", record.Id }, { "status", RunStatus.Lost.Word() } }
+        : new BsonDocument("_id", record.Id);
 
     private static RawBsonDocument DocumentOf(OutputChunk chunk) => RecordDocument.Write(document =>
     {

@@ -109,13 +109,18 @@ internal sealed class SqliteLogWriter : SqliteLog, ILogWriter
         base.Dispose();
     }
 
-    /// <summary>The record takes the place of another of the same run.</summary>
+    /// <summary>The record takes the place of another of the same run, if it replaces it.</summary>
     private static void ReplaceFormer(
         SqliteConnection connection, RunRecord record, byte[] json, List<Refused<RunRecord>> refused, DayCounts counts)
     {
         using var find = Prepare(connection, "select record from log where _id = $id", "$id");
         find.Parameters[0].Value = record.Id;
         var former = find.ExecuteScalar() is string found ? Parse(found) : null;
+        if (former is not null && !record.Replaces(former))
+        {
+            return;
+        }
+
         using var replace = Prepare(connection, Replace, "$id", "$status", "$start", "$expire", "$record");
         if (TryExecute(replace, record, refused, [
             record.Id, record.Status.Word(), record.StartTime, record.ExpireAt.ToUnixTimeMilliseconds(), json]) is null)

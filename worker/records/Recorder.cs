@@ -27,6 +27,7 @@ internal sealed class Recorder(
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
 
     private readonly List<Ending> _waiting = [];
+    private readonly HashSet<string> _owed = []; // The ids of the waiting records that have been completed as owed.
     private long _output; // Characters of waiting output.
     private int _passedOn; // How many waiting endings, from the first on, have been completed as owed.
 
@@ -36,8 +37,11 @@ internal sealed class Recorder(
         {
             while (_waiting.Count < (failures > 0 ? WaitingMax : AtOnce) && _output < OutputMax && endings.TryRead(out var ending))
             {
-                _waiting.Add(ending);
-                _output += ending.TextLength;
+                if (!WaitsAsOwed(ending))
+                {
+                    _waiting.Add(ending);
+                    _output += ending.TextLength;
+                }
             }
 
             if (await TryAppendAsync(failures))
@@ -59,6 +63,11 @@ internal sealed class Recorder(
         appended.Complete();
         completed.Complete();
     }
+
+    /// <summary>
+    /// The reaper found an owed ending in etcd that waits here. The waiting one is whole, and deletes the key once it is durable.
+    /// </summary>
+    private bool WaitsAsOwed(Ending ending) => ending.Run is null && _owed.Contains(ending.Record.Id);
 
     private async Task<bool> TryAppendAsync(int failures)
     {
@@ -86,6 +95,7 @@ internal sealed class Recorder(
         for (var i = 0; i < taken; i++)
         {
             var ending = WithoutOutput(_waiting[i]);
+            _owed.Remove(ending.Record.Id);
             WorkerMeter.Recorded(ending.Record);
             await completed.WriteAsync(
                 i < _passedOn && ending.Run is { } run ? new Ending(ending.Record, null, keys.Owed(run.Name, run.Id)) : ending);
@@ -101,6 +111,7 @@ internal sealed class Recorder(
     {
         for (; _passedOn < _waiting.Count; _passedOn++)
         {
+            _owed.Add(_waiting[_passedOn].Record.Id);
             if (_waiting.Count > OutputKeptMax || _output > OutputMax / 2)
             {
                 var whole = _waiting[_passedOn];

@@ -2,6 +2,7 @@ using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Master.Logs;
 using Dts.Tests.Support;
+using Dts.Worker.Records;
 using Xunit;
 
 namespace Dts.Tests.Integration.Logs;
@@ -96,6 +97,47 @@ public abstract class LogStoreContract : IDisposable
         await WriteAsync(store, Some.Record(0, status: RunStatus.Lost));
 
         Assert.Equal([Some.Record(0)], await ListAsync(store));
+    }
+
+    [Theory]
+    [InlineData(RunStatus.Succeeded)]
+    [InlineData(RunStatus.Killed)]
+    [InlineData(RunStatus.Missed)]
+    public async Task An_owed_ending_never_replaces_the_one_that_its_worker_saw(RunStatus status)
+    {
+        var store = Open();
+        var (first, second) = (Some.Record(0) with { ExitCode = 0 }, Some.Record(1) with { ExitCode = 0 });
+        await WriteAsync(store, first);
+        await WriteAsync(store, Owed(0, status), second, Owed(1, status));
+
+        Assert.Equal([second, first], await ListAsync(store));
+    }
+
+    [Fact]
+    public async Task An_owed_ending_is_replaced_by_the_one_that_its_worker_saw()
+    {
+        var store = Open();
+        var (first, second) = (Some.Record(0) with { ExitCode = 0 }, Some.Record(1) with { ExitCode = 0 });
+        await WriteAsync(store, Owed(0), Owed(1), second);
+        await WriteAsync(store, first);
+
+        Assert.Equal([second, first], await ListAsync(store));
+    }
+
+    [Fact]
+    public async Task Lost_is_replaced_by_an_owed_ending_and_counted_by_it()
+    {
+        var store = Open();
+        await WriteAsync(store, Owed(0, RunStatus.Lost), Owed(1, RunStatus.Lost), Owed(1));
+        await WriteAsync(store, Owed(0));
+        await WriteAsync(store, Owed(0));
+        Assert.Equal([Owed(1), Owed(0)], await ListAsync(store));
+
+        store.Dispose();
+        store = Open();
+        var day = Assert.Single(await store.ListStatsAsync(JobName.Parse("hello"), new DateOnly(2026, 11, 22), CancellationToken.None));
+
+        Assert.Equal((0, 2), (day.Counts.GetValueOrDefault("lost"), day.Counts["succeeded"]));
     }
 
     [Fact]
@@ -608,6 +650,14 @@ public abstract class LogStoreContract : IDisposable
 
     /// <summary>Removes it.</summary>
     protected abstract void Clean();
+
+    /// <summary>The record that another worker makes of the owed ending of a job's n-th run.</summary>
+    private static RunRecord Owed(int n, RunStatus status = RunStatus.Succeeded)
+    {
+        var at = Some.Now.AddMinutes(n);
+        var ending = new OwedEnding("w1", "1", RunSpec.Scheduled(at), status, "", at.AddSeconds(5));
+        return new RecordWriter("w2", "host", TimeSpan.FromDays(30)).Owed(Some.Job(), 0, ending);
+    }
 
     private static OutputChunk Chunk(string run, long offset, ReadOnlyMemory<byte> data) => new(run, offset, data, Some.Now.AddYears(50));
 
