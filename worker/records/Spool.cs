@@ -11,7 +11,7 @@ namespace Dts.Worker.Records;
 /// <see cref="Append"/> returned for. A record may be shipped twice, but never not at all.</para>
 /// <para>Scheme: numbered segment files (<see cref="SpoolSegment"/>). Each start opens a new segment, so nothing is written behind a torn
 /// tail. A damaged entry is skipped; if its length is damaged too, the rest of its segment is. A segment that cannot be read is passed
-/// over and stays for the next start, which takes all segments that it finds as not shipped.</para>
+/// over and stays for the next start, which goes on from there: what this process ships of later segments is noted as not shipped.</para>
 /// <para>One thread appends, one reads.</para>
 /// </remarks>
 internal sealed partial class Spool : IDisposable
@@ -174,7 +174,7 @@ internal sealed partial class Spool : IDisposable
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
             _log.SpoolUnreadable(path, failure.Message);
-            _folder.PassOver(at.Segment);
+            _folder.PassOver(at);
             return (null, length - at.Offset);
         }
     }

@@ -14,7 +14,7 @@ internal sealed class SpoolFolder
 
     private readonly Lock _gate = new();
     private readonly SortedDictionary<long, long> _segments = []; // number -> bytes that are surely on disk
-    private readonly HashSet<long> _unreadable = [];
+    private readonly SortedDictionary<long, long> _passedOver = []; // number -> offset of the first entry that was not read
     private SpoolPosition _shipped;
     private long _readUpTo; // The reader has been in this segment and those before it.
 
@@ -116,12 +116,12 @@ internal sealed class SpoolFolder
         return null;
     }
 
-    /// <summary>Leaves an unreadable segment on disk for the next start.</summary>
-    public void PassOver(long number)
+    /// <summary>Leaves an unreadable segment on disk for the next start, which reads on from this place.</summary>
+    public void PassOver(SpoolPosition at)
     {
         lock (_gate)
         {
-            _unreadable.Add(number);
+            _passedOver[at.Segment] = Math.Min(at.Offset, _passedOver.GetValueOrDefault(at.Segment, long.MaxValue));
         }
     }
 
@@ -143,7 +143,7 @@ internal sealed class SpoolFolder
                 _segments.Remove(number);
             }
 
-            done = [.. done.Except(_unreadable)];
+            done = [.. done.Except(_passedOver.Keys)];
         }
 
         foreach (var number in done)
@@ -192,9 +192,23 @@ internal sealed class SpoolFolder
 
     public void WriteShipped()
     {
-        var (path, shipped) = (ShippedPath(Path), Shipped);
+        var (path, shipped) = (ShippedPath(Path), FindNextStart());
         File.WriteAllText(path + Unfinished, string.Create(CultureInfo.InvariantCulture, $"{shipped.Segment} {shipped.Offset}"));
         File.Move(path + Unfinished, path, overwrite: true);
+    }
+
+    /// <summary>Where the next process begins to read: at the oldest segment that was passed over, unless it has been removed.</summary>
+    private SpoolPosition FindNextStart()
+    {
+        lock (_gate)
+        {
+            foreach (var (number, offset) in _passedOver.Where(segment => System.IO.Path.Exists(PathOf(segment.Key))))
+            {
+                return new SpoolPosition(number, offset);
+            }
+
+            return _shipped;
+        }
     }
 
     private static IEnumerable<(long Number, string Path)> ListSegments(string folder)

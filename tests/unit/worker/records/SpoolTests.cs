@@ -267,6 +267,50 @@ public sealed class SpoolTests : IDisposable
         Assert.Equal(Ids(0, 5), IdsOf(OpenAfter(spool).Read(100))); // Those of a segment that is not done are shipped once more.
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)] // It was read as far as its second record, which is all that is shipped of it.
+    public void An_unreadable_segment_is_shipped_after_a_start_even_if_no_later_one_has_records(int shipped)
+    {
+        var spool = Open();
+        spool.Append(Records(0, 3));
+        spool = OpenAfter(spool);
+        spool.Acknowledge(spool.Read(shipped));
+        var unreadable = Segments().Order().First();
+        File.Move(unreadable, _scratch.File("aside"));
+        Directory.CreateDirectory(unreadable);
+
+        spool.Acknowledge(spool.Read(100));
+        spool = OpenAfter(spool); // It still cannot be read.
+        spool.Acknowledge(spool.Read(100));
+        spool.Dispose();
+        Directory.Delete(unreadable);
+        File.Move(_scratch.File("aside"), unreadable);
+        spool = Open();
+        spool.Append(Records(3, 4));
+
+        var batch = spool.Read(100);
+        Assert.Equal(Ids(shipped, 4), IdsOf(batch));
+        spool.Acknowledge(batch);
+        spool.Append(Records(4, 5));
+        Assert.Equal(Ids(4, 5), IdsOf(OpenAfter(spool).Read(100)));
+    }
+
+    [Fact]
+    public void An_unreadable_segment_that_is_removed_no_longer_keeps_shipped_records_from_being_noted()
+    {
+        var spool = Open();
+        spool.Append(Records(0, 2));
+        spool = OpenAfter(spool);
+        spool.Append(Records(2, 4));
+        var unreadable = Segments().Order().First();
+        File.Delete(unreadable);
+
+        spool.Acknowledge(spool.Read(100));
+
+        Assert.Empty(IdsOf(OpenAfter(spool).Read(100)));
+    }
+
     [Fact]
     public void At_its_quota_the_oldest_outputs_are_shortened_and_every_record_is_there_once()
     {
