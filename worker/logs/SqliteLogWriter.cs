@@ -115,7 +115,7 @@ internal sealed class SqliteLogWriter : SqliteLog, ILogWriter
     {
         using var find = Prepare(connection, "select record from log where _id = $id", "$id");
         find.Parameters[0].Value = record.Id;
-        var former = find.ExecuteScalar() is string found ? Parse(found) : null;
+        var former = find.ExecuteScalar() is string found ? TryParse(found) : null;
         if (former is not null && !record.Replaces(former))
         {
             return;
@@ -132,6 +132,19 @@ internal sealed class SqliteLogWriter : SqliteLog, ILogWriter
         if (former is not null)
         {
             counts.Subtract(former);
+        }
+    }
+
+    /// <summary>Null = this version cannot read the record, so what it was counted as is unknown.</summary>
+    private static RunRecord? TryParse(string json)
+    {
+        try
+        {
+            return Parse(json);
+        }
+        catch (JsonException)
+        {
+            return null;
         }
     }
 

@@ -157,6 +157,23 @@ public sealed class SqliteLogStoreTests : LogStoreContract
         Assert.Equal([Some.Record(2000).Id], (await ListAsync(store)).Select(record => record.Id));
     }
 
+    [Theory]
+    [InlineData("no JSON")]
+    [InlineData("{\"jobName\":\"hello\",\"status\":\"postponed\"}")] // Of another version.
+    [InlineData("{\"jobName\":1,\"output\":2}")]
+    public async Task A_record_takes_the_place_of_one_that_cannot_be_read_and_only_it_is_counted(string unreadable)
+    {
+        var store = Open();
+        await WriteAsync(store, Some.Record(0, status: RunStatus.Lost));
+        await ExecuteAsync($"update log set record = '{unreadable}'");
+
+        await WriteAsync(store, Some.Record(0), Some.Record(1));
+
+        Assert.Equal([Some.Record(1), Some.Record(0)], await ListAsync(store));
+        var day = Assert.Single(await store.ListStatsAsync(JobName.Parse("hello"), new DateOnly(2026, 11, 22), CancellationToken.None));
+        Assert.Equal((1, 2), (day.Counts["lost"], day.Counts["succeeded"]));
+    }
+
     [Fact]
     public async Task A_full_disk_is_reported_as_such()
     {
@@ -173,19 +190,21 @@ public sealed class SqliteLogStoreTests : LogStoreContract
         await WriteAsync(store, Some.Record(1));
     }
 
-    protected override async Task RefuseAsync()
+    protected override Task RefuseAsync() => ExecuteAsync($"""
+        create trigger no_records before insert on log when new.jobName = '{Refused}'
+        begin select raise(abort, 'no such job'); end;
+        create trigger no_output before insert on output when new.run like '{Refused}/%'
+        begin select raise(abort, 'no such job'); end;
+        """);
+
+    private async Task ExecuteAsync(string sql)
     {
         using var file = new SqliteFile(Path, _ => { });
         using var writer = new SqliteWriter(file);
         await writer.WriteAsync(connection =>
         {
             using var command = connection.CreateCommand();
-            command.CommandText = $"""
-                create trigger no_records before insert on log when new.jobName = '{Refused}'
-                begin select raise(abort, 'no such job'); end;
-                create trigger no_output before insert on output when new.run like '{Refused}/%'
-                begin select raise(abort, 'no such job'); end;
-                """;
+            command.CommandText = sql;
             return command.ExecuteNonQuery();
         });
     }
