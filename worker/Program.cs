@@ -9,7 +9,6 @@ using Dts.Worker.Commands;
 using Dts.Worker.Commands.Holders;
 using Dts.Worker.Fires;
 using Dts.Worker.Logs;
-using Dts.Worker.Native;
 using Dts.Worker.Records;
 using Dts.Worker.Runs;
 using Dts.Worker.Sessions;

@@ -1,8 +1,8 @@
 using System.Globalization;
-using Dts.Worker.Native;
+using Dts.Common.Hosting;
 using Xunit;
 
-namespace Dts.Tests.Unit.Worker;
+namespace Dts.Tests.Unit.Hosting;
 
 public sealed class BootTimeTests
 {
