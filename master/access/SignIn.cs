@@ -38,17 +38,23 @@ internal sealed class SignIn(AccessTable table, TimeProvider time) : IDisposable
         }
         finally
         {
-            lock (_gate)
-            {
-                if (_latest.GetValueOrDefault(network) == turn.Task)
-                {
-                    _latest.Remove(network);
-                }
-            }
-
-            // If this attempt was cancelled, the next one still waits for the one before it.
-            _ = before.ContinueWith(_ => turn.SetResult(), TaskScheduler.Default);
+            // If this attempt was cancelled, later ones still wait for the one before it.
+            _ = before.ContinueWith(
+                _ => EndTurn(network, turn), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         }
+    }
+
+    private void EndTurn(IPAddress network, TaskCompletionSource turn)
+    {
+        lock (_gate)
+        {
+            if (_latest.GetValueOrDefault(network) == turn.Task)
+            {
+                _latest.Remove(network);
+            }
+        }
+
+        turn.SetResult();
     }
 
     public void Dispose() => _hashing.Dispose();

@@ -169,7 +169,8 @@ internal sealed record ApplyPlan(IReadOnlyList<JobDelta> Deltas, IReadOnlyList<A
 
         return SaveRules.FindFault(job, rules.DefaultZone)
             ?? SaveRules.FindOver(delta.Before, job, rules.DefaultZone, rules.Now)
-            ?? SaveRules.FindUnknownChannel(delta.Before, job, stored.ExpectedChannel);
+            ?? SaveRules.FindUnknownChannel(delta.Before, job, stored.ExpectedChannel)
+            ?? SaveRules.FindHidden(delta.Before, job);
     }
 
     /// <summary>The jobs of the set whose dependents would lead back to them after the apply.</summary>

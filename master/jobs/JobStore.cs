@@ -195,7 +195,8 @@ internal sealed class JobStore(
 
     private Job Check(Job? former, Job next) =>
         (SaveRules.FindOver(former, next, defaultZone, time.GetUtcNow())
-            ?? SaveRules.FindUnknownChannel(former, next, ExpectedChannel)) is { } fault
+            ?? SaveRules.FindUnknownChannel(former, next, ExpectedChannel)
+            ?? SaveRules.FindHidden(former, next)) is { } fault
             ? throw new FormatException(fault)
             : next;
 }

@@ -53,6 +53,7 @@ internal sealed class LedgerReader(
     {
         var (wrong, jobsRead, timesRead, begun) = (new List<WrongFire>(), 0, 0, time.GetTimestamp());
         var place = after ?? new LedgerPlace("", null);
+        string? done = null; // A job that the caller sees: the next page begins after it, and must not name another.
         for (var name = place.Job; name is not null;)
         {
             var (jobs, last) = await ListJobsAsync(name, isIncluded: name == place.Job && place.From is not null, cancel);
@@ -77,12 +78,13 @@ internal sealed class LedgerReader(
                 }
 
                 jobsRead++;
+                done = job.Name.Value;
             }
 
             name = last;
-            if (last is not null && time.GetElapsedTime(begun) > TimeMax && JobName.TryParse(last, out _, out _))
+            if (last is not null && done is not null && time.GetElapsedTime(begun) > TimeMax)
             {
-                return new WrongPage(wrong, jobsRead, timesRead, new LedgerPlace(last, null).ToString());
+                return new WrongPage(wrong, jobsRead, timesRead, new LedgerPlace(done, null).ToString());
             }
         }
 

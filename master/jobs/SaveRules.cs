@@ -20,16 +20,18 @@ internal static class SaveRules
         JobRules.FindUnrunnable(job)
         ?? FindConfusing(job.Name)
         ?? FindBadLabels(job.Labels)
-        ?? FindHidden(job.Env)
         ?? (job.Alert is { } alert ? JobRules.FindBadAlert("alert.", alert) : null)
         ?? FindBadSchedule(job, defaultZone);
 
-    /// <summary>A variable whose value is what viewers see instead: a viewer's export would replace the true values.</summary>
-    private static string? FindHidden(IReadOnlyDictionary<string, string> env) =>
-        env.FirstOrDefault(variable => variable.Value == JobDiff.HiddenText).Key is { } name
-            ? $"env {Display.Line(name)} is {JobDiff.HiddenText}, which viewers see instead of the value; "
-                + "expected the value, as operators see it"
-            : null;
+    /// <summary>Explains why a new value of a variable is refused: viewers see it instead of the value. Null = there is none.</summary>
+    public static string? FindHidden(Job? former, Job job)
+    {
+        const string Hidden = JobDiff.HiddenText;
+        var wrong = job.Env.FirstOrDefault(one => one.Value == Hidden && former?.Env.GetValueOrDefault(one.Key) != Hidden).Key;
+        return wrong is null
+            ? null
+            : $"env {Display.Line(wrong)} is {Hidden}, which viewers see instead of the value; expected the value, as operators see it";
+    }
 
     /// <summary>The first fault of a job's time zone and expression; null = none.</summary>
     public static string? FindBadSchedule(Job job, CronZone defaultZone) =>

@@ -7,7 +7,7 @@ namespace Dts.Worker.Commands;
 /// <remarks>Not thread-safe.</remarks>
 internal sealed class UserLookup(Func<string, UserAnswer> find, TimeProvider time)
 {
-    /// <summary>How long a question waits for its answer.</summary>
+    /// <summary>How long the question for a user who is not known waits for its answer.</summary>
     public static readonly TimeSpan Within = TimeSpan.FromMilliseconds(250);
 
     private const int KnownMax = 1000;
@@ -18,7 +18,9 @@ internal sealed class UserLookup(Func<string, UserAnswer> find, TimeProvider tim
 
     private readonly Dictionary<string, Lookup> _lookups = [];
 
-    /// <summary>Asks the host, at most once a minute. If it does not answer, a user is who was found within the last hour.</summary>
+    /// <summary>
+    /// Asks the host, at most once a minute. A user who was found within the last hour is known until the answer comes.
+    /// </summary>
     /// <param name="user">Null = this host has no user of that name.</param>
     /// <returns>False = the host does not answer.</returns>
     public bool TryFind(string name, out UserAccount? user)
@@ -32,16 +34,19 @@ internal sealed class UserLookup(Func<string, UserAnswer> find, TimeProvider tim
             }
 
             lookup = _lookups[name] = new Lookup(Ask(name), now, lookup is null ? null : lookup.Found ?? lookup.Before);
-            lookup.Answer.Wait(Within);
+            _ = IsKnown(lookup.Before, now) || lookup.Answer.Wait(Within);
         }
 
-        var found = lookup.Found ?? (lookup.Before?.At > now - StaysKnownFor ? lookup.Before : null);
+        var found = lookup.Found ?? (IsKnown(lookup.Before, now) ? lookup.Before : null);
         user = found?.User;
         return found is not null;
     }
 
     private static bool MayAskAgain(Lookup lookup, DateTimeOffset now) =>
-        lookup.Answer.IsCompleted && now - lookup.AskedAt > (lookup.Found?.User is null ? AsksForUnknownAfter : AsksAgainAfter);
+        lookup.Answer.IsCompleted
+            && now - lookup.AskedAt > ((lookup.Found ?? lookup.Before)?.User is null ? AsksForUnknownAfter : AsksAgainAfter);
+
+    private static bool IsKnown(Known? before, DateTimeOffset now) => before is { User: not null } && before.At > now - StaysKnownFor;
 
     private Task<UserAnswer> Ask(string name) => Task.Factory.StartNew(
         () => find(name), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);

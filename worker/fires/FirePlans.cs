@@ -35,7 +35,8 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
     /// <returns>False = the job is paused, and its pending fire is to be cancelled.</returns>
     public bool Put(JobName name, JobPlan plan, DateTimeOffset? cursor)
     {
-        var hasMoved = _jobs.Find(name)?.HasMovedTo(plan) ?? false;
+        var before = _jobs.Find(name);
+        var (hasMoved, keepsTimes) = (before?.HasMovedTo(plan) ?? false, before?.KeepsTimesIn(plan) ?? false);
         var former = Remove(name);
         var group = _jobs.Add(name, plan, out var job);
         if (plan.IsPaused)
@@ -44,17 +45,18 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
         }
 
         var candidates = roster.Matching(plan.Target);
-        if (hasMoved)
-        {
-            _ = drop(name, ""); // If it stays, it gives way to the new one afterwards.
-        }
-
+        _ = hasMoved && drop(name, ""); // A fire that stays gives way to the new one afterwards.
         ref var decidedUntil = ref _jobs.DecidedUntil(job);
         decidedUntil = hasMoved ? Seconds(context.Now) : Math.Max(former, Seconds(context.Now));
-        if (plan.Schedule.Latest(context.Now) is { } latest && (hasMoved ? Seconds(latest) >= former : latest > cursor))
+        if (plan.Schedule.Latest(context.Now) is { } latest)
         {
-            AddFire(name, plan, candidates, latest, since: latest, hasMoved ? plan.StartDeadline : LateAtMost);
-            decidedUntil = Seconds(latest);
+            var isOpen = hasMoved ? keepsTimes && Seconds(latest) >= former : latest > cursor;
+            if (isOpen)
+            {
+                AddFire(name, plan, candidates, latest, since: latest, hasMoved ? plan.StartDeadline : LateAtMost);
+            }
+
+            decidedUntil = isOpen ? Seconds(latest) : keepsTimes && !hasMoved && Seconds(latest) <= former ? former : decidedUntil;
         }
 
         if (group.Jobs.Count == 1)

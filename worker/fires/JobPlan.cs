@@ -28,14 +28,14 @@ internal sealed record JobPlan(JobTerms Terms, long Revision)
 
     public bool IsPaused => Terms.IsPaused;
 
-    /// <summary>
-    /// Whether a later plan has the same plan times, for other workers. In mode all that is a new schedule: the save decides what is open.
-    /// </summary>
+    /// <summary>Whether other workers run the job from a later plan on. In mode all that is a new schedule, like a new mode.</summary>
     public bool HasMovedTo(JobPlan later) =>
-        this is { IsPaused: false, Mode: JobMode.One }
-            && later is { IsPaused: false, Mode: JobMode.One }
-            && (later.Schedule.Expression.Text, later.Schedule.Zone) == (Schedule.Expression.Text, Schedule.Zone)
-            && later.Target != Target;
+        this is { IsPaused: false, Mode: JobMode.One } && later is { IsPaused: false, Mode: JobMode.One } && later.Target != Target;
+
+    /// <summary>Whether a later plan has the same plan times. With other ones the save decides which of the past are open.</summary>
+    public bool KeepsTimesIn(JobPlan later) =>
+        this is { IsPaused: false } && later is { IsPaused: false } && later.Mode == Mode
+            && (later.Schedule.Expression.Text, later.Schedule.Zone) == (Schedule.Expression.Text, Schedule.Zone);
 
     /// <returns>Null = the job cannot run.</returns>
     public static JobPlan? TryOf(Job job, long revision, CronZone zone, out string why)

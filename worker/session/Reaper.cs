@@ -23,6 +23,7 @@ internal sealed class Reaper(
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ReapEvery = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan SettleOwnEvery = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan SweepAtOnce = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan SweepEvery = TimeSpan.FromMinutes(10);
 
     private long _sweptAt = time.GetTimestamp();
@@ -88,9 +89,13 @@ internal sealed class Reaper(
 
         if (!_isSwept || time.GetElapsedTime(_sweptAt) >= SweepEvery)
         {
-            // A call removes at most a thousand records. The next round goes on, so that nothing else waits.
+            // A call removes at most a thousand records. The next round goes on, so that nothing else waits for long.
             (_sweptAt, _isSwept) = (time.GetTimestamp(), true);
-            _isSwept = await store.RemoveExpiredAsync(time.GetUtcNow(), stop) == 0;
+            do
+            {
+                _isSwept = await store.RemoveExpiredAsync(time.GetUtcNow(), stop) == 0;
+            }
+            while (!_isSwept && time.GetElapsedTime(_sweptAt) < SweepAtOnce && !stop.IsCancellationRequested);
         }
     }
 

@@ -29,9 +29,16 @@ public sealed class SaveRulesTests
     }
 
     [Fact]
-    public void What_a_viewer_sees_instead_of_a_variable_is_no_value() => Assert.Equal(
-        "env KEY is •••, which viewers see instead of the value; expected the value, as operators see it",
-        SaveRules.FindFault(Some.Job() with { Env = new Dictionary<string, string> { ["A"] = "1", ["KEY"] = "•••" } }, CronZone.Utc));
+    public void What_a_viewer_sees_instead_of_a_variable_is_no_value_unless_the_job_has_it_already()
+    {
+        var hidden = Some.Job() with { Env = new Dictionary<string, string> { ["A"] = "1", ["KEY"] = "•••" } };
+
+        Assert.Equal(
+            "env KEY is •••, which viewers see instead of the value; expected the value, as operators see it",
+            SaveRules.FindHidden(Some.Job() with { Env = new Dictionary<string, string> { ["KEY"] = "secret" } }, hidden));
+        Assert.NotNull(SaveRules.FindHidden(null, hidden));
+        Assert.Null(SaveRules.FindHidden(hidden, hidden with { Command = "other" }));
+    }
 
     private static string? FaultOf(params (string Name, string Value)[] labels) => SaveRules.FindFault(
         Some.Job() with { Labels = labels.ToDictionary(label => label.Name, label => label.Value) }, CronZone.Utc);

@@ -143,6 +143,35 @@ public sealed class FiresTests
         Assert.Empty(Acted().OfType<FireAction.Ask>());
     }
 
+    [Fact]
+    public void A_fire_that_waits_here_is_not_claimed_when_its_job_is_moved_and_rescheduled_at_once()
+    {
+        var job = Some.Job(cronExpr: "10 0 10 22 11 * 2026");
+        Take(new FireEvent.WorkerJoined("w2", new Dictionary<string, string>()));
+        Reconfigure(slots: 0);
+        Put(job with { Target = new Target(["w1"]) });
+        At(P.AddSeconds(-1));
+        Put(job with { Target = new Target(["w2"]), CronExpr = "10,20 0 10 22 11 * 2026" });
+        Reconfigure(slots: 2);
+        At(P.AddSeconds(1));
+
+        Assert.Empty(Acted().OfType<FireAction.Ask>());
+    }
+
+    [Fact]
+    public void A_fire_that_waits_moves_with_its_job_also_after_another_save()
+    {
+        var job = Some.Job(cronExpr: "10 0 10 22 11 * 2026") with { Target = new Target(["w2"]) };
+        Take(new FireEvent.WorkerJoined("w2", new Dictionary<string, string>()));
+        Put(job);
+        At(P.AddSeconds(10));
+        Put(job with { Overlap = Overlap.Allow });
+        At(P.AddSeconds(20));
+        Put(job with { Target = new Target(["w1"]) });
+
+        Assert.Equal(P, Acted().OfType<FireAction.Ask>().SelectMany(ask => ask.Request.Fires).Single().PlanTime);
+    }
+
     [Theory]
     [InlineData(30, false)]
     [InlineData(61, true)] // Its start deadline is over.
