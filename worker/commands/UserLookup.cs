@@ -14,12 +14,14 @@ internal sealed class UserLookup(Func<string, UserAnswer> find, TimeProvider tim
 
     private static readonly TimeSpan AsksAgainAfter = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan AsksForUnknownAfter = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan NotAwaitedFor = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan StaysKnownFor = TimeSpan.FromHours(1);
 
     private readonly Dictionary<string, Lookup> _lookups = [];
 
     /// <summary>
-    /// Asks the host, at most once a minute. A user who was found within the last hour is known until the answer comes.
+    /// Asks the host, at most once a minute. A user who was found within the last hour stays known if there is no answer, and one of the
+    /// last five minutes until the answer comes.
     /// </summary>
     /// <param name="user">Null = this host has no user of that name.</param>
     /// <returns>False = the host does not answer.</returns>
@@ -34,19 +36,19 @@ internal sealed class UserLookup(Func<string, UserAnswer> find, TimeProvider tim
             }
 
             lookup = _lookups[name] = new Lookup(Ask(name), now, lookup is null ? null : lookup.Found ?? lookup.Before);
-            _ = IsKnown(lookup.Before, now) || lookup.Answer.Wait(Within);
+            _ = IsKnown(lookup.Before, now - NotAwaitedFor) || lookup.Answer.Wait(Within);
         }
 
-        var found = lookup.Found ?? (IsKnown(lookup.Before, now) ? lookup.Before : null);
+        var found = lookup.Found ?? (IsKnown(lookup.Before, now - StaysKnownFor) ? lookup.Before : null);
         user = found?.User;
         return found is not null;
     }
 
     private static bool MayAskAgain(Lookup lookup, DateTimeOffset now) =>
         lookup.Answer.IsCompleted
-            && now - lookup.AskedAt > ((lookup.Found ?? lookup.Before)?.User is null ? AsksForUnknownAfter : AsksAgainAfter);
+            && now - lookup.AskedAt > (IsKnown(lookup.Found ?? lookup.Before, now - StaysKnownFor) ? AsksAgainAfter : AsksForUnknownAfter);
 
-    private static bool IsKnown(Known? before, DateTimeOffset now) => before is { User: not null } && before.At > now - StaysKnownFor;
+    private static bool IsKnown(Known? found, DateTimeOffset since) => found is { User: not null } && found.At > since;
 
     private Task<UserAnswer> Ask(string name) => Task.Factory.StartNew(
         () => find(name), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);

@@ -36,7 +36,8 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
     public bool Put(JobName name, JobPlan plan, DateTimeOffset? cursor)
     {
         var before = _jobs.Find(name);
-        var (hasMoved, keepsTimes) = (before?.HasMovedTo(plan) ?? false, before?.KeepsTimesIn(plan) ?? false);
+        var (hasMoved, keepsTimes) = (before?.HasMovedTo(plan) == true, before?.KeepsTimesIn(plan) == true);
+        var beginsAgain = hasMoved || (!keepsTimes && before?.IsPlannedLike(plan) == true);
         var former = Remove(name);
         var group = _jobs.Add(name, plan, out var job);
         if (plan.IsPaused)
@@ -47,16 +48,16 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
         var candidates = roster.Matching(plan.Target);
         _ = hasMoved && drop(name, ""); // A fire that stays gives way to the new one afterwards.
         ref var decidedUntil = ref _jobs.DecidedUntil(job);
-        decidedUntil = hasMoved ? Seconds(context.Now) : Math.Max(former, Seconds(context.Now));
+        decidedUntil = beginsAgain ? Seconds(context.Now) : Math.Max(former, Seconds(context.Now));
         if (plan.Schedule.Latest(context.Now) is { } latest)
         {
-            var isOpen = hasMoved ? keepsTimes && Seconds(latest) >= former : latest > cursor;
+            var isOpen = keepsTimes ? Seconds(latest) >= former + (hasMoved ? 0 : 1) : latest > cursor;
             if (isOpen)
             {
                 AddFire(name, plan, candidates, latest, since: latest, hasMoved ? plan.StartDeadline : LateAtMost);
             }
 
-            decidedUntil = isOpen ? Seconds(latest) : keepsTimes && !hasMoved && Seconds(latest) <= former ? former : decidedUntil;
+            decidedUntil = isOpen ? Seconds(latest) : keepsTimes && !hasMoved ? former : decidedUntil;
         }
 
         if (group.Jobs.Count == 1)
@@ -127,7 +128,7 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
                 context.Wheel.Cancel(timer);
             }
 
-            group.Jobs.ForEach(job => _jobs.DecidedUntil(job) = Seconds(context.Now));
+            group.Jobs.ForEach(job => _jobs.DecidedUntil(job) = Math.Min(_jobs.DecidedUntil(job), Seconds(context.Now)));
             Plan(group, context.Now);
         }
 

@@ -28,14 +28,19 @@ internal sealed record JobPlan(JobTerms Terms, long Revision)
 
     public bool IsPaused => Terms.IsPaused;
 
-    /// <summary>Whether other workers run the job from a later plan on. In mode all that is a new schedule, like a new mode.</summary>
-    public bool HasMovedTo(JobPlan later) =>
-        this is { IsPaused: false, Mode: JobMode.One } && later is { IsPaused: false, Mode: JobMode.One } && later.Target != Target;
+    /// <summary>Whether other workers run the job from a later plan on, in the same mode.</summary>
+    public bool HasMovedTo(JobPlan later) => IsPlannedLike(later) && later.Target != Target;
 
-    /// <summary>Whether a later plan has the same plan times. With other ones the save decides which of the past are open.</summary>
-    public bool KeepsTimesIn(JobPlan later) =>
-        this is { IsPaused: false } && later is { IsPaused: false } && later.Mode == Mode
-            && (later.Schedule.Expression.Text, later.Schedule.Zone) == (Schedule.Expression.Text, Schedule.Zone);
+    /// <summary>
+    /// Whether a later plan has the same plan times, on the same account. Otherwise the save decides which of the past are open; so it does
+    /// for another target in mode all, where each worker has an account of its own.
+    /// </summary>
+    public bool KeepsTimesIn(JobPlan later) => IsPlannedLike(later)
+        && (later.Schedule.Expression.Text, later.Schedule.Zone) == (Schedule.Expression.Text, Schedule.Zone)
+        && (Mode == JobMode.One || later.Target == Target);
+
+    /// <summary>Whether both have plan times, in one mode.</summary>
+    public bool IsPlannedLike(JobPlan later) => !IsPaused && !later.IsPaused && later.Mode == Mode;
 
     /// <returns>Null = the job cannot run.</returns>
     public static JobPlan? TryOf(Job job, long revision, CronZone zone, out string why)

@@ -159,6 +159,32 @@ public sealed class FiresTests
     }
 
     [Fact]
+    public void A_job_in_mode_all_that_is_moved_here_in_the_last_second_before_its_time_runs_here()
+    {
+        var job = Some.Job(cronExpr: "10 0 10 22 11 * 2026") with { Mode = JobMode.All, Target = new Target(["w2"]) };
+        Take(new FireEvent.WorkerJoined("w2", new Dictionary<string, string>()));
+        Put(job);
+        At(P.AddMilliseconds(-500)); // Its time is ahead, and w2's.
+
+        Put(job with { Target = new Target(["w1"]) });
+        At(P.AddMilliseconds(-400));
+
+        Assert.Equal(P, Acted().OfType<FireAction.Ask>().SelectMany(ask => ask.Request.Fires).First().PlanTime);
+    }
+
+    [Fact]
+    public void A_time_that_passed_before_its_timer_was_heard_is_still_planned_when_the_job_is_saved_then()
+    {
+        var job = Some.Job(cronExpr: "10 0 10 22 11 * 2026");
+        Put(job);
+        _moment = _moment with { Now = P.AddSeconds(3) };
+        Put(job with { Overlap = Overlap.Allow });
+        At(P.AddSeconds(4));
+
+        Assert.Equal(P, Acted().OfType<FireAction.Ask>().SelectMany(ask => ask.Request.Fires).First().PlanTime);
+    }
+
+    [Fact]
     public void A_fire_that_waits_moves_with_its_job_also_after_another_save()
     {
         var job = Some.Job(cronExpr: "10 0 10 22 11 * 2026") with { Target = new Target(["w2"]) };
