@@ -75,12 +75,7 @@ internal sealed class HeldCommands : IDisposable
     }
 
     /// <summary>Hands over the commands that former workers started and did not record, and keeps them no longer.</summary>
-    public IReadOnlyList<FormerCommand> TakeFormer()
-    {
-        var former = _former;
-        _former = [];
-        return former;
-    }
+    public IReadOnlyList<FormerCommand> TakeFormer() => Interlocked.Exchange(ref _former, []);
 
     /// <summary>Prepares a command, to be started or dropped.</summary>
     /// <param name="id">Differs from that of all commands that are not forgotten yet.</param>

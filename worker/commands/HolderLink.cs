@@ -16,8 +16,7 @@ internal sealed class HolderLink(HolderLine? line, HolderProcess? process, ILogg
 
     private readonly ConcurrentDictionary<string, RunningCommand> _commands = new();
     private readonly OwedAnswers _owed = new(process?.Gate, log, answersChanged);
-    private readonly ConcurrentQueue<TaskCompletionSource<int?>> _counts = new();
-    private readonly Lock _asking = new();
+    private readonly OwedCounts _counts = new();
     private readonly TaskCompletionSource _heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _isLeft;
     private volatile bool _wasKilled;
@@ -105,19 +104,13 @@ internal sealed class HolderLink(HolderLine? line, HolderProcess? process, ILogg
     /// <summary>Has the holder kill the rest of a command, and returns the number of processes; null = it died.</summary>
     public Task<int?> KillLeft(HolderMessage.KillLeft left)
     {
-        var count = new TaskCompletionSource<int?>(TaskCreationOptions.RunContinuationsAsynchronously);
-        lock (_asking) // The answers come in the order of the questions.
-        {
-            _counts.Enqueue(count);
-            Send(left);
-        }
-
+        var count = _counts.Ask(() => Send(left));
         if (_fault is not null)
         {
             AnswerWithFault();
         }
 
-        return count.Task;
+        return count;
     }
 
     /// <summary>Ends all its commands as lost: the holder does not run, or no longer does.</summary>
@@ -144,14 +137,8 @@ internal sealed class HolderLink(HolderLine? line, HolderProcess? process, ILogg
     /// <inheritdoc cref="HolderLine.Send(HolderMessage, CommandFiles?)"/>
     public void Send(HolderMessage message, CommandFiles? files = null)
     {
-        if (line is null)
-        {
-            files?.Close();
-        }
-        else
-        {
-            line.Send(message, files);
-        }
+        (line is null ? files : null)?.Close();
+        line?.Send(message, files);
     }
 
     public void Send(IReadOnlyList<HolderMessage> messages) => line?.Send(messages);
@@ -222,7 +209,7 @@ internal sealed class HolderLink(HolderLine? line, HolderProcess? process, ILogg
                 ended.Complete(ending);
                 break;
             case HolderMessage.LeftKilled(var processes):
-                _ = _counts.TryDequeue(out var count) && count.TrySetResult(processes);
+                _counts.Answer(processes);
                 break;
         }
     }
@@ -242,10 +229,7 @@ internal sealed class HolderLink(HolderLine? line, HolderProcess? process, ILogg
             ? new RunningCommand(CommandEnding.Lost(Unheard, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow))
             : RunningCommand.NotStarted(
                 $"this user's holder does not run: {_fault}", tooLate: _wasKilled));
-        while (_counts.TryDequeue(out var count))
-        {
-            count.TrySetResult(null);
-        }
+        _counts.AnswerAll();
     }
 
     /// <summary>

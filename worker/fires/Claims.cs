@@ -20,7 +20,7 @@ internal sealed class Claims(
     private readonly JobReader _jobs = new();
 
     /// <summary>Forgets a fire, unless etcd is asked about it or a claim whose answer was lost may have made it ours.</summary>
-    /// <returns>True = it is forgotten, or there is none.</returns>
+    /// <returns>True = the fire is forgotten, or there was none.</returns>
     public bool Drop(Fire? fire)
     {
         var isFree = fire is null or { IsAsked: false, Doubt: Doubt.None };
