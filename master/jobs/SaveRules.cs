@@ -23,7 +23,7 @@ internal static class SaveRules
         ?? (job.Alert is { } alert ? JobRules.FindBadAlert("alert.", alert) : null)
         ?? FindBadSchedule(job, defaultZone);
 
-    /// <summary>Explains why a variable's new value is refused: it is the text that viewers see in place of values. Null = all are fine.</summary>
+    /// <summary>Explains why a variable's new value is refused: viewers see that text in place of values. Null = all are fine.</summary>
     public static string? FindHidden(Job? former, Job job)
     {
         const string Hidden = JobDiff.HiddenText;
