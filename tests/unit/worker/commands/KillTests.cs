@@ -48,7 +48,10 @@ public sealed class KillTests : IDisposable
         Assert.Equal(("before\n", 15), (ending.Output, ending.Signal));
         Assert.Empty(ending.Leftovers);
         Assert.Empty(Processes.With($"DTS_RUN_ID={_runId}"));
-        Assert.DoesNotContain(ProcessTable.List(), process => process.Session == running.Pid);
+        Assert.DoesNotContain(ProcessTable.List(), process => process.IsAlive && process.Session == running.Pid);
+        await Patience.Until( // An orphan that has just ended may not be reaped yet.
+            () => ProcessTable.List().TrueForAll(process => process.Session != running.Pid),
+            () => string.Join('\n', ProcessTable.List().Where(process => process.Session == running.Pid)));
     }
 
     [Theory]
