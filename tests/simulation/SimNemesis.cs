@@ -160,10 +160,22 @@ internal sealed class SimNemesis(SimWorld world, SimCluster cluster, IReadOnlyLi
             case "far-clock":
                 _calmUntil = world.Now + (80 * SimWorld.Second);
                 var (far, time) = (world.OneOf((double[])[-3600, -30, -5, -2.5, 2.5, 5, 30, 3600]), world.Seconds(0.5, 20));
-                world.Do(world.Now + (50 * SimWorld.Second), () => StepForAWhile(host, far, time));
+                world.Do(world.Now + (50 * SimWorld.Second), () =>
+                {
+                    StepForAWhile(host, far, time);
+                    RunEverywhere(within: time); // It meets a worker that may not claim.
+                });
                 return true;
             default:
                 return false;
+        }
+    }
+
+    private void RunEverywhere(long within)
+    {
+        foreach (var job in jobs.Where(job => job.Mode == JobMode.All))
+        {
+            world.Do(world.Now + world.Between(0, within), () => _meddler.TryMeddle("burst", job));
         }
     }
 

@@ -27,7 +27,7 @@ internal sealed class UserLookup(Func<string, UserAnswer> find, TimeProvider tim
     /// <returns>False = the host does not answer.</returns>
     public bool TryFind(string name, out UserAccount? user)
     {
-        var now = time.GetUtcNow();
+        var now = time.GetElapsedTime(0);
         if (!_lookups.TryGetValue(name, out var lookup) || MayAskAgain(lookup, now))
         {
             foreach (var (answered, _) in _lookups.Count < KnownMax ? [] : _lookups.Where(one => one.Value.Answer.IsCompleted).ToList())
@@ -44,24 +44,24 @@ internal sealed class UserLookup(Func<string, UserAnswer> find, TimeProvider tim
         return found is not null;
     }
 
-    private static bool MayAskAgain(Lookup lookup, DateTimeOffset now) =>
+    private static bool MayAskAgain(Lookup lookup, TimeSpan now) =>
         lookup.Answer.IsCompleted
             && now - lookup.AskedAt > (IsKnown(lookup.Found ?? lookup.Before, now - StaysKnownFor) ? AsksAgainAfter : AsksForUnknownAfter);
 
-    private static bool IsKnown(Known? found, DateTimeOffset since) => found is { User: not null } && found.At > since;
+    private static bool IsKnown(Known? found, TimeSpan since) => found is { User: not null } && found.At > since;
 
     private Task<UserAnswer> Ask(string name) => Task.Factory.StartNew(
         () => find(name), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     /// <param name="Before">What was found before; null = nothing.</param>
-    private sealed record Lookup(Task<UserAnswer> Answer, DateTimeOffset AskedAt, Known? Before)
+    private sealed record Lookup(Task<UserAnswer> Answer, TimeSpan AskedAt, Known? Before)
     {
         /// <summary>Null = the host has not answered.</summary>
         public Known? Found =>
             Answer is { IsCompleted: true, Result: { IsAnswer: true, User: var user } } ? new Known(user, AskedAt) : null;
     }
 
-    private sealed record Known(UserAccount? User, DateTimeOffset At);
+    private sealed record Known(UserAccount? User, TimeSpan At);
 }
 
 /// <summary>A host's answer to the question for a user.</summary>

@@ -28,7 +28,9 @@ internal sealed class FireContext(string workerId, Keys keys, CronZone defaultZo
     public SlotCount Slots { get; } = new(slots);
 
     /// <summary>Further ahead than any fire is claimed.</summary>
-    public bool IsTooFarAhead(Fire fire) => !fire.IsQueued && fire.PlanTime > Now + ClaimAhead + Fires.StepBack;
+    public bool IsTooFarAhead(Fire fire) => !fire.IsQueued && IsTooFarAhead(fire.PlanTime);
+
+    public bool IsTooFarAhead(DateTimeOffset time) => time > Now + ClaimAhead + Fires.StepBack;
 
     public void Do(FireAction action) => _actions.Add(action);
 

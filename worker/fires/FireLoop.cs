@@ -144,14 +144,14 @@ internal sealed class FireLoop(
 
     private async Task StopAsync()
     {
-        var until = context.Time.GetUtcNow() + context.DrainTimeout;
+        var until = context.Time.GetElapsedTime(0) + context.DrainTimeout; // The clock may be stepped meanwhile.
         await TakeAsync(new FireEvent.Stopping());
         do
         {
             await Task.Delay(TimeSpan.FromMilliseconds(1), context.Time);
             await TakeAsync(new FireEvent.Tick());
         }
-        while ((fires.IsAsking || fires.Slots.Promised > 0) && context.Time.GetUtcNow() < until);
+        while ((fires.IsAsking || fires.Slots.Promised > 0) && context.Time.GetElapsedTime(0) < until);
 
         await TakeAsync(new FireEvent.StartNothingMore("the worker was told to stop before it could start"));
         await Task.WhenAll(_requests);

@@ -192,7 +192,7 @@ internal sealed class Fires
     {
         _context.Wheel.Advance(_context.Now.ToUnixTimeMilliseconds(), _due); // Timers keep their times.
         _plans.PlanAgain();
-        _pending.ForgetOfTheFuture();
+        _pending.TakeStepBack();
         _starts.RingAll();
     }
 

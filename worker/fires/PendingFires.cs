@@ -28,7 +28,7 @@ internal sealed class PendingFires(FireContext context)
     {
         if (_pending.TryAdd(fire.Place, fire))
         {
-            var first = fire.NobodyMatches ? fire.Deadline : fire.Run.NotBefore - context.ClaimAhead;
+            var first = FirstTryOf(fire);
             TryAt(fire, (first > context.Now ? first : context.Now) + (RankStep * Math.Min(fire.Rank, LastRank)));
         }
         else if (!fire.IsQueued
@@ -155,11 +155,7 @@ internal sealed class PendingFires(FireContext context)
         {
             var isClosed = isNew && fire.Plan.Mode == JobMode.All && fire.PlanTime <= context.Now;
             left.AddRange(isClosed ? [] : [fire]);
-            for (; fire.Next is { NobodyMatches: true } next; fire.Next = next.Next)
-            {
-                left.Add(next);
-            }
-
+            left.AddRange(FireRow.TakeUnmatched(fire));
             if (isClosed)
             {
                 StopWaiting(fire);
@@ -190,17 +186,25 @@ internal sealed class PendingFires(FireContext context)
         return true;
     }
 
-    /// <summary>The clock was stepped back: forgets fires that are far ahead now. One that may be ours is tried now.</summary>
-    public void ForgetOfTheFuture()
+    /// <summary>
+    /// The clock was stepped back: forgets fires that are far ahead now. The pauses of the others end, because they were measured by the
+    /// clock as it was. One that may be ours is tried now.
+    /// </summary>
+    public void TakeStepBack()
     {
-        foreach (var fire in _pending.Values.Where(fire => !fire.IsAsked && context.IsTooFarAhead(fire)).ToList())
+        foreach (var fire in _pending.Values.ToList())
         {
-            if (!TryForgetOfTheFuture(fire) && fire.State is FireState.Waiting)
+            fire.GaveWayAt = fire.GaveWayAt > context.Now ? context.Now : fire.GaveWayAt;
+            FireRow.CutBefore(fire, context.IsTooFarAhead);
+            if (!fire.IsAsked && !TryForgetOfTheFuture(fire) && fire.State is FireState.Waiting)
             {
-                Ring(fire);
+                StopWaiting(fire);
+                TryAt(fire, fire.Doubt == Doubt.None ? FirstTryOf(fire) : context.Now);
             }
         }
     }
+
+    private DateTimeOffset FirstTryOf(Fire fire) => fire.NobodyMatches ? fire.Deadline : fire.Run.NotBefore - context.ClaimAhead;
 
     private void TryAt(Fire fire, DateTimeOffset moment, LinkedListNode<Fire>? abstention)
     {
@@ -208,22 +212,10 @@ internal sealed class PendingFires(FireContext context)
         fire.State = new FireState.Waiting(context.RingAt(latest, fire), abstention);
     }
 
-    /// <summary>Later fires wait in a row. One whose successor's time has come is dropped.</summary>
     private void Queue(Fire fire, Fire behind)
     {
-        while (behind.Next is { Next: { } later } dropped && later.PlanTime <= context.Now)
-        {
-            later.OwedSince = dropped.OwedSince;
-            behind.Next = later;
-        }
-
-        var last = behind;
-        while (last.Next is { } next)
-        {
-            last = next;
-        }
-
-        last.Next = fire;
+        FireRow.DropOvertaken(behind, context.Now);
+        FireRow.LastOf(behind).Next = fire;
         fire.State = new FireState.Behind();
         if (behind.State is FireState.Waiting waiting && waiting.Timer.DueMs > behind.Next!.PlanTime.ToUnixTimeMilliseconds())
         {

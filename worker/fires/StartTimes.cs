@@ -12,10 +12,13 @@ internal sealed class StartTimes(FireContext context)
 
     private long NowMs => context.Now.ToUnixTimeMilliseconds();
 
-    /// <summary>Lets a claimed run wait for the time at which it is to start.</summary>
+    /// <summary>
+    /// Lets a claimed run wait for the time at which it is to start. If the clock was stepped back while it was claimed or prepared, it
+    /// starts now (<see cref="Starts.RingAll"/>).
+    /// </summary>
     public void Wait(Fire fire, Run run, DateTimeOffset startsAt)
     {
-        var startsAtMs = startsAt.ToUnixTimeMilliseconds();
+        var startsAtMs = context.IsTooFarAhead(startsAt) ? NowMs : startsAt.ToUnixTimeMilliseconds();
         var ringsAtMs = startsAtMs - WarmUpMs > NowMs ? startsAtMs - WarmUpMs : startsAtMs;
         fire.State = new FireState.Claimed(run, startsAtMs, context.Wheel.Add(ringsAtMs, fire));
     }

@@ -134,7 +134,7 @@ internal sealed class Launcher(
     }
 
     /// <summary>Leaves running commands to the next process, or waits for their ends and kills what is left then.</summary>
-    public async Task StopAsync(DateTimeOffset until)
+    public async Task StopAsync(TimeSpan until)
     {
         var isDraining = context.Drains();
         if (!isDraining)
@@ -148,7 +148,7 @@ internal sealed class Launcher(
         }
 
         var all = Task.WhenAll(_followed);
-        var remaining = until - context.Time.GetUtcNow();
+        var remaining = until - context.Time.GetElapsedTime(0);
         await Task.WhenAny(all, Task.Delay(remaining > TimeSpan.Zero ? remaining : TimeSpan.Zero, context.Time));
         foreach (var run in isDraining ? runs.All : [])
         {

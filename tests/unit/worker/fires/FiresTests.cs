@@ -18,6 +18,7 @@ namespace Dts.Tests.Unit.Worker.Fires;
 public sealed class FiresTests
 {
     private static readonly DateTimeOffset P = Some.Now.AddSeconds(10);
+    private static readonly DateTimeOffset Hour = Some.Now.AddHours(1);
     private static readonly LeaseId Session = new(7);
 
     private readonly List<FireAction> _actions = [];
@@ -613,6 +614,54 @@ public sealed class FiresTests
         Assert.Empty(Acted());
         At(P.AddSeconds(cronExpr == "@every 1h" ? 60.1 : 9.7));
         Assert.Equal(new FireAction.RecordNotStarted(run, RunStatus.Missed, why), Acted()[^1]);
+    }
+
+    [Theory]
+    [InlineData(JobMode.One)]
+    [InlineData(JobMode.All)]
+    public void A_queued_run_that_was_not_claimed_while_the_clock_was_an_hour_ahead_is_claimed_when_it_is_right_again(JobMode mode)
+    {
+        var job = Some.Job(cronExpr: "10 0 10 22 11 * 2099") with { Mode = mode };
+        Put(job);
+        Take(new FireEvent.JobsListed());
+        _moment = _moment with { MayClaim = false };
+        At(Some.Now.AddHours(1));
+        Take(new FireEvent.RunRequested(
+            JobName.Parse(job.Name), new RunSpec(Some.Now, RunSpec.Manual, Some.Now, Origin: "manual-1", Worker: "w1"), Revision: 50));
+        Assert.Empty(Acted().OfType<FireAction.Ask>());
+
+        _moment = _moment with { MayClaim = true };
+        At(Some.Now.AddSeconds(5));
+
+        Assert.IsType<FireRequest.Claim>(Acted().OfType<FireAction.Ask>().Single().Request);
+    }
+
+    [Fact]
+    public void A_planned_run_that_was_not_claimed_while_the_clock_was_an_hour_ahead_is_claimed_when_it_is_right_again()
+    {
+        Put(Some.Job(cronExpr: "10 0 10 22 11 * 2026") with { Mode = JobMode.All, StartDeadlineSeconds = 7200 });
+        _moment = _moment with { MayClaim = false };
+        At(P.AddSeconds(-0.5));
+        At(P.AddHours(1));
+        Assert.Empty(Acted().OfType<FireAction.Ask>());
+
+        _moment = _moment with { MayClaim = true };
+        At(P.AddSeconds(5));
+
+        Assert.Single(Acted().OfType<FireAction.Ask>());
+    }
+
+    [Fact]
+    public void A_run_claimed_for_a_time_that_a_step_of_the_clock_moves_an_hour_away_starts_at_once()
+    {
+        Put(Some.Job(cronExpr: "0 0 * * * *"));
+        At(Hour.AddSeconds(-1));
+        var ask = Acted().OfType<FireAction.Ask>().Single();
+        At(Hour.AddHours(-1));
+        Grant(ask);
+
+        var acted = Acted();
+        Assert.Equal(acted.OfType<FireAction.Prepare>().Single().Runs, acted.OfType<FireAction.Start>().Single().Runs);
     }
 
     private static Dts.Worker.Fires.Fires Make(int slots) =>

@@ -61,7 +61,7 @@ public sealed class PendingFiresTests
         Assert.False(_pending.TryForgetOfTheFuture(near));
 
         Step(TimeSpan.FromHours(-1));
-        _pending.ForgetOfTheFuture();
+        _pending.TakeStepBack();
         Assert.Empty(Due(0));
 
         Assert.True(_pending.TryForgetOfTheFuture(fire));
