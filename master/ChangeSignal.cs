@@ -4,7 +4,7 @@ namespace Dts.Master;
 /// <remarks>Thread-safe.</remarks>
 internal sealed class ChangeSignal
 {
-    private static readonly TimeSpan OwnWriteWithin = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan OwnWriteWithin = TimeSpan.FromSeconds(3);
 
     private volatile TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -15,7 +15,7 @@ internal sealed class ChangeSignal
         changed.SetResult();
     }
 
-    /// <summary>Waits up to a second until the state has this master's own write, so that the caller's next request finds it.</summary>
+    /// <summary>Waits up to three seconds until the state has this master's own write: the caller's next request finds it.</summary>
     public Task WaitForOwnWriteAsync(Func<bool> hasIt, CancellationToken cancel) => WaitUntilAsync(hasIt, OwnWriteWithin, cancel);
 
     /// <summary>Waits until a condition on the state holds, but no longer than a limit.</summary>

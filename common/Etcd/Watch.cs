@@ -31,6 +31,7 @@ internal sealed class Watch(EtcdClient etcd, string prefix, bool inParts = false
     private long _revision;
     private ulong _cluster; // 0 = not known yet.
     private bool _isOtherData;
+    private bool _isRefused;
     private long _cutAt = Never; // In the clock's own units.
 
     /// <summary>How long the watch has been cut off from etcd; zero = it follows.</summary>
@@ -232,11 +233,13 @@ internal sealed class Watch(EtcdClient etcd, string prefix, bool inParts = false
     private async Task PauseAsync(EtcdException failure, int failures, CancellationToken cancel)
     {
         Interlocked.CompareExchange(ref _cutAt, etcd.Time.GetTimestamp(), Never);
-        if (failure.Error is not (EtcdError.Unavailable or EtcdError.Compacted) && failures == 1)
+        var isRefused = failure.Error is not (EtcdError.Unavailable or EtcdError.Compacted);
+        if (isRefused && (failures == 1 || !_isRefused))
         {
             etcd.Logger.EtcdRefused(failure.Message);
         }
 
+        _isRefused = isRefused;
         var pause = TimeSpan.FromMilliseconds(Math.Min(50 << Math.Min(failures, 8), LongestPause.TotalMilliseconds));
         await Task.Delay(pause, etcd.Time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }

@@ -25,6 +25,7 @@ internal sealed class SessionApi(Credentials credentials, AccessTable table, Acc
                 : await ByPasswordAsync(http, Only(given, Expected, "name", "password"));
             var ended = table.SessionsTooMany(kind, caller.Name);
             var value = await store.AddSessionAsync(kind, caller.Name, credential, $"{caller.Address}", ended, cancel);
+            await table.WaitForOwnWriteAsync(() => table.HasSession(value), cancel);
             http.Response.Cookies.Append(Credentials.Cookie, value, OptionsOf(http, AccessStore.SessionLasts));
             http.Features.Set(caller);
             return Me.Of(caller);
