@@ -8,8 +8,10 @@ public static class HostCommand
     private static readonly TimeSpan EndsWithin = TimeSpan.FromSeconds(3);
 
     /// <summary>Runs it; an exit code of null means that it did not end in time.</summary>
-    public static (int? ExitCode, string Output) Run(string script)
+    /// <param name="within">Null = three seconds.</param>
+    public static (int? ExitCode, string Output) Run(string script, TimeSpan? within = null)
     {
+        var limit = within ?? EndsWithin;
         var start = new ProcessStartInfo("/bin/sh", ["-c", $"exec 2>&1 </dev/null; {script}"]) { RedirectStandardOutput = true };
         foreach (var secret in start.Environment.Keys.Where(name => name.StartsWith("DTS_", StringComparison.Ordinal)).ToList())
         {
@@ -18,7 +20,7 @@ public static class HostCommand
 
         using var shell = Process.Start(start)!;
         var output = shell.StandardOutput.ReadToEndAsync();
-        if (!output.Wait(EndsWithin) || !shell.WaitForExit(EndsWithin))
+        if (!output.Wait(limit) || !shell.WaitForExit(limit))
         {
             shell.Kill(entireProcessTree: true);
             return (null, "");

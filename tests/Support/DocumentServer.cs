@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using Xunit;
 
@@ -12,6 +10,8 @@ namespace Dts.Tests.Support;
 /// </summary>
 public sealed class DocumentServer : IAsyncLifetime
 {
+    private static readonly TimeSpan StartsWithin = TimeSpan.FromMinutes(2);
+
     private readonly ScratchFolder _folder = new();
     private DocumentGateway? _gateway;
     private Process? _mongod;
@@ -33,7 +33,7 @@ public sealed class DocumentServer : IAsyncLifetime
                 (Kind, Uri) = ("MONGODB_URI", Environment.GetEnvironmentVariable("MONGODB_URI")!);
                 break;
             case "mongod":
-                _port = FindFreePort();
+                _port = Tool.FindFreePort();
                 Kind = "mongod";
                 Uri = $"mongodb://127.0.0.1:{_port}/?directConnection=true";
                 _mongod = Process.Start("mongod", ["--dbpath", _folder.Path, "--port", $"{_port}", "--bind_ip", "127.0.0.1", "--quiet"]);
@@ -124,9 +124,9 @@ public sealed class DocumentServer : IAsyncLifetime
 
     private async Task StartDocumentDbAsync()
     {
-        _port = FindFreePort();
         _data = $"/pg/{Guid.NewGuid():N}";
-        await Tool.RunAsync("cp", "-a", $"{_root}/pg/template", _root + _data);
+        await Tool.RunAsync(StartsWithin, "cp", "-a", $"{_root}/pg/template", _root + _data);
+        _port = Tool.FindFreePort();
         await StartPostgresAsync();
         _gateway = new DocumentGateway($"Host=127.0.0.1;Port={_port};Username=postgres;Database=postgres;Maximum Pool Size=90");
         Uri = _gateway.Uri;
@@ -135,11 +135,12 @@ public sealed class DocumentServer : IAsyncLifetime
     private Task<string> StartPostgresAsync()
     {
         var settings = BuildsIndexes ? " -c cron.use_background_workers=on -c max_worker_processes=24" : "";
-        return PostgresAsync($"-o '-p {_port}{settings}' -l {_data}/log -w start");
+        return PostgresAsync($"-o '-p {_port}{settings}' -l {_data}/log -w -t {StartsWithin.TotalSeconds:0} start");
     }
 
     private Task<string> PostgresAsync(string what) =>
         Tool.RunAsync(
+            StartsWithin,
             "chroot",
             _root,
             "su",
@@ -150,11 +151,4 @@ public sealed class DocumentServer : IAsyncLifetime
             $"/usr/lib/postgresql/18/bin/pg_ctl -D {_data} {what} >/dev/null 2>&1 </dev/null");
 
     private static string Script([CallerFilePath] string here = "") => Path.Combine(Path.GetDirectoryName(here)!, "../../.ci/documentdb");
-
-    private static int FindFreePort()
-    {
-        using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)probe.LocalEndPoint!).Port;
-    }
 }

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
 using Dts.Common.Etcd;
 using Microsoft.Extensions.Logging;
 using Xunit;
@@ -16,6 +15,8 @@ public sealed class EtcdServer : IAsyncLifetime
 
     private const string Ready = "ready to serve client requests";
     private const int StartTries = 5;
+
+    private static readonly TimeSpan StartsWithin = TimeSpan.FromMinutes(2);
 
     private readonly ScratchFolder _folder = new();
     private readonly string _scheme;
@@ -62,23 +63,26 @@ public sealed class EtcdServer : IAsyncLifetime
     /// <summary>Starts it, or restarts it at the same address.</summary>
     internal async Task StartAsync()
     {
+        var isFirst = _clientPort == 0;
         for (var attempt = 1; ; attempt++)
         {
-            if (_clientPort == 0 || attempt > 1)
+            if (isFirst)
             {
-                (_clientPort, _peerPort) = (FindFreePort(), FindFreePort());
+                (_clientPort, _peerPort) = (Tool.FindFreePort(), Tool.FindFreePort());
             }
 
             var before = File.Exists(LogFile) ? new FileInfo(LogFile).Length : 0;
             _process = Launch();
             await Patience.Until(
-                () => _process.HasExited || ReadLog(before).Contains(Ready, StringComparison.Ordinal), () => ReadLog(before));
+                () => _process.HasExited || ReadLog(before).Contains(Ready, StringComparison.Ordinal),
+                () => ReadLog(before),
+                StartsWithin);
             if (!_process.HasExited)
             {
                 return;
             }
 
-            Assert.True(attempt < StartTries && before == 0, $"etcd does not start: {ReadLog(before)}"); // Another process took a port.
+            Assert.True(isFirst && attempt < StartTries, $"etcd does not start: {ReadLog(before)}"); // Another process took a port.
         }
     }
 
@@ -155,33 +159,16 @@ public sealed class EtcdServer : IAsyncLifetime
 
     internal EtcdOptions Options(params Uri[] endpoints) => new(endpoints.Length > 0 ? endpoints : [Endpoint], TimeSpan.FromSeconds(5));
 
-    internal EtcdClient Connect(ILogger log) => new(Options(), TimeProvider.System, log);
+    /// <summary>A client of the test itself: it is patient.</summary>
+    internal EtcdClient Connect(ILogger log) => new(Options() with { CallTimeout = Patience.Limit }, TimeProvider.System, log);
 
-    internal Task<string> RunCtlAsync(params string[] arguments) => Tool.RunAsync("etcdctl", ["--endpoints", ClientUrl, .. arguments]);
+    internal Task<string> RunCtlAsync(params string[] arguments) =>
+        Tool.RunAsync("etcdctl", ["--endpoints", ClientUrl, "--dial-timeout=25s", "--command-timeout=25s", .. arguments]);
 
     internal async Task CompactAsync(long revision) => await RunCtlAsync("compaction", $"{revision}");
 
     /// <summary>The end of its log, for a failed test.</summary>
     internal string LogTail() => string.Join('\n', ReadLog(0).Split('\n').TakeLast(40));
-
-    private static int FindFreePort()
-    {
-        while (true)
-        {
-            // Below the kernel's ephemeral ports, so that no connection occupies the port at a restart.
-            var port = Random.Shared.Next(15_000, 32_000);
-            using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            try
-            {
-                probe.Bind(new IPEndPoint(IPAddress.Any, port));
-                return port;
-            }
-            catch (SocketException)
-            {
-                // Taken.
-            }
-        }
-    }
 
     private Process Launch()
     {

@@ -41,7 +41,7 @@ internal sealed class NginxServer : IAsyncDisposable
 
     public static Task<NginxServer> StartAsync(Uri target)
     {
-        var port = FindFreePort();
+        var port = Tool.FindFreePort();
         return StartAsync(port, $$"""
             server {
                 listen 127.0.0.1:{{port}};
@@ -57,8 +57,8 @@ internal sealed class NginxServer : IAsyncDisposable
     /// <summary>The site of nginx/dts.conf, with the test's ports, masters and certificate.</summary>
     public static Task<NginxServer> StartSiteAsync(string[] masters, TlsFiles tls, out int plainPort)
     {
-        var port = FindFreePort();
-        plainPort = FindFreePort();
+        var port = Tool.FindFreePort();
+        plainPort = Tool.FindFreePort();
         var site = File.ReadAllText(Tool.InRepository("nginx/dts.conf"))
             .Replace("listen 80", $"listen 127.0.0.1:{plainPort}")
             .Replace("listen 443", $"listen 127.0.0.1:{port}")
@@ -96,12 +96,5 @@ internal sealed class NginxServer : IAsyncDisposable
         {
             return false;
         }
-    }
-
-    private static int FindFreePort()
-    {
-        using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)probe.LocalEndPoint!).Port;
     }
 }

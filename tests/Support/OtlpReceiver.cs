@@ -41,17 +41,28 @@ internal sealed class OtlpReceiver : IDisposable
         {
             while (true)
             {
-                var context = await _listener.GetContextAsync();
-                using var body = new MemoryStream();
-                await context.Request.InputStream.CopyToAsync(body);
-                Take(context.Request.Url!.AbsolutePath, body.ToArray());
-                context.Response.ContentType = "application/x-protobuf";
-                context.Response.Close();
+                await TakeAsync(await _listener.GetContextAsync());
             }
         }
         catch (Exception closed) when (closed is HttpListenerException or ObjectDisposedException)
         {
             // Disposed.
+        }
+    }
+
+    private async Task TakeAsync(HttpListenerContext context)
+    {
+        try
+        {
+            using var body = new MemoryStream();
+            await context.Request.InputStream.CopyToAsync(body);
+            Take(context.Request.Url!.AbsolutePath, body.ToArray());
+            context.Response.ContentType = "application/x-protobuf";
+            context.Response.Close();
+        }
+        catch (Exception broken) when (broken is HttpListenerException or IOException or InvalidOperationException)
+        {
+            // The sender broke off. Others go on.
         }
     }
 

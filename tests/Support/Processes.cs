@@ -22,11 +22,18 @@ internal static class Processes
             .Select(name => int.TryParse(name, out var pid) ? pid : 0)
             .Where(pid => pid > 0 && Describe(pid).Contains(text, StringComparison.Ordinal) && IsAlive(pid))];
 
-    /// <summary>Kills a process that a test has left behind on purpose.</summary>
+    /// <summary>Kills a process that a test has left behind on purpose, and that may have ended meanwhile.</summary>
     public static void Kill(int pid)
     {
-        using var process = Process.GetProcessById(pid);
-        process.Kill();
+        try
+        {
+            using var process = Process.GetProcessById(pid);
+            process.Kill();
+        }
+        catch (Exception ended) when (ended is ArgumentException or InvalidOperationException)
+        {
+            // It has ended by itself.
+        }
     }
 
     /// <summary>Sends a signal ("STOP") to a process that may have ended.</summary>

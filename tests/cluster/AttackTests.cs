@@ -173,7 +173,11 @@ public sealed class AttackTests
 
         Assert.All(
             records,
-            record => Assert.True(record.Status is Dts.Common.Jobs.RunStatus.Succeeded or Dts.Common.Jobs.RunStatus.Missed, $"{record}"));
+            record => Assert.True(
+                record.Status is Dts.Common.Jobs.RunStatus.Succeeded
+                    or Dts.Common.Jobs.RunStatus.Missed
+                    or Dts.Common.Jobs.RunStatus.Skipped, // If a run was under way all the same.
+                $"{record}"));
         Assert.Contains(
             records, record => record.Err.StartsWith("the holder did not answer within ", StringComparison.Ordinal));
     }
@@ -209,10 +213,21 @@ public sealed class AttackTests
         await cluster.RecordsSoon("frequent", records => records.Count >= 2);
         var holder = Assert.Single(Processes.Running($"hold {cluster.Folder}/w1/"));
 
-        await Patience.Until(
-            () => DateTime.UtcNow is { Second: var second, Millisecond: > 700 and < 850 } && second % 10 == 9, cluster.Describe);
-        var planTime = DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 1);
-        await Tool.RunAsync("kill", "-STOP", $"{holder}");
+        DateTimeOffset now = default, planTime;
+        while (true)
+        {
+            await Patience.Until(
+                () => (now = DateTimeOffset.UtcNow) is { Second: var second, Millisecond: > 500 } && second % 10 == 9, cluster.Describe);
+            planTime = DateTimeOffset.FromUnixTimeSeconds(now.ToUnixTimeSeconds() + 1);
+            await Tool.RunAsync("kill", "-STOP", $"{holder}");
+            if (DateTimeOffset.UtcNow < planTime)
+            {
+                break;
+            }
+
+            await Tool.RunAsync("kill", "-CONT", $"{holder}"); // It was stopped too late.
+        }
+
         await Patience.Until(() => DateTimeOffset.UtcNow > planTime.AddSeconds(1.1), cluster.Describe);
         await Tool.RunAsync("kill", "-CONT", $"{holder}");
 

@@ -63,7 +63,7 @@ public sealed class DeploymentFilesTests : IDisposable
     public async Task The_sample_settings_are_taken(string executable, string file)
     {
         string[] ofThisTest = executable == "dts-master"
-            ? ["--apiPort", "47110"]
+            ? ["--apiPort", $"{Tool.FindFreePort()}"]
             : ["--dataFolder", _scratch.File("data"), "--jobUser", "nobody"];
         await using var process = NativeProcess.Start(
             executable,

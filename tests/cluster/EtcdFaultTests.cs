@@ -1,3 +1,4 @@
+using System.Net;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Tests.Support;
@@ -55,14 +56,14 @@ public sealed class EtcdFaultTests
         string[] jobs = [.. Enumerable.Range(1, 20).Select(n => $"job-{n}")];
         foreach (var job in jobs)
         {
-            await cluster.SaveAsync(job, "sleep 1.5", EverySecond, new { overlap = "allow" }); // Some of them end while etcd is away.
+            await cluster.SaveAsync(job, "sleep 4", EverySecond, new { overlap = "allow" }); // Some of them end while etcd is away.
         }
 
         var worker = cluster.Workers["w1"];
         await Patience.Until(() => worker.CountInLog(" succeeded for ") > 40, cluster.Describe);
         await cluster.Etcd.KillAsync();
-        await worker.LogsSoon("etcd is unreachable");
         var before = worker.CountInLog(" succeeded for ");
+        await worker.LogsSoon("etcd is unreachable");
         await Patience.Until(() => worker.CountInLog(" succeeded for ") >= before + 10, cluster.Describe);
 
         Assert.Equal(0, await worker.StopAsync());
@@ -72,7 +73,7 @@ public sealed class EtcdFaultTests
         await cluster.Etcd.StartAsync();
         foreach (var job in jobs)
         {
-            await cluster.DeleteAsync($"/api/v1/jobs/{job}");
+            await Patience.Until(() => IsDeletedAsync(cluster, job), cluster.Describe);
         }
 
         Assert.NotEqual("", await cluster.Etcd.RunCtlAsync("get", "--prefix", "/cron/runs/"));
@@ -91,6 +92,13 @@ public sealed class EtcdFaultTests
         }
 
         return all;
+    }
+
+    /// <summary>False = the master has not found etcd again.</summary>
+    private static async Task<bool> IsDeletedAsync(NativeCluster cluster, string job)
+    {
+        using var answer = await cluster.DeleteAsync($"/api/v1/jobs/{job}");
+        return answer.IsSuccessStatusCode || answer.StatusCode == HttpStatusCode.NotFound; // Deleted without an answer before.
     }
 
     /// <summary>Saves a job as soon as the master has found etcd again.</summary>

@@ -81,9 +81,8 @@ public sealed class HolderTests : IDisposable
     {
         using (var first = await OpenAsync())
         {
-            first.Prepare("a/1", "one", Some("sleep 300"));
             first.Prepare("b/2", "two", Some("read x </dev/zero"));
-            await first.StartAsync(["a/1"], TimeSpan.FromMinutes(1));
+            await first.PrepareAndStartAsync("a/1", Some("sleep 300"), tag: "one");
         }
 
         using var second = await OpenAsync();
@@ -99,8 +98,7 @@ public sealed class HolderTests : IDisposable
     {
         using (var first = await OpenAsync())
         {
-            first.Prepare("a/1", "one", Some("sleep 300"));
-            await first.StartAsync(["a/1"], TimeSpan.FromMinutes(1));
+            await first.PrepareAndStartAsync("a/1", Some("sleep 300"), tag: "one");
             first.KillAfter(new KillDeadline("a/1", TimeSpan.FromMilliseconds(500), "nobody is there", TimeSpan.Zero));
         }
 
@@ -118,8 +116,7 @@ public sealed class HolderTests : IDisposable
             using var commands = await OpenAsync();
             if (round == 0)
             {
-                commands.Prepare("a/1", "", Some("echo hello"));
-                await Assert.Single(await commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1))).Ended;
+                await (await commands.PrepareAndStartAsync("a/1", Some("echo hello"))).Ended;
                 continue;
             }
 
@@ -138,8 +135,7 @@ public sealed class HolderTests : IDisposable
     {
         using (var first = await OpenAsync())
         {
-            first.Prepare("a/1", "", Some("read x </dev/zero; sleep 300"));
-            await first.StartAsync(["a/1"], TimeSpan.FromMinutes(1));
+            await first.PrepareAndStartAsync("a/1", Some("read x </dev/zero; sleep 300"));
         }
 
         using var second = await OpenAsync();
@@ -170,7 +166,7 @@ public sealed class HolderTests : IDisposable
         Assert.False(commands.Answers);
         Signal(holder, "CONT");
         await commands.AnswerAsync(TestContext.Current.CancellationToken).WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
-        var third = await (await commands.StartAsync(["c/3"], TimeSpan.FromMinutes(1)))[0].Ended;
+        var third = await (await commands.StartSurelyAsync(["c/3"], id => commands.Prepare(id, "", Some("echo hello"))))[0].Ended;
 
         Assert.Equal(
             new CommandOutcome.NotStarted("the holder did not answer within 2 s", TooLate: true), first.Outcome);
@@ -196,7 +192,7 @@ public sealed class HolderTests : IDisposable
 
         Signal(holder, "CONT");
         await commands.AnswerAsync(TestContext.Current.CancellationToken).WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
-        var ran = (await commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1)))[0];
+        var ran = (await commands.StartSurelyAsync(["a/1"], id => commands.Prepare(id, "", Some($"echo x >>{witness}"))))[0];
 
         Assert.IsType<CommandOutcome.Exited>((await ran.Ended.Soon()).Outcome);
         Assert.Equal(["x"], File.ReadAllLines(witness));
@@ -209,10 +205,10 @@ public sealed class HolderTests : IDisposable
         var large = new byte[Kilobytes * 2048]; // This process is the worker.
         large.AsSpan().Fill(1);
         using var commands = await OpenAsync();
-        commands.Prepare(
-            "a/1", "", Some($"for ((i = 0; i < 100000; i++)); do :; done; head -c {Kilobytes}K /dev/zero | tail -n 1 | wc -c"));
+        var running = await commands.PrepareAndStartAsync(
+            "a/1", Some($"for ((i = 0; i < 100000; i++)); do :; done; head -c {Kilobytes}K /dev/zero | tail -n 1 | wc -c"));
 
-        var ending = await (await commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1)))[0].Ended.Soon();
+        var ending = await running.Ended.Soon();
 
         Assert.Equal($"{Kilobytes * 1024}\n", ending.Output);
         Assert.InRange(ending.CpuMs, 10, 60_000);
@@ -224,10 +220,9 @@ public sealed class HolderTests : IDisposable
     public async Task The_memory_of_its_holder_is_never_taken_for_that_of_a_command()
     {
         using var commands = await OpenAsync();
-        var ids = Enumerable.Range(0, 100).Select(n => $"a/{n}").ToList();
-        ids.ForEach(id => commands.Prepare(id, "", Some(":")));
+        var running = await commands.PrepareAndStartAsync([.. Enumerable.Range(0, 100).Select(n => ($"a/{n}", Some(":")))]);
 
-        var endings = await Task.WhenAll((await commands.StartAsync(ids, TimeSpan.FromMinutes(1))).Select(run => run.Ended)).Soon();
+        var endings = await Task.WhenAll(running.Select(run => run.Ended)).Soon();
 
         Assert.All(endings, ending => Assert.Null(ending.MaxRssKb));
     }
@@ -244,7 +239,7 @@ public sealed class HolderTests : IDisposable
             commands.WarmUp(["", "nobody"]);
         }
 
-        var ran = (await commands.StartAsync(["b/2"], TimeSpan.FromMinutes(1)))[0];
+        var ran = (await commands.StartSurelyAsync(["b/2"], id => commands.Prepare(id, "", Some($"echo b >>{witness}"))))[0];
 
         Assert.IsType<CommandOutcome.Exited>((await ran.Ended.Soon()).Outcome);
         Assert.Equal(["b"], File.ReadAllLines(witness));
@@ -254,8 +249,7 @@ public sealed class HolderTests : IDisposable
     public async Task An_idle_holder_that_stalls_is_noticed_and_so_is_its_recovery()
     {
         using var commands = await OpenAsync();
-        commands.Prepare("a/1", "", Some("sleep 300"));
-        var running = Assert.Single(await commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1)));
+        var running = await commands.PrepareAndStartAsync("a/1", Some("sleep 300"));
         var holder = Assert.Single(Processes.Running($"hold {_folder.Path}"));
 
         Signal(holder, "STOP");
@@ -308,12 +302,12 @@ public sealed class HolderTests : IDisposable
 
         await commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1));
         commands.Drop("b/2");
-        await Patience.Until(
-            () => File.ReadAllText(said).EndsWith("drop b/2\nforget b/2\nkill a/1\n", StringComparison.Ordinal),
-            () => File.ReadAllText(said));
+        await Patience.Until(() => Said().EndsWith("drop b/2\nforget b/2\nkill a/1\n", StringComparison.Ordinal), Said);
 
         Assert.Contains(log.Lines, line => line.Contains("a/1 started too late, as process 4194305", StringComparison.Ordinal));
         await commands.AnswerAsync(TestContext.Current.CancellationToken).WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
+
+        string Said() => File.Exists(said) ? File.ReadAllText(said) : "";
     }
 
     [Fact]
@@ -322,8 +316,9 @@ public sealed class HolderTests : IDisposable
         var ticks = _folder.File("ticks");
         using (var commands = await OpenAsync())
         {
-            commands.Prepare("a/1", "", Some($"(while :; do echo tick; echo x >>{ticks}; sleep 0.05; done) & echo $!"));
-            var ending = await (await commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1)))[0].Ended;
+            var running = await commands.PrepareAndStartAsync(
+                "a/1", Some($"(while :; do echo tick; echo x >>{ticks}; sleep 0.05; done) & echo $!"));
+            var ending = await running.Ended;
             File.WriteAllText(_folder.File("pid"), ending.Output.Split('\n').First(line => line != "tick"));
             commands.Forget("a/1");
         }
@@ -348,8 +343,7 @@ public sealed class HolderTests : IDisposable
     {
         using (var first = await OpenAsync())
         {
-            first.Prepare("a/1", "", Some("sleep 300 & echo $!; sleep 1; exit 3"));
-            await first.StartAsync(["a/1"], TimeSpan.FromMinutes(1));
+            await first.PrepareAndStartAsync("a/1", Some("sleep 300 & echo $!; sleep 1; exit 3"));
         }
 
         await Patience.Until(

@@ -1,11 +1,10 @@
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Tests.Support;
+using Dts.Worker.Commands;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dts.Tests.Cluster;
@@ -13,6 +12,8 @@ namespace Dts.Tests.Cluster;
 /// <summary>etcd, a master and workers, as an operator has them: the published executables, spoken to over HTTP.</summary>
 internal sealed class NativeCluster : IAsyncDisposable
 {
+    private const int StartTries = 5; // Another process may take the port.
+
     private readonly ScratchFolder _folder = new();
     private readonly HttpClient _http = new();
     private readonly List<NativeProcess> _processes = [];
@@ -217,7 +218,10 @@ internal sealed class NativeCluster : IAsyncDisposable
             await process.DisposeAsync();
         }
 
-        foreach (var pid in CommandsAlive())
+        // Also those of jobs that were saved without the mark: they would go on with their holder.
+        var holders = Processes.Running($"hold {_folder.Path}");
+        var held = ProcessTable.List().Where(process => holders.Contains(process.Parent)).Select(process => process.Pid);
+        foreach (var pid in CommandsAlive().Union(held).ToList())
         {
             Processes.Kill(pid);
         }
@@ -231,14 +235,23 @@ internal sealed class NativeCluster : IAsyncDisposable
     /// <summary>Starts another master and returns its address.</summary>
     public async Task<(NativeProcess Master, Uri Uri)> StartMasterAsync(params string[] more)
     {
-        var port = FindFreePort();
-        var master = Add(NativeProcess.StartBehind(
-            _front,
-            "dts-master",
-            _folder.File($"master-{_processes.Count}.log"),
-            ["--apiPort", port.ToString(CultureInfo.InvariantCulture), .. Common(), .. more]));
-        await master.LogsSoon("listening on");
-        return (master, new Uri($"http://127.0.0.1:{port}"));
+        for (var tries = 1; ; tries++)
+        {
+            var port = Tool.FindFreePort();
+            var master = Add(NativeProcess.StartBehind(
+                _front,
+                "dts-master",
+                _folder.File($"master-{_processes.Count}.log"),
+                ["--apiPort", port.ToString(CultureInfo.InvariantCulture), .. Common(), .. more]));
+            await Patience.Until(
+                () => master.HasExited || master.ReadLog().Contains("listening on", StringComparison.Ordinal), master.ReadLog);
+            if (!master.HasExited)
+            {
+                return (master, new Uri($"http://127.0.0.1:{port}"));
+            }
+
+            Xunit.Assert.True(tries < StartTries && master.CountInLog("cannot listen on") > 0, master.ReadLog());
+        }
     }
 
     private string ClockOf(string id) => _folder.File($"{id}.clock");
@@ -250,12 +263,5 @@ internal sealed class NativeCluster : IAsyncDisposable
     {
         _processes.Add(process);
         return process;
-    }
-
-    private static int FindFreePort()
-    {
-        using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)probe.LocalEndPoint!).Port;
     }
 }

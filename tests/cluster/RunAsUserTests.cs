@@ -87,11 +87,12 @@ public sealed class RunAsUserTests
     public async Task A_job_that_kills_all_processes_of_its_user_loses_that_users_runs_alone_and_the_worker_goes_on()
     {
         await using var cluster = await NativeCluster.StartAsync(workers: 0);
-        await StartWorkerAsDaemonAsync(cluster);
-        await cluster.SaveAsync("victim", "sleep 300; true", Never, new { user = "nobody" });
-        await cluster.SaveAsync("killer", "kill -9 -1; sleep 300; true", Never, new { user = "nobody" });
+        const string user = "irc"; // No other test has processes of this user.
+        await StartWorkerAsDaemonAsync(cluster, runAs: user);
+        await cluster.SaveAsync("victim", "sleep 300; true", Never, new { user });
+        await cluster.SaveAsync("killer", "kill -9 -1; sleep 300; true", Never, new { user });
         await cluster.SaveAsync("stranger", "sleep 5; echo done", Never);
-        await cluster.SaveAsync("next", "echo next", Never, new { user = "nobody" });
+        await cluster.SaveAsync("next", "echo next", Never, new { user });
         await cluster.CallAsync("/api/v1/jobs/victim/run");
         await cluster.CallAsync("/api/v1/jobs/stranger/run");
         await cluster.Workers["w1"].LogsSoon("victim started");
@@ -105,11 +106,11 @@ public sealed class RunAsUserTests
         Assert.Equal((RunStatus.Lost, RunStatus.Lost), (killer.Status, victim.Status));
         Assert.Matches("left of it, which (was|were) killed$", killer.Err);
         Assert.Equal(("next\n", "done\n"), (next.Output, stranger.Output));
-        Assert.Equal(1, cluster.Workers["w1"].CountInLog("the holder of nobody's commands was killed by SIGKILL"));
+        Assert.Equal(1, cluster.Workers["w1"].CountInLog("the holder of irc's commands was killed by SIGKILL"));
         Assert.Empty(cluster.CommandsAlive());
     }
 
-    private static async Task StartWorkerAsDaemonAsync(NativeCluster cluster)
+    private static async Task StartWorkerAsDaemonAsync(NativeCluster cluster, string runAs = "nobody")
     {
         // A place where it may write and execute, and a log that it shares with us.
         const UnixFileMode everything = (UnixFileMode)0b111_111_111;
@@ -119,7 +120,7 @@ public sealed class RunAsUserTests
         File.SetUnixFileMode(log, everything);
         var executable = Path.Combine(cluster.Folder, "dts-worker");
         await Tool.CopyProgramAsync(Path.Combine(NativeProcess.Folder, "dts-worker"), executable);
-        await cluster.StartWorkerBehindAsync(AsTheUnitHasIt, executable, "w1", "--runAs", "nobody");
+        await cluster.StartWorkerBehindAsync(AsTheUnitHasIt, executable, "w1", "--runAs", runAs);
     }
 
     private static async Task<RunRecord> RunAsync(NativeCluster cluster, string job)

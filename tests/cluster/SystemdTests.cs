@@ -34,7 +34,7 @@ public sealed class SystemdTests(EtcdServer etcd) : IClassFixture<EtcdServer>, I
     [Fact]
     public async Task A_master_tells_systemd_that_it_is_ready_how_it_stands_that_it_answers_and_that_it_stops()
     {
-        await using var master = Start("dts-master", "{}", "--apiPort", "47111");
+        await using var master = Start("dts-master", "{}", "--apiPort", $"{Tool.FindFreePort()}");
 
         Assert.Equal("READY=1", await _systemd.HearSoon("READY"));
         Assert.Matches(@"^STATUS=\d+ jobs; etcd answers$", await _systemd.HearSoon("STATUS"));

@@ -142,11 +142,8 @@ public sealed class UserSwitchTests : IDisposable
     {
         using (var first = await OpenAsync())
         {
-            first.Prepare(
-                "a/1",
-                "",
-                new ShellCommand { Script = "sleep 300", Environment = CommandEnvironment.Clean(account: Nobody), User = Nobody });
-            await first.StartAsync(["a/1"], TimeSpan.FromMinutes(1));
+            await first.PrepareAndStartAsync(
+                "a/1", new ShellCommand { Script = "sleep 300", Environment = CommandEnvironment.Clean(account: Nobody), User = Nobody });
         }
 
         // Not even a user who can enter the folder, which is normally closed.
@@ -175,20 +172,9 @@ public sealed class UserSwitchTests : IDisposable
     {
         var daemon = UserAccount.Find("daemon")!;
         _commands = await OpenAsync();
-        foreach (var (id, user) in new[] { ("a/1", Nobody), ("b/2", daemon), ("c/3", Nobody) })
-        {
-            _commands.Prepare(id, "", new ShellCommand
-            {
-                Script =
-                    "id -un; grep Cap[PE] /proc/$PPID/status | cut -f 2 | sort -u; cat /proc/$PPID/environ; "
-                        + "stat -c %U /proc/$PPID/environ; echo $PPID >&2; umask",
-                Environment = CommandEnvironment.Clean(account: user),
-                User = user,
-            });
-        }
 
-        var endings = await Task.WhenAll(
-            (await _commands.StartAsync(["a/1", "b/2", "c/3"], TimeSpan.FromMinutes(1))).Select(running => running.Ended.Soon()));
+        var running = await _commands.PrepareAndStartAsync(("a/1", LookOf(Nobody)), ("b/2", LookOf(daemon)), ("c/3", LookOf(Nobody)));
+        var endings = await Task.WhenAll(running.Select(one => one.Ended.Soon()));
 
         Assert.All(
             endings,
@@ -197,6 +183,15 @@ public sealed class UserSwitchTests : IDisposable
         Assert.Equal(["nobody", "daemon", "nobody"], endings.Select(ending => ending.Output.Split('\n')[0]));
         Assert.Equal(endings[0].Output, endings[2].Output);
         Assert.Equal(2, endings.Select(ending => ending.Output).Distinct().Count());
+
+        static ShellCommand LookOf(UserAccount user) => new()
+        {
+            Script =
+                "id -un; grep Cap[PE] /proc/$PPID/status | cut -f 2 | sort -u; cat /proc/$PPID/environ; "
+                    + "stat -c %U /proc/$PPID/environ; echo $PPID >&2; umask",
+            Environment = CommandEnvironment.Clean(account: user),
+            User = user,
+        };
     }
 
     [Theory]
@@ -214,10 +209,10 @@ public sealed class UserSwitchTests : IDisposable
         var account = user is null ? null : Nobody;
         var own = File.ReadAllText($"/proc/{Environment.ProcessId}/stat").Split(") ")[^1].Split(' ');
         _commands = await OpenAsync();
-        _commands.Prepare(
-            "a/1", "", new ShellCommand { Script = Script, Environment = CommandEnvironment.Clean(account: account), User = account });
 
-        var ending = await Assert.Single(await _commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1))).Ended.Soon();
+        var running = await _commands.PrepareAndStartAsync(
+            "a/1", new ShellCommand { Script = Script, Environment = CommandEnvironment.Clean(account: account), User = account });
+        var ending = await running.Ended.Soon();
 
         using var may = Process.Start("chrt", ["--rr", "1", "true"])!;
         await may.WaitForExitAsync(TestContext.Current.CancellationToken);
@@ -231,10 +226,8 @@ public sealed class UserSwitchTests : IDisposable
         _commands = await OpenAsync();
         Directory.Move(_scratch.File("holders"), _scratch.File("away")); // As a full or broken disk: no file can be made there.
         var root = new ShellCommand { Script = "echo one", Environment = CommandEnvironment.Clean() };
-        _commands.Prepare("a/1", "", root);
-        _commands.Prepare("b/2", "", root with { Script = "echo two", User = Nobody });
 
-        var started = await _commands.StartAsync(["a/1", "b/2"], TimeSpan.FromMinutes(1));
+        var started = await _commands.PrepareAndStartAsync(("a/1", root), ("b/2", root with { Script = "echo two", User = Nobody }));
         var endings = await Task.WhenAll(started.Select(running => running.Ended.Soon()));
 
         Assert.Matches(
@@ -248,11 +241,11 @@ public sealed class UserSwitchTests : IDisposable
     {
         _commands = await OpenAsync();
         var stranger = new UserAccount("no-such-user", 4711, 4711, "/");
-        _commands.Prepare("a/1", "", new ShellCommand { Script = "echo one", Environment = CommandEnvironment.Clean(), User = stranger });
-        _commands.Prepare("b/2", "", new ShellCommand { Script = "echo two", Environment = CommandEnvironment.Clean(), User = Nobody });
 
-        var endings = await Task.WhenAll(
-            (await _commands.StartAsync(["a/1", "b/2"], TimeSpan.FromMinutes(1))).Select(running => running.Ended.Soon()));
+        var started = await _commands.PrepareAndStartAsync(
+            ("a/1", new ShellCommand { Script = "echo one", Environment = CommandEnvironment.Clean(), User = stranger }),
+            ("b/2", new ShellCommand { Script = "echo two", Environment = CommandEnvironment.Clean(), User = Nobody }));
+        var endings = await Task.WhenAll(started.Select(running => running.Ended.Soon()));
 
         Assert.Equal(
             "cannot start: this user's holder does not run: it ended before it answered", endings[0].Error);
@@ -262,19 +255,21 @@ public sealed class UserSwitchTests : IDisposable
     [Fact]
     public async Task A_command_that_kills_all_processes_of_its_user_ends_only_their_runs()
     {
-        var daemon = UserAccount.Find("daemon")!;
+        var (news, daemon) = (UserAccount.Find("news")!, UserAccount.Find("daemon")!); // No other test has processes of news.
         var log = new RecordedLog();
-        _commands = await OpenAsync(log);
-        Prepare("a/1", "setsid sleep 300 & sleep 301; sleep 302", Nobody);
-        Prepare("b/2", "kill -9 -1; sleep 303", Nobody);
-        Prepare("c/3", "sleep 2; echo three", daemon);
-        Prepare("d/4", "echo four", Nobody);
+        _commands = await OpenAsync(log, user: news);
+        var last = Of("d/4", "echo four", news);
+        _commands.Prepare("d/4", "", last);
 
-        var running = await _commands.StartAsync(["a/1", "b/2", "c/3"], TimeSpan.FromMinutes(1));
+        var running = await _commands.PrepareAndStartAsync(
+            ("a/1", Of("a/1", "setsid sleep 300 & sleep 301; sleep 302", news)),
+            ("b/2", Of("b/2", "kill -9 -1; sleep 303", news)),
+            ("c/3", Of("c/3", "sleep 2; echo three", daemon)));
         var lost = await Task.WhenAll(running[0].Ended.Soon(), running[1].Ended.Soon());
         var killed = await _commands.KillLeftAsync(
-            Nobody, new Dictionary<string, string> { ["DTS_RUN_ID"] = "b/2" }, running[1].Pid, running[1].StartTicks);
-        var next = await Assert.Single(await _commands.StartAsync(["d/4"], TimeSpan.FromMinutes(1))).Ended.Soon();
+            news, new Dictionary<string, string> { ["DTS_RUN_ID"] = "b/2" }, running[1].Pid, running[1].StartTicks);
+        var started = await _commands.StartSurelyAsync(["d/4"], id => _commands!.Prepare(id, "", last));
+        var next = await started[0].Ended.Soon();
 
         Assert.All(
             lost,
@@ -284,36 +279,37 @@ public sealed class UserSwitchTests : IDisposable
         Assert.Equal("four\n", next.Output); // It was prepared in the holder that died.
         Assert.NotNull(killed);
         await Patience.Until(() => Processes.With("DTS_RUN_ID=b/2").Count == 0, () => "it lives");
-        Assert.Equal(1, log.CountOf("the holder of nobody's commands"));
+        Assert.Equal(1, log.CountOf("the holder of news's commands"));
         Assert.Equal(0, log.CountOf("the holder of daemon's commands"));
         Assert.Equal(2, Directory.GetFiles(_scratch.File("holders"), "*.sock").Length);
 
-        void Prepare(string id, string script, UserAccount user)
+        static ShellCommand Of(string id, string script, UserAccount user)
         {
             var environment = CommandEnvironment.Clean(account: user);
             environment["DTS_RUN_ID"] = id;
-            _commands!.Prepare(id, "", new ShellCommand { Script = script, Environment = environment, User = user });
+            return new ShellCommand { Script = script, Environment = environment, User = user };
         }
     }
 
     [Fact]
     public async Task Holders_that_die_at_once_are_started_at_most_ten_times_in_ten_seconds()
     {
+        var uucp = UserAccount.Find("uucp")!; // No other test has processes of this user.
         var log = new RecordedLog();
-        _commands = await OpenAsync(log);
+        _commands = await OpenAsync(log, user: uucp);
         var before = Environment.TickCount64;
         for (var i = 1; i <= 30; i++)
         {
             _commands.Prepare(
                 $"a/{i}",
                 "",
-                new ShellCommand { Script = "kill -9 -1", Environment = CommandEnvironment.Clean(account: Nobody), User = Nobody });
+                new ShellCommand { Script = "kill -9 -1", Environment = CommandEnvironment.Clean(account: uucp), User = uucp });
             var ending = await Assert.Single(await _commands.StartAsync([$"a/{i}"], TimeSpan.FromMinutes(1))).Ended.Soon();
             Assert.True(ending.Outcome is CommandOutcome.Lost or CommandOutcome.NotStarted { TooLate: true }, ending.Error);
         }
 
         var seconds = (Environment.TickCount64 - before) / 1000;
-        Assert.InRange(log.CountOf("the holder of nobody's commands"), 1, 11 + (int)seconds);
+        Assert.InRange(log.CountOf("the holder of uucp's commands"), 1, 11 + (int)seconds);
     }
 
     [Fact]
@@ -324,8 +320,8 @@ public sealed class UserSwitchTests : IDisposable
         environment["DTS_RUN_ID"] = $"{Guid.NewGuid()}";
         using (var first = await OpenAsync())
         {
-            first.Prepare("a/1", "", new ShellCommand { Script = "exec sleep 300", Environment = environment, User = Nobody });
-            await first.StartAsync(["a/1"], TimeSpan.FromMinutes(1));
+            await first.PrepareAndStartAsync(
+                "a/1", new ShellCommand { Script = "exec sleep 300", Environment = environment, User = Nobody });
         }
 
         var holder = Assert.Single(Processes.Running($"hold {_scratch.File("holders")}"));
@@ -352,10 +348,10 @@ public sealed class UserSwitchTests : IDisposable
         _commands = await OpenAsync(idlesFor: TimeSpan.FromSeconds(1));
         foreach (var (id, script) in new[] { ("a/1", "echo one"), ("b/2", "read x; echo two") })
         {
-            _commands.Prepare(
-                id, "", new ShellCommand { Script = script, Environment = CommandEnvironment.Clean(account: daemon), User = daemon });
-            await Assert.Single(await _commands.StartAsync([id], TimeSpan.FromMinutes(1))).Ended.Soon();
-            Assert.Equal(2, Holders().Count);
+            var running = await _commands.PrepareAndStartAsync(
+                id, new ShellCommand { Script = script, Environment = CommandEnvironment.Clean(account: daemon), User = daemon });
+            await running.Ended.Soon();
+            await Patience.Until(() => Holders().Count == 2, () => string.Join(' ', Holders()));
             _commands.Forget(id);
 
             await Patience.Until(() => Holders().Count == 1, () => string.Join(' ', Holders()));
@@ -376,15 +372,16 @@ public sealed class UserSwitchTests : IDisposable
         var stranger = new UserAccount("no-such-user", 4711, 4711, "/");
         foreach (var id in (string[])["a/1", "a/2", "a/3"])
         {
-            _commands.Prepare(id, "", new ShellCommand { Script = "true", Environment = CommandEnvironment.Clean(), User = stranger });
-            await Assert.Single(await _commands.StartAsync([id], TimeSpan.FromMinutes(1))).Ended.Soon();
+            var running = await _commands.PrepareAndStartAsync(
+                id, new ShellCommand { Script = "true", Environment = CommandEnvironment.Clean(), User = stranger });
+            await running.Ended.Soon();
         }
 
         Assert.Single(Directory.GetFiles(_scratch.File("holders"), "*.sock")); // The worker's own.
         Assert.Single(Directory.GetFiles(_scratch.File("holders"), "*.ended"));
     }
 
-    private async Task<HeldCommands> OpenAsync(RecordedLog? log = null, TimeSpan? idlesFor = null)
+    private async Task<HeldCommands> OpenAsync(RecordedLog? log = null, TimeSpan? idlesFor = null, UserAccount? user = null)
     {
         var worker = _scratch.File("dts-worker"); // A path where that user may execute it.
         if (!File.Exists(worker))
@@ -393,7 +390,7 @@ public sealed class UserSwitchTests : IDisposable
             await Tool.CopyProgramAsync(Path.Combine(NativeProcess.Folder, "dts-worker"), worker);
         }
 
-        return await HeldCommands.OpenAsync(_scratch.File("holders"), [worker, "hold"], Nobody, log, idlesFor);
+        return await HeldCommands.OpenAsync(_scratch.File("holders"), [worker, "hold"], user ?? Nobody, log, idlesFor);
     }
 
     private async Task<CommandEnding> RunAsync(string script, Dictionary<string, string>? environment = null, string? cwd = null) =>
@@ -403,9 +400,8 @@ public sealed class UserSwitchTests : IDisposable
         string script, Dictionary<string, string> environment, string? cwd, RunCgroup? cgroup = null, OutputTarget? output = null)
     {
         _commands ??= await OpenAsync();
-        _commands.Prepare(
+        return await _commands.PrepareAndStartAsync(
             "a/1",
-            "",
             new ShellCommand
             {
                 Script = script,
@@ -415,6 +411,5 @@ public sealed class UserSwitchTests : IDisposable
                 Cgroup = cgroup,
                 OutputTarget = output,
             });
-        return Assert.Single(await _commands.StartAsync(["a/1"], TimeSpan.FromMinutes(1)));
     }
 }

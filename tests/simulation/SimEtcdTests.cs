@@ -74,9 +74,9 @@ public sealed class SimEtcdTests
         await using var server = await EtcdServer.StartNewAsync();
         using var etcd = Connect(server);
         await using var comparison = new EtcdComparison(etcd, _sim, Now);
-        foreach (var lease in (long[])[5, 6, 7])
+        foreach (var lease in (long[])[5, 6, 7, 8]) // The last has the least TTL, which may end before keys are put.
         {
-            await comparison.AskAsync(new LeaseGrantRequest { ID = lease, TTL = lease == 7 ? LeaseSeconds : 1 });
+            await comparison.AskAsync(new LeaseGrantRequest { ID = lease, TTL = lease switch { 7 => LeaseSeconds, 8 => 1, _ => 10 } });
         }
 
         await comparison.AskAsync(
@@ -94,9 +94,10 @@ public sealed class SimEtcdTests
 
         var watch = _sim.Watch(new WatchCreateRequest { Key = Txn.Bytes("/"), RangeEnd = Txn.EndOf("/") });
         Assert.Equal(Now.AddSeconds(2), _sim.NextExpiry);
-        _sim.ExpireLeases(Now.AddSeconds(1.9));
+        _sim.ExpireLeases(Now.AddSeconds(9.9));
         Assert.Equal(3, _sim.Revision);
-        _sim.ExpireLeases(Now.AddSeconds(2));
+        Assert.Equal(Now.AddSeconds(10), _sim.NextExpiry);
+        _sim.ExpireLeases(Now.AddSeconds(10));
         Assert.True(watch.Read()!.Created);
 
         // Which of two leases expires first, a real etcd does not promise.

@@ -18,6 +18,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
     public const int Masters = 2;
 
     private readonly ScratchFolder _folder = new();
+    private readonly int[] _masterPorts = [.. Enumerable.Range(0, Masters).Select(_ => Tool.FindFreePort())];
     private readonly Dictionary<string, NativeProcess> _processes = [];
     private readonly Dictionary<string, string> _installed = []; // The folders of executables, where they differ from the first.
     private readonly string _firstInstalled;
@@ -44,8 +45,6 @@ internal sealed class ChaosCluster : IAsyncDisposable
     public ChaosNetwork Network => _network;
 
     public ChaosEtcd Etcd { get; }
-
-    private int MasterPort(int n) => 20_000 + (2 * _network.Number) + n;
 
     public static string Worker(int n) => $"w{n + 1}";
 
@@ -97,7 +96,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
         "--jobLogCommitTimeout", "200", "--slots", "40");
 
     public NativeProcess StartMaster(int n) =>
-        Start(Master(n), [], Installed(Master(n), "dts-master"), "--apiPort", MasterPort(n).ToString(CultureInfo.InvariantCulture));
+        Start(Master(n), [], Installed(Master(n), "dts-master"), "--apiPort", _masterPorts[n].ToString(CultureInfo.InvariantCulture));
 
     /// <summary>The processes that hold a worker's commands.</summary>
     public List<int> HoldersOf(int n) => Processes.Running($"dts-worker hold {_folder.File(Worker(n))}/");
@@ -125,7 +124,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
         {
             try
             {
-                var port = MasterPort((first + attempt) % Masters);
+                var port = _masterPorts[(first + attempt) % Masters];
                 using var request = new HttpRequestMessage(method ?? HttpMethod.Post, $"http://127.0.0.1:{port}{path}");
                 if (content is not null)
                 {

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Master.Jobs;
@@ -9,7 +10,7 @@ namespace Dts.Tests.Cluster.Chaos;
 /// <summary>Starts a cluster with jobs, lets a test harm it, and judges what it did.</summary>
 internal static class ChaosTrial
 {
-    private static readonly TimeSpan BackToNormalWithin = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan BackToNormalWithin = TimeSpan.FromSeconds(30);
 
     private static readonly int Seed = ChaosSettings.Seed;
 
@@ -70,6 +71,7 @@ internal static class ChaosTrial
         }
 
         await AllOverAsync(cluster);
+        await AllRecordedAsync(cluster, jobs, from, to);
 
         await JudgeAsync(cluster, jobs, from, to, said);
         Assert.True(abnormal.Length == 0, abnormal);
@@ -83,16 +85,18 @@ internal static class ChaosTrial
         foreach (var job in jobs)
         {
             records.AddRange(await cluster.RecordsAsync(job.Name));
-            ledgers[job.Name] = await cluster.LedgerAsync(job.Name, from, to);
+            ledgers[job.Name] = await InsistAsync(() => cluster.LedgerAsync(job.Name, from, to));
         }
 
+        // A watch of what is declared lost may miss some, if etcd was compacted meanwhile.
+        var lost = records.Where(record => record.Status == RunStatus.Lost || record.LostAt > 0).Select(record => record.Id);
         var starts = cluster.ReadWitness();
         var faults = Judge.FindFaults(new Evidence(jobs, starts, records)
         {
             Ledgers = ledgers,
             Counters = jobs.Where(ChaosJobs.IsCounter).Select(job => job.Name).ToHashSet(),
             Counts = cluster.ReadCounters(),
-            Lost = cluster.LostRuns,
+            Lost = cluster.LostRuns.Union(lost).ToHashSet(),
         });
 
         said.Add($"  planned {ledgers.Values.Sum(lines => lines.Count)}, runs started {starts.Count}, endings: "
@@ -134,27 +138,41 @@ internal static class ChaosTrial
     }
 
     /// <summary>A cluster that is just coming back may refuse for a moment.</summary>
-    private static async Task InsistAsync(Func<Task> ask)
+    private static async Task<T> InsistAsync<T>(Func<Task<T>> ask)
     {
         for (var deadline = DateTimeOffset.UtcNow + BackToNormalWithin; ;)
         {
             try
             {
-                await ask();
-                return;
+                return await ask();
             }
-            catch (HttpRequestException) when (DateTimeOffset.UtcNow < deadline)
+            catch (Exception refused) when (refused is HttpRequestException or TaskCanceledException && DateTimeOffset.UtcNow < deadline)
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(250));
             }
         }
     }
 
+    private static Task<bool> InsistAsync(Func<Task> ask) => InsistAsync(async () =>
+    {
+        await ask();
+        return true;
+    });
+
     private static string Tail(string log) => string.Join('\n', log.Split('\n').TakeLast(25));
 
     private static async Task<string> FindAbnormalAsync(ChaosCluster cluster)
     {
-        var workers = (await cluster.AskAsync("/api/v1/workers", method: HttpMethod.Get))!["workers"]!.AsArray();
+        JsonArray workers;
+        try
+        {
+            workers = (await cluster.AskAsync("/api/v1/workers", method: HttpMethod.Get))!["workers"]!.AsArray();
+        }
+        catch (Exception refused) when (refused is HttpRequestException or TaskCanceledException)
+        {
+            return refused.Message;
+        }
+
         if (workers.Count < ChaosCluster.Workers)
         {
             return $"only {string.Join(' ', workers.Select(worker => worker!["id"]))} are registered";
@@ -192,7 +210,7 @@ internal static class ChaosTrial
     private static async Task AllOverAsync(ChaosCluster cluster)
     {
         var left = "";
-        var deadline = DateTimeOffset.UtcNow.AddSeconds(60);
+        var deadline = DateTimeOffset.UtcNow.AddSeconds(150);
         do
         {
             Assert.True(DateTimeOffset.UtcNow < deadline, $"seed {Seed}: still there: {left}");
@@ -200,11 +218,15 @@ internal static class ChaosTrial
             left = await FindLeftAsync(cluster);
         }
         while (left.Length > 0);
+    }
 
-        // The shippers' last batches; what has no record by then is for the judge.
+    /// <summary>The shippers' last batches have arrived. What has no record by then is for the judge.</summary>
+    private static async Task AllRecordedAsync(ChaosCluster cluster, List<Job> jobs, DateTimeOffset from, DateTimeOffset to)
+    {
         var started = cluster.ReadWitness();
-        deadline = DateTimeOffset.UtcNow + BackToNormalWithin;
-        while (DateTimeOffset.UtcNow < deadline && !await AreRecordedAsync(cluster, started))
+        var deadline = DateTimeOffset.UtcNow + BackToNormalWithin;
+        while (DateTimeOffset.UtcNow < deadline
+            && !(await AreRecordedAsync(cluster, started) && await AreLedgersWellAsync(cluster, jobs, from, to)))
         {
             await Task.Delay(TimeSpan.FromMilliseconds(250));
         }
@@ -216,6 +238,20 @@ internal static class ChaosTrial
         {
             var recorded = (await cluster.RecordsAsync(job.Key)).Select(record => record.Id).ToHashSet();
             if (job.Any(start => !recorded.Contains(start.Id)))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Also of what never started, such as a missed run.</summary>
+    private static async Task<bool> AreLedgersWellAsync(ChaosCluster cluster, List<Job> jobs, DateTimeOffset from, DateTimeOffset to)
+    {
+        foreach (var job in jobs)
+        {
+            if ((await InsistAsync(() => cluster.LedgerAsync(job.Name, from, to))).Any(line => line.Fault.Length > 0))
             {
                 return false;
             }

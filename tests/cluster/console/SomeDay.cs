@@ -51,7 +51,7 @@ internal static class SomeDay
 
         var jobs = new JsonArray(
         [
-            .. Kinds.Select(kind => JobOf(kind.Name, kind.CronExpr, kind.Team, "sleep 300")),
+            .. Kinds.Select(kind => JobOf(kind.Name, kind.CronExpr, kind.Team, "sleep 7200")), // To the end of the tests.
             JobOf(HostileName, "0 0 1 1 *", "<b>bold</b>", "printf '\\033[31m<script>window.hacked=1</script>'; exit 3"),
             JobOf(RightToLeft, "15 3 * * *", "data", "true"),
             JobOf(LongName, "15 3 * * *", "data", "true"),
@@ -109,7 +109,7 @@ internal static class SomeDay
             : status is RunStatus.Failed or RunStatus.TimedOut ? kind.Says : "";
         return new RunRecord(
             kind.Name,
-            "sleep 300",
+            "sleep 7200",
             status == RunStatus.Succeeded ? "" : status == RunStatus.Failed ? "exit status 1" : kind.Says,
             line + "\n",
             planned,

@@ -627,6 +627,7 @@ public abstract class LogStoreContract : IDisposable
             for (var b = 0; b < batches; b++)
             {
                 await WriteAsync(store, [.. Enumerable.Range(0, 10).Select(n => Some.Record((((w * batches) + b) * 10) + n))]);
+                await Task.Delay(TimeSpan.FromMilliseconds(20)); // SQLite has no queue: the others look now and then whether it is free.
             }
         })));
 

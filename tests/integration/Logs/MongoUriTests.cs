@@ -20,7 +20,7 @@ public sealed class MongoUriTests(DocumentServer server) : IClassFixture<Documen
 
         Assert.Equal(
             $"MongoDB at {Host}: it refuses the user or the password of mongodbUri: Authentication failed.",
-            await FailureAsync($"mongodb://dts:hunter2@{Host}/?authSource=cron"));
+            await FailureAsync($"mongodb://dts:hunter2@{Host}/?authSource=cron", seconds: 20));
     }
 
     [Fact]
@@ -35,7 +35,7 @@ public sealed class MongoUriTests(DocumentServer server) : IClassFixture<Documen
         using var store = new MongoLogStore($"{user}?authSource={ScramLogin.Database}", TimeSpan.FromSeconds(5), _log);
 
         Assert.Null(await store.FindAsync("nobody/1", CancellationToken.None));
-        Assert.Contains("it refuses the user", await FailureAsync($"{user}?authSource=admin"), StringComparison.Ordinal);
+        Assert.Contains("it refuses the user", await FailureAsync($"{user}?authSource=admin", seconds: 20), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -46,7 +46,7 @@ public sealed class MongoUriTests(DocumentServer server) : IClassFixture<Documen
             return;
         }
 
-        var said = await FailureAsync($"mongodb://{ScramLogin.CutOff}:hunter2@{Host}/?authSource=cron");
+        var said = await FailureAsync($"mongodb://{ScramLogin.CutOff}:hunter2@{Host}/?authSource=cron", seconds: 20);
 
         Assert.StartsWith($"MongoDB at {Host}: ", said, StringComparison.Ordinal);
         Assert.DoesNotContain("password", said, StringComparison.Ordinal);
@@ -192,9 +192,10 @@ public sealed class MongoUriTests(DocumentServer server) : IClassFixture<Documen
 
     private string Host => new Uri(server.Uri).Authority;
 
-    private async Task<string> FailureAsync(string uri)
+    /// <param name="seconds">Where no server answers, the failure takes as long.</param>
+    private async Task<string> FailureAsync(string uri, int seconds = 5)
     {
-        using var store = new MongoLogStore(uri, TimeSpan.FromSeconds(1), _log);
+        using var store = new MongoLogStore(uri, TimeSpan.FromSeconds(seconds), _log);
         var failure = await Assert.ThrowsAsync<LogStoreException>(() => store.FindAsync("hello/1", CancellationToken.None));
         Assert.DoesNotContain("hunter2", failure.Message, StringComparison.Ordinal);
         return Assert.Single(failure.Message.Split('\n'));

@@ -126,17 +126,21 @@ public sealed class SqliteLogStoreTests : LogStoreContract
         await WriteAsync(store, Some.Record(0));
         using var file = new SqliteFile(Path);
         using var gone = new CancellationTokenSource();
-        var asked = new TaskCompletionSource();
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var endless = file.ReadAsync(
             connection =>
             {
+                connection.CreateFunction("begun", (long i) =>
+                {
+                    begun.TrySetResult();
+                    return i;
+                });
                 using var command = connection.CreateCommand();
-                command.CommandText = "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n";
-                asked.SetResult();
+                command.CommandText = "with recursive n(i) as (select 1 union all select i + 1 from n) select count(begun(i)) from n";
                 return command.ExecuteScalar();
             },
             gone.Token);
-        await asked.Task;
+        await begun.Task.WaitAsync(Patience.Limit);
 
         Assert.Equal(1, await file.ReadAsync(_ => 1, CancellationToken.None).Soon());
         await gone.CancelAsync();

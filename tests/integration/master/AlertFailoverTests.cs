@@ -39,7 +39,7 @@ public sealed class AlertFailoverTests : AlertedMaster
         await Master.RestartAsync();
         await UntilAsync(async () => await RecentAsync() is [{ } sent] && sent["deliveredAt"] is not null, seconds: 90);
 
-        Assert.Equal(2, Hook.Posts.Count);
+        Assert.InRange(Hook.Posts.Count, 2, 3); // Once more if etcd's answer to the note of its delivery was lost.
         Assert.Single(Hook.Posts.Select(post => post.Headers["DTS-Delivery"]).Distinct());
     }
 
@@ -53,6 +53,8 @@ public sealed class AlertFailoverTests : AlertedMaster
         await EndAsync("backup", RunStatus.Succeeded);
         var progress = new AlertKeys(Master.Keys).Progress;
         await UntilKeyAsync(progress);
+        await UntilAsync(async () => (await RecentAsync()).Any(
+            sent => (string?)sent!["jobName"] == "old" && sent["deliveredAt"] is not null)); // Or the next master sends it again.
 
         await Master.KillAsync();
         await EndAsync("backup", RunStatus.Failed);

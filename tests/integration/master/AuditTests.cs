@@ -19,8 +19,8 @@ public sealed class AuditTests(AccessMaster access) : IClassFixture<AccessMaster
             """[{"job":"own","change":"changed","members":[{"member":"timeoutSeconds","was":0,"is":77},"""
                 + """{"member":"env.PASSWORD","was":"•••","is":"•••"}]}]""",
             record["changes"]!.ToJsonString(new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }));
-        Assert.Contains(
-            "audit: editor (editor by token, from 127.0.0.1): PATCH /api/v1/jobs/{name} own: done", access.Master.Said());
+        const string line = "audit: editor (editor by token, from 127.0.0.1): PATCH /api/v1/jobs/{name} own: done";
+        await Patience.Until(() => access.Master.Said().Contains(line, StringComparison.Ordinal), access.Master.Said);
         Assert.DoesNotContain("hunter3", access.Master.Said());
     }
 
@@ -174,7 +174,8 @@ public sealed class AuditTests(AccessMaster access) : IClassFixture<AccessMaster
 
         var records = await access.AuditAsync(record => $"{record["act"]}" == "(no such path)");
 
-        Assert.Equal("GET /api/v1/no-such-path-0", Text(Assert.Single(records, one => $"{one}".Contains("no-such-path-"))!, "target"));
+        var told = records.Where(one => $"{one!["target"]}".Contains("no-such-path-") && !$"{one["detail"]}".Contains("more times in"));
+        Assert.Equal("GET /api/v1/no-such-path-0", Text(Assert.Single(told)!, "target"));
     }
 
     [Fact]

@@ -27,6 +27,7 @@ public sealed class FollowerLimitTests(MasterProcess master) : IClassFixture<Mas
         var run = new ClaimedRun("w1", "1", Some.Now, RunSpec.Scheduled(Some.Now));
         await master.Etcd.PutAsync(key, JsonSerializer.Serialize(run, JobsJson.Readable.ClaimedRun));
         var followers = await Task.WhenAll(Enumerable.Range(0, FollowedRuns.FollowersMax).Select(_ => FollowedAsync()));
+        Assert.All(followers, follower => Assert.Equal(HttpStatusCode.OK, follower.StatusCode));
 
         using (var refused = await FollowedAsync())
         {

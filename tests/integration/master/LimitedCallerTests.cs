@@ -81,7 +81,7 @@ public sealed class LimitedCallerTests(AccessMaster access) : IClassFixture<Acce
     public async Task One_caller_waits_for_runs_in_a_quarter_of_the_places()
     {
         var waiting = Enumerable.Range(0, 13)
-            .Select(_ => access.AskAsync("operator", "POST", "/api/v1/jobs/own/run?wait=5"))
+            .Select(_ => access.AskAsync("operator", "POST", "/api/v1/jobs/own/run?wait=15"))
             .ToList();
         var (status, body) = await (await Task.WhenAny(waiting)).Soon();
         var (other, _) = await access.AskAsync("editor", "POST", "/api/v1/jobs/own/run?wait=1");

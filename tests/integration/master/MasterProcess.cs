@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Net;
-using System.Net.Sockets;
 using Dts.Common.Etcd;
 using Dts.Common.Jobs;
 using Dts.Tests.Support;
@@ -11,6 +10,8 @@ namespace Dts.Tests.Integration.Master;
 /// <summary>The master as it is built, with an etcd and a log file of its own.</summary>
 public sealed class MasterProcess : IAsyncLifetime
 {
+    private const int StartTries = 5;
+
     private readonly ScratchFolder _scratch = new();
     private readonly RecordedLog _log = new();
     private readonly List<string> _said = [];
@@ -57,8 +58,7 @@ public sealed class MasterProcess : IAsyncLifetime
 
         Etcd = Server.Connect(_log);
         LogStore = new SqliteLogStore(LogFile);
-        Http.BaseAddress = new Uri($"http://127.0.0.1:{FindFreePort()}");
-        await StartAsync();
+        await StartAsync(isFirst: true);
     }
 
     /// <summary>Kills it and starts it again on its port.</summary>
@@ -108,18 +108,49 @@ public sealed class MasterProcess : IAsyncLifetime
         }
     }
 
-    private static int FindFreePort()
+    private async Task StartAsync(bool isFirst = false)
     {
-        using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)probe.LocalEndPoint!).Port;
+        for (var tries = 1; ; tries++)
+        {
+            if (isFirst)
+            {
+                Http.BaseAddress = new Uri($"http://127.0.0.1:{Tool.FindFreePort()}");
+            }
+
+            var process = _process = Start();
+            await Patience.Until(() => process.HasExited || Said().Contains("listening on", StringComparison.Ordinal), Said);
+            if (!process.HasExited)
+            {
+                break;
+            }
+
+            await process.WaitForExitAsync().WaitAsync(Patience.Limit); // For the rest of what it says.
+            var isPortTaken = Said().Contains("cannot listen on", StringComparison.Ordinal);
+            Assert.True(isFirst && isPortTaken && tries < StartTries, Said());
+            await KillAsync();
+        }
+
+        await Patience.Until(AnswersListsAsync, Said);
     }
 
-    private async Task StartAsync()
+    /// <summary>Whether people, tokens and the view are read.</summary>
+    private async Task<bool> AnswersListsAsync()
     {
-        var process = _process = Start();
-        await Patience.Until(() => process.HasExited || Said().Contains("listening on", StringComparison.Ordinal), Said);
-        Assert.False(process.HasExited, Said());
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/api/v1/workers");
+        if (Array.IndexOf(Settings, "--apiToken") is >= 0 and var at)
+        {
+            request.Headers.Authorization = new("Bearer", Settings[at + 1]);
+        }
+
+        try
+        {
+            using var answer = await Http.SendAsync(request);
+            return answer.StatusCode != HttpStatusCode.ServiceUnavailable;
+        }
+        catch (HttpRequestException)
+        {
+            return false; // Over a connection to the process before this one.
+        }
     }
 
     private Process Start()
@@ -127,7 +158,7 @@ public sealed class MasterProcess : IAsyncLifetime
         string[] settings =
         [
             "--etcdEndpoints", (Beside?.Server ?? Server).Endpoint.Authority,
-            "--etcdDialTimeout", "2000",
+            "--etcdDialTimeout", "15000",
             "--apiPort", $"{Http.BaseAddress!.Port}",
             "--logFile", LogFile,
             .. Settings,

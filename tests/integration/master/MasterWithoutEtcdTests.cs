@@ -55,6 +55,7 @@ public sealed class MasterWithoutEtcdTests(MasterProcess master) : IClassFixture
         Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
         Assert.StartsWith(
             "etcd: it is out of space and accepts no writes", await ready.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        await Patience.Until(() => full.Said().Contains("etcd is out of space", StringComparison.Ordinal), full.Said);
         Assert.Equal(2, full.Said().Split("etcd is out of space").Length);
         await full.Server.MakeSpaceAsync(full.Etcd);
         Assert.Equal("ready\n", await full.Http.GetStringAsync("/readyz"));

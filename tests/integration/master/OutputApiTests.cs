@@ -84,8 +84,10 @@ public sealed class OutputApiTests(MasterProcess master) : IClassFixture<MasterP
         await master.Etcd.PutAsync(key, JsonSerializer.Serialize(run, JobsJson.Readable.ClaimedRun));
         using var answer = await master.Http.GetAsync($"{Url}?follow=true", HttpCompletionOption.ResponseHeadersRead);
         using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync());
-        while (await lines.ReadLineAsync() is not ": nothing new")
+        for (var line = ""; line != ": nothing new";)
         {
+            line = await lines.ReadLineAsync().Soon();
+            Assert.NotNull(line);
         }
 
         await master.Etcd.DeleteAsync(key);

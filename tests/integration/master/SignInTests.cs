@@ -67,7 +67,8 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
     [Fact]
     public async Task A_token_signs_in_too_and_its_revocation_ends_the_session()
     {
-        access.Tokens["temporary"] = (await access.Access.AddTokenAsync("temporary", Role.Viewer, "", null, "tests", default))!;
+        await AddTokenAsync("temporary");
+        await KnownAsync("temporary");
         var (status, header, _) = await PostAsync(SignIn, $$"""{"token":"{{access.Tokens["temporary"]}}"}""");
         Assert.Equal(200, status);
         Assert.Equal(200, (await AskAsync("GET", "/api/v1/me", CookieOf(header))).Status);
@@ -104,9 +105,8 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
     [Fact]
     public async Task A_stream_ends_when_its_token_is_revoked()
     {
-        access.Tokens["stream"] = (await access.Access.AddTokenAsync("stream", Role.Viewer, "", null, "tests", default))!;
-        await Patience.Until(
-            () => access.AskAsync("stream", "GET", "/api/v1/me").GetAwaiter().GetResult().Status == 200, access.Master.Said);
+        await AddTokenAsync("stream");
+        await KnownAsync("stream");
         var run = access.Master.Keys.Run(JobName.Parse("own"), "20261122T110000Z");
         await access.Master.Etcd.PutAsync(run, "in flight, so that its output goes on");
         using var request = new HttpRequestMessage(HttpMethod.Get, "/api/v1/runs/own/20261122T110000Z/output?follow=true");
@@ -253,13 +253,11 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
     [Fact]
     public async Task The_list_of_tokens_shows_the_day_of_each_last_use()
     {
-        foreach (var name in new[] { "used", "unused" })
-        {
-            access.Tokens[name] = (await access.Access.AddTokenAsync(name, Role.Viewer, "", null, "tests", default))!;
-        }
+        await AddTokenAsync("used");
+        await AddTokenAsync("unused");
 
         var before = DateTime.UtcNow;
-        await access.AskAsync("used", "GET", "/api/v1/me");
+        await KnownAsync("used");
 
         await Patience.Until(() => UsedOn("used") is not null, access.Master.Said);
         Assert.InRange(DateOnly.Parse(UsedOn("used")!), DateOnly.FromDateTime(before), DateOnly.FromDateTime(DateTime.UtcNow));
@@ -275,7 +273,8 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
     [Fact]
     public async Task The_fifty_first_session_of_a_token_ends_the_oldest()
     {
-        access.Tokens["signs-in"] = (await access.Access.AddTokenAsync("signs-in", Role.Viewer, "", null, "tests", default))!;
+        await AddTokenAsync("signs-in");
+        await KnownAsync("signs-in");
         List<string> cookies = [];
         for (var n = 0; n < AccessTable.SessionsMax + 1; n++)
         {
@@ -301,6 +300,7 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
         await AddAsync("other", Role.Viewer);
         const string wrong = """{"name":"target","password":"wrong wrong wrong"}""";
 
+        var begun = Environment.TickCount64;
         var attack = Task.WhenAll(Enumerable.Range(0, 4).Select(async _ =>
         {
             Dictionary<int, int> statuses = [];
@@ -318,9 +318,10 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
         var answers = (await attack).SelectMany(statuses => statuses).GroupBy(one => one.Key).ToDictionary(
             same => same.Key, same => same.Sum(one => one.Value));
 
-        Assert.Equal([401, 429], answers.Keys.Order());
+        var minutes = (Environment.TickCount64 - begun) / 60_000;
+        Assert.Equal([401, 429], answers.Keys.Where(status => status != 503).Order()); // One that waits for others may be too late.
         Assert.Equal(10_000, answers.Values.Sum());
-        Assert.True(answers[401] <= 3 * SignInThrottle.OfNetwork, $"{answers[401]} were checked"); // It may take more than a minute.
+        Assert.True(answers[401] <= SignInThrottle.OfNetwork * (minutes + 1), $"{answers[401]} were checked, {minutes} minutes");
         var records = await access.AuditAsync(record => $"{record["from"]}" == "203.0.113.80");
         Assert.Contains(
             records, record => $"{record!["who"]} {record["outcome"]} {record["detail"]}" == "target refused name or password are wrong");
@@ -351,6 +352,13 @@ public sealed class SignInTests(AccessMaster access) : IClassFixture<AccessMaste
             Connection = { RemoteIpAddress = IPAddress.Loopback },
         };
     }
+
+    private async Task AddTokenAsync(string name) =>
+        access.Tokens[name] = (await access.Access.AddTokenAsync(name, Role.Viewer, "", null, "tests", default))!;
+
+    /// <summary>Asks with a token until the master knows it.</summary>
+    private Task KnownAsync(string token) => Patience.Until(
+        async () => (await access.AskAsync(token, "GET", "/api/v1/me")).Status == 200, access.Master.Said);
 
     private async Task AddAsync(string name, Role role, string filter = "")
     {

@@ -214,6 +214,9 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
         var random = Some.Random();
         var orders = workers.Select(_ => fires.OrderBy(_ => random.Next()).ToArray()).ToArray();
 
+        var begun = workers.Select(_ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).ToArray();
+        var bothHaveBegun = Task.WhenAll(begun.Select(one => one.Task));
+
         var got = await Task.WhenAll(workers.Select((worker, w) => Task.Run(async () =>
         {
             var mine = new List<string>();
@@ -221,6 +224,8 @@ public sealed class ClaimTxnTests(EtcdServer server) : EtcdTest(server), IClassF
             {
                 var answers = await worker.ClaimAllAsync(batch, Ahead);
                 mine.AddRange(batch.Where((_, i) => answers[i] is ClaimAnswer.Mine).Select(fire => fire.Name.Value));
+                begun[w].TrySetResult();
+                await bothHaveBegun.WaitAsync(Patience.Limit);
             }
 
             return mine;

@@ -18,8 +18,8 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     [Fact]
     public async Task A_fire_is_claimed_ahead_and_handed_on_with_its_definition_and_its_fencing_token()
     {
-        var worker = await StartWorkerAsync();
-        var fire = await PutJobAsync(Some.Job(), Soon());
+        var worker = await StartWorkerAsync(claimAheadSeconds: 5);
+        var fire = await PutJobAsync(Some.Job(), Soon(6));
         await worker.ClaimAsync(fire);
 
         await StartedAsync(worker, 1);
@@ -141,8 +141,8 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     [Fact]
     public async Task A_run_in_the_way_makes_a_skipped_fire_at_its_time_and_one_that_ends_before_does_not()
     {
-        var worker = await StartWorkerAsync();
-        var planTime = Soon();
+        var worker = await StartWorkerAsync(claimAheadSeconds: 5);
+        var planTime = Soon(6);
         var (blocked, freed) = (await PutJobAsync(Some.Job("blocked"), planTime), await PutJobAsync(Some.Job("freed"), planTime));
         foreach (var fire in new[] { blocked, freed })
         {
@@ -150,7 +150,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
             await worker.ClaimAsync(fire);
         }
 
-        await Patience.Until(() => DateTimeOffset.UtcNow > planTime.AddMilliseconds(-500), () => "");
+        await Patience.Until(() => freed.Met.HasFlag(Hindrances.RunInTheWay), () => $"{Log}");
         await Etcd.DeleteAsync(Keys.Run(freed.Name, "20200101T000000Z"));
 
         await StartedAsync(worker, 1);
@@ -177,8 +177,9 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     [Fact]
     public async Task A_worker_whose_slots_are_full_abstains_and_the_next_in_rank_takes_the_fire()
     {
-        var (full, next) = (await StartWorkerAsync("full", slots: 0), await StartWorkerAsync("next"));
-        var fire = await PutJobAsync(Some.Job(), Soon());
+        var (full, next) = (
+            await StartWorkerAsync("full", slots: 0, claimAheadSeconds: 5), await StartWorkerAsync("next", claimAheadSeconds: 5));
+        var fire = await PutJobAsync(Some.Job(), Soon(6));
 
         await full.ClaimAsync(fire);
         await next.ClaimAsync(new Fire(fire.Name, fire.PlanTime, fire.Plan, rank: 1));
@@ -191,15 +192,27 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     [Fact]
     public async Task In_the_ordinary_case_the_second_in_rank_asks_for_nothing()
     {
-        var (first, second) = (await StartWorkerAsync("first"), await StartWorkerAsync("second", slots: 1));
-        var fire = await PutJobAsync(Some.Job(), Soon());
-        await second.ClaimAsync(new Fire(fire.Name, fire.PlanTime, fire.Plan, rank: 1));
-        await first.ClaimAsync(fire);
+        for (var tries = 1; !await IsOrdinaryAsync(tries); tries++)
+        {
+            Assert.True(tries < 3, $"{Log}"); // A stall of a quarter of a second makes the second in rank ask, but hardly three times.
+        }
 
-        await StartedAsync(first, 1);
-        await SettledAsync(second);
+        async Task<bool> IsOrdinaryAsync(int n)
+        {
+            var (first, second) = (await StartWorkerAsync($"first-{n}"), await StartWorkerAsync($"second-{n}", slots: 1));
+            var fire = await PutJobAsync(Some.Job($"ordinary-{n}"), Soon());
+            await second.ClaimAsync(new Fire(fire.Name, fire.PlanTime, fire.Plan, rank: 1));
+            await first.ClaimAsync(fire);
 
-        Assert.Empty(StartedBy(second));
+            await Patience.Until(() => first.Started.Count + second.Started.Count > 0, () => $"{Log}");
+            if (second.Started.Count > 0)
+            {
+                return false; // Its only slot is taken.
+            }
+
+            await SettledAsync(second);
+            return !StartedBy(second).Any();
+        }
     }
 
     [Fact]
@@ -415,7 +428,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     [Fact]
     public async Task What_nobody_claimed_is_accounted_for_also_when_it_was_found_while_there_was_no_session()
     {
-        var worker = await StartWorkerAsync(ttl: TimeSpan.FromSeconds(3));
+        var worker = await StartWorkerAsync(ttl: TimeSpan.FromSeconds(10));
         await Etcd.PutAsync(Keys.Worker("w1"), "a stranger"); // A foreign value instead of the registration.
         await Patience.Until(() => worker.Sessions.Current is null, () => $"{Log}");
         var planTime = Soon();
@@ -502,12 +515,14 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     /// <summary>A plan time that is far enough for a claim ahead of it.</summary>
-    private static DateTimeOffset Soon() => DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 2);
+    private static DateTimeOffset Soon(int seconds = 2) =>
+        DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds() + seconds);
 
     private async Task<ClaimingWorker> StartWorkerAsync(
-        string id = "w1", int slots = 100, double callTimeoutSeconds = 5, TimeSpan? ttl = null)
+        string id = "w1", int slots = 100, double callTimeoutSeconds = 5, TimeSpan? ttl = null, double claimAheadSeconds = 1)
     {
-        var worker = Own(new ClaimingWorker(await ConnectAsync(_proxy.Endpoint, callTimeoutSeconds), Keys, id, Log, slots, ttl));
+        var etcd = await ConnectAsync(_proxy.Endpoint, callTimeoutSeconds);
+        var worker = Own(new ClaimingWorker(etcd, Keys, id, Log, slots, ttl, claimAheadSeconds));
         await worker.SessionSoonAsync();
         return worker;
     }

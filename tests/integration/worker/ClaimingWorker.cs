@@ -32,7 +32,8 @@ internal sealed class ClaimingWorker : IAsyncDisposable
     private readonly Task _deciding;
     private readonly Task _keeping;
 
-    public ClaimingWorker(EtcdClient etcd, Keys keys, string id, RecordedLog log, int slots = 100, TimeSpan? ttl = null)
+    public ClaimingWorker(
+        EtcdClient etcd, Keys keys, string id, RecordedLog log, int slots = 100, TimeSpan? ttl = null, double claimAheadSeconds = 1)
     {
         _log = log;
         _alarm = new Alarm(_ => _inbox.Wake());
@@ -40,7 +41,7 @@ internal sealed class ClaimingWorker : IAsyncDisposable
             etcd, keys.Worker(id), ttl ?? TimeSpan.FromSeconds(30), () => id, _ => false, _ => Task.CompletedTask, () => false, log);
         _keeping = Sessions.RunAsync(_stop.Token);
         _fires = new Fires(
-            new FireContext(id, keys, CronZone.Utc, TimeSpan.FromSeconds(1), slots, DateTimeOffset.UtcNow),
+            new FireContext(id, keys, CronZone.Utc, TimeSpan.FromSeconds(claimAheadSeconds), slots, DateTimeOffset.UtcNow),
             new Dictionary<string, string>());
         _requests = new FireRequests(etcd, log);
         _owed = new OwedEndings(keys, new RecordWriter(id, "host", TimeSpan.FromDays(30)), _endings.Writer, log);

@@ -39,8 +39,7 @@ public sealed class HeartbeatTests : IDisposable
         state = "2 jobs\nREADY=1";
         Assert.Equal("STATUS=2 jobs READY=1", await _systemd.HearSoon("STATUS="));
 
-        await _end.CancelAsync();
-        await beating;
+        await EndAsync(beating);
     }
 
     [Fact]
@@ -65,8 +64,7 @@ public sealed class HeartbeatTests : IDisposable
         Assert.Equal("STATUS=asked, and not proved yet", await _systemd.HearSoon(""));
         Assert.Equal("WATCHDOG=1", await _systemd.HearSoon(""));
 
-        await _end.CancelAsync();
-        await beating;
+        await EndAsync(beating);
     }
 
     [Fact]
@@ -80,8 +78,7 @@ public sealed class HeartbeatTests : IDisposable
 
         Assert.Equal("STATUS=well", await _systemd.HearSoon(""));
 
-        await _end.CancelAsync();
-        await beating;
+        await EndAsync(beating);
     }
 
     [Fact]
@@ -106,5 +103,13 @@ public sealed class HeartbeatTests : IDisposable
         Assert.Equal("0 jobs; 3 of 8 slots running; last start 0.5 ms late; no session; 0 records wait in the spool", vitals.Describe());
         inbox.Writer.Complete();
         await vitals.ProveAsync(_end.Token); // Stopping: there is nothing to prove.
+    }
+
+    /// <summary>Closes the socket first: a heartbeat waits while there is no room for it.</summary>
+    private async Task EndAsync(Task beating)
+    {
+        await _end.CancelAsync();
+        _systemd.Dispose();
+        await beating.WaitAsync(Patience.Limit);
     }
 }

@@ -11,7 +11,8 @@ namespace Dts.Worker.Commands.Holders;
 /// process may never release. So a separate thread reads the texts, and a kill waits for it at most <see cref="TextsWithin"/>, however many
 /// commands are killed. Texts that are not read by then are empty. While the thread hangs, no texts are read.
 /// </remarks>
-internal sealed class ProcessSnapshots(Func<int, ProcessTexts>? read = null)
+/// <param name="within">Null = <see cref="TextsWithin"/>.</param>
+internal sealed class ProcessSnapshots(Func<int, ProcessTexts>? read = null, TimeSpan? within = null)
 {
     /// <summary>The most processes of a command that are kept, those nearest to it first.</summary>
     public const int ProcessesMax = 100;
@@ -28,6 +29,7 @@ internal sealed class ProcessSnapshots(Func<int, ProcessTexts>? read = null)
     private static readonly int PageKb = Environment.SystemPageSize >> 10;
 
     private readonly Func<int, ProcessTexts> _read = read ?? ProcessTexts.Read;
+    private readonly TimeSpan _within = within ?? TextsWithin;
     private Thread? _reading;
 
     /// <summary>The processes of each command, in the order of the commands.</summary>
@@ -53,7 +55,7 @@ internal sealed class ProcessSnapshots(Func<int, ProcessTexts>? read = null)
         {
             _reading = new Thread(Read) { IsBackground = true, Name = "dts-texts" };
             _reading.Start();
-            Volatile.Write(ref isLate.Value, !_reading.Join(TextsWithin));
+            Volatile.Write(ref isLate.Value, !_reading.Join(_within));
         }
         catch (Exception full) when (full is OutOfMemoryException or ThreadStartException)
         {

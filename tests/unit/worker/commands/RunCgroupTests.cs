@@ -43,7 +43,8 @@ public sealed class RunCgroupTests : IDisposable
                 + "sleep 300; true",
             _cgroup);
         await _scratch.FileSoon("ready");
-        Assert.True(CgroupFolder.PidsIn(_folder.Path).Length >= 3);
+        await Patience.Until(
+            () => CgroupFolder.PidsIn(_folder.Path).Length >= 3, () => $"in it: {string.Join(' ', CgroupFolder.PidsIn(_folder.Path))}");
 
         running.Kill("asked by a test", ShortGrace);
         var ending = await running.Ended.Soon();

@@ -27,12 +27,12 @@ public sealed class UserLookupTests
 
         Assert.False(users.TryFind("mara", out _));
         Assert.False(users.TryFind("mara", out _));
+        Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref asked) > 0, Patience.Limit));
         Assert.Equal(1, asked);
 
         answers.Set();
-        UserAccount? found = null;
-        Assert.True(SpinWait.SpinUntil(() => users.TryFind("mara", out found), Patience.Limit));
-        Assert.Equal((Mara, 1), (found, asked));
+        Assert.True(FindsSoon(users, Mara));
+        Assert.Equal(1, asked);
     }
 
     [Fact]
@@ -40,18 +40,18 @@ public sealed class UserLookupTests
     {
         var answer = new UserAnswer(IsAnswer: true, Mara);
         var users = new UserLookup(_ => answer, _time);
-        Assert.True(users.TryFind("mara", out var found) && found == Mara);
+        Assert.True(FindsSoon(users, Mara));
 
         answer = default;
         _time.Advance(TimeSpan.FromMinutes(59));
-        Assert.True(users.TryFind("mara", out found) && found == Mara);
+        Assert.True(users.TryFind("mara", out var found) && found == Mara);
         _time.Advance(TimeSpan.FromMinutes(2));
         Assert.False(users.TryFind("mara", out _));
 
         var moved = Mara with { Uid = 1002 };
         answer = new UserAnswer(IsAnswer: true, moved);
         _time.Advance(TimeSpan.FromMinutes(2));
-        Assert.True(SpinWait.SpinUntil(() => users.TryFind("mara", out found) && found == moved, Patience.Limit));
+        Assert.True(FindsSoon(users, moved));
     }
 
     [Fact]
@@ -60,13 +60,17 @@ public sealed class UserLookupTests
         UserAccount? account = null;
         var users = new UserLookup(_ => new UserAnswer(IsAnswer: true, account), _time);
 
-        Assert.True(users.TryFind("mara", out var found) && found is null);
+        Assert.True(FindsSoon(users, null));
         account = Mara;
         _time.Advance(TimeSpan.FromSeconds(6));
-        Assert.True(users.TryFind("mara", out found) && found == Mara);
+        Assert.True(FindsSoon(users, Mara));
 
         account = null;
         _time.Advance(TimeSpan.FromSeconds(61));
-        Assert.True(SpinWait.SpinUntil(() => users.TryFind("mara", out found) && found is null, Patience.Limit));
+        Assert.True(FindsSoon(users, null));
     }
+
+    /// <summary>Whether this comes to be the answer. On a busy host the first question may have none in time.</summary>
+    private static bool FindsSoon(UserLookup users, UserAccount? user) =>
+        SpinWait.SpinUntil(() => users.TryFind("mara", out var found) && found == user, Patience.Limit);
 }

@@ -71,14 +71,21 @@ public sealed class BacklogTests
         var job = Some.Job() with { Misfire = misfire };
         Find(job, Some.Now + week, Some.Now + week);
 
-        var watch = Stopwatch.StartNew();
-        var bytes = GC.GetAllocatedBytesForCurrentThread();
-        var backlog = Find(job, Some.Now + week, Some.Now + week);
+        var best = TimeSpan.MaxValue;
+        for (var tries = 0; tries < 5; tries++)
+        {
+            var bytes = GC.GetAllocatedBytesForCurrentThread();
+            var begun = Stopwatch.GetTimestamp();
+            var backlog = Find(job, Some.Now + week, Some.Now + week);
+            var took = Stopwatch.GetElapsedTime(begun);
+            best = took < best ? took : best;
 
-        Assert.Equal((long)week.TotalSeconds - 1, backlog.Missed!.Count + backlog.Again.Count);
-        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - bytes, 0, 100_000);
+            Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - bytes, 0, 100_000);
+            Assert.Equal((long)week.TotalSeconds - 1, backlog.Missed!.Count + backlog.Again.Count);
+        }
+
         // Walking the seconds would take as much memory, or much longer.
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(1), $"{watch.Elapsed}");
+        Assert.True(best < TimeSpan.FromSeconds(1), $"{best}");
     }
 
     private static Backlog Find(Job job, DateTimeOffset before, DateTimeOffset now) => Backlog.Find(
