@@ -76,7 +76,7 @@ internal static class MasterHost
     private static void Map(WebApplication app, MasterParts parts)
     {
         var (jobs, view, store, etcd, keys, time) =
-            (parts.Jobs, parts.View, parts.Store, parts.Etcd, parts.Keys, MasterParts.Time);
+            (parts.Jobs, parts.View, parts.Store, parts.Etcd, parts.Keys, parts.Time);
         new OriginalApi(jobs, parts.Workers, store, parts.Visible, parts.Gate, parts.Zone).Map(app);
         var v1 = ApiDescription.MapV1(app);
         new SessionApi(parts.Credentials, parts.Table, parts.People, parts.Own(new SignIn(parts.Table, time)), parts.Refused).Map(v1);
@@ -102,7 +102,7 @@ internal static class MasterHost
         new ApplyApi(jobs, sets, parts.Zone, time).Map(v1);
         ConsolePage.Map(app);
         Health.Map(app, etcd, keys);
-        new MetricsPage(view, parts.Figures, time).Map(app);
+        new MetricsPage(view, parts.Figures).Map(app);
     }
 
     private static async Task ListenAsync(WebApplication app, MasterSettings settings)
@@ -132,9 +132,9 @@ internal static class MasterHost
             parts.AlertSender.RunAsync(stop),
             parts.Feed.RunAsync(parts.View, stop),
             parts.Uses.RunAsync(stop),
-            new AuditWriter(parts.Audited.Reader, parts.Trail, parts.Audit, MasterParts.Time, parts.Log).RunAsync(stop),
-            new VersionMover(parts.Etcd, parts.Waiting, parts.Versions, MasterParts.Time, parts.Log).RunAsync(stop),
-            new Heartbeat(parts.Systemd, check.ProveAsync, check.DescribeAsync, MasterParts.Time).RunAsync(stop),
+            new AuditWriter(parts.Audited.Reader, parts.Trail, parts.Audit, parts.Time, parts.Log).RunAsync(stop),
+            new VersionMover(parts.Etcd, parts.Waiting, parts.Versions, parts.Time, parts.Log).RunAsync(stop),
+            new Heartbeat(parts.Systemd, check.ProveAsync, check.DescribeAsync, parts.Time).RunAsync(stop),
             parts.Reload.RunAsync(
                 parts.Reader,
                 () => SettingsReader.Load(args, "master.json"),
@@ -149,7 +149,8 @@ internal static class MasterHost
     {
         // Alerts judge the endings that the view reads.
         await parts.Alerts.Listed.WaitAsync(stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await new ViewKeeper(parts.View, parts.Etcd, parts.Keys, parts.Store, parts.Foreign, MasterParts.Time, parts.Log).RunAsync(stop);
+        var keeper = new ViewKeeper(parts.View, parts.Etcd, parts.Keys, parts.Store, parts.Foreign, parts.Time, parts.Log);
+        await keeper.RunAsync(parts.Clocks, stop);
     }
 
     private static Task TakeOver(MasterParts parts, SettingsReader reader)

@@ -53,7 +53,10 @@ internal sealed class MasterParts : IDisposable
 
     public CronZone Zone => Settings.DefaultZone;
 
-    public static TimeProvider Time => TimeProvider.System;
+    public ClockCheck Clocks => field ??= Own(new ClockCheck(workerId: "", TimeProvider.System, Log));
+
+    /// <summary>Corrected by the workers' clocks: masters share times, with each other and with the workers.</summary>
+    public TimeProvider Time => field ??= new AgreedTime(TimeProvider.System, Clocks);
 
     public EtcdClient Etcd => field ??= Own(new EtcdClient(Settings.Etcd, Time, Log));
 

@@ -89,6 +89,7 @@ return await Service.RunAsync(async () =>
     var recorder = new RecordWriter(id, host, settings.LogRetention);
     var owed = new OwedEndings(keys, recorder, endings.Writer, log);
     using var clocks = new ClockCheck(id, time, log);
+    var agreed = new AgreedTime(time, clocks);
     using var settler = new Settler(etcd, keys, id, runs, owed, clocks, log);
     var former = new FormerCommands(id, runs, commands, journal, cgroups, log);
     former.Adopt(outputs);
@@ -121,7 +122,7 @@ return await Service.RunAsync(async () =>
     Task[] keeping =
     [
         sessions.RunAsync(end.Token),
-        new Reaper(sessions, new LeaseLock(etcd, keys.Lock("reaper"), id), settler, store, left.Reader, time, log).RunAsync(end.Token),
+        new Reaper(sessions, new LeaseLock(etcd, keys.Lock("reaper"), id), settler, store, left.Reader, agreed, log).RunAsync(end.Token),
         outputs.RunAsync(end.Token),
         new DisconnectKills(sessions, runs, commands, settings.SessionTtl, time).RunAsync(end.Token),
         new Heartbeat(
@@ -136,7 +137,7 @@ return await Service.RunAsync(async () =>
         new JobWatch(etcd, keys, id, zone, clocks, drain, inbox.Writer, left.Writer, log).RunAsync(stop.Token),
         loop.RunAsync(),
         new Recorder(keys, endings.Reader, spool, appended.Writer, completed.Writer, time, log).RunAsync(),
-        new Completer(etcd, keys, id, runs, commands, () => clocks.Now, completed.Reader, time, log).RunAsync(),
+        new Completer(etcd, keys, id, runs, commands, () => agreed.GetUtcNow(), completed.Reader, time, log).RunAsync(),
         new LogShipper(spool, refused, store, appended.Reader, settings.LogBatchSize, settings.LogCommitTimeout, time, log).RunAsync(),
     ];
 

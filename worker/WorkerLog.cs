@@ -28,18 +28,6 @@ internal static partial class WorkerLog
     [LoggerMessage(202, LogLevel.Information, "{Job} has no plan time left; its schedule has ended")]
     public static partial void ScheduleEnded(this ILogger log, string job);
 
-    [LoggerMessage(302, LogLevel.Error,
-        "this host's clock is {Seconds:F1} s off the other workers'; this worker claims nothing until it is within {Limit} s: "
-            + "check its time service (chronyc tracking)")]
-    public static partial void ClockOff(this ILogger log, double seconds, double limit);
-
-    [LoggerMessage(303, LogLevel.Information, "this host's clock agrees with the other workers' again; this worker claims again")]
-    public static partial void ClockRight(this ILogger log);
-
-    [LoggerMessage(304, LogLevel.Warning,
-        "clocks differ: ours is {Seconds:F1} s ahead of another worker's (negative: behind); check the time service of both hosts")]
-    public static partial void ClocksDiffer(this ILogger log, double seconds);
-
     [LoggerMessage(301, LogLevel.Error, "etcd refused a request of {Fires} claims ({Reason}); trying again")]
     public static partial void ClaimRefused(this ILogger log, string reason, int fires);
 

@@ -44,6 +44,19 @@ public static partial class Log
     [LoggerMessage(203, LogLevel.Warning, "{Key} has a value that DTS cannot read ({Why}); the value is skipped: delete the key")]
     public static partial void DocumentSkipped(this ILogger log, string key, string why);
 
+    /// <param name="meanwhile">What this service does about it.</param>
+    [LoggerMessage(302, LogLevel.Error,
+        "this host's clock is {Seconds:F1} s off the other hosts'; {Meanwhile} until it is within {Limit} s: "
+            + "check its time service (chronyc tracking)")]
+    internal static partial void ClockOff(this ILogger log, double seconds, string meanwhile, double limit);
+
+    [LoggerMessage(303, LogLevel.Information, "this host's clock agrees with the other hosts' again")]
+    internal static partial void ClockRight(this ILogger log);
+
+    [LoggerMessage(304, LogLevel.Warning,
+        "clocks differ: ours is {Seconds:F1} s ahead of another host's (negative: behind); check the time service of both hosts")]
+    internal static partial void ClocksDiffer(this ILogger log, double seconds);
+
     [LoggerMessage(901, LogLevel.Information, "{Service} {Version} starting with {Settings}")]
     public static partial void Starting(this ILogger log, string service, string version, string settings);
 

@@ -40,6 +40,10 @@ public sealed record RunSpec(
     [JsonIgnore]
     public string Id => RunId.Of(PlanTime, Origin, Attempt, Worker);
 
+    /// <summary>Whether it waits for its time. Any other run is due when it is requested, whatever the clock of that host says.</summary>
+    [JsonIgnore]
+    public bool IsForLater => Trigger is Schedule or Retry;
+
     /// <summary>The scheduled run of a plan time.</summary>
     public static RunSpec Scheduled(DateTimeOffset planTime) => new(planTime, Schedule, planTime);
 

@@ -21,7 +21,7 @@ internal sealed class SignIn(AccessTable table, TimeProvider time) : IDisposable
         Task before;
         lock (_gate)
         {
-            var wait = _throttle.Begin(name, address, table.IsUsedBy(name, address), time.GetUtcNow());
+            var wait = _throttle.Begin(name, address, table.IsUsedBy(name, address), time.GetElapsedTime(0));
             if (wait > TimeSpan.Zero)
             {
                 return new SignInAnswer.TooMany(wait);

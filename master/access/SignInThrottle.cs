@@ -24,7 +24,8 @@ internal sealed class SignInThrottle
 
     /// <summary>Counts an attempt, and returns zero; a longer time = it is over a limit, and must wait for so long.</summary>
     /// <param name="isKnownHere">The person is signed in from this address.</param>
-    public TimeSpan Begin(string name, IPAddress address, bool isKnownHere, DateTimeOffset now)
+    /// <param name="now">By the monotonic clock.</param>
+    public TimeSpan Begin(string name, IPAddress address, bool isKnownHere, TimeSpan now)
     {
         var ofNetwork = WaitOf(KeyOf(address), OfNetwork, now);
         var ofName = isKnownHere ? TimeSpan.Zero : WaitOf(KeyOf(name), OfName, now);
@@ -50,7 +51,7 @@ internal sealed class SignInThrottle
         }
     }
 
-    private void Count(string key, DateTimeOffset now)
+    private void Count(string key, TimeSpan now)
     {
         var isGoingOn = _attempts.TryGetValue(key, out var before) && before.Since + Window > now;
         if (!isGoingOn && _attempts.Count >= RememberedMax)
@@ -62,7 +63,7 @@ internal sealed class SignInThrottle
         _attempts[key] = isGoingOn ? before with { Count = before.Count + 1 } : new Attempts(1, now);
     }
 
-    private TimeSpan WaitOf(string key, int most, DateTimeOffset now) =>
+    private TimeSpan WaitOf(string key, int most, TimeSpan now) =>
         _attempts.TryGetValue(key, out var attempts) && attempts.Count >= most && attempts.Since + Window > now
             ? attempts.Since + Window - now
             : TimeSpan.Zero;
@@ -71,5 +72,5 @@ internal sealed class SignInThrottle
 
     private static string KeyOf(IPAddress address) => $"{ClientNetwork.Of(address)}";
 
-    private readonly record struct Attempts(int Count, DateTimeOffset Since);
+    private readonly record struct Attempts(int Count, TimeSpan Since);
 }

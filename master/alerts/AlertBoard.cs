@@ -35,6 +35,7 @@ internal sealed class AlertBoard(AlertKeys keys, Action<KeyChange, string> repor
     /// <summary>0 = there is no such rule.</summary>
     public long RevisionOfRule(string name) => Locked(() => _rules.GetValueOrDefault(name).Revision);
 
+    /// <summary>Also those that have ended, for some time.</summary>
     public IReadOnlyList<NamedMute> Mutes => ValuesOf(_mutes);
 
     /// <summary>The messages of the last day.</summary>
@@ -54,7 +55,9 @@ internal sealed class AlertBoard(AlertKeys keys, Action<KeyChange, string> repor
     public Stored<AlertState> StateOf(AlertSubject subject) =>
         Locked(() => _states.TryGetValue(subject, out var known) ? known : new Stored<AlertState>(AlertState.Well, 0));
 
-    public bool IsMuted(EventSubject about, DateTimeOffset now) => Mutes.Any(mute => mute.Mute.IsOn(now) && mute.Covers(about));
+    public IEnumerable<NamedMute> MutesOn(DateTimeOffset now) => Mutes.Where(mute => mute.Mute.IsOn(now));
+
+    public bool IsMuted(EventSubject about, DateTimeOffset now) => MutesOn(now).Any(mute => mute.Covers(about));
 
     /// <inheritdoc cref="ChangeSignal.WaitForOwnWriteAsync"/>
     public Task WaitForOwnWriteAsync(Func<AlertBoard, bool> hasIt, CancellationToken cancel) =>

@@ -6,15 +6,16 @@ using Dts.Master.Views;
 namespace Dts.Master.Alerts;
 
 /// <summary>Finds what is wrong by the clock: slow runs, jobs without a success, workers that are gone.</summary>
-/// <remarks>Without I/O. Its caller holds the view's lock.</remarks>
+/// <remarks>
+/// Without I/O. Its caller holds the view's lock. The clock only opens alerts; facts close them. If the clock closed them, masters whose
+/// clocks differ would open and close the same alert again and again.
+/// </remarks>
 internal sealed class AlertCheck
 {
     private const int SlowRunsMin = 5;
     private const long SlowAtLeastMs = 10_000; // One of a few milliseconds may once take a second.
 
-    /// <summary>How long a worker that has left is reported as gone; then nobody expects it back.</summary>
-    public static readonly TimeSpan WorkerIsOpenFor = TimeSpan.FromDays(1);
-
+    private static readonly TimeSpan WorkerIsOpenFor = TimeSpan.FromDays(1); // Then nobody expects it back.
     private static readonly TimeSpan WorkerIsAwaitedFor = TimeSpan.FromMinutes(1); // A restart takes a few seconds.
     private static readonly AlertEvent[] OfJobs = [AlertEvent.Slow, AlertEvent.NoSuccess];
     private static readonly AlertEvent[] OfWorkers = [AlertEvent.WorkerGone];
@@ -29,6 +30,10 @@ internal sealed class AlertCheck
             _gone[worker] = progress!.At;
         }
     }
+
+    /// <summary>The worker of this alert left so long ago that no master would open the alert again.</summary>
+    public static bool IsForgotten(OpenAlert gone, DateTimeOffset now) =>
+        gone.Since + WorkerIsOpenFor + MasterClocks.MayBeAheadBy < now;
 
     public IReadOnlyList<CheckResult> Find(
         ClusterState state,
@@ -100,7 +105,7 @@ internal sealed class AlertCheck
                         since, $"left at {since.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC and has not come back");
                 }
 
-                yield return new CheckResult(watched, found, OfWorkers);
+                yield return new CheckResult(watched, found, leftAt is null ? OfWorkers : []);
             }
         }
     }
@@ -143,7 +148,29 @@ internal sealed class AlertCheck
                 found[AlertEvent.NoSuccess] = lack;
             }
 
-            return new CheckResult(watched, found, OfJobs);
+            return new CheckResult(
+                watched, found, FindOver(job, terms, endings, (open.GetValueOrDefault(subject) ?? AlertState.Well).Open));
+        }
+
+        /// <summary>The open kinds that have ended, and those whose threshold has been raised since they were opened.</summary>
+        private List<AlertEvent> FindOver(
+            JobEntry job, JobAlert terms, List<Ending> endings, IReadOnlyDictionary<AlertEvent, OpenAlert> known)
+        {
+            List<AlertEvent> over = [];
+            if (known.GetValueOrDefault(AlertEvent.Slow) is { } slow
+                && (terms.SlowFactor > slow.Threshold || state.Runs.InFlightOf(job.Name).All(run => run.RunId != slow.RunId)))
+            {
+                over.Add(AlertEvent.Slow);
+            }
+
+            if (known.GetValueOrDefault(AlertEvent.NoSuccess) is { } lack
+                && (terms.NoSuccessSeconds > lack.Threshold || !job.IsEnabled || !job.HasRuns
+                    || EndOfLatestSuccess(endings) > lack.Since.ToUnixTimeMilliseconds()))
+            {
+                over.Add(AlertEvent.NoSuccess);
+            }
+
+            return over;
         }
 
         private OpenAlert? FindSlow(JobEntry job, JobAlert terms, List<Ending> endings)
@@ -164,27 +191,34 @@ internal sealed class AlertCheck
                         string.Create(
                             CultureInfo.InvariantCulture,
                             $"runs for more than {terms.SlowFactor:0.#} times the {p95 / 1000.0:0.#} s that 95 of 100 runs took"),
-                        slowest.RunId)
+                        slowest.RunId,
+                        Threshold: terms.SlowFactor)
                     : null;
         }
 
         private OpenAlert? FindLackOfSuccess(JobAlert terms, List<Ending> endings)
         {
-            var latest = endings.FindLastIndex(ending => ending.Status == RunStatus.Succeeded);
-            var since = latest >= 0
-                ? (endings[latest].StartedAt * 1000) + (endings[latest].DurationMs ?? 0)
-                : endings[0].StartedAt * 1000;
+            var since = EndOfLatestSuccess(endings) ?? endings[0].StartedAt * 1000;
             var moment = DateTimeOffset.FromUnixTimeMilliseconds(since);
             return IsWithin(since, terms.NoSuccessSeconds)
                 ? null
-                : new OpenAlert(moment, $"no run has succeeded since {moment.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC");
+                : new OpenAlert(
+                    moment,
+                    $"no run has succeeded since {moment.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC",
+                    Threshold: terms.NoSuccessSeconds);
         }
+
+        /// <summary>In milliseconds since the epoch; null = none of the known endings is a success.</summary>
+        private static long? EndOfLatestSuccess(List<Ending> endings) =>
+            endings.FindLastIndex(ending => ending.Status == RunStatus.Succeeded) is >= 0 and var latest
+                ? (endings[latest].StartedAt * 1000) + (endings[latest].DurationMs ?? 0)
+                : null;
 
         private bool IsWithin(long milliseconds, int seconds) => milliseconds > now.ToUnixTimeMilliseconds() - (seconds * 1000L);
     }
 
     /// <param name="Found">What is wrong now.</param>
-    /// <param name="Kinds">The kinds that were checked.</param>
+    /// <param name="Over">The kinds to close if they are open and not found.</param>
     internal sealed record CheckResult(
-        Watched Watched, IReadOnlyDictionary<AlertEvent, OpenAlert> Found, IReadOnlyList<AlertEvent> Kinds);
+        Watched Watched, IReadOnlyDictionary<AlertEvent, OpenAlert> Found, IReadOnlyList<AlertEvent> Over);
 }

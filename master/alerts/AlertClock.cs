@@ -12,7 +12,6 @@ internal sealed class AlertClock(
 {
     private static readonly TimeSpan ChecksEvery = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan ChecksLedgerEvery = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan MovesProgressEvery = TimeSpan.FromSeconds(10);
 
     private static readonly TimeSpan MuteIsNewFor = TimeSpan.FromSeconds(10); // Masters read an ending within about two seconds.
 
@@ -52,7 +51,7 @@ internal sealed class AlertClock(
         var (rules, states) = (board.Rules, board.States);
         foreach (var result in view.Take(state => _check.Find(state, rules, states, keeper.HasJobAlerts, now)))
         {
-            await store.DecideAsync(result.Watched, core => core.Check(result.Found, result.Kinds), stop);
+            await store.DecideAsync(result.Watched, core => core.Check(result.Found, result.Over), stop);
         }
 
         try
@@ -110,7 +109,7 @@ internal sealed class AlertClock(
 
     private async Task MoveProgressAsync(DateTimeOffset now, CancellationToken stop)
     {
-        if (board.Progress?.At > now - MovesProgressEvery)
+        if (board.Progress?.IsRecent(now) == true)
         {
             return;
         }
@@ -124,13 +123,13 @@ internal sealed class AlertClock(
         }
     }
 
-    /// <summary>Removes mutes whose time is over, and those without a time that cover nothing wrong any more.</summary>
+    /// <summary>Removes mutes whose time is long over, and those without a time that cover nothing wrong any more.</summary>
     private async Task RemoveMutesAsync(DateTimeOffset now, CancellationToken stop)
     {
         foreach (var mute in board.Mutes)
         {
-            if (mute.Mute.Until is { } until
-                ? until <= now
+            if (mute.Mute.Until is not null
+                ? mute.Mute.IsLongOver(now)
                 : mute.Mute.At + MuteIsNewFor < now && !keeper.IsNeeded(mute, orUnread: true))
             {
                 await store.RemoveMuteAsync(mute.Id, stop);
@@ -149,7 +148,7 @@ internal sealed class AlertClock(
             var isThere = view.Take(state => subject.JobName.Length > 0
                 ? state.Jobs.Find(subject.JobName) is not null
                 : state.Workers.Find(subject.Worker) is not null);
-            var isRecent = subject.Worker.Length > 0 && known.Open.Values.Any(open => open.Since + AlertCheck.WorkerIsOpenFor >= now);
+            var isRecent = subject.Worker.Length > 0 && known.Open.Values.Any(open => !AlertCheck.IsForgotten(open, now));
             if (FindWatched(rules, subject) is not { } watched || (!isThere && !isRecent))
             {
                 await store.RemoveStateAsync(subject, stop);

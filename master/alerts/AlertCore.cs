@@ -24,7 +24,8 @@ internal sealed class AlertCore(JobAlert rule, AlertState state, DateTimeOffset 
             .. state.Open.Where(open => open.Value.RunId == run.RunId && open.Value.Ending is { } known && known != run.Status)
                 .Select(open => open.Key),
         ];
-        var isLatest = (run.StartTime, run.RunId).CompareTo((state.UpTo, state.UpToRun)) > 0;
+        var isLatest = (run.StartTime, run.RunId).CompareTo((state.UpTo, state.UpToRun)) > 0
+            || (IsAhead(state.UpTo) && !IsAhead(run.StartTime)); // The latest is from a worker whose clock was wrong.
         if (replaced.Count == 0 && !isLatest)
         {
             return Unchanged;
@@ -52,12 +53,13 @@ internal sealed class AlertCore(JobAlert rule, AlertState state, DateTimeOffset 
                 : new AlertStep(replaced.Count > 0 ? kept : state, []);
     }
 
-    /// <summary>Judges by the clock: opens what has become wrong, closes what no longer is, and tells what a mute held back.</summary>
-    /// <param name="found">What is wrong now, of the kinds that were checked.</param>
-    public AlertStep Check(IReadOnlyDictionary<AlertEvent, OpenAlert> found, IReadOnlyCollection<AlertEvent> kinds)
+    /// <summary>Judges by the clock: opens what has become wrong, closes what is over, and tells what a mute held back.</summary>
+    /// <param name="found">What is wrong now.</param>
+    /// <param name="over">The kinds to close if they are open and not found.</param>
+    public AlertStep Check(IReadOnlyDictionary<AlertEvent, OpenAlert> found, IReadOnlyCollection<AlertEvent> over)
     {
         List<AlertEvent> ended =
-            [.. kinds.Where(what => state.Open.TryGetValue(what, out var open) && found.GetValueOrDefault(what)?.RunId != open.RunId)];
+            [.. over.Where(what => state.Open.TryGetValue(what, out var open) && found.GetValueOrDefault(what)?.RunId != open.RunId)];
         var step = Close(state, ended, new OpenAlert(now, ended.FirstOrDefault() switch
         {
             AlertEvent.Slow => "the run has ended",
@@ -92,10 +94,13 @@ internal sealed class AlertCore(JobAlert rule, AlertState state, DateTimeOffset 
         endings.Reverse().TakeWhile(ending => ending.Status != RunStatus.Succeeded)
             .Count(ending => ending.Status is RunStatus.Failed or RunStatus.TimedOut);
 
+    private bool IsAhead(long milliseconds) => milliseconds > (now + MasterClocks.DifferBy).ToUnixTimeMilliseconds();
+
     private AlertStep Open(AlertState before, AlertEvent what, OpenAlert about)
     {
         var isWanted = rule.On.Contains(what);
-        var isQuiet = isMuted || before.ToldAt + TimeSpan.FromSeconds(rule.QuietSeconds) > now;
+        var isQuiet = isMuted
+            || (before.ToldAt + TimeSpan.FromSeconds(rule.QuietSeconds) > now && !MasterClocks.IsAhead(before.ToldAt, now));
         var open = about with { IsTold = !isWanted || !isQuiet };
         var next = before.With(what, open);
         return isWanted && !isQuiet

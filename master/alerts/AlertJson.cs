@@ -29,7 +29,16 @@ internal sealed partial class AlertJson : JsonSerializerContext
 
 /// <summary>Up to when endings have been judged, and the live workers then: the value of the key alerts/progress.</summary>
 /// <remarks>The first master after an outage of all of them goes on from here.</remarks>
-internal sealed record AlertProgress(DateTimeOffset At, IReadOnlyList<string> Workers);
+internal sealed record AlertProgress(DateTimeOffset At, IReadOnlyList<string> Workers)
+{
+    private static readonly TimeSpan MovesEvery = TimeSpan.FromSeconds(10);
+
+    /// <summary>No master needs to write it. One that is ahead is written at once: endings before it would not be judged.</summary>
+    public bool IsRecent(DateTimeOffset now) => At > now - MovesEvery && At <= now;
+
+    /// <summary>As a master that starts takes it: a time ahead counts as now.</summary>
+    public AlertProgress NotAfter(DateTimeOffset now) => At > now ? this with { At = now } : this;
+}
 
 /// <summary>Jobs or workers that make no messages: the value of a key under alerts/mutes/.</summary>
 /// <param name="Until">Null = until no alert of them is open.</param>
@@ -43,6 +52,9 @@ internal sealed record AlertMute(
         Views.Filter.Parse(Filter, now), Views.Filter.Parse(Scope, now), isOfJobsOnly: Scope.Length > 0);
 
     public bool IsOn(DateTimeOffset now) => Until is null || Until > now;
+
+    /// <summary>Its time is over by the clock of every master.</summary>
+    public bool IsLongOver(DateTimeOffset now) => Until + MasterClocks.MayBeAheadBy <= now;
 }
 
 /// <summary>A mute with its id, and its filter as it was read.</summary>

@@ -128,8 +128,9 @@ internal sealed class AlertKeeper(
             }
             else
             {
-                FirstProgress = board.Progress;
-                _judgedBefore = FirstProgress?.At ?? time.GetUtcNow();
+                var now = time.GetUtcNow();
+                FirstProgress = board.Progress?.NotAfter(now);
+                _judgedBefore = FirstProgress?.At ?? now;
                 _listed.SetResult();
             }
         }

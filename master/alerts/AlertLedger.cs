@@ -11,13 +11,17 @@ internal sealed class AlertLedger(AlertStore store, LedgerReader ledger, TimePro
     private static readonly TimeSpan Span = TimeSpan.FromHours(2);
     private static readonly TimeSpan RecordsArriveWithin = TimeSpan.FromMinutes(10);
 
+    /// <summary>No master has checked it lately. A check that is ahead of now does not count: that master's clock was wrong.</summary>
+    public static bool IsDue(DateTimeOffset? checkedAt, DateTimeOffset now) =>
+        !(checkedAt > now - ChecksEvery) || MasterClocks.IsAhead(checkedAt, now);
+
     /// <summary>A fault of each job that has one; null = another master has just checked it, or etcd or the log is unavailable.</summary>
     public async Task<IReadOnlyDictionary<string, LedgerLine>?> FindAsync(CancellationToken stop)
     {
         var now = time.GetUtcNow();
         try
         {
-            if (!await store.TryClaimLedgerAsync(checkedBefore: now - ChecksEvery, stop))
+            if (!await store.TryClaimLedgerAsync(now, stop))
             {
                 return null;
             }

@@ -31,7 +31,7 @@ internal sealed class AlertSender(
             }
 
             var now = time.GetUtcNow();
-            foreach (var due in board.Waiting.Where(message => !(message.Value.NotBefore > now)).OrderBy(message => message.Revision)
+            foreach (var due in board.Waiting.Where(message => IsDue(message.Value, now)).OrderBy(message => message.Revision)
                 .GroupBy(message => message.Value.Channel).Where(messages => !_busy.ContainsKey(messages.Key)))
             {
                 _busy[due.Key] = SendAsync([.. due], stop);
@@ -42,6 +42,10 @@ internal sealed class AlertSender(
 
         await Task.WhenAll(_busy.Values);
     }
+
+    /// <summary>The time of the next try has come, or is further ahead than any pause: the clock of the latest try was wrong.</summary>
+    public static bool IsDue(AlertMessage message, DateTimeOffset now) =>
+        !(message.NotBefore > now) || MasterClocks.IsAhead(message.NotBefore - LongestPause, now);
 
     /// <summary>Sends a message that only tests a channel; null = this master has no such channel.</summary>
     public async Task<SendAnswer?> TestAsync(string channel, string by, CancellationToken cancel)

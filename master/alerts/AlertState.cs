@@ -23,6 +23,7 @@ internal sealed record AlertState(
 /// <summary>One thing that is wrong.</summary>
 /// <param name="RunId">The run that showed it; empty = no run did.</param>
 /// <param name="Times">How many runs in a row had failed.</param>
+/// <param name="Threshold">The slowFactor or noSuccessSeconds that it exceeded; 0 = it has none, or an earlier version opened it.</param>
 /// <param name="IsTold">A message was made, or none is wanted; false = it waits for the end of a mute or of the quiet time.</param>
 internal sealed record OpenAlert(
     DateTimeOffset Since,
@@ -31,6 +32,7 @@ internal sealed record OpenAlert(
     int Times = 0,
     string LastLine = "",
     RunStatus? Ending = null,
+    double Threshold = 0,
     bool IsTold = false);
 
 /// <summary>A turn from well to wrong or back, which makes a message.</summary>

@@ -67,13 +67,13 @@ internal sealed class AlertStore(AlertBoard board, EtcdClient etcd, AlertKeys ke
     public Task PutProgressAsync(AlertProgress progress, CancellationToken stop) =>
         etcd.PutAsync(keys.Progress, JsonSerializer.Serialize(progress, AlertJson.Readable.AlertProgress), cancel: stop);
 
-    /// <summary>Claims the next check of the ledger; false = a master has checked it since then.</summary>
-    public async Task<bool> TryClaimLedgerAsync(DateTimeOffset checkedBefore, CancellationToken stop)
+    /// <summary>Claims the next check of the ledger; false = it is not due, or another master has just claimed it.</summary>
+    public async Task<bool> TryClaimLedgerAsync(DateTimeOffset now, CancellationToken stop)
     {
         var known = board.LedgerChecked;
-        var now = time.GetUtcNow().UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
-        return !(known.Value > checkedBefore)
-            && (await etcd.TxnAsync(Txn.If(IsStill(keys.Ledger, known.Revision)).Then(Txn.Put(keys.Ledger, now)), cancel: stop)).Succeeded;
+        var mark = now.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
+        return AlertLedger.IsDue(known.Value, now)
+            && (await etcd.TxnAsync(Txn.If(IsStill(keys.Ledger, known.Revision)).Then(Txn.Put(keys.Ledger, mark)), cancel: stop)).Succeeded;
     }
 
     /// <summary>Claims a message of the outbox; false = another master sends it, or has sent it.</summary>

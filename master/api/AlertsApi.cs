@@ -136,7 +136,7 @@ internal sealed class AlertsApi(
                 .. board.Recent.Concat(board.Unsent).Where(message => Sees(message.JobName))
                     .OrderByDescending(message => message.At).Take(RecentMax).Select(MessageView.Of),
             ],
-            [.. board.Mutes.Where(mute => MaySee(caller, mute)).Select(mute => AlertMuteView.Of(mute.Id, mute.Mute))],
+            [.. board.MutesOn(time.GetUtcNow()).Where(mute => MaySee(caller, mute)).Select(mute => AlertMuteView.Of(mute.Id, mute.Mute))],
             [.. channels.All.OrderBy(channel => channel.Key, StringComparer.Ordinal).Select(channel => new ChannelView(
                 channel.Key, channel.Value.Type, caller.Scope.IsEverything ? channel.Value.Shown : ""))]);
     }

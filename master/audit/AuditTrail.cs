@@ -44,7 +44,7 @@ internal sealed class AuditTrail(Credentials credentials, ChannelWriter<AuditRec
         IReadOnlyList<AuditRecord> due;
         lock (_gate)
         {
-            due = _tally.Due(time.GetUtcNow(), isEnd);
+            due = _tally.Due(time.GetElapsedTime(0), time.GetUtcNow(), isEnd);
         }
 
         foreach (var record in due)
@@ -78,7 +78,7 @@ internal sealed class AuditTrail(Credentials credentials, ChannelWriter<AuditRec
         AuditRecord? first;
         lock (_gate)
         {
-            first = _tally.Take(record, record.At);
+            first = _tally.Take(record, time.GetElapsedTime(0));
         }
 
         if (first is not null)

@@ -22,7 +22,8 @@ internal sealed class RefusalTally
     private int Strangers => _counted.Sum(source => source.Key.IsOfStrangers ? source.Value.Count : 0);
 
     /// <summary>The record to keep now; null = the refusal was counted.</summary>
-    public AuditRecord? Take(AuditRecord refusal, DateTimeOffset now)
+    /// <param name="now">By the monotonic clock.</param>
+    public AuditRecord? Take(AuditRecord refusal, TimeSpan now)
     {
         var source = Source.Of(refusal);
         if (!_counted.TryGetValue(source, out var counted))
@@ -48,8 +49,10 @@ internal sealed class RefusalTally
     }
 
     /// <summary>Removes and returns the counts that are due, as records.</summary>
+    /// <param name="now">By the monotonic clock.</param>
+    /// <param name="at">The time of the records, by the wall clock.</param>
     /// <param name="isEnd">All counts are due.</param>
-    public IReadOnlyList<AuditRecord> Due(DateTimeOffset now, bool isEnd = false)
+    public IReadOnlyList<AuditRecord> Due(TimeSpan now, DateTimeOffset at, bool isEnd = false)
     {
         List<AuditRecord> due = [];
         foreach (var (source, counted) in _counted)
@@ -59,7 +62,7 @@ internal sealed class RefusalTally
                 if (isEnd || one.Since + Span <= now)
                 {
                     counted.Remove(key);
-                    due.AddRange(one.Sum(now));
+                    due.AddRange(one.Sum(now, at));
                 }
             }
 
@@ -92,12 +95,12 @@ internal sealed class RefusalTally
         };
     }
 
-    private sealed record Counted(DateTimeOffset Since, int More, AuditRecord Latest)
+    private sealed record Counted(TimeSpan Since, int More, AuditRecord Latest)
     {
-        public IEnumerable<AuditRecord> Sum(DateTimeOffset now)
+        public IEnumerable<AuditRecord> Sum(TimeSpan now, DateTimeOffset at)
         {
             var seconds = Math.Max(1, (int)(now - Since).TotalSeconds);
-            return More > 0 ? [Latest with { At = now, Detail = $"{Latest.Detail} ({More} more times in {seconds} s)" }] : [];
+            return More > 0 ? [Latest with { At = at, Detail = $"{Latest.Detail} ({More} more times in {seconds} s)" }] : [];
         }
     }
 }

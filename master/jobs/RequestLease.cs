@@ -14,7 +14,7 @@ internal sealed class RequestLease(EtcdClient etcd, TimeProvider time, TimeSpan?
     private readonly TimeSpan _sharedFor = sharedFor ?? TimeSpan.FromHours(1);
 
     private readonly Lock _gate = new();
-    private (LeaseId Id, DateTimeOffset Granted)? _latest;
+    private (LeaseId Id, long Granted)? _latest;
 
     /// <summary>Calls with a lease, and again with a new one if etcd has lost the first.</summary>
     public async Task<T> UseAsync<T>(Func<LeaseId, Task<T>> use, CancellationToken cancel)
@@ -34,7 +34,7 @@ internal sealed class RequestLease(EtcdClient etcd, TimeProvider time, TimeSpan?
     {
         lock (_gate)
         {
-            return _latest is { } its && time.GetUtcNow() - its.Granted < _sharedFor ? its.Id : null;
+            return _latest is { } its && time.GetElapsedTime(its.Granted) < _sharedFor ? its.Id : null;
         }
     }
 
@@ -43,7 +43,7 @@ internal sealed class RequestLease(EtcdClient etcd, TimeProvider time, TimeSpan?
         var lease = await etcd.GrantAsync(_lasts, cancel);
         lock (_gate)
         {
-            _latest = (lease, time.GetUtcNow());
+            _latest = (lease, time.GetTimestamp());
         }
 
         return lease;

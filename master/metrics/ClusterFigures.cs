@@ -12,7 +12,7 @@ internal static class ClusterFigures
 {
     private static readonly string[] WorkerStates = [WorkerRow.Live, WorkerRow.Refusing];
 
-    public static IEnumerable<Family> Of(ClusterState state, DateTimeOffset now)
+    public static IEnumerable<Family> Of(ClusterState state)
     {
         var jobs = state.Jobs.Sorted.CountBy(state.StateOf).ToDictionary();
         var workers = state.Workers.All.Where(worker => worker.LeftAt is null).ToList();
@@ -25,7 +25,7 @@ internal static class ClusterFigures
             Gauge(
                 "dts_fires_without_ending",
                 "Runs that ended more than ten minutes ago and have no record in the log; their records may wait in a worker's spool.",
-                [new Sample([], state.EndingQueries.CountWithoutEnding(now))]),
+                [new Sample([], state.EndingQueries.CountWithoutEnding())]),
             Gauge("dts_workers", "Workers by state; a refusing one claims nothing.", WorkerStates.Select(of => new Sample(
                 [new Label("state", of)],
                 workers.Count(worker => (worker.Registration.Refuses.Length > 0) == (of == WorkerRow.Refusing))))),

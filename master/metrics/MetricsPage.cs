@@ -7,7 +7,7 @@ using Dts.Master.Views;
 namespace Dts.Master.Metrics;
 
 /// <summary><c>/metrics</c>: the cluster as this master's view has it, and this master's own measurements.</summary>
-internal sealed class MetricsPage(ClusterView view, FigureTable figures, TimeProvider time)
+internal sealed class MetricsPage(ClusterView view, FigureTable figures)
 {
     public void Map(IEndpointRouteBuilder routes) => routes.MapGet("/metrics", (RequestDelegate)AnswerAsync).RequireRole(Role.Viewer);
 
@@ -16,7 +16,7 @@ internal sealed class MetricsPage(ClusterView view, FigureTable figures, TimePro
         List<Family> cluster = [];
         try
         {
-            cluster = view.Ask(state => ClusterFigures.Of(state, time.GetUtcNow()).ToList());
+            cluster = view.Ask(state => ClusterFigures.Of(state).ToList());
         }
         catch (EtcdException)
         {

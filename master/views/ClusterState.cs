@@ -1,5 +1,6 @@
 using Dts.Common.Cron;
 using Dts.Common.Etcd;
+using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 
 namespace Dts.Master.Views;
@@ -12,9 +13,10 @@ internal sealed class ClusterState
     private List<ClusterChange> _changes = [];
     private DateTimeOffset? _ticked;
 
-    public ClusterState(Keys keys, CronZone defaultZone)
+    /// <param name="time">The monotonic clock, for the endings that are awaited; the system's unless given.</param>
+    public ClusterState(Keys keys, CronZone defaultZone, TimeProvider? time = null)
     {
-        (_keys, Jobs) = (keys, new JobTable(defaultZone));
+        (_keys, Jobs, EndingQueries) = (keys, new JobTable(defaultZone), new EndingQueries(time ?? TimeProvider.System));
         Endings = new JobEndings(Jobs, EndingQueries, Note);
     }
 
@@ -27,7 +29,7 @@ internal sealed class ClusterState
 
     public WorkerTable Workers { get; } = new();
 
-    public EndingQueries EndingQueries { get; } = new();
+    public EndingQueries EndingQueries { get; }
 
     public JobEndings Endings { get; }
 
@@ -84,7 +86,7 @@ internal sealed class ClusterState
     }
 
     /// <param name="report">Called with key, revision and fault of a value that cannot be read.</param>
-    public void ApplyRuns(ChangeBatch batch, DateTimeOffset now, Action<KeyChange, string> report)
+    public void ApplyRuns(ChangeBatch batch, Action<KeyChange, string> report)
     {
         foreach (var change in batch.Changes)
         {
@@ -100,7 +102,7 @@ internal sealed class ClusterState
                     Note(new ClusterChange.Ended(job.Value, runId, worker));
                 }
 
-                AwaitEnding(batch, job.Value, runId, now);
+                AwaitEnding(batch, job.Value, runId);
             }
             else if (Documents.TryReadInFlight(runId, put.Value.Span, out var run, out var why))
             {
@@ -143,13 +145,13 @@ internal sealed class ClusterState
     }
 
     /// <summary>A key under owed/ goes when its ending is in a worker's spool, on its way to the log.</summary>
-    public void ApplyOwed(ChangeBatch batch, DateTimeOffset now)
+    public void ApplyOwed(ChangeBatch batch)
     {
         foreach (var gone in batch.Changes.OfType<KeyChange.Deleted>())
         {
             if (Keys.TryParseRun(gone.Key, _keys.AllOwed) is var (job, runId))
             {
-                AwaitEnding(batch, job.Value, runId, now);
+                AwaitEnding(batch, job.Value, runId);
             }
         }
     }
@@ -174,14 +176,15 @@ internal sealed class ClusterState
         }
     }
 
-    /// <param name="isLive">The changes came as they were made.</param>
-    public void ApplyWorkers(IEnumerable<KeyChange> changes, DateTimeOffset now, bool isLive = false)
+    /// <param name="clocks">Hears the clock of each worker.</param>
+    public void ApplyWorkers(ChangeBatch batch, DateTimeOffset now, ClockCheck clocks)
     {
-        foreach (var change in changes)
+        foreach (var change in batch.Changes)
         {
             var id = _keys.WorkerOf(change.Key);
             if (change is not KeyChange.Put put)
             {
+                clocks.Forget(id);
                 if (Workers.Remove(id, now))
                 {
                     Note(new ClusterChange.WorkerLeft(id));
@@ -190,7 +193,9 @@ internal sealed class ClusterState
             else if (WorkerRegistration.Parse(put.Value.Span) is { } registration)
             {
                 var known = Workers.Find(id) is { LeftAt: null } there ? there.Registration : null;
-                Workers.Put(id, registration, isLive && registration.Clock != default ? registration.Clock - now : null);
+                var isFresh = batch.IsLive && registration.Clock != default;
+                clocks.Observe(id, registration.Clock, isFresh);
+                Workers.Put(id, registration, isFresh ? registration.Clock - clocks.OwnNow : null);
                 if (known is null || WorkerTable.IsOther(known, registration))
                 {
                     Note(new ClusterChange.WorkerPut(id, known is null));
@@ -223,11 +228,11 @@ internal sealed class ClusterState
         }
     }
 
-    private void AwaitEnding(ChangeBatch batch, string job, string runId, DateTimeOffset now)
+    private void AwaitEnding(ChangeBatch batch, string job, string runId)
     {
         if (!batch.IsOtherData && Jobs.Find(job) is not null)
         {
-            EndingQueries.Await(job, runId, now);
+            EndingQueries.Await(job, runId);
         }
     }
 }

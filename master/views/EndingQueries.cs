@@ -10,7 +10,8 @@ namespace Dts.Master.Views;
 /// time.</para>
 /// <para>Not thread-safe; <see cref="ClusterState"/> owns it.</para>
 /// </remarks>
-internal sealed class EndingQueries
+/// <param name="time">Only its monotonic clock counts, so that no query waits for an hour when the wall clock was an hour ahead.</param>
+internal sealed class EndingQueries(TimeProvider time)
 {
     public const int RunsAtOnce = 500;
     public const int JobsAtOnce = 100;
@@ -25,7 +26,7 @@ internal sealed class EndingQueries
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
 
-    private readonly PriorityQueue<AwaitedRun, long> _awaited = new(); // By when they are due, in ticks.
+    private readonly PriorityQueue<AwaitedRun, TimeSpan> _awaited = new(); // By when they are due.
     private readonly HashSet<(string Job, string RunId)> _awaitedIds = [];
     private readonly Queue<string> _jobs = [];
     private readonly HashSet<string> _jobsQueued = [];
@@ -33,16 +34,26 @@ internal sealed class EndingQueries
     private int _jobsAtOnce = JobsAtOnce;
     private bool _isTurnOfJobs;
 
+    private TimeSpan Elapsed => time.GetElapsedTime(0);
+
     /// <summary>When the wait began for the oldest record that may still come soon; null = none is awaited.</summary>
-    public DateTimeOffset? OldestAwaited(DateTimeOffset now) =>
-        _awaited.UnorderedItems.Where(run => now - run.Element.Since < LooksBackFor).Min(run => (DateTimeOffset?)run.Element.Since);
+    /// <param name="now">The wall clock, by which the answer is, too.</param>
+    public DateTimeOffset? OldestAwaited(DateTimeOffset now)
+    {
+        var elapsed = Elapsed;
+        return now - _awaited.UnorderedItems
+            .Select(run => elapsed - run.Element.Since)
+            .Where(waited => waited < LooksBackFor)
+            .Max(waited => (TimeSpan?)waited);
+    }
 
     /// <summary>A run has ended; its record will come.</summary>
-    public void Await(string job, string runId, DateTimeOffset now)
+    public void Await(string job, string runId)
     {
         if (_awaited.Count < AwaitedMax && _awaitedIds.Add((job, runId)))
         {
-            _awaited.Enqueue(new AwaitedRun(job, runId, now, 0), (now + FirstPause).UtcTicks);
+            var now = Elapsed;
+            _awaited.Enqueue(new AwaitedRun(job, runId, now, 0), now + FirstPause);
         }
     }
 
@@ -56,14 +67,14 @@ internal sealed class EndingQueries
     }
 
     /// <summary>Takes the next query that is due; null = none. Queries for runs and for jobs alternate.</summary>
-    public EndingQuery? Next(DateTimeOffset now)
+    public EndingQuery? Next()
     {
         if (_split.TryDequeue(out var smaller))
         {
             return smaller;
         }
 
-        var query = _isTurnOfJobs ? NextJobs() ?? (EndingQuery?)NextRuns(now) : NextRuns(now) ?? (EndingQuery?)NextJobs();
+        var query = _isTurnOfJobs ? NextJobs() ?? (EndingQuery?)NextRuns() : NextRuns() ?? (EndingQuery?)NextJobs();
         _isTurnOfJobs = query is EndingQuery.Runs;
         return query;
     }
@@ -72,13 +83,14 @@ internal sealed class EndingQueries
     public void NoteAnswered() => _jobsAtOnce = Math.Min(_jobsAtOnce * 2, JobsAtOnce);
 
     /// <summary>The log store did not answer: the query stays due, for fewer jobs in case it took too long.</summary>
-    public void PutBack(EndingQuery query, DateTimeOffset now)
+    public void PutBack(EndingQuery query)
     {
         _jobsAtOnce = Math.Max(1, _jobsAtOnce / 2);
         switch (query)
         {
             case EndingQuery.Runs(var runs):
-                runs.ToList().ForEach(run => _awaited.Enqueue(run, now.UtcTicks));
+                var now = Elapsed;
+                runs.ToList().ForEach(run => _awaited.Enqueue(run, now));
                 break;
             case EndingQuery.Jobs(var jobs):
                 jobs.ToList().ForEach(Load);
@@ -109,8 +121,9 @@ internal sealed class EndingQueries
     }
 
     /// <summary>A run's record is not there, or says lost and may be replaced by the true ending.</summary>
-    public void AskAgain(AwaitedRun run, DateTimeOffset now)
+    public void AskAgain(AwaitedRun run)
     {
+        var now = Elapsed;
         if (now - run.Since > GivenUpAfter)
         {
             Forget(run);
@@ -118,12 +131,15 @@ internal sealed class EndingQueries
         }
 
         var pause = TimeSpan.FromTicks(Math.Min((FirstPause * (1 << Math.Min(run.Tries, 10))).Ticks, LongestPause.Ticks));
-        _awaited.Enqueue(run with { Tries = run.Tries + 1 }, (now + pause).UtcTicks);
+        _awaited.Enqueue(run with { Tries = run.Tries + 1 }, now + pause);
     }
 
     /// <summary>The number of runs that left etcd longer ago than a record takes, and have none.</summary>
-    public int CountWithoutEnding(DateTimeOffset now) =>
-        _awaited.UnorderedItems.Count(awaited => !awaited.Element.IsLost && now - awaited.Element.Since > RecordsComeWithin);
+    public int CountWithoutEnding()
+    {
+        var now = Elapsed;
+        return _awaited.UnorderedItems.Count(awaited => !awaited.Element.IsLost && now - awaited.Element.Since > RecordsComeWithin);
+    }
 
     public void Forget(AwaitedRun run) => _awaitedIds.Remove((run.Job, run.RunId));
 
@@ -135,10 +151,11 @@ internal sealed class EndingQueries
         }
     }
 
-    private EndingQuery.Runs? NextRuns(DateTimeOffset now)
+    private EndingQuery.Runs? NextRuns()
     {
+        var now = Elapsed;
         List<AwaitedRun> runs = [];
-        while (runs.Count < RunsAtOnce && _awaited.TryPeek(out var run, out var due) && due <= now.UtcTicks)
+        while (runs.Count < RunsAtOnce && _awaited.TryPeek(out var run, out var due) && due <= now)
         {
             _awaited.Dequeue();
             runs.Add(run);
@@ -166,9 +183,9 @@ internal sealed class EndingQueries
     }
 }
 
-/// <param name="Since">When the run left etcd.</param>
+/// <param name="Since">When the run left etcd, by the monotonic clock.</param>
 /// <param name="IsLost">Its record is there, and says lost.</param>
-internal sealed record AwaitedRun(string Job, string RunId, DateTimeOffset Since, int Tries, bool IsLost = false)
+internal sealed record AwaitedRun(string Job, string RunId, TimeSpan Since, int Tries, bool IsLost = false)
 {
     public string RecordId => $"{Job}/{RunId}";
 }

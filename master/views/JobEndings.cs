@@ -15,7 +15,7 @@ internal sealed class JobEndings(JobTable jobs, EndingQueries queries, Action<Cl
     private string _loadedUpTo = "";
 
     /// <param name="found">The log's answer.</param>
-    public void Take(EndingQuery query, IReadOnlyList<EndedRun> found, DateTimeOffset now)
+    public void Take(EndingQuery query, IReadOnlyList<EndedRun> found)
     {
         queries.NoteAnswered();
         switch (query)
@@ -32,7 +32,7 @@ internal sealed class JobEndings(JobTable jobs, EndingQueries queries, Action<Cl
                 var byRun = found.ToLookup(run => (run.Job, run.RunId));
                 foreach (var run in awaited)
                 {
-                    Take(run, byRun[(run.Job, run.RunId)].FirstOrDefault(), now);
+                    Take(run, byRun[(run.Job, run.RunId)].FirstOrDefault());
                 }
 
                 break;
@@ -69,7 +69,7 @@ internal sealed class JobEndings(JobTable jobs, EndingQueries queries, Action<Cl
         }
     }
 
-    private void Take(AwaitedRun awaited, EndedRun? found, DateTimeOffset now)
+    private void Take(AwaitedRun awaited, EndedRun? found)
     {
         if (jobs.Find(awaited.Job) is not { } job)
         {
@@ -89,7 +89,7 @@ internal sealed class JobEndings(JobTable jobs, EndingQueries queries, Action<Cl
 
         if (found is null or { Status: RunStatus.Lost })
         {
-            queries.AskAgain(awaited with { IsLost = found is not null }, now);
+            queries.AskAgain(awaited with { IsLost = found is not null });
         }
         else
         {

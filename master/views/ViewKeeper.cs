@@ -17,15 +17,16 @@ internal sealed class ViewKeeper(
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
     /// <summary>Runs until cancelled.</summary>
-    public async Task RunAsync(CancellationToken stop)
+    /// <param name="clocks">Hears the clock of each worker.</param>
+    public async Task RunAsync(ClockCheck clocks, CancellationToken stop)
     {
         await foreach (var ended in Task.WhenEach(
-            FollowAsync(keys.Workers, (state, batch) => state.ApplyWorkers(batch.Changes, Now, batch.IsLive), stop),
+            FollowAsync(keys.Workers, (state, batch) => state.ApplyWorkers(batch, Now, clocks), stop),
             FollowAsync(keys.Jobs, (state, batch) => state.ApplyJobs(batch.Changes), stop),
-            FollowAsync(keys.AllRuns, (state, batch) => state.ApplyRuns(batch, Now, Report), stop),
+            FollowAsync(keys.AllRuns, (state, batch) => state.ApplyRuns(batch, Report), stop),
             FollowAsync(keys.AllQueued, (state, batch) => state.ApplyQueue(batch, Report), stop),
             FollowAsync(keys.Killers, (state, batch) => state.ApplyKills(batch.Changes), stop),
-            FollowAsync(keys.AllOwed, (state, batch) => state.ApplyOwed(batch, Now), stop, isTable: false),
+            FollowAsync(keys.AllOwed, (state, batch) => state.ApplyOwed(batch), stop, isTable: false),
             AskAsync(stop)))
         {
             await ended;
@@ -72,17 +73,17 @@ internal sealed class ViewKeeper(
         while (!stop.IsCancellationRequested)
         {
             view.Change(state => state.Tick(Now));
-            while (view.Take(state => state.EndingQueries.Next(Now)) is { } query)
+            while (view.Take(state => state.EndingQueries.Next()) is { } query)
             {
                 var begun = time.GetTimestamp();
                 try
                 {
                     var found = await AskAsync(query, stop);
-                    view.Change(state => state.Endings.Take(query, found, Now));
+                    view.Change(state => state.Endings.Take(query, found));
                 }
                 catch (Exception failure) when (failure is LogStoreException or OperationCanceledException)
                 {
-                    view.Change(state => state.EndingQueries.PutBack(query, Now));
+                    view.Change(state => state.EndingQueries.PutBack(query));
                     if (stop.IsCancellationRequested)
                     {
                         return;

@@ -27,10 +27,10 @@ internal static class ViewMemory
             texts += (2 * (job.Name.Length + job.Command.Length)) + put.Key.Length;
         }
 
-        while (state.EndingQueries.Next(now) is { } question)
+        while (state.EndingQueries.Next() is { } question)
         {
             var found = ((EndingQuery.Jobs)question).Names.SelectMany(job => Enumerable.Range(0, endings).Select(n => Ended(job, n)));
-            state.Endings.Take(question, [.. found], now);
+            state.Endings.Take(question, [.. found]);
         }
 
         var held = GC.GetTotalMemory(forceFullCollection: true) - before;

@@ -345,7 +345,7 @@ public sealed class LifeOfARunTests
         await Passes(TimeSpan.FromSeconds(12)); // Each has written its registration anew, and the others have seen it.
 
         cluster.StepClock("w1", TimeSpan.FromHours(1));
-        await cluster.Workers["w1"].LogsSoon("off the other workers'");
+        await cluster.Workers["w1"].LogsSoon("off the other hosts'");
         var stepped = DateTimeOffset.UtcNow;
         await Patience.Until(
             () => cluster.GetAsync("/api/v1/workers").Result["workers"]!.AsArray()
@@ -387,7 +387,7 @@ public sealed class LifeOfARunTests
         await Patience.Until(() => cluster.ReadWitness().Count == 1, cluster.Describe);
         var worker = cluster.ReadWitness()[0][0];
         cluster.StepClock(worker, TimeSpan.FromHours(hours));
-        await cluster.Workers[worker].LogsSoon("off the other workers'");
+        await cluster.Workers[worker].LogsSoon("off the other hosts'");
 
         File.WriteAllText(go, "");
 

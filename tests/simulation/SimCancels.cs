@@ -43,7 +43,9 @@ internal sealed class SimCancels(SimCluster cluster, SimHost host)
 
     public void CheckEnd(Run run, RunStatus status, string why)
     {
-        if (status == RunStatus.Cancelled && !IsCancelled(run) && !why.StartsWith(Stopping, StringComparison.Ordinal))
+        var isReplaced = run.Job is { Mode: JobMode.All, Overlap: Overlap.Replace }
+            && why.Contains("replaced by", StringComparison.Ordinal);
+        if (status == RunStatus.Cancelled && !IsCancelled(run) && !isReplaced && !why.StartsWith(Stopping, StringComparison.Ordinal))
         {
             cluster.Faults.Add($"{run.Key} does not start on {host.Id} ({why}), and nobody has cancelled it");
         }

@@ -33,6 +33,7 @@ internal static class SimJobs
             Retry: new Retry(Max: 2, DelaySeconds: 1, Elsewhere: true)),
         new("everywhere", "sleep 0.5", "*/3 * * * * *", Mode: JobMode.All),
         new("everywhere-often", "sleep 0.3", "* * * * * *", Mode: JobMode.All),
+        new("everywhere-replace", "sleep 2.5", "*/3 * * * * *", Mode: JobMode.All, Overlap: Overlap.Replace, KillGraceSeconds: 1),
         new("rerun", "sleep 8", "*/10 * * * * *", Overlap: Overlap.Allow, OnWorkerLost: OnWorkerLost.Rerun),
         new(
             "careful",

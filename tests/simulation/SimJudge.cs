@@ -34,6 +34,7 @@ internal static class SimJudge
             .. FindUnended(cluster, records, jobs),
             .. FindUnheard(cluster, records),
             .. FindReplaced(cluster, records),
+            .. FindReplacedByThemselves(records),
             .. cluster.Faults,
         ];
     }
@@ -119,6 +120,20 @@ internal static class SimJudge
         ? []
         : records.Where(record => record.ExitCode is null && cluster.Exited.Contains(record.Id))
             .Select(record => $"{record.Id} has an exit code, which its record ({record.Status.Word()}, of {record.Worker}) lacks");
+
+    /// <summary>Planned runs that were ended for a run of the same plan time.</summary>
+    private static IEnumerable<string> FindReplacedByThemselves(IReadOnlyCollection<RunRecord> records)
+    {
+        var others = records.Where(record => record.Trigger != RunSpec.Schedule)
+            .Select(record => (record.JobName, TextOf(record))).ToHashSet();
+        return records
+            .Where(record => record.Trigger == RunSpec.Schedule
+                && record.Err.Contains($"replaced by the run for {TextOf(record)}", StringComparison.Ordinal)
+                && !others.Contains((record.JobName, TextOf(record))))
+            .Select(record => $"{record.Id} was replaced by itself: {record.Err}");
+
+        static string TextOf(RunRecord record) => Cursor.Text(DateTimeOffset.FromUnixTimeMilliseconds(record.PlanTime));
+    }
 
     private static IReadOnlyList<ScheduleChange> ReadChanges(SimCluster cluster, Job job)
     {

@@ -1,8 +1,8 @@
 using Dts.Common.Cron;
+using Dts.Common.Hosting;
 using Dts.Worker.Fires;
 using Dts.Worker.Records;
 using Dts.Worker.Runs;
-using Dts.Worker.Sessions;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dts.Tests.Simulation;

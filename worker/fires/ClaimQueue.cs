@@ -7,7 +7,8 @@ using Mvccpb;
 namespace Dts.Worker.Fires;
 
 /// <summary>Sends requests about fires to etcd: many fires in one request, and a few requests at a time.</summary>
-internal sealed class ClaimQueue(FireContext context, PendingFires pending, RunsInTheWay inTheWay, FiresInFlight inFlight)
+internal sealed class ClaimQueue(
+    FireContext context, PendingFires pending, EarlyFires early, RunsInTheWay inTheWay, FiresInFlight inFlight)
 {
     private const int ClaimsInRequest = 60;
     private const int RequestsInFlight = 4;
@@ -171,7 +172,7 @@ internal sealed class ClaimQueue(FireContext context, PendingFires pending, Runs
         var requests = new List<TxnRequest>();
         foreach (var fire in TakeBatch(_toClaim, fire => fire.State is FireState.ToClaim))
         {
-            if (pending.TryForgetOfTheFuture(fire))
+            if (early.TryTake(fire))
             {
                 EndTurn(fire);
             }

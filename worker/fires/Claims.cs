@@ -36,7 +36,12 @@ internal sealed class Claims(
     {
         foreach (var fire in pending.TakeDue(context.Slots.ForClaims))
         {
-            if (fire.Rank > 0 || fire.Doubt != Doubt.None || fire.Met.HasFlag(Hindrances.NoSlot) || fire.IsMisfire || fire.NobodyMatches)
+            if (fire.Rank > 0
+                || fire.Doubt != Doubt.None
+                || fire.Met.HasFlag(Hindrances.NoSlot)
+                || fire.IsMisfire
+                || fire.NobodyMatches
+                || MayReplaceHere(fire))
             {
                 queue.Look(fire);
             }
@@ -100,6 +105,12 @@ internal sealed class Claims(
                 break;
         }
     }
+
+    /// <summary>
+    /// Whether its claim would end runs here before etcd is asked. It may be decided: after a step of the clock plan times come again.
+    /// </summary>
+    private bool MayReplaceHere(Fire fire) =>
+        fire is { IsQueued: false, Plan: { Mode: JobMode.All, Overlap: Overlap.Replace } } && inFlight.OfJob(fire.Name).Any();
 
     private void HandleLook(Fire fire, KeyValue? key)
     {

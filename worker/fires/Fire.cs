@@ -35,7 +35,7 @@ internal sealed class Fire(JobName name, RunSpec run, JobPlan plan, int rank) : 
     public bool NobodyMatches { get; init; }
 
     /// <summary>It was found long after its time, so the misfire policy decides it.</summary>
-    public bool IsMisfire { get; init; }
+    public bool IsMisfire { get; set; }
 
     /// <summary>The workers that a queued run of a job in mode all is handed to; empty = this worker claims it.</summary>
     public IReadOnlyList<string> HandTo { get; init; } = [];

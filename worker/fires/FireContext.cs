@@ -8,6 +8,9 @@ namespace Dts.Worker.Fires;
 /// <summary>What the parts of <see cref="Fires"/> share: settings, the moment, the wheel, the slots, the actions decided so far.</summary>
 internal sealed class FireContext(string workerId, Keys keys, CronZone defaultZone, TimeSpan claimAhead, int slots, DateTimeOffset now)
 {
+    /// <summary>How far the clock must be stepped back to count as a step.</summary>
+    public static readonly TimeSpan StepBack = TimeSpan.FromSeconds(1);
+
     private List<FireAction> _actions = [];
 
     public string WorkerId { get; } = workerId;
@@ -30,7 +33,7 @@ internal sealed class FireContext(string workerId, Keys keys, CronZone defaultZo
     /// <summary>Further ahead than any fire is claimed.</summary>
     public bool IsTooFarAhead(Fire fire) => !fire.IsQueued && IsTooFarAhead(fire.PlanTime);
 
-    public bool IsTooFarAhead(DateTimeOffset time) => time > Now + ClaimAhead + Fires.StepBack;
+    public bool IsTooFarAhead(DateTimeOffset time) => time > Now + ClaimAhead + StepBack;
 
     public void Do(FireAction action) => _actions.Add(action);
 

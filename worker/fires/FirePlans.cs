@@ -16,7 +16,7 @@ namespace Dts.Worker.Fires;
 internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire> due, Func<JobName, string, bool> drop)
 {
     // A fire found later than this was due while no worker could start it, so the misfire policy decides. A fire found sooner is only late.
-    private static readonly TimeSpan LateAtMost = TimeSpan.FromSeconds(10);
+    public static readonly TimeSpan LateAtMost = TimeSpan.FromSeconds(10);
 
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
@@ -103,7 +103,7 @@ internal sealed class FirePlans(FireContext context, Roster roster, Action<Fire>
 
         var requested = new RequestedRun(name, run, revision);
         _requested[(name, run.Id)] = requested;
-        requested.Timer = context.RingAt(run.NotBefore - context.ClaimAhead, requested);
+        requested.Timer = context.RingAt(run.IsForLater ? run.NotBefore - context.ClaimAhead : context.Now, requested);
     }
 
     public void Taken(JobName name, string runId)

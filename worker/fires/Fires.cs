@@ -13,13 +13,11 @@ namespace Dts.Worker.Fires;
 /// </remarks>
 internal sealed class Fires
 {
-    /// <summary>How far the clock must be stepped back to count as a step.</summary>
-    public static readonly TimeSpan StepBack = TimeSpan.FromSeconds(1);
-
     private readonly FireContext _context;
     private readonly Roster _roster;
     private readonly FirePlans _plans;
     private readonly PendingFires _pending;
+    private readonly EarlyFires _early;
     private readonly ClaimQueue _queue;
     private readonly Claims _claims;
     private readonly FiresInFlight _inFlight;
@@ -34,10 +32,11 @@ internal sealed class Fires
         _context = context;
         _roster = new Roster(context.WorkerId, labels);
         _pending = new PendingFires(_context);
+        _early = new EarlyFires(_context, _pending);
         _inFlight = new FiresInFlight(_context);
         _starts = new Starts(_context, _inFlight, _cancellations);
         _kills = new Kills(_context, _starts, _inFlight, _cancellations);
-        _queue = new ClaimQueue(_context, _pending, new RunsInTheWay(_context, _pending, _kills, _inFlight), _inFlight);
+        _queue = new ClaimQueue(_context, _pending, _early, new RunsInTheWay(_context, _pending, _kills, _inFlight), _inFlight);
         _claims = new Claims(_context, _pending, _queue, _starts, _inFlight, name => _plans!.RevisionOf(name));
         _plans = new FirePlans(_context, _roster, _pending.Add, (name, runId) => _claims.Drop(_pending.Find(name, runId)));
     }
@@ -58,7 +57,7 @@ internal sealed class Fires
     {
         var before = _context.Now;
         _context.Moment = moment;
-        if (moment.Now + StepBack < before)
+        if (moment.Now + FireContext.StepBack < before)
         {
             TakeStepBack();
         }
@@ -192,8 +191,8 @@ internal sealed class Fires
     {
         _context.Wheel.Advance(_context.Now.ToUnixTimeMilliseconds(), _due); // Timers keep their times.
         _plans.PlanAgain();
-        _pending.TakeStepBack();
-        _starts.RingAll();
+        _early.TakeStepBack();
+        _starts.TakeStepBack();
     }
 
     private void RingDue()

@@ -22,6 +22,9 @@ internal sealed class PendingFires(FireContext context)
     /// <summary>The pending fire of a run out of the queue; without a run id that of the job's schedule.</summary>
     public Fire? Find(JobName name, string runId = "") => _pending.GetValueOrDefault((name, runId));
 
+    /// <summary>The fires that hold a place; others wait behind them.</summary>
+    public IReadOnlyCollection<Fire> All => _pending.Values;
+
     public bool Has(Fire fire) => _pending.GetValueOrDefault(fire.Place) == fire;
 
     public void Add(Fire fire)
@@ -45,7 +48,16 @@ internal sealed class PendingFires(FireContext context)
         }
     }
 
-    public void TryAt(Fire fire, DateTimeOffset moment) => TryAt(fire, moment, abstention: null);
+    /// <summary>When a fire is tried for the first time.</summary>
+    public DateTimeOffset FirstTryOf(Fire fire) => fire.NobodyMatches ? fire.Deadline
+        : fire.Run.IsForLater ? fire.Run.NotBefore - context.ClaimAhead
+        : context.Now;
+
+    public void TryAt(Fire fire, DateTimeOffset moment)
+    {
+        StopWaiting(fire);
+        TryAt(fire, moment, abstention: null);
+    }
 
     public void TryIn(Fire fire, TimeSpan pause) => TryAt(fire, context.Now + pause);
 
@@ -169,42 +181,6 @@ internal sealed class PendingFires(FireContext context)
 
         return left;
     }
-
-    /// <summary>
-    /// Forgets a fire that is further ahead than any fire is claimed: the clock was stepped back while etcd was asked about it. It is
-    /// planned again when its time comes.
-    /// </summary>
-    public bool TryForgetOfTheFuture(Fire fire)
-    {
-        if (fire.Doubt != Doubt.None || !context.IsTooFarAhead(fire))
-        {
-            return false;
-        }
-
-        fire.Next = null;
-        Forget(fire);
-        return true;
-    }
-
-    /// <summary>
-    /// The clock was stepped back: forgets fires that are far ahead now. The pauses of the others end, because they were measured by the
-    /// clock as it was. One that may be ours is tried now.
-    /// </summary>
-    public void TakeStepBack()
-    {
-        foreach (var fire in _pending.Values.ToList())
-        {
-            fire.GaveWayAt = fire.GaveWayAt > context.Now ? context.Now : fire.GaveWayAt;
-            FireRow.CutBefore(fire, context.IsTooFarAhead);
-            if (!fire.IsAsked && !TryForgetOfTheFuture(fire) && fire.State is FireState.Waiting)
-            {
-                StopWaiting(fire);
-                TryAt(fire, fire.Doubt == Doubt.None ? FirstTryOf(fire) : context.Now);
-            }
-        }
-    }
-
-    private DateTimeOffset FirstTryOf(Fire fire) => fire.NobodyMatches ? fire.Deadline : fire.Run.NotBefore - context.ClaimAhead;
 
     private void TryAt(Fire fire, DateTimeOffset moment, LinkedListNode<Fire>? abstention)
     {

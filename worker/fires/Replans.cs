@@ -32,7 +32,14 @@ internal sealed class Replans(FireContext context, PendingFires pending, ClaimQu
         {
             fire.Plan = plan;
             fire.Backlog = null;
-            queue.Claim(fire);
+            if (fire.IsMisfire)
+            {
+                queue.Look(fire); // Its claim decides nothing but its backlog, which includes it.
+            }
+            else
+            {
+                queue.Claim(fire);
+            }
         }
         else if (revisionOf(fire.Name) >= pair.ModRevision)
         {

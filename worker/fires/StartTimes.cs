@@ -14,7 +14,7 @@ internal sealed class StartTimes(FireContext context)
 
     /// <summary>
     /// Lets a claimed run wait for the time at which it is to start. If the clock was stepped back while it was claimed or prepared, it
-    /// starts now (<see cref="Starts.RingAll"/>).
+    /// starts now (<see cref="Starts.TakeStepBack"/>).
     /// </summary>
     public void Wait(Fire fire, Run run, DateTimeOffset startsAt)
     {
@@ -22,6 +22,10 @@ internal sealed class StartTimes(FireContext context)
         var ringsAtMs = startsAtMs - WarmUpMs > NowMs ? startsAtMs - WarmUpMs : startsAtMs;
         fire.State = new FireState.Claimed(run, startsAtMs, context.Wheel.Add(ringsAtMs, fire));
     }
+
+    /// <summary>Further ahead than any run is claimed.</summary>
+    public bool IsTooFarAhead(FireState.Claimed claimed) =>
+        context.IsTooFarAhead(DateTimeOffset.FromUnixTimeMilliseconds(claimed.StartsAtMs));
 
     /// <summary>Takes the ring of a claimed run.</summary>
     /// <returns>True = it starts now. False = its holder is to be warmed up, and the run rings again when it starts.</returns>

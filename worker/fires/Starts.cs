@@ -110,12 +110,10 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight, Cancel
         }
     }
 
-    /// <summary>
-    /// The clock was stepped back: claimed runs start now. If they waited for their time again, they would block their jobs until then.
-    /// </summary>
-    public void RingAll()
+    /// <summary>The clock was stepped back: claimed runs whose time is far away now would block their jobs until then, and start.</summary>
+    public void TakeStepBack()
     {
-        foreach (var fire in inFlight.All.Where(fire => fire.State is FireState.Claimed))
+        foreach (var fire in inFlight.All.Where(fire => fire.State is FireState.Claimed claimed && _times.IsTooFarAhead(claimed)))
         {
             BeReady(fire);
         }

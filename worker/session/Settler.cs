@@ -19,7 +19,7 @@ internal sealed class Settler(
     private readonly Settlement _settlement = new(keys, workerId);
     private readonly SemaphoreSlim _turn = new(1);
 
-    private DateTimeOffset Now => etcd.Time.GetUtcNow();
+    private DateTimeOffset Now => clocks.Now; // Workers that are gone wrote some of the times it is compared with.
 
     /// <summary>Settles this worker's runs, one call at a time. Does not throw because of etcd: the reaper repeats it.</summary>
     public async Task SettleOwnAsync(Session session)

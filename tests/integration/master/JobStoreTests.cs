@@ -167,6 +167,22 @@ public sealed class JobStoreTests : EtcdTest, IClassFixture<EtcdServer>
     }
 
     [Fact]
+    public async Task Requests_share_a_lease_for_an_hour_also_if_the_clock_was_an_hour_ahead()
+    {
+        var lease = new RequestLease(Etcd, _time);
+        _time.Step(TimeSpan.FromHours(1));
+        var first = await UseAsync();
+        _time.Step(TimeSpan.FromHours(-1));
+
+        _time.Advance(TimeSpan.FromMinutes(59));
+        Assert.Equal(first, await UseAsync());
+        _time.Advance(TimeSpan.FromMinutes(1));
+        Assert.NotEqual(first, await UseAsync());
+
+        Task<LeaseId> UseAsync() => lease.UseAsync(Task.FromResult, CancellationToken.None);
+    }
+
+    [Fact]
     public async Task A_job_is_replaced_only_at_the_revision_that_was_read_and_a_trial_changes_nothing()
     {
         await SaveAsync(Some.Job());

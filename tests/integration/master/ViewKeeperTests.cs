@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Dts.Common.Cron;
 using Dts.Common.Etcd;
+using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Common.Logs;
 using Dts.Master.Jobs;
@@ -17,9 +18,14 @@ public sealed class ViewKeeperTests : EtcdTest, IClassFixture<EtcdServer>
 
     private readonly BrokenStore _store = new();
     private readonly ClusterView _view;
+    private readonly ClockCheck _clocks;
 
     public ViewKeeperTests(EtcdServer server)
-        : base(server) => _view = new ClusterView(new ClusterState(Keys, CronZone.Utc));
+        : base(server)
+    {
+        _view = new ClusterView(new ClusterState(Keys, CronZone.Utc));
+        _clocks = Own(new ClockCheck("", TimeProvider.System, Log));
+    }
 
     [Fact]
     public async Task Lists_are_refused_until_all_tables_have_been_read()
@@ -149,12 +155,40 @@ public sealed class ViewKeeperTests : EtcdTest, IClassFixture<EtcdServer>
         Assert.Empty(_view.Ask(state => state.Runs.List()));
     }
 
+    [Fact]
+    public async Task Two_workers_that_agree_correct_a_master_s_clock()
+    {
+        Keep();
+        await Patience.Until(() => _view.IsListed, () => $"{Log}");
+        await RegisterAsync("w1");
+        Assert.True((_clocks.Now - DateTimeOffset.UtcNow).Duration() < TimeSpan.FromMinutes(1)); // Of two nobody knows who is right.
+
+        await RegisterAsync("w2");
+
+        await Patience.Until(() => _clocks.Now > DateTimeOffset.UtcNow.AddMinutes(59), () => $"{_clocks.Now:O}\n{Log}");
+        Assert.Equal(1, Log.CountOf("this master goes by the workers' clocks"));
+        Assert.InRange(_view.Ask(WorkerRow.List)[0].ClockAheadMs!.Value, 59 * 60_000, 61 * 60_000);
+
+        async Task RegisterAsync(string id)
+        {
+            var hourAhead = new WorkerRegistration(
+                "h", "10.0.0.1", "1", new ProcessIdentity("b", 1, 1), 4, DateTimeOffset.UtcNow, Clock: DateTimeOffset.UtcNow.AddHours(1));
+            await Etcd.PutAsync(Keys.Workers + id, JsonSerializer.Serialize(hourAhead, JobsJson.Readable.WorkerRegistration));
+            await Patience.Until(
+                () => _view.Ask(WorkerRow.List).Any(row => row.Id == id && row.ClockAheadMs is not null), () => $"{Log}");
+        }
+    }
+
     private static JobName Name(string name) => JobName.Parse(name);
 
     private static RunRecord Record(string job, string runId, RunStatus status) =>
         Some.Record(0, job, status) with { Id = $"{job}/{runId}" };
 
-    private void Keep() => Own(new Keeping(new ViewKeeper(_view, Etcd, Keys, _store, new ForeignValues(Log), TimeProvider.System, Log)));
+    private void Keep()
+    {
+        var keeper = new ViewKeeper(_view, Etcd, Keys, _store, new ForeignValues(Log), TimeProvider.System, Log);
+        Own(new Keeping(keeper, _clocks));
+    }
 
     private async Task SaveAsync(Job job) => await Etcd.PutAsync(Keys.Jobs + job.Name, JobJson.ToJson(job));
 
@@ -177,7 +211,7 @@ public sealed class ViewKeeperTests : EtcdTest, IClassFixture<EtcdServer>
         private readonly CancellationTokenSource _stop = new();
         private readonly Task _keeping;
 
-        public Keeping(ViewKeeper keeper) => _keeping = keeper.RunAsync(_stop.Token);
+        public Keeping(ViewKeeper keeper, ClockCheck clocks) => _keeping = keeper.RunAsync(clocks, _stop.Token);
 
         public async ValueTask DisposeAsync()
         {

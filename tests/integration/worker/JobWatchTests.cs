@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Dts.Common.Cron;
 using Dts.Common.Etcd;
+using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Tests.Support;
 using Dts.Worker.Fires;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Threading.Channels;
+using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Tests.Support;
 using Dts.Worker.Records;

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Threading.Channels;
 using Dts.Common.Etcd;
+using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Tests.Support;
 using Dts.Worker.Commands;

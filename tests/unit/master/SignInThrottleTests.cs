@@ -9,7 +9,7 @@ public sealed class SignInThrottleTests
 {
     private static readonly IPAddress Home = IPAddress.Parse("192.0.2.1");
     private static readonly IPAddress Stranger = IPAddress.Parse("203.0.113.7");
-    private static readonly DateTimeOffset Now = Some.Now;
+    private static readonly TimeSpan Now = TimeSpan.FromDays(1);
 
     private readonly SignInThrottle _throttle = new();
 
@@ -20,6 +20,27 @@ public sealed class SignInThrottleTests
 
         Assert.Equal(SignInThrottle.Window, _throttle.Begin("mara", Stranger, false, Now));
         Assert.Equal(TimeSpan.Zero, _throttle.Begin("mara", Stranger, false, Now + SignInThrottle.Window));
+    }
+
+    [Fact]
+    public async Task Nobody_waits_for_the_hour_by_which_the_clock_was_ahead()
+    {
+        var time = new ManualTime();
+        using var signIn = new SignIn(new AccessTable(Some.Keys, time), time);
+        time.Step(TimeSpan.FromHours(1));
+        for (var n = 0; n < SignInThrottle.OfNetwork; n++)
+        {
+            Assert.IsType<SignInAnswer.Wrong>(await TryAsync());
+        }
+
+        time.Step(TimeSpan.FromHours(-1));
+        Assert.Equal(new SignInAnswer.TooMany(SignInThrottle.Window), await TryAsync());
+        time.Advance(SignInThrottle.Window);
+        Assert.IsType<SignInAnswer.Wrong>(await TryAsync());
+
+        // A password of this length is wrong without a hash.
+        Task<SignInAnswer> TryAsync() =>
+            signIn.TryAsync("mara", new string('x', PasswordHash.LengthMax + 1), Stranger, CancellationToken.None);
     }
 
     [Fact]

@@ -116,6 +116,80 @@ public sealed class AlertCheckTests
         Assert.Single(seen.Found);
     }
 
+    [Fact]
+    public void A_slow_alert_stays_open_until_its_run_ends_whatever_the_clock_of_the_master()
+    {
+        var rule = new AlertRule("c", On: [AlertEvent.Slow]);
+        _cluster.Put(Some.Job("a"));
+        _cluster.Load(_cluster.Ended("a", [.. Enumerable.Repeat(RunStatus.Succeeded, 7)])); // Slow after 21 s.
+        var run = _cluster.Begin("a", secondsAgo: 20);
+        var open = Check(rule, OfJob, AlertState.Well, secondsAhead: 60);
+        Assert.Equal([AlertEvent.Slow], open.Open.Keys);
+
+        Assert.Same(open, Check(rule, OfJob, open));
+        Assert.Same(open, Check(rule with { SlowFactor = 2.9 }, OfJob, open));
+        Assert.Empty(Check(rule with { SlowFactor = 3.1 }, OfJob, open).Open);
+
+        _cluster.End("a", run.Id);
+        Assert.Empty(Check(rule, OfJob, open).Open);
+    }
+
+    [Fact]
+    public void A_noSuccess_alert_stays_open_until_a_later_success_whatever_the_clock_of_the_master()
+    {
+        var rule = new AlertRule("c", On: [AlertEvent.NoSuccess], NoSuccessSeconds: 200);
+        _cluster.Put(Some.Job("a"));
+        _cluster.Load(_cluster.Ended("a", RunStatus.Succeeded, RunStatus.Failed, RunStatus.Failed)); // The success was 179 s ago.
+        var open = Check(rule, OfJob, AlertState.Well, secondsAhead: 60);
+        Assert.Equal([AlertEvent.NoSuccess], open.Open.Keys);
+
+        Assert.Same(open, Check(rule, OfJob, open));
+        Assert.Same(open, Check(rule with { NoSuccessSeconds = 190 }, OfJob, open));
+        Assert.Empty(Check(rule with { NoSuccessSeconds = 210 }, OfJob, open).Open);
+        _cluster.Put(Some.Job("a") with { Enabled = false });
+        Assert.Empty(Check(rule, OfJob, open).Open);
+
+        _cluster.Put(Some.Job("a"));
+        _cluster.State.EndingQueries.Load("a");
+        _cluster.Load(_cluster.Ended("a", RunStatus.Succeeded, RunStatus.Failed, RunStatus.Succeeded));
+        Assert.Empty(Check(rule, OfJob, open).Open);
+    }
+
+    [Fact]
+    public void A_workerGone_alert_stays_open_until_the_worker_is_back_whatever_the_clock_of_the_master()
+    {
+        var rule = new AlertRule("c", On: [AlertEvent.WorkerGone]);
+        _cluster.Register("w1");
+        _cluster.Leave("w1");
+        var open = Check(rule, OfWorker, AlertState.Well, secondsAhead: 90);
+        Assert.Equal([AlertEvent.WorkerGone], open.Open.Keys);
+
+        Assert.Same(open, Check(rule, OfWorker, open));
+
+        _cluster.Register("w1");
+        Assert.Empty(Check(rule, OfWorker, open).Open);
+    }
+
+    [Theory]
+    [InlineData(25, false)] // Another master may still know the worker, and would open the alert again.
+    [InlineData(27, true)]
+    public void A_workerGone_alert_is_forgotten_two_hours_after_the_day_in_which_masters_open_it(int hours, bool isForgotten) =>
+        Assert.Equal(isForgotten, AlertCheck.IsForgotten(new OpenAlert(Some.Now, "left"), Some.Now.AddHours(hours)));
+
+    private static AlertSubject OfJob => AlertSubject.ForJob("r", "a");
+
+    private static AlertSubject OfWorker => AlertSubject.ForWorker("r", "w1");
+
+    /// <summary>The state after a check by a master whose clock is ahead.</summary>
+    private AlertState Check(AlertRule rule, AlertSubject subject, AlertState known, double secondsAhead = 0)
+    {
+        var now = _cluster.Now.AddSeconds(secondsAhead);
+        var named = new NamedRule("r", rule, rule.ReadFilter(now));
+        var result = _check.Find(_cluster.State, [named], [KeyValuePair.Create(subject, known)], withJobs: false, now)
+            .Single(result => result.Watched.Subject == subject);
+        return new AlertCore(result.Watched.Terms, known, now, isMuted: false).Check(result.Found, result.Over).State;
+    }
+
     /// <summary>The reasons of all that is found.</summary>
     private string Find(AlertRule rule) => string.Join(
         '\n',

@@ -106,6 +106,43 @@ public sealed class AlertCoreTests
         Assert.Equal(["1:failing", "2:recovered", "check:failing"], _told);
     }
 
+    [Theory]
+    [InlineData(0.5, "")] // Clocks differ a little.
+    [InlineData(2,   "1:failing")]
+    [InlineData(60,  "1:failing")]
+    public void A_message_made_by_a_clock_that_was_ahead_silences_no_fault(double minutesAhead, string told)
+    {
+        _state = AlertState.Well with { ToldAt = Some.Now.AddMinutes(minutesAhead) };
+
+        Take(new JobAlert("c", QuietSeconds: 600), RunStatus.Failed);
+
+        Assert.Equal(told, string.Join(' ', _told));
+    }
+
+    [Fact]
+    public void A_run_by_a_clock_that_was_ahead_does_not_hide_later_runs()
+    {
+        var rule = new JobAlert("c");
+        Take(rule, Views.SomeCluster.Ended("a", RunStatus.Failed, Some.Now.AddHours(1)));
+
+        Take(rule, RunStatus.Succeeded);
+        Take(rule, RunStatus.Failed);
+
+        Assert.Equal("1:failing 2:recovered 3:failing", string.Join(' ', _told));
+    }
+
+    [Fact]
+    public void An_ending_by_a_clock_that_is_ahead_counts_once()
+    {
+        var rule = new JobAlert("c");
+        var failed = Take(rule, Views.SomeCluster.Ended("a", RunStatus.Failed, Some.Now.AddMinutes(60)));
+        Take(rule, Views.SomeCluster.Ended("a", RunStatus.Succeeded, Some.Now.AddMinutes(61)));
+
+        var again = new AlertCore(rule, _state, _now, isMuted: false).Take(failed, [_endings[0]]);
+
+        Assert.Same(_state, again.State);
+    }
+
     [Fact]
     public void A_slow_run_makes_one_message_and_its_end_another()
     {

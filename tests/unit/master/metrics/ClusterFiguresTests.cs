@@ -50,6 +50,8 @@ public sealed class ClusterFiguresTests
         _cluster.Now += TimeSpan.FromMinutes(9);
         _cluster.Load(SomeCluster.Ended("b", RunStatus.Lost, Some.Now));
         Assert.Equal(0, Find("dts_fires_without_ending"));
+        _cluster.Time.Step(TimeSpan.FromHours(1));
+        Assert.Equal(0, Find("dts_fires_without_ending"));
 
         _cluster.Now += TimeSpan.FromMinutes(2);
         Assert.Equal(1, Find("dts_fires_without_ending"));
@@ -75,7 +77,7 @@ public sealed class ClusterFiguresTests
         Assert.DoesNotContain(Read(), family => family.Name == "dts_run_duration_seconds");
     }
 
-    private List<Family> Read() => [.. ClusterFigures.Of(_cluster.State, _cluster.Now)];
+    private List<Family> Read() => [.. ClusterFigures.Of(_cluster.State)];
 
     private Family Of(string name) => Assert.Single(Read(), family => family.Name == name);
 

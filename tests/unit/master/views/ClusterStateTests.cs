@@ -20,7 +20,7 @@ public sealed class ClusterStateTests
 
         _cluster.End("a", run.Id);
         Assert.Equal(0, _cluster.Row("a").Running);
-        Assert.Null(_cluster.State.EndingQueries.Next(_cluster.Now));
+        Assert.Null(_cluster.State.EndingQueries.Next());
 
         Pass(seconds: 1);
         _cluster.Load(SomeCluster.Ended("a", RunStatus.Succeeded, run.PlanTime));
@@ -53,15 +53,48 @@ public sealed class ClusterStateTests
         for (var second = 1; second <= 100_000; second++)
         {
             Pass(seconds: 1);
-            if (_cluster.State.EndingQueries.Next(_cluster.Now) is EndingQuery.Runs question)
+            if (_cluster.State.EndingQueries.Next() is EndingQuery.Runs question)
             {
                 asked.Add(second);
-                _cluster.State.Endings.Take(question, [], _cluster.Now);
+                _cluster.State.Endings.Take(question, []);
             }
         }
 
         Assert.Equal([1, 2, 4, 8, 16, 32, 64, 124, 184], asked.Take(9));
         Assert.InRange(asked[^1], 86_400, 86_460);
+    }
+
+    [Fact]
+    public void No_query_waits_for_the_hour_by_which_the_clock_was_ahead()
+    {
+        _cluster.Put(Some.Job("a"));
+        _cluster.Load();
+        WhileAnHourAhead(() => _cluster.Owe("a", RunId.Of(Some.Now)));
+        Pass(seconds: 1);
+        EndingQuery question = Assert.IsType<EndingQuery.Runs>(_cluster.State.EndingQueries.Next());
+
+        WhileAnHourAhead(() => _cluster.State.EndingQueries.PutBack(question));
+        question = Assert.IsType<EndingQuery.Runs>(_cluster.State.EndingQueries.Next());
+
+        WhileAnHourAhead(() => _cluster.State.Endings.Take(question, []));
+        Assert.Null(NextRuns());
+        Pass(seconds: 1);
+        Assert.Equal([$"a/{RunId.Of(Some.Now)}"], NextRuns());
+    }
+
+    [Fact]
+    public void The_oldest_awaited_record_is_told_by_the_clock_as_it_is_now()
+    {
+        _cluster.Put(Some.Job("a"));
+        Assert.Null(_cluster.State.EndingQueries.OldestAwaited(_cluster.Now));
+        WhileAnHourAhead(() => _cluster.Owe("a", RunId.Of(Some.Now)));
+        Pass(seconds: 5);
+        _cluster.Owe("a", RunId.Of(Some.Now.AddSeconds(5)));
+
+        Assert.Equal(Some.Now, _cluster.State.EndingQueries.OldestAwaited(_cluster.Now));
+        WhileAnHourAhead(() => Assert.Equal(Some.Now.AddHours(1), _cluster.State.EndingQueries.OldestAwaited(_cluster.Now)));
+        Pass(seconds: 3595); // Records of runs that ended an hour ago hold up nothing any more.
+        Assert.Equal(Some.Now.AddSeconds(5), _cluster.State.EndingQueries.OldestAwaited(_cluster.Now));
     }
 
     [Fact]
@@ -112,19 +145,20 @@ public sealed class ClusterStateTests
         Answer(ended);
 
         Assert.Equal(2, _cluster.Row("a").Endings!.Count);
-        Assert.Null(_cluster.State.EndingQueries.Next(_cluster.Now.AddMinutes(5)));
+        Pass(seconds: 300);
+        Assert.Null(_cluster.State.EndingQueries.Next());
     }
 
     [Fact]
     public void A_query_without_an_answer_is_sent_again()
     {
         _cluster.Put(Some.Job("a"));
-        var question = _cluster.State.EndingQueries.Next(_cluster.Now)!;
-        Assert.Null(_cluster.State.EndingQueries.Next(_cluster.Now));
+        var question = _cluster.State.EndingQueries.Next()!;
+        Assert.Null(_cluster.State.EndingQueries.Next());
 
-        _cluster.State.EndingQueries.PutBack(question, _cluster.Now);
+        _cluster.State.EndingQueries.PutBack(question);
 
-        Assert.Equal(["a"], Assert.IsType<EndingQuery.Jobs>(_cluster.State.EndingQueries.Next(_cluster.Now)).Names);
+        Assert.Equal(["a"], Assert.IsType<EndingQuery.Jobs>(_cluster.State.EndingQueries.Next()).Names);
     }
 
     [Fact]
@@ -134,15 +168,15 @@ public sealed class ClusterStateTests
         var sizes = new List<int>();
         for (var n = 0; n < 10; n++)
         {
-            var question = (EndingQuery.Jobs)_cluster.State.EndingQueries.Next(_cluster.Now)!;
+            var question = (EndingQuery.Jobs)_cluster.State.EndingQueries.Next()!;
             sizes.Add(question.Names.Count);
             if (n < 7)
             {
-                _cluster.State.EndingQueries.PutBack(question, _cluster.Now);
+                _cluster.State.EndingQueries.PutBack(question);
             }
             else
             {
-                _cluster.State.Endings.Take(question, [], _cluster.Now);
+                _cluster.State.Endings.Take(question, []);
             }
         }
 
@@ -160,7 +194,7 @@ public sealed class ClusterStateTests
 
         Pass(seconds: 1);
         var sizes = new List<int>();
-        while (_cluster.State.EndingQueries.Next(_cluster.Now) is { } question)
+        while (_cluster.State.EndingQueries.Next() is { } question)
         {
             sizes.Add(question is EndingQuery.Runs(var runs) ? runs.Count : ((EndingQuery.Jobs)question).Names.Count);
         }
@@ -177,7 +211,7 @@ public sealed class ClusterStateTests
         {
             _cluster.Owe("a", RunId.Of(Some.Now.AddSeconds(n)));
             Pass(seconds: 1);
-            loaded |= _cluster.State.EndingQueries.Next(_cluster.Now) is EndingQuery.Jobs;
+            loaded |= _cluster.State.EndingQueries.Next() is EndingQuery.Jobs;
         }
 
         Assert.True(loaded);
@@ -188,7 +222,7 @@ public sealed class ClusterStateTests
     {
         _cluster.Put([.. Enumerable.Range(0, 250).Select(n => Some.Job($"job-{n:D3}"))]);
         var (blamed, failures) = (new List<string?>(), 0);
-        while (_cluster.State.EndingQueries.Next(_cluster.Now) is { } question)
+        while (_cluster.State.EndingQueries.Next() is { } question)
         {
             if (((EndingQuery.Jobs)question).Names.Contains("job-123"))
             {
@@ -197,7 +231,7 @@ public sealed class ClusterStateTests
             }
             else
             {
-                _cluster.State.Endings.Take(question, [], _cluster.Now);
+                _cluster.State.Endings.Take(question, []);
             }
         }
 
@@ -214,11 +248,11 @@ public sealed class ClusterStateTests
         _cluster.Owe("a", RunId.Of(Some.Now));
         Pass(seconds: 1);
 
-        Assert.Null(_cluster.State.EndingQueries.Split(_cluster.State.EndingQueries.Next(_cluster.Now)!));
+        Assert.Null(_cluster.State.EndingQueries.Split(_cluster.State.EndingQueries.Next()!));
 
-        Assert.Equal(["a"], Assert.IsType<EndingQuery.Jobs>(_cluster.State.EndingQueries.Next(_cluster.Now)).Names);
+        Assert.Equal(["a"], Assert.IsType<EndingQuery.Jobs>(_cluster.State.EndingQueries.Next()).Names);
         Pass(seconds: 100);
-        Assert.Null(_cluster.State.EndingQueries.Next(_cluster.Now));
+        Assert.Null(_cluster.State.EndingQueries.Next());
     }
 
     [Fact]
@@ -230,7 +264,7 @@ public sealed class ClusterStateTests
         for (var second = 0; second <= 3600; second++)
         {
             _cluster.State.Tick(_cluster.Now);
-            if (_cluster.State.EndingQueries.Next(_cluster.Now) is EndingQuery.Jobs question)
+            if (_cluster.State.EndingQueries.Next() is EndingQuery.Jobs question)
             {
                 loaded.AddRange(question.Names);
             }
@@ -366,11 +400,18 @@ public sealed class ClusterStateTests
         Assert.Equal(["failed False", "quiet True", "well False"], list.Jobs.Select(job => $"{job.Name} {job.IsMuted}"));
     }
 
+    private void WhileAnHourAhead(Action happens)
+    {
+        _cluster.Time.Step(TimeSpan.FromHours(1));
+        happens();
+        _cluster.Time.Step(TimeSpan.FromHours(-1));
+    }
+
     private void Pass(double seconds) => _cluster.Now = _cluster.Now.AddSeconds(seconds);
 
     private IEnumerable<string>? NextRuns() =>
-        (_cluster.State.EndingQueries.Next(_cluster.Now) as EndingQuery.Runs)?.Awaited.Select(run => run.RecordId);
+        (_cluster.State.EndingQueries.Next() as EndingQuery.Runs)?.Awaited.Select(run => run.RecordId);
 
     private void Answer(params Dts.Master.Logs.EndedRun[] runs) =>
-        _cluster.State.Endings.Take(_cluster.State.EndingQueries.Next(_cluster.Now)!, runs, _cluster.Now);
+        _cluster.State.Endings.Take(_cluster.State.EndingQueries.Next()!, runs);
 }

@@ -1,10 +1,12 @@
 using Dts.Common.Cron;
 using Dts.Common.Etcd;
+using Dts.Common.Hosting;
 using Dts.Common.Jobs;
 using Dts.Master.Logs;
 using Dts.Master.Views;
 using Dts.Tests.Support;
 using Google.Protobuf;
+using Microsoft.Extensions.Logging.Abstractions;
 using System.Text.Json;
 
 namespace Dts.Tests.Unit.Master.Views;
@@ -15,11 +17,33 @@ internal sealed class SomeCluster
     private readonly Keys _keys = new(Keys.DefaultPrefix);
     private long _revision;
 
-    public SomeCluster() => State = new ClusterState(_keys, CronZone.Utc);
+    public SomeCluster()
+    {
+        Time.Advance(Some.Now - Time.GetUtcNow());
+        State = new ClusterState(_keys, CronZone.Utc, Time);
+    }
 
     public ClusterState State { get; }
 
-    public DateTimeOffset Now { get; set; } = Some.Now;
+    public ManualTime Time { get; } = new();
+
+    /// <summary>Set to a later time: that time passes. Set to an earlier one: the clock is stepped back.</summary>
+    public DateTimeOffset Now
+    {
+        get => Time.GetUtcNow();
+        set
+        {
+            var by = value - Now;
+            if (by >= TimeSpan.Zero)
+            {
+                Time.Advance(by);
+            }
+            else
+            {
+                Time.Step(by);
+            }
+        }
+    }
 
     public void Put(params Job[] jobs) => State.ApplyJobs(jobs.Select(job => Put(_keys.Jobs + job.Name, JobJson.ToJson(job))));
 
@@ -51,31 +75,28 @@ internal sealed class SomeCluster
 
     /// <summary>An ending without a run was decided, and its record is on its way.</summary>
     public void Owe(string job, string runId) =>
-        State.ApplyOwed(new ChangeBatch([Gone(_keys.AllOwed + $"{job}/{runId}")], false, true), Now);
+        State.ApplyOwed(new ChangeBatch([Gone(_keys.AllOwed + $"{job}/{runId}")], false, true));
 
     public void AskKill(string job, string runId = "") =>
         State.ApplyKills([Put(_keys.Killers + job + (runId.Length > 0 ? $"/{runId}" : ""), "")]);
 
     public void Register(
-        string id, string refuses = "", int slots = 4, WorkerFigures? figures = null, string drain = "") => State.ApplyWorkers(
-        [
+        string id, string refuses = "", int slots = 4, WorkerFigures? figures = null, string drain = "") => Apply(
             Put(
                 _keys.Workers + id,
                 JsonSerializer.Serialize(
                     new WorkerRegistration(
                         "h", "10.0.0.1", "1", new ProcessIdentity("b", 1, 1), slots, Now, Refuses: refuses, Figures: figures, Drain: drain),
-                    JobsJson.Readable.WorkerRegistration)),
-        ],
-        Now);
+                    JobsJson.Readable.WorkerRegistration)));
 
-    public void Leave(string id) => State.ApplyWorkers([Gone(_keys.Workers + id)], Now);
+    public void Leave(string id) => Apply(Gone(_keys.Workers + id));
 
     /// <summary>The log answers the question that is due, which is asked for jobs, with these runs.</summary>
     public void Load(params EndedRun[] runs)
     {
-        while (State.EndingQueries.Next(Now) is { } question)
+        while (State.EndingQueries.Next() is { } question)
         {
-            State.Endings.Take(question, runs, Now);
+            State.Endings.Take(question, runs);
         }
     }
 
@@ -103,7 +124,13 @@ internal sealed class SomeCluster
 
     public JobRow Row(string name) => List($"job:\"{name}\"").Jobs.Single();
 
-    private void ApplyRuns(KeyChange change) => State.ApplyRuns(new ChangeBatch([change], false, true), Now, (_, _) => { });
+    private void Apply(KeyChange worker)
+    {
+        using var clocks = new ClockCheck(workerId: "", Time, NullLogger.Instance);
+        State.ApplyWorkers(new ChangeBatch([worker], false, true), Now, clocks);
+    }
+
+    private void ApplyRuns(KeyChange change) => State.ApplyRuns(new ChangeBatch([change], false, true), (_, _) => { });
 
     private KeyChange.Put Put(string key, string value) => new(key, ++_revision, _revision, default, ByteString.CopyFromUtf8(value));
 

@@ -456,8 +456,6 @@ public sealed class FiresTests
             Take(new FireEvent.RunRequested(JobName.Parse("hello"), asked, Revision: 50));
         }
 
-        Acted();
-        At(P.AddSeconds(-2));
         var first = Acted().OfType<FireAction.Ask>().Single();
         Assert.Single(first.Request.Fires);
         At(P.AddSeconds(-1));
@@ -662,6 +660,100 @@ public sealed class FiresTests
 
         var acted = Acted();
         Assert.Equal(acted.OfType<FireAction.Prepare>().Single().Runs, acted.OfType<FireAction.Start>().Single().Runs);
+    }
+
+    [Fact]
+    public void A_claimed_run_whose_time_is_near_waits_for_it_although_the_clock_is_stepped_back()
+    {
+        var run = Claimed("hello");
+        At(P.AddSeconds(-0.5));
+        At(P.AddSeconds(-1.9));
+        Assert.Empty(Acted().OfType<FireAction.Start>());
+
+        At(P);
+        Assert.Equal([run], Acted().OfType<FireAction.Start>().Single().Runs);
+    }
+
+    [Fact]
+    public void In_mode_all_a_plan_time_that_comes_again_does_not_replace_its_own_run()
+    {
+        Put(Some.Job(cronExpr: "10 0 10 22 11 * 2026") with { Mode = JobMode.All, Overlap = Overlap.Replace });
+        At(P.AddSeconds(-1));
+        Grant(Acted().OfType<FireAction.Ask>().Single());
+        At(P);
+        var run = Acted().OfType<FireAction.Start>().Single().Runs.Single();
+        Take(new FireEvent.Started(run, RunningCommand.NotStarted("for this test")));
+        At(P.AddSeconds(5));
+        Acted();
+
+        At(P.AddSeconds(-5));
+        At(P.AddSeconds(-1));
+        AnswerLook(cursor: P);
+        At(P);
+        At(P.AddSeconds(1));
+
+        Assert.Empty(Acted());
+    }
+
+    [Fact]
+    public void A_retry_that_is_due_later_is_not_claimed_because_the_clock_was_ahead()
+    {
+        var job = Some.Job(cronExpr: "10 0 10 22 11 * 2099");
+        Put(job);
+        Take(new FireEvent.JobsListed());
+        At(Some.Now.AddHours(1));
+        var retry = new RunSpec(Some.Now, RunSpec.Retry, Some.Now.AddMinutes(30), Attempt: 2);
+        Take(new FireEvent.RunRequested(JobName.Parse(job.Name), retry, Revision: 50));
+        var lost = Acted().OfType<FireAction.Ask>().Single();
+        Take(new FireEvent.Answered(lost.Request, [new ClaimAnswer.Failed(MayBeDone: true, IsRefused: false)]));
+
+        At(Some.Now.AddSeconds(5));
+        var look = Acted().OfType<FireAction.Ask>().Single();
+        var inQueue = new KeyValue { Key = ByteString.CopyFromUtf8("k"), ModRevision = 50 };
+        Take(new FireEvent.Answered(look.Request, [new ClaimAnswer.Looked(inQueue)]));
+        Assert.Empty(Acted());
+
+        At(Some.Now.AddSeconds(6));
+        Assert.IsType<FireRequest.Look>(Acted().OfType<FireAction.Ask>().Single().Request);
+    }
+
+    [Fact]
+    public void A_fire_that_was_late_by_a_wrong_clock_starts_on_time_when_it_is_right_again()
+    {
+        Put(Some.Job(cronExpr: "10 0 10 22 11 * 2026"));
+        At(P.AddSeconds(-5));
+        _moment = _moment with { MayClaim = false };
+        At(P.AddHours(1));
+        AnswerLook(cursor: P.AddDays(-1));
+
+        _moment = _moment with { MayClaim = true };
+        At(P.AddSeconds(-1.5));
+        At(P.AddSeconds(-1));
+        Grant(Acted().OfType<FireAction.Ask>().Single());
+        At(P);
+
+        Assert.Equal(P, Acted().OfType<FireAction.Start>().Single().Runs.Single().Spec.PlanTime);
+    }
+
+    [Fact]
+    public void A_plan_time_of_an_outage_has_an_ending_also_if_its_job_was_saved_meanwhile()
+    {
+        var job = Some.Job(cronExpr: "10 0 10 22 11 * 2026");
+        Put(job);
+        At(P.AddMinutes(5));
+        AnswerLook(cursor: P.AddDays(-1));
+        var claim = Acted().OfType<FireAction.Ask>().Single();
+        var cursor = new KeyValue
+        {
+            Value = ByteString.CopyFromUtf8(new Cursor(P.AddDays(-1), "w2", "-", Cursor.Claimed).ToString()),
+            ModRevision = _revision,
+        };
+        Take(new FireEvent.Answered(claim.Request, [new ClaimAnswer.NotMine(cursor, JobOf(job, revision: 2), [])]));
+
+        AnswerLook(cursor: P.AddDays(-1));
+
+        var again = Acted().OfType<FireAction.Ask>().Single().Request.Fires.Single();
+        Assert.Equal((2, 1), (again.Plan.Revision, again.Backlog?.Missed?.Count));
     }
 
     private static Dts.Worker.Fires.Fires Make(int slots) =>

@@ -12,11 +12,13 @@ public sealed class PendingFiresTests
 
     private readonly FireContext _context;
     private readonly PendingFires _pending;
+    private readonly EarlyFires _early;
 
     public PendingFiresTests()
     {
         _context = new FireContext("w1", Some.Keys, CronZone.Utc, Ahead, slots: 10, Some.Now);
         _pending = new PendingFires(_context);
+        _early = new EarlyFires(_context, _pending);
     }
 
     [Fact]
@@ -58,14 +60,29 @@ public sealed class PendingFiresTests
         var (fire, near) = (Add("hello"), Add("near"));
         Assert.Equal([fire, near], Due(0));
         fire.State = new FireState.Asking(TakesSlot: false, Closing: null);
-        Assert.False(_pending.TryForgetOfTheFuture(near));
+        Assert.False(_early.TryTake(near));
 
         Step(TimeSpan.FromHours(-1));
-        _pending.TakeStepBack();
+        _early.TakeStepBack();
         Assert.Empty(Due(0));
 
-        Assert.True(_pending.TryForgetOfTheFuture(fire));
+        Assert.True(_early.TryTake(fire));
         Assert.Null(_pending.Find(fire.Name));
+    }
+
+    [Fact]
+    public void Of_a_fire_far_ahead_those_behind_it_that_are_near_take_the_place()
+    {
+        Step(TimeSpan.FromHours(1));
+        var far = Add("hello");
+        Assert.Equal([far], Due(0));
+        far.State = new FireState.Asking(TakesSlot: false, Closing: null);
+        Step(TimeSpan.FromHours(-1));
+        _early.TakeStepBack();
+        var near = Add("hello");
+
+        Assert.True(_early.TryTake(far));
+        Assert.Equal(near, _pending.Find(near.Name));
     }
 
     private void Step(TimeSpan by) => _context.Moment = _context.Moment with { Now = _context.Now + by };

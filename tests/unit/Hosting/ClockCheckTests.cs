@@ -1,8 +1,8 @@
+using Dts.Common.Hosting;
 using Dts.Tests.Support;
-using Dts.Worker.Sessions;
 using Xunit;
 
-namespace Dts.Tests.Unit.Worker.Sessions;
+namespace Dts.Tests.Unit.Hosting;
 
 public sealed class ClockCheckTests : IDisposable
 {
@@ -74,7 +74,7 @@ public sealed class ClockCheckTests : IDisposable
 
         _time.Step(TimeSpan.FromHours(-1));
         Assert.True(_clocks.MayClaim);
-        Assert.Equal((1, 1), (_log.CountOf("off the other workers'"), _log.CountOf("agrees with the other workers'")));
+        Assert.Equal((1, 1), (_log.CountOf("off the other hosts'"), _log.CountOf("agrees with the other hosts'")));
     }
 
     [Fact]

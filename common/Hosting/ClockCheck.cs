@@ -1,15 +1,15 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 
-namespace Dts.Worker.Sessions;
+namespace Dts.Common.Hosting;
 
-/// <summary>Compares this host's clock with the other workers' clocks, and says whether this worker may claim.</summary>
+/// <summary>Compares this host's clock with the workers' clocks.</summary>
 /// <remarks>
 /// <para>Thread-safe. Every worker writes its wall clock into its registration every ten seconds. The others read it some time later, so
 /// of a worker's last two readings the one with the shorter delay counts. Readings are relative to our monotonic clock, so a step of our
 /// own wall clock shows at once.</para>
-/// <para>This worker is off when the median of all workers, itself included, is further away than the limit. So a worker with a wrong clock
-/// stops claiming, and the others do not stop because of it. Of two workers neither can tell which clock is wrong: both go on and log
+/// <para>This host is off when the median of all workers and itself is further away than the limit. So a worker with a wrong clock
+/// stops claiming, and the others do not stop because of it. Of two hosts neither can tell which clock is wrong: both go on and log
 /// it.</para>
 /// </remarks>
 internal sealed class ClockCheck : IDisposable
@@ -21,6 +21,7 @@ internal sealed class ClockCheck : IDisposable
 
     private readonly ConcurrentDictionary<string, Reading> _readings = new();
     private readonly string _workerId;
+    private readonly string _meanwhile;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly ITimer _pulse;
@@ -30,20 +31,32 @@ internal sealed class ClockCheck : IDisposable
     private volatile bool _isOff;
     private volatile bool _differs;
 
+    /// <param name="workerId">This worker's; empty = this is a master.</param>
     public ClockCheck(string workerId, TimeProvider time, ILogger log)
     {
         (_workerId, _time, _log, _pulsedAt) = (workerId, time, log, time.GetTimestamp());
+        _meanwhile = workerId.Length > 0 ? "this worker claims nothing" : "this master goes by the workers' clocks";
         _pulse = time.CreateTimer(_ => Volatile.Write(ref _pulsedAt, time.GetTimestamp()), null, Pulse, Pulse);
     }
 
     /// <summary>False while the clock is further off than the limit.</summary>
-    public bool MayClaim => MeasureError() == TimeSpan.Zero;
+    public bool MayClaim => MeasureError(Read().Ahead) == TimeSpan.Zero;
 
     /// <summary>
-    /// The wall clock for times that other workers act on, such as when the next attempt is due. While our clock is off, its error is
+    /// The wall clock for times that other hosts act on, such as when the next attempt is due. While our clock is off, its error is
     /// subtracted.
     /// </summary>
-    public DateTimeOffset Now => _time.GetUtcNow() - MeasureError();
+    public DateTimeOffset Now
+    {
+        get
+        {
+            var (wall, ahead) = Read();
+            return wall - MeasureError(ahead);
+        }
+    }
+
+    /// <summary>Our wall clock as it is.</summary>
+    public DateTimeOffset OwnNow => _time.GetUtcNow();
 
     /// <summary>Why this worker does not claim, for its registration; empty = it does.</summary>
     public string Refusal => MayClaim ? "" : "its clock is off";
@@ -83,6 +96,20 @@ internal sealed class ClockCheck : IDisposable
 
     public void Dispose() => _pulse.Dispose();
 
+    /// <summary>The wall clock, and how far it is ahead of the monotonic clock, both of one moment even if this thread stalls.</summary>
+    private (DateTimeOffset Wall, TimeSpan Ahead) Read()
+    {
+        while (true)
+        {
+            var monotonic = Monotonic();
+            var wall = _time.GetUtcNow();
+            if (Monotonic() - monotonic < Resolution)
+            {
+                return (wall, wall - DateTimeOffset.UnixEpoch - monotonic);
+            }
+        }
+    }
+
     private TimeSpan Monotonic() => _time.GetElapsedTime(0);
 
     /// <summary>How far our clock is ahead of the other's; zero if the reading is too old to say.</summary>
@@ -98,19 +125,19 @@ internal sealed class ClockCheck : IDisposable
     /// How far our clock is ahead; zero within the limit. It is asked with every event, and measured when a reading or our clock has
     /// changed.
     /// </summary>
-    private TimeSpan MeasureError()
+    /// <param name="ahead">Our wall clock minus our monotonic clock.</param>
+    private TimeSpan MeasureError(TimeSpan ahead)
     {
         var changes = Interlocked.Read(ref _changes);
-        var ahead = _time.GetUtcNow() - DateTimeOffset.UnixEpoch - Monotonic();
         if (_measured is not { } known || known.Changes != changes || (ahead - known.Ahead).Duration() >= Resolution)
         {
-            _measured = known = new Measurement(changes, ahead, MeasureError(ahead));
+            _measured = known = new Measurement(changes, ahead, Compare(ahead));
         }
 
         return known.Error;
     }
 
-    private TimeSpan MeasureError(TimeSpan ahead)
+    private TimeSpan Compare(TimeSpan ahead)
     {
         var offsets = _readings.Values.Select(reading => OffsetOf(reading, ahead)).Append(TimeSpan.Zero).Order().ToList();
         var (low, high) = (offsets[(offsets.Count - 1) / 2], offsets[offsets.Count / 2]);
@@ -127,7 +154,7 @@ internal sealed class ClockCheck : IDisposable
             _isOff = isOff;
             if (isOff)
             {
-                _log.ClockOff(ours.TotalSeconds, Limit.TotalSeconds);
+                _log.ClockOff(ours.TotalSeconds, _meanwhile, Limit.TotalSeconds);
             }
             else
             {

@@ -1,0 +1,43 @@
+using Dts.Common.Hosting;
+using Dts.Tests.Support;
+using Xunit;
+
+namespace Dts.Tests.Unit.Hosting;
+
+public sealed class AgreedTimeTests
+{
+    private readonly ManualTime _own = new();
+    private readonly RecordedLog _log = new();
+
+    [Fact]
+    public void While_a_clock_is_off_the_time_is_that_of_the_workers()
+    {
+        using var clocks = new ClockCheck("", _own, _log);
+        var agreed = new AgreedTime(_own, clocks);
+        var begun = _own.GetUtcNow();
+        clocks.Observe("w1", begun, isFresh: true);
+        clocks.Observe("w2", begun, isFresh: true);
+        var before = agreed.GetTimestamp();
+
+        _own.Step(TimeSpan.FromHours(1));
+        _own.Advance(TimeSpan.FromSeconds(3));
+
+        Assert.Equal(begun.AddSeconds(3), agreed.GetUtcNow());
+        Assert.Equal(TimeSpan.FromSeconds(3), agreed.GetElapsedTime(before));
+        Assert.Equal(1, _log.CountOf("this host's clock is 3600.0 s off the other hosts'; this master goes by the workers' clocks"));
+
+        _own.Step(TimeSpan.FromHours(-1));
+        Assert.Equal(begun.AddSeconds(3), agreed.GetUtcNow());
+        Assert.Equal(1, _log.CountOf("agrees with the other hosts' again"));
+    }
+
+    [Fact]
+    public void With_one_worker_a_master_goes_by_its_own_clock()
+    {
+        using var clocks = new ClockCheck("", _own, _log);
+        clocks.Observe("w1", _own.GetUtcNow().AddHours(1), isFresh: true);
+
+        Assert.Equal(_own.GetUtcNow(), new AgreedTime(_own, clocks).GetUtcNow());
+        Assert.Equal(1, _log.CountOf("clocks differ"));
+    }
+}
