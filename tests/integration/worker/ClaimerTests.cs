@@ -339,7 +339,7 @@ public sealed class ClaimerTests : EtcdTest, IClassFixture<EtcdServer>
     {
         var worker = await StartWorkerAsync();
         var fire = await PutJobAsync(Some.Job() with { StartDeadlineSeconds = 60 }, Soon());
-        var asked = await PutQueuedAsync(fire, RunSpec.Manual, notBefore: fire.PlanTime);
+        var asked = await PutQueuedAsync(fire, RunSpec.Retry, notBefore: fire.PlanTime);
         await worker.ClaimAsync((fire)); // It comes first, so it is not skipped.
         await worker.ClaimAsync(asked);
 
