@@ -53,7 +53,7 @@ internal sealed class MasterParts : IDisposable
 
     public CronZone Zone => Settings.DefaultZone;
 
-    public ClockCheck Clocks => field ??= Own(new ClockCheck(workerId: "", TimeProvider.System, Log));
+    public ClockCheck Clocks => field ??= Own(new ClockCheck(workerId: "", BootTime.Instance, Log));
 
     /// <summary>Corrected by the workers' clocks: masters share times, with each other and with the workers.</summary>
     public TimeProvider Time => field ??= new AgreedTime(TimeProvider.System, Clocks);

@@ -165,7 +165,8 @@ return await Service.RunAsync(async () =>
     Moment MomentNow()
     {
         var session = sessions.Current;
-        return new Moment(time.GetUtcNow(), session?.Lease, session?.HoldsFor ?? TimeSpan.Zero, clocks.MayClaim);
+        var (wall, mayClaim) = clocks.Look();
+        return new Moment(wall, session?.Lease, session?.HoldsFor ?? TimeSpan.Zero, mayClaim);
     }
 
     void Ready(int jobs)

@@ -14,14 +14,13 @@ namespace Dts.Common.Hosting;
 /// </remarks>
 internal sealed class ClockCheck : IDisposable
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan FarOff = TimeSpan.FromMinutes(1); // Beyond the age of any registration of a live worker.
     private static readonly TimeSpan Pulse = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan Resolution = TimeSpan.FromMilliseconds(1);
 
     private readonly ConcurrentDictionary<string, Reading> _readings = new();
     private readonly string _workerId;
-    private readonly string _meanwhile;
+    private readonly Rules _rules;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly ITimer _pulse;
@@ -35,12 +34,12 @@ internal sealed class ClockCheck : IDisposable
     public ClockCheck(string workerId, TimeProvider time, ILogger log)
     {
         (_workerId, _time, _log, _pulsedAt) = (workerId, time, log, time.GetTimestamp());
-        _meanwhile = workerId.Length > 0 ? "this worker claims nothing" : "this master goes by the workers' clocks";
+        _rules = workerId.Length > 0 ? Rules.OfWorker : Rules.OfMaster;
         _pulse = time.CreateTimer(_ => Volatile.Write(ref _pulsedAt, time.GetTimestamp()), null, Pulse, Pulse);
     }
 
     /// <summary>False while the clock is further off than the limit.</summary>
-    public bool MayClaim => MeasureError(Read().Ahead) == TimeSpan.Zero;
+    public bool MayClaim => Look().MayClaim;
 
     /// <summary>
     /// The wall clock for times that other hosts act on, such as when the next attempt is due. While our clock is off, its error is
@@ -53,6 +52,13 @@ internal sealed class ClockCheck : IDisposable
             var (wall, ahead) = Read();
             return wall - MeasureError(ahead);
         }
+    }
+
+    /// <summary>Our wall clock as it is, and whether that is right.</summary>
+    public (DateTimeOffset Wall, bool MayClaim) Look()
+    {
+        var (wall, ahead) = Read();
+        return (wall, MeasureError(ahead) == TimeSpan.Zero);
     }
 
     /// <summary>Our wall clock as it is.</summary>
@@ -82,15 +88,27 @@ internal sealed class ClockCheck : IDisposable
         }
         else
         {
-            _readings.TryAdd(workerId, new Reading(reading, reading, IsOld: true));
+            _readings.AddOrUpdate(
+                workerId, _ => new Reading(reading, reading, IsOld: true), (_, former) => former with { LeftAt = null });
         }
 
         Interlocked.Increment(ref _changes);
     }
 
+    /// <summary>A worker has left.</summary>
     public void Forget(string workerId)
     {
-        _readings.TryRemove(workerId, out _);
+        var now = Monotonic();
+        if (_readings.TryGetValue(workerId, out var known))
+        {
+            _readings.TryUpdate(workerId, known with { LeftAt = known.LeftAt ?? now }, known);
+        }
+
+        foreach (var (left, _) in _readings.Where(one => one.Value.LeftAt + _rules.KeepsLeft <= now))
+        {
+            _readings.TryRemove(left, out _);
+        }
+
         Interlocked.Increment(ref _changes);
     }
 
@@ -114,11 +132,12 @@ internal sealed class ClockCheck : IDisposable
 
     /// <summary>How far our clock is ahead of the other's; zero if the reading is too old to say.</summary>
     /// <param name="ahead">Our wall clock minus our monotonic clock.</param>
-    private static TimeSpan OffsetOf(Reading reading, TimeSpan ahead)
+    private TimeSpan OffsetOf(Reading reading, TimeSpan ahead)
     {
         var quicker = reading.Latest > reading.Before ? reading.Latest : reading.Before;
         var offset = ahead - quicker;
-        return reading.IsOld && offset.Duration() < FarOff ? TimeSpan.Zero : offset;
+        var isVague = reading.IsOld && (offset.Duration() < FarOff || (offset > TimeSpan.Zero && !_rules.TrustsOld));
+        return isVague ? TimeSpan.Zero : offset;
     }
 
     /// <summary>
@@ -143,18 +162,18 @@ internal sealed class ClockCheck : IDisposable
         var (low, high) = (offsets[(offsets.Count - 1) / 2], offsets[offsets.Count / 2]);
         var ours = low.Duration() < high.Duration() ? low : high;
         Note(ours, offsets.MaxBy(offset => offset.Duration()));
-        return ours.Duration() > Limit ? ours : TimeSpan.Zero;
+        return ours.Duration() > _rules.Limit ? ours : TimeSpan.Zero;
     }
 
     private void Note(TimeSpan ours, TimeSpan largest)
     {
-        var isOff = ours.Duration() > Limit;
+        var isOff = ours.Duration() > _rules.Limit;
         if (isOff != _isOff)
         {
             _isOff = isOff;
             if (isOff)
             {
-                _log.ClockOff(ours.TotalSeconds, _meanwhile, Limit.TotalSeconds);
+                _log.ClockOff(ours.TotalSeconds, _rules.Meanwhile, _rules.Limit.TotalSeconds);
             }
             else
             {
@@ -162,7 +181,7 @@ internal sealed class ClockCheck : IDisposable
             }
         }
 
-        var differs = !isOff && largest.Duration() > Limit;
+        var differs = !isOff && largest.Duration() > _rules.Limit;
         if (differs && !_differs)
         {
             _log.ClocksDiffer(largest.TotalSeconds);
@@ -173,7 +192,19 @@ internal sealed class ClockCheck : IDisposable
 
     /// <summary>The other's wall clock minus our monotonic clock, for its last two registrations.</summary>
     /// <param name="IsOld">The registration was not fresh when it was read.</param>
-    private readonly record struct Reading(TimeSpan Latest, TimeSpan Before, bool IsOld);
+    /// <param name="LeftAt">When its worker left, by our monotonic clock; null = it is there.</param>
+    private readonly record struct Reading(TimeSpan Latest, TimeSpan Before, bool IsOld, TimeSpan? LeftAt = null);
+
+    /// <summary>A worker that is not sure stops, which is safe. A master goes on, so it corrects only what is sure.</summary>
+    /// <param name="KeepsLeft">How long the reading of a worker that has left counts.</param>
+    /// <param name="TrustsOld">Whether an old registration, which shows a time that is long past, makes our clock look ahead.</param>
+    private sealed record Rules(TimeSpan Limit, TimeSpan KeepsLeft, bool TrustsOld, string Meanwhile)
+    {
+        public static readonly Rules OfWorker = new(TimeSpan.FromSeconds(2), TimeSpan.Zero, TrustsOld: true, "this worker claims nothing");
+
+        public static readonly Rules OfMaster = new(
+            TimeSpan.FromSeconds(10), TimeSpan.FromHours(1), TrustsOld: false, "this master goes by the workers' clocks");
+    }
 
     private sealed record Measurement(long Changes, TimeSpan Ahead, TimeSpan Error);
 }

@@ -54,7 +54,7 @@ internal sealed record AlertMute(
     public bool IsOn(DateTimeOffset now) => Until is null || Until > now;
 
     /// <summary>Its time is over by the clock of every master.</summary>
-    public bool IsLongOver(DateTimeOffset now) => Until + MasterClocks.MayBeAheadBy <= now;
+    public bool IsLongOver(DateTimeOffset now) => Until <= now - MasterClocks.MayBeAheadBy;
 }
 
 /// <summary>A mute with its id, and its filter as it was read.</summary>

@@ -91,7 +91,7 @@ internal sealed class AlertKeeper(
     {
         var (job, run) = (recorded.Job, recorded.Run);
         var ended = DateTimeOffset.FromUnixTimeMilliseconds(Math.Max(run.StartTime, run.EndTime));
-        if (recorded.IsFirstRead && ended <= _judgedBefore - Overlap)
+        if (recorded.IsFirstRead && (ended <= _judgedBefore - Overlap || MasterClocks.IsAhead(ended, time.GetUtcNow())))
         {
             return;
         }

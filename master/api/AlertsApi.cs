@@ -84,7 +84,7 @@ internal sealed class AlertsApi(
 
         v1.MapDelete("/alerts/mutes/{id}", async ([Description("The mute's id")] string id, HttpContext http, CancellationToken cancel) =>
         {
-            var mute = board.Mutes.FirstOrDefault(mute => mute.Id == id);
+            var mute = board.MutesOn(time.GetUtcNow()).FirstOrDefault(mute => mute.Id == id);
             if (mute is null || !MaySee(Caller.Of(http), mute))
             {
                 throw Refusal.NotFound($"there is no mute \"{Display.Line(id)}\"");

@@ -10,13 +10,16 @@ namespace Dts.Master.Views;
 internal sealed class ClusterState
 {
     private readonly Keys _keys;
+    private readonly TimeProvider _time;
     private List<ClusterChange> _changes = [];
     private DateTimeOffset? _ticked;
+    private TimeSpan? _elapsed; // The same by the monotonic clock.
 
     /// <param name="time">The monotonic clock, for the endings that are awaited; the system's unless given.</param>
     public ClusterState(Keys keys, CronZone defaultZone, TimeProvider? time = null)
     {
-        (_keys, Jobs, EndingQueries) = (keys, new JobTable(defaultZone), new EndingQueries(time ?? TimeProvider.System));
+        _time = time ?? TimeProvider.System;
+        (_keys, Jobs, EndingQueries) = (keys, new JobTable(defaultZone), new EndingQueries(_time));
         Endings = new JobEndings(Jobs, EndingQueries, Note);
     }
 
@@ -216,8 +219,9 @@ internal sealed class ClusterState
             }
         }
 
-        Endings.LoadInTurn(now - (_ticked ?? now));
-        _ticked = now;
+        var elapsed = _time.GetElapsedTime(0);
+        Endings.LoadInTurn(elapsed - (_elapsed ?? elapsed));
+        (_ticked, _elapsed) = (now, elapsed);
     }
 
     private void Note(ClusterChange change)

@@ -354,7 +354,7 @@ public sealed class LifeOfARunTests
         await Passes(TimeSpan.FromSeconds(6));
         var righted = DateTimeOffset.UtcNow;
         cluster.StepClock("w1", TimeSpan.Zero);
-        await cluster.Workers["w1"].LogsSoon("agrees with the other workers'");
+        await cluster.Workers["w1"].LogsSoon("agrees with the other hosts'");
         await Patience.Until(
             () => cluster.ReadWitness().Any(line => line[4] == "w1" && DateTimeOffset.Parse(line[1]) > righted.AddSeconds(1)),
             cluster.Describe);

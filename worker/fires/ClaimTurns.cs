@@ -62,13 +62,18 @@ internal sealed class ClaimTurns(PendingFires pending)
             for (var left = turn.Behind.Count; left > 0; left--)
             {
                 var other = turn.Behind.Dequeue();
-                if (!isTaken(other))
+                if (other.State is not FireState.AwaitsTurn || !pending.Has(other))
                 {
-                    turn.Behind.Enqueue(other);
+                    continue; // It was tried afresh, and comes here again if it has to wait.
                 }
-                else if (pending.Has(other))
+
+                if (isTaken(other))
                 {
                     taken.Add(other);
+                }
+                else
+                {
+                    turn.Behind.Enqueue(other);
                 }
             }
         }

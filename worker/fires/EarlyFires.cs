@@ -1,3 +1,5 @@
+using Dts.Common.Jobs;
+
 namespace Dts.Worker.Fires;
 
 /// <summary>Fires that were due by a clock that has been stepped back since. None is claimed before its time.</summary>
@@ -11,21 +13,38 @@ internal sealed class EarlyFires(FireContext context, PendingFires pending)
     /// </summary>
     public void TakeStepBack()
     {
-        foreach (var fire in pending.All.ToList())
+        foreach (var fire in pending.All.OrderBy(fire => fire.Run.NotBefore).ToList())
         {
             fire.GaveWayAt = fire.GaveWayAt > context.Now ? context.Now : fire.GaveWayAt;
             FireRow.CutBefore(fire, context.IsTooFarAhead);
             if (!fire.IsAsked && !TryForget(fire))
             {
-                fire.IsMisfire &= context.Now - fire.PlanTime > FirePlans.LateAtMost;
-                fire.Backlog = null;
-                pending.TryAt(fire, fire.Doubt == Doubt.None ? pending.FirstTryOf(fire) : context.Now);
+                TryAfresh(fire);
             }
         }
     }
 
-    /// <summary>Forgets or puts off a fire that is not due yet: the clock was stepped back while etcd was asked about it.</summary>
-    public bool TryTake(Fire fire) => TryForget(fire) || TryPutOff(fire);
+    /// <summary>Takes back a fire that is not due, or not late: the clock was stepped back while etcd was asked about it.</summary>
+    /// <returns>True = it is not claimed now.</returns>
+    public bool TryTake(Fire fire)
+    {
+        if (fire.IsMisfire && !IsLate(fire))
+        {
+            TryAfresh(fire);
+            return true;
+        }
+
+        return TryForget(fire) || TryPutOff(fire);
+    }
+
+    private bool IsLate(Fire fire) => context.Now - fire.PlanTime > FirePlans.LateAtMost;
+
+    private void TryAfresh(Fire fire)
+    {
+        fire.IsMisfire &= IsLate(fire);
+        fire.Backlog = null;
+        pending.TryAt(fire, fire.Doubt == Doubt.None ? pending.FirstTryOf(fire) : context.Now);
+    }
 
     /// <summary>Forgets a fire that is further ahead than any fire is claimed. It is planned again when its time comes.</summary>
     private bool TryForget(Fire fire)
@@ -44,7 +63,8 @@ internal sealed class EarlyFires(FireContext context, PendingFires pending)
     private bool TryPutOff(Fire fire)
     {
         var first = pending.FirstTryOf(fire);
-        if (fire.NobodyMatches || first <= context.Now + FireContext.StepBack)
+        var isClosed = fire is { NobodyMatches: true, IsQueued: false, Plan.Mode: JobMode.All }; // Perhaps before its time, by LeaveTo.
+        if (isClosed || first <= context.Now + FireContext.StepBack)
         {
             return false;
         }

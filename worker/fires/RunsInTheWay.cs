@@ -19,20 +19,21 @@ internal sealed class RunsInTheWay(FireContext context, PendingFires pending, Ki
     public void WaitFor(Fire fire, IReadOnlyList<string> inTheWay)
     {
         var now = context.Now;
+        var due = fire.Run.IsForLater || fire.Run.NotBefore < now ? fire.Run.NotBefore : now;
         fire.Met |= Hindrances.RunInTheWay;
-        if (now >= fire.Run.NotBefore
+        if (now >= due
             && fire is { Plan.Overlap: Overlap.Replace, Run.Trigger: RunSpec.Schedule or RunSpec.Manual or RunSpec.Dependent })
         {
             EndRunsInTheWay(fire, inTheWay);
         }
 
-        if (now < fire.Run.NotBefore - ShortlyBefore)
+        if (now < due - ShortlyBefore)
         {
-            pending.TryAt(fire, fire.Run.NotBefore - ShortlyBefore);
+            pending.TryAt(fire, due - ShortlyBefore);
         }
-        else if (now < fire.Run.NotBefore)
+        else if (now < due)
         {
-            pending.TryAt(fire, fire.Run.NotBefore + (BetweenRanks * fire.Rank));
+            pending.TryAt(fire, due + (BetweenRanks * fire.Rank));
         }
         else
         {

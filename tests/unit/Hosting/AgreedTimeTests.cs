@@ -32,6 +32,41 @@ public sealed class AgreedTimeTests
     }
 
     [Fact]
+    public void A_master_goes_by_no_registration_that_may_only_be_old()
+    {
+        using var clocks = new ClockCheck("", _own, _log);
+        var agreed = new AgreedTime(_own, clocks);
+        foreach (var id in new[] { "w1", "w2" })
+        {
+            clocks.Observe(id, _own.GetUtcNow().AddHours(-1), isFresh: false); // As in a restored etcd.
+        }
+
+        Assert.Equal(_own.GetUtcNow(), agreed.GetUtcNow());
+
+        _own.Step(TimeSpan.FromHours(-2));
+        Assert.Equal(_own.GetUtcNow().AddHours(1), agreed.GetUtcNow()); // Now they are ahead, whatever their age.
+    }
+
+    [Fact]
+    public void The_clock_of_a_worker_that_restarts_or_has_left_counts_for_an_hour()
+    {
+        using var clocks = new ClockCheck("", _own, _log);
+        var agreed = new AgreedTime(_own, clocks);
+        var right = _own.GetUtcNow();
+        clocks.Observe("w1", right, isFresh: true);
+        clocks.Observe("w2", right, isFresh: true);
+        _own.Step(TimeSpan.FromHours(3));
+
+        clocks.Forget("w1");
+        clocks.Forget("w2");
+        Assert.Equal(right, agreed.GetUtcNow());
+
+        _own.Advance(TimeSpan.FromHours(1));
+        clocks.Forget("w2");
+        Assert.Equal(right.AddHours(4), agreed.GetUtcNow());
+    }
+
+    [Fact]
     public void With_one_worker_a_master_goes_by_its_own_clock()
     {
         using var clocks = new ClockCheck("", _own, _log);

@@ -736,6 +736,43 @@ public sealed class FiresTests
     }
 
     [Fact]
+    public void A_fire_that_etcd_is_asked_about_while_its_wrong_clock_is_set_right_starts_on_time()
+    {
+        Put(Some.Job(cronExpr: "10 0 10 22 11 * 2026"));
+        At(P.AddSeconds(-5));
+        _moment = _moment with { MayClaim = false };
+        At(P.AddHours(1));
+
+        _moment = _moment with { MayClaim = true };
+        At(P.AddSeconds(-1.5));
+        AnswerLook(cursor: P.AddDays(-1));
+        Assert.Empty(Acted());
+        At(P.AddSeconds(-1));
+        Grant(Acted().OfType<FireAction.Ask>().Single());
+        At(P);
+
+        Assert.Equal(P, Acted().OfType<FireAction.Start>().Single().Runs.Single().Spec.PlanTime);
+    }
+
+    [Fact]
+    public void A_run_by_hand_that_a_clock_an_hour_ahead_has_queued_starts_when_the_run_in_its_way_has_ended()
+    {
+        var job = Some.Job(cronExpr: "10 0 10 22 11 * 2099");
+        Put(job);
+        Take(new FireEvent.JobsListed());
+        var hourAhead = new RunSpec(Some.Now.AddHours(1), RunSpec.Manual, Some.Now.AddHours(1), Origin: "manual-1");
+        Take(new FireEvent.RunRequested(JobName.Parse(job.Name), hourAhead, Revision: 50));
+        var claim = Acted().OfType<FireAction.Ask>().Single();
+        var inQueue = new KeyValue { Key = ByteString.CopyFromUtf8("k"), ModRevision = 50 };
+        Take(new FireEvent.Answered(claim.Request, [new ClaimAnswer.NotMine(inQueue, JobOf(job), ["another run"])]));
+
+        At(Some.Now.AddSeconds(0.3));
+        Grant(Acted().OfType<FireAction.Ask>().Single());
+
+        Assert.Single(Acted().OfType<FireAction.Start>());
+    }
+
+    [Fact]
     public void A_plan_time_of_an_outage_has_an_ending_also_if_its_job_was_saved_meanwhile()
     {
         var job = Some.Job(cronExpr: "10 0 10 22 11 * 2026");
