@@ -84,12 +84,15 @@ internal sealed class ClockCheck : IDisposable
             _readings.AddOrUpdate(
                 workerId,
                 _ => new Reading(reading, reading, IsOld: false),
-                (_, former) => new Reading(reading, former.IsOld ? reading : former.Latest, IsOld: false));
+                (_, former) => new Reading(
+                    reading, former.IsOld || former.LeftAt is not null ? reading : former.Latest, IsOld: false));
         }
         else
         {
             _readings.AddOrUpdate(
-                workerId, _ => new Reading(reading, reading, IsOld: true), (_, former) => former with { LeftAt = null });
+                workerId,
+                _ => new Reading(reading, reading, IsOld: true),
+                (_, former) => former.LeftAt is null ? former : new Reading(reading, reading, IsOld: true));
         }
 
         Interlocked.Increment(ref _changes);
@@ -98,13 +101,12 @@ internal sealed class ClockCheck : IDisposable
     /// <summary>A worker has left.</summary>
     public void Forget(string workerId)
     {
-        var now = Monotonic();
         if (_readings.TryGetValue(workerId, out var known))
         {
-            _readings.TryUpdate(workerId, known with { LeftAt = known.LeftAt ?? now }, known);
+            _readings[workerId] = known with { LeftAt = known.LeftAt ?? Monotonic() };
         }
 
-        foreach (var (left, _) in _readings.Where(one => one.Value.LeftAt + _rules.KeepsLeft <= now))
+        foreach (var (left, _) in _readings.Where(one => one.Value is { LeftAt: not null } reading && (reading.IsOld || !Counts(reading))))
         {
             _readings.TryRemove(left, out _);
         }
@@ -158,12 +160,14 @@ internal sealed class ClockCheck : IDisposable
 
     private TimeSpan Compare(TimeSpan ahead)
     {
-        var offsets = _readings.Values.Select(reading => OffsetOf(reading, ahead)).Append(TimeSpan.Zero).Order().ToList();
+        var offsets = _readings.Values.Where(Counts).Select(reading => OffsetOf(reading, ahead)).Append(TimeSpan.Zero).Order().ToList();
         var (low, high) = (offsets[(offsets.Count - 1) / 2], offsets[offsets.Count / 2]);
         var ours = low.Duration() < high.Duration() ? low : high;
         Note(ours, offsets.MaxBy(offset => offset.Duration()));
         return ours.Duration() > _rules.Limit ? ours : TimeSpan.Zero;
     }
+
+    private bool Counts(Reading reading) => !(reading.LeftAt + _rules.KeepsLeft <= Monotonic());
 
     private void Note(TimeSpan ours, TimeSpan largest)
     {
@@ -203,7 +207,7 @@ internal sealed class ClockCheck : IDisposable
         public static readonly Rules OfWorker = new(TimeSpan.FromSeconds(2), TimeSpan.Zero, TrustsOld: true, "this worker claims nothing");
 
         public static readonly Rules OfMaster = new(
-            TimeSpan.FromSeconds(10), TimeSpan.FromHours(1), TrustsOld: false, "this master goes by the workers' clocks");
+            TimeSpan.FromSeconds(10), KeepsLeft: TimeSpan.FromMinutes(5), TrustsOld: false, "this master goes by the workers' clocks");
     }
 
     private sealed record Measurement(long Changes, TimeSpan Ahead, TimeSpan Error);

@@ -143,7 +143,7 @@ internal sealed class AlertCheck
                 found[AlertEvent.Slow] = slow;
             }
 
-            if (mayLackSuccess && FindLackOfSuccess(terms, endings) is { } lack)
+            if (mayLackSuccess && FindLackOfSuccess(job, terms, endings) is { } lack)
             {
                 found[AlertEvent.NoSuccess] = lack;
             }
@@ -196,9 +196,9 @@ internal sealed class AlertCheck
                     : null;
         }
 
-        private OpenAlert? FindLackOfSuccess(JobAlert terms, List<Ending> endings)
+        private OpenAlert? FindLackOfSuccess(JobEntry job, JobAlert terms, List<Ending> endings)
         {
-            var since = EndOfLatestSuccess(endings) ?? endings[0].StartedAt * 1000;
+            var since = EndOfLatestSuccess(endings) ?? job.LacksSuccessSince * 1000;
             var moment = DateTimeOffset.FromUnixTimeMilliseconds(since);
             return IsWithin(since, terms.NoSuccessSeconds)
                 ? null

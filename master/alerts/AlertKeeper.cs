@@ -91,7 +91,7 @@ internal sealed class AlertKeeper(
     {
         var (job, run) = (recorded.Job, recorded.Run);
         var ended = DateTimeOffset.FromUnixTimeMilliseconds(Math.Max(run.StartTime, run.EndTime));
-        if (recorded.IsFirstRead && (ended <= _judgedBefore - Overlap || MasterClocks.IsAhead(ended, time.GetUtcNow())))
+        if (recorded.IsFirstRead && ended <= _judgedBefore - Overlap)
         {
             return;
         }
@@ -100,9 +100,15 @@ internal sealed class AlertKeeper(
         foreach (var watched in rules.Select(rule => rule.Watch(AlertSubject.ForJob(rule.Name, job.Name), about))
             .Append(Watched.ByItself(job, about)).OfType<Watched>())
         {
+            var state = board.StateOf(watched.Subject).Value;
+            if (recorded.IsFirstRead && state.UpTo > 0 && IsAhead(run.StartTime) && !IsAhead(state.UpTo))
+            {
+                continue; // Judged before this master started, and runs by right clocks have counted since.
+            }
+
             // A success matters only if an alert is open, or one is about to be judged.
             var matters = run.Status != RunStatus.Succeeded
-                || board.StateOf(watched.Subject).Value.Open.Count > 0
+                || state.Open.Count > 0
                 || (recorded.Endings is [.., var before, _] && before.Status != RunStatus.Succeeded)
                 || recorded.Endings.Count == 1;
             if (matters && !_due.Writer.TryWrite(new Judgement(watched, run, recorded.Endings)))
@@ -111,6 +117,9 @@ internal sealed class AlertKeeper(
             }
         }
     }
+
+    private bool IsAhead(long milliseconds) =>
+        MasterClocks.IsAhead(DateTimeOffset.FromUnixTimeMilliseconds(milliseconds), time.GetUtcNow());
 
     private async Task FollowAsync(CancellationToken stop)
     {

@@ -38,6 +38,12 @@ internal sealed class JobEntry(string name) : IJobFace
 
     public EndingList Endings { get; private set; }
 
+    /// <summary>
+    /// The start of the first known ending after the latest success, which may be older than the endings that are kept; in seconds since
+    /// the epoch. 0 = one of those is a success.
+    /// </summary>
+    public long LacksSuccessSince { get; private set; }
+
     /// <summary>The latest ending that says something about the job needs attention.</summary>
     public bool IsFailing { get; private set; }
 
@@ -159,6 +165,11 @@ internal sealed class JobEntry(string name) : IJobFace
 
     private void Keep(IReadOnlyList<Ending> endings)
     {
+        var hasSucceeded = endings.TakeLast(EndingList.Kept).Any(ending => ending.Status == RunStatus.Succeeded);
+        var first = endings.Count > 0 ? endings[0].StartedAt : 0;
+        LacksSuccessSince = hasSucceeded || endings.Count == 0 ? 0
+            : LacksSuccessSince == 0 ? first
+            : Math.Min(LacksSuccessSince, first);
         Endings = EndingList.Of(endings);
         IsFailing = StreakOf(endings) > 0;
     }

@@ -28,13 +28,18 @@ internal sealed class EarlyFires(FireContext context, PendingFires pending)
     /// <returns>True = it is not claimed now.</returns>
     public bool TryTake(Fire fire)
     {
+        if (TryForget(fire) || TryPutOff(fire))
+        {
+            return true;
+        }
+
         if (fire.IsMisfire && !IsLate(fire))
         {
             TryAfresh(fire);
             return true;
         }
 
-        return TryForget(fire) || TryPutOff(fire);
+        return false;
     }
 
     private bool IsLate(Fire fire) => context.Now - fire.PlanTime > FirePlans.LateAtMost;

@@ -48,7 +48,7 @@ public sealed class AgreedTimeTests
     }
 
     [Fact]
-    public void The_clock_of_a_worker_that_restarts_or_has_left_counts_for_an_hour()
+    public void The_clock_of_a_worker_that_restarts_or_has_left_counts_for_five_minutes()
     {
         using var clocks = new ClockCheck("", _own, _log);
         var agreed = new AgreedTime(_own, clocks);
@@ -61,9 +61,24 @@ public sealed class AgreedTimeTests
         clocks.Forget("w2");
         Assert.Equal(right, agreed.GetUtcNow());
 
-        _own.Advance(TimeSpan.FromHours(1));
+        _own.Advance(TimeSpan.FromMinutes(5));
         clocks.Forget("w2");
-        Assert.Equal(right.AddHours(4), agreed.GetUtcNow());
+        Assert.Equal(_own.GetUtcNow(), agreed.GetUtcNow());
+    }
+
+    [Fact]
+    public void A_worker_that_comes_back_with_a_right_clock_is_believed_at_once()
+    {
+        using var clocks = new ClockCheck("", _own, _log);
+        var agreed = new AgreedTime(_own, clocks);
+        foreach (var id in new[] { "w1", "w2" })
+        {
+            clocks.Observe(id, _own.GetUtcNow().AddHours(1), isFresh: true);
+            clocks.Forget(id);
+            clocks.Observe(id, _own.GetUtcNow(), isFresh: true);
+        }
+
+        Assert.Equal(_own.GetUtcNow(), agreed.GetUtcNow());
     }
 
     [Fact]

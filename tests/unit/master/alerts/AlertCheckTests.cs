@@ -54,6 +54,22 @@ public sealed class AlertCheckTests
     }
 
     [Fact]
+    public void A_job_that_fails_more_often_than_endings_are_kept_lacks_a_success_since_the_first_failure()
+    {
+        _cluster.Put(Some.Job("a"));
+        for (var quarters = 0; quarters < 5; quarters++)
+        {
+            _cluster.State.EndingQueries.Load("a");
+            _cluster.Load(_cluster.Ended("a", [.. Enumerable.Repeat(RunStatus.Failed, 20)]));
+            _cluster.Now = _cluster.Now.AddMinutes(15);
+        }
+
+        Assert.Equal(
+            "no run has succeeded since 2026-11-22 09:40:00 UTC",
+            Find(new AlertRule("c", On: [AlertEvent.NoSuccess], NoSuccessSeconds: 3600)));
+    }
+
+    [Fact]
     public void Jobs_that_are_paused_new_unread_or_outside_the_filter_are_not_judged()
     {
         _cluster.Put(Some.Job("paused") with { Enabled = false }, Some.Job("new"), Some.Job("outside"));

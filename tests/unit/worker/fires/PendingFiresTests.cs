@@ -85,6 +85,21 @@ public sealed class PendingFiresTests
         Assert.Equal(near, _pending.Find(near.Name));
     }
 
+    [Fact]
+    public void A_fire_far_ahead_that_was_late_by_a_wrong_clock_is_forgotten_and_planned_again()
+    {
+        Step(TimeSpan.FromHours(1));
+        var far = Add("hello");
+        far.IsMisfire = true;
+        Assert.Equal([far], Due(0));
+        far.State = new FireState.Asking(TakesSlot: false, Closing: null);
+        Step(TimeSpan.FromHours(-1));
+        _early.TakeStepBack();
+
+        Assert.True(_early.TryTake(far));
+        Assert.Null(_pending.Find(far.Name));
+    }
+
     private void Step(TimeSpan by) => _context.Moment = _context.Moment with { Now = _context.Now + by };
 
     /// <summary>What is tried now.</summary>
