@@ -107,7 +107,7 @@ internal sealed class Claims(
     }
 
     /// <summary>
-    /// Whether its claim would end runs here before etcd is asked. It may be decided: after a step of the clock plan times come again.
+    /// Whether claiming this fire would end runs here before etcd is asked. After a step back the fire may already have been decided.
     /// </summary>
     private bool MayReplaceHere(Fire fire) =>
         fire is { IsQueued: false, Plan: { Mode: JobMode.All, Overlap: Overlap.Replace } } && inFlight.OfJob(fire.Name).Any();

@@ -24,7 +24,9 @@ internal sealed class EarlyFires(FireContext context, PendingFires pending)
         }
     }
 
-    /// <summary>Takes back a fire that is not due, or not late: the clock was stepped back while etcd was asked about it.</summary>
+    /// <summary>
+    /// Takes back a fire that is not due yet, or a misfire that is no longer late, because the clock was stepped back while etcd was asked.
+    /// </summary>
     /// <returns>True = it is not claimed now.</returns>
     public bool TryTake(Fire fire)
     {

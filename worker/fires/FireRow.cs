@@ -37,7 +37,7 @@ internal static class FireRow
         return taken;
     }
 
-    /// <summary>Ends a row before the first waiting fire that <paramref name="isBeyond"/> tells.</summary>
+    /// <summary>Cuts a row before the first waiting fire for which <paramref name="isBeyond"/> is true.</summary>
     public static void CutBefore(Fire first, Predicate<Fire> isBeyond)
     {
         var last = first;

@@ -34,7 +34,7 @@ internal sealed class Replans(FireContext context, PendingFires pending, ClaimQu
             fire.Backlog = null;
             if (fire.IsMisfire)
             {
-                queue.Look(fire); // Its claim decides nothing but its backlog, which includes it.
+                queue.Look(fire); // It is decided as part of its backlog, so the cursor is read before the claim.
             }
             else
             {

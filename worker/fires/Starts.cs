@@ -110,7 +110,9 @@ internal sealed class Starts(FireContext context, FiresInFlight inFlight, Cancel
         }
     }
 
-    /// <summary>The clock was stepped back: claimed runs whose time is far away now would block their jobs until then, and start.</summary>
+    /// <summary>
+    /// After a step back of the clock, starts the claimed runs whose time is now far ahead: if they waited, they would block their jobs.
+    /// </summary>
     public void TakeStepBack()
     {
         foreach (var fire in inFlight.All.Where(fire => fire.State is FireState.Claimed claimed && _times.IsTooFarAhead(claimed)))
